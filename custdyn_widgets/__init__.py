@@ -1,0 +1,1 @@
+"""Customer Dynamics in Jupyter."""

@@ -1,0 +1,158 @@
+"""The errors that a person can act on.
+
+Every error that leaves the package on purpose is a `CustDynError`: one sentence that names the field
+and the value and says what is allowed or what to do, and a stable `code` for programs. The kinds
+differ by who has to act. Named constructors hold the wording, so that a form, the command line and a
+notebook say the same words.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+_SHOWN_VALUE = 80
+_LISTED = 12
+
+
+def shown(value: object) -> str:
+    """Return a value as it appears in a message: quoted, on one line, at most 80 characters."""
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 1] + "…"
+
+
+def nearest(value: object, allowed: Iterable[str], count: int = 3) -> list[str]:
+    """Return the allowed values closest to what was given, best first, ignoring case."""
+    by_folded: dict[str, str] = {}
+    for name in allowed:
+        by_folded.setdefault(name.casefold()[:200], name)
+    close = difflib.get_close_matches(str(value).casefold()[:200], by_folded, n=count, cutoff=0.5)
+    return [by_folded[name] for name in close]
+
+
+def _hint(value: object, allowed: Sequence[str]) -> str:
+    """Return the sentence that offers valid values: the nearest ones, or all when they are few."""
+    if not allowed:
+        return "There are none."
+    if len(allowed) <= _LISTED:
+        return "Choose from: " + ", ".join(shown(a) for a in allowed) + "."
+    close = nearest(value, allowed)
+    if close:
+        return "Did you mean " + " or ".join(shown(a) for a in close) + "?"
+    return f"There are {len(allowed)}, among them " + ", ".join(shown(a) for a in list(allowed)[:3]) + "."
+
+
+class CustDynError(Exception):
+    """Base of every error that the package raises on purpose.
+
+    Parameters
+    ----------
+    message
+        One or more plain sentences: what is wrong, where, and what to do.
+    field
+        The query field, setting or column that the error is about, if one is.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class QueryError(CustDynError):
+    """A query asks for something that cannot be asked."""
+
+    code = "query"
+
+    @classmethod
+    def unknown_field(cls, name: str, allowed: Sequence[str]) -> QueryError:
+        """Return the error for a key that no query has."""
+        return cls(f"A query has no field {shown(name)}. {_hint(name, allowed)}", field=name)
+
+    @classmethod
+    def missing(cls, field: str, what: str) -> QueryError:
+        """Return the error for a required field that was left out."""
+        return cls(f"{field} is required: {what}.", field=field)
+
+    @classmethod
+    def wrong_type(cls, field: str, value: object, expected: str) -> QueryError:
+        """Return the error for a value of a type that the field does not take."""
+        return cls(f"{field} must be {expected}, not {shown(value)}.", field=field)
+
+    @classmethod
+    def not_allowed(cls, field: str, value: object, allowed: Sequence[str]) -> QueryError:
+        """Return the error for a value outside a fixed choice, with the nearest valid ones."""
+        return cls(f"{field}: {shown(value)} is not one of its values. {_hint(value, allowed)}", field=field)
+
+    @classmethod
+    def not_in_mart(cls, field: str, value: object, what: str, present: Sequence[str]) -> QueryError:
+        """Return the error for a tag, company, user or package that the data does not have."""
+        return cls(f"{field}: the data has no {what} {shown(value)}. {_hint(value, present)}", field=field)
+
+    @classmethod
+    def invalid(cls, field: str, value: object, why: str) -> QueryError:
+        """Return the error for a value that has the right type and no sensible meaning."""
+        return cls(f"{field}: {shown(value)} {why}.", field=field)
+
+
+class SourceError(CustDynError):
+    """A source of data cannot be found or read."""
+
+    code = "source"
+
+    @classmethod
+    def not_found(cls, source: str, why: str) -> SourceError:
+        """Return the error for a source that is not there or not of a known form."""
+        return cls(
+            f"Source {shown(source)} {why}. Give a folder that holds clients and transactions as CSV or "
+            "Parquet files, or a dict of pandas DataFrames by those names.",
+            field="source",
+        )
+
+
+class MartError(CustDynError):
+    """The data of a mart has faults; the message lists them as `custdyn check` does."""
+
+    code = "mart"
+
+
+class RateError(CustDynError):
+    """A conversion needs a quote that the mart does not have."""
+
+    code = "rate"
+
+    @classmethod
+    def missing(cls, currency: str, date: str, target: str) -> RateError:
+        """Return the error for a quote that is needed on a date and is not there."""
+        return cls(
+            f"There is no quote of {currency} on or before {date}, and the report in {target} needs one. "
+            f"Add it to the table rates, or choose another currency.",
+            field="currency",
+        )
+
+
+class SnapshotError(CustDynError):
+    """A snapshot cannot be published, found or trusted."""
+
+    code = "snapshot"
+
+
+class RunError(CustDynError):
+    """A template notebook failed, was killed or never reached its end: nothing was published."""
+
+    code = "run"
+
+
+class SettingsError(CustDynError):
+    """A setting in the environment or in custdyn.toml cannot be used."""
+
+    code = "settings"
+
+
+class ExportError(CustDynError):
+    """A report cannot be written in the format that was asked for."""
+
+    code = "export"
