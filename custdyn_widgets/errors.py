@@ -73,6 +73,11 @@ class QueryError(CustDynError):
         return cls(f"A query has no field {shown(name)}. {_hint(name, allowed)}", field=name)
 
     @classmethod
+    def unknown_parameter(cls, name: str, allowed: Sequence[str]) -> QueryError:
+        """Return the error for a parameter that a template notebook does not have."""
+        return cls(f"The template has no parameter {shown(name)}. {_hint(name, allowed)}", field=name)
+
+    @classmethod
     def missing(cls, field: str, what: str) -> QueryError:
         """Return the error for a required field that was left out."""
         return cls(f"{field} is required: {what}.", field=field)
@@ -139,6 +144,56 @@ class SnapshotError(CustDynError):
 
     code = "snapshot"
 
+    @classmethod
+    def not_published(cls, why: str) -> SnapshotError:
+        """Return the error for a publishing that failed before anything could be seen."""
+        return cls(
+            f"Nothing was published: {why}. Mend that and freeze the report again; nothing bad was left behind.",
+            field="snapshots",
+        )
+
+
+class SnapshotUnknownError(SnapshotError):
+    """Publishing failed after the snapshot became visible: whether it will last is not known."""
+
+    code = "snapshot-unknown"
+
+    def __init__(self, snapshot_id: str, why: str) -> None:
+        super().__init__(
+            f"The outcome is unknown: {why} after the snapshot {snapshot_id} was put in place. "
+            f"Look that id up with `custdyn snapshots verify {snapshot_id}` before its link is handed on.",
+            field="id",
+        )
+        self.snapshot_id = snapshot_id
+
+
+class SnapshotNotFoundError(SnapshotError):
+    """There is no such snapshot, or it was revoked or has expired: the words are the same for all of them."""
+
+    code = "snapshot-not-found"
+
+    def __init__(self, snapshot_id: object) -> None:
+        super().__init__(
+            f"There is no snapshot {shown(snapshot_id)}. An id is 52 small letters and digits; "
+            "`custdyn snapshots list` shows them all.",
+            field="id",
+        )
+
+
+class SnapshotDamagedError(SnapshotError):
+    """A stored file is not what was published, so it is not shown."""
+
+    code = "snapshot-damaged"
+
+    def __init__(self, snapshot_id: str, file: str, what: str) -> None:
+        super().__init__(
+            f"Snapshot {snapshot_id[:8]}… is damaged: {file} {what}. "
+            "Run `custdyn snapshots verify`, and restore the snapshot's folder from a backup.",
+            field="id",
+        )
+        self.file = file
+        self.what = what
+
 
 class RunError(CustDynError):
     """A template notebook failed, was killed or never reached its end: nothing was published."""
@@ -156,3 +211,12 @@ class ExportError(CustDynError):
     """A report cannot be written in the format that was asked for."""
 
     code = "export"
+
+    @classmethod
+    def too_many_rows(cls, rows: int, limit: int) -> ExportError:
+        """Return the error for a report that is too long for XLSX."""
+        return cls(
+            f"output: the report has {rows:,} rows, and XLSX takes at most {limit:,}. "
+            "Choose csv, which takes them all, or a coarser grouping.",
+            field="output",
+        )
