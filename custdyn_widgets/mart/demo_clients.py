@@ -1,0 +1,291 @@
+"""Who the demo operator is and who its clients are, drawn from a seed.
+
+All draws are integer arithmetic on the generator's raw 64-bit words, because NumPy promises that stream
+and not those of its distributions: the same seed gives the same clients on every machine. Money is in
+`UNIT`ths of a currency's unit, a day is counted from 1970-01-01, an instant in seconds from then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints: TypeAlias = NDArray[np.int64]
+Flags: TypeAlias = NDArray[np.bool_]
+
+UNIT = 10_000
+DAY = 86_400
+NEVER = 1_000_000  # a day far beyond every calendar of the demo
+MONTHS = 36
+CLIENTS, BASE = 3000, 620
+CLIENT, RESELLER, CARD, SHOP = range(4)  # as query.CLIENT_TYPES has them
+CURRENCIES = ("USD", "EUR", "GBP")
+DIRECT = -1
+
+# Company and the place of its parent: three levels, parents first.
+COMPANIES = (
+    ("Aldermoor Voice", -1), ("Castellan Networks", -1), ("Northlight Carrier Services", -1),
+    ("Pontevale Telecom", -1), ("Saltmarsh Communications", -1),
+    ("Aldermoor Retail", 0), ("Brackenfield Phones", 0), ("Castellan Business Lines", 1),
+    ("Castellan Hosted PBX", 1), ("Fjordlinje Telefoni", 2), ("Hafenblick Voice", 2), ("Iberavoz", 3),
+    ("Lagoa Telefonia", 3), ("Quillhaven Calls", 4), ("Tidewater Call Shops", 4),
+    ("Brackenfield East", 6), ("Brackenfield West", 6), ("Castellan PBX Nord", 8), ("Castellan PBX Süd", 8),
+    ("Hafenblick Altona", 10), ("Iberavoz Levante", 11), ("Iberavoz Norte", 11), ("Quillhaven Campus", 13),
+    ("Tidewater Harbour", 14), ("Tidewater Station", 14), ("Aldermoor Online", 5),
+)  # fmt: skip
+LOST = (4, 13, 14, 22, 23, 24)  # Saltmarsh Communications and all below it: the reseller that leaves
+
+# Package: name, set-up fee, fee of a period before and after the price rise.
+PACKAGES = (
+    ("Starter 100", 0, 49_900, 59_900), ("Evening & Weekend", 0, 79_900, 94_900),
+    ("World 300", 49_900, 129_900, 149_900), ("Europe Flat", 99_900, 199_900, 239_900),
+    ("Office 5 Seats", 250_000, 490_000, 570_000), ("Office 25 Seats", 750_000, 1_790_000, 2_090_000),
+    ("Call Centre Trunk", 1_200_000, 2_990_000, 3_490_000), ("Number Rental", 10_000, 25_000, 32_500),
+)  # fmt: skip
+_HOME_PACKAGES = np.array([0, 0, 0, 1, 1, 2, 2, 2, 3, 7], np.int64)
+_OFFICE_PACKAGES = np.array([4, 4, 4, 4, 4, 5, 5, 6, 7, 7], np.int64)
+
+OWNERS = (
+    "a.keller", "b.osei", "c.lindqvist", "d.marchetti", "e.nowák", "f.haddad", "g.brandt", "h.ferreira",
+    "i.sørensen", "j.whitlock",
+)  # fmt: skip
+
+# Of 1,000 days' worth: how sign-ups lean on the month (January first).
+_JOINS = (1040, 1010, 1050, 1000, 960, 820, 640, 520, 1180, 1260, 1200, 1020)
+# What one usage row costs on average, and the chance of one on a day in millionths, per kind of client.
+_SPEND = np.array([9_000, 14_000, 18_000, 24_000, 30_000, 38_000, 50_000, 70_000], np.int64)
+_CHANCE = np.array([35_000, 60_000, 80_000, 100_000, 115_000, 130_000, 160_000, 210_000], np.int64)
+_REFILLS = np.array([5, 10, 10, 10, 20, 20, 25, 50], np.int64) * UNIT
+
+
+class Words:
+    """A seeded stream of raw words, read as whole numbers."""
+
+    def __init__(self, seed: int) -> None:
+        self._source = np.random.PCG64(seed)
+
+    def below(self, limit: int | Ints, count: int) -> Ints:
+        """Return so many whole numbers from 0 to below the limit (at most 2³¹), one word each."""
+        raw = np.asarray(self._source.random_raw(count), np.uint64)
+        return ((raw >> np.uint64(33)).astype(np.int64) * limit) >> 31
+
+    def once_in(self, odds: int, count: int) -> Flags:
+        """Return so many flags, each true once in `odds`."""
+        flags: Flags = self.below(odds, count) == 0
+        return flags
+
+    def pick(self, table: Ints, count: int) -> Ints:
+        """Return so many entries of the table, each as likely as the others."""
+        return table[self.below(len(table), count)]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The days of the ledger and of the story.
+
+    Attributes
+    ----------
+    as_of
+        The instant before which everything happens.
+    first, last
+        The ledger's days: the first of the month three years before, and the last that has a second.
+    loss, rise
+        The day the lost reseller leaves, in the second year; the day the packages' prices rise, in the third.
+    """
+
+    as_of: int
+    first: int
+    last: int
+    loss: int
+    rise: int
+
+    @classmethod
+    def ending_at(cls, as_of: datetime) -> Timeline:
+        """Return the timeline of three years and a part of a month that ends at an aware instant."""
+        now = np.datetime64(as_of.replace(tzinfo=None), "s").astype(np.int64)
+        month = np.datetime64(int(now), "s").astype("datetime64[M]").astype(np.int64)
+        return cls(
+            as_of=int(now),
+            first=_first_day(int(month) - MONTHS),
+            last=(int(now) - 1) // DAY,
+            loss=_first_day(_outside(int(month) - 17, range(4, 9))),
+            rise=_first_day(_outside(int(month) - 6, range(6, 9))),
+        )
+
+    @property
+    def days(self) -> Ints:
+        """The ledger's days in order."""
+        return np.arange(self.first, self.last + 1, dtype=np.int64)
+
+
+def _outside(month: int, summer: range) -> int:
+    """Return the first month from this one on that is not in the summer, so that no dip hides the event."""
+    while month % 12 in summer:
+        month += 1
+    return month
+
+
+def _first_day(month: int) -> int:
+    return int(np.datetime64(month, "M").astype("datetime64[D]").astype(np.int64))
+
+
+def month_and_day(days: Ints) -> tuple[Ints, Ints]:
+    """Return the month (0 to 11) and the day of the month (1 to 31) of each day."""
+    dates = days.astype("datetime64[D]")
+    months = dates.astype("datetime64[M]")
+    return months.astype(np.int64) % 12, days - months.astype("datetime64[D]").astype(np.int64) + 1
+
+
+@dataclass(frozen=True)
+class Clients:
+    """What makes each client what it is: arrays of one length, in the order in which they joined.
+
+    `stops` is the last day on which a client does anything, `closes` the day its account is closed, either
+    may be `NEVER`; `refill` is the size of a top-up (0: a card that is never topped up); `chance` the odds of
+    a usage row on a day, in millionths; `rest_from` and `rest_to` the days of a year (31 × month + day, the
+    months from 0) between which a campus client is away; `package` the place of its package or -1.
+    """
+
+    kind: Ints
+    company: Ints
+    owner: Ints
+    currency: Ints
+    created: Ints
+    stops: Ints
+    closes: Ints
+    opening: Ints
+    spend: Ints
+    chance: Ints
+    refill: Ints
+    office: Flags
+    campus: Flags
+    postpaid: Flags
+    rest_from: Ints
+    rest_to: Ints
+    package: Ints
+    package_from: Ints
+    package_until: Ints
+    bill_day: Ints
+
+    @property
+    def joined(self) -> Ints:
+        """The day on which each client was created."""
+        return self.created // DAY
+
+
+def draw_clients(line: Timeline, words: Words) -> Clients:
+    """Return the operator's clients: a base from before the ledger, then those who joined month by month."""
+    created = _created(line, words)
+    joined = created // DAY
+    kind = _kinds(words)
+    company = _companies(joined, line, words)
+    home = kind == CLIENT
+    office = (home & words.once_in(6, CLIENTS)) | (kind == RESELLER)
+    campus = home & ~office & words.once_in(5, CLIENTS)
+    stops, closes = _ends(kind, company, joined, line, words)
+    postpaid = (kind == RESELLER) | (office & words.once_in(3, CLIENTS))
+    spend, chance = _habits(kind, office, words)
+    refill = _refills(kind, office, words)
+    started = np.maximum(joined, line.first)
+    package_from = np.where(joined < line.first, joined, started + words.below(75, CLIENTS))
+    package, package_until = _subscriptions(kind, office, package_from, words)
+    idle = words.once_in(33, CLIENTS) & (kind != RESELLER)
+    return Clients(
+        kind=kind,
+        company=company,
+        owner=np.where(company == DIRECT, words.below(len(OWNERS), CLIENTS), company % len(OWNERS)),
+        currency=np.searchsorted(np.array([68, 91], np.int64), words.below(100, CLIENTS), side="right"),
+        created=created,
+        stops=stops,
+        closes=closes,
+        opening=_openings(kind, joined < line.first, postpaid, refill, words) * ~idle,
+        spend=spend,
+        chance=chance * ~idle,
+        refill=refill,
+        office=office,
+        campus=campus,
+        postpaid=postpaid,
+        rest_from=4 * 31 + 5 + words.below(35, CLIENTS),
+        rest_to=8 * 31 + 1 + words.below(25, CLIENTS),
+        package=np.where(idle, -1, package),
+        package_from=package_from,
+        package_until=package_until,
+        bill_day=1 + words.below(28, CLIENTS),
+    )
+
+
+def _created(line: Timeline, words: Words) -> Ints:
+    """Return the instants of creation in order; sign-ups double over the years and lean on the season."""
+    days = np.arange(line.first, line.last, dtype=np.int64)
+    month, _ = month_and_day(days)
+    lean = np.array(_JOINS, np.int64)[month]
+    growth = np.cumsum(lean * (1000 + 1100 * (days - line.first) // len(days)) // 1000)
+    before = line.first - 1 - words.below(360, BASE)
+    since = days[np.searchsorted(growth, words.below(int(growth[-1]), CLIENTS - BASE), side="right")]
+    joined = np.sort(np.concatenate([before, since]))
+    return joined * DAY + 7 * 3600 + words.below(14 * 3600, CLIENTS)
+
+
+def _kinds(words: Words) -> Ints:
+    kind = np.searchsorted(np.array([840, 865, 955], np.int64), words.below(1000, CLIENTS), side="right")
+    kind = kind.astype(np.int64)
+    kind[: len(COMPANIES)] = RESELLER  # the oldest accounts are the companies' own
+    return kind
+
+
+def _companies(joined: Ints, line: Timeline, words: Words) -> Ints:
+    """Return each client's company; a company's own account belongs to its parent; none joins a lost one."""
+    ours = np.setdiff1d(np.arange(len(COMPANIES), dtype=np.int64), LOST)
+    roll = words.below(100, CLIENTS)
+    lost = words.pick(np.array(LOST, np.int64), CLIENTS)
+    company = np.where(roll < 30, DIRECT, np.where(roll < 62, lost, words.pick(ours, CLIENTS)))
+    company[: len(COMPANIES)] = [parent for _, parent in COMPANIES]
+    return np.where(np.isin(company, LOST) & (joined >= line.loss - 30), DIRECT, company)
+
+
+def _ends(kind: Ints, company: Ints, joined: Ints, line: Timeline, words: Words) -> tuple[Ints, Ints]:
+    """Return when clients stop and close: by themselves, or with the reseller that leaves."""
+    started = np.maximum(joined, line.first)
+    life = np.where(kind == CARD, 45 + words.below(300, CLIENTS), 60 + words.below(1100, CLIENTS))
+    loyal = (words.below(100, CLIENTS) < 46) & (kind != CARD)
+    loyal[: len(COMPANIES)] = True
+    stops = np.where(loyal, NEVER, started + life)
+    leaves = np.isin(company, LOST)
+    leaves[list(LOST)] = True
+    stops = np.where(leaves, np.minimum(stops, line.loss - 3 + words.below(6, CLIENTS)), stops)
+    closing = np.where(leaves, words.below(100, CLIENTS) < 60, words.below(100, CLIENTS) < 40)
+    return stops, np.where(closing & (stops < NEVER), stops + 1 + words.below(45, CLIENTS), NEVER)
+
+
+def _habits(kind: Ints, office: Flags, words: Words) -> tuple[Ints, Ints]:
+    """Return what a usage row costs on average and the chance of one on a day."""
+    factor = np.select([kind == RESELLER, kind == SHOP, office], [24, 9, 5], 1)
+    often = np.select([kind == RESELLER, kind == SHOP, kind == CARD], [250, 180, 70], 100)
+    return words.pick(_SPEND, CLIENTS) * factor, words.pick(_CHANCE, CLIENTS) * often // 100
+
+
+def _refills(kind: Ints, office: Flags, words: Words) -> Ints:
+    size = words.pick(_REFILLS, CLIENTS)
+    size = np.where(kind == SHOP, size * 10, np.where(office, size * 5, size))
+    return np.where((kind == CARD) & ~words.once_in(5, CLIENTS), 0, size)
+
+
+def _subscriptions(kind: Ints, office: Flags, begins: Ints, words: Words) -> tuple[Ints, Ints]:
+    """Return each client's package, or -1, and the last day of it."""
+    buys = (kind == CLIENT) & (words.below(100, CLIENTS) < np.where(office, 70, 42))
+    package = np.where(office, words.pick(_OFFICE_PACKAGES, CLIENTS), words.pick(_HOME_PACKAGES, CLIENTS))
+    cancels = words.once_in(4, CLIENTS)
+    until = np.where(cancels, begins + 60 + words.below(700, CLIENTS), NEVER)
+    return np.where(buys, package, -1), until
+
+
+def _openings(kind: Ints, old: Flags, postpaid: Flags, refill: Ints, words: Words) -> Ints:
+    """Return the opening balances: what the base brought along, and what a calling card is sold with."""
+    card = words.pick(np.array([5, 10, 10, 20], np.int64) * UNIT, CLIENTS)
+    brought = refill * words.below(100, CLIENTS) // 100 // 100 * 100
+    owed = -(words.below(60, CLIENTS) * UNIT)
+    return np.where(kind == CARD, card, np.where(old, np.where(postpaid, owed, brought), 0))
