@@ -1,0 +1,189 @@
+"""One run of a notebook in a kernel of its own, under an outer clock.
+
+papermill runs in a worker thread while the calling thread watches: a kernel that hangs, ignores
+interrupts or forks is ended with its whole process group when time is up, at Ctrl-C, or at a polite
+request to terminate. The kernel is this process's own interpreter, whatever kernels are installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from subprocess import DEVNULL
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+_START_TIMEOUT_S = 60
+_KILL_EVERY_S = 0.2
+
+
+class OutOfTime(Exception):  # noqa: N818 - it is an event; the caller words the error
+    """The kernel was ended because its time was up."""
+
+
+class NotebookExecution:
+    """A notebook, what its kernel is given, and how far it has come.
+
+    Parameters
+    ----------
+    notebook
+        What is run; it is changed (outputs, the parameters' cell).
+    parameters
+        What papermill injects.
+    environment
+        The kernel's whole environment.
+    folder
+        The kernel's working folder.
+    private
+        A folder that only this run uses, for the kernel's connection file.
+    on_cell
+        Called with a code cell's index when it starts.
+    """
+
+    def __init__(
+        self,
+        notebook: NotebookNode,
+        parameters: Mapping[str, object],
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        private: Path,
+        on_cell: Callable[[int], None],
+    ) -> None:
+        self.notebook = notebook
+        self._parameters = dict(parameters)
+        self._environment = dict(environment)
+        self._folder = folder
+        self._private = private
+        self._on_cell = on_cell
+        self._groups: list[int] = []
+        self._error: BaseException | None = None
+
+    def run(self, timeout_s: float | None) -> NotebookNode:
+        """Run the notebook to its end and return it with its outputs.
+
+        Raises
+        ------
+        OutOfTime
+            After `timeout_s` seconds, the kernel's start included; None is no limit.
+        Exception
+            What papermill or nbclient raise when a cell fails or the kernel dies.
+        """
+        worker = threading.Thread(target=self._work, name="custdyn-run", daemon=True)
+        worker.start()
+        try:
+            with _terminated_as_exit():
+                worker.join(timeout_s)
+            late = worker.is_alive()
+        finally:
+            while worker.is_alive():
+                self._kill()
+                worker.join(_KILL_EVERY_S)
+            self._kill()
+        if late:
+            raise OutOfTime
+        if self._error is not None:
+            raise self._error
+        return self.notebook
+
+    def _work(self) -> None:
+        try:
+            with _own_event_loop():
+                self._execute()
+        except BaseException as error:  # raised again by the thread that waits
+            self._error = error
+
+    def _execute(self) -> None:
+        import papermill
+
+        quiet = logging.getLogger("papermill")
+        if not quiet.handlers:
+            quiet.addHandler(logging.NullHandler())
+        self.notebook = papermill.execute_notebook(
+            self.notebook,
+            None,
+            parameters=self._parameters,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            start_timeout=_START_TIMEOUT_S,
+            kernel_manager_class=self._kernel_class(),
+            on_cell_start=lambda cell, cell_index: self._on_cell(cell_index),  # noqa: ARG005 - nbclient's names
+            coalesce_streams=True,
+            store_widget_state=False,
+        )
+
+    def _kernel_class(self) -> type:
+        """Return a kernel manager's class that starts this interpreter with this run's environment."""
+        from jupyter_client.kernelspec import KernelSpec
+        from jupyter_client.manager import AsyncKernelManager
+
+        groups = self._groups
+        given = {"env": self._environment, "cwd": str(self._folder), "stdout": DEVNULL, "stderr": DEVNULL}
+        connection = str(self._private / "kernel.json")
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+
+        class PinnedKernel(AsyncKernelManager):
+            """A kernel of this process's own interpreter."""
+
+            @property
+            def kernel_spec(self) -> KernelSpec:
+                return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+            async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # async, as its base is
+                self.connection_file = connection
+                await super().start_kernel(**{**options, **given})
+                group = getattr(self.provisioner, "pgid", None)
+                if group:
+                    groups.append(group)
+
+        return PinnedKernel
+
+    def _kill(self) -> None:
+        """End the kernel's process group: the kernel and what it started."""
+        for group in self._groups:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _own_event_loop() -> Iterator[None]:
+    """Give nbclient's blocking calls in this thread a loop that is closed afterwards."""
+    from jupyter_core.utils import ensure_event_loop
+
+    loop = ensure_event_loop()
+    try:
+        yield
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+@contextlib.contextmanager
+def _terminated_as_exit() -> Iterator[None]:
+    """Let SIGTERM end the wait with SystemExit, so that the kernel is ended too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's arguments
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
