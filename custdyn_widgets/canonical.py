@@ -1,0 +1,92 @@
+"""JSON in one form only, so that equal values give equal bytes and a hash of the bytes means the value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from custdyn_widgets.errors import SnapshotError, shown
+
+
+def canonical_json(value: object, *, floats: bool = False) -> bytes:
+    """Return a value as canonical JSON: sorted keys, no blanks, UTF-8, no NaN and no floats.
+
+    A lone surrogate, which UTF-8 cannot hold, is written as JSON's own escape; every other character
+    stands as itself.
+
+    Parameters
+    ----------
+    value
+        None, booleans, integers, text, and lists and string-keyed mappings of these.
+    floats
+        Whether finite floats may be in it (chart specs have widths and opacities; nothing else may).
+
+    Raises
+    ------
+    SnapshotError
+        If something in it has another type, or it is nested too deeply; the error says where.
+    """
+    try:
+        plain = _plain(value, "", floats)
+        text = json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (RecursionError, ValueError) as error:
+        raise SnapshotError(f"The value cannot be written as JSON: {error}.") from error
+    return text.encode("utf-8", "backslashreplace")
+
+
+def parse_canonical(data: bytes) -> Any:
+    """Return the value whose canonical JSON these bytes are.
+
+    Raises
+    ------
+    SnapshotError
+        If the bytes are not JSON, or are JSON in any other than the canonical form.
+    """
+    try:
+        value = json.loads(data.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise SnapshotError(f"It is not canonical JSON: {error}.") from error
+    # Duplicate keys, blanks, other escapes and another order all end here.
+    if canonical_json(value) != data:
+        raise SnapshotError("It is not canonical JSON: the same value is written differently.")
+    return value
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"the number {shown(text)} is not an integer")
+
+
+def _plain(value: object, where: str, floats: bool) -> object:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, float) and floats:
+        return value
+    if isinstance(value, Mapping):
+        plain = {_key(key, where): _plain(item, f"{where}.{key}", floats) for key, item in value.items()}
+        if len(plain) != len(value):
+            raise SnapshotError(f"Two keys of {where.lstrip('.') or 'the value'} are the same text.")
+        return plain
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{where}[{i}]", floats) for i, item in enumerate(value)]
+    raise SnapshotError(
+        f"{where.lstrip('.') or 'The value'} is {shown(value)}, a {type(value).__name__}, which canonical "
+        "JSON does not hold: give text, a whole number, true, false, null, a list or an object."
+    )
+
+
+def _key(key: object, where: str) -> str:
+    if not isinstance(key, str):
+        raise SnapshotError(
+            f"{where.lstrip('.') or 'The value'} has the key {shown(key)}, which is not text."
+        )
+    return _text(key)
+
+
+def _text(text: str) -> str:
+    """Return the text with split surrogate pairs joined, as a JSON reader would join their escapes."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

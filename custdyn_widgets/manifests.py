@@ -1,0 +1,113 @@
+"""A snapshot's manifest and the id that it gives: what is vouched for, in bytes of one form only."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from custdyn_widgets.canonical import canonical_json, parse_canonical
+from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, shown
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_TAG = b"custdyn snapshot v1\n"
+_OWN_KEYS = ("format", "nonce", "files")
+_NAME_LENGTH = 100
+# 256 bits fill 51 characters and one bit of the last, which is therefore `a` or `q`.
+_ID = re.compile(r"[a-z2-7]{51}[aq]", re.ASCII)
+_NAME = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+def is_id(text: object) -> bool:
+    """Return whether this has the one form of a snapshot's id."""
+    return _matches(_ID, text)
+
+
+def id_of(manifest: bytes) -> str:
+    """Return the id of a snapshot from its manifest's bytes."""
+    digest = hashlib.sha256(_TAG + manifest).digest()
+    return base64.b32encode(digest).decode("ascii").rstrip("=").lower()
+
+
+def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
+    """Return the bytes of a manifest, with its format, a fresh nonce, and its list of files added.
+
+    Raises
+    ------
+    SnapshotError
+        If the manifest sets one of these itself, is not JSON, or a file's name is not allowed.
+    """
+    for key in _OWN_KEYS:
+        if key in manifest:
+            raise SnapshotError(
+                f"The manifest has the key {shown(key)}, which the store itself sets.", field=key
+            )
+    for name in files:
+        if not _is_name(name):
+            raise SnapshotError(
+                f"A snapshot takes no file named {shown(name)}: use small letters and digits, with single "
+                f"points and hyphens between them, at most {_NAME_LENGTH} in all, and not {MANIFEST}.",
+                field="files",
+            )
+    listed = {
+        name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
+    }
+    return canonical_json({**manifest, "format": FORMAT, "nonce": secrets.token_hex(16), "files": listed})
+
+
+def parsed(data: bytes, snapshot_id: str) -> dict[str, Any]:
+    """Return the manifest that gave this id.
+
+    Raises
+    ------
+    SnapshotDamagedError
+        If the bytes give another id, or are not a manifest in canonical form.
+    """
+    if id_of(data) != snapshot_id:
+        what = "does not give this id (it was changed, or its folder renamed)"
+        raise SnapshotDamagedError(snapshot_id, MANIFEST, what)
+    try:
+        manifest = parse_canonical(data)
+    except SnapshotError as error:
+        raise SnapshotDamagedError(snapshot_id, MANIFEST, "is not canonical JSON") from error
+    if not isinstance(manifest, dict) or not _is_manifest(manifest):
+        raise SnapshotDamagedError(snapshot_id, MANIFEST, "is not a manifest that this version knows")
+    return manifest
+
+
+def _is_manifest(manifest: dict[str, Any]) -> bool:
+    files = manifest.get("files")
+    return (
+        _is_whole(manifest.get("format"))
+        and manifest["format"] == FORMAT
+        and _matches(_NONCE, manifest.get("nonce"))
+        and isinstance(files, dict)
+        and all(_is_name(name) and _is_entry(entry) for name, entry in files.items())
+    )
+
+
+def _is_entry(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and set(entry) == {"size", "sha256"}
+        and _is_whole(entry["size"])
+        and _matches(_SHA256, entry["sha256"])
+    )
+
+
+def _is_name(name: object) -> bool:
+    return _matches(_NAME, name) and len(str(name)) <= _NAME_LENGTH and name != MANIFEST
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _matches(pattern: re.Pattern[str], text: object) -> bool:
+    return isinstance(text, str) and pattern.fullmatch(text) is not None
