@@ -1,0 +1,129 @@
+"""Inert SVG: a drawing cut down to shapes and text, so that it can stand inside a shared page.
+
+Only listed elements and attributes survive: no script, no style sheet, no link, no picture, no reference
+beyond the drawing. What the drawing library writes for its own use goes too, which makes it small.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import xml.etree.ElementTree as ET  # documents with a DOCTYPE, hence entities, are refused
+from xml.sax.saxutils import escape, quoteattr
+
+from custdyn_widgets.errors import CustDynError
+
+INK = "#737a84"  # readable on white and on near-black, where no page sets a colour
+_ELEMENTS = frozenset({
+    "g", "path", "text", "tspan", "rect", "line", "circle", "ellipse", "polygon", "polyline", "title", "defs",
+    "clipPath", "linearGradient", "radialGradient", "stop",
+})  # fmt: skip
+_ATTRIBUTES = frozenset({
+    "d", "transform", "fill", "stroke", "opacity", "fill-opacity", "stroke-opacity", "stroke-width",
+    "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "text-anchor", "dominant-baseline", "font-size",
+    "font-weight", "font-style", "x", "y", "dx", "dy", "x1", "y1", "x2", "y2", "cx", "cy", "r", "rx", "ry",
+    "width", "height", "points", "id", "clip-path", "offset", "stop-color", "stop-opacity", "gradientUnits",
+})  # fmt: skip
+_DEFAULTS = {
+    ("opacity", "1"),
+    ("stroke-width", "1"),
+    ("y2", "0"),
+    ("x2", "0"),
+    ("transform", "translate(0,0)"),
+}
+_HIDDEN = {("display", "none"), ("visibility", "hidden")}
+_SHAPES = frozenset({"path", "text", "rect", "circle", "line"})
+_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}(?:e-\d+)?")
+_OWN_URL = re.compile(r"url\(#([\w-]+)\)")
+_DOT = re.compile(r"M([\d.]+),0A\1,\1,0,1,1,-\1,0A\1,\1,0,1,1,\1,0Z?")
+_AT = re.compile(r"translate\((-?[\d.]+),(-?[\d.]+)\)")
+
+
+def inert_svg(svg: str, label: str | None = None) -> str:
+    """Return the drawing with nothing left in it but shapes and text.
+
+    Parameters
+    ----------
+    svg
+        An SVG document.
+    label
+        What the drawing shows, in words, for people who cannot see it; default: the label that it has.
+
+    Raises
+    ------
+    CustDynError
+        If it is not an SVG document, or declares entities.
+    """
+    if "<!DOCTYPE" in svg.upper():
+        raise CustDynError("A drawing with a document type is not accepted; save it as plain SVG.")
+    try:
+        root = ET.fromstring(svg)  # noqa: S314  # no DOCTYPE, see above
+    except ET.ParseError as error:
+        raise CustDynError(f"The drawing is not well-formed SVG: {error}.") from error
+    if _local(root.tag) != "svg":
+        raise CustDynError(f"The drawing is a {_local(root.tag)!r} document, not SVG.")
+    words = escape(label if label is not None else root.get("aria-label", "Chart"))
+    prefix = hashlib.sha256(svg.encode("utf-8", "replace")).hexdigest()[:8]
+    body = "".join(_written(child, prefix) for child in root if _local(child.tag) != "title")
+    size = "".join(
+        f" {a}={quoteattr(root.get(a, ''))}" for a in ("width", "height", "viewBox") if root.get(a)
+    )
+    quoted = words.replace('"', "&quot;")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg"{size} role="img" aria-label="{quoted}" '
+        f'font-family="sans-serif" color="{INK}" fill="none"><title>{words}</title>{body}</svg>'
+    )
+
+
+def _local(tag: object) -> str:
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""  # comments have no textual tag
+
+
+def _written(element: ET.Element, prefix: str) -> str:
+    """Return an element and what is in it, or nothing; a group that says nothing is left out."""
+    name = "g" if _local(element.tag) in ("a", "svg") else _local(element.tag)
+    if name not in _ELEMENTS or _HIDDEN & set(element.attrib.items()):
+        return ""
+    told = (
+        element.get("aria-label", "") if name in _SHAPES and element.get("role") == "graphics-symbol" else ""
+    )
+    inner = (f"<title>{escape(told)}</title>" if told else "") + escape(element.text or "").strip("\n")
+    for child in element:
+        inner += _written(child, prefix) + escape((child.tail or "").strip("\n"))
+    name, attributes = _as_dot(name, _kept(element, prefix))
+    if name == "g" and (not inner or not attributes):
+        return inner
+    if name == "path" and attributes.get("d", "") in ("", "M0,0h0v0h0Z"):
+        return ""
+    if (
+        name == "path"
+        and not attributes.keys() & {"fill", "stroke"}
+        and "background" in element.get("class", "")
+    ):
+        return ""
+    text = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items())
+    return f"<{name}{text}>{inner}</{name}>" if inner else f"<{name}{text}/>"
+
+
+def _kept(element: ET.Element, prefix: str) -> dict[str, str]:
+    """Return the attributes that survive, their numbers cut to hundredths of a pixel."""
+    kept = {}
+    for name, raw in element.attrib.items():
+        value = _LONG_NUMBER.sub(lambda m: f"{float(m[0]):z.2f}".rstrip("0").rstrip("."), raw)
+        value = _OWN_URL.sub(rf"url(#{prefix}-\1)", value)
+        if name not in _ATTRIBUTES or (name, value) in _DEFAULTS:
+            continue
+        if "url" in value.casefold() and not re.fullmatch(r"url\(#[\w-]+\)", value):
+            continue
+        kept[name] = f"{prefix}-{value}" if name == "id" else value
+    return kept
+
+
+def _as_dot(name: str, attributes: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """Return a circle for a path that draws one, which is a third as long."""
+    dot = _DOT.fullmatch(attributes.get("d", "")) if name == "path" else None
+    at = _AT.fullmatch(attributes.get("transform", "")) if dot else None
+    if not dot or not at:
+        return name, attributes
+    rest = {key: value for key, value in attributes.items() if key not in ("d", "transform")}
+    return "circle", {"cx": at[1], "cy": at[2], "r": dot[1], **rest}
