@@ -1,1 +1,56 @@
-"""Customer Dynamics in Jupyter."""
+"""Customer Dynamics in Jupyter: how a telecom or VoIP operator's customers move, exactly.
+
+The public door. Names are imported when they are first used, so that `import custdyn_widgets` costs
+nothing and the command line starts at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from custdyn_widgets.charts import blank_chart, chart
+    from custdyn_widgets.compute import run_report
+    from custdyn_widgets.errors import CustDynError
+    from custdyn_widgets.export import to_csv, to_xlsx
+    from custdyn_widgets.freeze import freeze
+    from custdyn_widgets.metrics import metric, ratio
+    from custdyn_widgets.query import ReportQuery
+    from custdyn_widgets.report import Report
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CustDynError": "errors",
+    "Report": "report",
+    "ReportQuery": "query",
+    "blank_chart": "charts",
+    "chart": "charts",
+    "freeze": "freeze",
+    "metric": "metrics",
+    "ratio": "metrics",
+    "run_report": "compute",
+    "to_csv": "export",
+    "to_xlsx": "export",
+}
+
+__all__ = [
+    "CustDynError",
+    "Report",
+    "ReportQuery",
+    "blank_chart",
+    "chart",
+    "freeze",
+    "metric",
+    "ratio",
+    "run_report",
+    "to_csv",
+    "to_xlsx",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'custdyn_widgets' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"custdyn_widgets.{_HOMES[name]}"), name)

@@ -67,21 +67,34 @@ class ReportQuery:
         )
     )  # fmt: skip
     timezone: str = field(
-        default="UTC", metadata=_meta("Time zone", "Whose clock and calendar the dates and buckets follow (an IANA name).")
+        default="UTC",
+        metadata=_meta("Time zone", "Whose clock and calendar the dates and buckets follow (an IANA name)."),
     )
     client_type: str = field(
         default="client",
-        metadata=_meta("Client type", "Count clients of this type only, or all types.", (*CLIENT_TYPES, "all")),
+        metadata=_meta(
+            "Client type", "Count clients of this type only, or all types.", (*CLIENT_TYPES, "all")
+        ),
     )
-    client_tags: tuple[str, ...] = field(default=(), metadata=_meta("Client tags", "Only clients with these tags."))
+    client_tags: tuple[str, ...] = field(
+        default=(), metadata=_meta("Client tags", "Only clients with these tags.")
+    )
     tags_match: str = field(
-        default="any", metadata=_meta("Tags match", "Whether any one of the tags is enough, or all are needed.", ("any", "all"))
+        default="any",
+        metadata=_meta(
+            "Tags match", "Whether any one of the tags is enough, or all are needed.", ("any", "all")
+        ),
     )
-    company: tuple[str, ...] = field(default=(), metadata=_meta("Company", "Only clients of these resellers."))
+    company: tuple[str, ...] = field(
+        default=(), metadata=_meta("Company", "Only clients of these resellers.")
+    )
     include_descendants: bool = field(
-        default=True, metadata=_meta("Include descendants", "Also clients of the resellers below the chosen ones.")
+        default=True,
+        metadata=_meta("Include descendants", "Also clients of the resellers below the chosen ones."),
     )
-    owner_user: tuple[str, ...] = field(default=(), metadata=_meta("Owner user", "Only clients of these users."))
+    owner_user: tuple[str, ...] = field(
+        default=(), metadata=_meta("Owner user", "Only clients of these users.")
+    )
     package: tuple[str, ...] = field(
         default=(),
         metadata=_meta(
@@ -92,15 +105,21 @@ class ReportQuery:
     )
     group_by: tuple[str, ...] = field(
         default=("month",),
-        metadata=_meta("Group by", "One row for each year, month or date, and for each package; none: one row.", GROUPS),
+        metadata=_meta(
+            "Group by", "One row for each year, month or date, and for each package; none: one row.", GROUPS
+        ),
     )
     currency: str | None = field(
-        default=None, metadata=_meta("Currency", "Every amount is converted to it (ISO 4217); empty: the data's own choice.")
+        default=None,
+        metadata=_meta(
+            "Currency", "Every amount is converted to it (ISO 4217); empty: the data's own choice."
+        ),
     )
     active_duration: int = field(
         default=3,
         metadata=_meta(
-            "Active duration", "A client is active if it paid for a use in this many months before the end of a row (1 to 120)."
+            "Active duration",
+            "A client is active if it paid for a use in this many months before the end of a row (1 to 120).",
         ),
     )
 
@@ -136,7 +155,13 @@ class ReportQuery:
         out: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
-            out[f.name] = value.to_dict() if isinstance(value, Period) else list(value) if isinstance(value, tuple) else value
+            out[f.name] = (
+                value.to_dict()
+                if isinstance(value, Period)
+                else list(value)
+                if isinstance(value, tuple)
+                else value
+            )
         return out
 
     @property
@@ -218,7 +243,8 @@ def _interval(name: str, value: object) -> str | Period:
         if value.get(key) is None:
             raise QueryError.missing(f"{name}.{key}", "a wall time YYYY-MM-DD HH:MM:SS")
     period = Period(
-        wall_time(f"{name}.start", value["start"], end=False), wall_time(f"{name}.end", value["end"], end=True)
+        wall_time(f"{name}.start", value["start"], end=False),
+        wall_time(f"{name}.end", value["end"], end=True),
     )
     if period.start > period.end:
         raise QueryError.invalid(f"{name}.start", value["start"], f"is after the end {value['end']!r}")
@@ -234,7 +260,11 @@ def _choice(name: str, value: object, allowed: Sequence[str]) -> str:
 
 
 def _texts(name: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
+    if (
+        isinstance(value, str)
+        or not isinstance(value, Sequence)
+        or not all(isinstance(v, str) for v in value)
+    ):
         raise QueryError.wrong_type(name, value, "a list of texts")
     return tuple(dict.fromkeys(value))
 
@@ -310,7 +340,9 @@ def parse_as_of(value: str | datetime | None) -> datetime:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise QueryError.wrong_type("as_of", value, "an ISO 8601 instant such as 2021-12-01T00:00:00Z") from None
+            raise QueryError.wrong_type(
+                "as_of", value, "an ISO 8601 instant such as 2021-12-01T00:00:00Z"
+            ) from None
     if isinstance(value, date) and not isinstance(value, datetime):
         raise QueryError.wrong_type("as_of", value, "an instant with a time of day")
     instant = value.replace(tzinfo=UTC) if value.tzinfo is None else value

@@ -220,7 +220,9 @@ class Report:
             If the format is not one that this version reads.
         """
         if data.get("format") != FORMAT:
-            raise CustDynError(f"This report has the format {data.get('format')!r}; this version reads {FORMAT}.")
+            raise CustDynError(
+                f"This report has the format {data.get('format')!r}; this version reads {FORMAT}."
+            )
         columns = tuple(Column(**c) for c in data["columns"])
         info = dict(data["info"])
         info["quotes"] = tuple(Quote(**q) for q in info["quotes"])
@@ -251,7 +253,8 @@ def _row_to_dict(row: Row) -> dict[str, Any]:
 
 def _row_from_dict(data: Mapping[str, Any], columns: Sequence[Column]) -> Row:
     values = (
-        Decimal(v) if c.unit == "money" and v is not None else v for c, v in zip(columns, data["values"], strict=True)
+        Decimal(v) if c.unit == "money" and v is not None else v
+        for c, v in zip(columns, data["values"], strict=True)
     )
     return Row(**{**data, "labels": tuple(data["labels"]), "values": tuple(values)})
 

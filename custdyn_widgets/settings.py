@@ -99,7 +99,9 @@ def _find_config(env: Mapping[str, str], folder: Path) -> Path | None:
     if named:
         path = Path(named).expanduser().absolute()
         if not path.is_file():
-            raise SettingsError(f"CUSTDYN_CONFIG names {shown(named)}, which is not a file.", field="CUSTDYN_CONFIG")
+            raise SettingsError(
+                f"CUSTDYN_CONFIG names {shown(named)}, which is not a file.", field="CUSTDYN_CONFIG"
+            )
         return path
     for place in (folder, *folder.parents):
         if (place / CONFIG_NAME).is_file():
@@ -139,5 +141,6 @@ def _path(name: str, env: Mapping[str, str], stored: Mapping[str, str], config: 
 def _check_share_url(value: object) -> None:
     if value is not None and not str(value).startswith(("http://", "https://")):
         raise SettingsError(
-            f"CUSTDYN_SHARE_URL must begin with http:// or https://, not {shown(value)}.", field="CUSTDYN_SHARE_URL"
+            f"CUSTDYN_SHARE_URL must begin with http:// or https://, not {shown(value)}.",
+            field="CUSTDYN_SHARE_URL",
         )

@@ -10,7 +10,12 @@ from custdyn_widgets.report import Column, Info, Quote, Report, Row
 
 COLUMNS = (
     *(
-        Column(f"Clients - {level}", label, "count" if label == "Qty" else "money", f"{label} of {level} clients.")
+        Column(
+            f"Clients - {level}",
+            label,
+            "count" if label == "Qty" else "money",
+            f"{label} of {level} clients.",
+        )
         for level in ("Active", "Overall Active", "All")
         for label in ("Qty", "Balance Pos", "Balance Neg", "Balance")
     ),

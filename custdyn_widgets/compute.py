@@ -1,0 +1,276 @@
+"""From a query and a source to a report: the one way in which numbers come about."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+from importlib import metadata
+
+import numpy as np
+import pandas as pd
+
+from custdyn_widgets import settings
+from custdyn_widgets.cells import Cells, Grid, compute_cells
+from custdyn_widgets.conversion import Rates, in_currency, target_currency, to_lines
+from custdyn_widgets.intervals import Bucket, ResolvedInterval, resolve, time_zone_data, to_text
+from custdyn_widgets.mart.cache import OpenedMart, Source, open_mart
+from custdyn_widgets.mart.facts import Facts
+from custdyn_widgets.metrics import SURPRISES, columns, compute_metrics
+from custdyn_widgets.query import ReportQuery, parse_as_of
+from custdyn_widgets.report import Column, Info, Report, Row, Value
+from custdyn_widgets.selection import Selection, select
+
+_TIME_HEADINGS = {"year": "Year", "month": "Month", "date": "Date"}
+PACKAGE_HEADING = "Package Name"
+NO_PACKAGE, OTHER_PACKAGES = "(no package)", "(other)"
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A query placed on its data: everything that the computation needs."""
+
+    query: ReportQuery
+    facts: Facts
+    interval: ResolvedInterval
+    selection: Selection
+    rates: Rates
+    buckets: list[Bucket]
+    packages: tuple[int, ...]  # codes of the package rows in order, without the rest; () ungrouped
+
+    @property
+    def package_labels(self) -> list[str]:
+        """The labels of the package rows of a bucket; one empty one without a package grouping."""
+        if not self.query.by_package:
+            return [""]
+        rest = OTHER_PACKAGES if self.selection.packages else NO_PACKAGE
+        return [*(self.facts.names.packages[p][1] for p in self.packages), rest]
+
+
+def run_report(
+    query: ReportQuery,
+    source: Source,
+    *,
+    as_of: str | datetime | None = None,
+    role: str | None = None,
+) -> Report:
+    """Compute a report.
+
+    Parameters
+    ----------
+    query
+        What is asked.
+    source
+        A folder of CSV or Parquet files, `demo`, or a dict of DataFrames by the names of the tables.
+    as_of
+        The instant at and after which nothing counts, and that relative intervals resolve against;
+        ISO 8601 or a datetime, without an offset UTC, cut to its second. Default: now.
+    role
+        By which role the report is generated; default: the setting.
+
+    Returns
+    -------
+    Report
+        Counts as int; money as Decimal with 6 places in `report.currency`, rounded once, half-even.
+
+    Raises
+    ------
+    QueryError
+        If the query names what the data does not have.
+    SourceError, MartError
+        If the source cannot be read or has faults.
+    RateError
+        If a conversion needs a quote that is missing.
+    """
+    began = time.monotonic()
+    instant = parse_as_of(as_of)
+    mart = open_mart(source)
+    asked = _place(query, mart.facts, instant)
+    rows, total, cells = _table(asked)
+    info = Info(
+        interval_start=asked.interval.period.start.isoformat(sep=" "),
+        interval_end=asked.interval.period.end.isoformat(sep=" "),
+        timezone=query.timezone,
+        start=to_text(asked.interval.start),
+        effective_end=to_text(asked.interval.effective_end),
+        actual_start=_text_or_none(cells.first if cells else None),
+        actual_end=_text_or_none(cells.last if cells else None),
+        role=role or settings.load().role,
+        generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        duration_ms=round((time.monotonic() - began) * 1000),
+        as_of=to_text(asked.interval.as_of),
+        data_as_of=_text_or_none(mart.data_as_of),
+        source=mart.name,
+        clients=len(asked.selection.clients),
+        transactions=cells.transactions if cells else 0,
+        currency=asked.rates.target,
+        time_zone_data=time_zone_data(),
+        quotes=asked.rates.used(),
+        warnings=tuple(_warnings(mart, asked.interval, cells)),
+        versions={name: metadata.version(name) for name in ("custdyn-widgets", "pandas", "numpy")},
+    )
+    return Report(
+        query=asked.query,
+        headings=_headings(query),
+        columns=columns(),
+        rows=tuple(rows),
+        total=total,
+        info=info,
+        message=None if asked.buckets else _why_no_rows(asked),
+        definitions=SURPRISES,
+    )
+
+
+def _place(query: ReportQuery, facts: Facts, as_of: datetime) -> _Asked:
+    interval = resolve(query, as_of)
+    rates = Rates(facts.names, target_currency(facts.names, query.currency))
+    selection = select(facts, query, interval.effective_end)
+    exists = facts.exists[selection.clients]
+    since = int(exists.min()) if len(exists) else interval.effective_end
+    nothing = interval.is_empty or since >= interval.effective_end
+    names = facts.names.packages
+    shown = selection.packages or tuple(range(len(names)))
+    return _Asked(
+        query=replace(query, package=tuple(names[p][0] for p in selection.packages)),
+        facts=facts,
+        interval=interval,
+        selection=selection,
+        rates=rates,
+        buckets=[] if nothing else interval.buckets(query.time_group, since),
+        packages=tuple(sorted(shown, key=lambda p: (names[p][1], names[p][0]))) if query.by_package else (),
+    )
+
+
+def _table(asked: _Asked) -> tuple[list[Row], Row | None, Cells | None]:
+    """Return the rows, the Total where there is one, and the cells behind the rows."""
+    if not asked.buckets:
+        return [], None, None
+    labels = asked.package_labels
+    cells = compute_cells(
+        asked.facts, asked.selection.clients, _grid(asked, asked.buckets, asked.query.by_package)
+    )
+    exact = compute_metrics(to_lines(cells, asked.rates, len(asked.buckets) * len(labels)))
+    shown = columns()
+    rows = []
+    for i, values in enumerate(exact.itertuples(index=False, name=None)):
+        bucket, package = asked.buckets[i // len(labels)], labels[i % len(labels)]
+        if asked.query.by_package and not any(values):
+            continue
+        row_labels = [bucket.label] * (asked.query.time_group is not None) + [
+            package
+        ] * asked.query.by_package
+        rows.append(_row(row_labels, values, bucket, shown))
+    if not asked.query.group_by:
+        return rows, None, cells
+    whole = asked.interval.whole()
+    total_cells = _total_cells(asked, cells, whole)
+    exact = compute_metrics(to_lines(total_cells, asked.rates, 1))
+    values = next(exact.itertuples(index=False, name=None))
+    total_labels = ["Total"] + [""] * (len(_headings(asked.query)) - 1)
+    return rows, _row(total_labels, values, whole, shown), cells
+
+
+def _total_cells(asked: _Asked, cells: Cells, whole: Bucket) -> Cells:
+    """Return the cells of the same query without grouping.
+
+    Grouped by time alone they are there already: flows add up, and stocks are those of the last row, if
+    its window is the Total's (an `as_of` or end on a wall time that clocks skip may part them).
+    """
+    last = len(asked.buckets) - 1
+    if asked.query.by_package or asked.buckets[last].window_start != whole.window_start:
+        return compute_cells(asked.facts, asked.selection.clients, _grid(asked, [whole], by_package=False))
+    stocks = cells.stocks[cells.stocks["row"] == last]
+    return replace(cells, flows=cells.flows.assign(row=0), stocks=stocks.assign(row=0))
+
+
+def _grid(asked: _Asked, buckets: list[Bucket], by_package: bool) -> Grid:
+    edges = np.array([b.start for b in buckets] + [buckets[-1].end], np.int64)
+    own = np.unique(asked.facts.currency[asked.selection.clients])
+    changes = np.array(asked.rates.changes([asked.facts.names.currencies[c] for c in own]), np.int64) * _DAY
+    inside = changes[(changes > edges[0]) & (changes < edges[-1])]
+    count = len(asked.facts.names.packages)
+    fee_counts = np.ones(count + 1, np.bool_)
+    if asked.selection.packages:
+        fee_counts[:] = False
+        fee_counts[list(asked.selection.packages)] = True
+    groups = len(asked.packages) + 1 if by_package else 1
+    group_of = np.full(count + 1, groups - 1, np.int64)
+    if by_package:
+        group_of[list(asked.packages)] = np.arange(groups - 1)
+    return Grid(
+        edges=edges,
+        windows=np.array([b.window_start for b in buckets], np.int64),
+        segments=np.union1d(edges, inside),
+        groups=groups,
+        group_of=group_of,
+        fee_counts=fee_counts,
+    )
+
+
+def _headings(query: ReportQuery) -> tuple[str, ...]:
+    time_heading = [_TIME_HEADINGS[query.time_group]] if query.time_group else []
+    return (*time_heading, *([PACKAGE_HEADING] if query.by_package else []))
+
+
+def _row(
+    labels: Iterable[str], values: Iterable[int | Fraction | None], bucket: Bucket, shown: Iterable[Column]
+) -> Row:
+    rounded = (_rounded(value, column) for value, column in zip(values, shown, strict=True))
+    return Row(tuple(labels), tuple(rounded), to_text(bucket.start), to_text(bucket.end), bucket.partial)
+
+
+def _rounded(value: int | Fraction | None, column: Column) -> Value:
+    """Return a value as reports hold it: money rounded once, half-even, to 6 places."""
+    if value is None or column.unit == "count":
+        return value if value is None else int(value)
+    return _six_places(Fraction(value))
+
+
+def _six_places(amount: Fraction) -> Decimal:
+    return Decimal(f"{round(amount * 10**6)}E-6")  # built from text: arithmetic would round to 28 digits
+
+
+def _text_or_none(instant: int | None) -> str | None:
+    return None if instant is None else to_text(instant)
+
+
+def _why_no_rows(asked: _Asked) -> str:
+    interval = asked.interval
+    if interval.end <= interval.start:
+        return "There is nothing to show: the clocks of the time zone skipped the whole interval."
+    if interval.is_empty:
+        return (
+            f"There is nothing to show yet: the interval starts at {to_text(interval.start)}, and nothing at "
+            f"or after {to_text(interval.as_of)} is counted."
+        )
+    if not len(asked.selection.clients):
+        return "There is nothing to show: no client matches the filters."
+    return f"There is nothing to show: no chosen client existed before {to_text(interval.effective_end)}."
+
+
+def _warnings(mart: OpenedMart, interval: ResolvedInterval, cells: Cells | None) -> Iterable[str]:
+    """Yield the sentences that a reader of the numbers must know."""
+    if mart.data_as_of is not None and mart.data_as_of < interval.effective_end:
+        yield (
+            f"The data is as of {to_text(mart.data_as_of)}, before the report's end "
+            f"{to_text(interval.effective_end)}: what happened in between is missing."
+        )
+    ignored = cells.flows[cells.flows["ignored_refill_qty"] != 0] if cells else pd.DataFrame()
+    if len(ignored):
+        count = sum(ignored["ignored_refill_qty"])
+        sums = (f"{_plain(total)} {currency}" for currency, total in in_currency(ignored).items())
+        refills = "refill has" if count == 1 else "refills have"
+        yield (
+            f"{count:,} {refills} an amount of 0 or less: part of balances, not of Balance Refill. "
+            f"Their sum: {', '.join(sums)}."
+        )
+
+
+def _plain(amount: Fraction) -> str:
+    """Return an amount as text: at least 2 and at most 6 places."""
+    whole, places = format(_six_places(amount), "f").split(".")
+    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"

@@ -1,0 +1,159 @@
+"""From cells in many currencies to one line for each row of a report, in one currency, exactly.
+
+An amount is worth amount × units_per_base(target) / units_per_base(own), each at its latest quote on or
+before the date of valuation. Rates multiply only summed cells, as exact fractions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+
+import pandas as pd
+
+from custdyn_widgets.cells import Cells
+from custdyn_widgets.errors import QueryError, RateError, nearest
+from custdyn_widgets.mart.facts import Names
+from custdyn_widgets.report import Quote
+
+MILLION = 10**6
+_EPOCH = date(1970, 1, 1)
+_KEYS = ("row", "currency", "value_date", "needs_quote")
+
+
+def target_currency(names: Names, asked: str | None) -> str:
+    """Return the currency of a report: the one asked for, or the data's own choice.
+
+    Raises
+    ------
+    QueryError
+        If the one asked for is unknown to the data and to ISO 4217, or none can be chosen.
+    """
+    if asked is not None:
+        present = sorted({*names.currencies, *names.quotes, *([names.base] if names.base else [])})
+        if asked not in present and asked not in _iso_currencies():
+            raise QueryError.not_allowed("currency", asked, nearest(asked, present) or present)
+        return asked
+    if "USD" in (names.base, *names.quotes) or names.currencies == ("USD",):
+        return "USD"
+    if names.base:
+        return names.base
+    if len(names.currencies) == 1:
+        return names.currencies[0]
+    raise QueryError.missing(
+        "currency", f"the data has no rates and the currencies {', '.join(names.currencies) or '(none)'}"
+    )
+
+
+def _iso_currencies() -> frozenset[str]:
+    from babel.core import get_global  # late: reads a file of 700 kB
+
+    return frozenset(get_global("all_currencies"))
+
+
+class Rates:
+    """The quotes of a mart, seen from one target currency; remembers the quotes that were used."""
+
+    def __init__(self, names: Names, target: str) -> None:
+        self._names = names
+        self.target = target
+        self._days = {c: [day for day, _ in quotes] for c, quotes in names.quotes.items()}
+        self._used: dict[tuple[str, int], str] = {}
+
+    def factor(self, currency: str, on: date) -> Fraction:
+        """Return what one unit of a currency is worth on a date.
+
+        Raises
+        ------
+        RateError
+            If a quote on or before the date is missing.
+        """
+        if currency == self.target:
+            return Fraction(1)
+        return self._units_per_base(self.target, on) / self._units_per_base(currency, on)
+
+    def _units_per_base(self, currency: str, on: date) -> Fraction:
+        if currency == self._names.base:
+            return Fraction(1)
+        day = (on - _EPOCH).days
+        place = bisect_right(self._days.get(currency, []), day) - 1
+        if place < 0:
+            raise RateError.missing(currency, on.isoformat(), self.target)
+        quoted_on, quote = self._names.quotes[currency][place]
+        self._used[currency, quoted_on] = quote
+        return Fraction(quote)
+
+    def changes(self, currencies: Sequence[str]) -> list[int]:
+        """Return the days since 1970 on which the worth of one of the currencies changes."""
+        foreign = [c for c in currencies if c != self.target]
+        quoted = [*foreign, self.target] if foreign else []
+        return sorted({day for c in quoted if c != self._names.base for day in self._days.get(c, [])})
+
+    def used(self) -> tuple[Quote, ...]:
+        """Return the quotes that were used, by currency and date."""
+        return tuple(
+            Quote(currency, (_EPOCH + timedelta(days=day)).isoformat(), quote, self._names.base)
+            for (currency, day), quote in sorted(self._used.items())
+        )
+
+
+def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
+    """Return one line for each row of a report.
+
+    Returns
+    -------
+    DataFrame
+        Index 0 … row_count − 1; the columns of `cells` without its keys: `…_qty` Python ints, all others
+        Fractions in units of the target currency.
+
+    Raises
+    ------
+    RateError
+        If an amount that is not zero needs a quote that is missing.
+    """
+    columns: dict[str, list[object]] = {}
+    for frame in (cells.stocks, cells.flows):
+        factors = _factors(frame, rates)
+        rows = frame["row"].tolist()
+        for name in frame.columns.drop(list(_KEYS)):
+            terms: list[list[tuple[int, int]]] = [[] for _ in range(row_count)]
+            for row, value, factor in zip(rows, frame[name].tolist(), factors, strict=True):
+                if value:
+                    terms[row].append(
+                        (value, 1)
+                        if name.endswith("_qty")
+                        else (value * factor.numerator, factor.denominator)
+                    )
+            columns[name] = [_count(t) if name.endswith("_qty") else _money(t) for t in terms]
+    return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+
+
+def _factors(frame: pd.DataFrame, rates: Rates) -> list[Fraction]:
+    """Return the factor of each line; where no amount needs one, 0 will do."""
+    keys = zip(frame["currency"], frame["value_date"], frame["needs_quote"], strict=True)
+    return [rates.factor(currency, on) if needed else Fraction(0) for currency, on, needed in keys]
+
+
+def _count(terms: Sequence[tuple[int, int]]) -> int:
+    return sum(value for value, _ in terms)
+
+
+def _money(terms: Sequence[tuple[int, int]]) -> Fraction:
+    """Return the sum of fractions in millionths, as units.
+
+    Added in pairs, without reducing on the way: with a quote a day the common denominator has thousands
+    of digits, and reducing it at each step would take longer than all the rest of a report.
+    """
+    while len(terms) > 1:
+        pairs = zip(terms[::2], [*terms[1::2], (0, 1)], strict=False)
+        terms = [(a + c, b) if b == d else (a * d + c * b, b * d) for (a, b), (c, d) in pairs]
+    numerator, denominator = terms[0] if terms else (0, 1)
+    return Fraction(numerator, denominator * MILLION)
+
+
+def in_currency(amounts: pd.DataFrame) -> dict[str, Fraction]:
+    """Return the sums of ignored refills by their own currency, without conversion."""
+    by_currency = amounts.groupby("currency")["ignored_refill"].sum()
+    return {str(currency): Fraction(int(total), MILLION) for currency, total in by_currency.items()}

@@ -1,0 +1,271 @@
+"""What a mart must be (spec 1): every value read exactly, every fault named by file, row, column and value.
+
+`check` reads all columns of all tables, then what ties tables together. It never drops or guesses:
+a faulty value becomes a `Fault`, and whoever wants numbers calls `refuse_faults` first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from custdyn_widgets.errors import MartError, nearest, shown
+from custdyn_widgets.mart import values
+from custdyn_widgets.mart.files import StoredMart, StoredTable
+from custdyn_widgets.mart.schema import MartColumn
+
+_LISTED = 20
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """A fault: where it is, the value as stored, and what is wrong with it."""
+
+    file: str
+    row: int
+    column: str
+    value: str
+    why: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}, row {self.row}" + (f", {self.column}" if self.column else "")
+        return f"{place}: {shown(self.value)} {self.why}"
+
+
+@dataclass
+class CheckedTable:
+    """A table read exactly.
+
+    Attributes
+    ----------
+    stored
+        The table as stored.
+    columns
+        Per column: large-string arrays for text, int64 arrays for times (µs), dates (days) and amounts
+        (millionths), lists of Decimal for quotes, list arrays of text for tags. An absent column is
+        filled with blanks.
+    blank
+        Per column: which values are blank.
+    """
+
+    stored: StoredTable
+    columns: dict[str, Any] = field(default_factory=dict)
+    blank: dict[str, values.Bools] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return int(self.stored.data.num_rows)
+
+    def fault(self, row: int, column: str, why: str) -> Fault:
+        """Return the fault of a value, by the position of its row."""
+        value = (
+            self.stored.data.column(column)[row].as_py() if column in self.stored.data.column_names else ""
+        )
+        text = "" if value is None else value if isinstance(value, str) else str(value)
+        return Fault(self.stored.origin, row + self.stored.first_row, column, text, why)
+
+
+@dataclass
+class CheckedMart:
+    """The tables of a mart, read exactly, their faults, and notes on what was ignored."""
+
+    name: str
+    tables: dict[str, CheckedTable]
+    faults: list[Fault]
+    notes: list[str]
+
+    def refuse_faults(self) -> None:
+        """Raise if there is a fault.
+
+        Raises
+        ------
+        MartError
+            With the first faults in the words of `custdyn check`, and how many there are.
+        """
+        if not self.faults:
+            return
+        count = len(self.faults)
+        lines = [f"The data of {shown(self.name)} has {count:,} fault{'s' if count > 1 else ''}:"]
+        lines += [f"  {fault}" for fault in self.faults[:_LISTED]]
+        if count > _LISTED:
+            lines.append(f"  … and {count - _LISTED:,} more: custdyn check lists them all.")
+        raise MartError("\n".join(lines))
+
+
+def check(stored: StoredMart) -> CheckedMart:
+    """Read every value of a mart and find every fault of spec 1, in the order of tables and rows."""
+    faults: list[Fault] = []
+    notes: list[str] = []
+    tables = {}
+    for name, table in stored.tables.items():
+        if table.extra:
+            notes.append(f"{table.origin}: extra columns are ignored: {', '.join(map(shown, table.extra))}.")
+        for row, text, why in table.misshapen:
+            faults.append(Fault(table.origin, row, "", text, why))
+        tables[name] = _read_table(table, faults)
+    for between in (_references, _closings, _company_tree, _quotes):
+        faults.extend(between(tables))
+    order = {table.stored.origin: i for i, table in enumerate(tables.values())}
+    faults.sort(key=lambda f: (order[f.file], f.row))
+    return CheckedMart(stored.name, tables, faults, notes)
+
+
+def _read_table(stored: StoredTable, faults: list[Fault]) -> CheckedTable:
+    table = CheckedTable(stored)
+    for spec in stored.spec.columns:
+        if spec.name not in stored.data.column_names:
+            if spec.required:
+                faults.append(
+                    Fault(stored.origin, 1, spec.name, "", "is missing: the table has no such column")
+                )
+            array = pa.nulls(len(table), pa.list_(pa.string()) if spec.kind == "tags" else pa.large_string())
+        else:
+            array = stored.data.column(spec.name).combine_chunks()
+        faults.extend(_read_column(table, spec, array))
+    return table
+
+
+def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iterator[Fault]:
+    """Read a column into the table and yield its faults."""
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    if spec.kind == "tags":
+        table.columns[spec.name] = _tags(array)
+        return
+    blank = table.blank[spec.name] = values.blanks(array)
+    if spec.required and spec.name in table.stored.data.column_names:
+        yield from (
+            table.fault(int(i), spec.name, "is blank, and a value is required") for i in np.flatnonzero(blank)
+        )
+    if spec.kind in _READERS:
+        table.columns[spec.name], faults = _READERS[spec.kind](array, blank)
+        yield from (table.fault(i, spec.name, why) for i, why in faults.items())
+        return
+    text = table.columns[spec.name] = _text_or_nothing(array)
+    if text is None:
+        table.columns[spec.name] = pa.array([""] * len(table), pa.large_string())
+        yield from (table.fault(int(i), spec.name, "is not text") for i in np.flatnonzero(~blank))
+    elif spec.choices:
+        yield from _not_among(table, spec, text, blank)
+    elif spec.kind == "currency":
+        bad = ~np.asarray(pc.match_substring_regex(text, r"^[A-Z]{3}$").to_numpy(zero_copy_only=False))
+        why = "is not an ISO 4217 code of three capital letters"
+        yield from (table.fault(int(i), spec.name, why) for i in np.flatnonzero(bad & ~blank))
+    if spec.unique and text is not None:
+        yield from _duplicates(table, spec.name, text, blank)
+
+
+_READERS = {
+    "time": values.times,
+    "amount": values.amounts,
+    "date": values.dates,
+    "positive": values.positives,
+}
+
+
+def _text_or_nothing(array: pa.Array) -> pa.Array | None:
+    try:
+        return values.as_text(array)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
+def _tags(array: pa.Array) -> pa.Array:
+    """Return each client's tags as a list of text; in text they are separated by `;`."""
+    kind = array.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        lists: Iterable[Sequence[str] | None] = array.to_pylist()
+    else:
+        lists = ((text or "").split(";") for text in values.as_text(array).to_pylist())
+    clean = [[t.strip() for t in tags or () if t and t.strip()] for tags in lists]
+    return pa.array(clean, pa.list_(pa.large_string()))
+
+
+def _not_among(table: CheckedTable, spec: MartColumn, text: pa.Array, blank: values.Bools) -> Iterator[Fault]:
+    unknown = _missing_from(text, pa.array(spec.choices, pa.large_string())) & ~blank
+    for i in np.flatnonzero(unknown):
+        close = nearest(text[int(i)].as_py(), spec.choices, 1)
+        hint = f" (did you mean {close[0]}?)" if close else f" (one of {', '.join(spec.choices)})"
+        yield table.fault(int(i), spec.name, f"is not a known {spec.name}{hint}")
+
+
+def _missing_from(text: pa.Array, known: pa.Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(pc.invert(pc.is_in(text, value_set=known)).to_numpy(zero_copy_only=False))
+
+
+def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: values.Bools) -> Iterator[Fault]:
+    if pc.count_distinct(text).as_py() == len(text):
+        return
+    counts = pc.value_counts(text)
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    again = np.asarray(pc.is_in(text, value_set=repeated).to_numpy(zero_copy_only=False)) & ~blank
+    yield from (table.fault(int(i), column, "is there more than once") for i in np.flatnonzero(again))
+
+
+def _references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
+    """Find values that name a row of another table that is not there."""
+    for table, column, other, key in (
+        ("transactions", "client_id", "clients", "client_id"),
+        ("transactions", "package_id", "packages", "package_id"),
+        ("clients", "company", "companies", "company"),
+        ("companies", "parent", "companies", "company"),
+    ):
+        if table not in tables or other not in tables:
+            continue
+        given = tables[table]
+        unknown = _missing_from(given.columns[column], tables[other].columns[key]) & ~given.blank[column]
+        what = f"is not in {tables[other].stored.origin}"
+        yield from (given.fault(int(i), column, what) for i in np.flatnonzero(unknown))
+
+
+def _closings(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
+    clients = tables["clients"]
+    given = ~clients.blank["closed_at"] & ~clients.blank["created_at"]
+    early = given & (clients.columns["closed_at"] < clients.columns["created_at"])
+    yield from (clients.fault(int(i), "closed_at", "is before created_at") for i in np.flatnonzero(early))
+
+
+def _company_tree(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
+    """Find companies that are their own ancestors."""
+    if "companies" not in tables:
+        return
+    table = tables["companies"]
+    names = table.columns["company"].to_pylist()
+    parents = dict(zip(names, table.columns["parent"].to_pylist(), strict=True))
+    for i, name in enumerate(names):
+        seen = set()
+        at = parents.get(name, "")
+        while at and at != name and at not in seen:
+            seen.add(at)
+            at = parents.get(at, "")
+        if at and at == name:
+            yield table.fault(i, "parent", f"makes {shown(name)} its own ancestor")
+
+
+def _quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
+    """Find quotes given twice, a second base, and a base that is not 1."""
+    if "rates" not in tables:
+        return
+    table = tables["rates"]
+    currencies, bases = table.columns["currency"].to_pylist(), table.columns["base"].to_pylist()
+    days: list[int] = table.columns["date"].tolist()
+    seen: dict[tuple[str, int], list[int]] = {}
+    for i, key in enumerate(zip(currencies, days, strict=True)):
+        seen.setdefault(key, []).append(i)
+    twice = [i for rows in seen.values() if len(rows) > 1 for i in rows if not table.blank["date"][i]]
+    yield from (
+        table.fault(i, "date", f"is a second quote of {currencies[i]} for this date") for i in sorted(twice)
+    )
+    first_base = next((b for b in bases if b), "")
+    for i, base in enumerate(bases):
+        if base and base != first_base:
+            yield table.fault(i, "base", f"is a second base; the table's base is {first_base}")
+        if base and currencies[i] == first_base and table.columns["units_per_base"][i] != 1:
+            yield table.fault(
+                i, "units_per_base", f"is the quote of the base {first_base} itself, which is 1"
+            )

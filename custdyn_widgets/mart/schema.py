@@ -1,0 +1,96 @@
+"""The five tables of a mart: their columns and what a value in each may be.
+
+The single place that knows the form of the data; reading, checking and the documentation follow it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from custdyn_widgets.query import CLIENT_TYPES
+
+Kind = Literal["text", "id", "choice", "currency", "time", "date", "amount", "positive", "tags"]
+
+KINDS = ("refill", "usage", "package_activation", "package_renewal", "other")
+
+
+@dataclass(frozen=True)
+class MartColumn:
+    """A column: its kind of value, whether each row needs one, whether it is the table's key, its choices.
+
+    A column whose values are not required may be absent altogether.
+    """
+
+    name: str
+    kind: Kind
+    required: bool = True
+    unique: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MartTable:
+    """A table: its columns, and whether a mart must have it."""
+
+    name: str
+    columns: tuple[MartColumn, ...]
+    required: bool = True
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of its columns, in order."""
+        return tuple(c.name for c in self.columns)
+
+
+TABLES = {
+    table.name: table
+    for table in (
+        MartTable(
+            "clients",
+            (
+                MartColumn("client_id", "id", unique=True),
+                MartColumn("name", "text", required=False),
+                MartColumn("client_type", "choice", choices=CLIENT_TYPES),
+                MartColumn("company", "text", required=False),
+                MartColumn("owner_user", "text", required=False),
+                MartColumn("tags", "tags", required=False),
+                MartColumn("currency", "currency"),
+                MartColumn("created_at", "time"),
+                MartColumn("closed_at", "time", required=False),
+                MartColumn("opening_balance", "amount", required=False),
+            ),
+        ),
+        MartTable(
+            "transactions",
+            (
+                MartColumn("transaction_id", "id", unique=True),
+                MartColumn("client_id", "id"),
+                MartColumn("at", "time"),
+                MartColumn("kind", "choice", choices=KINDS),
+                MartColumn("amount", "amount"),
+                MartColumn("package_id", "id", required=False),
+            ),
+        ),
+        MartTable(
+            "packages",
+            (MartColumn("package_id", "id", unique=True), MartColumn("name", "text", required=False)),
+            required=False,
+        ),
+        MartTable(
+            "companies",
+            (MartColumn("company", "text", unique=True), MartColumn("parent", "text", required=False)),
+            required=False,
+        ),
+        MartTable(
+            "rates",
+            (
+                MartColumn("currency", "currency"),
+                MartColumn("date", "date"),
+                MartColumn("units_per_base", "positive"),
+                MartColumn("base", "currency"),
+            ),
+            required=False,
+        ),
+    )
+}

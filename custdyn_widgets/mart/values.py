@@ -1,0 +1,239 @@
+"""From columns as they are stored to exact arrays, with a reason for every value that is not one.
+
+Each function takes a pyarrow array of a column as its file holds it and returns a NumPy array of the
+same length and the faults: a dict from position to reason. Arrow's own casts do the work where a whole
+slice is good; where one is not, its values are read one by one, so that each fault is found.
+
+A blank (null or empty text) is no fault here; it gives the array's filler and whether a blank is
+allowed is for the caller, who has `blanks`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Faults = dict[int, str]
+
+MICROS = 1_000_000
+_SLICE = 4096
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLAIN_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
+_INT64 = range(-(2**63), 2**63)
+_EXACT_FLOAT = 2.0**32  # below it doubles lie closer together than decimals of 6 places
+
+NOT_A_TIME = "is not an ISO 8601 time"
+NOT_AN_AMOUNT = "is not a plain decimal number"
+EXPONENT = "has an exponent; amounts are plain decimals"
+TOO_PRECISE = "has more than 6 places"
+TOO_LARGE = "is too large: amounts go up to 9 223 372 036 854.775807"
+NOT_A_NUMBER = "is not a number"
+
+
+def as_text(column: pa.Array) -> pa.Array:
+    """Return a column as large strings: whole numbers as their digits, nulls as empty text."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return as_text(column.cast(kind.value_type))
+    if pa.types.is_floating(kind):
+        # An integer column with gaps arrives from pandas as floats: 10.0 is the id 10.
+        whole = pc.equal(pc.floor(column), column)
+        if pc.all(whole, min_count=0).as_py() is not False:
+            column = pc.if_else(pc.is_nan(column), None, column).cast(pa.int64())
+    if not pa.types.is_large_string(column.type):
+        column = column.cast(pa.large_string())
+    return pc.fill_null(column, "") if column.null_count else column
+
+
+def blanks(column: pa.Array) -> Bools:
+    """Return which values are null, NaN, empty or only blanks."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return blanks(column.cast(kind.value_type))
+    missing = pc.is_null(column, nan_is_null=pa.types.is_floating(kind))
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        missing = pc.or_kleene(missing, pc.invert(pc.match_substring_regex(column, r"\S")))
+    return np.asarray(pc.fill_null(missing, True).to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
+    """Return instants as microseconds since 1970 in UTC; what has no offset is UTC, finer is cut.
+
+    Takes text, timestamps with or without a zone, and dates.
+    """
+    kind = column.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        zoned = column.cast(pa.timestamp(kind.unit if pa.types.is_timestamp(kind) else "us"))
+        return _filled(pc.floor_temporal(zoned, unit="microsecond").cast(pa.timestamp("us"), safe=False)), {}
+    if not _is_text(kind):
+        return _wrong_type(column, blank, NOT_A_TIME)
+    return _by_slices(column, blank, _arrow_times, _one_time)
+
+
+def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
+    """Return amounts as int64 millionths; takes decimals, integers, text, and floats as spec 1 reads them."""
+    kind = column.type
+    if pa.types.is_floating(kind):
+        return _float_amounts(column, blank)
+    if pa.types.is_integer(kind):
+        column = column.cast(pa.decimal128(38, 0) if kind != pa.uint64() else pa.decimal128(20, 0))
+    elif not (_is_text(kind) or pa.types.is_decimal(kind)):
+        return _wrong_type(column, blank, NOT_AN_AMOUNT)
+    return _by_slices(column, blank, _arrow_amounts, _one_amount)
+
+
+def dates(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
+    """Return dates as days since 1970; takes text `YYYY-MM-DD`, dates and timestamps (their UTC date)."""
+    micros, faults = times(column, blank)
+    return micros // (86_400 * MICROS), dict.fromkeys(faults, "is not a date YYYY-MM-DD")
+
+
+def positives(column: pa.Array, blank: Bools) -> tuple[list[Decimal], Faults]:
+    """Return quotes as exact decimals; a fault where one is not a plain decimal above zero."""
+    quotes: list[Decimal] = []
+    faults: Faults = {}
+    for i, value in enumerate(column.to_pylist()):
+        quote = Decimal(1) if blank[i] else _exact(value)
+        if quote is None:
+            faults[i] = NOT_AN_AMOUNT
+        elif quote <= 0:
+            faults[i] = "must be more than 0"
+        quotes.append(quote or Decimal(1))
+    return quotes, faults
+
+
+def _exact(value: object) -> Decimal | None:
+    """Return the number a value stands for: a float, the shortest decimal that is read back as it."""
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        number = Decimal(value)
+    elif isinstance(value, float):
+        number = Decimal(repr(value))
+    elif isinstance(value, str) and _PLAIN_DECIMAL.fullmatch(value):
+        number = Decimal(value)
+    else:
+        return None
+    return number if number.is_finite() else None
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _wrong_type(column: pa.Array, blank: Bools, why: str) -> tuple[Int64s, Faults]:
+    """Return zeros and a fault for every value: the column's type holds no value of this kind."""
+    return np.zeros(len(column), np.int64), {int(i): why for i in np.flatnonzero(~blank)}
+
+
+def _filled(column: pa.Array) -> Int64s:
+    """Return a timestamp or integer array as int64, nulls as 0."""
+    integers = column.cast(pa.int64()) if not pa.types.is_int64(column.type) else column
+    return np.asarray(pc.fill_null(integers, 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _by_slices(
+    column: pa.Array,
+    blank: Bools,
+    together: Callable[[pa.Array], Int64s],
+    alone: Callable[[Any], int | str],
+) -> tuple[Int64s, Faults]:
+    """Read a column at once if all of it is good, else slice by slice, and a bad slice value by value."""
+    if blank.any():
+        column = pc.if_else(pa.array(blank), None, column)
+    try:
+        return together(column), {}
+    except (pa.ArrowInvalid, OverflowError):
+        pass
+    out = np.zeros(len(column), np.int64)
+    faults: Faults = {}
+    for low in range(0, len(column), _SLICE):
+        part = column.slice(low, _SLICE)
+        try:
+            out[low : low + len(part)] = together(part)
+        except (pa.ArrowInvalid, OverflowError):
+            for i, value in enumerate(part.to_pylist(), start=low):
+                read = 0 if value is None else alone(value)
+                if isinstance(read, str):
+                    faults[i] = read
+                else:
+                    out[i] = read
+    return out, faults
+
+
+def _arrow_times(column: pa.Array) -> Int64s:
+    try:
+        return _filled(column.cast(pa.timestamp("us", "UTC")))  # fails at the first value without an offset
+    except pa.ArrowInvalid:
+        return _filled(column.cast(pa.timestamp("us")))
+
+
+def _one_time(value: str) -> int | str:
+    try:
+        at = datetime.fromisoformat(value)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+        return (at - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        return NOT_A_TIME
+
+
+def _arrow_amounts(column: pa.Array) -> Int64s:
+    if _is_text(column.type) and pc.any(pc.match_substring(column, "e", ignore_case=True)).as_py():
+        raise pa.ArrowInvalid(EXPONENT)
+    decimals = column.cast(pa.decimal128(38, 6))
+    # The value times 10**6 as 128 bits, little end first: it fits 64 if the upper half only repeats the sign.
+    halves = np.frombuffer(decimals.buffers()[1], np.int64, 2 * len(decimals), 16 * decimals.offset)
+    low, high = halves[0::2], halves[1::2]
+    if decimals.null_count:
+        valid = decimals.is_valid().to_numpy(zero_copy_only=False)
+        low, high = np.where(valid, low, 0), np.where(valid, high, 0)
+    if not np.array_equal(high, low >> 63):
+        raise OverflowError
+    return np.ascontiguousarray(low)
+
+
+def _one_amount(value: str | Decimal) -> int | str:
+    if isinstance(value, str):
+        if not _PLAIN_DECIMAL.fullmatch(value):
+            return _why_not_an_amount(value)
+        value = Decimal(value)
+    numerator, denominator = value.as_integer_ratio()
+    millionths, rest = divmod(numerator * MICROS, denominator)
+    if rest:
+        return TOO_PRECISE
+    return millionths if millionths in _INT64 else TOO_LARGE
+
+
+def _why_not_an_amount(value: str) -> str:
+    text = value.strip().lstrip("+-").casefold()
+    if text in ("nan", "inf", "infinity"):
+        return NOT_A_NUMBER
+    return EXPONENT if re.fullmatch(r"[\d.]+e[+-]?\d+", text) else NOT_AN_AMOUNT
+
+
+def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
+    """Read floats as the decimal of up to 6 places whose nearest double each is.
+
+    Below 2**32 there is at most one: the nearest multiple of 10**-6, divided exactly by IEEE rules.
+    Above, the shortest decimal that reads back as the double is the one that a person wrote.
+    """
+    floats = np.where(blank, 0.0, column.cast(pa.float64()).to_numpy(zero_copy_only=False))
+    small = np.abs(floats) < _EXACT_FLOAT
+    out = np.rint(np.where(small, floats, 0.0) * MICROS).astype(np.int64)
+    faults: Faults = {int(i): TOO_PRECISE for i in np.flatnonzero(small & (out / MICROS != floats))}
+    for i in np.flatnonzero(~small):
+        value = float(floats[i])
+        read = _one_amount(Decimal(repr(value))) if np.isfinite(value) else NOT_A_NUMBER
+        if isinstance(read, str):
+            faults[int(i)] = read
+        else:
+            out[i] = read
+    return out, faults

@@ -1,0 +1,213 @@
+"""The columns of a report: what each one is, in one place.
+
+A metric is a function from lines to columns. `lines` (see `conversion.to_lines` and the schema in
+`cells`) has one line for each row of the report: `…_qty` are Python ints, everything else exact
+Fractions in the report's currency, flows with the signs of the ledger. The function returns a DataFrame
+on the same index with its columns by label: ints for counts, ints or Fractions for money, None for an
+average over nothing. Floats are refused: they could not be summed or reproduced exactly.
+
+An analyst's own metric is one more function with the same decorator::
+
+    @metric("Refill Habits", [("Per Client", "money", "Refills divided by clients that are there.")])
+    def refill_habits(lines):
+        return pd.DataFrame({"Per Client": ratio(lines["refill"], lines["all_qty"])})
+
+The definitions are those of the specification, section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pandas as pd
+
+from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.report import Column, Unit
+
+MetricFunction = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A group of columns and the function that computes them."""
+
+    group: str
+    columns: tuple[Column, ...]
+    function: MetricFunction
+
+    def compute(self, lines: pd.DataFrame) -> pd.DataFrame:
+        """Return the columns by one-level name, exact and unrounded.
+
+        Raises
+        ------
+        CustDynError
+            If the function returns other columns, another index or a float.
+        """
+        result = self.function(lines.copy())
+        labels = [c.label for c in self.columns]
+        if list(result.columns) != labels or not result.index.equals(lines.index):
+            raise CustDynError(
+                f"The metric {self.group!r} must return the columns {labels} on the index of its lines, "
+                f"not {list(result.columns)}.",
+                field=self.group,
+            )
+        exact = {c.name: [self._exact(c, v) for v in result[c.label]] for c in self.columns}
+        return pd.DataFrame({n: pd.Series(v, index=lines.index, dtype=object) for n, v in exact.items()})
+
+    def _exact(self, column: Column, value: object) -> int | Fraction | None:
+        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        if column.unit == "money" and isinstance(value, (Fraction, Decimal)):
+            return Fraction(value)
+        raise CustDynError(
+            f"The metric {column.name!r} returned {value!r}; a {column.unit} must be "
+            + ("an int." if column.unit == "count" else "an int, a Fraction or a Decimal, never a float."),
+            field=column.name,
+        )
+
+
+METRICS: dict[str, Metric] = {}
+"""The metrics of every report by group, in the order of their columns."""
+
+SURPRISES = (
+    "Active Avg divides the spending of the row's bucket by the clients active in the whole window.",
+    "A charge that was reversed later still made its client active.",
+    "Reversals lower a Total and not its Qty.",
+    "Tax and bonuses move balances and no other column.",
+    "Balances are converted at the quote of each row's end, flows at the quote of each transaction's date.",
+)
+"""What surprises people, said wherever the definitions are shown."""
+
+MetricDecorator = Callable[[MetricFunction], MetricFunction]
+
+
+def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecorator:
+    """Register a function as a metric; a group registered again is replaced.
+
+    Parameters
+    ----------
+    group
+        The upper level of the columns' heading.
+    columns
+        Label, unit (`count` or `money`) and definition of each column, in order.
+    """
+
+    def register(function: MetricFunction) -> MetricFunction:
+        METRICS[group] = Metric(group, tuple(Column(group, *c) for c in columns), function)
+        return function
+
+    return register
+
+
+def columns() -> tuple[Column, ...]:
+    """Return the columns of all registered metrics, in order."""
+    return tuple(column for m in METRICS.values() for column in m.columns)
+
+
+def compute_metrics(lines: pd.DataFrame) -> pd.DataFrame:
+    """Return every registered metric's columns for these lines, exact and unrounded."""
+    return pd.concat([m.compute(lines) for m in METRICS.values()], axis=1)
+
+
+def ratio(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]:
+    """Return the exact quotient of two columns, None where the whole is 0."""
+    quotients = [Fraction(p) / Fraction(w) if w else None for p, w in zip(part, whole, strict=True)]
+    return pd.Series(quotients, index=part.index, dtype=object)
+
+
+def _stock(lines: pd.DataFrame, level: str) -> pd.DataFrame:
+    pos, neg = lines[f"{level}_pos"], lines[f"{level}_neg"]
+    return pd.DataFrame(
+        {"Qty": lines[f"{level}_qty"], "Balance Pos": pos, "Balance Neg": neg, "Balance": pos + neg}
+    )
+
+
+def _stock_columns(who: str) -> list[tuple[str, Unit, str]]:
+    return [
+        ("Qty", "count", f"{who}."),
+        ("Balance Pos", "money", "The sum of those clients' positive balances just before the row's end."),
+        ("Balance Neg", "money", "The sum of those clients' negative balances just before the row's end."),
+        ("Balance", "money", "Balance Pos + Balance Neg."),
+    ]
+
+
+@metric(
+    "Clients - Active",
+    _stock_columns(
+        "Clients alive at the row's end with a paid use (usage, activation or renewal that cost something) "
+        "in the active duration before it"
+    ),
+)
+def clients_active(lines: pd.DataFrame) -> pd.DataFrame:
+    """Clients alive at the row's end with a paid use in the window, and their balances."""
+    return _stock(lines, "active")
+
+
+@metric(
+    "Clients - Overall Active",
+    _stock_columns("Clients alive at the row's end with a paid use at any time before it"),
+)
+def clients_overall_active(lines: pd.DataFrame) -> pd.DataFrame:
+    """Clients alive at the row's end that ever had a paid use before it, and their balances."""
+    return _stock(lines, "overall")
+
+
+@metric(
+    "Clients - All",
+    _stock_columns("Clients alive at the row's end: they existed before it and were not closed before it"),
+)
+def clients_all(lines: pd.DataFrame) -> pd.DataFrame:
+    """Clients alive at the row's end, and their balances."""
+    return _stock(lines, "all")
+
+
+@metric(
+    "Balance Refill",
+    [
+        ("Qty", "count", "Refills with an amount above 0."),
+        ("Total", "money", "The sum of those refills."),
+        ("Avg", "money", "Total / Qty; empty without a refill."),
+    ],
+)
+def balance_refill(lines: pd.DataFrame) -> pd.DataFrame:
+    """Refills above 0 in the bucket: how many, how much, and the average."""
+    total, quantity = lines["refill"], lines["refill_qty"]
+    return pd.DataFrame({"Qty": quantity, "Total": total, "Avg": ratio(total, quantity)})
+
+
+@metric(
+    "Pay As You Go",
+    [
+        ("Total", "money", "What usage cost: minus the sum of all usage, reversals included."),
+        ("Active Avg", "money", "Total / Clients - Active: Qty of the row; empty without an active client."),
+    ],
+)
+def pay_as_you_go(lines: pd.DataFrame) -> pd.DataFrame:
+    """Spending on usage in the bucket, and per active client."""
+    total = -lines["usage"]
+    return pd.DataFrame({"Total": total, "Active Avg": ratio(total, lines["active_qty"])})
+
+
+@metric(
+    "Packages",
+    [
+        ("Activation Qty", "count", "Package activations with an amount ≤ 0 (a set-up fee, perhaps 0)."),
+        ("Activation Total", "money", "Minus the sum of all package activations, reversals included."),
+        ("Renew Qty", "count", "Package renewals (a period's fee) with an amount ≤ 0."),
+        ("Renew Total", "money", "Minus the sum of all package renewals, reversals included."),
+    ],
+)
+def packages(lines: pd.DataFrame) -> pd.DataFrame:
+    """Package activations and renewals in the bucket: how many and how much."""
+    return pd.DataFrame(
+        {
+            "Activation Qty": lines["activation_qty"],
+            "Activation Total": -lines["activation"],
+            "Renew Qty": lines["renewal_qty"],
+            "Renew Total": -lines["renewal"],
+        }
+    )
