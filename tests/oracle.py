@@ -379,7 +379,7 @@ class Converter:
 
 def shown(value: Value) -> int | Decimal | None:
     """Round half-even to 6 places (Python's own `round` of a Fraction), without a negative zero."""
-    return Decimal(round(value * 10**6)).scaleb(-6) if isinstance(value, Fraction) else value
+    return Decimal(f"{round(value * 10**6)}E-6") if isinstance(value, Fraction) else value
 
 
 def average(total: Fraction, count: int) -> Fraction | None:

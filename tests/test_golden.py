@@ -1,4 +1,4 @@
-"""The tables that were worked out beforehand: `tests/golden`, and CDNOW where it stands beside the project."""
+"""The tables worked out beforehand: `tests/golden`, and CDNOW where it stands beside the project."""
 
 from __future__ import annotations
 
