@@ -71,7 +71,7 @@ _ERROR_PAGE = (
     "<style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;"
     "margin:15vh auto;padding:0 1rem}}</style><title>{0}</title><h1>{0}</h1><p>{1}</p></html>\n"
 )
-_MAX_HEADERS = 16 * 1024
+_MAX_HEADERS = 64 * 1024
 _MAX_BODY = 64 * 1024
 _IDLE_SECONDS = 60
 _GRACE_SECONDS = 5
@@ -222,7 +222,7 @@ def log_request(handler: tornado.web.RequestHandler) -> None:
 
 
 def hosts_for(host: str, extra: Iterable[str] = (), share_url: str | None = None) -> tuple[str, ...]:
-    """Return the names that a viewer bound to `host` answers under: loopback's, its own, the links', and more.
+    """Return the names that a viewer bound to `host` answers under: loopback's, its own, the links', more.
 
     Raises
     ------
@@ -277,7 +277,7 @@ async def _serve(app: tornado.web.Application, host: str, port: int, base_url: s
         sockets = tornado.netutil.bind_sockets(port, host)
     except OSError as error:
         raise SettingsError(
-            f"port {port} of {host} cannot be listened on ({error.strerror}). Choose another --port or --host.",
+            f"port {port} of {host} cannot be listened on ({error.strerror}). Choose another port or host.",
             field="port",
         ) from error
     server = tornado.httpserver.HTTPServer(
