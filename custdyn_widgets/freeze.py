@@ -67,7 +67,20 @@ def freeze(report: Report, *, store: Store | None = None, sections: Sequence[Sec
     if staging is not None:
         staging.leave(report)
         return Frozen(None, None, None)
-    in_force = settings.load()
+    return publish(report, settings.load(), store=store, sections=sections)
+
+
+def publish(
+    report: Report,
+    in_force: settings.Settings,
+    *,
+    store: Store | None = None,
+    sections: Sequence[Section] = (),
+) -> Frozen:
+    """Publish a report as `freeze` does, wherever this process was started from.
+
+    `in_force` gives the link, and the store unless another is named; the rest and the errors as for `freeze`.
+    """
     store = Store(in_force.snapshots) if store is None else store
     files = report_files(report, sections)
     snapshot_id = store.publish(manifest_of(report, files), files)

@@ -46,7 +46,7 @@ class NotebookExecution:
     private
         A folder that only this run uses, for the kernel's connection file.
     on_cell
-        Called with a code cell's index when it starts.
+        Called with each code cell when it starts, in the worker's thread.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class NotebookExecution:
         environment: Mapping[str, str],
         folder: Path,
         private: Path,
-        on_cell: Callable[[int], None],
+        on_cell: Callable[[NotebookNode], None],
     ) -> None:
         self.notebook = notebook
         self._parameters = dict(parameters)
@@ -117,7 +117,7 @@ class NotebookExecution:
             progress_bar=False,
             start_timeout=_START_TIMEOUT_S,
             kernel_manager_class=self._kernel_class(),
-            on_cell_start=lambda cell, cell_index: self._on_cell(cell_index),  # noqa: ARG005 - nbclient's names
+            on_cell_start=lambda cell, cell_index: self._on_cell(cell),  # noqa: ARG005 - nbclient's names
             coalesce_streams=True,
             store_widget_state=False,
         )

@@ -1,0 +1,104 @@
+"""A report as a table in a notebook's output, in the colours of JupyterLab's theme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+from custdyn_widgets.display import format_value, heading_groups, printable
+from custdyn_widgets.report import Report, Row
+
+MOST_ROWS = 400
+
+# Lab's own rules for tables in outputs squeeze wide ones, right-align texts and stripe the rows.
+_STYLE = """
+.custdyn-report .scroll { max-height: 36em; overflow: auto; width: fit-content; max-width: 100%;
+  border: 1px solid var(--jp-border-color2, #8884); }
+.custdyn-report table.custdyn { table-layout: auto; width: max-content; border-collapse: separate;
+  border-spacing: 0; margin: 0; font-variant-numeric: tabular-nums; }
+.custdyn-report th, .custdyn-report td { padding: 3px 9px; white-space: nowrap; text-align: right;
+  background: var(--jp-layout-color1, Canvas); color: var(--jp-ui-font-color1, CanvasText); }
+.custdyn-report thead { position: sticky; top: 0; z-index: 1; }
+.custdyn-report thead th { vertical-align: bottom; }
+.custdyn-report thead th.group { text-align: center; }
+.custdyn-report thead tr:last-child th { border-bottom: 1px solid var(--jp-border-color1, #888); }
+.custdyn-report th.label { text-align: left; font-weight: normal; }
+.custdyn-report thead th.label { font-weight: bold; border-bottom: 1px solid var(--jp-border-color1, #888); }
+.custdyn-report .first { border-left: 1px solid var(--jp-border-color2, #8884); }
+.custdyn-report tbody tr:hover > * { background: var(--jp-layout-color2, Canvas); }
+.custdyn-report tr.total > * { font-weight: bold; border-top: 1px solid var(--jp-border-color1, #888); }
+.custdyn-report p { margin: 0.4em 0; }
+.custdyn-report p.note { color: var(--jp-ui-font-color2, GrayText); }
+"""
+
+
+def report_html(report: Report) -> str:
+    """Return a report as HTML for a notebook: what was asked, the table, and what a reader must know.
+
+    Every text is escaped. Of more than 400 rows the first 400 are shown, and the Total.
+    """
+    asked = f"{report.query.describe()}; amounts in {report.currency}"
+    parts = [f"<p>{_text(report.title)}: {_text(asked)}.</p>"]
+    if report.message:
+        parts.append(f"<p>{_text(report.message)}</p>")
+    parts.append(f'<div class="scroll"><table class="custdyn">{"".join(_table(report))}</table></div>')
+    parts += [f'<p class="note">{_text(note)}</p>' for note in _notes(report)]
+    return f'<div class="custdyn-report"><style>{_STYLE}</style>{"".join(parts)}</div>'
+
+
+def _table(report: Report) -> Iterator[str]:
+    firsts = _first_columns(report)
+    upper = [
+        f'<th class="label" rowspan="2" scope="col">{_text(heading)}</th>' for heading in report.headings
+    ]
+    for group, span in heading_groups(report):
+        upper.append(f'<th class="group first" colspan="{span}" scope="colgroup">{_text(group)}</th>')
+    lower = [
+        f'<th{_first(i in firsts)} scope="col" title="{_text(column.definition)}">{_text(column.label)}</th>'
+        for i, column in enumerate(report.columns)
+    ]
+    yield f"<thead><tr>{''.join(upper)}</tr><tr>{''.join(lower)}</tr></thead><tbody>"
+    for row in report.rows[:MOST_ROWS]:
+        yield f"<tr>{_cells(row, report, firsts)}</tr>"
+    if report.total is not None:
+        yield f'<tr class="total">{_cells(report.total, report, firsts)}</tr>'
+    yield "</tbody>"
+
+
+def _cells(row: Row, report: Report, firsts: set[int]) -> str:
+    marked = "*" if row.partial and row is not report.total else ""
+    labels = [
+        f'<th class="label" scope="row">{_text(label)}{marked if i == 0 else ""}</th>'
+        for i, label in enumerate(row.labels)
+    ]
+    values = [
+        f"<td{_first(i in firsts)}>{format_value(value, column, report.currency)}</td>"
+        for i, (value, column) in enumerate(zip(row.values, report.columns, strict=True))
+    ]
+    return "".join(labels + values)
+
+
+def _notes(report: Report) -> Iterator[str]:
+    hidden = len(report.rows) - MOST_ROWS
+    if hidden > 0:
+        yield f"The first {MOST_ROWS} rows are shown; report.table holds {hidden:,} more."
+    if report.headings and any(row.partial for row in report.rows[:MOST_ROWS]):
+        yield "* Cut short by the interval or by the time of the report."
+    yield from report.info.warnings
+
+
+def _first_columns(report: Report) -> set[int]:
+    """Return the positions at which a group of columns begins."""
+    starts, at = set(), 0
+    for _, span in heading_groups(report):
+        starts.add(at)
+        at += span
+    return starts
+
+
+def _first(begins: bool) -> str:
+    return ' class="first"' if begins else ""
+
+
+def _text(text: str) -> str:
+    return escape(printable(text))
