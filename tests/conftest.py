@@ -14,7 +14,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=None,
         metavar="N",
-        help="draw N examples in each property test, anew each time, and sweep all clock changes of all zones "
+        help="draw N examples in each property test, anew each time, and sweep every zone's clock changes "
         f"(default: {QUICK}, always the same, and a sample of the zones)",
     )
 

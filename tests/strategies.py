@@ -31,7 +31,17 @@ PRESETS = (
 LONG_PRESETS = PRESETS[6:10] + PRESETS[12:]
 KINDS = ("usage", "usage", "refill", "package_activation", "package_renewal", "other")
 AMOUNTS = ("-1", "-10.5", "-0.000001", "-3.333333", "0", "0.00", "0.000001", "2", "10.5", "100.000000")
-OPENINGS = (None, None, "", "0", "5", "-5.25", "0.000001", "9223372036854.775", "-9223372036854.775")
+OPENINGS = (
+    None,
+    None,
+    "",
+    "0",
+    "5",
+    "-5.25",
+    "0.000001",
+    "9223372030000.775",
+    "-9223372030000.775",
+)  # near what int64 millionths hold
 CURRENCIES = ("USD", "EUR", "JPY")
 RATES = ("0.14", "1.33", "0.82", "110.25", "3", "0.000007")
 COMPANIES = {"Root": None, "North": "Root", "North-East": "North", "South": "Root", "Alone": None}
