@@ -9,17 +9,18 @@ and the same 404, so that nobody learns from an answer what exists.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import signal
+import socket
 import sys
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 import tornado.httpserver
-import tornado.httputil
-import tornado.netutil
+import tornado.iostream
 import tornado.web
 
 from custdyn_widgets.errors import (
@@ -71,6 +72,18 @@ _ERROR_PAGE = (
     "<style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;"
     "margin:15vh auto;padding:0 1rem}}</style><title>{0}</title><h1>{0}</h1><p>{1}</p></html>\n"
 )
+_BARE_400 = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+_BAD_REQUEST = "\r\n".join(
+    (
+        "HTTP/1.1 400 Bad Request",
+        *(f"{name}: {value}" for name, value in HEADERS.items()),
+        "Cache-Control: no-store",
+        "Content-Length: 0",
+        "Connection: close",
+        "\r\n",
+    )
+).encode("ascii")
+_BACKLOG = 256
 _MAX_HEADERS = 64 * 1024
 _MAX_BODY = 64 * 1024
 _IDLE_SECONDS = 60
@@ -272,28 +285,42 @@ def serve(
     asyncio.run(_serve(app, host, port, base_url))
 
 
+class _Server(tornado.httpserver.HTTPServer):
+    """A server whose own answer to what is not HTTP has the headers of every answer, too."""
+
+    def handle_stream(self, stream: tornado.iostream.IOStream, address: tuple[Any, ...]) -> None:
+        """Take a connection; tornado writes its bare 400 past every handler."""
+        write = stream.write
+
+        def dressed(data: bytes | memoryview) -> Any:
+            return write(_BAD_REQUEST if data == _BARE_400 else data)
+
+        stream.write = dressed  # type: ignore[method-assign]
+        super().handle_stream(stream, address)
+
+
 async def _serve(app: tornado.web.Application, host: str, port: int, base_url: str) -> None:
     try:
-        sockets = tornado.netutil.bind_sockets(port, host)
-    except OSError as error:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
         raise SettingsError(
-            f"port {port} of {host} cannot be listened on ({error.strerror}). Choose another port or host.",
-            field="port",
+            f"port {port} of {host} cannot be listened on ({why}). Choose another port or host.", field="port"
         ) from error
-    server = tornado.httpserver.HTTPServer(
+    listening.setblocking(False)
+    server = _Server(
         app, max_header_size=_MAX_HEADERS, max_body_size=_MAX_BODY, idle_connection_timeout=_IDLE_SECONDS
     )
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stopped.set)
-    server.add_sockets(sockets)
+    server.add_socket(listening)
     name = f"[{host}]" if ":" in host else host
-    print(
-        f"Snapshots at http://{name}:{sockets[0].getsockname()[1]}{_base(base_url)}view?id=…",
-        file=sys.stderr,
-        flush=True,
-    )
+    address = f"http://{name}:{listening.getsockname()[1]}{_base(base_url)}view?id=…"
+    print(f"Snapshots at {address}", file=sys.stderr, flush=True)
     await stopped.wait()
     server.stop()
-    await asyncio.wait_for(server.close_all_connections(), _GRACE_SECONDS)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(server.close_all_connections(), _GRACE_SECONDS)
