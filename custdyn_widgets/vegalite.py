@@ -71,6 +71,7 @@ def chart_spec(
         "title": {"text": title, **({"subtitle": notes} if notes else {})},
         "description": description or title,
         "background": "transparent",
+        "padding": {"left": 4, "right": 8, "top": 4, "bottom": 14},
         "width": WIDTH,
         "height": HEIGHT + 20 * rows + 16 * len(notes),
         "autosize": {"type": "fit", "contains": "padding"},
@@ -85,14 +86,9 @@ def _datum(point: Point, points: Points) -> dict[str, Any]:
     name = point.series
     shown = name if not points.folded or name in points.series else _folded_name(points)
     rank = points.series.index(name) if name in points.series else len(points.series)
-    plain = {"x": point.x, "y": point.y, "told": point.told, "column": point.column}
-    return {
-        **plain,
-        "series": shown,
-        "key": name,
-        "rank": rank,
-        **({"partial": True} if point.partial else {}),
-    }
+    plain = {"x": point.x, "y": point.y, "told": point.told, "number": _number(point), "column": point.column}
+    plain |= {"series": shown, "key": name, "rank": rank}
+    return {**plain, "partial": True} if point.partial else plain
 
 
 def _folded_name(points: Points) -> str:
@@ -267,7 +263,7 @@ def _config() -> dict[str, Any]:
         "view": {"stroke": None},
         "title": {
             "color": ink, "subtitleColor": ink, "fontSize": 15, "fontWeight": 600, "subtitleFontSize": 12,
-            "anchor": "start", "frame": "group", "offset": 22, "subtitlePadding": 4,
+            "anchor": "start", "frame": "bounds", "offset": 16, "subtitlePadding": 4,
         },
         "axis": {
             "labelColor": ink, "titleColor": ink, "gridColor": ink, "gridOpacity": 0.16, "domain": False,
