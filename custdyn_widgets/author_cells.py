@@ -1,0 +1,187 @@
+"""The author's own notebook cells as inert sections of a page.
+
+A page is shared with anyone who holds its link, so nothing that a notebook puts out reaches it as it is:
+Markdown is rendered anew with raw HTML as text, links as text and pictures only from the notebook itself;
+tables are reduced to their cells; a PNG or SVG is a picture; text is text. Any other output is left out,
+with a note that says so. Code is never shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from custdyn_widgets.display import printable
+from custdyn_widgets.page import Section
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+LEFT_OUT_TAGS = frozenset({"parameters", "injected-parameters", "remove-cell"})
+REPORT_TAG = "report"
+
+_LONGEST_TEXT = 20_000
+_LARGEST_PICTURE = 2_000_000
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_TOLD_SCHEMES = ("https://", "http://", "mailto:")
+_PNG_URI = "data:image/png;base64,"
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+_TAG = re.compile(r"<[^>]*>")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_STYLE = re.compile(r"<(style|script)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_OUR_TABLE = re.compile(r'<table\b[^>]*\bclass="(?:custdyn|dataframe)\b')
+_TABLE_TAGS = frozenset({"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "p", "div"})
+_PROSE_TAGS = _TABLE_TAGS - {"div"} | {
+    "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "del", "code", "pre", "blockquote", "ul", "ol", "li",
+    "hr", "br", "img",
+}  # fmt: skip
+
+
+def author_sections(notebook: NotebookNode) -> list[Section]:
+    """Return a page's sections from an executed notebook, in the order of its cells.
+
+    Parameters
+    ----------
+    notebook
+        With outputs. Cells tagged `parameters`, `injected-parameters` or `remove-cell` are left out; the
+        first cell tagged `report` is where the report itself stands (its outputs are the report's own);
+        without one, the report stands first.
+
+    Returns
+    -------
+    list of Section
+        Empty when the notebook has nothing to show but the report.
+    """
+    sections: list[Section] = []
+    for cell in notebook.cells:
+        tags = set(cell.metadata.get("tags", ()))
+        if tags & LEFT_OUT_TAGS:
+            continue
+        if REPORT_TAG in tags:
+            if not any(s.kind == "report" for s in sections):
+                sections.append(Section("report"))
+        elif cell.cell_type == "markdown":
+            sections.append(Section("html", prose_html(cell.source, cell.get("attachments"))))
+        elif cell.cell_type == "code":
+            sections.extend(_output_sections(cell.outputs))
+    shown = [s for s in sections if s.kind == "report" or s.content.strip()]
+    if not any(s.kind == "report" for s in shown):
+        shown.insert(0, Section("report"))
+    return shown if len(shown) > 1 else []
+
+
+def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | None = None) -> str:
+    """Return Markdown as markup that can do nothing.
+
+    A link becomes its text, with a web or mail address behind it. A picture is shown if it is a PNG
+    attached to the cell; for any other its description stands in its place.
+    """
+    import bleach  # type: ignore[import-untyped]  # comes with nbconvert
+
+    source = "\n".join(printable(line) for line in markdown.expandtabs(4).splitlines())
+    html = _renderer(attachments or {})(source)
+    return str(
+        bleach.clean(html, tags=_PROSE_TAGS, attributes=_prose_attribute, protocols={"data"}, strip=True)
+    )
+
+
+def table_html(html: str) -> str | None:
+    """Return the table in an HTML output reduced to its cells; None if it is neither ours nor pandas'."""
+    if not _OUR_TABLE.search(html):
+        return None
+    import bleach
+
+    spans = {"th": ["colspan", "rowspan", "scope"], "td": ["colspan", "rowspan"]}
+    cells = "\n".join(printable(line) for line in _STYLE.sub("", html).splitlines())
+    return str(bleach.clean(cells, tags=_TABLE_TAGS, attributes=spans, strip=True, strip_comments=True))
+
+
+def _renderer(attachments: Mapping[str, Mapping[str, str]]) -> Callable[[str], str]:
+    import mistune  # comes with nbconvert
+
+    class Prose(mistune.HTMLRenderer):
+        """Markup without links, raw HTML or pictures from elsewhere."""
+
+        def link(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
+            address = mistune.escape(url)
+            told = url.startswith(_TOLD_SCHEMES) and address != text
+            return f"{text} ({address})" if told else text
+
+        def image(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
+            data = attachments.get(url.removeprefix("attachment:"), {}).get("image/png")
+            if url.startswith("attachment:") and data and _is_png(data):
+                return f'<img src="{_PNG_URI}{"".join(data.split())}" alt="{_TAG.sub("", text)}">'
+            return f"[picture left out: {text or 'without a description'}]"
+
+        def inline_html(self, html: str) -> str:
+            return mistune.escape(_COMMENT.sub("", html))
+
+        def block_html(self, html: str) -> str:
+            text = _COMMENT.sub("", html).strip()
+            return f"<p>{mistune.escape(text)}</p>\n" if text else ""
+
+    markdown = mistune.create_markdown(renderer=Prose(escape=True), plugins=["table", "strikethrough"])
+    return lambda source: str(markdown(source))
+
+
+def _prose_attribute(tag: str, name: str, value: str) -> bool:
+    if tag == "img":
+        return name == "alt" or (name == "src" and value.startswith(_PNG_URI))
+    return tag == "ol" and name == "start" and value.isdecimal()
+
+
+def _output_sections(outputs: Sequence[NotebookNode]) -> Iterator[Section]:
+    for output in outputs:
+        if output.output_type == "stream":
+            yield _text(output.text) if output.name == "stdout" else _note("the error stream's messages")
+        elif output.output_type == "error":
+            yield _note("an error that the notebook expected")
+        else:
+            yield _display(output.data)
+
+
+def _display(data: Mapping[str, Any]) -> Section:
+    """Return the section of a display by the best of its forms that a page may hold."""
+    forms = {kind: "".join(form) if isinstance(form, list) else form for kind, form in data.items()}
+    if "image/png" in forms:
+        return _picture("png", forms["image/png"])
+    if "image/svg+xml" in forms:
+        return _picture("svg", forms["image/svg+xml"])
+    if "text/markdown" in forms:
+        return Section("html", prose_html(forms["text/markdown"]))
+    table = table_html(forms["text/html"]) if "text/html" in forms else None
+    if table is not None:
+        return Section("html", table)
+    if set(forms) <= {"text/plain", "text/latex"} and "text/plain" in forms:
+        return _text(forms["text/plain"])
+    return _note("an output that is not text, a table, PNG or SVG")
+
+
+def _text(text: str) -> Section:
+    plain = _ANSI.sub("", text)
+    lines = [printable(line) for line in plain[:_LONGEST_TEXT].expandtabs().splitlines()]
+    if len(plain) > _LONGEST_TEXT:
+        lines.append(f"… ({len(plain) - _LONGEST_TEXT:,} more characters are left out)")
+    return Section("text", "\n".join(lines))
+
+
+def _picture(kind: Literal["png", "svg"], content: str) -> Section:
+    if len(content) > _LARGEST_PICTURE:
+        return _note(f"a picture of more than {_LARGEST_PICTURE // 1_000_000} MB")
+    if kind == "png" and not _is_png(content):
+        return _note("a picture that is not a PNG")
+    return Section(kind, content)
+
+
+def _is_png(content: str) -> bool:
+    try:
+        return base64.b64decode("".join(content.split()), validate=True).startswith(_PNG_SIGNATURE)
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _note(what: str) -> Section:
+    return Section("note", f"Left out here: {what}.")

@@ -1,0 +1,137 @@
+"""What of an author's cells reaches a page, and that none of it can do anything there."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import nbformat.v4 as v4
+import pandas as pd
+import pytest
+
+from custdyn_widgets.author_cells import author_sections, prose_html, table_html
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)></svg>"
+
+
+def code(*outputs: Any, tags: tuple[str, ...] = ()) -> Any:
+    return v4.new_code_cell("secret = 'hunter2'", outputs=list(outputs), metadata={"tags": list(tags)})
+
+
+def display(**forms: Any) -> Any:
+    return v4.new_output("display_data", {kind.replace("_", "/", 1): form for kind, form in forms.items()})
+
+
+def sections(*cells: Any) -> list[tuple[str, str]]:
+    return [(s.kind, s.content) for s in author_sections(v4.new_notebook(cells=list(cells)))]
+
+
+def test_cells_stand_in_order_around_the_report_and_code_is_not_shown() -> None:
+    found = sections(
+        v4.new_markdown_cell("for the editor", metadata={"tags": ["remove-cell"]}),
+        code(tags=("parameters",)),
+        v4.new_markdown_cell("Before *it*"),
+        code(display(**{"text_html": "<table>"}), tags=("report",)),
+        code(v4.new_output("stream", name="stdout", text="after\n")),
+    )
+    assert found == [("html", "<p>Before <em>it</em></p>\n"), ("report", ""), ("text", "after")]
+
+
+def test_a_notebook_without_own_cells_gives_no_sections() -> None:
+    assert sections(code(tags=("parameters",)), code(tags=("report",)), code()) == []
+
+
+def test_the_report_stands_first_when_no_cell_is_tagged_for_it() -> None:
+    assert [kind for kind, _ in sections(v4.new_markdown_cell("words"))] == ["report", "html"]
+
+
+@pytest.mark.parametrize(
+    "markdown",
+    [
+        HOSTILE,
+        "<div onclick='x'>\n\n<style>p{}</style>\n\n<iframe src='https://e.example'></iframe>",
+        "[a](javascript:alert(1)) [b](data:text/html,x) <javascript:alert(1)> [c][d]\n\n[d]: javascript:x",
+        "![x](https://e.example/pixel.png) ![y](attachment:none.png) ![z](data:image/svg+xml,<svg/onload=x>)",
+        '[t](https://e.example "x\\" onmouseover=alert(1)")',
+        '![" onerror="x](https://e.example)\n\n![a](x.png "\\" onload=x")',
+        "| a<script> | b |\n|-|-|\n| <img src=x onerror=y> | `<script>` |",
+        '```html onload=x"><script>\n<script>alert(1)</script>\n```',
+    ],
+)
+def test_hostile_markdown_becomes_text(markdown: str) -> None:
+    html = prose_html(markdown)
+    tags = {
+        t.split()[0].strip("/")
+        for t in html.replace("<", "\0<").split("\0")[1:]
+        for t in [t[1:].split(">")[0]]
+    }
+    assert tags <= {"p", "table", "thead", "tbody", "tr", "th", "td", "code", "pre"}
+    for tag in html.split("<")[1:]:
+        assert "=" not in tag.split(">")[0]
+
+
+def test_a_link_is_told_and_not_followed() -> None:
+    assert prose_html("[the plan](https://e.example/a?b=1&c)") == (
+        "<p>the plan (https://e.example/a?b=1&amp;c)</p>\n"
+    )
+
+
+def test_a_comment_says_nothing() -> None:
+    assert prose_html("<!-- for me -->\n\n# Why <!-- not --> now") == "<h1>Why  now</h1>\n"
+
+
+def test_a_png_attached_to_the_cell_is_shown_with_its_description() -> None:
+    html = prose_html('![a "b"](attachment:a.png)', {"a.png": {"image/png": PNG}})
+    assert f'src="data:image/png;base64,{PNG}"' in html
+    assert 'alt="a &quot;b&quot;"' in html
+
+
+def test_characters_that_no_page_takes_are_replaced() -> None:
+    assert prose_html("a\ud800b\ufffec\x00d") == "<p>a\ufffdb\ufffdc\ufffdd</p>\n"
+    stream = v4.new_output("stream", name="stdout", text="\x1b[31mred\x1b[0m \ud800\n")
+    assert ("text", "red \ufffd") in sections(code(stream))
+
+
+def test_a_data_frame_keeps_its_cells_and_loses_all_else() -> None:
+    frame = pd.DataFrame({"name": [HOSTILE], "n": [1]})
+    html = table_html(frame._repr_html_())
+    assert html is not None
+    assert "&lt;script&gt;" in html
+    assert "<td>1</td>" in html
+    assert not any(word in html for word in ("<script", "<style", "<img", "style=", "class=", "border="))
+
+
+def test_markup_that_is_no_table_of_ours_is_left_out_with_a_note() -> None:
+    for html in ("<b>bold</b>", "<table><tr><td>x</td></tr></table>"):
+        [_, (kind, note)] = sections(
+            code(display(text_html=html, text_plain="<IPython.core.display.HTML object>"))
+        )
+        assert kind == "note"
+        assert "left out" in note.lower()
+
+
+def test_pictures_are_passed_on_as_pictures_and_a_false_one_is_not() -> None:
+    svg = "<svg xmlns='http://www.w3.org/2000/svg'/>"
+    found = sections(
+        code(display(image_png=PNG, text_plain="<Figure>")),
+        code(display(**{"image_svg+xml": [svg]})),
+        code(display(image_png=base64.b64encode(b"GIF89a").decode())),
+    )
+    assert found[1:3] == [("png", PNG), ("svg", svg)]
+    assert found[3][0] == "note"
+
+
+def test_what_a_page_cannot_hold_is_named() -> None:
+    widget = display(**{"application_vnd.jupyter.widget-view+json": {"model_id": "x"}, "text_plain": "Box()"})
+    error = v4.new_output("error", ename="ValueError", evalue="hunter2", traceback=["hunter2"])
+    stderr = v4.new_output("stream", name="stderr", text="hunter2")
+    found = sections(code(widget, error, stderr))
+    assert [kind for kind, _ in found] == ["report", "note", "note", "note"]
+    assert "hunter2" not in str(found)
+
+
+def test_endless_text_is_cut_and_says_so() -> None:
+    [_, (_, text)] = sections(code(v4.new_output("stream", name="stdout", text="x" * 30_000)))
+    assert len(text) < 20_100
+    assert "10,000 more characters" in text
