@@ -12,11 +12,13 @@ data (tags, companies, users, packages) are checked when the report is run.
 from __future__ import annotations
 
 import functools
+import json
 import re
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from custdyn_widgets.errors import QueryError
@@ -25,8 +27,9 @@ CLIENT_TYPES = ("client", "reseller", "calling_card", "call_shop")
 TIME_GROUPS = ("year", "month", "date")
 GROUPS = (*TIME_GROUPS, "package")
 PRESETS = (
-    "today", "yesterday", "this_week", "last_week", "this_month", "last_month", "this_quarter", "last_quarter",
-    "this_year", "last_year", "last_3_days", "last_7_days", "last_30_days", "last_90_days", "last_12_months",
+    "today", "yesterday", "this_week", "last_week", "this_month", "last_month", "this_quarter",
+    "last_quarter", "this_year", "last_year", "last_3_days", "last_7_days", "last_30_days", "last_90_days",
+    "last_12_months",
 )  # fmt: skip
 YEARS = range(1900, 2101)
 ACTIVE_DURATIONS = range(1, 121)
@@ -62,7 +65,8 @@ class ReportQuery:
 
     interval: str | Period = field(
         metadata=_meta(
-            "Interval", "The period to report: a preset, or a first and a last second on the clock of the time zone.",
+            "Interval",
+            "The period to report: a preset, or a first and a last second on the clock of the time zone.",
             PRESETS,
         )
     )  # fmt: skip
@@ -99,8 +103,8 @@ class ReportQuery:
         default=(),
         metadata=_meta(
             "Package",
-            "Only clients that ever had one of these packages (by id or name); the Packages columns then count "
-            "only these.",
+            "Only clients that ever had one of these packages (by id or name); the Packages columns then "
+            "count only these.",
         ),
     )
     group_by: tuple[str, ...] = field(
@@ -208,7 +212,7 @@ def _who_words(query: ReportQuery) -> str:
 
 
 def wall_time(name: str, value: object, *, end: bool) -> datetime:
-    """Read a wall time `YYYY-MM-DD[ HH:MM:SS]`; a date alone means its first or, at an end, its last second."""
+    """Read a wall time `YYYY-MM-DD[ HH:MM:SS]`; a date alone is its first or, at an end, last second."""
     expected = "a wall time YYYY-MM-DD HH:MM:SS"
     if not isinstance(value, str):
         raise QueryError.wrong_type(name, value, expected)
@@ -303,7 +307,7 @@ def _months(name: str, value: object) -> int:
     return value
 
 
-_CHECKS = {
+_CHECKS: dict[str, Callable[[str, object], Any]] = {
     "interval": _interval,
     "timezone": _zone,
     "client_type": lambda name, value: _choice(name, value, (*CLIENT_TYPES, "all")),
@@ -319,6 +323,33 @@ _CHECKS = {
 }
 
 
+def read_json(path: Path) -> object:
+    """Return the value of a strict JSON file: no key twice, no NaN.
+
+    Raises
+    ------
+    QueryError
+        If it cannot be read or is not that.
+    """
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            keys = [key for key, _ in pairs]
+            raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} is there twice")
+        return found
+
+    def refuse(number: str) -> object:
+        raise ValueError(f"{number} is not a JSON number")
+
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once, parse_constant=refuse)
+    except OSError as error:
+        raise QueryError.invalid("query", str(path), f"cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise QueryError.invalid("query", path.name, f"is not valid JSON: {error}") from error
+
+
 def parse_as_of(value: str | datetime | None) -> datetime:
     """Return the instant that a report resolves against, in UTC, cut to its whole second.
 
@@ -332,8 +363,6 @@ def parse_as_of(value: str | datetime | None) -> datetime:
     QueryError
         If the text is not an instant.
     """
-    from datetime import UTC
-
     if value is None:
         return datetime.now(UTC).replace(microsecond=0)
     if isinstance(value, str):

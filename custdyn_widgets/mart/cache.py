@@ -21,7 +21,7 @@ import numpy as np
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.checks import check
+from custdyn_widgets.mart.checks import CheckedMart, check
 from custdyn_widgets.mart.facts import Facts, Names, build
 from custdyn_widgets.mart.files import fingerprint, from_frames, last_changed, read_folder
 
@@ -73,6 +73,18 @@ def open_mart(source: Source) -> OpenedMart:
             _store(key, facts)
         return OpenedMart(facts, folder.resolve().name, changed)
     raise SourceError.not_found(folder.name, "kept changing while it was read; try again when it is written")
+
+
+def check_source(source: Source) -> CheckedMart:
+    """Read a source and find every fault of it.
+
+    Raises
+    ------
+    SourceError
+        If it is not there or cannot be read.
+    """
+    stored = from_frames(source) if isinstance(source, Mapping) else read_folder(source_folder(source))
+    return check(stored)
 
 
 def source_folder(source: str | Path) -> Path:

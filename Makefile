@@ -1,0 +1,59 @@
+# make help lists what there is. Each target sets up what it needs, in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
+ONLY ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo lab serve test quick check format bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.ready ## From nothing to the demo snapshot: says where its page is, and its link
+	@$(BIN)/custdyn demo
+
+lab: $(VENV)/.ready ## Open JupyterLab with the notebooks
+	@$(BIN)/jupyter lab --notebook-dir=. notebooks/customer_dynamics.ipynb
+
+serve: $(VENV)/.ready ## Serve the snapshots behind their links
+	@$(BIN)/custdyn serve
+
+test: $(VENV)/.test-ready ## Run every test (browser and LibreOffice too; ONLY=… narrows)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ONLY)
+
+quick: $(VENV)/.test-ready ## Run the quick tests only
+	@$(BIN)/python -m pytest --numprocesses 2 -m "not browser and not office and not slow" $(ONLY)
+
+check: $(VENV)/.test-ready ## Lint, types, structure
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest --quiet tests/test_architecture.py tests/test_documentation.py
+
+format: $(VENV)/.test-ready ## Format the code
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.test-ready ## Time reports beside DuckDB SQL and pandas (ROWS=1000000)
+	@$(BIN)/python -m tests.bench --rows $(or $(ROWS),1000000)
+
+clean: ## Remove what the targets made, but no snapshot
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; say which with: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "Making a virtual environment failed; on Debian: apt install python3-venv" >&2; exit 1; }
+
+$(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Setting up .venv (a minute, the first time) …" >&2
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test-ready: $(VENV)/.ready
+	@echo "Setting up what the tests need …" >&2
+	@$(PIP) --editable '.[test]'
+	@touch $@
