@@ -94,7 +94,8 @@ class Timeline:
     first, last
         The ledger's days: the first of the month three years before, and the last that has a second.
     loss, rise
-        The day the lost reseller leaves, in the second year; the day the packages' prices rise, in the third.
+        The day the lost reseller leaves, 12 to 17 months before the end; the day the packages' prices rise,
+        3 to 6 months before it.
     """
 
     as_of: int
@@ -270,7 +271,7 @@ def _habits(kind: Ints, office: Flags, words: Words) -> tuple[Ints, Ints]:
 
 def _refills(kind: Ints, office: Flags, words: Words) -> Ints:
     size = words.pick(_REFILLS, CLIENTS)
-    size = np.where(kind == SHOP, size * 10, np.where(office, size * 5, size))
+    size = np.where(kind == SHOP, size * 10, np.where(office, size * 3, size))
     return np.where((kind == CARD) & ~words.once_in(5, CLIENTS), 0, size)
 
 

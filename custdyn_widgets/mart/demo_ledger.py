@@ -27,7 +27,7 @@ KINDS = ("refill", "usage", "package_activation", "package_renewal", "other")
 REFILL, USAGE, ACTIVATION, RENEWAL, OTHER = range(5)
 
 # The chance of a usage row in percent of the usual: January first, Monday first.
-_SEASON = (101, 100, 102, 101, 99, 92, 79, 62, 98, 105, 108, 114)
+_SEASON = (101, 100, 102, 101, 99, 92, 77, 58, 98, 105, 108, 114)
 _WEEK = (107, 109, 109, 108, 110, 84, 73)
 # The hour of a call: as often as it stands here.
 _HOURS = np.array(
@@ -119,7 +119,7 @@ class _Book:
         self._post(idx[back], at[back] + 900, USAGE, cost[back])
 
     def _top_up(self, idx: Ints, at: Ints, need: Ints, wanted: Flags) -> None:
-        """Refill prepaid accounts by multiples of their usual size; now and then with a bonus, or it bounces."""
+        """Refill prepaid accounts by multiples of their usual size; now and then with a bonus or a bounce."""
         who, words = self._clients, self._words
         wanted = wanted & ~who.postpaid[idx] & (who.refill[idx] > 0)
         idx, at, need = idx[wanted], at[wanted], need[wanted]
