@@ -84,7 +84,7 @@ def publish(
     store = Store(in_force.snapshots) if store is None else store
     files = report_files(report, sections)
     snapshot_id = store.publish(manifest_of(report, files), files)
-    return Frozen(snapshot_id, in_force.link(snapshot_id), store.path(snapshot_id) / PAGE)
+    return Frozen(snapshot_id, in_force.link(snapshot_id), store.place(snapshot_id) / PAGE)
 
 
 def report_files(report: Report, sections: Sequence[Section] = ()) -> dict[str, bytes]:

@@ -93,7 +93,7 @@ class Store:
     def path(self, snapshot_id: str) -> Path:
         """Return the folder of a snapshot that can be seen."""
         self._files(snapshot_id)
-        return self._place(snapshot_id)
+        return self.place(snapshot_id)
 
     def manifest(self, snapshot_id: str) -> dict[str, Any]:
         """Return the manifest of a snapshot, re-hashed and strictly parsed.
@@ -194,7 +194,8 @@ class Store:
             self._remembered[snapshot_id] = files
         return files
 
-    def _place(self, snapshot_id: str) -> Path:
+    def place(self, snapshot_id: str) -> Path:
+        """Return where the folder of an id stands, without looking whether it is there."""
         return self.folder / "v1" / snapshot_id[:2] / snapshot_id
 
     def _entries(self) -> list[tuple[str, str]]:
@@ -229,7 +230,7 @@ class Store:
 
     def _reveal(self, staged: Path, snapshot_id: str) -> None:
         """Put a written snapshot in its place in one step, and make that step last."""
-        place = self._place(snapshot_id)
+        place = self.place(snapshot_id)
         try:
             staged.rename(place)
         except OSError as error:
