@@ -88,6 +88,8 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
         quotes=report.info.quotes[:MOST_QUOTES],
         quotes_left=max(0, len(report.info.quotes) - MOST_QUOTES),
         by_package=report.query.by_package,
+        labels=len(report.headings) or 1,
+        told=_told_above(report),
     )
     return html.encode("utf-8")
 
@@ -133,6 +135,12 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     return [(label, text) for label, text in info_rows(report) if label != "Warning"]
 
 
+def _told_above(report: Report) -> tuple[str, ...]:
+    """Return which of Info stands at the top too; the interval only where the query's words do not say it."""
+    always = ("Actual Interval", "Data as of", "Source")
+    return ("Data Interval", *always) if isinstance(report.query.interval, str) else always
+
+
 def _figures(report: Report) -> list[dict[str, str]]:
     """Return the headline figures: the presets' columns of the Total, or of the only row."""
     row = report.total or (report.rows[0] if len(report.rows) == 1 else None)
@@ -159,7 +167,7 @@ def _table(report: Report) -> dict[str, Any]:
     rows = report.rows[:MOST_ROWS]
     shown_rows = list(_rows(report, rows))
     total = _cells(report, report.total) if report.total else None
-    first, starts = len(report.headings) or 1, []
+    first, starts = 0, []
     for group, span in heading_groups(report):
         starts.append({"column": first + 1, "group": group, "span": span, "colour": _colour(report, group)})
         first += span

@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 from custdyn_widgets.errors import CustDynError
 
 INK = "#737a84"  # readable on white and on near-black, where no page sets a colour
+_FONTS = "Arial,Helvetica,Liberation Sans,sans-serif"  # as wide as those that the layout was measured with
 _ELEMENTS = frozenset({
     "g", "path", "text", "tspan", "rect", "line", "circle", "ellipse", "polygon", "polyline", "title", "defs",
     "clipPath", "linearGradient", "radialGradient", "stop",
@@ -71,7 +72,7 @@ def inert_svg(svg: str, label: str | None = None) -> str:
     quoted = words.replace('"', "&quot;")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg"{size} role="img" aria-label="{quoted}" '
-        f'font-family="sans-serif" color="{INK}" fill="none"><title>{words}</title>{body}</svg>'
+        f'font-family="{_FONTS}" color="{INK}" fill="none"><title>{words}</title>{body}</svg>'
     )
 
 

@@ -15,7 +15,7 @@ from custdyn_widgets.report import Column
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 MARKS = ("line", "bar", "stacked bar", "area", "point", "stacked area")
-WIDTH, HEIGHT = 520, 280
+WIDTH, HEIGHT = 440, 250
 
 # Okabe and Ito's colours without yellow (unreadable on white) and black (on dark), so that people with any
 # kind of colour blindness tell them apart; the grey is for what shares a colour.
@@ -172,7 +172,7 @@ def _colour(points: Points, colour: str) -> dict[str, Any]:
     if points.folded:
         names, colours = [*names, _folded_name(points)], [*colours, GREY]
     legend = {
-        "title": None, "orient": "bottom", "columns": _LEGEND_COLUMNS, "labelLimit": 140,
+        "title": None, "orient": "bottom", "columns": _LEGEND_COLUMNS, "labelLimit": 112,
         "symbolType": "square", "symbolStrokeWidth": 0, "symbolOpacity": 1,
     }  # fmt: skip
     scale = {"domain": names, "range": colours}
@@ -188,7 +188,7 @@ def _partial_note(points: Points, mark: str) -> list[str]:
     if not any(p.partial for p in points.values) or mark == "stacked area":
         return []
     bucket = points.x.lower() if points.is_time else "bucket"
-    return [f"{'Paler' if 'bar' in mark else 'Ringed'}: partial {bucket}"]
+    return [f"{'Faded' if 'bar' in mark else 'Ringed'}: partial {bucket}"]
 
 
 def _x(points: Points, mark: str) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _x(points: Points, mark: str) -> dict[str, Any]:
     return {"field": "x", "type": "nominal", "sort": None, "scale": bands, "axis": axis}
 
 
-def time_ticks(places: Sequence[str], most: int = 6) -> tuple[list[str], int]:
+def time_ticks(places: Sequence[str], most: int = 5) -> tuple[list[str], int]:
     """Return the places of a calendar axis that carry a label, at most `most`, and how long the labels are.
 
     Labels stand where a calendar begins something: a Monday, a month, a quarter, a year, a decade.
@@ -262,15 +262,15 @@ def _config() -> dict[str, Any]:
         "font": "sans-serif",
         "view": {"stroke": None},
         "title": {
-            "color": ink, "subtitleColor": ink, "fontSize": 15, "fontWeight": 600, "subtitleFontSize": 12,
+            "color": ink, "subtitleColor": ink, "fontSize": 15, "fontWeight": 600, "subtitleFontSize": 12.5,
             "anchor": "start", "frame": "bounds", "offset": 16, "subtitlePadding": 4,
         },
         "axis": {
             "labelColor": ink, "titleColor": ink, "gridColor": ink, "gridOpacity": 0.16, "domain": False,
-            "ticks": False, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+            "ticks": False, "labelFontSize": 12.5, "titleFontSize": 12.5, "titleFontWeight": "normal",
             "labelPadding": 6,
         },
         "axisX": {"grid": False, "domain": True, "domainColor": ink, "domainOpacity": 0.4},
         "axisY": {"titleAngle": 0, "titleAlign": "left", "titleY": -12, "titleBaseline": "bottom"},
-        "legend": {"labelColor": ink, "labelFontSize": 12, "offset": 14},
+        "legend": {"labelColor": ink, "labelFontSize": 12.5, "offset": 14, "columnPadding": 18},
     }  # fmt: skip
