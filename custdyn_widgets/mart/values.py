@@ -72,12 +72,19 @@ def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     Takes text, timestamps with or without a zone, and dates.
     """
     kind = column.type
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        zoned = column.cast(pa.timestamp(kind.unit if pa.types.is_timestamp(kind) else "us"))
-        return _filled(pc.floor_temporal(zoned, unit="microsecond").cast(pa.timestamp("us"), safe=False)), {}
+    if pa.types.is_date(kind):
+        column, kind = column.cast(pa.timestamp("s")), pa.timestamp("s")
+    if pa.types.is_timestamp(kind):  # stored as whole units since 1970 in UTC, whatever zone it is shown in
+        return _in_micros(_filled(column), kind.unit), {}
     if not _is_text(kind):
         return _wrong_type(column, blank, NOT_A_TIME)
     return _by_slices(column, blank, _arrow_times, _one_time)
+
+
+def _in_micros(units: Int64s, unit: str) -> Int64s:
+    if unit == "ns":
+        return units // 1000
+    return units * {"us": 1, "ms": 1000, "s": MICROS}[unit]
 
 
 def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
