@@ -1,9 +1,10 @@
-"""A report as a table in a notebook's output, in the colours of JupyterLab's theme."""
+"""A report and its charts in a notebook's output, in the colours of JupyterLab's theme, without a network."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
+from typing import Any
 
 from custdyn_widgets.display import format_value, heading_groups, printable
 from custdyn_widgets.report import Report, Row
@@ -24,6 +25,7 @@ _STYLE = """
 .custdyn-report thead tr:last-child th { border-bottom: 1px solid var(--jp-border-color1, #888); }
 .custdyn-report th.label { text-align: left; font-weight: normal; }
 .custdyn-report thead th.label { font-weight: bold; border-bottom: 1px solid var(--jp-border-color1, #888); }
+.custdyn-report tr > th.label:first-child { position: sticky; left: 0; }
 .custdyn-report .first { border-left: 1px solid var(--jp-border-color2, #8884); }
 .custdyn-report tbody tr:hover > * { background: var(--jp-layout-color2, Canvas); }
 .custdyn-report tr.total > * { font-weight: bold; border-top: 1px solid var(--jp-border-color1, #888); }
@@ -37,13 +39,30 @@ def report_html(report: Report) -> str:
 
     Every text is escaped. Of more than 400 rows the first 400 are shown, and the Total.
     """
-    asked = f"{report.query.describe()}; amounts in {report.currency}"
+    asked = report.query.describe() + ("" if report.query.currency else f", amounts in {report.currency}")
     parts = [f"<p>{_text(report.title)}: {_text(asked)}.</p>"]
     if report.message:
         parts.append(f"<p>{_text(report.message)}</p>")
     parts.append(f'<div class="scroll"><table class="custdyn">{"".join(_table(report))}</table></div>')
     parts += [f'<p class="note">{_text(note)}</p>' for note in _notes(report)]
     return f'<div class="custdyn-report"><style>{_STYLE}</style>{"".join(parts)}</div>'
+
+
+def draw_offline() -> None:
+    """Let this notebook draw Altair charts as pictures that suit light and dark and need no network.
+
+    Altair's own renderers ask a server for a script, or draw black on black in a dark theme.
+    """
+    import altair as alt
+
+    alt.renderers.register("custdyn", _picture)
+    alt.renderers.enable("custdyn")
+
+
+def _picture(spec: Mapping[str, Any], **_: object) -> dict[str, str]:
+    from custdyn_widgets.charts import chart_svg
+
+    return {"image/svg+xml": chart_svg(spec)}
 
 
 def _table(report: Report) -> Iterator[str]:

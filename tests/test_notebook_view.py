@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import altair as alt
 from make_report import make_report
 
 from custdyn_widgets.author_cells import table_html
-from custdyn_widgets.notebook_view import MOST_ROWS, report_html
+from custdyn_widgets.charts import chart
+from custdyn_widgets.notebook_view import MOST_ROWS, draw_offline, report_html
 
 HOSTILE = '<script>alert(1)</script>"\n\ud800'
 
@@ -77,3 +79,14 @@ def test_the_page_takes_it_as_a_table_of_ours() -> None:
     assert inert is not None
     assert "2021-02*" in inert
     assert "style" not in inert
+
+
+def test_an_altair_chart_is_drawn_as_an_inert_picture_after_draw_offline() -> None:
+    before = alt.renderers.active
+    try:
+        draw_offline()
+        forms = chart(make_report(3), "Clients - Active: Qty")._repr_mimebundle_()
+    finally:
+        alt.renderers.enable(before)
+    assert list(forms) == ["image/svg+xml"]
+    assert forms["image/svg+xml"].startswith("<svg")
