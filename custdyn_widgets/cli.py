@@ -240,17 +240,17 @@ def run_command(
 @main.command("demo")
 @_as_of_option
 def demo_command(as_of: str | None) -> None:
-    """Make the demo operator's data, its report of the last 12 months, and a snapshot of it."""
+    """Make the demo operator's data, a report of its three years, and a snapshot of that."""
     from custdyn_widgets.compute import run_report
     from custdyn_widgets.freeze import freeze
-    from custdyn_widgets.mart.cache import demo_folder
-    from custdyn_widgets.query import parse_as_of
+    from custdyn_widgets.mart.cache import demo_folder, last_midnight
+    from custdyn_widgets.query import demo_query, parse_as_of
 
+    instant = parse_as_of(as_of) if as_of else last_midnight()
     say("Drawing the demo operator: about 3,000 clients over three years …")
-    folder = demo_folder(parse_as_of(as_of) if as_of else None)
+    folder = demo_folder(instant)
     say(f"Data: {folder}")
-    query = ReportQuery(interval="last_12_months", client_type="all")
-    report = run_report(query, folder, as_of=as_of)
+    report = run_report(demo_query(instant), folder, as_of=instant)
     say("Drawing the page …")
     frozen = freeze(report)
     _tell(frozen.page, frozen.link)

@@ -17,7 +17,7 @@ import re
 import zoneinfo
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -379,3 +379,11 @@ def parse_as_of(value: str | datetime | None) -> datetime:
         return instant.astimezone(UTC).replace(microsecond=0)
     except OverflowError:
         raise QueryError.invalid("as_of", str(value), "is outside the calendar") from None
+
+
+def demo_query(as_of: datetime) -> ReportQuery:
+    """Return the query of the demo report: all clients by month, over the three years before `as_of`."""
+    months = as_of.year * 12 + as_of.month - 1
+    first = datetime((months - 35) // 12, (months - 35) % 12 + 1, 1)
+    after = datetime((months + 1) // 12, (months + 1) % 12 + 1, 1)
+    return ReportQuery(interval=Period(first, after - timedelta(seconds=1)), client_type="all")

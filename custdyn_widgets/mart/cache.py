@@ -95,15 +95,19 @@ def source_folder(source: str | Path) -> Path:
     return folder
 
 
+def last_midnight() -> datetime:
+    """Return the latest midnight in UTC."""
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def demo_folder(as_of: datetime | None = None) -> Path:
-    """Return the folder of the demo mart that ends at `as_of` (default: last midnight UTC)."""
-    if as_of is None:
-        as_of = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    folder = settings.load().cache / "demo" / as_of.strftime("demo-%Y%m%dT%H%M%SZ")
+    """Return the folder of the demo mart that ends at `as_of` (default: the latest midnight in UTC)."""
+    at = as_of or last_midnight()
+    folder = settings.load().cache / "demo" / at.strftime("demo-%Y%m%dT%H%M%SZ")
     if not folder.exists():
         from custdyn_widgets.mart.demo import write_demo
 
-        write_demo(folder, as_of)
+        write_demo(folder, at)
     return folder
 
 
