@@ -37,8 +37,8 @@ from custdyn_widgets.report import Report
 from custdyn_widgets.snapshots import Store
 
 HOSTILE = (
-    "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "</svg>", 'a"b\'c', "line\nbreak", "bell\x07", "\ufffe",
-    "\ud800", "\ud83d\ude00",
+    "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "</svg>", 'a"b\'c', "line\nbreak", "bell\x07",
+    "\ufffe", "\ud800", "\ud83d\ude00",
 )  # fmt: skip
 
 BARS = {"data": {"values": []}, "mark": {"type": "bar", "opacity": 0.7}, "encoding": {}}
@@ -154,7 +154,7 @@ def test_report_json_holds_no_float_but_in_chart_specs(report: Report) -> None:
 def test_hostile_names_freeze_and_come_back_as_they_are(tmp_path: Path) -> None:
     report = make_report(2, packages=HOSTILE)
     query = ReportQuery.from_dict({"interval": "last_month", "client_tags": list(HOSTILE)})
-    report = replace(report, query=query, message=HOSTILE[0], charts={title: BARS for title in HOSTILE[:3]})
+    report = replace(report, query=query, message=HOSTILE[0], charts=dict.fromkeys(HOSTILE[:3], BARS))
     files = report_files(report)
     store = Store(tmp_path / "store")
     snapshot_id = store.publish(manifest_of(report, files), files)
