@@ -12,6 +12,7 @@ from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
 from custdyn_widgets.snapshot_state import read_state
 from custdyn_widgets.snapshots import Problem, Store
 
+_SHOWN_ITEMS = 8
 # What could move a terminal's cursor or break a line, in text that comes from data.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -80,6 +81,8 @@ def manifest_text(snapshot_id: str, manifest: dict[str, Any]) -> str:
         value = manifest[key]
         if key not in ("files", "nonce"):
             words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            if isinstance(value, list) and len(value) > _SHOWN_ITEMS:
+                words = f"{len(value):,} of them; the manifest itself lists them all"
             lines.append((key.replace("_", " "), _one_line(words)))
     width = max(len(label) for label, _ in lines)
     files = [(name, f"{entry['size']:,}") for name, entry in sorted(manifest["files"].items())]

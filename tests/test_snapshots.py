@@ -470,11 +470,12 @@ def test_the_list_tells_the_newest_first_and_what_cannot_be_seen_last(store: Sto
 
 
 def test_a_manifest_and_a_verification_are_shown_in_words(store: Store) -> None:
-    snapshot_id = store.publish(MANIFEST, FILES)
+    snapshot_id = store.publish({**MANIFEST, "quotes": ["a quote"] * 3000}, FILES)
     text = listing.manifest_text(snapshot_id, store.manifest(snapshot_id))
     assert MANIFEST["query_words"] in text
     assert "report.html         640" in text
     assert "nonce" not in text
+    assert "quotes        3,000 of them" in text
     assert listing.problems_text(store.verify(), 1).startswith("1 snapshot verified")
     flip(snapshot_folder(store, snapshot_id))
     text = listing.problems_text(store.verify(), 1)
