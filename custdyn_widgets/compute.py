@@ -231,7 +231,11 @@ def _rounded(value: int | Fraction | None, column: Column) -> Value:
 
 
 def _six_places(amount: Fraction) -> Decimal:
-    return Decimal(f"{round(amount * 10**6)}E-6")  # built from text: arithmetic would round to 28 digits
+    """Return an amount rounded half-even to 6 places."""
+    millionths, rest = divmod(amount.numerator * 10**6, amount.denominator)
+    if 2 * rest > amount.denominator or (2 * rest == amount.denominator and millionths % 2):
+        millionths += 1
+    return Decimal(f"{millionths}E-6")  # built from text: arithmetic would round to 28 digits
 
 
 def _text_or_none(instant: int | None) -> str | None:

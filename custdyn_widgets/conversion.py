@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from fractions import Fraction
 
 import pandas as pd
@@ -19,6 +20,7 @@ from custdyn_widgets.mart.facts import Names
 from custdyn_widgets.report import Quote
 
 MILLION = 10**6
+Ratio = tuple[int, int]  # numerator and denominator, not reduced
 _EPOCH = date(1970, 1, 1)
 _KEYS = ("row", "currency", "value_date", "needs_quote")
 
@@ -62,8 +64,8 @@ class Rates:
         self._days = {c: [day for day, _ in quotes] for c, quotes in names.quotes.items()}
         self._used: dict[tuple[str, int], str] = {}
 
-    def factor(self, currency: str, on: date) -> Fraction:
-        """Return what one unit of a currency is worth on a date.
+    def factor(self, currency: str, on: date) -> Ratio:
+        """Return what one unit of a currency is worth on a date, as numerator and denominator.
 
         Raises
         ------
@@ -71,19 +73,21 @@ class Rates:
             If a quote on or before the date is missing.
         """
         if currency == self.target:
-            return Fraction(1)
-        return self._units_per_base(self.target, on) / self._units_per_base(currency, on)
+            return 1, 1
+        target_units, target_parts = self._units_per_base(self.target, on)
+        own_units, own_parts = self._units_per_base(currency, on)
+        return target_units * own_parts, target_parts * own_units
 
-    def _units_per_base(self, currency: str, on: date) -> Fraction:
+    def _units_per_base(self, currency: str, on: date) -> Ratio:
         if currency == self._names.base:
-            return Fraction(1)
+            return 1, 1
         day = (on - _EPOCH).days
         place = bisect_right(self._days.get(currency, []), day) - 1
         if place < 0:
             raise RateError.missing(currency, on.isoformat(), self.target)
         quoted_on, quote = self._names.quotes[currency][place]
         self._used[currency, quoted_on] = quote
-        return Fraction(quote)
+        return Decimal(quote).as_integer_ratio()
 
     def changes(self, currencies: Sequence[str]) -> list[int]:
         """Return the days since 1970 on which the worth of one of the currencies changes."""
@@ -115,32 +119,24 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
     """
     columns: dict[str, list[object]] = {}
     for frame in (cells.stocks, cells.flows):
-        factors = _factors(frame, rates)
-        rows = frame["row"].tolist()
+        rows, factors = frame["row"].tolist(), _factors(frame, rates)
         for name in frame.columns.drop(list(_KEYS)):
-            terms: list[list[tuple[int, int]]] = [[] for _ in range(row_count)]
-            for row, value, factor in zip(rows, frame[name].tolist(), factors, strict=True):
+            terms: list[list[Ratio]] = [[] for _ in range(row_count)]
+            counts = name.endswith("_qty")
+            for row, value, (numerator, denominator) in zip(rows, frame[name].tolist(), factors, strict=True):
                 if value:
-                    terms[row].append(
-                        (value, 1)
-                        if name.endswith("_qty")
-                        else (value * factor.numerator, factor.denominator)
-                    )
-            columns[name] = [_count(t) if name.endswith("_qty") else _money(t) for t in terms]
+                    terms[row].append((value, 1) if counts else (value * numerator, denominator))
+            columns[name] = [sum(count for count, _ in t) if counts else _money(t) for t in terms]
     return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
 
 
-def _factors(frame: pd.DataFrame, rates: Rates) -> list[Fraction]:
-    """Return the factor of each line; where no amount needs one, 0 will do."""
+def _factors(frame: pd.DataFrame, rates: Rates) -> list[Ratio]:
+    """Return the factor of each line; where no amount needs one, any will do."""
     keys = zip(frame["currency"], frame["value_date"], frame["needs_quote"], strict=True)
-    return [rates.factor(currency, on) if needed else Fraction(0) for currency, on, needed in keys]
+    return [rates.factor(currency, on) if needed else (0, 1) for currency, on, needed in keys]
 
 
-def _count(terms: Sequence[tuple[int, int]]) -> int:
-    return sum(value for value, _ in terms)
-
-
-def _money(terms: Sequence[tuple[int, int]]) -> Fraction:
+def _money(terms: Sequence[Ratio]) -> Fraction:
     """Return the sum of fractions in millionths, as units.
 
     Added in pairs, without reducing on the way: with a quote a day the common denominator has thousands
