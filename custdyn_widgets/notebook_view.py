@@ -10,6 +10,7 @@ from custdyn_widgets.display import format_value, heading_groups, printable
 from custdyn_widgets.report import Report, Row
 
 MOST_ROWS = 400
+_PARTIAL = "◐"  # as on pages
 
 # Lab's own rules for tables in outputs squeeze wide ones, right-align texts and stripe the rows.
 _STYLE = """
@@ -85,7 +86,7 @@ def _table(report: Report) -> Iterator[str]:
 
 
 def _cells(row: Row, report: Report, firsts: set[int]) -> str:
-    marked = "*" if row.partial and row is not report.total else ""
+    marked = f" {_PARTIAL}" if row.partial and row is not report.total else ""
     labels = [
         f'<th class="label" scope="row">{_text(label)}{marked if i == 0 else ""}</th>'
         for i, label in enumerate(row.labels)
@@ -102,7 +103,7 @@ def _notes(report: Report) -> Iterator[str]:
     if hidden > 0:
         yield f"The first {MOST_ROWS} rows are shown; report.table holds {hidden:,} more."
     if report.headings and any(row.partial for row in report.rows[:MOST_ROWS]):
-        yield "* Cut short by the interval or by the time of the report."
+        yield f"{_PARTIAL} marks a bucket cut short by the interval's start or end, or by the moment of the report."
     yield from report.info.warnings
 
 
