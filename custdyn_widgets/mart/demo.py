@@ -255,6 +255,8 @@ def _check_place(place: Path) -> None:
 
 def _put(place: Path, files: dict[str, bytes]) -> None:
     """Write the files beside the place and rename, so that a run that is killed leaves no half mart."""
+    if _holds(place, files):
+        return
     mark = secrets.token_hex(6)
     fresh, old = (place.with_name(f".{place.name}.{mark}.{what}") for what in ("new", "old"))
     try:
@@ -264,10 +266,19 @@ def _put(place: Path, files: dict[str, bytes]) -> None:
         if place.exists():
             place.rename(old)
         fresh.rename(place)
-    except BaseException:
+    except BaseException as error:
         if old.exists() and not place.exists():
             old.rename(place)
-        raise
+        another_was_first = isinstance(error, OSError) and _holds(place, files)
+        if not another_was_first:
+            raise
     finally:
         for leftover in (fresh, old):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _holds(place: Path, files: dict[str, bytes]) -> bool:
+    """Tell whether exactly these files stand at the place already."""
+    if not place.is_dir() or {p.name for p in place.iterdir()} != set(files):
+        return False
+    return all((place / name).read_bytes() == content for name, content in files.items())
