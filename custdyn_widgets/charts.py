@@ -189,7 +189,7 @@ def chart_svg(chart: alt.TopLevelMixin | Mapping[str, Any]) -> str:
     try:
         svg = vl_convert.vegalite_to_svg(spec, vl_version=_VEGALITE, allowed_base_urls=[])
     except ValueError as error:
-        reason = printable(str(error).strip().splitlines()[0])[:200]
+        reason = printable(" ".join(str(error).split()))[:200]
         raise QueryError(f"The chart cannot be drawn: {reason}", field="chart") from error
     return inert_svg(svg, str(spec.get("description", "") or _title(spec)))
 
@@ -218,16 +218,20 @@ def column_colour(column: Column) -> str:
     return next(own, PALETTE[0])
 
 
-def _one_row_specs(report: Report) -> dict[str, Any]:
+def one_row_charts(report: Report) -> dict[str, list[str]]:
+    """Return what is drawn for a report of one row, in place of presets of one bar: title to column names."""
     drawn = dict.fromkeys(name for preset in PRESETS.values() for name in preset.columns)
     columns = [c for c in report.columns if c.name in drawn]
     money = [c.name for c in columns if c.unit == "money"]
     counts = [c.name for c in report.columns if c.unit == "count" and c.group.startswith("Clients")]
     wanted = {"Clients at the end": counts, "Totals of the interval": money}
+    return {title: names for title, names in wanted.items() if names}
+
+
+def _one_row_specs(report: Report) -> dict[str, Any]:
     return {
         title: blank_spec(report, y=names, mark="bar", title=title)
-        for title, names in wanted.items()
-        if names
+        for title, names in one_row_charts(report).items()
     }
 
 
@@ -247,7 +251,7 @@ def _spec(
         )
     points = points_of(report, x, columns, joined=mark not in ("bar", "stacked bar", "point"))
     if preset and points.is_time:
-        mark = _preset_mark(mark, by_package=report.query.by_package, places=len(points.places))
+        mark = preset_mark(mark, by_package=report.query.by_package, places=len(points.places))
         points = points_of(report, x, columns, joined="bar" not in mark)
     elif preset and mark == "line":
         mark = "bar"  # packages or columns side by side are no course of time
@@ -260,7 +264,7 @@ def _spec(
     )  # fmt: skip
 
 
-def _preset_mark(mark: str, *, by_package: bool, places: int) -> str:
+def preset_mark(mark: str, *, by_package: bool, places: int) -> str:
     """Return a preset's mark over time: stacked where packages add up, an area where bars get thin."""
     if mark != "bar":
         return mark
@@ -300,14 +304,18 @@ def _title(spec: Mapping[str, Any]) -> str:
     return text if isinstance(text, str) else "Chart"
 
 
-def _printable_spec(value: Any) -> Any:
-    """Return a specification whose texts hold no character that would break the drawing."""
+def _printable_spec(value: Any, *, is_data: bool = False) -> Any:
+    """Return a specification whose texts hold no character that would break the drawing, and without links."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, Mapping):
-        return {printable(str(key)): _printable_spec(item) for key, item in value.items()}
+        kept = ((str(key), item) for key, item in value.items() if is_data or key != "href")
+        return {
+            printable(key): _printable_spec(item, is_data=is_data or key in ("data", "datasets"))
+            for key, item in kept
+        }
     if isinstance(value, list | tuple):
-        return [_printable_spec(item) for item in value]
+        return [_printable_spec(item, is_data=is_data) for item in value]
     return value
 
 

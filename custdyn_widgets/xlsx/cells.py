@@ -17,7 +17,10 @@ TEXT_LIMIT = 32_767  # UTF-16 units in a cell; openpyxl would cut without a word
 
 _FONT = "Calibri"
 _SHADE = PatternFill("solid", fgColor="E4EBF3")
-_LINES = {"thin": Side(style="thin", color="8A97A6"), "medium": Side(style="medium", color="3C4A5A")}
+_LINES: dict[str | None, Side] = {
+    "thin": Side(style="thin", color="8A97A6"),
+    "medium": Side(style="medium", color="3C4A5A"),
+}
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 
@@ -59,14 +62,16 @@ def styled_cell(
     align: str | None = None,
     wrap: bool = False,
     number_format: str = "General",
-    **borders: str,
+    top: str | None = None,
+    left: str | None = None,
+    bottom: str | None = None,
 ) -> Cell:
-    """Return a new empty cell; `borders` map top, left or bottom to `thin` or `medium`."""
+    """Return a new empty cell; its borders at top, left and bottom are `thin` or `medium`."""
     cell: Cell = WriteOnlyCell(sheet)
     cell.font = Font(name=_FONT, size=size, bold=bold, color=color)
     cell.alignment = Alignment(horizontal=align, vertical="top" if wrap else "center", wrap_text=wrap)
     cell.number_format = number_format
-    cell.border = Border(**{side: _LINES[line] for side, line in borders.items()})
+    cell.border = Border(top=_LINES.get(top), left=_LINES.get(left), bottom=_LINES.get(bottom))
     if shade:
         cell.fill = _SHADE
     return cell

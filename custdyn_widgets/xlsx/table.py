@@ -63,8 +63,8 @@ def print_one_page_wide(sheet: Any, heading_rows: str | None = None) -> None:
     sheet.page_setup.fitToWidth = 1
     sheet.page_setup.fitToHeight = 0
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
-    for side in ("left", "right"):
-        setattr(sheet.page_margins, side, 0.3)
+    for side in ("left", "right", "top", "bottom"):
+        setattr(sheet.page_margins, side, 0.3 if side != "bottom" else 0.6)
     sheet.oddFooter.center.text = "Customer Dynamics – &A – page &P of &N"
     if heading_rows:
         sheet.print_title_rows = heading_rows
@@ -113,7 +113,7 @@ def _notes(report: Report) -> list[str]:
 
 def _write_headings(sheet: Any, report: Report, row: int) -> None:
     """Write the two heading rows: groups merged over their columns, label headings over both rows."""
-    style = {"bold": True, "shade": True}
+    style: dict[str, Any] = {"bold": True, "shade": True}
     upper = [text_cell(sheet, text, **style) for text in report.headings]
     lower = [styled_cell(sheet, **style, bottom="thin") for _ in report.headings]
     for index in range(1, len(upper) + 1):
@@ -125,7 +125,7 @@ def _write_headings(sheet: Any, report: Report, row: int) -> None:
         if span > 1:
             _merge(sheet, row, first, row, first + span - 1)
     for column, border in zip(report.columns, _group_borders(report), strict=True):
-        lower.append(text_cell(sheet, column.label, **style, align="right", bottom="thin", **border))
+        lower.append(text_cell(sheet, column.label, **style, align="right", bottom="thin", left=border))
     sheet.append(upper)
     sheet.append(lower)
 
@@ -134,11 +134,11 @@ def _merge(sheet: Any, top: int, left: int, bottom: int, right: int) -> None:
     sheet.merged_cells.add(CellRange(min_row=top, min_col=left, max_row=bottom, max_col=right))
 
 
-def _group_borders(report: Report) -> Iterator[dict[str, str]]:
+def _group_borders(report: Report) -> Iterator[str | None]:
     """Yield for each column the border on its left: a line where a group begins."""
     begins = set(accumulate((span for _, span in heading_groups(report)), initial=0))
     for index in range(len(report.columns)):
-        yield {"left": "thin"} if index in begins else {}
+        yield "thin" if index in begins else None
 
 
 def _write_rows(sheet: Any, report: Report) -> None:
@@ -162,7 +162,7 @@ class _Line:
         self._partial = self._label(number_format='@" *"')
         formats = {"count": COUNT_FORMAT, "money": money_format(report.currency)}
         self._numbers = [
-            styled_cell(sheet, number_format=formats[column.unit], **style, **border)
+            styled_cell(sheet, number_format=formats[column.unit], **style, left=border)
             for column, border in zip(report.columns, _group_borders(report), strict=True)
         ]
 

@@ -15,7 +15,7 @@ from custdyn_widgets.display import info_rows
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.report import Report
 from custdyn_widgets.xlsx.cells import text_cell
-from custdyn_widgets.xlsx.charts import write_charts
+from custdyn_widgets.xlsx.charts import DATA_SHEET, write_charts
 from custdyn_widgets.xlsx.table import print_one_page_wide, write_table
 
 ROW_LIMIT = 100_000
@@ -50,12 +50,14 @@ def to_xlsx(report: Report) -> bytes:
     if len(report.rows) > ROW_LIMIT:
         raise ExportError.too_many_rows(len(report.rows), ROW_LIMIT)
     book = Workbook(write_only=True)
-    placement = write_table(book.create_sheet("Report"), report)
-    write_charts(book, report, placement)
+    write_table(book.create_sheet("Report"), report)
+    write_charts(book, report)
     _write_texts(book.create_sheet("Info"), ("Info", ""), info_rows(report))
     definitions = [(column.name, column.definition) for column in report.columns]
     notes = [("Note", note) for note in report.definitions]
     _write_texts(book.create_sheet("Definitions"), ("Column", "Definition"), definitions + notes)
+    if DATA_SHEET in book.sheetnames:
+        book.move_sheet(DATA_SHEET, offset=len(book.sheetnames))
     return _bytes(book, report)
 
 
@@ -86,13 +88,13 @@ def _bytes(book: Workbook, report: Report) -> bytes:
 class _SteadyZip(ZipFile):
     """A zip file whose members carry no trace of when and where it was written."""
 
-    def writestr(self, name: Any, data: bytes | str, *_: Any) -> None:
+    def writestr(self, zinfo_or_arcname: Any, data: Any, *_: Any, **__: Any) -> None:
         """Add a member, stamped with the first moment that the format knows."""
-        member = ZipInfo(name, _FIRST_ZIP_TIME)
+        member = ZipInfo(zinfo_or_arcname, _FIRST_ZIP_TIME)
         member.create_system = _UNIX
         member.compress_type = ZIP_DEFLATED
         super().writestr(member, data)
 
-    def write(self, filename: Any, arcname: Any = None, *_: Any) -> None:
+    def write(self, filename: Any, arcname: Any = None, *_: Any, **__: Any) -> None:
         """Add a file's content as a member."""
         self.writestr(arcname, Path(filename).read_bytes())
