@@ -103,7 +103,7 @@ def _notes(report: Report) -> Iterator[str]:
     if hidden > 0:
         yield f"The first {MOST_ROWS} rows are shown; report.table holds {hidden:,} more."
     if report.headings and any(row.partial for row in report.rows[:MOST_ROWS]):
-        yield f"{_PARTIAL} marks a bucket cut short by the interval's start or end, or by the moment of the report."
+        yield f"{_PARTIAL} marks a bucket cut short by the interval's start or end, or by as_of."
     yield from report.info.warnings
 
 
