@@ -310,7 +310,11 @@ async def _serve(app: tornado.web.Application, host: str, port: int, base_url: s
         ) from error
     listening.setblocking(False)
     server = _Server(
-        app, max_header_size=_MAX_HEADERS, max_body_size=_MAX_BODY, idle_connection_timeout=_IDLE_SECONDS
+        app,
+        max_header_size=_MAX_HEADERS,
+        max_body_size=_MAX_BODY,
+        idle_connection_timeout=_IDLE_SECONDS,
+        body_timeout=_GRACE_SECONDS,
     )
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
