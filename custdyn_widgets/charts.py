@@ -305,7 +305,7 @@ def _title(spec: Mapping[str, Any]) -> str:
 
 
 def _printable_spec(value: Any, *, is_data: bool = False) -> Any:
-    """Return a specification whose texts hold no character that would break the drawing, and without links."""
+    """Return a specification without links, and without characters that would break the drawing."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, Mapping):

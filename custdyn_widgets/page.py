@@ -214,8 +214,8 @@ def _print_size(report: Report, rows: Sequence[Mapping[str, Any]]) -> float:
     for row in rows:
         widest = [max(width, len(text)) for width, (text, _) in zip(widest, row["cells"], strict=True)]
     labels = [
-        max([len(h), *(min(len(r["labels"][i]), 24) for r in rows if "labels" in r)])
-        for i, h in enumerate(report.headings)
+        max([len(heading), *(min(len(row["labels"][i]), 24) + 2 for row in rows if "labels" in row)])
+        for i, heading in enumerate(report.headings)
     ]
     letters = (sum(widest) + sum(labels)) * _DIGIT
     room = _PAPER_WIDTH - _CELL_SPACE * (len(widest) + len(labels))

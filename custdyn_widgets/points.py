@@ -17,7 +17,7 @@ from custdyn_widgets.report import Column, Report, Row
 COLUMNS = "Columns"  # the x of a report of one row: a place for each column
 MOST_SERIES = 7
 MOST_POINTS = 4_000
-MOST_PLACES = 40
+MOST_PLACES = 24
 _TIME_HEADINGS = ("Year", "Month", "Date")
 _CALENDAR = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
 

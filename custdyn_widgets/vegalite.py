@@ -23,7 +23,7 @@ PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#9
 GREY = "#5f656e"
 _SCALES = ((10**13, 10**12, "trillions"), (10**10, 10**9, "billions"), (10**7, 10**6, "millions"))
 _TOLD_POINTS = 240  # beyond that, a tooltip for each mark costs more bytes than it helps
-_LEGEND_COLUMNS = 3
+_LEGEND_COLUMNS = 2
 
 
 def chart_spec(
@@ -99,7 +99,7 @@ def _layers(
     points: Points, found: Sequence[Point], mark: str, y: dict[str, Any], colour: str
 ) -> list[dict[str, Any]]:
     """Return the marks of one side: shapes, points to look at, rings around partial buckets."""
-    encoding: dict[str, Any] = {"x": _x(points, mark), "y": y, **_colour(points, colour)}
+    encoding: dict[str, Any] = {"x": _x(points, mark), "y": y, **_colour(points, mark, colour)}
     chosen = {"filter": {"field": "column", "oneOf": list(dict.fromkeys(p.column for p in found))}}
     told = len(found) <= _TOLD_POINTS
     words = {"description": {"field": "told"}, "tooltip": {"field": "told"}}
@@ -109,11 +109,10 @@ def _layers(
     layers = []
     if mark != "point":
         layers.append(_joined(points, mark, base))
-    if told or mark == "point":
+    if (told and mark != "stacked area") or mark == "point":
         size = 30 if len(found) <= 60 else 14
         dots = {"type": "point", "filled": True, "opacity": 1, "size": size if mark != "point" else 45}
-        flat = {**encoding, "y": {**y, **({"stack": "zero"} if "stacked" in mark else {"stack": None})}}
-        layers.append({**base, "mark": dots, "encoding": {**flat, **(words if told else {})}})
+        layers.append({**base, "mark": dots, "encoding": {**encoding, **(words if told else {})}})
     if any(p.partial for p in found) and "stacked" not in mark:
         ring = {"type": "point", "filled": False, "size": 130, "strokeWidth": 1.5, "aria": False}
         layers.append({**base, "transform": [chosen, {"filter": "datum.partial === true"}], "mark": ring})
@@ -165,15 +164,16 @@ def _joined(points: Points, mark: str, base: dict[str, Any]) -> dict[str, Any]:
     return {**base, "mark": shape, "encoding": encoding}
 
 
-def _colour(points: Points, colour: str) -> dict[str, Any]:
+def _colour(points: Points, mark: str, colour: str) -> dict[str, Any]:
     if len(points.series) <= 1:
         return {"color": {"value": colour}}
     names, colours = list(points.series), list(PALETTE[: len(points.series)])
     if points.folded:
         names, colours = [*names, _folded_name(points)], [*colours, GREY]
     legend = {
-        "title": None, "orient": "bottom", "columns": _LEGEND_COLUMNS, "labelLimit": 112,
-        "symbolType": "square", "symbolStrokeWidth": 0, "symbolOpacity": 1,
+        "title": None, "orient": "bottom", "columns": _LEGEND_COLUMNS, "labelLimit": 150,
+        "symbolOpacity": 1, "symbolType": "stroke" if mark == "line" else "square",
+        "symbolStrokeWidth": 4 if mark == "line" else 0,
     }  # fmt: skip
     scale = {"domain": names, "range": colours}
     return {"color": {"field": "series", "type": "nominal", "scale": scale, "legend": legend}}
@@ -204,15 +204,19 @@ def _x(points: Points, mark: str) -> dict[str, Any]:
     elif points.x == COLUMNS:
         axis |= {"labelExpr": "split(datum.label, ': ')", "labelLimit": 150}
     elif sum(max(len(p), 4) for p in points.places) * 7 > WIDTH - 90:
-        axis |= {"labelAngle": -40, "labelAlign": "right", "labelLimit": 110}
+        few = len(points.places) <= 12  # more of them overlap unless they stand upright
+        axis |= {"labelAngle": -40 if few else -90, "labelAlign": "right", "labelLimit": 110}
+        axis |= {"labelBaseline": "top" if few else "middle", "labelFontSize": 12.5 if few else 11}
     return {"field": "x", "type": "nominal", "sort": None, "scale": bands, "axis": axis}
 
 
-def time_ticks(places: Sequence[str], most: int = 5) -> tuple[list[str], int]:
-    """Return the places of a calendar axis that carry a label, at most `most`, and how long the labels are.
+def time_ticks(places: Sequence[str]) -> tuple[list[str], int]:
+    """Return the places of a calendar axis that carry a label, and the labels' length.
 
-    Labels stand where a calendar begins something: a Monday, a month, a quarter, a year, a decade.
+    They are few enough not to overlap, and stand where the calendar begins something: a Monday, a month,
+    a quarter, a year, a decade.
     """
+    most = {10: 5, 7: 6}.get(len(places[0]), 8) if places else 0
     if len(places) <= most:
         return list(places), 10
     by_date, by_month = len(places[0]) == 10, len(places[0]) == 7
@@ -263,7 +267,7 @@ def _config() -> dict[str, Any]:
         "view": {"stroke": None},
         "title": {
             "color": ink, "subtitleColor": ink, "fontSize": 15, "fontWeight": 600, "subtitleFontSize": 12.5,
-            "anchor": "start", "frame": "bounds", "offset": 16, "subtitlePadding": 4,
+            "anchor": "start", "frame": "bounds", "limit": WIDTH - 20, "offset": 16, "subtitlePadding": 4,
         },
         "axis": {
             "labelColor": ink, "titleColor": ink, "gridColor": ink, "gridOpacity": 0.16, "domain": False,
