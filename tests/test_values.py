@@ -144,9 +144,9 @@ def test_quotes_are_exact_and_above_zero() -> None:
 
 
 def test_whole_numbers_are_taken_as_text_even_where_gaps_made_them_floats() -> None:
-    assert values.as_text(pa.array([7, None])).to_pylist() == ["7", ""]
+    assert values.as_text(pa.array([7, None])).to_pylist() == ["7", None]
     gaps = pa.array(pd.Series([10, None, 12]), from_pandas=True)
-    assert values.as_text(gaps).to_pylist() == ["10", "", "12"]
+    assert values.as_text(gaps).to_pylist() == ["10", None, "12"]
     assert values.as_text(pa.array(["007"])).to_pylist() == ["007"]
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -52,11 +51,14 @@ class CheckedTable:
         filled with blanks.
     blank
         Per column: which values are blank.
+    codes
+        Per column that names a choice or a row of another table: the position of what it names, or -1.
     """
 
     stored: StoredTable
     columns: dict[str, Any] = field(default_factory=dict)
     blank: dict[str, values.Bools] = field(default_factory=dict)
+    codes: dict[str, values.Codes] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.stored.data.num_rows)
@@ -153,7 +155,8 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
     elif spec.choices:
         yield from _not_among(table, spec, text, blank)
     elif spec.kind == "currency":
-        bad = ~np.asarray(pc.match_substring_regex(text, r"^[A-Z]{3}$").to_numpy(zero_copy_only=False))
+        fits = pc.fill_null(pc.match_substring_regex(text, r"^[A-Z]{3}$"), True)
+        bad = ~values.to_bools(fits)
         why = "is not an ISO 4217 code of three capital letters"
         yield from (table.fault(int(i), spec.name, why) for i in np.flatnonzero(bad & ~blank))
     if spec.unique and text is not None:
@@ -187,15 +190,11 @@ def _tags(array: pa.Array) -> pa.Array:
 
 
 def _not_among(table: CheckedTable, spec: MartColumn, text: pa.Array, blank: values.Bools) -> Iterator[Fault]:
-    unknown = _missing_from(text, pa.array(spec.choices, pa.large_string())) & ~blank
-    for i in np.flatnonzero(unknown):
+    codes = table.codes[spec.name] = values.positions(text, spec.choices)
+    for i in np.flatnonzero((codes < 0) & ~blank):
         close = nearest(text[int(i)].as_py(), spec.choices, 1)
         hint = f" (did you mean {close[0]}?)" if close else f" (one of {', '.join(spec.choices)})"
         yield table.fault(int(i), spec.name, f"is not a known {spec.name}{hint}")
-
-
-def _missing_from(text: pa.Array, known: pa.Array) -> npt.NDArray[np.bool_]:
-    return np.asarray(pc.invert(pc.is_in(text, value_set=known)).to_numpy(zero_copy_only=False))
 
 
 def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: values.Bools) -> Iterator[Fault]:
@@ -203,7 +202,7 @@ def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: values.
         return
     counts = pc.value_counts(text)
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    again = np.asarray(pc.is_in(text, value_set=repeated).to_numpy(zero_copy_only=False)) & ~blank
+    again = values.to_bools(pc.is_in(text, value_set=repeated)) & ~blank
     yield from (table.fault(int(i), column, "is there more than once") for i in np.flatnonzero(again))
 
 
@@ -218,9 +217,10 @@ def _references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
         if table not in tables or other not in tables:
             continue
         given = tables[table]
-        unknown = _missing_from(given.columns[column], tables[other].columns[key]) & ~given.blank[column]
+        codes = given.codes[column] = values.positions(given.columns[column], tables[other].columns[key])
         what = f"is not in {tables[other].stored.origin}"
-        yield from (given.fault(int(i), column, what) for i in np.flatnonzero(unknown))
+        unknown = np.flatnonzero((codes < 0) & ~given.blank[column])
+        yield from (given.fault(int(i), column, what) for i in unknown)
 
 
 def _closings(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:

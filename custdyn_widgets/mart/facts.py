@@ -19,14 +19,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.errors import MartError, shown
 from custdyn_widgets.mart.checks import CheckedMart, CheckedTable
 from custdyn_widgets.mart.schema import KINDS
-from custdyn_widgets.mart.values import MICROS, Int64s
-from custdyn_widgets.query import CLIENT_TYPES
+from custdyn_widgets.mart.values import MICROS, Int64s, positions
 
 NEVER = np.iinfo(np.int64).max
 NONE = -1
@@ -146,7 +144,7 @@ def build(mart: CheckedMart) -> Facts:
     """
     mart.refuse_faults()
     clients, ledger = mart.tables["clients"], mart.tables["transactions"]
-    codes = _codes(ledger.columns["client_id"], clients.columns["client_id"])
+    codes = ledger.codes["client_id"]
     time = ledger.columns["at"] // MICROS
     order = _by_client_and_time(codes, time)
     counts = np.bincount(codes, minlength=len(clients))
@@ -164,15 +162,13 @@ def build(mart: CheckedMart) -> Facts:
         time=time,
         amount=amount,
         flow=_flows(ledger)[order],
-        package=_codes(ledger.columns["package_id"], pa.array([p for p, _ in packages], pa.large_string()))[
-            order
-        ],
+        package=positions(ledger.columns["package_id"], [p for p, _ in packages])[order],
         exists=_exists_from(clients, offset, time),
         closed=np.where(clients.blank["closed_at"], NEVER, clients.columns["closed_at"] // MICROS),
         opening=opening,
-        client_type=_codes(clients.columns["client_type"], pa.array(CLIENT_TYPES, pa.large_string())),
+        client_type=clients.codes["client_type"],
         currency=currency,
-        company=_codes(clients.columns["company"], pa.array(companies, pa.large_string())),
+        company=positions(clients.columns["company"], companies),
         owner=owner,
         tag_offset=tag_offset,
         tag=tag,
@@ -186,12 +182,6 @@ def build(mart: CheckedMart) -> Facts:
             *_rates(mart.tables.get("rates")),
         ),
     )
-
-
-def _codes(text: pa.Array, known: pa.Array) -> npt.NDArray[np.int32]:
-    """Return the position of each text among the known ones, -1 for none."""
-    found = pc.index_in(text, value_set=known)
-    return np.asarray(pc.fill_null(found, NONE).to_numpy(zero_copy_only=False), np.int32)
 
 
 def _by_client_and_time(codes: npt.NDArray[np.int32], time: Int64s) -> Int64s:
@@ -211,8 +201,9 @@ def _by_client_and_time(codes: npt.NDArray[np.int32], time: Int64s) -> Int64s:
 
 def _flows(ledger: CheckedTable) -> npt.NDArray[np.uint8]:
     by_kind = np.array([_CLASS_BY_KIND[kind] for kind in KINDS], np.uint8)
-    kinds = _codes(ledger.columns["kind"], pa.array(KINDS, pa.large_string()))
-    flows: npt.NDArray[np.uint8] = by_kind.ravel()[kinds * 3 + 1 + np.sign(ledger.columns["amount"])]
+    flows: npt.NDArray[np.uint8] = by_kind.ravel()[
+        ledger.codes["kind"] * 3 + 1 + np.sign(ledger.columns["amount"])
+    ]
     return flows
 
 
@@ -245,7 +236,7 @@ def _named(clients: CheckedTable, column: str) -> tuple[tuple[str, ...], npt.NDA
     """Return the sorted distinct values of a column and each client's code."""
     text = clients.columns[column]
     names = tuple(sorted(n for n in pc.unique(text).to_pylist() if n))
-    return names, _codes(text, pa.array(names, pa.large_string()))
+    return names, positions(text, names)
 
 
 def _tags(clients: CheckedTable) -> tuple[tuple[str, ...], Int64s, npt.NDArray[np.int32]]:
@@ -255,7 +246,7 @@ def _tags(clients: CheckedTable) -> tuple[tuple[str, ...], Int64s, npt.NDArray[n
     return (
         names,
         np.asarray(lists.offsets.to_numpy(), np.int64) - lists.offsets[0].as_py(),
-        _codes(flat, pa.array(names, pa.large_string())),
+        positions(flat, names),
     )
 
 

@@ -11,7 +11,7 @@ allowed is for the caller, who has `blanks`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int32]
 Faults = dict[int, str]
 
 MICROS = 1_000_000
@@ -41,7 +42,7 @@ NOT_A_NUMBER = "is not a number"
 
 
 def as_text(column: pa.Array) -> pa.Array:
-    """Return a column as large strings: whole numbers as their digits, nulls as empty text."""
+    """Return a column as large strings, whole numbers as their digits; a blank may be null or empty."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return as_text(column.cast(kind.value_type))
@@ -52,7 +53,7 @@ def as_text(column: pa.Array) -> pa.Array:
             column = pc.if_else(pc.is_nan(column), None, column).cast(pa.int64())
     if not pa.types.is_large_string(column.type):
         column = column.cast(pa.large_string())
-    return pc.fill_null(column, "") if column.null_count else column
+    return column
 
 
 def blanks(column: pa.Array) -> Bools:
@@ -60,10 +61,39 @@ def blanks(column: pa.Array) -> Bools:
     kind = column.type
     if pa.types.is_dictionary(kind):
         return blanks(column.cast(kind.value_type))
-    missing = pc.is_null(column, nan_is_null=pa.types.is_floating(kind))
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        missing = pc.or_kleene(missing, pc.invert(pc.match_substring_regex(column, r"\S")))
-    return np.asarray(pc.fill_null(missing, True).to_numpy(zero_copy_only=False), dtype=np.bool_)
+    missing = to_bools(pc.is_null(column, nan_is_null=pa.types.is_floating(kind)))
+    if _is_text(kind) and len(column):
+        begins = _first_bytes(column)
+        # Only what begins with a blank, or with a byte beyond ASCII, can be all blanks: few rows, if any.
+        doubtful = np.flatnonzero((begins <= ord(" ")) | (begins >= 0x80))
+        inked = pc.fill_null(pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S"), False)
+        missing[doubtful] |= ~to_bools(inked)
+    return missing
+
+
+def to_bools(column: pa.Array) -> Bools:
+    """Return a boolean array without nulls as NumPy holds it, writable."""
+    return np.array(column.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _first_bytes(column: pa.Array) -> npt.NDArray[np.uint8]:
+    """Return the first byte of each text, 0 where there is none."""
+    width = np.int64 if pa.types.is_large_string(column.type) else np.int32
+    _, offsets, data = column.buffers()
+    starts = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
+    if data is None or not data.size:
+        return np.zeros(len(column), np.uint8)
+    content = np.frombuffer(data, np.uint8)
+    first: npt.NDArray[np.uint8] = content[np.minimum(starts[:-1], len(content) - 1)]
+    first[starts[1:] == starts[:-1]] = 0
+    return first
+
+
+def positions(text: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
+    """Return where each text stands among the known ones, -1 for nowhere."""
+    known = known if isinstance(known, pa.Array) else pa.array(known, pa.large_string())
+    found = pc.index_in(text, value_set=known)
+    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
 
 
 def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
