@@ -79,7 +79,7 @@ def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | Non
     A link becomes its text, with a web or mail address behind it. A picture is shown if it is a PNG
     attached to the cell; for any other its description stands in its place.
     """
-    import bleach  # type: ignore[import-untyped]  # comes with nbconvert
+    import bleach
 
     source = "\n".join(printable(line) for line in markdown.expandtabs(4).splitlines())
     html = _renderer(attachments or {})(source)

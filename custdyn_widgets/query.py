@@ -382,8 +382,8 @@ def parse_as_of(value: str | datetime | None) -> datetime:
 
 
 def demo_query(as_of: datetime) -> ReportQuery:
-    """Return the query of the demo report: all clients by month, over the three years before `as_of`."""
+    """Return the query of the demo report: clients by month, over the three years before `as_of`."""
     months = as_of.year * 12 + as_of.month - 1
     first = datetime((months - 35) // 12, (months - 35) % 12 + 1, 1)
     after = datetime((months + 1) // 12, (months + 1) % 12 + 1, 1)
-    return ReportQuery(interval=Period(first, after - timedelta(seconds=1)), client_type="all")
+    return ReportQuery(interval=Period(first, after - timedelta(seconds=1)))

@@ -123,7 +123,7 @@ class Info:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """The result of a query.
 
@@ -158,6 +158,15 @@ class Report:
     message: str | None = None
     definitions: tuple[str, ...] = ()
     charts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        rows = f"{len(self.rows):,} row{'' if len(self.rows) == 1 else 's'}"
+        return f"<Report: {self.query.describe()}; {rows} in {self.currency}>"
+
+    def _repr_html_(self) -> str:
+        from custdyn_widgets.notebook_view import report_html  # late: only where it is shown
+
+        return report_html(self)
 
     @property
     def title(self) -> str:
