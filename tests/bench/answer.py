@@ -1,0 +1,160 @@
+"""From a peer's exact sums to the table: conversion in exact fractions, rounded once, half-even, to 6 places.
+
+The peers share this last step (a few thousand sums); the product has its own.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from .question import CURRENCY, LEVELS, Question
+
+Fraction = tuple[int, int]  # numerator, denominator > 0; not reduced
+Table = list[list[str]]  # a label and 21 values a row, the Total last; an average over nothing is ""
+ZERO: Fraction = (0, 1)
+
+HEADINGS = (
+    *(
+        f"Clients - {level}: {label}"
+        for level in LEVELS
+        for label in ("Qty", "Balance Pos", "Balance Neg", "Balance")
+    ),
+    "Balance Refill: Qty", "Balance Refill: Total", "Balance Refill: Avg",
+    "Pay As You Go: Total", "Pay As You Go: Active Avg",
+    "Packages: Activation Qty", "Packages: Activation Total", "Packages: Renew Qty", "Packages: Renew Total",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What happened in a bucket in one currency on one UTC date; millionths, signs as in the ledger."""
+
+    bucket: int
+    currency: str
+    day: date
+    refills: int
+    refilled: int
+    used: int
+    activations: int
+    activated: int
+    renewals: int
+    renewed: int
+
+
+@dataclass(frozen=True)
+class Stock:
+    """The clients of one currency and level (a position in `LEVELS`) at a bucket's end; millionths."""
+
+    bucket: int
+    currency: str
+    level: int
+    clients: int
+    positive: int
+    negative: int
+
+
+class Quotes:
+    """The quotes of a mart: for a currency and day, the latest dated on or before that day."""
+
+    def __init__(self, rows: Iterable[tuple[str, date, Decimal]]) -> None:
+        self._dates: dict[str, list[date]] = defaultdict(list)
+        self._units: dict[str, list[int]] = defaultdict(list)
+        for currency, day, units in sorted(rows):
+            self._dates[currency].append(day)
+            self._units[currency].append(int(units.scaleb(6)))
+
+    def units(self, currency: str, day: date) -> int:
+        """Return the quote in millionths; an IndexError says that there is none."""
+        position = bisect.bisect_right(self._dates[currency], day)
+        if not position:
+            raise IndexError(f"no quote of {currency} on {day}")
+        return self._units[currency][position - 1]
+
+    def convert(self, millionths: int, currency: str, day: date) -> Fraction:
+        """Return an amount in the report's currency."""
+        if currency == CURRENCY or not millionths:
+            return (millionths, 10**6)
+        return (millionths * self.units(CURRENCY, day), 10**6 * self.units(currency, day))
+
+
+def fraction_sum(terms: list[Fraction]) -> Fraction:
+    """Return the exact sum, added pairwise so that the long denominators are few."""
+    while len(terms) > 1:
+        pairs = zip(terms[::2], terms[1::2], strict=False)
+        odd = terms[-1:] if len(terms) % 2 else []
+        terms = [(a + c, b) if b == d else (a * d + c * b, b * d) for (a, b), (c, d) in pairs] + odd
+    return terms[0] if terms else ZERO
+
+
+def money(value: Fraction) -> str:
+    """Return the value with 6 places, rounded half-even."""
+    numerator, denominator = value
+    whole, rest = divmod(abs(numerator) * 10**6, denominator)
+    whole += (2 * rest, whole % 2) > (denominator, 0)
+    sign = "-" if numerator < 0 and whole else ""
+    return f"{sign}{whole // 10**6}.{whole % 10**6:06}"
+
+
+def table(question: Question, quotes: Quotes, flows: Iterable[Flow], stocks: Iterable[Stock]) -> Table:
+    """Return the rows of the report and its Total.
+
+    The Total is the ungrouped query's row: its stocks are those of the last bucket, whose end and
+    window it shares.
+    """
+    flow_terms: dict[int, list[list[Fraction]]] = defaultdict(lambda: [[] for _ in range(4)])
+    counts: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for f in flows:
+        for terms, amount in zip(
+            flow_terms[f.bucket], (f.refilled, f.used, f.activated, f.renewed), strict=True
+        ):
+            terms.append(quotes.convert(amount, f.currency, f.day))
+        counts[f.bucket] = [
+            a + b for a, b in zip(counts[f.bucket], (f.refills, f.activations, f.renewals), strict=True)
+        ]
+    stock_terms: dict[tuple[int, int], list[Stock]] = defaultdict(list)
+    for s in stocks:
+        stock_terms[s.bucket, s.level].append(s)
+    rows, totals, every = [], [], range(len(question.labels))
+    for bucket, label in enumerate(question.labels):
+        sums = [fraction_sum(terms) for terms in flow_terms[bucket]]
+        totals.append(sums)
+        held = _stocks(
+            quotes, question.edges[bucket + 1] - timedelta(1), [stock_terms[bucket, k] for k in range(3)]
+        )
+        rows.append([label, *held, *_flows(int(held[0]), sums, counts[bucket])])
+    sums = [fraction_sum([t[k] for t in totals]) for k in range(4)]
+    together = [sum(counts[b][k] for b in every) for k in range(3)]
+    held = rows[-1][1:13]
+    return [*rows, ["Total", *held, *_flows(int(held[0]), sums, together)]]
+
+
+def _stocks(quotes: Quotes, day: date, levels: list[list[Stock]]) -> list[str]:
+    values: list[str] = []
+    for level in levels:
+        positive = fraction_sum([quotes.convert(s.positive, s.currency, day) for s in level])
+        negative = fraction_sum([quotes.convert(s.negative, s.currency, day) for s in level])
+        both = fraction_sum([positive, negative])
+        values += [str(sum(s.clients for s in level)), money(positive), money(negative), money(both)]
+    return values
+
+
+def _flows(active: int, sums: list[Fraction], counts: list[int]) -> list[str]:
+    (refilled, used, activated, renewed), (refills, activations, renewals) = sums, counts
+    return [
+        str(refills), money(refilled), _average(refilled, refills),
+        money(_minus(used)), _average(_minus(used), active),
+        str(activations), money(_minus(activated)), str(renewals), money(_minus(renewed)),
+    ]  # fmt: skip
+
+
+def _minus(value: Fraction) -> Fraction:
+    return (-value[0], value[1])
+
+
+def _average(value: Fraction, count: int) -> str:
+    return money((value[0], value[1] * count)) if count else ""

@@ -1,0 +1,223 @@
+"""Run the contenders in turn, each in its own processes, compare their tables, and take medians.
+
+The runner itself imports nothing large: on Linux a process's peak memory counts what its parent held
+when it was made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .question import QUESTIONS
+
+Say = Callable[[str], None]
+WARM_CALLS = 4  # in one process; the first is not counted
+SLOW = 60.0  # a step whose process takes longer is not repeated
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one contender does for one figure.
+
+    Attributes
+    ----------
+    name
+        What the figures call it.
+    contender
+        Its module.
+    question
+        A key of `QUESTIONS`, or "" for none.
+    steps
+        `check`, `report` or both.
+    empty_cache
+        Whether each process starts with a cache that holds nothing.
+    warm
+        Whether to time further calls in one process too.
+    """
+
+    name: str
+    contender: str
+    question: str
+    steps: tuple[str, ...] = ("report",)
+    empty_cache: bool = False
+    warm: bool = True
+
+
+@dataclass
+class Figure:
+    """What was measured: seconds of whole processes, of calls in warm ones, MB at the peak; or why not."""
+
+    step: Step
+    process: list[float] = field(default_factory=list)
+    first_call: list[float] = field(default_factory=list)
+    warm: list[float] = field(default_factory=list)
+    peak_mb: list[float] = field(default_factory=list)
+    missing: str = ""
+
+    def median(self, what: str) -> float | None:
+        """Return the median of some seconds, or the largest peak; None if there is no measurement."""
+        values: list[float] = getattr(self, what)
+        return (max(values) if what == "peak_mb" else statistics.median(values)) if values else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all measurements as JSON values."""
+        return asdict(self)
+
+
+class TablesDifferError(Exception):
+    """Two contenders gave different tables, so that no figure means anything."""
+
+
+MONTHS, DAYS, *FILTERED = QUESTIONS
+STEPS = (
+    Step("naive pandas, report", "naive_pandas", MONTHS, warm=False),
+    Step("DuckDB SQL, checks and report", "duckdb_sql", MONTHS, ("check", "report")),
+    Step("DuckDB SQL, report", "duckdb_sql", MONTHS),
+    Step("ours, facts", "ours", "", ("check",), empty_cache=True, warm=False),
+    Step("ours, facts and first report", "ours", MONTHS, empty_cache=True, warm=False),
+    Step("ours, report on cached facts", "ours", MONTHS),
+    Step("DuckDB SQL, checks and report", "duckdb_sql", DAYS, ("check", "report")),
+    Step("DuckDB SQL, report", "duckdb_sql", DAYS),
+    Step("ours, facts and first report", "ours", DAYS, empty_cache=True, warm=False),
+    Step("ours, report on cached facts", "ours", DAYS),
+    *(
+        Step(f"{title}, report", contender, question)
+        for question in FILTERED
+        for title, contender in (("DuckDB SQL", "duckdb_sql"), ("ours", "ours"))
+    ),
+)
+
+
+class Runner:
+    """Runs steps over one mart."""
+
+    def __init__(self, mart: Path, scratch: Path) -> None:
+        self.mart = mart
+        self.scratch = scratch
+
+    def measure(self, steps: Sequence[Step], repeat: int, say: Say) -> list[Figure]:
+        """Run every step `repeat` times, taking turns, and compare all tables.
+
+        Raises
+        ------
+        TablesDifferError
+            If two tables of the same question differ in a cell.
+        """
+        figures = [Figure(step) for step in steps]
+        tables: dict[str, tuple[str, list[list[str]]]] = {}
+        self._fill_cache(say)
+        for turn in range(repeat):
+            for figure in figures:
+                if figure.missing or (turn and max(figure.process) > SLOW):
+                    continue
+                say(f"{turn + 1} of {repeat}: {figure.step.name} {figure.step.question}")
+                try:
+                    table = self._turn(figure)
+                except ChildError as error:
+                    figure.missing = str(error)
+                    continue
+                if table:
+                    first = tables.setdefault(figure.step.question, (figure.step.name, table))
+                    compare(figure.step.question, first, (figure.step.name, table))
+        return figures
+
+    def write_mart(self, rows: int, seed: int, shuffled: bool) -> None:
+        """Draw the mart, in a process of its own."""
+        self._child(
+            {"contender": "ledger", "rows": rows, "seed": seed, "shuffled": shuffled}, self.scratch / "none"
+        )
+
+    def _fill_cache(self, say: Say) -> None:
+        """Make the facts that the steps on cached facts find."""
+        job = {"contender": "ours", "steps": ["check"], "question": "", "calls": 1}
+        try:
+            self._child(job, self.scratch / "cache")
+        except ChildError as error:  # its steps will fail in the same way, and the figures will say so
+            say(f"the cache could not be filled: {error}")
+
+    def _turn(self, figure: Figure) -> list[list[str]]:
+        """Measure a step once: a process with one call, then one with several; return the table."""
+        step = figure.step
+        job = {"contender": step.contender, "steps": step.steps, "question": step.question}
+        with self._cache(step) as cache:
+            done, seconds, peak = self._child({**job, "calls": 1}, cache)
+        figure.process.append(seconds)
+        figure.first_call.append(done["seconds"][0])
+        figure.peak_mb.append(peak)
+        if step.warm:
+            with self._cache(step) as cache:
+                again, _, _ = self._child({**job, "calls": WARM_CALLS}, cache)
+            figure.warm += again["seconds"][1:]
+            compare(step.question, (step.name, done["table"]), (f"{step.name}, again", again["table"]))
+        table: list[list[str]] = done["table"]
+        return table
+
+    @contextmanager
+    def _cache(self, step: Step) -> Iterator[Path]:
+        if not step.empty_cache:
+            yield self.scratch / "cache"
+            return
+        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
+            yield Path(folder)
+
+    def _child(self, job: dict[str, Any], cache: Path) -> tuple[dict[str, Any], float, float]:
+        """Run a job; return its answer, the seconds of the whole process and its peak memory in MB."""
+        env = {**os.environ, "CUSTDYN_CACHE": str(cache)}
+        package = Path(__file__).parent
+        command = [sys.executable, "-m", f"{package.name}.child", json.dumps({**job, "mart": str(self.mart)})]
+        with (
+            tempfile.TemporaryFile(dir=self.scratch) as out,
+            tempfile.TemporaryFile(dir=self.scratch) as errors,
+        ):
+            began = time.perf_counter()
+            process = subprocess.Popen(command, env=env, cwd=package.parent, stdout=out, stderr=errors)
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - began
+            process.returncode = os.waitstatus_to_exitcode(status)
+            out.seek(0)
+            errors.seek(0)
+            if process.returncode:
+                last = errors.read().decode(errors="replace").strip().splitlines()[-1:]
+                raise ChildError(f"exit {process.returncode}: {last[0] if last else 'no message'}")
+            return json.loads(out.read()), seconds, usage.ru_maxrss * 1024 / 1e6
+
+
+class ChildError(Exception):
+    """A contender's process did not give an answer."""
+
+
+def compare(question: str, first: tuple[str, list[list[str]]], second: tuple[str, list[list[str]]]) -> None:
+    """Raise TablesDifferError at the first cell that differs."""
+    (one, left), (other, right) = first, second
+    if [len(row) for row in left] != [len(row) for row in right]:
+        raise TablesDifferError(f"{question}: {one} has {len(left)} rows, {other} {len(right)}")
+    for a, b in zip(left, right, strict=True):
+        for place, (x, y) in enumerate(zip(a, b, strict=True)):
+            if x != y:
+                raise TablesDifferError(f"{question}, row {a[0]}, value {place}: {one} has {x}, {other} {y}")
+
+
+@contextmanager
+def prepared(rows: int, seed: int, shuffled: bool, mart: Path | None, say: Say) -> Iterator[Runner]:
+    """Yield a runner over a mart of this size, drawn into `mart` (kept, used again) or a folder that goes."""
+    scratch = Path(tempfile.mkdtemp(prefix="custdyn-bench-"))
+    try:
+        runner = Runner(mart or scratch / "mart", scratch)
+        if not (runner.mart / "transactions.parquet").exists():
+            say(f"drawing a mart of {rows:,} rows")
+            runner.write_mart(rows, seed, shuffled)
+        yield runner
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,62 @@
+"""The benchmark's contenders give one table, or its figures would mean nothing."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from bench import duckdb_sql, naive_pandas, ours
+from bench.ledger import write_mart
+from bench.question import QUESTIONS
+from bench.runner import TablesDifferError, compare
+
+ROWS = 5_000
+
+
+@pytest.fixture(scope="module")
+def mart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bench") / "mart"
+    write_mart(folder, ROWS)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_sql_and_ours_give_the_same_table(mart: Path, name: str) -> None:
+    compare(
+        name, ("SQL", duckdb_sql.report(mart, QUESTIONS[name])), ("ours", ours.report(mart, QUESTIONS[name]))
+    )
+
+
+@pytest.mark.parametrize("name", [n for n in QUESTIONS if n != "366 days"])
+def test_sql_and_naive_pandas_give_the_same_table(mart: Path, name: str) -> None:
+    table = naive_pandas.report(mart, QUESTIONS[name])
+    compare(name, ("SQL", duckdb_sql.report(mart, QUESTIONS[name])), ("pandas", table))
+
+
+def test_all_contenders_accept_the_mart(mart: Path) -> None:
+    for contender in (duckdb_sql, naive_pandas, ours):
+        contender.check(mart)
+
+
+def test_the_order_of_the_rows_does_not_matter(mart: Path, tmp_path: Path) -> None:
+    write_mart(tmp_path / "shuffled", ROWS, shuffled=True)
+    question = QUESTIONS["24 months"]
+    tables = [contender.report(tmp_path / "shuffled", question) for contender in (duckdb_sql, ours)]
+    assert tables == [duckdb_sql.report(mart, question)] * 2
+
+
+def test_a_cell_that_differs_is_named() -> None:
+    with pytest.raises(TablesDifferError, match=r"row 2024-01, value 1: one has 5, two 6"):
+        compare("q", ("one", [["2024-01", "5"]]), ("two", [["2024-01", "6"]]))
+
+
+def test_the_questions_have_whole_buckets_and_clamped_windows() -> None:
+    months, days = QUESTIONS["24 months"], QUESTIONS["366 days"]
+    assert (len(months.labels), len(days.labels)) == (24, 366)
+    assert days.windows[days.edges.index(date(2024, 5, 31)) - 1] == date(2024, 2, 29)
