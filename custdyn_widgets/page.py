@@ -9,6 +9,7 @@ import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -65,26 +66,19 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
     CustDynError
         If a section is of no known kind, or a drawing is not SVG.
     """
-    import jinja2  # late: only pages need it
-
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     before, after = _around(sections)
-    drawings = [_markup(inert_svg(svg, printable(title))) for title, svg in charts.items()]
-    html = template.render(
+    html: str = _template().render(
         report=report,
-        words=printable(report.query.describe()),
+        words=report.query.describe(),
         before=[_inert(s) for s in before],
         after=[_inert(s) for s in after],
-        charts=drawings,
+        charts=[_markup(inert_svg(svg, printable(title))) for title, svg in charts.items()],
         figures=_figures(report),
         table=_table(report),
         definitions=_definitions(report),
-        notes=[printable(note) for note in report.definitions],
+        notes=report.definitions,
         facts=_facts(report),
-        warnings=[printable(warning) for warning in report.info.warnings],
+        warnings=report.info.warnings,
         quotes=report.info.quotes[:MOST_QUOTES],
         quotes_left=max(0, len(report.info.quotes) - MOST_QUOTES),
         by_package=report.query.by_package,
@@ -92,6 +86,24 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
         told=_told_above(report),
     )
     return html.encode("utf-8")
+
+
+def _template() -> Any:
+    """Return the page's template. All that it is given is escaped, and made printable before."""
+    import jinja2  # late: only pages need it
+    from markupsafe import Markup
+
+    def shown_text(value: Any) -> Any:
+        return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    environment = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=shown_text,
+    )
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
 
 
 def _markup(text: str) -> Any:
@@ -112,9 +124,10 @@ def _inert(section: Section) -> dict[str, Any]:
     if kind in ("html", "text", "note"):
         text = content if isinstance(content, str) else content.decode("utf-8", "replace")
         lines = "\n".join(printable(line) for line in text.splitlines())
-        if kind == "html":  # the page has its own first heading, so the author's start one level lower
-            lines = _HEADING.sub(lambda m: f"<{m[1]}h{int(m[2]) + 1}", lines)
-        return {"kind": kind, "content": _markup(lines) if kind == "html" else lines}
+        if kind != "html":
+            return {"kind": kind, "content": _markup(escape(lines))}
+        # The page has its own first heading, so the author's start one level lower.
+        return {"kind": kind, "content": _markup(_HEADING.sub(lambda m: f"<{m[1]}h{int(m[2]) + 1}", lines))}
     if kind == "svg":
         raw = content.encode("utf-8", "replace") if isinstance(content, str) else content
         return {
@@ -192,7 +205,7 @@ def _rows(report: Report, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """Yield rows as text; a label that repeats the one above it is marked, so that the page can mute it."""
     above = ""
     for row in rows:
-        labels = [printable(label) for label in row.labels]
+        labels = list(row.labels)
         yield {
             "labels": labels,
             "again": len(labels) > 1 and labels[0] == above,

@@ -59,7 +59,7 @@ def inert_svg(svg: str, label: str | None = None) -> str:
         raise CustDynError("A drawing with a document type is not accepted; save it as plain SVG.")
     try:
         root = ET.fromstring(svg)  # noqa: S314  # no DOCTYPE, see above
-    except ET.ParseError as error:
+    except (ET.ParseError, UnicodeEncodeError) as error:
         raise CustDynError(f"The drawing is not well-formed SVG: {error}.") from error
     if _local(root.tag) != "svg":
         raise CustDynError(f"The drawing is a {_local(root.tag)!r} document, not SVG.")

@@ -325,7 +325,9 @@ def test_links_pictures_scripts_and_foreign_references_do_not_survive():
     assert ET.fromstring(inert).get("aria-label") == 'A "label"'
 
 
-@pytest.mark.parametrize("bad", ['<!DOCTYPE svg [<!ENTITY a "b">]><svg/>', "<svg", "<html></html>", ""])
+@pytest.mark.parametrize(
+    "bad", ['<!DOCTYPE svg [<!ENTITY a "b">]><svg/>', "<svg", "<html></html>", "", "<svg>\ud800</svg>"]
+)
 def test_what_is_no_plain_svg_is_refused(bad):
     with pytest.raises(CustDynError):
         inert_svg(bad)

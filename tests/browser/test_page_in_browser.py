@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from custdyn_widgets.charts import report_charts
+from custdyn_widgets.page import Section, render_page
+from tests.make_report import make_report
+from tests.test_charts import HOSTILE
+
+pytestmark = pytest.mark.browser
+
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'; sandbox allow-downloads"
+)
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+def pages() -> dict[str, bytes]:
+    plain = make_report(24)
+    hostile = make_report(24, HOSTILE)
+    picture = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" onload="document.title=1"><rect/></svg>'
+    )
+    return {
+        "/plain": render_page(plain, report_charts(plain)),
+        "/hostile": render_page(hostile, report_charts(hostile), [Section("svg", picture)]),
+    }
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves the pages as the viewer does."""
+
+    def __init__(self, served: dict[str, bytes], *arguments) -> None:
+        self.served = served
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        body = self.served.get(self.path)
+        self.send_response(200 if body else 404)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Security-Policy", POLICY)
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *arguments) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, pages()))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/plain", "/hostile"])
+def test_the_page_asks_nothing_runs_nothing_and_does_not_scroll_sideways(
+    browser, address, path, scheme, width
+):
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address + path)
+    assert page.title().startswith("Customer Dynamics: ")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.querySelectorAll('script').length") == 0
+    assert page.locator("figure svg").count() == 4
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:")] == [address + path]
+    page.close()
+
+
+def test_headings_and_the_first_column_stay_while_the_table_scrolls(browser, address):
+    page = browser.new_page(viewport={"width": 1280, "height": 500})
+    page.goto(address + "/plain")
+    box = page.locator(".box")
+    box.evaluate("box => box.scrollTo(600, 300)")
+    frame = box.bounding_box()
+    month = page.locator("tbody th", has_text="2022-03").bounding_box()
+    heading = page.locator("thead th", has_text="Renew Total").bounding_box()
+    total = page.locator("tfoot th").bounding_box()
+    assert month["x"] - frame["x"] <= 2
+    assert 0 <= heading["y"] - frame["y"] <= 60
+    assert abs(total["y"] + total["height"] - frame["y"] - frame["height"]) <= 20
+    page.close()
+
+
+def test_the_page_prints_on_landscape_paper_with_headings_on_each_page(browser, address, tmp_path):
+    page = browser.new_page()
+    page.goto(address + "/hostile")
+    path = tmp_path / "page.pdf"
+    page.pdf(path=path, prefer_css_page_size=True)
+    sheets = printed(path)
+    assert path.read_bytes().startswith(b"%PDF")
+    tables = [text for text in sheets if "2021-0" in text or "2022-" in text]
+    assert len(tables) >= 2
+    assert all("Renew Total" in text for text in sheets if "2021-06" in text or "2022-06" in text)
+    assert sum("−" in text and "Total" in text for text in sheets) >= 1
+    page.close()
+
+
+def printed(path) -> list[str]:
+    """Return the text of each sheet of a PDF, and hold that each is wider than high."""
+    import subprocess
+
+    tool = shutil.which("pdftotext")
+    if not tool:
+        pytest.skip("pdftotext is not installed")
+    size = subprocess.run([shutil.which("pdfinfo"), path], capture_output=True, text=True, check=True).stdout
+    width, height = next(line for line in size.splitlines() if line.startswith("Page size")).split()[2:5:2]
+    assert float(width) > float(height)
+    text = subprocess.run([tool, "-layout", path, "-"], capture_output=True, text=True, check=True).stdout
+    return text.split("\f")
