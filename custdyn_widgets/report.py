@@ -66,7 +66,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Quote:
-    """A quote that a report used: `units_per_base` units of `currency` for one unit of `base`, from `date` on."""
+    """A quote that a report used: so many units of `currency` for one of `base`, from `date` on."""
 
     currency: str
     date: str
@@ -199,7 +199,7 @@ class Report:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The rows as a DataFrame: labels as index, two-level columns; counts Int64, money object (Decimal)."""
+        """The rows as a DataFrame: labels as index, two-level columns; counts Int64, money Decimal."""
         from custdyn_widgets.frames import report_frame
 
         return report_frame(self)
