@@ -148,7 +148,7 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
         table.columns[spec.name], faults = _READERS[spec.kind](array, blank)
         yield from (table.fault(i, spec.name, why) for i, why in faults.items())
         return
-    text = table.columns[spec.name] = _text_or_nothing(array)
+    text = table.columns[spec.name] = _text_or_nothing(array, blank)
     if text is None:
         table.columns[spec.name] = pa.array([""] * len(table), pa.large_string())
         yield from (table.fault(int(i), spec.name, "is not text") for i in np.flatnonzero(~blank))
@@ -171,11 +171,13 @@ _READERS = {
 }
 
 
-def _text_or_nothing(array: pa.Array) -> pa.Array | None:
+def _text_or_nothing(array: pa.Array, blank: values.Bools) -> pa.Array | None:
+    """Return a column as text, nulls where it is blank; None if its type is no text."""
     try:
-        return values.as_text(array)
+        text = values.as_text(array)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
+    return text if text.null_count == blank.sum() else pc.if_else(pa.array(blank), None, text)
 
 
 def _tags(array: pa.Array) -> pa.Array:

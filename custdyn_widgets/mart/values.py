@@ -29,11 +29,15 @@ Faults = dict[int, str]
 MICROS = 1_000_000
 _SLICE = 4096
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _PLAIN_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
+_LONGEST = 64  # characters of an amount that Arrow may read: beyond 127 digits it gives wrong numbers
 _EXACT_FLOAT = 2.0**32  # below it doubles lie closer together than decimals of 6 places
 
 NOT_A_TIME = "is not an ISO 8601 time"
+NOT_OF_THE_CALENDAR = "is outside the years 1 to 9999"
 NOT_AN_AMOUNT = "is not a plain decimal number"
 EXPONENT = "has an exponent; amounts are plain decimals"
 TOO_PRECISE = "has more than 6 places"
@@ -41,26 +45,42 @@ TOO_LARGE = "is too large: amounts go up to 9 223 372 036 854.775807"
 NOT_A_NUMBER = "is not a number"
 
 
+def plain(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array: text as large strings, other than that without an encoding around it."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name != "arrow.uuid":
+        return plain(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
+    if pa.types.is_dictionary(kind):
+        return plain(column.cast(kind.value_type))
+    if pa.types.is_run_end_encoded(kind):
+        return plain(pc.run_end_decode(column))
+    if pa.types.is_string(kind) or pa.types.is_string_view(kind):
+        column = column.cast(pa.large_string())
+    return column.combine_chunks()
+
+
 def as_text(column: pa.Array) -> pa.Array:
     """Return a column as large strings, whole numbers as their digits; a blank may be null or empty."""
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        return as_text(column.cast(kind.value_type))
     if pa.types.is_floating(kind):
         # An integer column with gaps arrives from pandas as floats: 10.0 is the id 10.
-        whole = pc.equal(pc.floor(column), column)
-        if pc.all(whole, min_count=0).as_py() is not False:
-            column = pc.if_else(pc.is_nan(column), None, column).cast(pa.int64())
+        column = pc.if_else(pc.is_nan(column), None, column)
+        if _all_whole(column):
+            column = column.cast(pa.int64())
+    elif pa.types.is_decimal(kind) and kind.scale > 0 and _all_whole(column):
+        column = column.cast(pa.decimal256(76, 0))
     if not pa.types.is_large_string(column.type):
         column = column.cast(pa.large_string())
     return column
 
 
+def _all_whole(column: pa.Array) -> bool:
+    return pc.all(pc.equal(pc.floor(column), column), min_count=0).as_py() is not False
+
+
 def blanks(column: pa.Array) -> Bools:
     """Return which values are null, NaN, empty or only blanks."""
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        return blanks(column.cast(kind.value_type))
     missing = to_bools(pc.is_null(column, nan_is_null=pa.types.is_floating(kind)))
     if _is_text(kind) and len(column):
         begins = _first_bytes(column)
@@ -105,16 +125,24 @@ def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     if pa.types.is_date(kind):
         column, kind = column.cast(pa.timestamp("s")), pa.timestamp("s")
     if pa.types.is_timestamp(kind):  # stored as whole units since 1970 in UTC, whatever zone it is shown in
-        return _in_micros(_filled(column), kind.unit), {}
+        return _in_micros(_filled(column), kind.unit)
     if not _is_text(kind):
         return _wrong_type(column, blank, NOT_A_TIME)
-    return _by_slices(column, blank, _arrow_times, _one_time)
+    micros, faults = _by_slices(column, blank, _arrow_times, _one_time)
+    micros, outside = _in_micros(micros, "us")
+    return micros, faults | outside
 
 
-def _in_micros(units: Int64s, unit: str) -> Int64s:
-    if unit == "ns":
-        return units // 1000
-    return units * {"us": 1, "ms": 1000, "s": MICROS}[unit]
+def _in_micros(units: Int64s, unit: str) -> tuple[Int64s, Faults]:
+    """Return instants in microseconds; those that no calendar shows are faults."""
+    if unit == "ns":  # reaches from 1677 to 2262
+        return units // 1000, {}
+    scale = {"us": 1, "ms": 1000, "s": MICROS}[unit]
+    outside = np.flatnonzero((units < _FIRST // scale) | (units > _LAST // scale))
+    if len(outside):
+        units = units.copy()
+        units[outside] = 0
+    return units * scale, dict.fromkeys(outside.tolist(), NOT_OF_THE_CALENDAR)
 
 
 def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
@@ -223,8 +251,11 @@ def _one_time(value: str) -> int | str:
 
 
 def _arrow_amounts(column: pa.Array) -> Int64s:
-    if _is_text(column.type) and pc.any(pc.match_substring(column, "e", ignore_case=True)).as_py():
-        raise pa.ArrowInvalid(EXPONENT)
+    if _is_text(column.type) and (
+        pc.any(pc.match_substring(column, "e", ignore_case=True)).as_py()
+        or (pc.max(pc.binary_length(column)).as_py() or 0) > _LONGEST
+    ):
+        raise pa.ArrowInvalid("an exponent, or too long for Arrow")
     decimals = column.cast(pa.decimal128(38, 6))
     # The value times 10**6 as 128 bits, little end first: it fits 64 if the upper half only repeats the sign.
     halves = np.frombuffer(decimals.buffers()[1], np.int64, 2 * len(decimals), 16 * decimals.offset)
