@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 QUICK = 250
 
@@ -21,17 +24,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     examples = config.getoption("--examples")
-    slow_is_fine = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    settings.register_profile(
-        "quick", max_examples=QUICK, deadline=None, derandomize=True, suppress_health_check=slow_is_fine
-    )
-    settings.register_profile(
-        "long",
-        max_examples=examples or QUICK,
-        deadline=None,
-        print_blob=True,
-        suppress_health_check=slow_is_fine,
-    )
+    common: dict[str, Any] = {
+        "deadline": None,
+        "phases": [phase for phase in Phase if phase is not Phase.explain],
+        "suppress_health_check": [
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+            HealthCheck.filter_too_much,
+        ],
+    }
+    settings.register_profile("quick", max_examples=QUICK, derandomize=True, **common)
+    settings.register_profile("long", max_examples=examples or QUICK, print_blob=True, **common)
     settings.load_profile("long" if examples else "quick")
 
 
@@ -39,3 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def thorough(pytestconfig: pytest.Config) -> bool:
     """Whether a sweep takes everything and not a sample."""
     return pytestconfig.getoption("--examples") is not None
+
+
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what a module's reports cache out of the checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUSTDYN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-Mart = Mapping[str, Sequence[Mapping[str, Any]]]  # texts, or None where blank
+Row = Mapping[str, Any]  # texts, or None where blank
+Mart = Mapping[str, Sequence[Row]]
 Value = int | Fraction | None
 
 LEVELS = ("Active", "Overall Active", "All")

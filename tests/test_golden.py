@@ -15,6 +15,7 @@ from custdyn_widgets.compute import run_report
 from custdyn_widgets.export import to_csv
 from custdyn_widgets.query import ReportQuery
 
+pytestmark = pytest.mark.usefixtures("own_cache")
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.parent for path in GOLDEN.glob("*/*/query.json"))
 CDNOW = Path(__file__).parents[2] / "shared" / "data" / "cdnow"
