@@ -16,6 +16,8 @@ from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 TEXT_LIMIT = 32_767  # UTF-16 units in a cell; openpyxl would cut without a word
 
 _FONT = "Calibri"
+_SIZE = 11
+_TALLEST = 409  # points; the format has no taller rows
 _SHADE = PatternFill("solid", fgColor="E4EBF3")
 _LINES: dict[str | None, Side] = {
     "thin": Side(style="thin", color="8A97A6"),
@@ -56,7 +58,7 @@ def styled_cell(
     sheet: Any,
     *,
     bold: bool = False,
-    size: int = 11,
+    size: int = _SIZE,
     color: str = "1B2733",
     shade: bool = False,
     align: str | None = None,
@@ -69,9 +71,19 @@ def styled_cell(
     """Return a new empty cell; its borders at top, left and bottom are `thin` or `medium`."""
     cell: Cell = WriteOnlyCell(sheet)
     cell.font = Font(name=_FONT, size=size, bold=bold, color=color)
-    cell.alignment = Alignment(horizontal=align, vertical="top" if wrap else "center", wrap_text=wrap)
+    cell.alignment = Alignment(horizontal=align, vertical="top", wrap_text=wrap)
     cell.number_format = number_format
     cell.border = Border(top=_LINES.get(top), left=_LINES.get(left), bottom=_LINES.get(bottom))
     if shade:
         cell.fill = _SHADE
     return cell
+
+
+def set_height(sheet: Any, row: int, text: str, width: float, size: int = _SIZE) -> None:
+    """Make a row, before it is written, tall enough for a text wrapped at a width in characters.
+
+    Programs that trust the file's heights would otherwise draw the lines over each other.
+    """
+    lines = sum(max(1, -(-len(line) // max(1, int(width / 1.15)))) for line in text.splitlines() or [""])
+    if lines > 1 or size > _SIZE:
+        sheet.row_dimensions[row].height = min(lines * size * 1.37, _TALLEST)

@@ -18,20 +18,33 @@ from openpyxl.chart.shapes import GraphicalProperties
 from openpyxl.chart.text import RichText
 from openpyxl.chart.title import Title, title_maker
 from openpyxl.drawing.line import LineProperties
+from openpyxl.drawing.spreadsheet_drawing import AbsoluteAnchor
 from openpyxl.drawing.text import CharacterProperties, Paragraph, ParagraphProperties
+from openpyxl.drawing.xdr import XDRPoint2D, XDRPositiveSize2D
+from openpyxl.utils import get_column_letter
 
 from custdyn_widgets.charts import PRESETS, column_colour, one_row_charts, preset_mark
 from custdyn_widgets.points import COLUMNS, Points, points_of
 from custdyn_widgets.report import Column, Report
 from custdyn_widgets.vegalite import GREY, PALETTE
 from custdyn_widgets.xlsx.cells import cell_text, styled_cell, text_cell
-from custdyn_widgets.xlsx.table import COUNT_FORMAT, DATE_FORMATS, PARTIAL, date_label, money_format
+from custdyn_widgets.xlsx.table import (
+    COUNT_FORMAT,
+    DATE_FORMATS,
+    PARTIAL,
+    date_label,
+    money_format,
+    print_one_page_wide,
+    write_title,
+)
 
 DATA_SHEET = "Chart data"
 
 _MOST_SERIES = 40  # more cannot be told apart, and a native chart takes at most 255
 _WIDTH, _HEIGHT = 17.5, 9.5  # centimetres
-_ROWS_APART, _LEFT, _RIGHT = 20, "A", "K"
+_GAP, _ROW = 0.8, 0.55
+_EMU = 360_000  # the format's unit of length, in a centimetre
+_SERIES_WIDTH = 30
 _FEW_PLACES = 31
 _INK, _GRID = "3C4A5A", "D5DBE2"
 
@@ -63,19 +76,29 @@ def write_charts(book: Any, report: Report) -> None:
     drawings = list(_drawings(report))
     notes = _notes(report, drawings)
     sheet.sheet_view.showGridLines = False
-    sheet.append([text_cell(sheet, report.title, bold=True, size=15)])
-    for note in notes:
-        sheet.append([text_cell(sheet, note, color="52606D")])
+    print_one_page_wide(sheet)
+    write_title(sheet, report.title, notes)
     if not drawings:
         return
     data = book.create_sheet(DATA_SHEET)
+    data.column_dimensions["A"].width = 24
+    for index in range(max(len(drawing.series) for drawing in drawings)):
+        data.column_dimensions[get_column_letter(index + 2)].width = _SERIES_WIDTH
+    print_one_page_wide(data)
     row = 1
     for index, drawing in enumerate(drawings):
         chart = _chart(data, row + 1, drawing, report)
-        top = len(notes) + 3 + index // 2 * _ROWS_APART
-        sheet.add_chart(chart, f"{_RIGHT if index % 2 else _LEFT}{top}")
+        chart.anchor = _anchor(index, len(notes))
+        sheet.add_chart(chart)
         row = _write_data(data, row, drawing, report)
-    data.column_dimensions["A"].width = 24
+
+
+def _anchor(index: int, notes: int) -> AbsoluteAnchor:
+    """Return a chart's place, two side by side; absolute, as programs differ in how wide a column is."""
+    x = (index % 2) * (_WIDTH + _GAP) + _GAP / 2
+    y = (notes + 3) * _ROW + index // 2 * (_HEIGHT + _GAP)
+    left, top, width, height = (round(centimetres * _EMU) for centimetres in (x, y, _WIDTH, _HEIGHT))
+    return AbsoluteAnchor(XDRPoint2D(left, top), XDRPositiveSize2D(width, height))
 
 
 def _drawings(report: Report) -> Iterator[Drawing]:
@@ -116,10 +139,11 @@ def _notes(report: Report, drawings: Sequence[Drawing]) -> list[str]:
 
 def _write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
     """Write a chart's block (title, headings, a row for each place, a blank one); return the next row."""
-    style = {"bold": True, "shade": True, "bottom": "thin"}
+    style: dict[str, Any] = {"bold": True, "shade": True, "bottom": "thin"}
     sheet.append([text_cell(sheet, drawing.title, bold=True)])
     names = [_series_name(name, drawing) for name in drawing.series]
-    sheet.append([text_cell(sheet, text, **style) for text in (drawing.points.x, *names)])
+    headings = [text_cell(sheet, name, **style, align="right") for name in names]
+    sheet.append([text_cell(sheet, drawing.points.x, **style), *headings])
     values = {(p.x, p.series): p.y for p in drawing.points.values}
     dates = _dates(drawing, report)
     numbers = [styled_cell(sheet, number_format=_number_format(drawing, report)) for _ in names]
@@ -235,6 +259,9 @@ def _set_axes(chart: Any, drawing: Drawing, report: Report) -> None:
     chart.y_axis.crossAx = chart.x_axis.axId
     if dates is not None:
         chart.x_axis.number_format = DATE_FORMATS[str(report.query.time_group)]
+    values = [p.y for p in drawing.points.values if p.y is not None]
+    if min(values, default=0) >= 0:
+        chart.y_axis.scaling.min = 0  # a bar that does not begin at zero lies about its length
     chart.y_axis.number_format = COUNT_FORMAT if _is_large(drawing) else "#,##0.00"
     chart.x_axis.title = _title(drawing.points.x)
     money = any(column.unit == "money" for column in drawing.columns)

@@ -16,7 +16,7 @@ from openpyxl.worksheet.cell_range import CellRange
 
 from custdyn_widgets.display import format_value, heading_groups, minor_digits
 from custdyn_widgets.report import Column, Report, Row, Value
-from custdyn_widgets.xlsx.cells import put_text, styled_cell, text_cell
+from custdyn_widgets.xlsx.cells import put_text, set_height, styled_cell, text_cell
 
 DATE_FORMATS = {"year": "yyyy", "month": "yyyy-mm", "date": "yyyy-mm-dd"}
 COUNT_FORMAT = "#,##0"
@@ -25,6 +25,7 @@ PARTIAL = "* cut short by the interval or by the moment of the report"
 _FIRST_SAFE_DATE = date(1900, 3, 1)  # before it, spreadsheets disagree about what a serial number means
 _ALWAYS_EXACT = 2**33  # below, neighbouring doubles are less than 10⁻⁶ apart
 _LABEL_WIDTHS = (9, 44)
+_TITLE_SIZE = 15
 _A4 = 9
 
 
@@ -46,14 +47,20 @@ def write_table(sheet: Any, report: Report) -> Placement:
         sheet.column_dimensions[get_column_letter(index)].width = width
     sheet.freeze_panes = f"{get_column_letter(placement.labels + 1)}{placement.first}"
     print_one_page_wide(sheet, heading_rows=f"{heading}:{heading + 1}")
-    sheet.append([text_cell(sheet, report.title, bold=True, size=15)])
-    for note in notes:
-        sheet.append([text_cell(sheet, note, color="52606D")])
+    write_title(sheet, report.title, notes)
     _write_headings(sheet, report, heading)
-    _write_rows(sheet, report)
+    _write_rows(sheet, report, placement)
     end = placement.last + (report.total is not None)
     sheet.print_area = f"A1:{get_column_letter(placement.labels + len(report.columns))}{end}"
     return placement
+
+
+def write_title(sheet: Any, title: str, notes: Iterable[str]) -> None:
+    """Write a sheet's first rows: its title, then a row for each note."""
+    set_height(sheet, 1, "", 1, _TITLE_SIZE)
+    sheet.append([text_cell(sheet, title, bold=True, size=_TITLE_SIZE)])
+    for note in notes:
+        sheet.append([text_cell(sheet, note, color="52606D")])
 
 
 def print_one_page_wide(sheet: Any, heading_rows: str | None = None) -> None:
@@ -63,8 +70,9 @@ def print_one_page_wide(sheet: Any, heading_rows: str | None = None) -> None:
     sheet.page_setup.fitToWidth = 1
     sheet.page_setup.fitToHeight = 0
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
-    for side in ("left", "right", "top", "bottom"):
-        setattr(sheet.page_margins, side, 0.3 if side != "bottom" else 0.6)
+    margins = sheet.page_margins
+    margins.left = margins.right = margins.top = 0.35
+    margins.bottom, margins.header, margins.footer = 0.6, 0.2, 0.3
     sheet.oddFooter.center.text = "Customer Dynamics – &A – page &P of &N"
     if heading_rows:
         sheet.print_title_rows = heading_rows
@@ -141,9 +149,12 @@ def _group_borders(report: Report) -> Iterator[str | None]:
         yield "thin" if index in begins else None
 
 
-def _write_rows(sheet: Any, report: Report) -> None:
+def _write_rows(sheet: Any, report: Report, placement: Placement) -> None:
     line = _Line(sheet, report)
-    for row in report.rows:
+    for index, row in enumerate(report.rows, placement.first):
+        tallest = max(filter(_is_tall, row.labels), key=len, default="")
+        if tallest:
+            set_height(sheet, index, tallest, _LABEL_WIDTHS[1])
         sheet.append(line.cells(row))
     if report.total is not None:
         labels = ("Total", *[""] * (len(report.headings) - 1))
@@ -159,7 +170,8 @@ class _Line:
         self._label = functools.partial(styled_cell, sheet, align="left", **style)
         self._dates = functools.cache(lambda number_format: self._label(number_format=number_format))
         self._texts = [self._label() for _ in report.headings]
-        self._partial = self._label(number_format='@" *"')
+        self._tall = [self._label(wrap=True) for _ in report.headings]
+        self._partial = self._label(number_format='@" *"', wrap=True)
         formats = {"count": COUNT_FORMAT, "money": money_format(report.currency)}
         self._numbers = [
             styled_cell(sheet, number_format=formats[column.unit], **style, left=border)
@@ -168,7 +180,7 @@ class _Line:
 
     def cells(self, row: Row) -> list[Cell]:
         """Return the row's cells; they are good until the next row is asked for."""
-        cells = [put_text(cell, label) for cell, label in zip(self._texts, row.labels, strict=True)]
+        cells = [self._text(index, label) for index, label in enumerate(row.labels)]
         if cells and row.labels[0] != "Total":
             cells[0] = self._first(row)
         for cell, value in zip(self._numbers, row.values, strict=True):
@@ -176,15 +188,24 @@ class _Line:
             cells.append(cell)
         return cells
 
+    def _text(self, index: int, label: str) -> Cell:
+        """Return a label as a text; one that is long or has line breaks makes its row taller."""
+        return put_text((self._tall if _is_tall(label) else self._texts)[index], label)
+
     def _first(self, row: Row) -> Cell:
         """Return the first label: a real date under a time heading; a partial bucket shows an asterisk."""
         begins = date_label(self._report, row.labels[0])
         if begins is None:
-            return put_text(self._partial if row.partial else self._texts[0], row.labels[0])
+            return put_text(self._partial, row.labels[0]) if row.partial else self._text(0, row.labels[0])
         shown = DATE_FORMATS[str(self._report.query.time_group)] + ('" *"' if row.partial else "")
         cell: Cell = self._dates(shown)
         cell.value = begins
         return cell
+
+
+def _is_tall(label: str) -> bool:
+    """Tell whether a label takes more than one line."""
+    return len(label) + 3 > _LABEL_WIDTHS[1] or len(label.splitlines()) > 1
 
 
 def _widths(report: Report) -> Iterator[float]:

@@ -14,7 +14,7 @@ from openpyxl.writer.excel import ExcelWriter
 from custdyn_widgets.display import info_rows
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.report import Report
-from custdyn_widgets.xlsx.cells import text_cell
+from custdyn_widgets.xlsx.cells import set_height, text_cell
 from custdyn_widgets.xlsx.charts import DATA_SHEET, write_charts
 from custdyn_widgets.xlsx.table import print_one_page_wide, write_table
 
@@ -22,6 +22,7 @@ ROW_LIMIT = 100_000
 
 _FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
+_TEXT_WIDTH = 100
 
 
 def to_xlsx(report: Report) -> bytes:
@@ -64,12 +65,13 @@ def to_xlsx(report: Report) -> bytes:
 def _write_texts(sheet: Any, headings: tuple[str, str], rows: list[tuple[str, str]]) -> None:
     """Write a sheet of names and sentences."""
     sheet.column_dimensions["A"].width = 4 + max(len(name) for name, _ in [headings, *rows])
-    sheet.column_dimensions["B"].width = 100
+    sheet.column_dimensions["B"].width = _TEXT_WIDTH
     sheet.sheet_view.showGridLines = False
     sheet.freeze_panes = "A2"
     print_one_page_wide(sheet, heading_rows="1:1")
     sheet.append([text_cell(sheet, text, bold=True, shade=True, bottom="thin") for text in headings])
-    for name, text in rows:
+    for index, (name, text) in enumerate(rows, 2):
+        set_height(sheet, index, text, _TEXT_WIDTH)
         sheet.append([text_cell(sheet, name, bold=True, wrap=True), text_cell(sheet, text, wrap=True)])
 
 
