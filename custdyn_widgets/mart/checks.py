@@ -50,7 +50,7 @@ class CheckedTable:
         (millionths), lists of Decimal for quotes, list arrays of text for tags. An absent column is
         filled with blanks.
     blank
-        Per column: which values are blank.
+        Per column: which values are missing: blank, or a fault of their own.
     codes
         Per column that names a choice or a row of another table: the position of what it names, or -1.
     """
@@ -65,10 +65,8 @@ class CheckedTable:
 
     def fault(self, row: int, column: str, why: str) -> Fault:
         """Return the fault of a value, by the position of its row."""
-        value = (
-            self.stored.data.column(column)[row].as_py() if column in self.stored.data.column_names else ""
-        )
-        text = "" if value is None else value if isinstance(value, str) else str(value)
+        known = column in self.stored.data.column_names
+        text = _stored_text(self.stored.data.column(column)[row]) if known else ""
         return Fault(self.stored.origin, row + self.stored.first_row, column, text, why)
 
 
@@ -127,17 +125,22 @@ def _read_table(stored: StoredTable, faults: list[Fault]) -> CheckedTable:
                 )
             array = pa.nulls(len(table), pa.list_(pa.string()) if spec.kind == "tags" else pa.large_string())
         else:
-            array = stored.data.column(spec.name).combine_chunks()
+            array = values.plain(stored.data.column(spec.name))
         faults.extend(_read_column(table, spec, array))
     return table
 
 
 def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iterator[Fault]:
     """Read a column into the table and yield its faults."""
-    if pa.types.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
     if spec.kind == "tags":
-        table.columns[spec.name] = _tags(array)
+        tags = _tags(array)
+        if tags is None:
+            yield from (
+                table.fault(int(i), spec.name, "is not a list of texts")
+                for i in np.flatnonzero(array.is_valid())
+            )
+            tags = pa.nulls(len(table), pa.list_(pa.large_string()))
+        table.columns[spec.name] = tags
         return
     blank = table.blank[spec.name] = values.blanks(array)
     if spec.required and spec.name in table.stored.data.column_names:
@@ -147,6 +150,7 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
     if spec.kind in _READERS:
         table.columns[spec.name], faults = _READERS[spec.kind](array, blank)
         yield from (table.fault(i, spec.name, why) for i, why in faults.items())
+        blank[list(faults)] = True  # named once; what compares columns need not judge it again
         return
     text = table.columns[spec.name] = _text_or_nothing(array, blank)
     if text is None:
@@ -180,13 +184,23 @@ def _text_or_nothing(array: pa.Array, blank: values.Bools) -> pa.Array | None:
     return text if text.null_count == blank.sum() else pc.if_else(pa.array(blank), None, text)
 
 
-def _tags(array: pa.Array) -> pa.Array:
-    """Return each client's tags as a list of text; in text they are separated by `;`."""
-    kind = array.type
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        lists: Iterable[Sequence[str] | None] = array.to_pylist()
-    else:
-        lists = ((text or "").split(";") for text in values.as_text(array).to_pylist())
+def _stored_text(value: pa.Scalar) -> str:
+    try:
+        plain = value.as_py()
+    except (ValueError, OverflowError):  # a time that Python cannot hold
+        plain = value.cast(pa.large_string()).as_py()
+    return "" if plain is None else str(plain)
+
+
+def _tags(array: pa.Array) -> pa.Array | None:
+    """Return each client's tags as a list of text (in text, `;` separates them); None if it is neither."""
+    try:
+        if pa.types.is_nested(array.type):
+            lists: Iterable[Sequence[str] | None] = array.cast(pa.large_list(pa.large_string())).to_pylist()
+        else:
+            lists = ((text or "").split(";") for text in values.as_text(array).to_pylist())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
     clean = [[t.strip() for t in tags or () if t and t.strip()] for tags in lists]
     return pa.array(clean, pa.list_(pa.large_string()))
 
@@ -216,7 +230,7 @@ def _references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
         ("clients", "company", "companies", "company"),
         ("companies", "parent", "companies", "company"),
     ):
-        if table not in tables or other not in tables:
+        if table not in tables or other not in tables or key not in tables[other].stored.data.column_names:
             continue
         given = tables[table]
         codes = given.codes[column] = values.positions(given.columns[column], tables[other].columns[key])

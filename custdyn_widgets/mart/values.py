@@ -48,7 +48,9 @@ NOT_A_NUMBER = "is not a number"
 def plain(column: pa.ChunkedArray) -> pa.Array:
     """Return a column as one array: text as large strings, other than that without an encoding around it."""
     kind = column.type
-    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name != "arrow.uuid":
+    if isinstance(kind, pa.BaseExtensionType):
+        if kind.extension_name == "arrow.uuid":
+            return pa.array([v and str(v) for v in column.to_pylist()], pa.large_string())
         return plain(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
     if pa.types.is_dictionary(kind):
         return plain(column.cast(kind.value_type))
