@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from custdyn_widgets.compute import run_report
     from custdyn_widgets.errors import CustDynError
     from custdyn_widgets.export import to_csv, to_xlsx
-    from custdyn_widgets.freeze import freeze
+    from custdyn_widgets.freezing import freeze
     from custdyn_widgets.metrics import metric, ratio
+    from custdyn_widgets.notebook.parameters import query_from_parameters
     from custdyn_widgets.query import ReportQuery
     from custdyn_widgets.report import Report
 
@@ -27,8 +28,9 @@ _HOMES = {
     "ReportQuery": "query",
     "blank_chart": "charts",
     "chart": "charts",
-    "freeze": "freeze",
+    "freeze": "freezing",
     "metric": "metrics",
+    "query_from_parameters": "notebook.parameters",
     "ratio": "metrics",
     "run_report": "compute",
     "to_csv": "export",
@@ -43,6 +45,7 @@ __all__ = [
     "chart",
     "freeze",
     "metric",
+    "query_from_parameters",
     "ratio",
     "run_report",
     "to_csv",

@@ -187,7 +187,7 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 
 def _freeze(report: Report) -> None:
-    from custdyn_widgets.freeze import freeze
+    from custdyn_widgets.freezing import freeze
 
     frozen = freeze(report)
     _tell(frozen.page, frozen.link)
@@ -228,7 +228,7 @@ def run_command(
 
     Without TEMPLATE, the default one. Nothing is published when the run fails.
     """
-    from custdyn_widgets.notebook_run import run_template
+    from custdyn_widgets.notebook.run import run_template
 
     given: dict[str, Any] = {**_asked(query_file, options), **dict(parameter)}
     given.update({name: value for name, value in (("source", source), ("as_of", as_of)) if value is not None})
@@ -242,9 +242,10 @@ def run_command(
 def demo_command(as_of: str | None) -> None:
     """Make the demo operator's data, a report of its three years, and a snapshot of that."""
     from custdyn_widgets.compute import run_report
-    from custdyn_widgets.freeze import freeze
+    from custdyn_widgets.freezing import freeze
     from custdyn_widgets.mart.cache import demo_folder, last_midnight
-    from custdyn_widgets.query import demo_query, parse_as_of
+    from custdyn_widgets.mart.demo import demo_query
+    from custdyn_widgets.query import parse_as_of
 
     instant = parse_as_of(as_of) if as_of else last_midnight()
     say("Drawing the demo operator: about 3,000 clients over three years …")
@@ -284,7 +285,7 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
     """Serve the snapshots behind their links, until Ctrl-C."""
     import logging
 
-    from custdyn_widgets.snapshots import Store
+    from custdyn_widgets.snapshots.store import Store
     from custdyn_widgets.viewer import hosts_for, serve
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
@@ -302,8 +303,8 @@ def snapshots_group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def snapshots_list(as_json: bool) -> None:
     """List the snapshots, the newest first."""
-    from custdyn_widgets import listing
-    from custdyn_widgets.snapshots import Store
+    from custdyn_widgets.snapshots import listing
+    from custdyn_widgets.snapshots.store import Store
 
     entries = listing.entries(Store(settings.load().snapshots))
     click.echo(json.dumps([vars(e) for e in entries], indent=1) if as_json else listing.entries_text(entries))
@@ -314,8 +315,8 @@ def snapshots_list(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="The manifest as JSON.")
 def snapshots_show(snapshot_id: str, as_json: bool) -> None:
     """Tell what a snapshot holds."""
-    from custdyn_widgets import listing
-    from custdyn_widgets.snapshots import Store
+    from custdyn_widgets.snapshots import listing
+    from custdyn_widgets.snapshots.store import Store
 
     manifest = Store(settings.load().snapshots).manifest(snapshot_id)
     click.echo(json.dumps(manifest, indent=1) if as_json else listing.manifest_text(snapshot_id, manifest))
@@ -325,8 +326,8 @@ def snapshots_show(snapshot_id: str, as_json: bool) -> None:
 @click.argument("snapshot_ids", metavar="[ID]...", nargs=-1)
 def snapshots_verify(snapshot_ids: tuple[str, ...]) -> None:
     """Read every byte of snapshots (all without ID) and compare; exit 1 if anything differs."""
-    from custdyn_widgets import listing
-    from custdyn_widgets.snapshots import Store
+    from custdyn_widgets.snapshots import listing
+    from custdyn_widgets.snapshots.store import Store
 
     store = Store(settings.load().snapshots)
     problems = store.verify(list(snapshot_ids) or None)

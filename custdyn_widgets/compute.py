@@ -91,35 +91,13 @@ def run_report(
     mart = open_mart(source)
     asked = _place(query, mart.facts, instant)
     rows, total, cells = _table(asked)
-    info = Info(
-        interval_start=asked.interval.period.start.isoformat(sep=" "),
-        interval_end=asked.interval.period.end.isoformat(sep=" "),
-        timezone=query.timezone,
-        start=to_text(asked.interval.start),
-        effective_end=to_text(asked.interval.effective_end),
-        actual_start=_text_or_none(cells.first if cells else None),
-        actual_end=_text_or_none(cells.last if cells else None),
-        role=role or settings.load().role,
-        generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        duration_ms=round((time.monotonic() - began) * 1000),
-        as_of=to_text(asked.interval.as_of),
-        data_as_of=_text_or_none(mart.data_as_of),
-        source=mart.name,
-        clients=len(asked.selection.clients),
-        transactions=cells.transactions if cells else 0,
-        currency=asked.rates.target,
-        time_zone_data=time_zone_data(),
-        quotes=asked.rates.used(),
-        warnings=tuple(_warnings(mart, asked.interval, cells)),
-        versions={name: metadata.version(name) for name in ("custdyn-widgets", "pandas", "numpy")},
-    )
     return Report(
         query=asked.query,
         headings=_headings(query),
         columns=columns(),
         rows=tuple(rows),
         total=total,
-        info=info,
+        info=_info(asked, mart, cells, role or settings.load().role, time.monotonic() - began),
         message=None if asked.buckets else _why_no_rows(asked),
         definitions=SURPRISES,
     )
@@ -208,6 +186,32 @@ def _grid(asked: _Asked, buckets: list[Bucket], by_package: bool) -> Grid:
         groups=groups,
         group_of=group_of,
         fee_counts=fee_counts,
+    )
+
+
+def _info(asked: _Asked, mart: OpenedMart, cells: Cells | None, role: str, seconds: float) -> Info:
+    interval = asked.interval
+    return Info(
+        interval_start=interval.period.start.isoformat(sep=" "),
+        interval_end=interval.period.end.isoformat(sep=" "),
+        timezone=asked.query.timezone,
+        start=to_text(interval.start),
+        effective_end=to_text(interval.effective_end),
+        actual_start=_text_or_none(cells.first if cells else None),
+        actual_end=_text_or_none(cells.last if cells else None),
+        role=role,
+        generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        duration_ms=round(seconds * 1000),
+        as_of=to_text(interval.as_of),
+        data_as_of=_text_or_none(mart.data_as_of),
+        source=mart.name,
+        clients=len(asked.selection.clients),
+        transactions=cells.transactions if cells else 0,
+        currency=asked.rates.target,
+        time_zone_data=time_zone_data(),
+        quotes=asked.rates.used(),
+        warnings=tuple(_warnings(mart, interval, cells)),
+        versions={name: metadata.version(name) for name in ("custdyn-widgets", "pandas", "numpy")},
     )
 
 

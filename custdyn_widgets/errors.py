@@ -148,7 +148,7 @@ class SnapshotError(CustDynError):
     def not_published(cls, why: str) -> SnapshotError:
         """Return the error for a publishing that failed before anything could be seen."""
         return cls(
-            f"Nothing was published: {why}. Mend that and freeze the report again; nothing bad was left behind.",
+            f"Nothing was published: {why}. Mend that and freeze the report again.",
             field="snapshots",
         )
 

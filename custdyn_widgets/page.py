@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from custdyn_widgets.charts import PRESETS, column_colour
+from custdyn_widgets.charts.svg import inert_svg
 from custdyn_widgets.display import format_value, heading_groups, info_rows, minor_digits, printable
 from custdyn_widgets.errors import CustDynError, shown
 from custdyn_widgets.report import Column, Report, Row
-from custdyn_widgets.svg import inert_svg
 
 MOST_ROWS = 2_000
 MOST_QUOTES = 400

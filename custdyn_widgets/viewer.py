@@ -29,8 +29,8 @@ from custdyn_widgets.errors import (
     SnapshotNotFoundError,
     shown,
 )
-from custdyn_widgets.manifests import is_id
-from custdyn_widgets.snapshots import Store
+from custdyn_widgets.snapshots.manifests import is_id
+from custdyn_widgets.snapshots.store import Store
 
 HEADERS = {
     "Content-Security-Policy": (

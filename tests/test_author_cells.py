@@ -9,7 +9,7 @@ import nbformat.v4 as v4
 import pandas as pd
 import pytest
 
-from custdyn_widgets.author_cells import author_sections, prose_html, table_html
+from custdyn_widgets.notebook.author_cells import author_sections, prose_html, table_html
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)></svg>"

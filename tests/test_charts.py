@@ -19,11 +19,11 @@ from custdyn_widgets.charts import (
     register_preset,
     report_charts,
 )
+from custdyn_widgets.charts.svg import inert_svg
+from custdyn_widgets.charts.vegalite import GREY, PALETTE, time_ticks
 from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Report, Row
-from custdyn_widgets.svg import inert_svg
-from custdyn_widgets.vegalite import GREY, PALETTE, time_ticks
 from tests.make_report import COLUMNS, make_report
 
 NAMES = ("Clients - Active: Qty", "Balance Refill: Total", "Pay as you Go: Total", "Packages: Renew Total")

@@ -39,7 +39,9 @@ def test_a_command_prints_what_the_readme_shows(command: str, shown: str, tmp_pa
 
 
 def test_every_command_in_the_readme_exists() -> None:
-    named = set(re.findall(r"custdyn (\w+)", "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", TEXT, re.DOTALL))))
+    named = set(
+        re.findall(r"custdyn (\w+)", "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", TEXT, re.DOTALL)))
+    )
     assert named
     assert named <= set(main.commands)
 

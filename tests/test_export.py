@@ -278,6 +278,15 @@ def cells_of(book, reference: str):
     return [cell for row in found for cell in row] if isinstance(found, tuple) else [found]
 
 
+def test_long_names_are_short_in_charts_and_many_packages_share_the_grey():
+    names = [f"{i:02} " + "long " * 20 for i in range(12)]
+    book = read_xlsx(to_xlsx(make_report(2, packages=tuple(names))))
+    assert max(map(len, texts(book["Chart data"]))) <= 28
+    assert len(book["Charts"]._charts[0].series) == 12
+    assert any(text.startswith("In grey: 6 more packages") for text in texts(book["Charts"]))
+    assert set(names) <= set(texts(book["Report"]))
+
+
 def test_a_report_of_one_row_has_a_bar_for_each_column():
     book = read_xlsx(to_xlsx(ungrouped()))
     assert len(book["Charts"]._charts) == 2

@@ -20,9 +20,8 @@ import pytest
 from make_report import INFO, make_report
 
 from custdyn_widgets import export
-from custdyn_widgets.canonical import parse_canonical
 from custdyn_widgets.errors import ExportError, SnapshotError
-from custdyn_widgets.freeze import (
+from custdyn_widgets.freezing import (
     Frozen,
     content_digest,
     freeze,
@@ -34,7 +33,8 @@ from custdyn_widgets.freeze import (
 from custdyn_widgets.page import Section
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Report
-from custdyn_widgets.snapshots import Store
+from custdyn_widgets.snapshots.canonical import parse_canonical
+from custdyn_widgets.snapshots.store import Store
 
 HOSTILE = (
     "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "</svg>", 'a"b\'c', "line\nbreak", "bell\x07",

@@ -35,7 +35,7 @@ AVERAGES = {
     "Balance Refill: Avg": ("Balance Refill: Total", "Balance Refill: Qty"),
     "Pay As You Go: Active Avg": ("Pay As You Go: Total", "Clients - Active: Qty"),
 }
-fewer = settings(max_examples=max(1, settings.default.max_examples // 6))  # nine laws, some asked twice
+fewer = settings(max_examples=max(1, settings.default.max_examples // 8))  # nine laws, some asked twice
 answered = cases(sparse_quotes=False, known_names=True)
 
 

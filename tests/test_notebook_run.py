@@ -21,10 +21,10 @@ import pytest
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.errors import QueryError, RunError, SourceError
 from custdyn_widgets.export import to_csv
-from custdyn_widgets.notebook_run import default_template, read_template, run_template
+from custdyn_widgets.notebook.run import default_template, read_template, run_template
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.settings import Settings
-from custdyn_widgets.snapshots import Store
+from custdyn_widgets.snapshots.store import Store
 
 TESTS = Path(__file__).parent
 MART = TESTS / "golden" / "small" / "mart"
@@ -40,11 +40,11 @@ headline = "none"
 MAKE = f"""import sys
 sys.path.insert(0, {str(TESTS)!r})
 from make_report import make_report
-from custdyn_widgets.parameters import query_from_parameters
+from custdyn_widgets.notebook.parameters import query_from_parameters
 query = query_from_parameters(globals())
 report = make_report(3, query=query)
 """
-FREEZE = "from custdyn_widgets.freeze import freeze\nfreeze(report)"
+FREEZE = "from custdyn_widgets.freezing import freeze\nfreeze(report)"
 GIVEN = {"source": str(MART), "interval": "last_month"}
 
 
@@ -153,7 +153,7 @@ def test_a_request_to_terminate_ends_the_kernel_and_publishes_nothing(
     """The run is a process of its own here, told to end while its kernel sleeps."""
     path = template(tmp_path, MAKE, FREEZE, "import time; time.sleep(600)")
     script = (
-        "import sys; from pathlib import Path; from custdyn_widgets.notebook_run import run_template;"
+        "import sys; from pathlib import Path; from custdyn_widgets.notebook.run import run_template;"
         "from custdyn_widgets.settings import load;"
         f"run_template(Path({str(path)!r}), {GIVEN!r}, settings=load(), "
         "progress=lambda line: print(line, flush=True))"

@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import altair as alt
 from make_report import make_report
 
-from custdyn_widgets.author_cells import table_html
 from custdyn_widgets.charts import chart
+from custdyn_widgets.notebook.author_cells import table_html
 from custdyn_widgets.notebook_view import MOST_ROWS, draw_offline, report_html
 
 HOSTILE = '<script>alert(1)</script>"\n\ud800'

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from custdyn_widgets.errors import QueryError
-from custdyn_widgets.parameters import NAMES, flat_parameters, literal_values, query_from_parameters
+from custdyn_widgets.notebook.parameters import NAMES, flat_parameters, literal_values, query_from_parameters
 from custdyn_widgets.query import ReportQuery
 
 TEMPLATE = Path(__file__).parent.parent / "templates" / "customer_dynamics.ipynb"

@@ -18,16 +18,16 @@ from pathlib import Path
 
 import pytest
 
-from custdyn_widgets import listing
-from custdyn_widgets.canonical import canonical_json, parse_canonical
 from custdyn_widgets.errors import (
     SnapshotDamagedError,
     SnapshotError,
     SnapshotNotFoundError,
     SnapshotUnknownError,
 )
-from custdyn_widgets.manifests import id_of, is_id
-from custdyn_widgets.snapshots import Problem, Store
+from custdyn_widgets.snapshots import listing
+from custdyn_widgets.snapshots.canonical import canonical_json, parse_canonical
+from custdyn_widgets.snapshots.manifests import id_of, is_id
+from custdyn_widgets.snapshots.store import Problem, Store
 
 MANIFEST = {
     "generated_at": "2026-11-22T10:00:00Z",
@@ -396,7 +396,7 @@ def test_an_id_is_returned_only_after_files_folder_rename_and_parents_are_on_the
 
 PUBLISHER = """
 import sys
-from custdyn_widgets.snapshots import Store
+from custdyn_widgets.snapshots.store import Store
 store = Store(sys.argv[1])
 files = {f"file-{n}.bin": bytes([n]) * 20_000 for n in range(6)}
 print("ready", flush=True)

@@ -27,8 +27,8 @@ from make_report import make_report
 
 from custdyn_widgets import viewer
 from custdyn_widgets.errors import SettingsError
-from custdyn_widgets.freeze import manifest_of, report_files
-from custdyn_widgets.snapshots import Store
+from custdyn_widgets.freezing import manifest_of, report_files
+from custdyn_widgets.snapshots.store import Store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -371,7 +371,7 @@ def test_the_hosts_of_a_viewer_are_loopback_its_own_and_those_named() -> None:
 
 SERVE = """
 import sys
-from custdyn_widgets.snapshots import Store
+from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer import serve
 serve(Store(sys.argv[1]), port=int(sys.argv[2]))
 known = sorted({name.split(".")[0] for name in sys.modules})
@@ -420,11 +420,12 @@ def test_the_serving_process_says_where_it_is_stops_when_told_and_imports_nothin
         for name in (
             "errors",
             "settings",
-            "canonical",
-            "disk",
-            "manifests",
-            "snapshot_state",
             "snapshots",
+            "snapshots.canonical",
+            "snapshots.disk",
+            "snapshots.manifests",
+            "snapshots.state",
+            "snapshots.store",
             "viewer",
         )
     }

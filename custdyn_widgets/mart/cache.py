@@ -7,6 +7,7 @@ of the source changes, the fingerprint is another one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from custdyn_widgets import settings
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.checks import CheckedMart, check
 from custdyn_widgets.mart.facts import Facts, Names, build
-from custdyn_widgets.mart.files import fingerprint, from_frames, last_changed, read_folder
+from custdyn_widgets.mart.files import from_frames, read_folder, stamp
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,15 +64,14 @@ def open_mart(source: Source) -> OpenedMart:
         return OpenedMart(build(check(from_frames(source))), "DataFrames", None)
     folder = source_folder(source)
     for _ in range(2):
-        key = fingerprint(folder)
-        changed = last_changed(folder)
-        facts = _load(key)
+        found = stamp(folder)
+        facts = _load(found.fingerprint)
         if facts is None:
             facts = build(check(read_folder(folder)))
-            if fingerprint(folder) != key:
+            if stamp(folder) != found:
                 continue  # what was read may be half old and half new
-            _store(key, facts)
-        return OpenedMart(facts, folder.resolve().name, changed)
+            _store(found.fingerprint, facts)
+        return OpenedMart(facts, folder.resolve().name, found.last_changed)
     raise SourceError.not_found(folder.name, "kept changing while it was read; try again when it is written")
 
 
@@ -83,14 +83,23 @@ def check_source(source: Source) -> CheckedMart:
     SourceError
         If it is not there or cannot be read.
     """
-    stored = from_frames(source) if isinstance(source, Mapping) else read_folder(source_folder(source))
-    return check(stored)
+    if isinstance(source, Mapping):
+        return check(from_frames(source))
+    folder = source_folder(source)
+    stamp(folder)  # says what keeps the files from being read
+    return check(read_folder(folder))
 
 
 def source_folder(source: str | Path) -> Path:
     """Return the folder of a source; the word `demo`, where no such folder is, makes the demo mart."""
-    folder = Path(source).expanduser()
-    if str(source) == "demo" and not folder.exists():
+    if not isinstance(source, (str, Path)):
+        raise SourceError.not_found(str(source), "is not the path of a folder")
+    try:
+        folder = Path(source).expanduser()
+        there = folder.exists()
+    except (OSError, ValueError, RuntimeError):  # too long, or `~` of somebody unknown
+        raise SourceError.not_found(str(source), "is not the path of a folder") from None
+    if str(source) == "demo" and not there:
         return demo_folder()
     return folder
 
@@ -120,12 +129,14 @@ def _load(key: str) -> Facts | None:
     entry = _entry(key)
     try:
         stored = json.loads((entry / "names.json").read_text(encoding="utf-8"))
+        names = _names(stored)
         arrays: dict[str, Any] = {name: np.load(entry / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
-        os.utime(entry)  # for pruning: opened just now
-    except (OSError, ValueError, KeyError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
+    with contextlib.suppress(OSError):  # a cache that one may only read
+        os.utime(entry)  # for pruning: opened just now
     plain = {name: np.asarray(array) for name, array in arrays.items()}
-    return Facts(**plain, names=_names(stored))
+    return Facts(**plain, names=names)
 
 
 def _names(stored: dict[str, Any]) -> Names:
@@ -154,6 +165,8 @@ def _store(key: str, facts: Facts) -> None:
             np.save(aside / f"{name}.npy", getattr(facts, name))
         names = {f.name: getattr(facts.names, f.name) for f in fields(Names)}
         (aside / "names.json").write_text(json.dumps(names), encoding="utf-8")
+        if entry.exists() and _load(key) is None:
+            shutil.rmtree(entry.rename(aside.with_name(f"{aside.name}-damaged")), ignore_errors=True)
         aside.rename(entry)
     except OSError:
         shutil.rmtree(aside, ignore_errors=True)  # no room, or another process was first
@@ -163,11 +176,11 @@ def _store(key: str, facts: Facts) -> None:
 def _prune(folder: Path) -> None:
     """Remove the entries opened longest ago, and what a killed process left an hour ago."""
     try:
-        entries = sorted(folder.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)
-    except OSError:
+        opened = {path: path.stat().st_mtime for path in folder.iterdir()}
+    except OSError:  # another process is pruning
         return
-    newest = max((p.stat().st_mtime for p in entries), default=0.0)
+    entries = sorted(opened, key=lambda path: opened[path], reverse=True)
     whole = [p for p in entries if not p.name.startswith(".")]
-    stale = [p for p in entries if p.name.startswith(".") and p.stat().st_mtime < newest - 3600]
+    stale = [p for p in entries if p.name.startswith(".") and opened[p] < opened[entries[0]] - 3600]
     for entry in [*whole[KEPT:], *stale]:
         shutil.rmtree(entry, ignore_errors=True)

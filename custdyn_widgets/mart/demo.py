@@ -12,7 +12,7 @@ import io
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ from custdyn_widgets.mart.demo_clients import (
     draw_clients,
 )
 from custdyn_widgets.mart.demo_ledger import KINDS, Rows, closing_instant, draw_ledger
-from custdyn_widgets.query import CLIENT_TYPES, YEARS, parse_as_of
+from custdyn_widgets.query import CLIENT_TYPES, YEARS, Period, ReportQuery, parse_as_of
 
 _FIRST = (
     "Ada", "Amir", "Anna", "Beatriz", "Ben", "Carla", "Chidi", "Clara", "Daniel", "Diana", "Elif", "Emma",
@@ -282,3 +282,11 @@ def _holds(place: Path, files: dict[str, bytes]) -> bool:
     if not place.is_dir() or {p.name for p in place.iterdir()} != set(files):
         return False
     return all((place / name).read_bytes() == content for name, content in files.items())
+
+
+def demo_query(as_of: datetime) -> ReportQuery:
+    """Return the query of the demo report: clients by month, over the three years before `as_of`."""
+    months = as_of.year * 12 + as_of.month - 1
+    first = datetime((months - 35) // 12, (months - 35) % 12 + 1, 1)
+    after = datetime((months + 1) // 12, (months + 1) % 12 + 1, 1)
+    return ReportQuery(interval=Period(first, after - timedelta(seconds=1)))

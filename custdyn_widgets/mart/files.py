@@ -8,24 +8,28 @@ from __future__ import annotations
 import csv
 import hashlib
 import mmap
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.schema import TABLES, MartTable
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SUFFIXES = (".csv", ".parquet")
+_BLOCK = 2**20
+_WRITTEN_OUT = 100  # digits of a Decimal that are written out; one beyond keeps its exponent
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,11 @@ def mart_files(folder: Path) -> dict[str, Path]:
         raise SourceError.not_found(str(folder), "is not a folder that exists")
     found: dict[str, Path] = {}
     for name, spec in TABLES.items():
-        files = [folder / f"{name}{suffix}" for suffix in _SUFFIXES if (folder / f"{name}{suffix}").is_file()]
+        files = [path for suffix in _SUFFIXES if os.path.lexists(path := folder / f"{name}{suffix}")]
         if len(files) > 1:
             raise SourceError.not_found(folder.name, f"holds the table {name} twice, as CSV and as Parquet")
+        if files and not files[0].is_file():
+            raise SourceError.not_found(folder.name, f"holds {files[0].name}, which is not a file")
         if files:
             found[name] = files[0]
         elif spec.required:
@@ -86,18 +92,31 @@ def mart_files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def fingerprint(folder: Path) -> str:
-    """Return a text that changes when a file of the mart does: by place, names, sizes and times."""
+@dataclass(frozen=True)
+class Stamp:
+    """How a mart's files stand: a text that changes when one does, and the newest change in seconds."""
+
+    fingerprint: str
+    last_changed: int
+
+
+def stamp(folder: Path) -> Stamp:
+    """Look at the mart's files: at place, names, sizes and times.
+
+    Raises
+    ------
+    SourceError
+        As `mart_files`; or if a file cannot be looked at.
+    """
+    try:
+        files = mart_files(folder)
+        status = {path.name: path.stat() for path in files.values()}
+    except OSError as error:
+        raise SourceError.not_found(folder.name, f"cannot be read: {error.strerror}") from error
     seen = [str(folder.resolve())]
-    for path in mart_files(folder).values():
-        status = path.stat()
-        seen.append(f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}")
-    return hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def last_changed(folder: Path) -> int:
-    """Return the newest modification of the mart's files, in whole seconds since 1970."""
-    return max(path.stat().st_mtime_ns for path in mart_files(folder).values()) // 10**9
+    seen += [f"{n}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for n, s in status.items()]
+    digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
+    return Stamp(digest, max(s.st_mtime_ns for s in status.values()) // 10**9)
 
 
 def read_folder(folder: Path) -> StoredMart:
@@ -108,8 +127,9 @@ def read_folder(folder: Path) -> StoredMart:
         read = _read_csv if path.suffix == ".csv" else _read_parquet
         try:
             tables[name] = read(path, TABLES[name])
-        except (OSError, pa.ArrowException) as error:
-            raise SourceError(f"{path.name} cannot be read: {error}", field="source") from error
+        except (OSError, pa.ArrowException, csv.Error) as error:
+            why = getattr(error, "strerror", None) or error
+            raise SourceError(f"{path.name} cannot be read: {why}", field="source") from error
     return StoredMart(folder.resolve().name, tables)
 
 
@@ -127,48 +147,77 @@ def from_frames(frames: Mapping[str, pd.DataFrame]) -> StoredMart:
 
 
 def _from_frame(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
-    columns = {name: _frame_column(frame[name]) for name in spec.column_names if name in frame.columns}
-    extra = tuple(str(c) for c in frame.columns if c not in spec.column_names)
+    import pandas as pd  # late: who reads files has no need of it
+
+    if not isinstance(frame, pd.DataFrame):
+        raise SourceError(
+            f"The table {spec.name!r} must be a pandas DataFrame, not {shown(frame)}.", field="source"
+        )
+    names = list(frame.columns)
+    _refuse_doubled(names, spec, f"The DataFrame {spec.name}")
+    columns = {c.name: _frame_column(frame[c.name], c.kind) for c in spec.columns if c.name in names}
+    extra = tuple(str(c) for c in names if c not in spec.column_names)
     return StoredTable(spec, spec.name, pa.table(columns), extra)
 
 
-def _frame_column(series: pd.Series[Any]) -> pa.Array:
+def _refuse_doubled(names: Sequence[object], spec: MartTable, whose: str) -> None:
+    for name in spec.column_names:
+        if names.count(name) > 1:
+            raise SourceError(f"{whose} has the column {name!r} twice.", field=name)
+
+
+def _frame_column(series: pd.Series[Any], kind: Kind) -> pa.Array:
     """Return a column as Arrow holds it; mixed Python values, each as its text."""
     try:
-        column = pa.array(series, from_pandas=True)
+        return pa.array(series, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        column = pa.array([_value_text(v) for v in series], pa.large_string(), from_pandas=True)
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        if kind == "tags":
+            return pa.array([_tag_texts(v) for v in series], pa.large_list(pa.large_string()))
+        return pa.array([_value_text(v) for v in series], pa.large_string())
 
 
-def _value_text(value: object) -> object:
-    if isinstance(value, float):
-        return format(Decimal(repr(value)), "f") if value == value else None
-    if isinstance(value, Decimal):
+def _tag_texts(value: object) -> list[str | None]:
+    """Return the tags of a client: the elements of a collection, or the parts of a text."""
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        return [_value_text(v) for v in value]
+    return list((_value_text(value) or "").split(";"))
+
+
+def _value_text(value: object) -> str | None:
+    """Return a Python value as its text, None where pandas takes it as missing."""
+    import pandas as pd
+
+    if pd.api.types.is_scalar(value) and pd.isna(value):  # type: ignore[call-overload]
+        return None
+    if isinstance(value, (float, np.floating)):
+        value = Decimal(repr(float(value)))
+    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < _WRITTEN_OUT:
         return format(value, "f")
     if isinstance(value, datetime):
-        return None if str(value) == "NaT" else value.isoformat()
-    if value is None or str(value) == "<NA>":
-        return None
+        return value.isoformat()
     return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _read_parquet(path: Path, spec: MartTable) -> StoredTable:
     with pa.parquet.ParquetFile(path) as file:
         names = file.schema_arrow.names
+        _refuse_doubled(names, spec, path.name)
         known = [name for name in spec.column_names if name in names]
         data = file.read(columns=known, use_threads=True)
+    data.validate(full=True)  # that text is UTF-8, which whoever wrote the file need not have seen to
     extra = tuple(name for name in names if name not in spec.column_names)
     return StoredTable(spec, path.name, data, extra)
 
 
 def _read_csv(path: Path, spec: MartTable) -> StoredTable:
     names = _headings(path)
-    doubled = sorted({n for n in names if names.count(n) > 1 and n in spec.column_names})
-    if doubled:
-        raise SourceError(f"{path.name} has the column {doubled[0]!r} twice.", field=doubled[0])
+    _refuse_doubled(names, spec, path.name)
     known = [name for name in names if name in spec.column_names]
     extra = tuple(name for name in names if name not in spec.column_names)
+    if not known:  # Arrow would read every column, and guess at types
+        _refuse_encoding(path)
+        return StoredTable(spec, path.name, pa.table({}), extra, first_row=2)
+    quoted = _has_quotes(path)
     invalid: list[object] = []
 
     def note(row: object) -> str:
@@ -176,7 +225,7 @@ def _read_csv(path: Path, spec: MartTable) -> StoredTable:
         return "skip"
 
     options = {
-        "parse_options": pa.csv.ParseOptions(newlines_in_values=_has_quotes(path), invalid_row_handler=note),
+        "parse_options": pa.csv.ParseOptions(newlines_in_values=quoted, invalid_row_handler=note),
         "convert_options": pa.csv.ConvertOptions(
             column_types={name: pa.large_string() for name in known},
             include_columns=known,
@@ -185,22 +234,24 @@ def _read_csv(path: Path, spec: MartTable) -> StoredTable:
     }
     try:
         data = pa.csv.read_csv(path, **options)
-    except pa.ArrowInvalid as error:
-        if "UTF8" not in str(error):
-            raise
+    except pa.ArrowInvalid:
         _refuse_encoding(path)
+        _refuse_open_quotes(path)
         raise
+    if quoted and _line_count(path) != data.num_rows + len(invalid) + 1:
+        _refuse_open_quotes(path)
     if invalid:  # rare: rows must be counted to be named, so read them one by one
         return _read_misshapen_csv(path, spec, names, extra)
     return StoredTable(spec, path.name, data, extra, first_row=2)
 
 
 def _headings(path: Path) -> list[str]:
+    """Return the first line that is not empty; Arrow too passes over empty lines."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        try:
-            return next(csv.reader(file))
-        except StopIteration:
-            raise SourceError(f"{path.name} is empty: not even headings are there.", field="source") from None
+        headings = next(filter(None, csv.reader(file)), None)
+    if headings is None:
+        raise SourceError(f"{path.name} is empty: not even headings are there.", field="source")
+    return headings
 
 
 def _has_quotes(path: Path) -> bool:
@@ -209,6 +260,38 @@ def _has_quotes(path: Path) -> bool:
         return False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return content.find(b'"') >= 0
+
+
+def _line_count(path: Path) -> int:
+    """Return how many lines a file has, the last one perhaps without an end."""
+    feeds = returns = 0
+    block = b""
+    with path.open("rb") as file:
+        while more := file.read(_BLOCK):
+            block = more
+            feeds += block.count(b"\n")
+            returns += block.count(b"\r")
+    return (feeds or returns) + (not block.endswith((b"\n", b"\r")))
+
+
+def _refuse_open_quotes(path: Path) -> None:
+    """Raise if a quote is opened and not closed before the next comma or line: it swallows what follows.
+
+    Arrow takes that as a cell with line breaks, and the rows inside it would be gone without a word. So
+    this is asked whenever a file with quotes has other than one line for each row.
+    """
+    begins = 1
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = csv.reader(file, strict=True)
+        try:
+            for _ in rows:
+                begins = rows.line_num + 1
+        except csv.Error as error:
+            raise SourceError(
+                f'{path.name}: the row that begins in line {begins} has a quote (") that is opened and not '
+                f"closed properly ({error}). Inside quotes, write a quote twice.",
+                field="source",
+            ) from None
 
 
 def _refuse_encoding(path: Path) -> None:
@@ -229,12 +312,10 @@ def _read_misshapen_csv(path: Path, spec: MartTable, names: list[str], extra: tu
     """Read a CSV whose rows differ in length: short ones are filled with blanks, long ones cut."""
     rows: list[list[str]] = []
     misshapen = []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        next(reader)
-        for cells in reader:
-            if not cells:
-                continue
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        lines = filter(None, csv.reader(file))
+        next(lines)
+        for cells in lines:
             if len(cells) != len(names):
                 why = f"has {len(cells)} cells, and there are {len(names)} columns"
                 misshapen.append((len(rows) + 2, ",".join(cells), why))

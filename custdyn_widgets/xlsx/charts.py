@@ -24,9 +24,9 @@ from openpyxl.drawing.xdr import XDRPoint2D, XDRPositiveSize2D
 from openpyxl.utils import get_column_letter
 
 from custdyn_widgets.charts import PRESETS, column_colour, one_row_charts, preset_mark
-from custdyn_widgets.points import COLUMNS, Points, points_of
+from custdyn_widgets.charts.points import COLUMNS, Points, points_of
+from custdyn_widgets.charts.vegalite import GREY, PALETTE
 from custdyn_widgets.report import Column, Report
-from custdyn_widgets.vegalite import GREY, PALETTE
 from custdyn_widgets.xlsx.cells import cell_text, styled_cell, text_cell
 from custdyn_widgets.xlsx.table import (
     COUNT_FORMAT,
@@ -44,6 +44,7 @@ _MOST_SERIES = 40  # more cannot be told apart, and a native chart takes at most
 _WIDTH, _HEIGHT = 17.5, 9.5  # centimetres
 _GAP, _ROW = 0.8, 0.55
 _EMU = 360_000  # the format's unit of length, in a centimetre
+_LONGEST_NAME = 28
 _SERIES_WIDTH = 30
 _FEW_PLACES = 31
 _INK, _GRID = "3C4A5A", "D5DBE2"
@@ -81,6 +82,7 @@ def write_charts(book: Any, report: Report) -> None:
     if not drawings:
         return
     data = book.create_sheet(DATA_SHEET)
+    data.sheet_state = "hidden"  # it repeats the Report, and would print as many pages again
     data.column_dimensions["A"].width = 24
     for index in range(max(len(drawing.series) for drawing in drawings)):
         data.column_dimensions[get_column_letter(index + 2)].width = _SERIES_WIDTH
@@ -127,9 +129,12 @@ def _notes(report: Report, drawings: Sequence[Drawing]) -> list[str]:
     if not drawings:
         return [f"A report without rows has nothing to draw. {report.message or ''}".strip()]
     notes = [note for drawing in drawings for note in drawing.points.notes]
+    folded = max(drawing.points.folded for drawing in drawings)
+    if folded:
+        notes.append(f"In grey: {folded:,} more packages, those with the fewest active clients.")
     left_out = max(drawing.left_out for drawing in drawings)
     if left_out:
-        notes.append(f"{left_out:,} smaller series are not drawn; the table has them.")
+        notes.append(f"{left_out:,} of them are not drawn; the table has them.")
     if report.query.time_group and any(row.partial for row in report.rows):
         ends = [row.labels[0] for row in report.rows if row.partial]
         buckets = " and ".join(dict.fromkeys(ends))
@@ -141,14 +146,14 @@ def _write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
     """Write a chart's block (title, headings, a row for each place, a blank one); return the next row."""
     style: dict[str, Any] = {"bold": True, "shade": True, "bottom": "thin"}
     sheet.append([text_cell(sheet, drawing.title, bold=True)])
-    names = [_series_name(name, drawing) for name in drawing.series]
+    names = [_short(name or drawing.columns[0].name) for name in drawing.series]
     headings = [text_cell(sheet, name, **style, align="right") for name in names]
     sheet.append([text_cell(sheet, drawing.points.x, **style), *headings])
     values = {(p.x, p.series): p.y for p in drawing.points.values}
     dates = _dates(drawing, report)
     numbers = [styled_cell(sheet, number_format=_number_format(drawing, report)) for _ in names]
     for index, place in enumerate(drawing.points.places):
-        label = text_cell(sheet, place) if dates is None else _date_cell(sheet, dates[index], report)
+        label = text_cell(sheet, _short(place)) if dates is None else _date_cell(sheet, dates[index], report)
         for cell, name in zip(numbers, drawing.series, strict=True):
             cell.value = values.get((place, name))
         sheet.append([label, *numbers])
@@ -170,8 +175,9 @@ def _dates(drawing: Drawing, report: Report) -> list[date] | None:
     return None if None in dates else [begins for begins in dates if begins is not None]
 
 
-def _series_name(name: str, drawing: Drawing) -> str:
-    return name or drawing.columns[0].name
+def _short(name: str) -> str:
+    """Return a name as charts show it: a long one would leave no room for the picture."""
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
 def _number_format(drawing: Drawing, report: Report) -> str:
@@ -195,6 +201,7 @@ def _chart(data: Any, heading: int, drawing: Drawing, report: Report) -> Any:
     chart.roundedCorners = False
     chart.width, chart.height = _WIDTH, _HEIGHT
     chart.display_blanks = "gap"
+    chart.visible_cells_only = False  # the data's sheet is hidden
     _set_axes(chart, drawing, report)
     _set_legend(chart, drawing)
     if len(drawing.points.places) == 1 or not report.headings:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
-from custdyn_widgets.snapshot_state import read_state
-from custdyn_widgets.snapshots import Problem, Store
+from custdyn_widgets.snapshots.state import read_state
+from custdyn_widgets.snapshots.store import Problem, Store
 
 _SHOWN_ITEMS = 8
 # What could move a terminal's cursor or break a line, in text that comes from data.

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from custdyn_widgets import settings
-from custdyn_widgets.canonical import canonical_json
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.report import Report, Row, Value
-from custdyn_widgets.snapshots import Store
+from custdyn_widgets.snapshots.canonical import canonical_json
+from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.staging import Staging
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from custdyn_widgets.points import COLUMNS, Point, Points
+from custdyn_widgets.charts.points import COLUMNS, Point, Points
 from custdyn_widgets.report import Column
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"

@@ -20,7 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from custdyn_widgets.disk import (
+from custdyn_widgets.errors import (
+    SnapshotDamagedError,
+    SnapshotError,
+    SnapshotNotFoundError,
+    SnapshotUnknownError,
+    shown,
+)
+from custdyn_widgets.snapshots.disk import (
     NotPlainError,
     folder_below,
     make_folder,
@@ -30,15 +37,8 @@ from custdyn_widgets.disk import (
     sync_folder,
     write_folder,
 )
-from custdyn_widgets.errors import (
-    SnapshotDamagedError,
-    SnapshotError,
-    SnapshotNotFoundError,
-    SnapshotUnknownError,
-    shown,
-)
-from custdyn_widgets.manifests import MANIFEST, id_of, is_id, parsed, sealed
-from custdyn_widgets.snapshot_state import read_state
+from custdyn_widgets.snapshots.manifests import MANIFEST, id_of, is_id, parsed, sealed
+from custdyn_widgets.snapshots.state import read_state
 
 _REMEMBERED = 256
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from custdyn_widgets import errors
-from custdyn_widgets.author_cells import author_sections
 from custdyn_widgets.errors import CustDynError, QueryError, RunError, shown
-from custdyn_widgets.freeze import Frozen, publish
-from custdyn_widgets.kernel import NotebookExecution, OutOfTime
-from custdyn_widgets.parameters import (
+from custdyn_widgets.freezing import Frozen, publish
+from custdyn_widgets.notebook.author_cells import author_sections
+from custdyn_widgets.notebook.kernel import NotebookExecution, OutOfTime
+from custdyn_widgets.notebook.parameters import (
     NAMES,
     assigned_names,
     check_names,
@@ -66,7 +66,7 @@ class Template:
 
 def default_template() -> Path:
     """Return the template of the checkout that this package stands in, or the one the package carries."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     beside = package.parent / "templates" / DEFAULT_TEMPLATE
     if (package.parent / "pyproject.toml").is_file() and beside.is_file():
         return beside

@@ -9,8 +9,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from custdyn_widgets.canonical import canonical_json, parse_canonical
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, shown
+from custdyn_widgets.snapshots.canonical import canonical_json, parse_canonical
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from custdyn_widgets.charts.points import COLUMNS, points_of
+from custdyn_widgets.charts.svg import inert_svg
+from custdyn_widgets.charts.vegalite import MARKS, PALETTE, SCHEMA, chart_spec
 from custdyn_widgets.display import printable
 from custdyn_widgets.errors import QueryError
-from custdyn_widgets.points import COLUMNS, points_of
 from custdyn_widgets.report import Column, Report
-from custdyn_widgets.svg import inert_svg
-from custdyn_widgets.vegalite import MARKS, PALETTE, SCHEMA, chart_spec
 
 if TYPE_CHECKING:
     import altair as alt

@@ -11,44 +11,39 @@ data (tags, companies, users, packages) are checked when the report is run.
 
 from __future__ import annotations
 
-import functools
 import json
-import re
-import zoneinfo
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from custdyn_widgets.errors import QueryError
+from custdyn_widgets.query.checks import (
+    CHECKS,
+    CLIENT_TYPES,
+    GROUPS,
+    PRESETS,
+    TIME_GROUPS,
+    YEARS,
+    Period,
+    time_zones,
+    wall_time,
+)
 
-CLIENT_TYPES = ("client", "reseller", "calling_card", "call_shop")
-TIME_GROUPS = ("year", "month", "date")
-GROUPS = (*TIME_GROUPS, "package")
-PRESETS = (
-    "today", "yesterday", "this_week", "last_week", "this_month", "last_month", "this_quarter",
-    "last_quarter", "this_year", "last_year", "last_3_days", "last_7_days", "last_30_days", "last_90_days",
-    "last_12_months",
-)  # fmt: skip
-YEARS = range(1900, 2101)
-ACTIVE_DURATIONS = range(1, 121)
-
-_WALL_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}:\d{2}))?", re.ASCII)
-_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
-_NOT_ZONES = ("posix/", "right/")
-
-
-@dataclass(frozen=True)
-class Period:
-    """A fixed interval, as wall times in the query's time zone; `end` is the last second that counts."""
-
-    start: datetime
-    end: datetime
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the two wall times as text."""
-        return {"start": self.start.isoformat(sep=" "), "end": self.end.isoformat(sep=" ")}
+__all__ = [
+    "CLIENT_TYPES",
+    "GROUPS",
+    "PRESETS",
+    "TIME_GROUPS",
+    "YEARS",
+    "Period",
+    "ReportQuery",
+    "parse_as_of",
+    "read_json",
+    "time_zones",
+    "wall_time",
+]
 
 
 def _meta(label: str, help_text: str, choices: Sequence[str] | None = None) -> dict[str, Any]:
@@ -152,7 +147,7 @@ class ReportQuery:
         given = {name: data[name] for name in names if data.get(name) is not None}
         if "interval" not in given:
             raise QueryError.missing("interval", 'a preset such as "last_month", or {"start": …, "end": …}')
-        return cls(**{name: _CHECKS[name](name, value) for name, value in given.items()})
+        return cls(**{name: CHECKS[name](name, value) for name, value in given.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the query as the JSON object that gives it again; fields left at their defaults included."""
@@ -211,118 +206,6 @@ def _who_words(query: ReportQuery) -> str:
     return kind
 
 
-def wall_time(name: str, value: object, *, end: bool) -> datetime:
-    """Read a wall time `YYYY-MM-DD[ HH:MM:SS]`; a date alone is its first or, at an end, last second."""
-    expected = "a wall time YYYY-MM-DD HH:MM:SS"
-    if not isinstance(value, str):
-        raise QueryError.wrong_type(name, value, expected)
-    match = _WALL_TIME.fullmatch(value)
-    if not match:
-        raise QueryError.wrong_type(name, value, expected)
-    try:
-        wall = datetime.fromisoformat(f"{match[1]} {match[2] or ('23:59:59' if end else '00:00:00')}")
-    except ValueError:
-        raise QueryError.invalid(name, value, "is not a date and time of the calendar") from None
-    if wall.year not in YEARS:
-        raise QueryError.invalid(name, value, f"is not in the years {YEARS[0]} to {YEARS[-1]}")
-    return wall
-
-
-@functools.cache
-def time_zones() -> tuple[str, ...]:
-    """Return the IANA names that a query may use, sorted."""
-    names = zoneinfo.available_timezones() - {"localtime", "Factory", "posixrules"}
-    return tuple(sorted(n for n in names if not n.startswith(_NOT_ZONES)))
-
-
-def _interval(name: str, value: object) -> str | Period:
-    if isinstance(value, str):
-        return _choice(name, value, PRESETS)
-    if not isinstance(value, Mapping):
-        raise QueryError.wrong_type(name, value, 'a preset\'s name or {"start": …, "end": …}')
-    for key in value:
-        if key not in ("start", "end"):
-            raise QueryError.unknown_field(f"{name}.{key}", ["interval.start", "interval.end"])
-    for key in ("start", "end"):
-        if value.get(key) is None:
-            raise QueryError.missing(f"{name}.{key}", "a wall time YYYY-MM-DD HH:MM:SS")
-    period = Period(
-        wall_time(f"{name}.start", value["start"], end=False),
-        wall_time(f"{name}.end", value["end"], end=True),
-    )
-    if period.start > period.end:
-        raise QueryError.invalid(f"{name}.start", value["start"], f"is after the end {value['end']!r}")
-    return period
-
-
-def _choice(name: str, value: object, allowed: Sequence[str]) -> str:
-    if not isinstance(value, str):
-        raise QueryError.wrong_type(name, value, "text")
-    if value not in allowed:
-        raise QueryError.not_allowed(name, value, allowed)
-    return value
-
-
-def _texts(name: str, value: object) -> tuple[str, ...]:
-    if (
-        isinstance(value, str)
-        or not isinstance(value, Sequence)
-        or not all(isinstance(v, str) for v in value)
-    ):
-        raise QueryError.wrong_type(name, value, "a list of texts")
-    return tuple(dict.fromkeys(value))
-
-
-def _group_by(name: str, value: object) -> tuple[str, ...]:
-    chosen = _texts(name, value)
-    for group in chosen:
-        _choice(name, group, GROUPS)
-    times = [g for g in chosen if g in TIME_GROUPS]
-    if len(times) > 1:
-        raise QueryError.invalid(name, value, "has more than one of year, month and date")
-    return tuple(g for g in GROUPS if g in chosen)
-
-
-def _zone(name: str, value: object) -> str:
-    return _choice(name, value, time_zones())
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise QueryError.wrong_type(name, value, "true or false")
-    return value
-
-
-def _currency(name: str, value: object) -> str:
-    if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
-        raise QueryError.wrong_type(name, value, "an ISO 4217 code of three capital letters, such as USD")
-    return value
-
-
-def _months(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise QueryError.wrong_type(name, value, "a whole number of months")
-    if value not in ACTIVE_DURATIONS:
-        raise QueryError.invalid(name, value, "is not between 1 and 120 months")
-    return value
-
-
-_CHECKS: dict[str, Callable[[str, object], Any]] = {
-    "interval": _interval,
-    "timezone": _zone,
-    "client_type": lambda name, value: _choice(name, value, (*CLIENT_TYPES, "all")),
-    "client_tags": _texts,
-    "tags_match": lambda name, value: _choice(name, value, ("any", "all")),
-    "company": _texts,
-    "include_descendants": _flag,
-    "owner_user": _texts,
-    "package": _texts,
-    "group_by": _group_by,
-    "currency": _currency,
-    "active_duration": _months,
-}
-
-
 def read_json(path: Path) -> object:
     """Return the value of a strict JSON file: no key twice, no NaN.
 
@@ -379,11 +262,3 @@ def parse_as_of(value: str | datetime | None) -> datetime:
         return instant.astimezone(UTC).replace(microsecond=0)
     except OverflowError:
         raise QueryError.invalid("as_of", str(value), "is outside the calendar") from None
-
-
-def demo_query(as_of: datetime) -> ReportQuery:
-    """Return the query of the demo report: clients by month, over the three years before `as_of`."""
-    months = as_of.year * 12 + as_of.month - 1
-    first = datetime((months - 35) // 12, (months - 35) % 12 + 1, 1)
-    after = datetime((months + 1) // 12, (months + 1) % 12 + 1, 1)
-    return ReportQuery(interval=Period(first, after - timedelta(seconds=1)))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from custdyn_widgets.canonical import parse_canonical
-from custdyn_widgets.disk import NotPlainError, folder_below, plain_file, reason
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError
+from custdyn_widgets.snapshots.canonical import parse_canonical
+from custdyn_widgets.snapshots.disk import NotPlainError, folder_below, plain_file, reason
 
 
 @dataclass(frozen=True)
