@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constr
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab serve test quick check format bench clean
+.PHONY: help demo lab serve test quick check format bench pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ format: $(VENV)/.test-ready ## Format the code
 
 bench: $(VENV)/.test-ready ## Time reports beside DuckDB SQL and pandas (ROWS=1000000)
 	@$(BIN)/python -m tests.bench --rows $(or $(ROWS),1000000)
+
+pictures: $(VENV)/.test-ready ## Draw the pictures of the README again
+	@$(BIN)/python -m tests.browser.pictures
 
 clean: ## Remove what the targets made, but no snapshot
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -119,7 +119,9 @@ _as_of_option = click.option(
 @_source_option
 @_query_options
 @_as_of_option
-@click.option("--format", "form", type=click.Choice(_FORMATS), default="table", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(_FORMATS), default="table", show_default=True, help="What to print."
+)
 @click.option("--output", "-o", type=_FOLDER, help="Write to this file instead of stdout.")
 @click.option("--total", is_flag=True, help="Add the Total to a CSV.")
 @click.option("--freeze", "frozen", is_flag=True, help="Freeze the report into a snapshot and say its link.")
