@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import mmap
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".csv", ".parquet")
 _BLOCK = 2**20
+_NO_TEXT = pa.array([], pa.large_string())
 _WRITTEN_OUT = 100  # digits of a Decimal that are written out; one beyond keeps its exponent
 
 
@@ -204,19 +206,25 @@ def _read_parquet(path: Path, spec: MartTable) -> StoredTable:
         _refuse_doubled(names, spec, path.name)
         known = [name for name in spec.column_names if name in names]
         data = file.read(columns=known, use_threads=True)
-    data.validate(full=True)  # that text is UTF-8, which whoever wrote the file need not have seen to
+    for name in known:
+        try:
+            data.column(name).validate(full=True)  # text need not be UTF-8: who wrote it may not have looked
+        except pa.ArrowInvalid as error:
+            raise SourceError(f"{path.name}, column {name}: {error}", field=name) from error
     extra = tuple(name for name in names if name not in spec.column_names)
     return StoredTable(spec, path.name, data, extra)
 
 
 def _read_csv(path: Path, spec: MartTable) -> StoredTable:
-    names = _headings(path)
+    names, *below = _first_rows(path)
     _refuse_doubled(names, spec, path.name)
     known = [name for name in names if name in spec.column_names]
     extra = tuple(name for name in names if name not in spec.column_names)
     if not known:  # Arrow would read every column, and guess at types
         _refuse_encoding(path)
         return StoredTable(spec, path.name, pa.table({}), extra, first_row=2)
+    if not below:
+        return StoredTable(spec, path.name, pa.table(dict.fromkeys(known, _NO_TEXT)), extra, first_row=2)
     quoted = _has_quotes(path)
     invalid: list[object] = []
 
@@ -245,13 +253,13 @@ def _read_csv(path: Path, spec: MartTable) -> StoredTable:
     return StoredTable(spec, path.name, data, extra, first_row=2)
 
 
-def _headings(path: Path) -> list[str]:
-    """Return the first line that is not empty; Arrow too passes over empty lines."""
+def _first_rows(path: Path) -> list[list[str]]:
+    """Return the headings and the row below, if there is one; Arrow too passes over empty lines."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        headings = next(filter(None, csv.reader(file)), None)
-    if headings is None:
+        rows = list(itertools.islice(filter(None, csv.reader(file)), 2))
+    if not rows:
         raise SourceError(f"{path.name} is empty: not even headings are there.", field="source")
-    return headings
+    return rows
 
 
 def _has_quotes(path: Path) -> bool:
