@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.errors import MartError, nearest, shown
 from custdyn_widgets.mart import values
-from custdyn_widgets.mart.files import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import MartColumn
+from custdyn_widgets.mart.stored import StoredMart, StoredTable
 
 _LISTED = 20
 

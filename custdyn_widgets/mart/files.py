@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import itertools
-import mmap
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,55 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
 from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.csv_files import read_csv
 from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
+from custdyn_widgets.mart.stored import StoredMart, StoredTable, refuse_doubled
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SUFFIXES = (".csv", ".parquet")
-_BLOCK = 2**20
-_NO_TEXT = pa.array([], pa.large_string())
 _WRITTEN_OUT = 100  # digits of a Decimal that are written out; one beyond keeps its exponent
-
-
-@dataclass(frozen=True)
-class StoredTable:
-    """A table as stored.
-
-    Attributes
-    ----------
-    spec
-        What the table should be.
-    origin
-        Its file's name, or the table's name for a DataFrame.
-    data
-        The known columns, one chunk each, as the file types them.
-    extra
-        Names of columns that the mart does not know; they are ignored.
-    first_row
-        The number of its first row as a person counts it: a CSV's headings are row 1.
-    misshapen
-        Rows of a CSV with too many or too few cells: (row, text, why).
-    """
-
-    spec: MartTable
-    origin: str
-    data: pa.Table
-    extra: tuple[str, ...] = ()
-    first_row: int = 1
-    misshapen: tuple[tuple[int, str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class StoredMart:
-    """The tables of a source, and its name."""
-
-    name: str
-    tables: Mapping[str, StoredTable]
 
 
 def mart_files(folder: Path) -> dict[str, Path]:
@@ -126,7 +87,7 @@ def read_folder(folder: Path) -> StoredMart:
     files = mart_files(folder)
     tables = {}
     for name, path in files.items():
-        read = _read_csv if path.suffix == ".csv" else _read_parquet
+        read = read_csv if path.suffix == ".csv" else _read_parquet
         try:
             tables[name] = read(path, TABLES[name])
         except (OSError, pa.ArrowException, csv.Error) as error:
@@ -156,16 +117,10 @@ def _from_frame(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
             f"The table {spec.name!r} must be a pandas DataFrame, not {shown(frame)}.", field="source"
         )
     names = list(frame.columns)
-    _refuse_doubled(names, spec, f"The DataFrame {spec.name}")
+    refuse_doubled(names, spec, f"The DataFrame {spec.name}")
     columns = {c.name: _frame_column(frame[c.name], c.kind) for c in spec.columns if c.name in names}
     extra = tuple(str(c) for c in names if c not in spec.column_names)
     return StoredTable(spec, spec.name, pa.table(columns), extra)
-
-
-def _refuse_doubled(names: Sequence[object], spec: MartTable, whose: str) -> None:
-    for name in spec.column_names:
-        if names.count(name) > 1:
-            raise SourceError(f"{whose} has the column {name!r} twice.", field=name)
 
 
 def _frame_column(series: pd.Series[Any], kind: Kind) -> pa.Array:
@@ -203,7 +158,7 @@ def _value_text(value: object) -> str | None:
 def _read_parquet(path: Path, spec: MartTable) -> StoredTable:
     with pa.parquet.ParquetFile(path) as file:
         names = file.schema_arrow.names
-        _refuse_doubled(names, spec, path.name)
+        refuse_doubled(names, spec, path.name)
         known = [name for name in spec.column_names if name in names]
         data = file.read(columns=known, use_threads=True)
     for name in known:
@@ -213,124 +168,3 @@ def _read_parquet(path: Path, spec: MartTable) -> StoredTable:
             raise SourceError(f"{path.name}, column {name}: {error}", field=name) from error
     extra = tuple(name for name in names if name not in spec.column_names)
     return StoredTable(spec, path.name, data, extra)
-
-
-def _read_csv(path: Path, spec: MartTable) -> StoredTable:
-    names, *below = _first_rows(path)
-    _refuse_doubled(names, spec, path.name)
-    known = [name for name in names if name in spec.column_names]
-    extra = tuple(name for name in names if name not in spec.column_names)
-    if not known:  # Arrow would read every column, and guess at types
-        _refuse_encoding(path)
-        return StoredTable(spec, path.name, pa.table({}), extra, first_row=2)
-    if not below:
-        return StoredTable(spec, path.name, pa.table(dict.fromkeys(known, _NO_TEXT)), extra, first_row=2)
-    quoted = _has_quotes(path)
-    invalid: list[object] = []
-
-    def note(row: object) -> str:
-        invalid.append(row)
-        return "skip"
-
-    options = {
-        "parse_options": pa.csv.ParseOptions(newlines_in_values=quoted, invalid_row_handler=note),
-        "convert_options": pa.csv.ConvertOptions(
-            column_types={name: pa.large_string() for name in known},
-            include_columns=known,
-            strings_can_be_null=False,
-        ),
-    }
-    try:
-        data = pa.csv.read_csv(path, **options)
-    except pa.ArrowInvalid:
-        _refuse_encoding(path)
-        _refuse_open_quotes(path)
-        raise
-    if quoted and _line_count(path) != data.num_rows + len(invalid) + 1:
-        _refuse_open_quotes(path)
-    if invalid:  # rare: rows must be counted to be named, so read them one by one
-        return _read_misshapen_csv(path, spec, names, extra)
-    return StoredTable(spec, path.name, data, extra, first_row=2)
-
-
-def _first_rows(path: Path) -> list[list[str]]:
-    """Return the headings and the row below, if there is one; Arrow too passes over empty lines."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = list(itertools.islice(filter(None, csv.reader(file)), 2))
-    if not rows:
-        raise SourceError(f"{path.name} is empty: not even headings are there.", field="source")
-    return rows
-
-
-def _has_quotes(path: Path) -> bool:
-    """Return whether a cell may hold a line break; without any quote the file is read in parallel."""
-    if path.stat().st_size == 0:
-        return False
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(b'"') >= 0
-
-
-def _line_count(path: Path) -> int:
-    """Return how many lines a file has, the last one perhaps without an end."""
-    feeds = returns = 0
-    block = b""
-    with path.open("rb") as file:
-        while more := file.read(_BLOCK):
-            block = more
-            feeds += block.count(b"\n")
-            returns += block.count(b"\r")
-    return (feeds or returns) + (not block.endswith((b"\n", b"\r")))
-
-
-def _refuse_open_quotes(path: Path) -> None:
-    """Raise if a quote is opened and not closed before the next comma or line: it swallows what follows.
-
-    Arrow takes that as a cell with line breaks, and the rows inside it would be gone without a word. So
-    this is asked whenever a file with quotes has other than one line for each row.
-    """
-    begins = 1
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = csv.reader(file, strict=True)
-        try:
-            for _ in rows:
-                begins = rows.line_num + 1
-        except csv.Error as error:
-            raise SourceError(
-                f'{path.name}: the row that begins in line {begins} has a quote (") that is opened and not '
-                f"closed properly ({error}). Inside quotes, write a quote twice.",
-                field="source",
-            ) from None
-
-
-def _refuse_encoding(path: Path) -> None:
-    """Raise for the first line that is not UTF-8."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise SourceError(
-                    f"{path.name}, line {number}: byte {line[error.start]:#04x} is not UTF-8. Save it as "
-                    "UTF-8.",
-                    field="source",
-                ) from None
-
-
-def _read_misshapen_csv(path: Path, spec: MartTable, names: list[str], extra: tuple[str, ...]) -> StoredTable:
-    """Read a CSV whose rows differ in length: short ones are filled with blanks, long ones cut."""
-    rows: list[list[str]] = []
-    misshapen = []
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = filter(None, csv.reader(file))
-        next(lines)
-        for cells in lines:
-            if len(cells) != len(names):
-                why = f"has {len(cells)} cells, and there are {len(names)} columns"
-                misshapen.append((len(rows) + 2, ",".join(cells), why))
-            rows.append((cells + [""] * len(names))[: len(names)])
-    columns = {
-        name: pa.array([row[i] for row in rows], pa.large_string())
-        for i, name in enumerate(names)
-        if name in spec.column_names
-    }
-    return StoredTable(spec, path.name, pa.table(columns), extra, first_row=2, misshapen=tuple(misshapen))
