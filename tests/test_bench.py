@@ -6,10 +6,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from bench import duckdb_sql, naive_pandas, ours
-from bench.ledger import write_mart
-from bench.question import QUESTIONS
-from bench.runner import TablesDifferError, compare
+
+from tests.bench import duckdb_sql, naive_pandas, ours
+from tests.bench.ledger import write_mart
+from tests.bench.question import QUESTIONS
+from tests.bench.runner import TablesDifferError, compare
 
 ROWS = 5_000
 

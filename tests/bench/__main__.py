@@ -17,16 +17,17 @@ from .runner import STEPS, TablesDifferError, prepared
 def main() -> int:
     """Run the benchmark; 1 if tables differ or a contender failed."""
     options = _options()
+    setting = _setting(options)
     try:
         with prepared(options.rows, options.seed, options.shuffled, options.mart, _say) as runner:
             figures = runner.measure(STEPS, options.repeat, _say)
     except TablesDifferError as error:
         print(f"The tables differ, so there are no figures. {error}", file=sys.stderr)
         return 1
-    setting = _setting(options)
     print(f"{options.rows:,} ledger rows, {setting['clients']:,} clients, medians of {options.repeat} turns")
-    print(f"{setting['cores']} cores, Python {setting['python']}, {setting['versions']}")
-    print("All tables agree in every cell.\n")
+    print(f"{setting['cores']} cores, load {setting['load']} at the start, {setting['versions']}")
+    silent = sorted({f.step.contender for f in figures if f.missing})
+    print("All tables agree in every cell" + (f"; none from: {', '.join(silent)}.\n" if silent else ".\n"))
     for line in (*figure_lines(figures), "", *ratio_lines(figures)):
         print(line)
     if options.json:
@@ -62,8 +63,9 @@ def _setting(options: argparse.Namespace) -> dict[str, object]:
         "shuffled": options.shuffled,
         "repeat": options.repeat,
         "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": ", ".join(f"{name} {metadata.version(name)}" for name in libraries),
+        "load": round(os.getloadavg()[0], 1),
+        "versions": f"Python {platform.python_version()}, "
+        + ", ".join(f"{name} {metadata.version(name)}" for name in libraries),
     }
 
 

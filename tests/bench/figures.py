@@ -45,20 +45,20 @@ def ratios() -> Iterator[Ratio]:
 
 def figure_lines(figures: Sequence[Figure]) -> Iterator[str]:
     """Yield the table of figures: medians of seconds, the largest peak of memory."""
-    yield f"{'':46}{'process':>10}{'first call':>12}{'warm call':>12}{'peak':>12}"
+    yield f"{'':40}{'process':>10}{'all cores':>12}{'first call':>12}{'warm call':>12}{'peak':>11}"
     question = None
     for figure in figures:
         if figure.step.question not in (question, ""):
             question = figure.step.question
             yield question
-        line = f"  {figure.step.name:44}"
+        line = f"  {figure.step.name:38}"
         if figure.missing:
             yield f"{line}not available: {figure.missing}"
             continue
-        for what, width in (("process", 10), ("first_call", 12), ("warm", 12)):
+        for what, width in (("process", 10), ("processor", 12), ("first_call", 12), ("warm", 12)):
             value = figure.median(what)
             line += f"{'–':>{width}}" if value is None else f"{value:>{width - 2}.3f} s"
-        yield f"{line}{figure.median('peak_mb') or 0:>9,.0f} MB"
+        yield f"{line}{figure.median('peak_mb') or 0:>8,.0f} MB"
 
 
 def ratio_lines(figures: Sequence[Figure]) -> Iterator[str]:

@@ -57,10 +57,22 @@ class Step:
 
 @dataclass
 class Figure:
-    """What was measured: seconds of whole processes, of calls in warm ones, MB at the peak; or why not."""
+    """What was measured, a value for each turn; or why it is missing.
+
+    Attributes
+    ----------
+    process, processor
+        Seconds of a whole process with one call, imports included: on the clock, and of all cores together
+        (which other work on the machine disturbs less).
+    first_call, warm
+        Seconds of the first and of later calls in a process, imports not included.
+    peak_mb
+        The largest resident memory of the process with one call, in MB.
+    """
 
     step: Step
     process: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
     first_call: list[float] = field(default_factory=list)
     warm: list[float] = field(default_factory=list)
     peak_mb: list[float] = field(default_factory=list)
@@ -83,12 +95,12 @@ class TablesDifferError(Exception):
 MONTHS, DAYS, *FILTERED = QUESTIONS
 STEPS = (
     Step("naive pandas, report", "naive_pandas", MONTHS, warm=False),
-    Step("DuckDB SQL, checks and report", "duckdb_sql", MONTHS, ("check", "report")),
+    Step("DuckDB SQL, checks and report", "duckdb_sql", MONTHS, ("check", "report"), warm=False),
     Step("DuckDB SQL, report", "duckdb_sql", MONTHS),
     Step("ours, facts", "ours", "", ("check",), empty_cache=True, warm=False),
     Step("ours, facts and first report", "ours", MONTHS, empty_cache=True, warm=False),
     Step("ours, report on cached facts", "ours", MONTHS),
-    Step("DuckDB SQL, checks and report", "duckdb_sql", DAYS, ("check", "report")),
+    Step("DuckDB SQL, checks and report", "duckdb_sql", DAYS, ("check", "report"), warm=False),
     Step("DuckDB SQL, report", "duckdb_sql", DAYS),
     Step("ours, facts and first report", "ours", DAYS, empty_cache=True, warm=False),
     Step("ours, report on cached facts", "ours", DAYS),
@@ -98,6 +110,15 @@ STEPS = (
         for title, contender in (("DuckDB SQL", "duckdb_sql"), ("ours", "ours"))
     ),
 )
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a process took: seconds on the clock, seconds of all cores, MB at the peak."""
+
+    seconds: float
+    processor: float
+    peak_mb: float
 
 
 class Runner:
@@ -152,13 +173,14 @@ class Runner:
         step = figure.step
         job = {"contender": step.contender, "steps": step.steps, "question": step.question}
         with self._cache(step) as cache:
-            done, seconds, peak = self._child({**job, "calls": 1}, cache)
-        figure.process.append(seconds)
+            done, spent = self._child({**job, "calls": 1}, cache)
+        figure.process.append(spent.seconds)
+        figure.processor.append(spent.processor)
         figure.first_call.append(done["seconds"][0])
-        figure.peak_mb.append(peak)
+        figure.peak_mb.append(spent.peak_mb)
         if step.warm:
             with self._cache(step) as cache:
-                again, _, _ = self._child({**job, "calls": WARM_CALLS}, cache)
+                again, _ = self._child({**job, "calls": WARM_CALLS}, cache)
             figure.warm += again["seconds"][1:]
             compare(step.question, (step.name, done["table"]), (f"{step.name}, again", again["table"]))
         table: list[list[str]] = done["table"]
@@ -172,8 +194,8 @@ class Runner:
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             yield Path(folder)
 
-    def _child(self, job: dict[str, Any], cache: Path) -> tuple[dict[str, Any], float, float]:
-        """Run a job; return its answer, the seconds of the whole process and its peak memory in MB."""
+    def _child(self, job: dict[str, Any], cache: Path) -> tuple[dict[str, Any], Spent]:
+        """Run a job; return its answer and what the process took."""
         env = {**os.environ, "CUSTDYN_CACHE": str(cache)}
         package = Path(__file__).parent
         command = [sys.executable, "-m", f"{package.name}.child", json.dumps({**job, "mart": str(self.mart)})]
@@ -191,7 +213,8 @@ class Runner:
             if process.returncode:
                 last = errors.read().decode(errors="replace").strip().splitlines()[-1:]
                 raise ChildError(f"exit {process.returncode}: {last[0] if last else 'no message'}")
-            return json.loads(out.read()), seconds, usage.ru_maxrss * 1024 / 1e6
+            spent = Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
+            return json.loads(out.read()), spent
 
 
 class ChildError(Exception):
