@@ -144,7 +144,7 @@ def to_instant(wall: datetime, zone: zoneinfo.ZoneInfo) -> int:
 
 def to_text(instant: int) -> str:
     """Return an instant as ISO 8601 in UTC, e.g. `2021-10-31T23:00:00Z`."""
-    return (EPOCH + timedelta(seconds=instant)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (EPOCH + timedelta(seconds=instant)).replace(tzinfo=None).isoformat() + "Z"
 
 
 def utc_date(instant: int) -> date:

@@ -257,6 +257,8 @@ def parse_as_of(value: str | datetime | None) -> datetime:
             ) from None
     if isinstance(value, date) and not isinstance(value, datetime):
         raise QueryError.wrong_type("as_of", value, "an instant with a time of day")
+    if not isinstance(value, datetime) or value != value:  # pandas' NaT is a datetime, and never itself
+        raise QueryError.wrong_type("as_of", value, "an ISO 8601 text or a datetime")
     instant = value.replace(tzinfo=UTC) if value.tzinfo is None else value
     try:
         return instant.astimezone(UTC).replace(microsecond=0)
