@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ _TIME_HEADINGS = {"year": "Year", "month": "Month", "date": "Date"}
 PACKAGE_HEADING = "Package Name"
 NO_PACKAGE, OTHER_PACKAGES = "(no package)", "(other)"
 _DAY = 86_400
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)  # the usual one rounds to 28 digits
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class _Asked:
 
 
 def run_report(
-    query: ReportQuery,
+    query: ReportQuery | Mapping[str, Any],
     source: Source,
     *,
     as_of: str | datetime | None = None,
@@ -63,7 +65,7 @@ def run_report(
     Parameters
     ----------
     query
-        What is asked.
+        What is asked: a `ReportQuery`, or the JSON object of one.
     source
         A folder of CSV or Parquet files, `demo`, or a dict of DataFrames by the names of the tables.
     as_of
@@ -80,13 +82,15 @@ def run_report(
     Raises
     ------
     QueryError
-        If the query names what the data does not have.
+        If a field's value is none that it takes, or names what the data does not have.
     SourceError, MartError
         If the source cannot be read or has faults.
     RateError
         If a conversion needs a quote that is missing.
     """
     began = time.monotonic()
+    # A query built by hand is checked here, and so is every other.
+    query = ReportQuery.from_dict(query.to_dict() if isinstance(query, ReportQuery) else query)
     instant = parse_as_of(as_of)
     mart = open_mart(source)
     asked = _place(query, mart.facts, instant)
@@ -239,7 +243,7 @@ def _six_places(amount: Fraction) -> Decimal:
     millionths, rest = divmod(amount.numerator * 10**6, amount.denominator)
     if 2 * rest > amount.denominator or (2 * rest == amount.denominator and millionths % 2):
         millionths += 1
-    return Decimal(f"{millionths}E-6")  # built from text: arithmetic would round to 28 digits
+    return Decimal(millionths).scaleb(-6, _EXACT)
 
 
 def _text_or_none(instant: int | None) -> str | None:

@@ -25,7 +25,7 @@ from typing import Any
 
 import pandas as pd
 
-from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.errors import CustDynError, shown
 from custdyn_widgets.report import Column, Unit
 
 MetricFunction = Callable[[pd.DataFrame], pd.DataFrame]
@@ -49,6 +49,12 @@ class Metric:
         """
         result = self.function(lines.copy())
         labels = [c.label for c in self.columns]
+        if not isinstance(result, pd.DataFrame):
+            raise CustDynError(
+                f"The metric {self.group!r} must return a DataFrame with the columns {labels}, not "
+                f"{shown(result)}.",
+                field=self.group,
+            )
         if list(result.columns) != labels or not result.index.equals(lines.index):
             raise CustDynError(
                 f"The metric {self.group!r} must return the columns {labels} on the index of its lines, "
@@ -61,10 +67,11 @@ class Metric:
     def _exact(self, column: Column, value: object) -> int | Fraction | None:
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value
-        if column.unit == "money" and isinstance(value, (Fraction, Decimal)):
-            return Fraction(value)
+        finite = isinstance(value, Fraction) or (isinstance(value, Decimal) and value.is_finite())
+        if column.unit == "money" and finite:
+            return Fraction(value)  # type: ignore[arg-type]  # one of the two
         raise CustDynError(
-            f"The metric {column.name!r} returned {value!r}; a {column.unit} must be "
+            f"The metric {column.name!r} returned {shown(value)}; a {column.unit} must be "
             + ("an int." if column.unit == "count" else "an int, a Fraction or a Decimal, never a float."),
             field=column.name,
         )
@@ -94,7 +101,21 @@ def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecora
         The upper level of the columns' heading.
     columns
         Label, unit (`count` or `money`) and definition of each column, in order.
+
+    Raises
+    ------
+    CustDynError
+        If a label is there twice, or a unit is neither.
     """
+    labels = [label for label, _, _ in columns]
+    if len(set(labels)) < len(labels):
+        raise CustDynError(f"The metric {group!r} has two columns of one name: {labels}.", field=group)
+    for label, unit, _ in columns:
+        if unit not in ("count", "money"):
+            raise CustDynError(
+                f"The metric {group!r}: the unit of {label!r} must be count or money, not {shown(unit)}.",
+                field=group,
+            )
 
     def register(function: MetricFunction) -> MetricFunction:
         METRICS[group] = Metric(group, tuple(Column(group, *c) for c in columns), function)

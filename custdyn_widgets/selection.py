@@ -81,7 +81,7 @@ def package_codes(facts: Facts, wanted: Sequence[str]) -> tuple[int, ...]:
     for given in wanted:
         ids = [given] if given in by_id else by_name.get(given, [])
         if not ids:
-            raise QueryError.not_in_mart("package", given, "package", [*by_id, *by_name])
+            raise QueryError.not_in_mart("package", given, "package", list(by_id | by_name))
         if len(ids) > 1:
             raise QueryError.invalid(
                 "package", given, f"is the name of several packages; give an id: {', '.join(map(shown, ids))}"
