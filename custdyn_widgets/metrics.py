@@ -67,9 +67,10 @@ class Metric:
     def _exact(self, column: Column, value: object) -> int | Fraction | None:
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value
-        finite = isinstance(value, Fraction) or (isinstance(value, Decimal) and value.is_finite())
-        if column.unit == "money" and finite:
-            return Fraction(value)  # type: ignore[arg-type]  # one of the two
+        if column.unit == "money" and isinstance(value, Fraction):
+            return value
+        if column.unit == "money" and isinstance(value, Decimal) and value.is_finite():
+            return Fraction(value)
         raise CustDynError(
             f"The metric {column.name!r} returned {shown(value)}; a {column.unit} must be "
             + ("an int." if column.unit == "count" else "an int, a Fraction or a Decimal, never a float."),
