@@ -21,6 +21,7 @@ from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.query import ReportQuery, read_json
 
 if TYPE_CHECKING:
+    from custdyn_widgets.freezing import Frozen
     from custdyn_widgets.report import Report
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -192,15 +193,15 @@ def _freeze(report: Report) -> None:
     from custdyn_widgets.freezing import freeze
 
     frozen = freeze(report)
-    _tell(frozen.page, frozen.link)
+    _tell_page(frozen)
+    say(f"Link: {frozen.link}")
 
 
-def _tell(page: Path | None, link: str | None) -> None:
-    """Say where a snapshot's page is, and its link."""
-    say(f"Page: {page}")
-    say(f"Link: {link}")
+def _tell_page(frozen: Frozen) -> None:
+    """Say where a snapshot's page is, and what answers its link."""
+    say(f"Page: {frozen.page}")
     if settings.load().share_url is None:
-        say('      (it opens while "custdyn serve" runs)')
+        say('The link opens while "custdyn serve" runs:')
 
 
 @main.command("run")
@@ -235,7 +236,7 @@ def run_command(
     given: dict[str, Any] = {**_asked(query_file, options), **dict(parameter)}
     given.update({name: value for name, value in (("source", source), ("as_of", as_of)) if value is not None})
     frozen = run_template(template, given, settings=settings.load(), timeout_s=timeout, progress=say)
-    _tell(frozen.page, frozen.link)
+    _tell_page(frozen)
     click.echo(frozen.link)
 
 
@@ -256,7 +257,7 @@ def demo_command(as_of: str | None) -> None:
     report = run_report(demo_query(instant), folder, as_of=instant)
     say("Drawing the page …")
     frozen = freeze(report)
-    _tell(frozen.page, frozen.link)
+    _tell_page(frozen)
     click.echo(frozen.link)
 
 
