@@ -177,15 +177,23 @@ def _formatted(report: Report, form: str, total: bool) -> bytes:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is never there half."""
+    """Write a file so that it is never there half; a pipe or a device takes the bytes as it is."""
+    aside = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as aside:
-            aside.write(data)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            path.write_bytes(data)
+            return
+        path = path.resolve()  # what a link leads to is written, and the link stays
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            aside = Path(file.name)
+            file.write(data)
         mask = os.umask(0)
         os.umask(mask)
-        Path(aside.name).chmod(0o666 & ~mask)
-        Path(aside.name).replace(path)
+        aside.chmod(0o666 & ~mask)
+        aside.replace(path)
     except OSError as error:
+        if aside:
+            aside.unlink(missing_ok=True)
         raise CustDynError(f"{path} cannot be written: {error.strerror}.", field="output") from error
 
 
