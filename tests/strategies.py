@@ -23,6 +23,10 @@ ZONES = (
     "America/Havana", "Antarctica/Troll", "Atlantic/Azores", "Asia/Tehran",
     "Pacific/Chatham", "America/Caracas",
 )  # fmt: skip
+MIDNIGHT_ZONES = (
+    "America/St_Johns", "America/Goose_Bay", "America/Sao_Paulo", "Asia/Beirut", "America/Havana",
+    "America/Asuncion", "Pacific/Apia", "Africa/Cairo",
+)  # fmt: skip
 PRESETS = (
     "today", "yesterday", "this_week", "last_week", "this_month", "last_month",
     "this_quarter", "last_quarter", "this_year", "last_year", "last_3_days", "last_7_days", "last_30_days",
@@ -53,6 +57,7 @@ PACKAGES = {
     "P3": "Basic",
     "Basic+": "P1",
 }  # a name twice, and a name that is an id
+DURATIONS = (1, 1, 2, 3, 3, 6, 12, 13, 120)  # months
 SECOND = timedelta(seconds=1)
 AROUND = tuple(timedelta(microseconds=m) for m in (0, 0, 0, -1, 1, -500_000, 500_000, -1_000_000, 1_000_000))
 
@@ -123,36 +128,59 @@ def questions(draw: st.DrawFn) -> tuple[dict[str, Any], datetime]:
     zone = draw(st.sampled_from(ZONES))
     anchor = draw(st.sampled_from((*clock_changes(zone), *ORDINARY)))
     unit = draw(st.sampled_from(("date", "date", "month", "month", "year", None)))
-    query: dict[str, Any] = {
-        "timezone": zone,
-        "active_duration": draw(st.sampled_from((1, 1, 2, 3, 3, 6, 12, 13, 120))),
-    }
-    close = st.sampled_from(
-        (0, 0, 1, -1, 600, -600, 1800, 3599, 3600, 3601, 5400, 7200, -3600, 86400, -86400)
+    close = draw(
+        st.sampled_from((0, 0, 1, -1, 600, -600, 1800, 3599, 3600, 3601, 5400, 7200, -3600, 86400, -86400))
     )
     if draw(st.integers(0, 2)) == 0:
-        query["interval"] = draw(
-            st.sampled_from([p for p in PRESETS if unit != "date" or p not in LONG_PRESETS])
-        )
-        as_of = anchor + draw(close) * SECOND
+        interval: Any = draw(st.sampled_from([p for p in PRESETS if unit != "date" or p not in LONG_PRESETS]))
+        as_of = anchor
     else:
         start, end = sorted((draw(wall_times(zone, anchor, unit)), draw(wall_times(zone, anchor, unit))))
-        query["interval"] = {"start": str(start), "end": str(end)}
+        interval = {"start": str(start), "end": str(end)}
         ends = oracle.resolve(end + SECOND, ZoneInfo(zone))
-        as_of = (
-            draw(
-                st.sampled_from((ends + timedelta(days=400), ends + timedelta(days=400), ends, ends, anchor))
-            )
-            + draw(close) * SECOND
+        as_of = draw(
+            st.sampled_from((ends + timedelta(days=400), ends + timedelta(days=400), ends, ends, anchor))
         )
-    grouping = [*([unit] if unit else []), *(["package"] if draw(st.booleans()) else [])]
-    if grouping != ["month"] or draw(st.booleans()):
-        query["group_by"] = draw(st.permutations(grouping))
-    return query, as_of + draw(st.sampled_from((0, 0, 1, 999_999))) * timedelta(microseconds=1)
+    query = {"timezone": zone, "interval": interval, "active_duration": draw(st.sampled_from(DURATIONS))}
+    groups = [*([unit] if unit else []), *(["package"] if draw(st.booleans()) else [])]
+    if groups != ["month"] or draw(st.booleans()):
+        query["group_by"] = draw(st.permutations(groups))
+    return query, as_of + close * SECOND + draw(st.sampled_from((0, 0, 1, 999_999))) * timedelta(
+        microseconds=1
+    )
+
+
+@st.composite
+def midnight_questions(draw: st.DrawFn) -> tuple[dict[str, Any], datetime]:
+    """Draw a question whose end or `as_of` is at a clock change that skips or repeats a midnight."""
+    zone = draw(st.sampled_from(MIDNIGHT_ZONES))
+    clock = ZoneInfo(zone)
+    changes = [
+        at
+        for at in clock_changes(zone)
+        if {at.astimezone(clock).hour, (at - SECOND).astimezone(clock).hour} & {0, 23}
+    ]
+    change = draw(st.sampled_from(changes))
+    before = (change - SECOND).astimezone(clock).replace(tzinfo=None) + SECOND
+    start = datetime.combine(before - timedelta(days=draw(st.integers(1, 3))), time())
+    after = change.astimezone(clock).replace(tzinfo=None)
+    end = draw(st.sampled_from((before, after, after, before + timedelta(days=2)))) - SECOND
+    unit = draw(st.sampled_from(("date", "date", "month", None)))
+    package = ["package"] if draw(st.integers(0, 3)) == 0 else []
+    query = {
+        "timezone": zone,
+        "interval": {"start": str(start), "end": str(end)},
+        "active_duration": draw(st.sampled_from(DURATIONS)),
+        "group_by": [*([unit] if unit else []), *package],
+    }
+    return query, change + draw(st.sampled_from((0, 0, 1, 60, 1800, 3540, 3599, 86400 * 9))) * SECOND
 
 
 def edges(query: dict[str, Any], as_of: datetime) -> list[datetime]:
-    """Return the instants of a query at which something changes: edges, window starts, quotes' midnights."""
+    """Return the instants of a query at which something changes: edges, window starts, quotes' midnights.
+
+    The last edge stands there more than once: it decides the Total and who is chosen.
+    """
     zone, now = ZoneInfo(query["timezone"]), as_of.replace(microsecond=0)
     start, end = oracle.period(query, zone, now)
     unit = next((g for g in query.get("group_by", ["month"]) if g != "package"), None)
@@ -161,7 +189,7 @@ def edges(query: dict[str, Any], as_of: datetime) -> list[datetime]:
         for bucket in oracle.buckets(start, end, zone, now, one):
             found |= {bucket.begin, bucket.end, oracle.window_start(bucket, query["active_duration"], zone)}
             found.add(datetime.combine(bucket.end, time(), UTC))
-    return sorted(found)
+    return sorted([*found, *2 * [min(now, oracle.resolve(end, zone))]])
 
 
 @st.composite
@@ -194,7 +222,7 @@ def clients(
     """Draw the rows of one to six clients; some opened or closed on an edge."""
     rows = []
     for i in range(draw(st.integers(1, 6))):
-        created = draw(moments(pool)) - timedelta(days=draw(st.sampled_from((900, 500, 100, 0))))
+        created = draw(moments(pool)) - timedelta(days=draw(st.sampled_from((900, 500, 0, 0))))
         closed = draw(moments(pool)) if draw(st.integers(0, 2)) == 0 else None
         row = {
             "client_id": f"C{i}",
@@ -225,7 +253,7 @@ def ledgers(draw: st.DrawFn, pool: Sequence[datetime], client_ids: Sequence[str]
         st.sampled_from(AMOUNTS),
         st.sampled_from((None, "", *PACKAGES)),
     )
-    count = draw(st.integers(0, 30))
+    count = draw(st.integers(0, draw(st.sampled_from((3, 10, 30)))))
     drawn = draw(st.lists(entry, min_size=count, max_size=count))
     return [
         {
@@ -248,7 +276,7 @@ def rates(draw: st.DrawFn, pool: Sequence[datetime], sparse: bool) -> list[dict[
     for currency in CURRENCIES:
         if currency == base:
             continue
-        days = {draw(moments(pool)).date() for _ in range(draw(st.integers(0, 4)))}
+        days = {draw(moments(pool)).date() for _ in range(draw(st.integers(0, 6)))}
         if not sparse:
             days.add((pool[0] - timedelta(days=4000)).date())
         quotes.update({(currency, str(day)): draw(st.sampled_from(RATES)) for day in days})
@@ -261,7 +289,7 @@ def rates(draw: st.DrawFn, pool: Sequence[datetime], sparse: bool) -> list[dict[
 
 
 @st.composite
-def filters(draw: st.DrawFn, mart: Mart, by_package: bool, known_names: bool) -> dict[str, Any]:
+def filters(draw: st.DrawFn, mart: Mart, known_names: bool) -> dict[str, Any]:
     """Draw filters: mostly names that the mart has, now and then one that it has not."""
     rows = mart["clients"]
     types = ["all", "all", "all", None, *(row["client_type"] for row in rows)]
@@ -277,7 +305,7 @@ def filters(draw: st.DrawFn, mart: Mart, by_package: bool, known_names: bool) ->
         + (["=SUM(A1)", "P1"] if "packages" in mart else []),
     }
     for name, names in known.items():
-        if draw(st.integers(0, 1 if name == "package" and by_package else 3)) == 0 and names:
+        if draw(st.integers(0, 1 if name == "package" else 3)) == 0 and names:
             strange = ["Basic"] if not known_names and draw(st.integers(0, 19)) == 0 else []
             query[name] = draw(st.lists(st.sampled_from(names + strange), min_size=1, max_size=2))
     query["tags_match"] = draw(st.sampled_from(("any", "all", None)))
@@ -300,9 +328,9 @@ def cases(
     sparse_quotes
         Whether quotes that the query needs may be missing.
     """
-    query, as_of = draw(questions())
+    query, as_of = draw(questions() if draw(st.integers(0, 3)) else midnight_questions())
     pool = edges(query, as_of)
-    several = draw(st.booleans())
+    several = draw(st.integers(0, 2)) > 0
     with_companies, with_packages = draw(st.booleans()), draw(st.integers(0, 3)) > 0
     rows = draw(clients(pool, True, CURRENCIES if several else ("USD",)))
     mart = {"clients": rows, "transactions": draw(ledgers(pool, [row["client_id"] for row in rows]))}
@@ -316,7 +344,56 @@ def cases(
         mart["rates"] = draw(rates(pool, sparse_quotes and draw(st.integers(0, 3)) == 0))
         query["currency"] = draw(st.sampled_from((None, *CURRENCIES)))
     if filtered:
-        query |= draw(filters(mart, "package" in query.get("group_by", ()), known_names))
+        query |= draw(filters(mart, known_names))
     else:
         query["client_type"] = "all"
     return Case(mart, query, draw(instant_texts(as_of)))
+
+
+def dense_mart(pool: Sequence[datetime]) -> Mart:
+    """Return a mart where everything happens at and beside every instant of a pool (or fourteen of them).
+
+    For each instant there is a client that was created then, one that was closed then, and one whose only
+    paid use, fee of a package, refill and reversal were then; and a new quote on each of the dates.
+    """
+    chosen = sorted(set(pool))
+    chosen = [*chosen[:: len(chosen) // 11 + 1], *chosen[-3:]]
+    moments = sorted({at + shift for at in chosen for shift in AROUND})
+    old, first_quote = (min(moments) - timedelta(days=days) for days in (20, 4000))
+    mart: Mart = {
+        "clients": [],
+        "transactions": [],
+        "rates": [],
+        "packages": [{"package_id": "P1", "name": "P1"}],
+    }
+    events = {"usage": "-1", "package_renewal": "-2", "refill": "4", "package_activation": "8"}
+    for i, at in enumerate(moments):
+        for j, currency in enumerate(("USD", "EUR")):
+            times = [(at, None), (old, at), *((old, None) for _ in events)]
+            for k, (created, closed) in enumerate(times):
+                row = {"client_id": f"{i}-{j}-{k}", "client_type": "client", "currency": currency, "tags": ""}
+                row |= {
+                    "created_at": created.isoformat(),
+                    "closed_at": closed.isoformat() if closed else None,
+                }
+                mart["clients"].append(row | {"opening_balance": "16" if k < 2 else None})
+            for k, (kind, amount) in enumerate(events.items(), len(times) - len(events)):
+                row = {"transaction_id": f"{i}-{j}-{k}", "client_id": f"{i}-{j}-{k}", "at": at.isoformat()}
+                row |= {"kind": kind, "amount": amount, "package_id": "P1" if k % 2 else None}
+                mart["transactions"].append(row)
+    days = sorted({first_quote.date(), *(at.date() for at in moments)})
+    for n, day in enumerate(days):
+        mart["rates"].append(
+            {"currency": "EUR", "date": str(day), "units_per_base": f"0.{n + 3}", "base": "USD"}
+        )
+    return mart
+
+
+@st.composite
+def dense_cases(draw: st.DrawFn) -> Case:
+    """Draw a question, at a midnight that clocks skip or repeat or anywhere, and ask it of its dense mart."""
+    query, as_of = draw(midnight_questions() if draw(st.booleans()) else questions())
+    if draw(st.integers(0, 2)) == 0:
+        query["package"] = ["P1"]
+    query["currency"] = draw(st.sampled_from(("USD", "EUR")))
+    return Case(dense_mart(edges(query, as_of)), query, as_of.isoformat())

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mart_forms import frames, typed_frames, write_csv, write_parquet
-from strategies import Case, cases
+from strategies import Case, cases, dense_cases
 
 from custdyn_widgets.cells import grid, sums
 from custdyn_widgets.compute import run_report
@@ -80,6 +80,12 @@ def is_the_error(error: CustDynError, none: oracle.NoAnswer) -> bool:
 @given(case=cases(), form=st.sampled_from(FORMS))
 def test_product_and_oracle_agree(case: Case, form: str) -> None:
     check(case, form)
+
+
+@settings(max_examples=max(1, settings.default.max_examples // 3))
+@given(dense_cases())
+def test_they_agree_where_everything_happens_beside_every_edge(case: Case) -> None:
+    check(case, "text")
 
 
 @settings(max_examples=max(1, settings.default.max_examples // 3))
