@@ -24,7 +24,7 @@ from custdyn_widgets import settings
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.checks import CheckedMart, check
 from custdyn_widgets.mart.facts import Facts, Names, build
-from custdyn_widgets.mart.files import from_frames, read_folder, stamp
+from custdyn_widgets.mart.files import from_frames, read_folder, source_name, stamp
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ def open_mart(source: Source) -> OpenedMart:
             if stamp(folder) != found:
                 continue  # what was read may be half old and half new
             _store(found.fingerprint, facts)
-        return OpenedMart(facts, folder.resolve().name, found.last_changed)
+        return OpenedMart(facts, source_name(folder), found.last_changed)
     raise SourceError.not_found(folder.name, "kept changing while it was read; try again when it is written")
 
 

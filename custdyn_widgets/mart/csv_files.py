@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import mmap
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -58,7 +59,7 @@ def _read_known(path: Path, known: list[str], quoted: bool) -> tuple[pa.Table, i
         return "skip"
 
     data = pa.csv.read_csv(
-        path,
+        pa.OSFile(os.fsencode(path)),  # as bytes: a path need not be UTF-8
         parse_options=pa.csv.ParseOptions(newlines_in_values=quoted, invalid_row_handler=note),
         convert_options=pa.csv.ConvertOptions(
             column_types=dict.fromkeys(known, pa.large_string()),

@@ -93,7 +93,12 @@ def read_folder(folder: Path) -> StoredMart:
         except (OSError, pa.ArrowException, csv.Error) as error:
             why = getattr(error, "strerror", None) or error
             raise SourceError(f"{path.name} cannot be read: {why}", field="source") from error
-    return StoredMart(folder.resolve().name, tables)
+    return StoredMart(source_name(folder), tables)
+
+
+def source_name(folder: Path) -> str:
+    """Return the name of a folder as reports carry it: its last component, as text that can be written."""
+    return folder.resolve().name.encode("utf-8", "backslashreplace").decode()
 
 
 def from_frames(frames: Mapping[str, pd.DataFrame]) -> StoredMart:
@@ -156,7 +161,7 @@ def _value_text(value: object) -> str | None:
 
 
 def _read_parquet(path: Path, spec: MartTable) -> StoredTable:
-    with pa.parquet.ParquetFile(path) as file:
+    with pa.parquet.ParquetFile(pa.OSFile(os.fsencode(path))) as file:  # a path need not be UTF-8
         names = file.schema_arrow.names
         refuse_doubled(names, spec, path.name)
         known = [name for name in spec.column_names if name in names]

@@ -226,7 +226,7 @@ def read_json(path: Path) -> object:
         raise ValueError(f"{number} is not a JSON number")
 
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once, parse_constant=refuse)
+        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=once, parse_constant=refuse)
     except OSError as error:
         raise QueryError.invalid("query", str(path), f"cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
