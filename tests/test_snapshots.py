@@ -413,7 +413,9 @@ def test_a_kill_in_the_middle_never_shows_a_part_and_never_loses_what_was_said(
     began = time.monotonic()
     said = [store.publish(MANIFEST, FILES)]
     usual = time.monotonic() - began
-    for _ in range(10):
+    rounds = 0
+    while rounds < 10 or (len(said) < 3 and rounds < 100):  # a busy machine may kill each before its first
+        rounds += 1
         processes = [
             subprocess.Popen(
                 [sys.executable, "-c", PUBLISHER, str(store.folder)], stdout=subprocess.PIPE, text=True
@@ -429,7 +431,7 @@ def test_a_kill_in_the_middle_never_shows_a_part_and_never_loses_what_was_said(
             text, _ = process.communicate()
             said += [line for line in text.split("\n")[:-1] if is_id(line)]
         assert store.verify() == []
-    assert len(said) > 1
+    assert len(said) >= 3
     assert set(said) <= set(store.ids())
 
 
