@@ -570,7 +570,7 @@ def test_a_client_may_be_called_like_a_missing_value() -> None:
 
 AWARE = datetime(2021, 1, 5, 2, tzinfo=timezone(timedelta(hours=2)))
 TIME_PAIRS = {
-    **{unit: np.array(["2021-01-05", "2021-02-05"], f"datetime64[{unit}]") for unit in ("s", "ms", "us", "ns")},
+    **{u: np.array(["2021-01-05", "2021-02-05"], f"datetime64[{u}]") for u in ("s", "ms", "us", "ns")},
     "zoned": pd.to_datetime(["2021-01-05", "2021-02-05"]).tz_localize("UTC").tz_convert("Asia/Tokyo"),
     "dates": objects(date(2021, 1, 5), date(2021, 2, 5)),
     "naive": objects(datetime(2021, 1, 5), datetime(2021, 2, 5)),
