@@ -1,0 +1,86 @@
+"""What the colleague sees: a link from the command line, opened in Chromium with the network cut off."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.pictures import ARGUMENTS
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+CUSTDYN = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()"]
+ROOT = Path(__file__).parents[2]
+CDNOW = ROOT.parent / "shared" / "data" / "cdnow"
+
+
+def _commands() -> Iterator[tuple[str, list[str]]]:
+    yield "demo", ["demo"]
+    yield (
+        "run",
+        ["run", "--source", str(ROOT / "tests/golden/mixed/mart"), "--interval", "2021-01-01/2021-12-31"],
+    )
+    if CDNOW.is_dir():
+        yield "cdnow", ["run", "--source", str(CDNOW), "--query", str(CDNOW / "query-month.json")]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("settings")
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(folder),
+        "CUSTDYN_SNAPSHOTS": str(folder / "snapshots"),
+        "CUSTDYN_CACHE": str(folder / "cache"),
+    }
+
+
+@pytest.fixture(scope="module")
+def address(environment: dict[str, str]) -> Iterator[str]:
+    command = [*CUSTDYN, "serve", "--port", "0"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        ready = re.search(r"http://127\.0\.0\.1:\d+/", server.stderr.readline())
+        assert ready
+        yield ready[0]
+        server.terminate()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=[*ARGUMENTS, offline]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize(("name", "command"), _commands(), ids=[name for name, _ in _commands()])
+def test_a_link_opens_with_one_request_and_no_error(
+    name: str, command: list[str], environment: dict[str, str], address: str, browser: Browser
+) -> None:
+    done = subprocess.run([*CUSTDYN, *command], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    link = address + done.stdout.strip().split("/", 3)[3]
+    page = browser.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    answer = page.goto(link)
+    assert answer is not None
+    assert answer.status == 200
+    assert page.title().startswith("Customer Dynamics")
+    assert page.locator("table").first.is_visible()
+    assert page.locator("svg").count() >= 4
+    assert (said, asked) == ([], [link])
+    page.close()

@@ -1,0 +1,55 @@
+"""The wheel, installed outside any clone, is whole: it runs the demo and the default template."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = ["-m", "pip", "--quiet", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
+    subprocess.run([sys.executable, *build, str(ROOT)], check=True)
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_carries_the_template_and_the_page_and_nothing_of_the_tests(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "custdyn_widgets/templates/customer_dynamics.ipynb" in names
+    assert "custdyn_widgets/page.html.j2" in names
+    assert "custdyn_widgets/py.typed" in names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"custdyn_widgets"}
+
+
+def test_the_wheel_runs_the_demo_and_the_default_template_outside_any_clone(
+    wheel: Path, tmp_path: Path
+) -> None:
+    site, home, work = tmp_path / "site", tmp_path / "home", tmp_path / "work"
+    for folder in (site, home, work):
+        folder.mkdir()
+    with zipfile.ZipFile(wheel) as content:
+        content.extractall(site)
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "PYTHONPATH": str(site)}
+
+    def custdyn(*arguments: str) -> str:
+        command = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()", *arguments]
+        done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    where = [sys.executable, "-c", "import custdyn_widgets; print(custdyn_widgets.__file__)"]
+    found = subprocess.run(where, cwd=work, env=environment, capture_output=True, text=True, check=True)
+    assert Path(found.stdout.strip()).is_relative_to(site)
+    links = custdyn("demo"), custdyn("run", "--source", "demo", "--interval", "last_month")
+    assert all("/view?id=" in link for link in links)
+    assert custdyn("snapshots", "verify").startswith("2 snapshots verified")
+    assert list(work.iterdir()) == []
+    assert (home / ".local" / "share" / "custdyn" / "snapshots").is_dir()
