@@ -1,4 +1,4 @@
-"""The analyst's notebook in a real JupyterLab: cells run, table and charts show, nothing leaves the machine."""
+"""The analyst's notebook in a real JupyterLab: cells run, tables and charts show, nothing asks elsewhere."""
 
 from __future__ import annotations
 
