@@ -172,8 +172,9 @@ def _total_cells(asked: _Asked, cells: Cells, whole: Bucket) -> Cells:
 def _grid(asked: _Asked, buckets: list[Bucket], by_package: bool) -> Grid:
     edges = np.array([b.start for b in buckets] + [buckets[-1].end], np.int64)
     own = np.unique(asked.facts.currency[asked.selection.clients])
-    changes = np.array(asked.rates.changes([asked.facts.names.currencies[c] for c in own]), np.int64) * _DAY
-    inside = changes[(changes > edges[0]) & (changes < edges[-1])]
+    currencies = [asked.facts.names.currencies[c] for c in own]
+    days = asked.rates.changes(currencies, int(edges[0]) // _DAY + 1, (int(edges[-1]) - 1) // _DAY)
+    changes = np.array(days, np.int64) * _DAY
     count = len(asked.facts.names.packages)
     fee_counts = np.ones(count + 1, np.bool_)
     if asked.selection.packages:
@@ -186,7 +187,7 @@ def _grid(asked: _Asked, buckets: list[Bucket], by_package: bool) -> Grid:
     return Grid(
         edges=edges,
         windows=np.array([b.window_start for b in buckets], np.int64),
-        segments=np.union1d(edges, inside),
+        segments=np.union1d(edges, changes),
         groups=groups,
         group_of=group_of,
         fee_counts=fee_counts,

@@ -6,7 +6,7 @@ before the date of valuation. Rates multiply only summed cells, as exact fractio
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -63,6 +63,7 @@ class Rates:
         self.target = target
         self._days = {c: [day for day, _ in quotes] for c, quotes in names.quotes.items()}
         self._used: dict[tuple[str, int], str] = {}
+        self._factors: dict[tuple[str, date], Ratio] = {}
 
     def factor(self, currency: str, on: date) -> Ratio:
         """Return what one unit of a currency is worth on a date, as numerator and denominator.
@@ -74,9 +75,13 @@ class Rates:
         """
         if currency == self.target:
             return 1, 1
+        known = self._factors.get((currency, on))
+        if known is not None:
+            return known
         target_units, target_parts = self._units_per_base(self.target, on)
         own_units, own_parts = self._units_per_base(currency, on)
-        return target_units * own_parts, target_parts * own_units
+        self._factors[currency, on] = target_units * own_parts, target_parts * own_units
+        return self._factors[currency, on]
 
     def _units_per_base(self, currency: str, on: date) -> Ratio:
         if currency == self._names.base:
@@ -89,11 +94,20 @@ class Rates:
         self._used[currency, quoted_on] = quote
         return Decimal(quote).as_integer_ratio()
 
-    def changes(self, currencies: Sequence[str]) -> list[int]:
-        """Return the days since 1970 on which the worth of one of the currencies changes."""
+    def changes(self, currencies: Sequence[str], first: int, last: int) -> list[int]:
+        """Return the days since 1970, among these, on which the worth of one of the currencies may change.
+
+        Until a currency's first quote that is every day, so that an error can name the very date on which
+        a quote is missing.
+        """
         foreign = [c for c in currencies if c != self.target]
-        quoted = [*foreign, self.target] if foreign else []
-        return sorted({day for c in quoted if c != self._names.base for day in self._days.get(c, [])})
+        quoted = [c for c in (*foreign, self.target) if c != self._names.base] if foreign else []
+        days: set[int] = set()
+        for currency in quoted:
+            own = self._days.get(currency, [])
+            days.update(own[bisect_left(own, first) : bisect_right(own, last)])
+            days.update(range(first, min([*own[:1], last + 1])))
+        return sorted(days)
 
     def used(self) -> tuple[Quote, ...]:
         """Return the quotes that were used, by currency and date."""
@@ -132,7 +146,7 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
 
 def _factors(frame: pd.DataFrame, rates: Rates) -> list[Ratio]:
     """Return the factor of each line; where no amount needs one, any will do."""
-    keys = zip(frame["currency"], frame["value_date"], frame["needs_quote"], strict=True)
+    keys = zip(*(frame[key].tolist() for key in _KEYS[1:]), strict=True)
     return [rates.factor(currency, on) if needed else (0, 1) for currency, on, needed in keys]
 
 

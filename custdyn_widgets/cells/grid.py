@@ -11,7 +11,7 @@ import numpy.typing as npt
 from custdyn_widgets.mart.facts import NONE, Facts
 from custdyn_widgets.mart.values import Bools, Int64s
 
-PIECE_ROWS = 2**19
+PIECE_ROWS = 2**16  # so that what is at work on a piece stays in the cache of a processor
 _GRANULE = 11  # bits: 2**11 seconds; edges closer than that are found by binary search
 
 
