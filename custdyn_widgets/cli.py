@@ -25,7 +25,18 @@ if TYPE_CHECKING:
     from custdyn_widgets.report import Report
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_FORMATS = ("table", "csv", "json", "xlsx")
+
+
+class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """The formats of a report; `xls` is refused with the reason."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "xls":
+            self.fail("xls holds at most 65,536 rows and is no open format; choose xlsx.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+_FORMATS = _Format(("table", "csv", "json", "xlsx"))
 _FOLDER = click.Path(path_type=Path)
 
 
@@ -120,9 +131,7 @@ _as_of_option = click.option(
 @_source_option
 @_query_options
 @_as_of_option
-@click.option(
-    "--format", "form", type=click.Choice(_FORMATS), default="table", show_default=True, help="What to print."
-)
+@click.option("--format", "form", type=_FORMATS, default="table", show_default=True, help="What to print.")
 @click.option("--output", "-o", type=_FOLDER, help="Write to this file instead of stdout.")
 @click.option("--total", is_flag=True, help="Add the Total to a CSV.")
 @click.option("--freeze", "frozen", is_flag=True, help="Freeze the report into a snapshot and say its link.")
