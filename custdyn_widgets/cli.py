@@ -33,7 +33,8 @@ class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value == "xls":
             self.fail("xls holds at most 65,536 rows and is no open format; choose xlsx.", param, ctx)
-        return super().convert(value, param, ctx)
+        chosen: str = super().convert(value, param, ctx)
+        return chosen
 
 
 _FORMATS = _Format(("table", "csv", "json", "xlsx"))
