@@ -180,7 +180,8 @@ def hostile_targets(snapshot_id: str) -> list[str]:
     i = snapshot_id
     ids = [
         "", i[:-1], i + "a", i.upper(), i[:-1] + i[-1].upper(), i + "%00", "%00" + i, i + "%0A", "%20" + i,
-        i + "+", i + "/", i + "%2F", "../" * 8 + "etc/passwd", "..%2f" * 8, "%2e%2e%2f" + i, "null", "None", ":key",
+        i + "+", i + "/", i + "%2F",
+        "../" * 8 + "etc/passwd", "..%2f" * 8, "%2e%2e%2f" + i, "null", "None", ":key",
         "a" * 52, "a" * 51 + "b", "%C0%AF", "%FF%FE", "%u0061" * 9, i.replace(i[0], "%EF%BD%81"),
         i[:-1] + "%D0%B0", "a" * 20_000, f"{i}&id={i}", f"{i}&id=", f"{i}&format=", f"{i}&format=HTML",
         f"{i}&format=html&format=html", f"{i}&format=xlsx", f"{i}&format=../../x", f"{i}&format=parquet",
