@@ -273,6 +273,20 @@ def test_check_lists_every_fault_on_stdout_and_fails(tmp_path: Path) -> None:
     assert result.stderr.endswith("2 clients, 1 transactions. 3 faults.\n")
 
 
+def test_check_refuses_a_balance_that_a_query_would_refuse(tmp_path: Path) -> None:
+    (tmp_path / "clients.csv").write_text(
+        "client_id,client_type,currency,created_at,opening_balance\n"
+        "c1,client,USD,2021-01-01,9223372036854.775807\n"
+    )
+    (tmp_path / "transactions.csv").write_text(
+        "transaction_id,client_id,at,kind,amount\nt1,c1,2021-01-01,refill,1\n"
+    )
+    words = "The balance of client 'c1' leaves"
+    for result in (custdyn("check", tmp_path), custdyn("query", "-s", tmp_path, "--interval", YEAR)):
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert words in result.stderr
+
+
 def test_check_of_what_is_no_source_fails() -> None:
     result = custdyn("check", "nowhere")
     assert (result.exit_code, result.stdout) == (1, "")
