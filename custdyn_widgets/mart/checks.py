@@ -142,6 +142,7 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
             tags = pa.nulls(len(table), pa.list_(pa.large_string()))
         table.columns[spec.name] = tags
         return
+    array = array if spec.repeats else values.decoded(array)
     blank = table.blank[spec.name] = values.blanks(array)
     if spec.required and spec.name in table.stored.data.column_names:
         yield from (
@@ -181,7 +182,9 @@ def _text_or_nothing(array: pa.Array, blank: values.Bools) -> pa.Array | None:
         text = values.as_text(array)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
-    return text if text.null_count == blank.sum() else pc.if_else(pa.array(blank), None, text)
+    if pa.types.is_dictionary(text.type) or text.null_count == blank.sum():
+        return text  # a blank in a dictionary is found nowhere, which is the same
+    return pc.if_else(pa.array(blank), None, text)
 
 
 def _stored_text(value: pa.Scalar) -> str:
@@ -217,6 +220,8 @@ def _not_among(table: CheckedTable, spec: MartColumn, text: pa.Array, blank: val
 
 
 def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: values.Bools) -> Iterator[Fault]:
+    if len(text) == 0 or pc.all(pc.greater(text[1:], text[:-1]), skip_nulls=False, min_count=0).as_py():
+        return  # ids that rise are all different, and that is quickly seen
     if len(pc.unique(text)) == len(text):
         return
     counts = pc.value_counts(text)

@@ -17,6 +17,7 @@ from custdyn_widgets.mart.stored import StoredTable, refuse_doubled
 
 _BLOCK = 2**20
 _NO_TEXT = pa.array([], pa.large_string())
+_CODED = pa.dictionary(pa.int32(), pa.large_string())
 
 
 def read_csv(path: Path, spec: MartTable) -> StoredTable:
@@ -38,7 +39,7 @@ def read_csv(path: Path, spec: MartTable) -> StoredTable:
         return StoredTable(spec, path.name, pa.table(dict.fromkeys(known, _NO_TEXT)), extra, first_row=2)
     quoted = _has_quotes(path)
     try:
-        data, misshapen = _read_known(path, known, quoted)
+        data, misshapen = _read_known(path, spec, known, quoted)
     except pa.ArrowInvalid:
         _refuse_encoding(path)
         _refuse_open_quotes(path)
@@ -50,7 +51,7 @@ def read_csv(path: Path, spec: MartTable) -> StoredTable:
     return StoredTable(spec, path.name, data, extra, first_row=2)
 
 
-def _read_known(path: Path, known: list[str], quoted: bool) -> tuple[pa.Table, int]:
+def _read_known(path: Path, spec: MartTable, known: list[str], quoted: bool) -> tuple[pa.Table, int]:
     """Return the known columns of the rows of the right length, and how many rows are not."""
     misshapen: list[object] = []
 
@@ -62,7 +63,7 @@ def _read_known(path: Path, known: list[str], quoted: bool) -> tuple[pa.Table, i
         pa.OSFile(os.fsencode(path)),  # as bytes: a path need not be UTF-8
         parse_options=pa.csv.ParseOptions(newlines_in_values=quoted, invalid_row_handler=note),
         convert_options=pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(known, pa.large_string()),
+            column_types={name: _CODED if name in spec.repeating else pa.large_string() for name in known},
             include_columns=known,
             strings_can_be_null=False,
         ),

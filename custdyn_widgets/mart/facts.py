@@ -254,7 +254,7 @@ def _packages(tables: Mapping[str, CheckedTable]) -> tuple[tuple[str, str], ...]
     """Return id and name of each package; without the table, the ids of the ledger name themselves."""
     if "packages" not in tables:
         ids = pc.unique(tables["transactions"].columns["package_id"]).to_pylist()
-        return tuple((i, i) for i in sorted(filter(None, ids)))
+        return tuple((i, i) for i in sorted(i for i in ids if i and not i.isspace()))
     table = tables["packages"]
     ids, names = table.columns["package_id"].to_pylist(), table.columns["name"].to_pylist()
     return tuple(sorted((i, n or i) for i, n in zip(ids, names, strict=True)))

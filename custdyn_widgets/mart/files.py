@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SUFFIXES = (".csv", ".parquet")
+_OF_ONE_TYPE = ("string", "decimal", "integer", "floating", "boolean", "datetime", "date", "empty")
+_READ_FROM_TEXT = ("time", "date", "amount", "positive")
 _WRITTEN_OUT = 100  # digits of a Decimal that are written out; one beyond keeps its exponent
 
 
@@ -130,12 +132,31 @@ def _from_frame(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
 
 def _frame_column(series: pd.Series[Any], kind: Kind) -> pa.Array:
     """Return a column as Arrow holds it; mixed Python values, each as its text."""
+    import pandas as pd
+
+    mixed = series.dtype == object and pd.api.types.infer_dtype(series) not in _OF_ONE_TYPE
+    if mixed and kind in _READ_FROM_TEXT:  # Arrow would take a number among times as microseconds
+        return _texts(series)
     try:
+        if mixed:  # Arrow crashes on NumPy scalars of several types
+            series = pd.Series([_unboxed(value) for value in series], dtype=object)
         return pa.array(series, from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+    except (pa.ArrowException, TypeError, ValueError, ArithmeticError):
         if kind == "tags":
             return pa.array([_tag_texts(v) for v in series], pa.large_list(pa.large_string()))
-        return pa.array([_value_text(v) for v in series], pa.large_string())
+        return _texts(series)
+
+
+def _texts(series: pd.Series[Any]) -> pa.Array:
+    return pa.array([_value_text(value) for value in series], pa.large_string())
+
+
+def _unboxed(value: object) -> object:
+    import pandas as pd
+
+    if isinstance(value, np.datetime64):
+        return pd.Timestamp(value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _tag_texts(value: object) -> list[str | None]:
@@ -149,6 +170,8 @@ def _value_text(value: object) -> str | None:
     """Return a Python value as its text, None where pandas takes it as missing."""
     import pandas as pd
 
+    if isinstance(value, Decimal) and value.is_snan():
+        return "NaN"  # not even a comparison takes it
     if pd.api.types.is_scalar(value) and pd.isna(value):  # type: ignore[call-overload]
         return None
     if isinstance(value, (float, np.floating)):
@@ -161,7 +184,8 @@ def _value_text(value: object) -> str | None:
 
 
 def _read_parquet(path: Path, spec: MartTable) -> StoredTable:
-    with pa.parquet.ParquetFile(pa.OSFile(os.fsencode(path))) as file:  # a path need not be UTF-8
+    file_of_path = pa.OSFile(os.fsencode(path))  # a path need not be UTF-8
+    with pa.parquet.ParquetFile(file_of_path, read_dictionary=list(spec.repeating)) as file:
         names = file.schema_arrow.names
         refuse_doubled(names, spec, path.name)
         known = [name for name in spec.column_names if name in names]

@@ -19,7 +19,8 @@ KINDS = ("refill", "usage", "package_activation", "package_renewal", "other")
 class MartColumn:
     """A column: its kind of value, whether each row needs one, whether it is the table's key, its choices.
 
-    A column whose values are not required may be absent altogether.
+    A column whose values are not required may be absent altogether. Where few values repeat in many rows
+    it is read as a dictionary: each text once, and a code for each row.
     """
 
     name: str
@@ -27,6 +28,7 @@ class MartColumn:
     required: bool = True
     unique: bool = False
     choices: tuple[str, ...] = ()
+    repeats: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class MartTable:
     def column_names(self) -> tuple[str, ...]:
         """The names of its columns, in order."""
         return tuple(c.name for c in self.columns)
+
+    @property
+    def repeating(self) -> tuple[str, ...]:
+        """The columns that are read as dictionaries."""
+        return tuple(c.name for c in self.columns if c.repeats)
 
 
 TABLES = {
@@ -65,11 +72,11 @@ TABLES = {
             "transactions",
             (
                 MartColumn("transaction_id", "id", unique=True),
-                MartColumn("client_id", "id"),
+                MartColumn("client_id", "id", repeats=True),
                 MartColumn("at", "time"),
-                MartColumn("kind", "choice", choices=KINDS),
+                MartColumn("kind", "choice", choices=KINDS, repeats=True),
                 MartColumn("amount", "amount"),
-                MartColumn("package_id", "id", required=False),
+                MartColumn("package_id", "id", required=False, repeats=True),
             ),
         ),
         MartTable(

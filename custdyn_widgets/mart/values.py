@@ -27,6 +27,7 @@ Codes = npt.NDArray[np.int32]
 Faults = dict[int, str]
 
 MICROS = 1_000_000
+PLACES = 6
 _SLICE = 4096
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
@@ -34,6 +35,7 @@ _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _PLAIN_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
 _LONGEST = 64  # characters of an amount that Arrow may read: beyond 127 digits it gives wrong numbers
+_LARGE = 2**31  # bytes: more do not go into one array of plain strings
 _EXACT_FLOAT = 2.0**32  # below it doubles lie closer together than decimals of 6 places
 
 NOT_A_TIME = "is not an ISO 8601 time"
@@ -46,24 +48,33 @@ NOT_A_NUMBER = "is not a number"
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column as one array: text as large strings, other than that without an encoding around it."""
+    """Return a column as one array, without an encoding around it; a dictionary of text stays one."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         if kind.extension_name == "arrow.uuid":
             return pa.array([v and str(v) for v in column.to_pylist()], pa.large_string())
         return plain(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
         return plain(column.cast(kind.value_type))
+    if pa.types.is_dictionary(kind):
+        return column.unify_dictionaries().combine_chunks()
     if pa.types.is_run_end_encoded(kind):
         return plain(pc.run_end_decode(column))
-    if pa.types.is_string(kind) or pa.types.is_string_view(kind):
+    if pa.types.is_string_view(kind) or (pa.types.is_string(kind) and column.nbytes >= _LARGE):
         column = column.cast(pa.large_string())
     return column.combine_chunks()
 
 
+def decoded(column: pa.Array) -> pa.Array:
+    """Return a dictionary's values, one for each row; any other column as it is."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
 def as_text(column: pa.Array) -> pa.Array:
-    """Return a column as large strings, whole numbers as their digits; a blank may be null or empty."""
+    """Return a column as text, whole numbers as their digits; a blank may be null or empty."""
     kind = column.type
+    if pa.types.is_dictionary(kind):
+        return column
     if pa.types.is_floating(kind):
         # An integer column with gaps arrives from pandas as floats: 10.0 is the id 10.
         column = pc.if_else(pc.is_nan(column), None, column)
@@ -71,9 +82,7 @@ def as_text(column: pa.Array) -> pa.Array:
             column = column.cast(pa.int64())
     elif pa.types.is_decimal(kind) and kind.scale > 0 and _all_whole(column):
         column = column.cast(pa.decimal256(76, 0))
-    if not pa.types.is_large_string(column.type):
-        column = column.cast(pa.large_string())
-    return column
+    return column if _is_text(column.type) else column.cast(pa.large_string())
 
 
 def _all_whole(column: pa.Array) -> bool:
@@ -83,6 +92,8 @@ def _all_whole(column: pa.Array) -> bool:
 def blanks(column: pa.Array) -> Bools:
     """Return which values are null, NaN, empty or only blanks."""
     kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _of_rows(column, blanks(column.dictionary), True)
     missing = to_bools(pc.is_null(column, nan_is_null=pa.types.is_floating(kind)))
     if _is_text(kind) and len(column):
         begins = _first_bytes(column)
@@ -113,9 +124,20 @@ def _first_bytes(column: pa.Array) -> npt.NDArray[np.uint8]:
 
 def positions(text: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
     """Return where each text stands among the known ones, -1 for nowhere."""
-    known = known if isinstance(known, pa.Array) else pa.array(known, pa.large_string())
-    found = pc.index_in(text, value_set=known)
+    if pa.types.is_dictionary(text.type):
+        return _of_rows(text, positions(text.dictionary, known), -1)
+    known = decoded(known) if isinstance(known, pa.Array) else pa.array(known, pa.large_string())
+    found = pc.index_in(text, value_set=known.cast(text.type))
     return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
+
+
+def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: object) -> npt.NDArray[Any]:
+    """Return, for each row, what belongs to its value in the dictionary, or to none."""
+    with_null = np.append(of_values, np.asarray([of_null], of_values.dtype))
+    found: npt.NDArray[Any] = with_null[
+        pc.fill_null(column.indices, len(of_values)).to_numpy(zero_copy_only=False)
+    ]
+    return found
 
 
 def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
@@ -258,7 +280,9 @@ def _arrow_amounts(column: pa.Array) -> Int64s:
         or (pc.max(pc.binary_length(column)).as_py() or 0) > _LONGEST
     ):
         raise pa.ArrowInvalid("an exponent, or too long for Arrow")
-    decimals = column.cast(pa.decimal128(38, 6))
+    kind = column.type
+    fits = pa.types.is_decimal128(kind) and kind.scale == PLACES
+    decimals = column if fits else column.cast(pa.decimal128(38, PLACES))
     # The value times 10**6 as 128 bits, little end first: it fits 64 if the upper half only repeats the sign.
     halves = np.frombuffer(decimals.buffers()[1], np.int64, 2 * len(decimals), 16 * decimals.offset)
     low, high = halves[0::2], halves[1::2]
