@@ -539,12 +539,21 @@ def test_an_amount_is_the_same_whatever_the_column_is(amounts: object) -> None:
         (2**80, "is too large: amounts go up to 9 223 372 036 854.775807"),
         (0.1 + 0.2, "has more than 6 places"),
         ("\ud800", "is not a plain decimal number"),
+        (np.timedelta64(1, "s"), "is not a plain decimal number"),
     ],
 )
 def test_a_python_value_that_is_no_amount_is_a_fault(amount: object, why: str) -> None:
     [words] = faults(with_column("transactions", "amount", objects(amount, "2")))
     assert words.startswith("transactions, row 1, amount: ")
     assert words.endswith(why)
+
+
+def test_numpy_scalars_of_several_types_in_one_column_are_read_each_for_itself() -> None:
+    [words] = faults(with_column("transactions", "at", objects(np.datetime64("2021-01-05"), np.float32(1))))
+    assert words == "transactions, row 2, at: '1.0' is not an ISO 8601 time"
+    assert same_as_plain(
+        with_column("transactions", "at", objects(np.datetime64("2021-01-05"), "2021-02-05"))
+    )
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, Decimal("NaN"), "", " \t"])
