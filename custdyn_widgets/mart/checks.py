@@ -6,7 +6,7 @@ a faulty value becomes a `Fault`, and whoever wants numbers calls `refuse_faults
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,7 +139,7 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
                 table.fault(int(i), spec.name, "is not a list of texts")
                 for i in np.flatnonzero(array.is_valid())
             )
-            tags = pa.nulls(len(table), pa.list_(pa.large_string()))
+            tags = pa.array([[]] * len(table), pa.large_list(pa.large_string()))
         table.columns[spec.name] = tags
         return
     array = array if spec.repeats else values.decoded(array)
@@ -199,13 +199,18 @@ def _tags(array: pa.Array) -> pa.Array | None:
     """Return each client's tags as a list of text (in text, `;` separates them); None if it is neither."""
     try:
         if pa.types.is_nested(array.type):
-            lists: Iterable[Sequence[str] | None] = array.cast(pa.large_list(pa.large_string())).to_pylist()
+            lists = array.cast(pa.large_list(pa.large_string()))
         else:
-            lists = ((text or "").split(";") for text in values.as_text(array).to_pylist())
+            lists = pc.split_pattern(values.as_text(values.decoded(array)).cast(pa.large_string()), ";")
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
-    clean = [[t.strip() for t in tags or () if t and t.strip()] for tags in lists]
-    return pa.array(clean, pa.list_(pa.large_string()))
+    tags = pc.utf8_trim_whitespace(pc.list_flatten(lists))
+    kept = pc.fill_null(pc.not_equal(tags, ""), False)
+    counts = np.bincount(pc.list_parent_indices(lists).filter(kept).to_numpy(), minlength=len(array))
+    ends = np.concatenate(([0], np.cumsum(counts)))
+    return pa.LargeListArray.from_arrays(
+        pa.array(ends, pa.int64()), tags.filter(kept).cast(pa.large_string())
+    )
 
 
 def _not_among(table: CheckedTable, spec: MartColumn, text: pa.Array, blank: values.Bools) -> Iterator[Fault]:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from custdyn_widgets.errors import MartError, shown
+from custdyn_widgets.mart.by_client import ByClient
 from custdyn_widgets.mart.checks import CheckedMart, CheckedTable
 from custdyn_widgets.mart.schema import KINDS
 from custdyn_widgets.mart.values import MICROS, Int64s, positions
@@ -144,26 +145,27 @@ def build(mart: CheckedMart) -> Facts:
     """
     mart.refuse_faults()
     clients, ledger = mart.tables["clients"], mart.tables["transactions"]
-    codes = ledger.codes["client_id"]
-    time = ledger.columns["at"] // MICROS
-    order = _by_client_and_time(codes, time)
-    counts = np.bincount(codes, minlength=len(clients))
-    offset = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    time, amount = time[order], ledger.columns["amount"][order]
     packages = _packages(mart.tables)
+    order = ByClient(ledger.codes["client_id"], ledger.columns["at"], len(clients))
+    time, amount, flow, package = order.arrange(
+        ledger.columns["at"] // MICROS,
+        ledger.columns["amount"],
+        _flows(ledger),
+        positions(ledger.columns["package_id"], [p for p, _ in packages]),
+    )
     opening = clients.columns["opening_balance"]
-    _refuse_overflow(offset, time, amount, opening, clients)
+    _refuse_overflow(order.offset, time, amount, opening, clients)
     owners, owner = _named(clients, "owner_user")
     currencies, currency = _named(clients, "currency")
     companies = _companies(mart.tables)
     tags, tag_offset, tag = _tags(clients)
     return Facts(
-        offset=offset,
+        offset=order.offset,
         time=time,
         amount=amount,
-        flow=_flows(ledger)[order],
-        package=positions(ledger.columns["package_id"], [p for p, _ in packages])[order],
-        exists=_exists_from(clients, offset, time),
+        flow=flow,
+        package=package,
+        exists=_exists_from(clients, order.offset, time),
         closed=np.where(clients.blank["closed_at"], NEVER, clients.columns["closed_at"] // MICROS),
         opening=opening,
         client_type=clients.codes["client_type"],
@@ -182,21 +184,6 @@ def build(mart: CheckedMart) -> Facts:
             *_rates(mart.tables.get("rates")),
         ),
     )
-
-
-def _by_client_and_time(codes: npt.NDArray[np.int32], time: Int64s) -> Int64s:
-    """Return the order that puts each client's rows together, by time.
-
-    A ledger mostly comes in order of time. Then it is enough to sort one integer for each row that holds
-    client and position, which is several times faster than an indirect sort.
-    """
-    position_bits = max(1, len(time)).bit_length()
-    by_time = None if bool((time[1:] >= time[:-1]).all()) else np.argsort(time, kind="stable")
-    keys = (codes if by_time is None else codes[by_time]).astype(np.int64) << position_bits
-    keys |= np.arange(len(time))
-    keys.sort()
-    keys &= (1 << position_bits) - 1
-    return keys if by_time is None else by_time[keys]
 
 
 def _flows(ledger: CheckedTable) -> npt.NDArray[np.uint8]:
@@ -219,9 +206,9 @@ def _refuse_overflow(
     offset: Int64s, time: Int64s, amount: Int64s, opening: Int64s, clients: CheckedTable
 ) -> None:
     """Raise if a client's balance at the end of any second does not fit an int64 of millionths."""
-    moved = np.concatenate(([0.0], np.cumsum(np.abs(amount.astype(np.float64)))))
-    largest = moved[offset[1:]] - moved[offset[:-1]] + np.abs(opening.astype(np.float64))
-    for i in np.flatnonzero(largest >= _SAFE):
+    # No balance is further from 0 than the opening one and the largest amount in every row together.
+    largest = max(float(amount.max(initial=0)), -float(amount.min(initial=0)))
+    for i in np.flatnonzero(np.diff(offset) * largest + np.abs(opening.astype(np.float64)) >= _SAFE):
         balance = int(opening[i])
         rows = slice(offset[i], offset[i + 1])
         ends = np.append(np.diff(time[rows]) > 0, True)
