@@ -42,8 +42,10 @@ _FOLDER = click.Path(path_type=Path)
 
 
 def say(text: str) -> None:
-    """Write a line for the person at the terminal."""
-    click.echo(text, err=True)
+    """Write to the person at the terminal, without what a name in it could do to the terminal."""
+    from custdyn_widgets.display import printable  # late: --help has no need of it
+
+    click.echo("\n".join(map(printable, text.split("\n"))), err=True)
 
 
 class _Group(click.Group):
@@ -115,7 +117,7 @@ def _asked(query_file: Path | None, options: Mapping[str, Any]) -> dict[str, Any
             start, slash, end = value.partition("/")
             value = {"start": start, "end": end} if slash else value
         elif isinstance(value, tuple):
-            value = [] if value == ("none",) else list(value)
+            value = [] if name == "group_by" and value == ("none",) else list(value)
         asked[name] = value
     return asked
 

@@ -32,6 +32,11 @@ def printable(text: str) -> str:
     return "".join("\N{REPLACEMENT CHARACTER}" if ord(c) & 0xFFFE == 0xFFFE else c for c in shown)
 
 
+def cut_short(text: str, most: int) -> str:
+    """Return a text of at most so many characters; an ellipsis tells that it was longer."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 @functools.cache
 def minor_digits(currency: str) -> int:
     """Return how many decimal places amounts in this currency are shown with (2 for an unknown code)."""

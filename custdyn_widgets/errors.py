@@ -18,7 +18,11 @@ _LISTED = 12
 
 def shown(value: object) -> str:
     """Return a value as it appears in a message: quoted, on one line, at most 80 characters."""
-    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    if isinstance(value, str):
+        value = value[:_SHOWN_VALUE]  # an escape is never shorter than what it stands for
+        text = repr(value) if value.isprintable() else ascii(value)
+    else:
+        text = "".join(c if c.isprintable() else " " for c in repr(value))
     return text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 1] + "…"
 
 

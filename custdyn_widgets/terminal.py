@@ -5,21 +5,24 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from custdyn_widgets.display import format_value, heading_groups, printable
+from custdyn_widgets.display import cut_short, format_value, heading_groups, printable
 from custdyn_widgets.report import Report, Row
 
 _GAP = "  "
 _PARTIAL = "*"
+_LONGEST_NAME = 60  # characters: a longer name would push every number off the screen
+_LONGEST_WORDS = 2_000
 
 
 def report_text(report: Report) -> str:
     """Return a report as aligned text: two-level headings, the rows, and the Total below a rule."""
-    head = f"{report.title} in {report.currency}: {printable(report.query.describe())}"
+    words = cut_short(printable(report.query.describe()), _LONGEST_WORDS)
+    head = f"{report.title} in {report.currency}: {words}"
     if report.message:
-        return f"{head}\n\n{report.message}\n"
+        return f"{head}\n\n{printable(report.message)}\n"
     body = [_cells(report, row) for row in report.rows]
     total = [_cells(report, report.total)] if report.total else []
-    headings = [printable(h) for h in report.headings] + [c.label for c in report.columns]
+    headings = [printable(h) for h in report.headings] + [printable(c.label) for c in report.columns]
     widths = [max(map(_width, column)) for column in zip(headings, *body, *total, strict=True)]
     label_count = len(report.headings)
     lines = [head, "", _group_line(report, widths), _line(headings, widths, label_count)]
@@ -33,7 +36,7 @@ def report_text(report: Report) -> str:
 
 
 def _cells(report: Report, row: Row) -> list[str]:
-    labels = [printable(label) for label in row.labels]
+    labels = [cut_short(printable(label), _LONGEST_NAME) for label in row.labels]
     if labels and row.partial:
         labels[0] += _PARTIAL
     values = zip(row.values, report.columns, strict=True)
@@ -46,7 +49,7 @@ def _group_line(report: Report, widths: Sequence[int]) -> str:
     parts = [" " * (sum(widths[:at]) + len(_GAP) * max(at - 1, 0))] if at else []
     for group, span in heading_groups(report):
         room = sum(widths[at : at + span]) + len(_GAP) * (span - 1)
-        parts.append(group[:room].ljust(room, "." if len(group) < room - 1 else " "))
+        parts.append(printable(group)[:room].ljust(room, "." if len(group) < room - 1 else " "))
         at += span
     return _GAP.join(parts).rstrip()
 
@@ -61,6 +64,10 @@ def _line(cells: Sequence[str], widths: Sequence[int], label_count: int) -> str:
 
 def _width(text: str) -> int:
     """Return how many columns of a terminal a text takes: wide characters two, combining ones none."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(map(_columns_of, text))
+
+
+def _columns_of(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf") and character != "\N{SOFT HYPHEN}":
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -13,7 +13,7 @@ import pandas as pd
 # Of each column, what its text means, where that is not the text itself.
 COLUMNS: dict[str, dict[str, str]] = {
     "clients": {
-        "client_id": "", "client_type": "", "company": "", "owner_user": "", "tags": "tags", "currency": "",
+        "client_id": "", "name": "", "client_type": "", "company": "", "owner_user": "", "tags": "tags", "currency": "",
         "created_at": "instant", "closed_at": "instant", "opening_balance": "amount",
     },
     "transactions": {

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from custdyn_widgets.display import format_value, printable
+from custdyn_widgets.display import cut_short, format_value, printable
 from custdyn_widgets.report import Column, Report, Row
 
 COLUMNS = "Columns"  # the x of a report of one row: a place for each column
 MOST_SERIES = 7
 MOST_POINTS = 4_000
 MOST_PLACES = 24
+LONGEST_NAME = 120  # characters; measuring a longer one can take the drawing library half a minute
 _TIME_HEADINGS = ("Year", "Month", "Date")
 _CALENDAR = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
 
@@ -87,8 +88,9 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
         Whether points are joined over the places: then a row that was left out because all in it is
         zero gets its zero, so that no line runs past it.
     """
-    found = [p for row in report.rows for p in _row_points(report, row, x, columns)]
-    ranked = _ranked(report, found)
+    shown = shown_names(report)
+    found = [p for row in report.rows for p in _row_points(report, row, shown, x, columns)]
+    ranked = _ranked(report, shown, found)
     kept, dropped = _within_limit(ranked, found)
     notes = [f"{dropped:,} smaller series are not drawn; the table has them."] if dropped else []
     if dropped:
@@ -104,8 +106,29 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
     return Points(x, places, tuple(found), tuple(coloured), len(kept) - len(coloured), tuple(notes))
 
 
-def _row_points(report: Report, row: Row, x: str, columns: Sequence[Column]) -> Iterator[Point]:
-    labels = dict(zip(report.headings, (printable(label) for label in row.labels), strict=True))
+def shown_names(report: Report) -> dict[str, str]:
+    """Return each label of the report's rows as charts write it, so that no two of them look the same.
+
+    A name stands on one line and is cut short when it is long; one that would then look like another's
+    gets a number.
+    """
+    shown: dict[str, str] = {}
+    taken: set[str] = set()
+    numbers: dict[str, int] = defaultdict(lambda: 1)
+    for label in dict.fromkeys(label for row in report.rows for label in row.labels):
+        name = first = cut_short(printable(label), LONGEST_NAME)
+        while name in taken:
+            numbers[first] += 1
+            name = f"{first} ({numbers[first]})"
+        taken.add(name)
+        shown[label] = name
+    return shown
+
+
+def _row_points(
+    report: Report, row: Row, shown: Mapping[str, str], x: str, columns: Sequence[Column]
+) -> Iterator[Point]:
+    labels = dict(zip(report.headings, (shown[label] for label in row.labels), strict=True))
     at: str | float | None = labels.get(x)
     if at is None and x != COLUMNS:
         value = row.values[report.column(x)]
@@ -134,7 +157,7 @@ def _row_points(report: Report, row: Row, x: str, columns: Sequence[Column]) -> 
         )
 
 
-def _ranked(report: Report, found: Sequence[Point]) -> list[str]:
+def _ranked(report: Report, shown: Mapping[str, str], found: Sequence[Point]) -> list[str]:
     """Return the series: those of columns in their order, those of packages by how many clients they have.
 
     The same packages then have the same colours in every chart of a report.
@@ -146,8 +169,10 @@ def _ranked(report: Report, found: Sequence[Point]) -> list[str]:
     clients: dict[str, int] = defaultdict(int)
     for row in report.rows:
         first = row.values[0]
-        clients[printable(row.labels[place])] += abs(int(first)) if first is not None else 0
-    return sorted(names, key=lambda name: -clients[name.partition(" · ")[0]])
+        clients[shown[row.labels[place]]] += abs(int(first)) if first is not None else 0
+    # A series is a package, or a package and a column; a package's name may itself hold the dot.
+    packages = {n: n if n in clients else n.rpartition(" · ")[0] for n in names}
+    return sorted(names, key=lambda name: -clients[packages[name]])
 
 
 def _within_limit(ranked: list[str], found: Sequence[Point]) -> tuple[list[str], int]:

@@ -11,7 +11,7 @@ import re
 import xml.etree.ElementTree as ET  # documents with a DOCTYPE, hence entities, are refused
 from xml.sax.saxutils import escape, quoteattr
 
-from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.errors import CustDynError, shown
 
 INK = "#737a84"  # readable on white and on near-black, where no page sets a colour
 _FONTS = "Arial,Helvetica,Liberation Sans,sans-serif"  # as wide as those that the layout was measured with
@@ -62,7 +62,7 @@ def inert_svg(svg: str, label: str | None = None) -> str:
     except (ET.ParseError, UnicodeEncodeError) as error:
         raise CustDynError(f"The drawing is not well-formed SVG: {error}.") from error
     if _local(root.tag) != "svg":
-        raise CustDynError(f"The drawing is a {_local(root.tag)!r} document, not SVG.")
+        raise CustDynError(f"The drawing is a {shown(_local(root.tag))} document, not SVG.")
     words = escape(label if label is not None else root.get("aria-label", "Chart"))
     prefix = hashlib.sha256(svg.encode("utf-8", "replace")).hexdigest()[:8]
     body = "".join(_written(child, prefix) for child in root if _local(child.tag) != "title")
