@@ -78,7 +78,8 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     Raises
     ------
     SettingsError
-        If the file is not valid TOML, has an unknown key, or holds a value of a wrong type.
+        If the file cannot be read, is not valid TOML, has an unknown key, or holds a value of a wrong
+        type; or if links would not lead to a web address.
     """
     env = os.environ if environ is None else environ
     config = _find_config(env, (folder or Path.cwd()).absolute())
@@ -112,6 +113,8 @@ def _find_config(env: Mapping[str, str], folder: Path) -> Path | None:
 def _read_config(path: Path) -> dict[str, str]:
     try:
         stored = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path.name} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path.name} is not valid TOML: {error}.") from error
     known = [f.name for f in fields(Settings) if f.name != "config"]

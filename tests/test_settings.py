@@ -1,0 +1,108 @@
+"""Settings: the environment before the nearest file before defaults, read when they are needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from custdyn_widgets import settings
+from custdyn_widgets.errors import SettingsError
+
+ID = "a" * 52
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "custdyn.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
+    file = written(tmp_path, 'snapshots = "store"\ncache = "made"\nrole = "the file\'s"\n')
+    found = settings.load({"CUSTDYN_CACHE": str(tmp_path / "own"), "HOME": "/nowhere"}, tmp_path)
+    assert found.config == file
+    assert found.snapshots == tmp_path / "store"
+    assert found.cache == tmp_path / "own"
+    assert found.role == "the file's"
+    assert found.queries.name == "queries"
+    assert not found.queries.is_relative_to(tmp_path)
+    assert settings.load({"CUSTDYN_ROLE": "auditor"}, tmp_path).role == "auditor"
+
+
+def test_the_nearest_file_upward_counts_and_its_paths_are_relative_to_it(tmp_path: Path) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    written(tmp_path, 'snapshots = "far"')
+    assert settings.load({}, inner).snapshots == tmp_path / "far"
+    written(tmp_path / "a", 'snapshots = "near"')
+    assert settings.load({}, inner).snapshots == tmp_path / "a" / "near"
+
+
+def test_a_file_named_in_the_environment_counts_and_no_other(tmp_path: Path) -> None:
+    written(tmp_path, 'role = "nearest"')
+    named = tmp_path / "other.toml"
+    named.write_text('role = "named"')
+    assert settings.load({"CUSTDYN_CONFIG": str(named)}, tmp_path).role == "named"
+
+
+def test_without_a_file_everything_stands_in_the_users_own_folders(tmp_path: Path) -> None:
+    found = settings.load({}, tmp_path)
+    assert (found.config, found.share_url, found.role) == (None, None, "analyst")
+    for path in (found.snapshots, found.queries, found.cache):
+        assert path.is_absolute()
+        assert "custdyn" in path.parts
+        assert not path.is_relative_to(tmp_path)
+
+
+def test_what_is_handed_to_another_process_gives_the_same_settings_there(tmp_path: Path) -> None:
+    written(tmp_path, 'snapshots = "s"\nqueries = "q"\ncache = "c"\nrole = "r"\nshare_url = "https://h/x"\n')
+    here = settings.load({}, tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    written(elsewhere, 'snapshots = "another"\nrole = "another"\n')
+    assert settings.load(here.environment(), elsewhere) == here
+
+
+@pytest.mark.parametrize("given", ["https://reports.example.com/base", "https://reports.example.com/base/"])
+def test_links_lead_to_the_share_url_or_to_the_local_viewer(tmp_path: Path, given: str) -> None:
+    shared = settings.load({"CUSTDYN_SHARE_URL": given}, tmp_path)
+    assert shared.link(ID) == f"https://reports.example.com/base/view?id={ID}"
+    assert settings.load({}, tmp_path).link(ID) == f"http://127.0.0.1:8899/view?id={ID}"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("snapshots = ", "custdyn.toml is not valid TOML"),
+        ("\x00", "custdyn.toml is not valid TOML"),
+        ('snapshot = "x"', "unknown key 'snapshot'. Did you mean 'snapshots'?"),
+        ("colour = 1", "unknown key 'colour'. It takes: snapshots, queries, cache, share_url, role."),
+        ("role = 1", "role must be text, not 1"),
+        ('share_url = "javascript:alert(1)"', "must begin with http:// or https://"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_its_key(tmp_path: Path, text: str, words: str) -> None:
+    written(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        settings.load({}, tmp_path)
+    assert words in caught.value.message
+
+
+def test_a_file_that_is_not_utf8_or_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "custdyn.toml").write_bytes(b'role = "\xff"')
+    with pytest.raises(SettingsError, match=r"custdyn\.toml is not valid TOML"):
+        settings.load({}, tmp_path)
+
+    class Unreadable(type(tmp_path)):  # type: ignore[misc]  # the superuser may read every real file
+        def read_text(self, *_: object, **__: object) -> str:
+            raise PermissionError(13, "Permission denied")
+
+    with pytest.raises(SettingsError, match=r"custdyn\.toml cannot be read: Permission denied"):
+        settings.load({}, Unreadable(tmp_path))
+
+
+def test_a_named_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="which is not a file") as caught:
+        settings.load({"CUSTDYN_CONFIG": str(tmp_path / "none.toml")}, tmp_path)
+    assert caught.value.field == "CUSTDYN_CONFIG"
