@@ -108,6 +108,19 @@ def report_files(report: Report, sections: Sequence[Section] = ()) -> dict[str, 
     return files
 
 
+def prepare() -> None:
+    """Load what drawing a report's files needs, so that `report_files` does not wait for it.
+
+    Most of it takes no turn of other Python threads: a first drawing starts a JavaScript engine.
+    """
+    import jinja2  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
+    from custdyn_widgets import charts, page, xlsx  # noqa: F401
+
+    charts.chart_svg({"data": {"values": []}, "mark": "point"})
+
+
 def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
     """Return what the manifest tells about a report; the store adds the list of files and a nonce.
 

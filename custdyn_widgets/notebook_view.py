@@ -8,6 +8,7 @@ from typing import Any
 
 from custdyn_widgets.display import format_value, heading_groups, printable
 from custdyn_widgets.report import Report, Row
+from custdyn_widgets.schemas import load_jsonschema
 
 MOST_ROWS = 400
 _PARTIAL = "◐"  # as on pages
@@ -54,6 +55,7 @@ def draw_offline() -> None:
 
     Altair's own renderers ask a server for a script, or draw black on black in a dark theme.
     """
+    load_jsonschema()
     import altair as alt
 
     alt.renderers.register("custdyn", _picture)

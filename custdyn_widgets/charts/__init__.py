@@ -17,6 +17,7 @@ from custdyn_widgets.charts.vegalite import MARKS, PALETTE, SCHEMA, chart_spec
 from custdyn_widgets.display import printable
 from custdyn_widgets.errors import QueryError
 from custdyn_widgets.report import Column, Report
+from custdyn_widgets.schemas import load_jsonschema
 
 if TYPE_CHECKING:
     import altair as alt
@@ -320,6 +321,7 @@ def _printable_spec(value: Any, *, is_data: bool = False) -> Any:
 
 
 def _altair(spec: dict[str, Any]) -> alt.TopLevelMixin:
+    load_jsonschema()
     import altair as alt  # late: takes a second
 
     drawn: alt.TopLevelMixin = alt.Chart.from_dict({**spec, "$schema": alt.SCHEMA_URL or SCHEMA})

@@ -47,6 +47,9 @@ class NotebookExecution:
         A folder that only this run uses, for the kernel's connection file.
     on_cell
         Called with each code cell when it starts, in the worker's thread.
+    meanwhile
+        Called once when the kernel has been started, in a thread of its own: what can be got ready while the
+        notebook runs. An error in it is passed over, since what needs it will meet it again.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class NotebookExecution:
         folder: Path,
         private: Path,
         on_cell: Callable[[NotebookNode], None],
+        meanwhile: Callable[[], None],
     ) -> None:
         self.notebook = notebook
         self._parameters = dict(parameters)
@@ -65,6 +69,9 @@ class NotebookExecution:
         self._folder = folder
         self._private = private
         self._on_cell = on_cell
+        self._meanwhile = threading.Thread(
+            target=_quietly, args=(meanwhile,), name="custdyn-meanwhile", daemon=True
+        )
         self._groups: list[int] = []
         self._error: BaseException | None = None
 
@@ -89,6 +96,8 @@ class NotebookExecution:
                 self._kill()
                 worker.join(_KILL_EVERY_S)
             self._kill()
+            if self._meanwhile.ident is not None:
+                self._meanwhile.join()  # a JavaScript engine must not be cut off while it starts
         if late:
             raise OutOfTime
         if self._error is not None:
@@ -127,7 +136,7 @@ class NotebookExecution:
         from jupyter_client.kernelspec import KernelSpec
         from jupyter_client.manager import AsyncKernelManager
 
-        groups = self._groups
+        groups, meanwhile = self._groups, self._meanwhile
         given = {"env": self._environment, "cwd": str(self._folder), "stdout": DEVNULL, "stderr": DEVNULL}
         connection = str(self._private / "kernel.json")
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -145,6 +154,7 @@ class NotebookExecution:
                 group = getattr(self.provisioner, "pgid", None)
                 if group:
                     groups.append(group)
+                meanwhile.start()
 
         return PinnedKernel
 
@@ -153,6 +163,11 @@ class NotebookExecution:
         for group in self._groups:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
+
+
+def _quietly(work: Callable[[], None]) -> None:
+    with contextlib.suppress(Exception):
+        work()
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from custdyn_widgets import errors
 from custdyn_widgets.errors import CustDynError, QueryError, RunError, shown
-from custdyn_widgets.freezing import Frozen, publish
+from custdyn_widgets.freezing import Frozen, prepare, publish
 from custdyn_widgets.notebook.author_cells import author_sections
 from custdyn_widgets.notebook.kernel import NotebookExecution, OutOfTime
 from custdyn_widgets.notebook.parameters import (
@@ -27,6 +27,7 @@ from custdyn_widgets.notebook.parameters import (
     literal_values,
     query_from_parameters,
 )
+from custdyn_widgets.schemas import load_jsonschema
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.staging import Staging
 
@@ -81,6 +82,7 @@ def read_template(path: Path) -> Template:
     RunError
         If there is no such file, it is not a notebook, or it has no cell tagged `parameters`.
     """
+    load_jsonschema()
     import nbformat
 
     try:
@@ -192,6 +194,7 @@ def _execute(
         folder=template.path.parent.absolute(),
         private=staging.folder,
         on_cell=place.enter,
+        meanwhile=_get_ready,
     )
     progress(f"Running {name}")
     try:
@@ -201,6 +204,14 @@ def _execute(
         raise RunError(told + "Allow it more time, or ask for a shorter interval.") from None
     except Exception as error:
         raise _run_error(error, place) from None
+
+
+def _get_ready() -> None:
+    """Load, while the notebook runs, what its page needs afterwards."""
+    import bleach  # noqa: F401
+    import mistune  # noqa: F401
+
+    prepare()
 
 
 class _Place:
