@@ -125,6 +125,20 @@ def test_a_query_comes_from_a_file_and_options_override_it(tmp_path: Path) -> No
     assert got("--group-by", "none").group_by == ()
 
 
+def test_none_means_one_row_only_as_a_grouping(tmp_path: Path) -> None:
+    (tmp_path / "clients.csv").write_text(
+        "client_id,client_type,currency,created_at,company\n"
+        "c1,client,USD,2021-01-01,none\nc2,client,USD,2021-01-01,other\n"
+    )
+    (tmp_path / "transactions.csv").write_text("transaction_id,client_id,at,kind,amount\n")
+    filtered = custdyn(
+        "query", "-s", tmp_path, "--interval", YEAR, "--company", "none", "--group-by", "none", "--format", "json"
+    )
+    report = Report.from_dict(json.loads(filtered.stdout))
+    assert (report.query.company, report.query.group_by) == (("none",), ())
+    assert report.info.clients == 1
+
+
 def test_a_report_of_nothing_is_no_failure() -> None:
     result = custdyn("query", "-s", SMALL, "--interval", "1999-01-01/1999-12-31", "--format", "csv")
     assert result.exit_code == 0
