@@ -13,8 +13,8 @@ import pandas as pd
 # Of each column, what its text means, where that is not the text itself.
 COLUMNS: dict[str, dict[str, str]] = {
     "clients": {
-        "client_id": "", "name": "", "client_type": "", "company": "", "owner_user": "", "tags": "tags", "currency": "",
-        "created_at": "instant", "closed_at": "instant", "opening_balance": "amount",
+        "client_id": "", "name": "", "client_type": "", "company": "", "owner_user": "", "tags": "tags",
+        "currency": "", "created_at": "instant", "closed_at": "instant", "opening_balance": "amount",
     },
     "transactions": {
         "transaction_id": "", "client_id": "", "at": "instant", "kind": "", "amount": "amount",

@@ -1,14 +1,18 @@
-"""A hundred names that a billing system may hold or an attacker may choose, and a mart that has them everywhere.
+"""A hundred names that a billing system may hold or an attacker may choose, and a mart that is full of them.
 
-`PAYLOADS` go wherever a report carries text that came with the data or the query: ids, names, tags, companies,
-owners, the role, the source's name and the query itself.
+`PAYLOADS` go wherever a report carries text that came with the data or the query: ids, names, tags,
+companies, owners, the role, the source's name and the query itself. `window.pwned` and a file `pwned` tell
+that one of them ran; `HOST` must never be asked for anything.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import oracle
 
-HOST = "evil.example"  # nothing may ever be asked of it
+HOST = "evil.example"
 
 MARKUP = (
     "<script>window.pwned = 1</script>",
@@ -122,6 +126,10 @@ SURROGATES = ("\ud800 lone", "lone \udfff end", "\udc80 byte")
 LONG = "x" * 40_000
 PAYLOADS = (*MARKUP, *TEMPLATES, *FORMULAS, *QUOTES, *CHARACTERS, *SURROGATES[:1], LONG)
 IN_FILES = tuple(text for text in PAYLOADS if text not in SURROGATES)  # UTF-8 holds no lone surrogate
+ROLE = " | ".join(text for text in PAYLOADS if text != LONG)
+FOLDER = (
+    "<img src=x onerror=window.pwned=20> '\"=1+1 `touch pwned`$(touch pwned) \n\r\t\x1b[2J\u202e;&|{{7*7}}"
+)
 AS_OF = "2021-04-01T00:00:00Z"
 
 
@@ -138,7 +146,7 @@ def hostile_mart(names: tuple[str, ...]) -> oracle.Mart:
             "client_type": "client",
             "company": name,
             "owner_user": name,
-            "tags": name.replace(";", ","),
+            "tags": tag(name),
             "currency": "USD",
             "created_at": "2021-01-01T00:00:00Z",
         }
@@ -168,3 +176,32 @@ def hostile_mart(names: tuple[str, ...]) -> oracle.Mart:
             {"company": name, "parent": names[i - 1] if i else None} for i, name in enumerate(names)
         ],
     }
+
+
+def asked_of(names: tuple[str, ...]) -> dict[str, object]:
+    """Return a query that names every one of them in every filter, and so keeps every client."""
+    return {
+        "interval": {"start": "2021-01-01", "end": "2021-03-31"},
+        "group_by": ["package"],
+        "client_tags": [tag(name) for name in names],
+        "company": [*names],
+        "owner_user": [*names],
+        "package": [*names],
+    }
+
+
+def tag(name: str) -> str:
+    """Return a name as a tag: in CSV a semicolon parts tags, and blanks around one fall away."""
+    return name.replace(";", ",").strip()
+
+
+def as_shown(text: str) -> str:
+    """Return a text as every page shows it: on one line, what cannot be shown as U+FFFD."""
+    one_line = re.sub("[\t\n\r\u2028\u2029]+", " ", text)
+    return "".join("\ufffd" if _unfit(c) else c for c in one_line)
+
+
+def _unfit(c: str) -> bool:
+    noncharacter = ord(c) & 0xFFFE == 0xFFFE or "\ufdd0" <= c <= "\ufdef"
+    turns = unicodedata.bidirectional(c) in ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
+    return noncharacter or turns or unicodedata.category(c) in ("Cc", "Cs")
