@@ -43,7 +43,7 @@ import pandas as pd
 from custdyn_widgets.cells.flows import FlowSums
 from custdyn_widgets.cells.grid import Grid, pieces
 from custdyn_widgets.cells.stocks import StockSums
-from custdyn_widgets.mart.facts import Facts
+from custdyn_widgets.mart.facts import NEVER, Facts
 from custdyn_widgets.mart.values import Int64s
 
 __all__ = ["Cells", "Grid", "compute_cells"]
@@ -108,19 +108,20 @@ def _sum_up(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
     flows = FlowSums(grid, len(currencies))
     stocks = StockSums(grid, len(currencies))
     read = 0
-    inside: list[int] = []
+    firsts, lasts = [], []
     for piece in pieces(facts, clients, grid):
         segment = flows.segment_of(piece.time)
         flows.add(piece, segment)
         stocks.add(piece, flows.bucket_of[segment])
         read += len(piece.time)
-        within = piece.time[segment >= 0]
-        if len(within):
-            inside += [int(within.min()), int(within.max())]
+        inside = segment >= 0
+        if inside.any():
+            firsts.append(int(piece.time.min(where=inside, initial=NEVER)))
+            lasts.append(int(piece.time.max()))
     return Cells(
         flows=flows.frame(currencies),
         stocks=stocks.frame(currencies),
         transactions=read,
-        first=min(inside, default=None),
-        last=max(inside, default=None),
+        first=min(firsts, default=None),
+        last=max(lasts, default=None),
     )

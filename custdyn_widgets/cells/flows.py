@@ -45,16 +45,16 @@ class FlowSums:
 
     def add(self, piece: Piece, segment: Int64s) -> None:
         """Add the rows of a piece, which lie in these segments."""
+        _, _, segments, classes = self._shape
+        of_client = (piece.currency * segments + 1) * classes  # one more, because history comes first
+        keys = np.repeat(of_client, piece.count)
+        keys += segment * classes
         flow = piece.flow
-        keys = piece.currency[piece.client]
         if piece.package is not None:
             flow = np.where(
                 PACKAGE_FEE[flow] & ~self._grid.fee_counts[piece.package], np.uint8(_C.OTHER), flow
             )
-            keys += self._grid.group_of[piece.package] * self._shape[1]
-        keys *= self._shape[2]
-        keys += segment + 1
-        keys *= self._shape[3]
+            keys += (self._grid.group_of * self._shape[1] * segments * classes)[piece.package]
         keys += flow
         self._sums.add(keys, piece.amount)
 

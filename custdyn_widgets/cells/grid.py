@@ -61,19 +61,23 @@ class Locator:
 
     def __init__(self, edges: Int64s) -> None:
         self._edges = edges
-        self._table: npt.NDArray[np.int32] | None = None
+        self._table: Int64s | None = None
         if len(edges) > 1 and int(np.diff(edges).min()) >= 1 << _GRANULE:
             starts = np.arange(edges[0], edges[-1] + (1 << _GRANULE), 1 << _GRANULE)
             at_start = np.searchsorted(edges, starts, "right") - 1
-            self._table = np.concatenate(([NONE], at_start)).astype(np.int32)
+            self._table = np.concatenate(([NONE], at_start))
+            self._before = int(edges[0]) - (1 << _GRANULE)  # so that granule 0 is all that came before
+            self._next = np.append(edges[1:], edges[0])  # of interval -1, the last entry: the first edge
 
     def __call__(self, at: Int64s) -> Int64s:
         """Return the interval of each instant; all must lie before the last edge."""
         if self._table is None:
             return np.asarray(np.searchsorted(self._edges, at, "right") - 1, np.int64)
-        granule = (at - self._edges[0]) >> _GRANULE
-        found: Int64s = self._table[np.maximum(granule, NONE) + 1].astype(np.int64)
-        found += at >= self._edges[found + 1]
+        granule = at - self._before
+        granule >>= _GRANULE
+        np.maximum(granule, 0, out=granule)
+        found: Int64s = self._table[granule]
+        found += at >= self._next[found]
         return found
 
 

@@ -89,11 +89,14 @@ class StockSums:
         )
 
     def _cells(self, piece: Piece, bucket: Int64s, gone: Int64s) -> _Cells:
-        changes = (piece.client[1:] != piece.client[:-1]) | (bucket[1:] != bucket[:-1])
-        last = np.flatnonzero(np.append(changes, True))
+        is_last = np.empty(len(bucket), np.bool_)
+        np.not_equal(bucket[1:], bucket[:-1], out=is_last[:-1])
+        is_last[(piece.first + piece.count - 1)[piece.count > 0]] = True
+        last = np.flatnonzero(is_last)
         owner, at = piece.client[last], bucket[last]
         # The running sum may wrap around an int64; its differences are the true balances, which fit.
-        running = np.concatenate((np.zeros(1, np.int64), np.cumsum(piece.amount)))
+        running = np.zeros(len(bucket) + 1, np.int64)
+        np.cumsum(piece.amount, out=running[1:])
         balance = running[last + 1] - running[piece.first[owner]] + piece.opening[owner]
         end = np.full(len(last), self._grid.bucket_count)
         followed = np.flatnonzero(owner[1:] == owner[:-1])
@@ -101,7 +104,8 @@ class StockSums:
         return _Cells(last, owner, at, balance, np.minimum(end, gone[owner]))
 
     def _client_stays(self, piece: Piece, cells: _Cells) -> _Stays:
-        paying = np.where(PAID[piece.flow], np.arange(len(piece.flow)), NONE)
+        rows = np.arange(len(piece.flow))
+        paying = np.where(PAID[piece.flow], rows, NONE)
         last_paid = np.maximum.accumulate(paying)[cells.last]
         return _Stays(
             group=np.zeros(len(last_paid), np.int64),
