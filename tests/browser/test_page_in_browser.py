@@ -1,3 +1,5 @@
+"""The page in Chromium: it asks and runs nothing, its headings stay, and it prints on landscape paper."""
+
 from __future__ import annotations
 
 import functools
@@ -10,19 +12,12 @@ import pytest
 
 from custdyn_widgets.charts import report_charts
 from custdyn_widgets.page import Section, render_page
+from custdyn_widgets.viewer import HEADERS
+from tests.browser.pictures import ARGUMENTS
 from tests.make_report import make_report
 from tests.test_charts import HOSTILE
 
 pytestmark = pytest.mark.browser
-
-POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
-    "frame-ancestors 'none'; sandbox allow-downloads"
-)
-ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 
 
 def pages() -> dict[str, bytes]:
@@ -48,7 +43,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.served.get(self.path)
         self.send_response(200 if body else 404)
         self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Security-Policy", POLICY)
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body or b"")
 
@@ -72,7 +68,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
+        opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
         yield opened
         opened.close()
 
