@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from custdyn_widgets.charts import blank_chart, chart
-    from custdyn_widgets.compute import run_report
+    from custdyn_widgets.compute import report_lines, run_report
     from custdyn_widgets.errors import CustDynError
     from custdyn_widgets.export import to_csv, to_xlsx
     from custdyn_widgets.freezing import freeze
@@ -32,6 +32,7 @@ _HOMES = {
     "metric": "metrics",
     "query_from_parameters": "notebook.parameters",
     "ratio": "metrics",
+    "report_lines": "compute",
     "run_report": "compute",
     "to_csv": "export",
     "to_xlsx": "export",
@@ -47,6 +48,7 @@ __all__ = [
     "metric",
     "query_from_parameters",
     "ratio",
+    "report_lines",
     "run_report",
     "to_csv",
     "to_xlsx",

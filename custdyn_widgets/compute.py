@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from custdyn_widgets import settings
-from custdyn_widgets.cells import Cells, Grid, compute_cells
+from custdyn_widgets.cells import FLOW_COLUMNS, STOCK_COLUMNS, Cells, Grid, compute_cells
 from custdyn_widgets.conversion import Rates, in_currency, target_currency, to_lines
 from custdyn_widgets.intervals import Bucket, ResolvedInterval, resolve, time_zone_data, to_text
 from custdyn_widgets.mart.cache import OpenedMart, Source, open_mart
@@ -89,15 +89,13 @@ def run_report(
         If a conversion needs a quote that is missing.
     """
     began = time.monotonic()
-    # A query built by hand is checked here, and so is every other.
-    query = ReportQuery.from_dict(query.to_dict() if isinstance(query, ReportQuery) else query)
-    instant = parse_as_of(as_of)
+    checked, instant = _checked(query), parse_as_of(as_of)
     mart = open_mart(source)
-    asked = _place(query, mart.facts, instant)
+    asked = _place(checked, mart.facts, instant)
     rows, total, cells = _table(asked)
     return Report(
         query=asked.query,
-        headings=_headings(query),
+        headings=_headings(asked.query),
         columns=columns(),
         rows=tuple(rows),
         total=total,
@@ -105,6 +103,46 @@ def run_report(
         message=None if asked.buckets else _why_no_rows(asked),
         definitions=SURPRISES,
     )
+
+
+def report_lines(
+    query: ReportQuery | Mapping[str, Any], source: Source, *, as_of: str | datetime | None = None
+) -> pd.DataFrame:
+    """Compute the lines of a report: what its metrics are computed from, exact and unrounded.
+
+    Parameters
+    ----------
+    query, source, as_of
+        As for `run_report`.
+
+    Returns
+    -------
+    DataFrame
+        A line for each row of the report, and for package rows in which nothing happened too. Index: the
+        labels, a level for each heading (none without grouping). Columns as `conversion.to_lines` describes
+        them: `…_qty` Python ints, all others Fractions in the report's currency. Without rows: empty.
+
+    Raises
+    ------
+    QueryError, SourceError, MartError, RateError
+        As `run_report`.
+    """
+    checked, instant = _checked(query), parse_as_of(as_of)
+    asked = _place(checked, open_mart(source).facts, instant)
+    if not asked.buckets:
+        return pd.DataFrame(columns=[*STOCK_COLUMNS, *FLOW_COLUMNS], dtype=object)
+    lines, _ = _lines(asked)
+    levels = [[b.label for b in asked.buckets], asked.package_labels]
+    shown = [asked.query.time_group is not None, asked.query.by_package]
+    if asked.query.group_by:
+        index = pd.MultiIndex.from_product(levels)
+        lines.index = index.droplevel([i for i in (0, 1) if not shown[i]]).set_names(_headings(asked.query))
+    return lines
+
+
+def _checked(query: ReportQuery | Mapping[str, Any]) -> ReportQuery:
+    """Return the query with every field checked, also where it was built by hand."""
+    return ReportQuery.from_dict(query.to_dict() if isinstance(query, ReportQuery) else query)
 
 
 def _place(query: ReportQuery, facts: Facts, as_of: datetime) -> _Asked:
@@ -132,19 +170,16 @@ def _table(asked: _Asked) -> tuple[list[Row], Row | None, Cells | None]:
     if not asked.buckets:
         return [], None, None
     labels = asked.package_labels
-    cells = compute_cells(
-        asked.facts, asked.selection.clients, _grid(asked, asked.buckets, asked.query.by_package)
-    )
-    exact = compute_metrics(to_lines(cells, asked.rates, len(asked.buckets) * len(labels)))
+    lines, cells = _lines(asked)
+    exact = compute_metrics(lines)
     shown = columns()
     rows = []
     for i, values in enumerate(exact.itertuples(index=False, name=None)):
         bucket, package = asked.buckets[i // len(labels)], labels[i % len(labels)]
         if asked.query.by_package and not any(values):
             continue
-        row_labels = [bucket.label] * (asked.query.time_group is not None) + [
-            package
-        ] * asked.query.by_package
+        by_time, by_package = asked.query.time_group is not None, asked.query.by_package
+        row_labels = [bucket.label] * by_time + [package] * by_package
         rows.append(_row(row_labels, values, bucket, shown))
     if not asked.query.group_by:
         return rows, None, cells
@@ -154,6 +189,13 @@ def _table(asked: _Asked) -> tuple[list[Row], Row | None, Cells | None]:
     values = next(exact.itertuples(index=False, name=None))
     total_labels = ["Total"] + [""] * (len(_headings(asked.query)) - 1)
     return rows, _row(total_labels, values, whole, shown), cells
+
+
+def _lines(asked: _Asked) -> tuple[pd.DataFrame, Cells]:
+    """Return a line for each row, before any is left out, and the cells behind them."""
+    grid = _grid(asked, asked.buckets, asked.query.by_package)
+    cells = compute_cells(asked.facts, asked.selection.clients, grid)
+    return to_lines(cells, asked.rates, len(asked.buckets) * len(asked.package_labels)), cells
 
 
 def _total_cells(asked: _Asked, cells: Cells, whole: Bucket) -> Cells:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ import pandas as pd
 import pytest
 
 from custdyn_widgets import metrics
-from custdyn_widgets.compute import run_report
+from custdyn_widgets.compute import report_lines, run_report
 from custdyn_widgets.errors import CustDynError
-from custdyn_widgets.metrics import METRICS, Metric, compute_metrics, metric, ratio
+from custdyn_widgets.metrics import METRICS, Metric, balance_refill, compute_metrics, metric, ratio
 from custdyn_widgets.query import ReportQuery
 
 QUANTITIES = ["active_qty", "overall_qty", "all_qty", "refill_qty", "activation_qty", "renewal_qty"]
@@ -193,3 +194,27 @@ def test_an_own_metric_stands_in_reports_until_it_is_removed(registry: dict[str,
 
     del registry["Refill Habits"]
     assert run_report(query, source, as_of="2022-01-01").columns == plain.columns
+
+
+@pytest.mark.parametrize("group_by", [[], ["month"], ["package"], ["month", "package"]])
+def test_a_metric_is_of_use_by_itself_on_the_lines_of_a_query(group_by: list[str]) -> None:
+    query = {"interval": {"start": "2021-01-01", "end": "2021-12-31"}, "group_by": group_by}
+    mart = Path(__file__).parent / "golden" / "small" / "mart"
+    lines = report_lines(query, mart, as_of="2022-01-01")
+    report = run_report(query, mart, as_of="2022-01-01")
+    refills = balance_refill(lines)
+    assert list(refills.index.names) == (list(report.headings) or [None])
+    for row in report.rows:
+        line = (
+            refills.loc[row.labels if len(row.labels) > 1 else row.labels[0]]
+            if row.labels
+            else refills.iloc[0]
+        )
+        assert line["Qty"] == row.values[report.column("Balance Refill: Qty")]
+
+
+def test_a_query_without_rows_has_no_lines_but_their_columns() -> None:
+    mart = Path(__file__).parent / "golden" / "small" / "mart"
+    lines = report_lines({"interval": "today"}, mart, as_of="2000-01-01")
+    assert lines.empty
+    assert {"active_qty", "refill", "all_neg"} <= set(lines.columns)

@@ -40,13 +40,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from custdyn_widgets.cells.flows import FlowSums
+from custdyn_widgets.cells.flows import FLOW_COLUMNS, FlowSums
 from custdyn_widgets.cells.grid import Grid, pieces
-from custdyn_widgets.cells.stocks import StockSums
+from custdyn_widgets.cells.stocks import STOCK_COLUMNS, StockSums
 from custdyn_widgets.mart.facts import NEVER, Facts
 from custdyn_widgets.mart.values import Int64s
 
-__all__ = ["Cells", "Grid", "compute_cells"]
+__all__ = ["FLOW_COLUMNS", "STOCK_COLUMNS", "Cells", "Grid", "compute_cells"]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ _SUMS = {
     "renewal": (_C.RENEWAL_PAID, _C.RENEWAL_REVERSED),
     "ignored_refill": (_C.REFILL_NOT_COUNTED,),
 }
+FLOW_COLUMNS = (*_COUNTS, *_SUMS)
 # Within a class amounts have one sign, so a sum is zero only if every amount is.
 _VALUED = tuple(f for column, classes in _SUMS.items() if column != "ignored_refill" for f in classes)
 

@@ -20,6 +20,8 @@ from custdyn_widgets.mart.values import Bools, Int64s
 
 LEVELS = ("all", "overall", "active")  # each a part of the one before it
 
+STOCK_COLUMNS = tuple(f"{level}_{what}" for level in reversed(LEVELS) for what in ("qty", "pos", "neg"))
+
 # What happens at a moment: entering as (0) alive, (1) once paid, (2) active; leaving again.
 _ENTERS, _LEAVES_UNPAID, _LEAVES_PAID, _LEAVES_ACTIVE, _MOMENTS = 0, 3, 4, 5, 6
 
