@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -16,8 +17,10 @@ from custdyn_widgets.charts import (
     chart,
     chart_svg,
     preset_spec,
+    presets_of,
     register_preset,
     report_charts,
+    with_own_presets,
 )
 from custdyn_widgets.charts.svg import inert_svg
 from custdyn_widgets.charts.vegalite import GREY, PALETTE, time_ticks
@@ -280,11 +283,71 @@ def test_an_error_names_the_field_and_the_nearest_value(arguments, field):
         preset_spec(make_report(2), "Clients - Active: Qy")
 
 
-def test_a_preset_of_ones_own_is_drawn_with_the_others(monkeypatch):
-    monkeypatch.setattr("custdyn_widgets.charts.PRESETS", dict(PRESETS))
+@pytest.fixture
+def presets():
+    """Put back the presets as they were."""
+    before = dict(PRESETS)
+    yield PRESETS
+    PRESETS.clear()
+    PRESETS.update(before)
+
+
+@pytest.mark.usefixtures("presets")
+def test_a_preset_of_ones_own_is_drawn_with_the_others():
     register_preset("Renewals", "Packages: Renew Qty", "bar", "How many packages were renewed.")
     register_preset("Elsewhere", "Other: Column", "bar", "A column that this report has not.")
     assert tuple(report_charts(make_report(2))) == (*NAMES, "Renewals")
+
+
+@pytest.mark.parametrize("report", [make_report(3), one_row()], ids=["by month", "one row"])
+def test_a_report_carries_its_authors_presets_to_a_process_that_knows_none(presets, report):
+    standard = dict(presets)
+    register_preset("Renewals", ["Packages: Renew Qty", "Balance Refill: Qty"], "point", "What was renewed.")
+    register_preset("Balance Refill: Total", "Balance Refill: Total", "line", "A standard one, drawn my way.")
+    register_preset("Elsewhere", "Other: Column", "bar", "A column that this report has not.")
+    here = report_charts(report)
+    carried = Report.from_dict(json.loads(json.dumps(with_own_presets(report).to_dict())))
+    assert set(carried.charts) == {"Renewals", "Balance Refill: Total"}
+    presets.clear()
+    presets.update(standard)
+    assert list(report_charts(carried).items()) == list(here.items())
+    assert report_charts(report) != here
+    assert presets_of(carried)["Renewals"].mark == "point"
+
+
+@pytest.mark.usefixtures("presets")
+def test_a_report_without_rows_or_own_presets_carries_none():
+    assert with_own_presets(make_report(3)) == make_report(3)
+    register_preset("Renewals", "Packages: Renew Qty", "point", "What was renewed.")
+    assert with_own_presets(make_report(0)).charts == {}
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [None, [], {}, {"columns": [], "mark": "bar", "description": ""}, {"columns": "x", "mark": "bar"},
+     {"columns": ["Balance Refill: Qty"], "mark": "pie", "description": ""}],
+)  # fmt: skip
+def test_a_chart_that_tells_of_no_proper_preset_is_drawn_as_it_stands(meta):
+    spec = blank_spec(make_report(2), y="Balance Refill: Qty", title="Mine")
+    report = make_report(2, charts={"Mine": {**spec, "usermeta": {"custdyn-preset": meta}}})
+    assert tuple(report_charts(report)) == ("Mine", *NAMES)
+
+
+def test_a_drawing_made_elsewhere_is_taken_only_if_it_is_inert_as_it_stands():
+    report = make_report(2)
+    drawn = report_charts(report)
+    other = report_charts(make_report(3))
+    hostile = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+    given = {NAMES[0]: other[NAMES[0]], NAMES[1]: hostile, NAMES[2]: "no drawing", NAMES[3]: 7, "More": "x"}
+    assert report_charts(report, given) == {**drawn, NAMES[0]: other[NAMES[0]]}
+
+
+@pytest.mark.parametrize(("name", "columns"), [("", "A: B"), (" ", "A: B"), ("Own", ()), ("Own", [1])])
+def test_a_preset_without_a_name_or_column_cannot_be_registered(presets, name, columns):
+    before = dict(presets)
+    with pytest.raises(CustDynError):
+        register_preset(name, columns, "bar", "Nothing.")
+    assert presets == before
 
 
 def test_charts_that_a_report_carries_come_first():

@@ -7,20 +7,50 @@ made in this process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from custdyn_widgets.charts.points import COLUMNS, points_of
+from custdyn_widgets.charts.presets import (
+    PRESETS,
+    Preset,
+    check_mark,
+    own_presets,
+    presets_of,
+    register_preset,
+)
 from custdyn_widgets.charts.svg import inert_svg
-from custdyn_widgets.charts.vegalite import MARKS, PALETTE, SCHEMA, chart_spec
+from custdyn_widgets.charts.vegalite import PALETTE, SCHEMA, chart_spec
 from custdyn_widgets.display import printable
-from custdyn_widgets.errors import QueryError
+from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.report import Column, Report
 from custdyn_widgets.schemas import load_jsonschema
 
 if TYPE_CHECKING:
     import altair as alt
+
+__all__ = [
+    "BLANK",
+    "PRESETS",
+    "Preset",
+    "blank_chart",
+    "blank_spec",
+    "chart",
+    "chart_svg",
+    "column_colour",
+    "one_row_charts",
+    "preset_mark",
+    "preset_spec",
+    "presets_of",
+    "register_preset",
+    "report_charts",
+    "with_own_presets",
+]
+
+_Specs = dict[str, Callable[[], dict[str, Any]]]
 
 BLANK = "Blank Chart"
 _VEGALITE = "6.4"
@@ -31,66 +61,7 @@ _GROUP_COLOURS = {
     "Pay As You Go": PALETTE[4],
     "Packages": PALETTE[3],
 }
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A chart by name.
-
-    Attributes
-    ----------
-    name
-        Its name, which is also the chart's title.
-    columns
-        The one-level names of the columns that it draws.
-    mark
-        One of `MARKS`. Bars of packages over time are stacked: flows of packages add up.
-    description
-        What it shows, in a sentence.
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    mark: str
-    description: str
-
-
-PRESETS: dict[str, Preset] = {
-    preset.name: preset
-    for preset in (
-        Preset(
-            "Clients - Active: Qty", ("Clients - Active: Qty",), "line",
-            "Clients that are alive and paid for a use within the active duration, at the end of each row.",
-        ),
-        Preset(
-            "Balance Refill: Total", ("Balance Refill: Total",), "bar",
-            "What clients paid onto their balances in each row.",
-        ),
-        Preset(
-            "Pay as you Go: Total", ("Pay As You Go: Total",), "bar",
-            "What clients spent on usage in each row, less reversals.",
-        ),
-        Preset(
-            "Packages: Renew Total", ("Packages: Renew Total",), "bar",
-            "What package renewals brought in each row, less reversals.",
-        ),
-    )
-}  # fmt: skip
-
-
-def register_preset(name: str, columns: str | Sequence[str], mark: str, description: str) -> Preset:
-    """Add a chart to the presets, or replace the one of this name, and return it.
-
-    For example `register_preset("Renewals", "Packages: Renew Qty", "bar", "How many were renewed.")`.
-
-    Raises
-    ------
-    QueryError
-        If the mark is not one of `MARKS`. Columns are looked up when a report is drawn.
-    """
-    _check_mark(mark)
-    PRESETS[name] = Preset(name, tuple(_names(columns)), mark, description)
-    return PRESETS[name]
+_OWN_COLOUR = PALETTE[1]  # of columns that an analyst's own metric adds
 
 
 def chart(report: Report, name: str) -> alt.TopLevelMixin:
@@ -118,9 +89,10 @@ def blank_chart(
 
 def preset_spec(report: Report, name: str) -> dict[str, Any]:
     """Return a preset's chart as a Vega-Lite specification; errors as in `chart`."""
-    if name not in PRESETS:
-        raise QueryError.not_allowed("chart", name, [*PRESETS])
-    preset = PRESETS[name]
+    known = PRESETS | presets_of(report)
+    if name not in known:
+        raise QueryError.not_allowed("chart", name, [*known])
+    preset = known[name]
     return _spec(
         report, _own_x(report), _columns(report, "chart", preset.columns), preset.mark, (), name, preset=True
     )
@@ -157,7 +129,7 @@ def blank_spec(
     QueryError
         If a name or mark is not one that the report or a chart has, or the report has no rows.
     """
-    _check_mark(mark)
+    check_mark(mark)
     first = [c.name for c in report.columns[:1]]
     columns = _columns(report, "y", _names(y) or first)
     right = tuple(c.name for c in _columns(report, "second_axis", _names(second_axis)))
@@ -183,57 +155,88 @@ def chart_svg(chart: alt.TopLevelMixin | Mapping[str, Any]) -> str:
     CustDynError
         If the chart cannot be drawn without fetching something, or is no chart.
     """
-    import vl_convert  # late: loads a JavaScript engine
-
     spec = dict(chart) if isinstance(chart, Mapping) else chart.to_dict()
     spec = _printable_spec(spec)
     try:
-        svg = vl_convert.vegalite_to_svg(spec, vl_version=_VEGALITE, allowed_base_urls=[])
-    except ValueError as error:
+        svg = _drawn(json.dumps(spec))
+    except (TypeError, ValueError) as error:
         reason = printable(" ".join(str(error).split()))[:200]
         raise QueryError(f"The chart cannot be drawn: {reason}", field="chart") from error
     return inert_svg(svg, str(spec.get("description", "") or _title(spec)))
 
 
-def report_charts(report: Report) -> dict[str, str]:
+@lru_cache(maxsize=16)  # what a notebook showed is drawn no second time when it is frozen
+def _drawn(spec: str) -> str:
+    import vl_convert  # late: loads a JavaScript engine
+
+    svg: str = vl_convert.vegalite_to_svg(spec, vl_version=_VEGALITE, allowed_base_urls=[])
+    return svg
+
+
+def report_charts(report: Report, drawn: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the drawings for a report's page: title to SVG, in order.
 
     First the charts that the report carries, then each preset whose columns the report has. A report of one
     row has, instead of presets of one bar each, a bar for each of their columns. No rows, no drawings.
+
+    Parameters
+    ----------
+    report
+        The report.
+    drawn
+        Drawings that another process made of this report, by title: taken where nothing in them has to be
+        made inert, and drawn again otherwise.
     """
     if not report.rows:
         return {}
-    specs = dict(report.charts)
+    presets = presets_of(report)
+    own: _Specs = {t: partial(dict, s) for t, s in report.charts.items() if Preset.told_by(t, s) is None}
     if report.headings:
-        for name, preset in PRESETS.items():
-            if name not in specs and _has(report, preset.columns):
-                specs[name] = preset_spec(report, name)
+        preset: _Specs = {name: partial(preset_spec, report, name) for name in presets if name not in own}
+        specs = own | preset
     else:
-        specs = {**_one_row_specs(report), **specs}
-    return {title: chart_svg(spec) for title, spec in specs.items()}
+        row: _Specs = {
+            title: partial(blank_spec, report, y=names, mark="bar", title=title)
+            for title, names in one_row_charts(report).items()
+        }
+        specs = row | own
+    return {title: _inert(drawn, title) or chart_svg(spec()) for title, spec in specs.items()}
+
+
+def with_own_presets(report: Report) -> Report:
+    """Return the report with this process's own presets among its charts, so that they go where it goes."""
+    own = {} if not report.rows else {n: p for n, p in presets_of(report).items() if n in own_presets()}
+    charts = {n: p.marked(preset_spec(report, n)) for n, p in own.items() if n not in report.charts}
+    return replace(report, charts={**report.charts, **charts}) if charts else report
+
+
+def _inert(drawn: Mapping[str, str] | None, title: str) -> str | None:
+    """Return a drawing that another process made, if it is inert as it stands."""
+    svg = drawn.get(title) if drawn else None
+    try:
+        return svg if isinstance(svg, str) and inert_svg(svg) == svg else None
+    except CustDynError:
+        return None
 
 
 def column_colour(column: Column) -> str:
     """Return the colour that stands for a column's group on pages and in charts."""
     own = (colour for group, colour in _GROUP_COLOURS.items() if column.group.startswith(group))
-    return next(own, PALETTE[0])
+    return next(own, _OWN_COLOUR)
 
 
 def one_row_charts(report: Report) -> dict[str, list[str]]:
     """Return what is drawn for a report of one row, in place of presets of one bar: title to column names."""
-    drawn = dict.fromkeys(name for preset in PRESETS.values() for name in preset.columns)
-    columns = [c for c in report.columns if c.name in drawn]
-    money = [c.name for c in columns if c.unit == "money"]
-    counts = [c.name for c in report.columns if c.unit == "count" and c.group.startswith("Clients")]
-    wanted = {"Clients at the end": counts, "Totals of the interval": money}
-    return {title: names for title, names in wanted.items() if names}
-
-
-def _one_row_specs(report: Report) -> dict[str, Any]:
-    return {
-        title: blank_spec(report, y=names, mark="bar", title=title)
-        for title, names in one_row_charts(report).items()
+    drawn = dict.fromkeys(name for preset in presets_of(report).values() for name in preset.columns)
+    counts = [c for c in report.columns if c.unit == "count"]
+    wanted = {
+        "Clients at the end": [c.name for c in counts if c.group.startswith("Clients")],
+        "Totals of the interval": [c.name for c in report.columns if c.name in drawn and c.unit == "money"],
+        "Counts of the interval": [
+            c.name for c in counts if c.name in drawn and not c.group.startswith("Clients")
+        ],
     }
+    return {title: names for title, names in wanted.items() if names}
 
 
 def _spec(
@@ -282,21 +285,12 @@ def _names(given: str | Sequence[str]) -> list[str]:
     return [given] if isinstance(given, str) else list(given)
 
 
-def _has(report: Report, names: Sequence[str]) -> bool:
-    return set(names) <= {c.name for c in report.columns}
-
-
 def _columns(report: Report, field: str, names: Sequence[str]) -> list[Column]:
     by_name = {c.name: c for c in report.columns}
     for name in names:
         if name not in by_name:
             raise QueryError.not_allowed(field, name, [*by_name])
     return [by_name[name] for name in names]
-
-
-def _check_mark(mark: str) -> None:
-    if mark not in MARKS:
-        raise QueryError.not_allowed("mark", mark, MARKS)
 
 
 def _title(spec: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from openpyxl.drawing.text import CharacterProperties, Paragraph, ParagraphPrope
 from openpyxl.drawing.xdr import XDRPoint2D, XDRPositiveSize2D
 from openpyxl.utils import get_column_letter
 
-from custdyn_widgets.charts import PRESETS, column_colour, one_row_charts, preset_mark
+from custdyn_widgets.charts import column_colour, one_row_charts, preset_mark, presets_of
 from custdyn_widgets.charts.points import COLUMNS, Points, points_of
 from custdyn_widgets.charts.vegalite import GREY, PALETTE
 from custdyn_widgets.report import Column, Report
@@ -109,13 +109,11 @@ def _drawings(report: Report) -> Iterator[Drawing]:
         return
     by_name = {column.name: column for column in report.columns}
     if report.headings:
-        wanted = [(name, preset.columns, preset.mark) for name, preset in PRESETS.items()]
+        wanted = [(name, preset.columns, preset.mark) for name, preset in presets_of(report).items()]
     else:
         wanted = [(title, tuple(names), "bar") for title, names in one_row_charts(report).items()]
     x = report.headings[0] if report.headings else COLUMNS
     for title, names, mark in wanted:
-        if not set(names) <= set(by_name):
-            continue
         columns = [by_name[name] for name in names]
         points = points_of(report, x, columns, joined=True)
         if points.is_time:
