@@ -22,7 +22,8 @@ import numpy as np
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.checks import CheckedMart, check
+from custdyn_widgets.mart.checked import CheckedMart
+from custdyn_widgets.mart.checks import check
 from custdyn_widgets.mart.facts import Facts, Names, build
 from custdyn_widgets.mart.files import from_frames, read_folder, source_name, stamp
 

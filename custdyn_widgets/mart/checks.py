@@ -6,95 +6,28 @@ a faulty value becomes a `Fault`, and whoever wants numbers calls `refuse_faults
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from custdyn_widgets.errors import MartError, nearest, shown
+from custdyn_widgets.errors import nearest, shown
 from custdyn_widgets.mart import values
+from custdyn_widgets.mart.balances import balance_faults
+from custdyn_widgets.mart.checked import CheckedMart, CheckedTable, Fault
 from custdyn_widgets.mart.schema import MartColumn
 from custdyn_widgets.mart.stored import StoredMart, StoredTable
 
-_LISTED = 20
-
-
-@dataclass(frozen=True, order=True)
-class Fault:
-    """A fault: where it is, the value as stored, and what is wrong with it."""
-
-    file: str
-    row: int
-    column: str
-    value: str
-    why: str
-
-    def __str__(self) -> str:
-        place = f"{self.file}, row {self.row}" + (f", {self.column}" if self.column else "")
-        return f"{place}: {shown(self.value)} {self.why}"
-
-
-@dataclass
-class CheckedTable:
-    """A table read exactly.
-
-    Attributes
-    ----------
-    stored
-        The table as stored.
-    columns
-        Per column: large-string arrays for text, int64 arrays for times (µs), dates (days) and amounts
-        (millionths), lists of Decimal for quotes, list arrays of text for tags. An absent column is
-        filled with blanks.
-    blank
-        Per column: which values are missing: blank, or a fault of their own.
-    codes
-        Per column that names a choice or a row of another table: the position of what it names, or -1.
-    """
-
-    stored: StoredTable
-    columns: dict[str, Any] = field(default_factory=dict)
-    blank: dict[str, values.Bools] = field(default_factory=dict)
-    codes: dict[str, values.Codes] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return int(self.stored.data.num_rows)
-
-    def fault(self, row: int, column: str, why: str) -> Fault:
-        """Return the fault of a value, by the position of its row."""
-        known = column in self.stored.data.column_names
-        text = _stored_text(self.stored.data.column(column)[row]) if known else ""
-        return Fault(self.stored.origin, row + self.stored.first_row, column, text, why)
-
-
-@dataclass
-class CheckedMart:
-    """The tables of a mart, read exactly, their faults, and notes on what was ignored."""
-
-    name: str
-    tables: dict[str, CheckedTable]
-    faults: list[Fault]
-    notes: list[str]
-
-    def refuse_faults(self) -> None:
-        """Raise if there is a fault.
-
-        Raises
-        ------
-        MartError
-            With the first faults in the words of `custdyn check`, and how many there are.
-        """
-        if not self.faults:
-            return
-        count = len(self.faults)
-        lines = [f"The data of {shown(self.name)} has {count:,} fault{'s' if count > 1 else ''}:"]
-        lines += [f"  {fault}" for fault in self.faults[:_LISTED]]
-        if count > _LISTED:
-            lines.append(f"  … and {count - _LISTED:,} more: custdyn check lists them all.")
-        raise MartError("\n".join(lines))
+# What names a row of another table, those that are named by others first: table, column, the other, its key.
+REFERENCES = (
+    ("companies", "parent", "companies", "company"),
+    ("clients", "company", "companies", "company"),
+    ("transactions", "package_id", "packages", "package_id"),
+    ("transactions", "client_id", "clients", "client_id"),
+)
 
 
 def check(stored: StoredMart) -> CheckedMart:
@@ -110,6 +43,8 @@ def check(stored: StoredMart) -> CheckedMart:
         tables[name] = _read_table(table, faults)
     for between in (_references, _closings, _company_tree, _quotes):
         faults.extend(between(tables))
+    if not faults:  # a fault elsewhere may be what makes a balance too large
+        faults.extend(balance_faults(tables))
     order = {table.stored.origin: i for i, table in enumerate(tables.values())}
     faults.sort(key=lambda f: (order[f.file], f.row))
     return CheckedMart(stored.name, tables, faults, notes)
@@ -187,14 +122,6 @@ def _text_or_nothing(array: pa.Array, blank: values.Bools) -> pa.Array | None:
     return pc.if_else(pa.array(blank), None, text)
 
 
-def _stored_text(value: pa.Scalar) -> str:
-    try:
-        plain = value.as_py()
-    except (ValueError, OverflowError):  # a time that Python cannot hold
-        plain = value.cast(pa.large_string()).as_py()
-    return "" if plain is None else str(plain)
-
-
 def _tags(array: pa.Array) -> pa.Array | None:
     """Return each client's tags as a list of text (in text, `;` separates them); None if it is neither."""
     try:
@@ -237,12 +164,7 @@ def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: values.
 
 def _references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
     """Find values that name a row of another table that is not there."""
-    for table, column, other, key in (
-        ("transactions", "client_id", "clients", "client_id"),
-        ("transactions", "package_id", "packages", "package_id"),
-        ("clients", "company", "companies", "company"),
-        ("companies", "parent", "companies", "company"),
-    ):
+    for table, column, other, key in REFERENCES:
         if table not in tables or other not in tables or key not in tables[other].stored.data.column_names:
             continue
         given = tables[table]
@@ -290,11 +212,19 @@ def _quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
     yield from (
         table.fault(i, "date", f"is a second quote of {currencies[i]} for this date") for i in sorted(twice)
     )
-    first_base = next((b for b in bases if b), "")
+    the_base = _base(currencies, bases, table.columns["units_per_base"])
     for i, base in enumerate(bases):
-        if base and base != first_base:
-            yield table.fault(i, "base", f"is a second base; the table's base is {first_base}")
-        if base and currencies[i] == first_base and table.columns["units_per_base"][i] != 1:
-            yield table.fault(
-                i, "units_per_base", f"is the quote of the base {first_base} itself, which is 1"
-            )
+        if base and base != the_base:
+            yield table.fault(i, "base", f"is a second base; the table's base is {the_base}")
+        if base and currencies[i] == the_base and table.columns["units_per_base"][i] != 1:
+            yield table.fault(i, "units_per_base", f"is the quote of the base {the_base} itself, which is 1")
+
+
+def _base(currencies: Sequence[str | None], bases: Sequence[str | None], quotes: Sequence[Decimal]) -> str:
+    """Return the base of a table of rates, whatever the order of its rows: the one that most rows name.
+
+    Among equals it is one that is quoted at 1 itself, then the first by code points; empty without rows.
+    """
+    counts = Counter(base for base in bases if base)
+    ones = {c for c, base, quote in zip(currencies, bases, quotes, strict=True) if c == base and quote == 1}
+    return min(counts, key=lambda base: (-counts[base], base not in ones, base), default="")

@@ -21,15 +21,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from custdyn_widgets.errors import MartError, shown
 from custdyn_widgets.mart.by_client import ByClient
-from custdyn_widgets.mart.checks import CheckedMart, CheckedTable
+from custdyn_widgets.mart.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.schema import KINDS
 from custdyn_widgets.mart.values import MICROS, Int64s, positions
 
 NEVER = np.iinfo(np.int64).max
 NONE = -1
-_SAFE = 2.0**62
 
 
 class FlowClass(IntEnum):
@@ -141,7 +139,7 @@ def build(mart: CheckedMart) -> Facts:
     Raises
     ------
     MartError
-        If the mart has faults, or a client's balance leaves what an int64 holds in millionths.
+        If the mart has faults.
     """
     mart.refuse_faults()
     clients, ledger = mart.tables["clients"], mart.tables["transactions"]
@@ -153,8 +151,6 @@ def build(mart: CheckedMart) -> Facts:
         _flows(ledger),
         positions(ledger.columns["package_id"], [p for p, _ in packages]),
     )
-    opening = clients.columns["opening_balance"]
-    _refuse_overflow(order.offset, time, amount, opening, clients)
     owners, owner = _named(clients, "owner_user")
     currencies, currency = _named(clients, "currency")
     companies = _companies(mart.tables)
@@ -167,7 +163,7 @@ def build(mart: CheckedMart) -> Facts:
         package=package,
         exists=_exists_from(clients, order.offset, time),
         closed=np.where(clients.blank["closed_at"], NEVER, clients.columns["closed_at"] // MICROS),
-        opening=opening,
+        opening=clients.columns["opening_balance"],
         client_type=clients.codes["client_type"],
         currency=currency,
         company=positions(clients.columns["company"], companies),
@@ -200,23 +196,6 @@ def _exists_from(clients: CheckedTable, offset: Int64s, time: Int64s) -> Int64s:
     some = offset[1:] > offset[:-1]
     exists[some] = np.minimum(exists[some], time[offset[:-1][some]])
     return exists
-
-
-def _refuse_overflow(
-    offset: Int64s, time: Int64s, amount: Int64s, opening: Int64s, clients: CheckedTable
-) -> None:
-    """Raise if a client's balance at the end of any second does not fit an int64 of millionths."""
-    # No balance is further from 0 than the opening one and the largest amount in every row together.
-    largest = max(float(amount.max(initial=0)), -float(amount.min(initial=0)))
-    for i in np.flatnonzero(np.diff(offset) * largest + np.abs(opening.astype(np.float64)) >= _SAFE):
-        balance = int(opening[i])
-        rows = slice(offset[i], offset[i + 1])
-        ends = np.append(np.diff(time[rows]) > 0, True)
-        for value, end in zip(amount[rows].tolist(), ends.tolist(), strict=False):
-            balance += value
-            if end and not -(2**63) <= balance < 2**63:
-                name = clients.columns["client_id"][int(i)].as_py()
-                raise MartError(f"The balance of client {shown(name)} leaves ±9 223 372 036 854.775807.")
 
 
 def _named(clients: CheckedTable, column: str) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:

@@ -1,0 +1,56 @@
+"""Balances must fit an int64 of millionths at the end of every second: which clients' do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from custdyn_widgets.mart.checked import CheckedTable, Fault
+from custdyn_widgets.mart.values import MICROS, Bools, Codes, Int64s
+
+TOO_LARGE = "has a balance that leaves ±9 223 372 036 854.775807"
+_SAFE = 2.0**62
+
+
+def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = None) -> Iterator[Fault]:
+    """Find the clients whose balance leaves what an int64 holds.
+
+    Parameters
+    ----------
+    tables
+        Clients and transactions, each transaction with the position of its client.
+    counts
+        Which transactions count; all, if None.
+    """
+    clients, ledger = tables["clients"], tables["transactions"]
+    client, at, amount = ledger.codes["client_id"], ledger.columns["at"], ledger.columns["amount"]
+    if counts is not None:
+        client, at, amount = client[counts], at[counts], amount[counts]
+    opening = clients.columns["opening_balance"]
+    for i in _suspects(client, amount, opening):
+        rows = np.flatnonzero(client == i)
+        if _leaves(int(opening[i]), at[rows] // MICROS, amount[rows]):
+            yield clients.fault(int(i), "client_id", TOO_LARGE)
+
+
+def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
+    """Return the clients whose balance might: no balance is further from 0 than all sizes together."""
+    largest = max(float(amount.max(initial=0)), -float(amount.min(initial=0)))
+    start = np.abs(opening.astype(np.float64))
+    rows = np.bincount(client, minlength=len(opening))
+    if not (rows * largest + start >= _SAFE).any():
+        return np.empty(0, np.int64)
+    sizes = np.bincount(client, np.abs(amount.astype(np.float64)), minlength=len(opening))
+    return np.flatnonzero(sizes + start >= _SAFE)
+
+
+def _leaves(balance: int, second: Int64s, amount: Int64s) -> bool:
+    """Tell whether a client's balance leaves an int64 at the end of any second."""
+    order = np.argsort(second, kind="stable")
+    ends = np.append(np.diff(second[order]) > 0, True)
+    for value, end in zip(amount[order].tolist(), ends.tolist(), strict=False):
+        balance += value
+        if end and not -(2**63) <= balance < 2**63:
+            return True
+    return False
