@@ -132,7 +132,17 @@ def test_none_means_one_row_only_as_a_grouping(tmp_path: Path) -> None:
     )
     (tmp_path / "transactions.csv").write_text("transaction_id,client_id,at,kind,amount\n")
     filtered = custdyn(
-        "query", "-s", tmp_path, "--interval", YEAR, "--company", "none", "--group-by", "none", "--format", "json"
+        "query",
+        "-s",
+        tmp_path,
+        "--interval",
+        YEAR,
+        "--company",
+        "none",
+        "--group-by",
+        "none",
+        "--format",
+        "json",
     )
     report = Report.from_dict(json.loads(filtered.stdout))
     assert (report.query.company, report.query.group_by) == (("none",), ())
@@ -295,10 +305,12 @@ def test_check_refuses_a_balance_that_a_query_would_refuse(tmp_path: Path) -> No
     (tmp_path / "transactions.csv").write_text(
         "transaction_id,client_id,at,kind,amount\nt1,c1,2021-01-01,refill,1\n"
     )
-    words = "The balance of client 'c1' leaves"
-    for result in (custdyn("check", tmp_path), custdyn("query", "-s", tmp_path, "--interval", YEAR)):
-        assert (result.exit_code, result.stdout) == (1, "")
-        assert words in result.stderr
+    words = "clients.csv, row 2, client_id: 'c1' has a balance that leaves ±9 223 372 036 854.775807\n"
+    checked = custdyn("check", tmp_path)
+    assert (checked.exit_code, checked.stdout) == (1, words)
+    asked = custdyn("query", "-s", tmp_path, "--interval", YEAR)
+    assert (asked.exit_code, asked.stdout) == (1, "")
+    assert words in asked.stderr
 
 
 def test_check_of_what_is_no_source_fails() -> None:
