@@ -9,7 +9,6 @@ import http.client
 import logging
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -450,14 +449,10 @@ HOSTILE_PAGE = """<!doctype html><title>Hostile</title><h1>Hostile</h1>
 def chromium() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
+    from tests.browser.chromium import launched
+
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=[
-                "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            ],
-        )  # fmt: skip
+        browser = launched(playwright)
         yield browser
         browser.close()
 

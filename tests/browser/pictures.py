@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,18 +13,10 @@ from custdyn_widgets.freezing import report_files
 from custdyn_widgets.mart.cache import demo_folder
 from custdyn_widgets.mart.demo import demo_query
 from custdyn_widgets.query import parse_as_of
+from tests.browser.chromium import launched
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 AS_OF = "2026-11-22T00:00:00Z"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SHOTS = {
     "page-light": ("light", 1280, 1250),
     "page-dark": ("dark", 1280, 1250),
@@ -58,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page = Path(folder) / "report.html"
         page.write_bytes(demo_page())
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        browser = launched(playwright)
         for name in SHOTS:
             draw(browser, page, name)
         browser.close()

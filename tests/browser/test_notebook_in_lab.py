@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from tests.browser.chromium import launched
 from tests.browser.lab import Lab, running_lab
-from tests.browser.pictures import ARGUMENTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "customer_dynamics.ipynb"
@@ -45,7 +45,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(params=["JupyterLab Light", "JupyterLab Dark"])
 def page(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Page]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        browser = launched(playwright)
         page = browser.new_page(viewport={"width": 1300, "height": 1000})
         page.goto(lab.page(NOTEBOOK.name))
         page.wait_for_function("window.jupyterapp && window.jupyterapp.shell.currentWidget?.content?.model")

@@ -13,7 +13,7 @@ import pytest
 from custdyn_widgets.charts import report_charts
 from custdyn_widgets.page import Section, render_page
 from custdyn_widgets.viewer import HEADERS
-from tests.browser.pictures import ARGUMENTS
+from tests.browser.chromium import launched
 from tests.make_report import make_report
 from tests.test_charts import HOSTILE
 
@@ -68,7 +68,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        opened = launched(playwright)
         yield opened
         opened.close()
 

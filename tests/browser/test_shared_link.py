@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.pictures import ARGUMENTS
+from tests.browser.chromium import launched
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CUSTDYN = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()"]
@@ -55,9 +54,7 @@ def address(environment: dict[str, str]) -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=[*ARGUMENTS, offline]
-        )
+        chromium = launched(playwright, offline)
         yield chromium
         chromium.close()
 
