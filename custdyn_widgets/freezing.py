@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -49,6 +49,8 @@ class Frozen:
 def freeze(report: Report, *, store: Store | None = None, sections: Sequence[Section] = ()) -> Frozen:
     """Freeze a report for ever and return its link; call it once, in a notebook's last cell.
 
+    The presets that this process registered are frozen with it.
+
     Parameters
     ----------
     report
@@ -63,9 +65,12 @@ def freeze(report: Report, *, store: Store | None = None, sections: Sequence[Sec
     SnapshotError
         If nothing was published, or (SnapshotUnknownError) the outcome is unknown.
     """
+    from custdyn_widgets import charts  # late: most commands draw nothing
+
+    report = charts.with_own_presets(report)
     staging = Staging.handed_over()
     if staging is not None:
-        staging.leave(report)
+        staging.leave(report, charts.report_charts(report))
         return Frozen(None, None, None)
     return publish(report, settings.load(), store=store, sections=sections)
 
@@ -76,25 +81,29 @@ def publish(
     *,
     store: Store | None = None,
     sections: Sequence[Section] = (),
+    drawn: Mapping[str, str] | None = None,
 ) -> Frozen:
     """Publish a report as `freeze` does, wherever this process was started from.
 
-    `in_force` gives the link, and the store unless another is named; the rest and the errors as for `freeze`.
+    `in_force` gives the link, and the store unless another is named; `drawn` are drawings that were made of
+    the report before (see `charts.report_charts`); the rest and the errors as for `freeze`.
     """
     store = Store(in_force.snapshots) if store is None else store
-    files = report_files(report, sections)
+    files = report_files(report, sections, drawn)
     snapshot_id = store.publish(manifest_of(report, files), files)
     return Frozen(snapshot_id, in_force.link(snapshot_id), store.place(snapshot_id) / PAGE)
 
 
-def report_files(report: Report, sections: Sequence[Section] = ()) -> dict[str, bytes]:
+def report_files(
+    report: Report, sections: Sequence[Section] = (), drawn: Mapping[str, str] | None = None
+) -> dict[str, bytes]:
     """Return the files of a snapshot, by name: the value, the exact table, the page, exports and charts.
 
     A report of more rows than a workbook takes has no `report.xlsx`; `manifest_of` then says so.
     """
-    from custdyn_widgets import charts, export, page  # late: they load altair and openpyxl
+    from custdyn_widgets import charts, export, page  # late: they load a JavaScript engine and openpyxl
 
-    drawn = charts.report_charts(report)
+    drawn = charts.report_charts(report, drawn)
     files = {
         "report.json": report_json(report),
         "data.parquet": table_parquet(report),
@@ -109,16 +118,11 @@ def report_files(report: Report, sections: Sequence[Section] = ()) -> dict[str, 
 
 
 def prepare() -> None:
-    """Load what drawing a report's files needs, so that `report_files` does not wait for it.
-
-    Most of it takes no turn of other Python threads: a first drawing starts a JavaScript engine.
-    """
+    """Load what `report_files` needs for a report whose drawings are made already."""
     import jinja2  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
     from custdyn_widgets import charts, page, xlsx  # noqa: F401
-
-    charts.chart_svg({"data": {"values": []}, "mark": "point"})
 
 
 def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """The staging folder that `custdyn run` hands to a notebook's kernel.
 
 A kernel that has this folder in its environment publishes nothing: its `freeze` leaves the report's JSON
-there, under a token, renamed last. The file is the proof that the notebook came to its end, because
-papermill itself calls a run completed whose kernel was killed. The process that ran the notebook reads
-the report from it, draws the page with the author's cells, and publishes.
+and its drawings there, under a token, renamed last. The file is the proof that the notebook came to its
+end, because papermill itself calls a run completed whose kernel was killed. The process that ran the
+notebook reads the report from it, writes the page with the author's cells, and publishes. The drawings
+come along because a notebook mostly showed them: starting a second JavaScript engine to make them again
+would be a fifth of a run's work.
 """
 
 from __future__ import annotations
@@ -53,8 +55,8 @@ class Staging:
     def _spoiled(self) -> Path:
         return self.folder / f"{self.token}.twice"
 
-    def leave(self, report: Report) -> None:
-        """Leave the report for the process that runs this notebook.
+    def leave(self, report: Report, drawn: Mapping[str, str]) -> None:
+        """Leave the report, and its drawings by title, for the process that runs this notebook.
 
         Raises
         ------
@@ -65,11 +67,12 @@ class Staging:
             self._spoiled.touch()
             raise RunError("freeze was called a second time. Call it once, in the notebook's last cell.")
         part = self._done.with_suffix(".part")
-        part.write_text(json.dumps(report.to_dict(), allow_nan=False), encoding="ascii")
+        left = {"report": report.to_dict(), "drawn": dict(drawn)}
+        part.write_text(json.dumps(left, allow_nan=False), encoding="ascii")
         part.rename(self._done)
 
-    def take(self) -> Report:
-        """Return the report that the notebook left.
+    def take(self) -> tuple[Report, dict[str, str]]:
+        """Return the report that the notebook left, and its drawings by title; nothing is known of those.
 
         Raises
         ------
@@ -85,6 +88,7 @@ class Staging:
                 "The notebook came to its end without calling freeze. Let its last cell be freeze(report)."
             ) from None
         try:
-            return Report.from_dict(json.loads(left))
+            both = json.loads(left)
+            return Report.from_dict(both["report"]), dict(both["drawn"])
         except (ValueError, KeyError, TypeError, AttributeError, CustDynError) as error:
             raise RunError(f"What the notebook froze is not a report ({type(error).__name__}).") from error

@@ -169,11 +169,11 @@ def run_template(
         staging = Staging.new(Path(private))
         executed = _execute(chosen, injected, settings, staging, timeout_s, progress)
         try:
-            report = staging.take()
+            report, drawn = staging.take()
         except RunError as error:
             raise RunError(f"{chosen.path.name}: {error.message} {_NOTHING}") from error
     progress("Drawing the page and publishing")
-    return publish(report, settings, sections=author_sections(executed))
+    return publish(report, settings, sections=author_sections(executed), drawn=drawn)
 
 
 def _execute(
