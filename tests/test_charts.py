@@ -250,6 +250,14 @@ def test_charts_are_altair_charts_that_draw_the_same():
     assert isinstance(blank_chart(report, y="Balance Refill: Qty"), altair.TopLevelMixin)
 
 
+def test_an_axis_of_counts_is_labelled_with_whole_numbers():
+    report = make_report(2)
+    few = replace(report, rows=tuple(replace(r, values=(1, *r.values[1:])) for r in report.rows))
+    labels = texts(report_charts(few)["Clients - Active: Qty"])
+    assert "1" in labels
+    assert not [label for label in labels if re.fullmatch(r"\d+\.\d+", label)]
+
+
 def test_large_amounts_are_told_in_millions_and_all_zero_has_a_baseline():
     report = make_report(2)
     big = replace(
