@@ -77,7 +77,7 @@ def test_links_lead_to_the_share_url_or_to_the_local_viewer(tmp_path: Path, give
         ("snapshots = ", "custdyn.toml is not valid TOML"),
         ("\x00", "custdyn.toml is not valid TOML"),
         ('snapshot = "x"', "unknown key 'snapshot'. Did you mean 'snapshots'?"),
-        ("colour = 1", "unknown key 'colour'. It takes: snapshots, queries, cache, share_url, role."),
+        ("colour = 1", "unknown key 'colour'. It takes: snapshots, queries, cache"),
         ("role = 1", "role must be text, not 1"),
         ('share_url = "javascript:alert(1)"', "must begin with http:// or https://"),
     ],

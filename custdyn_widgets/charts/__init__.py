@@ -67,6 +67,13 @@ _OWN_COLOUR = PALETTE[1]  # of columns that an analyst's own metric adds
 def chart(report: Report, name: str) -> alt.TopLevelMixin:
     """Return a preset's chart of a report, as an Altair chart.
 
+    Parameters
+    ----------
+    report
+        A report with rows. Amounts are drawn in its currency, counts as they are.
+    name
+        A key of `PRESETS`, such as `Clients - Active: Qty`, or of the report's own presets.
+
     Raises
     ------
     QueryError
