@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from custdyn_widgets.display import format_value, heading_groups, printable
+from custdyn_widgets.display import cut_short, format_value, heading_groups, printable
 from custdyn_widgets.report import Report, Row
 from custdyn_widgets.schemas import load_jsonschema
 
 MOST_ROWS = 400
+LONGEST_NAME = 300  # characters; report.table has longer names whole
+LONGEST_WORDS = 5_000
 _PARTIAL = "◐"  # as on pages
 
 # Lab's own rules for tables in outputs squeeze wide ones, right-align texts and stripe the rows.
@@ -26,12 +28,14 @@ _STYLE = """
 .custdyn-report thead th.group { text-align: center; }
 .custdyn-report thead tr:last-child th { border-bottom: 1px solid var(--jp-border-color1, #888); }
 .custdyn-report th.label { text-align: left; font-weight: normal; }
+.custdyn-report tbody th.label.name { white-space: normal; overflow-wrap: anywhere; min-width: 9em;
+  max-width: 20em; overflow: clip; }
 .custdyn-report thead th.label { font-weight: bold; border-bottom: 1px solid var(--jp-border-color1, #888); }
 .custdyn-report tr > th.label:first-child { position: sticky; left: 0; }
 .custdyn-report .first { border-left: 1px solid var(--jp-border-color2, #8884); }
 .custdyn-report tbody tr:hover > * { background: var(--jp-layout-color2, Canvas); }
 .custdyn-report tr.total > * { font-weight: bold; border-top: 1px solid var(--jp-border-color1, #888); }
-.custdyn-report p { margin: 0.4em 0; }
+.custdyn-report p { margin: 0.4em 0; overflow-wrap: anywhere; overflow: clip; }
 .custdyn-report p.note { color: var(--jp-ui-font-color2, GrayText); }
 """
 
@@ -42,12 +46,13 @@ def report_html(report: Report) -> str:
     Every text is escaped. Of more than 400 rows the first 400 are shown, and the Total.
     """
     asked = report.query.describe() + ("" if report.query.currency else f", amounts in {report.currency}")
-    parts = [f"<p>{_text(report.title)}: {_text(asked)}.</p>"]
+    parts = [f"<p>{_text(report.title)}: {_text(cut_short(asked, LONGEST_WORDS))}.</p>"]
     if report.message:
         parts.append(f"<p>{_text(report.message)}</p>")
     parts.append(f'<div class="scroll"><table class="custdyn">{"".join(_table(report))}</table></div>')
     parts += [f'<p class="note">{_text(note)}</p>' for note in _notes(report)]
-    return f'<div class="custdyn-report"><style>{_STYLE}</style>{"".join(parts)}</div>'
+    # A name such as "from $5 to $10" is no formula: without that class Lab typesets it.
+    return f'<div class="custdyn-report mathjax_ignore"><style>{_STYLE}</style>{"".join(parts)}</div>'
 
 
 def draw_offline() -> None:
@@ -89,10 +94,12 @@ def _table(report: Report) -> Iterator[str]:
 
 def _cells(row: Row, report: Report, firsts: set[int]) -> str:
     marked = f" {_PARTIAL}" if row.partial and row is not report.total else ""
-    labels = [
-        f'<th class="label" scope="row">{_text(label)}{marked if i == 0 else ""}</th>'
-        for i, label in enumerate(row.labels)
-    ]
+    kinds = ["label"] * len(row.labels)
+    if report.query.by_package and row is not report.total:
+        kinds[-1:] = ["label name"]
+    texts = [_text(cut_short(label, LONGEST_NAME)) for label in row.labels]
+    texts[:1] = [text + marked for text in texts[:1]]
+    labels = [f'<th class="{kind}" scope="row">{text}</th>' for kind, text in zip(kinds, texts, strict=True)]
     values = [
         f"<td{_first(i in firsts)}>{format_value(value, column, report.currency)}</td>"
         for i, (value, column) in enumerate(zip(row.values, report.columns, strict=True))

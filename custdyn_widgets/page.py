@@ -16,12 +16,21 @@ from typing import Any, Literal
 
 from custdyn_widgets.charts import PRESETS, column_colour
 from custdyn_widgets.charts.svg import inert_svg
-from custdyn_widgets.display import format_value, heading_groups, info_rows, minor_digits, printable
+from custdyn_widgets.display import (
+    cut_short,
+    format_value,
+    heading_groups,
+    info_rows,
+    minor_digits,
+    printable,
+)
 from custdyn_widgets.errors import CustDynError, shown
 from custdyn_widgets.report import Column, Report, Row
 
 MOST_ROWS = 2_000
 MOST_QUOTES = 400
+LONGEST_NAME = 300  # characters; the exports have longer names whole
+LONGEST_WORDS = 5_000
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
 _HEADING = re.compile(r"<(/?)h([1-5])(?=[\s>])", re.IGNORECASE)
 _PAPER_WIDTH = 770  # points across a landscape sheet, A4 or Letter, within its margins
@@ -69,7 +78,8 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
     before, after = _around(sections)
     html: str = _template().render(
         report=report,
-        words=report.query.describe(),
+        words=cut_short(report.query.describe(), LONGEST_WORDS),
+        brief=cut_short(report.query.describe(), LONGEST_NAME),
         before=[_inert(s) for s in before],
         after=[_inert(s) for s in after],
         charts=[_markup(inert_svg(svg, printable(title))) for title, svg in charts.items()],
@@ -207,7 +217,7 @@ def _rows(report: Report, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     for row in rows:
         labels = list(row.labels)
         yield {
-            "labels": labels,
+            "labels": [cut_short(label, LONGEST_NAME) for label in labels],
             "again": len(labels) > 1 and labels[0] == above,
             "partial": row.partial and bool(labels),
             "cells": _cells(report, row),
