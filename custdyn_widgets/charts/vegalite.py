@@ -251,9 +251,11 @@ def _y(found: Sequence[Point], columns: Sequence[Column], currency: str, *, righ
         "title": f"{unit}, {words}" if words else unit.capitalize() if unit == "number" else unit,
         "labelExpr": f"format(datum.value / {divisor}, ',.12~f')",
         "tickCount": 5,
-        **({} if "money" in units else {"tickMinStep": 1}),  # there is no half client
         **side,
     }
+    if "money" not in units:  # there is no half client
+        axis["tickMinStep"] = 1
+        axis["labelExpr"] = f"datum.value % 1 ? '' : {axis['labelExpr']}"
     scale: dict[str, Any] = {"zero": True, "nice": True}
     if not largest:
         scale["domain"] = [0, 1]
