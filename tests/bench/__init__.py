@@ -1,6 +1,7 @@
-"""The benchmark: the same table by DuckDB SQL, by naive pandas and by Customer Dynamics, compared and timed.
+"""The benchmark: one table by DuckDB SQL, Polars, naive pandas and Customer Dynamics, compared and timed.
 
 `python -m tests.bench` runs it. The parts: `ledger` draws a mart, `question` fixes what is asked,
-`answer` turns exact sums into the table, `duckdb_sql` and `naive_pandas` are the peers, `ours` is the
-product, `child` runs one of them in its own process, `runner` measures and `__main__` prints.
+`answer` turns exact sums into the table, `duckdb_sql`, `polars_lazy` and `naive_pandas` are the peers,
+`ours` is the product, `child` runs one of them in its own process, `runner` measures, `figures` has the
+ratios and their targets, `document` writes them down with a plot, and `__main__` prints.
 """

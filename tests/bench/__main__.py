@@ -55,7 +55,7 @@ def _options() -> argparse.Namespace:
 
 
 def _setting(options: argparse.Namespace) -> dict[str, object]:
-    libraries = ("duckdb", "pandas", "numpy", "pyarrow")
+    libraries = ("duckdb", "polars", "pandas", "numpy", "pyarrow")
     return {
         "rows": options.rows,
         "clients": max(20, options.rows // 200),

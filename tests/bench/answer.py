@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import bisect
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
 from .question import CURRENCY, LEVELS, Question
 
+EPOCH = date(1970, 1, 1)
 Fraction = tuple[int, int]  # numerator, denominator > 0; not reduced
 Table = list[list[str]]  # a label and 21 values a row, the Total last; an average over nothing is ""
 ZERO: Fraction = (0, 1)
@@ -56,6 +57,49 @@ class Stock:
     clients: int
     positive: int
     negative: int
+
+
+def day_number(day: date) -> int:
+    """Return how many days after the epoch this is."""
+    return (day - EPOCH).days
+
+
+def flows(question: Question, rows: Iterable[tuple[str, int, str, bool, int, int]]) -> Iterator[Flow]:
+    """Yield the flows of sums by currency, day, kind and whether the amounts are above 0.
+
+    A row has these four, how many there are and their sum.
+    """
+    edges = [day_number(edge) for edge in question.edges]
+    for currency, day, kind, rising, count, amount in rows:
+        refill, activation, renewal = (kind == k for k in ("refill", "package_activation", "package_renewal"))
+        yield Flow(
+            bucket=bisect.bisect_right(edges, day) - 1,
+            currency=currency,
+            day=EPOCH + timedelta(day),
+            refills=count * (refill and rising),
+            refilled=amount * (refill and rising),
+            used=amount * (kind == "usage"),
+            activations=count * (activation and not rising),
+            activated=amount * activation,
+            renewals=count * (renewal and not rising),
+            renewed=amount * renewal,
+        )
+
+
+Sums = tuple[int, int, int]  # clients, positive and negative balances
+
+
+def stocks(
+    question: Question, currencies: Sequence[str], moves: Mapping[tuple[int, str, int], Sums]
+) -> Iterator[Stock]:
+    """Yield the stocks of how they change, by level, currency and bucket; a change that is not there is 0."""
+    for level in range(len(LEVELS)):
+        for currency in currencies:
+            held = (0, 0, 0)
+            for bucket in range(len(question.labels)):
+                count, positive, negative = moves.get((level, currency, bucket), (0, 0, 0))
+                held = (held[0] + count, held[1] + positive, held[2] + negative)
+                yield Stock(bucket, currency, level, *held)
 
 
 class Quotes:

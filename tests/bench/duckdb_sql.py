@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,15 @@ from typing import Any
 import duckdb
 
 from . import answer
-from .question import LEVELS, Question
+from .question import Question
 
-EPOCH = date(1970, 1, 1)
-KINDS = {"usage": 1, "refill": 2, "package_activation": 3, "package_renewal": 4}
+KINDS = ("usage", "refill", "package_activation", "package_renewal")  # by their numbers, from 1
 
+# How many ids do not rise above the one before, in the order of reading: if all do, no two are the same.
+NOT_RISING = """select count(*) - 1 - count(*) filter (transaction_id > before) from (
+    select transaction_id, lag(transaction_id) over () before from '{0}/transactions.parquet')"""
+TWICE = "select count(*) - count(distinct transaction_id) from '{0}/transactions.parquet'"
 CHECKS = {
-    "transaction_id, blank or twice": """select count(*) - count(distinct transaction_id)
-        from '{0}/transactions.parquet'""",
     "client_id, blank or twice": "select count(*) - count(distinct client_id) from '{0}/clients.parquet'",
     "client_id, unknown": """select count(*) from '{0}/transactions.parquet'
         where client_id is null or client_id not in (select client_id from '{0}/clients.parquet')""",
@@ -137,10 +137,15 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 def check(folder: Path) -> None:
     """Raise ValueError unless ids are unique and every client, kind and package is known."""
-    for name, sql in CHECKS.items():
-        (count,) = connection().execute(sql.format(folder)).fetchall()[0]
-        if count:
-            raise ValueError(f"{count} faults: {name}")
+
+    def count(sql: str) -> int:
+        return int(connection().execute(sql.format(folder)).fetchall()[0][0])
+
+    faults = {name: count(sql) for name, sql in CHECKS.items()}
+    if count(NOT_RISING):
+        faults["transaction_id, blank or twice"] = count(TWICE)
+    if any(faults.values()):
+        raise ValueError(f"faults: { ({name: n for name, n in faults.items() if n}) }")
 
 
 def report(folder: Path, question: Question) -> answer.Table:
@@ -151,7 +156,10 @@ def report(folder: Path, question: Question) -> answer.Table:
         .fetchall()
     )
     currencies = sorted({row[0] for row in rates})
-    edges, windows = [_number(e) for e in question.edges], [_number(w) for w in question.windows]
+    edges, windows = (
+        [answer.day_number(e) for e in question.edges],
+        [answer.day_number(w) for w in question.windows],
+    )
     wanted = question.client_filter
     sql = REPORT.format(
         folder=folder,
@@ -163,13 +171,10 @@ def report(folder: Path, question: Question) -> answer.Table:
     )
     given = {"edges": edges, "windows": windows, "currencies": currencies, "company": [], **wanted}
     rows = connection().execute(sql, given).fetchall()
-    flows = _flows((r for r in rows if r[0] < 0), question, currencies)
-    stocks = _stocks((r for r in rows if r[0] >= 0), question, currencies)
+    flows = answer.flows(question, _flows((r for r in rows if r[0] < 0), currencies))
+    moves = _moves((r for r in rows if r[0] >= 0), currencies)
+    stocks = answer.stocks(question, currencies, moves)
     return answer.table(question, answer.Quotes(rates), flows, stocks)
-
-
-def _number(day: date) -> int:
-    return (day - EPOCH).days
 
 
 def _millionths(amount: Decimal | None) -> int:
@@ -177,42 +182,22 @@ def _millionths(amount: Decimal | None) -> int:
 
 
 def _flows(
-    rows: Iterable[tuple[Any, ...]], question: Question, currencies: list[str]
-) -> Iterator[answer.Flow]:
-    bucket_of = {}
-    for bucket, (start, end) in enumerate(zip(question.edges, question.edges[1:], strict=False)):
-        bucket_of.update(dict.fromkeys(range(_number(start), _number(end)), bucket))
+    rows: Iterable[tuple[Any, ...]], currencies: list[str]
+) -> Iterator[tuple[str, int, str, bool, int, int]]:
     for side, code, day, count, up, total, *_ in rows:
-        rising, amount = up is not None, _millionths(total)
-        kind = next(name for name, number in KINDS.items() if number == -side)
-        refill, activation, renewal = (kind == k for k in ("refill", "package_activation", "package_renewal"))
-        yield answer.Flow(
-            bucket=bucket_of[day],
-            currency=currencies[code],
-            day=EPOCH + timedelta(day),
-            refills=count * (refill and rising),
-            refilled=amount * (refill and rising),
-            used=amount * (kind == "usage"),
-            activations=count * (activation and not rising),
-            activated=amount * activation,
-            renewals=count * (renewal and not rising),
-            renewed=amount * renewal,
-        )
+        yield currencies[code], day, KINDS[-side - 1], up is not None, count, _millionths(total)
 
 
-def _stocks(
-    rows: Iterable[tuple[Any, ...]], question: Question, currencies: list[str]
-) -> Iterator[answer.Stock]:
-    moves: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0, 0])
+def _moves(rows: Iterable[tuple[Any, ...]], currencies: list[str]) -> dict[tuple[int, str, int], answer.Sums]:
+    moves: dict[tuple[int, str, int], answer.Sums] = defaultdict(lambda: (0, 0, 0))
     for side, code, place, *sums in rows:
         for level, sign in LEVELS_OF[side]:
+            key = level, currencies[code], place
             count, positive, negative = sums[3 * level : 3 * level + 3]
-            change = (count, _millionths(positive), _millionths(negative))
-            move = moves[level, code, place]
-            moves[level, code, place] = [old + sign * new for old, new in zip(move, change, strict=True)]
-    for level in range(len(LEVELS)):
-        for code, currency in enumerate(currencies):
-            held = [0, 0, 0]
-            for bucket in range(len(question.labels)):
-                held = [a + b for a, b in zip(held, moves[level, code, bucket], strict=True)]
-                yield answer.Stock(bucket, currency, level, *held)
+            old = moves[key]
+            moves[key] = (
+                old[0] + sign * count,
+                old[1] + sign * _millionths(positive),
+                old[2] + sign * _millionths(negative),
+            )
+    return moves

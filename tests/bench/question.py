@@ -60,7 +60,7 @@ def clamped_months_before(day: date, count: int) -> date:
 
 
 def _question(name: str, edges: list[date], group: str, **filters: list[str]) -> Question:
-    width = {"month": 7, "date": 10}[group]
+    width = {"year": 4, "month": 7, "date": 10}[group]
     query = {
         "interval": {"start": f"{edges[0]} 00:00:00", "end": f"{edges[-1] - timedelta(1)} 23:59:59"},
         "timezone": "UTC",
@@ -75,13 +75,15 @@ def _question(name: str, edges: list[date], group: str, **filters: list[str]) ->
 
 
 _MONTHS = [months_before(date(2025, 1, 1), 24 - i) for i in range(25)]
-_DAYS = [date(2024, 1, 1) + timedelta(i) for i in range(367)]
+_DAYS = [date(2022, 1, 1) + timedelta(i) for i in range(1097)]
 
 QUESTIONS = {
     q.name: q
     for q in (
         _question("24 months", _MONTHS, "month"),
-        _question("366 days", _DAYS, "date"),
+        _question("366 days", _DAYS[-367:], "date"),
+        _question("1 year", [_DAYS[-367], _DAYS[-1]], "year"),
+        _question("1,096 days", _DAYS, "date"),
         _question("24 months, a company and those below", _MONTHS, "month", company=["R1.2"]),
         _question("24 months, an owner", _MONTHS, "month", owner_user=["owner07"]),
         _question("24 months, a tag", _MONTHS, "month", client_tags=["vip"]),

@@ -92,16 +92,20 @@ class TablesDifferError(Exception):
     """Two contenders gave different tables, so that no figure means anything."""
 
 
-MONTHS, DAYS, *FILTERED = QUESTIONS
+MONTHS, DAYS, YEAR, EVERY_DAY, *FILTERED = QUESTIONS
 STEPS = (
     Step("naive pandas, report", "naive_pandas", MONTHS, warm=False),
     Step("DuckDB SQL, checks and report", "duckdb_sql", MONTHS, ("check", "report"), warm=False),
     Step("DuckDB SQL, report", "duckdb_sql", MONTHS),
+    Step("Polars, checks and report", "polars_lazy", MONTHS, ("check", "report"), warm=False),
+    Step("Polars, report", "polars_lazy", MONTHS),
     Step("ours, facts", "ours", "", ("check",), empty_cache=True, warm=False),
     Step("ours, facts and first report", "ours", MONTHS, empty_cache=True, warm=False),
     Step("ours, report on cached facts", "ours", MONTHS),
     Step("DuckDB SQL, checks and report", "duckdb_sql", DAYS, ("check", "report"), warm=False),
     Step("DuckDB SQL, report", "duckdb_sql", DAYS),
+    Step("Polars, checks and report", "polars_lazy", DAYS, ("check", "report"), warm=False),
+    Step("Polars, report", "polars_lazy", DAYS),
     Step("ours, facts and first report", "ours", DAYS, empty_cache=True, warm=False),
     Step("ours, report on cached facts", "ours", DAYS),
     *(
