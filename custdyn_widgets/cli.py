@@ -59,6 +59,11 @@ class _Group(click.Group):
             ctx.exit(2 if isinstance(error, QueryError) else 1)
         except (BrokenPipeError, click.exceptions.Exit, click.ClickException, click.Abort):
             raise
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            _explain(ctx, error, f"{place}{error.strerror or error}.")
+            _give_up_stdout()
+            ctx.exit(1)
         except Exception as error:
             _explain(
                 ctx,
@@ -72,6 +77,14 @@ def _explain(ctx: click.Context, error: Exception, message: str) -> None:
     if ctx.params.get("debug"):
         raise error
     say(f"custdyn: {message}")
+
+
+def _give_up_stdout() -> None:
+    """Drop what stdout does not take, or Python tries again at its end and exits with a code of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

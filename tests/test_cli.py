@@ -366,6 +366,16 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
         assert b"Traceback" not in process.stderr.read()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_a_full_disk_behind_stdout_is_words_and_no_fault_of_ours() -> None:
+    program = Path(sys.executable).with_name("custdyn")
+    command = [str(program), "query", "-s", str(SMALL), "--interval", YEAR, "--as-of", AS_OF]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "custdyn: No space left on device."
+
+
 @pytest.mark.slow
 def test_demo_says_page_and_link() -> None:
     result = custdyn("demo", "--as-of", "2024-01-01")
