@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from custdyn_widgets.errors import CustDynError
     from custdyn_widgets.export import to_csv, to_xlsx
     from custdyn_widgets.freezing import freeze
+    from custdyn_widgets.mart.sources import Source
     from custdyn_widgets.metrics import metric, ratio
     from custdyn_widgets.notebook.parameters import query_from_parameters
     from custdyn_widgets.query import ReportQuery
@@ -26,6 +27,7 @@ _HOMES = {
     "CustDynError": "errors",
     "Report": "report",
     "ReportQuery": "query",
+    "Source": "mart.sources",
     "blank_chart": "charts",
     "chart": "charts",
     "freeze": "freezing",
@@ -42,6 +44,7 @@ __all__ = [
     "CustDynError",
     "Report",
     "ReportQuery",
+    "Source",
     "blank_chart",
     "chart",
     "freeze",

@@ -279,8 +279,8 @@ def demo_command(as_of: str | None) -> None:
     """Make the demo operator's data, a report of its three years, and a snapshot of that."""
     from custdyn_widgets.compute import run_report
     from custdyn_widgets.freezing import freeze
-    from custdyn_widgets.mart.cache import demo_folder, last_midnight
     from custdyn_widgets.mart.demo import demo_query
+    from custdyn_widgets.mart.sources import demo_folder, last_midnight
     from custdyn_widgets.query import parse_as_of
 
     instant = parse_as_of(as_of) if as_of else last_midnight()

@@ -18,8 +18,9 @@ from custdyn_widgets import settings
 from custdyn_widgets.cells import FLOW_COLUMNS, STOCK_COLUMNS, Cells, Grid, compute_cells
 from custdyn_widgets.conversion import Rates, in_currency, target_currency, to_lines
 from custdyn_widgets.intervals import Bucket, ResolvedInterval, resolve, time_zone_data, to_text
-from custdyn_widgets.mart.cache import OpenedMart, Source, open_mart
+from custdyn_widgets.mart.cache import OpenedMart, open_mart
 from custdyn_widgets.mart.facts import Facts
+from custdyn_widgets.mart.sources import SourceLike
 from custdyn_widgets.metrics import SURPRISES, columns, compute_metrics
 from custdyn_widgets.query import ReportQuery, parse_as_of
 from custdyn_widgets.report import Column, Info, Report, Row, Value
@@ -55,7 +56,7 @@ class _Asked:
 
 def run_report(
     query: ReportQuery | Mapping[str, Any],
-    source: Source,
+    source: SourceLike,
     *,
     as_of: str | datetime | None = None,
     role: str | None = None,
@@ -67,7 +68,8 @@ def run_report(
     query
         What is asked: a `ReportQuery`, or the JSON object of one.
     source
-        A folder of CSV or Parquet files, `demo`, or a dict of DataFrames by the names of the tables.
+        A name of `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, `demo`, a dict of
+        DataFrames by the names of the tables, or a `Source`, which says what happens to faulty rows.
     as_of
         The instant at and after which nothing counts, and that relative intervals resolve against;
         ISO 8601 or a datetime, without an offset UTC, cut to its second. Default: now.
@@ -106,7 +108,7 @@ def run_report(
 
 
 def report_lines(
-    query: ReportQuery | Mapping[str, Any], source: Source, *, as_of: str | datetime | None = None
+    query: ReportQuery | Mapping[str, Any], source: SourceLike, *, as_of: str | datetime | None = None
 ) -> pd.DataFrame:
     """Compute the lines of a report: what its metrics are computed from, exact and unrounded.
 
@@ -309,6 +311,7 @@ def _why_no_rows(asked: _Asked) -> str:
 
 def _warnings(mart: OpenedMart, interval: ResolvedInterval, cells: Cells | None) -> Iterable[str]:
     """Yield the sentences that a reader of the numbers must know."""
+    yield from mart.warnings
     if mart.data_as_of is not None and mart.data_as_of < interval.effective_end:
         yield (
             f"The data is as of {to_text(mart.data_as_of)}, before the report's end "

@@ -14,6 +14,7 @@ import pytest
 
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart import cache
+from custdyn_widgets.mart import entries as kept
 from custdyn_widgets.mart.cache import open_mart
 from custdyn_widgets.mart.facts import Facts
 
@@ -66,7 +67,7 @@ def test_facts_are_built_once_and_then_opened(
     built, opened = open_mart(source), open_mart(source)
     assert len(builds) == len(entries()) == 1
     assert opened.facts.names == built.facts.names
-    for name in cache._ARRAYS:
+    for name in kept.ARRAYS:
         one, other = getattr(built.facts, name), getattr(opened.facts, name)
         assert one.dtype == other.dtype
         assert one.tolist() == other.tolist()
@@ -196,9 +197,9 @@ def test_another_process_that_was_first_is_not_disturbed(
     amounts(source)
     [entry] = entries()
     before = entry.stat().st_ino
-    real = cache._load
+    real = kept.load
     answers = iter([None])  # as if the entry came to be while this process was building
-    monkeypatch.setattr(cache, "_load", lambda key: next(answers, real(key)))
+    monkeypatch.setattr(kept, "load", lambda key: next(answers, real(key)))
     assert amounts(source) == [1_000_000]
     assert [e.stat().st_ino for e in entries()] == [before]
 
@@ -241,7 +242,7 @@ def test_files_that_keep_changing_are_an_error(
 def test_the_entries_opened_longest_ago_are_pruned(
     entries: Callable[[], list[Path]], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "KEPT", 2)
+    monkeypatch.setattr(kept, "KEPT", 2)
     for at in (1, 2):
         os.utime(source / "clients.csv", ns=(at, at))
         amounts(source)

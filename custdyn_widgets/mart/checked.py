@@ -85,7 +85,7 @@ class CheckedTable:
 
 @dataclass
 class CheckedMart:
-    """The tables of a mart, read exactly, their faults, and notes on what was ignored."""
+    """The tables of a mart, read exactly, their faults, and notes on what was ignored or set aside."""
 
     name: str
     tables: dict[str, CheckedTable]

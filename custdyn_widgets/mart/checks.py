@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.errors import nearest, shown
-from custdyn_widgets.mart import values
+from custdyn_widgets.mart import progress, values
 from custdyn_widgets.mart.balances import balance_faults
 from custdyn_widgets.mart.checked import CheckedMart, CheckedTable, Fault
 from custdyn_widgets.mart.schema import MartColumn
@@ -34,8 +34,10 @@ def check(stored: StoredMart) -> CheckedMart:
     """Read every value of a mart and find every fault of spec 1, in the order of tables and rows."""
     faults: list[Fault] = []
     notes: list[str] = []
-    tables = {}
+    tables: dict[str, CheckedTable] = {}
+    rows = max(sum(table.data.num_rows for table in stored.tables.values()), 1)
     for name, table in stored.tables.items():
+        progress.step(f"Checking {table.origin}", 0.4 + 0.3 * sum(map(len, tables.values())) / rows)
         if table.extra:
             notes.append(f"{table.origin}: extra columns are ignored: {', '.join(map(shown, table.extra))}.")
         for row, text, why in table.misshapen:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart import progress
 from custdyn_widgets.mart.csv_files import read_csv
 from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
 from custdyn_widgets.mart.stored import StoredMart, StoredTable, refuse_doubled
@@ -73,22 +74,29 @@ def stamp(folder: Path) -> Stamp:
     SourceError
         As `mart_files`; or if a file cannot be looked at.
     """
+    files = _looked_at(folder)
+    seen = [str(folder.resolve())]
+    seen += [f"{p.name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for p, s in files.values()]
+    digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
+    return Stamp(digest, max(s.st_mtime_ns for _, s in files.values()) // 10**9)
+
+
+def _looked_at(folder: Path) -> dict[str, tuple[Path, os.stat_result]]:
+    """Return the file of each table and its status."""
     try:
-        files = mart_files(folder)
-        status = {path.name: path.stat() for path in files.values()}
+        return {name: (path, path.stat()) for name, path in mart_files(folder).items()}
     except OSError as error:
         raise SourceError.not_found(folder.name, f"cannot be read: {error.strerror}") from error
-    seen = [str(folder.resolve())]
-    seen += [f"{n}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for n, s in status.items()]
-    digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
-    return Stamp(digest, max(s.st_mtime_ns for s in status.values()) // 10**9)
 
 
 def read_folder(folder: Path) -> StoredMart:
     """Read the tables of a folder of CSV or Parquet files."""
-    files = mart_files(folder)
-    tables = {}
-    for name, path in files.items():
+    files = _looked_at(folder)
+    size = max(sum(status.st_size for _, status in files.values()), 1)
+    tables: dict[str, StoredTable] = {}
+    for name, (path, _) in files.items():
+        done = sum(files[table][1].st_size for table in tables)
+        progress.step(f"Reading {path.name}", 0.4 * done / size)
         read = read_csv if path.suffix == ".csv" else _read_parquet
         try:
             tables[name] = read(path, TABLES[name])

@@ -111,8 +111,8 @@ def check_parameters(template: Template, given: Mapping[str, object]) -> dict[st
     template
         Its own values stand for the parameters that are not given.
     given
-        By name; `interval` may also be an object with start and end. The `source` becomes an absolute
-        path, because the kernel starts in the template's folder.
+        By name; `interval` may also be an object with start and end. A `source` that is a path becomes an
+        absolute one, because the kernel starts in the template's folder.
 
     Raises
     ------
@@ -128,7 +128,9 @@ def check_parameters(template: Template, given: Mapping[str, object]) -> dict[st
         _check_json(name, value)
     together = {**template.parameters, **flat}
     query_from_parameters(together)
-    flat["source"] = _existing(str(together["source"]))
+    from custdyn_widgets.mart.sources import lasting  # late: most of a run needs no source
+
+    flat["source"] = lasting(str(together["source"]))
     return {name: value for name, value in flat.items() if name in known}
 
 
@@ -260,16 +262,6 @@ _OWN_ERRORS = frozenset(
 def shown_name(name: str) -> str:
     """Return an exception's name if it is one, so that nothing else passes for it."""
     return name if name.isidentifier() and len(name) <= 60 else "an error"
-
-
-def _existing(source: str) -> str:
-    """Return the absolute path of a source that is there and has the files of a mart."""
-    from custdyn_widgets.mart.cache import source_folder  # late: loads pandas
-    from custdyn_widgets.mart.files import mart_files
-
-    folder = source_folder(source).absolute()
-    mart_files(folder)
-    return str(folder)
 
 
 def _check_json(name: str, value: object) -> None:

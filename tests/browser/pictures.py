@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from custdyn_widgets import run_report
 from custdyn_widgets.freezing import report_files
-from custdyn_widgets.mart.cache import demo_folder
 from custdyn_widgets.mart.demo import demo_query
+from custdyn_widgets.mart.sources import demo_folder
 from custdyn_widgets.query import parse_as_of
 from tests.browser.chromium import launched
 

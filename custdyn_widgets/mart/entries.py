@@ -1,0 +1,160 @@
+"""The cache's entries: facts as memory-mapped arrays, and what was set aside when they were built.
+
+An entry is a folder that is written aside and renamed into place, so that it is whole or not there,
+whoever builds at the same time and whoever is killed. It is never changed afterwards: its last file holds
+the size and the time of each of the others, and an entry in which one differs is built again. (To read
+every byte for a checksum would cost more than most reports.)
+
+The cache is bounded: the entries opened longest ago go first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from custdyn_widgets import settings
+from custdyn_widgets.mart.facts import Facts, Names
+
+FORMAT = 2
+KEPT = 16  # entries
+KEPT_BYTES = 20 * 10**9
+KEPT_LISTINGS = 64
+ARRAYS = tuple(f.name for f in fields(Facts) if f.name != "names")
+_NAMES, _FILES = "names.json", "files.json"
+_BUILDING = ".building-"
+_ABANDONED = 3600  # seconds
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Facts; the sentences that tell what was set aside, and the file that lists it (None: nothing was)."""
+
+    facts: Facts
+    warning: str = ""
+    listing: Path | None = None
+
+
+def load(key: str) -> Entry | None:
+    """Return an entry, its arrays memory-mapped; None if it is not there, not whole, or lacks its listing."""
+    folder = _folder(key)
+    try:
+        if json.loads((folder / _FILES).read_text(encoding="ascii")) != _stamps(folder):
+            return None
+        stored = json.loads((folder / _NAMES).read_text(encoding="ascii"))
+        names = _names(stored["names"])
+        listing = _listings() / stored["listing"] if stored["listing"] else None
+        arrays: dict[str, Any] = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
+        return None
+    if listing and not listing.is_file():
+        return None
+    for used in filter(None, (folder, listing)):
+        with contextlib.suppress(OSError):  # a cache that one may only read
+            os.utime(used)  # for pruning: opened just now
+    plain = {name: np.asarray(array) for name, array in arrays.items()}
+    return Entry(Facts(**plain, names=names), stored["warning"], listing)
+
+
+def store(key: str, entry: Entry) -> None:
+    """Write an entry. A cache that cannot be written only costs time, so it is no error."""
+    folder = _folder(key)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
+    except OSError:
+        return
+    try:
+        for name in ARRAYS:
+            np.save(aside / f"{name}.npy", getattr(entry.facts, name))
+        names = {f.name: getattr(entry.facts.names, f.name) for f in fields(Names)}
+        listing = entry.listing.name if entry.listing else None
+        told = {"names": names, "warning": entry.warning, "listing": listing}
+        (aside / _NAMES).write_text(json.dumps(told), encoding="ascii")
+        (aside / _FILES).write_text(json.dumps(_stamps(aside)), encoding="ascii")
+        if folder.exists() and load(key) is None:
+            shutil.rmtree(folder.rename(aside.with_name(f"{aside.name}-damaged")), ignore_errors=True)
+        aside.rename(folder)
+    except OSError:
+        shutil.rmtree(aside, ignore_errors=True)  # no room, or another process was first
+    _prune(folder.parent)
+
+
+def store_listing(name: str, key: str, content: bytes) -> Path | None:
+    """Write the list of what was set aside, whole or not at all; None if the cache cannot be written."""
+    place = _listings() / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:60]}-{key[:12]}.csv"
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=_BUILDING, delete=False) as file:
+            file.write(content)
+        Path(file.name).replace(place)
+        _remove(_by_use(place.parent)[KEPT_LISTINGS:])
+    except OSError:
+        return None
+    return place
+
+
+def _folder(key: str) -> Path:
+    return settings.load().cache / "facts" / f"v{FORMAT}-{key[:40]}"
+
+
+def _listings() -> Path:
+    return settings.load().cache / "quarantine"
+
+
+def _stamps(folder: Path) -> dict[str, list[int]]:
+    """Return size and time of each file of an entry."""
+    found = {}
+    for name in (*(f"{array}.npy" for array in ARRAYS), _NAMES):
+        status = (folder / name).stat()
+        found[name] = [status.st_size, status.st_mtime_ns]
+    return found
+
+
+def _names(stored: dict[str, Any]) -> Names:
+    return Names(
+        currencies=tuple(stored["currencies"]),
+        companies=tuple(stored["companies"]),
+        owners=tuple(stored["owners"]),
+        tags=tuple(stored["tags"]),
+        packages=tuple((i, n) for i, n in stored["packages"]),
+        parents=stored["parents"],
+        quotes={c: tuple((d, q) for d, q in quotes) for c, quotes in stored["quotes"].items()},
+        base=stored["base"],
+    )
+
+
+def _prune(folder: Path) -> None:
+    """Remove the entries opened longest ago, and what a killed process left an hour ago."""
+    with contextlib.suppress(OSError):  # another process is pruning
+        found = _by_use(folder)
+        newest = found[0].stat().st_mtime if found else 0
+        begun = [path for path in found if path.name.startswith(".")]
+        _remove(path for path in begun if path.stat().st_mtime < newest - _ABANDONED)
+        room = KEPT_BYTES
+        for count, entry in enumerate(path for path in found if path not in begun):
+            room -= sum(file.stat().st_size for file in entry.iterdir())
+            if count and (count >= KEPT or room < 0):  # the one just written stays, however large
+                _remove([entry])
+
+
+def _by_use(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

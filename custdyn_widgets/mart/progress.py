@@ -1,0 +1,46 @@
+"""Telling how far the reading of a source is, to whoever listens; nobody does unless asked to.
+
+The command line listens. A library call is silent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Protocol
+
+
+class Listener(Protocol):
+    """What is told of the reading of a source."""
+
+    def step(self, words: str, done: float) -> None:
+        """Take note that a step begins, and which part of the whole is done: 0 to 1."""
+
+    def note(self, words: str) -> None:
+        """Take note of a sentence that a person at the terminal should read."""
+
+
+_LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextlib.contextmanager
+def told_to(listener: Listener) -> Iterator[None]:
+    """Tell a listener what is read within the block."""
+    before = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(before)
+
+
+def step(words: str, done: float) -> None:
+    """Tell that a step begins."""
+    if listener := _LISTENER.get():
+        listener.step(words, done)
+
+
+def note(words: str) -> None:
+    """Tell a sentence."""
+    if listener := _LISTENER.get():
+        listener.note(words)
