@@ -65,11 +65,8 @@ class _Group(click.Group):
             _give_up_stdout()
             ctx.exit(1)
         except Exception as error:
-            _explain(
-                ctx,
-                error,
-                f"{type(error).__name__}: {error}. This is a fault of custdyn; --debug shows where.",
-            )
+            fault = "This is a fault of custdyn; --debug shows where."
+            _explain(ctx, error, f"{type(error).__name__}: {error}. {fault}")
             ctx.exit(1)
 
 

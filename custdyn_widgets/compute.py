@@ -17,6 +17,7 @@ import pandas as pd
 from custdyn_widgets import settings
 from custdyn_widgets.cells import FLOW_COLUMNS, STOCK_COLUMNS, Cells, Grid, compute_cells
 from custdyn_widgets.conversion import Rates, in_currency, target_currency, to_lines
+from custdyn_widgets.extensions import load_extensions
 from custdyn_widgets.intervals import Bucket, ResolvedInterval, resolve, time_zone_data, to_text
 from custdyn_widgets.mart.cache import OpenedMart, open_mart
 from custdyn_widgets.mart.facts import Facts
@@ -89,8 +90,12 @@ def run_report(
         If the source cannot be read or has faults.
     RateError
         If a conversion needs a quote that is missing.
+    SettingsError
+        If an extension that the settings name cannot be imported.
     """
     began = time.monotonic()
+    in_force = settings.load()
+    load_extensions(in_force.extensions)
     checked, instant = _checked(query), parse_as_of(as_of)
     mart = open_mart(source)
     asked = _place(checked, mart.facts, instant)
@@ -101,7 +106,7 @@ def run_report(
         columns=columns(),
         rows=tuple(rows),
         total=total,
-        info=_info(asked, mart, cells, role or settings.load().role, time.monotonic() - began),
+        info=_info(asked, mart, cells, role or in_force.role, time.monotonic() - began),
         message=None if asked.buckets else _why_no_rows(asked),
         definitions=SURPRISES,
     )

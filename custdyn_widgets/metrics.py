@@ -25,7 +25,7 @@ from typing import Any
 
 import pandas as pd
 
-from custdyn_widgets.errors import CustDynError, shown
+from custdyn_widgets.errors import CustDynError, nearest, shown
 from custdyn_widgets.report import Column, Unit
 
 MetricFunction = Callable[[pd.DataFrame], pd.DataFrame]
@@ -45,9 +45,12 @@ class Metric:
         Raises
         ------
         CustDynError
-            If the function returns other columns, another index or a float.
+            If the function fails, or returns other columns, another index or a float.
         """
-        result = self.function(lines.copy())
+        try:
+            result = self.function(lines.copy())
+        except Exception as error:
+            raise self._failed(error, lines) from error
         labels = [c.label for c in self.columns]
         if not isinstance(result, pd.DataFrame):
             raise CustDynError(
@@ -63,6 +66,16 @@ class Metric:
             )
         exact = {c.name: [self._exact(c, v) for v in result[c.label]] for c in self.columns}
         return pd.DataFrame({n: pd.Series(v, index=lines.index, dtype=object) for n, v in exact.items()})
+
+    def _failed(self, error: Exception, lines: pd.DataFrame) -> CustDynError:
+        """Return the error in words, without a message that might hold what only its author may see."""
+        missing = error.args[0] if isinstance(error, KeyError) and error.args else None
+        if isinstance(missing, str) and missing not in lines.columns:
+            close = nearest(missing, lines.columns) or list(lines.columns)
+            why = f"the lines have no column {shown(missing)}. They have: {', '.join(close)}"
+        else:
+            why = f"{type(error).__name__}. Its traceback shows where"
+        return CustDynError(f"The metric {shown(self.group)} failed: {why}.", field=self.group)
 
     def _exact(self, column: Column, value: object) -> int | Fraction | None:
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
@@ -106,11 +119,13 @@ def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecora
     Raises
     ------
     CustDynError
-        If a label is there twice, or a unit is neither.
+        If there is no column, a column's name is there twice, or a unit is neither.
     """
-    labels = [label for label, _, _ in columns]
-    if len(set(labels)) < len(labels):
-        raise CustDynError(f"The metric {group!r} has two columns of one name: {labels}.", field=group)
+    own = [Column(group, *column).name for column in columns]
+    others = [c.name for m in METRICS.values() if m.group != group for c in m.columns]
+    if not own or len({*own, *others}) < len(own) + len(others):
+        what = "two columns of one name" if own else "no columns"
+        raise CustDynError(f"The metric {shown(group)} has {what}: {shown(own)}.", field=group)
     for label, unit, _ in columns:
         if unit not in ("count", "money"):
             raise CustDynError(

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "custdyn_widgets"
 # From the ground up; a module may import from layers below its own and from its own package.
 LAYERS = (
     ("errors", "schemas"),
-    ("settings", "snapshots"),
+    ("settings", "snapshots", "extensions"),
     ("viewer",),
     ("query",),
     ("intervals", "report"),

@@ -152,6 +152,27 @@ def test_a_metric_that_returns_anything_else_is_an_error(
     assert caught.value.field == "Own"
 
 
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda lines: lines["refil"], "no column 'refil'. They have: refill"),
+        (lambda lines: lines["zzz"], "no column 'zzz'. They have: active_qty, overall_qty"),
+        (lambda _: {"a": 1}["b"], "no column 'b'"),
+        (lambda _: {}[1], "failed: KeyError"),
+        (lambda _: int("hunter2"), "failed: ValueError"),
+    ],
+)
+def test_a_metric_that_fails_says_which_and_not_what_is_in_its_data(
+    function: Any, words: str, lines: pd.DataFrame, registry: dict[str, Metric]
+) -> None:
+    metric("Own", [("X", "money", "X.")])(function)
+    with pytest.raises(CustDynError, match="The metric 'Own' failed") as caught:
+        registry["Own"].compute(lines)
+    assert words in caught.value.message
+    assert "hunter2" not in caught.value.message
+    assert caught.value.__cause__ is not None
+
+
 def test_a_metric_that_writes_into_its_lines_disturbs_no_other(
     lines: pd.DataFrame, registry: dict[str, Metric]
 ) -> None:
@@ -164,11 +185,19 @@ def test_a_metric_that_writes_into_its_lines_disturbs_no_other(
     assert compute_metrics(lines)["Clients - All: Qty"].tolist() == [3, 0]
 
 
-@pytest.mark.parametrize("columns", [[("X", "count", "."), ("X", "money", ".")], [("X", "percent", ".")]])
+@pytest.mark.parametrize("columns", [[("X", "count", "."), ("X", "money", ".")], [("X", "percent", ".")], []])
 def test_a_metric_of_wrong_columns_cannot_be_registered(columns: Any, registry: dict[str, Metric]) -> None:
     with pytest.raises(CustDynError, match="The metric 'Own'"):
         metric("Own", columns)
     assert "Own" not in registry
+
+
+def test_two_groups_cannot_give_one_name_to_two_columns(registry: dict[str, Metric]) -> None:
+    metric("A: B", [("C", "count", "C.")])
+    metric("A: B", [("C", "count", "C.")])(lambda lines: lines)
+    with pytest.raises(CustDynError, match="two columns of one name"):
+        metric("A", [("B: C", "count", "C.")])
+    metric("A: B", [("C", "count", "Another one.")])  # the same group again is replaced
 
 
 def test_an_own_metric_stands_in_reports_until_it_is_removed(registry: dict[str, Metric]) -> None:
