@@ -191,6 +191,19 @@ def test_a_partial_bucket_is_marked_and_explained():
     assert any(text.startswith("* cut short") for text in texts(sheet))
 
 
+def test_a_package_called_total_is_marked_as_partial_like_any_other():
+    query = ReportQuery.from_dict({"interval": "this_year", "group_by": ["package"]})
+    made = make_report(1)
+    rows = tuple(replace(made.rows[0], labels=(name,), partial=True) for name in ("Total", "Zed"))
+    report = replace(made, query=query, headings=("Package Name",), rows=rows)
+    sheet = read_xlsx(to_xlsx(report)).worksheets[0]
+    first = headings_row(sheet) + 1
+    cells = [sheet.cell(first + i, 1) for i in range(3)]
+    assert [(c.value, "*" in c.number_format) for c in cells] == [
+        ("Total", True), ("Zed", True), ("Total", False),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("currency", "shown"),
     [("USD", '#,##0.00" USD"'), ("JPY", '#,##0" JPY"'), ("KWD", '#,##0.000" KWD"')],

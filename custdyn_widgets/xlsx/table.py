@@ -159,7 +159,7 @@ def _write_rows(sheet: Any, report: Report, placement: Placement) -> None:
     if report.total is not None:
         labels = ("Total", *[""] * (len(report.headings) - 1))
         total = Row(labels, report.total.values)
-        sheet.append(_Line(sheet, report, bold=True, shade=True, top="medium").cells(total))
+        sheet.append(_Line(sheet, report, bold=True, shade=True, top="medium").cells(total, is_total=True))
 
 
 class _Line:
@@ -178,10 +178,10 @@ class _Line:
             for column, border in zip(report.columns, _group_borders(report), strict=True)
         ]
 
-    def cells(self, row: Row) -> list[Cell]:
+    def cells(self, row: Row, *, is_total: bool = False) -> list[Cell]:
         """Return the row's cells; they are good until the next row is asked for."""
         cells = [self._text(index, label) for index, label in enumerate(row.labels)]
-        if cells and row.labels[0] != "Total":
+        if cells and not is_total:  # a package may be called Total, too
             cells[0] = self._first(row)
         for cell, value in zip(self._numbers, row.values, strict=True):
             cell.value = value
