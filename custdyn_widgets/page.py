@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from custdyn_widgets.charts import PRESETS, column_colour
+from custdyn_widgets.charts import column_colour, presets_of
 from custdyn_widgets.charts.svg import inert_svg
 from custdyn_widgets.display import (
     cut_short,
@@ -169,7 +169,7 @@ def _figures(report: Report) -> list[dict[str, str]]:
     row = report.total or (report.rows[0] if len(report.rows) == 1 else None)
     names = {c.name: i for i, c in enumerate(report.columns)}
     found = []
-    for name in dict.fromkeys(name for preset in PRESETS.values() for name in preset.columns):
+    for name in dict.fromkeys(name for preset in presets_of(report).values() for name in preset.columns):
         if row is None or name not in names:
             continue
         column = report.columns[names[name]]
