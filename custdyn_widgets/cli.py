@@ -9,22 +9,19 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from custdyn_widgets import __version__, settings
 from custdyn_widgets.errors import CustDynError, QueryError
-from custdyn_widgets.query import ReportQuery, read_json
+from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.query_options import asked_fields, query_options
 
 if TYPE_CHECKING:
     from custdyn_widgets.freezing import Frozen
     from custdyn_widgets.report import Report
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
@@ -91,47 +88,6 @@ def main(debug: bool) -> None:
     """Tell who is active, what customers hold, refill and spend, and what packages bring in."""
 
 
-def _query_options(command: Command) -> Command:
-    """Give a command an option for each field of a query, from the fields' own metadata."""
-    for field in reversed(fields(ReportQuery)):
-        name, meta = field.name, field.metadata
-        flag = f"--{name.replace('_', '-')}"
-        about: dict[str, Any] = {"help": meta["help"], "default": None}
-        if field.type == "bool":
-            option = click.option(f"{flag}/--no-{name.replace('_', '-')}", name, **about)
-        elif field.type == "int":
-            option = click.option(flag, name, type=int, **about)
-        elif str(field.type).startswith("tuple"):
-            about["help"] += " May be given again." + (' "none": one row.' if name == "group_by" else "")
-            option = click.option(flag, name, multiple=True, **{**about, "default": ()})
-        else:
-            option = click.option(
-                flag, name, metavar="PRESET|START/END" if name == "interval" else None, **about
-            )
-        command = option(command)
-    file_option = click.option(
-        "--query", "query_file", type=_FOLDER, help="A JSON file with the query's fields."
-    )
-    return file_option(command)
-
-
-def _asked(query_file: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the query's fields: those of the file, with the options given in their place."""
-    asked = read_json(query_file) if query_file else {}
-    if not isinstance(asked, dict):
-        raise QueryError.wrong_type("query", asked, "an object with field names as keys")
-    for name, value in options.items():
-        if value is None or value == ():
-            continue
-        if name == "interval":
-            start, slash, end = value.partition("/")
-            value = {"start": start, "end": end} if slash else value
-        elif isinstance(value, tuple):
-            value = [] if name == "group_by" and value == ("none",) else list(value)
-        asked[name] = value
-    return asked
-
-
 _source_option = click.option(
     "--source", "-s", required=True, help='A folder of CSV or Parquet files, or "demo".', metavar="SOURCE"
 )
@@ -142,7 +98,7 @@ _as_of_option = click.option(
 
 @main.command("query")
 @_source_option
-@_query_options
+@query_options
 @_as_of_option
 @click.option("--format", "form", type=_FORMATS, default="table", show_default=True, help="What to print.")
 @click.option("--output", "-o", type=_FOLDER, help="Write to this file instead of stdout.")
@@ -166,7 +122,7 @@ def query_command(
 
     if form == "xlsx" and output is None and sys.stdout.isatty():
         raise click.UsageError("A workbook is no text for a terminal: give --output FILE.")
-    query = ReportQuery.from_dict(_asked(query_file, options))
+    query = ReportQuery.from_dict(asked_fields(query_file, options))
     report = run_report(query, source, as_of=as_of)
     data = _formatted(report, form, total)
     if output is None:
@@ -237,7 +193,7 @@ def _tell_page(frozen: Frozen) -> None:
 @main.command("run")
 @click.argument("template", required=False, type=_FOLDER)
 @click.option("--source", "-s", help='A folder of CSV or Parquet files, or "demo".', metavar="SOURCE")
-@_query_options
+@query_options
 @_as_of_option
 @click.option(
     "--parameter",
@@ -263,7 +219,7 @@ def run_command(
     """
     from custdyn_widgets.notebook.run import run_template
 
-    given: dict[str, Any] = {**_asked(query_file, options), **dict(parameter)}
+    given: dict[str, Any] = {**asked_fields(query_file, options), **dict(parameter)}
     given.update({name: value for name, value in (("source", source), ("as_of", as_of)) if value is not None})
     frozen = run_template(template, given, settings=settings.load(), timeout_s=timeout, progress=say)
     _tell_page(frozen)

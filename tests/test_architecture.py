@@ -32,6 +32,7 @@ LAYERS = (
     ("staging",),
     ("freezing",),
     ("notebook",),
+    ("query_options",),
     ("cli",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -1,0 +1,69 @@
+"""A query on the command line: an option for each of its fields, a file, and what both together ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from custdyn_widgets.errors import QueryError
+from custdyn_widgets.query import ReportQuery, read_json
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def query_options(command: Command) -> Command:
+    """Give a command an option for each field of a query, from the fields' own metadata."""
+    for field in reversed(fields(ReportQuery)):
+        name, meta = field.name, field.metadata
+        flag = f"--{name.replace('_', '-')}"
+        about: dict[str, Any] = {"help": meta["help"], "default": None}
+        if field.type == "bool":
+            option = click.option(f"{flag}/--no-{name.replace('_', '-')}", name, **about)
+        elif field.type == "int":
+            option = click.option(flag, name, type=int, **about)
+        elif str(field.type).startswith("tuple"):
+            about["help"] += " May be given again." + (' "none": one row.' if name == "group_by" else "")
+            option = click.option(flag, name, multiple=True, **{**about, "default": ()})
+        else:
+            option = click.option(
+                flag, name, metavar="PRESET|START/END" if name == "interval" else None, **about
+            )
+        command = option(command)
+    file_option = click.option(
+        "--query", "query_file", type=click.Path(path_type=Path), help="A JSON file with the query's fields."
+    )
+    return file_option(command)
+
+
+def asked_fields(query_file: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the query's fields: those of the file, with the options given in their place.
+
+    Parameters
+    ----------
+    query_file
+        A JSON file, or None.
+    options
+        By field name, as click gives them: None or an empty tuple where an option was left out.
+
+    Raises
+    ------
+    QueryError
+        If the file cannot be read or is not a JSON object. Names and values are checked by `ReportQuery`.
+    """
+    asked = read_json(query_file) if query_file else {}
+    if not isinstance(asked, dict):
+        raise QueryError.wrong_type("query", asked, "an object with field names as keys")
+    for name, value in options.items():
+        if value is None or value == ():
+            continue
+        if name == "interval":
+            start, slash, end = value.partition("/")
+            value = {"start": start, "end": end} if slash else value
+        elif isinstance(value, tuple):
+            value = [] if name == "group_by" and value == ("none",) else list(value)
+        asked[name] = value
+    return asked
