@@ -200,7 +200,7 @@ def assert_xlsx_holds(data: bytes, names: list[str], column: int) -> None:
     for cell, name in zip(labels_in(book, column, len(names)), names, strict=True):
         shown = as_cell(name)
         assert isinstance(cell, str)
-        cell = cell.replace("_x005F_", "_")
+        cell = re.sub("_x([0-9A-Fa-f]{4})_", lambda found: chr(int(found[1], 16)), cell)  # as Excel does
         if len(shown) > 32_000:
             assert cell.endswith(f" … (cut here; {len(name):,} characters)")
             assert shown.startswith(cell[:32_000])
