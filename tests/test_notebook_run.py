@@ -93,6 +93,7 @@ def test_a_run_publishes_one_snapshot_with_the_authors_cells_around_the_report(
         v4.new_code_cell("report", metadata={"tags": ["report"]}),
         f"import os; print('in', os.getcwd() == {str(tmp_path)!r})",
         FREEZE,
+        "",
     )
     said: list[str] = []
     frozen = run_template(path, {**GIVEN, "headline": "seven"}, settings=settings, progress=said.append)
@@ -106,7 +107,7 @@ def test_a_run_publishes_one_snapshot_with_the_authors_cells_around_the_report(
     assert "<script>" not in page
     assert "headline" not in page
     assert [line for line in said if line.startswith("Code cell")] == [
-        f"Code cell {n} of 6" for n in range(1, 7)
+        f"Code cell {n} of 7" for n in range(1, 8)
     ]
 
 
@@ -120,10 +121,18 @@ def test_a_run_publishes_one_snapshot_with_the_authors_cells_around_the_report(
         ),
         ((MAKE, FREEZE, "raise SystemExit('hunter2')"), r"Code cell 4 of 4.*SystemExit"),
         ((MAKE, FREEZE, "import os; os.kill(os.getpid(), 9)"), r"Code cell 4 of 4.*kernel died"),
+        ((MAKE, f"{FREEZE}\nraise SystemExit", "1"), r"Code cell 3 of 4.*before its last cell"),
         ((MAKE,), "without calling freeze"),
         ((MAKE, FREEZE, "try:\n    freeze(report)\nexcept Exception:\n    pass"), "freeze twice"),
     ],
-    ids=["failing cell", "failing after freeze", "killed after freeze", "never frozen", "frozen twice"],
+    ids=[
+        "failing cell",
+        "failing after freeze",
+        "killed after freeze",
+        "left after freeze",
+        "never frozen",
+        "frozen twice",
+    ],
 )
 def test_a_run_that_goes_wrong_publishes_nothing_and_says_where(
     tmp_path: Path, settings: Settings, cells: tuple[str, ...], words: str

@@ -200,12 +200,18 @@ def _execute(
     )
     progress(f"Running {name}")
     try:
-        return execution.run(timeout_s)
+        executed = execution.run(timeout_s)
     except OutOfTime:
         told = f"{place} was still running after {timeout_s:g} seconds and was ended. {_NOTHING} "
         raise RunError(told + "Allow it more time, or ask for a shorter interval.") from None
     except Exception as error:
         raise _run_error(error, place) from None
+    if not place.is_last:  # papermill takes sys.exit() for a good end
+        raise RunError(
+            f"{place} ended the notebook before its last cell. {_NOTHING} "
+            "Take out what ends it (sys.exit, quit), or let it raise an error."
+        )
+    return executed
 
 
 def _get_ready() -> None:
@@ -230,6 +236,11 @@ class _Place:
         if cell.cell_type == "code" and "injected-parameters" not in _tags(cell):
             self._number += 1
             self._progress(f"Code cell {self._number} of {self._total}")
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the last of the code cells has started."""
+        return self._number >= self._total
 
     def __str__(self) -> str:
         where = f"Code cell {self._number} of {self._total}" if self._number else "The start"
