@@ -19,14 +19,16 @@ def query_options(command: Command) -> Command:
     """Give a command an option for each field of a query, from the fields' own metadata."""
     for field in reversed(fields(ReportQuery)):
         name, meta = field.name, field.metadata
+        allowed = "Presets" if name == "interval" else "One of"
+        choices = f" {allowed}: {', '.join(meta['choices'])}." if meta["choices"] else ""
         flag = f"--{name.replace('_', '-')}"
-        about: dict[str, Any] = {"help": meta["help"], "default": None}
+        about: dict[str, Any] = {"help": meta["help"] + choices, "default": None}
         if field.type == "bool":
             option = click.option(f"{flag}/--no-{name.replace('_', '-')}", name, **about)
         elif field.type == "int":
             option = click.option(flag, name, type=int, **about)
         elif str(field.type).startswith("tuple"):
-            about["help"] += " May be given again." + (' "none": one row.' if name == "group_by" else "")
+            about["help"] += " May be given again."
             option = click.option(flag, name, multiple=True, **{**about, "default": ()})
         else:
             option = click.option(

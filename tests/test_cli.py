@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -354,6 +356,14 @@ def test_help_is_there_at_once_and_names_every_command() -> None:
     assert done.stdout.endswith("[]\n")
     for command in ("query", "run", "demo", "check", "serve", "snapshots"):
         assert f"\n  {command} " in done.stdout
+
+
+def test_the_help_of_a_query_lists_every_name_that_a_fixed_choice_takes() -> None:
+    words = " ".join(custdyn("query", "--help").stdout.split())
+    for field in fields(ReportQuery):
+        for choice in field.metadata["choices"] or ():
+            assert re.search(rf"\b{choice}\b", words), choice
+    assert "One of: any, all." in words
 
 
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
