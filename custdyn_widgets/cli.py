@@ -88,9 +88,8 @@ def main(debug: bool) -> None:
     """Tell who is active, what customers hold, refill and spend, and what packages bring in."""
 
 
-_source_option = click.option(
-    "--source", "-s", required=True, help='A folder of CSV or Parquet files, or "demo".', metavar="SOURCE"
-)
+_SOURCE_HELP = 'A folder of CSV or Parquet files, a DuckDB file, a name of sources.toml, or "demo".'
+_source_option = click.option("--source", "-s", required=True, help=_SOURCE_HELP, metavar="SOURCE")
 _as_of_option = click.option(
     "--as-of", metavar="INSTANT", help="Count nothing at or after this ISO 8601 instant. Default: now."
 )
@@ -119,11 +118,13 @@ def query_command(
     The query comes from a JSON file (--query), from options, or from both: an option wins.
     """
     from custdyn_widgets.compute import run_report
+    from custdyn_widgets.progress_bar import ProgressBar
 
     if form == "xlsx" and output is None and sys.stdout.isatty():
         raise click.UsageError("A workbook is no text for a terminal: give --output FILE.")
     query = ReportQuery.from_dict(asked_fields(query_file, options))
-    report = run_report(query, source, as_of=as_of)
+    with ProgressBar():
+        report = run_report(query, source, as_of=as_of)
     data = _formatted(report, form, total)
     if output is None:
         sys.stdout.buffer.write(data)
@@ -192,7 +193,7 @@ def _tell_page(frozen: Frozen) -> None:
 
 @main.command("run")
 @click.argument("template", required=False, type=_FOLDER)
-@click.option("--source", "-s", help='A folder of CSV or Parquet files, or "demo".', metavar="SOURCE")
+@click.option("--source", "-s", help=_SOURCE_HELP, metavar="SOURCE")
 @query_options
 @_as_of_option
 @click.option(
@@ -252,8 +253,10 @@ def demo_command(as_of: str | None) -> None:
 def check_command(source: str) -> None:
     """Check a source: every fault with file, row, column and value. Exit 1 if there is one."""
     from custdyn_widgets.mart.cache import check_source
+    from custdyn_widgets.progress_bar import ProgressBar
 
-    mart = check_source(source)
+    with ProgressBar():
+        mart = check_source(source)
     for fault in mart.faults:
         click.echo(str(fault))
     for note in mart.notes:

@@ -25,7 +25,7 @@ LAYERS = (
     ("conversion",),
     ("metrics",),
     ("compute",),
-    ("charts", "terminal"),
+    ("charts", "terminal", "progress_bar"),
     ("xlsx",),
     ("export", "page"),
     ("notebook_view",),
