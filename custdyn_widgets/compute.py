@@ -285,10 +285,10 @@ def _rounded(value: int | Fraction | None, column: Column) -> Value:
     """Return a value as reports hold it: money rounded once, half-even, to 6 places."""
     if value is None or column.unit == "count":
         return value if value is None else int(value)
-    return _six_places(Fraction(value))
+    return _six_places(value)
 
 
-def _six_places(amount: Fraction) -> Decimal:
+def _six_places(amount: int | Fraction) -> Decimal:
     """Return an amount rounded half-even to 6 places."""
     millionths, rest = divmod(amount.numerator * 10**6, amount.denominator)
     if 2 * rest > amount.denominator or (2 * rest == amount.denominator and millionths % 2):
