@@ -120,6 +120,7 @@ def report_files(
 def prepare() -> None:
     """Load what `report_files` needs for a report whose drawings are made already."""
     import jinja2  # noqa: F401
+    import pandas as pd  # noqa: F401  # Arrow looks whether what it is given is pandas'
     import pyarrow.parquet  # noqa: F401
 
     from custdyn_widgets import charts, page, xlsx  # noqa: F401

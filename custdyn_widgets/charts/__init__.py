@@ -7,7 +7,9 @@ made in this process.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -47,6 +49,7 @@ __all__ = [
     "presets_of",
     "register_preset",
     "report_charts",
+    "start_engine",
     "with_own_presets",
 ]
 
@@ -178,6 +181,16 @@ def _drawn(spec: str) -> str:
 
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=_VEGALITE, allowed_base_urls=[])
     return svg
+
+
+def start_engine() -> None:
+    """Start the JavaScript engine in a thread, where charts will be drawn soon: it takes half a second."""
+
+    def start() -> None:
+        with contextlib.suppress(Exception):  # a drawing will meet it again
+            chart_svg({"data": {"values": []}, "mark": "point"})
+
+    threading.Thread(target=start, name="custdyn-engine").start()
 
 
 def report_charts(report: Report, drawn: Mapping[str, str] | None = None) -> dict[str, str]:

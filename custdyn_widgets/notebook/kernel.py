@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 _START_TIMEOUT_S = 60
+# Run by the kernel before it is ready: what it will draw with starts while it loads other things.
+_BEGIN = "--IPKernelApp.exec_lines=__import__('custdyn_widgets.charts').charts.start_engine()"
 _KILL_EVERY_S = 0.2
 
 
@@ -139,7 +141,7 @@ class NotebookExecution:
         groups, meanwhile = self._groups, self._meanwhile
         given = {"env": self._environment, "cwd": str(self._folder), "stdout": DEVNULL, "stderr": DEVNULL}
         connection = str(self._private / "kernel.json")
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", _BEGIN]
 
         class PinnedKernel(AsyncKernelManager):
             """A kernel of this process's own interpreter."""

@@ -1,0 +1,80 @@
+"""What a command loads: the cause of its time to start, which a test can hold where wall times differ.
+
+Each command is a process of its own that tells, at its end, which modules it has loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+MART = str(TESTS / "golden" / "small" / "mart")
+ASKED = ("--source", MART, "--interval", "2021-10-01/2021-11-30", "--as-of", "2022-01-01")
+LISTED = """
+import atexit, sys
+from pathlib import Path
+atexit.register(lambda: Path({list!r}).write_text(" ".join(sys.modules)))
+from custdyn_widgets.cli import main
+main()
+"""
+DRAWING = {"vl_convert", "jinja2", "openpyxl"}
+NOTEBOOKS = {"nbformat", "papermill", "nbclient", "nbconvert", "jsonschema", "IPython", "ipykernel"}
+NEVER = {"altair", "rfc3987_syntax", "ipywidgets", "jupyterlab", "matplotlib", "duckdb", "polars"}
+DATA = {"pandas", "numpy", "pyarrow"}
+
+
+def loaded_by(folder: Path, *command: str) -> set[str]:
+    """Return the modules that a command has loaded, in a folder that only this test uses."""
+    told = folder / "modules"
+    done = subprocess.run(
+        [sys.executable, "-c", LISTED.format(list=str(told)), *command],
+        env={
+            **os.environ,
+            "CUSTDYN_CACHE": str(folder / "cache"),
+            "CUSTDYN_SNAPSHOTS": str(folder / "store"),
+            "PYTHONPATH": str(TESTS.parent),
+        },
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return set(told.read_text().split())
+
+
+@pytest.mark.parametrize(
+    "command", [("--help",), ("query", "--help"), ("snapshots", "list")], ids=["help", "query --help", "list"]
+)
+def test_a_command_without_data_loads_nothing_heavy(command: tuple[str, ...], tmp_path: Path) -> None:
+    assert not loaded_by(tmp_path, *command) & (DATA | DRAWING | NOTEBOOKS | NEVER | {"babel"})
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_a_query_loads_what_reads_and_computes_and_nothing_that_draws(form: str, tmp_path: Path) -> None:
+    loaded = loaded_by(tmp_path, "query", *ASKED, "--format", form)
+    assert loaded >= DATA
+    assert not loaded & (DRAWING | NOTEBOOKS | NEVER)
+
+
+def test_a_table_loads_nothing_that_draws(tmp_path: Path) -> None:
+    assert not loaded_by(tmp_path, "query", *ASKED) & (DRAWING | NOTEBOOKS | NEVER)
+
+
+def test_freezing_loads_what_draws_and_nothing_of_notebooks(tmp_path: Path) -> None:
+    loaded = loaded_by(tmp_path, "query", *ASKED, "--format", "csv", "--freeze")
+    assert loaded >= DRAWING
+    assert not loaded & (NOTEBOOKS | NEVER)
+
+
+@pytest.mark.slow
+def test_a_run_leaves_the_computing_and_the_javascript_engine_to_its_kernel(tmp_path: Path) -> None:
+    loaded = loaded_by(tmp_path, "run", *ASKED)
+    assert "papermill" in loaded
+    assert not loaded & (
+        NEVER | {"nbconvert", "vl_convert", "IPython", "ipykernel", "custdyn_widgets.compute"}
+    )
