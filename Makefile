@@ -36,8 +36,8 @@ check: $(VENV)/.test-ready ## Lint, types, structure
 format: $(VENV)/.test-ready ## Format the code
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.test-ready ## Time reports beside DuckDB SQL and pandas (ROWS=1000000)
-	@$(BIN)/python -m tests.bench --rows $(or $(ROWS),1000000)
+bench: $(VENV)/.test-ready ## Time reports beside DuckDB SQL, Polars, pandas (ROWS=1000000 DOCUMENT=…)
+	@$(BIN)/python -m tests.bench --rows $(or $(ROWS),1000000) $(if $(DOCUMENT),--document $(DOCUMENT))
 
 pictures: $(VENV)/.test-ready ## Draw the pictures of the README again
 	@$(BIN)/python -m tests.browser.pictures

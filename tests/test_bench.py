@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
+import sys
 from datetime import date
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from custdyn_widgets.errors import CustDynError
-from tests.bench import duckdb_sql, naive_pandas, ours, polars_lazy
+from tests.bench import __main__ as bench
+from tests.bench import commands, document, duckdb_sql, naive_pandas, ours, polars_lazy
 from tests.bench.ledger import write_mart
 from tests.bench.question import QUESTIONS
-from tests.bench.runner import TablesDifferError, compare
+from tests.bench.runner import ChildError, Figure, TablesDifferError, compare, finished
+from tests.bench.steps import BUCKET_STEPS, FILTERED, MONTHS, SHARES, SIZE_STEPS, STEPS, YEAR, Step
 
 ROWS = 5_000
 CONTENDERS = (duckdb_sql, polars_lazy, naive_pandas, ours)
@@ -40,10 +46,16 @@ def test_sql_polars_and_ours_give_the_same_table(mart: Path, name: str) -> None:
         compare(name, ("SQL", table), (contender.__name__, contender.report(mart, QUESTIONS[name])))
 
 
-@pytest.mark.parametrize("name", [n for n in QUESTIONS if "days" not in n])
+@pytest.mark.parametrize("name", [MONTHS, YEAR])
 def test_sql_and_naive_pandas_give_the_same_table(mart: Path, name: str) -> None:
     table = naive_pandas.report(mart, QUESTIONS[name])
     compare(name, ("SQL", duckdb_sql.report(mart, QUESTIONS[name])), ("pandas", table))
+
+
+@pytest.mark.parametrize("name", FILTERED)
+def test_sql_and_naive_pandas_choose_the_same_clients(mart: Path, name: str) -> None:
+    question = dataclasses.replace(QUESTIONS[YEAR], query=QUESTIONS[name].query)  # one bucket is quick
+    compare(name, ("SQL", duckdb_sql.report(mart, question)), ("pandas", naive_pandas.report(mart, question)))
 
 
 def test_all_contenders_accept_the_mart(mart: Path) -> None:
@@ -84,3 +96,82 @@ def test_the_questions_have_whole_buckets_and_clamped_windows() -> None:
     months, days = QUESTIONS["24 months"], QUESTIONS["366 days"]
     assert (len(months.labels), len(days.labels)) == (24, 366)
     assert days.windows[days.edges.index(date(2024, 5, 31)) - 1] == date(2024, 2, 29)
+
+
+def _figures() -> dict[int, list[Figure]]:
+    """Figures as if ours took 1 s and every other 4 s."""
+
+    def figure(step: Step) -> Figure:
+        seconds = 1.0 if "ours" in step.name or "custdyn" in step.name else 4.0
+        return Figure(step, [seconds] * 3, [seconds] * 3, [seconds] * 3, [seconds] * 9, [1_000.0] * 3)
+
+    demo = (Step(name, "", commands.DEMO) for name in commands.COMMANDS)
+    whole = [figure(step) for step in (*STEPS, *BUCKET_STEPS, *demo)]
+    return {1_000: whole, **{1_000 // n: [figure(step) for step in SIZE_STEPS] for n in SHARES}}
+
+
+def _setting(**told: Any) -> dict[str, Any]:
+    known = {
+        "command": "python -m tests.bench",
+        "date": "2026-11-22",
+        "machine": "M",
+        "cores": 2,
+        "load": 0.1,
+    }
+    rest = {"versions": "V", "rows": 1_000, "clients": 20, "shuffled": False, "repeat": 3}
+    return {**known, **rest, **told}
+
+
+def test_the_page_says_of_every_target_whether_it_holds(tmp_path: Path) -> None:
+    document.write(tmp_path / "page.md", _setting(), _figures())
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    for line in (
+        "| 24 months: facts and first report ÷ SQL's checks and report | 0.250 | 0.600 | yes |",
+        "| 24 months: report on cached facts ÷ SQL's report | 0.250 | 0.200 | **no** |",
+        "| 24 months: report on cached facts ÷ Polars' report | 0.250 |  |  |",
+        "| peak memory of ours | 1,000 MB | 900 MB | **no** |",
+        "| custdyn --help | 1.000 s | 0.300 s | **no** |",
+        "| 250 | 4.000 s, 1,000 MB | 4.000 s, 1,000 MB | 1.000 s, 1,000 MB | 1.000 s, 1,000 MB |",
+        "| × 1,096 | × 1.00 | × 1.00 |",
+    ):
+        assert line in page.splitlines()
+    assert f"{page.count('| yes |')} of {page.count('| yes |') + page.count('**no**')} targets hold" in page
+    assert "this run had 1,000" in page
+    assert "read the seconds with care" not in page
+
+
+def test_the_page_tells_of_other_work_on_the_machine(tmp_path: Path) -> None:
+    document.write(tmp_path / "page.md", _setting(load=1.4), _figures())
+    assert "1.4 (other work was running: read the seconds with care)" in (tmp_path / "page.md").read_text()
+
+
+def test_the_plot_stands_beside_the_page_and_names_its_contenders(tmp_path: Path) -> None:
+    document.write(tmp_path / "page.md", _setting(), _figures())
+    assert "](pictures/page.svg)" in (tmp_path / "page.md").read_text()
+    words = "".join(ElementTree.parse(tmp_path / "pictures" / "page.svg").getroot().itertext())
+    for name in (
+        "ours, report on cached facts",
+        "DuckDB SQL, report",
+        "Polars, report",
+        "naive pandas, 4.0 s",
+    ):
+        assert name in words
+
+
+def test_no_page_is_written_when_a_contender_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = _figures()
+    figures[1_000][0].missing = "exit 1: no memory"
+    page = tmp_path / "page.md"
+    monkeypatch.setattr(bench, "_measured", lambda _: figures)
+    monkeypatch.setattr(sys, "argv", ["bench", "--rows", "1000", "--document", str(page)])
+    assert bench.main() == 1
+    assert not page.exists()
+
+
+def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ChildError, match="exit 3: so it is"):
+        finished(
+            [sys.executable, "-c", "import sys; print('so it is', file=sys.stderr); sys.exit(3)"],
+            {},
+            tmp_path,
+        )

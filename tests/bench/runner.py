@@ -14,45 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .question import QUESTIONS
+from .steps import Step
 
 Say = Callable[[str], None]
 WARM_CALLS = 4  # in one process; the first is not counted
-SLOW = 60.0  # a step whose process takes longer is not repeated
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one contender does for one figure.
-
-    Attributes
-    ----------
-    name
-        What the figures call it.
-    contender
-        Its module.
-    question
-        A key of `QUESTIONS`, or "" for none.
-    steps
-        `check`, `report` or both.
-    empty_cache
-        Whether each process starts with a cache that holds nothing.
-    warm
-        Whether to time further calls in one process too.
-    """
-
-    name: str
-    contender: str
-    question: str
-    steps: tuple[str, ...] = ("report",)
-    empty_cache: bool = False
-    warm: bool = True
+SLOW = 20.0  # seconds: a step whose process takes longer is not repeated
 
 
 @dataclass
@@ -90,30 +62,6 @@ class Figure:
 
 class TablesDifferError(Exception):
     """Two contenders gave different tables, so that no figure means anything."""
-
-
-MONTHS, DAYS, YEAR, EVERY_DAY, *FILTERED = QUESTIONS
-STEPS = (
-    Step("naive pandas, report", "naive_pandas", MONTHS, warm=False),
-    Step("DuckDB SQL, checks and report", "duckdb_sql", MONTHS, ("check", "report"), warm=False),
-    Step("DuckDB SQL, report", "duckdb_sql", MONTHS),
-    Step("Polars, checks and report", "polars_lazy", MONTHS, ("check", "report"), warm=False),
-    Step("Polars, report", "polars_lazy", MONTHS),
-    Step("ours, facts", "ours", "", ("check",), empty_cache=True, warm=False),
-    Step("ours, facts and first report", "ours", MONTHS, empty_cache=True, warm=False),
-    Step("ours, report on cached facts", "ours", MONTHS),
-    Step("DuckDB SQL, checks and report", "duckdb_sql", DAYS, ("check", "report"), warm=False),
-    Step("DuckDB SQL, report", "duckdb_sql", DAYS),
-    Step("Polars, checks and report", "polars_lazy", DAYS, ("check", "report"), warm=False),
-    Step("Polars, report", "polars_lazy", DAYS),
-    Step("ours, facts and first report", "ours", DAYS, empty_cache=True, warm=False),
-    Step("ours, report on cached facts", "ours", DAYS),
-    *(
-        Step(f"{title}, report", contender, question)
-        for question in FILTERED
-        for title, contender in (("DuckDB SQL", "duckdb_sql"), ("ours", "ours"))
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -200,29 +148,36 @@ class Runner:
 
     def _child(self, job: dict[str, Any], cache: Path) -> tuple[dict[str, Any], Spent]:
         """Run a job; return its answer and what the process took."""
-        env = {**os.environ, "CUSTDYN_CACHE": str(cache)}
         package = Path(__file__).parent
         command = [sys.executable, "-m", f"{package.name}.child", json.dumps({**job, "mart": str(self.mart)})]
-        with (
-            tempfile.TemporaryFile(dir=self.scratch) as out,
-            tempfile.TemporaryFile(dir=self.scratch) as errors,
-        ):
-            began = time.perf_counter()
-            process = subprocess.Popen(command, env=env, cwd=package.parent, stdout=out, stderr=errors)
-            _, status, usage = os.wait4(process.pid, 0)
-            seconds = time.perf_counter() - began
-            process.returncode = os.waitstatus_to_exitcode(status)
-            out.seek(0)
-            errors.seek(0)
-            if process.returncode:
-                last = errors.read().decode(errors="replace").strip().splitlines()[-1:]
-                raise ChildError(f"exit {process.returncode}: {last[0] if last else 'no message'}")
-            spent = Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
-            return json.loads(out.read()), spent
+        answer, spent = finished(command, {**os.environ, "CUSTDYN_CACHE": str(cache)}, package.parent)
+        return json.loads(answer), spent
 
 
 class ChildError(Exception):
     """A contender's process did not give an answer."""
+
+
+def finished(command: Sequence[str], env: Mapping[str, str], folder: Path) -> tuple[bytes, Spent]:
+    """Run a command in a folder; return what it wrote to stdout, and what its process took.
+
+    Raises
+    ------
+    ChildError
+        If it fails; with the last line of what it wrote to stderr.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, env=env, cwd=folder, stdout=out, stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        errors.seek(0)
+        if process.returncode:
+            last = errors.read().decode(errors="replace").strip().splitlines()[-1:]
+            raise ChildError(f"exit {process.returncode}: {last[0] if last else 'no message'}")
+        return out.read(), Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
 
 
 def compare(question: str, first: tuple[str, list[list[str]]], second: tuple[str, list[list[str]]]) -> None:
