@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 _SHOWN_VALUE = 80
-_LISTED = 12
+_LISTED = 15
 
 
 def shown(value: object) -> str:
@@ -117,7 +117,7 @@ class SourceError(CustDynError):
         """Return the error for a source that is not there or not of a known form."""
         return cls(
             f"Source {shown(source)} {why}. Give a folder that holds clients and transactions as CSV or "
-            "Parquet files, or a dict of pandas DataFrames by those names.",
+            "Parquet files, a DuckDB file, or a dict of pandas DataFrames by those names.",
             field="source",
         )
 

@@ -207,7 +207,7 @@ def test_another_process_that_was_first_is_not_disturbed(
 def test_files_that_change_while_they_are_read_are_read_again(
     entries: Callable[[], list[Path]], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = cache.read_folder
+    real = cache.read_mart
     changes = iter(["refill,2"])
 
     def read(folder: Path) -> object:
@@ -217,7 +217,7 @@ def test_files_that_change_while_they_are_read_are_read_again(
             os.utime(folder / "transactions.csv", ns=(2, 2))
         return found
 
-    monkeypatch.setattr(cache, "read_folder", read)
+    monkeypatch.setattr(cache, "read_mart", read)
     assert amounts(source) == [2_000_000]
     assert len(entries()) == 1
 
@@ -225,7 +225,7 @@ def test_files_that_change_while_they_are_read_are_read_again(
 def test_files_that_keep_changing_are_an_error(
     entries: Callable[[], list[Path]], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = cache.read_folder
+    real = cache.read_mart
     times = iter(range(1, 10))
 
     def read(folder: Path) -> object:
@@ -233,7 +233,7 @@ def test_files_that_keep_changing_are_an_error(
         os.utime(folder / "clients.csv", ns=(at, at))
         return real(folder)
 
-    monkeypatch.setattr(cache, "read_folder", read)
+    monkeypatch.setattr(cache, "read_mart", read)
     with pytest.raises(SourceError, match="kept changing while it was read"):
         open_mart(source)
     assert entries() == []

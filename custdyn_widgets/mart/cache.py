@@ -16,7 +16,7 @@ from custdyn_widgets.mart import entries, progress
 from custdyn_widgets.mart.checked import CheckedMart
 from custdyn_widgets.mart.checks import check
 from custdyn_widgets.mart.facts import Facts, build
-from custdyn_widgets.mart.files import Stamp, from_frames, read_folder, source_name, stamp
+from custdyn_widgets.mart.files import Stamp, from_frames, read_mart, source_name, stamp
 from custdyn_widgets.mart.quarantine import Quarantine, set_aside
 from custdyn_widgets.mart.sources import Source, SourceLike, resolve
 from custdyn_widgets.mart.stored import StoredMart
@@ -63,7 +63,7 @@ def open_mart(source: SourceLike) -> OpenedMart:
         key = _key(found, chosen)
         entry = entries.load(key)
         if entry is None:
-            entry = _build(read_folder(path), chosen, key)
+            entry = _build(read_mart(path), chosen, key)
             if stamp(path) != found:
                 continue  # what was read may be half old and half new
             progress.step("Keeping the facts in the cache", 0.9)
@@ -88,7 +88,7 @@ def check_source(source: SourceLike) -> CheckedMart:
     else:
         path = Path(chosen.data)
         key = _key(stamp(path), chosen)
-        stored = read_folder(path)
+        stored = read_mart(path)
     mart = check(stored)
     if chosen.on_fault == "quarantine":
         _, aside = set_aside(mart)

@@ -22,6 +22,7 @@ import pyarrow.parquet
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart import progress
 from custdyn_widgets.mart.csv_files import read_csv
+from custdyn_widgets.mart.duckdb_file import is_duckdb, read_duckdb, write_ahead_log
 from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
 from custdyn_widgets.mart.stored import StoredMart, StoredTable, refuse_doubled
 
@@ -43,7 +44,8 @@ def mart_files(folder: Path) -> dict[str, Path]:
         If it is no folder, lacks clients or transactions, or holds a table twice.
     """
     if not folder.is_dir():
-        raise SourceError.not_found(str(folder), "is not a folder that exists")
+        other = ", nor a .duckdb or .db file" if folder.is_file() else ""
+        raise SourceError.not_found(str(folder), f"is not a folder that exists{other}")
     found: dict[str, Path] = {}
     for name, spec in TABLES.items():
         files = [path for suffix in _SUFFIXES if os.path.lexists(path := folder / f"{name}{suffix}")]
@@ -66,27 +68,40 @@ class Stamp:
     last_changed: int
 
 
-def stamp(folder: Path) -> Stamp:
-    """Look at the mart's files: at place, names, sizes and times.
+def stamp(path: Path) -> Stamp:
+    """Look at a mart's files, or its DuckDB file: at place, names, sizes and times.
 
     Raises
     ------
     SourceError
         As `mart_files`; or if a file cannot be looked at.
     """
-    files = _looked_at(folder)
-    seen = [str(folder.resolve())]
+    files = _looked_at(path)
+    seen = [str(path.resolve())]
     seen += [f"{p.name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for p, s in files.values()]
     digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
     return Stamp(digest, max(s.st_mtime_ns for _, s in files.values()) // 10**9)
 
 
-def _looked_at(folder: Path) -> dict[str, tuple[Path, os.stat_result]]:
-    """Return the file of each table and its status."""
+def _looked_at(path: Path) -> dict[str, tuple[Path, os.stat_result]]:
+    """Return the files that hold a mart, by table where there is one for each, and their status."""
     try:
-        return {name: (path, path.stat()) for name, path in mart_files(folder).items()}
+        return {name: (file, file.stat()) for name, file in _files(path).items()}
     except OSError as error:
-        raise SourceError.not_found(folder.name, f"cannot be read: {error.strerror}") from error
+        raise SourceError.not_found(path.name, f"cannot be read: {error.strerror}") from error
+
+
+def _files(path: Path) -> dict[str, Path]:
+    if not is_duckdb(path):
+        return mart_files(path)
+    if not path.is_file():
+        raise SourceError.not_found(str(path), "is not a file that exists")
+    return {file.name: file for file in (path, write_ahead_log(path)) if file.exists()}
+
+
+def read_mart(path: Path) -> StoredMart:
+    """Read the tables of a folder of CSV or Parquet files, or of a DuckDB file."""
+    return read_duckdb(path, source_name(path)) if is_duckdb(path) else read_folder(path)
 
 
 def read_folder(folder: Path) -> StoredMart:
@@ -106,9 +121,9 @@ def read_folder(folder: Path) -> StoredMart:
     return StoredMart(source_name(folder), tables)
 
 
-def source_name(folder: Path) -> str:
-    """Return the name of a folder as reports carry it: its last component, as text that can be written."""
-    return folder.resolve().name.encode("utf-8", "backslashreplace").decode()
+def source_name(path: Path) -> str:
+    """Return the name of a path as reports carry it: its last component, as text that can be written."""
+    return path.resolve().name.encode("utf-8", "backslashreplace").decode()
 
 
 def from_frames(frames: Mapping[str, pd.DataFrame]) -> StoredMart:
