@@ -30,7 +30,9 @@ FaultRule = Literal["refuse", "quarantine"]
 _RULES = get_args(FaultRule)
 _KEYS = ("path", "on_fault")
 _NAME = re.compile(r"\w[\w.-]*")
-_SECRET_KEY = re.compile(r"pass(word|wd|phrase)?$|pwd|secret|token|credential|api_?key", re.IGNORECASE)
+_SECRET_KEY = re.compile(
+    r"pass(word|wd|phrase)|^pass$|pwd|secret|token|credential|api[_-]?key", re.IGNORECASE
+)
 _SECRET_VALUE = re.compile(r"://[^/\s]*:[^/\s]*@|(password|passwd|pwd)=", re.IGNORECASE)
 
 
@@ -140,7 +142,7 @@ def _section(file: Path, name: str, section: object) -> Source:
             hint = f"Did you mean {shown(close[0])}?" if close else f"It takes: {', '.join(_KEYS)}."
             raise SettingsError(f"{place} has an unknown key {shown(key)}. {hint}", field=key)
         if not isinstance(value, str):
-            raise SettingsError(f"{place}: {key} must be text, not {shown(value)}.", field=key)
+            raise SettingsError(f"{place}: {key} must be text.", field=key)
     if "path" not in section:
         raise SettingsError(f"{place} lacks its path.", field="path")
     rule: Any = section.get("on_fault", "refuse")
