@@ -132,6 +132,7 @@ def connection() -> duckdb.DuckDBPyConnection:
     """Return the process's connection, in UTC."""
     opened = duckdb.connect()
     opened.execute("set TimeZone = 'UTC'")
+    opened.execute("set enable_progress_bar = false")  # it would write where the answer goes
     return opened
 
 
