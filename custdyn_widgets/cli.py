@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from custdyn_widgets import __version__, settings
-from custdyn_widgets.errors import CustDynError, QueryError
+from custdyn_widgets.errors import CustDynError, QueryError, SnapshotError
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.query_options import asked_fields, query_options
 
@@ -152,7 +153,8 @@ def _formatted(report: Report, form: str, total: bool) -> bytes:
         return json.dumps(report.to_dict(), ensure_ascii=True, indent=1).encode() + b"\n"
     from custdyn_widgets.terminal import report_text
 
-    return report_text(report).encode("utf-8", "replace")
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return report_text(report, columns).encode("utf-8", "replace")
 
 
 def _write_whole(path: Path, data: bytes) -> None:
@@ -321,7 +323,12 @@ def snapshots_verify(snapshot_ids: tuple[str, ...]) -> None:
     from custdyn_widgets.snapshots import listing
     from custdyn_widgets.snapshots.store import Store
 
-    store = Store(settings.load().snapshots)
+    in_force = settings.load()
+    if not in_force.snapshots.is_dir():
+        raise SnapshotError(
+            f"There is no store {in_force.snapshots}: nothing was verified.", field="snapshots"
+        )
+    store = Store(in_force.snapshots)
     problems = store.verify(list(snapshot_ids) or None)
     click.echo(listing.problems_text(problems, len(snapshot_ids) or len(store.ids())))
     if problems:

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from custdyn_widgets import settings
-from custdyn_widgets.cells import FLOW_COLUMNS, STOCK_COLUMNS, Cells, Grid, compute_cells
-from custdyn_widgets.conversion import Rates, in_currency, target_currency, to_lines
+from custdyn_widgets.cells import Cells, Grid, compute_cells
+from custdyn_widgets.conversion import LINE_COLUMNS, Rates, in_currency, target_currency, to_lines
 from custdyn_widgets.extensions import load_extensions
 from custdyn_widgets.intervals import Bucket, ResolvedInterval, resolve, time_zone_data, to_text
 from custdyn_widgets.mart.cache import OpenedMart, open_mart
@@ -137,7 +137,7 @@ def report_lines(
     checked, instant = _checked(query), parse_as_of(as_of)
     asked = _place(checked, open_mart(source).facts, instant)
     if not asked.buckets:
-        return pd.DataFrame(columns=[*STOCK_COLUMNS, *FLOW_COLUMNS], dtype=object)
+        return pd.DataFrame(columns=LINE_COLUMNS, dtype=object)
     lines, _ = _lines(asked)
     levels = [[b.label for b in asked.buckets], asked.package_labels]
     shown = [asked.query.time_group is not None, asked.query.by_package]

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import pandas as pd
 
-from custdyn_widgets.cells import Cells
+from custdyn_widgets.cells import FLOW_COLUMNS, STOCK_COLUMNS, Cells
 from custdyn_widgets.errors import QueryError, RateError, nearest
 from custdyn_widgets.mart.facts import Names
 from custdyn_widgets.report import Quote
@@ -23,6 +23,8 @@ MILLION = 10**6
 Ratio = tuple[int, int]  # numerator and denominator, not reduced
 _EPOCH = date(1970, 1, 1)
 _KEYS = ("row", "currency", "value_date", "needs_quote")
+_TOLD_APART = ("ignored_refill_qty", "ignored_refill")  # of a warning, in their own currencies
+LINE_COLUMNS = [c for c in (*STOCK_COLUMNS, *FLOW_COLUMNS) if c not in _TOLD_APART]
 
 
 def target_currency(names: Names, asked: str | None) -> str:
@@ -123,8 +125,8 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index 0 … row_count − 1; the columns of `cells` without its keys: `…_qty` Python ints, all others
-        Fractions in units of the target currency.
+        Index 0 … row_count − 1; the columns of `cells` without its keys and ignored refills: `…_qty`
+        Python ints, all others Fractions in units of the target currency.
 
     Raises
     ------
@@ -134,7 +136,7 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
     columns: dict[str, list[object]] = {}
     for frame in (cells.stocks, cells.flows):
         rows, factors = frame["row"].tolist(), _factors(frame, rates)
-        for name in frame.columns.drop(list(_KEYS)):
+        for name in frame.columns.drop([*_KEYS, *_TOLD_APART], errors="ignore"):
             terms: list[list[Ratio]] = [[] for _ in range(row_count)]
             counts = name.endswith("_qty")
             for row, value, (numerator, denominator) in zip(rows, frame[name].tolist(), factors, strict=True):

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 _SHOWN_VALUE = 80
-_LISTED = 15
+_FEW, _LISTED = 12, 20
 
 
 def shown(value: object) -> str:
@@ -36,14 +36,14 @@ def nearest(value: object, allowed: Iterable[str], count: int = 3) -> list[str]:
 
 
 def _hint(value: object, allowed: Sequence[str]) -> str:
-    """Return the sentence that offers valid values: the nearest ones, or all when they are few."""
+    """Return the sentence that offers valid values: all when they are few, else the nearest ones."""
     if not allowed:
         return "There are none."
-    if len(allowed) <= _LISTED:
-        return "Choose from: " + ", ".join(shown(a) for a in allowed) + "."
-    close = nearest(value, allowed)
+    close = nearest(value, allowed) if len(allowed) > _FEW else []
     if close:
         return "Did you mean " + " or ".join(shown(a) for a in close) + "?"
+    if len(allowed) <= _LISTED:
+        return "Choose from: " + ", ".join(shown(a) for a in allowed) + "."
     return f"There are {len(allowed)}, among them " + ", ".join(shown(a) for a in list(allowed)[:3]) + "."
 
 

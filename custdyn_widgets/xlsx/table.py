@@ -79,10 +79,12 @@ def print_one_page_wide(sheet: Any, heading_rows: str | None = None) -> None:
 
 
 def money_format(currency: str) -> str:
-    """Return the number format of amounts: grouped, the currency's minor digits and its code."""
+    """Return the number format of amounts: grouped, with the currency's minor digits.
+
+    The code stands above the table once: in each of its cells it would make a printed page a fifth smaller.
+    """
     digits = minor_digits(currency)
-    number = "#,##0" + ("." + "0" * digits if digits else "")
-    return f'{number}" {currency}"'
+    return "#,##0" + ("." + "0" * digits if digits else "")
 
 
 def date_label(report: Report, label: str) -> date | None:
@@ -224,5 +226,4 @@ def _shown_width(values: Iterable[Value], column: Column, currency: str) -> int:
     """Return how many characters the column's longest number takes."""
     numbers = [value for value in values if value is not None]
     extremes = [min(numbers), max(numbers)] if numbers else []
-    code = len(currency) + 1 if column.unit == "money" else 0
-    return max((len(format_value(value, column, currency)) for value in extremes), default=0) + code
+    return max((len(format_value(value, column, currency)) for value in extremes), default=0)
