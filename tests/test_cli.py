@@ -396,3 +396,10 @@ def test_demo_says_page_and_link() -> None:
         line.removeprefix("Page: ") for line in result.stderr.splitlines() if line.startswith("Page: ")
     )
     assert Path(page).is_file()
+
+
+def test_verifying_a_store_that_is_not_there_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "mistyped"))
+    done = CliRunner().invoke(main, ["snapshots", "verify"])
+    assert done.exit_code == 1
+    assert "There is no store" in done.stderr
