@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +103,15 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-4])
 
 
+def flip(path: Path) -> None:
+    """Change the last byte, and leave no trace in size and time."""
+    before, data = path.stat(), bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    kept._VERIFIED.clear()  # as a new process finds it
+
+
 def garble(path: Path) -> None:
     path.write_bytes(b"\xff" * 200)
 
@@ -110,8 +120,8 @@ def hollow(path: Path) -> None:
     path.write_text("[]")
 
 
-@pytest.mark.parametrize("damage", [empty, cut, garble, hollow, Path.unlink])
-@pytest.mark.parametrize("file", ["amount.npy", "names.json"])
+@pytest.mark.parametrize("damage", [empty, cut, garble, hollow, flip, Path.unlink])
+@pytest.mark.parametrize("file", ["amount.npy", "flow.npy", "names.json", "seal.json"])
 def test_a_damaged_entry_is_built_again_and_replaced(
     entries: Callable[[], list[Path]],
     source: Path,
@@ -126,6 +136,34 @@ def test_a_damaged_entry_is_built_again_and_replaced(
     assert amounts(source) == [1_000_000]
     assert len(builds) == 2
     assert entries() == [entry]
+
+
+@pytest.mark.parametrize("place", range(0, 136, 5))
+def test_a_byte_that_flipped_gives_no_other_number(
+    entries: Callable[[], list[Path]], source: Path, builds: list[int], place: int
+) -> None:
+    amounts(source)
+    path = entries()[0] / "amount.npy"
+    before, data = path.stat(), bytearray(path.read_bytes())
+    assert len(data) == 136
+    data[place] ^= 0x40
+    path.write_bytes(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    kept._VERIFIED.clear()
+    assert amounts(source) == [1_000_000]
+
+
+def test_a_byte_that_is_overwritten_is_seen_in_the_same_process(
+    entries: Callable[[], list[Path]], source: Path, builds: list[int]
+) -> None:
+    amounts(source)
+    amounts(source)
+    path = entries()[0] / "amount.npy"
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x01")
+    assert amounts(source) == [1_000_000]
+    assert len(builds) == 2
 
 
 def test_an_object_hidden_in_an_entry_is_not_loaded(
@@ -170,7 +208,8 @@ def test_a_cache_that_one_may_only_read_is_used(
     assert len(builds) == 1
 
 
-def open_often(source: Path, results: multiprocessing.Queue[object]) -> None:
+def open_often(source: Path, place: Path, results: multiprocessing.Queue[object]) -> None:
+    os.environ["CUSTDYN_CACHE"] = str(place)  # a server of forks has the environment that it began with
     try:
         results.put([amounts(source) for _ in range(5)])
     except BaseException as error:
@@ -182,13 +221,48 @@ def test_processes_that_build_at_once_leave_one_entry(
 ) -> None:
     context = multiprocessing.get_context("forkserver")
     results: multiprocessing.Queue[object] = context.Queue()
-    workers = [context.Process(target=open_often, args=(source, results)) for _ in range(3)]
+    place = source.with_name("cache")
+    workers = [context.Process(target=open_often, args=(source, place, results)) for _ in range(3)]
     for worker in workers:
         worker.start()
     assert [results.get(timeout=60) for _ in workers] == [[[1_000_000]] * 5] * 3
     for worker in workers:
         worker.join(60)
     assert len(entries()) == 1
+
+
+def hang_in_the_middle(source: Path, place: Path) -> None:
+    os.environ["CUSTDYN_CACHE"] = str(place)
+    real = np.save
+
+    def save(path: Path, array: object) -> None:
+        real(path, array)
+        if path.name == "flow.npy":
+            time.sleep(600)
+
+    np.save = save  # type: ignore[assignment]
+    amounts(source)
+
+
+def test_a_process_killed_while_it_writes_leaves_nothing_that_counts(
+    entries: Callable[[], list[Path]], source: Path, builds: list[int]
+) -> None:
+    context = multiprocessing.get_context("forkserver")
+    worker = context.Process(target=hang_in_the_middle, args=(source, source.with_name("cache")))
+    worker.start()
+    deadline = time.monotonic() + 60
+    while not any((entry / "flow.npy").exists() for entry in entries()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    worker.kill()
+    worker.join(60)
+    [left] = entries()
+    assert left.name.startswith(".building-")
+    assert amounts(source) == amounts(source) == [1_000_000]
+    assert len(builds) == 1
+    os.utime(left, (1, 1))
+    os.utime(source / "clients.csv", ns=(3, 3))
+    amounts(source)
+    assert left not in entries()
 
 
 def test_another_process_that_was_first_is_not_disturbed(
@@ -258,6 +332,24 @@ def test_the_entries_opened_longest_ago_are_pruned(
     assert left not in entries()
     assert second in entries()
     assert len(entries()) == 2
+
+
+def test_entries_beyond_the_bound_of_bytes_are_pruned_but_never_the_last(
+    entries: Callable[[], list[Path]], source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amounts(source)
+    [first] = entries()
+    size = sum(file.stat().st_size for file in first.iterdir())
+    os.utime(first, (10, 10))
+    monkeypatch.setattr(kept, "KEPT_BYTES", 2 * size + 100)
+    os.utime(source / "clients.csv", ns=(2, 2))
+    amounts(source)
+    assert len(entries()) == 2
+    monkeypatch.setattr(kept, "KEPT_BYTES", 1)
+    os.utime(source / "clients.csv", ns=(3, 3))
+    amounts(source)
+    [last] = entries()
+    assert last != first
 
 
 def test_names_round_trip_whatever_they_hold(entries: Callable[[], list[Path]], source: Path) -> None:
