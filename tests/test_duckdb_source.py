@@ -5,13 +5,18 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import given, settings
+from mart_forms import frames
+from strategies import Case, cases
 from test_mart import EVERYONE, FAULTS, changed, folder, numbers
+from test_quarantine import outcome
 
 from custdyn_widgets import Source
 from custdyn_widgets.compute import run_report
@@ -57,6 +62,18 @@ def test_a_database_gives_the_report_of_its_data_as_csv(
     query = ReportQuery.from_dict({**EVERYONE.to_dict(), "group_by": group_by})
     found = numbers(database(tmp_path / "shop.db", typed), query)
     assert found == numbers(folder(tmp_path / "csv"), query)
+
+
+@settings(max_examples=max(1, settings.default.max_examples // 8))
+@given(case=cases(known_names=True))
+def test_a_drawn_mart_reads_alike_from_a_database_and_from_frames(case: Case) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        source = Path(place) / "drawn.duckdb"
+        with duckdb.connect(str(source)) as connection:
+            for name, frame in frames(case.mart).items():
+                columns = ", ".join(f'"{column}"::VARCHAR AS "{column}"' for column in frame)
+                connection.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM frame")
+        assert outcome(source, case.query, case.as_of) == outcome(frames(case.mart), case.query, case.as_of)
 
 
 def test_a_report_names_the_file_and_knows_when_it_changed(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ def _build(stored: StoredMart, source: Source, key: str | None) -> entries.Entry
     mart, aside = check(stored), None
     if source.on_fault == "quarantine":
         mart, aside = set_aside(mart)
+    mart.refuse_faults()
     progress.step("Putting the transactions of each client together", 0.7)
     return entries.Entry(build(mart), *_listed(stored, source, key, aside))
 
