@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -52,7 +53,13 @@ class _Asked:
         if not self.query.by_package:
             return [""]
         rest = OTHER_PACKAGES if self.selection.packages else NO_PACKAGE
-        return [*(self.facts.names.packages[p][1] for p in self.packages), rest]
+        names = Counter(name for _, name in self.facts.names.packages)
+        names.update([NO_PACKAGE, OTHER_PACKAGES, "Total"])
+        labels = []
+        for package_id, name in (self.facts.names.packages[p] for p in self.packages):
+            # A name of several packages, or one that our own rows have, tells nothing without the id.
+            labels.append(name if names[name] == 1 else f"{name} ({package_id})")
+        return [*labels, rest]
 
 
 def run_report(

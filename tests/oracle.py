@@ -407,11 +407,16 @@ class Computation:
     def whole(self, bucket: Bucket, labels: tuple[str, ...]) -> Line:
         return Line(labels, self.values(bucket, lambda _: True, rest=True), bucket)
 
+    def is_ambiguous(self, name: str) -> bool:
+        """Whether several packages have the name, or a row that stands for no package."""
+        return list(self.names.values()).count(name) > 1 or name in ("(other)", "(no package)", "Total")
+
     def by_package(self, bucket: Bucket, labels: tuple[str, ...]) -> Iterator[Line]:
         for package, name in sorted(self.names.items(), key=lambda item: (item[1], item[0])):
             if not self.filtered or package in self.filtered:
                 mine = functools.partial(is_of, package)
-                yield Line((*labels, name), self.values(bucket, mine), bucket, package)
+                label = f"{name} ({package})" if self.is_ambiguous(name) else name
+                yield Line((*labels, label), self.values(bucket, mine), bucket, package)
         named = self.filtered or set(self.names)
         values = self.values(bucket, lambda t: t.package not in named, rest=True)
         yield Line((*labels, "(other)" if self.filtered else "(no package)"), values, bucket)

@@ -400,6 +400,6 @@ def test_demo_says_page_and_link() -> None:
 
 def test_verifying_a_store_that_is_not_there_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "mistyped"))
-    done = CliRunner().invoke(main, ["snapshots", "verify"])
+    done = custdyn("snapshots", "verify")
     assert done.exit_code == 1
     assert "There is no store" in done.stderr

@@ -400,3 +400,17 @@ def test_a_faulty_mart_is_refused_and_quarantine_is_not_there_yet() -> None:
         report(source)
     with pytest.raises(CustDynError):
         report({**source, "on_fault": "quarantine"})
+
+
+def test_a_package_whose_name_is_not_its_own_is_told_by_its_id_too() -> None:
+    folder = Path(__file__).parent / "golden" / "small" / "mart"
+    mart = {
+        name: pd.read_csv(folder / f"{name}.csv", dtype=str)
+        for name in ("clients", "transactions", "packages")
+    }
+    mart["rates"] = pd.read_csv(folder / "rates.csv", dtype=str)
+    names = {"P10": "Flat", "P20": "Flat", "P30": "(no package)"}
+    mart["packages"]["name"] = [names[i] for i in mart["packages"]["package_id"]]
+    query = {"interval": {"start": "2021-10-01", "end": "2021-11-30"}, "group_by": ["package"]}
+    report = run_report(query, mart, as_of="2022-01-01")
+    assert [row.labels[0] for row in report.rows] == ["(no package) (P30)", "Flat (P10)", "(no package)"]

@@ -100,7 +100,12 @@ def test_there_are_a_hundred_payloads_and_no_two_are_the_same() -> None:
 
 def renewals(report: Report) -> dict[str, object]:
     at = report.column("Packages: Renew Total")
-    return {row.labels[-1]: row.values[at] for row in report.rows if row.values[at]}
+    return {own_name(row.labels[-1]): row.values[at] for row in report.rows if row.values[at]}
+
+
+def own_name(label: str) -> str:
+    """Return a package's name: where a row of ours has the same one, the label adds the id."""
+    return next((ours for ours in ("Total", "(no package)") if label.startswith(f"{ours} (")), label)
 
 
 @pytest.mark.parametrize("write", [mart_forms.write_csv, mart_forms.write_parquet])
@@ -465,7 +470,7 @@ def test_the_template_runs_with_hostile_parameters_and_they_stay_text(
     assert store.read(str(frozen.id), "report.csv") == to_csv(asked)
     found = Markup(store.read(str(frozen.id), "report.html").decode())
     found.assert_inert()
-    assert {in_table(name) for name in IN_FILES} <= set(found.cells)
+    assert {in_table(name) for name in IN_FILES} <= {own_name(cell) for cell in found.cells}
     assert "PWNED" not in os.environ
 
 
