@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from mart_forms import COLUMNS, frames, write_csv
 from strategies import Case, cases
 from test_mart import CSV, EVERYONE, FAULTS, folder
+from test_mart import frames as small_frames
 
 from custdyn_widgets import Source
 from custdyn_widgets.compute import run_report
@@ -136,6 +137,34 @@ def test_all_rows_of_a_client_whose_balance_grows_too_large_are_set_aside(tmp_pa
         ("clients.csv", "2"), ("transactions.csv", "2"), ("transactions.csv", "3"), ("transactions.csv", "7"),
     ]  # fmt: skip
     assert quarantined(source).info.clients == 2
+
+
+def test_a_balance_that_another_fault_kept_from_being_judged_is_judged_then(tmp_path: Path) -> None:
+    rows = "t6,c1,2021-02-01,refill,9223372036854.775807,\nt7,c3,2021-02-01,usage,x,\n"
+    source = folder(tmp_path, transactions=CSV["transactions"] + rows)
+    assert [line["row"] for line in listed(source) if line["file"] == "transactions.csv"] == [
+        "2",
+        "3",
+        "7",
+        "8",
+    ]
+    assert quarantined(source).info.clients == 2
+
+
+def test_an_amount_of_a_client_that_has_two_currencies_has_none(tmp_path: Path) -> None:
+    clients = CSV["clients"].replace("c2,,client,south,,,EUR", "c1,,client,south,,,EUR")
+    [warning] = quarantined(folder(tmp_path, clients=clients)).info.warnings
+    assert warning == (
+        "6 faulty rows are left out (2 of clients, 4 of transactions). The sum of their amounts: "
+        "4 amounts in a currency that is not known. Opening balances left out: 1.50 USD."
+    )
+
+
+def test_a_float_that_stands_for_no_amount_is_no_part_of_the_sum() -> None:
+    source = small_frames()
+    source["transactions"]["amount"] = [0.1 + 0.2, 2.0]
+    [warning] = open_mart(Source(source, on_fault="quarantine")).warnings
+    assert warning.endswith("The sum of their amounts: 1 amount that cannot be read.")
 
 
 def test_what_refers_to_a_faulty_row_is_set_aside_down_to_the_last() -> None:
