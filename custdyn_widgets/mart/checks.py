@@ -80,7 +80,8 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
         table.columns[spec.name] = tags
         return
     array = array if spec.repeats else values.decoded(array)
-    blank = table.blank[spec.name] = values.blanks(array)
+    of_numbers = spec.kind in ("amount", "positive")
+    blank = table.blank[spec.name] = values.blanks(array, of_numbers=of_numbers)
     if spec.required and spec.name in table.stored.data.column_names:
         yield from (
             table.fault(int(i), spec.name, "is blank, and a value is required") for i in np.flatnonzero(blank)
@@ -210,7 +211,8 @@ def _quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
     seen: dict[tuple[str, int], list[int]] = {}
     for i, key in enumerate(zip(currencies, days, strict=True)):
         seen.setdefault(key, []).append(i)
-    twice = [i for rows in seen.values() if len(rows) > 1 for i in rows if not table.blank["date"][i]]
+    given = ~table.blank["date"] & ~table.blank["currency"]
+    twice = [i for rows in seen.values() if len(rows) > 1 for i in rows if given[i]]
     yield from (
         table.fault(i, "date", f"is a second quote of {currencies[i]} for this date") for i in sorted(twice)
     )

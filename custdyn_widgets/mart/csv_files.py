@@ -16,7 +16,7 @@ from custdyn_widgets.mart.schema import MartTable
 from custdyn_widgets.mart.stored import StoredTable, refuse_doubled
 
 _BLOCK = 2**20
-_NO_TEXT = pa.array([], pa.large_string())
+_NO_TEXT = pa.nulls(0, pa.large_string())  # pa.array would import pandas
 _CODED = pa.dictionary(pa.int32(), pa.large_string())
 
 

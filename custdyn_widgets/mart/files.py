@@ -208,8 +208,9 @@ def _value_text(value: object) -> str | None:
 
 def _read_parquet(path: Path, spec: MartTable) -> StoredTable:
     file_of_path = pa.OSFile(os.fsencode(path))  # a path need not be UTF-8
-    with pa.parquet.ParquetFile(file_of_path, read_dictionary=list(spec.repeating)) as file:
-        names = file.schema_arrow.names
+    names = pa.parquet.read_schema(file_of_path).names
+    repeating = [name for name in spec.repeating if name in names]
+    with pa.parquet.ParquetFile(file_of_path, read_dictionary=repeating) as file:
         refuse_doubled(names, spec, path.name)
         known = [name for name in spec.column_names if name in names]
         data = file.read(columns=known, use_threads=True)

@@ -89,12 +89,16 @@ def _all_whole(column: pa.Array) -> bool:
     return pc.all(pc.equal(pc.floor(column), column), min_count=0).as_py() is not False
 
 
-def blanks(column: pa.Array) -> Bools:
-    """Return which values are null, NaN, empty or only blanks."""
+def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
+    """Return which values are null, empty or only blanks.
+
+    A NaN is a blank where text is meant, because an id with gaps may be stored as a float; in a column
+    `of_numbers` it is a number that is none. (What pandas takes as missing is null before it comes here.)
+    """
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _of_rows(column, blanks(column.dictionary), True)
-    missing = to_bools(pc.is_null(column, nan_is_null=pa.types.is_floating(kind)))
+    missing = to_bools(pc.is_null(column, nan_is_null=pa.types.is_floating(kind) and not of_numbers))
     if _is_text(kind) and len(column):
         begins = _first_bytes(column)
         # Only what begins with a blank, or with a byte beyond ASCII, can be all blanks: few rows, if any.
