@@ -363,3 +363,12 @@ def test_names_round_trip_whatever_they_hold(entries: Callable[[], list[Path]], 
     assert built == opened
     assert opened.packages == (("p1", name),)
     json.loads((entries()[0] / "names.json").read_text(encoding="ascii"))
+
+
+def test_a_demo_that_cannot_be_written_says_where_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "file"))
+    with pytest.raises(SourceError, match=r"The demo mart cannot be written to .*CUSTDYN_CACHE"):
+        open_mart("demo")

@@ -198,5 +198,12 @@ def demo_folder(as_of: datetime | None = None) -> Path:
     if not folder.exists():
         from custdyn_widgets.mart.demo import write_demo
 
-        write_demo(folder, at)
+        try:
+            write_demo(folder, at)
+        except OSError as error:
+            raise SourceError(
+                f"The demo mart cannot be written to {folder.parent}: {error.strerror}. Make room, or let "
+                "CUSTDYN_CACHE name another folder.",
+                field="source",
+            ) from error
     return folder
