@@ -16,6 +16,7 @@ from custdyn_widgets.report import Column, Quote, Report, Value
 
 NULL = "–"
 MINUS = "\N{MINUS SIGN}"
+CUT_SHORT = "cut short by the interval's start or end, or by the moment of the report"
 _FEW_QUOTES = 3
 
 # Control characters, lone surrogates and noncharacters break HTML, XML and terminals; bidirectional

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from custdyn_widgets.display import cut_short, format_value, heading_groups, printable
+from custdyn_widgets.display import CUT_SHORT, cut_short, format_value, heading_groups, printable
 from custdyn_widgets.report import Report, Row
 from custdyn_widgets.schemas import load_jsonschema
 
@@ -112,7 +112,7 @@ def _notes(report: Report) -> Iterator[str]:
     if hidden > 0:
         yield f"The first {MOST_ROWS} rows are shown; report.table holds {hidden:,} more."
     if report.headings and any(row.partial for row in report.rows[:MOST_ROWS]):
-        yield f"{_PARTIAL} marks a bucket cut short by the interval's start or end, or by as_of."
+        yield f"{_PARTIAL} marks a bucket {CUT_SHORT}."
     yield from report.info.warnings
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from custdyn_widgets.charts import column_colour, presets_of
 from custdyn_widgets.charts.svg import inert_svg
 from custdyn_widgets.display import (
+    CUT_SHORT,
     cut_short,
     format_value,
     heading_groups,
@@ -94,6 +95,7 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
         by_package=report.query.by_package,
         labels=len(report.headings) or 1,
         told=_told_above(report),
+        partial_words=CUT_SHORT,
     )
     return html.encode("utf-8")
 
@@ -199,7 +201,6 @@ def _table(report: Report) -> dict[str, Any]:
         "groups": starts,
         "rows": shown_rows,
         "total": total,
-        "total_partial": bool(report.total and any(row.partial for row in report.rows)),
         "partial": any(row.partial for row in rows) and bool(report.headings),
         "left_out": len(report.rows) - len(rows),
         "size": f"{_print_size(report, [*shown_rows, *([{'cells': total}] if total else [])]):.1f}",

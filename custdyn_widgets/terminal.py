@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from custdyn_widgets.display import cut_short, format_value, heading_groups, printable
+from custdyn_widgets.display import CUT_SHORT, cut_short, format_value, heading_groups, printable
 from custdyn_widgets.report import Report, Row
 
 _GAP = "  "
@@ -37,7 +37,7 @@ def report_text(report: Report, columns: int | None = None) -> str:
     for block in _blocks(report, widths, columns):
         lines += ["", *_block_lines(report, block, headings, body, total, widths)]
     if any(row.partial for row in report.shown_rows()):
-        lines += ["", f"{_PARTIAL} cut short by the interval or by as_of"]
+        lines += ["", f"{_PARTIAL} {CUT_SHORT}"]
     return "\n".join(lines) + "\n"
 
 

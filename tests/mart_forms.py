@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-import oracle
 import pandas as pd
+
+from tests import oracle
 
 # Of each column, what its text means, where that is not the text itself.
 COLUMNS: dict[str, dict[str, str]] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-import oracle
+from tests import oracle
 
 HOST = "evil.example"
 

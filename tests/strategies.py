@@ -14,8 +14,9 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import oracle
 from hypothesis import strategies as st
+
+from tests import oracle
 
 ZONES = (
     "UTC", "America/New_York", "America/St_Johns", "Pacific/Apia", "Australia/Lord_Howe",

@@ -13,8 +13,6 @@ from typing import Any
 import duckdb
 import pytest
 from hypothesis import given, settings
-from mart_forms import frames
-from strategies import Case, cases
 from test_mart import EVERYONE, FAULTS, changed, folder, numbers
 from test_quarantine import outcome
 
@@ -23,6 +21,8 @@ from custdyn_widgets.compute import run_report
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.cache import check_source, open_mart
 from custdyn_widgets.query import ReportQuery
+from tests.mart_forms import frames
+from tests.strategies import Case, cases
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -17,7 +17,6 @@ import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from make_report import COLUMNS, make_report
 
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.export import guarded, number_text, to_csv, to_xlsx
@@ -25,6 +24,7 @@ from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Report, Row
 from custdyn_widgets.xlsx.cells import TEXT_LIMIT, cell_text
 from custdyn_widgets.xlsx.table import fits_a_double, money_format
+from tests.make_report import COLUMNS, make_report
 
 HOSTILE = (
     "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "</svg>", 'quo"te, comma', "two\nlines\r",

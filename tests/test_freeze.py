@@ -17,7 +17,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from make_report import INFO, make_report
 
 from custdyn_widgets import export
 from custdyn_widgets.errors import ExportError, SnapshotError
@@ -35,6 +34,7 @@ from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Report
 from custdyn_widgets.snapshots.canonical import parse_canonical
 from custdyn_widgets.snapshots.store import Store
+from tests.make_report import INFO, make_report
 
 HOSTILE = (
     "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "</svg>", 'a"b\'c', "line\nbreak", "bell\x07",

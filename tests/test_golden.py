@@ -8,12 +8,12 @@ import json
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-import oracle
 import pytest
 
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.export import to_csv
 from custdyn_widgets.query import ReportQuery
+from tests import oracle
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 GOLDEN = Path(__file__).parent / "golden"

@@ -19,24 +19,10 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-import mart_forms
 import openpyxl
 import pyarrow as pa
 import pyarrow.csv
 import pytest
-from make_report import COLUMNS, make_report
-from payloads import (
-    AS_OF,
-    FOLDER,
-    HOST,
-    IN_FILES,
-    PAYLOADS,
-    ROLE,
-    SURROGATES,
-    as_shown,
-    asked_of,
-    hostile_mart,
-)
 
 from custdyn_widgets.charts import report_charts
 from custdyn_widgets.charts.points import LONGEST_NAME, shown_names
@@ -54,6 +40,20 @@ from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots import listing
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.terminal import report_text
+from tests import mart_forms
+from tests.make_report import COLUMNS, make_report
+from tests.payloads import (
+    AS_OF,
+    FOLDER,
+    HOST,
+    IN_FILES,
+    PAYLOADS,
+    ROLE,
+    SURROGATES,
+    as_shown,
+    asked_of,
+    hostile_mart,
+)
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 EVERY_MONTH = {"interval": "this_year", "group_by": ["month", "package"]}

@@ -14,10 +14,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from strategies import ZONES, clock_changes
 
 from custdyn_widgets import intervals
 from custdyn_widgets.query import ReportQuery, time_zones
+from tests.strategies import ZONES, clock_changes
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 NOT_PLACES = {"localtime", "Factory", "posixrules"}

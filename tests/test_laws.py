@@ -14,13 +14,13 @@ from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from mart_forms import frames
-from strategies import Case, cases
 
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.export import to_csv
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Report, Row
+from tests.mart_forms import frames
+from tests.strategies import Case, cases
 
 ADDEND = Decimal("0.000001")
 LEVELS = ("Clients - Active", "Clients - Overall Active", "Clients - All")

@@ -39,7 +39,7 @@ headline = "none"
 """
 MAKE = f"""import sys
 sys.path.insert(0, {str(TESTS)!r})
-from make_report import make_report
+from tests.make_report import make_report
 from custdyn_widgets.notebook.parameters import query_from_parameters
 query = query_from_parameters(globals())
 report = make_report(3, query=query)

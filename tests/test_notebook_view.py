@@ -6,11 +6,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import altair as alt
-from make_report import make_report
 
 from custdyn_widgets.charts import chart
 from custdyn_widgets.notebook.author_cells import table_html
 from custdyn_widgets.notebook_view import MOST_ROWS, draw_offline, report_html
+from tests.make_report import make_report
 
 HOSTILE = '<script>alert(1)</script>"\n\ud800'
 

@@ -6,18 +6,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mart_forms import frames, typed_frames, write_csv, write_parquet
-from strategies import Case, cases, dense_cases
 
 from custdyn_widgets.cells import grid, sums
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.errors import CustDynError, QueryError, RateError
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Report, Row
+from tests import oracle
+from tests.mart_forms import frames, typed_frames, write_csv, write_parquet
+from tests.strategies import Case, cases, dense_cases
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 FORMS = ("text", "text", "typed", "csv", "parquet")

@@ -18,11 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from faulty_rows import Mart, number, without_faulty_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mart_forms import COLUMNS, frames, write_csv
-from strategies import Case, cases
 from test_mart import CSV, EVERYONE, FAULTS, folder
 from test_mart import frames as small_frames
 
@@ -32,6 +29,9 @@ from custdyn_widgets.errors import CustDynError, MartError, SourceError
 from custdyn_widgets.mart import progress
 from custdyn_widgets.mart.cache import check_source, open_mart
 from custdyn_widgets.report import Report
+from tests.faulty_rows import Mart, number, without_faulty_rows
+from tests.mart_forms import COLUMNS, frames, write_csv
+from tests.strategies import Case, cases
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -12,11 +12,8 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import mart_forms
-import oracle
 import pyarrow as pa
 import pytest
-from payloads import AS_OF, IN_FILES, hostile_mart
 from test_golden import GOLDEN, question
 
 from custdyn_widgets import settings
@@ -27,6 +24,8 @@ from custdyn_widgets.export import to_csv
 from custdyn_widgets.freezing import content_digest, report_files
 from custdyn_widgets.mart.cache import Source
 from custdyn_widgets.report import Report
+from tests import mart_forms, oracle
+from tests.payloads import AS_OF, IN_FILES, hostile_mart
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 MIXED = GOLDEN / "mixed"

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from make_report import make_report
 
 from custdyn_widgets import viewer
 from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.freezing import manifest_of, report_files
 from custdyn_widgets.snapshots.store import Store
+from tests.make_report import make_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

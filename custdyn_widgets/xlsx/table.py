@@ -14,13 +14,13 @@ from openpyxl.cell.cell import Cell
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.cell_range import CellRange
 
-from custdyn_widgets.display import format_value, heading_groups, minor_digits
+from custdyn_widgets.display import CUT_SHORT, format_value, heading_groups, minor_digits
 from custdyn_widgets.report import Column, Report, Row, Value
 from custdyn_widgets.xlsx.cells import put_text, set_height, styled_cell, text_cell
 
 DATE_FORMATS = {"year": "yyyy", "month": "yyyy-mm", "date": "yyyy-mm-dd"}
 COUNT_FORMAT = "#,##0"
-PARTIAL = "* cut short by the interval or by the moment of the report"
+PARTIAL = f"* {CUT_SHORT}"
 
 _FIRST_SAFE_DATE = date(1900, 3, 1)  # before it, spreadsheets disagree about what a serial number means
 _ALWAYS_EXACT = 2**33  # below, neighbouring doubles are less than 10⁻⁶ apart

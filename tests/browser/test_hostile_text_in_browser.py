@@ -10,10 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import mart_forms
 import nbformat.v4 as v4
 import pytest
-from payloads import AS_OF, FOLDER, IN_FILES, PAYLOADS, ROLE, as_shown, asked_of, hostile_mart
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from custdyn_widgets.compute import run_report
@@ -23,7 +21,9 @@ from custdyn_widgets.page import LONGEST_NAME
 from custdyn_widgets.report import Report
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots.store import Store
+from tests import mart_forms
 from tests.browser.chromium import ARGUMENTS
+from tests.payloads import AS_OF, FOLDER, IN_FILES, PAYLOADS, ROLE, as_shown, asked_of, hostile_mart
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("own_cache")]
 CUSTDYN = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()"]
