@@ -13,8 +13,6 @@ from typing import Any
 import duckdb
 import pytest
 from hypothesis import given, settings
-from test_mart import EVERYONE, FAULTS, changed, folder, numbers
-from test_quarantine import outcome
 
 from custdyn_widgets import Source
 from custdyn_widgets.compute import run_report
@@ -23,6 +21,8 @@ from custdyn_widgets.mart.cache import check_source, open_mart
 from custdyn_widgets.query import ReportQuery
 from tests.mart_forms import frames
 from tests.strategies import Case, cases
+from tests.test_mart import EVERYONE, FAULTS, changed, folder, numbers
+from tests.test_quarantine import outcome
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

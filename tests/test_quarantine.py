@@ -20,8 +20,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_mart import CSV, EVERYONE, FAULTS, folder
-from test_mart import frames as small_frames
 
 from custdyn_widgets import Source
 from custdyn_widgets.compute import run_report
@@ -32,6 +30,8 @@ from custdyn_widgets.report import Report
 from tests.faulty_rows import Mart, number, without_faulty_rows
 from tests.mart_forms import COLUMNS, frames, write_csv
 from tests.strategies import Case, cases
+from tests.test_mart import CSV, EVERYONE, FAULTS, folder
+from tests.test_mart import frames as small_frames
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

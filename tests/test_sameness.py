@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from test_golden import GOLDEN, question
 
 from custdyn_widgets import settings
 from custdyn_widgets.cells import grid
@@ -26,6 +25,7 @@ from custdyn_widgets.mart.cache import Source
 from custdyn_widgets.report import Report
 from tests import mart_forms, oracle
 from tests.payloads import AS_OF, IN_FILES, hostile_mart
+from tests.test_golden import GOLDEN, question
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 MIXED = GOLDEN / "mixed"

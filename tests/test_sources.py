@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
-from test_mart import EVERYONE, changed, folder, frames
 
 from custdyn_widgets import Source, cli, settings
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.errors import MartError, SettingsError, SourceError
 from custdyn_widgets.mart.sources import lasting, named_sources, resolve
+from tests.test_mart import EVERYONE, changed, folder, frames
 
 BAD = changed("transactions", "-2.25", "two")
 ASKED = ("--interval", "2021-01-01/2021-03-31", "--as-of", "2021-04-01")
