@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 ONLY ?=
+# In a container people are root, and Jupyter wants to be told that this is meant.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo lab serve test quick check format bench pictures clean
@@ -16,7 +18,7 @@ demo: $(VENV)/.ready ## From nothing to the demo snapshot: says where its page i
 	@$(BIN)/custdyn demo
 
 lab: $(VENV)/.ready ## Open JupyterLab with the notebooks
-	@$(BIN)/jupyter lab --notebook-dir=. notebooks/customer_dynamics.ipynb
+	@$(BIN)/jupyter lab $(AS_ROOT) --notebook-dir=. notebooks/customer_dynamics.ipynb
 
 serve: $(VENV)/.ready ## Serve the snapshots behind their links
 	@$(BIN)/custdyn serve

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 
 from playwright.sync_api import Browser, Playwright
 
@@ -10,8 +15,24 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+CUSTDYN = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()"]
 
 
 def launched(playwright: Playwright, *more: str) -> Browser:
     """Return a browser started with these further switches; the caller closes it."""
     return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*ARGUMENTS, *more])
+
+
+@contextlib.contextmanager
+def served(environment: Mapping[str, str]) -> Iterator[str]:
+    """Run `custdyn serve` on a free port in this environment; give its address."""
+    command = [*CUSTDYN, "serve", "--port", "0"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr is not None
+            ready = re.search(r"http://127\.0\.0\.1:\d+/", server.stderr.readline())
+            assert ready
+            yield ready[0]
+        finally:
+            server.terminate()

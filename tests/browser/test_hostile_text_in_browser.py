@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +18,10 @@ from custdyn_widgets.report import Report
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots.store import Store
 from tests import mart_forms
-from tests.browser.chromium import ARGUMENTS
+from tests.browser.chromium import OFFLINE, launched, served
 from tests.payloads import AS_OF, FOLDER, IN_FILES, PAYLOADS, ROLE, as_shown, asked_of, hostile_mart
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("own_cache")]
-CUSTDYN = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()"]
 MONTHLY = {"interval": "this_year", "group_by": ["month", "package"]}
 
 
@@ -88,22 +83,14 @@ def address(store: Store, frozen: dict[str, str]) -> Iterator[str]:
         "HOME": str(store.folder.parent),
         "CUSTDYN_SNAPSHOTS": str(store.folder),
     }
-    command = [*CUSTDYN, "serve", "--port", "0"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        ready = re.search(r"http://127\.0\.0\.1:\d+/", server.stderr.readline())
-        assert ready
-        yield ready[0]
-        server.terminate()
+    with served(environment) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=[*ARGUMENTS, offline]
-        )
+        chromium = launched(playwright, OFFLINE)
         yield chromium
         chromium.close()
 

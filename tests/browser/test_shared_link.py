@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.chromium import launched
+from tests.browser.chromium import CUSTDYN, OFFLINE, launched, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-CUSTDYN = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()"]
 ROOT = Path(__file__).parents[2]
 CDNOW = ROOT.parent / "shared" / "data" / "cdnow"
 
@@ -41,20 +38,14 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def address(environment: dict[str, str]) -> Iterator[str]:
-    command = [*CUSTDYN, "serve", "--port", "0"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        ready = re.search(r"http://127\.0\.0\.1:\d+/", server.stderr.readline())
-        assert ready
-        yield ready[0]
-        server.terminate()
+    with served(environment) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
     with sync_playwright() as playwright:
-        chromium = launched(playwright, offline)
+        chromium = launched(playwright, OFFLINE)
         yield chromium
         chromium.close()
 
