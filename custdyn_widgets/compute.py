@@ -227,10 +227,8 @@ def _total_cells(asked: _Asked, cells: Cells, whole: Bucket) -> Cells:
 
 def _grid(asked: _Asked, buckets: list[Bucket], by_package: bool) -> Grid:
     edges = np.array([b.start for b in buckets] + [buckets[-1].end], np.int64)
-    own = np.unique(asked.facts.currency[asked.selection.clients])
-    currencies = [asked.facts.names.currencies[c] for c in own]
-    days = asked.rates.changes(currencies, int(edges[0]) // _DAY + 1, (int(edges[-1]) - 1) // _DAY)
-    changes = np.array(days, np.int64) * _DAY
+    first, last = int(edges[0]) // _DAY + 1, (int(edges[-1]) - 1) // _DAY
+    changes = (asked.rates.changes([c], first, last) for c in asked.facts.names.currencies)
     count = len(asked.facts.names.packages)
     fee_counts = np.ones(count + 1, np.bool_)
     if asked.selection.packages:
@@ -243,7 +241,7 @@ def _grid(asked: _Asked, buckets: list[Bucket], by_package: bool) -> Grid:
     return Grid(
         edges=edges,
         windows=np.array([b.window_start for b in buckets], np.int64),
-        segments=np.union1d(edges, changes),
+        changes=tuple(np.array(days, np.int64) * _DAY for days in changes),
         groups=groups,
         group_of=group_of,
         fee_counts=fee_counts,

@@ -121,7 +121,7 @@ def hollow(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [empty, cut, garble, hollow, flip, Path.unlink])
-@pytest.mark.parametrize("file", ["amount.npy", "flow.npy", "names.json", "seal.json"])
+@pytest.mark.parametrize("file", ["running.npy", "flow.npy", "names.json", "seal.json"])
 def test_a_damaged_entry_is_built_again_and_replaced(
     entries: Callable[[], list[Path]],
     source: Path,
@@ -143,7 +143,7 @@ def test_a_byte_that_flipped_gives_no_other_number(
     entries: Callable[[], list[Path]], source: Path, builds: list[int], place: int
 ) -> None:
     amounts(source)
-    path = entries()[0] / "amount.npy"
+    path = entries()[0] / "running.npy"
     before, data = path.stat(), bytearray(path.read_bytes())
     assert len(data) == 136
     data[place] ^= 0x40
@@ -158,7 +158,7 @@ def test_a_byte_that_is_overwritten_is_seen_in_the_same_process(
 ) -> None:
     amounts(source)
     amounts(source)
-    path = entries()[0] / "amount.npy"
+    path = entries()[0] / "running.npy"
     with path.open("r+b") as file:
         file.seek(-1, os.SEEK_END)
         file.write(b"\x01")
@@ -170,7 +170,7 @@ def test_an_object_hidden_in_an_entry_is_not_loaded(
     entries: Callable[[], list[Path]], source: Path, builds: list[int]
 ) -> None:
     amounts(source)
-    np.save(entries()[0] / "amount.npy", np.array([{}], object), allow_pickle=True)
+    np.save(entries()[0] / "running.npy", np.array([{}], object), allow_pickle=True)
     assert amounts(source) == [1_000_000]
     assert len(builds) == 2
 

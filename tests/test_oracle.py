@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from custdyn_widgets.cells import grid, sums
+from custdyn_widgets.cells import pieces, sums
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.errors import CustDynError, QueryError, RateError
 from custdyn_widgets.query import ReportQuery
@@ -89,10 +89,18 @@ def test_they_agree_where_everything_happens_beside_every_edge(case: Case) -> No
 
 
 @settings(max_examples=max(1, settings.default.max_examples // 3))
-@given(case=cases(sparse_quotes=False), rows=st.sampled_from((1, 2, 5)), keys=st.sampled_from((0, 50)))
-def test_they_agree_when_the_ledger_is_summed_in_small_pieces(case: Case, rows: int, keys: int) -> None:
+@given(
+    case=cases(sparse_quotes=False),
+    rows=st.sampled_from((1, 2, 5)),
+    keys=st.sampled_from((0, 50, 2**20)),
+    few=st.sampled_from((0, 50)),
+)
+def test_they_agree_when_the_ledger_is_summed_in_small_pieces(
+    case: Case, rows: int, keys: int, few: int
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grid, "PIECE_ROWS", rows)
+        patch.setattr(pieces, "PIECE_ROWS", rows)
         patch.setattr(sums, "_MAX_ROWS", rows)
         patch.setattr(sums, "_DENSE", keys)
+        patch.setattr(sums, "_FEW", few)
         check(case, "text")

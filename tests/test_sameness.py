@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from custdyn_widgets import settings
-from custdyn_widgets.cells import grid
+from custdyn_widgets.cells import pieces
 from custdyn_widgets.charts import blank_spec
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.export import to_csv
@@ -240,7 +240,7 @@ def test_parquet_in_many_small_row_groups_gives_the_same(expected, tmp_path: Pat
 
 @pytest.mark.parametrize("rows", [1, 7, 100])
 def test_the_size_of_the_pieces_changes_nothing(expected, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid, "PIECE_ROWS", rows)
+    monkeypatch.setattr(pieces, "PIECE_ROWS", rows)
     assert results(MIXED / "mart") == expected
 
 

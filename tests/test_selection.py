@@ -10,6 +10,7 @@ import pytest
 from custdyn_widgets.errors import QueryError
 from custdyn_widgets.mart.cache import open_mart
 from custdyn_widgets.mart.facts import Facts
+from custdyn_widgets.mart.values import MICROS
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.selection import package_codes, select
 
@@ -28,6 +29,7 @@ def facts() -> Facts:
             "tags": ["vip;new;vip", "vip", "", "new", None],
             "currency": "USD",
             "created_at": "1970-01-01",
+            "opening_balance": range(len(NAMES)),  # tells them apart: facts have an order of their own
         }
     )
     ledger = pd.DataFrame(
@@ -51,7 +53,7 @@ def facts() -> Facts:
 
 def chosen(facts: Facts, end: int = 10 * DAY, **fields: Any) -> list[str]:
     query = ReportQuery.from_dict({"interval": "today", "client_type": "all", **fields})
-    return [NAMES[i] for i in select(facts, query, end).clients]
+    return [NAMES[i] for i in sorted(facts.opening[select(facts, query, end).clients] // MICROS)]
 
 
 @pytest.mark.parametrize(

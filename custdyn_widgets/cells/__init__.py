@@ -1,22 +1,32 @@
 """Cells: what is summed, exactly. Facts and the edges of a report in, integer sums per row out.
 
-The cost grows with ledger rows, not with rows × buckets. The rows of a client stand in order of time, so
+The cost grows with the ledger's rows in the report, not with rows × buckets, nor with what came before.
+The rows of a client stand in order of time, and each carries the running sum of amounts and the last paid
+use, so
 
-- a running sum over all rows is, less its value before the client's first row, the client's balance;
-- only the last row of a client in a bucket matters for stocks: it makes a *cell*, which holds from its
-  bucket until the client's next cell. History before the first bucket folds into it;
-- the last paid use so far gives the cell's *reach*, the last bucket in whose window it lies. Windows rise
-  with the buckets, so that is one binary search, and the client is active from the cell's bucket up to
-  the reach or the next cell, whichever comes first.
+- only the last row of a client in a bucket matters for stocks: it makes a *cell*, whose balance and last
+  paid use hold until the client's next cell;
+- the row before the report's first one tells the balance and the last paid use to begin with, so history
+  is not read (but for package rows, which ask where a client ever had transactions);
+- the last paid use gives the cell's *reach*, the last bucket in whose window it lies. Windows rise with
+  the buckets, so reach is the count of windows begun by then, and the client is active from the cell's
+  bucket up to the reach or the next cell, whichever comes first.
 
-So each cell adds (1, balance) where it begins and takes it away where it ends, and one cumulative sum
-over the buckets gives every stock. A client's creation is one more such moment, its closing an end.
-Flows are sums by bucket, further divided at the UTC dates on which a quote changes.
+A client is thus in one state after another: a level (alive; alive and once paid; active) and the sign of
+its balance. It enters a state with a balance, and leaves it with that; one cumulative sum over the buckets
+of what enters, less what leaves, gives every stock. From one cell to the next the state mostly stays, and
+then only the difference of the balances is added. A client's creation begins its first state, its closing
+ends the last one.
+
+Flows are sums by bucket, further divided where the worth of a currency changes.
 
 Grouped by package, the entity is (client, row of its packages) instead of the client: balances are the
 client's, presence and reach those of the entity's own transactions.
 
-Cells add up over disjoint sets of clients, so they are computed in pieces of bounded memory.
+Cells add up over disjoint sets of clients, so they are computed in pieces of bounded memory, of clients
+with the same currency. In a piece all is done column by column (NumPy); what a row costs is a handful of
+passes: placing its time among the edges through a table, its flow added up by key, and a comparison with
+the next row's bucket. All else is done for cells, or for clients.
 
 Schema
 ------
@@ -41,10 +51,13 @@ import numpy as np
 import pandas as pd
 
 from custdyn_widgets.cells.flows import FLOW_COLUMNS, FlowSums
-from custdyn_widgets.cells.grid import Grid, pieces
+from custdyn_widgets.cells.grid import Grid
+from custdyn_widgets.cells.pieces import Span, in_pieces
 from custdyn_widgets.cells.stocks import STOCK_COLUMNS, StockSums
-from custdyn_widgets.mart.facts import NEVER, Facts
+from custdyn_widgets.mart.facts import Facts
 from custdyn_widgets.mart.values import Int64s
+
+_KEYS = ("row", "currency", "value_date", "needs_quote")
 
 __all__ = ["FLOW_COLUMNS", "STOCK_COLUMNS", "Cells", "Grid", "compute_cells"]
 
@@ -86,8 +99,7 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
     cells = _sum_up(facts, clients, replace(grid, windows=rising))
     for k in np.flatnonzero(rising != grid.windows).tolist():
         # An `as_of` in an hour that clocks repeat: the last window may start before the one before it.
-        edges = grid.edges[k : k + 2]
-        alone = replace(grid, edges=edges, segments=edges, windows=grid.windows[k : k + 1])
+        alone = replace(grid, edges=grid.edges[k : k + 2], windows=grid.windows[k : k + 1])
         own = _sum_up(facts, clients, alone).stocks
         own["row"] += k * grid.groups
         cells = replace(cells, stocks=_with_active_of(own, cells.stocks))
@@ -104,24 +116,34 @@ def _with_active_of(own: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sum_up(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
-    currencies = facts.names.currencies
-    flows = FlowSums(grid, len(currencies))
-    stocks = StockSums(grid, len(currencies))
-    read = 0
-    firsts, lasts = [], []
-    for piece in pieces(facts, clients, grid):
-        segment = flows.segment_of(piece.time)
-        flows.add(piece, segment)
-        stocks.add(piece, flows.bucket_of[segment])
-        read += len(piece.time)
-        inside = segment >= 0
-        if inside.any():
-            firsts.append(int(piece.time.min(where=inside, initial=NEVER)))
-            lasts.append(int(piece.time.max()))
+    span = Span.of(facts, clients, grid)
+    flows: dict[int, FlowSums] = {}
+    stocks: dict[int, StockSums] = {}
+    for piece in in_pieces(facts, span, grid):
+        if piece.currency not in flows:
+            flows[piece.currency] = FlowSums(grid, piece.currency)
+            stocks[piece.currency] = StockSums(grid)
+        stocks[piece.currency].add(piece, flows[piece.currency].add(piece))
+    names = facts.names.currencies
+    some = np.flatnonzero(span.inside < span.end)
     return Cells(
-        flows=flows.frame(currencies),
-        stocks=stocks.frame(currencies),
-        transactions=read,
-        first=min(firsts, default=None),
-        last=max(lasts, default=None),
+        flows=_frame([flows[c].columns(names[c]) for c in flows], FLOW_COLUMNS),
+        stocks=_frame([stocks[c].columns(names[c]) for c in stocks], STOCK_COLUMNS),
+        transactions=int((span.end - facts.offset[clients]).sum()),
+        first=int(facts.time[span.inside[some]].min()) if len(some) else None,
+        last=int(facts.time[span.end[some] - 1].max()) if len(some) else None,
     )
+
+
+def _frame(of_currencies: list[dict[str, list[object]]], columns: tuple[str, ...]) -> pd.DataFrame:
+    """Return the lines of all currencies as one frame; its sums are one block of Python ints."""
+    joined = {name: [v for c in of_currencies for v in c[name]] for name in (*_KEYS, *columns)}
+    sums = np.empty((len(joined["row"]), len(columns)), object)
+    for i, name in enumerate(columns):
+        sums[:, i] = joined[name]
+    frame = pd.DataFrame(sums, columns=list(columns))
+    frame.insert(0, "row", np.array(joined["row"], np.int64))
+    frame.insert(1, "currency", pd.Series(joined["currency"], dtype=object))
+    frame.insert(2, "value_date", pd.Series(joined["value_date"], dtype=object))
+    frame.insert(3, "needs_quote", np.array(joined["needs_quote"], np.bool_))
+    return frame

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import pandas as pd
 
-from custdyn_widgets.cells.grid import Grid, Locator, Piece
+from custdyn_widgets.cells.grid import EdgeCounter, Grid
+from custdyn_widgets.cells.pieces import Piece
 from custdyn_widgets.cells.sums import KeyedSums, join
 from custdyn_widgets.intervals import utc_date
 from custdyn_widgets.mart.facts import PACKAGE_FEE, FlowClass
@@ -34,53 +32,54 @@ _VALUED = tuple(f for column, classes in _SUMS.items() if column != "ignored_ref
 
 
 class FlowSums:
-    """Sums by row, currency, segment and flow class."""
+    """Sums of one currency by row, segment and flow class.
 
-    def __init__(self, grid: Grid, currency_count: int) -> None:
+    Segments are the buckets, divided where the worth of an amount may change. Segment 0 is all that came
+    before the first bucket.
+    """
+
+    def __init__(self, grid: Grid, currency: int) -> None:
         self._grid = grid
-        self._shape = (grid.groups, currency_count, len(grid.segments), len(FlowClass))
+        self._segments = np.union1d(grid.edges, grid.changes[currency])
+        self._shape = (grid.groups, len(self._segments), len(FlowClass))
         self._sums = KeyedSums(int(np.prod(self._shape)))
-        self.segment_of = Locator(grid.segments)
-        # History (segment -1, so the last entry) counts for the first bucket's stocks.
-        self.bucket_of = np.append(np.searchsorted(grid.edges, grid.segments[:-1], "right") - 1, 0)
+        self._segment_of = EdgeCounter(self._segments)
+        # History counts for the first bucket's stocks.
+        self._bucket_of = np.append(0, np.searchsorted(grid.edges, self._segments[:-1], "right") - 1)
 
-    def add(self, piece: Piece, segment: Int64s) -> None:
-        """Add the rows of a piece, which lie in these segments."""
-        _, _, segments, classes = self._shape
-        of_client = (piece.currency * segments + 1) * classes  # one more, because history comes first
-        keys = np.repeat(of_client, piece.count)
-        keys += segment * classes
+    def add(self, piece: Piece) -> Int64s:
+        """Add the rows of a piece; return the buckets that they lie in."""
+        segment = self._segment_of(piece.time)
         flow = piece.flow
+        keys = segment * len(FlowClass)
         if piece.package is not None:
-            flow = np.where(
-                PACKAGE_FEE[flow] & ~self._grid.fee_counts[piece.package], np.uint8(_C.OTHER), flow
-            )
-            keys += (self._grid.group_of * self._shape[1] * segments * classes)[piece.package]
+            other = PACKAGE_FEE[flow] & ~self._grid.fee_counts[piece.package]
+            flow = np.where(other, np.uint8(_C.OTHER), flow)
+            keys += (self._grid.group_of * int(np.prod(self._shape[1:])))[piece.package]
         keys += flow
-        self._sums.add(keys, piece.amount)
+        self._sums.count(keys)
+        self._sums.add(keys, piece.amount())
+        return self._bucket_of[segment]
 
-    def frame(self, currencies: Sequence[str]) -> pd.DataFrame:
-        """Return the flows as the schema of `cells` describes them."""
+    def columns(self, currency: str) -> dict[str, list[object]]:
+        """Return the flows as the schema of `cells` describes them, each column as a list."""
         keys, counts, high, low = self._sums.totals()
-        group, currency, segment, flow = np.unravel_index(keys, self._shape)
+        group, segment, flow = np.unravel_index(keys, self._shape)
         counted = (segment > 0) & (flow != _C.OTHER)
-        group, currency, segment = group[counted], currency[counted], segment[counted] - 1
-        row = self.bucket_of[segment] * self._grid.groups + group
-        shape = (self._grid.bucket_count * self._grid.groups, self._shape[1], self._shape[2])
-        lines, line = np.unique(np.ravel_multi_index((row, currency, segment), shape), return_inverse=True)
+        group, segment = group[counted], segment[counted]
+        row = self._bucket_of[segment] * self._grid.groups + group
+        shape = (self._grid.bucket_count * self._grid.groups, self._shape[1])
+        lines, line = np.unique(np.ravel_multi_index((row, segment), shape), return_inverse=True)
         count = np.zeros((len(FlowClass), len(lines)), np.int64)
         amount = np.zeros((len(FlowClass), len(lines)), object)
         count[flow[counted], line] = counts[counted]
         amount[flow[counted], line] = join(high[counted], low[counted])
-        row, currency, segment = np.unravel_index(lines, shape)
-        columns: dict[str, object] = {
-            "row": row.astype(np.int64),
-            "currency": [currencies[c] for c in currency.tolist()],
-            "value_date": [utc_date(int(self._grid.segments[s])) for s in segment],
-            "needs_quote": (amount[list(_VALUED)] != 0).any(axis=0),
+        row, segment = np.unravel_index(lines, shape)
+        return {
+            "row": row.tolist(),
+            "currency": [currency] * len(lines),
+            "value_date": [utc_date(start) for start in self._segments[segment - 1].tolist()],
+            "needs_quote": (amount[list(_VALUED)] != 0).any(axis=0).tolist(),
+            **{name: count[list(classes)].sum(axis=0).tolist() for name, classes in _COUNTS.items()},
+            **{name: amount[list(classes)].sum(axis=0).tolist() for name, classes in _SUMS.items()},
         }
-        for name, classes in _COUNTS.items():
-            columns[name] = pd.Series(count[list(classes)].sum(axis=0).tolist(), dtype=object)
-        for name, classes in _SUMS.items():
-            columns[name] = amount[list(classes)].sum(axis=0)
-        return pd.DataFrame(columns)

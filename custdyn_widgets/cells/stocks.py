@@ -1,209 +1,259 @@
 """Stocks: who is there at the end of each row, and what they hold.
 
-A client's cells (see the package) hold for whole buckets, so only the moments count at which a client
-enters or leaves a level with a balance; one cumulative sum over the buckets then gives every stock.
+A client is in one state at a time: a level (alive; alive and once paid; active) and the sign of its
+balance. It enters a state with a balance and leaves it with that balance, and only these moments count:
+one cumulative sum over the buckets gives every stock. While the state stays the same, what is recorded is
+just by how much the balance moved. (See the package for cells and their reach.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
-from custdyn_widgets.cells.grid import Grid, Piece
+from custdyn_widgets.cells.grid import EdgeCounter, Grid
+from custdyn_widgets.cells.pieces import Piece
 from custdyn_widgets.cells.sums import KeyedSums, join
 from custdyn_widgets.intervals import utc_date
-from custdyn_widgets.mart.facts import NONE, PAID
+from custdyn_widgets.mart.facts import PAID, Times
 from custdyn_widgets.mart.values import Bools, Int64s
 
+_Array = TypeVar("_Array", bound=npt.NDArray[Any])
+
 LEVELS = ("all", "overall", "active")  # each a part of the one before it
+_NEGATIVE = len(LEVELS)  # a state is a level, plus this where the balance is below zero
+_STATES = 2 * len(LEVELS)
 
 STOCK_COLUMNS = tuple(f"{level}_{what}" for level in reversed(LEVELS) for what in ("qty", "pos", "neg"))
-
-# What happens at a moment: entering as (0) alive, (1) once paid, (2) active; leaving again.
-_ENTERS, _LEAVES_UNPAID, _LEAVES_PAID, _LEAVES_ACTIVE, _MOMENTS = 0, 3, 4, 5, 6
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """The last row of each client in each bucket: its position, client, bucket, balance, and end."""
-
-    last: Int64s
-    owner: Int64s
-    bucket: Int64s
-    balance: Int64s
-    end: Int64s
 
 
 @dataclass(frozen=True)
 class _Stays:
-    """Cells over the buckets they hold for: [low, high), active in [low, active_high).
+    """Spans of buckets in which a balance and a last paid use hold, those of an entity one after another.
 
-    `group` is the package row, `currency` and `balance` the client's; `paid` whether there was a paid use.
+    A stay lasts from `low` to the next one's, an entity's last one to `gone`. One of no length is nothing.
+
+    Attributes
+    ----------
+    first
+        Where each entity's stays begin.
+    group, gone
+        Of each entity: its package row, and the bucket from which it is no longer there.
+    low, balance, paid_at
+        Of each stay.
     """
 
+    first: Int64s
     group: Int64s
-    currency: Int64s
-    balance: Int64s
+    gone: Int64s
     low: Int64s
-    high: Int64s
-    paid: Bools
-    active_high: Int64s
+    balance: Int64s
+    paid_at: Times
+
+    @property
+    def count(self) -> Int64s:
+        """How many stays each entity has."""
+        return np.diff(self.first, append=len(self.low))
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The last row of each client in each bucket.
+
+    `count` is how many a client has; `last` the rows' positions in the piece, `bucket` where they lie.
+    """
+
+    count: Int64s
+    last: Int64s
+    bucket: Int64s
 
 
 class StockSums:
-    """Moments by row, currency and sign of the balance."""
+    """Counts and balances of one currency by row and state, of those who enter, less those who leave."""
 
-    def __init__(self, grid: Grid, currency_count: int) -> None:
+    def __init__(self, grid: Grid) -> None:
         self._grid = grid
-        self._shape = (grid.groups, currency_count, 2, _MOMENTS, grid.bucket_count + 1)
+        self._shape = (grid.groups, _STATES, grid.bucket_count + 1)
         self._sums = KeyedSums(int(np.prod(self._shape)))
+        self._reach = EdgeCounter(grid.windows)
 
     def add(self, piece: Piece, bucket: Int64s) -> None:
         """Add the clients of a piece, whose rows lie in these buckets."""
         ends = self._grid.edges[1:]
         present = np.searchsorted(ends, piece.exists, "right")
         gone = np.searchsorted(ends, piece.closed, "right")
+        cells = _cells(piece, bucket)
+        if not self._grid.by_package:
+            self._record(_of_clients(piece, cells, present, gone))
+            return
         self._record(self._untouched(piece, bucket, present, gone))
         if len(bucket):
-            cells = self._cells(piece, bucket, gone)
-            self._record(
-                self._client_stays(piece, cells)
-                if self._grid.groups == 1
-                else self._package_stays(piece, bucket, cells)
-            )
+            self._record(self._of_packages(piece, bucket, cells, gone))
 
     def _untouched(self, piece: Piece, bucket: Int64s, present: Int64s, gone: Int64s) -> _Stays:
         """Return the stays of clients from their creation to their first transaction, in the last row."""
         some = piece.count > 0
         first = np.full(len(present), self._grid.bucket_count)
-        first[some] = bucket[piece.first[some]]
+        first[some] = bucket[(piece.end - piece.count)[some]]
+        until = np.minimum(first, gone)
         return _Stays(
+            first=np.arange(len(present)),
             group=np.full(len(present), self._grid.groups - 1),
-            currency=piece.currency,
-            balance=piece.opening,
-            low=present,
-            high=np.minimum(first, gone),
-            paid=np.zeros(len(present), np.bool_),
-            active_high=present,
+            gone=until,
+            low=np.minimum(present, until),
+            balance=piece.running_before + piece.base,
+            paid_at=piece.paid_before,
         )
 
-    def _cells(self, piece: Piece, bucket: Int64s, gone: Int64s) -> _Cells:
-        is_last = np.empty(len(bucket), np.bool_)
-        np.not_equal(bucket[1:], bucket[:-1], out=is_last[:-1])
-        is_last[(piece.first + piece.count - 1)[piece.count > 0]] = True
-        last = np.flatnonzero(is_last)
-        owner, at = piece.client[last], bucket[last]
-        # The running sum may wrap around an int64; its differences are the true balances, which fit.
-        running = np.zeros(len(bucket) + 1, np.int64)
-        np.cumsum(piece.amount, out=running[1:])
-        balance = running[last + 1] - running[piece.first[owner]] + piece.opening[owner]
-        end = np.full(len(last), self._grid.bucket_count)
-        followed = np.flatnonzero(owner[1:] == owner[:-1])
-        end[followed] = at[followed + 1]
-        return _Cells(last, owner, at, balance, np.minimum(end, gone[owner]))
-
-    def _client_stays(self, piece: Piece, cells: _Cells) -> _Stays:
-        rows = np.arange(len(piece.flow))
-        paying = np.where(PAID[piece.flow], rows, NONE)
-        last_paid = np.maximum.accumulate(paying)[cells.last]
-        return _Stays(
-            group=np.zeros(len(last_paid), np.int64),
-            currency=piece.currency[cells.owner],
-            balance=cells.balance,
-            low=cells.bucket,
-            high=cells.end,
-            paid=last_paid >= piece.first[cells.owner],
-            active_high=np.minimum(self._reach(piece.time[last_paid]) + 1, cells.end),
-        )
-
-    def _package_stays(self, piece: Piece, bucket: Int64s, cells: _Cells) -> _Stays:
+    def _of_packages(self, piece: Piece, bucket: Int64s, cells: _Cells, gone: Int64s) -> _Stays:
         """Repeat each client's cells for every package row that the client has transactions in."""
         assert piece.package is not None
         groups, buckets = self._grid.groups, self._grid.bucket_count
-        entity_of = piece.client * groups + self._grid.group_of[piece.package]
+        client = np.repeat(np.arange(len(piece.count)), piece.count)
+        entity_of = client * groups + self._grid.group_of[piece.package]
         order = np.argsort(entity_of, kind="stable")  # by entity, and still by time
         entities, begins = np.unique(entity_of[order], return_index=True)
-        entity, cell = _repeat_cells(entities // groups, cells.owner, len(piece.exists))
+        owner = entities // groups
+        first, cell = _repeated(owner, cells.count)
+        entity = np.repeat(np.arange(len(entities)), cells.count[owner])
         # The entity's last paid use up to each cell: both are in order of (entity, bucket).
         paying = order[PAID[piece.flow[order]]]
         keys = np.searchsorted(entities, entity_of[paying]) * buckets + bucket[paying]
         found = np.searchsorted(keys, entity * buckets + cells.bucket[cell], "right") - 1
         paid = found >= 0
         paid[paid] = keys[found[paid]] // buckets == entity[paid]
-        last_paid = np.zeros(len(cell), np.int64)
-        last_paid[paid] = paying[found[paid]]
+        paid_at = np.full(len(cell), np.iinfo(piece.time.dtype).min, piece.time.dtype)
+        paid_at[paid] = piece.time[paying[found[paid]]]
         appears = bucket[order[begins]]
+        balance = piece.running[cells.last] + np.repeat(piece.base, cells.count)
         return _Stays(
-            group=entities[entity] % groups,
-            currency=piece.currency[cells.owner[cell]],
-            balance=cells.balance[cell],
-            low=np.maximum(cells.bucket[cell], appears[entity]),
-            high=cells.end[cell],
-            paid=paid,
-            active_high=np.minimum(self._reach(piece.time[last_paid]) + 1, cells.end[cell]),
+            first=first,
+            group=entities % groups,
+            gone=gone[owner],
+            low=np.minimum(np.maximum(cells.bucket[cell], appears[entity]), gone[owner][entity]),
+            balance=balance[cell],
+            paid_at=paid_at,
         )
 
-    def _reach(self, paid_at: Int64s) -> Int64s:
-        """Return the last bucket in whose window an instant lies."""
-        return np.asarray(np.searchsorted(self._grid.windows, paid_at, "right") - 1, np.int64)
-
     def _record(self, stays: _Stays) -> None:
-        """Add the moments of the stays that have a length."""
-        held = stays.high > stays.low
-        active = held & stays.paid & (stays.active_high > stays.low)
-        place = (stays.group * self._shape[1] + stays.currency) * 2 + (stays.balance < 0)
-        place *= _MOMENTS
-        for which, moment, at in (
-            (held, _ENTERS + stays.paid.astype(np.int64) + active, stays.low),
-            (held, np.where(stays.paid, _LEAVES_PAID, _LEAVES_UNPAID), stays.high),
-            (active, _LEAVES_ACTIVE, stays.active_high),
-        ):
-            keys = (place + moment) * self._shape[4] + at
-            self._sums.add(keys[which], stays.balance[which])
+        """Add the moments at which a state or the balance in it changes."""
+        low, balance = stays.low, stays.balance
+        high = np.append(low[1:], 0)
+        high[np.append(stays.first[1:], len(low)) - 1] = stays.gone
+        paid = stays.paid_at > np.iinfo(stays.paid_at.dtype).min
+        # The windows that hold the last paid use are those of the buckets before this one.
+        until = self._reach(stays.paid_at)
+        active = paid & (until > low)
+        lapses = active & (until < high)
+        state = np.where(balance < 0, np.int64(_NEGATIVE), np.int64(0))
+        state += paid
+        state += active
+        left = state - lapses  # the state that the stay ends in
+        before = np.append(np.int64(-1), left[:-1])
+        before[stays.first] = -1
+        same = before == state
 
-    def frame(self, currencies: Sequence[str]) -> pd.DataFrame:
-        """Return the stocks as the schema of `cells` describes them."""
+        place = np.repeat(stays.group * _STATES, stays.count)
+        width = self._shape[2]
+        entered = (place + state) * width + low
+        moved = balance.copy()
+        moved[1:] -= np.where(same[1:], balance[:-1], 0)
+        self._sums.add(entered, moved)
+        self._sums.count(entered[~same])
+
+        come_from = before >= 0
+        come_from &= ~same
+        to = np.flatnonzero(come_from)
+        self._leave((place[to] + before[to]) * width + low[to], balance[to - 1])
+        out = np.flatnonzero(lapses)
+        self._leave((place[out] + state[out]) * width + until[out], balance[out])
+        self._enter((place[out] + left[out]) * width + until[out], balance[out])
+        end = np.append(stays.first[1:], len(low)) - 1
+        self._leave((place[end] + left[end]) * width + stays.gone, balance[end])
+
+    def _enter(self, keys: Int64s, balances: Int64s) -> None:
+        self._sums.add(keys, balances)
+        self._sums.count(keys)
+
+    def _leave(self, keys: Int64s, balances: Int64s) -> None:
+        self._sums.add(keys, balances, -1)
+        self._sums.count(keys, -1)
+
+    def columns(self, currency: str) -> dict[str, list[object]]:
+        """Return the stocks as the schema of `cells` describes them, each column as a list."""
         counts, high, low = self._levels()
-        # Axes: level, package row, currency, sign, bucket. A line stands where anyone is alive.
-        bucket, group, currency = np.nonzero(counts[0].sum(axis=2).transpose(2, 0, 1))
-        columns: dict[str, object] = {
-            "row": (bucket * self._grid.groups + group).astype(np.int64),
-            "currency": [currencies[c] for c in currency.tolist()],
-            "value_date": [utc_date(int(self._grid.edges[k + 1]) - 1) for k in bucket],
-        }
-        sums: dict[str, object] = {}
+        # Axes: level, sign, package row, bucket. A line stands where anyone is alive.
+        bucket, group = np.nonzero(counts[0].sum(axis=0).T)
+        sums: dict[str, list[object]] = {}
         for i, level in reversed(list(enumerate(LEVELS))):
-            quantity = counts[i][group, currency, :, bucket].sum(axis=1)
-            sums[f"{level}_qty"] = pd.Series(quantity.tolist(), dtype=object)
+            sums[f"{level}_qty"] = counts[i][:, group, bucket].sum(axis=0).tolist()
             for sign, name in enumerate(("pos", "neg")):
-                place = (i, group, currency, sign, bucket)
-                sums[f"{level}_{name}"] = pd.Series(join(high[place], low[place]), dtype=object)
-        columns["needs_quote"] = (sums["all_pos"] != 0) | (sums["all_neg"] != 0)
-        return pd.DataFrame(columns | sums)
+                place = (i, sign, group, bucket)
+                sums[f"{level}_{name}"] = [*join(high[place], low[place])]
+        return {
+            "row": (bucket * self._grid.groups + group).tolist(),
+            "currency": [currency] * len(bucket),
+            "value_date": [utc_date(end - 1) for end in self._grid.edges[bucket + 1].tolist()],
+            "needs_quote": [bool(p or n) for p, n in zip(sums["all_pos"], sums["all_neg"], strict=True)],
+            **sums,
+        }
 
     def _levels(self) -> tuple[Int64s, Int64s, Int64s]:
-        """Return counts and halves of sums by (level, package row, currency, sign, bucket)."""
+        """Return counts and halves of sums by (level, sign, package row, bucket)."""
         keys, *columns = self._sums.totals()
         out = []
         for column in columns:
             moments = np.zeros(self._shape, np.int64)
             moments.ravel()[keys] = column
-            m = np.moveaxis(moments, 3, 0)
-            overall = m[1] + m[2] - m[_LEAVES_PAID]
-            active = m[2] - m[_LEAVES_ACTIVE]
-            alive = m[0] - m[_LEAVES_UNPAID] + overall
-            out.append(np.cumsum(np.stack([alive, overall, active]), axis=4)[..., :-1])
+            held = np.cumsum(moments, axis=2)[:, :, :-1]
+            by_sign = held.reshape(len(held), 2, len(LEVELS), -1).transpose(2, 1, 0, 3)
+            out.append(np.cumsum(by_sign[::-1], axis=0)[::-1])  # who is active is overall active, and so on
         return out[0], out[1], out[2]
 
 
-def _repeat_cells(owners: Int64s, cell_owner: Int64s, clients: int) -> tuple[Int64s, Int64s]:
-    """Return, for entities with these owners, entity and cell of every cell that the owner has."""
-    counts = np.bincount(cell_owner, minlength=clients)
-    first = np.cumsum(counts) - counts
-    repeats = counts[owners]
-    entity = np.repeat(np.arange(len(owners)), repeats)
-    within = np.arange(int(repeats.sum())) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    return entity, first[owners][entity] + within
+def _cells(piece: Piece, bucket: Int64s) -> _Cells:
+    end = piece.end
+    is_last = np.empty(len(bucket), np.bool_)
+    np.not_equal(bucket[1:], bucket[:-1], out=is_last[:-1])
+    is_last[end[piece.count > 0] - 1] = True
+    last = np.flatnonzero(is_last)
+    count = np.diff(np.searchsorted(last, end, "left"), prepend=0)
+    return _Cells(count, last, bucket[last])
+
+
+def _of_clients(piece: Piece, cells: _Cells, present: Int64s, gone: Int64s) -> _Stays:
+    """Return a stay for each client as it was before its rows, and one for each of its cells."""
+    count = cells.count + 1
+    first = np.cumsum(count) - count
+    later = np.ones(int(count.sum()), np.bool_)
+    later[first] = False
+    low = _behind(present, first, later, cells.bucket)
+    balance = _behind(piece.running_before, first, later, piece.running[cells.last])
+    return _Stays(
+        first=first,
+        group=np.zeros(len(first), np.int64),
+        gone=gone,
+        low=np.minimum(low, np.repeat(gone, count)),
+        balance=balance + np.repeat(piece.base, count),
+        paid_at=_behind(piece.paid_before, first, later, piece.paid_at(cells.last)),
+    )
+
+
+def _behind(at_first: _Array, first: Int64s, later: Bools, of_cells: _Array) -> _Array:
+    """Return the values of cells, each client's behind its value at first."""
+    values: Any = np.empty(len(later), at_first.dtype)
+    values[first] = at_first
+    values[later] = of_cells
+    return values  # type: ignore[no-any-return]
+
+
+def _repeated(owner: Int64s, count: Int64s) -> tuple[Int64s, Int64s]:
+    """Return, for entities of these owners, where each one's cells begin, and the owner's cells for each."""
+    begins = np.cumsum(count) - count
+    repeats = count[owner]
+    first = np.cumsum(repeats) - repeats
+    cell = np.arange(int(repeats.sum())) - np.repeat(first - begins[owner], repeats)
+    return first, cell

@@ -12,6 +12,7 @@ import numpy as np
 from custdyn_widgets.mart.values import Int64s
 
 _MAX_ROWS = 2**21  # so many halves below 2**32 add up to less than 2**53
+_FEW = 2**14  # slots: so many are added up whole, whichever keys there are
 _DENSE = 2**20
 _HALF = 32
 _LOW = (1 << _HALF) - 1
@@ -29,27 +30,52 @@ class KeyedSums:
         dense = size if size <= _DENSE else 0
         self._counts, self._high, self._low = (np.zeros(dense, np.int64) for _ in range(3))
 
-    def add(self, keys: Int64s, amounts: Int64s) -> None:
-        """Add a count of 1 and an amount to each key."""
-        for low in range(0, len(keys), _MAX_ROWS):
-            self._add(keys[low : low + _MAX_ROWS], amounts[low : low + _MAX_ROWS])
+    def count(self, keys: Int64s, sign: int = 1) -> None:
+        """Add 1 to each key, or take it away."""
+        slots, place, size = self._slots(keys)
+        self._keep(slots, counts=sign * np.bincount(place, minlength=size))
 
-    def _add(self, keys: Int64s, amounts: Int64s) -> None:
-        if len(self._counts):
-            counts, high, low = _add_up(keys, amounts, self.size)
-            self._counts += counts
-            self._high += high
-            self._low += low
-            self._high += self._low >> _HALF
-            self._low &= _LOW
+    def add(self, keys: Int64s, amounts: Int64s, sign: int = 1) -> None:
+        """Add an amount to each key, or take it away."""
+        for first in range(0, len(keys), _MAX_ROWS):
+            part = slice(first, first + _MAX_ROWS)
+            slots, place, size = self._slots(keys[part])
+            high, low = _add_up(place, amounts[part], size)
+            self._keep(slots, high=None if high is None else sign * high, low=sign * low)
+
+    def _slots(self, keys: Int64s) -> tuple[Int64s | None, Int64s, int]:
+        """Return the slots to add up (None: all), each key's position among them, and how many they are."""
+        if len(self._counts) and self.size <= max(_FEW, len(keys)):
+            return None, keys, self.size
+        slots, place = np.unique(keys, return_inverse=True)
+        return slots, place, len(slots)
+
+    def _keep(
+        self,
+        slots: Int64s | None,
+        counts: Int64s | None = None,
+        high: Int64s | None = None,
+        low: Int64s | None = None,
+    ) -> None:
+        if not len(self._counts):
+            assert slots is not None
+            counts, high, low = (np.zeros_like(slots) if c is None else c for c in (counts, high, low))
+            self._parts.append((slots, counts, high, low))
             return
-        present, inverse = np.unique(keys, return_inverse=True)
-        self._parts.append((present, *_add_up(inverse, amounts, len(present))))
+        at = slice(None) if slots is None else slots
+        if counts is not None:
+            self._counts[at] += counts
+        if high is not None:
+            self._high[at] += high
+        if low is not None:
+            low = self._low[at] + low
+            self._high[at] += low >> _HALF
+            self._low[at] = low & _LOW
 
     def totals(self) -> tuple[Int64s, Int64s, Int64s, Int64s]:
         """Return the keys that occurred, their counts, and the halves of their sums (see `join`)."""
         if len(self._counts):
-            keys = np.flatnonzero(self._counts)
+            keys = np.flatnonzero(self._counts | self._high | self._low)
             return keys, self._counts[keys], self._high[keys], self._low[keys]
         if not self._parts:
             empty = np.zeros(0, np.int64)
@@ -62,15 +88,14 @@ class KeyedSums:
         return keys, out[0], out[1], out[2]
 
 
-def _add_up(keys: Int64s, amounts: Int64s, size: int) -> tuple[Int64s, Int64s, Int64s]:
-    counts = np.bincount(keys, minlength=size)
+def _add_up(place: Int64s, amounts: Int64s, size: int) -> tuple[Int64s | None, Int64s]:
+    """Return the sums by place in halves; the upper one is None where the lower one holds all."""
     largest = max(int(amounts.max()), -int(amounts.min()))
     if largest * len(amounts) < 2**53:
-        low = np.bincount(keys, weights=amounts, minlength=size).astype(np.int64)
-        return counts, np.zeros(size, np.int64), low
-    high = np.bincount(keys, weights=amounts >> _HALF, minlength=size).astype(np.int64)
-    low = np.bincount(keys, weights=amounts & _LOW, minlength=size).astype(np.int64)
-    return counts, high, low
+        return None, np.bincount(place, weights=amounts, minlength=size).astype(np.int64)
+    high = np.bincount(place, weights=amounts >> _HALF, minlength=size).astype(np.int64)
+    low = np.bincount(place, weights=amounts & _LOW, minlength=size).astype(np.int64)
+    return high, low
 
 
 def join(high: Int64s, low: Int64s) -> list[int]:

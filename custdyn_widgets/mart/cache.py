@@ -17,6 +17,7 @@ from custdyn_widgets.mart.checked import CheckedMart
 from custdyn_widgets.mart.checks import check
 from custdyn_widgets.mart.facts import Facts, build
 from custdyn_widgets.mart.files import Stamp, from_frames, read_mart, source_name, stamp
+from custdyn_widgets.mart.memory import keep_freed_memory
 from custdyn_widgets.mart.quarantine import Quarantine, set_aside
 from custdyn_widgets.mart.sources import Source, SourceLike, resolve
 from custdyn_widgets.mart.stored import StoredMart
@@ -53,6 +54,7 @@ def open_mart(source: SourceLike) -> OpenedMart:
     SettingsError
         If `sources.toml` cannot be used.
     """
+    keep_freed_memory()
     chosen = resolve(source)
     if isinstance(chosen.data, Mapping):
         stored = from_frames(chosen.data)

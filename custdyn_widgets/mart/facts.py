@@ -1,9 +1,13 @@
 """Facts: a mart as compact arrays sorted by client and time, which every report is computed from.
 
 Per ledger row: the time in whole seconds (every edge of a report is a whole second, so nothing is lost),
-the amount in millionths, a flow class and a package code. Rows of a client stand together, in order of
-time, so that a running sum is a balance and the last paid use so far is a running maximum. Beside them
-stand the clients in the order of their rows, packages, companies and quotes.
+the running sum of amounts in millionths, a flow class, a package code and the last paid use so far. Rows of
+a client stand together, in order of time, so that one row tells the balance and the last paid use at any
+moment, and a report reads no row before its start. Beside them stand the clients in the order of their
+rows, packages, companies and quotes.
+
+Clients are in order of currency, so that a run of them adds up without asking for the currency of each,
+then of type, company and owner, so that what a filter chooses mostly lies together.
 
 `FlowClass` tells what a row counts as: its kind together with what its sign means for it. The
 class, not the kind, is stored, so that a report never looks at an amount to decide what it is.
@@ -19,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.mart.by_client import ByClient
@@ -27,7 +32,10 @@ from custdyn_widgets.mart.schema import KINDS
 from custdyn_widgets.mart.values import MICROS, Int64s, positions
 
 NEVER = np.iinfo(np.int64).max
-NONE = -1
+_BLOCK = 2**18  # rows
+
+
+Times = npt.NDArray[np.uint32] | Int64s
 
 
 class FlowClass(IntEnum):
@@ -97,8 +105,13 @@ class Facts:
     ----------
     offset
         int64[clients + 1]: the rows of client i are `offset[i]:offset[i + 1]`, in order of time.
-    time, amount
-        int64: seconds since 1970 in UTC; millionths of the client's currency.
+    time
+        Seconds since 1970 in UTC: uint32 where all lie from 1970 to 2106, else int64.
+    running
+        int64: the sum of the amounts of all rows up to this one, over all clients, in millionths. It may
+        wrap around; the difference of two of a client's rows is exact, because a balance fits an int64.
+    paid_at
+        As `time`: of the client's last paid use up to this row; the least value of the type if none was.
     flow, package
         uint8 `FlowClass`; int32 code, or -1.
     exists, closed, opening
@@ -112,8 +125,9 @@ class Facts:
     """
 
     offset: Int64s
-    time: Int64s
-    amount: Int64s
+    time: Times
+    running: Int64s
+    paid_at: Times
     flow: npt.NDArray[np.uint8]
     package: npt.NDArray[np.int32]
     exists: Int64s
@@ -132,6 +146,11 @@ class Facts:
         """How many clients there are."""
         return len(self.exists)
 
+    @property
+    def amount(self) -> Int64s:
+        """The amount of each row, int64 millionths of the client's currency."""
+        return np.diff(self.running, prepend=np.int64(0))
+
 
 def build(mart: CheckedMart) -> Facts:
     """Make the facts of a mart without faults.
@@ -143,31 +162,37 @@ def build(mart: CheckedMart) -> Facts:
     """
     mart.refuse_faults()
     clients, ledger = mart.tables["clients"], mart.tables["transactions"]
-    packages = _packages(mart.tables)
-    order = ByClient(ledger.codes["client_id"], ledger.columns["at"], len(clients))
-    time, amount, flow, package = order.arrange(
+    packages, companies = _packages(mart.tables), _companies(mart.tables)
+    owners, owner = _named(clients, "owner_user")
+    currencies, currency = _named(clients, "currency")
+    company, client_type = positions(clients.columns["company"], companies), clients.codes["client_type"]
+    order = np.lexsort((owner, company, client_type, currency))
+    place = np.empty(len(order), np.int32)
+    place[order] = np.arange(len(order))
+    rows = ByClient(place[ledger.codes["client_id"]], ledger.columns["at"], len(clients))
+    seconds, amount, flow, package = rows.arrange(
         ledger.columns["at"] // MICROS,
         ledger.columns["amount"],
         _flows(ledger),
         positions(ledger.columns["package_id"], [p for p, _ in packages]),
     )
-    owners, owner = _named(clients, "owner_user")
-    currencies, currency = _named(clients, "currency")
-    companies = _companies(mart.tables)
-    tags, tag_offset, tag = _tags(clients)
+    time = _compact(seconds)
+    tags, tag_offset, tag = _tags(clients, order)
+    closed = np.where(clients.blank["closed_at"], NEVER, clients.columns["closed_at"] // MICROS)
     return Facts(
-        offset=order.offset,
+        offset=rows.offset,
         time=time,
-        amount=amount,
+        running=np.cumsum(amount),
+        paid_at=_last_paid(time, flow, rows.offset),
         flow=flow,
         package=package,
-        exists=_exists_from(clients, order.offset, time),
-        closed=np.where(clients.blank["closed_at"], NEVER, clients.columns["closed_at"] // MICROS),
-        opening=clients.columns["opening_balance"],
-        client_type=clients.codes["client_type"],
-        currency=currency,
-        company=positions(clients.columns["company"], companies),
-        owner=owner,
+        exists=_exists_from((clients.columns["created_at"] // MICROS)[order], rows.offset, time),
+        closed=closed[order],
+        opening=clients.columns["opening_balance"][order],
+        client_type=client_type[order],
+        currency=currency[order],
+        company=company[order],
+        owner=owner[order],
         tag_offset=tag_offset,
         tag=tag,
         names=Names(
@@ -182,6 +207,28 @@ def build(mart: CheckedMart) -> Facts:
     )
 
 
+def _compact(seconds: Int64s) -> Times:
+    """Return times in half the memory where that holds them; 0 is left for "never"."""
+    fits = seconds.min(initial=1) >= 1 and seconds.max(initial=1) < 2**32
+    return seconds.astype(np.uint32) if fits else seconds
+
+
+def _last_paid(time: Times, flow: npt.NDArray[np.uint8], offset: Int64s) -> Times:
+    """Return, for each row, when its client's last paid use up to it was."""
+    never = np.iinfo(time.dtype).min
+    out = np.empty_like(time)
+    low = 0
+    while low < len(offset) - 1:  # whole clients, so many at a time that they stay in a processor's cache
+        high = max(low + 1, int(np.searchsorted(offset, offset[low] + _BLOCK, "right")) - 1)
+        begin, end = int(offset[low]), int(offset[high])
+        paid = np.where(PAID[flow[begin:end]], np.arange(begin, end), -1)
+        last = np.maximum.accumulate(paid)
+        of_client = last >= np.repeat(offset[low:high], np.diff(offset[low : high + 1]))
+        out[begin:end] = np.where(of_client, time[last], never)
+        low = high
+    return out
+
+
 def _flows(ledger: CheckedTable) -> npt.NDArray[np.uint8]:
     by_kind = np.array([_CLASS_BY_KIND[kind] for kind in KINDS], np.uint8)
     flows: npt.NDArray[np.uint8] = by_kind.ravel()[
@@ -190,9 +237,9 @@ def _flows(ledger: CheckedTable) -> npt.NDArray[np.uint8]:
     return flows
 
 
-def _exists_from(clients: CheckedTable, offset: Int64s, time: Int64s) -> Int64s:
+def _exists_from(created: Int64s, offset: Int64s, time: Times) -> Int64s:
     """Return when each client was created or had its first transaction, whichever is earlier."""
-    exists: Int64s = clients.columns["created_at"] // MICROS
+    exists = created.copy()
     some = offset[1:] > offset[:-1]
     exists[some] = np.minimum(exists[some], time[offset[:-1][some]])
     return exists
@@ -205,8 +252,11 @@ def _named(clients: CheckedTable, column: str) -> tuple[tuple[str, ...], npt.NDA
     return names, positions(text, names)
 
 
-def _tags(clients: CheckedTable) -> tuple[tuple[str, ...], Int64s, npt.NDArray[np.int32]]:
-    lists = clients.columns["tags"]
+def _tags(
+    clients: CheckedTable, order: npt.NDArray[np.int64]
+) -> tuple[tuple[str, ...], Int64s, npt.NDArray[np.int32]]:
+    """Return the tags' names, and each client's tags, for clients in this order."""
+    lists = clients.columns["tags"].take(pa.array(order))
     flat = lists.flatten()
     names = tuple(sorted(pc.unique(flat).to_pylist()))
     return (
