@@ -147,11 +147,6 @@ def to_text(instant: int) -> str:
     return (EPOCH + timedelta(seconds=instant)).replace(tzinfo=None).isoformat() + "Z"
 
 
-def utc_date(instant: int) -> date:
-    """Return the UTC date of an instant."""
-    return (EPOCH + timedelta(seconds=instant)).date()
-
-
 def months_before(wall: datetime, months: int) -> datetime:
     """Return the wall time so many months earlier, the day clamped to that month's length."""
     year, month0 = divmod(wall.year * 12 + wall.month - 1 - months, 12)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from custdyn_widgets.cells.grid import EdgeCounter, Grid
+from custdyn_widgets.cells.grid import EdgeCounter, Grid, utc_dates
 from custdyn_widgets.cells.pieces import Piece
 from custdyn_widgets.cells.sums import KeyedSums, join
-from custdyn_widgets.intervals import utc_date
 from custdyn_widgets.mart.facts import PACKAGE_FEE, FlowClass
 from custdyn_widgets.mart.values import Int64s
 
@@ -78,7 +77,7 @@ class FlowSums:
         return {
             "row": row.tolist(),
             "currency": [currency] * len(lines),
-            "value_date": [utc_date(start) for start in self._segments[segment - 1].tolist()],
+            "value_date": utc_dates(self._segments[segment - 1]),
             "needs_quote": (amount[list(_VALUED)] != 0).any(axis=0).tolist(),
             **{name: count[list(classes)].sum(axis=0).tolist() for name, classes in _COUNTS.items()},
             **{name: amount[list(classes)].sum(axis=0).tolist() for name, classes in _SUMS.items()},

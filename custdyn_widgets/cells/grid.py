@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -82,3 +83,9 @@ class EdgeCounter:
         if len(shared):
             found[shared] = np.searchsorted(self._edges, at[shared], "right")
         return found
+
+
+def utc_dates(instants: Int64s) -> list[date]:
+    """Return the UTC dates of instants."""
+    days: list[date] = (instants // 86_400).astype("datetime64[D]").tolist()
+    return days

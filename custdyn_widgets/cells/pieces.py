@@ -13,7 +13,7 @@ from custdyn_widgets.cells.grid import Grid
 from custdyn_widgets.mart.facts import Facts, Times
 from custdyn_widgets.mart.values import Int64s
 
-PIECE_ROWS = 2**16  # so that what is at work on a piece stays in the cache of a processor
+PIECE_ROWS = 2**17  # so that what is at work on a piece stays in a processor's caches
 
 
 @dataclass(frozen=True)

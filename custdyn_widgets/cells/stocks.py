@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from custdyn_widgets.cells.grid import EdgeCounter, Grid
+from custdyn_widgets.cells.grid import EdgeCounter, Grid, utc_dates
 from custdyn_widgets.cells.pieces import Piece
 from custdyn_widgets.cells.sums import KeyedSums, join
-from custdyn_widgets.intervals import utc_date
 from custdyn_widgets.mart.facts import PAID, Times
 from custdyn_widgets.mart.values import Bools, Int64s
 
@@ -163,16 +162,16 @@ class StockSums:
         moved[1:] -= np.where(same[1:], balance[:-1], 0)
         self._sums.add(entered, moved)
         self._sums.count(entered[~same])
-
-        come_from = before >= 0
-        come_from &= ~same
-        to = np.flatnonzero(come_from)
-        self._leave((place[to] + before[to]) * width + low[to], balance[to - 1])
-        out = np.flatnonzero(lapses)
-        self._leave((place[out] + state[out]) * width + until[out], balance[out])
-        self._enter((place[out] + left[out]) * width + until[out], balance[out])
-        end = np.append(stays.first[1:], len(low)) - 1
-        self._leave((place[end] + left[end]) * width + stays.gone, balance[end])
+        # Who comes from another state leaves that; whose window ends lapses; at last everybody goes.
+        came, lapsed = np.flatnonzero((before >= 0) & ~same), np.flatnonzero(lapses)
+        last = np.append(stays.first[1:], len(low)) - 1
+        where = [
+            (place[came] + before[came]) * width + low[came],
+            (place[lapsed] + state[lapsed]) * width + until[lapsed],
+            (place[last] + left[last]) * width + stays.gone,
+        ]
+        self._leave(np.concatenate(where), balance[np.concatenate((came - 1, lapsed, last))])
+        self._enter((place[lapsed] + left[lapsed]) * width + until[lapsed], balance[lapsed])
 
     def _enter(self, keys: Int64s, balances: Int64s) -> None:
         self._sums.add(keys, balances)
@@ -196,7 +195,7 @@ class StockSums:
         return {
             "row": (bucket * self._grid.groups + group).tolist(),
             "currency": [currency] * len(bucket),
-            "value_date": [utc_date(end - 1) for end in self._grid.edges[bucket + 1].tolist()],
+            "value_date": utc_dates(self._grid.edges[bucket + 1] - 1),
             "needs_quote": [bool(p or n) for p, n in zip(sums["all_pos"], sums["all_neg"], strict=True)],
             **sums,
         }

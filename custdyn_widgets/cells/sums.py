@@ -16,6 +16,7 @@ _FEW = 2**14  # slots: so many are added up whole, whichever keys there are
 _DENSE = 2**20
 _HALF = 32
 _LOW = (1 << _HALF) - 1
+_FITS = 1 << 30  # with upper halves below it, whole sums fit an int64
 
 
 class KeyedSums:
@@ -100,4 +101,7 @@ def _add_up(place: Int64s, amounts: Int64s, size: int) -> tuple[Int64s | None, I
 
 def join(high: Int64s, low: Int64s) -> list[int]:
     """Return sums as Python ints, which have no largest value."""
+    if not len(high) or (high.min() >= -_FITS and high.max() < _FITS):
+        whole: list[int] = ((high << _HALF) + low).tolist()
+        return whole
     return [(h << _HALF) + part for h, part in zip(high.tolist(), low.tolist(), strict=True)]
