@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.errors import QueryError, shown
-from custdyn_widgets.mart.facts import PACKAGE_FEE, Facts
-from custdyn_widgets.mart.values import Bools
+from custdyn_widgets.mart.columns import Bools
+from custdyn_widgets.mart.facts import Facts
+from custdyn_widgets.mart.flow_class import PACKAGE_FEE
 from custdyn_widgets.query import CLIENT_TYPES, ReportQuery
 
 

@@ -18,6 +18,7 @@ from custdyn_widgets.mart import cache
 from custdyn_widgets.mart import entries as kept
 from custdyn_widgets.mart.cache import open_mart
 from custdyn_widgets.mart.facts import Facts
+from custdyn_widgets.mart.stored import StoredMart
 
 CLIENTS = "client_id,client_type,currency,created_at\nc1,client,USD,2021-01-01\n"
 LEDGER = "transaction_id,client_id,at,kind,amount\nt1,c1,2021-01-02,refill,1\n"
@@ -29,6 +30,7 @@ def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], lis
     monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
 
     def listed() -> list[Path]:
+        kept.finish_storing()
         folder = tmp_path / "cache" / "facts"
         return sorted(folder.iterdir()) if folder.is_dir() else []
 
@@ -48,13 +50,13 @@ def source(tmp_path: Path) -> Path:
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count how often facts are built."""
     counted: list[int] = []
-    real = cache.build
+    real = cache.build_in_pieces
 
-    def build(mart: cache.CheckedMart) -> Facts:
+    def build(mart: StoredMart) -> Facts | None:
         counted.append(1)
         return real(mart)
 
-    monkeypatch.setattr(cache, "build", build)
+    monkeypatch.setattr(cache, "build_in_pieces", build)
     return counted
 
 

@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custdyn_widgets.mart import values
+from custdyn_widgets.mart import columns, values
 
 
 def _amounts(items: list[object], kind: pa.DataType | None = None) -> tuple[list[int], dict[int, str]]:
     column = pa.array(items, kind)
-    read, faults = values.amounts(column, values.blanks(column))
+    read, faults = values.amounts(column, columns.blanks(column))
     return read.tolist(), faults
 
 
 def _times(column: pa.Array) -> tuple[list[int], dict[int, str]]:
-    read, faults = values.times(column, values.blanks(column))
+    read, faults = values.times(column, columns.blanks(column))
     return read.tolist(), faults
 
 
@@ -69,7 +69,7 @@ def test_what_is_no_plain_decimal_is_a_fault_and_its_neighbours_are_read(text: s
 
 def test_a_blank_amount_is_no_fault_and_reads_as_zero() -> None:
     column = pa.array(["1", "", None, "  "])
-    blank = values.blanks(column)
+    blank = columns.blanks(column)
     assert blank.tolist() == [False, True, True, True]
     assert values.amounts(column, blank)[0].tolist() == [1_000_000, 0, 0, 0]
 
@@ -127,33 +127,33 @@ def test_what_is_no_time_is_a_fault(text: str) -> None:
 
 def test_dates_are_days_since_1970() -> None:
     column = pa.array(["1970-01-02", "nonsense"])
-    days, faults = values.dates(column, values.blanks(column))
+    days, faults = values.dates(column, columns.blanks(column))
     assert days.tolist() == [1, 0]
     assert list(faults) == [1]
     own = pa.array([date(1970, 1, 3)])
-    assert values.dates(own, values.blanks(own))[0].tolist() == [2]
+    assert values.dates(own, columns.blanks(own))[0].tolist() == [2]
 
 
 def test_quotes_are_exact_and_above_zero() -> None:
     column = pa.array(["0.82", "0", "-1", "1e3", "NaN"])
-    quotes, faults = values.positives(column, values.blanks(column))
+    quotes, faults = values.positives(column, columns.blanks(column))
     assert quotes[0] == Decimal("0.82")
     assert sorted(faults) == [1, 2, 3, 4]
     floats = pa.array([0.1])
-    assert values.positives(floats, values.blanks(floats))[0] == [Decimal("0.1")]
+    assert values.positives(floats, columns.blanks(floats))[0] == [Decimal("0.1")]
 
 
 def test_whole_numbers_are_taken_as_text_even_where_gaps_made_them_floats() -> None:
-    assert values.as_text(pa.array([7, None])).to_pylist() == ["7", None]
+    assert columns.as_text(pa.array([7, None])).to_pylist() == ["7", None]
     gaps = pa.array(pd.Series([10, None, 12]), from_pandas=True)
-    assert values.as_text(gaps).to_pylist() == ["10", None, "12"]
-    assert values.as_text(pa.array(["007"])).to_pylist() == ["007"]
+    assert columns.as_text(gaps).to_pylist() == ["10", None, "12"]
+    assert columns.as_text(pa.array(["007"])).to_pylist() == ["007"]
 
 
 def test_a_million_good_values_and_a_thousand_bad_ones_give_a_thousand_faults() -> None:
     texts = np.full(1_000_000, "12.345678", dtype=object)
     texts[::1000] = "bad"
     column = pa.array(texts)
-    read, faults = values.amounts(column, values.blanks(column))
+    read, faults = values.amounts(column, columns.blanks(column))
     assert list(faults) == list(range(0, 1_000_000, 1000))
     assert read[1] == 12_345_678

@@ -7,7 +7,7 @@ import numpy as np
 from custdyn_widgets.cells.grid import EdgeCounter, Grid, utc_dates
 from custdyn_widgets.cells.pieces import Piece
 from custdyn_widgets.cells.sums import KeyedSums, join
-from custdyn_widgets.mart.facts import PACKAGE_FEE, FlowClass
+from custdyn_widgets.mart.flow_class import PACKAGE_FEE, FlowClass
 from custdyn_widgets.mart.values import Int64s
 
 _C = FlowClass

@@ -7,8 +7,9 @@ from datetime import date
 
 import numpy as np
 
-from custdyn_widgets.mart.facts import Times
-from custdyn_widgets.mart.values import Bools, Int64s
+from custdyn_widgets.mart.by_client import Times
+from custdyn_widgets.mart.columns import Bools
+from custdyn_widgets.mart.values import Int64s
 
 _FINEST = 11  # bits: a granule of 2**11 seconds
 _LARGEST = 17  # bits: so many granules at most

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.cells.grid import Grid
-from custdyn_widgets.mart.facts import Facts, Times
+from custdyn_widgets.mart.by_client import Times
+from custdyn_widgets.mart.facts import Facts
 from custdyn_widgets.mart.values import Int64s
 
 PIECE_ROWS = 2**17  # so that what is at work on a piece stays in a processor's caches

@@ -17,8 +17,10 @@ import numpy.typing as npt
 from custdyn_widgets.cells.grid import EdgeCounter, Grid, utc_dates
 from custdyn_widgets.cells.pieces import Piece
 from custdyn_widgets.cells.sums import KeyedSums, join
-from custdyn_widgets.mart.facts import PAID, Times
-from custdyn_widgets.mart.values import Bools, Int64s
+from custdyn_widgets.mart.by_client import Times
+from custdyn_widgets.mart.columns import Bools
+from custdyn_widgets.mart.flow_class import PAID
+from custdyn_widgets.mart.values import Int64s
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from custdyn_widgets.mart.checked import CheckedTable, Fault
-from custdyn_widgets.mart.values import MICROS, Bools, Codes, Int64s
+from custdyn_widgets.mart.columns import Bools, Codes
+from custdyn_widgets.mart.values import MICROS, Int64s
 
 TOO_LARGE = "has a balance that leaves ±9 223 372 036 854.775807"
 _SAFE = 2.0**62
@@ -34,15 +35,28 @@ def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = No
             yield clients.fault(int(i), "client_id", TOO_LARGE)
 
 
+def might_leave(rows: Int64s, largest: int, opening: Int64s) -> bool:
+    """Tell whether a balance might leave an int64.
+
+    Parameters
+    ----------
+    rows
+        How many transactions each client has.
+    largest
+        The size of the largest amount.
+    opening
+        Each client's opening balance.
+    """
+    return bool((rows * float(largest) + np.abs(opening.astype(np.float64)) >= _SAFE).any())
+
+
 def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
     """Return the clients whose balance might: no balance is further from 0 than all sizes together."""
-    largest = max(float(amount.max(initial=0)), -float(amount.min(initial=0)))
-    start = np.abs(opening.astype(np.float64))
-    rows = np.bincount(client, minlength=len(opening))
-    if not (rows * largest + start >= _SAFE).any():
+    largest = max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
+    if not might_leave(np.bincount(client, minlength=len(opening)), largest, opening):
         return np.empty(0, np.int64)
     sizes = np.bincount(client, np.abs(amount.astype(np.float64)), minlength=len(opening))
-    return np.flatnonzero(sizes + start >= _SAFE)
+    return np.flatnonzero(sizes + np.abs(opening.astype(np.float64)) >= _SAFE)
 
 
 def _leaves(balance: int, second: Int64s, amount: Int64s) -> bool:

@@ -15,7 +15,7 @@ from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart import entries, progress
 from custdyn_widgets.mart.checked import CheckedMart
 from custdyn_widgets.mart.checks import check
-from custdyn_widgets.mart.facts import Facts, build
+from custdyn_widgets.mart.facts import Facts, build, build_in_pieces
 from custdyn_widgets.mart.files import Stamp, from_frames, read_mart, source_name, stamp
 from custdyn_widgets.mart.memory import keep_freed_memory
 from custdyn_widgets.mart.quarantine import Quarantine, set_aside
@@ -68,7 +68,6 @@ def open_mart(source: SourceLike) -> OpenedMart:
             entry = _build(read_mart(path), chosen, key)
             if stamp(path) != found:
                 continue  # what was read may be half old and half new
-            progress.step("Keeping the facts in the cache", 0.9)
             entries.store(key, entry)
         return _opened(entry, chosen.name or source_name(path), found.last_changed)
     raise SourceError.not_found(path.name, "kept changing while it was read; try again when it is written")
@@ -107,6 +106,8 @@ def _key(found: Stamp, source: Source) -> str:
 
 def _build(stored: StoredMart, source: Source, key: str | None) -> entries.Entry:
     """Build the facts of a mart, without the faulty rows if the source says so."""
+    if facts := build_in_pieces(stored):
+        return entries.Entry(facts)
     mart, aside = check(stored), None
     if source.on_fault == "quarantine":
         mart, aside = set_aside(mart)

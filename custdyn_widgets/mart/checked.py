@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from custdyn_widgets.errors import MartError, shown
-from custdyn_widgets.mart import values
+from custdyn_widgets.mart.columns import Bools, Codes
 from custdyn_widgets.mart.stored import StoredTable
 
 _LISTED = 20
@@ -50,8 +50,8 @@ class CheckedTable:
 
     stored: StoredTable
     columns: dict[str, Any] = field(default_factory=dict)
-    blank: dict[str, values.Bools] = field(default_factory=dict)
-    codes: dict[str, values.Codes] = field(default_factory=dict)
+    blank: dict[str, Bools] = field(default_factory=dict)
+    codes: dict[str, Codes] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.stored.data.num_rows)
@@ -66,7 +66,7 @@ class CheckedTable:
         """Return the position of a fault's row."""
         return fault.row - self.stored.first_row
 
-    def rows(self, kept: values.Bools) -> CheckedTable:
+    def rows(self, kept: Bools) -> CheckedTable:
         """Return the table with only some of its rows; codes still count the rows of the whole mart."""
         mask = pa.array(kept)
 

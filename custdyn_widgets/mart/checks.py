@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.errors import nearest, shown
-from custdyn_widgets.mart import progress, values
+from custdyn_widgets.mart import columns, progress, values
 from custdyn_widgets.mart.balances import balance_faults
 from custdyn_widgets.mart.checked import CheckedMart, CheckedTable, Fault
 from custdyn_widgets.mart.schema import MartColumn
@@ -32,27 +33,68 @@ REFERENCES = (
 
 def check(stored: StoredMart) -> CheckedMart:
     """Read every value of a mart and find every fault of spec 1, in the order of tables and rows."""
+    return _checked(stored.name, stored.tables())
+
+
+def check_others(stored: StoredMart) -> CheckedMart:
+    """Do the same with all tables but the ledger."""
+    return _checked(stored.name, stored.others)
+
+
+class BatchCheck:
+    """Reads batches of the ledger and finds their faults, but what no batch can tell alone.
+
+    That are ids that are there twice, and balances that leave an int64.
+
+    Parameters
+    ----------
+    others
+        The other tables, without faults.
+    """
+
+    def __init__(self, others: Mapping[str, CheckedTable]) -> None:
+        self._places = {
+            column: (columns.Places(others[other].columns[key]), others[other])
+            for table, column, other, key in REFERENCES
+            if table == "transactions" and other in others
+        }
+
+    def read(self, batch: StoredTable) -> tuple[CheckedTable, list[Fault]]:
+        """Return a batch as read, and its faults."""
+        faults = list(_misshapen(batch))
+        table = _read_table(batch, faults, unique=False)
+        for column, (places, other) in self._places.items():
+            table.codes[column] = places.of(table.columns[column])
+            faults += _unknown(table, column, other)
+        return table, faults
+
+
+def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
     faults: list[Fault] = []
     notes: list[str] = []
     tables: dict[str, CheckedTable] = {}
-    rows = max(sum(table.data.num_rows for table in stored.tables.values()), 1)
-    for name, table in stored.tables.items():
-        progress.step(f"Checking {table.origin}", 0.4 + 0.3 * sum(map(len, tables.values())) / rows)
+    rows = max(sum(table.data.num_rows for table in stored.values()), 1)
+    for table_name, table in stored.items():
+        if "transactions" in stored:  # the others are checked in no time
+            progress.step(f"Checking {table.origin}", 0.4 + 0.3 * sum(map(len, tables.values())) / rows)
         if table.extra:
             notes.append(f"{table.origin}: extra columns are ignored: {', '.join(map(shown, table.extra))}.")
-        for row, text, why in table.misshapen:
-            faults.append(Fault(table.origin, row, "", text, why))
-        tables[name] = _read_table(table, faults)
+        faults += _misshapen(table)
+        tables[table_name] = _read_table(table, faults)
     for between in (_references, _closings, _company_tree, _quotes):
         faults.extend(between(tables))
-    if not faults:  # a fault elsewhere may be what makes a balance too large
+    if not faults and "transactions" in tables:  # a fault elsewhere may be what makes a balance too large
         faults.extend(balance_faults(tables))
     order = {table.stored.origin: i for i, table in enumerate(tables.values())}
     faults.sort(key=lambda f: (order[f.file], f.row))
-    return CheckedMart(stored.name, tables, faults, notes)
+    return CheckedMart(name, tables, faults, notes)
 
 
-def _read_table(stored: StoredTable, faults: list[Fault]) -> CheckedTable:
+def _misshapen(table: StoredTable) -> Iterator[Fault]:
+    return (Fault(table.origin, row, "", text, why) for row, text, why in table.misshapen)
+
+
+def _read_table(stored: StoredTable, faults: list[Fault], *, unique: bool = True) -> CheckedTable:
     table = CheckedTable(stored)
     for spec in stored.spec.columns:
         if spec.name not in stored.data.column_names:
@@ -62,8 +104,8 @@ def _read_table(stored: StoredTable, faults: list[Fault]) -> CheckedTable:
                 )
             array = pa.nulls(len(table), pa.list_(pa.string()) if spec.kind == "tags" else pa.large_string())
         else:
-            array = values.plain(stored.data.column(spec.name))
-        faults.extend(_read_column(table, spec, array))
+            array = columns.plain(stored.data.column(spec.name))
+        faults.extend(_read_column(table, spec if unique else replace(spec, unique=False), array))
     return table
 
 
@@ -79,9 +121,9 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
             tags = pa.array([[]] * len(table), pa.large_list(pa.large_string()))
         table.columns[spec.name] = tags
         return
-    array = array if spec.repeats else values.decoded(array)
+    array = array if spec.repeats else columns.decoded(array)
     of_numbers = spec.kind in ("amount", "positive")
-    blank = table.blank[spec.name] = values.blanks(array, of_numbers=of_numbers)
+    blank = table.blank[spec.name] = columns.blanks(array, of_numbers=of_numbers)
     if spec.required and spec.name in table.stored.data.column_names:
         yield from (
             table.fault(int(i), spec.name, "is blank, and a value is required") for i in np.flatnonzero(blank)
@@ -99,7 +141,7 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
         yield from _not_among(table, spec, text, blank)
     elif spec.kind == "currency":
         fits = pc.fill_null(pc.match_substring_regex(text, r"^[A-Z]{3}$"), True)
-        bad = ~values.to_bools(fits)
+        bad = ~columns.to_bools(fits)
         why = "is not an ISO 4217 code of three capital letters"
         yield from (table.fault(int(i), spec.name, why) for i in np.flatnonzero(bad & ~blank))
     if spec.unique and text is not None:
@@ -114,10 +156,10 @@ _READERS = {
 }
 
 
-def _text_or_nothing(array: pa.Array, blank: values.Bools) -> pa.Array | None:
+def _text_or_nothing(array: pa.Array, blank: columns.Bools) -> pa.Array | None:
     """Return a column as text, nulls where it is blank; None if its type is no text."""
     try:
-        text = values.as_text(array)
+        text = columns.as_text(array)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     if pa.types.is_dictionary(text.type) or text.null_count == blank.sum():
@@ -131,7 +173,7 @@ def _tags(array: pa.Array) -> pa.Array | None:
         if pa.types.is_nested(array.type):
             lists = array.cast(pa.large_list(pa.large_string()))
         else:
-            lists = pc.split_pattern(values.as_text(values.decoded(array)).cast(pa.large_string()), ";")
+            lists = pc.split_pattern(columns.as_text(columns.decoded(array)).cast(pa.large_string()), ";")
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     tags = pc.utf8_trim_whitespace(pc.list_flatten(lists))
@@ -143,8 +185,10 @@ def _tags(array: pa.Array) -> pa.Array | None:
     )
 
 
-def _not_among(table: CheckedTable, spec: MartColumn, text: pa.Array, blank: values.Bools) -> Iterator[Fault]:
-    codes = table.codes[spec.name] = values.positions(text, spec.choices)
+def _not_among(
+    table: CheckedTable, spec: MartColumn, text: pa.Array, blank: columns.Bools
+) -> Iterator[Fault]:
+    codes = table.codes[spec.name] = columns.positions(text, spec.choices)
     hints: dict[str, str] = {}  # a wrong value mostly comes many times, and looking for the nearest is slow
     for i in np.flatnonzero((codes < 0) & ~blank):
         given = text[int(i)].as_py()
@@ -154,15 +198,19 @@ def _not_among(table: CheckedTable, spec: MartColumn, text: pa.Array, blank: val
         yield table.fault(int(i), spec.name, f"is not a known {spec.name} ({hints[given]})")
 
 
-def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: values.Bools) -> Iterator[Fault]:
-    if len(text) == 0 or pc.all(pc.greater(text[1:], text[:-1]), skip_nulls=False, min_count=0).as_py():
-        return  # ids that rise are all different, and that is quickly seen
-    if len(pc.unique(text)) == len(text):
+def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: columns.Bools) -> Iterator[Fault]:
+    if rising(text) or len(pc.unique(text)) == len(text):
         return
     counts = pc.value_counts(text)
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    again = values.to_bools(pc.is_in(text, value_set=repeated)) & ~blank
+    again = columns.to_bools(pc.is_in(text, value_set=repeated)) & ~blank
     yield from (table.fault(int(i), column, "is there more than once") for i in np.flatnonzero(again))
+
+
+def rising(text: pa.Array) -> bool:
+    """Tell whether each id is greater than the one before: then all differ, and that is quickly seen."""
+    greater = pc.greater(text[1:], text[:-1])
+    return len(text) == 0 or bool(pc.all(greater, skip_nulls=False, min_count=0).as_py())
 
 
 def _references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
@@ -171,10 +219,14 @@ def _references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
         if table not in tables or other not in tables or key not in tables[other].stored.data.column_names:
             continue
         given = tables[table]
-        codes = given.codes[column] = values.positions(given.columns[column], tables[other].columns[key])
-        what = f"is not in {tables[other].stored.origin}"
-        unknown = np.flatnonzero((codes < 0) & ~given.blank[column])
-        yield from (given.fault(int(i), column, what) for i in unknown)
+        given.codes[column] = columns.positions(given.columns[column], tables[other].columns[key])
+        yield from _unknown(given, column, tables[other])
+
+
+def _unknown(table: CheckedTable, column: str, other: CheckedTable) -> Iterator[Fault]:
+    unknown = np.flatnonzero((table.codes[column] < 0) & ~table.blank[column])
+    what = f"is not in {other.stored.origin}"
+    yield from (table.fault(int(i), column, what) for i in unknown)
 
 
 def _closings(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:

@@ -56,7 +56,7 @@ def read_duckdb(path: Path, name: str) -> StoredMart:
     try:
         _refuse_other(path)
         with duckdb.connect(str(path), read_only=True, config=_CLOSED) as connection:
-            return StoredMart(name, _tables(connection, path))
+            return StoredMart.of(name, _tables(connection, path))
     except (OSError, UnicodeError, duckdb.Error, pa.ArrowException) as error:
         why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         why = why.replace(str(path.absolute()), path.name).replace(str(path), path.name)

@@ -8,6 +8,9 @@ takes as long as a small report (12 ms for 10 million rows; a report on all of t
 sum of 64-bit words, the one quick enough: it finds bytes that flipped and blocks that a crash left empty.
 
 The cache is bounded: the entries opened longest ago go first.
+
+An entry is written by a thread while its facts are already asked: a process that ends, or that opens the
+same source again, waits for it.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -40,6 +44,7 @@ _NAMES, _SEAL = "names.json", "seal.json"
 _BUILDING = ".building-"
 _ABANDONED = 3600  # seconds
 _VERIFIED: set[tuple[str, str]] = set()  # entries and their seals
+_STORING: dict[Path, threading.Thread] = {}
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,25 @@ class Entry:
 
 def load(key: str) -> Entry | None:
     """Return an entry, its arrays memory-mapped; None if it is not there, not whole, or lacks its listing."""
+    finish_storing()
+    return _load(_folder(key))
+
+
+def store(key: str, entry: Entry) -> None:
+    """Let a thread write an entry. A cache that cannot be written only costs time, so it is no error."""
     folder = _folder(key)
+    finish_storing()
+    _STORING[folder] = threading.Thread(target=_store, args=(folder, entry), name="custdyn facts")
+    _STORING[folder].start()
+
+
+def finish_storing() -> None:
+    """Wait until what this process stores is stored."""
+    while _STORING:
+        _STORING.popitem()[1].join()
+
+
+def _load(folder: Path) -> Entry | None:
     try:
         seal, sealed = _unsealed((folder / _SEAL).read_text(encoding="ascii"))
         if sealed["files"] != _files(folder):
@@ -64,7 +87,7 @@ def load(key: str) -> Entry | None:
             return None
         stored = json.loads(text)
         names = _names(stored["names"])
-        listing = _listings() / stored["listing"] if stored["listing"] else None
+        listing = _listings(folder.parents[1]) / stored["listing"] if stored["listing"] else None
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
     if listing and not listing.is_file():
@@ -76,9 +99,7 @@ def load(key: str) -> Entry | None:
     return Entry(Facts(**arrays, names=names), stored["warning"], listing)
 
 
-def store(key: str, entry: Entry) -> None:
-    """Write an entry. A cache that cannot be written only costs time, so it is no error."""
-    folder = _folder(key)
+def _store(folder: Path, entry: Entry) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
@@ -95,7 +116,7 @@ def store(key: str, entry: Entry) -> None:
         (aside / _NAMES).write_bytes(text)
         seal = {"files": _files(aside), "sums": _sums(arrays, text)}
         (aside / _SEAL).write_text(_sealed(seal), encoding="ascii")
-        if folder.exists() and load(key) is None:
+        if folder.exists() and _load(folder) is None:
             shutil.rmtree(folder.rename(aside.with_name(f"{aside.name}-damaged")), ignore_errors=True)
         aside.rename(folder)
     except OSError:
@@ -105,7 +126,7 @@ def store(key: str, entry: Entry) -> None:
 
 def store_listing(name: str, key: str, content: bytes) -> Path | None:
     """Write the list of what was set aside, whole or not at all; None if the cache cannot be written."""
-    place = _listings() / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:60]}-{key[:12]}.csv"
+    place = _listings(settings.load().cache) / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:60]}-{key[:12]}.csv"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=place.parent, prefix=_BUILDING, delete=False) as file:
@@ -121,8 +142,8 @@ def _folder(key: str) -> Path:
     return settings.load().cache / "facts" / f"v{FORMAT}-{key[:40]}"
 
 
-def _listings() -> Path:
-    return settings.load().cache / "quarantine"
+def _listings(cache: Path) -> Path:
+    return cache / "quarantine"
 
 
 def _sealed(content: Mapping[str, Any]) -> str:

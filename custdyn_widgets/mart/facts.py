@@ -9,16 +9,15 @@ rows, packages, companies and quotes.
 Clients are in order of currency, so that a run of them adds up without asking for the currency of each,
 then of type, company and owner, so that what a filter chooses mostly lies together.
 
-`FlowClass` tells what a row counts as: its kind together with what its sign means for it. The
-class, not the kind, is stored, so that a report never looks at an amount to decide what it is.
+A row's `FlowClass`, not its kind, is stored, so that a report never looks at an amount to decide what the
+row is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -26,47 +25,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from custdyn_widgets.mart.by_client import ByClient
+from custdyn_widgets.mart import progress
+from custdyn_widgets.mart.by_client import Times
 from custdyn_widgets.mart.checked import CheckedMart, CheckedTable
-from custdyn_widgets.mart.schema import KINDS
-from custdyn_widgets.mart.values import MICROS, Int64s, positions
+from custdyn_widgets.mart.checks import check_others
+from custdyn_widgets.mart.columns import Codes, positions
+from custdyn_widgets.mart.flow_class import Flows
+from custdyn_widgets.mart.ledger import Ledger, checked_ledger, package_ids, whole_ledger
+from custdyn_widgets.mart.stored import StoredMart
+from custdyn_widgets.mart.values import MICROS, Int64s
 
 NEVER = np.iinfo(np.int64).max
-_BLOCK = 2**18  # rows
-
-
-Times = npt.NDArray[np.uint32] | Int64s
-
-
-class FlowClass(IntEnum):
-    """What a ledger row counts as. `PAID` ones keep a client active."""
-
-    OTHER = 0
-    REFILL = 1
-    REFILL_NOT_COUNTED = 2
-    USAGE_PAID = 3
-    USAGE_NOT_PAID = 4
-    ACTIVATION_PAID = 5
-    ACTIVATION_FREE = 6
-    ACTIVATION_REVERSED = 7
-    RENEWAL_PAID = 8
-    RENEWAL_FREE = 9
-    RENEWAL_REVERSED = 10
-
-
-_C = FlowClass
-# By kind, the class of a negative, a zero and a positive amount.
-_CLASS_BY_KIND = {
-    "refill": (_C.REFILL_NOT_COUNTED, _C.REFILL_NOT_COUNTED, _C.REFILL),
-    "usage": (_C.USAGE_PAID, _C.USAGE_NOT_PAID, _C.USAGE_NOT_PAID),
-    "package_activation": (_C.ACTIVATION_PAID, _C.ACTIVATION_FREE, _C.ACTIVATION_REVERSED),
-    "package_renewal": (_C.RENEWAL_PAID, _C.RENEWAL_FREE, _C.RENEWAL_REVERSED),
-    "other": (_C.OTHER, _C.OTHER, _C.OTHER),
-}
-PAID = np.zeros(len(FlowClass), np.bool_)
-PAID[[_C.USAGE_PAID, _C.ACTIVATION_PAID, _C.RENEWAL_PAID]] = True
-PACKAGE_FEE = np.zeros(len(FlowClass), np.bool_)
-PACKAGE_FEE[_C.ACTIVATION_PAID :] = True
 
 
 @dataclass(frozen=True)
@@ -128,7 +97,7 @@ class Facts:
     time: Times
     running: Int64s
     paid_at: Times
-    flow: npt.NDArray[np.uint8]
+    flow: Flows
     package: npt.NDArray[np.int32]
     exists: Int64s
     closed: Int64s
@@ -153,7 +122,7 @@ class Facts:
 
 
 def build(mart: CheckedMart) -> Facts:
-    """Make the facts of a mart without faults.
+    """Make the facts of a mart that was read as a whole.
 
     Raises
     ------
@@ -161,80 +130,91 @@ def build(mart: CheckedMart) -> Facts:
         If the mart has faults.
     """
     mart.refuse_faults()
-    clients, ledger = mart.tables["clients"], mart.tables["transactions"]
-    packages, companies = _packages(mart.tables), _companies(mart.tables)
-    owners, owner = _named(clients, "owner_user")
-    currencies, currency = _named(clients, "currency")
-    company, client_type = positions(clients.columns["company"], companies), clients.codes["client_type"]
-    order = np.lexsort((owner, company, client_type, currency))
-    place = np.empty(len(order), np.int32)
-    place[order] = np.arange(len(order))
-    rows = ByClient(place[ledger.codes["client_id"]], ledger.columns["at"], len(clients))
-    seconds, amount, flow, package = rows.arrange(
-        ledger.columns["at"] // MICROS,
-        ledger.columns["amount"],
-        _flows(ledger),
-        positions(ledger.columns["package_id"], [p for p, _ in packages]),
-    )
-    time = _compact(seconds)
-    tags, tag_offset, tag = _tags(clients, order)
-    closed = np.where(clients.blank["closed_at"], NEVER, clients.columns["closed_at"] // MICROS)
+    ledger = mart.tables["transactions"]
+    clients = _Clients.of(mart.tables)
+    packages = _packages(mart.tables, package_ids(ledger))
+    ids = tuple(i for i, _ in packages)
+    return _facts(mart.tables, clients, whole_ledger(ledger, clients.place, ids))
+
+
+def build_in_pieces(stored: StoredMart) -> Facts | None:
+    """Make the facts of a mart while its ledger is read; None if it may have faults.
+
+    Raises
+    ------
+    SourceError
+        If the ledger cannot be read.
+    """
+    mart = check_others(stored)
+    if mart.faults:
+        return None
+    clients = _Clients.of(mart.tables)
+    packages = [i for i, _ in _packages(mart.tables, ())] if "packages" in mart.tables else None
+    ledger = checked_ledger(stored.ledger, mart.tables, clients.place, packages)
+    if ledger is None:
+        return None
+    progress.step("Putting the transactions of each client together", 0.8)
+    return _facts(mart.tables, clients, ledger)
+
+
+@dataclass(frozen=True)
+class _Clients:
+    """The order of clients: which row of their table comes next, and each row's place; codes by row."""
+
+    order: Int64s
+    place: Codes
+    client_type: Codes
+    currency: Codes
+    company: Codes
+    owner: Codes
+    currencies: tuple[str, ...]
+    companies: tuple[str, ...]
+    owners: tuple[str, ...]
+
+    @classmethod
+    def of(cls, tables: Mapping[str, CheckedTable]) -> _Clients:
+        table, companies = tables["clients"], _companies(tables)
+        owners, owner = _named(table, "owner_user")
+        currencies, currency = _named(table, "currency")
+        company, client_type = positions(table.columns["company"], companies), table.codes["client_type"]
+        order = np.lexsort((owner, company, client_type, currency))
+        place = np.empty(len(order), np.int32)
+        place[order] = np.arange(len(order))
+        return cls(order, place, client_type, currency, company, owner, currencies, companies, owners)
+
+
+def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger) -> Facts:
+    rows = ledger.runs.merged()
+    table, order = tables["clients"], clients.order
+    tags, tag_offset, tag = _tags(table, order)
+    closed = np.where(table.blank["closed_at"], NEVER, table.columns["closed_at"] // MICROS)
+    created = table.columns["created_at"] // MICROS
     return Facts(
         offset=rows.offset,
-        time=time,
-        running=np.cumsum(amount),
-        paid_at=_last_paid(time, flow, rows.offset),
-        flow=flow,
-        package=package,
-        exists=_exists_from((clients.columns["created_at"] // MICROS)[order], rows.offset, time),
+        time=rows.time,
+        running=np.cumsum(rows.amount, out=rows.amount),
+        paid_at=rows.paid_at,
+        flow=rows.flow,
+        package=rows.package,
+        exists=_exists_from(created[order], rows.offset, rows.time),
         closed=closed[order],
-        opening=clients.columns["opening_balance"][order],
-        client_type=client_type[order],
-        currency=currency[order],
-        company=company[order],
-        owner=owner[order],
+        opening=table.columns["opening_balance"][order],
+        client_type=clients.client_type[order],
+        currency=clients.currency[order],
+        company=clients.company[order],
+        owner=clients.owner[order],
         tag_offset=tag_offset,
         tag=tag,
         names=Names(
-            currencies,
-            companies,
-            owners,
+            clients.currencies,
+            clients.companies,
+            clients.owners,
             tags,
-            packages,
-            _parents(mart.tables),
-            *_rates(mart.tables.get("rates")),
+            _packages(tables, ledger.packages),
+            _parents(tables),
+            *_rates(tables.get("rates")),
         ),
     )
-
-
-def _compact(seconds: Int64s) -> Times:
-    """Return times in half the memory where that holds them; 0 is left for "never"."""
-    fits = seconds.min(initial=1) >= 1 and seconds.max(initial=1) < 2**32
-    return seconds.astype(np.uint32) if fits else seconds
-
-
-def _last_paid(time: Times, flow: npt.NDArray[np.uint8], offset: Int64s) -> Times:
-    """Return, for each row, when its client's last paid use up to it was."""
-    never = np.iinfo(time.dtype).min
-    out = np.empty_like(time)
-    low = 0
-    while low < len(offset) - 1:  # whole clients, so many at a time that they stay in a processor's cache
-        high = max(low + 1, int(np.searchsorted(offset, offset[low] + _BLOCK, "right")) - 1)
-        begin, end = int(offset[low]), int(offset[high])
-        paid = np.where(PAID[flow[begin:end]], np.arange(begin, end), -1)
-        last = np.maximum.accumulate(paid)
-        of_client = last >= np.repeat(offset[low:high], np.diff(offset[low : high + 1]))
-        out[begin:end] = np.where(of_client, time[last], never)
-        low = high
-    return out
-
-
-def _flows(ledger: CheckedTable) -> npt.NDArray[np.uint8]:
-    by_kind = np.array([_CLASS_BY_KIND[kind] for kind in KINDS], np.uint8)
-    flows: npt.NDArray[np.uint8] = by_kind.ravel()[
-        ledger.codes["kind"] * 3 + 1 + np.sign(ledger.columns["amount"])
-    ]
-    return flows
 
 
 def _exists_from(created: Int64s, offset: Int64s, time: Times) -> Int64s:
@@ -266,11 +246,10 @@ def _tags(
     )
 
 
-def _packages(tables: Mapping[str, CheckedTable]) -> tuple[tuple[str, str], ...]:
-    """Return id and name of each package; without the table, the ids of the ledger name themselves."""
+def _packages(tables: Mapping[str, CheckedTable], named: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return id and name of each package; without the table, those that the ledger names are their names."""
     if "packages" not in tables:
-        ids = pc.unique(tables["transactions"].columns["package_id"]).to_pylist()
-        return tuple((i, i) for i in sorted(i for i in ids if i and not i.isspace()))
+        return tuple((i, i) for i in named)
     table = tables["packages"]
     ids, names = table.columns["package_id"].to_pylist(), table.columns["name"].to_pylist()
     return tuple(sorted((i, n or i) for i, n in zip(ids, names, strict=True)))

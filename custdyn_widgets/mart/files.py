@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet
 
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart import progress
 from custdyn_widgets.mart.csv_files import read_csv
 from custdyn_widgets.mart.duckdb_file import is_duckdb, read_duckdb, write_ahead_log
+from custdyn_widgets.mart.parquet_files import parquet_ledger, read_parquet
 from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
-from custdyn_widgets.mart.stored import StoredMart, StoredTable, refuse_doubled
+from custdyn_widgets.mart.stored import StoredMart, StoredTable, refuse_doubled, unreadable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,20 +105,25 @@ def read_mart(path: Path) -> StoredMart:
 
 
 def read_folder(folder: Path) -> StoredMart:
-    """Read the tables of a folder of CSV or Parquet files."""
+    """Read the tables of a folder of CSV or Parquet files; a ledger of Parquet when it is asked for."""
     files = _looked_at(folder)
     size = max(sum(status.st_size for _, status in files.values()), 1)
     tables: dict[str, StoredTable] = {}
+    ledger = None
     for name, (path, _) in files.items():
         done = sum(files[table][1].st_size for table in tables)
+        if name == "transactions" and path.suffix == ".parquet":
+            ledger = parquet_ledger(path, TABLES[name])
+            continue
         progress.step(f"Reading {path.name}", 0.4 * done / size)
-        read = read_csv if path.suffix == ".csv" else _read_parquet
+        read = read_csv if path.suffix == ".csv" else read_parquet
         try:
             tables[name] = read(path, TABLES[name])
-        except (OSError, pa.ArrowException, csv.Error) as error:
-            why = getattr(error, "strerror", None) or error
-            raise SourceError(f"{path.name} cannot be read: {why}", field="source") from error
-    return StoredMart(source_name(folder), tables)
+        except (OSError, csv.Error, pa.ArrowException) as error:
+            raise unreadable(path, error) from error
+    if ledger is None:
+        return StoredMart.of(source_name(folder), tables)
+    return StoredMart(source_name(folder), tables, ledger)
 
 
 def source_name(path: Path) -> str:
@@ -134,7 +139,7 @@ def from_frames(frames: Mapping[str, pd.DataFrame]) -> StoredMart:
     for name, spec in TABLES.items():
         if spec.required and name not in frames:
             raise SourceError(f"The DataFrames lack the table {name!r}.", field="source")
-    return StoredMart(
+    return StoredMart.of(
         "DataFrames", {name: _from_frame(frame, TABLES[name]) for name, frame in frames.items()}
     )
 
@@ -204,20 +209,3 @@ def _value_text(value: object) -> str | None:
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value).encode("utf-8", "backslashreplace").decode()
-
-
-def _read_parquet(path: Path, spec: MartTable) -> StoredTable:
-    file_of_path = pa.OSFile(os.fsencode(path))  # a path need not be UTF-8
-    names = pa.parquet.read_schema(file_of_path).names
-    repeating = [name for name in spec.repeating if name in names]
-    with pa.parquet.ParquetFile(file_of_path, read_dictionary=repeating) as file:
-        refuse_doubled(names, spec, path.name)
-        known = [name for name in spec.column_names if name in names]
-        data = file.read(columns=known, use_threads=True)
-    for name in known:
-        try:
-            data.column(name).validate(full=True)  # text need not be UTF-8: who wrote it may not have looked
-        except pa.ArrowInvalid as error:
-            raise SourceError(f"{path.name}, column {name}: {error}", field=name) from error
-    extra = tuple(name for name in names if name not in spec.column_names)
-    return StoredTable(spec, path.name, data, extra)

@@ -21,7 +21,8 @@ import numpy as np
 from custdyn_widgets.mart.balances import balance_faults
 from custdyn_widgets.mart.checked import CheckedMart, CheckedTable, Fault, stored_text
 from custdyn_widgets.mart.checks import REFERENCES
-from custdyn_widgets.mart.values import MICROS, Bools, Codes, Int64s, positions
+from custdyn_widgets.mart.columns import Bools, Codes, positions
+from custdyn_widgets.mart.values import MICROS, Int64s
 
 _HEADINGS = ("file", "row", "column", "value", "why", "whole row")
 _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)

@@ -11,7 +11,7 @@ allowed is for the caller, who has `blanks`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,9 +21,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from custdyn_widgets.mart.columns import Bools, is_text
+
 Int64s = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-Codes = npt.NDArray[np.int32]
 Faults = dict[int, str]
 
 MICROS = 1_000_000
@@ -35,7 +35,6 @@ _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _PLAIN_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
 _LONGEST = 64  # characters of an amount that Arrow may read: beyond 127 digits it gives wrong numbers
-_LARGE = 2**31  # bytes: more do not go into one array of plain strings
 _EXACT_FLOAT = 2.0**32  # below it doubles lie closer together than decimals of 6 places
 
 NOT_A_TIME = "is not an ISO 8601 time"
@@ -45,103 +44,6 @@ EXPONENT = "has an exponent; amounts are plain decimals"
 TOO_PRECISE = "has more than 6 places"
 TOO_LARGE = "is too large: amounts go up to 9 223 372 036 854.775807"
 NOT_A_NUMBER = "is not a number"
-
-
-def plain(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column as one array, without an encoding around it; a dictionary of text stays one."""
-    kind = column.type
-    if isinstance(kind, pa.BaseExtensionType):
-        if kind.extension_name == "arrow.uuid":
-            return pa.array([v and str(v) for v in column.to_pylist()], pa.large_string())
-        return plain(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
-    if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
-        return plain(column.cast(kind.value_type))
-    if pa.types.is_dictionary(kind):
-        return column.unify_dictionaries().combine_chunks()
-    if pa.types.is_run_end_encoded(kind):
-        return plain(pc.run_end_decode(column))
-    if pa.types.is_string_view(kind) or (pa.types.is_string(kind) and column.nbytes >= _LARGE):
-        column = column.cast(pa.large_string())
-    return column.combine_chunks()
-
-
-def decoded(column: pa.Array) -> pa.Array:
-    """Return a dictionary's values, one for each row; any other column as it is."""
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-
-
-def as_text(column: pa.Array) -> pa.Array:
-    """Return a column as text, whole numbers as their digits; a blank may be null or empty."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return column
-    if pa.types.is_floating(kind):
-        # An integer column with gaps arrives from pandas as floats: 10.0 is the id 10.
-        column = pc.if_else(pc.is_nan(column), None, column)
-        if _all_whole(column):
-            column = column.cast(pa.int64())
-    elif pa.types.is_decimal(kind) and kind.scale > 0 and _all_whole(column):
-        column = column.cast(pa.decimal256(76, 0))
-    return column if _is_text(column.type) else column.cast(pa.large_string())
-
-
-def _all_whole(column: pa.Array) -> bool:
-    return pc.all(pc.equal(pc.floor(column), column), min_count=0).as_py() is not False
-
-
-def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
-    """Return which values are null, empty or only blanks.
-
-    A NaN is a blank where text is meant, because an id with gaps may be stored as a float; in a column
-    `of_numbers` it is a number that is none. (What pandas takes as missing is null before it comes here.)
-    """
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _of_rows(column, blanks(column.dictionary), True)
-    missing = to_bools(pc.is_null(column, nan_is_null=pa.types.is_floating(kind) and not of_numbers))
-    if _is_text(kind) and len(column):
-        begins = _first_bytes(column)
-        # Only what begins with a blank, or with a byte beyond ASCII, can be all blanks: few rows, if any.
-        doubtful = np.flatnonzero((begins <= ord(" ")) | (begins >= 0x80))
-        inked = pc.fill_null(pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S"), False)
-        missing[doubtful] |= ~to_bools(inked)
-    return missing
-
-
-def to_bools(column: pa.Array) -> Bools:
-    """Return a boolean array without nulls as NumPy holds it, writable."""
-    return np.array(column.to_numpy(zero_copy_only=False), dtype=np.bool_)
-
-
-def _first_bytes(column: pa.Array) -> npt.NDArray[np.uint8]:
-    """Return the first byte of each text, 0 where there is none."""
-    width = np.int64 if pa.types.is_large_string(column.type) else np.int32
-    _, offsets, data = column.buffers()
-    starts = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
-    if data is None or not data.size:
-        return np.zeros(len(column), np.uint8)
-    content = np.frombuffer(data, np.uint8)
-    first: npt.NDArray[np.uint8] = content[np.minimum(starts[:-1], len(content) - 1)]
-    first[starts[1:] == starts[:-1]] = 0
-    return first
-
-
-def positions(text: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
-    """Return where each text stands among the known ones, -1 for nowhere."""
-    if pa.types.is_dictionary(text.type):
-        return _of_rows(text, positions(text.dictionary, known), -1)
-    known = decoded(known) if isinstance(known, pa.Array) else pa.array(known, pa.large_string())
-    found = pc.index_in(text, value_set=known.cast(text.type))
-    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
-
-
-def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: object) -> npt.NDArray[Any]:
-    """Return, for each row, what belongs to its value in the dictionary, or to none."""
-    with_null = np.append(of_values, np.asarray([of_null], of_values.dtype))
-    found: npt.NDArray[Any] = with_null[
-        pc.fill_null(column.indices, len(of_values)).to_numpy(zero_copy_only=False)
-    ]
-    return found
 
 
 def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
@@ -154,7 +56,7 @@ def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
         column, kind = column.cast(pa.timestamp("s")), pa.timestamp("s")
     if pa.types.is_timestamp(kind):  # stored as whole units since 1970 in UTC, whatever zone it is shown in
         return _in_micros(_filled(column), kind.unit)
-    if not _is_text(kind):
+    if not is_text(kind):
         return _wrong_type(column, blank, NOT_A_TIME)
     micros, faults = _by_slices(column, blank, _arrow_times, _one_time)
     micros, outside = _in_micros(micros, "us")
@@ -180,7 +82,7 @@ def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
         return _float_amounts(column, blank)
     if pa.types.is_integer(kind):
         column = column.cast(pa.decimal128(38, 0) if kind != pa.uint64() else pa.decimal128(20, 0))
-    elif not (_is_text(kind) or pa.types.is_decimal(kind)):
+    elif not (is_text(kind) or pa.types.is_decimal(kind)):
         return _wrong_type(column, blank, NOT_AN_AMOUNT)
     return _by_slices(column, blank, _arrow_amounts, _one_amount)
 
@@ -218,10 +120,6 @@ def _exact(value: object) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
 def _wrong_type(column: pa.Array, blank: Bools, why: str) -> tuple[Int64s, Faults]:
     """Return zeros and a fault for every value: the column's type holds no value of this kind."""
     return np.zeros(len(column), np.int64), {int(i): why for i in np.flatnonzero(~blank)}
@@ -230,7 +128,8 @@ def _wrong_type(column: pa.Array, blank: Bools, why: str) -> tuple[Int64s, Fault
 def _filled(column: pa.Array) -> Int64s:
     """Return a timestamp or integer array as int64, nulls as 0."""
     integers = column.cast(pa.int64()) if not pa.types.is_int64(column.type) else column
-    return np.asarray(pc.fill_null(integers, 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    integers = pc.fill_null(integers, 0) if integers.null_count else integers
+    return np.asarray(integers.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _by_slices(
@@ -279,7 +178,7 @@ def _one_time(value: str) -> int | str:
 
 
 def _arrow_amounts(column: pa.Array) -> Int64s:
-    if _is_text(column.type) and (
+    if is_text(column.type) and (
         pc.any(pc.match_substring(column, "e", ignore_case=True)).as_py()
         or (pc.max(pc.binary_length(column)).as_py() or 0) > _LONGEST
     ):

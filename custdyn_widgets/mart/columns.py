@@ -1,0 +1,147 @@
+"""Columns as Arrow holds them: as one array, as text, their blanks, and where texts stand among others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Bools = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int32]
+
+_LARGE = 2**31  # bytes: more do not go into one array of plain strings
+
+
+def plain(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array, without an encoding around it; a dictionary of text stays one."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        if kind.extension_name == "arrow.uuid":
+            return pa.array([v and str(v) for v in column.to_pylist()], pa.large_string())
+        return plain(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
+    if pa.types.is_dictionary(kind) and not is_text(kind.value_type):
+        return plain(column.cast(kind.value_type))
+    if pa.types.is_dictionary(kind):
+        return _one_chunk(column.unify_dictionaries())
+    if pa.types.is_run_end_encoded(kind):
+        return plain(pc.run_end_decode(column))
+    if pa.types.is_string_view(kind) or (pa.types.is_string(kind) and column.nbytes >= _LARGE):
+        column = column.cast(pa.large_string())
+    return _one_chunk(column)
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def decoded(column: pa.Array) -> pa.Array:
+    """Return a dictionary's values, one for each row; any other column as it is."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def as_text(column: pa.Array) -> pa.Array:
+    """Return a column as text, whole numbers as their digits; a blank may be null or empty."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return column
+    if pa.types.is_floating(kind):
+        # An integer column with gaps arrives from pandas as floats: 10.0 is the id 10.
+        column = pc.if_else(pc.is_nan(column), None, column)
+        if _all_whole(column):
+            column = column.cast(pa.int64())
+    elif pa.types.is_decimal(kind) and kind.scale > 0 and _all_whole(column):
+        column = column.cast(pa.decimal256(76, 0))
+    return column if is_text(column.type) else column.cast(pa.large_string())
+
+
+def _all_whole(column: pa.Array) -> bool:
+    return pc.all(pc.equal(pc.floor(column), column), min_count=0).as_py() is not False
+
+
+def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
+    """Return which values are null, empty or only blanks.
+
+    A NaN is a blank where text is meant, because an id with gaps may be stored as a float; in a column
+    `of_numbers` it is a number that is none. (What pandas takes as missing is null before it comes here.)
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind) and (of_values := blanks(column.dictionary)).any():
+        return _of_rows(column, of_values, True)
+    nan_is_null = pa.types.is_floating(kind) and not of_numbers
+    if column.null_count or nan_is_null:
+        missing = to_bools(pc.is_null(column, nan_is_null=nan_is_null))
+    else:
+        missing = np.zeros(len(column), np.bool_)
+    if is_text(kind) and len(column):
+        begins = _first_bytes(column)
+        # Only what begins with a blank, or with a byte beyond ASCII, can be all blanks: few rows, if any.
+        doubtful = np.flatnonzero((begins <= ord(" ")) | (begins >= 0x80))
+        inked = pc.fill_null(pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S"), False)
+        missing[doubtful] |= ~to_bools(inked)
+    return missing
+
+
+def to_bools(column: pa.Array) -> Bools:
+    """Return a boolean array without nulls as NumPy holds it, writable."""
+    return np.array(column.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _first_bytes(column: pa.Array) -> npt.NDArray[np.uint8]:
+    """Return the first byte of each text, 0 where there is none."""
+    width = np.int64 if pa.types.is_large_string(column.type) else np.int32
+    _, offsets, data = column.buffers()
+    starts = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
+    if data is None or not data.size:
+        return np.zeros(len(column), np.uint8)
+    content = np.frombuffer(data, np.uint8)
+    first: npt.NDArray[np.uint8] = content[np.minimum(starts[:-1], len(content) - 1)]
+    first[starts[1:] == starts[:-1]] = 0
+    return first
+
+
+def positions(text: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
+    """Return where each text stands among the known ones, -1 for nowhere."""
+    if pa.types.is_dictionary(text.type):
+        return _of_rows(text, positions(text.dictionary, known), -1)
+    known = decoded(known) if isinstance(known, pa.Array) else pa.array(known, pa.large_string())
+    found = pc.index_in(text, value_set=known.cast(text.type))
+    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
+
+
+class Places:
+    """Where texts stand among known ones, for one batch after the other.
+
+    It remembers the last dictionary, because batches of one group of rows have the same.
+    """
+
+    def __init__(self, known: pa.Array | Sequence[str]) -> None:
+        self._known = known
+        self._last: pa.Array | None = None
+        self._codes: Codes = np.empty(0, np.int32)
+
+    def of(self, text: pa.Array) -> Codes:
+        """Return the place of each text, -1 for nowhere."""
+        if not pa.types.is_dictionary(text.type):
+            return positions(text, self._known)
+        if self._last is None or not text.dictionary.equals(self._last):
+            self._last, self._codes = text.dictionary, positions(text.dictionary, self._known)
+        return _of_rows(text, self._codes, -1)
+
+
+def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: object) -> npt.NDArray[Any]:
+    """Return, for each row, what belongs to its value in the dictionary, or to none."""
+    rows = column.indices
+    if rows.null_count:
+        of_values = np.append(of_values, np.asarray([of_null], of_values.dtype))
+        rows = pc.fill_null(rows, len(of_values) - 1)
+    found: npt.NDArray[Any] = of_values[rows.to_numpy(zero_copy_only=False)]
+    return found
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether a type is that of plain text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

@@ -1,0 +1,209 @@
+"""The ledger, checked and brought in order of client piece by piece, on all cores.
+
+Most ledgers have no fault, and then nothing needs to be held but what the facts need. So each piece is
+read, checked and made a `Run`, and what was read is given back; at the first doubt all of this is given up,
+and whoever asked reads the mart as a whole, which finds every fault and names it.
+
+Both ways check with the same functions. What no piece can tell alone is found here: whether ids are unique
+(they are if each is greater than the one before; else they are compared as a whole), and whether a balance
+might leave an int64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from custdyn_widgets.mart import columns, progress
+from custdyn_widgets.mart.balances import might_leave
+from custdyn_widgets.mart.by_client import Rows, Runs, Times, fits, threads
+from custdyn_widgets.mart.checked import CheckedTable
+from custdyn_widgets.mart.checks import BatchCheck, rising
+from custdyn_widgets.mart.columns import Codes, positions
+from custdyn_widgets.mart.flow_class import flow_classes
+from custdyn_widgets.mart.stored import Piece, StoredLedger
+from custdyn_widgets.mart.values import MICROS
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A whole ledger by client, and the ids that its package codes count, in order."""
+
+    runs: Runs
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What is known of a batch without faults.
+
+    Attributes
+    ----------
+    rows
+        Which rows of the ledger it is.
+    packages
+        The ids that its package codes count.
+    ids
+        The first and the last transaction's.
+    rises
+        Whether each id is greater than the one before.
+    largest
+        The size of the largest amount.
+    """
+
+    rows: slice
+    packages: tuple[str, ...]
+    ids: tuple[str, ...]
+    rises: bool
+    largest: int
+
+
+def package_ids(ledger: CheckedTable) -> tuple[str, ...]:
+    """Return the packages that a ledger names, in order."""
+    ids = pc.unique(ledger.columns["package_id"]).to_pylist()
+    return tuple(sorted(i for i in ids if i and not i.isspace()))
+
+
+def whole_ledger(table: CheckedTable, place: Codes, packages: Sequence[str]) -> Ledger:
+    """Return a ledger without faults that was read as a whole.
+
+    Parameters
+    ----------
+    table
+        The ledger.
+    place
+        For each row of the table of clients, the client's place in the order.
+    packages
+        The ids that package codes count.
+    """
+    seconds = table.columns["at"] // MICROS
+    kind = np.uint32 if fits(seconds).all() else np.int64
+    runs = Runs(len(table), len(place), kind)
+    runs.put(0, _rows(table, seconds.astype(kind), place, packages))
+    return Ledger(runs, tuple(packages))
+
+
+def _rows(table: CheckedTable, seconds: Times, place: Codes, packages: Sequence[str]) -> Rows:
+    amount = table.columns["amount"]
+    return Rows(
+        place.take(table.codes["client_id"]),
+        seconds,
+        amount,
+        flow_classes(table.codes["kind"], amount),
+        positions(table.columns["package_id"], packages),
+    )
+
+
+def checked_ledger(
+    stored: StoredLedger, others: Mapping[str, CheckedTable], place: Codes, packages: Sequence[str] | None
+) -> Ledger | None:
+    """Read, check and sort a ledger piece by piece.
+
+    Parameters
+    ----------
+    stored
+        The ledger as stored.
+    others
+        The other tables, without faults.
+    place, packages
+        As for `whole_ledger`; None for the packages that the ledger names.
+
+    Returns
+    -------
+    None where anything may be wrong, or where a time needs more than 32 bits.
+
+    Raises
+    ------
+    SourceError
+        If the ledger cannot be read.
+    """
+    progress.step("Reading and checking the transactions", 0.4)
+    work = _Work(stored, Runs(stored.count, len(place), np.uint32), others, place, packages)
+    found: list[_Batch] = []
+    for done, batches in enumerate(_each(work.piece, stored.pieces), start=1):
+        if batches is None:
+            return None
+        found += batches
+        progress.step("Reading and checking the transactions", 0.4 + 0.3 * done / len(stored.pieces))
+    pa.default_memory_pool().release_unused()
+    if not found or not _all_different(stored, found) or work.balances_might_leave(found):
+        return None
+    return Ledger(work.runs, _one_coding(work.runs.rows.package, found))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What threads do with the pieces of a ledger; parameters as for `checked_ledger`."""
+
+    stored: StoredLedger
+    runs: Runs
+    others: Mapping[str, CheckedTable]
+    place: Codes
+    packages: Sequence[str] | None
+
+    def piece(self, piece: Piece) -> list[_Batch] | None:
+        """Put a piece's rows among the runs; None if a batch has a fault or an odd time."""
+        check, found = BatchCheck(self.others), []
+        for stored in piece():
+            table, faults = check.read(stored)
+            seconds = table.columns["at"] // MICROS
+            if faults or not fits(seconds).all():
+                return None
+            packages = package_ids(table) if self.packages is None else self.packages
+            first = stored.first_row - self.stored.first_row
+            self.runs.put(first, _rows(table, seconds.astype(np.uint32), self.place, packages))
+            found.append(_batch(table, slice(first, first + len(table)), tuple(packages)))
+        return found
+
+    def balances_might_leave(self, batches: Sequence[_Batch]) -> bool:
+        """Tell whether a balance might leave an int64."""
+        counts = np.bincount(self.runs.rows.client, minlength=len(self.place))
+        opening = self.others["clients"].columns["opening_balance"]
+        return might_leave(counts[self.place], max(batch.largest for batch in batches), opening)
+
+
+def _batch(table: CheckedTable, rows: slice, packages: tuple[str, ...]) -> _Batch:
+    ids, amount = table.columns["transaction_id"], table.columns["amount"]
+    largest = max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
+    ends = (ids[0].as_py(), ids[-1].as_py()) if len(ids) else ()
+    return _Batch(rows, packages, ends, rising(ids), largest)
+
+
+def _each(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Iterator[T]:
+    """Yield what is made of the pieces, in their order, each by a thread."""
+    with ThreadPoolExecutor(threads()) as pool:
+        futures = [pool.submit(work, piece) for piece in pieces]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:  # also if nobody wants the rest
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _all_different(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
+    """Tell whether no two transactions have the same id."""
+    ends = [batch.ids for batch in batches if batch.ids]
+    if all(one[1] < other[0] for one, other in pairwise(ends)) and all(batch.rises for batch in batches):
+        return True
+    progress.step("Comparing the transactions' ids", 0.7)
+    ids = columns.as_text(columns.decoded(columns.plain(stored.whole(("transaction_id",)).data.column(0))))
+    return len(pc.unique(ids)) == len(ids)
+
+
+def _one_coding(codes: Codes, batches: Sequence[_Batch]) -> tuple[str, ...]:
+    """Let the package codes of all batches count the same ids; return these."""
+    packages = tuple(sorted(set().union(*(batch.packages for batch in batches))))
+    for batch in batches:
+        if batch.packages != packages:
+            places = positions(pa.array(batch.packages, pa.large_string()), packages)
+            codes[batch.rows] = np.append(places, np.int32(-1))[codes[batch.rows]]
+    return packages

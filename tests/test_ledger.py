@@ -1,0 +1,196 @@
+"""The ledger read in pieces and batches gives what reading it as a whole gives, and finds the same faults."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custdyn_widgets.errors import MartError
+from custdyn_widgets.mart import by_client, cache, entries, facts, parquet_files, stored
+from custdyn_widgets.mart.by_client import Rows, Runs
+from custdyn_widgets.mart.checks import check
+from custdyn_widgets.mart.facts import Facts
+from custdyn_widgets.mart.files import read_mart
+from custdyn_widgets.mart.flow_class import PAID
+
+CLIENTS = pa.table(
+    {
+        "client_id": ["c1", "c2", "c3"],
+        "client_type": ["client", "reseller", "client"],
+        "currency": ["USD", "EUR", "USD"],
+        "created_at": ["2021-01-01", "2021-01-01", "2021-01-01"],
+    }
+)
+KINDS = ["refill", "usage", "package_renewal", "other"]
+
+
+def ledger(rows: int, **columns: list[object]) -> pa.Table:
+    """Return a ledger of three clients, a row a minute, with some columns replaced."""
+    index = range(rows)
+    plain: dict[str, list[object]] = {
+        "transaction_id": [f"t{i:03}" for i in index],
+        "client_id": [f"c{i % 3 + 1}" for i in index],
+        "at": [f"2021-02-01 {i // 60:02}:{i % 60:02}:00" for i in index],
+        "kind": [KINDS[i % 4] for i in index],
+        "amount": [f"{i - rows // 2}.5" for i in index],
+        "package_id": [f"p{i % 5}" if KINDS[i % 4] == "package_renewal" else None for i in index],
+    }
+    return pa.table({**plain, **columns})
+
+
+@pytest.fixture
+def mart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a mart; its ledger is read in pieces of 8 rows and batches of 3."""
+    monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(parquet_files, "_PIECE", 8)
+    for module in (parquet_files, stored):
+        monkeypatch.setattr(module, "BATCH", 3)
+    monkeypatch.setattr(by_client, "_BLOCK", 5)
+    folder = tmp_path / "mart"
+    folder.mkdir()
+    pq.write_table(CLIENTS, folder / "clients.parquet")
+    return folder
+
+
+def written(folder: Path, table: pa.Table) -> Path:
+    pq.write_table(table, folder / "transactions.parquet", row_group_size=4)
+    return folder
+
+
+def same(one: Facts, other: Facts) -> None:
+    assert one.names == other.names
+    for name in entries.ARRAYS:
+        left, right = getattr(one, name), getattr(other, name)
+        assert left.dtype == right.dtype, name
+        assert left.tolist() == right.tolist(), name
+
+
+def both_ways(folder: Path) -> Facts:
+    """Return facts built in pieces, after comparing them with facts built from the whole."""
+    built = facts.build_in_pieces(read_mart(folder))
+    assert built is not None
+    same(built, facts.build(check(read_mart(folder))))
+    return built
+
+
+def test_a_piece_is_some_groups_of_rows_and_each_batch_tells_its_first_row(mart: Path) -> None:
+    pieces = read_mart(written(mart, ledger(21))).ledger.pieces
+    found = [[range(b.first_row, b.first_row + b.data.num_rows) for b in piece()] for piece in pieces]
+    assert [[*chain(*batches)] for batches in found] == [[*range(1, 9)], [*range(9, 17)], [*range(17, 22)]]
+    assert {len(batch) for batches in found for batch in batches} <= {1, 2, 3}
+
+
+def test_pieces_and_whole_give_the_same_facts(mart: Path) -> None:
+    built = both_ways(written(mart, ledger(40)))
+    assert built.offset.tolist() == [0, 13, 27, 40]  # by currency and type: c2, c1, c3
+    written_amounts = [Decimal(text) * 1_000_000 for text in ledger(40).column("amount").to_pylist()]
+    assert sorted(built.amount.tolist()) == sorted(written_amounts)
+
+
+def test_packages_without_a_table_are_those_of_all_batches(mart: Path) -> None:
+    built = both_ways(written(mart, ledger(40)))
+    assert [i for i, _ in built.names.packages] == ["p0", "p1", "p2", "p3", "p4"]
+    packed = built.package[built.package >= 0]
+    assert np.bincount(packed).tolist() == [2, 2, 2, 2, 2]
+
+
+def test_a_ledger_in_any_order_is_sorted_by_time(mart: Path) -> None:
+    table = ledger(40)
+    mixed = table.take(np.random.default_rng(7).permutation(40))
+    built = both_ways(written(mart, mixed))
+    same(built, both_ways(written(mart, table)))
+
+
+def test_ids_that_do_not_rise_are_no_doubt(mart: Path) -> None:
+    both_ways(written(mart, ledger(12, transaction_id=[f"t{(i * 5) % 12}" for i in range(12)])))
+
+
+@pytest.mark.parametrize("again", [1, 11])
+def test_an_id_that_is_there_again_in_another_piece_is_found(mart: Path, again: int) -> None:
+    ids = [f"t{i:03}" for i in range(12)]
+    ids[again] = "t000"
+    folder = written(mart, ledger(12, transaction_id=list(ids)))
+    assert facts.build_in_pieces(read_mart(folder)) is None
+    with pytest.raises(
+        MartError, match=rf"row 1, .*\n.*row {again + 1}, transaction_id: 't000' is there more"
+    ):
+        cache.open_mart(folder)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "why"),
+    [
+        ("client_id", "c9", "is not in clients.parquet"),
+        ("kind", "gift", "is not a known kind"),
+        ("amount", "1.2345678", "has more than 6 places"),
+        ("at", "yesterday", "is not an ISO 8601 time"),
+    ],
+)
+def test_a_fault_in_the_last_piece_is_named_by_its_row(mart: Path, column: str, value: str, why: str) -> None:
+    values: list[object] = ledger(21).column(column).to_pylist()
+    values[19] = value
+    with pytest.raises(MartError, match=f"row 20, {column}: '{value}' {why}"):
+        cache.open_mart(written(mart, ledger(21, **{column: values})))
+
+
+@pytest.mark.parametrize("at", ["1969-12-31 23:59:59", "1970-01-01 00:00:00", "2106-02-07 06:28:16"])
+def test_times_that_need_more_than_32_bits_are_held_in_64(mart: Path, at: str) -> None:
+    folder = written(mart, ledger(9, at=[at] * 9))
+    assert facts.build_in_pieces(read_mart(folder)) is None
+    built = cache.open_mart(folder).facts
+    assert built.time.dtype == built.paid_at.dtype == np.int64
+    assert len(set(built.time.tolist())) == 1
+
+
+def test_a_balance_that_might_leave_an_int64_is_looked_at_as_a_whole(mart: Path) -> None:
+    large = ["5000000000000", "-5000000000000", "1"] * 3
+    folder = written(mart, ledger(9, client_id=["c1"] * 9, amount=list(large)))
+    assert facts.build_in_pieces(read_mart(folder)) is None
+    assert cache.open_mart(folder).facts.running[-1] == 3_000_000
+
+
+def test_a_ledger_without_rows_has_facts(mart: Path) -> None:
+    opened = cache.open_mart(written(mart, ledger(9).slice(0, 0)))
+    assert len(opened.facts.time) == 0
+
+
+@given(
+    data=st.data(),
+    client_count=st.sampled_from([1, 3, 40, 70_000]),
+    block=st.sampled_from([1, 7, 1000]),
+)
+def test_runs_merged_are_in_order_of_client_and_time(
+    data: st.DataObject, client_count: int, block: int
+) -> None:
+    sizes = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=5))
+    draw = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    size, in_order = sum(sizes), data.draw(st.booleans())
+    client = draw.integers(0, client_count, size).astype(np.int32)
+    time = draw.integers(1, 50, size).astype(np.uint32)
+    time = np.sort(time) if in_order else time
+    flow = draw.integers(0, 11, size).astype(np.uint8)
+    rows = Rows(client, time, np.arange(size), flow, client % 3)
+    runs, first = Runs(size, client_count, np.uint32), 0
+    for count in sizes:
+        runs.put(first, rows.part(first, first + count))
+        first += count
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(by_client, "_BLOCK", block)
+        merged = runs.merged()
+    order = np.lexsort((np.arange(size), time, client))
+    for name in ("time", "amount", "flow", "package"):
+        assert getattr(merged, name).tolist() == getattr(rows, name)[order].tolist()
+    assert merged.offset.tolist() == np.searchsorted(client[order], np.arange(client_count + 1)).tolist()
+    last: dict[int, int] = {}
+    for row, paid_at in zip(order.tolist(), merged.paid_at.tolist(), strict=True):
+        if PAID[flow[row]]:
+            last[client[row]] = int(time[row])
+        assert paid_at == last.get(client[row], 0)
