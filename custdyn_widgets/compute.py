@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from fractions import Fraction
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from custdyn_widgets import settings
-from custdyn_widgets.cells import Cells, Grid, compute_cells
+from custdyn_widgets.cells import STOCK_COLUMNS, Cells, Grid, compute_cells
 from custdyn_widgets.conversion import LINE_COLUMNS, Rates, in_currency, target_currency, to_lines
 from custdyn_widgets.extensions import load_extensions
 from custdyn_widgets.intervals import Bucket, ResolvedInterval, resolve, time_zone_data, to_text
@@ -198,8 +199,7 @@ def _table(asked: _Asked) -> tuple[list[Row], Row | None, Cells | None]:
     if not asked.query.group_by:
         return rows, None, cells
     whole = asked.interval.whole()
-    total_cells = _total_cells(asked, cells, whole)
-    exact = compute_metrics(to_lines(total_cells, asked.rates, 1))
+    exact = compute_metrics(_total_line(asked, lines, whole))
     values = next(exact.itertuples(index=False, name=None))
     total_labels = ["Total"] + [""] * (len(_headings(asked.query)) - 1)
     return rows, _row(total_labels, values, whole, shown), cells
@@ -212,17 +212,19 @@ def _lines(asked: _Asked) -> tuple[pd.DataFrame, Cells]:
     return to_lines(cells, asked.rates, len(asked.buckets) * len(asked.package_labels)), cells
 
 
-def _total_cells(asked: _Asked, cells: Cells, whole: Bucket) -> Cells:
-    """Return the cells of the same query without grouping.
+def _total_line(asked: _Asked, lines: pd.DataFrame, whole: Bucket) -> pd.DataFrame:
+    """Return the line of the same query without grouping.
 
-    Grouped by time alone they are there already: flows add up, and stocks are those of the last row, if
-    its window is the Total's (an `as_of` or end on a wall time that clocks skip may part them).
+    Grouped by time alone it is there already: flows add up, and stocks are those of the last row, if its
+    window is the Total's (an `as_of` or end on a wall time that clocks skip may part them).
     """
-    last = len(asked.buckets) - 1
-    if asked.query.by_package or asked.buckets[last].window_start != whole.window_start:
-        return compute_cells(asked.facts, asked.selection.clients, _grid(asked, [whole], by_package=False))
-    stocks = cells.stocks[cells.stocks["row"] == last]
-    return replace(cells, flows=cells.flows.assign(row=0), stocks=stocks.assign(row=0))
+    if asked.query.by_package or asked.buckets[-1].window_start != whole.window_start:
+        cells = compute_cells(asked.facts, asked.selection.clients, _grid(asked, [whole], by_package=False))
+        return to_lines(cells, asked.rates, 1)
+    total = lines.iloc[-1:].reset_index(drop=True)
+    for name in total.columns.difference(list(STOCK_COLUMNS)):
+        total.at[0, name] = sum(lines[name])
+    return total
 
 
 def _grid(asked: _Asked, buckets: list[Bucket], by_package: bool) -> Grid:
@@ -270,8 +272,13 @@ def _info(asked: _Asked, mart: OpenedMart, cells: Cells | None, role: str, secon
         time_zone_data=time_zone_data(),
         quotes=asked.rates.used(),
         warnings=tuple(_warnings(mart, interval, cells)),
-        versions={name: metadata.version(name) for name in ("custdyn-widgets", "pandas", "numpy")},
+        versions=_versions(),
     )
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in ("custdyn-widgets", "pandas", "numpy")}
 
 
 def _headings(query: ReportQuery) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
+from math import prod
 
 import pandas as pd
 
@@ -21,6 +23,8 @@ from custdyn_widgets.report import Quote
 
 MILLION = 10**6
 Ratio = tuple[int, int]  # numerator and denominator, not reduced
+_OfRow = tuple[list[int], list[int], int]  # lines, factors, denominator
+_NOTHING = Fraction(0)
 _EPOCH = date(1970, 1, 1)
 _KEYS = ("row", "currency", "value_date", "needs_quote")
 _TOLD_APART = ("ignored_refill_qty", "ignored_refill")  # of a warning, in their own currencies
@@ -94,7 +98,7 @@ class Rates:
             raise RateError.missing(currency, on.isoformat(), self.target)
         quoted_on, quote = self._names.quotes[currency][place]
         self._used[currency, quoted_on] = quote
-        return Decimal(quote).as_integer_ratio()
+        return _ratio(quote)
 
     def changes(self, currencies: Sequence[str], first: int, last: int) -> list[int]:
         """Return the days since 1970, among these, on which the worth of one of the currencies may change.
@@ -119,6 +123,11 @@ class Rates:
         )
 
 
+@lru_cache(maxsize=2**16)  # a process asks for the same ones again and again
+def _ratio(quote: str) -> Ratio:
+    return Decimal(quote).as_integer_ratio()
+
+
 def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
     """Return one line for each row of a report.
 
@@ -135,15 +144,32 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
     """
     columns: dict[str, list[object]] = {}
     for frame in (cells.stocks, cells.flows):
-        rows, factors = frame["row"].tolist(), _factors(frame, rates)
+        of_rows = _of_rows(frame, rates, row_count)
         for name in frame.columns.drop([*_KEYS, *_TOLD_APART], errors="ignore"):
-            terms: list[list[Ratio]] = [[] for _ in range(row_count)]
-            counts = name.endswith("_qty")
-            for row, value, (numerator, denominator) in zip(rows, frame[name].tolist(), factors, strict=True):
-                if value:
-                    terms[row].append((value, 1) if counts else (value * numerator, denominator))
-            columns[name] = [sum(count for count, _ in t) if counts else _money(t) for t in terms]
+            values = frame[name].tolist()
+            if name.endswith("_qty"):
+                columns[name] = [sum([values[i] for i in lines]) for lines, _, _ in of_rows]
+            else:
+                columns[name] = [_money(values, *row) if row[0] else _NOTHING for row in of_rows]
     return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+
+
+def _of_rows(frame: pd.DataFrame, rates: Rates, row_count: int) -> list[_OfRow]:
+    """Return for each row its lines, and their factors over one denominator.
+
+    With a quote a day that denominator has thousands of digits. It is found once for all columns, and
+    nothing is reduced before the end: reducing on the way would take longer than all the rest of a report.
+    """
+    lines: list[list[int]] = [[] for _ in range(row_count)]
+    for line, row in enumerate(frame["row"].tolist()):
+        lines[row].append(line)
+    factors = _factors(frame, rates)
+    found: list[_OfRow] = []
+    for own in lines:
+        ratios = [factors[line] for line in own]
+        denominator = prod({d for _, d in ratios})
+        found.append((own, [n * (denominator // d) for n, d in ratios], denominator * MILLION))
+    return found
 
 
 def _factors(frame: pd.DataFrame, rates: Rates) -> list[Ratio]:
@@ -152,17 +178,9 @@ def _factors(frame: pd.DataFrame, rates: Rates) -> list[Ratio]:
     return [rates.factor(currency, on) if needed else (0, 1) for currency, on, needed in keys]
 
 
-def _money(terms: Sequence[Ratio]) -> Fraction:
-    """Return the sum of fractions in millionths, as units.
-
-    Added in pairs, without reducing on the way: with a quote a day the common denominator has thousands
-    of digits, and reducing it at each step would take longer than all the rest of a report.
-    """
-    while len(terms) > 1:
-        pairs = zip(terms[::2], [*terms[1::2], (0, 1)], strict=False)
-        terms = [(a + c, b) if b == d else (a * d + c * b, b * d) for (a, b), (c, d) in pairs]
-    numerator, denominator = terms[0] if terms else (0, 1)
-    return Fraction(numerator, denominator * MILLION)
+def _money(values: Sequence[int], lines: Sequence[int], factors: Sequence[int], denominator: int) -> Fraction:
+    """Return the sum of some lines' amounts, each times its factor."""
+    return Fraction(sum([values[i] * factor for i, factor in zip(lines, factors, strict=True)]), denominator)
 
 
 def in_currency(amounts: pd.DataFrame) -> dict[str, Fraction]:

@@ -39,7 +39,7 @@ class Metric:
     columns: tuple[Column, ...]
     function: MetricFunction
 
-    def compute(self, lines: pd.DataFrame) -> pd.DataFrame:
+    def compute(self, lines: pd.DataFrame) -> dict[str, list[int | Fraction | None]]:
         """Return the columns by one-level name, exact and unrounded.
 
         Raises
@@ -64,8 +64,7 @@ class Metric:
                 f"not {list(result.columns)}.",
                 field=self.group,
             )
-        exact = {c.name: [self._exact(c, v) for v in result[c.label]] for c in self.columns}
-        return pd.DataFrame({n: pd.Series(v, index=lines.index, dtype=object) for n, v in exact.items()})
+        return {c.name: [self._exact(c, v) for v in result[c.label]] for c in self.columns}
 
     def _failed(self, error: Exception, lines: pd.DataFrame) -> CustDynError:
         """Return the error in words, without a message that might hold what only its author may see."""
@@ -148,7 +147,8 @@ def columns() -> tuple[Column, ...]:
 
 def compute_metrics(lines: pd.DataFrame) -> pd.DataFrame:
     """Return every registered metric's columns for these lines, exact and unrounded."""
-    return pd.concat([m.compute(lines) for m in METRICS.values()], axis=1)
+    found = {name: values for m in METRICS.values() for name, values in m.compute(lines).items()}
+    return pd.DataFrame({n: pd.Series(v, index=lines.index, dtype=object) for n, v in found.items()})
 
 
 def ratio(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]:

@@ -126,7 +126,7 @@ def test_what_is_exact_is_taken(value: object, lines: pd.DataFrame, registry: di
     metric("Own", [("X", "money", "X.")])(
         lambda lines: pd.DataFrame({"X": pd.Series([value] * 2, lines.index, dtype=object)})
     )
-    assert registry["Own"].compute(lines)["Own: X"].tolist() == [value, value]
+    assert registry["Own"].compute(lines)["Own: X"] == [value, value]
 
 
 @pytest.mark.parametrize(

@@ -54,11 +54,11 @@ class FlowSums:
         if piece.package is not None:
             other = PACKAGE_FEE[flow] & ~self._grid.fee_counts[piece.package]
             flow = np.where(other, np.uint8(_C.OTHER), flow)
-            keys += (self._grid.group_of * int(np.prod(self._shape[1:])))[piece.package]
+            keys += (self._grid.group_of * int(np.prod(self._shape[1:]))).take(piece.package, mode="wrap")
         keys += flow
         self._sums.count(keys)
         self._sums.add(keys, piece.amount())
-        return self._bucket_of[segment]
+        return self._bucket_of.take(segment, mode="clip")
 
     def columns(self, currency: str) -> dict[str, list[object]]:
         """Return the flows as the schema of `cells` describes them, each column as a list."""

@@ -94,7 +94,9 @@ class Piece:
     def paid_at(self, at: Int64s) -> Times:
         """Return the client's last paid use up to some rows of the piece."""
         rows = self._rows
-        return self._paid_at[rows][at] if isinstance(rows, slice) else self._paid_at[rows[at]]
+        if isinstance(rows, slice):
+            return self._paid_at[rows].take(at, mode="clip")
+        return self._paid_at.take(rows.take(at, mode="clip"), mode="clip")
 
 
 def in_pieces(facts: Facts, span: Span, grid: Grid) -> Iterator[Piece]:
@@ -121,10 +123,10 @@ def _piece(facts: Facts, span: Span, grid: Grid) -> Piece:
     return Piece(
         currency=int(facts.currency[span.clients[0]]),
         count=count,
-        time=facts.time[rows],
-        running=facts.running[rows],
-        flow=facts.flow[rows],
-        package=facts.package[rows] if grid.needs_packages else None,
+        time=_of_rows(facts.time, rows),
+        running=_of_rows(facts.running, rows),
+        flow=_of_rows(facts.flow, rows),
+        package=_of_rows(facts.package, rows) if grid.needs_packages else None,
         exists=facts.exists[span.clients],
         closed=facts.closed[span.clients],
         running_before=_before(facts.running, span.begin, 0),
@@ -133,6 +135,11 @@ def _piece(facts: Facts, span: Span, grid: Grid) -> Piece:
         _paid_at=facts.paid_at,
         _rows=rows,
     )
+
+
+def _of_rows(values: Any, rows: slice | Int64s) -> Any:
+    """Return the values of rows; without a look whether the rows exist, which takes as long as the rest."""
+    return values[rows] if isinstance(rows, slice) else values.take(rows, mode="clip")
 
 
 def _before(values: npt.NDArray[Any], rows: Int64s, nothing: int) -> npt.NDArray[Any]:
