@@ -24,9 +24,9 @@ Grouped by package, the entity is (client, row of its packages) instead of the c
 client's, presence and reach those of the entity's own transactions.
 
 Cells add up over disjoint sets of clients, so they are computed in pieces of bounded memory, of clients
-with the same currency. In a piece all is done column by column (NumPy); what a row costs is a handful of
-passes: placing its time among the edges through a table, its flow added up by key, and a comparison with
-the next row's bucket. All else is done for cells, or for clients.
+with the same currency, on every core at once. In a piece all is done column by column (NumPy); what a row
+costs is a handful of passes: placing its time among the edges through a table, its flow added up by key,
+and a comparison with the next row's bucket. All else is done for cells, or for clients.
 
 Schema
 ------
@@ -45,6 +45,7 @@ rest sums in millionths of `currency`.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,11 +53,13 @@ import pandas as pd
 
 from custdyn_widgets.cells.flows import FLOW_COLUMNS, FlowSums
 from custdyn_widgets.cells.grid import Grid
-from custdyn_widgets.cells.pieces import Span, in_pieces
+from custdyn_widgets.cells.pieces import Piece, Span, parts
 from custdyn_widgets.cells.stocks import STOCK_COLUMNS, StockSums
+from custdyn_widgets.mart.by_client import threads
 from custdyn_widgets.mart.facts import Facts
 from custdyn_widgets.mart.values import Int64s
 
+_Sums = tuple[FlowSums, StockSums]
 _KEYS = ("row", "currency", "value_date", "needs_quote")
 
 __all__ = ["FLOW_COLUMNS", "STOCK_COLUMNS", "Cells", "Grid", "compute_cells"]
@@ -117,22 +120,49 @@ def _with_active_of(own: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
 
 def _sum_up(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
     span = Span.of(facts, clients, grid)
-    flows: dict[int, FlowSums] = {}
-    stocks: dict[int, StockSums] = {}
-    for piece in in_pieces(facts, span, grid):
-        if piece.currency not in flows:
-            flows[piece.currency] = FlowSums(grid, piece.currency)
-            stocks[piece.currency] = StockSums(grid)
-        stocks[piece.currency].add(piece, flows[piece.currency].add(piece))
+    sums = _in_threads(facts, parts(facts, span), grid)
     names = facts.names.currencies
     some = np.flatnonzero(span.inside < span.end)
     return Cells(
-        flows=_frame([flows[c].columns(names[c]) for c in flows], FLOW_COLUMNS),
-        stocks=_frame([stocks[c].columns(names[c]) for c in stocks], STOCK_COLUMNS),
+        flows=_frame([flows.columns(names[c]) for c, (flows, _) in sums], FLOW_COLUMNS),
+        stocks=_frame([stocks.columns(names[c]) for c, (_, stocks) in sums], STOCK_COLUMNS),
         transactions=int((span.end - facts.offset[clients]).sum()),
         first=int(facts.time[span.inside[some]].min()) if len(some) else None,
         last=int(facts.time[span.end[some] - 1].max()) if len(some) else None,
     )
+
+
+def _in_threads(facts: Facts, spans: list[Span], grid: Grid) -> list[tuple[int, _Sums]]:
+    """Return the sums of each currency; threads take the parts from one list, and add up apart."""
+    waiting = iter(spans)
+
+    def add_up() -> dict[int, _Sums]:
+        own: dict[int, _Sums] = {}
+        for span in waiting:
+            piece = Piece.of(facts, span, grid)
+            if piece.currency not in own:
+                own[piece.currency] = FlowSums(grid, piece.currency), StockSums(grid)
+            flows, stocks = own[piece.currency]
+            stocks.add(piece, flows.add(piece))
+        return own
+
+    if len(spans) < 2:
+        return sorted(add_up().items(), key=_code)
+    with ThreadPoolExecutor(threads()) as pool:
+        found = [pool.submit(add_up) for _ in range(threads())]
+    merged: dict[int, _Sums] = {}
+    for own in (done.result() for done in found):
+        for currency, (flows, stocks) in own.items():
+            if currency in merged:
+                merged[currency][0].merge(flows)
+                merged[currency][1].merge(stocks)
+            else:
+                merged[currency] = flows, stocks
+    return sorted(merged.items(), key=_code)
+
+
+def _code(of_currency: tuple[int, _Sums]) -> int:
+    return of_currency[0]
 
 
 def _frame(of_currencies: list[dict[str, list[object]]], columns: tuple[str, ...]) -> pd.DataFrame:

@@ -60,6 +60,10 @@ class FlowSums:
         self._sums.add(keys, piece.amount())
         return self._bucket_of.take(segment, mode="clip")
 
+    def merge(self, other: FlowSums) -> None:
+        """Add what another one of the same grid and currency holds."""
+        self._sums.merge(other._sums)
+
     def columns(self, currency: str) -> dict[str, list[object]]:
         """Return the flows as the schema of `cells` describes them, each column as a list."""
         keys, counts, high, low = self._sums.totals()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from custdyn_widgets.mart.by_client import Times
 from custdyn_widgets.mart.facts import Facts
 from custdyn_widgets.mart.values import Int64s
 
-PIECE_ROWS = 2**17  # so that what is at work on a piece stays in a processor's caches
+PIECE_ROWS = 2**18
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,31 @@ class Piece:
     _paid_at: Times
     _rows: slice | Int64s
 
+    @classmethod
+    def of(cls, facts: Facts, span: Span, grid: Grid) -> Piece:
+        """Return the clients of a part with their rows."""
+        count = span.end - span.begin
+        rows = _rows(span.begin, count)
+        first = facts.offset[span.clients]
+        never = np.iinfo(facts.paid_at.dtype).min
+        history = span.begin > first
+        return cls(
+            currency=int(facts.currency[span.clients[0]]),
+            count=count,
+            time=_of_rows(facts.time, rows),
+            running=_of_rows(facts.running, rows),
+            flow=_of_rows(facts.flow, rows),
+            package=_of_rows(facts.package, rows) if grid.needs_packages else None,
+            exists=facts.exists[span.clients],
+            closed=facts.closed[span.clients],
+            running_before=_before(facts.running, span.begin, 0),
+            paid_before=_before(facts.paid_at, np.where(history, span.begin, 0), never),
+            base=facts.opening[span.clients]
+            - _before(facts.running, first, 0),  # may wrap around; sums do too
+            _paid_at=facts.paid_at,
+            _rows=rows,
+        )
+
     @property
     def end(self) -> Int64s:
         """Where each client's rows end in the piece."""
@@ -99,42 +123,20 @@ class Piece:
         return self._paid_at.take(rows.take(at, mode="clip"), mode="clip")
 
 
-def in_pieces(facts: Facts, span: Span, grid: Grid) -> Iterator[Piece]:
-    """Yield the clients of a span with their rows, so many at a time."""
+def parts(facts: Facts, span: Span) -> list[Span]:
+    """Return the clients of a span so many rows at a time, each part's of one currency."""
     ends = np.cumsum(span.end - span.begin)
     currency = facts.currency[span.clients]
     of_currency = np.searchsorted(currency, np.unique(currency), "right")  # clients are in order of it
-    low = 0
+    found, low = [], 0
     while low < len(span.clients):
         before = int(ends[low - 1]) if low else 0
         high = int(np.searchsorted(ends, before + PIECE_ROWS, "right"))
         high = min(high, low + PIECE_ROWS, int(of_currency[np.searchsorted(of_currency, low, "right")]))
         high = max(high, low + 1)
-        yield _piece(facts, span.part(low, high), grid)
+        found.append(span.part(low, high))
         low = high
-
-
-def _piece(facts: Facts, span: Span, grid: Grid) -> Piece:
-    count = span.end - span.begin
-    rows = _rows(span.begin, count)
-    first = facts.offset[span.clients]
-    never = np.iinfo(facts.paid_at.dtype).min
-    history = span.begin > first
-    return Piece(
-        currency=int(facts.currency[span.clients[0]]),
-        count=count,
-        time=_of_rows(facts.time, rows),
-        running=_of_rows(facts.running, rows),
-        flow=_of_rows(facts.flow, rows),
-        package=_of_rows(facts.package, rows) if grid.needs_packages else None,
-        exists=facts.exists[span.clients],
-        closed=facts.closed[span.clients],
-        running_before=_before(facts.running, span.begin, 0),
-        paid_before=_before(facts.paid_at, np.where(history, span.begin, 0), never),
-        base=facts.opening[span.clients] - _before(facts.running, first, 0),  # may wrap around; sums do too
-        _paid_at=facts.paid_at,
-        _rows=rows,
-    )
+    return found
 
 
 def _of_rows(values: Any, rows: slice | Int64s) -> Any:

@@ -183,6 +183,10 @@ class StockSums:
         self._sums.add(keys, balances, -1)
         self._sums.count(keys, -1)
 
+    def merge(self, other: StockSums) -> None:
+        """Add what another one of the same grid holds."""
+        self._sums.merge(other._sums)
+
     def columns(self, currency: str) -> dict[str, list[object]]:
         """Return the stocks as the schema of `cells` describes them, each column as a list."""
         counts, high, low = self._levels()

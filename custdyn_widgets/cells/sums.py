@@ -44,6 +44,12 @@ class KeyedSums:
             high, low = _add_up(place, amounts[part], size)
             self._keep(slots, high=None if high is None else sign * high, low=sign * low)
 
+    def merge(self, other: KeyedSums) -> None:
+        """Add the sums of another one of the same size."""
+        self._parts += other._parts
+        if len(self._counts):
+            self._keep(None, other._counts, other._high, other._low)
+
     def _slots(self, keys: Int64s) -> tuple[Int64s | None, Int64s, int]:
         """Return the slots to add up (None: all), each key's position among them, and how many they are."""
         if len(self._counts) and self.size <= max(_FEW, len(keys)):
