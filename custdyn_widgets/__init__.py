@@ -15,21 +15,25 @@ if TYPE_CHECKING:
     from custdyn_widgets.errors import CustDynError
     from custdyn_widgets.export import to_csv, to_xlsx
     from custdyn_widgets.freezing import freeze
+    from custdyn_widgets.mart.cache import check_source
     from custdyn_widgets.mart.sources import Source
     from custdyn_widgets.metrics import metric, ratio
     from custdyn_widgets.notebook.parameters import query_from_parameters
     from custdyn_widgets.query import ReportQuery
     from custdyn_widgets.report import Report
+    from custdyn_widgets.widgets.app import CustomerDynamics
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "CustDynError": "errors",
+    "CustomerDynamics": "widgets.app",
     "Report": "report",
     "ReportQuery": "query",
     "Source": "mart.sources",
     "blank_chart": "charts",
     "chart": "charts",
+    "check_source": "mart.cache",
     "freeze": "freezing",
     "metric": "metrics",
     "query_from_parameters": "notebook.parameters",
@@ -42,11 +46,13 @@ _HOMES = {
 
 __all__ = [
     "CustDynError",
+    "CustomerDynamics",
     "Report",
     "ReportQuery",
     "Source",
     "blank_chart",
     "chart",
+    "check_source",
     "freeze",
     "metric",
     "query_from_parameters",

@@ -7,43 +7,29 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from custdyn_widgets import __version__, settings
+from custdyn_widgets.answering import (
+    SOURCE_HELP,
+    answer,
+    answer_options,
+    as_of_option,
+    check_terminal,
+    say,
+    source_option,
+    tell_page,
+)
 from custdyn_widgets.errors import CustDynError, QueryError, SnapshotError
+from custdyn_widgets.queries_cli import queries_group
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.query_options import asked_fields, query_options
 
-if TYPE_CHECKING:
-    from custdyn_widgets.freezing import Frozen
-    from custdyn_widgets.report import Report
-
-
-class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
-    """The formats of a report; `xls` is refused with the reason."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value == "xls":
-            self.fail("xls holds at most 65,536 rows and is no open format; choose xlsx.", param, ctx)
-        chosen: str = super().convert(value, param, ctx)
-        return chosen
-
-
-_FORMATS = _Format(("table", "csv", "json", "xlsx"))
 _FOLDER = click.Path(path_type=Path)
-
-
-def say(text: str) -> None:
-    """Write to the person at the terminal, without what a name in it could do to the terminal."""
-    from custdyn_widgets.display import printable  # late: --help has no need of it
-
-    click.echo("\n".join(map(printable, text.split("\n"))), err=True)
 
 
 class _Group(click.Group):
@@ -89,24 +75,14 @@ def main(debug: bool) -> None:
     """Tell who is active, what customers hold, refill and spend, and what packages bring in."""
 
 
-_SOURCE_HELP = 'A folder of CSV or Parquet files, a DuckDB file, a name of sources.toml, or "demo".'
-_source_option = click.option("--source", "-s", required=True, help=_SOURCE_HELP, metavar="SOURCE")
-_as_of_option = click.option(
-    "--as-of", metavar="INSTANT", help="Count nothing at or after this ISO 8601 instant. Default: now."
-)
-
-
 @main.command("query")
-@_source_option
+@source_option
 @query_options
-@_as_of_option
-@click.option("--format", "form", type=_FORMATS, default="table", show_default=True, help="What to print.")
-@click.option("--output", "-o", type=_FOLDER, help="Write to this file instead of stdout.")
-@click.option("--total", is_flag=True, help="Add the Total to a CSV.")
-@click.option("--freeze", "frozen", is_flag=True, help="Freeze the report into a snapshot and say its link.")
+@answer_options(default="table")
 def query_command(
     source: str,
     query_file: Path | None,
+    saved_name: str | None,
     as_of: str | None,
     form: str,
     output: Path | None,
@@ -116,88 +92,19 @@ def query_command(
 ) -> None:
     """Ask for one report.
 
-    The query comes from a JSON file (--query), from options, or from both: an option wins.
+    The query comes from a JSON file (--query), a saved query (--saved), from options, or from one of
+    those and options: an option wins.
     """
-    from custdyn_widgets.compute import run_report
-    from custdyn_widgets.progress_bar import ProgressBar
-
-    if form == "xlsx" and output is None and sys.stdout.isatty():
-        raise click.UsageError("A workbook is no text for a terminal: give --output FILE.")
-    query = ReportQuery.from_dict(asked_fields(query_file, options))
-    with ProgressBar():
-        report = run_report(query, source, as_of=as_of)
-    data = _formatted(report, form, total)
-    if output is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        _write_whole(output, data)
-        say(f"Wrote {output} ({len(data):,} bytes).")
-    for told in (report.message, *report.info.warnings):
-        if told and not (told == report.message and form == "table"):
-            say(f"Note: {told}")
-    if frozen:
-        _freeze(report)
-
-
-def _formatted(report: Report, form: str, total: bool) -> bytes:
-    if form == "csv":
-        from custdyn_widgets.export import to_csv
-
-        return to_csv(report, total=total)
-    if form == "xlsx":
-        from custdyn_widgets.export import to_xlsx
-
-        return to_xlsx(report)
-    if form == "json":
-        return json.dumps(report.to_dict(), ensure_ascii=True, indent=1).encode() + b"\n"
-    from custdyn_widgets.terminal import report_text
-
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    return report_text(report, columns).encode("utf-8", "replace")
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is never there half; a pipe or a device takes the bytes as it is."""
-    aside = None
-    try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            path.write_bytes(data)
-            return
-        path = path.resolve()  # what a link leads to is written, and the link stays
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            aside = Path(file.name)
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        aside.chmod(0o666 & ~mask)
-        aside.replace(path)
-    except OSError as error:
-        if aside:
-            aside.unlink(missing_ok=True)
-        raise CustDynError(f"{path} cannot be written: {error.strerror}.", field="output") from error
-
-
-def _freeze(report: Report) -> None:
-    from custdyn_widgets.freezing import freeze
-
-    frozen = freeze(report)
-    _tell_page(frozen)
-    say(f"Link: {frozen.link}")
-
-
-def _tell_page(frozen: Frozen) -> None:
-    """Say where a snapshot's page is, and what answers its link."""
-    say(f"Page: {frozen.page}")
-    if settings.load().share_url is None:
-        say('The link opens while "custdyn serve" runs:')
+    check_terminal(form, output)
+    query = ReportQuery.from_dict(asked_fields(query_file, saved_name, options))
+    answer(query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
 
 
 @main.command("run")
 @click.argument("template", required=False, type=_FOLDER)
-@click.option("--source", "-s", help=_SOURCE_HELP, metavar="SOURCE")
+@click.option("--source", "-s", help=SOURCE_HELP, metavar="SOURCE")
 @query_options
-@_as_of_option
+@as_of_option
 @click.option(
     "--parameter",
     "-p",
@@ -211,6 +118,7 @@ def run_command(
     template: Path | None,
     source: str | None,
     query_file: Path | None,
+    saved_name: str | None,
     as_of: str | None,
     parameter: tuple[tuple[str, str], ...],
     timeout: float | None,
@@ -222,15 +130,15 @@ def run_command(
     """
     from custdyn_widgets.notebook.run import run_template
 
-    given: dict[str, Any] = {**asked_fields(query_file, options), **dict(parameter)}
+    given: dict[str, Any] = {**asked_fields(query_file, saved_name, options), **dict(parameter)}
     given.update({name: value for name, value in (("source", source), ("as_of", as_of)) if value is not None})
     frozen = run_template(template, given, settings=settings.load(), timeout_s=timeout, progress=say)
-    _tell_page(frozen)
+    tell_page(frozen)
     click.echo(frozen.link)
 
 
 @main.command("demo")
-@_as_of_option
+@as_of_option
 def demo_command(as_of: str | None) -> None:
     """Make the demo operator's data, a report of its three years, and a snapshot of that."""
     from custdyn_widgets.compute import run_report
@@ -246,7 +154,7 @@ def demo_command(as_of: str | None) -> None:
     report = run_report(demo_query(instant), folder, as_of=instant)
     say("Drawing the page …")
     frozen = freeze(report)
-    _tell_page(frozen)
+    tell_page(frozen)
     click.echo(frozen.link)
 
 
@@ -286,6 +194,9 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
     in_force = settings.load()
     hosts = hosts_for(host, allow_host, in_force.share_url)
     serve(Store(in_force.snapshots), host, port, base_url=base_url, allowed_hosts=hosts)
+
+
+main.add_command(queries_group)
 
 
 @main.group("snapshots")

@@ -199,6 +199,112 @@ class SnapshotDamagedError(SnapshotError):
         self.what = what
 
 
+class SavedQueryError(CustDynError):
+    """A saved query cannot be read, kept or found."""
+
+    code = "saved-query"
+
+    @classmethod
+    def unknown_key(cls, key: str, allowed: Sequence[str]) -> SavedQueryError:
+        """Return the error for a key that no saved query has."""
+        return cls(f"A saved query has no key {shown(key)}. {_hint(key, allowed)}", field=key)
+
+    @classmethod
+    def missing(cls, key: str, what: str) -> SavedQueryError:
+        """Return the error for a required key that was left out."""
+        return cls(f"{key} is required: {what}.", field=key)
+
+    @classmethod
+    def wrong_type(cls, key: str, value: object, expected: str) -> SavedQueryError:
+        """Return the error for a value of a type that the key does not take."""
+        return cls(f"{key} must be {expected}, not {shown(value)}.", field=key)
+
+    @classmethod
+    def invalid(cls, key: str, value: object, why: str) -> SavedQueryError:
+        """Return the error for a value that has the right type and cannot be kept."""
+        return cls(f"{key}: {shown(value)} {why}.", field=key)
+
+    @classmethod
+    def not_allowed(cls, key: str, value: object, allowed: Sequence[str]) -> SavedQueryError:
+        """Return the error for a value outside a fixed choice, with the nearest valid ones."""
+        return cls(f"{key}: {shown(value)} is not one of its values. {_hint(value, allowed)}", field=key)
+
+    @classmethod
+    def in_file(cls, file: str, error: CustDynError) -> SavedQueryError:
+        """Return an error of a file's content, with the file's name."""
+        inside = "query: " if isinstance(error, QueryError) else ""
+        return cls(f"{shown(file)}: {inside}{error.message}", field=error.field)
+
+    @classmethod
+    def unreadable(cls, file: str, why: str) -> SavedQueryError:
+        """Return the error for a file that holds no saved query at all."""
+        return cls(f"{shown(file)} {why}.")
+
+    @classmethod
+    def bad_name(cls, name: object, present: Sequence[str]) -> SavedQueryError:
+        """Return the error for a name that no saved query can have."""
+        return cls(
+            f"{shown(name)} cannot be the name of a saved query: a name is at most 80 small letters and "
+            f"digits, with hyphens between. {_hint(name, present)}",
+            field="name",
+        )
+
+    @classmethod
+    def not_found(cls, name: str, present: Sequence[str]) -> SavedQueryError:
+        """Return the error for a name that no saved query has."""
+        return cls(f"There is no saved query {shown(name)}. {_hint(name, present)}", field="name")
+
+    @classmethod
+    def folder_unusable(cls, place: str, doing: str, why: str) -> SavedQueryError:
+        """Return the error for a folder of saved queries that cannot be read or written to."""
+        whose, setting, other = {
+            "mine": ("your saved queries", "CUSTDYN_MY_QUERIES", "save it among the shared ones"),
+            "shared": ("the shared saved queries", "CUSTDYN_QUERIES", "save it among your own"),
+        }[place]
+        left = "" if doing == "read" else " Nothing was changed."
+        todo = f"or {other}" if doing == "written to" else "and try again"
+        return cls(
+            f"The folder of {whose} ({setting}) cannot be {doing}: {why}.{left} Mend that, {todo}.",
+            field="place",
+        )
+
+
+class SavedQueryExistsError(SavedQueryError):
+    """There is a saved query of this name already, and nobody said that it may be overwritten.
+
+    `title` and `revision` are those of the one that is there.
+    """
+
+    code = "saved-query-exists"
+
+    def __init__(self, name: str, title: str, revision: str) -> None:
+        super().__init__(
+            f"There is already a saved query {shown(title)} by this name ({name}). Overwrite it, or give "
+            "another title.",
+            field="title",
+        )
+        self.title = title
+        self.revision = revision
+
+
+class SavedQueryChangedError(SavedQueryError):
+    """The saved query is no longer the one that the person saw.
+
+    `revision` is that of the one that is there now; None: it was deleted.
+    """
+
+    code = "saved-query-changed"
+
+    def __init__(self, name: str, revision: str | None) -> None:
+        done = "changed" if revision else "deleted"
+        super().__init__(
+            f"Somebody else has {done} the saved query {shown(name)} meanwhile, and nothing was overwritten. "
+            "Look at it again, overwrite it anyway, or give another title.",
+            field="title",
+        )
+        self.revision = revision
+
+
 class RunError(CustDynError):
     """A template notebook failed, was killed or never reached its end: nothing was published."""
 

@@ -1,10 +1,15 @@
-"""A report's table as a pandas DataFrame, for analysts who go on from there."""
+"""A report's table, Total and Info in pandas, for analysts who go on from there."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from custdyn_widgets.report import Report
+
+if TYPE_CHECKING:
+    Series = pd.Series[Any]
 
 
 def report_frame(report: Report) -> pd.DataFrame:
@@ -30,3 +35,17 @@ def report_frame(report: Report) -> pd.DataFrame:
     elif report.headings:
         frame.index = pd.MultiIndex.from_tuples([row.labels for row in report.rows], names=report.headings)
     return frame
+
+
+def total_series(report: Report) -> Series | None:
+    """Return the Total's values by (group, label): int, Decimal or None; None without a Total."""
+    if report.total is None:
+        return None
+    index = pd.MultiIndex.from_tuples([(c.group, c.label) for c in report.columns])
+    return pd.Series(list(report.total.values), index=index, dtype=object, name="Total")
+
+
+def info_series(report: Report) -> Series:
+    """Return what is told around the table, by the names of `report.Info`; texts and ints, tuples of them."""
+    told = vars(report.info)
+    return pd.Series(list(told.values()), index=list(told), dtype=object, name="Info")

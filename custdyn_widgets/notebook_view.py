@@ -40,17 +40,19 @@ _STYLE = """
 """
 
 
-def report_html(report: Report) -> str:
+def report_html(report: Report, most_rows: int = MOST_ROWS) -> str:
     """Return a report as HTML for a notebook: what was asked, the table, and what a reader must know.
 
-    Every text is escaped. Of more than 400 rows the first 400 are shown, and the Total.
+    Every text is escaped. Of more than `most_rows` rows the first ones are shown, and the Total.
     """
     asked = report.query.describe() + ("" if report.query.currency else f", amounts in {report.currency}")
     parts = [f"<p>{_text(report.title)}: {_text(cut_short(asked, LONGEST_WORDS))}.</p>"]
     if report.message:
         parts.append(f"<p>{_text(report.message)}</p>")
-    parts.append(f'<div class="scroll"><table class="custdyn">{"".join(_table(report))}</table></div>')
-    parts += [f'<p class="note">{_text(note)}</p>' for note in _notes(report)]
+    parts.append(
+        f'<div class="scroll"><table class="custdyn">{"".join(_table(report, most_rows))}</table></div>'
+    )
+    parts += [f'<p class="note">{_text(note)}</p>' for note in _notes(report, most_rows)]
     # A name such as "from $5 to $10" is no formula: without that class Lab typesets it.
     return f'<div class="custdyn-report mathjax_ignore"><style>{_STYLE}</style>{"".join(parts)}</div>'
 
@@ -73,7 +75,7 @@ def _picture(spec: Mapping[str, Any], **_: object) -> dict[str, str]:
     return {"image/svg+xml": chart_svg(spec)}
 
 
-def _table(report: Report) -> Iterator[str]:
+def _table(report: Report, most_rows: int) -> Iterator[str]:
     firsts = _first_columns(report)
     upper = [
         f'<th class="label" rowspan="2" scope="col">{_text(heading)}</th>' for heading in report.headings
@@ -85,7 +87,7 @@ def _table(report: Report) -> Iterator[str]:
         for i, column in enumerate(report.columns)
     ]
     yield f"<thead><tr>{''.join(upper)}</tr><tr>{''.join(lower)}</tr></thead><tbody>"
-    for row in report.rows[:MOST_ROWS]:
+    for row in report.rows[:most_rows]:
         yield f"<tr>{_cells(row, report, firsts)}</tr>"
     if report.total is not None:
         yield f'<tr class="total">{_cells(report.total, report, firsts)}</tr>'
@@ -107,11 +109,11 @@ def _cells(row: Row, report: Report, firsts: set[int]) -> str:
     return "".join(labels + values)
 
 
-def _notes(report: Report) -> Iterator[str]:
-    hidden = len(report.rows) - MOST_ROWS
+def _notes(report: Report, most_rows: int) -> Iterator[str]:
+    hidden = len(report.rows) - most_rows
     if hidden > 0:
-        yield f"The first {MOST_ROWS} rows are shown; report.table holds {hidden:,} more."
-    if report.headings and any(row.partial for row in report.rows[:MOST_ROWS]):
+        yield f"The first {most_rows} rows are shown; report.table holds {hidden:,} more."
+    if report.headings and any(row.partial for row in report.rows[:most_rows]):
         yield f"{_PARTIAL} marks a bucket {CUT_SHORT}."
     yield from report.info.warnings
 

@@ -35,28 +35,45 @@ def query_options(command: Command) -> Command:
                 flag, name, metavar="PRESET|START/END" if name == "interval" else None, **about
             )
         command = option(command)
+    saved_option = click.option(
+        "--saved", "saved_name", metavar="NAME", help='A saved query: "custdyn queries list" names them.'
+    )
     file_option = click.option(
         "--query", "query_file", type=click.Path(path_type=Path), help="A JSON file with the query's fields."
     )
-    return file_option(command)
+    return file_option(saved_option(command))
 
 
-def asked_fields(query_file: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the query's fields: those of the file, with the options given in their place.
+def asked_fields(
+    query_file: Path | None, saved_name: str | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the query's fields: those of the file or saved query, with the options given in their place.
 
     Parameters
     ----------
     query_file
         A JSON file, or None.
+    saved_name
+        A saved query's name, or None.
     options
         By field name, as click gives them: None or an empty tuple where an option was left out.
 
     Raises
     ------
+    click.UsageError
+        If there are a file and a saved query.
+    SavedQueryError
+        If the saved query is not there or cannot be used.
     QueryError
         If the file cannot be read or is not a JSON object. Names and values are checked by `ReportQuery`.
     """
-    asked = read_json(query_file) if query_file else {}
+    if query_file and saved_name is not None:
+        raise click.UsageError("Give --query FILE or --saved NAME, not both.")
+    asked: object = read_json(query_file) if query_file else {}
+    if saved_name is not None:
+        from custdyn_widgets import saved_queries  # late: most commands have no need of it
+
+        asked = saved_queries.load(saved_name).saved.query.to_dict()
     if not isinstance(asked, dict):
         raise QueryError.wrong_type("query", asked, "an object with field names as keys")
     for name, value in options.items():

@@ -27,7 +27,7 @@ class Settings:
     Attributes
     ----------
     snapshots, queries, cache
-        Folders: the snapshot store, the saved queries, what can be rebuilt.
+        Folders: the snapshot store, the shared saved queries, what can be rebuilt.
     share_url
         Where links lead for people who are elsewhere, without a trailing slash; None: the local viewer.
     role
@@ -39,6 +39,8 @@ class Settings:
         The `custdyn.toml` that was read, or None.
     sources
         The file that gives names to sources; it need not be there.
+    my_queries
+        The folder of the person's own saved queries; `queries` is that of the shared ones.
     """
 
     snapshots: Path
@@ -49,6 +51,7 @@ class Settings:
     extensions: tuple[str, ...] = ()
     config: Path | None = None
     sources: Path | None = None
+    my_queries: Path | None = None
 
     def environment(self) -> dict[str, str]:
         """Return the variables that hand these settings, as absolute values, to another process."""
@@ -64,6 +67,8 @@ class Settings:
             handed["CUSTDYN_EXTENSIONS"] = os.pathsep.join(self.extensions)
         if self.sources:
             handed["CUSTDYN_SOURCES"] = str(self.sources)
+        if self.my_queries:
+            handed["CUSTDYN_MY_QUERIES"] = str(self.my_queries)
         if self.config:
             handed["CUSTDYN_CONFIG"] = str(self.config)
         return handed
@@ -73,7 +78,7 @@ class Settings:
         return f"{self.share_url or 'http://127.0.0.1:8899'}/view?id={snapshot_id}"
 
 
-_PATHS = ("snapshots", "queries", "cache", "sources")
+_PATHS = ("snapshots", "queries", "my_queries", "cache", "sources")
 _TEXTS = ("share_url", "role")
 
 

@@ -83,14 +83,26 @@ class CheckedTable:
         )
 
 
-@dataclass
+@dataclass(repr=False)
 class CheckedMart:
-    """The tables of a mart, read exactly, their faults, and notes on what was ignored or set aside."""
+    """The tables of a mart, read exactly, their faults, and notes on what was ignored or set aside.
+
+    As text it is what `custdyn check` says.
+    """
 
     name: str
     tables: dict[str, CheckedTable]
     faults: list[Fault]
     notes: list[str]
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.faults), *(f"Note: {note}" for note in self.notes), self.summary()])
+
+    def summary(self) -> str:
+        """Return how large the tables are and how many faults they have, in a sentence."""
+        sizes = ", ".join(f"{len(table):,} {name}" for name, table in self.tables.items())
+        count = len(self.faults)
+        return f"{self.name}: {sizes}. {f'{count:,}' if count else 'No'} fault{'' if count == 1 else 's'}."
 
     def refuse_faults(self) -> None:
         """Raise if there is a fault.

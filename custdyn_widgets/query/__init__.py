@@ -12,13 +12,14 @@ data (tags, companies, users, packages) are checked when the report is run.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from custdyn_widgets.errors import QueryError
+from custdyn_widgets.errors import QueryError, shown
 from custdyn_widgets.query.checks import (
     CHECKS,
     CLIENT_TYPES,
@@ -41,6 +42,7 @@ __all__ = [
     "ReportQuery",
     "parse_as_of",
     "read_json",
+    "strict_json",
     "time_zones",
     "wall_time",
 ]
@@ -214,23 +216,34 @@ def read_json(path: Path) -> object:
     QueryError
         If it cannot be read or is not that.
     """
+    try:
+        return strict_json(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise QueryError.invalid("query", str(path), f"cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise QueryError.invalid("query", path.name, f"is not valid JSON: {error}") from error
+
+
+def strict_json(text: str) -> object:
+    """Return the value of a strict JSON text: no key twice, no NaN.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        If it is not that, or nested too deeply.
+    """
 
     def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            keys = [key for key, _ in pairs]
-            raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} is there twice")
+            twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+            raise ValueError(f"the key {shown(twice)} is there twice")
         return found
 
     def refuse(number: str) -> object:
         raise ValueError(f"{number} is not a JSON number")
 
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=once, parse_constant=refuse)
-    except OSError as error:
-        raise QueryError.invalid("query", str(path), f"cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise QueryError.invalid("query", path.name, f"is not valid JSON: {error}") from error
+    return json.loads(text, object_pairs_hook=once, parse_constant=refuse)
 
 
 def parse_as_of(value: str | datetime | None) -> datetime:

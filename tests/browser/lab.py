@@ -1,4 +1,4 @@
-"""A JupyterLab of its own for tests: a new home, one server, every request that is not local noted."""
+"""A JupyterLab of its own for tests: a new home, one server; Notebook 7 and Voilà likewise."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ TOKEN = "for-tests-only"
 
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab: its address and the folder that it shows."""
+    """A running JupyterLab, or another of its kind: its address, the folder that it shows, its home."""
 
     address: str
     folder: Path
+    home: Path
+    app: str = "lab"
 
     def page(self, notebook: str) -> str:
-        """Return the address of a notebook in Lab."""
-        return f"{self.address}/lab/tree/{notebook}?token={TOKEN}&reset"
+        """Return the address of a notebook."""
+        place = {"lab": "lab/tree/", "notebook": "notebooks/", "voila": "voila/render/"}[self.app]
+        return f"{self.address}/{place}{notebook}?token={TOKEN}&reset"
 
 
 def _free_port() -> int:
@@ -38,8 +41,8 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_lab(folder: Path, home: Path) -> Iterator[Lab]:
-    """Start JupyterLab on a folder; end it and its kernels afterwards."""
+def running_lab(folder: Path, home: Path, app: str = "lab") -> Iterator[Lab]:
+    """Start JupyterLab, Notebook 7 or Voilà on a folder; end it and its kernels afterwards."""
     config = home / "config" / "labconfig"
     config.mkdir(parents=True)
     announcements = {"@jupyterlab/apputils-extension:announcements": True}
@@ -50,23 +53,21 @@ def running_lab(folder: Path, home: Path) -> Iterator[Lab]:
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "CUSTDYN_CACHE": str(home / "cache"),
         "CUSTDYN_SNAPSHOTS": str(home / "snapshots"),
+        "CUSTDYN_QUERIES": str(home / "queries"),
     }
     port = _free_port()
+    started = {"lab": "lab", "notebook": "notebook", "voila": "server"}[app]
     command = [
-        *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--expose-app-in-browser", "--allow-root"),
-        *(
-            "--ip=127.0.0.1",
-            f"--port={port}",
-            f"--IdentityProvider.token={TOKEN}",
-            f"--notebook-dir={folder}",
-        ),
+        *(sys.executable, "-m", "jupyter", started, "--no-browser", "--allow-root", "--ip=127.0.0.1"),
+        *(f"--port={port}", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"),
+        *([] if app == "voila" else ["--expose-app-in-browser"]),
     ]
     with (home / "lab.log").open("wb") as log:
         server = subprocess.Popen(
             command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            lab = Lab(f"http://127.0.0.1:{port}", folder)
+            lab = Lab(f"http://127.0.0.1:{port}", folder, home, app)
             _wait_until_up(lab, server, home / "lab.log")
             yield lab
         finally:

@@ -1,0 +1,76 @@
+"""A chart to look into: the drawing of a page with tooltips everywhere, zoom, and the width of its place.
+
+A drawing for a page shows time as named places, which can be labelled one by one but not zoomed. Here time is
+time, in UTC, so that the browser's own clock moves nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_TIME = re.compile(r"\d{4}(-\d{2}){0,2}")
+_UNITS = {4: ("utcyear", "%Y"), 7: ("utcyearmonth", "%Y-%m"), 10: ("utcyearmonthdate", "%Y-%m-%d")}
+_HEIGHT = 320
+# Without Shift the wheel scrolls the notebook, as everywhere.
+_ZOOM = {
+    "name": "zoom",
+    "select": {"type": "interval", "encodings": ["x"], "zoom": "wheel![event.shiftKey]", "clear": "dblclick"},
+    "bind": "scales",
+}
+
+
+def live_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a chart's specification for a screen, from the one for a page (which is left as it is).
+
+    Only specifications of `charts.preset_spec` and `charts.blank_spec` are understood.
+    """
+    live = copy.deepcopy(spec)
+    live |= {"width": "container", "height": _HEIGHT}
+    units = list(_units(live))
+    if can_zoom(live):
+        _make_zoomable(live, units)
+    if not any("tooltip" in unit["encoding"] for unit in units):
+        live["layer"].append(_told(units[0]))
+    return live
+
+
+def can_zoom(spec: dict[str, Any]) -> bool:
+    """Tell whether a chart runs over time, with one mark for each moment and series."""
+    values = spec["data"]["values"]
+    by_time = bool(values) and all(isinstance(v["x"], str) and _TIME.fullmatch(v["x"]) for v in values)
+    return by_time and not any("xOffset" in unit["encoding"] for unit in _units(spec))
+
+
+def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
+    unit, form = _UNITS[len(live["data"]["values"][0]["x"])]
+    live["data"]["format"] = {"parse": {"x": f"utc:'{form}'"}}
+    axis = {"title": None, "labelAngle": 0, "format": form, "labelOverlap": True, "tickMinStep": 86_400_000}
+    for one in units:
+        one["encoding"]["x"] = {
+            "field": "x", "type": "temporal", "timeUnit": unit, "scale": {"type": "utc"}, "axis": axis,
+        }  # fmt: skip
+        one["mark"] = {**one["mark"], "clip": True}
+        one["mark"].pop("width", None)
+    units[0]["params"] = [_ZOOM]
+
+
+def _told(unit: dict[str, Any]) -> dict[str, Any]:
+    """Return points that nobody sees, to point at: a page tells no tooltip where there are very many."""
+    encoding = {key: value for key, value in unit["encoding"].items() if key in ("x", "y", "color")}
+    encoding["tooltip"] = {"field": "told"}
+    return {
+        "mark": {"type": "point", "opacity": 0, "size": 80, "clip": True, "aria": False},
+        "encoding": encoding,
+    }
+
+
+def _units(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the drawings of one mark each that a specification is layered of."""
+    for layer in spec.get("layer", []):
+        if "layer" in layer:
+            yield from _units(layer)
+        else:
+            yield layer

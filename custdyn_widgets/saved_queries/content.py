@@ -1,0 +1,210 @@
+"""What a saved query holds, the checks of it, and the JSON that keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from custdyn_widgets.errors import QueryError, SavedQueryError
+from custdyn_widgets.query import ReportQuery, strict_json
+
+FORMAT = 1
+OUTPUTS = ("web", "csv", "xlsx")
+LONGEST_TITLE, LONGEST_DESCRIPTION, LONGEST_NAME = 200, 2_000, 80
+MOST_BYTES = 64_000
+
+_KEYS = ("format", "title", "description", "query", "output", "chart")
+_REQUIRED = {
+    "format": f"{FORMAT}, the version of this form",
+    "title": "a few words that tell what is asked",
+    "query": "an object with a query's fields",
+}
+_CHART_KEYS = ("x", "y", "mark", "second_axis", "title")
+_CHART_LISTS = ("y", "second_axis")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")  # devices in Windows, with any ending
+_HASH = 10  # characters of it in a name
+_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True)
+class SavedQuery:
+    """A query under a title.
+
+    Attributes
+    ----------
+    title
+        What people call it; its name comes from it (`name_for`).
+    query
+        What is asked; its interval is a preset (relative) or a period (fixed).
+    description
+        What it is for, in the person's own words.
+    output
+        `web`, `csv` or `xlsx`.
+    chart
+        None, or `{"preset": name}`, or what the person composed: `x`, `y`, `mark`, `second_axis`, `title`
+        as `charts.blank_spec` takes them.
+
+    Raises
+    ------
+    SavedQueryError, QueryError
+        If it could not be read again from the file that it would be kept in.
+    """
+
+    title: str
+    query: ReportQuery
+    description: str = ""
+    output: str = "web"
+    chart: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        _check_text("title", self.title, LONGEST_TITLE, _BREAKS)
+        if not self.title.strip():
+            raise SavedQueryError.missing("title", _REQUIRED["title"])
+        _check_text("description", self.description, LONGEST_DESCRIPTION, _CONTROLS)
+        if not isinstance(self.query, ReportQuery):
+            raise SavedQueryError.wrong_type("query", self.query, "a ReportQuery")
+        ReportQuery.from_dict(self.query.to_dict())
+        _check_output(self.output)
+        object.__setattr__(self, "chart", _checked_chart(self.chart))
+        self.to_bytes()
+
+    @classmethod
+    def from_dict(cls, data: object) -> SavedQuery:
+        """Check a JSON object and return the saved query that it means; null means left out.
+
+        Raises
+        ------
+        SavedQueryError, QueryError
+            If a key is unknown or missing, or a value has a wrong type or means nothing.
+        """
+        if not isinstance(data, Mapping):
+            raise SavedQueryError.wrong_type("The whole", data, "an object with the keys " + ", ".join(_KEYS))
+        given = {key: value for key, value in data.items() if value is not None}
+        found = given.get("format", FORMAT)
+        if type(found) is not int or found != FORMAT:
+            why = f"is not the format that this version of custdyn reads ({FORMAT})"
+            raise SavedQueryError.invalid("format", found, why)
+        for key in data:
+            if key not in _KEYS:
+                raise SavedQueryError.unknown_key(str(key), _KEYS)
+        for key, what in _REQUIRED.items():
+            if key not in given:
+                raise SavedQueryError.missing(key, what)
+        del given["format"]
+        return cls(**{**given, "query": ReportQuery.from_dict(given["query"])})
+
+    @classmethod
+    def from_file(cls, file: str, data: bytes) -> SavedQuery:
+        """Return the saved query that a file holds.
+
+        Raises
+        ------
+        SavedQueryError
+            If it holds none; the error names the file and the key.
+        """
+        try:
+            return cls.from_dict(strict_json(data.decode("utf-8-sig")))
+        except (SavedQueryError, QueryError) as error:
+            raise SavedQueryError.in_file(file, error) from error
+        except RecursionError:
+            raise SavedQueryError.unreadable(file, "is nested too deeply to be a saved query") from None
+        except ValueError as error:
+            raise SavedQueryError.unreadable(file, f"is not valid JSON: {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object that gives it again, its keys always in the same order."""
+        return {
+            "format": FORMAT,
+            "title": self.title,
+            "description": self.description,
+            "query": self.query.to_dict(),
+            "output": self.output,
+            "chart": self.chart,
+        }
+
+    def to_bytes(self) -> bytes:
+        """Return the file that keeps it: the same bytes each time, readable in a diff."""
+        whole = self.to_dict()
+        for key, value in whole.items():
+            try:
+                json.dumps(value, ensure_ascii=False).encode()
+            except UnicodeEncodeError as error:
+                half = error.object[error.start : error.end]
+                raise SavedQueryError.invalid(key, half, "is half a character: leave it out") from None
+        data = json.dumps(whole, ensure_ascii=False, indent=2).encode() + b"\n"
+        if len(data) > MOST_BYTES:
+            why = f"takes {len(data):,} bytes as a file, of at most {MOST_BYTES:,}: choose fewer values"
+            raise SavedQueryError.invalid("query", self.title, why)
+        return data
+
+
+def name_for(title: str) -> str:
+    """Return the name of a saved query with this title: at most 80 small ASCII letters, digits, hyphens.
+
+    Accents fall away. Where other letters would, where nothing is left and where the title is longer, the
+    name ends with a short hash, so that two titles do not meet by what they have lost.
+    """
+    same = unicodedata.normalize("NFC", title)
+    plain = unicodedata.normalize("NFKD", same.casefold())
+    name = "-".join(re.findall("[a-z0-9]+", "".join(c for c in plain if not unicodedata.combining(c))))
+    lost = any(c > "\x7f" and unicodedata.category(c)[0] in "LN" for c in plain)
+    if lost or not name or len(name) > LONGEST_NAME:
+        short = hashlib.sha256(same.encode("utf-8", "replace")).hexdigest()[:_HASH]
+        return f"{name[: LONGEST_NAME - _HASH - 1].strip('-') or 'query'}-{short}"
+    return f"{name}-query" if _RESERVED.fullmatch(name) else name
+
+
+def is_name(name: object) -> bool:
+    """Tell whether a saved query can have this name: no path, no device, nothing to be quoted."""
+    plain = isinstance(name, str) and len(name) <= LONGEST_NAME and _NAME.fullmatch(name)
+    return bool(plain) and not _RESERVED.fullmatch(str(name))
+
+
+def _check_text(key: str, value: object, longest: int, unfit: re.Pattern[str]) -> None:
+    if not isinstance(value, str):
+        raise SavedQueryError.wrong_type(key, value, "text")
+    if len(value) > longest:
+        raise SavedQueryError.invalid(key, value, f"is longer than {longest:,} characters")
+    if unfit.search(value):
+        raise SavedQueryError.invalid(key, value, "holds a control character: leave it out")
+
+
+def _check_output(output: object) -> None:
+    if output == "xls":
+        why = "holds at most 65,536 rows and is no open format; choose xlsx"
+        raise SavedQueryError.invalid("output", output, why)
+    if not isinstance(output, str) or output not in OUTPUTS:
+        raise SavedQueryError.not_allowed("output", output, OUTPUTS)
+
+
+def _checked_chart(chart: object) -> dict[str, Any] | None:
+    """Return a chart's choice with its keys in their order and its lists as JSON has them."""
+    if chart is None:
+        return None
+    if not isinstance(chart, Mapping):
+        raise SavedQueryError.wrong_type("chart", chart, "an object, or null for none")
+    allowed = ("preset",) if "preset" in chart else _CHART_KEYS
+    for key in chart:
+        if key not in allowed:
+            raise SavedQueryError.unknown_key(f"chart.{key}", [f"chart.{name}" for name in allowed])
+    for key in allowed if "preset" in chart else ("y", "mark"):
+        if chart.get(key) is None:
+            raise SavedQueryError.missing(f"chart.{key}", "a preset's name alone, or at least y and mark")
+    return {key: _chart_value(key, chart[key]) for key in allowed if key in chart}
+
+
+def _chart_value(key: str, value: object) -> object:
+    if value is None or isinstance(value, str):
+        return value
+    if key not in _CHART_LISTS:
+        raise SavedQueryError.wrong_type(f"chart.{key}", value, "text")
+    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+        raise SavedQueryError.wrong_type(f"chart.{key}", value, "text or a list of texts")
+    return list(value)

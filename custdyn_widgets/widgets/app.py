@@ -1,0 +1,297 @@
+"""The whole of it: `CustomerDynamics` puts form, result, chart and saved queries together.
+
+A click on Query computes in the kernel's own thread, so that Lab's stop button interrupts it; the table is
+shown, and then a worker freezes the report and writes the static view. Whatever goes wrong is said in
+words, and the last good table stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from custdyn_widgets import saved_queries, settings
+from custdyn_widgets.compute import run_report
+from custdyn_widgets.errors import CustDynError, QueryError
+from custdyn_widgets.intervals import resolve
+from custdyn_widgets.mart import progress
+from custdyn_widgets.mart.cache import open_mart
+from custdyn_widgets.mart.facts import Names
+from custdyn_widgets.mart.sources import SourceLike
+from custdyn_widgets.progress_bar import ProgressBar
+from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.report import Report
+from custdyn_widgets.widgets.chart_panel import ChartPanel
+from custdyn_widgets.widgets.form import QueryForm
+from custdyn_widgets.widgets.publishing import Published, Publisher
+from custdyn_widgets.widgets.result import ResultPanel
+from custdyn_widgets.widgets.save_dialog import SaveDialog
+from custdyn_widgets.widgets.static_view import LIVE, StaticView
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ECHO = 0.1  # seconds: clicks that waited while a query ran arrive within it, and are not meant again
+_NO_NAMES = Names((), (), (), (), (), {}, {}, "")
+
+
+class CustomerDynamics:
+    """The query form of a notebook, and the report that it shows.
+
+    Put it last in a cell to see it. A notebook can go on with the numbers: `report`, `table`, `total` and
+    `info` are those of the table on screen.
+
+    Parameters
+    ----------
+    source
+        As for `run_report`: a folder, a DuckDB file, a name of `sources.toml`, `demo`, a dict of DataFrames.
+    publish
+        Whether each click on Query freezes a snapshot and shows its link.
+    """
+
+    def __init__(self, source: SourceLike = "demo", *, publish: bool = True) -> None:
+        self._source = source
+        self._publisher = Publisher() if publish else None
+        self._report: Report | None = None
+        self._chart: dict[str, Any] | None = None  # of a saved query, to be drawn with the next report
+        self._busy = False
+        self._static = StaticView()
+        self._result = ResultPanel()
+        with ProgressBar():  # the form is not there yet
+            names = self._names()
+        self._form = QueryForm(names or _NO_NAMES, self._saved())
+        self._charts = ChartPanel()
+        self._dialog = SaveDialog()
+        self._form.on_query, self._form.on_save, self._form.on_load = self._click, self._save, self._load
+        self._result.on_show_chart = self._show_chart
+        self._charts.on_change = self._freeze_static
+        self._dialog.on_saved = self._after_saving
+        self.widget = ipywidgets.VBox(
+            [self._form.widget, self._dialog.widget, self._result, self._charts.widget]
+        )
+        self.widget.add_class("custdyn-app").add_class(LIVE)
+
+    @property
+    def query(self) -> ReportQuery | None:
+        """The query as the form stands; None while a field is invalid."""
+        query: ReportQuery | None = self._form.query()
+        return query
+
+    @property
+    def report(self) -> Report:
+        """The report on screen.
+
+        Raises
+        ------
+        CustDynError
+            If nothing was asked yet.
+        """
+        if self._report is None:
+            raise CustDynError("There is no report yet: click Query, or call run().")
+        return self._report
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The rows: labels as index, two-level columns; counts Int64, money Decimal in `report.currency`."""
+        return self.report.table
+
+    @property
+    def total(self) -> pd.Series[Any] | None:
+        """The Total's values, by column; None for a report without one."""
+        from custdyn_widgets.frames import total_series
+
+        return total_series(self.report)
+
+    @property
+    def info(self) -> pd.Series[Any]:
+        """What is told around the table, by label."""
+        from custdyn_widgets.frames import info_series
+
+        return info_series(self.report)
+
+    def run(self, query: ReportQuery | None = None) -> Report:
+        """Ask as a click on Query does, and return the report; its snapshot is frozen in the background.
+
+        Parameters
+        ----------
+        query
+            Put into the form first; default: as the form stands.
+
+        Raises
+        ------
+        CustDynError
+            As `run_report`; the form says the same words.
+        """
+        if query is not None:
+            self._form.load(query, self._form.output)
+        asked = ReportQuery.from_dict(self._form.fields())
+        self._ask(asked)
+        return self.report
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self.widget)
+        self._static.display()
+
+    # What the person does.
+
+    def _click(self) -> None:
+        if self._busy:
+            return
+        query = self._form.query()
+        if query is None:
+            return
+        try:
+            self._ask(query)
+        except CustDynError:
+            return  # it was said
+
+    def _ask(self, query: ReportQuery) -> None:
+        self._set_busy(True)
+        self._result.set_error("")
+        began = time.monotonic()
+        try:
+            with progress.told_to(_Steps(self._result)):
+                self._result.set_status("Counting …")
+                report = run_report(query, self._source)
+                if names := self._names():
+                    self._form.set_names(names)
+        except QueryError as error:
+            self._say(error)
+            self._form.show_error(error)
+            raise
+        except CustDynError as error:
+            self._say(error)
+            raise
+        except KeyboardInterrupt:
+            self._result.set_status("Stopped. The table is the one of before.")
+            raise CustDynError("The query was stopped.") from None
+        except Exception as error:
+            failed = CustDynError(f"The query failed: {type(error).__name__}: {error}")
+            self._say(failed)
+            raise failed from error
+        finally:
+            self._set_busy(False)
+        self._show(report, time.monotonic() - began)
+
+    def _show(self, report: Report, seconds: float) -> None:
+        self._report = report
+        rows = "1 row" if len(report.rows) == 1 else f"{len(report.rows):,} rows"
+        if self._form.output == "web":
+            self._result.show(report)
+            self._draw_again(report)
+        else:
+            self._charts.hide()
+            self._result.set_download_only(report, self._form.output)
+        self._result.set_status(f"{rows} in {seconds:.1f} s.")
+        if self._publisher:
+            self._result.set_link("", "Making the link …")
+            self._publisher.publish(report, lambda done: self._linked(report, done))
+        self._freeze_static()
+
+    def _linked(self, report: Report, done: Published) -> None:
+        """Show a link, if its report is still the one on screen; called in the worker's thread."""
+        if report is self._report:
+            self._result.set_link(done.link, done.words, done.page)
+
+    # Charts.
+
+    def _show_chart(self, name: str) -> None:
+        if self._report is not None:
+            self._charts.draw(self._report, name)
+
+    def _draw_again(self, report: Report) -> None:
+        """Draw what was drawn of the last report, or what a saved query asks for."""
+        choice = self._chart or self._charts.choice()
+        self._chart = None
+        if choice and report.rows:
+            self._charts.restore(report, choice)
+        else:
+            self._charts.hide()
+
+    def _freeze_static(self) -> None:
+        """Write the static view behind what the worker has to do first."""
+        if self._report is None:
+            return
+        report, chart = self._report, self._charts.spec()
+        if self._publisher:
+            self._publisher.do(lambda: self._static.show(report, chart))
+        else:
+            self._static.show(report, chart)
+
+    # Saved queries.
+
+    def _saved(self) -> list[tuple[str, str]]:
+        """Return names and titles of the saved queries that can be read."""
+        found = saved_queries.listing(settings.load())
+        return [(entry.name, entry.title) for entry in found if entry.saved]
+
+    def _save(self) -> None:
+        query = self._form.query()
+        if query is not None:
+            period = resolve(query, datetime.now(UTC).replace(microsecond=0)).period
+            self._dialog.open(query, period, self._form.output, self._charts.choice())
+
+    def _after_saving(self, stored: saved_queries.Stored) -> None:
+        self._form.set_saved(self._saved())
+        self._result.set_status(f"Saved as {stored.saved.title}.")
+
+    def _load(self, name: str) -> None:
+        try:
+            saved = saved_queries.load(name).saved
+        except CustDynError as error:
+            self._say(error)
+            self._form.set_saved(self._saved())
+            return
+        self._result.set_error("")
+        self._chart = saved.chart
+        self._form.load(saved.query, saved.output)
+        self._result.set_status(f"Loaded: {saved.title}. Click Query to ask it.")
+
+    # Words and states.
+
+    def _say(self, error: CustDynError) -> None:
+        last = " The table below is the last good one." if self._report else ""
+        self._result.set_status("")
+        self._result.set_error(error.message + last)
+
+    def _names(self) -> Names | None:
+        """Return the names in the data, for the filters; without data the reason is said."""
+        try:
+            return open_mart(self._source).facts.names
+        except CustDynError as error:
+            self._say(error)
+            return None
+
+    def _set_busy(self, busy: bool) -> None:
+        self._form.set_busy(busy)
+        if busy:
+            self._busy = True
+            return
+        try:
+            asyncio.get_running_loop().call_later(_ECHO, self._idle)
+        except RuntimeError:  # no kernel
+            self._idle()
+
+    def _idle(self) -> None:
+        self._busy = False
+
+
+class _Steps:
+    """Tells the result's status line how far the reading of a source is."""
+
+    def __init__(self, result: ResultPanel) -> None:
+        self._result = result
+
+    def step(self, words: str, done: float) -> None:
+        """Show a step."""
+        self._result.set_status(words, done)
+
+    def note(self, words: str) -> None:
+        """Show a sentence."""
+        self._result.set_status(words)

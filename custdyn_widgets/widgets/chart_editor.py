@@ -1,0 +1,94 @@
+"""What the Blank Chart is composed with: x, columns, mark, second axis, title."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ipywidgets
+
+from custdyn_widgets.charts.points import COLUMNS
+from custdyn_widgets.charts.vegalite import MARKS
+from custdyn_widgets.report import Report
+from custdyn_widgets.widgets.form_control import Control
+from custdyn_widgets.widgets.search_select import SearchSelect
+
+
+class ChartEditor:
+    """A row of controls; each change asks for the chart anew.
+
+    Attributes
+    ----------
+    widget
+        What is shown; hidden until it is opened.
+    """
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._quiet = False
+        self._x = Control(kind="choice", label="X", tooltip="What the chart runs along.", value="")
+        self._y = SearchSelect(label="Columns", tooltip="What is drawn.", placeholder="Add a column")
+        self._mark = Control(
+            kind="choice",
+            label="Mark",
+            tooltip="What each value is drawn as.",
+            options=[[mark, mark.capitalize()] for mark in MARKS],
+            value=MARKS[0],
+        )
+        self._right = SearchSelect(
+            label="Second axis",
+            tooltip="Which of the columns are measured on a second axis, at the right.",
+            placeholder="None",
+        )
+        self._title = Control(kind="text", label="Title", tooltip="Empty: the columns' names.", value="")
+        controls = [self._x, self._y, self._mark, self._right, self._title]
+        for control in controls:
+            control.observe(self._tell, "value")
+        self.widget = ipywidgets.HBox(controls)
+        self.widget.add_class("custdyn-line").add_class("custdyn-editor")
+        self.hide()
+
+    def open(self, report: Report, choice: Mapping[str, Any]) -> None:
+        """Show the controls for a report, filled with a choice, else as they were or with defaults."""
+        names = [column.name for column in report.columns]
+        places = [*(report.headings or [COLUMNS]), *names]
+        self._quiet = True
+        self._x.options = [[name, name] for name in places]
+        self._y.options = [[name, name] for name in names]
+        kept = [name for name in self._y.value if name in names]
+        self._x.value = choice.get("x") or (self._x.value if self._x.value in places else places[0])
+        self._y.value = list(choice.get("y") or kept or names[:1])
+        self._mark.value = choice.get("mark") or self._mark.value
+        self._right.value = list(choice.get("second_axis") or ())
+        self._title.value = choice.get("title") or ""
+        self._offer_right()
+        self._quiet = False
+        self.widget.layout.display = None
+
+    def hide(self) -> None:
+        """Take the controls away; what they hold stays."""
+        self.widget.layout.display = "none"
+
+    def choice(self) -> dict[str, Any]:
+        """Return what is chosen, as `charts.blank_spec` takes it."""
+        return {
+            "x": self._x.value,
+            "y": list(self._y.value),
+            "mark": self._mark.value,
+            "second_axis": [name for name in self._right.value if name in self._y.value],
+            "title": self._title.value.strip() or None,
+        }
+
+    def _offer_right(self) -> None:
+        """Offer the chosen columns for the second axis; one left alone on it would leave the first empty."""
+        self._right.options = [[name, name] for name in self._y.value]
+        self._right.value = [name for name in self._right.value if name in self._y.value]
+
+    def _tell(self, change: Mapping[str, Any]) -> None:
+        if self._quiet:
+            return
+        if change["owner"] is self._y:
+            self._quiet = True
+            self._offer_right()
+            self._quiet = False
+        self._changed()

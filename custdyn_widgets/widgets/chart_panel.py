@@ -1,0 +1,140 @@
+"""A chart under the table: a preset, or one that the person composes; tooltips, zoom, PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import Any
+
+import ipywidgets
+
+from custdyn_widgets.charts import BLANK, blank_spec, preset_spec, presets_of
+from custdyn_widgets.charts.live import can_zoom, live_spec
+from custdyn_widgets.display import printable
+from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.report import Report
+from custdyn_widgets.schemas import load_jsonschema
+from custdyn_widgets.widgets.chart_editor import ChartEditor
+from custdyn_widgets.widgets.download import Download, File, chart_file
+
+_BUTTONS = [["png", "Save as PNG"], ["svg", "Save as SVG"], ["close", "Close the chart"]]
+_HINT = "Drag to move along the time, Shift and wheel to zoom, double-click to see all."
+_EMBEDDED = {"actions": False, "renderer": "svg"}  # the menu would lead to another host
+
+
+class ChartPanel:
+    """The chart of the report on screen.
+
+    Attributes
+    ----------
+    widget
+        What is shown; hidden until a chart is drawn.
+    on_change
+        Called when another chart is shown, or none.
+    """
+
+    def __init__(self) -> None:
+        self.on_change: Callable[[], None] = lambda: None
+        self._report: Report | None = None
+        self._spec: dict[str, Any] | None = None
+        self._choice: dict[str, Any] | None = None
+        self._live: Any = None
+        self._editor = ChartEditor(self._compose)
+        self._message = ipywidgets.HTML()
+        self._hint = ipywidgets.HTML()
+        self._place = ipywidgets.VBox()
+        self._download = Download(self._asked, buttons=_BUTTONS)
+        self.widget = ipywidgets.VBox(
+            [self._editor.widget, self._message, self._place, self._hint, self._download]
+        )
+        self.widget.add_class("custdyn-chart")
+        self._place.add_class("custdyn-drawing")
+        self._show_widget(False)
+
+    @staticmethod
+    def prepare() -> None:
+        """Load what draws in the browser, which takes a second, before the first chart is asked for."""
+        load_jsonschema()
+        import altair as alt  # late: takes most of that second
+
+        alt.JupyterChart.enable_offline()
+
+    def draw(self, report: Report, name: str) -> None:
+        """Draw a preset of a report, or open the editor of the Blank Chart."""
+        self.restore(report, {} if name == BLANK else {"preset": name})
+
+    def restore(self, report: Report, choice: Mapping[str, Any]) -> None:
+        """Draw what a choice says, as `choice` gave it; what the report has not is said, and not drawn."""
+        self._report = report
+        self._show_widget(True)
+        name = choice.get("preset")
+        if name in presets_of(report):
+            self._editor.hide()
+            self._try(lambda: preset_spec(report, str(name)), {"preset": name})
+        elif name is not None:
+            self._say(f"The report has no chart {printable(str(name))[:80]!r}.")
+        else:
+            self._editor.open(report, choice)
+            self._compose()
+
+    def hide(self) -> None:
+        """Show no chart."""
+        self._show_widget(False)
+        if self._spec is not None:
+            self._spec, self._choice = None, None
+            self.on_change()
+
+    def spec(self) -> dict[str, Any] | None:
+        """Return the chart as a Vega-Lite specification, as a page draws it; None without one."""
+        return self._spec
+
+    def choice(self) -> dict[str, Any] | None:
+        """Return what a saved query keeps: `{"preset": name}`, or x, y, mark, second_axis and title."""
+        return self._choice
+
+    def _compose(self) -> None:
+        report, choice = self._report, self._editor.choice()
+        if report is not None:
+            self._try(lambda: blank_spec(report, **choice), choice)
+
+    def _try(self, draw: Callable[[], dict[str, Any]], choice: dict[str, Any]) -> None:
+        """Draw; if that fails, say why and leave the last chart."""
+        try:
+            spec = draw()
+        except CustDynError as error:
+            self._say(error.message)
+            return
+        self._say("")
+        self._spec, self._choice = spec, choice
+        self._hint.value = f'<p class="custdyn-hint">{_HINT}</p>' if can_zoom(spec) else ""
+        self._show_live(live_spec(spec))
+        self.on_change()
+
+    def _show_live(self, spec: dict[str, Any]) -> None:
+        """Swap the specification of the one chart there is: each brings a megabyte of script along."""
+        if self._live is None:
+            self.prepare()
+            import altair as alt
+
+            self._live = alt.JupyterChart(None, embed_options=_EMBEDDED)  # type: ignore[arg-type]  # a chart comes later
+            self._place.children = [self._live]
+        self._live.spec = spec
+
+    def _asked(self, key: str) -> File | None:
+        if key == "close":
+            self.hide()
+            return None
+        if self._report is None or self._spec is None:
+            return None
+        try:
+            return chart_file(self._report, self._spec, key)
+        except CustDynError as error:
+            self._say(error.message)
+            return None
+
+    def _say(self, words: str) -> None:
+        told = f'<p class="custdyn-error" role="alert">{escape(printable(words))}</p>' if words else ""
+        self._message.value = told
+
+    def _show_widget(self, shown: bool) -> None:
+        self.widget.layout.display = None if shown else "none"

@@ -1,0 +1,46 @@
+// Saves files that Python sends, as the browser's own downloads, and draws a button for each that can be asked.
+// One listener belongs to the model, not to a view: however often it is shown, a file is saved once.
+
+// Tells this page from another one that shows the same notebook: only the page that asked gets the file.
+const PAGE = Symbol.for("custdyn.page");
+globalThis[PAGE] ??= crypto.getRandomValues(new Uint32Array(2)).join("-");
+
+function save(name, type, bytes) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([bytes], { type }));
+  link.download = name;
+  link.hidden = true;
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+function initialize({ model }) {
+  const received = (message, buffers) => {
+    const here = !message.page || message.page === globalThis[PAGE];
+    if (message.kind === "file" && here) save(message.name, message.type, buffers[0]);
+  };
+  model.on("msg:custom", received);
+  return () => model.off("msg:custom", received);
+}
+
+function render({ model, el }) {
+  el.classList.add("custdyn-download");
+  el.setAttribute("data-lm-suppress-shortcuts", "true"); // else Lab takes Enter for its own command
+  const draw = () => {
+    const buttons = model.get("buttons").map(([key, words]) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = words;
+      button.addEventListener("click", () => model.send({ ask: key, page: globalThis[PAGE] }));
+      return button;
+    });
+    el.replaceChildren(...buttons);
+  };
+  draw();
+  model.on("change:buttons", draw);
+  return () => model.off("change:buttons", draw);
+}
+
+export default { initialize, render };

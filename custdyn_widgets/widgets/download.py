@@ -1,0 +1,115 @@
+"""Files from Python to the person's disk: the browser saves them, in JupyterLab and in Voila alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from custdyn_widgets.charts import chart_svg
+from custdyn_widgets.charts.svg import INK
+from custdyn_widgets.export import to_csv, to_xlsx
+from custdyn_widgets.report import Report
+
+_TYPES = {
+    "csv": "text/csv;charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+}
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9_.-]+")
+_LONGEST_NAME = 120
+_DARK_INK = "#1c2127"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to save: its name, its content, and the media type that goes with it."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
+class Download(anywidget.AnyWidget):
+    """Saves files in the browser; shown, it is a row of buttons that ask for them.
+
+    Attributes
+    ----------
+    buttons
+        What can be asked for: a key and the button's words, each.
+    on_ask
+        Called with the key when a button is pressed; it returns the file, or None to save nothing.
+    """
+
+    _esm = Path(__file__).with_name("download.js")
+    buttons = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)
+
+    def __init__(self, on_ask: Callable[[str], File | None] = lambda _key: None, **traits: Any) -> None:
+        super().__init__(**traits)
+        self.on_ask = on_ask
+        self.on_msg(self._asked)
+
+    def start(self, file: File, page: str = "") -> None:
+        """Let the browser save a file.
+
+        Parameters
+        ----------
+        file
+            The file.
+        page
+            The browser page that asked, as it named itself; "" for every page that shows this notebook.
+        """
+        told = {"kind": "file", "name": file.name, "type": file.media_type, "page": page}
+        self.send(told, [file.content])
+
+    def _asked(self, _widget: object, message: object, _buffers: object) -> None:
+        if not isinstance(message, Mapping) or message.get("ask") not in [key for key, _ in self.buttons]:
+            return
+        file = self.on_ask(message["ask"])
+        if file is not None:
+            self.start(file, str(message.get("page", "")))
+
+
+def report_file(report: Report, kind: str) -> File:
+    """Return a report as a CSV or XLSX file, named after its interval.
+
+    Raises
+    ------
+    ExportError
+        If the report cannot be written in this format.
+    """
+    content = to_xlsx(report) if kind == "xlsx" else to_csv(report)
+    return File(f"customer-dynamics-{_interval(report)}.{kind}", content, _TYPES[kind])
+
+
+def chart_file(report: Report, spec: Mapping[str, Any], kind: str) -> File:
+    """Return a chart as a PNG or SVG file, named after its title and the report's interval."""
+    title = spec.get("title")
+    words = str(title.get("text", "") if isinstance(title, Mapping) else title or "")
+    named = _NOT_IN_NAMES.sub("-", words.casefold()).strip("-.")[:_LONGEST_NAME] or "chart"
+    svg = chart_svg(spec)
+    content = _png(svg) if kind == "png" else svg.encode("utf-8")
+    return File(f"{named}-{_interval(report)}.{kind}", content, _TYPES[kind])
+
+
+def _png(svg: str) -> bytes:
+    import vl_convert  # late: loads a JavaScript engine
+
+    # A picture is pasted anywhere, so it brings its ground and its ink along.
+    inked = svg.replace(f'color="{INK}"', f'color="{_DARK_INK}"', 1)
+    grounded = inked.replace("</title>", '</title><rect width="100%" height="100%" fill="#ffffff"/>', 1)
+    png: bytes = vl_convert.svg_to_png(grounded, scale=2)
+    return png
+
+
+def _interval(report: Report) -> str:
+    """Return the interval for a file's name: a preset's name, or the first and the last day."""
+    if isinstance(report.query.interval, str):
+        return report.query.interval.replace("_", "-") + "-" + report.info.interval_end[:10]
+    return f"{report.info.interval_start[:10]}-to-{report.info.interval_end[:10]}"

@@ -1,0 +1,296 @@
+"""The query form: every field of a query as a control, checked while it is filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+import ipywidgets
+
+from custdyn_widgets.conversion import target_currency
+from custdyn_widgets.display import printable
+from custdyn_widgets.errors import CustDynError, QueryError
+from custdyn_widgets.mart.facts import Names
+from custdyn_widgets.query import CLIENT_TYPES, TIME_GROUPS, ReportQuery
+from custdyn_widgets.widgets.form_control import Control
+from custdyn_widgets.widgets.form_filters import META, Filters
+from custdyn_widgets.widgets.form_interval import Interval
+from custdyn_widgets.widgets.search_select import SearchSelect
+
+OUTPUTS = {"web": "Table", "csv": "CSV", "xlsx": "XLSX"}
+DEFAULT = ReportQuery(interval="last_12_months")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _nothing(*_: str) -> None:
+    return None
+
+
+class QueryForm:
+    """The form that asks for a report.
+
+    Parameters
+    ----------
+    names
+        The names of the data: what can be filtered by and converted to.
+    saved
+        Name and title of each saved query.
+    now
+        The instant that presets are shown for.
+
+    Attributes
+    ----------
+    widget
+        What is shown.
+    on_query, on_save, on_load
+        Called when a button is pressed: Query and Save Query only while the query is valid; Load Query with
+        the name of the saved query.
+    """
+
+    def __init__(
+        self, names: Names, saved: Sequence[tuple[str, str]] = (), now: Callable[[], datetime] = _now
+    ) -> None:
+        self.on_query: Callable[[], None] = _nothing
+        self.on_save: Callable[[], None] = _nothing
+        self.on_load: Callable[[str], None] = _nothing
+        self._names = names
+        self._busy = False
+        self._quiet = False
+        self._problems: dict[str, str] = {}
+        self._filters = Filters(names, self._check)
+        self._interval = Interval(now, self._check)
+        self._make_choices()
+        self._make_buttons()
+        self.widget = ipywidgets.VBox(
+            [self._filters.box, self._interval.box, self._choices, self._message, self._buttons]
+        )
+        self.widget.add_class("custdyn-form")
+        for box, name in (
+            (self._filters.box, "filters"), (self._interval.box, "line"), (self._choices, "line"),
+            (self._buttons, "buttons"), (self._message, "message"),
+        ):  # fmt: skip
+            box.add_class(f"custdyn-{name}")
+        self.set_saved(saved)
+        self.load(DEFAULT)
+
+    def _make_choices(self) -> None:
+        def choice(field: str, options: list[list[str]], label: str = "") -> Control:
+            meta = META[field]
+            return Control(
+                kind="choice",
+                label=label or meta["label"],
+                tooltip=meta["help"],
+                options=options,
+                value=options[0][0],
+            )
+
+        types = [[t, t.replace("_", " ").capitalize()] for t in (*CLIENT_TYPES, "all")]
+        self._client_type = choice("client_type", types)
+        times = [["", "None"], *([t, t.capitalize()] for t in TIME_GROUPS)]
+        self._time = choice("group_by", times)
+        self._by_package = Control(
+            kind="flag", value=False, label="Package", tooltip="Also one row for each package."
+        )
+        self._output = Control(
+            kind="choice",
+            label="Output type",
+            tooltip="A table here, or a file to download.",
+            options=[list(option) for option in OUTPUTS.items()],
+            value="web",
+        )
+        self._currency = choice("currency", self._currencies())
+        meta = META["active_duration"]
+        self._months = Control(
+            kind="number", label=f"{meta['label']} (months)", tooltip=meta["help"], least=1, most=120, value=3
+        )
+        controls = [
+            self._client_type, self._time, self._by_package, self._currency, self._months, self._output,
+        ]  # fmt: skip
+        for control in controls:
+            control.observe(lambda _: self._check(), "value")
+        self._choices = ipywidgets.HBox(controls)
+
+    def _make_buttons(self) -> None:
+        self._query_button = ipywidgets.Button(
+            description="Query", button_style="primary", tooltip="Count now, and show the report."
+        )
+        self._save_button = ipywidgets.Button(
+            description="Save Query", tooltip="Keep these settings under a title, to run them again."
+        )
+        self._load_button = ipywidgets.Button(
+            description="Load Query", tooltip="Fill the form with the chosen saved query."
+        )
+        self._saved = Control(
+            kind="choice", label="Saved query", tooltip="The queries that were saved.", value=""
+        )
+        self._message = ipywidgets.HTML()
+        self._query_button.on_click(lambda _: self._asked(self.on_query))
+        self._save_button.on_click(lambda _: self._asked(self.on_save))
+        self._load_button.on_click(lambda _: self._saved.value and self.on_load(self._saved.value))
+        self._buttons = ipywidgets.HBox()
+
+    def _asked(self, then: Callable[[], None]) -> None:
+        self._interval.fill()
+        self._check()
+        if not self._problems and not self._busy:
+            then()
+
+    @property
+    def output(self) -> str:
+        """What is done with the report: `web`, `csv` or `xlsx`."""
+        return str(self._output.value)
+
+    def fields(self) -> dict[str, Any]:
+        """Return the query as its JSON object, as the form stands, valid or not."""
+        asked = {
+            **DEFAULT.to_dict(),
+            **self._interval.fields(),
+            **self._filters.fields(),
+            "client_type": self._client_type.value,
+            "group_by": [g for g in (self._time.value, "package" if self._by_package.value else "") if g],
+            "currency": self._currency.value or None,
+            "active_duration": self._months.value,
+        }
+        return {name: asked[name] for name in META}
+
+    def query(self) -> ReportQuery | None:
+        """Return the query that the form asks, or None while something is invalid."""
+        self._check()
+        return None if self._problems else ReportQuery.from_dict(self.fields())
+
+    def load(self, query: ReportQuery, output: str = "web") -> None:
+        """Fill the form.
+
+        Parameters
+        ----------
+        query
+            What it shall ask. What the data does not have is shown and marked.
+        output
+            What is done with the report.
+        """
+        with self._without_checks():
+            self._interval.load(query)
+            self._filters.load(query)
+            self._client_type.value = query.client_type
+            self._time.value = query.time_group or ""
+            self._by_package.value = query.by_package
+            self._currency.value = query.currency or ""
+            self._currency.options = self._currencies()
+            self._months.value = query.active_duration
+            self._output.value = output if output in OUTPUTS else "web"
+
+    def set_names(self, names: Names) -> None:
+        """Offer the names of data that was built anew; what is gone is marked."""
+        self._names = names
+        with self._without_checks():
+            self._filters.set_names(names)
+            self._currency.options = self._currencies()
+
+    def set_saved(self, saved: Sequence[tuple[str, str]]) -> None:
+        """Offer these saved queries, given as name and title; Load Query is there if there is one."""
+        titles = [title for _, title in saved]
+        self._saved.options = [
+            [name, printable(title if titles.count(title) == 1 else f"{title} ({name})")]
+            for name, title in saved
+        ]
+        if self._saved.value not in [name for name, _ in saved]:
+            self._saved.value = saved[0][0] if saved else ""
+        load = [self._saved, self._load_button] if saved else []
+        self._buttons.children = [self._query_button, self._save_button, *load]
+
+    def set_busy(self, busy: bool) -> None:
+        """Switch Query off while a report is made, and on again."""
+        self._busy = busy
+        self._query_button.disabled = busy or bool(self._problems)
+
+    def show_error(self, error: CustDynError) -> None:
+        """Say an error beside the control that it is about, or above the buttons, until the form changes."""
+        control = self._controls().get(error.field or "")
+        if control:
+            control.error = _words(error)
+        else:
+            self._say(error.message)
+
+    def _say(self, words: str) -> None:
+        self._message.value = (
+            f'<p class="custdyn-error" role="alert">{escape(printable(words))}</p>' if words else ""
+        )
+
+    @contextmanager
+    def _without_checks(self) -> Iterator[None]:
+        self._quiet = True
+        try:
+            yield
+        finally:
+            self._quiet = False
+        self._check()
+
+    def _check(self) -> None:
+        """Say what is wrong beside each control, and let nothing be asked until it is mended."""
+        if self._quiet:
+            return
+        self._problems = self._found_problems()
+        controls = self._controls()
+        for field, control in controls.items():
+            control.error = printable(self._problems.get(field, ""))
+        self._say(" ".join(words for field, words in self._problems.items() if field not in controls))
+        self._save_button.disabled = bool(self._problems)
+        self.set_busy(self._busy)
+
+    def _found_problems(self) -> dict[str, str]:
+        found = {**self._interval.problems(), **self._filters.problems()}
+        if self._months.value is None:
+            found["active_duration"] = "The months are missing: give a whole number from 1 to 120."
+        asked = self.fields()
+        for field in found:
+            asked[field.partition(".")[0]] = DEFAULT.to_dict()[field.partition(".")[0]]
+        while True:  # an error names one field: mend it and look for the next one
+            try:
+                query = ReportQuery.from_dict(asked)
+                target_currency(self._names, query.currency)
+            except QueryError as error:
+                field = error.field or ""
+                if field in found:
+                    return found
+                found[field] = _words(error)
+                if field == "currency":
+                    return found
+                asked.update({field.partition(".")[0]: DEFAULT.to_dict().get(field.partition(".")[0])})
+            else:
+                return found
+
+    def _controls(self) -> dict[str, SearchSelect | Control]:
+        return {
+            **self._interval.controls(),
+            **self._filters.controls(),
+            "client_type": self._client_type,
+            "group_by": self._time,
+            "currency": self._currency,
+            "active_duration": self._months,
+        }
+
+    def _currencies(self) -> list[list[str]]:
+        names = self._names
+        present = sorted({*names.currencies, *names.quotes, *([names.base] if names.base else [])})
+        try:
+            own = f"The data's own choice ({target_currency(names, None)})"
+        except QueryError:
+            own = "Choose one"
+        chosen = self._currency.value if hasattr(self, "_currency") else ""
+        missing = [[chosen, f"{chosen} (not in the data)"]] if chosen and chosen not in present else []
+        return [["", own], *([c, c] for c in present), *missing]
+
+
+def _words(error: CustDynError) -> str:
+    """Return an error's words with the field as the form calls it."""
+    field = error.field or ""
+    label = {"interval.start": "Start", "interval.end": "End"}.get(field) or META.get(field, {}).get("label")
+    if label and error.message.startswith(field):
+        return f"{label}{error.message.removeprefix(field)}"
+    return error.message

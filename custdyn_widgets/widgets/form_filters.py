@@ -1,0 +1,250 @@
+"""The form's filters: a quick search for a filter, and a row for each one that was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import ipywidgets
+
+from custdyn_widgets.display import cut_short, printable
+from custdyn_widgets.errors import shown
+from custdyn_widgets.mart.facts import Names
+from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.widgets.form_control import Control
+from custdyn_widgets.widgets.search_select import SearchSelect
+
+META = {f.name: f.metadata for f in fields(ReportQuery)}
+LONGEST_LABEL = 300
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter that can be chosen: its field, the group it is listed in, what its values are, its extra."""
+
+    field: str
+    group: str
+    what: str
+    extra: str = ""
+
+    @property
+    def label(self) -> str:
+        """The filter's name."""
+        return str(META[self.field]["label"])
+
+
+FILTERS = {
+    f.field: f
+    for f in (
+        Filter("client_tags", "By clients", "tag", "tags_match"),
+        Filter("company", "By clients", "company", "include_descendants"),
+        Filter("owner_user", "By clients", "owner user"),
+        Filter("package", "Extras", "package"),
+    )
+}
+
+
+class Keys:
+    """What stands for each name on its way to the browser: the name itself, unless it cannot be sent.
+
+    A lone surrogate is no UTF-8; such a name travels as what is shown of it, with a number.
+    """
+
+    def __init__(self, named: Iterable[tuple[str, str]]) -> None:
+        self._names: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
+        labelled = {}
+        for name, label in named:
+            labelled[self.key(name)] = cut_short(printable(label), LONGEST_LABEL)
+        self.options = sorted(
+            ([key, label] for key, label in labelled.items()), key=lambda option: option[1].casefold()
+        )
+
+    def key(self, name: str) -> str:
+        """Return what is sent for a name, known or not."""
+        if name.isascii():
+            return name
+        if name not in self._keys:
+            try:
+                name.encode()
+                self._keys[name] = name
+            except UnicodeEncodeError:
+                self._keys[name] = f"{printable(name)} ({len(self._keys)})"
+                self._names[self._keys[name]] = name
+        return self._keys[name]
+
+    def name(self, key: str) -> str:
+        """Return the name that was sent so."""
+        return self._names.get(key, key)
+
+
+def _named(field: str, names: Names) -> Sequence[tuple[str, str]]:
+    """Return a filter's values with their labels."""
+    if field == "package":
+        return [(i, name if name == i else f"{name} ({i})") for i, name in names.packages]
+    values = {"client_tags": names.tags, "company": names.companies, "owner_user": names.owners}[field]
+    return [(value, value) for value in values]
+
+
+class FilterRow:
+    """A filter on the form: the search for its values, its extra choice, and the bin.
+
+    Attributes
+    ----------
+    box
+        What is shown.
+    remove
+        The button with the bin.
+    """
+
+    def __init__(self, of: Filter, names: Names, changed: Callable[[], None]) -> None:
+        self.of = of
+        meta = META[of.field]
+        self.search = SearchSelect(
+            label=of.label, tooltip=meta["help"], placeholder=f"Any {of.what}: type to search"
+        )
+        self.set_names(names)
+        self.extra = self._extra_control()
+        self.remove = ipywidgets.Button(icon="trash", tooltip=f"Remove the filter {of.label}")
+        self.remove.add_class("custdyn-bin")
+        parts = [self.search, *([self.extra] if self.extra else []), self.remove]
+        self.box = ipywidgets.HBox(parts)
+        self.box.add_class("custdyn-row")
+        for part in parts[:-1]:
+            part.observe(lambda _: changed(), "value")
+
+    def _extra_control(self) -> Control | None:
+        if not self.of.extra:
+            return None
+        meta = META[self.of.extra]
+        text = {"label": meta["label"], "tooltip": meta["help"]}
+        if self.of.extra == "include_descendants":
+            return Control(kind="flag", value=True, **text)
+        return Control(
+            kind="choice", value="any", options=[[c, c.capitalize()] for c in meta["choices"]], **text
+        )
+
+    def set_names(self, names: Names) -> None:
+        """Offer the values of this data."""
+        self._keys = Keys(_named(self.of.field, names))
+        self._present = {key for key, _ in self._keys.options}
+        self._ids: dict[str, list[str]] = {}
+        if self.of.field == "package":
+            for package_id, name in names.packages:
+                self._ids.setdefault(name, []).append(package_id)
+        self.search.options = self._keys.options
+
+    def fields(self) -> dict[str, Any]:
+        """Return the query's fields that this row decides."""
+        chosen: dict[str, Any] = {self.of.field: [self._keys.name(key) for key in self.search.value]}
+        if self.extra:
+            chosen[self.of.extra] = self.extra.value
+        return chosen
+
+    def load(self, query: ReportQuery) -> None:
+        """Show what a query filters by; a package's name becomes its id."""
+        chosen = [self._keys.key(value) for value in getattr(query, self.of.field)]
+        ids = {key: self._ids.get(key, []) for key in chosen if key not in self._present}
+        self.search.value = [ids[key][0] if len(ids.get(key, [])) == 1 else key for key in chosen]
+        if self.extra:
+            self.extra.value = getattr(query, self.of.extra)
+
+    def problem(self) -> str:
+        """Return what is wrong with the chosen values, in words."""
+        gone = [self._keys.name(key) for key in self.search.value if key not in self._present]
+        if not gone:
+            return ""
+        few = ", ".join(shown(name) for name in gone[:3]) + (" …" if len(gone) > 3 else "")
+        return f"The data has no {self.of.what} {few}: remove what is marked."
+
+
+class Filters:
+    """All filters of the form.
+
+    Attributes
+    ----------
+    box
+        What is shown.
+    """
+
+    def __init__(self, names: Names, changed: Callable[[], None]) -> None:
+        self._names = names
+        self._changed = changed
+        self._made: dict[str, FilterRow] = {}
+        self.rows: dict[str, FilterRow] = {}
+        self.search = SearchSelect(
+            multiple=False,
+            label="Filters",
+            tooltip="Choose what to filter the clients by; each filter gets a row of its own.",
+            placeholder="Add a filter",
+        )
+        self.search.observe(self._choose, "value")
+        self.box = ipywidgets.VBox([self.search])
+        self._show()
+
+    def _choose(self, change: Mapping[str, Any]) -> None:
+        if not change["new"]:
+            return
+        field = change["new"][0]
+        self.search.value = []
+        if field in FILTERS and field not in self.rows:
+            self.add(field).search.wants_focus = True
+
+    def add(self, field: str) -> FilterRow:
+        """Put a filter on the form, with nothing chosen, and return its row."""
+        if field not in self._made:
+            row = self._made[field] = FilterRow(FILTERS[field], self._names, self._changed)
+            row.remove.on_click(lambda _: self._remove(field))
+        row = self.rows[field] = self._made[field]
+        row.load(_NO_FILTER)
+        self._show()
+        self._changed()
+        return row
+
+    def _remove(self, field: str) -> None:
+        if self.rows.pop(field, None):
+            self._show()
+            self._changed()
+            self.search.wants_focus = True
+
+    def _show(self) -> None:
+        self.box.children = [self.search, *(row.box for row in self.rows.values())]
+        self.search.options = [
+            [f.field, f.label, f.group] for f in FILTERS.values() if f.field not in self.rows
+        ]
+        self.search.disabled = not self.search.options
+
+    def fields(self) -> dict[str, Any]:
+        """Return the query's fields that the filters decide."""
+        return {name: value for row in self.rows.values() for name, value in row.fields().items()}
+
+    def load(self, query: ReportQuery) -> None:
+        """Show the filters of a query, and no others."""
+        self.rows = {}
+        for field in FILTERS:
+            if getattr(query, field):
+                self.add(field).load(query)
+        self._show()
+
+    def set_names(self, names: Names) -> None:
+        """Offer the values of this data."""
+        self._names = names
+        for row in self._made.values():
+            row.set_names(names)
+
+    def problems(self) -> dict[str, str]:
+        """Return what is wrong with the chosen values, in words, by field."""
+        return {field: row.problem() for field, row in self.rows.items() if row.problem()}
+
+    def controls(self) -> dict[str, SearchSelect | Control]:
+        """Return the controls on the form, by field."""
+        found: dict[str, SearchSelect | Control] = {}
+        for field, row in self.rows.items():
+            found[field] = row.search
+            if row.extra:
+                found[row.of.extra] = row.extra
+        return found
+
+
+_NO_FILTER = ReportQuery(interval="today")

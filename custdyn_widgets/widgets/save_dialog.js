@@ -1,0 +1,173 @@
+// The dialog that saves a query: native controls, an error beside them, and a question before overwriting.
+// What is typed is Python's as soon as a control is left, so that a second view shows the same.
+
+let views = 0;
+
+function element(tag, attributes = {}, ...content) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...content); // texts become text nodes, never markup
+  return made;
+}
+
+function labelled(id, words, control) {
+  return element("div", { class: "custdyn-dialog-field" }, element("label", { for: id }, words), control);
+}
+
+function radios(id, name, words, options, chosen) {
+  const group = element("fieldset", {}, element("legend", {}, words));
+  options.forEach(([value, text], i) => {
+    const radio = element("input", { type: "radio", id: `${id}-${name}-${i}`, name: `${id}-${name}`, value });
+    radio.dataset.field = name;
+    radio.checked = value === chosen;
+    group.append(
+      element("div", {}, radio, element("label", { for: radio.id }, element("bdi", {}, text))),
+    );
+  });
+  return group;
+}
+
+function button(words, type, primary) {
+  const kind = `jupyter-widgets jupyter-button widget-button${primary ? " mod-primary" : ""}`;
+  return element("button", { type, class: kind }, words);
+}
+
+function render({ model, el }) {
+  const id = `custdyn-dialog-${(views += 1)}`;
+  let parts = null;
+  let cameFrom = null;
+
+  const typed = () => {
+    const fields = {};
+    for (const control of parts.form.querySelectorAll("[data-field]"))
+      if (control.type !== "radio" || control.checked) fields[control.dataset.field] = control.value;
+    return fields;
+  };
+  const keep = () => {
+    model.set("fields", typed());
+    model.save_changes();
+  };
+  const ask = (what) => model.send({ do: what, fields: typed() });
+
+  const build = () => {
+    const fields = model.get("fields");
+    const title = element("input", {
+      id: `${id}-title`, type: "text", autocomplete: "off", "aria-required": "true",
+      "aria-describedby": `${id}-error`,
+    });
+    const description = element("textarea", { id: `${id}-description`, rows: "2" });
+    const output = element("select", { id: `${id}-output` });
+    for (const [value, text] of model.get("outputs")) output.append(element("option", { value }, text));
+    Object.entries({ title, description, output }).forEach(([name, control]) => {
+      control.dataset.field = name;
+      control.value = fields[name];
+    });
+    const save = button("Save", "submit", true);
+    const cancel = button("Cancel", "button", false);
+    const controls = element(
+      "fieldset",
+      { class: "custdyn-dialog-all", "aria-label": "The saved query" },
+      labelled(title.id, "Title", title),
+      labelled(description.id, "Description (optional)", description),
+      radios(id, "place", "Where", model.get("places"), fields.place),
+      radios(id, "interval", "Interval", model.get("intervals"), fields.interval),
+      labelled(output.id, "Output", output),
+      radios(id, "chart", "Chart", model.get("charts"), fields.chart),
+    );
+    const error = element("p", { id: `${id}-error`, class: "custdyn-dialog-error", role: "alert" });
+    const question = element("div", { class: "custdyn-dialog-question" });
+    const buttons = element("div", { class: "custdyn-dialog-buttons" }, save, cancel);
+    const form = element("form", { novalidate: "" }, controls, error, question, buttons);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (!model.get("question").length) ask("save");
+    });
+    form.addEventListener("change", keep);
+    cancel.addEventListener("click", () => ask("cancel"));
+    const heading = element("h2", { id: `${id}-heading` }, "New Template");
+    const dialog = element(
+      "div",
+      { role: "dialog", "aria-labelledby": heading.id, "data-lm-suppress-shortcuts": "true" },
+      heading,
+      form,
+    );
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || event.isComposing) return;
+      event.preventDefault();
+      event.stopPropagation(); // to Lab it means: leave this cell
+      ask(model.get("question").length ? "keep" : "cancel");
+    });
+    parts = { form, title, controls, error, question, buttons };
+    el.replaceChildren(dialog);
+  };
+
+  const showError = () => {
+    if (!parts) return;
+    const [words = "", field = ""] = model.get("error");
+    parts.error.textContent = words;
+    parts.title.setAttribute("aria-invalid", String(field === "title"));
+    if (words) (parts.form.querySelector(`[data-field="${CSS.escape(field)}"]`) ?? parts.title).focus();
+  };
+
+  const showQuestion = () => {
+    if (!parts) return;
+    const [words, yes, no] = model.get("question");
+    parts.controls.disabled = Boolean(words); // the answer is about what was typed
+    parts.buttons.hidden = Boolean(words);
+    parts.question.replaceChildren();
+    if (!words) return;
+    const overwrite = button(yes, "button", false);
+    const keepIt = button(no, "button", true);
+    overwrite.addEventListener("click", () => ask("overwrite"));
+    keepIt.addEventListener("click", () => ask("keep"));
+    const text = element("p", { id: `${id}-question` }, words);
+    const choice = element("div", { class: "custdyn-dialog-buttons" }, overwrite, keepIt);
+    parts.question.append(
+      element("div", { role: "alertdialog", "aria-labelledby": text.id, "aria-describedby": text.id }, text, choice),
+    );
+    keepIt.focus(); // the answer by which nothing is lost
+  };
+
+  const showFields = () => {
+    if (!parts) return;
+    const fields = model.get("fields");
+    for (const control of parts.form.querySelectorAll("[data-field]")) {
+      const value = fields[control.dataset.field];
+      if (control.type === "radio") control.checked = control.value === value;
+      else if (control.value !== value) control.value = value;
+    }
+  };
+
+  const show = (focus) => {
+    const shown = model.get("opened") > 0;
+    el.classList.toggle("custdyn-dialog-closed", !shown);
+    if (shown) {
+      if (!parts) cameFrom = document.activeElement;
+      build();
+      showError();
+      showQuestion();
+      if (focus && !model.get("question").length) parts.title.focus();
+    } else if (parts) {
+      const inside = el.contains(document.activeElement) || document.activeElement === document.body;
+      parts = null;
+      el.replaceChildren();
+      if (inside && cameFrom?.isConnected) cameFrom.focus();
+    }
+  };
+
+  const opened = () => show(true);
+  const answered = () => {
+    showQuestion();
+    if (parts && !model.get("question").length) parts.title.focus();
+  };
+  const listeners = {
+    "change:opened": opened, "change:error": showError, "change:question": answered, "change:fields": showFields,
+  };
+  for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
+  show(false);
+  return () => {
+    for (const [event, listener] of Object.entries(listeners)) model.off(event, listener);
+  };
+}
+
+export default { render };

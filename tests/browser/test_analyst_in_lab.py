@@ -1,0 +1,286 @@
+"""What an analyst does, in a real JupyterLab: asks, reads, draws, downloads, saves, loads, shares."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from custdyn_widgets.charts import BLANK, PRESETS
+from custdyn_widgets.display import format_value
+from custdyn_widgets.report import Report
+from tests.browser.chromium import CUSTDYN
+from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+MART = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
+Open = Callable[..., LabNotebook]
+
+
+@pytest.fixture
+def form(open_notebook: Open) -> LabNotebook:
+    """The form on the demo mart, in a browser far from the query's time zone."""
+    notebook = open_notebook("customer_dynamics.ipynb", timezone_id="America/St_Johns")
+    started(notebook)
+    return notebook
+
+
+def started(notebook: LabNotebook) -> None:
+    outputs = notebook.run_all()
+    assert not [o for o in outputs if o != "display_data"], outputs
+    notebook.button("Query").wait_for()
+
+
+def report_of(notebook: LabNotebook) -> Report:
+    """Return the report on screen, as the kernel holds it."""
+    said = notebook.ask("import json; print(json.dumps(dynamics.report.to_dict()))")
+    return Report.from_dict(json.loads(said))
+
+
+def query(notebook: LabNotebook) -> Report:
+    """Click Query and wait for its table."""
+    before = notebook.status()
+    notebook.button("Query").click()
+    notebook.page.wait_for_function(
+        "before => document.querySelector('.custdyn-app [role=status]').innerText !== before", arg=before
+    ) if before else notebook.rows().first.wait_for()
+    notebook.ask("pass")  # the kernel is done with the click
+    return report_of(notebook)
+
+
+def shown(report: Report) -> list[list[str]]:
+    """Return the report's rows as a page shows them."""
+    return [
+        [
+            *row.labels,
+            *(format_value(v, c, report.currency) for v, c in zip(row.values, report.columns, strict=True)),
+        ]
+        for row in report.shown_rows()
+    ]
+
+
+def by_command_line(notebook: LabNotebook, report: Report, *options: str) -> bytes:
+    """Return what `custdyn query` prints as CSV for the same query at the same instant."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(notebook.lab.home),
+        "CUSTDYN_CACHE": str(notebook.lab.home / "cache"),
+    }
+    command = [
+        *CUSTDYN,
+        "query",
+        "--source",
+        "demo",
+        "--as-of",
+        report.info.as_of,
+        "--format",
+        "csv",
+        *options,
+    ]
+    return subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+
+
+def test_the_table_is_the_one_of_the_command_line(form: LabNotebook) -> None:
+    report = query(form)
+    assert [[cell.replace(" ◐", "") for cell in row] for row in form.cells_of_table()] == shown(report)
+    with form.page.expect_download() as download:
+        form.button("Export to CSV").click()
+    content = download.value.path().read_bytes()
+    assert content == by_command_line(form, report, "--interval", "last_12_months")
+    assert len(list(csv.reader(io.StringIO(content.decode())))) == 1 + len(report.rows)
+    assert (form.elsewhere, form.errors) == ([], [])
+
+
+def test_the_workbook_holds_the_table(form: LabNotebook) -> None:
+    report = query(form)
+    with form.page.expect_download() as download:
+        form.button("Export to XLSX").click()
+    sheet = openpyxl.load_workbook(download.value.path()).worksheets[0]
+    cells = [row for row in sheet.iter_rows(values_only=True) if row[0] in [r.labels[0] for r in report.rows]]
+    assert [row[1] for row in cells] == [row.values[0] for row in report.rows]
+
+
+def test_a_filter_and_a_grouping_change_the_answer_and_go_again(form: LabNotebook) -> None:
+    whole = query(form)
+    form.add_filter("Company")
+    box = form.field("Company")
+    box.fill("")
+    box.press("ArrowDown")
+    box.press("Enter")
+    fewer = query(form)
+    assert len(fewer.query.company) == 1
+    assert fewer.info.clients < whole.info.clients
+    form.page.get_by_role("button", name="Remove the filter Company").click()
+    form.field("Group by").select_option("date")
+    daily = query(form)
+    assert daily.query.company == ()
+    assert daily.headings == ("Date",)
+    assert daily.total.values == whole.total.values
+    assert [row[0].replace(" ◐", "") for row in form.cells_of_table()] == [r[0] for r in shown(daily)]
+
+
+@pytest.mark.parametrize("name", [*PRESETS])
+def test_each_preset_is_drawn(form: LabNotebook, name: str) -> None:
+    query(form)
+    form.show_chart(name)
+    drawing = form.page.locator(".custdyn-chart svg.marks, .custdyn-chart canvas.marks").first
+    drawing.wait_for()
+    assert drawing.bounding_box()["width"] > 300
+    assert (form.elsewhere, form.errors) == ([], [])
+
+
+def test_a_csv_output_is_a_download_and_a_link_without_a_table(form: LabNotebook) -> None:
+    form.field("Output type").select_option("csv")
+    with form.page.expect_download() as download:
+        form.button("Query").click()
+    report = report_of(form)
+    assert download.value.path().read_bytes() == by_command_line(form, report, "--interval", "last_12_months")
+    assert form.rows().count() == 0
+    form.link().wait_for()
+
+
+def test_the_link_leads_to_the_frozen_report(form: LabNotebook) -> None:
+    report = query(form)
+    form.link().wait_for(timeout=10_000)
+    snapshot_id = form.link_text().split("view?id=")[1]
+    folder = form.lab.home / "snapshots" / "v1" / snapshot_id[:2] / snapshot_id
+    assert Report.from_dict(json.loads((folder / "report.json").read_text())).rows == report.rows
+    with form.context.expect_page() as opened:
+        form.page.get_by_role("button", name="Open the page").click()
+    page = opened.value
+    page.wait_for_load_state()
+    assert "Customer Dynamics" in page.inner_text("h1")
+
+
+def test_a_saved_query_is_loaded_and_gives_the_same_query(form: LabNotebook) -> None:
+    form.field("Group by").select_option("year")
+    form.field("Client type").select_option("all")
+    query(form)
+    form.button("Save Query").click()
+    form.page.get_by_label("Title").fill("By year, everybody")
+    form.page.get_by_role("button", name="Save", exact=True).click()
+    form.button("Load Query").wait_for()
+    form.field("Group by").select_option("month")
+    form.field("Saved query").select_option(label="By year, everybody")
+    form.button("Load Query").click()
+    form.page.wait_for_function(
+        "document.querySelector('.custdyn-app [role=status]').innerText.includes('Loaded')"
+    )
+    again = query(form)
+    assert (again.query.group_by, again.query.client_type) == (("year",), "all")
+
+
+def test_a_saved_notebook_shows_the_last_table_without_a_kernel(
+    form: LabNotebook, open_notebook: Open
+) -> None:
+    form.field("Interval").select_option("last_12_months")
+    report = query(form)
+    form.show_chart("Balance Refill: Total")
+    form.page.locator(".custdyn-chart svg.marks, .custdyn-chart canvas.marks").first.wait_for()
+    assert not form.page.locator(".custdyn-static").is_visible()
+    form.link().wait_for(timeout=10_000)
+    form.ask("dynamics._publisher.do(lambda: None).result()")
+    form.command("docmanager:save")
+    assert form.path.stat().st_size < 200_000
+    saved = json.loads(form.path.read_text())
+    assert "widgets" not in saved["metadata"]
+    [html] = [
+        "".join(output["data"]["text/html"])
+        for cell in saved["cells"]
+        for output in cell.get("outputs", [])
+        if "text/html" in output.get("data", {})
+    ]
+    assert report.rows[-1].labels[0] in html
+    assert "data:image/svg+xml" in html
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_axe_finds_nothing_serious(open_notebook: Open, theme: str) -> None:
+    notebook = open_notebook("customer_dynamics.ipynb", theme=theme)
+    started(notebook)
+    notebook.add_filter("Client tags")
+    query(notebook)
+    notebook.show_chart(BLANK)
+    notebook.button("Save Query").click()
+    notebook.page.get_by_label("Title").wait_for()
+    found = Axe().run(notebook.page, context=".custdyn-app")
+    serious = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
+    assert serious == [], [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in serious]
+
+
+def test_it_works_by_keyboard_alone(form: LabNotebook) -> None:
+    form.field("Filters").focus()
+    page = form.page
+    page.keyboard.type("own")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.closest('.custdyn-row')")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText") == "Query":
+            break
+    page.keyboard.press("Enter")
+    form.rows().first.wait_for()
+    form.ask("pass")
+    assert len(report_of(form).query.owner_user) == 1
+
+
+def test_a_mart_that_vanishes_is_told_and_the_table_stays(open_notebook: Open, tmp_path: Path) -> None:
+    import shutil
+
+    mart = tmp_path / "mart"
+    shutil.copytree(MART, mart)
+    cells = [
+        "from custdyn_widgets import CustomerDynamics",
+        f"dynamics = CustomerDynamics({str(mart)!r}); dynamics",
+    ]
+    notebook = open_notebook(cells)
+    started(notebook)
+    notebook.set_period("2021-01-01T00:00:00", "2021-12-31T23:59:59")
+    query(notebook)
+    before = notebook.cells_of_table()
+    mart.rename(tmp_path / "elsewhere")
+    notebook.button("Query").click()
+    alert = notebook.page.locator(".custdyn-app [role=alert]", has_text="mart")
+    alert.wait_for()
+    assert notebook.cells_of_table() == before
+    (tmp_path / "elsewhere").rename(mart)
+    notebook.button("Query").click()
+    alert.wait_for(state="hidden")
+
+
+def test_stopping_the_kernel_keeps_the_last_table(form: LabNotebook) -> None:
+    query(form)
+    before = form.cells_of_table()
+    form.ask(
+        "import custdyn_widgets.widgets.app as app, time\n"
+        "def slow(*_, **__):\n    time.sleep(60)\n"
+        "app.run_report = slow"
+    )
+    form.button("Query").click()
+    form.page.wait_for_function(
+        "document.querySelector('.custdyn-app [role=status]').innerText.includes('Counting')"
+    )
+    began = time.monotonic()
+    form.command("notebook:interrupt-kernel")
+    form.page.wait_for_function(
+        "document.querySelector('.custdyn-app [role=status]').innerText.includes('Stopped')"
+    )
+    assert time.monotonic() - began < 30
+    assert form.cells_of_table() == before
+
+
+def test_a_restarted_kernel_is_told(form: LabNotebook) -> None:
+    query(form)
+    form.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    form.page.get_by_text("Run the cells again").first.wait_for()

@@ -1,0 +1,95 @@
+"""A form's reports are frozen behind its back: in order, and with words for whatever goes wrong."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.widgets.publishing import Published, Publisher, answers, published
+from tests.make_report import make_report
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "store"))
+    monkeypatch.setenv("CUSTDYN_SHARE_URL", "https://reports.example")
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def viewer() -> Iterator[str]:
+    class Answer(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(200 if self.path == "/view?id=there" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_report_gets_a_link_below_the_setting(store: Store) -> None:
+    done = published(make_report(2))
+    assert done == Published(done.link)
+    address, snapshot_id = done.link.split("/view?id=")
+    assert address == "https://reports.example"
+    assert list(store.verify([snapshot_id])) == []
+
+
+def test_without_a_viewer_it_says_how_to_start_one_and_gives_the_page(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUSTDYN_SHARE_URL")
+    monkeypatch.setattr("custdyn_widgets.widgets.publishing.answers", lambda _: False)
+    done = published(make_report(2))
+    assert "custdyn serve" in done.words
+    assert done.page == (store.place(done.link.split("=")[1]) / "report.html").read_bytes()
+
+
+def test_a_viewer_that_knows_the_link_answers(viewer: str) -> None:
+    assert answers(f"{viewer}/view?id=there")
+    assert not answers(f"{viewer}/view?id=elsewhere")
+
+
+def test_a_port_where_nobody_listens_does_not_answer(viewer: str) -> None:
+    assert not answers("http://127.0.0.1:1/view?id=there")
+
+
+def test_a_store_that_cannot_be_written_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "file"))
+    done = published(make_report(2))
+    assert done.link == ""
+    assert done.words.startswith("Nothing was published: ")
+
+
+def test_what_nobody_foresaw_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by surprise")
+
+    monkeypatch.setattr("custdyn_widgets.widgets.publishing.publish", fail)
+    assert "by surprise" in published(make_report(2)).words
+
+
+def test_reports_are_published_one_after_another_in_another_thread() -> None:
+    told: list[tuple[str, Published]] = []
+    publisher = Publisher()
+    for _ in range(3):
+        publisher.publish(make_report(1), lambda done: told.append((threading.current_thread().name, done)))
+    publisher.do(lambda: None).result(60)
+    assert len({done.link for _, done in told}) == 3
+    assert {name for name, _ in told} == {"custdyn-publisher_0"}
