@@ -39,6 +39,18 @@ def test_the_nearest_file_upward_counts_and_its_paths_are_relative_to_it(tmp_pat
     assert settings.load({}, inner).snapshots == tmp_path / "a" / "near"
 
 
+def test_ones_own_saved_queries_stand_apart_from_the_shared_ones(tmp_path: Path) -> None:
+    written(tmp_path, 'queries = "ours"\n')
+    found = settings.load({"CUSTDYN_MY_QUERIES": str(tmp_path / "own")}, tmp_path)
+    assert (found.queries, found.my_queries) == (tmp_path / "ours", tmp_path / "own")
+    default = settings.load({}, tmp_path).my_queries
+    assert default is not None
+    assert default.name == "my_queries"
+    assert not default.is_relative_to(tmp_path)
+    written(tmp_path, 'my_queries = "m"\n')
+    assert settings.load({}, tmp_path).my_queries == tmp_path / "m"
+
+
 def test_a_file_named_in_the_environment_counts_and_no_other(tmp_path: Path) -> None:
     written(tmp_path, 'role = "nearest"')
     named = tmp_path / "other.toml"
@@ -49,14 +61,19 @@ def test_a_file_named_in_the_environment_counts_and_no_other(tmp_path: Path) -> 
 def test_without_a_file_everything_stands_in_the_users_own_folders(tmp_path: Path) -> None:
     found = settings.load({}, tmp_path)
     assert (found.config, found.share_url, found.role) == (None, None, "analyst")
-    for path in (found.snapshots, found.queries, found.cache):
+    assert found.my_queries is not None
+    assert found.my_queries != found.queries
+    for path in (found.snapshots, found.queries, found.my_queries, found.cache):
         assert path.is_absolute()
         assert "custdyn" in path.parts
         assert not path.is_relative_to(tmp_path)
 
 
 def test_what_is_handed_to_another_process_gives_the_same_settings_there(tmp_path: Path) -> None:
-    written(tmp_path, 'snapshots = "s"\nqueries = "q"\ncache = "c"\nrole = "r"\nshare_url = "https://h/x"\n')
+    written(
+        tmp_path,
+        'snapshots = "s"\nqueries = "q"\nmy_queries = "m"\ncache = "c"\nrole = "r"\nshare_url = "https://h/x"\n',
+    )
     here = settings.load({}, tmp_path)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -16,6 +16,7 @@ import ipywidgets
 
 from custdyn_widgets import saved_queries, settings
 from custdyn_widgets.compute import run_report
+from custdyn_widgets.display import format_duration
 from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.intervals import resolve
 from custdyn_widgets.mart import progress
@@ -188,7 +189,7 @@ class CustomerDynamics:
         else:
             self._charts.hide()
             self._result.set_download_only(report, self._form.output)
-        self._result.set_status(f"{rows} in {seconds:.1f} s.")
+        self._result.set_status(f"{rows} in {format_duration(round(seconds * 1000))}.")
         if self._publisher:
             self._result.set_link("", "Making the link …")
             self._publisher.publish(report, lambda done: self._linked(report, done))

@@ -22,6 +22,7 @@ from custdyn_widgets.widgets.search_select import SearchSelect
 
 OUTPUTS = {"web": "Table", "csv": "CSV", "xlsx": "XLSX"}
 DEFAULT = ReportQuery(interval="last_12_months")
+_TIMES = {"interval.start": "Start", "interval.end": "End"}
 
 
 def _now() -> datetime:
@@ -213,7 +214,7 @@ class QueryForm:
         """Say an error beside the control that it is about, or above the buttons, until the form changes."""
         control = self._controls().get(error.field or "")
         if control:
-            control.error = _words(error)
+            control.error = printable(_words(error))
         else:
             self._say(error.message)
 
@@ -253,7 +254,8 @@ class QueryForm:
         while True:  # an error names one field: mend it and look for the next one
             try:
                 query = ReportQuery.from_dict(asked)
-                target_currency(self._names, query.currency)
+                if self._names.currencies:  # else there are no data yet, and nothing to choose from
+                    target_currency(self._names, query.currency)
             except QueryError as error:
                 field = error.field or ""
                 if field in found:
@@ -281,7 +283,7 @@ class QueryForm:
         try:
             own = f"The data's own choice ({target_currency(names, None)})"
         except QueryError:
-            own = "Choose one"
+            own = "Choose one" if names.currencies else "The data's own choice"
         chosen = self._currency.value if hasattr(self, "_currency") else ""
         missing = [[chosen, f"{chosen} (not in the data)"]] if chosen and chosen not in present else []
         return [["", own], *([c, c] for c in present), *missing]
@@ -290,7 +292,7 @@ class QueryForm:
 def _words(error: CustDynError) -> str:
     """Return an error's words with the field as the form calls it."""
     field = error.field or ""
-    label = {"interval.start": "Start", "interval.end": "End"}.get(field) or META.get(field, {}).get("label")
+    label = _TIMES.get(field) or (META[field]["label"] if field in META else "")
     if label and error.message.startswith(field):
         return f"{label}{error.message.removeprefix(field)}"
     return error.message

@@ -9,7 +9,6 @@ const KINDS = {
   number: { tag: "input", type: "number", step: "1" },
   flag: { tag: "input", type: "checkbox" },
   text: { tag: "input", type: "text", autocomplete: "off" },
-  "long text": { tag: "textarea", rows: "3" },
 };
 
 function element(tag, attributes = {}, text = "") {
@@ -38,9 +37,10 @@ function render({ model, el }) {
   const kind = model.get("kind");
   const id = `custdyn-${Math.random().toString(36).slice(2)}`;
   const { tag, ...attributes } = KINDS[kind];
-  const control = element(tag, { id, "aria-describedby": `${id}-error`, ...attributes });
+  const control = element(tag, { id, "aria-describedby": `${id}-help ${id}-error`, ...attributes });
   const label = element("label", { for: id });
   const error = element("p", { class: "custdyn-error", id: `${id}-error`, role: "alert" });
+  const help = element("span", { id: `${id}-help`, hidden: "" });
   const field = element("div", {
     class: `custdyn-field custdyn-${kind.replace(" ", "-")}`,
     "data-lm-suppress-shortcuts": "true", // Lab's own keys for cells
@@ -48,13 +48,13 @@ function render({ model, el }) {
   if (kind === "flag") {
     const line = element("div", { class: "custdyn-line" });
     line.append(control, label);
-    field.append(line, error);
-  } else field.append(label, control, error);
+    field.append(line, help, error);
+  } else field.append(label, control, help, error);
   el.replaceChildren(field);
 
   const show = () => {
     label.textContent = model.get("label");
-    field.title = model.get("tooltip");
+    field.title = help.textContent = model.get("tooltip");
     control.disabled = model.get("disabled");
     if (kind === "number") {
       control.min = model.get("least");

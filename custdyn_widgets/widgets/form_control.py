@@ -7,12 +7,13 @@ tell a screen reader neither that a value is wrong nor why.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import traitlets
 
 _FOLDER = Path(__file__).parent
-KINDS = ("choice", "wall time", "number", "flag", "text", "long text")
+KINDS = ("choice", "wall time", "number", "flag", "text")
 
 
 class Control(anywidget.AnyWidget):
@@ -21,7 +22,7 @@ class Control(anywidget.AnyWidget):
     Attributes
     ----------
     kind
-        `choice`, `wall time`, `number`, `flag`, `text` or `long text`.
+        `choice`, `wall time`, `number`, `flag` or `text`.
     value
         The chosen option's value; a text; the wall time as `YYYY-MM-DDTHH:MM:SS`, empty where it is
         incomplete; the number, None without one; or a bool.
@@ -40,10 +41,11 @@ class Control(anywidget.AnyWidget):
 
     kind = traitlets.Enum(KINDS).tag(sync=True)
     value = traitlets.Any().tag(sync=True)
-    options = traitlets.List().tag(sync=True)
+    options: Any = traitlets.List().tag(sync=True)
     least = traitlets.Int(0).tag(sync=True)
     most = traitlets.Int(0).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     tooltip = traitlets.Unicode().tag(sync=True)
+    description = traitlets.Unicode().tag(sync=True)  # Jupyter measures it before it shows a tooltip
     disabled = traitlets.Bool(False).tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)

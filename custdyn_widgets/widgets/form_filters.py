@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,6 +17,8 @@ from custdyn_widgets.widgets.search_select import SearchSelect
 
 META = {f.name: f.metadata for f in fields(ReportQuery)}
 LONGEST_LABEL = 300
+_IN_HEX = "\0"
+_NO_FILTER = ReportQuery(interval="today")
 
 
 @dataclass(frozen=True)
@@ -45,38 +47,20 @@ FILTERS = {
 }
 
 
-class Keys:
-    """What stands for each name on its way to the browser: the name itself, unless it cannot be sent.
+def _sent(name: str) -> str:
+    """Return what stands for a name on its way to the browser: itself, unless UTF-8 cannot hold it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return _IN_HEX + name.encode(errors="surrogatepass").hex()
+    return _IN_HEX + name.encode().hex() if name.startswith(_IN_HEX) else name
 
-    A lone surrogate is no UTF-8; such a name travels as what is shown of it, with a number.
-    """
 
-    def __init__(self, named: Iterable[tuple[str, str]]) -> None:
-        self._names: dict[str, str] = {}
-        self._keys: dict[str, str] = {}
-        labelled = {}
-        for name, label in named:
-            labelled[self.key(name)] = cut_short(printable(label), LONGEST_LABEL)
-        self.options = sorted(
-            ([key, label] for key, label in labelled.items()), key=lambda option: option[1].casefold()
-        )
-
-    def key(self, name: str) -> str:
-        """Return what is sent for a name, known or not."""
-        if name.isascii():
-            return name
-        if name not in self._keys:
-            try:
-                name.encode()
-                self._keys[name] = name
-            except UnicodeEncodeError:
-                self._keys[name] = f"{printable(name)} ({len(self._keys)})"
-                self._names[self._keys[name]] = name
-        return self._keys[name]
-
-    def name(self, key: str) -> str:
-        """Return the name that was sent so."""
-        return self._names.get(key, key)
+def _received(key: str) -> str:
+    """Return the name that was sent so."""
+    if not key.startswith(_IN_HEX):
+        return key
+    return bytes.fromhex(key.removeprefix(_IN_HEX)).decode(errors="surrogatepass")
 
 
 def _named(field: str, names: Names) -> Sequence[tuple[str, str]]:
@@ -106,7 +90,8 @@ class FilterRow:
         )
         self.set_names(names)
         self.extra = self._extra_control()
-        self.remove = ipywidgets.Button(icon="trash", tooltip=f"Remove the filter {of.label}")
+        words = f"Remove the filter {of.label}"  # what a screen reader says: an icon alone has no name
+        self.remove = ipywidgets.Button(icon="trash", description=words, tooltip=words)
         self.remove.add_class("custdyn-bin")
         parts = [self.search, *([self.extra] if self.extra else []), self.remove]
         self.box = ipywidgets.HBox(parts)
@@ -127,32 +112,35 @@ class FilterRow:
 
     def set_names(self, names: Names) -> None:
         """Offer the values of this data."""
-        self._keys = Keys(_named(self.of.field, names))
-        self._present = {key for key, _ in self._keys.options}
+        options = [
+            [_sent(name), cut_short(printable(label), LONGEST_LABEL)]
+            for name, label in _named(self.of.field, names)
+        ]
+        self._present = {key for key, _ in options}
         self._ids: dict[str, list[str]] = {}
         if self.of.field == "package":
             for package_id, name in names.packages:
                 self._ids.setdefault(name, []).append(package_id)
-        self.search.options = self._keys.options
+        self.search.options = sorted(options, key=lambda option: option[1].casefold())
 
     def fields(self) -> dict[str, Any]:
         """Return the query's fields that this row decides."""
-        chosen: dict[str, Any] = {self.of.field: [self._keys.name(key) for key in self.search.value]}
+        chosen: dict[str, Any] = {self.of.field: [_received(key) for key in self.search.value]}
         if self.extra:
             chosen[self.of.extra] = self.extra.value
         return chosen
 
     def load(self, query: ReportQuery) -> None:
         """Show what a query filters by; a package's name becomes its id."""
-        chosen = [self._keys.key(value) for value in getattr(query, self.of.field)]
-        ids = {key: self._ids.get(key, []) for key in chosen if key not in self._present}
-        self.search.value = [ids[key][0] if len(ids.get(key, [])) == 1 else key for key in chosen]
+        chosen = [_sent(value) for value in getattr(query, self.of.field)]
+        ids = {key: self._ids.get(_received(key), []) for key in chosen if key not in self._present}
+        self.search.value = [_sent(ids[key][0]) if len(ids.get(key, [])) == 1 else key for key in chosen]
         if self.extra:
             self.extra.value = getattr(query, self.of.extra)
 
     def problem(self) -> str:
         """Return what is wrong with the chosen values, in words."""
-        gone = [self._keys.name(key) for key in self.search.value if key not in self._present]
+        gone = [_received(key) for key in self.search.value if key not in self._present]
         if not gone:
             return ""
         few = ", ".join(shown(name) for name in gone[:3]) + (" …" if len(gone) > 3 else "")
@@ -245,6 +233,3 @@ class Filters:
             if row.extra:
                 found[row.of.extra] = row.extra
         return found
-
-
-_NO_FILTER = ReportQuery(interval="today")

@@ -80,8 +80,8 @@ def _told(frozen: Frozen, in_force: settings.Settings) -> Published:
         return Published(frozen.link)
     return Published(
         frozen.link,
-        "Nobody answers this link yet: start the viewer with `custdyn serve` in a terminal, or set "
-        "CUSTDYN_SHARE_URL to where yours runs. Until then the page opens from its file.",
+        "Nobody answers this link yet: run “custdyn serve” in a terminal, or set "
+        "CUSTDYN_SHARE_URL to where your viewer is. Until then, open the page from its file.",
         frozen.page.read_bytes(),
     )
 

@@ -1,25 +1,67 @@
-# LEAD to builder C: I overwrote your save_dialog.py by mistake at 07:07, taking you for stopped. Write yours over this.
-"""The dialog that keeps a query under a title: a saved query."""
+"""The dialog that keeps a query under a title, as a saved query: inline, below the form's buttons."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from html import escape
+from pathlib import Path
 from typing import Any
 
-import ipywidgets
+import anywidget
+import traitlets
 
 from custdyn_widgets import saved_queries
-from custdyn_widgets.display import printable
-from custdyn_widgets.errors import CustDynError, SavedQueryChangedError, SavedQueryExistsError
+from custdyn_widgets.display import cut_short, printable
+from custdyn_widgets.errors import (
+    CustDynError,
+    SavedQueryChangedError,
+    SavedQueryExistsError,
+    shown,
+)
 from custdyn_widgets.query import Period, ReportQuery
 from custdyn_widgets.saved_queries import Place, SavedQuery, Stored
-from custdyn_widgets.widgets.form_control import Control
 
-_HEADING = "New Template"  # the reference's own word for a saved query
-_PLACES = {"mine": "Mine", "shared": "Shared with those who share the folder"}
-_OUTPUTS = {"web": "Table", "csv": "CSV", "xlsx": "XLSX"}
+_PLACES = [["mine", "Mine"], ["shared", "Shared with those who share the folder"]]
+_OUTPUTS = [["web", "Table"], ["csv", "CSV"], ["xlsx", "XLSX"]]
+_EMPTY = {
+    "title": "",
+    "description": "",
+    "place": "mine",
+    "interval": "fixed",
+    "output": "web",
+    "chart": "none",
+}
+_LONGEST_WORDS = 200
+
+
+class DialogView(anywidget.AnyWidget):
+    """What is on screen of the dialog.
+
+    Attributes
+    ----------
+    opened
+        0 while it is closed; each opening has another number, so that it begins anew.
+    fields
+        What was typed and chosen, by name, as text.
+    outputs, places, intervals, charts
+        The choices: value and words.
+    error
+        The words, the field that they are about, and a number that tells one from the one before; or empty.
+    question
+        The words and the two answers, to overwrite and to keep; or empty.
+    """
+
+    _esm = Path(__file__).with_name("save_dialog.js")
+    _css = Path(__file__).with_name("save_dialog.css")
+
+    opened = traitlets.Int(0).tag(sync=True)
+    fields: Any = traitlets.Dict(_EMPTY).tag(sync=True)
+    outputs: Any = traitlets.List(_OUTPUTS).tag(sync=True)
+    places: Any = traitlets.List(_PLACES).tag(sync=True)
+    intervals: Any = traitlets.List().tag(sync=True)
+    charts: Any = traitlets.List().tag(sync=True)
+    error: Any = traitlets.List().tag(sync=True)
+    question: Any = traitlets.List().tag(sync=True)
 
 
 class SaveDialog:
@@ -28,64 +70,26 @@ class SaveDialog:
     Attributes
     ----------
     widget
-        What is shown; hidden until it is opened.
+        What is shown; nothing until it is opened.
     on_saved
         Called with what was saved.
     """
 
     def __init__(self) -> None:
         self.on_saved: Callable[[Stored], None] = lambda _stored: None
+        self.widget = DialogView()
+        self.widget.add_class("custdyn-dialog")
+        self.widget.on_msg(self._asked)
         self._query: ReportQuery | None = None
         self._period: Period | None = None
-        self._drawn: dict[str, Any] | None = None
-        self._over: str | None = None  # the revision that the person was told of
-        self._title = Control(kind="text", label="Title", tooltip="What the query is called.", value="")
-        self._description = Control(
-            kind="long text", label="Description", tooltip="What it is for, in your own words.", value=""
-        )
-        self._place = Control(
-            kind="choice",
-            label="Where",
-            tooltip="Who finds it under Load Query.",
-            options=[list(place) for place in _PLACES.items()],
-            value="mine",
-        )
-        self._interval = Control(
-            kind="choice",
-            label="Interval",
-            tooltip="Relative: counted from the day of each run. Fixed: always this period.",
-            value="",
-        )
-        self._output = Control(
-            kind="choice",
-            label="Output type",
-            tooltip="A table, or a file to download.",
-            options=[list(output) for output in _OUTPUTS.items()],
-            value="web",
-        )
-        self._chart = Control(
-            kind="choice", label="Chart", tooltip="What is drawn under the table.", value="none"
-        )
-        self._message = ipywidgets.HTML()
-        self._save = ipywidgets.Button(description="Save", button_style="primary", tooltip="Keep this query.")
-        self._cancel = ipywidgets.Button(description="Cancel", tooltip="Keep nothing, and close.")
-        self._save.on_click(lambda _: self._keep())
-        self._cancel.on_click(lambda _: self.close())
-        self._title.observe(self._title_changed, "value")
-        self._place.observe(self._title_changed, "value")
-        self.widget = self._arranged()
-        self.close()
+        self._chart: dict[str, Any] | None = None
+        self._over: str | None = None  # the revision that the open question is about
+        self._count = 0
 
-    def _arranged(self) -> ipywidgets.VBox:
-        heading = ipywidgets.HTML(f"<h3>{_HEADING}</h3>")
-        choices = ipywidgets.HBox([self._place, self._interval, self._output, self._chart])
-        choices.add_class("custdyn-line")
-        buttons = ipywidgets.HBox([self._save, self._cancel])
-        buttons.add_class("custdyn-buttons")
-        parts = [heading, self._title, self._description, choices, self._message, buttons]
-        widget = ipywidgets.VBox(parts)
-        widget.add_class("custdyn-dialog").add_class("custdyn-form")
-        return widget
+    @property
+    def is_open(self) -> bool:
+        """Whether it is on screen."""
+        return bool(self.widget.opened > 0)
 
     def open(self, query: ReportQuery, period: Period, output: str, chart: dict[str, Any] | None) -> None:
         """Show the dialog for a query.
@@ -95,73 +99,101 @@ class SaveDialog:
         query
             What to save.
         period
-            The interval as it is today, kept where the person wants it fixed.
+            The interval as it is now, kept where the person wants it fixed.
         output
             What is done with the report: `web`, `csv` or `xlsx`.
         chart
             The chart on screen, as `ChartPanel.choice` gives it.
         """
-        self._query, self._period, self._drawn = query, period, chart
-        fixed = f"Fixed: {period.start} to {period.end}"
-        relative = [] if isinstance(query.interval, Period) else [["relative", _relative(query.interval)]]
-        self._interval.options = [*relative, ["fixed", fixed]]
-        self._interval.value = self._interval.options[0][0]
-        drawn = [["drawn", "The chart shown now"]] if chart else []
-        self._chart.options = [*drawn, ["none", "None"]]
-        self._chart.value = self._chart.options[0][0]
-        self._output.value = output
-        self._say("")
-        self._ask_over(None)
-        self.widget.layout.display = None
-        self._title.wants_focus = True
+        self._query, self._period, self._chart = query, period, chart
+        self._ask_no_more()
+        self._count += 1
+        fixed = ["fixed", f"Fixed: {period.start} to {period.end} ({query.timezone})"]
+        with self.widget.hold_sync():
+            self.widget.intervals = [*_relative(query), fixed]
+            self.widget.charts = [*_drawn(chart), ["none", "None"]]
+            first = {"interval": self.widget.intervals[0][0], "chart": self.widget.charts[0][0]}
+            self.widget.fields = {**_EMPTY, **first, "output": output}
+            self.widget.error = []
+            self.widget.opened = self._count
 
     def close(self) -> None:
-        """Take the dialog away; what was typed stays for the next time."""
-        self.widget.layout.display = "none"
+        """Take the dialog away."""
+        self._ask_no_more()
+        self.widget.opened = 0
 
-    def _keep(self) -> None:
-        if self._query is None or self._period is None:
+    def _asked(self, _widget: object, message: object, _buffers: object) -> None:
+        """Do what the browser asks: save, overwrite, keep what is there, cancel."""
+        if not self.is_open or not isinstance(message, Mapping) or not isinstance(message.get("do"), str):
             return
-        self._title.error = "" if self._title.value.strip() else "Give it a title."
-        if self._title.error:
+        typed = message.get("fields")
+        if not isinstance(typed, Mapping):
             return
-        query = self._query
-        if self._interval.value == "fixed":
-            query = replace(query, interval=self._period)
-        place: Place = "shared" if self._place.value == "shared" else "mine"
+        self.widget.fields = {name: str(typed.get(name, value)) for name, value in _EMPTY.items()}
+        if message["do"] == "save":
+            self._save(over=None)
+        elif message["do"] == "overwrite" and self.widget.question:
+            self._save(over=self._over)
+        elif message["do"] == "keep":
+            self._ask_no_more()
+        elif message["do"] == "cancel":
+            self.close()
+
+    def _save(self, over: str | None) -> None:
+        place: Place = "shared" if self.widget.fields["place"] == "shared" else "mine"
+        self._ask_no_more()
         try:
-            saved = SavedQuery(
-                title=self._title.value.strip(),
-                query=query,
-                description=self._description.value.strip(),
-                output=self._output.value,
-                chart=self._drawn if self._chart.value == "drawn" else None,
-            )
-            stored = saved_queries.save(saved, place, over=self._over)
-        except (SavedQueryExistsError, SavedQueryChangedError) as error:
-            self._say(error.message)
-            self._ask_over(error.revision)
+            stored = saved_queries.save(self._typed(), place, over=over)
+        except SavedQueryExistsError as error:
+            words = f"There is already a saved query {shown(error.title)} by this name: overwrite it?"
+            self._ask(words, "Overwrite", "Keep", error.revision)
+        except SavedQueryChangedError as error:
+            done, answer = ("changed", "Overwrite") if error.revision else ("deleted", "Save")
+            words = f"Somebody else has {done} this saved query meanwhile. Nothing was overwritten."
+            self._ask(words, f"{answer} anyway", "Cancel", error.revision)
         except CustDynError as error:
-            self._say(error.message)
+            self._count += 1
+            self.widget.error = [printable(error.message), error.field or "", self._count]
         else:
-            self._title.value = self._description.value = ""
             self.close()
             self.on_saved(stored)
 
-    def _title_changed(self, _: object) -> None:
-        """Forget what was said of another title: it is another file."""
-        self._title.error = ""
-        self._say("")
-        self._ask_over(None)
+    def _typed(self) -> SavedQuery:
+        """Return the saved query as it was typed and chosen."""
+        assert self._query is not None
+        assert self._period is not None
+        typed, query = self.widget.fields, self._query
+        if not typed["title"].strip():
+            raise CustDynError("Give it a title.", field="title")
+        if typed["interval"] == "fixed":
+            query = replace(query, interval=self._period)
+        return SavedQuery(
+            title=typed["title"].strip(),
+            query=query,
+            description=typed["description"].strip(),
+            output=typed["output"],
+            chart=self._chart if typed["chart"] == "now" else None,
+        )
 
-    def _ask_over(self, revision: str | None) -> None:
+    def _ask(self, words: str, yes: str, no: str, revision: str | None) -> None:
         self._over = revision
-        self._save.description = "Overwrite" if revision else "Save"
+        self.widget.question = [printable(words), yes, no]
 
-    def _say(self, words: str) -> None:
-        told = f'<p class="custdyn-error" role="alert">{escape(printable(words))}</p>' if words else ""
-        self._message.value = told
+    def _ask_no_more(self) -> None:
+        self._over = None
+        self.widget.question = []
+        self.widget.error = []
 
 
-def _relative(preset: str) -> str:
-    return f"Relative: {preset.replace('_', ' ').capitalize()}"
+def _relative(query: ReportQuery) -> list[list[str]]:
+    if isinstance(query.interval, Period):
+        return []
+    words = query.interval.replace("_", " ").capitalize()
+    return [["relative", f"Relative: {words}, counted from the day of each run"]]
+
+
+def _drawn(chart: Mapping[str, Any] | None) -> list[list[str]]:
+    if not chart:
+        return []
+    named = chart.get("preset") or chart.get("title") or ", ".join(chart.get("y", []))
+    return [["now", f"The chart shown now: {printable(cut_short(str(named), _LONGEST_WORDS))}"]]

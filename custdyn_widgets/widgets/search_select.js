@@ -3,14 +3,16 @@
 // never moves in the document; the active option is told by aria-activedescendant.
 
 const MOST_SHOWN = 100;
-const LETTERS = { ł: "l", ø: "o", đ: "d", ð: "d", þ: "th", ß: "ss", æ: "ae", œ: "oe", ı: "i" };
+const LETTERS = { ł: "l", ø: "o", đ: "d", ð: "d", þ: "th", ß: "ss", æ: "ae", œ: "oe", ı: "i", ς: "σ" };
+// What display.printable replaces: a value that is in no option comes as it is.
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069\u2028\u2029]/gu;
 
 function folded(text) {
   return text
     .normalize("NFKD")
     .replace(/\p{M}/gu, "")
     .toLowerCase()
-    .replace(/[łøđðþßæœı]/g, (letter) => LETTERS[letter])
+    .replace(/[łøđðþßæœıς]/g, (letter) => LETTERS[letter])
     .replace(/[_\s]+/g, " ")
     .trim();
 }
@@ -45,26 +47,27 @@ function build(id) {
   const chips = element("ul", { class: "custdyn-chips", "aria-labelledby": `${id}-label` });
   const input = element("input", {
     id, type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", "aria-expanded": "false",
-    "aria-autocomplete": "list", "aria-controls": `${id}-list`, "aria-describedby": `${id}-error`,
+    "aria-autocomplete": "list", "aria-controls": `${id}-list`, "aria-describedby": `${id}-help ${id}-error`,
   });
   const box = element("div", { class: "custdyn-box" }, chips, input);
   const list = element("div", { id: `${id}-list`, role: "listbox", "aria-labelledby": `${id}-label` });
   const count = element("p", { class: "custdyn-count", "aria-hidden": "true" });
   const popup = element("div", { class: "custdyn-popup", popover: "manual" }, list, count);
+  const help = element("span", { id: `${id}-help`, hidden: "" });
   const status = element("p", { class: "custdyn-unseen", role: "status" });
   const error = element("p", { class: "custdyn-error", id: `${id}-error`, role: "alert" });
   const field = element(
     "div",
     { class: "custdyn-field custdyn-search", "data-lm-suppress-shortcuts": "true" }, // Lab's keys for cells
-    label, box, popup, status, error,
+    label, box, help, popup, status, error,
   );
-  return { field, label, chips, input, box, list, count, popup, status, error };
+  return { field, label, chips, input, box, help, list, count, popup, status, error };
 }
 
 function render({ model, el }) {
   const id = `custdyn-${Math.random().toString(36).slice(2)}`;
   const parts = build(id);
-  const { field, label, chips, input, box, list, count, popup, status, error } = parts;
+  const { field, label, chips, input, box, help, list, count, popup, status, error } = parts;
   popup.hidden = true;
   el.replaceChildren(field);
 
@@ -77,7 +80,7 @@ function render({ model, el }) {
 
   const many = () => model.get("multiple");
   const chosen = () => model.get("value");
-  const labelOf = (value) => labels.get(value) ?? value;
+  const labelOf = (value) => labels.get(value) ?? value.replace(UNPRINTABLE, "\ufffd");
   const textOfValue = () => (many() || !chosen().length ? "" : labelOf(chosen()[0]));
 
   function choose(values) {
@@ -113,7 +116,7 @@ function render({ model, el }) {
 
   function showTexts() {
     label.textContent = model.get("label");
-    field.title = model.get("tooltip");
+    field.title = help.textContent = model.get("tooltip");
     input.placeholder = chips.childElementCount ? "" : model.get("placeholder");
     input.disabled = model.get("disabled");
     error.textContent = model.get("error");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import traitlets
@@ -34,11 +35,12 @@ class SearchSelect(anywidget.AnyWidget):
     _esm = _FOLDER / "search_select.js"
     _css = _FOLDER / "form.css"
 
-    options = traitlets.List().tag(sync=True)  # of unchecked items: there may be tens of thousands
+    options: Any = traitlets.List().tag(sync=True)  # of unchecked items: there may be tens of thousands
     value = traitlets.List(traitlets.Unicode()).tag(sync=True)
     multiple = traitlets.Bool(True).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     tooltip = traitlets.Unicode().tag(sync=True)
+    description = traitlets.Unicode().tag(sync=True)  # Jupyter measures it before it shows a tooltip
     placeholder = traitlets.Unicode().tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)

@@ -136,7 +136,7 @@ class LabNotebook:
     @property
     def form(self) -> Locator:
         """The form."""
-        return self.page.locator(".custdyn-form")
+        return self.page.locator(".custdyn-form:not(.custdyn-dialog)")
 
     def button(self, name: str) -> Locator:
         """A button of the form or of the result."""
@@ -144,7 +144,7 @@ class LabNotebook:
 
     def field(self, label: str) -> Locator:
         """A control of the form, by its label."""
-        return self.form.get_by_label(label, exact=True)
+        return self.form.get_by_label(label, exact=True).and_(self.page.locator("input, select"))
 
     def add_filter(self, name: str) -> None:
         """Choose a filter from the search for filters."""
@@ -164,7 +164,7 @@ class LabNotebook:
 
     def status(self) -> str:
         """The words of the status line."""
-        return self.page.locator(".custdyn-app [role=status]").first.inner_text()
+        return self.page.locator(".custdyn-app .custdyn-status").first.inner_text()
 
     def link(self) -> Locator:
         """The link to the frozen report."""
@@ -180,7 +180,7 @@ class LabNotebook:
 
     def cells_of_table(self) -> list[list[str]]:
         """Return the texts of the live table's rows, the labels first."""
-        rows: list[list[str]] = self.page.locator(".custdyn-app table tbody tr").evaluate_all(
+        rows: list[list[str]] = self.page.locator(".custdyn-app table :is(tbody, tfoot) tr").evaluate_all(
             "rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))"
         )
         return rows
