@@ -1,14 +1,18 @@
 """The whole of it: `CustomerDynamics` puts form, result, chart and saved queries together.
 
-A click on Query computes in the kernel's own thread, so that Lab's stop button interrupts it; the table is
-shown, and then a worker freezes the report and writes the static view. Whatever goes wrong is said in
-words, and the last good table stays.
+A click on Query computes in the kernel's main thread, so that Lab's stop button interrupts it (Lab tells
+kernels of clicks in a thread of their own). The table is shown, and then a worker freezes the report and
+writes the static view. Whatever goes wrong is said in words, and the last good table stays.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +40,7 @@ from custdyn_widgets.widgets.static_view import LIVE, StaticView
 if TYPE_CHECKING:
     import pandas as pd
 
+_SETTLE = 0.03  # seconds: what was changed just before a click may arrive just behind it
 _ECHO = 0.1  # seconds: clicks that waited while a query ran arrive within it, and are not meant again
 _NO_NAMES = Names((), (), (), (), (), {}, {}, "")
 
@@ -60,6 +65,7 @@ class CustomerDynamics:
         self._report: Report | None = None
         self._chart: dict[str, Any] | None = None  # of a saved query, to be drawn with the next report
         self._busy = False
+        self._loop = _running_loop()
         self._static = StaticView()
         self._result = ResultPanel()
         with ProgressBar():  # the form is not there yet
@@ -144,11 +150,21 @@ class CustomerDynamics:
     def _click(self) -> None:
         if self._busy:
             return
+        self._set_busy(True)
+        if self._loop is None:
+            self._answer_click()
+        else:
+            loop = self._loop
+            loop.call_soon_threadsafe(lambda: loop.call_later(_SETTLE, self._answer_click))
+
+    def _answer_click(self) -> None:
         query = self._form.query()
         if query is None:
+            self._set_busy(False)
             return
         try:
-            self._ask(query)
+            with _interruptible():
+                self._ask(query)
         except CustDynError:
             return  # it was said
 
@@ -273,14 +289,34 @@ class CustomerDynamics:
         self._form.set_busy(busy)
         if busy:
             self._busy = True
-            return
-        try:
-            asyncio.get_running_loop().call_later(_ECHO, self._idle)
-        except RuntimeError:  # no kernel
+        elif self._loop is None:
             self._idle()
+        else:
+            self._loop.call_soon_threadsafe(lambda loop: loop.call_later(_ECHO, self._idle), self._loop)
 
     def _idle(self) -> None:
         self._busy = False
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop of the kernel's main thread; None where there is no kernel."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let an interrupt stop what runs in the block: between cells, kernels pass interrupts over."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Steps:
