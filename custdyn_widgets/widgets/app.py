@@ -286,9 +286,9 @@ class CustomerDynamics:
             return None
 
     def _set_busy(self, busy: bool) -> None:
-        self._form.set_busy(busy)
         if busy:
             self._busy = True
+            self._form.set_busy(True)
         elif self._loop is None:
             self._idle()
         else:
@@ -296,6 +296,7 @@ class CustomerDynamics:
 
     def _idle(self) -> None:
         self._busy = False
+        self._form.set_busy(False)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -49,18 +49,22 @@ class ChartEditor:
         self.hide()
 
     def open(self, report: Report, choice: Mapping[str, Any]) -> None:
-        """Show the controls for a report, filled with a choice, else as they were or with defaults."""
+        """Show the controls for a report, filled with a choice; an empty choice leaves them as they were.
+
+        An x that the report has not becomes its first heading: it was grouped otherwise.
+        """
         names = [column.name for column in report.columns]
         places = [*(report.headings or [COLUMNS]), *names]
+        wanted = {**self.choice(), **choice}
+        kept = [name for name in self._y.value if name in names]
         self._quiet = True
         self._x.options = [[name, name] for name in places]
         self._y.options = [[name, name] for name in names]
-        kept = [name for name in self._y.value if name in names]
-        self._x.value = choice.get("x") or (self._x.value if self._x.value in places else places[0])
+        self._x.value = wanted["x"] if wanted["x"] in places else places[0]
         self._y.value = list(choice.get("y") or kept or names[:1])
-        self._mark.value = choice.get("mark") or self._mark.value
-        self._right.value = list(choice.get("second_axis") or ())
-        self._title.value = choice.get("title") or ""
+        self._mark.value = wanted["mark"] or MARKS[0]
+        self._right.value = list(wanted["second_axis"] or ())
+        self._title.value = wanted["title"] or ""
         self._offer_right()
         self._quiet = False
         self.widget.layout.display = None

@@ -11,7 +11,7 @@ import ipywidgets
 from custdyn_widgets.charts import BLANK, blank_spec, preset_spec, presets_of
 from custdyn_widgets.charts.live import can_zoom, live_spec
 from custdyn_widgets.display import printable
-from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.errors import CustDynError, shown
 from custdyn_widgets.report import Report
 from custdyn_widgets.schemas import load_jsonschema
 from custdyn_widgets.widgets.chart_editor import ChartEditor
@@ -19,7 +19,8 @@ from custdyn_widgets.widgets.download import Download, File, chart_file
 
 _BUTTONS = [["png", "Save as PNG"], ["svg", "Save as SVG"], ["close", "Close the chart"]]
 _HINT = "Drag to move along the time, Shift and wheel to zoom, double-click to see all."
-_EMBEDDED = {"actions": False, "renderer": "svg"}  # the menu would lead to another host
+# Without the menu, which would lead to another host; the tooltip's theme is in result.css.
+_EMBEDDED = {"actions": False, "renderer": "svg", "tooltip": {"theme": "custdyn"}}
 
 
 class ChartPanel:
@@ -64,7 +65,13 @@ class ChartPanel:
         self.restore(report, {} if name == BLANK else {"preset": name})
 
     def restore(self, report: Report, choice: Mapping[str, Any]) -> None:
-        """Draw what a choice says, as `choice` gave it; what the report has not is said, and not drawn."""
+        """Draw what a choice says, as `choice` gave it; what the report has not is said, and not drawn.
+
+        A chart of another report goes first. An x that is the heading of another grouping becomes the
+        report's own.
+        """
+        if report is not self._report:
+            self._clear()
         self._report = report
         self._show_widget(True)
         name = choice.get("preset")
@@ -72,7 +79,8 @@ class ChartPanel:
             self._editor.hide()
             self._try(lambda: preset_spec(report, str(name)), {"preset": name})
         elif name is not None:
-            self._say(f"The report has no chart {printable(str(name))[:80]!r}.")
+            self._editor.hide()
+            self._say(f"The report has no chart {shown(str(name))}. Choose another from Show Chart.")
         else:
             self._editor.open(report, choice)
             self._compose()
@@ -81,7 +89,7 @@ class ChartPanel:
         """Show no chart."""
         self._show_widget(False)
         if self._spec is not None:
-            self._spec, self._choice = None, None
+            self._clear()
             self.on_change()
 
     def spec(self) -> dict[str, Any] | None:
@@ -94,8 +102,15 @@ class ChartPanel:
 
     def _compose(self) -> None:
         report, choice = self._report, self._editor.choice()
-        if report is not None:
+        if not choice["y"]:
+            self._say("Choose at least one column to draw.")
+        elif report is not None:
             self._try(lambda: blank_spec(report, **choice), choice)
+
+    def _clear(self) -> None:
+        self._spec, self._choice, self._hint.value = None, None, ""
+        if self._live is not None:
+            self._live.spec = None
 
     def _try(self, draw: Callable[[], dict[str, Any]], choice: dict[str, Any]) -> None:
         """Draw; if that fails, say why and leave the last chart."""

@@ -21,12 +21,14 @@ function button(text, act, attributes = {}) {
 
 function headings(shown, sort) {
   const sortable = (text, column, attributes) => {
+    if (!sort) return element("th", { scope: "col", ...attributes }, text);
     const order = column === sort.column ? sort.order : "none";
     const head = element("th", { scope: "col", "aria-sort": order, ...attributes });
     head.append(button(text, () => sort.by(column), { class: "custdyn-sort" }));
     return head;
   };
   const upper = shown.headings.map((text, i) => sortable(text, i, { rowspan: 2, class: "custdyn-label" }));
+  if (!upper.length) upper.push(element("td", { rowspan: 2, class: "custdyn-label" }));
   const lower = [];
   let at = 0;
   for (const { name, span, colour } of shown.groups) {
@@ -43,17 +45,23 @@ function headings(shown, sort) {
 }
 
 function line(row, firsts) {
-  const labels = row.labels.map((text, i) => {
-    const name = element("bdi", {}, text);
-    if (i > 0 || !row.partial) return element("th", { scope: "row", class: "custdyn-label" }, name);
-    const mark = element("span", { title: "partial" }, " ◐");
-    return element("th", { scope: "row", class: "custdyn-label" }, name, mark);
+  const labels = (row.labels.length ? row.labels : ["All"]).map((text) => {
+    return element("th", { scope: "row", class: "custdyn-label" }, element("bdi", {}, text));
   });
+  if (row.partial) labels[0].append(element("span", { role: "img", "aria-label": "partial", title: "partial" }, " ◐"));
   const cells = row.cells.map((text, i) => {
     const kinds = [firsts.has(i) ? "custdyn-first" : "", text.startsWith("−") ? "custdyn-negative" : ""];
     return element("td", { class: kinds.join(" ").trim() }, text);
   });
   return element("tr", {}, ...labels, ...cells);
+}
+
+function total(row, firsts) {
+  const made = line(row, firsts);
+  const [first, ...others] = made.querySelectorAll("th");
+  first.colSpan = 1 + others.length;
+  for (const other of others) other.remove();
+  return made;
 }
 
 // Exact: keys are whole numbers as text. Nothing comes last in either direction; ties stay as they were.
@@ -71,8 +79,15 @@ function table(shown) {
   const firsts = new Set();
   shown.groups.reduce((at, { span }) => (firsts.add(at), at + span), 0);
   const lines = shown.rows.map((row) => line(row, firsts));
-  const made = element("table", { "aria-label": shown.title });
-  const body = element("tbody", {}, ...lines);
+  const two = shown.headings.length > 1;
+  const made = element("table", { "aria-label": shown.title, class: two ? "custdyn-two" : "" });
+  const body = element("tbody");
+  const fill = (places) => {
+    body.append(...places.map((place) => lines[place]));
+    if (!two) return;
+    const months = places.map((place) => shown.rows[place].labels[0]);
+    places.forEach((place, i) => lines[place].classList.toggle("custdyn-again", months[i] === months[i - 1]));
+  };
   const sort = { column: -1, order: "none" };
   sort.by = (column) => {
     const next = { none: "ascending", ascending: "descending", descending: "none" };
@@ -80,14 +95,15 @@ function table(shown) {
     sort.column = sort.order === "none" ? -1 : column;
     const places = [...lines.keys()];
     if (sort.column >= 0) places.sort(compared(shown.keys, column, sort.order));
-    body.append(...places.map((i) => lines[i]));
+    fill(places);
     const [before, after] = [made.tHead, headings(shown, sort)];
     const focused = [...before.querySelectorAll("button")].indexOf(document.activeElement);
     before.replaceWith(after);
     after.querySelectorAll("button")[focused]?.focus();
   };
-  made.append(headings(shown, sort), body);
-  if (shown.total) made.append(element("tfoot", {}, line(shown.total, firsts)));
+  fill([...lines.keys()]);
+  made.append(headings(shown, lines.length > 1 ? sort : null), body);
+  if (shown.total) made.append(element("tfoot", {}, total(shown.total, firsts)));
   return made;
 }
 
@@ -97,8 +113,9 @@ function info(shown) {
   const pairs = (list) =>
     element("dl", {}, ...list.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]));
   const definitions = shown.definitions.flatMap(([group, columns]) => [element("h4", {}, group), pairs(columns)]);
-  const surprises = element("ul", {}, ...shown.surprises.map((words) => element("li", {}, words)));
-  return [pairs(shown.info), element("h4", {}, "What surprises people"), surprises, ...definitions];
+  const surprises = shown.surprises.map((words) => element("li", {}, words));
+  const told = surprises.length ? [element("h4", {}, "What surprises people"), element("ul", {}, ...surprises)] : [];
+  return [pairs(shown.info), ...told, ...definitions];
 }
 
 // A menu button: arrows, Home, End, Escape; Tab leaves it.
@@ -145,13 +162,13 @@ function toolbar(...parts) {
   const stops = () => [...bar.querySelectorAll("button:not([role=menuitem]):not([disabled])")];
   const settle = (chosen) => stops().forEach((stop) => (stop.tabIndex = stop === chosen ? 0 : -1));
   settle(stops()[0]);
+  bar.addEventListener("focusin", (event) => stops().includes(event.target) && settle(event.target));
   bar.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     const all = stops();
-    if (!step || !all.includes(event.target)) return;
-    const next = all[(all.indexOf(event.target) + step + all.length) % all.length];
-    settle(next);
-    next.focus();
+    const [at, last] = [all.indexOf(event.target), all.length - 1];
+    const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at ? at - 1 : last, Home: 0, End: last }[event.key];
+    if (at < 0 || to === undefined) return;
+    all[to].focus();
     event.preventDefault();
   });
   return bar;
@@ -163,18 +180,34 @@ function openPage(bytes) {
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
+// Without https, or where the browser asks and is refused, the clipboard is reached by a selection alone.
+async function copied(anchor) {
+  try {
+    await navigator.clipboard.writeText(anchor.textContent);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(anchor);
+    return document.execCommand("copy");
+  }
+}
+
+function copyButton(anchor, said) {
+  const copy = button("Copy link", async () => {
+    const done = await copied(anchor);
+    said.textContent = done ? "Copied" : "Press Ctrl+C to copy what is selected";
+    copy.textContent = done ? "Copied" : "Copy link";
+    setTimeout(() => (copy.textContent = "Copy link"), 2_000);
+  });
+  return copy;
+}
+
 function linkLine(model) {
   const { link, words, page } = model.get("_link");
   const parts = [];
-  if (link) {
+  if (/^https?:\/\//.test(link)) {
     const said = element("span", { class: "custdyn-unseen", role: "status" });
-    const copy = button("Copy link", async () => {
-      await navigator.clipboard.writeText(link);
-      copy.textContent = said.textContent = "Copied";
-      setTimeout(() => (copy.textContent = "Copy link"), 2_000);
-    });
     const anchor = element("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, link);
-    parts.push(element("span", {}, "Share: "), anchor, copy, said);
+    parts.push(element("span", {}, "Share: "), anchor, copyButton(anchor, said), said);
   }
   if (page) parts.push(button("Open the page", () => model.send({ ask: "page", page: globalThis[PAGE] })));
   if (words) parts.push(element("span", { class: "custdyn-words" }, words));
@@ -201,9 +234,9 @@ function report(model, shown) {
     ...shown.warnings.map((words) => element("p", { class: "custdyn-warning" }, "⚠ ", words)),
   ];
   if (shown.message) parts.push(element("p", { class: "custdyn-message" }, shown.message));
-  else if (shown.output === "web") {
+  if (shown.output === "web") {
     const region = { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The report's table" };
-    parts.push(element("div", region, table(shown)));
+    parts.push(element("div", { class: "custdyn-place" }, element("div", region, table(shown))));
     parts.push(element("p", { class: "custdyn-note" }, shown.notes.join(" ")));
   }
   return { parts, link };

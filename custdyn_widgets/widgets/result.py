@@ -91,7 +91,12 @@ class ResultPanel(anywidget.AnyWidget):
 
     def _export(self, kind: str, page: str) -> None:
         assert self._report is not None
+        self.set_status(f"Making the {_FORMATS[kind]} …")
         try:
-            self._download.start(report_file(self._report, kind), page)
+            file = report_file(self._report, kind)
         except CustDynError as error:
+            self.set_status("")
             self.set_error(error.message)
+            return
+        self._download.start(file, page)
+        self.set_status(f"Saved as {file.name}.")

@@ -20,7 +20,7 @@ _PANEL = """
   await panel.sessionContext.ready;
   await panel.sessionContext.session.kernel.info;
 """
-_RUN_ALL = f"""async () => {{{_PANEL}
+RUN_ALL = f"""async () => {{{_PANEL}
   await app.commands.execute('notebook:run-all-cells');
   const found = [];
   const cells = panel.content.model.cells;
@@ -117,7 +117,7 @@ class LabNotebook:
 
     def run_all(self) -> list[str]:
         """Run every cell; return the kinds of the outputs, errors in words."""
-        found: list[str] = self.page.evaluate(_RUN_ALL)
+        found: list[str] = self.page.evaluate(RUN_ALL)
         return found
 
     def run_cell(self, number: int) -> None:
