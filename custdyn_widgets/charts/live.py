@@ -47,11 +47,20 @@ def can_zoom(spec: dict[str, Any]) -> bool:
 def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
     unit, form = _UNITS[len(live["data"]["values"][0]["x"])]
     live["data"]["format"] = {"parse": {"x": f"utc:'{form}'"}}
-    axis = {"title": None, "labelAngle": 0, "format": form, "labelOverlap": True, "tickMinStep": 86_400_000}
+    axis = {
+        "title": None, "labelAngle": 0, "format": form, "labelOverlap": True, "labelSeparation": 10,
+        "tickMinStep": 86_400_000,
+    }  # fmt: skip
+    bars = any(one["mark"]["type"] == "bar" for one in units)
+    scale = {"type": "utc"} if bars else {"type": "utc", "padding": 16}  # a point at the edge is not cut
     for one in units:
         one["encoding"]["x"] = {
-            "field": "x", "type": "temporal", "timeUnit": unit, "scale": {"type": "utc"}, "axis": axis,
-        }  # fmt: skip
+            "field": "x",
+            "type": "temporal",
+            "timeUnit": unit,
+            "scale": scale,
+            "axis": axis,
+        }
         one["mark"] = {**one["mark"], "clip": True}
         one["mark"].pop("width", None)
     units[0]["params"] = [_ZOOM]

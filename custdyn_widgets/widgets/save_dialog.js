@@ -83,6 +83,11 @@ function render({ model, el }) {
       if (!model.get("question").length) ask("save");
     });
     form.addEventListener("change", keep);
+    title.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.isComposing) return;
+      event.preventDefault(); // in Lab, Enter in a field does not submit its form by itself
+      form.requestSubmit();
+    });
     cancel.addEventListener("click", () => ask("cancel"));
     const heading = element("h2", { id: `${id}-heading` }, "New Template");
     const dialog = element(

@@ -98,7 +98,7 @@ def _label_order(label: str) -> tuple[bool, str]:
 def _value_key(value: Value) -> str | None:
     """Return a number as whole millionths, or a count as it is; within a column all are of one kind."""
     if isinstance(value, Decimal):
-        return str(int(value.scaleb(6)))
+        return f"{value:.6f}".replace(".", "")
     return None if value is None else str(value)
 
 

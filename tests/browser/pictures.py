@@ -13,6 +13,7 @@ from custdyn_widgets.freezing import report_files
 from custdyn_widgets.mart.demo import demo_query
 from custdyn_widgets.mart.sources import demo_folder
 from custdyn_widgets.query import parse_as_of
+from tests.browser import form_pictures
 from tests.browser.chromium import launched
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
@@ -52,6 +53,7 @@ def main() -> None:
         browser = launched(playwright)
         for name in SHOTS:
             draw(browser, page, name)
+        form_pictures.draw(browser, PICTURES)
         browser.close()
 
 
