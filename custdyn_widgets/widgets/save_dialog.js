@@ -1,10 +1,14 @@
 // The dialog that saves a query: native controls, an error beside them, and a question before overwriting.
 // What is typed is Python's as soon as a control is left, so that a second view shows the same.
 
+// Lab's own keys for cells (D, D deletes one) stop only at the very element that has the focus.
+const CONTROLS = ["input", "textarea", "select", "button"];
+
 let views = 0;
 
 function element(tag, attributes = {}, ...content) {
   const made = document.createElement(tag);
+  if (CONTROLS.includes(tag)) made.setAttribute("data-lm-suppress-shortcuts", "true");
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   made.append(...content); // texts become text nodes, never markup
   return made;
@@ -83,16 +87,22 @@ function render({ model, el }) {
       if (!model.get("question").length) ask("save");
     });
     form.addEventListener("change", keep);
-    title.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.isComposing) return;
-      event.preventDefault(); // in Lab, Enter in a field does not submit its form by itself
-      form.requestSubmit();
-    });
+    // Lab takes away what Enter does in a cell, in fields of outputs too.
+    const onEnter = (control, act) =>
+      control.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" || event.isComposing) return;
+        event.preventDefault();
+        act();
+      });
+    onEnter(title, () => form.requestSubmit());
+    onEnter(description, () =>
+      description.setRangeText("\n", description.selectionStart, description.selectionEnd, "end"),
+    );
     cancel.addEventListener("click", () => ask("cancel"));
     const heading = element("h2", { id: `${id}-heading` }, "New Template");
     const dialog = element(
       "div",
-      { role: "dialog", "aria-labelledby": heading.id, "data-lm-suppress-shortcuts": "true" },
+      { role: "dialog", "aria-labelledby": heading.id },
       heading,
       form,
     );

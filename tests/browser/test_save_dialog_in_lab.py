@@ -1,0 +1,107 @@
+"""The dialog that saves a query in a real JupyterLab: by keyboard alone, for axe, in both themes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page
+
+from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+CELL = """
+import ipywidgets
+from datetime import datetime
+from custdyn_widgets.query import Period, ReportQuery
+from custdyn_widgets.widgets.save_dialog import SaveDialog
+dialog = SaveDialog()
+told = []
+dialog.on_saved = told.append
+query = ReportQuery(interval="last_month")
+period = Period(datetime(2021, 10, 1), datetime(2021, 10, 31, 23, 59, 59))
+chart = {"preset": "<img src=x onerror=alert(1)>"}
+button = ipywidgets.Button(description="Save Query")
+button.on_click(lambda _: dialog.open(query, period, "csv", chart))
+ipywidgets.VBox([button, dialog.widget])
+"""
+
+
+@pytest.fixture(params=[LIGHT, DARK])
+def notebook(open_notebook: Callable[..., LabNotebook], request: pytest.FixtureRequest) -> LabNotebook:
+    opened = open_notebook([CELL], theme=request.param, width=700)
+    opened.run_all()
+    opened.ask(
+        "import os, tempfile\n"
+        "os.environ['CUSTDYN_MY_QUERIES'] = tempfile.mkdtemp()\n"
+        "os.environ['CUSTDYN_QUERIES'] = tempfile.mkdtemp()"
+    )
+    return opened
+
+
+def opened(page: Page) -> Locator:
+    """Open the dialog by keyboard; return its title, which has the focus."""
+    page.get_by_role("button", name="Save Query", exact=True).press("Enter")
+    title = page.get_by_role("textbox", name="Title", exact=True)
+    title.wait_for()
+    page.wait_for_function("document.activeElement.id.endsWith('-title')")
+    return title
+
+
+def faults(page: Page) -> list[Any]:
+    found = Axe().run(page, context=".custdyn-dialog").response["violations"]
+    return [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found]
+
+
+def test_it_works_by_keyboard_alone_and_axe_finds_nothing(notebook: LabNotebook) -> None:
+    page = notebook.page
+    title = opened(page)
+    dialog = page.get_by_role("dialog", name="New Template")
+    assert faults(page) == []
+    title.press("Enter")
+    dialog.get_by_role("alert").filter(has_text="Give it a title").wait_for()
+    assert title.get_attribute("aria-invalid") == "true"
+    assert faults(page) == []
+    page.keyboard.type("Keys only")
+    page.keyboard.press("Tab")
+    page.keyboard.type("two\nlines")
+    page.keyboard.press("Tab")
+    page.keyboard.type("dd")  # to Lab: delete the cell
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.value") == "shared"
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    title.press("Enter")
+    dialog.wait_for(state="detached")
+    page.wait_for_function("document.activeElement.textContent === 'Save Query'")
+    said = notebook.ask(
+        "s = told[-1]\nprint(s.name, s.place, s.saved.output, s.saved.description.split(), "
+        "s.saved.query.interval == period, s.saved.chart == chart)"
+    )
+    assert said.strip() == "keys-only shared csv ['two', 'lines'] True True"
+    assert page.locator(".jp-Cell").count() == 1
+    assert (notebook.errors, notebook.elsewhere) == ([], [])
+
+
+def test_overwriting_asks_and_escape_takes_back_one_step_at_a_time(notebook: LabNotebook) -> None:
+    page = notebook.page
+    for _ in range(2):
+        title = opened(page)
+        title.fill("Taken")
+        title.press("Enter")
+        page.wait_for_function("!document.activeElement.closest('.custdyn-dialog fieldset')")
+    question = page.get_by_role("alertdialog", name="There is already a saved query 'Taken'")
+    question.wait_for()
+    page.wait_for_function("document.activeElement.textContent === 'Keep'")
+    assert faults(page) == []
+    page.keyboard.press("Escape")
+    question.wait_for(state="detached")
+    page.wait_for_function("document.activeElement.id.endsWith('-title')")
+    assert title.input_value() == "Taken"
+    page.keyboard.press("Escape")
+    title.wait_for(state="detached")
+    page.wait_for_function("document.activeElement.textContent === 'Save Query'")
+    assert notebook.ask("print(len(told))").strip() == "1"
