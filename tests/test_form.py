@@ -129,7 +129,7 @@ def test_the_form_is_made_of_few_widgets(form: QueryForm) -> None:
 
 
 def test_each_grouping_can_be_chosen_and_none(form: QueryForm) -> None:
-    time, package = control(form, "Group by"), control(form, "Package")
+    time, package = control(form, "Group by"), control(form, "By package")
     for chosen in ("year", "month", "date"):
         time.value = chosen
         assert form.fields()["group_by"] == [chosen]

@@ -96,7 +96,7 @@ class QueryForm:
         times = [["", "None"], *([t, t.capitalize()] for t in TIME_GROUPS)]
         self._time = choice("group_by", times)
         self._by_package = Control(
-            kind="flag", value=False, label="Package", tooltip="Also one row for each package."
+            kind="flag", value=False, label="By package", tooltip="Also one row for each package."
         )
         self._output = Control(
             kind="choice",

@@ -37,14 +37,16 @@ function render({ model, el }) {
   const kind = model.get("kind");
   const id = `custdyn-${Math.random().toString(36).slice(2)}`;
   const { tag, ...attributes } = KINDS[kind];
-  const control = element(tag, { id, "aria-describedby": `${id}-help ${id}-error`, ...attributes });
+  const control = element(tag, {
+    id,
+    "aria-describedby": `${id}-help ${id}-error`,
+    "data-lm-suppress-shortcuts": "true", // else Lab takes keys for its cells: an arrow leaves the choice
+    ...attributes,
+  });
   const label = element("label", { for: id });
   const error = element("p", { class: "custdyn-error", id: `${id}-error`, role: "alert" });
   const help = element("span", { id: `${id}-help`, hidden: "" });
-  const field = element("div", {
-    class: `custdyn-field custdyn-${kind.replace(" ", "-")}`,
-    "data-lm-suppress-shortcuts": "true", // Lab's own keys for cells
-  });
+  const field = element("div", { class: `custdyn-field custdyn-${kind.replace(" ", "-")}` });
   if (kind === "flag") {
     const line = element("div", { class: "custdyn-line" });
     line.append(control, label);

@@ -3,6 +3,7 @@
 // never moves in the document; the active option is told by aria-activedescendant.
 
 const MOST_SHOWN = 100;
+const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" }; // else Lab takes keys for its cells: d d deletes one
 const LETTERS = { ł: "l", ø: "o", đ: "d", ð: "d", þ: "th", ß: "ss", æ: "ae", œ: "oe", ı: "i", ς: "σ" };
 // What display.printable replaces: a value that is in no option comes as it is.
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069\u2028\u2029]/gu;
@@ -46,7 +47,7 @@ function build(id) {
   const label = element("label", { for: id, id: `${id}-label` });
   const chips = element("ul", { class: "custdyn-chips", "aria-labelledby": `${id}-label` });
   const input = element("input", {
-    id, type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", "aria-expanded": "false",
+    ...OWN_KEYS, id, type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", "aria-expanded": "false",
     "aria-autocomplete": "list", "aria-controls": `${id}-list`, "aria-describedby": `${id}-help ${id}-error`,
   });
   const box = element("div", { class: "custdyn-box" }, chips, input);
@@ -58,7 +59,7 @@ function build(id) {
   const error = element("p", { class: "custdyn-error", id: `${id}-error`, role: "alert" });
   const field = element(
     "div",
-    { class: "custdyn-field custdyn-search", "data-lm-suppress-shortcuts": "true" }, // Lab's keys for cells
+    { class: "custdyn-field custdyn-search" },
     label, box, help, popup, status, error,
   );
   return { field, label, chips, input, box, help, list, count, popup, status, error };
@@ -103,7 +104,7 @@ function render({ model, el }) {
 
   function chip(value) {
     const name = element("bdi", { title: labelOf(value) }, labelOf(value));
-    const remove = element("button", { type: "button", tabindex: "-1", title: "Remove" }, "×");
+    const remove = element("button", { ...OWN_KEYS, type: "button", tabindex: "-1", title: "Remove" }, "×");
     remove.setAttribute("aria-label", `Remove ${labelOf(value)}`);
     remove.disabled = model.get("disabled");
     remove.addEventListener("click", () => {
@@ -245,6 +246,7 @@ function render({ model, el }) {
     Home: () => open && active >= 0 && (activate(0), true),
     End: () => open && active >= 0 && (activate(shown.length - 1), true),
     Enter: () => open && active >= 0 && pick(active),
+    Tab: () => (close(), false), // before the browser looks for the next stop: the list could be one
     Escape: () => {
       close();
       typed = false;
