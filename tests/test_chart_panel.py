@@ -152,7 +152,7 @@ def test_the_second_axis_is_for_chosen_columns_alone(panel: Shown) -> None:
     panel.compose(right=[ACTIVE])
     changes = panel.changes
     panel.compose(y=[REFILLS])
-    assert panel._editor._right.options == [[REFILLS, REFILLS]]
+    assert (panel._editor._right.options, panel._editor._right.value) == ([[REFILLS, REFILLS]], [])
     assert panel.choice() is not None
     assert panel.choice()["second_axis"] == []
     assert panel.changes == changes + 1

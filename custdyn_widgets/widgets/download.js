@@ -27,11 +27,11 @@ function initialize({ model }) {
 
 function render({ model, el }) {
   el.classList.add("custdyn-download");
-  el.setAttribute("data-lm-suppress-shortcuts", "true"); // else Lab takes Enter for its own command
   const draw = () => {
     const buttons = model.get("buttons").map(([key, words]) => {
       const button = document.createElement("button");
       button.type = "button";
+      button.dataset.lmSuppressShortcuts = "true"; // else Lab takes keys for its cells: d d deletes one
       button.textContent = words;
       button.addEventListener("click", () => model.send({ ask: key, page: globalThis[PAGE] }));
       return button;

@@ -4,8 +4,12 @@
 const PAGE = Symbol.for("custdyn.page"); // as in download.js: which page asked
 const GONE = "The kernel has gone or was restarted: nothing here is alive any more. Run the cells again.";
 
+// Else Lab takes keys for its cells: d d deletes one. It heeds this only on the very element that has the focus.
+const OWN_KEYS = { lmSuppressShortcuts: "true" };
+
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
+  if (["A", "BUTTON"].includes(made.tagName) || "tabindex" in attributes) Object.assign(made.dataset, OWN_KEYS);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   made.append(...children); // texts become text nodes
   return made;
@@ -258,7 +262,6 @@ function render({ model, el }) {
   const error = element("p", { class: "custdyn-error", role: "alert" });
   const place = element("div", { class: "custdyn-report" });
   el.classList.add("custdyn-result", "mathjax_ignore"); // a name such as "$5 to $10" is no formula
-  el.setAttribute("data-lm-suppress-shortcuts", "true"); // Lab's own keys for cells
   el.replaceChildren(status, error, place);
 
   let link = null;

@@ -40,9 +40,11 @@ def _click_to(read: str) -> str:
     return f"""async () => {{
       const read = () => {read} ?? '';
       const buttons = [...document.querySelectorAll('.custdyn-form button')];
+      const query = buttons.find(b => b.innerText.trim() === 'Query');
+      while (query.disabled) await new Promise(requestAnimationFrame);
       const before = read();
       const began = performance.now();
-      buttons.find(b => b.innerText.trim() === 'Query').click();
+      query.click();
       while (read() === before || !read()) await new Promise(requestAnimationFrame);
       return (performance.now() - began) / 1000;
     }}"""

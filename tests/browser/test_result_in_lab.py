@@ -303,6 +303,7 @@ def test_the_toolbar_and_its_menu_work_by_keyboard(notebook: LabNotebook) -> Non
         text: str = notebook.page.evaluate("document.activeElement.textContent")
         return text
 
+    notebook.command("notebook:enter-command-mode")
     panel.get_by_role("button", name="Export to CSV").focus()
     for key, name in (("ArrowRight", "Export to XLSX"), ("ArrowRight", "Show Chart"), ("End", "Info")):
         keyboard.press(key)
@@ -325,9 +326,26 @@ def test_the_toolbar_and_its_menu_work_by_keyboard(notebook: LabNotebook) -> Non
     notebook.page.locator(".custdyn-chart svg.marks").wait_for()
     assert notebook.ask("print(chosen)").strip() == str([names[0]])
     assert not panel.get_by_role("menu").is_visible()
-    assert notebook.page.evaluate("window.jupyterapp.shell.currentWidget.content.activeCellIndex") == 0, (
-        "Lab took an arrow for a step to another cell"
-    )
+
+
+def test_lab_takes_no_key_for_its_cells_from_what_has_the_focus(notebook: LabNotebook) -> None:
+    panel = show(notebook, make_report(3))
+    notebook.ask("panel.set_link('http://127.0.0.1/view?id=a'); drawn('Balance Refill: Total')")
+    notebook.page.locator(".custdyn-chart svg.marks").wait_for()
+    stops = panel.locator("button:visible, a:visible, [role=region]").all()
+    stops += notebook.page.locator(".custdyn-chart button:visible").all()
+    cells = """() => {
+      const content = window.jupyterapp.shell.currentWidget.content;
+      return [content.widgets.length, content.activeCellIndex];
+    }"""
+    before = notebook.page.evaluate(cells)
+    notebook.command("notebook:enter-command-mode")
+    for stop in [*stops[:7], *stops[-5:]]:
+        stop.focus()
+        for key in ("d", "d", "ArrowDown", "a"):
+            notebook.page.keyboard.press(key)
+        assert notebook.page.evaluate(cells) == before, stop.inner_text()
+    assert stops[-1].evaluate("stop => stop === document.activeElement")
 
 
 def test_info_opens_and_tells_everything(notebook: LabNotebook) -> None:
