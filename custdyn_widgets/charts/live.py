@@ -12,7 +12,15 @@ from collections.abc import Iterator
 from typing import Any
 
 _TIME = re.compile(r"\d{4}(-\d{2}){0,2}")
-_UNITS = {4: ("utcyear", "%Y"), 7: ("utcyearmonth", "%Y-%m"), 10: ("utcyearmonthdate", "%Y-%m-%d")}
+_DAY = 86_400_000  # milliseconds
+_MIDNIGHT = "utchours(datum.value) == 0"
+# By the length of a label: the unit, its form, the least step of the axis, and where a unit begins. A label
+# elsewhere, when one looks close, would name the same unit twice.
+_UNITS = {
+    4: ("utcyear", "%Y", 366 * _DAY, f"utcdayofyear(datum.value) == 1 && {_MIDNIGHT}"),
+    7: ("utcyearmonth", "%Y-%m", 31 * _DAY, f"utcdate(datum.value) == 1 && {_MIDNIGHT}"),
+    10: ("utcyearmonthdate", "%Y-%m-%d", _DAY, _MIDNIGHT),
+}
 _HEIGHT = 320
 # Without Shift the wheel scrolls the notebook, as everywhere.
 _ZOOM = {
@@ -45,11 +53,11 @@ def can_zoom(spec: dict[str, Any]) -> bool:
 
 
 def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
-    unit, form = _UNITS[len(live["data"]["values"][0]["x"])]
+    unit, form, step, begins = _UNITS[len(live["data"]["values"][0]["x"])]
     live["data"]["format"] = {"parse": {"x": f"utc:'{form}'"}}
     axis = {
         "title": None, "labelAngle": 0, "format": form, "labelOverlap": True, "labelSeparation": 10,
-        "tickMinStep": 86_400_000,
+        "tickMinStep": step, "labelExpr": f"{begins} ? datum.label : ''",
     }  # fmt: skip
     bars = any(one["mark"]["type"] == "bar" for one in units)
     scale = {"type": "utc"} if bars else {"type": "utc", "padding": 16}  # a point at the edge is not cut
