@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 _SHOWN_VALUE = 80
 _FEW, _LISTED = 12, 20
@@ -66,7 +66,31 @@ class CustDynError(Exception):
         self.field = field
 
 
-class QueryError(CustDynError):
+class FieldError(CustDynError):
+    """A field of what was asked or kept has a value that it does not take."""
+
+    @classmethod
+    def missing(cls, field: str, what: str) -> Self:
+        """Return the error for a required field that was left out."""
+        return cls(f"{field} is required: {what}.", field=field)
+
+    @classmethod
+    def wrong_type(cls, field: str, value: object, expected: str) -> Self:
+        """Return the error for a value of a type that the field does not take."""
+        return cls(f"{field} must be {expected}, not {shown(value)}.", field=field)
+
+    @classmethod
+    def not_allowed(cls, field: str, value: object, allowed: Sequence[str]) -> Self:
+        """Return the error for a value outside a fixed choice, with the nearest valid ones."""
+        return cls(f"{field}: {shown(value)} is not one of its values. {_hint(value, allowed)}", field=field)
+
+    @classmethod
+    def invalid(cls, field: str, value: object, why: str) -> Self:
+        """Return the error for a value that has the right type and no sensible meaning."""
+        return cls(f"{field}: {shown(value)} {why}.", field=field)
+
+
+class QueryError(FieldError):
     """A query asks for something that cannot be asked."""
 
     code = "query"
@@ -82,29 +106,9 @@ class QueryError(CustDynError):
         return cls(f"The template has no parameter {shown(name)}. {_hint(name, allowed)}", field=name)
 
     @classmethod
-    def missing(cls, field: str, what: str) -> QueryError:
-        """Return the error for a required field that was left out."""
-        return cls(f"{field} is required: {what}.", field=field)
-
-    @classmethod
-    def wrong_type(cls, field: str, value: object, expected: str) -> QueryError:
-        """Return the error for a value of a type that the field does not take."""
-        return cls(f"{field} must be {expected}, not {shown(value)}.", field=field)
-
-    @classmethod
-    def not_allowed(cls, field: str, value: object, allowed: Sequence[str]) -> QueryError:
-        """Return the error for a value outside a fixed choice, with the nearest valid ones."""
-        return cls(f"{field}: {shown(value)} is not one of its values. {_hint(value, allowed)}", field=field)
-
-    @classmethod
     def not_in_mart(cls, field: str, value: object, what: str, present: Sequence[str]) -> QueryError:
         """Return the error for a tag, company, user or package that the data does not have."""
         return cls(f"{field}: the data has no {what} {shown(value)}. {_hint(value, present)}", field=field)
-
-    @classmethod
-    def invalid(cls, field: str, value: object, why: str) -> QueryError:
-        """Return the error for a value that has the right type and no sensible meaning."""
-        return cls(f"{field}: {shown(value)} {why}.", field=field)
 
 
 class SourceError(CustDynError):
@@ -199,7 +203,7 @@ class SnapshotDamagedError(SnapshotError):
         self.what = what
 
 
-class SavedQueryError(CustDynError):
+class SavedQueryError(FieldError):
     """A saved query cannot be read, kept or found."""
 
     code = "saved-query"
@@ -208,26 +212,6 @@ class SavedQueryError(CustDynError):
     def unknown_key(cls, key: str, allowed: Sequence[str]) -> SavedQueryError:
         """Return the error for a key that no saved query has."""
         return cls(f"A saved query has no key {shown(key)}. {_hint(key, allowed)}", field=key)
-
-    @classmethod
-    def missing(cls, key: str, what: str) -> SavedQueryError:
-        """Return the error for a required key that was left out."""
-        return cls(f"{key} is required: {what}.", field=key)
-
-    @classmethod
-    def wrong_type(cls, key: str, value: object, expected: str) -> SavedQueryError:
-        """Return the error for a value of a type that the key does not take."""
-        return cls(f"{key} must be {expected}, not {shown(value)}.", field=key)
-
-    @classmethod
-    def invalid(cls, key: str, value: object, why: str) -> SavedQueryError:
-        """Return the error for a value that has the right type and cannot be kept."""
-        return cls(f"{key}: {shown(value)} {why}.", field=key)
-
-    @classmethod
-    def not_allowed(cls, key: str, value: object, allowed: Sequence[str]) -> SavedQueryError:
-        """Return the error for a value outside a fixed choice, with the nearest valid ones."""
-        return cls(f"{key}: {shown(value)} is not one of its values. {_hint(value, allowed)}", field=key)
 
     @classmethod
     def in_file(cls, file: str, error: CustDynError) -> SavedQueryError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 _TIME = re.compile(r"\d{4}(-\d{2}){0,2}")
@@ -55,11 +56,13 @@ def can_zoom(spec: dict[str, Any]) -> bool:
 def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
     unit, form, step, begins = _UNITS[len(live["data"]["values"][0]["x"])]
     live["data"]["format"] = {"parse": {"x": f"utc:'{form}'"}}
+    last = _instant(max(value["x"] for value in live["data"]["values"]))
+    bars = any(one["mark"]["type"] == "bar" for one in units)
     axis = {
         "title": None, "labelAngle": 0, "format": form, "labelOverlap": True, "labelSeparation": 10,
-        "tickMinStep": step, "labelExpr": f"{begins} ? datum.label : ''",
+        "tickMinStep": step, "labelExpr": f"{begins} && datum.value <= {last} ? datum.label : ''",
+        **({"labelAlign": "left", "labelOffset": 4} if bars else {}),  # a bar runs from its label on
     }  # fmt: skip
-    bars = any(one["mark"]["type"] == "bar" for one in units)
     scale = {"type": "utc"} if bars else {"type": "utc", "padding": 16}  # a point at the edge is not cut
     for one in units:
         one["encoding"]["x"] = {
@@ -72,6 +75,12 @@ def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
         one["mark"] = {**one["mark"], "clip": True}
         one["mark"].pop("width", None)
     units[0]["params"] = [_ZOOM]
+
+
+def _instant(label: str) -> int:
+    """Return when the unit of a label begins, in milliseconds since 1970 in UTC."""
+    year, month, day = map(int, (label + "-01-01").split("-")[:3])
+    return int(datetime(year, month, day, tzinfo=UTC).timestamp() * 1000)
 
 
 def _told(unit: dict[str, Any]) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from custdyn_widgets.errors import SavedQueryError
+from custdyn_widgets.snapshots.disk import sync_folder
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE_MODE = 0o666  # less the umask
 _LOCK_TRIES, _LOCK_PAUSE_S = 200, 0.05
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -106,15 +106,6 @@ def put(target: Path, data: bytes, *, new: bool) -> None:
         aside.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # the file is in its place; some disks sync no folders
         sync_folder(target.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    descriptor = os.open(folder, _FOLDER)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write(file: Path, data: bytes) -> None:

@@ -199,16 +199,17 @@ class CustomerDynamics:
     def _show(self, report: Report, seconds: float) -> None:
         self._report = report
         rows = "1 row" if len(report.rows) == 1 else f"{len(report.rows):,} rows"
+        self._result.set_status(f"{rows} in {format_duration(round(seconds * 1000))}.")
         if self._form.output == "web":
             self._result.show(report)
             self._draw_again(report)
         else:
             self._charts.hide()
             self._result.set_download_only(report, self._form.output)
-        self._result.set_status(f"{rows} in {format_duration(round(seconds * 1000))}.")
         if self._publisher:
             self._result.set_link("", "Making the link …")
             self._publisher.publish(report, lambda done: self._linked(report, done))
+            self._publisher.do(ChartPanel.prepare)
         self._freeze_static()
 
     def _linked(self, report: Report, done: Published) -> None:
