@@ -15,6 +15,7 @@ from custdyn_widgets.display import printable
 from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.mart.facts import Names
 from custdyn_widgets.query import CLIENT_TYPES, TIME_GROUPS, ReportQuery
+from custdyn_widgets.widgets.form_button import Button
 from custdyn_widgets.widgets.form_control import Control
 from custdyn_widgets.widgets.form_filters import META, Filters
 from custdyn_widgets.widgets.form_interval import Interval
@@ -118,22 +119,26 @@ class QueryForm:
         self._choices = ipywidgets.HBox(controls)
 
     def _make_buttons(self) -> None:
-        self._query_button = ipywidgets.Button(
-            description="Query", button_style="primary", tooltip="Count now, and show the report."
+        self._query_button = Button(
+            lambda: self._asked(self.on_query),
+            description="Query",
+            look="primary",
+            tooltip="Count now, and show the report.",
         )
-        self._save_button = ipywidgets.Button(
-            description="Save Query", tooltip="Keep these settings under a title, to run them again."
+        self._save_button = Button(
+            lambda: self._asked(self.on_save),
+            description="Save Query",
+            tooltip="Keep these settings under a title, to run them again.",
         )
-        self._load_button = ipywidgets.Button(
-            description="Load Query", tooltip="Fill the form with the chosen saved query."
+        self._load_button = Button(
+            lambda: self._saved.value and self.on_load(self._saved.value),
+            description="Load Query",
+            tooltip="Fill the form with the chosen saved query.",
         )
         self._saved = Control(
             kind="choice", label="Saved query", tooltip="The queries that were saved.", value=""
         )
         self._message = ipywidgets.HTML()
-        self._query_button.on_click(lambda _: self._asked(self.on_query))
-        self._save_button.on_click(lambda _: self._asked(self.on_save))
-        self._load_button.on_click(lambda _: self._saved.value and self.on_load(self._saved.value))
         self._buttons = ipywidgets.HBox()
 
     def _asked(self, then: Callable[[], None]) -> None:

@@ -12,6 +12,7 @@ from custdyn_widgets.display import cut_short, printable
 from custdyn_widgets.errors import shown
 from custdyn_widgets.mart.facts import Names
 from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.widgets.form_button import Button
 from custdyn_widgets.widgets.form_control import Control
 from custdyn_widgets.widgets.search_select import SearchSelect
 
@@ -78,11 +79,11 @@ class FilterRow:
     ----------
     box
         What is shown.
-    remove
-        The button with the bin.
     """
 
-    def __init__(self, of: Filter, names: Names, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, of: Filter, names: Names, changed: Callable[[], None], remove: Callable[[], None]
+    ) -> None:
         self.of = of
         meta = META[of.field]
         self.search = SearchSelect(
@@ -90,10 +91,9 @@ class FilterRow:
         )
         self.set_names(names)
         self.extra = self._extra_control()
-        words = f"Remove the filter {of.label}"  # what a screen reader says: an icon alone has no name
-        self.remove = ipywidgets.Button(icon="trash", description=words, tooltip=words)
-        self.remove.add_class("custdyn-bin")
-        parts = [self.search, *([self.extra] if self.extra else []), self.remove]
+        words = f"Remove the filter {of.label}"
+        bin = Button(remove, look="bin", description=words, tooltip=words)
+        parts = [self.search, *([self.extra] if self.extra else []), bin]
         self.box = ipywidgets.HBox(parts)
         self.box.add_class("custdyn-row")
         for part in parts[:-1]:
@@ -182,8 +182,9 @@ class Filters:
     def add(self, field: str) -> FilterRow:
         """Put a filter on the form, with nothing chosen, and return its row."""
         if field not in self._made:
-            row = self._made[field] = FilterRow(FILTERS[field], self._names, self._changed)
-            row.remove.on_click(lambda _: self._remove(field))
+            self._made[field] = FilterRow(
+                FILTERS[field], self._names, self._changed, lambda: self._remove(field)
+            )
         row = self.rows[field] = self._made[field]
         row.load(_NO_FILTER)
         self._show()

@@ -380,6 +380,33 @@ def test_keys_that_mean_something_to_lab_stay_in_the_form(form: LabNotebook) -> 
     expect(chips(form)).to_have_count(2)
 
 
+@pytest.mark.parametrize("name", ["Query", "Save Query", "Load Query", "Remove the filter Company"])
+def test_no_button_gives_a_key_away_to_lab(form: LabNotebook, name: str) -> None:
+    form.add_filter("Company")
+    form.ask("form.set_saved([('a', 'Every month')])")
+    button = form.form.get_by_role("button", name=name, exact=True)
+    button.focus()
+    for key in ("d", "d", "a", "ArrowDown"):
+        form.page.keyboard.press(key)
+    content = "window.jupyterapp.shell.currentWidget.content"
+    assert form.page.evaluate(f"{content}.widgets.length") == 2
+    expect(button).to_be_focused()
+
+
+def test_query_keeps_the_focus_while_it_is_off_and_is_not_pressed(form: LabNotebook) -> None:
+    query_button(form).focus()
+    form.ask("form.set_busy(True)")
+    expect(query_button(form)).to_be_disabled()
+    form.page.keyboard.press("Enter")
+    expect(query_button(form)).to_be_focused()
+    form.ask("form.set_busy(False)")
+    expect(query_button(form)).to_be_enabled()
+    assert form.ask("print(heard())").strip() == "[]"
+    form.page.keyboard.press("Space")
+    form.page.wait_for_timeout(200)
+    assert form.ask("print(len(heard()))").strip() == "1"
+
+
 def test_the_same_form_shown_twice_stays_one(form: LabNotebook) -> None:
     form.page.evaluate(
         """() => {
