@@ -147,6 +147,33 @@ class Store:
             raise SnapshotDamagedError(snapshot_id, name, problem)
         return data
 
+    def read_compared(self, snapshot_id: str, name: str) -> tuple[bytes, dict[str, str]]:
+        """Return a file's bytes, and what is wrong with the snapshot's other files, by their names.
+
+        Every byte of the snapshot is read and compared, the manifest's too; errors as `read`.
+        """
+        self.listed(snapshot_id, name)
+        wrong: dict[str, str] = {}
+        data = b""
+        try:
+            with folder_below(self.folder, "v1", snapshot_id[:2], snapshot_id) as folder:
+                _check_manifest(folder, snapshot_id)
+                for file, entry in self._files(snapshot_id).items():
+                    problem, content = _compared(folder, file, entry)
+                    if problem:
+                        wrong[file] = problem
+                    elif file == name:
+                        data = content
+        except FileNotFoundError:
+            raise SnapshotNotFoundError(snapshot_id) from None
+        except OSError as error:
+            raise SnapshotDamagedError(snapshot_id, "its folder", reason(error)) from error
+        if wrong and not _may_exist(self.place(snapshot_id)):  # deleted in the middle of the reading
+            raise SnapshotNotFoundError(snapshot_id)
+        if name in wrong:
+            raise SnapshotDamagedError(snapshot_id, name, wrong[name])
+        return data, wrong
+
     def ids(self) -> list[str]:
         """Return the ids of all stored snapshots, sorted; revoked, expired and damaged ones too."""
         return sorted(name for shard, name in self._entries() if is_id(name) and name[:2] == shard)
@@ -275,6 +302,18 @@ def _read_manifest(folder: int, snapshot_id: str) -> dict[str, Any]:
             return parsed(file.read(), snapshot_id)
     except (OSError, NotPlainError) as error:
         raise SnapshotDamagedError(snapshot_id, MANIFEST, reason(error)) from error
+
+
+def _check_manifest(folder: int, snapshot_id: str) -> None:
+    """Compare the manifest's bytes with the id, which says all of them without parsing."""
+    try:
+        with plain_file(folder, MANIFEST) as file:
+            if id_of(file.read()) == snapshot_id:
+                return
+        problem = "does not give this id"
+    except (OSError, NotPlainError) as error:
+        problem = reason(error)
+    raise SnapshotDamagedError(snapshot_id, MANIFEST, problem)
 
 
 def _folder_problems(folder: int, snapshot_id: str) -> Iterator[tuple[str, str]]:
