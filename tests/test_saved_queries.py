@@ -40,6 +40,7 @@ from custdyn_widgets.saved_queries import (
 )
 from custdyn_widgets.saved_queries.content import is_name
 from custdyn_widgets.settings import Settings
+from custdyn_widgets.snapshots import disk as store_disk
 
 ROOT = Path(__file__).parents[1]
 MONTHLY = SavedQuery("Monthly refills", ReportQuery(interval="last_month"))
@@ -812,8 +813,8 @@ def test_a_writer_that_never_ends_is_not_waited_for_without_end(
 ) -> None:
     assert folders.my_queries
     folders.my_queries.mkdir()
-    monkeypatch.setattr(disk, "_LOCK_PAUSE_S", 0)
-    with disk.alone(folders.my_queries), pytest.raises(SavedQueryError, match="for ten seconds"):
+    monkeypatch.setattr(store_disk, "_LOCK_PAUSE_S", 0)
+    with store_disk.alone(folders.my_queries), pytest.raises(SavedQueryError, match="for ten seconds"):
         keep(MONTHLY)
     assert keep(MONTHLY).saved == MONTHLY
 

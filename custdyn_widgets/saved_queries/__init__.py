@@ -24,9 +24,10 @@ from custdyn_widgets.errors import (
     SavedQueryExistsError,
 )
 from custdyn_widgets.saved_queries.content import MOST_BYTES, OUTPUTS, SavedQuery, is_name, name_for
-from custdyn_widgets.saved_queries.disk import alone, put, read_plain, reason
+from custdyn_widgets.saved_queries.disk import put, read_plain, reason
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
+from custdyn_widgets.snapshots.disk import alone
 
 __all__ = [
     "MOST_BYTES",

@@ -1,14 +1,11 @@
-"""Files of saved queries: plain ones are read, whole ones are written, one writer of a folder at a time."""
+"""Files of saved queries: plain ones are read, whole ones are written."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from custdyn_widgets.errors import SavedQueryError
@@ -16,9 +13,7 @@ from custdyn_widgets.snapshots.disk import sync_folder
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_MODE = 0o666  # less the umask
-_LOCK_TRIES, _LOCK_PAUSE_S = 200, 0.05
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -51,31 +46,6 @@ def read_plain(folder: Path, file: str, most: int) -> bytes:
     if len(data) > most:
         raise SavedQueryError.unreadable(file, f"is larger than {most:,} bytes, so it is no saved query")
     return data
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep every other writer of a folder waiting: threads, processes, other people's.
-
-    Raises
-    ------
-    OSError
-        If the folder takes no lock, or somebody holds it for ten seconds.
-    """
-    lock = os.open(folder / ".lock", _LOCK, _FILE_MODE)
-    try:
-        with contextlib.suppress(PermissionError):  # whoever may write in the folder may take its lock
-            os.fchmod(lock, stat.S_IMODE(folder.stat().st_mode) & _FILE_MODE)
-        for _ in range(_LOCK_TRIES):
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            time.sleep(_LOCK_PAUSE_S)
-        else:
-            raise OSError(errno.EAGAIN, "somebody else has been writing there for ten seconds")
-        yield
-    finally:
-        os.close(lock)
 
 
 def put(target: Path, data: bytes, *, new: bool) -> None:

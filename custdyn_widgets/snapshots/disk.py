@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
+import secrets
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -12,11 +16,17 @@ from typing import BinaryIO
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_MODE = 0o666  # less the umask; never an exec bit
+_LOCK_TRIES, _LOCK_PAUSE_S = 200, 0.05
 
 
 class NotPlainError(Exception):
     """A name leads to something else than a plain file of one name."""
+
+
+class ExchangedError(NotPlainError):
+    """A file was replaced between looking at it and opening it; the next look finds the new one."""
 
 
 def reason(error: Exception) -> str:
@@ -62,13 +72,41 @@ def plain_file(folder: int, name: str) -> Iterator[BinaryIO]:
     with os.fdopen(os.open(name, _READ | os.O_NONBLOCK, dir_fd=folder), "rb") as file:
         after = os.fstat(file.fileno())
         if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):
-            raise NotPlainError("was exchanged while it was opened")
+            raise ExchangedError("was exchanged while it was opened")
         yield file
 
 
 def names_in(folder: int) -> list[str]:
     """Return the names in an open folder, sorted."""
     return sorted(os.listdir(folder))
+
+
+def names_two_below(root: Path, top: str) -> list[tuple[str, str]]:
+    """Return (folder, name) of everything two levels below root/top; what is not a folder has no name."""
+    found: list[tuple[str, str]] = []
+    try:
+        with folder_below(root, top) as folder:
+            outer = names_in(folder)
+    except FileNotFoundError:
+        return []
+    for middle in outer:
+        try:
+            with folder_below(root, top, middle) as folder:
+                found += [(middle, name) for name in names_in(folder)]
+        except OSError:
+            found.append((middle, ""))
+    return found
+
+
+def may_exist(path: Path) -> bool:
+    """Return whether something stands there; yes if the disk does not tell."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def make_folder(folder: Path) -> None:
@@ -84,15 +122,64 @@ def make_folder(folder: Path) -> None:
     sync_folder(folder.parent)
 
 
-def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Make a new folder with these files; return when all of it is on the disk."""
+@contextlib.contextmanager
+def written_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
+    """Make a new folder with these files; within the block all of it is on the disk.
+
+    Until the block ends the folder is locked, which tells `is_free` that its writer is at work.
+    """
     folder.mkdir()
-    for name, data in files.items():
-        with os.fdopen(os.open(folder / name, _CREATE, _FILE_MODE), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    sync_folder(folder)
+    own = os.open(folder, _FOLDER)
+    try:
+        with contextlib.suppress(OSError):  # where nothing can be locked, its age alone protects it
+            fcntl.flock(own, fcntl.LOCK_SH)
+        for name, data in files.items():
+            _write_file(own, name, data)
+        os.fsync(own)
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # nothing is left to be written through it
+            os.close(own)
+
+
+def is_free(folder: int, name: str) -> bool:
+    """Return whether nobody is known to be at work in what this name of an open folder leads to."""
+    try:
+        inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(inner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(inner)
+    return True
+
+
+def put_file(root: Path, aside: str, shelf: tuple[str, ...], name: str, data: bytes) -> None:
+    """Put a whole file into root/shelf…, in one step from root/aside; return when it is on the disk."""
+    make_folder(root / aside)
+    make_folder(root.joinpath(*shelf))
+    own = secrets.token_hex(16)
+    with folder_below(root, aside) as source, folder_below(root, *shelf) as target:
+        try:
+            _write_file(source, own, data)
+            os.rename(own, name, src_dir_fd=source, dst_dir_fd=target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(own, dir_fd=source)
+            raise
+        os.fsync(target)
+
+
+def _write_file(folder: int, name: str, data: bytes) -> None:
+    with os.fdopen(os.open(name, _CREATE, _FILE_MODE, dir_fd=folder), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
@@ -102,3 +189,28 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep every other writer of a folder waiting: threads, processes, other people's.
+
+    Raises
+    ------
+    OSError
+        If the folder takes no lock, or somebody holds it for ten seconds.
+    """
+    lock = os.open(folder / ".lock", _LOCK, _FILE_MODE)
+    try:
+        with contextlib.suppress(PermissionError):  # whoever may write in the folder may take its lock
+            os.fchmod(lock, stat.S_IMODE(folder.stat().st_mode) & _FILE_MODE)
+        for _ in range(_LOCK_TRIES):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(_LOCK_PAUSE_S)
+        else:
+            raise OSError(errno.EAGAIN, "somebody else has been writing there for ten seconds")
+        yield
+    finally:
+        os.close(lock)

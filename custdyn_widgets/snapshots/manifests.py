@@ -1,4 +1,4 @@
-"""A snapshot's manifest and the id that it gives: what is vouched for, in bytes of one form only."""
+"""A snapshot's manifest and the id that it gives: what is vouched for, and whether a folder holds it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, shown
 from custdyn_widgets.snapshots.canonical import canonical_json, parse_canonical
+from custdyn_widgets.snapshots.disk import NotPlainError, names_in, plain_file, reason
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -79,6 +80,57 @@ def parsed(data: bytes, snapshot_id: str) -> dict[str, Any]:
     if not isinstance(manifest, dict) or not _is_manifest(manifest):
         raise SnapshotDamagedError(snapshot_id, MANIFEST, "is not a manifest that this version knows")
     return manifest
+
+
+def compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, bytes]:
+    """Return what is wrong with a file (empty: nothing) and its bytes."""
+    try:
+        with plain_file(folder, name) as file:
+            data = file.read()
+    except (OSError, NotPlainError) as error:
+        return reason(error), b""
+    if len(data) != entry["size"]:
+        return f"has {len(data)} bytes instead of {entry['size']}", data
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        return "has other content than was published", data
+    return "", data
+
+
+def read_manifest(folder: int, snapshot_id: str) -> dict[str, Any]:
+    """Return the manifest in a snapshot's open folder, re-hashed and strictly parsed."""
+    try:
+        with plain_file(folder, MANIFEST) as file:
+            return parsed(file.read(), snapshot_id)
+    except (OSError, NotPlainError) as error:
+        raise SnapshotDamagedError(snapshot_id, MANIFEST, reason(error)) from error
+
+
+def check_manifest(folder: int, snapshot_id: str) -> None:
+    """Compare the manifest's bytes with the id, which says all of them without parsing."""
+    try:
+        with plain_file(folder, MANIFEST) as file:
+            if id_of(file.read()) == snapshot_id:
+                return
+        problem = "does not give this id"
+    except (OSError, NotPlainError) as error:
+        problem = reason(error)
+    raise SnapshotDamagedError(snapshot_id, MANIFEST, problem)
+
+
+def folder_problems(folder: int, snapshot_id: str) -> Iterator[tuple[str, str]]:
+    """Yield (file, what is wrong) for the open folder of a snapshot."""
+    try:
+        entries = read_manifest(folder, snapshot_id)["files"]
+    except SnapshotDamagedError as error:
+        yield error.file, error.what
+        return
+    for name in sorted({*entries, *names_in(folder)}):
+        if name in entries:
+            problem, _ = compared(folder, name, entries[name])
+            if problem:
+                yield name, problem
+        elif name != MANIFEST:
+            yield name, "is not listed in the manifest"
 
 
 def _is_manifest(manifest: dict[str, Any]) -> bool:

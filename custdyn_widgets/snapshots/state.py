@@ -1,14 +1,31 @@
-"""What may change about a snapshot, kept outside its folder and its hash: revoked since, expires at."""
+"""What may change about a snapshot, kept outside its folder and its hash: revoked since, expires at.
+
+A state is only ever replaced as a whole, by one writer at a time. It outlives its snapshot: pruning leaves
+it, so that a backup that brings the folder back does not bring a revoked link back to life.
+"""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError
-from custdyn_widgets.snapshots.canonical import parse_canonical
-from custdyn_widgets.snapshots.disk import NotPlainError, folder_below, plain_file, reason
+from custdyn_widgets.snapshots.canonical import canonical_json, parse_canonical
+from custdyn_widgets.snapshots.disk import (
+    ExchangedError,
+    NotPlainError,
+    alone,
+    folder_below,
+    make_folder,
+    plain_file,
+    put_file,
+    reason,
+)
+
+_STATES = "state"
 
 
 @dataclass(frozen=True)
@@ -34,10 +51,8 @@ def read_state(store: Path, snapshot_id: str) -> State:
     SnapshotDamagedError
         If it cannot be read or understood; the snapshot is then not shown.
     """
-    name = f"{snapshot_id}.json"
     try:
-        with folder_below(store, "state", snapshot_id[:2]) as folder, plain_file(folder, name) as file:
-            return _parsed_state(file.read())
+        return _parsed_state(_bytes(store, snapshot_id))
     except FileNotFoundError:
         return State()
     except (OSError, NotPlainError) as error:
@@ -45,6 +60,50 @@ def read_state(store: Path, snapshot_id: str) -> State:
     except (SnapshotError, ValueError, TypeError, AttributeError) as error:
         what = "is not a state that this version knows"
         raise SnapshotDamagedError(snapshot_id, "its state", what) from error
+
+
+@contextlib.contextmanager
+def changing_states(store: Path) -> Iterator[None]:
+    """Keep every other writer of states waiting within the block, in which one is read and written again.
+
+    Raises
+    ------
+    OSError
+        If the disk does not take a lock, or somebody else holds it for ten seconds.
+    """
+    make_folder(store / _STATES)
+    with alone(store / _STATES):
+        yield
+
+
+def write_state(store: Path, snapshot_id: str, state: State) -> None:
+    """Replace a snapshot's state, within `changing_states`; return when the new one is on the disk.
+
+    Raises
+    ------
+    OSError
+        If that fails. Either state may then be there, and whole; writing it once more tells.
+    """
+    instants = {"revoked": told(state.revoked), "expires": told(state.expires)}
+    put_file(store, "tmp", (_STATES, snapshot_id[:2]), f"{snapshot_id}.json", canonical_json(instants))
+
+
+def told(instant: datetime | None) -> str | None:
+    """Return an instant as states and lists tell it: ISO 8601 in UTC, to the second."""
+    if instant is None:
+        return None
+    return instant.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def _bytes(store: Path, snapshot_id: str, looks: int = 10) -> bytes:
+    name = f"{snapshot_id}.json"
+    try:
+        with folder_below(store, _STATES, snapshot_id[:2]) as folder, plain_file(folder, name) as file:
+            return file.read()
+    except ExchangedError:  # by its writer, whose next one may come at once
+        if looks == 1:
+            raise
+        return _bytes(store, snapshot_id, looks - 1)
 
 
 def _parsed_state(data: bytes) -> State:

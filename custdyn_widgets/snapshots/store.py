@@ -3,6 +3,7 @@
     v1/<first two of the id>/<id>/   manifest.json and the files that it lists; never changed once there
     state/<first two>/<id>.json      what may change: `revoked` and `expires`, instants or null
     tmp/                             what is being written; never read
+    trash/                           what is being deleted; never read
 
 An id is the lower-case base32 of SHA-256 over a version tag and the manifest's bytes. The manifest holds
 a 128-bit nonce, so that plausible content does not give the id away, and size and SHA-256 of every file,
@@ -12,10 +13,10 @@ a POSIX file system, and follows no symbolic link below its own folder.
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,16 +29,24 @@ from custdyn_widgets.errors import (
     shown,
 )
 from custdyn_widgets.snapshots.disk import (
-    NotPlainError,
     folder_below,
     make_folder,
-    names_in,
-    plain_file,
+    may_exist,
+    names_two_below,
     reason,
     sync_folder,
-    write_folder,
+    written_folder,
 )
-from custdyn_widgets.snapshots.manifests import MANIFEST, id_of, is_id, parsed, sealed
+from custdyn_widgets.snapshots.manifests import (
+    MANIFEST,
+    check_manifest,
+    compared,
+    folder_problems,
+    id_of,
+    is_id,
+    read_manifest,
+    sealed,
+)
 from custdyn_widgets.snapshots.state import read_state
 
 _REMEMBERED = 256
@@ -86,13 +95,13 @@ class Store:
         """
         data = sealed(manifest, files)
         snapshot_id = id_of(data)
-        staged = self._stage({**files, MANIFEST: data}, snapshot_id[:2])
-        self._reveal(staged, snapshot_id)
+        with self._staged({**files, MANIFEST: data}, snapshot_id[:2]) as staged:
+            self._reveal(staged, snapshot_id)
         return snapshot_id
 
     def path(self, snapshot_id: str) -> Path:
         """Return the folder of a snapshot that can be seen."""
-        self._files(snapshot_id)
+        self.manifest(snapshot_id)
         return self.place(snapshot_id)
 
     def manifest(self, snapshot_id: str) -> dict[str, Any]:
@@ -107,13 +116,17 @@ class Store:
         """
         if not is_id(snapshot_id) or read_state(self.folder, snapshot_id).word:
             raise SnapshotNotFoundError(snapshot_id)
-        try:
-            with folder_below(self.folder, "v1", snapshot_id[:2], snapshot_id) as folder:
-                return _read_manifest(folder, snapshot_id)
-        except FileNotFoundError:
-            raise SnapshotNotFoundError(snapshot_id) from None
-        except OSError as error:
-            raise SnapshotDamagedError(snapshot_id, "its folder", reason(error)) from error
+        return self.kept_manifest(snapshot_id)
+
+    def kept_manifest(self, snapshot_id: str) -> dict[str, Any]:
+        """Return a manifest whatever the snapshot's state: for who keeps the store, never for a link.
+
+        Errors are those of `manifest`.
+        """
+        if not is_id(snapshot_id):
+            raise SnapshotNotFoundError(snapshot_id)
+        with self._opened(snapshot_id) as folder:
+            return read_manifest(folder, snapshot_id)
 
     def listed(self, snapshot_id: str, name: str) -> dict[str, Any]:
         """Return the `size` and `sha256` that the manifest gives for a file; errors as `read`."""
@@ -136,15 +149,10 @@ class Store:
             If the file is not what was published.
         """
         entry = self.listed(snapshot_id, name)
-        try:
-            with folder_below(self.folder, "v1", snapshot_id[:2], snapshot_id) as folder:
-                problem, data = _compared(folder, name, entry)
-        except FileNotFoundError:  # deleted, as a whole, since its manifest was remembered
-            raise SnapshotNotFoundError(snapshot_id) from None
-        except OSError as error:
-            raise SnapshotDamagedError(snapshot_id, "its folder", reason(error)) from error
-        if problem:
-            raise SnapshotDamagedError(snapshot_id, name, problem)
+        with self._opened(snapshot_id) as folder:
+            problem, data = compared(folder, name, entry)
+            if problem:
+                raise SnapshotDamagedError(snapshot_id, name, problem)
         return data
 
     def read_compared(self, snapshot_id: str, name: str) -> tuple[bytes, dict[str, str]]:
@@ -155,46 +163,53 @@ class Store:
         self.listed(snapshot_id, name)
         wrong: dict[str, str] = {}
         data = b""
-        try:
-            with folder_below(self.folder, "v1", snapshot_id[:2], snapshot_id) as folder:
-                _check_manifest(folder, snapshot_id)
-                for file, entry in self._files(snapshot_id).items():
-                    problem, content = _compared(folder, file, entry)
-                    if problem:
-                        wrong[file] = problem
-                    elif file == name:
-                        data = content
-        except FileNotFoundError:
-            raise SnapshotNotFoundError(snapshot_id) from None
-        except OSError as error:
-            raise SnapshotDamagedError(snapshot_id, "its folder", reason(error)) from error
-        if wrong and not _may_exist(self.place(snapshot_id)):  # deleted in the middle of the reading
-            raise SnapshotNotFoundError(snapshot_id)
-        if name in wrong:
-            raise SnapshotDamagedError(snapshot_id, name, wrong[name])
+        with self._opened(snapshot_id) as folder:
+            check_manifest(folder, snapshot_id)
+            for file, entry in self._files(snapshot_id).items():
+                problem, content = compared(folder, file, entry)
+                if problem:
+                    wrong[file] = problem
+                elif file == name:
+                    data = content
+            if wrong and not self.holds(snapshot_id):  # deleted in the middle of the reading
+                raise SnapshotNotFoundError(snapshot_id)
+            if name in wrong:
+                raise SnapshotDamagedError(snapshot_id, name, wrong[name])
         return data, wrong
 
     def ids(self) -> list[str]:
         """Return the ids of all stored snapshots, sorted; revoked, expired and damaged ones too."""
         return sorted(name for shard, name in self._entries() if is_id(name) and name[:2] == shard)
 
-    def verify(self, ids: Sequence[str] | None = None) -> list[Problem]:
+    def holds(self, snapshot_id: str) -> bool:
+        """Return whether the store has a snapshot by this id, whatever its state."""
+        return is_id(snapshot_id) and may_exist(self.place(snapshot_id))
+
+    def verify(self, ids: Iterable[str] | None = None) -> list[Problem]:
         """Re-hash snapshots and return what is wrong; an empty list means that nothing is.
 
         Parameters
         ----------
         ids
-            Which snapshots; default: all, and whatever else lies among them is a problem too.
+            Which snapshots, each of which has to be there; default: all that there are, and whatever else
+            lies among them is a problem too.
         """
-        problems: list[Problem] = []
         if ids is None:
-            ids = self.ids()
-            own = set(ids)
-            strays = [entry for entry in self._entries() if entry[1] not in own or entry[1][:2] != entry[0]]
-            problems = [
-                Problem("", "/".join(("v1", *entry)).rstrip("/"), "is not a snapshot") for entry in strays
-            ]
-        return problems + [problem for snapshot_id in ids for problem in self._problems(snapshot_id)]
+            return [*self.strays(), *self.verify_stored(self.ids())]
+        return [problem for snapshot_id in ids for problem in self._problems(snapshot_id)]
+
+    def verify_stored(self, ids: Iterable[str]) -> list[Problem]:
+        """Re-hash snapshots as `verify` does, but for those that are deleted before their turn has ended."""
+        problems = ((snapshot_id, self._problems(snapshot_id)) for snapshot_id in ids)
+        return [problem for snapshot_id, found in problems if self.holds(snapshot_id) for problem in found]
+
+    def strays(self) -> list[Problem]:
+        """Return what lies among the snapshots and is none."""
+        return [
+            Problem("", "/".join(("v1", *entry)).rstrip("/"), "is not a snapshot")
+            for entry in self._entries()
+            if not is_id(entry[1]) or entry[1][:2] != entry[0]
+        ]
 
     def _problems(self, snapshot_id: str) -> list[Problem]:
         if not is_id(snapshot_id):
@@ -206,7 +221,7 @@ class Store:
             found.append((error.file, error.what))
         try:
             with folder_below(self.folder, "v1", snapshot_id[:2], snapshot_id) as folder:
-                found += _folder_problems(folder, snapshot_id)
+                found += folder_problems(folder, snapshot_id)
         except OSError as error:
             found.append(("", reason(error)))
         return [Problem(snapshot_id, file, what) for file, what in found]
@@ -226,34 +241,38 @@ class Store:
         return self.folder / "v1" / snapshot_id[:2] / snapshot_id
 
     def _entries(self) -> list[tuple[str, str]]:
-        """Return (folder, name) of everything two levels below v1/; what is not a folder has no name."""
-        entries: list[tuple[str, str]] = []
-        try:
-            with folder_below(self.folder, "v1") as folder:
-                shards = names_in(folder)
-        except FileNotFoundError:
-            return []
-        for shard in shards:
-            try:
-                with folder_below(self.folder, "v1", shard) as folder:
-                    entries += [(shard, name) for name in names_in(folder)]
-            except OSError:
-                entries.append((shard, ""))
-        return entries
+        return names_two_below(self.folder, "v1")
 
-    def _stage(self, files: Mapping[str, bytes], shard: str) -> Path:
-        """Write a snapshot's files where nobody looks, to the disk."""
-        staged = self.folder / "tmp" / secrets.token_hex(16)
+    @contextlib.contextmanager
+    def _opened(self, snapshot_id: str) -> Iterator[int]:
+        """Open a snapshot's folder; damage that is met because it is deleted meanwhile means not found."""
         try:
-            make_folder(staged.parent)
-            make_folder(self.folder / "v1" / shard)
-            write_folder(staged, files)
-        except BaseException as error:
-            shutil.rmtree(staged, ignore_errors=True)
-            if isinstance(error, OSError):
-                raise SnapshotError.not_published(str(error.strerror or error)) from error
-            raise
-        return staged
+            with folder_below(self.folder, "v1", snapshot_id[:2], snapshot_id) as folder:
+                yield folder
+        except FileNotFoundError:
+            raise SnapshotNotFoundError(snapshot_id) from None
+        except OSError as error:
+            raise SnapshotDamagedError(snapshot_id, "its folder", reason(error)) from error
+        except SnapshotDamagedError:
+            if self.holds(snapshot_id):
+                raise
+            raise SnapshotNotFoundError(snapshot_id) from None
+
+    @contextlib.contextmanager
+    def _staged(self, files: Mapping[str, bytes], shard: str) -> Iterator[Path]:
+        """Write files where nobody looks, to the disk; within the block they are their writer's to reveal."""
+        staged = self.folder / "tmp" / secrets.token_hex(16)
+        with contextlib.ExitStack() as written:
+            try:
+                make_folder(staged.parent)
+                make_folder(self.folder / "v1" / shard)
+                written.enter_context(written_folder(staged, files))
+            except BaseException as error:
+                shutil.rmtree(staged, ignore_errors=True)
+                if isinstance(error, OSError):
+                    raise SnapshotError.not_published(str(error.strerror or error)) from error
+                raise
+            yield staged
 
     def _reveal(self, staged: Path, snapshot_id: str) -> None:
         """Put a written snapshot in its place in one step, and make that step last."""
@@ -261,7 +280,7 @@ class Store:
         try:
             staged.rename(place)
         except OSError as error:
-            if _may_exist(place):  # a network file system can do it and lose the answer
+            if may_exist(place):  # a network file system can do it and lose the answer
                 raise SnapshotUnknownError(snapshot_id, str(error.strerror or error)) from error
             shutil.rmtree(staged, ignore_errors=True)
             raise SnapshotError.not_published(str(error.strerror or error)) from error
@@ -270,63 +289,3 @@ class Store:
                 sync_folder(folder)
         except OSError as error:
             raise SnapshotUnknownError(snapshot_id, str(error.strerror or error)) from error
-
-
-def _may_exist(path: Path) -> bool:
-    try:
-        path.lstat()
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return what is wrong with a file (empty: nothing) and its bytes."""
-    try:
-        with plain_file(folder, name) as file:
-            data = file.read()
-    except (OSError, NotPlainError) as error:
-        return reason(error), b""
-    if len(data) != entry["size"]:
-        return f"has {len(data)} bytes instead of {entry['size']}", data
-    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        return "has other content than was published", data
-    return "", data
-
-
-def _read_manifest(folder: int, snapshot_id: str) -> dict[str, Any]:
-    try:
-        with plain_file(folder, MANIFEST) as file:
-            return parsed(file.read(), snapshot_id)
-    except (OSError, NotPlainError) as error:
-        raise SnapshotDamagedError(snapshot_id, MANIFEST, reason(error)) from error
-
-
-def _check_manifest(folder: int, snapshot_id: str) -> None:
-    """Compare the manifest's bytes with the id, which says all of them without parsing."""
-    try:
-        with plain_file(folder, MANIFEST) as file:
-            if id_of(file.read()) == snapshot_id:
-                return
-        problem = "does not give this id"
-    except (OSError, NotPlainError) as error:
-        problem = reason(error)
-    raise SnapshotDamagedError(snapshot_id, MANIFEST, problem)
-
-
-def _folder_problems(folder: int, snapshot_id: str) -> Iterator[tuple[str, str]]:
-    """Yield (file, what is wrong) for the open folder of a snapshot."""
-    try:
-        entries = _read_manifest(folder, snapshot_id)["files"]
-    except SnapshotDamagedError as error:
-        yield error.file, error.what
-        return
-    for name in sorted({*entries, *names_in(folder)}):
-        if name in entries:
-            problem, _ = _compared(folder, name, entries[name])
-            if problem:
-                yield name, problem
-        elif name != MANIFEST:
-            yield name, "is not listed in the manifest"
