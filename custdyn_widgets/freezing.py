@@ -1,7 +1,8 @@
 """From a report to a snapshot: the files that it is frozen as, and the manifest that tells about it.
 
 One report always gives the same files, byte for byte. Nothing is computed here: every file is drawn
-from the `Report` alone. No path, URL, host or account name goes into a snapshot.
+from the `Report` alone. No path, URL, host or account name goes into a snapshot; `secrecy` searches what
+data and authors brought along.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 from custdyn_widgets import settings
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.report import Report, Row, Value
+from custdyn_widgets.secrecy import refuse_secrets, watched
 from custdyn_widgets.snapshots.canonical import canonical_json
+from custdyn_widgets.snapshots.manifests import MANIFEST
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.staging import Staging
 
@@ -90,7 +93,9 @@ def publish(
     """
     store = Store(in_force.snapshots) if store is None else store
     files = report_files(report, sections, drawn)
-    snapshot_id = store.publish(manifest_of(report, files), files)
+    manifest = manifest_of(report, files)
+    refuse_secrets({**files, MANIFEST: canonical_json(manifest)}, watched(in_force, store.folder))
+    snapshot_id = store.publish(manifest, files)
     return Frozen(snapshot_id, in_force.link(snapshot_id), store.place(snapshot_id) / PAGE)
 
 

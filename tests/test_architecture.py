@@ -29,7 +29,7 @@ LAYERS = (
     ("xlsx",),
     ("export", "page"),
     ("notebook_view",),
-    ("staging",),
+    ("staging", "secrecy"),
     ("freezing",),
     ("notebook",),
     ("widgets",),
