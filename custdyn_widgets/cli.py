@@ -5,7 +5,6 @@ Each command imports what it needs when it runs, so that `custdyn --help` is the
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -24,10 +23,11 @@ from custdyn_widgets.answering import (
     source_option,
     tell_page,
 )
-from custdyn_widgets.errors import CustDynError, QueryError, SnapshotError
+from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.queries_cli import queries_group
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.query_options import asked_fields, query_options
+from custdyn_widgets.snapshots_cli import snapshots_group
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -197,50 +197,4 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
 
 
 main.add_command(queries_group)
-
-
-@main.group("snapshots")
-def snapshots_group() -> None:
-    """Look after the snapshot store."""
-
-
-@snapshots_group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def snapshots_list(as_json: bool) -> None:
-    """List the snapshots, the newest first."""
-    from custdyn_widgets.snapshots import listing
-    from custdyn_widgets.snapshots.store import Store
-
-    entries = listing.entries(Store(settings.load().snapshots))
-    click.echo(json.dumps([vars(e) for e in entries], indent=1) if as_json else listing.entries_text(entries))
-
-
-@snapshots_group.command("show")
-@click.argument("snapshot_id", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="The manifest as JSON.")
-def snapshots_show(snapshot_id: str, as_json: bool) -> None:
-    """Tell what a snapshot holds."""
-    from custdyn_widgets.snapshots import listing
-    from custdyn_widgets.snapshots.store import Store
-
-    manifest = Store(settings.load().snapshots).manifest(snapshot_id)
-    click.echo(json.dumps(manifest, indent=1) if as_json else listing.manifest_text(snapshot_id, manifest))
-
-
-@snapshots_group.command("verify")
-@click.argument("snapshot_ids", metavar="[ID]...", nargs=-1)
-def snapshots_verify(snapshot_ids: tuple[str, ...]) -> None:
-    """Read every byte of snapshots (all without ID) and compare; exit 1 if anything differs."""
-    from custdyn_widgets.snapshots import listing
-    from custdyn_widgets.snapshots.store import Store
-
-    in_force = settings.load()
-    if not in_force.snapshots.is_dir():
-        raise SnapshotError(
-            f"There is no store {in_force.snapshots}: nothing was verified.", field="snapshots"
-        )
-    store = Store(in_force.snapshots)
-    problems = store.verify(list(snapshot_ids) or None)
-    click.echo(listing.problems_text(problems, len(snapshot_ids) or len(store.ids())))
-    if problems:
-        raise click.exceptions.Exit(1)
+main.add_command(snapshots_group)

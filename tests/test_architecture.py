@@ -34,7 +34,7 @@ LAYERS = (
     ("notebook",),
     ("widgets",),
     ("query_options", "answering"),
-    ("queries_cli",),
+    ("queries_cli", "snapshots_cli"),
     ("cli",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

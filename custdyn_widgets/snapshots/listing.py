@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
-from custdyn_widgets.snapshots.state import read_state
+from custdyn_widgets.snapshots.state import State, read_state, told
 from custdyn_widgets.snapshots.store import Problem, Store
 
 _SHOWN_ITEMS = 8
+_LONGEST_QUERY = 120
 # What could move a terminal's cursor or break a line, in text that comes from data.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -21,8 +23,9 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 class Entry:
     """One line of the list.
 
-    `generated_at` is an instant in UTC, `query` the query in words, `size` the bytes of all files, and
-    `state` empty, `revoked`, `expired` or `damaged`; of those that cannot be seen only id and state are told.
+    `generated_at`, `revoked` and `expires` are instants in UTC or empty, `query` is the query in words,
+    `size` the bytes of all files, and `state` empty, `revoked`, `expired` or `damaged`. Of a damaged
+    manifest nothing is told.
     """
 
     id: str
@@ -31,29 +34,53 @@ class Entry:
     role: str
     size: int
     state: str = ""
+    revoked: str = ""
+    expires: str = ""
 
 
-def entries(store: Store) -> list[Entry]:
-    """Return the store's snapshots, the newest first; revoked, expired and damaged ones at the end."""
-    found = [_entry(store, snapshot_id) for snapshot_id in store.ids()]
-    return sorted(found, key=lambda entry: (entry.generated_at, entry.id), reverse=True)
+def entries(store: Store, ids: Iterable[str] | None = None) -> list[Entry]:
+    """Return snapshots (default: all), the newest first; revoked, expired and damaged ones at the end."""
+    found = []
+    for snapshot_id in store.ids() if ids is None else ids:
+        with contextlib.suppress(SnapshotNotFoundError):  # deleted meanwhile
+            found.append(_entry(store, snapshot_id))
+    return sorted(found, key=lambda entry: (not entry.state, entry.generated_at, entry.id), reverse=True)
+
+
+def described(snapshot_id: str, manifest: Mapping[str, Any], state: State) -> Entry:
+    """Return the line of a snapshot that has this manifest and state."""
+    return Entry(
+        id=snapshot_id,
+        generated_at=_one_line(manifest.get("generated_at")),
+        query=_one_line(manifest.get("query_words")),
+        role=_one_line(manifest.get("role")),
+        size=sum(file["size"] for file in manifest["files"].values()),
+        state=state.word,
+        revoked=told(state.revoked) or "",
+        expires=told(state.expires) or "",
+    )
 
 
 def _entry(store: Store, snapshot_id: str) -> Entry:
+    state, damaged = State(), False
     try:
-        manifest = store.manifest(snapshot_id)
-        files = manifest["files"].values()
-        return Entry(
-            id=snapshot_id,
-            generated_at=_one_line(manifest.get("generated_at")),
-            query=_one_line(manifest.get("query_words")),
-            role=_one_line(manifest.get("role")),
-            size=sum(file["size"] for file in files),
-        )
+        state = read_state(store.folder, snapshot_id)
+    except SnapshotDamagedError:
+        damaged = True
+    try:
+        entry = described(snapshot_id, store.kept_manifest(snapshot_id), state)
     except SnapshotDamagedError:
         return Entry(snapshot_id, "", "", "", 0, "damaged")
-    except SnapshotNotFoundError:
-        return Entry(snapshot_id, "", "", "", 0, read_state(store.folder, snapshot_id).word)
+    return replace(entry, state="damaged") if damaged else entry
+
+
+def state_words(state: State) -> str:
+    """Return in words whether a snapshot can be seen."""
+    if state.revoked is not None:
+        return f"revoked since {told(state.revoked)}"
+    if state.expires is not None:
+        return f"{'expired at' if state.word else 'can be seen until'} {told(state.expires)}"
+    return "can be seen"
 
 
 def entries_text(listed: Sequence[Entry]) -> str:
@@ -63,7 +90,9 @@ def entries_text(listed: Sequence[Entry]) -> str:
     rows = [("Date (UTC)", "Role", "kB", "State", "Id", "Query")]
     for e in listed:
         date = e.generated_at[:19].replace("T", " ") or "–"
-        rows.append((date, e.role or "–", f"{-(-e.size // 1000):,}", e.state or "ok", e.id, e.query or "–"))
+        state = e.state or (f"until {e.expires[:10]}" if e.expires else "ok")
+        query = e.query if len(e.query) <= _LONGEST_QUERY else e.query[: _LONGEST_QUERY - 1] + "…"
+        rows.append((date, e.role or "–", kilobytes(e.size), state, e.id, query or "–"))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -74,9 +103,17 @@ def entries_text(listed: Sequence[Entry]) -> str:
     return "\n".join(lines)
 
 
-def manifest_text(snapshot_id: str, manifest: dict[str, Any]) -> str:
-    """Return a manifest for people: its fields in order of name, then its files with sizes in bytes."""
-    lines = [("id", snapshot_id)]
+def kilobytes(size: int) -> str:
+    """Return a size in kB, rounded up."""
+    return f"{-(-size // 1000):,}"
+
+
+def manifest_text(snapshot_id: str, manifest: Mapping[str, Any], state: str = "") -> str:
+    """Return a manifest for people: its fields in order of name, then its files with sizes in bytes.
+
+    `state` says in words whether the snapshot can be seen.
+    """
+    lines = [("id", snapshot_id), *([("state", state)] if state else [])]
     for key in sorted(manifest):
         value = manifest[key]
         if key not in ("files", "nonce"):

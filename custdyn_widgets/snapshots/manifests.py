@@ -15,6 +15,7 @@ from custdyn_widgets.snapshots.disk import NotPlainError, names_in, plain_file, 
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+ID_LENGTH = 52
 _TAG = b"custdyn snapshot v1\n"
 _OWN_KEYS = ("format", "nonce", "files")
 _NAME_LENGTH = 100

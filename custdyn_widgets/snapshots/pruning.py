@@ -1,0 +1,148 @@
+"""Which snapshots are deleted for their age or their number, and their deletion.
+
+States are left alone (see `state`), and so are the folders of two letters: a publisher may be about to put
+its snapshot into one of them.
+"""
+
+from __future__ import annotations
+
+import calendar
+import contextlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, SnapshotNotFoundError, shown
+from custdyn_widgets.snapshots.canonical import canonical_json
+from custdyn_widgets.snapshots.listing import Entry, described
+from custdyn_widgets.snapshots.state import read_state
+from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.snapshots.trash import remove, throw_away
+
+_AGE = re.compile(r"([1-9][0-9]{0,4})([dwmy])", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is deleted: generated before an instant, and not among the newest of its query.
+
+    None leaves a condition out. The newest are counted among the snapshots that can be seen, so a revoked
+    or expired one neither takes a place nor has one.
+    """
+
+    before: datetime | None = None
+    keep_last: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a rule deletes, the newest first; how many stay; how many of those because they are damaged."""
+
+    going: Sequence[Entry]
+    staying: int
+    damaged: int
+
+
+@dataclass(frozen=True)
+class _Dated:
+    entry: Entry
+    at: datetime
+    series: bytes
+
+
+def ago(age: str, now: datetime) -> datetime:
+    """Return the instant so long ago: `90d`, `12w`, `6m` or `1y`, in months and years of the calendar.
+
+    Raises
+    ------
+    SnapshotError
+        If the age is not written so, or leads out of the calendar.
+    """
+    match = _AGE.fullmatch(age)
+    if match is None:
+        raise SnapshotError(
+            f"{shown(age)} is not an age: give a whole number of days, weeks, months or years, such as 90d, "
+            "12w, 6m or 1y.",
+            field="older_than",
+        )
+    number, unit = int(match[1]), match[2]
+    try:
+        if unit in "dw":
+            return now - timedelta(days=number * (7 if unit == "w" else 1))
+        months = now.year * 12 + now.month - 1 - number * (12 if unit == "y" else 1)
+        year, month = months // 12, months % 12 + 1
+        return now.replace(year=year, month=month, day=min(now.day, calendar.monthrange(year, month)[1]))
+    except (OverflowError, ValueError):  # before the year 1: nothing is so old
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
+    """Return what a rule deletes of these snapshots; damaged ones stay, to be looked at by a person."""
+    dated: list[_Dated] = []
+    damaged = 0
+    for snapshot_id in ids:
+        with contextlib.suppress(SnapshotNotFoundError):  # deleted meanwhile
+            try:
+                dated.append(_dated(store, snapshot_id))
+            except (SnapshotDamagedError, ValueError, KeyError):
+                damaged += 1
+    dated.sort(key=lambda one: (one.at, one.entry.id), reverse=True)
+    newest = _newest(dated, rule.keep_last or 0)
+    going = [
+        one.entry
+        for one in dated
+        if (rule.before is None or one.at < rule.before) and one.entry.id not in newest
+    ]
+    return Plan(going, len(dated) + damaged - len(going), damaged)
+
+
+def delete(store: Store, snapshot_id: str) -> None:
+    """Delete a snapshot, unless somebody else has; whoever reads it meanwhile gets all of a file or none.
+
+    Raises
+    ------
+    SnapshotError
+        If that failed, and what is left to do.
+    """
+    try:
+        token = throw_away(store.folder, ("v1", snapshot_id[:2]), snapshot_id)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SnapshotError(
+            f"{snapshot_id} was not deleted, or not for good: {error.strerror or error}.", field="id"
+        ) from error
+    try:
+        remove(store.folder, token)
+    except OSError as error:
+        raise SnapshotError(
+            f"{snapshot_id} is deleted, but still takes its space: a file of it in the store's trash/ cannot "
+            f"be removed ({error.strerror or error}). The next prune tries again.",
+            field="id",
+        ) from error
+
+
+def _newest(dated: Iterable[_Dated], keep_last: int) -> set[str]:
+    """Return the ids of the newest so many of each query, of those that can be seen, `dated` newest first."""
+    series: dict[bytes, list[str]] = defaultdict(list)
+    for one in dated:
+        if not one.entry.state and len(series[one.series]) < keep_last:
+            series[one.series].append(one.entry.id)
+    return {snapshot_id for ids in series.values() for snapshot_id in ids}
+
+
+def _dated(store: Store, snapshot_id: str) -> _Dated:
+    manifest = store.kept_manifest(snapshot_id)
+    at = datetime.fromisoformat(str(manifest["generated_at"]))
+    if at.tzinfo is None:
+        raise ValueError("an instant without an offset")
+    entry = described(snapshot_id, manifest, read_state(store.folder, snapshot_id))
+    return _Dated(entry, at, _series(manifest))
+
+
+def _series(manifest: dict[str, Any]) -> bytes:
+    """Return what snapshots of the same query have in common: the query as asked, and the source's name."""
+    return canonical_json([manifest.get("query"), manifest.get("source")])
