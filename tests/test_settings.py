@@ -88,6 +88,22 @@ def test_links_lead_to_the_share_url_or_to_the_local_viewer(tmp_path: Path, give
     assert settings.load({}, tmp_path).link(ID) == f"http://127.0.0.1:8899/view?id={ID}"
 
 
+def test_a_jupyter_server_tells_where_its_own_viewer_is_and_the_share_url_goes_before_it(
+    tmp_path: Path,
+) -> None:
+    lab = {"CUSTDYN_VIEWER_URL": "http://localhost:8888/user/x/"}
+    here = settings.load(lab, tmp_path)
+    assert here.link(ID) == f"http://localhost:8888/user/x/view?id={ID}"
+    assert settings.load(here.environment(), tmp_path) == here
+    shared = settings.load({**lab, "CUSTDYN_SHARE_URL": "https://reports.example"}, tmp_path)
+    assert shared.link(ID) == f"https://reports.example/view?id={ID}"
+    with pytest.raises(SettingsError, match="CUSTDYN_VIEWER_URL must begin with http:// or https://"):
+        settings.load({"CUSTDYN_VIEWER_URL": "javascript:alert(1)"}, tmp_path)
+    written(tmp_path, 'viewer_url = "http://localhost:8888"')
+    with pytest.raises(SettingsError, match="unknown key 'viewer_url'"):
+        settings.load({}, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -1,0 +1,114 @@
+"""What all answers have in common, whoever serves them: headers, refusals, one line in the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import tornado.web
+
+from custdyn_widgets.viewer.links import asked_name
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
+        "frame-ancestors 'none'; sandbox allow-downloads"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Robots-Tag": "noindex, nofollow, noarchive",
+}
+METHODS = ("GET", "HEAD")
+HTML = "text/html; charset=UTF-8"
+_WORDS = {
+    403: ("Not for you", "You are logged in, but this server does not let you read here. Ask its operator."),
+    404: (
+        "No report here",
+        "The link may have been cut short on its way, or the report was withdrawn. Ask its sender.",
+    ),
+    405: ("Only reading", "A report can be read here, with GET or HEAD, and nothing else."),
+    421: (
+        "Wrong host",
+        "This viewer does not answer under that name. The operator can add it to the allowed hosts.",
+    ),
+    500: (
+        "Cannot be shown",
+        "What is stored is not what was published. The operator can run custdyn snapshots verify.",
+    ),
+}
+_ERROR_PAGE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    "<style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;"
+    "margin:15vh auto;padding:0 1rem}}</style><title>{0}</title><h1>{0}</h1><p>{1}</p></html>\n"
+)
+
+
+@tornado.web.stream_request_body
+class Answer(tornado.web.RequestHandler):
+    """By itself the answer to every path that is not a link: 404.
+
+    A body is never parsed (it is streamed to nowhere), so that no method but GET and HEAD gets further
+    than its 405.
+    """
+
+    log: Any = logging.getLogger("custdyn.viewer")
+
+    def set_default_headers(self) -> None:
+        """Set the headers of every answer; tornado calls this again before an error is written."""
+        self.clear_header("Server")
+        for name, value in HEADERS.items():
+            self.set_header(name, value)
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Content-Type", HTML)
+
+    def initialize(self, allowed_hosts: frozenset[str] = frozenset()) -> None:
+        """Take the names that the viewer answers under (lower case, without ports)."""
+        self.allowed_hosts = allowed_hosts
+
+    def is_own_host(self) -> bool:
+        """Tell whether the request names one of the hosts that are answered for."""
+        return asked_name(self.request.headers.get("Host", "")) in self.allowed_hosts
+
+    async def prepare(self) -> None:
+        """Refuse unknown hosts and methods before anything is looked up."""
+        if not self.is_own_host():
+            raise tornado.web.HTTPError(421, reason="Misdirected Request")
+        if self.request.method not in METHODS:
+            raise tornado.web.HTTPError(405)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Drop a body."""
+
+    async def get(self) -> None:
+        """Answer 404."""
+        raise tornado.web.HTTPError(404)
+
+    async def head(self) -> None:
+        """Answer as GET does; tornado leaves the body out."""
+        await self.get()
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """Write the one page that an error has, whatever led to it."""
+        if status_code == 405:
+            self.set_header("Allow", ", ".join(METHODS))
+        words = _WORDS.get(status_code, (self._reason, "The request cannot be answered."))
+        self.finish(_ERROR_PAGE.format(*words))
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log what went wrong inside; never the request, which holds an id."""
+        if not isinstance(value, tornado.web.HTTPError):
+            self.log.error("failed inside: %s", typ.__name__, exc_info=(typ, value, tb))
+
+    def asked_words(self) -> str:
+        """Return what was asked for, as the log tells it; never more than the beginning of an id."""
+        return "(not a link)"
+
+    def _log(self) -> None:
+        """Log one line: method, what was asked, status and milliseconds.
+
+        It takes the place of the line of whoever serves, which would hold the whole address.
+        """
+        method = self.request.method if self.request.method in METHODS else "(other)"
+        took = 1000 * self.request.request_time()
+        self.log.info("%s %s %d %.1f ms", method, self.asked_words(), self.get_status(), took)

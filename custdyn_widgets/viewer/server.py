@@ -1,0 +1,161 @@
+"""`custdyn serve`: a small server of its own, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import signal
+import socket
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import tornado.httpserver
+import tornado.iostream
+import tornado.web
+
+from custdyn_widgets.errors import SettingsError
+from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.viewer.answers import HEADERS, Answer
+from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, bracketed
+from custdyn_widgets.viewer.view import Site, ViewHandler
+
+_BARE_400 = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+_BAD_REQUEST = "\r\n".join(
+    (
+        "HTTP/1.1 400 Bad Request",
+        *(f"{name}: {value}" for name, value in HEADERS.items()),
+        "Cache-Control: no-store",
+        "Content-Length: 0",
+        "Connection: close",
+        "\r\n",
+    )
+).encode("ascii")
+_BACKLOG = 256
+_MAX_HEADERS = 64 * 1024
+_MAX_BODY = 64 * 1024
+_IDLE_SECONDS = 60
+_GRACE_SECONDS = 5
+
+
+def handlers(
+    store: Store,
+    *,
+    base_url: str = "/",
+    allowed_hosts: Iterable[str] = LOOPBACK_HOSTS,
+    share_url: str | None = None,
+) -> list[Any]:
+    """Return the viewer's routes, to be mounted in a tornado application.
+
+    Parameters
+    ----------
+    store
+        The snapshots.
+    base_url
+        The path that the routes stand below.
+    allowed_hosts
+        The names that the viewer answers under, without ports; an IPv6 address in brackets.
+    share_url
+        What the links that pages show begin with; None: the address that was asked.
+    """
+    arguments = {"site": Site(store, share_url), "allowed_hosts": _names(allowed_hosts)}
+    return [(re.escape(f"{base(base_url)}view"), ViewHandler, arguments)]
+
+
+def make_app(
+    store: Store,
+    *,
+    base_url: str = "/",
+    allowed_hosts: Iterable[str] = LOOPBACK_HOSTS,
+    share_url: str | None = None,
+) -> tornado.web.Application:
+    """Return an application that serves the viewer and answers 404 to everything else."""
+    hosts = _names(allowed_hosts)
+    return tornado.web.Application(
+        handlers(store, base_url=base_url, allowed_hosts=hosts, share_url=share_url),
+        default_handler_class=Answer,
+        default_handler_args={"allowed_hosts": hosts},
+    )
+
+
+def _names(hosts: Iterable[str]) -> frozenset[str]:
+    return frozenset(host.lower() for host in hosts)
+
+
+def serve(
+    store: Store,
+    host: str = "127.0.0.1",
+    port: int = 8899,
+    *,
+    base_url: str = "/",
+    allowed_hosts: Iterable[str] = LOOPBACK_HOSTS,
+    share_url: str | None = None,
+) -> None:
+    """Serve the viewer until SIGTERM or SIGINT; say on stderr when it is ready, with its address.
+
+    Parameters
+    ----------
+    store
+        The snapshots.
+    host, port
+        Where to listen; port 0 takes a free one.
+    base_url, allowed_hosts, share_url
+        As for `handlers`; `hosts_for` gives the names for a host.
+
+    Raises
+    ------
+    SettingsError
+        If the address cannot be listened on.
+    """
+    app = make_app(store, base_url=base_url, allowed_hosts=allowed_hosts, share_url=share_url)
+    asyncio.run(_serve(app, host, port, base_url))
+
+
+class Server(tornado.httpserver.HTTPServer):
+    """A server whose own answer to what is not HTTP has the headers of every answer, too."""
+
+    def handle_stream(self, stream: tornado.iostream.IOStream, address: tuple[Any, ...]) -> None:
+        """Take a connection; tornado writes its bare 400 past every handler."""
+        write = stream.write
+
+        def dressed(data: bytes | memoryview) -> Any:
+            return write(_BAD_REQUEST if data == _BARE_400 else data)
+
+        stream.write = dressed  # type: ignore[method-assign]
+        super().handle_stream(stream, address)
+
+
+async def _serve(app: tornado.web.Application, host: str, port: int, base_url: str) -> None:
+    listening = _listening(host, port)
+    server = Server(
+        app,
+        max_header_size=_MAX_HEADERS,
+        max_body_size=_MAX_BODY,
+        idle_connection_timeout=_IDLE_SECONDS,
+        body_timeout=_GRACE_SECONDS,
+    )
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stopped.set)
+    server.add_socket(listening)
+    address = f"http://{bracketed(host)}:{listening.getsockname()[1]}{base(base_url)}view?id=…"
+    print(f"Snapshots at {address}", file=sys.stderr, flush=True)
+    await stopped.wait()
+    server.stop()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(server.close_all_connections(), _GRACE_SECONDS)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SettingsError(
+            f"port {port} of {host} cannot be listened on ({why}). Choose another port or host.", field="port"
+        ) from error
+    listening.setblocking(False)
+    return listening

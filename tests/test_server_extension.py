@@ -1,0 +1,264 @@
+"""The viewer in a Jupyter Server: switched on by the installation, behind the login, the same answers."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from custdyn_widgets import settings
+from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.viewer import HEADERS
+from custdyn_widgets.widgets.publishing import answers
+from tests.test_viewer import FILES, Reply, set_state
+
+pytestmark = pytest.mark.slow
+TOKEN = "for-tests-only"
+COMPUTING = {"pandas", "numpy", "pyarrow", "altair", "sqlalchemy", "duckdb", "papermill", "openpyxl"}
+BASE = "/deep/er/"
+LAUNCHED = """
+import atexit, sys
+from pathlib import Path
+atexit.register(lambda: Path({listed!r}).write_text(" ".join(sys.modules)))
+from jupyter_server.serverapp import launch_new_instance
+launch_new_instance()
+"""
+
+
+@dataclass(frozen=True)
+class Jupyter:
+    """A running Jupyter Server: its port, its store, what it logs, and what it lists when it has ended."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    store: Store
+    log: Path
+    listed: Path
+
+    def ask(self, target: str, method: str = "GET", *, token: bool = True, **headers: str) -> Reply:
+        """Ask for a path below the base; with the token in a header unless told otherwise."""
+        if token:
+            headers["Authorization"] = f"token {TOKEN}"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            sent = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, f"{BASE}{target}", headers=sent)
+            response = connection.getresponse()
+            found = {k: v for k, v in response.getheaders() if k not in ("Set-Cookie", "Date")}
+            return Reply(response.status, found, response.read())
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    home = tmp_path_factory.mktemp("jupyter")
+    (home / "work" / "deeper").mkdir(parents=True)
+    (home / "work" / "custdyn.toml").write_text('snapshots = "kept/here"\nrole = "billing"\n')
+    arguments = [
+        *("--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", f"--ServerApp.base_url={BASE}"),
+        *(f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={home / 'work'}", "--debug"),
+    ]
+    listed, log = home / "modules", home / "log"
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "HOME": str(home),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+    }
+    code = LAUNCHED.format(listed=str(listed))
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            env=environment, cwd=home, stdout=written, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        port = _port(process, home / "runtime", log)
+        yield Jupyter(process, port, Store(home / "work" / "kept" / "here"), log, listed)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _port(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> int:
+    """Wait until the server is up; return the port that it took."""
+    for _ in range(600):
+        assert process.poll() is None, log.read_text()[-2000:]
+        for told in runtime.glob("jpserver-*.json"):
+            found: int = json.loads(told.read_text() or "{}").get("port", 0)
+            if found:
+                return found
+        time.sleep(0.1)
+    raise AssertionError(log.read_text()[-2000:])
+
+
+@pytest.fixture(scope="module")
+def snapshot_id(jupyter: Jupyter) -> str:
+    return jupyter.store.publish({"role": "analyst"}, FILES)
+
+
+def test_a_link_gives_the_page_under_its_bar_and_the_frozen_bytes_alone(
+    jupyter: Jupyter, snapshot_id: str
+) -> None:
+    reply = jupyter.ask(f"view?id={snapshot_id}")
+    assert reply.status == 200
+    assert reply.body.endswith(FILES["report.html"])
+    link = f"http://127.0.0.1:{jupyter.port}{BASE}view?id={snapshot_id}"
+    assert link.encode() in reply.body
+    assert HEADERS.items() <= reply.headers.items()
+    assert reply.headers["Cache-Control"] == "private, no-cache"
+    assert jupyter.ask(f"view?id={snapshot_id}&format=html").body == FILES["report.html"]
+    csv = jupyter.ask(f"view?id={snapshot_id}&format=csv")
+    assert csv.body == FILES["report.csv"]
+    assert csv.headers["Content-Disposition"].startswith("attachment")
+    assert jupyter.ask(f"view?id={snapshot_id}", If_None_Match=reply.headers["Etag"]).status == 304
+
+
+def test_jupyters_own_token_is_let_through_in_the_address_and_nothing_else_is(
+    jupyter: Jupyter, snapshot_id: str
+) -> None:
+    assert jupyter.ask(f"view?id={snapshot_id}&token={TOKEN}", token=False).status == 200
+    for more in ("&x=1", f"&token={TOKEN}&token={TOKEN}", "&tokens=1", "&TOKEN=1"):
+        assert jupyter.ask(f"view?id={snapshot_id}{more}").status == 404, more
+    shown = jupyter.ask(f"view?id={snapshot_id}&token={TOKEN}", token=False)
+    assert TOKEN.encode() not in shown.body
+
+
+def test_whoever_is_not_logged_in_is_sent_to_the_login_and_learns_nothing(
+    jupyter: Jupyter, snapshot_id: str
+) -> None:
+    for method in ("GET", "HEAD"):
+        for asked in (snapshot_id, "a" * 52, f"{snapshot_id}&format=csv", "", f"{snapshot_id}&token=wrong"):
+            reply = jupyter.ask(f"view?id={asked}", method, token=False)
+            assert (reply.status, reply.body) == (302, b"")
+            after = urllib.parse.urlencode({"next": f"{BASE}view?id={asked}"})
+            assert reply.headers["Location"] == f"{BASE}login?{after}"
+            assert HEADERS.items() <= reply.headers.items()
+            assert reply.headers["Cache-Control"] == "no-store"
+
+
+def test_everything_but_a_visible_link_gets_one_and_the_same_404(jupyter: Jupyter, snapshot_id: str) -> None:
+    nothing = jupyter.ask(f"view?id={'a' * 52}")
+    assert nothing.status == 404
+    assert HEADERS.items() <= nothing.headers.items()
+    assert nothing.headers["Cache-Control"] == "no-store"
+    revoked = jupyter.store.publish({}, FILES)
+    set_state(jupyter.store, revoked, '{"revoked":"2026-01-01T00:00:00Z"}')
+    for target in (
+        "view", "view?", f"view?id={revoked}", f"view?id={snapshot_id[:-1]}", "view?id=null",
+        f"view?id={snapshot_id.upper()}", f"view?id={snapshot_id}&id={snapshot_id}",
+        f"view?id={snapshot_id}&format=parquet",
+    ):  # fmt: skip
+        assert jupyter.ask(target).all_but_date == nothing.all_but_date, target
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_other_methods_are_not_allowed_for_anybody(jupyter: Jupyter, snapshot_id: str, method: str) -> None:
+    for token in (True, False):
+        reply = jupyter.ask(f"view?id={snapshot_id}", method, token=token)
+        assert (reply.status, reply.headers["Allow"]) == (405, "GET, HEAD")
+        assert HEADERS.items() <= reply.headers.items()
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost.", ""])
+def test_a_host_that_jupyter_does_not_answer_under_is_misdirected(
+    jupyter: Jupyter, snapshot_id: str, host: str
+) -> None:
+    reply = jupyter.ask(f"view?id={snapshot_id}", Host=host)
+    assert reply.status == 421
+    assert HEADERS.items() <= reply.headers.items()
+
+
+def test_a_damaged_page_is_not_shown(jupyter: Jupyter) -> None:
+    damaged = jupyter.store.publish({}, FILES)
+    (jupyter.store.path(damaged) / "report.html").write_bytes(b"forged")
+    reply = jupyter.ask(f"view?id={damaged}")
+    assert reply.status == 500
+    assert HEADERS.items() <= reply.headers.items()
+    assert b"forged" not in reply.body
+
+
+def test_the_log_never_has_a_whole_id(jupyter: Jupyter) -> None:
+    snapshot_id = jupyter.store.publish({}, FILES)
+    jupyter.ask(f"view?id={snapshot_id}&token={TOKEN}", token=False)
+    jupyter.ask(f"view?id={snapshot_id}&x=1")
+    jupyter.ask(f"view?id={snapshot_id}", "POST")
+    login = jupyter.ask(f"view?id={snapshot_id}", token=False).headers["Location"]
+    assert jupyter.ask(login.removeprefix(BASE), token=False).status == 200
+    jupyter.ask(f"api/status?next={snapshot_id}")  # its line comes after all of those
+    deadline = time.monotonic() + 10
+    while "api/status" not in (text := jupyter.log.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert re.search(rf"GET /view {snapshot_id[:8]}… page 200 \d+\.\d ms", text)
+    assert snapshot_id[:9] not in text
+
+
+def test_jupyters_own_pages_are_as_they_were(jupyter: Jupyter) -> None:
+    assert jupyter.ask("api/status").status == 200
+    assert jupyter.ask("view/nowhere.txt").status == 404
+    assert jupyter.ask("api/status").headers["Content-Security-Policy"] != HEADERS["Content-Security-Policy"]
+
+
+def test_kernels_inherit_the_settings_and_the_address_of_the_viewer(
+    jupyter: Jupyter, snapshot_id: str
+) -> None:
+    environment = asked_in_a_kernel(jupyter, "dict(os.environ)")
+    in_force = settings.load(environment, Path("/"))
+    assert in_force.snapshots == jupyter.store.folder
+    assert in_force.role == "billing"
+    link = in_force.link(snapshot_id)
+    assert link == f"http://127.0.0.1:{jupyter.port}{BASE}view?id={snapshot_id}"
+    assert answers(link)
+
+
+def asked_in_a_kernel(jupyter: Jupyter, expression: str) -> dict[str, str]:
+    """Return the value of an expression in a kernel that the server starts in a folder further down."""
+    told = jupyter.store.folder.parents[1] / "deeper" / "told"
+    code = f"import json, os; open({str(told)!r} + '.new', 'w').write(json.dumps({expression}))"
+    (told.parent / "probe.py").write_text(f"{code}; os.rename({str(told)!r} + '.new', {str(told)!r})\n")
+    startup = jupyter.store.folder.parents[2] / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "probe.py").write_text((told.parent / "probe.py").read_text())
+    body = json.dumps({"name": "python3", "path": "deeper/x.ipynb"}).encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{jupyter.port}{BASE}api/kernels?token={TOKEN}", data=body, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        kernel = json.load(answer)["id"]
+    deadline = time.monotonic() + 60
+    while not told.exists():
+        assert time.monotonic() < deadline, jupyter.log.read_text()[-2000:]
+        time.sleep(0.1)
+    jupyter.ask(f"api/kernels/{kernel}", "DELETE")
+    found: dict[str, str] = json.loads(told.read_text())
+    return found
+
+
+def test_the_server_has_loaded_no_source_no_driver_and_nothing_that_computes(jupyter: Jupyter) -> None:
+    """Stands last: the list is written when the server ends."""
+    jupyter.process.send_signal(signal.SIGTERM)
+    jupyter.process.wait(30)
+    loaded = set(jupyter.listed.read_text().split())
+    assert "custdyn_widgets.viewer.extension" in loaded
+    assert not loaded & {
+        "pandas",
+        "numpy",
+        "pyarrow",
+        "altair",
+        "sqlalchemy",
+        "duckdb",
+        "papermill",
+        "openpyxl",
+    }
+    assert not {m for m in loaded if m.startswith(("custdyn_widgets.mart", "custdyn_widgets.compute"))}
