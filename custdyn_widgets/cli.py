@@ -193,7 +193,14 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     in_force = settings.load()
     hosts = hosts_for(host, allow_host, in_force.share_url)
-    serve(Store(in_force.snapshots), host, port, base_url=base_url, allowed_hosts=hosts)
+    serve(
+        Store(in_force.snapshots),
+        host,
+        port,
+        base_url=base_url,
+        allowed_hosts=hosts,
+        share_url=in_force.share_url,
+    )
 
 
 main.add_command(queries_group)

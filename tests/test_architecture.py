@@ -53,6 +53,7 @@ HEAVY = {
     "duckdb": set(),
     "vl_convert": set(),
     "tornado": {"viewer"},
+    "jupyter_server": {"viewer"},
 }
 
 
