@@ -372,6 +372,26 @@ def test_a_failing_call_gives_an_error_and_leaves_nothing_half_there(
     assert ("unknown" in outcomes) == (name in ("fsync", "open"))
 
 
+def test_a_clean_up_that_fails_as_well_does_not_hide_why_nothing_was_published(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = os.close
+
+    def close_badly(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def rename_badly(*args: object, **kwargs: object) -> None:
+        monkeypatch.setattr(os, "close", close_badly)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "rename", rename_badly)
+    with pytest.raises(SnapshotError, match=os.strerror(errno.ENOSPC)):
+        store.publish(MANIFEST, FILES)
+    monkeypatch.setattr(os, "close", close)
+    assert store.ids() == []
+
+
 def test_an_id_is_returned_only_after_files_folder_rename_and_parents_are_on_the_disk(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

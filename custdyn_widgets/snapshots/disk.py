@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Iterator, Mapping
@@ -140,6 +141,12 @@ def written_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):  # nothing is left to be written through it
             os.close(own)
+
+
+def clear_away(folder: Path) -> None:
+    """Remove an unfinished folder as far as the disk lets it; what is left, nobody reads."""
+    with contextlib.suppress(OSError):  # ignore_errors lets those of closing a folder through
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_free(folder: int, name: str) -> bool:

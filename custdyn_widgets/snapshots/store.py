@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from custdyn_widgets.errors import (
     shown,
 )
 from custdyn_widgets.snapshots.disk import (
+    clear_away,
     folder_below,
     make_folder,
     may_exist,
@@ -268,7 +268,7 @@ class Store:
                 make_folder(self.folder / "v1" / shard)
                 written.enter_context(written_folder(staged, files))
             except BaseException as error:
-                shutil.rmtree(staged, ignore_errors=True)
+                clear_away(staged)
                 if isinstance(error, OSError):
                     raise SnapshotError.not_published(str(error.strerror or error)) from error
                 raise
@@ -282,7 +282,7 @@ class Store:
         except OSError as error:
             if may_exist(place):  # a network file system can do it and lose the answer
                 raise SnapshotUnknownError(snapshot_id, str(error.strerror or error)) from error
-            shutil.rmtree(staged, ignore_errors=True)
+            clear_away(staged)
             raise SnapshotError.not_published(str(error.strerror or error)) from error
         try:
             for folder in (place.parent, place.parent.parent, self.folder):
