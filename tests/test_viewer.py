@@ -15,11 +15,10 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 
@@ -29,6 +28,7 @@ from custdyn_widgets.freezing import manifest_of, report_files
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer.server import Server
 from custdyn_widgets.viewer.view import Site
+from tests.hostile_links import hostile_targets
 from tests.make_report import make_report
 
 if TYPE_CHECKING:
@@ -183,47 +183,38 @@ def test_who_has_the_page_already_gets_304_until_it_is_revoked(running: Running,
     assert running.view(snapshot_id, If_None_Match=etag).all_but_date == nothing.all_but_date
 
 
-def hostile_targets(snapshot_id: str) -> list[str]:
-    """Return paths and query strings that are not the link of the snapshot, though some come close."""
-    i = snapshot_id
-    ids = [
-        "", i[:-1], i + "a", i.upper(), i[:-1] + i[-1].upper(), i + "%00", "%00" + i, i + "%0A", "%20" + i,
-        i + "+", i + "/", i + "%2F",
-        "../" * 8 + "etc/passwd", "..%2f" * 8, "%2e%2e%2f" + i, "null", "None", ":key",
-        "a" * 52, "a" * 51 + "b", "%C0%AF", "%FF%FE", "%u0061" * 9, i.replace(i[0], "%EF%BD%81"),
-        i[:-1] + "%D0%B0", "a" * 20_000, f"{i}&id={i}", f"{i}&id=", f"{i}&format=", f"{i}&format=HTML",
-        f"{i}&format=html&format=html", f"{i}&format=xlsx", f"{i}&format=../../x", f"{i}&format=parquet",
-        f"{i}&format=manifest.json", f"{i}&x=1", f"{i}&format=html%00",
-    ]  # fmt: skip
-    paths = [
-        "/", "/view", "/view?", "/view/", f"/view/{i}", f"/view/?id={i}", f"//view?id={i}", f"/VIEW?id={i}",
-        f"/%76iew?id={i}", f"/view%00?id={i}", "/view/../../etc/passwd", f"/v1/{i[:2]}/{i}/report.html",
-        "/favicon.ico", "/robots.txt", "/static/x", f"/view?{i}", f"/view?ID={i}", f"/view;id={i}",
-        f"/view#?id={i}", f"http://localhost/view?id={i}",
-    ]  # fmt: skip
-    return [*(f"/view?id={text}" for text in ids), *paths]
-
-
-def test_everything_but_a_link_gets_one_and_the_same_404(
-    running: Running, snapshot_id: str, nothing: Reply
+@pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_everything_but_a_link_gets_one_and_the_same_404_byte_for_byte(
+    running: Running, snapshot_id: str, nothing: Reply, count: int
 ) -> None:
     assert nothing.status == 404
     assert HEADERS.items() <= nothing.headers.items()
     assert nothing.headers["Cache-Control"] == "no-store"
-    for target in hostile_targets(snapshot_id):
-        assert running.ask(target).all_but_date == nothing.all_but_date, target
+    address = ("127.0.0.1", running.port)
+    with socket.create_connection(address, timeout=10) as connection, connection.makefile("rb") as answers:
+        expected = answered(connection, answers, f"/view?id={'a' * 52}")
+        assert expected.endswith(nothing.body)
+        for kind, target in hostile_targets(snapshot_id, count):
+            assert answered(connection, answers, target) == expected, (kind, target[:200])
+        assert answered(connection, answers, f"/view?id={snapshot_id}").startswith(b"HTTP/1.1 200 ")
 
 
-def test_random_near_misses_get_the_same_404(running: Running, snapshot_id: str, nothing: Reply) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
-    for n in range(200):
-        wrong = bytearray(snapshot_id.encode())
-        wrong[n % 52] = (wrong[n % 52] + 1 + n) % 256 if n % 2 else 97 + (wrong[n % 52] - 96) % 26
-        connection.request("GET", "/view?id=" + urllib.parse.quote(bytes(wrong)))
-        response = connection.getresponse()
-        reply = Reply(response.status, dict(response.getheaders()), response.read())
-        assert reply.all_but_date == nothing.all_but_date, bytes(wrong)
-    connection.close()
+def answered(connection: socket.socket, answers: BinaryIO, target: str) -> bytes:
+    """Return every byte of an answer but its date, over a connection that stays open."""
+    connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode("latin-1"))
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        line = answers.readline()
+        assert line, "the connection was closed"
+        head += b"" if line.startswith(b"Date: ") else line
+    length = re.search(rb"\r\nContent-Length: (\d+)\r\n", head)
+    assert length
+    return head + answers.read(int(length[1]))
+
+
+@pytest.mark.parametrize("target", ["/view", "/view?", "/", "/favicon.ico", "/robots.txt", "*"])
+def test_other_addresses_get_the_same_404(running: Running, nothing: Reply, target: str) -> None:
+    assert running.ask(target).all_but_date == nothing.all_but_date
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from custdyn_widgets.errors import SettingsError, shown
@@ -19,20 +19,18 @@ def base(base_url: str) -> str:
     return f"/{base_url.strip('/')}/".replace("//", "/")
 
 
-def asked_for(
-    arguments: Mapping[str, list[bytes]], also: frozenset[str] = frozenset()
-) -> tuple[str, str | None] | None:
+def asked_for(query: str, also: frozenset[str] = frozenset()) -> tuple[str, str | None] | None:
     """Return the id and the format (None: the page under its bar) that a query string asks for.
 
-    It has exactly one id, at most one format, and nothing else, or it asks for nothing; `also` names what
-    whoever serves takes out of it for itself.
+    It has exactly one id, at most one format, each written in its one form (nothing is decoded), and nothing
+    else, or it asks for nothing; `also` names what whoever serves takes out of it for itself.
     """
-    known = {"id", "format", *also}
-    if not arguments.keys() <= known or any(len(values) != 1 for values in arguments.values()):
+    parts = [part.partition("=") for part in query.split("&")]
+    given = {name: value for name, _, value in parts}
+    if len(given) < len(parts) or not given.keys() <= {"id", "format", *also}:
         return None
-    snapshot_id = arguments.get("id", [b""])[0].decode("latin-1")
-    kind = arguments["format"][0].decode("latin-1") if "format" in arguments else None
-    return (snapshot_id, kind) if is_id(snapshot_id) and (kind is None or kind in FORMATS) else None
+    snapshot_id, kind = given.get("id", ""), given.get("format")
+    return (snapshot_id, kind) if is_id(snapshot_id) and kind in (None, *FORMATS) else None
 
 
 def asked_name(host: str) -> str:

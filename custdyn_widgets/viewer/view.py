@@ -86,7 +86,7 @@ class ViewHandler(Answer):
 
     async def get(self) -> None:
         """Answer with the page or the file, 304 if the asker has it, or 404."""
-        asked = asked_for(self.request.query_arguments, self.also_asked)
+        asked = asked_for(self.request.query, self.also_asked)
         if asked is None:
             raise tornado.web.HTTPError(404)
         snapshot_id, kind = asked
@@ -118,7 +118,7 @@ class ViewHandler(Answer):
 
     def asked_words(self) -> str:
         """Return the beginning of the id, and the format."""
-        asked = asked_for(self.request.query_arguments, self.also_asked)
+        asked = asked_for(self.request.query, self.also_asked)
         if asked is None:
             return super().asked_words()
         return f"/view {asked[0][:_BEGINNING]}… {asked[1] or 'page'}"
