@@ -118,9 +118,7 @@ def snapshots_expire(given: tuple[str, ...], instant: str | None, days: int | No
     """
     from custdyn_widgets.snapshots import life, listing
 
-    if (instant is not None) + (days is not None) + never != 1:
-        raise click.UsageError("Give one of --at INSTANT, --in DAYS and --never.")
-    at = None if never else _instant(instant) if instant else _now() + timedelta(days=days or 0)
+    at = _end(instant, days, never)
     store = _store()
 
     def expire(snapshot_id: str) -> str:
@@ -260,11 +258,16 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def _instant(text: str) -> datetime:
+def _end(instant: str | None, days: int | None, never: bool) -> datetime | None:
+    """Return the end that was given in one of three ways; None: never."""
     from custdyn_widgets.query import parse_as_of
 
+    if (instant is not None) + (days is not None) + never != 1:
+        raise click.UsageError("Give one of --at INSTANT, --in DAYS and --never.")
+    if days is not None:
+        return _now() + timedelta(days=days)
     try:
-        return parse_as_of(text)
+        return None if instant is None else parse_as_of(instant)
     except QueryError as error:
         raise click.BadParameter(error.message.removeprefix("as_of "), param_hint="--at") from error
 
