@@ -171,14 +171,14 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
         return
     if plan.going and not yes:
         click.confirm(f"Delete {these}? Their links will show nothing.", abort=True, err=True)
-    well = _prune(store, [entry.id for entry in plan.going])
-    say(f"{'Deleted' if well else 'To be deleted'}: {these}. Stay: {plan.staying:,}.")
-    if not well:
+    if failed := _prune(store, [entry.id for entry in plan.going]):
+        say(f"Failed: {failed:,}. Mend that, and prune again.")
         raise click.exceptions.Exit(1)
+    say(f"Deleted: {these}. Stay: {plan.staying:,}.")
 
 
-def _prune(store: Store, ids: Sequence[str]) -> bool:
-    """Delete snapshots and sweep; say what failed, and return whether nothing did."""
+def _prune(store: Store, ids: Sequence[str]) -> int:
+    """Delete snapshots and sweep; say what failed, and return how many did."""
     from custdyn_widgets.progress_bar import ProgressBar
     from custdyn_widgets.snapshots import pruning, trash
 
@@ -201,7 +201,7 @@ def _prune(store: Store, ids: Sequence[str]) -> bool:
         say(f"Removed {remnants} of what was killed while it published or deleted.")
     for message in failed:
         say(f"custdyn: {message}")
-    return not failed
+    return len(failed)
 
 
 def _each(given: Sequence[str], change: Callable[[str], str]) -> None:

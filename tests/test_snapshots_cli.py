@@ -309,6 +309,7 @@ def test_a_prune_goes_on_after_one_that_cannot_be_deleted(
     result = snapshots("prune", "--older-than", "90d", "--yes")
     assert result.exit_code == 1
     assert f"custdyn: {ids[1]} was not deleted, or not for good: Permission denied." in result.stderr
+    assert result.stderr.splitlines()[-1] == "Failed: 1. Mend that, and prune again."
     assert store.ids() == [ids[1]]
 
 

@@ -72,7 +72,8 @@ def changing_states(store: Path) -> Iterator[None]:
         If the disk does not take a lock, or somebody else holds it for ten seconds.
     """
     make_folder(store / _STATES)
-    with alone(store / _STATES):
+    # The folder is opened first, so that no lock is put behind a link.
+    with folder_below(store, _STATES), alone(store / _STATES):
         yield
 
 
