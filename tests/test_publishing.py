@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -10,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from custdyn_widgets.snapshots.store import Store
-from custdyn_widgets.widgets.publishing import Published, Publisher, answers, published
+from custdyn_widgets.widgets.publisher import Publisher
+from custdyn_widgets.widgets.publishing import Published, answers, published
+from custdyn_widgets.widgets.publishing_process import SHARED, PublishingProcess
 from tests.make_report import make_report
 
 
@@ -19,6 +24,12 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "store"))
     monkeypatch.setenv("CUSTDYN_SHARE_URL", "https://reports.example")
     return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def process() -> Iterator[PublishingProcess]:
+    yield SHARED
+    SHARED.close()
 
 
 @pytest.fixture
@@ -85,11 +96,58 @@ def test_what_nobody_foresaw_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -
     assert "by surprise" in published(make_report(2)).words
 
 
-def test_reports_are_published_one_after_another_in_another_thread() -> None:
+def test_reports_are_published_one_after_another_in_another_process(
+    store: Store, process: PublishingProcess
+) -> None:
     told: list[tuple[str, Published]] = []
     publisher = Publisher()
     for _ in range(3):
         publisher.publish(make_report(1), lambda done: told.append((threading.current_thread().name, done)))
     publisher.do(lambda: None).result(60)
-    assert len({done.link for _, done in told}) == 3
+    links = [done.link for _, done in told]
+    assert len(set(links)) == 3
     assert {name for name, _ in told} == {"custdyn-publisher_0"}
+    assert sorted(store.ids()) == sorted(link.split("=")[1] for link in links)
+
+
+def test_the_other_process_takes_the_settings_of_the_moment(
+    process: PublishingProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process.published(make_report(1))
+    monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "another"))
+    monkeypatch.setenv("CUSTDYN_SHARE_URL", "https://elsewhere.example")
+    done = process.published(make_report(1))
+    assert done.link.startswith("https://elsewhere.example/view?id=")
+    assert Store(tmp_path / "another").verify([done.link.split("=")[1]]) == []
+
+
+def test_another_process_that_was_killed_meanwhile_is_started_anew(process: PublishingProcess) -> None:
+    process.published(make_report(1))
+    os.kill(process.pid or 0, signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid or 0, os.WEXITED | os.WNOWAIT)
+    assert process.published(make_report(1)).link
+
+
+def test_when_it_is_killed_over_a_report_that_is_said_and_the_next_one_is_published(
+    process: PublishingProcess,
+) -> None:
+    process.published(make_report(1))
+    os.kill(process.pid or 0, signal.SIGSTOP)
+    told: list[Published] = []
+    publisher = Publisher()
+    waiting = publisher.publish(make_report(1), told.append)
+    time.sleep(0.2)
+    os.kill(process.pid or 0, signal.SIGKILL)
+    waiting.result(60)
+    assert (told[0].link, "Query again" in told[0].words) == ("", True)
+    assert process.published(make_report(1)).link
+
+
+def test_an_own_preset_that_fails_is_told_in_words(
+    process: PublishingProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("by surprise")
+
+    monkeypatch.setattr("custdyn_widgets.charts.with_own_presets", fail)
+    assert "by surprise" in process.published(make_report(2)).words

@@ -32,7 +32,8 @@ from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Report
 from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.form import QueryForm
-from custdyn_widgets.widgets.publishing import Published, Publisher
+from custdyn_widgets.widgets.publisher import Publisher
+from custdyn_widgets.widgets.publishing import Published
 from custdyn_widgets.widgets.result import ResultPanel
 from custdyn_widgets.widgets.save_dialog import SaveDialog
 from custdyn_widgets.widgets.static_view import LIVE, StaticView
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _SETTLE = 0.03  # seconds: what was changed just before a click may arrive just behind it
 _ECHO = 0.1  # seconds: clicks that waited while a query ran arrive within it, and are not meant again
+_QUIET = 1.5  # seconds without a click, until what draws is loaded
 _NO_NAMES = Names((), (), (), (), (), {}, {}, "")
 
 
@@ -66,6 +68,7 @@ class CustomerDynamics:
         self._chart: dict[str, Any] | None = None  # of a saved query, to be drawn with the next report
         self._busy = False
         self._loop = _running_loop()
+        self._quiet: asyncio.TimerHandle | None = None
         self._static = StaticView()
         self._result = ResultPanel()
         with ProgressBar():  # the form is not there yet
@@ -209,8 +212,9 @@ class CustomerDynamics:
         if self._publisher:
             self._result.set_link("", "Making the link …")
             self._publisher.publish(report, lambda done: self._linked(report, done))
-            self._publisher.do(ChartPanel.prepare)
         self._freeze_static()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._prepare_charts)
 
     def _linked(self, report: Report, done: Published) -> None:
         """Show a link, if its report is still the one on screen; called in the worker's thread."""
@@ -218,6 +222,14 @@ class CustomerDynamics:
             self._result.set_link(done.link, done.words, done.page)
 
     # Charts.
+
+    def _prepare_charts(self) -> None:
+        """Load what draws once nothing was asked for a while: before, it would hold up the next answer."""
+        if self._quiet is not None:
+            self._quiet.cancel()
+        if self._loop is not None:
+            prepare = threading.Thread(target=ChartPanel.prepare, daemon=True)
+            self._quiet = self._loop.call_later(_QUIET, prepare.start)
 
     def _show_chart(self, name: str) -> None:
         if self._report is not None:

@@ -1,11 +1,10 @@
-"""Freezing what a form showed: one worker, in the background, one report after another."""
+"""Freezing a report that a form showed: its link, and what the person should know about it."""
 
 from __future__ import annotations
 
+import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from custdyn_widgets import settings
@@ -14,6 +13,7 @@ from custdyn_widgets.freezing import Frozen, publish
 from custdyn_widgets.report import Report
 
 _PATIENCE = 0.5  # seconds for the viewer of this machine to answer
+_LOGINS = (302, 403)
 
 
 @dataclass(frozen=True)
@@ -35,42 +35,27 @@ class Published:
     page: bytes | None = None
 
 
-class Publisher:
-    """Publishes reports in the order in which they come, without anybody waiting for it.
-
-    Whoever ends the kernel waits: what was begun is finished first.
-    """
-
-    def __init__(self) -> None:
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="custdyn-publisher")
-
-    def publish(self, report: Report, tell: Callable[[Published], None]) -> None:
-        """Freeze a report; `tell` is called in the worker's thread."""
-        self.do(lambda: tell(published(report)))
-
-    def do(self, work: Callable[[], None]) -> Future[None]:
-        """Do some work behind all that waits already."""
-        return self._worker.submit(work)
-
-
 def published(report: Report) -> Published:
     """Freeze a report and return what became of it; no failure is an exception here.
 
     Parameters
     ----------
     report
-        The report as it is on screen; this process's own presets go with it.
+        The report as it is on screen, with the presets that shall go with it.
     """
-    from custdyn_widgets import charts  # late: a form shows before it draws
-
     try:
         in_force = settings.load()
-        frozen = publish(charts.with_own_presets(report), in_force)
-    except CustDynError as error:
-        return Published("", error.message)
+        frozen = publish(report, in_force)
     except Exception as error:  # in a worker nobody else would hear of it
-        return Published("", f"There is no link: {type(error).__name__}: {error}")
+        return failed(error)
     return _told(frozen, in_force)
+
+
+def failed(error: Exception) -> Published:
+    """Return in words why there is no link."""
+    if isinstance(error, CustDynError):
+        return Published("", error.message)
+    return Published("", f"There is no link: {type(error).__name__}: {error}")
 
 
 def _told(frozen: Frozen, in_force: settings.Settings) -> Published:
@@ -87,11 +72,24 @@ def _told(frozen: Frozen, in_force: settings.Settings) -> Published:
 
 
 def answers(link: str) -> bool:
-    """Tell whether a viewer answers a link on this machine."""
-    asked = urllib.request.Request(link, method="HEAD")  # noqa: S310  # always http: of this machine
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    """Tell whether a viewer answers a link on this machine, be it behind a login that it sends us to."""
+    from custdyn_widgets.viewer import HEADERS  # late: a form shows before it publishes
+
+    asked = urllib.request.Request(link, method="HEAD")  # noqa: S310  # always http(s): of this machine
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Unled)
     try:
         with opener.open(asked, timeout=_PATIENCE) as answer:
             return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError, ValueError):
-        return False
+    except urllib.error.HTTPError as answer:
+        policy = "Content-Security-Policy"
+        return answer.code in _LOGINS and answer.headers.get(policy) == HEADERS[policy]
+    except (OSError, ValueError) as error:
+        # It answers, with a certificate that this machine knows nothing of; the browser asks about it.
+        return isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError)
+
+
+class _Unled(urllib.request.HTTPRedirectHandler):
+    """Follows nobody: where a viewer sends us says what it is, and what is there says nothing."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Take a redirect for an answer."""

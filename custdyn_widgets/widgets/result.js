@@ -23,6 +23,8 @@ function button(text, act, attributes = {}) {
 
 // The table.
 
+const FIRST_ROWS = 60; // more than a screen shows; laying out all the others takes longer, and comes a frame later
+
 function headings(shown, sort) {
   const sortable = (text, column, attributes) => {
     if (!sort) return element("th", { scope: "col", ...attributes }, text);
@@ -82,31 +84,36 @@ function compared(keys, column, order) {
 function table(shown) {
   const firsts = new Set();
   shown.groups.reduce((at, { span }) => (firsts.add(at), at + span), 0);
-  const lines = shown.rows.map((row) => line(row, firsts));
+  const lines = [];
+  const lineAt = (place) => (lines[place] ??= line(shown.rows[place], firsts));
   const two = shown.headings.length > 1;
   const made = element("table", { "aria-label": shown.title, class: two ? "custdyn-two" : "" });
   const body = element("tbody");
-  const fill = (places) => {
-    body.append(...places.map((place) => lines[place]));
+  let places = [...shown.rows.keys()];
+  const fill = (most) => {
+    const now = places.slice(0, most);
+    body.append(...now.map(lineAt));
+    made.setAttribute("aria-busy", String(now.length < places.length));
     if (!two) return;
-    const months = places.map((place) => shown.rows[place].labels[0]);
-    places.forEach((place, i) => lines[place].classList.toggle("custdyn-again", months[i] === months[i - 1]));
+    const months = now.map((place) => shown.rows[place].labels[0]);
+    now.forEach((place, i) => lines[place].classList.toggle("custdyn-again", months[i] === months[i - 1]));
   };
   const sort = { column: -1, order: "none" };
   sort.by = (column) => {
     const next = { none: "ascending", ascending: "descending", descending: "none" };
     sort.order = column === sort.column ? next[sort.order] : "ascending";
     sort.column = sort.order === "none" ? -1 : column;
-    const places = [...lines.keys()];
+    places = [...shown.rows.keys()];
     if (sort.column >= 0) places.sort(compared(shown.keys, column, sort.order));
-    fill(places);
+    fill();
     const [before, after] = [made.tHead, headings(shown, sort)];
     const focused = [...before.querySelectorAll("button")].indexOf(document.activeElement);
     before.replaceWith(after);
     after.querySelectorAll("button")[focused]?.focus();
   };
-  fill([...lines.keys()]);
-  made.append(headings(shown, lines.length > 1 ? sort : null), body);
+  fill(FIRST_ROWS);
+  if (places.length > FIRST_ROWS) requestAnimationFrame(() => setTimeout(fill));
+  made.append(headings(shown, places.length > 1 ? sort : null), body);
   if (shown.total) made.append(element("tfoot", {}, total(shown.total, firsts)));
   return made;
 }

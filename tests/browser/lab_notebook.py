@@ -179,7 +179,8 @@ class LabNotebook:
         return self.page.locator(".custdyn-app table tbody tr")
 
     def cells_of_table(self) -> list[list[str]]:
-        """Return the texts of the live table's rows, the labels first."""
+        """Return the texts of the live table's rows, the labels first; waits until they are all there."""
+        self.page.locator(".custdyn-app table[aria-busy=false]").wait_for()
         rows: list[list[str]] = self.page.locator(".custdyn-app table :is(tbody, tfoot) tr").evaluate_all(
             "rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))"
         )

@@ -41,7 +41,7 @@ def _click_to(read: str) -> str:
       const read = () => {read} ?? '';
       const buttons = [...document.querySelectorAll('.custdyn-form button')];
       const query = buttons.find(b => b.innerText.trim() === 'Query');
-      while (query.disabled) await new Promise(requestAnimationFrame);
+      while (query.ariaDisabled === 'true') await new Promise(requestAnimationFrame);
       const before = read();
       const began = performance.now();
       query.click();
