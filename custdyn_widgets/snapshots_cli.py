@@ -179,29 +179,25 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
 
 def _prune(store: Store, ids: Sequence[str]) -> int:
     """Delete snapshots and sweep; say what failed, and return how many did."""
+    from custdyn_widgets.mart import progress
     from custdyn_widgets.progress_bar import ProgressBar
     from custdyn_widgets.snapshots import pruning, trash
 
-    failed = []
+    failed = 0
     with ProgressBar():
         for snapshot_id in _counted("Deleting the snapshots", ids):
             try:
                 pruning.delete(store, snapshot_id)
             except SnapshotError as error:
-                failed.append(error.message)
-        swept = 0
-        for left in trash.leftovers(store.folder):
-            try:
-                trash.sweep(store.folder, left)
-                swept += 1
-            except OSError as error:
-                failed.append(f"{'/'.join(left)} in the store cannot be removed: {error.strerror or error}.")
+                progress.note(f"custdyn: {error.message}")
+                failed += 1
+        swept, unswept = trash.sweep(store.folder)
     if swept:
         remnants = f"{swept:,} remnant{'' if swept == 1 else 's'}"
         say(f"Removed {remnants} of what was killed while it published or deleted.")
-    for message in failed:
+    for message in unswept:
         say(f"custdyn: {message}")
-    return len(failed)
+    return failed + len(unswept)
 
 
 def _each(given: Sequence[str], change: Callable[[str], str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -50,6 +51,12 @@ def in_trash(store: Store) -> list[Path]:
 def backdate(path: Path, seconds: float = A_DAY_AND_A_BIT) -> None:
     then = time.time() - seconds
     os.utime(path, (then, then), follow_symlinks=False)
+
+
+def swept(store: Store) -> int:
+    count, failed = trash.sweep(store.folder)
+    assert failed == []
+    return count
 
 
 # --- ages
@@ -181,6 +188,7 @@ def test_readers_get_a_file_whole_or_not_at_all_while_snapshots_are_deleted(stor
                 for name in FILES:
                     try:
                         outcomes.append(viewer.read(snapshot_id, name) == FILES[name])
+                        outcomes.append(viewer.read_compared(snapshot_id, name) == (FILES[name], {}))
                     except SnapshotNotFoundError:
                         outcomes.append("not found")
                     except Exception as error:
@@ -205,8 +213,7 @@ def test_two_who_prune_at_once_are_not_in_each_others_way(store: Store) -> None:
         try:
             for snapshot_id in ids:
                 delete(Store(store.folder), snapshot_id)
-                for left in trash.leftovers(store.folder):
-                    trash.sweep(store.folder, left)
+                swept(store)
         except BaseException as error:
             failed.append(error)
 
@@ -217,8 +224,7 @@ def test_two_who_prune_at_once_are_not_in_each_others_way(store: Store) -> None:
         pruner.join()
     assert failed == []
     assert store.ids() == []
-    for left in trash.leftovers(store.folder):
-        trash.sweep(store.folder, left)
+    swept(store)
     assert in_trash(store) == []
 
 
@@ -241,8 +247,7 @@ def test_a_failing_call_leaves_a_snapshot_whole_or_gone_and_the_next_sweep_remov
         assert not (there and outcomes[-1] == "deleted")
         assert store.verify() == []
         delete(store, snapshot_id)
-        for left in trash.leftovers(store.folder):
-            trash.sweep(store.folder, left)
+        swept(store)
         assert in_trash(store) == []
     assert outcomes[0] == os.strerror(number)
     assert set(outcomes) <= {"deleted", os.strerror(number)}
@@ -267,13 +272,6 @@ def test_deleting_follows_no_link_out_of_the_store(store: Store, tmp_path: Path)
 
 
 # --- what was left when somebody was killed
-
-
-def swept(store: Store) -> int:
-    left = trash.leftovers(store.folder)
-    for one in left:
-        trash.sweep(store.folder, one)
-    return len(left)
 
 
 def test_remnants_are_swept_a_day_after_their_writer_and_from_the_trash_at_once(
@@ -303,8 +301,58 @@ def test_remnants_are_swept_a_day_after_their_writer_and_from_the_trash_at_once(
 
 
 def test_a_store_without_remnants_is_not_changed_by_looking(store: Store) -> None:
-    assert trash.leftovers(store.folder) == []
+    assert swept(store) == 0
     assert not store.folder.exists()
+
+
+def test_what_cannot_be_swept_is_told_and_the_rest_is_swept(store: Store, tmp_path: Path) -> None:
+    published(store, 1)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("x")
+    (store.folder / "trash").symlink_to(outside)
+    (store.folder / "tmp" / "old").mkdir()
+    backdate(store.folder / "tmp" / "old")
+    count, failed = trash.sweep(store.folder)
+    assert count == 0
+    assert [message.split(" in the store cannot be ")[0] for message in failed] == ["trash/", "tmp/old"]
+    assert [path.name for path in outside.iterdir()] == ["file"]
+    (store.folder / "trash").unlink()
+    assert swept(store) == 1
+
+
+PRUNER = """
+import sys
+from custdyn_widgets.snapshots import trash
+from custdyn_widgets.snapshots.pruning import delete
+from custdyn_widgets.snapshots.store import Store
+store = Store(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for snapshot_id in store.ids():
+    delete(store, snapshot_id)
+    print(snapshot_id, flush=True)
+"""
+
+
+def test_a_pruner_that_is_killed_leaves_every_snapshot_whole_or_gone(store: Store) -> None:
+    draw = random.Random(1)
+    for _ in range(8):
+        before = {published(store, 1) for _ in range(20)} | set(store.ids())
+        command = [sys.executable, "-c", PRUNER, str(store.folder)]
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout.readline() == "ready\n"
+        child.stdin.write("go\n")
+        child.stdin.flush()
+        time.sleep(draw.random() * 0.02)
+        child.send_signal(signal.SIGKILL)
+        said = child.communicate()[0].split()
+        assert set(store.ids()) <= before - set(said)
+        assert store.verify() == []
+        swept(store)
+        assert in_trash(store) == []
 
 
 PAUSED = """

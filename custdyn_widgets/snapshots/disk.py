@@ -132,8 +132,8 @@ def written_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
     folder.mkdir()
     own = os.open(folder, _FOLDER)
     try:
-        with contextlib.suppress(OSError):  # where nothing can be locked, its age alone protects it
-            fcntl.flock(own, fcntl.LOCK_SH)
+        with contextlib.suppress(OSError):  # where it cannot be locked, its age alone protects it
+            fcntl.flock(own, fcntl.LOCK_SH | fcntl.LOCK_NB)
         for name, data in files.items():
             _write_file(own, name, data)
         os.fsync(own)

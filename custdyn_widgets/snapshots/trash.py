@@ -53,26 +53,42 @@ def remove(root: Path, name: str) -> None:
                 return
 
 
-def leftovers(root: Path) -> list[tuple[str, str]]:
-    """Return (tmp or trash, name) of what processes that were killed have left."""
-    found: list[tuple[str, str]] = []
-    with contextlib.suppress(FileNotFoundError), folder_below(root, TRASH) as trash:
-        found += [(TRASH, name) for name in names_in(trash)]
-    with contextlib.suppress(FileNotFoundError), folder_below(root, TMP) as tmp:
-        found += [(TMP, name) for name in names_in(tmp) if _is_left(tmp, name)]
-    return found
+def sweep(root: Path) -> tuple[int, list[str]]:
+    """Remove what processes that were killed have left; return of how many, and what failed, in words."""
+    swept, failed = 0, []
+    for place, leftovers in ((TRASH, _in_trash), (TMP, _in_tmp)):
+        try:
+            names = leftovers(root)
+        except OSError as error:
+            failed.append(f"{place}/ in the store cannot be read: {error.strerror or error}.")
+            continue
+        for name in names:
+            try:
+                _remove_left(root, place, name)
+                swept += 1
+            except OSError as error:
+                failed.append(f"{place}/{name} in the store cannot be removed: {error.strerror or error}.")
+    return swept, failed
 
 
-def sweep(root: Path, left: tuple[str, str]) -> None:
-    """Remove one of the `leftovers`, unless somebody else has removed it.
+def _in_trash(root: Path) -> list[str]:
+    try:
+        with folder_below(root, TRASH) as trash:
+            return names_in(trash)
+    except FileNotFoundError:
+        return []
 
-    Raises
-    ------
-    OSError
-        If it cannot be removed.
-    """
-    place, name = left
-    with contextlib.suppress(FileNotFoundError):
+
+def _in_tmp(root: Path) -> list[str]:
+    try:
+        with folder_below(root, TMP) as tmp:
+            return [name for name in names_in(tmp) if _is_left(tmp, name)]
+    except FileNotFoundError:
+        return []
+
+
+def _remove_left(root: Path, place: str, name: str) -> None:
+    with contextlib.suppress(FileNotFoundError):  # by somebody else already
         remove(root, name if place == TRASH else throw_away(root, (TMP,), name))
 
 
