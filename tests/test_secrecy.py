@@ -23,6 +23,7 @@ from custdyn_widgets.compute import run_report
 from custdyn_widgets.errors import SnapshotError
 from custdyn_widgets.freezing import freeze, publish, report_files
 from custdyn_widgets.notebook.author_cells import author_sections
+from custdyn_widgets.notebook.run import run_template
 from custdyn_widgets.page import Section
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Report
@@ -31,6 +32,7 @@ from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 from custdyn_widgets.snapshots.store import Store
 from tests.make_report import INFO, make_report
+from tests.test_notebook_run import FREEZE, GIVEN, MAKE, template
 
 PASSWORD = 'Tr0ub"a/d&our é'
 URL = f"postgresql+psycopg://reader:{quote(PASSWORD, safe='')}@db.example:5432/billing?sslmode=require"
@@ -351,6 +353,16 @@ def test_a_manifest_that_holds_the_stores_path_is_not_published(store: Store) ->
     report = make_report(2, info=replace(INFO, warnings=(f"Look into {store.folder}.",)))
     with pytest.raises(SnapshotError, match="holds the path of the snapshot store"):
         freeze(report)
+
+
+@pytest.mark.slow
+def test_a_run_whose_cell_prints_the_home_folder_publishes_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "anna"))
+    path = template(tmp_path, MAKE, "import pathlib; print('from', pathlib.Path.home())", FREEZE)
+    with pytest.raises(SnapshotError, match=r"report\.html holds the path of the home folder\."):
+        run_template(path, GIVEN, settings=load_settings())
 
 
 @pytest.mark.parametrize("file", ["report.json", "data.parquet", "report.csv", "report.html", "report.xlsx"])
