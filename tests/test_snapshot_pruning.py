@@ -346,9 +346,10 @@ def test_a_pruner_that_is_killed_leaves_every_snapshot_whole_or_gone(store: Stor
         assert child.stdout.readline() == "ready\n"
         child.stdin.write("go\n")
         child.stdin.flush()
-        time.sleep(draw.random() * 0.02)
+        said = [child.stdout.readline().strip() for _ in range(draw.randrange(6))]
+        time.sleep(draw.random() * 0.01)
         child.send_signal(signal.SIGKILL)
-        said = child.communicate()[0].split()
+        said += child.communicate()[0].split()
         assert set(store.ids()) <= before - set(said)
         assert store.verify() == []
         swept(store)

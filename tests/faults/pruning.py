@@ -67,8 +67,7 @@ def _prune(store: Store, findings: Findings) -> set[str]:
     plan = pruning.plan(store, pruning.Rule(keep_last=_KEPT), store.ids())
     for entry in plan.going:
         pruning.delete(store, entry.id)
-    for left in trash.leftovers(store.folder):
-        trash.sweep(store.folder, left)
+    trash.sweep(store.folder)
     findings.counts["prunes"] += 1
     return {entry.id for entry in plan.going}
 
