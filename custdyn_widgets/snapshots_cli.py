@@ -155,7 +155,7 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
     rule = pruning.Rule(_ago(age), keep_last)
     if age is None and keep_last is None:
         raise click.UsageError("Give --older-than AGE or --keep-last N, or both.")
-    if not (dry_run or yes or sys.stdin.isatty()):
+    if not (dry_run or yes or (sys.stdin and sys.stdin.isatty())):
         raise click.UsageError("Nobody is here to be asked: give --yes, or --dry-run to see what would go.")
     store = _store(must_exist="nothing was deleted")
     with ProgressBar():

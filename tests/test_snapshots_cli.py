@@ -300,7 +300,7 @@ def test_a_prune_goes_on_after_one_that_cannot_be_deleted(
     ids = sorted(published(store, 1000) for _ in range(3))
     throw_away = pruning.throw_away
 
-    def refused(root: Path, shelf: tuple[str, ...], name: str) -> str:
+    def refused(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, str]:
         if name == ids[1]:
             raise PermissionError(13, "Permission denied")
         return throw_away(root, shelf, name)

@@ -70,7 +70,8 @@ def _entry(store: Store, snapshot_id: str) -> Entry:
     try:
         entry = described(snapshot_id, store.kept_manifest(snapshot_id), state)
     except SnapshotDamagedError:
-        return Entry(snapshot_id, "", "", "", 0, "damaged")
+        damaged = True
+        entry = described(snapshot_id, {"files": {}}, state)
     return replace(entry, state="damaged") if damaged else entry
 
 

@@ -108,19 +108,19 @@ def delete(store: Store, snapshot_id: str) -> None:
         If that failed, and what is left to do.
     """
     try:
-        token = throw_away(store.folder, ("v1", snapshot_id[:2]), snapshot_id)
-    except FileNotFoundError:
-        return
+        thrown = throw_away(store.folder, ("v1", snapshot_id[:2]), snapshot_id)
     except OSError as error:
+        if not store.holds(snapshot_id) and isinstance(error, FileNotFoundError):
+            return
         raise SnapshotError(
             f"{snapshot_id} was not deleted, or not for good: {error.strerror or error}.", field="id"
         ) from error
     try:
-        remove(store.folder, token)
+        remove(store.folder, *thrown)
     except OSError as error:
         raise SnapshotError(
-            f"{snapshot_id} is deleted, but still takes its space: a file of it in the store's trash/ cannot "
-            f"be removed ({error.strerror or error}). The next prune tries again.",
+            f"{snapshot_id} is deleted, but still takes its space: a file of it in the store's {thrown[0]}/ "
+            f"cannot be removed ({error.strerror or error}). The next prune tries again.",
             field="id",
         ) from error
 

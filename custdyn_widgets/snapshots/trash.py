@@ -8,6 +8,7 @@ whole or not at all.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -22,8 +23,8 @@ _DAY_S = 24 * 60 * 60
 _TRIES = 3
 
 
-def throw_away(root: Path, shelf: tuple[str, ...], name: str) -> str:
-    """Move root/shelf…/name into the trash, for good, and return its name there; `remove` ends it.
+def throw_away(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, str]:
+    """Move root/shelf…/name into the trash, for good, and return where it is there; `remove` ends it.
 
     Raises
     ------
@@ -32,18 +33,17 @@ def throw_away(root: Path, shelf: tuple[str, ...], name: str) -> str:
     OSError
         If it could not be moved, or the disk does not say that it was.
     """
-    make_folder(root / TRASH)
-    token = secrets.token_hex(16)
-    with folder_below(root, *shelf) as source, folder_below(root, TRASH) as trash:
+    place, token = _trash(root), secrets.token_hex(16)
+    with folder_below(root, *shelf) as source, folder_below(root, place) as trash:
         os.rename(name, token, src_dir_fd=source, dst_dir_fd=trash)
         os.fsync(trash)
         os.fsync(source)
-    return token
+    return place, token
 
 
-def remove(root: Path, name: str) -> None:
-    """Remove something from the trash; somebody else may be at it as well."""
-    with folder_below(root, TRASH) as trash:
+def remove(root: Path, place: str, name: str) -> None:
+    """Remove what was thrown away; somebody else may be at it as well."""
+    with folder_below(root, place) as trash:
         for _ in range(_TRIES):
             with contextlib.suppress(FileNotFoundError):
                 if stat.S_ISDIR(os.stat(name, dir_fd=trash, follow_symlinks=False).st_mode):
@@ -89,7 +89,18 @@ def _in_tmp(root: Path) -> list[str]:
 
 def _remove_left(root: Path, place: str, name: str) -> None:
     with contextlib.suppress(FileNotFoundError):  # by somebody else already
-        remove(root, name if place == TRASH else throw_away(root, (TMP,), name))
+        remove(root, *((place, name) if place == TRASH else throw_away(root, (place,), name)))
+
+
+def _trash(root: Path) -> str:
+    """Return where to throw things: trash/, or tmp/, if the disk is too full to make one."""
+    try:
+        make_folder(root / TRASH)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return TMP
+    return TRASH
 
 
 def _is_left(tmp: int, name: str) -> bool:
