@@ -326,6 +326,14 @@ def test_a_hidden_snapshot_is_listed_with_all_that_it_was(store: Store) -> None:
     assert {line.split()[6] for line in text.splitlines()[3:]} == {over, gone, hurt}
 
 
+def test_a_damaged_manifest_is_listed_with_the_state_and_nothing_else(store: Store) -> None:
+    snapshot_id = store.publish(MANIFEST, FILES)
+    expire(store, snapshot_id, PAST)
+    flip_manifest(snapshot_folder(store, snapshot_id))
+    line = listing.Entry(snapshot_id, "", "", "", 0, "damaged", expires="2026-01-01T00:00:00Z")
+    assert listing.entries(store) == [line]
+
+
 def test_a_keeper_reads_the_manifest_of_a_hidden_snapshot_and_nobody_else_does(store: Store) -> None:
     snapshot_id = store.publish(MANIFEST, FILES)
     manifest = store.manifest(snapshot_id)
