@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -86,6 +87,15 @@ def test_a_store_that_cannot_be_written_is_told_in_words(
     done = published(make_report(2))
     assert done.link == ""
     assert done.words.startswith("Nothing was published: ")
+
+
+def test_a_disk_that_is_full_elsewhere_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("custdyn_widgets.widgets.publishing.publish", fail)
+    told = published(make_report(2)).words
+    assert told == "There is no link: No space left on device. Mend that, and query again."
 
 
 def test_what_nobody_foresaw_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

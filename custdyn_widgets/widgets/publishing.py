@@ -55,6 +55,8 @@ def failed(error: Exception) -> Published:
     """Return in words why there is no link."""
     if isinstance(error, CustDynError):
         return Published("", error.message)
+    if isinstance(error, OSError):  # of what is written beside the store while a file is made
+        return Published("", f"There is no link: {error.strerror or error}. Mend that, and query again.")
     return Published("", f"There is no link: {type(error).__name__}: {error}")
 
 

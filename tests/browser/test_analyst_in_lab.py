@@ -146,6 +146,27 @@ def test_a_csv_output_is_a_download_and_a_link_without_a_table(form: LabNotebook
     form.link().wait_for()
 
 
+def test_a_chart_of_ones_own_is_composed_and_saved_as_a_picture(form: LabNotebook) -> None:
+    query(form)
+    form.show_chart(BLANK)
+    chart = form.page.locator(".custdyn-chart")
+    columns = chart.get_by_role("combobox", name="Columns")
+    columns.fill("clients - all: balance pos")
+    columns.press("Enter")
+    chart.get_by_label("Mark").select_option("bar")
+    chart.get_by_label("Title").fill("A chart of my own")
+    chart.get_by_label("Title").press("Tab")
+    chart.locator("svg.marks", has_text="A chart of my own").wait_for()
+    content = {}
+    for kind in ("PNG", "SVG"):
+        with form.page.expect_download() as download:
+            chart.get_by_role("button", name=f"Save as {kind}").click()
+        content[kind] = download.value.path().read_bytes()
+    assert content["PNG"].startswith(b"\x89PNG")
+    assert all(text in content["SVG"] for text in (b"A chart of my own", b"Balance Pos", b"<path"))
+    assert (form.elsewhere, form.errors) == ([], [])
+
+
 def test_the_link_leads_to_the_frozen_report(form: LabNotebook) -> None:
     report = query(form)
     form.link().wait_for(timeout=10_000)
@@ -153,10 +174,57 @@ def test_the_link_leads_to_the_frozen_report(form: LabNotebook) -> None:
     folder = form.lab.home / "snapshots" / "v1" / snapshot_id[:2] / snapshot_id
     assert Report.from_dict(json.loads((folder / "report.json").read_text())).rows == report.rows
     with form.context.expect_page() as opened:
+        form.link().click()
+    opened.value.wait_for_load_state()
+    cells = opened.value.locator("table tbody tr").first.locator("th, td").all_inner_texts()
+    assert [cell.replace(" ◐", "").strip() for cell in cells] == shown(report)[0]
+
+
+def test_without_a_viewer_it_says_how_to_start_one_and_opens_the_page(form: LabNotebook) -> None:
+    form.ask("import os; os.environ['CUSTDYN_VIEWER_URL'] = 'http://127.0.0.1:1'")
+    query(form)
+    form.page.get_by_text("run “custdyn serve” in a terminal").wait_for()
+    with form.context.expect_page() as opened:
         form.page.get_by_role("button", name="Open the page").click()
     page = opened.value
     page.wait_for_load_state()
     assert "Customer Dynamics" in page.inner_text("h1")
+
+
+def test_a_disk_that_takes_nothing_is_told_and_the_next_link_comes(form: LabNotebook) -> None:
+    query(form)
+    form.link().wait_for()
+    limited = """import resource
+from custdyn_widgets.widgets.publishing_process import SHARED
+hard = resource.prlimit(SHARED.pid, resource.RLIMIT_FSIZE)[1]
+resource.prlimit(SHARED.pid, resource.RLIMIT_FSIZE, ({}, hard))"""
+    form.ask(limited.format(1000))
+    form.field("Group by").select_option("year")
+    report = query(form)
+    form.page.locator(".custdyn-link", has_text="There is no link: File too large.").wait_for()
+    assert form.link().count() == 0
+    assert len(form.cells_of_table()) == len(shown(report))
+    form.ask(limited.format("hard"))
+    query(form)
+    form.link().wait_for()
+
+
+def test_a_second_click_while_one_is_answered_is_not_heard(form: LabNotebook) -> None:
+    form.ask(
+        "import custdyn_widgets.widgets.app as app, time\n"
+        "real, asked = app.run_report, []\n"
+        "def slow(*a, **k):\n    asked.append(1); time.sleep(1); return real(*a, **k)\n"
+        "app.run_report = slow"
+    )
+    form.page.evaluate(
+        """() => {
+          const buttons = [...document.querySelectorAll('.custdyn-form button')];
+          const query = buttons.find(button => button.innerText === 'Query');
+          for (let i = 0; i < 5; i++) query.click();
+        }"""
+    )
+    form.link().wait_for()
+    assert form.ask("print(len(asked))").strip() == "1"
 
 
 def test_a_saved_query_is_loaded_and_gives_the_same_query(form: LabNotebook) -> None:
@@ -230,6 +298,14 @@ def test_it_works_by_keyboard_alone(form: LabNotebook) -> None:
     page.keyboard.press("Enter")
     form.rows().first.wait_for()
     assert len(report_of(form).query.owner_user) == 1
+    assert page.evaluate("document.activeElement.innerText") == "Query"
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText") == "Export to CSV":
+            break
+    for key in ("ArrowRight", "ArrowRight", "Enter", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    page.locator(".custdyn-chart svg.marks", has_text=[*PRESETS][1].split(":")[0]).wait_for()
 
 
 def test_a_mart_that_vanishes_is_told_and_the_table_stays(open_notebook: Open, tmp_path: Path) -> None:
