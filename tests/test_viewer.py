@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import http.client
 import logging
@@ -18,21 +17,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import pytest
 
 from custdyn_widgets import viewer
 from custdyn_widgets.errors import SettingsError
-from custdyn_widgets.freezing import manifest_of, report_files
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer.server import Server
 from custdyn_widgets.viewer.view import Site
 from tests.hostile_links import hostile_targets
-from tests.make_report import make_report
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 FILES = {
     "report.html": b"<!doctype html><title>Customer Dynamics</title><h1>A page</h1>\n",
@@ -439,81 +433,3 @@ def test_the_serving_process_says_where_it_is_stops_when_told_and_imports_nothin
 def test_a_port_that_is_taken_is_a_kind_error(running: Running) -> None:
     with pytest.raises(SettingsError, match=f"port {running.port} .* Choose another"):
         viewer.serve(running.store, port=running.port)
-
-
-HOSTILE_PAGE = """<!doctype html><title>Hostile</title><h1>Hostile</h1>
-<script>document.title = "ran"</script><svg onload="document.title='ran'"/>
-<img src="ELSEWHERE/x.png" onerror="document.title='ran'"><iframe src="ELSEWHERE/"></iframe>
-<link rel="stylesheet" href="ELSEWHERE/x.css"><style>h1 { background: url(ELSEWHERE/y.png) }</style>
-<form action="ELSEWHERE/"><button>Send</button></form><a href="?id=LINKED&amp;format=csv">CSV</a>
-<meta http-equiv="refresh" content="0;url=javascript:document.title='ran'">
-"""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    from tests.browser.chromium import launched
-
-    with sync_playwright() as playwright:
-        browser = launched(playwright)
-        yield browser
-        browser.close()
-
-
-@pytest.mark.browser
-def test_a_browser_shows_a_frozen_page_asks_for_nothing_else_and_does_not_complain(
-    running: Running, chromium: Browser
-) -> None:
-    report = make_report(3)
-    snapshot_id = running.store.publish(manifest_of(report), report_files(report))
-    asked: list[str] = []
-    complaints: list[str] = []
-    page = chromium.new_page()
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    link = f"http://127.0.0.1:{running.port}/view?id={snapshot_id}"
-    page.goto(link)
-    assert page.get_by_role("heading", name="Customer Dynamics").first.is_visible()
-    assert page.get_by_text("2021-02").first.is_visible()
-    assert (asked, complaints) == ([link], [])
-    page.close()
-
-
-@pytest.mark.browser
-def test_a_hostile_page_in_the_store_runs_nothing_and_reaches_nobody_and_downloads_still_work(
-    running: Running, chromium: Browser, snapshot_id: str
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
-        elsewhere.setblocking(False)
-        address = f"http://127.0.0.1:{elsewhere.getsockname()[1]}"
-        hostile = HOSTILE_PAGE.replace("ELSEWHERE", address).replace("LINKED", snapshot_id)
-        page = chromium.new_page()
-        hostile_id = running.store.publish({}, {"report.html": hostile.encode()})
-        page.goto(f"http://127.0.0.1:{running.port}/view?id={hostile_id}")
-        page.get_by_role("button", name="Send").click()
-        with page.expect_download() as download:
-            page.get_by_role("link", name="CSV").click()
-        assert download.value.path().read_bytes() == FILES["report.csv"]
-        assert download.value.suggested_filename == f"customer-dynamics-{snapshot_id[:8]}.csv"
-        assert page.title() == "Hostile"
-        page.close()
-        assert _received(elsewhere) == b""
-
-
-def _received(listening: socket.socket) -> bytes:
-    """Return what was sent to a socket that nobody answered.
-
-    Chromium opens a connection for a frame before the policy refuses it, and then sends nothing over it.
-    """
-    sent = b""
-    while True:
-        try:
-            connection, _ = listening.accept()
-        except BlockingIOError:
-            return sent
-        with connection:
-            connection.settimeout(1)
-            with contextlib.suppress(TimeoutError):
-                sent += connection.recv(1000)
