@@ -26,6 +26,7 @@ from custdyn_widgets.errors import (
 )
 from custdyn_widgets.snapshots import listing
 from custdyn_widgets.snapshots.canonical import canonical_json, parse_canonical
+from custdyn_widgets.snapshots.life import revoke
 from custdyn_widgets.snapshots.manifests import id_of, is_id
 from custdyn_widgets.snapshots.store import Problem, Store
 
@@ -145,6 +146,22 @@ def test_files_get_what_the_umask_leaves_and_no_exec_bit(store: Store) -> None:
     folder = store.path(snapshot_id)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o750
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o640}
+
+
+def test_below_a_folder_that_a_group_shares_each_of_it_can_go_on_whatever_the_umask(store: Store) -> None:
+    store.folder.mkdir()
+    store.folder.chmod(0o2770)
+    before = os.umask(0o077)
+    try:
+        snapshot_id = store.publish(MANIFEST, FILES)
+        revoke(store, snapshot_id)
+    finally:
+        os.umask(before)
+    folders = [path for path in store.folder.rglob("*") if path.is_dir()]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o2770}
+    files = [path for path in store.folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o640}
+    assert stat.S_IMODE((store.folder / "state" / ".lock").stat().st_mode) == 0o660
 
 
 # --- canonical JSON

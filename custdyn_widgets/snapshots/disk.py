@@ -1,4 +1,9 @@
-"""File-system calls of the snapshot store: reading without following links, writing so that it lasts."""
+"""File-system calls of the snapshot store: reading without following links, writing so that it lasts.
+
+What is made has the modes that the umask leaves. Below a folder with the set-group-id bit, which is how a
+group shares one, folders have that folder's own mode and files what of it is reading, whatever the umask is:
+else each of the group could put nothing beside what another has made.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +24,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_MODE = 0o666  # less the umask; never an exec bit
+_SHARED_FILE = 0o644
 _LOCK_TRIES, _LOCK_PAUSE_S = 200, 0.05
 
 
@@ -120,7 +126,16 @@ def make_folder(folder: Path) -> None:
         make_folder(folder.parent)
         make_folder(folder)
         return
+    shared = _shared_mode(folder.parent.stat())
+    if shared:
+        folder.chmod(shared)
     sync_folder(folder.parent)
+
+
+def _shared_mode(folder: os.stat_result) -> int:
+    """Return the mode of a folder that a group shares; 0 for any other."""
+    mode = stat.S_IMODE(folder.st_mode)
+    return mode if mode & stat.S_ISGID else 0
 
 
 @contextlib.contextmanager
@@ -132,6 +147,9 @@ def written_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
     folder.mkdir()
     own = os.open(folder, _FOLDER)
     try:
+        shared = _shared_mode(folder.parent.stat())
+        if shared:
+            os.fchmod(own, shared)
         with contextlib.suppress(OSError):  # where it cannot be locked, its age alone protects it
             fcntl.flock(own, fcntl.LOCK_SH | fcntl.LOCK_NB)
         for name, data in files.items():
@@ -184,6 +202,9 @@ def put_file(root: Path, aside: str, shelf: tuple[str, ...], name: str, data: by
 
 def _write_file(folder: int, name: str, data: bytes) -> None:
     with os.fdopen(os.open(name, _CREATE, _FILE_MODE, dir_fd=folder), "wb") as file:
+        shared = _shared_mode(os.fstat(folder))
+        if shared:
+            os.fchmod(file.fileno(), shared & _SHARED_FILE)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

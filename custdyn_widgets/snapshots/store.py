@@ -68,7 +68,7 @@ class Store:
     ----------
     folder
         The store's folder; made by the first publishing. New files and folders get the modes that the
-        umask leaves, without an exec bit on files; a set-group-id bit on the store's folder is inherited.
+        umask leaves, without an exec bit on files; in a folder with the set-group-id bit, its modes.
     """
 
     def __init__(self, folder: Path | str) -> None:
