@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
+import ssl
 import threading
 import time
+import urllib.error
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.viewer import HEADERS
 from custdyn_widgets.widgets.publisher import Publisher
 from custdyn_widgets.widgets.publishing import Published, answers, published
 from custdyn_widgets.widgets.publishing_process import SHARED, PublishingProcess
@@ -37,7 +41,12 @@ def process() -> Iterator[PublishingProcess]:
 def viewer() -> Iterator[str]:
     class Answer(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
-            self.send_response(200 if self.path == "/view?id=there" else 404)
+            login = re.fullmatch("/view[?]id=(ours|another)-([0-9]+)", self.path)
+            self.send_response(int(login[2]) if login else 200 if self.path.endswith("=there") else 404)
+            if login:
+                self.send_header("Location", "/view?id=there")
+            for name, value in HEADERS.items() if login and login[1] == "ours" else ():
+                self.send_header(name, value)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -73,6 +82,22 @@ def test_without_a_viewer_it_says_how_to_start_one_and_gives_the_page(
 def test_a_viewer_that_knows_the_link_answers(viewer: str) -> None:
     assert answers(f"{viewer}/view?id=there")
     assert not answers(f"{viewer}/view?id=elsewhere")
+
+
+@pytest.mark.parametrize("status", [302, 403])
+def test_a_viewer_behind_a_login_answers_and_another_login_does_not(viewer: str, status: int) -> None:
+    assert answers(f"{viewer}/view?id=ours-{status}")
+    assert not answers(f"{viewer}/view?id=another-{status}")
+
+
+def test_a_viewer_with_a_certificate_of_its_own_answers(viewer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for reason, expected in ((ssl.SSLCertVerificationError("self-signed"), True), (OSError("away"), False)):
+
+        def refused(*_: object, reason: OSError = reason, **__: object) -> None:
+            raise urllib.error.URLError(reason)
+
+        monkeypatch.setattr("urllib.request.OpenerDirector.open", refused)
+        assert answers("https://localhost:8888/view?id=there") == expected
 
 
 def test_a_port_where_nobody_listens_does_not_answer(viewer: str) -> None:

@@ -430,6 +430,43 @@ def test_the_serving_process_says_where_it_is_stops_when_told_and_imports_nothin
     }
 
 
+def test_custdyn_serve_takes_a_base_url_more_hosts_and_the_share_url(
+    running: Running, snapshot_id: str
+) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(running.store.folder),
+        "CUSTDYN_SNAPSHOTS": str(running.store.folder),
+        "CUSTDYN_SHARE_URL": "https://reports.example/base",
+    }
+    options = ["serve", "--port", "0", "--base-url", "base/", "--allow-host", "inner.example"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from custdyn_widgets.cli import main; main()", *options],
+        env=environment, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    ready = re.fullmatch(
+        r"Snapshots at http://127\.0\.0\.1:(\d+)/base/view\?id=…\n", process.stderr.readline()
+    )
+    try:
+        assert ready
+        there = Running(running.store, int(ready[1]))
+        for host in ("inner.example", "reports.example:8443", f"127.0.0.1:{ready[1]}"):
+            reply = there.ask(f"/base/view?id={snapshot_id}", Host=host)
+            assert f"https://reports.example/base/view?id={snapshot_id}".encode() in reply.body
+        assert there.ask(f"/base/view?id={snapshot_id}", Host="evil.example").status == 421
+        assert there.view(snapshot_id).status == 404
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=10)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    lines = [re.sub(r"^\S+ \S+ |\d+\.\d ms$", "", line) for line in log.splitlines()]
+    seen = f"GET /view {snapshot_id[:8]}… page"
+    assert lines == [f"{seen} 200 "] * 3 + [f"{seen} 421 ", "GET (not a link) 404 "]
+
+
 def test_a_port_that_is_taken_is_a_kind_error(running: Running) -> None:
     with pytest.raises(SettingsError, match=f"port {running.port} .* Choose another"):
         viewer.serve(running.store, port=running.port)

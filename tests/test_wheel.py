@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -25,6 +28,7 @@ def test_the_wheel_carries_the_template_and_the_page_and_nothing_of_the_tests(wh
     names = zipfile.ZipFile(wheel).namelist()
     assert "custdyn_widgets/templates/customer_dynamics.ipynb" in names
     assert "custdyn_widgets/page.html.j2" in names
+    assert "custdyn_widgets/viewer/bar.css" in names
     assert "custdyn_widgets/py.typed" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"custdyn_widgets"}
 
@@ -53,3 +57,22 @@ def test_the_wheel_runs_the_demo_and_the_default_template_outside_any_clone(
     assert custdyn("snapshots", "verify").startswith("2 snapshots verified")
     assert list(work.iterdir()) == []
     assert (home / ".local" / "share" / "custdyn" / "snapshots").is_dir()
+
+
+def test_the_wheel_switches_the_viewer_on_in_jupyter_server(wheel: Path, tmp_path: Path) -> None:
+    environment = tmp_path / "venv"
+    venv.create(environment, symlinks=True)
+    python = str(environment / "bin" / "python")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", python]
+    subprocess.run([*pip, "install", "--no-deps", str(wheel)], check=True)
+    done = subprocess.run(
+        [python, "-m", "jupyter_server", "extension", "list"],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": sysconfig.get_path("purelib")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = re.sub("\\x1b\\[[0-9;]*m", "", done.stdout + done.stderr)
+    assert "custdyn_widgets.viewer.extension enabled" in told
+    assert "custdyn_widgets.viewer.extension  OK" in told
