@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
+import logging
+import os
 import re
 import signal
 import subprocess
@@ -12,14 +15,15 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import tornado.web
 
 from custdyn_widgets import settings
 from custdyn_widgets.snapshots.store import Store
-from custdyn_widgets.viewer import HEADERS
+from custdyn_widgets.viewer import HEADERS, extension
 from custdyn_widgets.widgets.publishing import answers
 from tests.test_viewer import FILES, Reply, set_state
 
@@ -243,6 +247,63 @@ def asked_in_a_kernel(jupyter: Jupyter, expression: str) -> dict[str, str]:
     jupyter.ask(f"api/kernels/{kernel}", "DELETE")
     found: dict[str, str] = json.loads(told.read_text())
     return found
+
+
+@dataclass
+class Server:
+    """As much of a Jupyter Server as the extension looks at."""
+
+    root_dir: str = ""
+    base_url: str = "/user/x/"
+    connection_url: str = "http://localhost:8888/user/x/"
+    custom_display_url: str = ""
+    web_app: tornado.web.Application = field(default_factory=tornado.web.Application)
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("a-jupyter-server"))
+
+
+@pytest.fixture
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the extension set variables of a copy of the environment."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CUSTDYN_")}
+    monkeypatch.setattr("os.environ", kept)
+
+
+@pytest.mark.usefixtures("own_environment")
+def test_without_a_settings_file_a_projects_own_further_down_is_not_overruled(tmp_path: Path) -> None:
+    os.environ["CUSTDYN_ROLE"] = "billing"
+    extension._load_jupyter_server_extension(Server(str(tmp_path)))
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "custdyn.toml").write_text('queries = "q"\nrole = "another"\nsnapshots = "s"\n')
+    in_a_kernel = settings.load(folder=project)
+    assert (in_a_kernel.queries, in_a_kernel.role) == (project / "q", "billing")
+    assert in_a_kernel.snapshots == settings.load({}, tmp_path).snapshots
+
+
+@pytest.mark.usefixtures("own_environment")
+def test_settings_that_cannot_be_used_are_told_and_the_server_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "custdyn.toml").write_text("colour = 1")
+    extension._load_jupyter_server_extension(Server(str(tmp_path)))
+    assert "custdyn.toml has an unknown key 'colour'" in caplog.text
+    assert "Until then no link is answered here." in caplog.text
+    assert not [name for name in os.environ if name.startswith("CUSTDYN_")]
+
+
+@pytest.mark.usefixtures("own_environment")
+@pytest.mark.parametrize(
+    ("server", "told"),
+    [
+        (Server(), "http://localhost:8888/user/x"),
+        (Server(base_url="/", connection_url="https://host:1/"), "https://host:1"),
+        (Server(custom_display_url="https://hub.example/lab?x"), "https://hub.example/user/x"),
+        (Server(connection_url="http+unix://%2Ftmp%2Fsocket/"), None),
+    ],
+)
+def test_kernels_are_told_the_address_that_people_use(server: Server, told: str | None) -> None:
+    asyncio.run(extension._start_jupyter_server_extension(server))
+    assert os.environ.get("CUSTDYN_VIEWER_URL") == told
 
 
 def test_the_server_has_loaded_no_source_no_driver_and_nothing_that_computes(jupyter: Jupyter) -> None:

@@ -22,7 +22,7 @@ HEADERS = {
 METHODS = ("GET", "HEAD")
 HTML = "text/html; charset=UTF-8"
 _WORDS = {
-    403: ("Not for you", "You are logged in, but this server does not let you read here. Ask its operator."),
+    403: ("Not for you", "This server does not let you read here. Ask its operator."),
     404: (
         "No report here",
         "The link may have been cut short on its way, or the report was withdrawn. Ask its sender.",

@@ -1,7 +1,7 @@
 """The viewer as an extension of Jupyter Server: the same links at `<base_url>view?id=…`, behind its login.
 
-A normal installation switches it on. Kernels and terminals of that server inherit the settings that it
-found, as absolute values, and its address, so that what they freeze is what it shows.
+A normal installation switches it on. Kernels and terminals of that server inherit its settings and its
+address, so that what they freeze is what it shows.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
     except SettingsError as error:
         serverapp.log.warning("custdyn: %s Until then no link is answered here.", error.message)
         return
-    os.environ.update(in_force.environment())
+    os.environ.update(_handed(in_force))
     site = Site(Store(in_force.snapshots), in_force.share_url)
     route = re.escape(f"{base(serverapp.base_url)}view")
     serverapp.web_app.add_handlers(  # type: ignore[no-untyped-call]
@@ -65,6 +65,20 @@ def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
     # The login's own line in the log would tell where it leads back to, and so a whole id.
     tornado_settings = serverapp.web_app.settings
     tornado_settings[_SCRUBBED] = [*tornado_settings.get(_SCRUBBED, []), "next"]
+
+
+def _handed(in_force: settings.Settings) -> dict[str, str]:
+    """Return what kernels inherit: every setting of the server's `custdyn.toml`, as absolute values.
+
+    Without one, only the store, and what the environment sets already: handing defaults on would overrule
+    the `custdyn.toml` of a project further down.
+    """
+    handed = in_force.environment()
+    if in_force.config is not None:
+        return handed
+    return {
+        name: value for name, value in handed.items() if name == "CUSTDYN_SNAPSHOTS" or name in os.environ
+    }
 
 
 async def _start_jupyter_server_extension(serverapp: ServerApp) -> None:
