@@ -24,6 +24,7 @@ LAYERS = (
     ("cells",),
     ("conversion",),
     ("metrics",),
+    ("lines",),
     ("compute",),
     ("charts", "terminal", "progress_bar"),
     ("xlsx",),
@@ -41,7 +42,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 # Heavy packages, and the modules that may import them when they are imported themselves.
 HEAVY = {
-    "pandas": {"cells", "compute", "conversion", "frames", "metrics"},
+    "pandas": {"cells", "compute", "conversion", "frames", "lines", "metrics"},
     "pyarrow": {"mart"},
     "altair": set(),
     "openpyxl": {"xlsx"},
