@@ -171,10 +171,8 @@ def check_command(source: str) -> None:
         click.echo(str(fault))
     for note in mart.notes:
         say(f"Note: {note}")
-    sizes = ", ".join(f"{len(table):,} {name}" for name, table in mart.tables.items())
-    count = len(mart.faults)
-    say(f"{mart.name}: {sizes}. {f'{count:,}' if count else 'No'} fault{'' if count == 1 else 's'}.")
-    if count:
+    say(mart.summary())
+    if mart.faults:
         raise click.exceptions.Exit(1)
 
 
