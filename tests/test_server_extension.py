@@ -25,11 +25,10 @@ from custdyn_widgets import settings
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer import HEADERS, extension
 from custdyn_widgets.widgets.publishing import answers
-from tests.test_viewer import FILES, Reply, set_state
+from tests.test_viewer import COMPUTING, FILES, Reply, set_state
 
 pytestmark = pytest.mark.slow
 TOKEN = "for-tests-only"
-COMPUTING = {"pandas", "numpy", "pyarrow", "altair", "sqlalchemy", "duckdb", "papermill", "openpyxl"}
 BASE = "/deep/er/"
 LAUNCHED = """
 import atexit, sys
@@ -312,14 +311,5 @@ def test_the_server_has_loaded_no_source_no_driver_and_nothing_that_computes(jup
     jupyter.process.wait(30)
     loaded = set(jupyter.listed.read_text().split())
     assert "custdyn_widgets.viewer.extension" in loaded
-    assert not loaded & {
-        "pandas",
-        "numpy",
-        "pyarrow",
-        "altair",
-        "sqlalchemy",
-        "duckdb",
-        "papermill",
-        "openpyxl",
-    }
+    assert not loaded & COMPUTING
     assert not {m for m in loaded if m.startswith(("custdyn_widgets.mart", "custdyn_widgets.compute"))}

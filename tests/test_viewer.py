@@ -363,6 +363,7 @@ def test_the_hosts_of_a_viewer_are_loopback_its_own_and_those_named() -> None:
             viewer.hosts_for("127.0.0.1", [wrong])
 
 
+COMPUTING = {"pandas", "numpy", "pyarrow", "altair", "sqlalchemy", "duckdb", "papermill", "openpyxl"}
 SERVE = """
 import sys
 from custdyn_widgets.snapshots.store import Store
@@ -398,17 +399,7 @@ def test_the_serving_process_says_where_it_is_stops_when_told_and_imports_nothin
     assert (process.returncode, err) == (0, "")
     loaded = set(out.split())
     assert "tornado" in loaded
-    assert not loaded & {
-        "pandas",
-        "pyarrow",
-        "numpy",
-        "sqlalchemy",
-        "duckdb",
-        "altair",
-        "openpyxl",
-        "IPython",
-        "papermill",
-    }
+    assert not loaded & {*COMPUTING, "IPython", "jupyter_server"}
     assert {name for name in loaded if name.startswith("custdyn_widgets.")} <= {
         f"custdyn_widgets.{name}"
         for name in (
@@ -430,8 +421,17 @@ def test_the_serving_process_says_where_it_is_stops_when_told_and_imports_nothin
     }
 
 
-def test_custdyn_serve_takes_a_base_url_more_hosts_and_the_share_url(
-    running: Running, snapshot_id: str
+COMMAND = """
+import atexit, sys
+from pathlib import Path
+atexit.register(lambda: Path(sys.argv[-1]).write_text(" ".join(sys.modules)))
+from custdyn_widgets.cli import main
+main(sys.argv[1:-1])
+"""
+
+
+def test_custdyn_serve_takes_a_base_url_more_hosts_and_the_share_url_and_loads_nothing_that_computes(
+    running: Running, snapshot_id: str, tmp_path: Path
 ) -> None:
     environment = {
         "PATH": os.environ["PATH"],
@@ -441,7 +441,7 @@ def test_custdyn_serve_takes_a_base_url_more_hosts_and_the_share_url(
     }
     options = ["serve", "--port", "0", "--base-url", "base/", "--allow-host", "inner.example"]
     process = subprocess.Popen(
-        [sys.executable, "-c", "from custdyn_widgets.cli import main; main()", *options],
+        [sys.executable, "-c", COMMAND, *options, str(tmp_path / "modules")],
         env=environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
@@ -465,6 +465,10 @@ def test_custdyn_serve_takes_a_base_url_more_hosts_and_the_share_url(
     lines = [re.sub(r"^\S+ \S+ |\d+\.\d ms$", "", line) for line in log.splitlines()]
     seen = f"GET /view {snapshot_id[:8]}… page"
     assert lines == [f"{seen} 200 "] * 3 + [f"{seen} 421 ", "GET (not a link) 404 "]
+    loaded = set((tmp_path / "modules").read_text().split())
+    assert "custdyn_widgets.viewer.server" in loaded
+    assert not loaded & COMPUTING
+    assert not {m for m in loaded if m.startswith(("custdyn_widgets.mart", "custdyn_widgets.compute"))}
 
 
 def test_a_port_that_is_taken_is_a_kind_error(running: Running) -> None:
