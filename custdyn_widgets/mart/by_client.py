@@ -16,12 +16,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from custdyn_widgets.mart.columns import Bools, Codes
+from custdyn_widgets.mart.columns import Codes
 from custdyn_widgets.mart.flow_class import PAID, Flows
 from custdyn_widgets.mart.values import Int64s
 
@@ -91,6 +92,13 @@ class Runs:
         How many rows and clients there are.
     time_type
         What times are held as.
+
+    Attributes
+    ----------
+    rows
+        The room.
+    of_client
+        How many rows each client has so far.
     """
 
     count: int
@@ -100,6 +108,8 @@ class Runs:
 
     def __post_init__(self) -> None:
         self.rows = Rows.empty(self.count, self.time_type)
+        self.of_client = np.zeros(self.client_count, np.int64)
+        self._counting = Lock()
 
     def put(self, first: int, rows: Rows) -> None:
         """Put in rows of the ledger that follow the first ones, in order of client.
@@ -110,16 +120,16 @@ class Runs:
         order = _by_client(rows.client, self.client_count)
         for column, out in zip(rows.columns(), self.rows.part(first, end).columns(), strict=True):
             column.take(order, out=out, mode="clip")  # any other mode makes a copy first
-        self.ends.add(end)
+        counts = np.bincount(rows.client, minlength=self.client_count)
+        with self._counting:
+            self.of_client += counts
+            self.ends.add(end)
 
     def merged(self) -> Merged:
         """Return all rows by client and time."""
         bounds = [0, *sorted(self.ends)]
         runs = [self.rows.part(begin, end) for begin, end in pairwise(bounds)]
-        counts = np.zeros(self.client_count, np.int64)
-        for run in runs:
-            counts += np.bincount(run.client, minlength=self.client_count)
-        offset = np.concatenate(([0], np.cumsum(counts)))
+        offset = np.concatenate(([0], np.cumsum(self.of_client)))
         types = (self.time_type, np.int64, np.uint8, np.int32, self.time_type)
         out = Merged(offset, *(np.empty(self.count, kind) for kind in types))
         blocks = list(_blocks(offset))
@@ -141,9 +151,9 @@ def threads() -> int:
     return min(len(os.sched_getaffinity(0)), 4)
 
 
-def fits(seconds: Int64s) -> Bools:
-    """Tell which times an uint32 holds; 0 is left for "never"."""
-    return (seconds >= 1) & (seconds < 2**32)
+def fit(seconds: Int64s) -> bool:
+    """Tell whether an uint32 holds all times; 0 is left for "never"."""
+    return bool(seconds.min(initial=1) >= 1 and seconds.max(initial=1) < 2**32)
 
 
 def _blocks(offset: Int64s) -> Iterator[tuple[int, int]]:

@@ -77,11 +77,14 @@ def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
     else:
         missing = np.zeros(len(column), np.bool_)
     if is_text(kind) and len(column):
-        begins = _first_bytes(column)
-        # Only what begins with a blank, or with a byte beyond ASCII, can be all blanks: few rows, if any.
-        doubtful = np.flatnonzero((begins <= ord(" ")) | (begins >= 0x80))
-        inked = pc.fill_null(pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S"), False)
-        missing[doubtful] |= ~to_bools(inked)
+        starts, content = _bytes(column)
+        missing |= starts[1:] == starts[:-1]
+        if content.min(initial=0xFF) <= ord(" ") or content.max(initial=0) >= 0x80:
+            # Only what begins with a blank, or with a byte beyond ASCII, can be all blanks: few rows, if any.
+            begins = content.take(starts[:-1] - starts[0], mode="clip")
+            doubtful = np.flatnonzero(((begins <= ord(" ")) | (begins >= 0x80)) & ~missing)
+            inked = pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S")
+            missing[doubtful] = ~to_bools(inked)
     return missing
 
 
@@ -90,17 +93,13 @@ def to_bools(column: pa.Array) -> Bools:
     return np.array(column.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def _first_bytes(column: pa.Array) -> npt.NDArray[np.uint8]:
-    """Return the first byte of each text, 0 where there is none."""
+def _bytes(column: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+    """Return where each text begins, at last where the last one ends, and the bytes from the first one on."""
     width = np.int64 if pa.types.is_large_string(column.type) else np.int32
     _, offsets, data = column.buffers()
     starts = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
-    if data is None or not data.size:
-        return np.zeros(len(column), np.uint8)
-    content = np.frombuffer(data, np.uint8)
-    first: npt.NDArray[np.uint8] = content[np.minimum(starts[:-1], len(content) - 1)]
-    first[starts[1:] == starts[:-1]] = 0
-    return first
+    content = np.frombuffer(data if data else b"", np.uint8)
+    return starts, content[starts[0] : starts[-1]]
 
 
 def positions(text: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
@@ -138,7 +137,8 @@ def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: o
     if rows.null_count:
         of_values = np.append(of_values, np.asarray([of_null], of_values.dtype))
         rows = pc.fill_null(rows, len(of_values) - 1)
-    found: npt.NDArray[Any] = of_values[rows.to_numpy(zero_copy_only=False)]
+    # Any other mode looks at each place first, which takes as long again.
+    found: npt.NDArray[Any] = of_values.take(rows.to_numpy(zero_copy_only=False), mode="clip")
     return found
 
 

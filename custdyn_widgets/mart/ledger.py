@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.mart import columns, progress
 from custdyn_widgets.mart.balances import might_leave
-from custdyn_widgets.mart.by_client import Rows, Runs, Times, fits, threads
+from custdyn_widgets.mart.by_client import Rows, Runs, Times, fit, threads
 from custdyn_widgets.mart.checked import CheckedTable
 from custdyn_widgets.mart.checks import BatchCheck, rising
 from custdyn_widgets.mart.columns import Codes, positions
@@ -86,21 +86,17 @@ def whole_ledger(table: CheckedTable, place: Codes, packages: Sequence[str]) -> 
         The ids that package codes count.
     """
     seconds = table.columns["at"] // MICROS
-    kind = np.uint32 if fits(seconds).all() else np.int64
+    kind = np.uint32 if fit(seconds) else np.int64
     runs = Runs(len(table), len(place), kind)
-    runs.put(0, _rows(table, seconds.astype(kind), place, packages))
+    codes = positions(table.columns["package_id"], packages)
+    runs.put(0, _rows(table, seconds.astype(kind), place, codes))
     return Ledger(runs, tuple(packages))
 
 
-def _rows(table: CheckedTable, seconds: Times, place: Codes, packages: Sequence[str]) -> Rows:
+def _rows(table: CheckedTable, seconds: Times, place: Codes, package: Codes) -> Rows:
     amount = table.columns["amount"]
-    return Rows(
-        place.take(table.codes["client_id"]),
-        seconds,
-        amount,
-        flow_classes(table.codes["kind"], amount),
-        positions(table.columns["package_id"], packages),
-    )
+    flow = flow_classes(table.codes["kind"], amount)
+    return Rows(place.take(table.codes["client_id"]), seconds, amount, flow, package)
 
 
 def checked_ledger(
@@ -156,19 +152,26 @@ class _Work:
         for stored in piece():
             table, faults = check.read(stored)
             seconds = table.columns["at"] // MICROS
-            if faults or not fits(seconds).all():
+            if faults or not fit(seconds):
                 return None
             packages = package_ids(table) if self.packages is None else self.packages
             first = stored.first_row - self.stored.first_row
-            self.runs.put(first, _rows(table, seconds.astype(np.uint32), self.place, packages))
+            codes = self._package_codes(table, packages)
+            self.runs.put(first, _rows(table, seconds.astype(np.uint32), self.place, codes))
             found.append(_batch(table, slice(first, first + len(table)), tuple(packages)))
         return found
 
+    def _package_codes(self, table: CheckedTable, packages: Sequence[str]) -> Codes:
+        """Return the package code of each row; the check has looked the rows up where there is a table."""
+        if "packages" not in self.others:
+            return positions(table.columns["package_id"], packages)
+        of_table = np.append(positions(self.others["packages"].columns["package_id"], packages), np.int32(-1))
+        return of_table.take(table.codes["package_id"], mode="wrap")  # -1 for none is the last one
+
     def balances_might_leave(self, batches: Sequence[_Batch]) -> bool:
         """Tell whether a balance might leave an int64."""
-        counts = np.bincount(self.runs.rows.client, minlength=len(self.place))
         opening = self.others["clients"].columns["opening_balance"]
-        return might_leave(counts[self.place], max(batch.largest for batch in batches), opening)
+        return might_leave(self.runs.of_client[self.place], max(batch.largest for batch in batches), opening)
 
 
 def _batch(table: CheckedTable, rows: slice, packages: tuple[str, ...]) -> _Batch:

@@ -1,0 +1,47 @@
+"""Columns of text: which values are blank, and where texts stand among others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custdyn_widgets.mart import columns, parquet_files
+
+BLANKS = " \t\n\r\f"  # of ASCII: other blanks are ink, as an id of them is not empty
+TEXTS = st.lists(
+    st.none() | st.sampled_from(["", "a", "b c", " ", "\t\n", " a", "\u00a0", "é", "\x00", "\x7f"]),
+    max_size=8,
+)
+PLAIN = st.lists(st.none() | st.sampled_from(["", "a", "bc"]), max_size=8)
+
+
+@given(TEXTS | PLAIN, st.sampled_from([pa.string(), pa.large_string()]), st.integers(0, 8), st.integers(0, 8))
+def test_a_blank_is_null_or_empty_or_only_blanks_wherever_the_column_is_cut(
+    texts: list[str | None], kind: pa.DataType, begin: int, length: int
+) -> None:
+    blank = [text is None or not text.strip(BLANKS) for text in texts]
+    part = slice(begin, begin + length)
+    assert columns.blanks(pa.array(texts, kind)[part]).tolist() == blank[part]
+    as_codes = pa.array(texts, kind).dictionary_encode()
+    assert columns.blanks(as_codes[part]).tolist() == blank[part]
+
+
+@given(PLAIN)
+def test_a_text_stands_where_it_is_known_whether_it_comes_as_itself_or_as_a_code(
+    texts: list[str | None],
+) -> None:
+    stands = [{"bc": 0, "a": 1}.get(text or "", -1) for text in texts]
+    array = pa.array(texts, pa.string())
+    for column in (array, array.dictionary_encode()):
+        assert columns.positions(column, ["bc", "a"]).tolist() == stands
+
+
+@pytest.mark.parametrize(("codes", "fine"), [([0, 1], True), ([0, 2], False), ([-1, 0], False), ([], True)])
+def test_a_column_whose_codes_count_no_value_is_looked_at_closely(codes: list[int], fine: bool) -> None:
+    made = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(["a", "b"]), safe=False)
+    assert parquet_files._cannot_be_wrong(made) is fine
+    held = pa.Array.from_buffers(pa.int32(), 2, [None, pa.py_buffer(np.array([7, 1], np.int32))]).slice(1)
+    assert parquet_files._cannot_be_wrong(pa.DictionaryArray.from_arrays(held, ["a", "b"], safe=False))
