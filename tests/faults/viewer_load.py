@@ -40,12 +40,17 @@ TIMEOUT = 10.0
 
 @dataclass
 class Seen:
-    """What came of the requests: seconds until each whole answer, errors by kind, the server's memory."""
+    """What came of the requests: seconds until each whole answer, errors by kind, the server's memory.
+
+    `took` is the time in seconds, and `others` the cores that other processes kept busy meanwhile: beside a
+    busy neighbour, waiting tells of him.
+    """
 
     waited: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
     memory: list[int] = field(default_factory=list)
     took: float = 0.0
+    others: float = 0.0
 
     def percentile(self, share: float) -> float:
         """Return the milliseconds within which this share of the answers was there."""
@@ -160,6 +165,13 @@ async def _watched(server: psutil.Process, seen: Seen) -> None:
         await asyncio.sleep(0.5)
 
 
+def _busy(server: psutil.Process) -> float:
+    """Return the seconds for which cores were busy with anything but the server and this process."""
+    every = psutil.cpu_times()
+    ours = [process.cpu_times() for process in (server, psutil.Process())]
+    return float(sum(every) - every.idle - every.iowait - sum(own.user + own.system for own in ours))
+
+
 def run(seconds: float, rate: float, connections: int, months: int = 24) -> Seen:
     """Freeze a report, serve it, load the viewer; return what was seen."""
     seen = Seen()
@@ -173,7 +185,9 @@ def run(seconds: float, rate: float, connections: int, months: int = 24) -> Seen
 
         async def loaded(server: psutil.Process, port: int) -> None:
             watch = asyncio.create_task(_watched(server, seen))
+            before = _busy(server)
             await load(port, asked, seconds, rate, connections, seen)
+            seen.others = (_busy(server) - before) / seen.took
             watch.cancel()
 
         with served(store.folder) as (server, port):
@@ -198,6 +212,7 @@ def main() -> int:
     )
     print("  ".join(f"{share:.1%} {seen.percentile(share):.1f} ms" for share in (0.5, 0.9, 0.99, 0.999, 1)))
     print(f"memory {max(seen.memory) / 2**20:.1f} MiB at most, grown by {seen.growth / 2**20:.1f} MiB")
+    print(f"other processes kept {max(seen.others, 0):.2f} of {os.cpu_count()} cores busy")
     missed = seen.missed()
     print("\n".join(f"MISSED: {words}" for words in missed) or "All limits hold.")
     return 1 if missed else 0
