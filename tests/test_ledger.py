@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -102,6 +103,21 @@ def test_packages_without_a_table_are_those_of_all_batches(mart: Path) -> None:
     assert np.bincount(packed).tolist() == [2, 2, 2, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("count", "kind"), [(0, np.int8), (1, np.int8), (128, np.int8), (129, np.int16), (32_769, np.int32)]
+)
+def test_codes_of_packages_take_no_more_room_than_they_need(
+    count: int, kind: type[np.signedinteger[Any]], mart: Path
+) -> None:
+    packages = pa.array([f"p{i:05}" for i in range(count)], pa.string())
+    named = [*packages.to_pylist()[-1:], *packages.to_pylist()[:1], *[None] * 8]
+    folder = written(mart, ledger(8, package_id=named[:8]))
+    pq.write_table(pa.table({"package_id": packages, "name": packages}), folder / "packages.parquet")
+    codes = both_ways(folder).package
+    assert codes.dtype == kind
+    assert set(codes.tolist()) == ({-1, 0, count - 1} if count else {-1})
+
+
 def test_a_ledger_in_any_order_is_sorted_by_time(mart: Path) -> None:
     table = ledger(40)
     mixed = table.take(np.random.default_rng(7).permutation(40))
@@ -178,7 +194,7 @@ def test_runs_merged_are_in_order_of_client_and_time(
     time = np.sort(time) if in_order else time
     flow = draw.integers(0, 11, size).astype(np.uint8)
     rows = Rows(client, time, np.arange(size), flow, client % 3)
-    runs, first = Runs(size, client_count, np.uint32), 0
+    runs, first = Runs(size, client_count, np.uint32, np.int32), 0
     for count in sizes:
         runs.put(first, rows.part(first, first + count))
         first += count

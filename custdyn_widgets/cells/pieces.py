@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.cells.grid import Grid
-from custdyn_widgets.mart.by_client import Times
+from custdyn_widgets.mart.by_client import Packages, Times
 from custdyn_widgets.mart.facts import Facts
 from custdyn_widgets.mart.values import Int64s
 
@@ -67,7 +67,7 @@ class Piece:
     time: Times
     running: Int64s
     flow: npt.NDArray[np.uint8]
-    package: npt.NDArray[np.int32] | None
+    package: Packages | None
     exists: Int64s
     closed: Int64s
     running_before: Int64s

@@ -30,6 +30,7 @@ _BLOCK = 2**17  # rows
 _MOST_CLIENTS = 2**16  # of a block, so that 16 bits tell them apart
 
 Times = npt.NDArray[np.uint32] | Int64s
+Packages = npt.NDArray[np.int8] | npt.NDArray[np.int16] | Codes
 
 
 @dataclass(frozen=True)
@@ -43,22 +44,22 @@ class Rows:
     time
         Seconds since 1970 in UTC: uint32 where all lie from 1970 to 2106, else int64.
     amount, flow, package
-        int64 millionths; uint8 `FlowClass`; int32 code of the package, or -1.
+        int64 millionths; uint8 `FlowClass`; code of the package, or -1, of the least type that has it.
     """
 
     client: Codes
     time: Times
     amount: Int64s
     flow: Flows
-    package: Codes
+    package: Packages
 
     def __len__(self) -> int:
         return len(self.client)
 
     @classmethod
-    def empty(cls, count: int, time_type: npt.DTypeLike) -> Rows:
+    def empty(cls, count: int, time_type: npt.DTypeLike, package_type: npt.DTypeLike) -> Rows:
         """Return room for so many rows."""
-        types = (np.int32, time_type, np.int64, np.uint8, np.int32)
+        types = (np.int32, time_type, np.int64, np.uint8, package_type)
         return cls(*(np.empty(count, kind) for kind in types))
 
     def columns(self) -> Iterator[npt.NDArray[Any]]:
@@ -78,7 +79,7 @@ class Merged:
     time: Times
     amount: Int64s
     flow: Flows
-    package: Codes
+    package: Packages
     paid_at: Times
 
 
@@ -90,8 +91,8 @@ class Runs:
     ----------
     count, client_count
         How many rows and clients there are.
-    time_type
-        What times are held as.
+    time_type, package_type
+        What times and codes of packages are held as.
 
     Attributes
     ----------
@@ -104,10 +105,11 @@ class Runs:
     count: int
     client_count: int
     time_type: npt.DTypeLike
+    package_type: npt.DTypeLike
     ends: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.rows = Rows.empty(self.count, self.time_type)
+        self.rows = Rows.empty(self.count, self.time_type, self.package_type)
         self.of_client = np.zeros(self.client_count, np.int64)
         self._counting = Lock()
 
@@ -130,7 +132,8 @@ class Runs:
         bounds = [0, *sorted(self.ends)]
         runs = [self.rows.part(begin, end) for begin, end in pairwise(bounds)]
         offset = np.concatenate(([0], np.cumsum(self.of_client)))
-        types = (self.time_type, np.int64, np.uint8, np.int32, self.time_type)
+        package_type: npt.DTypeLike = self.rows.package.dtype
+        types = (self.time_type, np.int64, np.uint8, package_type, self.time_type)
         out = Merged(offset, *(np.empty(self.count, kind) for kind in types))
         blocks = list(_blocks(offset))
         lows = [low for low, _ in blocks]
@@ -196,8 +199,17 @@ def _by_client(client: Codes, count: int) -> Int64s:
 
 def _last_paid(time: Times, flow: Flows, offset: Int64s) -> Times:
     """Return when, up to each row, its client's last paid use was; the type's least value if none was."""
-    last = np.where(PAID.take(flow), np.arange(len(flow)), -1)
-    np.maximum.accumulate(last, out=last)
-    paid_at = time.take(last, mode="clip")
-    paid_at[last < np.repeat(offset[:-1], np.diff(offset))] = np.iinfo(time.dtype).min
+    never = np.iinfo(time.dtype).min
+    paid = PAID.take(flow)
+    paying, others = np.flatnonzero(paid), np.flatnonzero(~paid)
+    paid_at = time.copy()
+    if not len(paying):
+        paid_at[:] = never
+        return paid_at
+    last = others - np.arange(1, len(others) + 1)  # which paying row comes before; -1 for none
+    row = paying.take(last, mode="clip")
+    found = time.take(row)
+    first = np.repeat(offset[:-1], np.diff(offset)).take(others)
+    found[(last < 0) | (row < first)] = never
+    paid_at[others] = found
     return paid_at

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.mart import progress
-from custdyn_widgets.mart.by_client import Times
+from custdyn_widgets.mart.by_client import Packages, Times
 from custdyn_widgets.mart.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checks import check_others
 from custdyn_widgets.mart.columns import Codes, positions
@@ -82,7 +82,7 @@ class Facts:
     paid_at
         As `time`: of the client's last paid use up to this row; the least value of the type if none was.
     flow, package
-        uint8 `FlowClass`; int32 code, or -1.
+        uint8 `FlowClass`; code, or -1, as int8, int16 or int32: the least that has codes for all packages.
     exists, closed, opening
         int64: seconds from which the client exists; at which it closed, or `NEVER`; opening balance.
     client_type, currency, company, owner
@@ -98,7 +98,7 @@ class Facts:
     running: Int64s
     paid_at: Times
     flow: Flows
-    package: npt.NDArray[np.int32]
+    package: Packages
     exists: Int64s
     closed: Int64s
     opening: Int64s

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.mart import columns, progress
 from custdyn_widgets.mart.balances import might_leave
-from custdyn_widgets.mart.by_client import Rows, Runs, Times, fit, threads
+from custdyn_widgets.mart.by_client import Packages, Rows, Runs, Times, fit, threads
 from custdyn_widgets.mart.checked import CheckedTable
 from custdyn_widgets.mart.checks import BatchCheck, rising
 from custdyn_widgets.mart.columns import Codes, positions
@@ -87,16 +87,21 @@ def whole_ledger(table: CheckedTable, place: Codes, packages: Sequence[str]) -> 
     """
     seconds = table.columns["at"] // MICROS
     kind = np.uint32 if fit(seconds) else np.int64
-    runs = Runs(len(table), len(place), kind)
-    codes = positions(table.columns["package_id"], packages)
+    runs = Runs(len(table), len(place), kind, _type_of_codes(packages))
+    codes = positions(table.columns["package_id"], packages).astype(runs.package_type)
     runs.put(0, _rows(table, seconds.astype(kind), place, codes))
     return Ledger(runs, tuple(packages))
 
 
-def _rows(table: CheckedTable, seconds: Times, place: Codes, package: Codes) -> Rows:
+def _rows(table: CheckedTable, seconds: Times, place: Codes, package: Packages) -> Rows:
     amount = table.columns["amount"]
     flow = flow_classes(table.codes["kind"], amount)
     return Rows(place.take(table.codes["client_id"]), seconds, amount, flow, package)
+
+
+def _type_of_codes(packages: Sequence[str] | None) -> np.dtype[Any]:
+    """Return the least type that has a code for each package, and -1; of unknown packages, the largest."""
+    return np.dtype(np.int32) if packages is None else np.min_scalar_type(-max(len(packages), 1))
 
 
 def checked_ledger(
@@ -123,7 +128,8 @@ def checked_ledger(
         If the ledger cannot be read.
     """
     progress.step("Reading and checking the transactions", 0.4)
-    work = _Work(stored, Runs(stored.count, len(place), np.uint32), others, place, packages)
+    runs = Runs(stored.count, len(place), np.uint32, _type_of_codes(packages))
+    work = _Work(stored, runs, others, place, packages)
     found: list[_Batch] = []
     for done, batches in enumerate(_each(work.piece, stored.pieces), start=1):
         if batches is None:
@@ -133,7 +139,7 @@ def checked_ledger(
     pa.default_memory_pool().release_unused()
     if not found or not _all_different(stored, found) or work.balances_might_leave(found):
         return None
-    return Ledger(work.runs, _one_coding(work.runs.rows.package, found))
+    return Ledger(runs, _one_coding(runs, found))
 
 
 @dataclass(frozen=True)
@@ -161,11 +167,12 @@ class _Work:
             found.append(_batch(table, slice(first, first + len(table)), tuple(packages)))
         return found
 
-    def _package_codes(self, table: CheckedTable, packages: Sequence[str]) -> Codes:
+    def _package_codes(self, table: CheckedTable, packages: Sequence[str]) -> Packages:
         """Return the package code of each row; the check has looked the rows up where there is a table."""
         if "packages" not in self.others:
             return positions(table.columns["package_id"], packages)
-        of_table = np.append(positions(self.others["packages"].columns["package_id"], packages), np.int32(-1))
+        codes = positions(self.others["packages"].columns["package_id"], packages)
+        of_table = np.append(codes, -1).astype(self.runs.package_type)
         return of_table.take(table.codes["package_id"], mode="wrap")  # -1 for none is the last one
 
     def balances_might_leave(self, batches: Sequence[_Batch]) -> bool:
@@ -202,11 +209,13 @@ def _all_different(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
     return len(pc.unique(ids)) == len(ids)
 
 
-def _one_coding(codes: Codes, batches: Sequence[_Batch]) -> tuple[str, ...]:
+def _one_coding(runs: Runs, batches: Sequence[_Batch]) -> tuple[str, ...]:
     """Let the package codes of all batches count the same ids; return these."""
     packages = tuple(sorted(set().union(*(batch.packages for batch in batches))))
+    codes = runs.rows.package
     for batch in batches:
         if batch.packages != packages:
             places = positions(pa.array(batch.packages, pa.large_string()), packages)
             codes[batch.rows] = np.append(places, np.int32(-1))[codes[batch.rows]]
+    runs.rows = replace(runs.rows, package=codes.astype(_type_of_codes(packages), copy=False))
     return packages
