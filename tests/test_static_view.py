@@ -36,3 +36,14 @@ def test_before_it_is_displayed_it_is_only_remembered(monkeypatch) -> None:
     assert shown == []
     view.display()
     assert "2021-01" in shown[0]
+
+
+def test_a_form_shown_in_two_cells_writes_both(monkeypatch) -> None:
+    places: list[str] = []
+    monkeypatch.setattr("IPython.display.display", lambda _html, display_id: places.append(display_id))
+    view = StaticView()
+    view.display()
+    view.display()
+    assert len(places) == 2
+    assert isinstance(places[0], str)
+    assert places[0] == places[1] != StaticView()._id

@@ -8,17 +8,14 @@ writes the static view. Whatever goes wrong is said in words, and the last good 
 from __future__ import annotations
 
 import asyncio
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from custdyn_widgets import saved_queries, settings
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.display import format_duration
 from custdyn_widgets.errors import CustDynError, QueryError
@@ -30,12 +27,15 @@ from custdyn_widgets.mart.sources import SourceLike
 from custdyn_widgets.progress_bar import ProgressBar
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Report
+from custdyn_widgets.saved_queries import Stored
 from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.form import QueryForm
+from custdyn_widgets.widgets.main_thread import interruptible, running_loop
 from custdyn_widgets.widgets.publisher import Publisher
 from custdyn_widgets.widgets.publishing import Published
 from custdyn_widgets.widgets.result import ResultPanel
 from custdyn_widgets.widgets.save_dialog import SaveDialog
+from custdyn_widgets.widgets.saved_choices import SavedChoices
 from custdyn_widgets.widgets.static_view import LIVE, StaticView
 
 if TYPE_CHECKING:
@@ -65,21 +65,24 @@ class CustomerDynamics:
         self._source = source
         self._publisher = Publisher() if publish else None
         self._report: Report | None = None
-        self._chart: dict[str, Any] | None = None  # of a saved query, to be drawn with the next report
+        self._chart: dict[str, Any] | None = None  # to be drawn with the next report that has it
         self._busy = False
-        self._loop = _running_loop()
+        self._loop = running_loop()
         self._quiet: asyncio.TimerHandle | None = None
         self._static = StaticView()
         self._result = ResultPanel()
+        self._saved = SavedChoices()
         with ProgressBar():  # the form is not there yet
             names = self._names()
-        self._form = QueryForm(names or _NO_NAMES, self._saved())
+        self._form = QueryForm(names or _NO_NAMES, self._saved.listed())
         self._charts = ChartPanel()
         self._dialog = SaveDialog()
-        self._form.on_query, self._form.on_save, self._form.on_load = self._click, self._save, self._load
+        self._form.on_query = self._click
+        self._form.on_save = lambda: self._try(self._save)
+        self._form.on_load = lambda key: self._try(lambda: self._load(key))
         self._result.on_show_chart = self._show_chart
-        self._charts.on_change = self._freeze_static
-        self._dialog.on_saved = self._after_saving
+        self._charts.on_change, self._charts.on_close = self._chart_changed, self._chart_closed
+        self._dialog.on_saved = lambda stored: self._try(lambda: self._after_saving(stored))
         self.widget = ipywidgets.VBox(
             [self._form.widget, self._dialog.widget, self._result, self._charts.widget]
         )
@@ -166,21 +169,22 @@ class CustomerDynamics:
             self._set_busy(False)
             return
         try:
-            with _interruptible():
+            with interruptible():
                 self._ask(query)
-        except CustDynError:
-            return  # it was said
+        except (CustDynError, KeyboardInterrupt):
+            return  # it was said; and an interrupt that came twice must not end the kernel
 
     def _ask(self, query: ReportQuery) -> None:
         self._set_busy(True)
         self._result.set_error("")
-        began = time.monotonic()
+        before, began = self._report, time.monotonic()
         try:
             with progress.told_to(_Steps(self._result)):
                 self._result.set_status("Counting …")
                 report = run_report(query, self._source)
                 if names := self._names():
                     self._form.set_names(names)
+            self._show(report, time.monotonic() - began)
         except QueryError as error:
             self._say(error)
             self._form.show_error(error)
@@ -189,7 +193,8 @@ class CustomerDynamics:
             self._say(error)
             raise
         except KeyboardInterrupt:
-            self._result.set_status("Stopped. The table is the one of before.")
+            left = self._report is before
+            self._result.set_status("Stopped. The table is the one of before." if left else "Stopped.")
             raise CustDynError("The query was stopped.") from None
         except Exception as error:
             failed = CustDynError(f"The query failed: {type(error).__name__}: {error}")
@@ -197,7 +202,6 @@ class CustomerDynamics:
             raise failed from error
         finally:
             self._set_busy(False)
-        self._show(report, time.monotonic() - began)
 
     def _show(self, report: Report, seconds: float) -> None:
         self._report = report
@@ -205,10 +209,9 @@ class CustomerDynamics:
         self._result.set_status(f"{rows} in {format_duration(round(seconds * 1000))}.")
         if self._form.output == "web":
             self._result.show(report)
-            self._draw_again(report)
         else:
-            self._charts.hide()
             self._result.set_download_only(report, self._form.output)
+        self._draw_again(report)
         if self._publisher:
             self._result.set_link("", "Making the link …")
             self._publisher.publish(report, lambda done: self._linked(report, done))
@@ -236,54 +239,79 @@ class CustomerDynamics:
             self._charts.draw(self._report, name)
 
     def _draw_again(self, report: Report) -> None:
-        """Draw what was drawn of the last report, or what a saved query asks for."""
+        """Draw what was drawn of the last report, or what a saved query asks for.
+
+        What this report cannot show is kept for the next one that can.
+        """
         choice = self._chart or self._charts.choice()
-        self._chart = None
-        if choice and report.rows:
+        if choice and report.rows and self._form.output == "web":
             self._charts.restore(report, choice)
         else:
             self._charts.hide()
+        self._chart = None if self._charts.choice() else choice
+
+    def _chart_changed(self) -> None:
+        self._chart = None
+        self._freeze_static()
+
+    def _chart_closed(self) -> None:
+        self._chart = None
+        self._result.take_focus_from_chart()
 
     def _freeze_static(self) -> None:
         """Write the static view behind what the worker has to do first."""
         if self._report is None:
             return
         report, chart = self._report, self._charts.spec()
+
+        def write() -> None:
+            try:
+                self._static.show(report, chart)
+            except Exception as error:  # in a worker nobody else would hear of it
+                why = f"{type(error).__name__}: {error}"
+                self._result.set_error(f"What a saved notebook shows is not up to date: {why}")
+
         if self._publisher:
-            self._publisher.do(lambda: self._static.show(report, chart))
+            self._publisher.do(write)
         else:
-            self._static.show(report, chart)
+            write()
 
     # Saved queries.
-
-    def _saved(self) -> list[tuple[str, str]]:
-        """Return names and titles of the saved queries that can be read."""
-        found = saved_queries.listing(settings.load())
-        return [(entry.name, entry.title) for entry in found if entry.saved]
 
     def _save(self) -> None:
         query = self._form.query()
         if query is not None:
             period = resolve(query, datetime.now(UTC).replace(microsecond=0)).period
-            self._dialog.open(query, period, self._form.output, self._charts.choice())
+            chart = self._chart or self._charts.choice()
+            self._dialog.open(query, period, self._form.output, chart, seen=self._saved.seen)
 
-    def _after_saving(self, stored: saved_queries.Stored) -> None:
-        self._form.set_saved(self._saved())
+    def _after_saving(self, stored: Stored) -> None:
+        self._saved.saw(stored)
+        self._form.set_saved(self._saved.listed())
         self._result.set_status(f"Saved as {stored.saved.title}.")
 
-    def _load(self, name: str) -> None:
-        try:
-            saved = saved_queries.load(name).saved
-        except CustDynError as error:
-            self._say(error)
-            self._form.set_saved(self._saved())
-            return
+    def _load(self, key: str) -> None:
         self._result.set_error("")
+        if names := self._names():
+            self._form.set_names(names)
+        try:
+            saved = self._saved.load(key).saved
+        finally:
+            self._form.set_saved(self._saved.listed())
         self._chart = saved.chart
         self._form.load(saved.query, saved.output)
         self._result.set_status(f"Loaded: {saved.title}. Click Query to ask it.")
 
     # Words and states.
+
+    def _try(self, act: Callable[[], None]) -> None:
+        """Do what a click asks for; if that fails, say why: Jupyter would only log it."""
+        try:
+            act()
+        except CustDynError as error:
+            self._say(error)
+        except Exception as error:
+            self._say(CustDynError(f"That failed: {type(error).__name__}: {error}"))
 
     def _say(self, error: CustDynError) -> None:
         last = " The table below is the last good one." if self._report else ""
@@ -310,27 +338,6 @@ class CustomerDynamics:
     def _idle(self) -> None:
         self._busy = False
         self._form.set_busy(False)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop of the kernel's main thread; None where there is no kernel."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let an interrupt stop what runs in the block: between cells, kernels pass interrupts over."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class _Steps:

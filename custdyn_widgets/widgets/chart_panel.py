@@ -32,10 +32,13 @@ class ChartPanel:
         What is shown; hidden until a chart is drawn.
     on_change
         Called when another chart is shown, or none.
+    on_close
+        Called when the person closes it.
     """
 
     def __init__(self) -> None:
         self.on_change: Callable[[], None] = lambda: None
+        self.on_close: Callable[[], None] = lambda: None
         self._report: Report | None = None
         self._spec: dict[str, Any] | None = None
         self._choice: dict[str, Any] | None = None
@@ -116,13 +119,14 @@ class ChartPanel:
         """Draw; if that fails, say why and leave the last chart."""
         try:
             spec = draw()
-        except CustDynError as error:
-            self._say(error.message)
+            live = live_spec(spec)
+        except Exception as error:
+            self._say(_reason(error))
             return
         self._say("")
         self._spec, self._choice = spec, choice
         self._hint.value = f'<p class="custdyn-hint">{_HINT}</p>' if can_zoom(spec) else ""
-        self._show_live(live_spec(spec))
+        self._show_live(live)
         self.on_change()
 
     def _show_live(self, spec: dict[str, Any]) -> None:
@@ -138,13 +142,14 @@ class ChartPanel:
     def _asked(self, key: str) -> File | None:
         if key == "close":
             self.hide()
+            self.on_close()
             return None
         if self._report is None or self._spec is None:
             return None
         try:
             return chart_file(self._report, self._spec, key)
-        except CustDynError as error:
-            self._say(error.message)
+        except Exception as error:
+            self._say(_reason(error))
             return None
 
     def _say(self, words: str) -> None:
@@ -153,3 +158,10 @@ class ChartPanel:
 
     def _show_widget(self, shown: bool) -> None:
         self.widget.layout.display = None if shown else "none"
+
+
+def _reason(error: Exception) -> str:
+    """Return why a chart cannot be drawn or saved; of what nobody foresaw Jupyter would only log it."""
+    if isinstance(error, CustDynError):
+        return error.message
+    return f"The chart cannot be drawn: {type(error).__name__}: {error}"

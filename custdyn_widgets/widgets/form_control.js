@@ -84,6 +84,11 @@ function render({ model, el }) {
     if (kind === "wall time" && read(kind, control) !== model.get("value")) send();
   });
 
+  // Lab takes away what Enter does in a cell, in fields of outputs too.
+  control.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.isComposing && read(kind, control) !== model.get("value")) send();
+  });
+
   const listeners = { "change:options": showOptions, "change:value": showValue, change: show };
   for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
   showOptions();

@@ -289,6 +289,12 @@ function render({ model, el }) {
     showLink();
   };
   const gone = () => (error.textContent = GONE);
+  // Only where the cursor was on the chart: the same notebook may be open elsewhere.
+  const told = ({ kind }) => {
+    const cursor = document.activeElement;
+    const lost = cursor === document.body || cursor?.closest(".custdyn-chart");
+    if (kind === "chart closed" && lost) place.querySelector('[aria-haspopup="menu"]')?.focus();
+  };
 
   const listeners = {
     "change:_shown": showReport,
@@ -296,6 +302,7 @@ function render({ model, el }) {
     "change:_error": showError,
     "change:_link": showLink,
     comm_live_update: gone,
+    "msg:custom": told,
   };
   for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
   for (const show of [showReport, showStatus, showError]) show();

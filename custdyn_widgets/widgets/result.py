@@ -68,6 +68,10 @@ class ResultPanel(anywidget.AnyWidget):
         self._page = page
         self._link = {"link": printable(link), "words": printable(words), "page": page is not None}
 
+    def take_focus_from_chart(self) -> None:
+        """Put the cursor on Show Chart, where a closed chart left it nowhere: Lab would take its keys."""
+        self.send({"kind": "chart closed"})
+
     def _set(self, report: Report, output: str) -> None:
         self._report = report
         shown = shown_report(report)
@@ -94,9 +98,10 @@ class ResultPanel(anywidget.AnyWidget):
         self.set_status(f"Making the {_FORMATS[kind]} …")
         try:
             file = report_file(self._report, kind)
-        except CustDynError as error:
+        except Exception as error:
+            why = f"The {_FORMATS[kind]} cannot be made: {type(error).__name__}: {error}"
             self.set_status("")
-            self.set_error(error.message)
+            self.set_error(error.message if isinstance(error, CustDynError) else why)
             return
         self._download.start(file, page)
         self.set_status(f"Saved as {file.name}.")

@@ -48,6 +48,7 @@ function render({ model, el }) {
     return fields;
   };
   const keep = () => {
+    if (!parts) return; // a field that is taken away while it has the focus tells of its change once more
     model.set("fields", typed());
     model.save_changes();
   };
@@ -104,6 +105,7 @@ function render({ model, el }) {
       "div",
       { role: "dialog", "aria-labelledby": heading.id },
       heading,
+      element("p", { class: "custdyn-dialog-asked" }, element("bdi", {}, model.get("asked"))),
       form,
     );
     dialog.addEventListener("keydown", (event) => {

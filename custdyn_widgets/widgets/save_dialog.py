@@ -19,7 +19,7 @@ from custdyn_widgets.errors import (
     shown,
 )
 from custdyn_widgets.query import Period, ReportQuery
-from custdyn_widgets.saved_queries import Place, SavedQuery, Stored
+from custdyn_widgets.saved_queries import Place, SavedQuery, Stored, name_for
 
 _PLACES = [["mine", "Mine"], ["shared", "Shared with those who share the folder"]]
 _OUTPUTS = [["web", "Table"], ["csv", "CSV"], ["xlsx", "XLSX"]]
@@ -31,7 +31,7 @@ _EMPTY = {
     "output": "web",
     "chart": "none",
 }
-_LONGEST_WORDS = 200
+_LONGEST_WORDS, _LONGEST_ASKED = 200, 1_000
 
 
 class DialogView(anywidget.AnyWidget):
@@ -41,6 +41,8 @@ class DialogView(anywidget.AnyWidget):
     ----------
     opened
         0 while it is closed; each opening has another number, so that it begins anew.
+    asked
+        The query that is saved, in words: the form may say something else meanwhile.
     fields
         What was typed and chosen, by name, as text.
     outputs, places, intervals, charts
@@ -55,6 +57,7 @@ class DialogView(anywidget.AnyWidget):
     _css = Path(__file__).with_name("save_dialog.css")
 
     opened = traitlets.Int(0).tag(sync=True)
+    asked = traitlets.Unicode().tag(sync=True)
     fields: Any = traitlets.Dict(_EMPTY).tag(sync=True)
     outputs: Any = traitlets.List(_OUTPUTS).tag(sync=True)
     places: Any = traitlets.List(_PLACES).tag(sync=True)
@@ -83,6 +86,7 @@ class SaveDialog:
         self._query: ReportQuery | None = None
         self._period: Period | None = None
         self._chart: dict[str, Any] | None = None
+        self._seen: Mapping[tuple[Place, str], str] = {}
         self._over: str | None = None  # the revision that the open question is about
         self._count = 0
 
@@ -91,7 +95,14 @@ class SaveDialog:
         """Whether it is on screen."""
         return bool(self.widget.opened > 0)
 
-    def open(self, query: ReportQuery, period: Period, output: str, chart: dict[str, Any] | None) -> None:
+    def open(
+        self,
+        query: ReportQuery,
+        period: Period,
+        output: str,
+        chart: dict[str, Any] | None,
+        seen: Mapping[tuple[Place, str], str] | None = None,
+    ) -> None:
         """Show the dialog for a query.
 
         Parameters
@@ -104,7 +115,11 @@ class SaveDialog:
             What is done with the report: `web`, `csv` or `xlsx`.
         chart
             The chart on screen, as `ChartPanel.choice` gives it.
+        seen
+            The revisions that the person has loaded or saved, by place and name: an edit since then is told
+            before it is overwritten.
         """
+        self._seen = seen or {}
         self._query, self._period, self._chart = query, period, chart
         self._ask_no_more()
         self._count += 1
@@ -112,6 +127,7 @@ class SaveDialog:
         with self.widget.hold_sync():
             self.widget.intervals = [*_relative(query), fixed]
             self.widget.charts = [*_drawn(chart), ["none", "None"]]
+            self.widget.asked = printable(cut_short(query.describe(), _LONGEST_ASKED))
             first = {"interval": self.widget.intervals[0][0], "chart": self.widget.charts[0][0]}
             self.widget.fields = {**_EMPTY, **first, "output": output}
             self.widget.error = []
@@ -141,12 +157,18 @@ class SaveDialog:
 
     def _save(self, over: str | None) -> None:
         place: Place = "shared" if self.widget.fields["place"] == "shared" else "mine"
+        title = self.widget.fields["title"].strip()
         self._ask_no_more()
         try:
             stored = saved_queries.save(self._typed(), place, over=over)
         except SavedQueryExistsError as error:
-            words = f"There is already a saved query {shown(error.title)} by this name: overwrite it?"
-            self._ask(words, "Overwrite", "Keep", error.revision)
+            if self._seen.get((place, name_for(title)), error.revision) == error.revision:
+                words = f"There is already a saved query {shown(error.title)} by this name: overwrite it?"
+                self._ask(words, "Overwrite", "Keep", error.revision)
+            else:
+                which = f"the saved query {shown(error.title)} since you saw it"
+                words = f"Somebody else has changed {which}: overwrite it?"
+                self._ask(words, "Overwrite anyway", "Cancel", error.revision)
         except SavedQueryChangedError as error:
             done, answer = ("changed", "Overwrite") if error.revision else ("deleted", "Save")
             words = f"Somebody else has {done} this saved query meanwhile. Nothing was overwritten."

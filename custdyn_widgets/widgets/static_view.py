@@ -10,6 +10,7 @@ import base64
 from collections.abc import Mapping
 from html import escape
 from typing import Any
+from uuid import uuid4
 
 from custdyn_widgets.display import printable
 from custdyn_widgets.notebook_view import report_html
@@ -26,14 +27,15 @@ class StaticView:
     """One output that is written again and again."""
 
     def __init__(self) -> None:
+        self._id = uuid4().hex  # of all outputs that show it: a form may be shown in several cells
         self._handle: Any = None
         self._html = ""
 
     def display(self) -> None:
-        """Show it behind what was shown before; from now on this is the output that is written."""
+        """Show it behind what was shown before; what is written from now on stands here too."""
         from IPython.display import HTML, display  # late: only notebooks have it
 
-        self._handle = display(HTML(self._html or _wrapped("")), display_id=True)
+        self._handle = display(HTML(self._html or _wrapped("")), display_id=self._id)
 
     def show(self, report: Report, chart: Mapping[str, Any] | None = None) -> None:
         """Write a report's first 100 rows, and a chart of it as a picture, in place of what is there."""

@@ -308,6 +308,15 @@ def test_it_works_by_keyboard_alone(form: LabNotebook) -> None:
     page.locator(".custdyn-chart svg.marks", has_text=[*PRESETS][1].split(":")[0]).wait_for()
 
 
+def test_a_closed_chart_gives_the_cursor_back_to_the_toolbar(form: LabNotebook) -> None:
+    query(form)
+    form.show_chart("Balance Refill: Total")
+    form.page.locator(".custdyn-chart svg.marks").wait_for()
+    form.page.get_by_role("button", name="Close the chart").press("Enter")
+    form.page.locator(".custdyn-chart").wait_for(state="hidden")
+    form.page.wait_for_function("document.activeElement.innerText === 'Show Chart'")
+
+
 def test_a_mart_that_vanishes_is_told_and_the_table_stays(open_notebook: Open, tmp_path: Path) -> None:
     import shutil
 

@@ -326,6 +326,27 @@ def test_a_date_is_typed_by_keys(form: LabNotebook) -> None:
     expect(form.form.get_by_role("alert").filter(has_text="Start")).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("label", "typed", "field", "value"),
+    [
+        ("Active duration (months)", "6", "active_duration", 6),
+        (
+            "Start",
+            "2026-02-03T04:05:06",
+            "interval",
+            {"start": "2026-02-03 04:05:06", "end": "2026-11-30 23:59:59"},
+        ),
+    ],
+)
+def test_enter_takes_what_was_typed(
+    form: LabNotebook, label: str, typed: str, field: str, value: object
+) -> None:
+    form.field(label).fill(typed)
+    form.field(label).press("Enter")
+    expect(form.field(label)).to_be_focused()
+    expect_fields(form, **{field: value})
+
+
 # What is wrong
 
 

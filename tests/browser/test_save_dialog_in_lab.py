@@ -105,3 +105,11 @@ def test_overwriting_asks_and_escape_takes_back_one_step_at_a_time(notebook: Lab
     title.wait_for(state="detached")
     page.wait_for_function("document.activeElement.textContent === 'Save Query'")
     assert notebook.ask("print(len(told))").strip() == "1"
+
+
+def test_what_was_half_typed_goes_with_the_dialog_without_an_error(notebook: LabNotebook) -> None:
+    title = opened(notebook.page)
+    notebook.page.keyboard.type("Half a thou")
+    notebook.page.keyboard.press("Escape")
+    title.wait_for(state="detached")
+    assert notebook.errors == []

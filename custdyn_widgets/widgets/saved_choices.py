@@ -1,0 +1,59 @@
+"""The saved queries that a form offers: those of both places, and those that cannot be used."""
+
+from __future__ import annotations
+
+from custdyn_widgets import saved_queries
+from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.saved_queries import Entry, Place, Stored
+
+_UNUSABLE = "(cannot be used)"
+_WHOLE_PLACE = {"mine": "Your saved queries", "shared": "The shared saved queries"}
+
+
+class SavedChoices:
+    """What can be loaded, by a key of place and name, and what of it the person has seen.
+
+    Attributes
+    ----------
+    seen
+        The revision of each saved query as it was when the person loaded or saved it.
+    """
+
+    def __init__(self) -> None:
+        self.seen: dict[tuple[Place, str], str] = {}
+        self._entries: dict[str, Entry] = {}
+
+    def listed(self) -> list[tuple[str, str]]:
+        """Return key and words of each, as the folders are now; those that cannot be used come last."""
+        found = sorted(saved_queries.listing(), key=lambda entry: entry.error is not None)
+        self._entries = {f"{entry.place}/{entry.name}": entry for entry in found}
+        return [(key, _words(entry)) for key, entry in self._entries.items()]
+
+    def load(self, key: str) -> Stored:
+        """Return the saved query of a key as it is now.
+
+        Raises
+        ------
+        CustDynError
+            If it has gone or cannot be used.
+        """
+        place, _, name = key.partition("/")
+        try:
+            stored = saved_queries.load(name, "shared" if place == "shared" else "mine")
+        except CustDynError:
+            listed = self._entries.get(key)
+            if listed and listed.error:
+                raise listed.error from None
+            raise
+        self.saw(stored)
+        return stored
+
+    def saw(self, stored: Stored) -> None:
+        """Note what the person has loaded or saved."""
+        self.seen[stored.place, stored.name] = stored.revision
+
+
+def _words(entry: Entry) -> str:
+    if entry.error is None:
+        return entry.title
+    return f"{entry.title or _WHOLE_PLACE[entry.place]} {_UNUSABLE}"
