@@ -181,9 +181,3 @@ def _factors(frame: pd.DataFrame, rates: Rates) -> list[Ratio]:
 def _money(values: Sequence[int], lines: Sequence[int], factors: Sequence[int], denominator: int) -> Fraction:
     """Return the sum of some lines' amounts, each times its factor."""
     return Fraction(sum([values[i] * factor for i, factor in zip(lines, factors, strict=True)]), denominator)
-
-
-def in_currency(amounts: pd.DataFrame) -> dict[str, Fraction]:
-    """Return the sums of ignored refills by their own currency, without conversion."""
-    by_currency = amounts.groupby("currency")["ignored_refill"].sum()
-    return {str(currency): Fraction(int(total), MILLION) for currency, total in by_currency.items()}

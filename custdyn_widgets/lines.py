@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from custdyn_widgets.cells import STOCK_COLUMNS, Cells, Grid, compute_cells
-from custdyn_widgets.conversion import LINE_COLUMNS, Rates, in_currency, target_currency, to_lines
+from custdyn_widgets.conversion import LINE_COLUMNS, MILLION, Rates, target_currency, to_lines
 from custdyn_widgets.intervals import Bucket, ResolvedInterval, resolve, to_text
 from custdyn_widgets.mart.facts import Facts
 from custdyn_widgets.metrics import columns, compute_metrics
@@ -195,11 +195,15 @@ def _six_places(amount: int | Fraction) -> Decimal:
 
 def ignored_refills(cells: Cells) -> str | None:
     """Return the sentence that tells of refills which are not counted, if there are any."""
-    ignored = cells.flows[cells.flows["ignored_refill_qty"] != 0]
-    if not len(ignored):
+    told = (cells.flows[name] for name in ("currency", "ignored_refill_qty", "ignored_refill"))
+    ignored = [line for line in zip(*told, strict=True) if line[1]]
+    if not ignored:
         return None
-    count = sum(ignored["ignored_refill_qty"])
-    sums = (f"{_plain(total)} {currency}" for currency, total in in_currency(ignored).items())
+    count = sum(qty for _, qty, _ in ignored)
+    totals = Counter[str]()
+    for currency, _, millionths in ignored:
+        totals[currency] += millionths
+    sums = (f"{_plain(Fraction(total, MILLION))} {currency}" for currency, total in sorted(totals.items()))
     refills = "refill has" if count == 1 else "refills have"
     return (
         f"{count:,} {refills} an amount of 0 or less: part of balances, not of Balance Refill. "
