@@ -69,6 +69,10 @@ class ChartEditor:
         self._quiet = False
         self.widget.layout.display = None
 
+    def take_focus(self) -> None:
+        """Put the cursor where columns are chosen: by keyboard the whole table lies before it."""
+        self._y.wants_focus = True
+
     def hide(self) -> None:
         """Take the controls away; what they hold stays."""
         self.widget.layout.display = "none"

@@ -66,6 +66,8 @@ class ChartPanel:
     def draw(self, report: Report, name: str) -> None:
         """Draw a preset of a report, or open the editor of the Blank Chart."""
         self.restore(report, {} if name == BLANK else {"preset": name})
+        if name == BLANK:
+            self._editor.take_focus()
 
     def restore(self, report: Report, choice: Mapping[str, Any]) -> None:
         """Draw what a choice says, as `choice` gave it; what the report has not is said, and not drawn.

@@ -185,6 +185,20 @@ function toolbar(...parts) {
   return bar;
 }
 
+// A chart is drawn below the table, often out of sight, and grows once it is drawn: it is followed for as long
+// as the person does nothing else.
+function follow(chart) {
+  const growing = new ResizeObserver(() => chart.scrollIntoView({ block: "nearest" }));
+  const events = ["wheel", "keydown", "pointerdown"];
+  const stop = () => {
+    growing.disconnect();
+    for (const event of events) removeEventListener(event, stop, true);
+  };
+  growing.observe(chart);
+  for (const event of events) addEventListener(event, stop, true);
+  setTimeout(stop, 5_000);
+}
+
 function openPage(bytes) {
   const address = URL.createObjectURL(new Blob([bytes], { type: "text/html;charset=utf-8" }));
   window.open(address, "_blank", "noopener");
@@ -235,7 +249,11 @@ function report(model, shown) {
     details.hidden = !details.hidden;
     toggle.setAttribute("aria-expanded", String(!details.hidden));
   }, { "aria-expanded": "false" });
-  const charts = menuButton("Show Chart", shown.charts, (chart) => model.send({ chart }));
+  const charts = menuButton("Show Chart", shown.charts, (chart) => {
+    model.send({ chart });
+    const place = charts.closest(".custdyn-app")?.querySelector(".custdyn-chart");
+    if (place) follow(place);
+  });
   const link = element("p", { class: "custdyn-link" });
   const parts = [
     element("p", { class: "custdyn-asked" }, shown.asked, "."),

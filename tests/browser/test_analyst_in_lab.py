@@ -14,6 +14,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from custdyn_widgets.charts import BLANK, PRESETS
 from custdyn_widgets.display import format_value
@@ -134,6 +135,22 @@ def test_each_preset_is_drawn(form: LabNotebook, name: str) -> None:
     drawing.wait_for()
     assert drawing.bounding_box()["width"] > 300
     assert (form.elsewhere, form.errors) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["Balance Refill: Total", BLANK])
+def test_a_chart_that_was_asked_for_comes_into_sight(form: LabNotebook, name: str) -> None:
+    form.page.set_viewport_size({"width": 1300, "height": 600})
+    query(form)
+    form.show_chart(name)
+    form.page.wait_for_function(
+        """() => {
+          const drawn = document.querySelector('.custdyn-chart svg.marks')?.getBoundingClientRect();
+          const panel = document.querySelector('.jp-WindowedPanel-outer').getBoundingClientRect();
+          return drawn?.height > 100 && drawn.top < panel.bottom && drawn.bottom <= panel.bottom + 1;
+        }"""
+    )
+    if name == BLANK:
+        expect(form.page.get_by_role("combobox", name="Columns")).to_be_focused()
 
 
 def test_a_csv_output_is_a_download_and_a_link_without_a_table(form: LabNotebook) -> None:
