@@ -84,7 +84,7 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
         before=[_inert(s) for s in before],
         after=[_inert(s) for s in after],
         charts=[_markup(inert_svg(svg, printable(title))) for title, svg in charts.items()],
-        figures=_figures(report),
+        figures=headline_figures(report),
         table=_table(report),
         definitions=_definitions(report),
         notes=report.definitions,
@@ -166,7 +166,7 @@ def _told_above(report: Report) -> tuple[str, ...]:
     return ("Data Interval", *always) if isinstance(report.query.interval, str) else always
 
 
-def _figures(report: Report) -> list[dict[str, str]]:
+def headline_figures(report: Report) -> list[dict[str, str]]:
     """Return the headline figures: the presets' columns of the Total, or of the only row."""
     row = report.total or (report.rows[0] if len(report.rows) == 1 else None)
     names = {c.name: i for i, c in enumerate(report.columns)}

@@ -12,7 +12,7 @@ from custdyn_widgets.errors import SnapshotError
 from custdyn_widgets.secrecy.readings import texts
 from custdyn_widgets.secrecy.watched import Watched, watched
 
-__all__ = ["Watched", "refuse_secrets", "watched"]
+__all__ = ["Watched", "refuse_secrets", "watched", "without_secrets"]
 
 
 def refuse_secrets(files: Mapping[str, bytes], kept: Iterable[Watched]) -> None:
@@ -41,6 +41,13 @@ def refuse_secrets(files: Mapping[str, bytes], kept: Iterable[Watched]) -> None:
             raise SnapshotError.not_published(f"{name} cannot be searched for secrets ({error})") from None
         if found:
             raise SnapshotError.not_published(f"{name} holds {found.kind}")
+
+
+def without_secrets(text: str, kept: Iterable[Watched]) -> str:
+    """Return a text with each secret replaced by what it is, for what has to be told in any case."""
+    for watch in sorted(kept, key=lambda watch: -len(watch.text)):
+        text = watch.replaced_in(text)
+    return text
 
 
 def _first(kept: list[Watched], searched: Iterable[str]) -> Watched | None:

@@ -65,6 +65,11 @@ class Watched:
         """Return whether it stands in a text."""
         return self.text in searched and (not self.pattern or self._compiled.search(searched) is not None)
 
+    def replaced_in(self, searched: str) -> str:
+        """Return a text in which what it is stands in its place."""
+        pattern = self._compiled if self.pattern else re.compile(re.escape(self.text))
+        return pattern.sub(lambda _: f"[{self.kind}]", searched)
+
     @cached_property
     def _compiled(self) -> re.Pattern[str]:
         return re.compile(self.pattern)

@@ -1,0 +1,112 @@
+"""A real SMTP server on this machine, with a certificate of its own authority, and faults to order."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Any
+
+import trustme
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+USER, PASSWORD = "custdyn-job", "correct horse battery"
+Fault = Callable[["Received", str], str | None]
+
+
+@dataclass
+class Received:
+    """What the server was told, and how it answers.
+
+    `at_recipient` and `at_data` return the reply to give instead of taking it, or None; `told` holds every
+    recipient that was ever named, `logins` whether each login was right.
+    """
+
+    at_recipient: Fault = lambda *_: None
+    at_data: Fault = lambda *_: None
+    mails: list[tuple[str, bytes]] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    logins: list[bool] = field(default_factory=list)
+    secret: list[bool] = field(default_factory=list)
+
+    async def handle_RCPT(self, *asked: Any) -> str:  # noqa: N802  # aiosmtpd's name
+        _, _, envelope, address, _ = asked
+        self.told.append(address)
+        refusal = self.at_recipient(self, address)
+        if refusal:
+            return refusal
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's name
+        self.names.append(session.host_name)
+        self.secret.append(session.ssl is not None)
+        refusal = self.at_data(self, envelope.rcpt_tos[0])
+        if refusal == "hang up":
+            server.transport.abort()
+            return "421 gone"
+        if refusal:
+            return refusal
+        self.mails.append((envelope.rcpt_tos[0], envelope.original_content))
+        return "250 OK"
+
+    def login(self, *asked: Any) -> AuthResult:
+        data = asked[-1]
+        right = isinstance(data, LoginPassword) and (data.login, data.password) == (
+            USER.encode(),
+            PASSWORD.encode(),
+        )
+        self.logins.append(right)
+        return AuthResult(success=right, handled=False)
+
+    def recipients(self) -> list[str]:
+        """Return whose copies it took, in order."""
+        return [recipient for recipient, _ in self.mails]
+
+    def message(self, at: int = 0) -> EmailMessage:
+        """Return a message that it took, as a reader parses it."""
+        message = message_from_bytes(self.mails[at][1], policy=SMTP)
+        assert isinstance(message, EmailMessage)
+        return message
+
+
+@dataclass
+class Authority:
+    """Who vouches for the server's certificate: `file` is what SSL_CERT_FILE names."""
+
+    file: Path
+    context: ssl.SSLContext
+
+    @classmethod
+    def made(cls, folder: Path, host: str = "localhost") -> Authority:
+        authority = trustme.CA()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(host).configure_cert(context)
+        file = folder / "authority.pem"
+        authority.cert_pem.write_to_path(str(file))
+        return cls(file, context)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+@contextlib.contextmanager
+def mail_server(received: Received, **how: Any) -> Iterator[int]:
+    """Run a server and give its port; `how` is as aiosmtpd takes it."""
+    controller = Controller(received, hostname="127.0.0.1", port=how.pop("port", None) or free_port(), **how)
+    controller.start()
+    try:
+        yield int(controller.port)
+    finally:
+        controller.stop()
