@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from functools import cache
-from importlib import metadata
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from custdyn_widgets import settings
+from custdyn_widgets import __version__, settings
 from custdyn_widgets.cells import Cells
 from custdyn_widgets.extensions import load_extensions
 from custdyn_widgets.intervals import ResolvedInterval, time_zone_data, to_text
@@ -133,13 +132,8 @@ def _info(asked: Asked, mart: OpenedMart, cells: Cells | None, role: str, second
         time_zone_data=time_zone_data(),
         quotes=asked.rates.used(),
         warnings=tuple(_warnings(mart, interval, cells)),
-        versions=_versions(),
+        versions={"custdyn-widgets": __version__, "pandas": pd.__version__, "numpy": np.__version__},
     )
-
-
-@cache
-def _versions() -> dict[str, str]:
-    return {name: metadata.version(name) for name in ("custdyn-widgets", "pandas", "numpy")}
 
 
 def _text_or_none(instant: int | None) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_info_tells_what_the_report_stands_on() -> None:
     assert (info.quotes, info.warnings) == ((), ())
     assert before.strftime("%Y-%m-%dT%H:%M:%SZ") <= info.generated_at
     assert info.duration_ms >= 0
-    assert {"custdyn-widgets", "pandas", "numpy"} <= set(info.versions)
+    assert info.versions == {name: version(name) for name in ("custdyn-widgets", "pandas", "numpy")}
 
 
 def test_the_actual_interval_counts_only_what_lies_in_the_report() -> None:
