@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import random
@@ -24,7 +25,7 @@ from custdyn_widgets.errors import (
     SnapshotNotFoundError,
     SnapshotUnknownError,
 )
-from custdyn_widgets.snapshots import listing
+from custdyn_widgets.snapshots import listing, manifests
 from custdyn_widgets.snapshots.canonical import canonical_json, parse_canonical
 from custdyn_widgets.snapshots.life import revoke
 from custdyn_widgets.snapshots.manifests import id_of, is_id
@@ -244,6 +245,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "hard-linked": (lambda f: link(f, Path.hardlink_to), "report.csv"),
     "a folder": (lambda f: ((f / "report.csv").unlink(), (f / "report.csv").mkdir()), "report.csv"),
     "a pipe": (lambda f: ((f / "report.csv").unlink(), os.mkfifo(f / "report.csv")), "report.csv"),
+    "a terabyte of nothing": (lambda f: os.truncate(f / "report.csv", 2**40), "report.csv"),
+    "a manifest of a terabyte": (lambda f: os.truncate(f / "manifest.json", 2**40), "manifest.json"),
 }
 
 
@@ -304,7 +307,53 @@ def test_a_manifest_of_an_unknown_format_is_damaged_and_not_guessed_at(store: St
     assert len(store.verify()) == 3
 
 
+LISTED = {"size": 0, "sha256": hashlib.sha256(b"").hexdigest()}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {f"chart-{n}.svg": LISTED for n in range(1_001)},
+        {"report.html": {**LISTED, "size": 2**30 + 1}},
+        {"report.html": {**LISTED, "size": 2**29}, "report.csv": {**LISTED, "size": 2**29 + 1}},
+        {"report.html": {**LISTED, "size": 10**4000}},
+    ],
+)
+def test_a_manifest_that_lists_more_than_a_snapshot_takes_is_damaged_before_a_file_is_read(
+    store: Store, files: dict[str, object]
+) -> None:
+    data = canonical_json({"format": 1, "nonce": "0" * 32, "files": files})
+    folder = snapshot_folder(store, id_of(data))
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_bytes(data)
+    with pytest.raises(SnapshotDamagedError, match="is not a manifest that this version knows"):
+        store.read_compared(id_of(data), "report.html")
+
+
+def test_more_than_a_snapshot_takes_is_refused_in_words(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SnapshotError, match="1,000 files, and this has 1,001"):
+        store.publish(MANIFEST, {f"chart-{n}.svg": b"" for n in range(1_001)})
+    monkeypatch.setattr(manifests, "MOST_BYTES", 100)
+    with pytest.raises(SnapshotError, match="takes 100 bytes of files"):
+        store.publish(MANIFEST, FILES)
+    monkeypatch.setattr(manifests, "MOST_OF_MANIFEST", 100)
+    with pytest.raises(SnapshotError, match="100 bytes of manifest"):
+        store.publish(MANIFEST, {})
+    assert store.ids() == []
+
+
 # --- state
+
+
+def test_a_state_of_a_terabyte_hides_the_snapshot_and_is_not_read(store: Store) -> None:
+    snapshot_id = store.publish(MANIFEST, FILES)
+    set_state(store, snapshot_id, "{}")
+    os.truncate(store.folder / "state" / snapshot_id[:2] / f"{snapshot_id}.json", 2**40)
+    with pytest.raises(SnapshotDamagedError, match="its state"):
+        store.read(snapshot_id, "report.html")
+    assert [problem.file for problem in store.verify()] == ["its state"]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,20 @@ def plain_file(folder: int, name: str) -> Iterator[BinaryIO]:
         yield file
 
 
+def size_of(file: BinaryIO) -> int:
+    """Return how many bytes an open file has, without reading it."""
+    return os.fstat(file.fileno()).st_size
+
+
+def plain_bytes(folder: int, name: str, most: int) -> bytes:
+    """Return what a plain file holds; errors as `plain_file`, also where that is more than `most`."""
+    with plain_file(folder, name) as file:
+        size = size_of(file)
+        if size > most:  # a hole of a terabyte takes no room on a disk, and all of it in memory
+            raise NotPlainError(f"has {size:,} bytes, of {most:,} at most")
+        return file.read(size)
+
+
 def names_in(folder: int) -> list[str]:
     """Return the names in an open folder, sorted."""
     return sorted(os.listdir(folder))

@@ -11,11 +11,13 @@ from typing import Any
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, shown
 from custdyn_widgets.snapshots.canonical import canonical_json, parse_canonical
-from custdyn_widgets.snapshots.disk import NotPlainError, names_in, plain_file, reason
+from custdyn_widgets.snapshots.disk import NotPlainError, names_in, plain_bytes, plain_file, reason, size_of
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 ID_LENGTH = 52
+# Far more than a report comes to. Whoever may write into a store may not make its readers run out of memory.
+MOST_FILES, MOST_BYTES, MOST_OF_MANIFEST = 1_000, 2**30, 2**26
 _TAG = b"custdyn snapshot v1\n"
 _OWN_KEYS = ("format", "nonce", "files")
 _NAME_LENGTH = 100
@@ -43,7 +45,8 @@ def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
     Raises
     ------
     SnapshotError
-        If the manifest sets one of these itself, is not JSON, or a file's name is not allowed.
+        If the manifest sets one of these itself, is not JSON, a file's name is not allowed, or it is more
+        than a snapshot takes.
     """
     for key in _OWN_KEYS:
         if key in manifest:
@@ -57,10 +60,20 @@ def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
                 f"points and hyphens between them, at most {_NAME_LENGTH} in all, and not {MANIFEST}.",
                 field="files",
             )
+    _check_amount(len(files), MOST_FILES, "files")
+    _check_amount(sum(map(len, files.values())), MOST_BYTES, "bytes of files")
     listed = {
         name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
     }
-    return canonical_json({**manifest, "format": FORMAT, "nonce": secrets.token_hex(16), "files": listed})
+    own = {"format": FORMAT, "nonce": secrets.token_hex(16), "files": listed}
+    data = canonical_json({**manifest, **own})
+    _check_amount(len(data), MOST_OF_MANIFEST, "bytes of manifest")
+    return data
+
+
+def _check_amount(amount: int, most: int, of_what: str) -> None:
+    if amount > most:
+        raise SnapshotError.not_published(f"a snapshot takes {most:,} {of_what}, and this has {amount:,}")
 
 
 def parsed(data: bytes, snapshot_id: str) -> dict[str, Any]:
@@ -87,11 +100,12 @@ def compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, byt
     """Return what is wrong with a file (empty: nothing) and its bytes."""
     try:
         with plain_file(folder, name) as file:
-            data = file.read()
+            size = size_of(file)
+            data = file.read(size) if size == entry["size"] else b""
     except (OSError, NotPlainError) as error:
         return reason(error), b""
-    if len(data) != entry["size"]:
-        return f"has {len(data)} bytes instead of {entry['size']}", data
+    if size != entry["size"]:
+        return f"has {size} bytes instead of {entry['size']}", data
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         return "has other content than was published", data
     return "", data
@@ -100,8 +114,7 @@ def compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, byt
 def read_manifest(folder: int, snapshot_id: str) -> dict[str, Any]:
     """Return the manifest in a snapshot's open folder, re-hashed and strictly parsed."""
     try:
-        with plain_file(folder, MANIFEST) as file:
-            return parsed(file.read(), snapshot_id)
+        return parsed(plain_bytes(folder, MANIFEST, MOST_OF_MANIFEST), snapshot_id)
     except (OSError, NotPlainError) as error:
         raise SnapshotDamagedError(snapshot_id, MANIFEST, reason(error)) from error
 
@@ -109,9 +122,8 @@ def read_manifest(folder: int, snapshot_id: str) -> dict[str, Any]:
 def check_manifest(folder: int, snapshot_id: str) -> None:
     """Compare the manifest's bytes with the id, which says all of them without parsing."""
     try:
-        with plain_file(folder, MANIFEST) as file:
-            if id_of(file.read()) == snapshot_id:
-                return
+        if id_of(plain_bytes(folder, MANIFEST, MOST_OF_MANIFEST)) == snapshot_id:
+            return
         problem = "does not give this id"
     except (OSError, NotPlainError) as error:
         problem = reason(error)
@@ -141,7 +153,9 @@ def _is_manifest(manifest: dict[str, Any]) -> bool:
         and manifest["format"] == FORMAT
         and _matches(_NONCE, manifest.get("nonce"))
         and isinstance(files, dict)
+        and len(files) <= MOST_FILES
         and all(_is_name(name) and _is_entry(entry) for name, entry in files.items())
+        and sum(entry["size"] for entry in files.values()) <= MOST_BYTES
     )
 
 

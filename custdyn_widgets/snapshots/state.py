@@ -20,12 +20,13 @@ from custdyn_widgets.snapshots.disk import (
     alone,
     folder_below,
     make_folder,
-    plain_file,
+    plain_bytes,
     put_file,
     reason,
 )
 
 _STATES = "state"
+_MOST_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ def told(instant: datetime | None) -> str | None:
 def _bytes(store: Path, snapshot_id: str, looks: int = 10) -> bytes:
     name = f"{snapshot_id}.json"
     try:
-        with folder_below(store, _STATES, snapshot_id[:2]) as folder, plain_file(folder, name) as file:
-            return file.read()
+        with folder_below(store, _STATES, snapshot_id[:2]) as folder:
+            return plain_bytes(folder, name, _MOST_BYTES)
     except ExchangedError:  # by its writer, whose next one may come at once
         if looks == 1:
             raise
