@@ -13,6 +13,7 @@ from custdyn_widgets import CustomerDynamics, saved_queries
 from custdyn_widgets.charts import BLANK
 from custdyn_widgets.query import Period, ReportQuery
 from custdyn_widgets.saved_queries import SavedQuery
+from custdyn_widgets.widgets.download import Download
 
 MART = Path(__file__).parent / "golden" / "mixed" / "mart"
 QUERY = ReportQuery(interval=Period(datetime(2021, 1, 1), datetime(2021, 12, 31, 23, 59, 59)))
@@ -161,6 +162,17 @@ def test_settings_that_cannot_be_read_any_more_are_told_at_a_click(
     else:
         person.load("Refills")
         assert "gone.toml" in person.error
+
+
+def test_a_file_goes_to_the_page_in_which_query_was_clicked(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(Download, "send", lambda _self, told, _buffers: sent.append(told))
+    person.form._output.value = "csv"
+    person.form._query_button._handle_custom_msg({"clicked": True, "page": "1-2"}, [])
+    person.dynamics.run()
+    assert [told["page"] for told in sent] == ["1-2", ""]
 
 
 # Charts are kept.

@@ -170,11 +170,11 @@ class CustomerDynamics:
             return
         try:
             with interruptible():
-                self._ask(query)
+                self._ask(query, self._form.page)
         except (CustDynError, KeyboardInterrupt):
             return  # it was said; and an interrupt that came twice must not end the kernel
 
-    def _ask(self, query: ReportQuery) -> None:
+    def _ask(self, query: ReportQuery, page: str = "") -> None:
         self._set_busy(True)
         self._result.set_error("")
         before, began = self._report, time.monotonic()
@@ -184,7 +184,7 @@ class CustomerDynamics:
                 report = run_report(query, self._source)
                 if names := self._names():
                     self._form.set_names(names)
-            self._show(report, time.monotonic() - began)
+            self._show(report, time.monotonic() - began, page)
         except QueryError as error:
             self._say(error)
             self._form.show_error(error)
@@ -203,14 +203,14 @@ class CustomerDynamics:
         finally:
             self._set_busy(False)
 
-    def _show(self, report: Report, seconds: float) -> None:
+    def _show(self, report: Report, seconds: float, page: str) -> None:
         self._report = report
         rows = "1 row" if len(report.rows) == 1 else f"{len(report.rows):,} rows"
         self._result.set_status(f"{rows} in {format_duration(round(seconds * 1000))}.")
         if self._form.output == "web":
             self._result.show(report)
         else:
-            self._result.set_download_only(report, self._form.output)
+            self._result.set_download_only(report, self._form.output, page)
         self._draw_again(report)
         if self._publisher:
             self._result.set_link("", "Making the link …")

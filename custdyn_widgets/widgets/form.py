@@ -148,6 +148,11 @@ class QueryForm:
             then()
 
     @property
+    def page(self) -> str:
+        """The browser page that Query was last clicked in; "" if it was none."""
+        return self._query_button.page
+
+    @property
     def output(self) -> str:
         """What is done with the report: `web`, `csv` or `xlsx`."""
         return str(self._output.value)

@@ -4,6 +4,8 @@
 const BIN =
   "M6 1h4l1 1h3v2H2V2h3zM3 5h10l-.8 10H3.8zM5.5 7l.3 6h1l-.3-6zm2 0v6h1V7zm2 0-.3 6h1l.3-6z";
 
+const PAGE = Symbol.for("custdyn.page"); // as in download.js: which page asked
+
 function picture(path) {
   const space = "http://www.w3.org/2000/svg";
   const [svg, drawn] = ["svg", "path"].map((name) => document.createElementNS(space, name));
@@ -30,7 +32,9 @@ function render({ model, el }) {
       button.replaceChildren(picture(BIN));
     } else button.textContent = words;
   };
-  button.addEventListener("click", () => model.get("disabled") || model.send({ clicked: true }));
+  button.addEventListener("click", () => {
+    if (!model.get("disabled")) model.send({ clicked: true, page: globalThis[PAGE] });
+  });
   model.on("change", show);
   show();
   return () => model.off("change", show);

@@ -30,6 +30,8 @@ class Button(anywidget.AnyWidget):
         `plain`, `primary` for the one thing that a form is for, or `bin`, a picture alone.
     disabled
         Whether it is off: dimmed, and reached by the keyboard all the same.
+    page
+        The browser page that it was last clicked in, as that named itself; "" if it was none.
     """
 
     _esm = _FOLDER / "form_button.js"
@@ -42,6 +44,7 @@ class Button(anywidget.AnyWidget):
 
     def __init__(self, clicked: Callable[[], None], **traits: Any) -> None:
         super().__init__(**traits)
+        self.page = ""
         self._clicked = clicked
         self.on_msg(self._received)
 
@@ -51,4 +54,5 @@ class Button(anywidget.AnyWidget):
 
     def _received(self, _widget: object, message: object, _buffers: object) -> None:
         if isinstance(message, Mapping) and message.get("clicked") and not self.disabled:
+            self.page = str(message.get("page") or "")
             self.click()

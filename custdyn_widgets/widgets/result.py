@@ -48,10 +48,13 @@ class ResultPanel(anywidget.AnyWidget):
         """Show a report; it stays until the next one."""
         self._set(report, "web")
 
-    def set_download_only(self, report: Report, format: str) -> None:
-        """Show a report as a file alone: the download starts at once, and a button starts it again."""
+    def set_download_only(self, report: Report, format: str, page: str = "") -> None:
+        """Show a report as a file alone: the download starts at once, and a button starts it again.
+
+        `page` is the browser page that asked, as it named itself; "" for every page that shows this notebook.
+        """
         self._set(report, format)
-        self._export(format, "")
+        self._export(format, page)
 
     def set_status(self, words: str, done: float | None = None) -> None:
         """Say what is going on, with a progress bar where `done`, from 0 to 1, is given."""
