@@ -7,6 +7,7 @@ something to click on.
 
 from __future__ import annotations
 
+import functools
 import re
 import textwrap
 from collections.abc import Iterator
@@ -19,7 +20,9 @@ from custdyn_widgets.display import cut_short, printable
 _TEMPLATE = Path(__file__).with_name("letter.html.j2")
 _WIDTH = 76
 _LONGEST_TEXT = 2_000
-_BREAK = "\N{ZERO WIDTH SPACE}"
+_BREAK = "\N{WORD JOINER}"
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_SHORT_WORD = 30  # fits a telephone's width in the letters of a command
 _LINK_LIKE = re.compile(r"(?<=\w)(?=\.[^\W\d_])|(?=://)|(?=@)|(?<=\bmailto)(?=:)")
 
 
@@ -115,11 +118,32 @@ def _rows_of_two(figures: tuple[tuple[str, str, str, str], ...]) -> list[tuple[t
     return [figures[i : i + 2] for i in range(0, len(figures), 2)]
 
 
+def _told(text: str) -> Any:
+    """Return a text as HTML whose dates stay on one line."""
+    from markupsafe import Markup, escape
+
+    told = str(escape(unlinked(text)))
+    return Markup(_DATE.sub(lambda date: _unbroken(date[0]), told))  # noqa: S704  # escaped just before
+
+
+def _typed(command: str) -> Any:
+    """Return a command as HTML whose options are not broken at their hyphens."""
+    from markupsafe import Markup, escape
+
+    words = (_unbroken(str(escape(w))) if len(w) <= _SHORT_WORD else str(escape(w)) for w in command.split())
+    return Markup(" ".join(words))  # noqa: S704  # escaped just before
+
+
+def _unbroken(html: str) -> str:
+    return f'<span style="white-space:nowrap">{html}</span>'
+
+
+@functools.cache
 def _template() -> Any:
     import jinja2  # late: only letters and pages need it
 
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["unlinked"] = unlinked
+    environment.filters.update(told=_told, typed=_typed, plain=unlinked)
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))

@@ -142,7 +142,7 @@ class FailureLetter:
         """Return the letter as plain text and as HTML."""
         drawn = Drawn(
             title=self._open(f"{self.title}: the run failed"),
-            lead=f"Nothing more was sent. It stopped while {self._open(self.where)}.",
+            lead=f"It stopped while {self._open(self.where)}.",
             alerts=tuple(self._open(line) for line in self.problem.splitlines() if line.strip()),
             command=self.command,
             command_words="When that is mended, run it again for the same time with:",

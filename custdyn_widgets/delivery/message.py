@@ -85,8 +85,13 @@ def message_bytes(letter: Letter, envelope: Envelope, *, attached: bool) -> byte
 
 
 def header_text(text: str) -> str:
-    """Return a text as a header may hold it: one printable line, not too long."""
-    return cut_short(" ".join(printable(text).split()), LONGEST_SUBJECT)
+    """Return a text as a header may hold it: one printable line, not too long, read as it stands.
+
+    An encoded word in it (`=?utf-8?q?=0D=0ABcc:…?=`) would be decoded, and Pythons before 3.11.10 would write
+    its line ends out: an invisible character makes it none.
+    """
+    line = " ".join(printable(text).split()).replace("=?", "=\N{WORD JOINER}?")
+    return cut_short(line, LONGEST_SUBJECT)
 
 
 def ascii_address(text: str) -> str | None:

@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.headerregistry import Address
-from email.utils import parseaddr
+from email.utils import getaddresses
 from typing import Literal
 from urllib.parse import urlsplit
 
 from custdyn_widgets import settings
-from custdyn_widgets.delivery.message import ascii_address
+from custdyn_widgets.delivery.message import ascii_address, header_text
 from custdyn_widgets.display import printable
 from custdyn_widgets.errors import SettingsError, shown
 
@@ -123,11 +123,11 @@ def _sender(text: str | None) -> Address:
             "reports@example.com or Reports <reports@example.com>.",
             field=setting,
         )
-    name, found = parseaddr(text)
-    plain = ascii_address(found) if printable(text) == text else None
+    found = getaddresses([text]) if printable(text) == text else []
+    name, plain = (found[0][0], ascii_address(found[0][1])) if len(found) == 1 else ("", None)
     if plain is None:
         raise SettingsError(f"{setting} must be one e-mail address, not {shown(text)}.", field=setting)
-    return Address(name, addr_spec=plain)
+    return Address(header_text(name), addr_spec=plain)
 
 
 def _waits(text: str | None) -> tuple[float, ...]:
