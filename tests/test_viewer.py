@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import http.client
 import logging
@@ -24,6 +25,7 @@ import pytest
 from custdyn_widgets import viewer
 from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.viewer import view
 from custdyn_widgets.viewer.server import Server
 from custdyn_widgets.viewer.view import Site
 from tests.hostile_links import hostile_targets
@@ -69,6 +71,13 @@ class Running:
             return Reply(response.status, dict(response.getheaders()), response.read())
         finally:
             connection.close()
+
+    def asked_or_closed(self, snapshot_id: str) -> int:
+        """Return the status of an answer; 0 if the connection is closed without one."""
+        try:
+            return self.ask(f"/view?id={snapshot_id}&format=csv").status
+        except ConnectionError:
+            return 0
 
     def view(self, snapshot_id: str, method: str = "GET", **headers: str) -> Reply:
         return self.ask(f"/view?id={snapshot_id}", method, **headers)
@@ -281,10 +290,90 @@ def test_what_is_not_even_http_gets_the_headers_too(running: Running, request_li
         response.close()
 
 
+def test_who_takes_nothing_of_an_answer_is_let_go(
+    running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(view, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(view, "_SLOWEST", 10**9)
+    snapshot_id = running.store.publish({}, {"report.html": bytes(8_000_000)})
+    came = 0
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
+        connection.sendall(f"GET /view?id={snapshot_id} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        time.sleep(1)
+        with contextlib.suppress(ConnectionError):
+            while part := connection.recv(2**20):
+                came += len(part)
+    assert 0 < came < 8_000_000
+    assert len(running.view(snapshot_id).body) > 8_000_000
+    assert "failed inside" not in caplog.text
+
+
 def test_a_request_without_a_host_is_misdirected(running: Running, snapshot_id: str) -> None:
     with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
         connection.sendall(f"GET /view?id={snapshot_id} HTTP/1.0\r\n\r\n".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 421 ")
+
+
+CRAMPED = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+from custdyn_widgets.cli import main
+main(["serve", "--port", "0"])
+"""
+
+
+@contextlib.contextmanager
+def cramped(store: Store, log: list[str]) -> Iterator[tuple[str, int]]:
+    """Serve in a process that may open few files; give its address, and its lines when it has ended."""
+    environment = {**os.environ, "CUSTDYN_SNAPSHOTS": str(store.folder)}
+    command = [sys.executable, "-c", CRAMPED]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            ready = re.search(r":(\d+)/view", process.stderr.readline())
+            assert ready
+            yield "127.0.0.1", int(ready[1])
+            process.send_signal(signal.SIGTERM)
+            log += process.communicate(timeout=10)[1].splitlines()
+        finally:
+            process.kill()
+
+
+def test_more_connections_than_there_is_room_for_are_closed_and_the_others_are_served(
+    running: Running, snapshot_id: str
+) -> None:
+    log: list[str] = []
+    request = f"GET /view?id={snapshot_id}&format=csv HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    with cramped(running.store, log) as address:
+        with contextlib.ExitStack() as kept:
+            waiting = [kept.enter_context(socket.create_connection(address, 10)) for _ in range(100)]
+            assert waiting[-1].recv(1) == b""
+            for connection in waiting[:5]:
+                connection.sendall(request)
+                assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+        deadline = time.monotonic() + 5  # until it has seen that they are gone
+        while Running(running.store, address[1]).asked_or_closed(snapshot_id) != 200:
+            assert time.monotonic() < deadline
+    told = [line.split(" ", 2)[2] for line in log]
+    assert told[0] == "(no room) closed: 32 connections are open, and as many may be"
+    assert [line.partition(" 200 ")[0] for line in told[1:]] == [f"GET /view {snapshot_id[:8]}… csv"] * 6
+
+
+def test_what_is_not_even_http_has_a_line_in_the_log_that_repeats_nothing_of_it(
+    running: Running, snapshot_id: str
+) -> None:
+    heads = (
+        "GET /view?id={0} HTTP/1.1\r\nHost: localhost/view?id={0}\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: localhost\r\nHost: {0}\r\n\r\n",
+        "GET {0}\r\nHost: localhost\r\n\r\n",
+    )
+    log: list[str] = []
+    with cramped(running.store, log) as address:
+        for head in heads:
+            with socket.create_connection(address, 10) as connection:
+                connection.sendall(head.format(snapshot_id).encode())
+                assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert [line.split(" ", 2)[2] for line in log] == ["(not HTTP) 400"] * len(heads)
 
 
 @pytest.mark.parametrize("same_length", [True, False])

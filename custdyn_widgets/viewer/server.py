@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
+import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,6 +24,7 @@ from custdyn_widgets.viewer.answers import HEADERS, Answer
 from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, bracketed
 from custdyn_widgets.viewer.view import Site, ViewHandler
 
+_log = logging.getLogger("custdyn.viewer")
 _BARE_400 = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 _BAD_REQUEST = "\r\n".join(
     (
@@ -113,21 +117,50 @@ def serve(
 
 
 class Server(tornado.httpserver.HTTPServer):
-    """A server whose own answer to what is not HTTP has the headers of every answer, too."""
+    """A server whose own answer to what is not HTTP has the headers of every answer, too.
+
+    `most` connections may be open at once; more are closed. Without a bound they would take the descriptors
+    that reading a snapshot needs, and tornado would try for ever to accept one more.
+    """
+
+    most = 2**31
+    _open = 0
+    _told_at = float("-inf")
 
     def handle_stream(self, stream: tornado.iostream.IOStream, address: tuple[Any, ...]) -> None:
         """Take a connection; tornado writes its bare 400 past every handler."""
+        if self._open >= self.most:
+            stream.close()
+            self._tell_full()
+            return
+        self._open += 1
         write = stream.write
 
         def dressed(data: bytes | memoryview) -> Any:
-            return write(_BAD_REQUEST if data == _BARE_400 else data)
+            if data != _BARE_400:
+                return write(data)
+            _log.info("(not HTTP) 400")
+            return write(_BAD_REQUEST)
 
         stream.write = dressed  # type: ignore[method-assign]
         super().handle_stream(stream, address)
 
+    def on_close(self, server_conn: object) -> None:
+        """Make room for another connection."""
+        self._open -= 1
+        super().on_close(server_conn)
+
+    def _tell_full(self) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= _IDLE_SECONDS:
+            self._told_at = now
+            _log.warning("(no room) closed: %d connections are open, and as many may be", self._open)
+
 
 async def _serve(app: tornado.web.Application, host: str, port: int, base_url: str) -> None:
     listening = _listening(host, port)
+    # What it says of malformed requests repeats parts of them; `Server` has a line for each.
+    logging.getLogger("tornado.general").setLevel(logging.WARNING)
     server = Server(
         app,
         max_header_size=_MAX_HEADERS,
@@ -135,6 +168,7 @@ async def _serve(app: tornado.web.Application, host: str, port: int, base_url: s
         idle_connection_timeout=_IDLE_SECONDS,
         body_timeout=_GRACE_SECONDS,
     )
+    server.most = _most_connections()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -146,6 +180,12 @@ async def _serve(app: tornado.web.Application, host: str, port: int, base_url: s
     server.stop()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(server.close_all_connections(), _GRACE_SECONDS)
+
+
+def _most_connections() -> int:
+    """Return half of the files that this process may open; the other half is for reading snapshots."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return Server.most if allowed == resource.RLIM_INFINITY else allowed // 2
 
 
 def _listening(host: str, port: int) -> socket.socket:

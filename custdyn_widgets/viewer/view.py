@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from dataclasses import dataclass, field
+from typing import cast
 
+import tornado.iostream
 import tornado.web
+from tornado.http1connection import HTTP1Connection
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
 from custdyn_widgets.snapshots.store import Store
@@ -22,6 +26,7 @@ _CONTENT_TYPES = {
     "json": "application/json",
 }
 _REMEMBERED = 256
+_PATIENCE_S, _SLOWEST = 60, 16_000  # seconds for any answer, and bytes a second of a large one
 _BEGINNING = 8  # characters of an id that may be told
 
 
@@ -108,6 +113,15 @@ class ViewHandler(Answer):
             return
         for part in content.parts:
             self.write(part)
+        await self._sent(sum(map(len, content.parts)))
+
+    async def _sent(self, size: int) -> None:
+        """Send the answer; whoever does not take it is let go, and with him the memory that it needs."""
+        with contextlib.suppress(tornado.iostream.StreamClosedError):
+            try:
+                await asyncio.wait_for(self.finish(), _PATIENCE_S + size / _SLOWEST)
+            except TimeoutError:
+                cast(HTTP1Connection, self.request.connection).close()
 
     def _content(self, snapshot_id: str, kind: str | None) -> Content:
         """Return what is asked for; in a thread, because a disk may be slow."""
