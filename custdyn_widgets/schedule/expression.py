@@ -1,0 +1,163 @@
+"""A cron expression: the wall times that its five parts name, as Debian's cron takes them."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from custdyn_widgets.errors import SavedQueryError
+
+_ASKED = "minute, hour, day of the month, month, day of the week"
+_EXAMPLE = "such as '0 6 1 * *' for 06:00 on the first of each month"
+_MACROS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_LONGEST = 200
+_TERM = re.compile(r"(\*|(?P<first>\w+)(?P<range>-(?P<last>\w+))?)(/(?P<step>[0-9]{1,2}))?", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,2}", re.ASCII)
+_ALL_LEAPS = 28 * 366  # days from 2000 on in which February 29 falls on each day of the week
+
+
+@dataclass(frozen=True)
+class _Part:
+    label: str
+    values: range
+    names: tuple[str, ...] = ()
+
+    def number(self, text: str) -> int | None:
+        """Return the number that a word stands for, if it may stand here."""
+        if text.lower() in self.names:
+            return self.values[self.names.index(text.lower())]
+        number = int(text) if _NUMBER.fullmatch(text) else -1
+        return number if number in self.values else None
+
+
+_PARTS = (
+    _Part("minute", range(60)),
+    _Part("hour", range(24)),
+    _Part("day of the month", range(1, 32)),
+    _Part(
+        "month",
+        range(1, 13),
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
+    ),
+    _Part("day of the week", range(8), _WEEKDAYS),
+)
+
+
+@dataclass(frozen=True)
+class Times:
+    """The wall times that an expression names, as numbers; Sunday is 0.
+
+    Attributes
+    ----------
+    minutes, hours, days, months, weekdays
+        What each part names.
+    follows_clock
+        Whether minute or hour begins with a star: the job runs whenever the clock shows its time. Else it
+        runs once for each time, whatever the clock skips or repeats.
+    both_days
+        Whether a day must fit both day parts, because one of them begins with a star; else one is enough.
+    """
+
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    follows_clock: bool
+    both_days: bool
+
+    def fall_on(self, day: date) -> bool:
+        """Tell whether a day of the calendar has any of them."""
+        if day.month not in self.months:
+            return False
+        fits = day.day in self.days, day.isoweekday() % 7 in self.weekdays
+        return all(fits) if self.both_days else any(fits)
+
+
+@functools.lru_cache(maxsize=256)
+def times(cron: str) -> Times:
+    """Return the wall times that an expression names.
+
+    Raises
+    ------
+    SavedQueryError
+        If cron would not take it, or it never comes.
+    """
+    texts = _split(cron)
+    minutes, hours, days, months, weekdays = (
+        frozenset(_numbers(cron, part, text)) for part, text in zip(_PARTS, texts, strict=True)
+    )
+    starred = [text.startswith("*") for text in texts]
+    found = Times(
+        minutes,
+        hours,
+        days,
+        months,
+        frozenset(number % 7 for number in weekdays),
+        follows_clock=starred[0] or starred[1],
+        both_days=starred[2] or starred[4],
+    )
+    first = date(2000, 1, 1)
+    if not any(found.fall_on(first + timedelta(days=later)) for later in range(_ALL_LEAPS)):
+        raise _unfit(cron, "names a day that no year has")
+    return found
+
+
+def _split(cron: str) -> list[str]:
+    if cron.strip().lower() in _MACROS:
+        raise _unfit(cron, f"is a word for {_MACROS[cron.strip().lower()]!r}: write that")
+    texts = cron.split()
+    if len(cron) > _LONGEST:
+        raise _unfit(cron, f"is longer than {_LONGEST} characters")
+    if len(texts) != len(_PARTS):
+        known = " (cron knows no seconds)" if len(texts) == len(_PARTS) + 1 else ""
+        parts = f"{len(texts)} part{'' if len(texts) == 1 else 's'}{known}"
+        raise _unfit(cron, f"has {parts}, and cron takes five: {_ASKED}, {_EXAMPLE}")
+    return texts
+
+
+def _numbers(cron: str, part: _Part, text: str) -> set[int]:
+    """Return the numbers that a part names: its comma-separated terms together."""
+    return {number for term in text.split(",") for number in _term(cron, part, term)}
+
+
+def _term(cron: str, part: _Part, text: str) -> range:
+    match = _TERM.fullmatch(text)
+    lowest, highest = part.values[0], part.values[-1]
+    if not match:
+        raise _unfit_part(cron, part, text, "is not a number, a range, *, or one of these with a step")
+    step = 1 if match["step"] is None else int(match["step"])
+    if not step:
+        raise _unfit_part(cron, part, text, "has a step of 0")
+    if match["first"] is None:
+        return range(lowest, highest + 1, step)
+    first = part.number(match["first"])
+    last = part.number(match["last"]) if match["range"] else first
+    if first is None or last is None:
+        names = f" or {part.names[0]} to {part.names[-1]}" if part.names else ""
+        raise _unfit_part(cron, part, text, f"is not in {lowest} to {highest}{names}")
+    if match["step"] and not match["range"]:
+        raise _unfit_part(cron, part, text, f"has a step and no range: write {first}-{highest}/{step}")
+    if first > last:
+        raise _unfit_part(cron, part, text, "ends before it begins")
+    return range(first, last + 1, step)
+
+
+def _unfit_part(cron: str, part: _Part, text: str, why: str) -> SavedQueryError:
+    return _unfit(cron, f"has for its {part.label} {text[:20]!a}, which {why}")
+
+
+def _unfit(cron: str, why: str) -> SavedQueryError:
+    return SavedQueryError.invalid("schedule.cron", cron, why)
