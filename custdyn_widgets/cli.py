@@ -27,6 +27,7 @@ from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.queries_cli import queries_group
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.query_options import asked_fields, query_options
+from custdyn_widgets.runs_cli import runs_group
 from custdyn_widgets.snapshots_cli import snapshots_group
 
 _FOLDER = click.Path(path_type=Path)
@@ -202,4 +203,5 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
 
 
 main.add_command(queries_group)
+main.add_command(runs_group)
 main.add_command(snapshots_group)

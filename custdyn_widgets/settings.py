@@ -34,6 +34,8 @@ class Settings:
     viewer_url
         Where the viewer of this machine is, if not at its usual address: a Jupyter Server tells its kernels
         (`CUSTDYN_VIEWER_URL`) where it shows links itself. `share_url` goes before it.
+    runs
+        The folder of records of what ran on its own, which hold recipients' addresses.
     smtp_url, mail_from
         The mail server that takes letters, and whom they are from; see `delivery.MailServer`.
     role
@@ -58,6 +60,7 @@ class Settings:
     config: Path | None = None
     sources: Path | None = None
     my_queries: Path | None = None
+    runs: Path | None = None
     viewer_url: str | None = None
     smtp_url: str | None = None
     mail_from: str | None = None
@@ -80,6 +83,8 @@ class Settings:
             handed["CUSTDYN_SOURCES"] = str(self.sources)
         if self.my_queries:
             handed["CUSTDYN_MY_QUERIES"] = str(self.my_queries)
+        if self.runs:
+            handed["CUSTDYN_RUNS"] = str(self.runs)
         if self.config:
             handed["CUSTDYN_CONFIG"] = str(self.config)
         return handed
@@ -89,7 +94,7 @@ class Settings:
         return f"{self.share_url or self.viewer_url or _USUAL_VIEWER}/view?id={snapshot_id}"
 
 
-_PATHS = ("snapshots", "queries", "my_queries", "cache", "sources")
+_PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources")
 _TEXTS = ("share_url", "role", "smtp_url", "mail_from")
 
 

@@ -19,7 +19,7 @@ LAYERS = (
     ("query",),
     ("schedule",),
     ("intervals", "report", "saved_queries"),
-    ("frames", "display"),
+    ("frames", "display", "runs"),
     ("mart",),
     ("selection",),
     ("cells",),
@@ -34,9 +34,9 @@ LAYERS = (
     ("staging", "secrecy"),
     ("freezing", "delivery"),
     ("notebook",),
-    ("widgets",),
+    ("dispatching", "widgets"),
     ("query_options", "answering"),
-    ("queries_cli", "snapshots_cli"),
+    ("queries_cli", "runs_cli", "snapshots_cli"),
     ("cli",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -1,0 +1,81 @@
+"""One run of a saved query at a time: a lock that the system takes back when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+
+from custdyn_widgets.errors import RunError
+
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_OWN_FILE, _OWN_FOLDER = 0o600, 0o700
+_TRIES, _PAUSE_S = 20, 0.05  # whoever looks whether it is held, holds it for a moment
+
+
+class RunLock:
+    """The lock of a saved query's runs, held within a `with` block.
+
+    Parameters
+    ----------
+    folder
+        The folder of runs.
+    name
+        The saved query's name.
+
+    Raises
+    ------
+    RunError
+        On entering, if another run of it is still going on.
+    OSError
+        On entering, if the folder cannot be written to.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._file = lock_file(folder, name)
+        self._name = name
+        self._descriptor = -1
+
+    def __enter__(self) -> RunLock:
+        for folder in (self._file.parents[1], self._file.parent):
+            folder.mkdir(parents=True, exist_ok=True, mode=_OWN_FOLDER)
+        self._descriptor = os.open(self._file, _LOCK, _OWN_FILE)
+        for _ in range(_TRIES):
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_PAUSE_S)
+            else:
+                return self
+        os.close(self._descriptor)
+        raise RunError(
+            f"The run of {self._name} before this one is still going on, so this one was not begun. "
+            "`custdyn runs list` tells since when; --timeout ends one that hangs."
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+
+def is_going_on(folder: Path, name: str) -> bool:
+    """Tell whether somebody holds the lock of a saved query's runs."""
+    try:
+        descriptor = os.open(lock_file(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def lock_file(folder: Path, name: str) -> Path:
+    """Return the file whose lock it is."""
+    return folder / "locks" / f"{name}.lock"

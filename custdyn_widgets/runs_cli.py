@@ -1,0 +1,78 @@
+"""The commands `custdyn runs …`: what ran on its own, for people and for monitoring."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from custdyn_widgets.runs import Run
+
+_LONGEST_PROBLEM = 160
+
+
+@click.group("runs")
+def runs_group() -> None:
+    """Tell what ran on its own, and how it ended."""
+
+
+@runs_group.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with each mail's receipt.")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
+@click.option("--saved", "saved_name", metavar="NAME", help="Only those of this saved query.")
+def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
+    """List the runs of saved queries, the newest last: when, for which time, how long, with which result.
+
+    sent: frozen, and a mail server took every mail. frozen: there is nobody to send it to. held back: it was
+    not to be sent. unchanged, empty: the saved query wants no mail then. undelivered: frozen, and not
+    everybody got it. failed: see its words. killed: it never told its end. running: it is going on.
+    """
+    from custdyn_widgets import settings
+    from custdyn_widgets.errors import SavedQueryError
+    from custdyn_widgets.runs import Runs
+    from custdyn_widgets.saved_queries.content import is_name
+
+    if saved_name is not None and not is_name(saved_name):
+        raise SavedQueryError.bad_name(saved_name, [])
+    folder = settings.load().runs
+    assert folder is not None
+    runs = Runs(folder).listing(last, saved=saved_name)
+    click.echo(json.dumps([run.to_dict() for run in runs], indent=1) if as_json else _as_table(runs))
+
+
+def _as_table(runs: Sequence[Run]) -> str:
+    """Return the list as an aligned table; a sentence when it is empty."""
+    from custdyn_widgets.display import cut_short, printable
+
+    if not runs:
+        return "Nothing has run on its own yet."
+    rows: list[tuple[str, ...]] = [("Began (UTC)", "Saved query", "For", "Seconds", "Result", "Snapshot")]
+    for run in runs:
+        cells = (_clock(run.began), run.saved, _clock(run.logical_time), _seconds(run), run.result)
+        rows.append(tuple(map(printable, (*cells, _snapshots(run)))))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    problems = [""] + [f"    {cut_short(printable(run.problem or ''), _LONGEST_PROBLEM)}" for run in runs]
+    return "\n".join(line for pair in zip(lines, problems, strict=True) for line in pair if line.strip())
+
+
+def _clock(instant: str | None) -> str:
+    return (instant or "–")[:19].replace("T", " ") or "–"
+
+
+def _seconds(run: Run) -> str:
+    if not run.ended:
+        return "–"
+    took = datetime.fromisoformat(run.ended) - datetime.fromisoformat(run.began)
+    return f"{took.total_seconds():.0f}"
+
+
+def _snapshots(run: Run) -> str:
+    ids = [one.snapshot for one in run.reports if one.snapshot]
+    if len(run.reports) > 1:
+        return f"{len(ids):,} snapshots of {len(run.reports):,} reports"
+    return ids[0] if ids else "–"
