@@ -203,6 +203,14 @@ def test_a_chart_that_a_report_lacks_comes_back_with_the_next_that_has_it(person
     assert person.charts.choice() == REFILLS
 
 
+def test_a_chart_is_announced_where_it_stands_out_of_sight(person: Person) -> None:
+    person.query()
+    told: list[str] = []
+    person.result.observe(lambda change: told.append(change["new"]["words"]), "_status")
+    person.show_chart(REFILLS["preset"])
+    assert told == ["Drawing Balance Refill: Total …", "Balance Refill: Total is below the table."]
+
+
 def test_a_closed_chart_stays_closed(person: Person) -> None:
     person.query()
     person.show_chart(REFILLS["preset"])

@@ -33,7 +33,7 @@ from custdyn_widgets.widgets.form import QueryForm
 from custdyn_widgets.widgets.main_thread import interruptible, running_loop
 from custdyn_widgets.widgets.publisher import Publisher
 from custdyn_widgets.widgets.publishing import Published
-from custdyn_widgets.widgets.result import ResultPanel
+from custdyn_widgets.widgets.result import ResultPanel, Steps
 from custdyn_widgets.widgets.save_dialog import SaveDialog
 from custdyn_widgets.widgets.saved_choices import SavedChoices
 from custdyn_widgets.widgets.static_view import LIVE, StaticView
@@ -179,7 +179,7 @@ class CustomerDynamics:
         self._result.set_error("")
         before, began = self._report, time.monotonic()
         try:
-            with progress.told_to(_Steps(self._result)):
+            with progress.told_to(Steps(self._result)):
                 self._result.set_status("Counting …")
                 report = run_report(query, self._source)
                 if names := self._names():
@@ -236,7 +236,9 @@ class CustomerDynamics:
 
     def _show_chart(self, name: str) -> None:
         if self._report is not None:
+            self._result.set_status(f"Drawing {name} …")
             self._charts.draw(self._report, name)
+            self._result.set_status(f"{name} is below the table." if self._charts.spec() else "")
 
     def _draw_again(self, report: Report) -> None:
         """Draw what was drawn of the last report, or what a saved query asks for.
@@ -292,14 +294,15 @@ class CustomerDynamics:
 
     def _load(self, key: str) -> None:
         self._result.set_error("")
-        if names := self._names():
-            self._form.set_names(names)
         try:
             saved = self._saved.load(key).saved
         finally:
             self._form.set_saved(self._saved.listed())
         self._chart = saved.chart
         self._form.load(saved.query, saved.output)
+        if self._form.query() is None and (names := self._names()):  # perhaps it is new in the data
+            self._form.set_names(names)
+            self._form.load(saved.query, saved.output)
         self._result.set_status(f"Loaded: {saved.title}. Click Query to ask it.")
 
     # Words and states.
@@ -338,18 +341,3 @@ class CustomerDynamics:
     def _idle(self) -> None:
         self._busy = False
         self._form.set_busy(False)
-
-
-class _Steps:
-    """Tells the result's status line how far the reading of a source is."""
-
-    def __init__(self, result: ResultPanel) -> None:
-        self._result = result
-
-    def step(self, words: str, done: float) -> None:
-        """Show a step."""
-        self._result.set_status(words, done)
-
-    def note(self, words: str) -> None:
-        """Show a sentence."""
-        self._result.set_status(words)

@@ -196,7 +196,7 @@ function follow(chart) {
   };
   growing.observe(chart);
   for (const event of events) addEventListener(event, stop, true);
-  setTimeout(stop, 5_000);
+  setTimeout(stop, 20_000); // the first one waits for what draws
 }
 
 function openPage(bytes) {

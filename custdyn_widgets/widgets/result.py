@@ -108,3 +108,18 @@ class ResultPanel(anywidget.AnyWidget):
             return
         self._download.start(file, page)
         self.set_status(f"Saved as {file.name}.")
+
+
+class Steps:
+    """Tells the result's status line how far the reading of a source is."""
+
+    def __init__(self, result: ResultPanel) -> None:
+        self._result = result
+
+    def step(self, words: str, done: float) -> None:
+        """Show a step."""
+        self._result.set_status(words, done)
+
+    def note(self, words: str) -> None:
+        """Show a sentence."""
+        self._result.set_status(words)
