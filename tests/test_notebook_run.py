@@ -21,7 +21,8 @@ import pytest
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.errors import QueryError, RunError, SourceError
 from custdyn_widgets.export import to_csv
-from custdyn_widgets.notebook.run import default_template, read_template, run_template
+from custdyn_widgets.notebook.run import run_template
+from custdyn_widgets.notebook.template import default_template, read_template
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots.store import Store

@@ -26,7 +26,8 @@ from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.extensions import load_extensions
 from custdyn_widgets.freezing import report_files
 from custdyn_widgets.metrics import METRICS
-from custdyn_widgets.notebook.run import default_template, run_template
+from custdyn_widgets.notebook.run import run_template
+from custdyn_widgets.notebook.template import default_template
 from custdyn_widgets.report import Report
 from custdyn_widgets.settings import Settings, load
 from custdyn_widgets.snapshots.store import Store

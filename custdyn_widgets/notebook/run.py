@@ -9,32 +9,32 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from custdyn_widgets import errors
-from custdyn_widgets.errors import CustDynError, QueryError, RunError, shown
+from custdyn_widgets.errors import CustDynError, RunError
 from custdyn_widgets.freezing import Frozen, prepare, publish
 from custdyn_widgets.notebook.author_cells import author_sections
 from custdyn_widgets.notebook.kernel import NotebookExecution, OutOfTime
-from custdyn_widgets.notebook.parameters import (
-    NAMES,
-    assigned_names,
-    check_names,
-    flat_parameters,
-    literal_values,
-    query_from_parameters,
+from custdyn_widgets.notebook.template import (
+    Template,
+    check_parameters,
+    default_template,
+    read_template,
+    tags_of,
 )
-from custdyn_widgets.schemas import load_jsonschema
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.staging import Staging
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-DEFAULT_TEMPLATE = "customer_dynamics.ipynb"
+    from custdyn_widgets.page import Section
+    from custdyn_widgets.report import Report
+
 _NOTHING = "Nothing was published."
 _IN_LAB = "Open the notebook in JupyterLab with the same parameters to see more."
 
@@ -44,94 +44,26 @@ def _silent(line: str) -> None:
 
 
 @dataclass(frozen=True)
-class Template:
-    """A template notebook as it is run: without outputs, and without parameters of an earlier run.
+class Finished:
+    """What a notebook that came to its end has left: nothing of it is published yet.
 
     Attributes
     ----------
-    path
-        Its file.
-    notebook
-        Its cells.
-    parameters
-        The names that its `parameters` cell sets, with the values of those that are literals.
-    names
-        All names that its `parameters` cell sets.
+    report
+        The report that it froze.
+    drawn
+        Its drawings, by title.
+    sections
+        The author's own cells around it, made inert.
     """
 
-    path: Path
-    notebook: NotebookNode
-    parameters: Mapping[str, object]
-    names: tuple[str, ...]
+    report: Report
+    drawn: Mapping[str, str]
+    sections: Sequence[Section]
 
-
-def default_template() -> Path:
-    """Return the template of the checkout that this package stands in, or the one the package carries."""
-    package = Path(__file__).parents[1]
-    beside = package.parent / "templates" / DEFAULT_TEMPLATE
-    if (package.parent / "pyproject.toml").is_file() and beside.is_file():
-        return beside
-    return package / "templates" / DEFAULT_TEMPLATE
-
-
-def read_template(path: Path) -> Template:
-    """Read a template notebook.
-
-    Raises
-    ------
-    RunError
-        If there is no such file, it is not a notebook, or it has no cell tagged `parameters`.
-    """
-    load_jsonschema()
-    import nbformat
-
-    try:
-        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    except OSError as error:
-        raise RunError(f"There is no template {shown(str(path))} to read ({error.strerror}).") from error
-    except (ValueError, AttributeError, KeyError, TypeError, nbformat.ValidationError) as error:
-        raise RunError(f"{path.name} is not a Jupyter notebook.") from error
-    notebook.cells = [c for c in notebook.cells if "injected-parameters" not in _tags(c)]
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    tagged = [c for c in notebook.cells if c.cell_type == "code" and "parameters" in _tags(c)]
-    if not tagged:
-        raise RunError(
-            f"{path.name} has no code cell tagged parameters. Give the cell that holds them that tag."
-        )
-    return Template(path, notebook, literal_values(tagged[0].source), tuple(assigned_names(tagged[0].source)))
-
-
-def check_parameters(template: Template, given: Mapping[str, object]) -> dict[str, object]:
-    """Check parameters against a template, and return them as they are injected.
-
-    Parameters
-    ----------
-    template
-        Its own values stand for the parameters that are not given.
-    given
-        By name; `interval` may also be an object with start and end. A `source` that is a path becomes an
-        absolute one, because the kernel starts in the template's folder.
-
-    Raises
-    ------
-    QueryError
-        If the template lacks a name, or the parameters together are not a query that can be asked.
-    SourceError
-        If the source is not there.
-    """
-    flat = flat_parameters(given)
-    known = {*template.names}
-    check_names((name for name in flat if not (name in NAMES and flat[name] is None)), known)
-    for name, value in flat.items():
-        _check_json(name, value)
-    together = {**template.parameters, **flat}
-    query_from_parameters(together)
-    from custdyn_widgets.mart.sources import lasting  # late: most of a run needs no source
-
-    flat["source"] = lasting(str(together["source"]))
-    return {name: value for name, value in flat.items() if name in known}
+    def publish(self, settings: Settings) -> Frozen:
+        """Publish it as one snapshot; errors as `freezing.publish`."""
+        return publish(self.report, settings, sections=self.sections, drawn=self.drawn)
 
 
 def run_template(
@@ -144,6 +76,23 @@ def run_template(
 ) -> Frozen:
     """Run a template notebook and publish its report as one snapshot.
 
+    Parameters and errors as for `run_notebook`, and the errors of `freezing.publish`.
+    """
+    finished = run_notebook(template, parameters, settings=settings, timeout_s=timeout_s, progress=progress)
+    progress("Drawing the page and publishing")
+    return finished.publish(settings)
+
+
+def run_notebook(
+    template: Path | None,
+    parameters: Mapping[str, object],
+    *,
+    settings: Settings,
+    timeout_s: float | None = None,
+    progress: Callable[[str], None] = _silent,
+) -> Finished:
+    """Run a template notebook to its end, and return what it froze.
+
     Parameters
     ----------
     template
@@ -152,7 +101,7 @@ def run_template(
     parameters
         The query's fields, `source` and `as_of`, by name, and parameters of the template's own.
     settings
-        Handed to the kernel as absolute values; the snapshot goes to their store.
+        Handed to the kernel as absolute values.
     timeout_s
         Seconds of wall time that the notebook may take; None: no limit.
     progress
@@ -174,8 +123,7 @@ def run_template(
             report, drawn = staging.take()
         except RunError as error:
             raise RunError(f"{chosen.path.name}: {error.message} {_NOTHING}") from error
-    progress("Drawing the page and publishing")
-    return publish(report, settings, sections=author_sections(executed), drawn=drawn)
+    return Finished(report, drawn, author_sections(executed))
 
 
 def _execute(
@@ -233,7 +181,7 @@ class _Place:
 
     def enter(self, cell: NotebookNode) -> None:
         """Count a cell that starts, unless it is papermill's and not the template's own."""
-        if cell.cell_type == "code" and "injected-parameters" not in _tags(cell):
+        if cell.cell_type == "code" and "injected-parameters" not in tags_of(cell):
             self._number += 1
             self._progress(f"Code cell {self._number} of {self._total}")
 
@@ -273,21 +221,3 @@ _OWN_ERRORS = frozenset(
 def shown_name(name: str) -> str:
     """Return an exception's name if it is one, so that nothing else passes for it."""
     return name if name.isidentifier() and len(name) <= 60 else "an error"
-
-
-def _check_json(name: str, value: object) -> None:
-    """Refuse what papermill would inject as code, or could not send to a kernel."""
-    if isinstance(value, list | tuple):
-        for item in value:
-            _check_json(name, item)
-    elif isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise QueryError.invalid(name, value, "holds half a character") from None
-    elif type(value) not in (int, float, bool, type(None)):
-        raise QueryError.wrong_type(name, value, "text, a number, true, false, null or a list of them")
-
-
-def _tags(cell: NotebookNode) -> list[str]:
-    return list(cell.metadata.get("tags", ()))
