@@ -46,8 +46,8 @@ HEADERS = [
 ]  # fmt: skip
 ENCODED = "=?utf-8?q?a=0D=0ABcc:_eve=40example.org=0D=0A=0D=0Abody?="
 TAGS = {
-    "html", "head", "meta", "title", "style", "body", "table", "tr", "td", "h1", "p", "a", "strong", "span",
-    "br", "pre",
+    "html", "head", "meta", "title", "style", "body", "div", "table", "tr", "th", "td", "h1", "p", "a",
+    "strong", "span", "br", "pre",
 }  # fmt: skip
 
 

@@ -19,7 +19,11 @@ from custdyn_widgets.display import cut_short, printable
 
 _TEMPLATE = Path(__file__).with_name("letter.html.j2")
 _WIDTH = 76
-_LONGEST_TEXT = 2_000
+_LONGEST_TITLE, _LONGEST_TEXT = 200, 1_000
+_LARGEST = 20  # pixels: the letters of a figure
+_HALF, _WHOLE = 138, 290  # pixels that a telephone gives a figure, beside another or alone
+_DIGIT = 0.62  # the width of a digit, in parts of the size of the letters
+_FITS_HALF = 16  # characters
 _BREAK = "\N{WORD JOINER}"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _SHORT_WORD = 30  # fits a telephone's width in the letters of a command
@@ -81,12 +85,19 @@ def as_text(drawn: Drawn) -> str:
 
 def as_html(drawn: Drawn) -> str:
     """Return a letter as HTML: no script, no picture, nothing that is asked of the network."""
-    html: str = _template().render(drawn=drawn, rows=_rows_of_two(drawn.figures))
+    longest = max((len(number) for _, number, _, _ in drawn.figures), default=1)
+    beside, room = (2, _HALF) if longest <= _FITS_HALF else (1, _WHOLE)
+    html: str = _template().render(
+        drawn=drawn,
+        title=cut_short(drawn.title, _LONGEST_TITLE),
+        rows=[drawn.figures[i : i + beside] for i in range(0, len(drawn.figures), beside)],
+        size=min(_LARGEST, int(room / (longest * _DIGIT))),
+    )
     return html
 
 
 def _parts(drawn: Drawn) -> Iterator[str]:
-    title = unlinked(drawn.title)
+    title = unlinked(cut_short(drawn.title, _LONGEST_TITLE))
     yield f"{title}\n{'=' * min(len(title), _WIDTH)}"
     yield _wrapped(drawn.lead)
     yield "\n".join(_wrapped(f"! {alert}", "  ") for alert in drawn.alerts)
@@ -111,11 +122,6 @@ def _aligned(rows: tuple[tuple[str, str], ...] | list[tuple[str, str]]) -> str:
     """Return labels and texts side by side, a long text on lines of its own below its first."""
     width = max((len(label) for label, _ in rows), default=0) + 2
     return "\n".join(_wrapped(f"{label:{width}}{text}", " " * width) for label, text in rows)
-
-
-def _rows_of_two(figures: tuple[tuple[str, str, str, str], ...]) -> list[tuple[tuple[str, ...], ...]]:
-    """Return figures in rows that a telephone shows side by side."""
-    return [figures[i : i + 2] for i in range(0, len(figures), 2)]
 
 
 def _told(text: str) -> Any:

@@ -18,9 +18,6 @@ from typing import Protocol
 from custdyn_widgets.display import cut_short, printable
 
 LONGEST_SUBJECT = 200
-_LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII | re.IGNORECASE)
-_LONGEST_LOCAL, _LONGEST_ADDRESS = 64, 254
 _FILE = re.compile(r"[^a-z0-9._-]+")
 _TYPES = {
     "csv": ("text", "csv"),
@@ -92,21 +89,6 @@ def header_text(text: str) -> str:
     """
     line = " ".join(printable(text).split()).replace("=?", "=\N{WORD JOINER}?")
     return cut_short(line, LONGEST_SUBJECT)
-
-
-def ascii_address(text: str) -> str | None:
-    """Return a plain address (`local@domain`) with its domain in ASCII; None if it is none.
-
-    The local part has to be ASCII: what else it may be, only few servers take.
-    """
-    local, _, domain = text.rpartition("@")
-    try:
-        domain = domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        return None
-    fits = len(local) <= _LONGEST_LOCAL and len(local) + 1 + len(domain) <= _LONGEST_ADDRESS
-    is_plain = _LOCAL.fullmatch(local) and all(_LABEL.fullmatch(label) for label in domain.split("."))
-    return f"{local}@{domain}" if fits and is_plain else None
 
 
 def _attach(message: EmailMessage, attachment: Attachment) -> None:

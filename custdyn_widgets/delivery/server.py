@@ -12,7 +12,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from custdyn_widgets import settings
-from custdyn_widgets.delivery.message import ascii_address, header_text
+from custdyn_widgets.addresses import ascii_address
+from custdyn_widgets.delivery.message import header_text
 from custdyn_widgets.display import printable
 from custdyn_widgets.errors import SettingsError, shown
 

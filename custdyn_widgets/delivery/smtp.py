@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from custdyn_widgets.delivery.message import Envelope, Letter, ascii_address, message_bytes
+from custdyn_widgets.addresses import ascii_address
+from custdyn_widgets.delivery.message import Envelope, Letter, message_bytes
 from custdyn_widgets.delivery.refusals import is_too_large, judged
 from custdyn_widgets.delivery.server import MailServer
 
