@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "custdyn_widgets"
 
 # From the ground up; a module may import from layers below its own and from its own package.
 LAYERS = (
-    ("errors", "schemas"),
+    ("errors", "schemas", "addresses"),
     ("settings", "snapshots", "extensions"),
     ("viewer",),
     ("query",),
