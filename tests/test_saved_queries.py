@@ -267,7 +267,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "key twice, long": (b'{"%s": 1, "%s": 2}' % ((b"k" * 20_000,) * 2), "is there twice"),
     "unknown key": (_but(tilte="x"), "A saved query has no key 'tilte'"),
     "unknown key, long": (_but(**{"k" * 5000: 1}), "A saved query has no key 'kkkk"),
-    "unknown null key": (_but(recipients=None), "A saved query has no key 'recipients'"),
+    "unknown null key": (_but(recipient=None), "A saved query has no key 'recipient'"),
     "no format": (_without("format"), "format is required"),
     "format null": (_but(format=None), "format is required"),
     "format 2": (_but(format=2), "format: 2 is not the format"),

@@ -12,13 +12,34 @@ from typing import Any
 
 from custdyn_widgets.errors import QueryError, SavedQueryError
 from custdyn_widgets.query import ReportQuery, strict_json
+from custdyn_widgets.saved_queries.automation import (
+    ForEach,
+    Retention,
+    checked_path,
+    conditions_of,
+    for_each_of,
+    recipients_of,
+    retention_of,
+)
+from custdyn_widgets.schedule import Schedule
 
 FORMAT = 1
 OUTPUTS = ("web", "csv", "xlsx")
 LONGEST_TITLE, LONGEST_DESCRIPTION, LONGEST_NAME = 200, 2_000, 80
 MOST_BYTES = 64_000
 
-_KEYS = ("format", "title", "description", "query", "output", "chart")
+# What only a run without a person needs: written when it is set, so that other files keep their bytes.
+_AUTOMATION = (
+    "source",
+    "schedule",
+    "recipients",
+    "failure_recipients",
+    "retention",
+    "only_if",
+    "for_each",
+)
+_KEYS = ("format", "title", "description", "query", "output", "chart", *_AUTOMATION)
+_FILES = ("csv", "xlsx")  # outputs that can go with a mail
 _REQUIRED = {
     "format": f"{FORMAT}, the version of this form",
     "title": "a few words that tell what is asked",
@@ -50,6 +71,18 @@ class SavedQuery:
     chart
         None, or `{"preset": name}`, or what the person composed: `x`, `y`, `mark`, `second_axis`, `title`
         as `charts.blank_spec` takes them.
+    source
+        What it is asked of when nobody says it: a source's name or path.
+    schedule
+        When it runs on its own.
+    recipients, failure_recipients
+        Who gets the report (as CSV or XLSX), and who is told when there is none: e-mail addresses.
+    retention
+        Which of its snapshots stay; None: all.
+    only_if
+        When it is frozen and sent at all: `changed`, `not_empty`, or both; empty: always.
+    for_each
+        Whether each reseller gets a report of its own.
 
     Raises
     ------
@@ -62,6 +95,13 @@ class SavedQuery:
     description: str = ""
     output: str = "web"
     chart: dict[str, Any] | None = None
+    source: str | None = None
+    schedule: Schedule | None = None
+    recipients: tuple[str, ...] = ()
+    failure_recipients: tuple[str, ...] = ()
+    retention: Retention | None = None
+    only_if: tuple[str, ...] = ()
+    for_each: ForEach | None = None
 
     def __post_init__(self) -> None:
         _check_text("title", self.title, LONGEST_TITLE, _BREAKS)
@@ -73,7 +113,28 @@ class SavedQuery:
         ReportQuery.from_dict(self.query.to_dict())
         _check_output(self.output)
         object.__setattr__(self, "chart", _checked_chart(self.chart))
+        self._check_automation()
         self.to_bytes()
+
+    def _check_automation(self) -> None:
+        """Check what a run without a person needs, each key and how they fit together."""
+        if self.source is not None:
+            checked_path("source", self.source)
+        if self.schedule is not None and not isinstance(self.schedule, Schedule):
+            raise SavedQueryError.wrong_type("schedule", self.schedule, "a Schedule")
+        for key in ("recipients", "failure_recipients"):
+            object.__setattr__(self, key, recipients_of(key, getattr(self, key)))
+        object.__setattr__(self, "retention", retention_of(self.retention))
+        object.__setattr__(self, "only_if", conditions_of(self.only_if))
+        object.__setattr__(self, "for_each", for_each_of(self.for_each))
+        if self.schedule and self.source is None:
+            raise SavedQueryError.missing("source", "a schedule needs to know what to ask, a name or a path")
+        if self.for_each and self.recipients:
+            why = "do not go with for_each, which sends to the addresses of its file"
+            raise SavedQueryError.invalid("recipients", list(self.recipients), why)
+        if (self.recipients or self.for_each) and self.output not in _FILES:
+            why = "cannot be sent by mail: choose csv or xlsx, or leave recipients and for_each out"
+            raise SavedQueryError.invalid("output", self.output, why)
 
     @classmethod
     def from_dict(cls, data: object) -> SavedQuery:
@@ -98,6 +159,8 @@ class SavedQuery:
             if key not in given:
                 raise SavedQueryError.missing(key, what)
         del given["format"]
+        if "schedule" in given:
+            given["schedule"] = Schedule.from_dict(given["schedule"])
         return cls(**{**given, "query": ReportQuery.from_dict(given["query"])})
 
     @classmethod
@@ -127,6 +190,7 @@ class SavedQuery:
             "query": self.query.to_dict(),
             "output": self.output,
             "chart": self.chart,
+            **{key: _as_json(value) for key in _AUTOMATION if (value := getattr(self, key))},
         }
 
     def to_bytes(self) -> bytes:
@@ -165,6 +229,12 @@ def is_name(name: object) -> bool:
     """Tell whether a saved query can have this name: no path, no device, nothing to be quoted."""
     plain = isinstance(name, str) and len(name) <= LONGEST_NAME and _NAME.fullmatch(name)
     return bool(plain) and not _RESERVED.fullmatch(str(name))
+
+
+def _as_json(value: str | tuple[str, ...] | Schedule | Retention | ForEach) -> object:
+    if isinstance(value, str):
+        return value
+    return list(value) if isinstance(value, tuple) else value.to_dict()
 
 
 def _check_text(key: str, value: object, longest: int, unfit: re.Pattern[str]) -> None:
