@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from custdyn_widgets.mart.cache import check_source
     from custdyn_widgets.mart.sources import Source
     from custdyn_widgets.metrics import metric, ratio
-    from custdyn_widgets.notebook.parameters import query_from_parameters
+    from custdyn_widgets.notebook.parameters import query_from_parameters, source_from_parameters
     from custdyn_widgets.query import ReportQuery
     from custdyn_widgets.report import Report
     from custdyn_widgets.widgets.app import CustomerDynamics
@@ -40,6 +40,7 @@ _HOMES = {
     "ratio": "metrics",
     "report_lines": "compute",
     "run_report": "compute",
+    "source_from_parameters": "notebook.parameters",
     "to_csv": "export",
     "to_xlsx": "export",
 }
@@ -59,6 +60,7 @@ __all__ = [
     "ratio",
     "report_lines",
     "run_report",
+    "source_from_parameters",
     "to_csv",
     "to_xlsx",
 ]

@@ -18,12 +18,14 @@ import nbformat.v4 as v4
 import psutil
 import pytest
 
+from custdyn_widgets import saved_queries
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.errors import QueryError, RunError, SourceError
 from custdyn_widgets.export import to_csv
 from custdyn_widgets.notebook.run import run_template
 from custdyn_widgets.notebook.template import default_template, read_template
 from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots.store import Store
 
@@ -272,7 +274,9 @@ def test_plain_papermill_publishes_by_itself_and_refuses_a_name_it_does_not_know
             [*command, *options], env=environment, text=True, capture_output=True, check=False
         )
 
-    asked = ("-p", "source", str(MART), "-p", "interval", "last_month", "-p", "as_of", "2022-02-01")
+    asked = ("-p", "saved", "board", "-p", "as_of", "2022-02-01")
+    board = SavedQuery("Board", ReportQuery(interval="last_month"), source=str(MART))
+    saved_queries.save(board, "shared", over=None, settings=settings)
     refused = papermill(*asked, "-p", "curency", "USD")
     assert refused.returncode == 1
     assert "Did you mean 'currency'" in refused.stderr

@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from custdyn_widgets.errors import QueryError
-from custdyn_widgets.notebook.parameters import NAMES, flat_parameters, literal_values, query_from_parameters
+from custdyn_widgets import saved_queries
+from custdyn_widgets.errors import QueryError, SavedQueryError
+from custdyn_widgets.notebook.parameters import (
+    NAMES,
+    flat_parameters,
+    literal_values,
+    query_from_parameters,
+    source_from_parameters,
+)
 from custdyn_widgets.query import ReportQuery
 
 TEMPLATE = Path(__file__).parent.parent / "templates" / "customer_dynamics.ipynb"
@@ -87,3 +94,48 @@ def test_flattening_takes_back_the_other_form_of_the_interval() -> None:
 def test_a_cell_that_computes_is_known_by_its_names_only() -> None:
     assert literal_values("a = 1\nb: list = [2]\nc = print('no')\n%magic") == {}
     assert literal_values("a = 1\nb: list = [2]\nc = 1 + x\n") == {"a": 1, "b": [2]}
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportQuery:
+    """A saved query, `board`, that names its source."""
+    monkeypatch.setenv("CUSTDYN_QUERIES", str(tmp_path / "queries"))
+    monkeypatch.setenv("CUSTDYN_MY_QUERIES", str(tmp_path / "own"))
+    query = ReportQuery(interval="last_month", client_type="reseller", group_by=("date",))
+    saved_queries.save(saved_queries.SavedQuery("Board", query, source="shop"), "mine", over=None)
+    return query
+
+
+def test_saved_alone_gives_a_whole_query_and_its_source(board: ReportQuery) -> None:
+    everything = {**literal_values(parameters_cell()), "saved": "board"}
+    assert query_from_parameters(everything) == board
+    assert source_from_parameters(everything) == "shop"
+    assert source_from_parameters({**everything, "source": "other"}) == "other"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("interval", "last_year"), ("interval_start", "2021-01-01"), ("group_by", []), ("client_type", "all")],
+)
+def test_a_field_beside_saved_is_refused(board: ReportQuery, name: str, value: object) -> None:
+    everything = {**literal_values(parameters_cell()), "saved": "board", name: value}
+    with pytest.raises(QueryError, match="beside saved") as caught:
+        query_from_parameters(everything)
+    assert caught.value.field == name
+
+
+def test_a_field_that_papermill_sets_beside_saved_is_refused_even_to_its_usual_value(
+    board: ReportQuery,
+) -> None:
+    cells = ["", parameters_cell(), '# Parameters\nsaved = "board"\nclient_type = "client"\n']
+    everything = {**literal_values(parameters_cell()), "saved": "board", "In": cells}
+    with pytest.raises(QueryError, match=r"client_type.*beside saved"):
+        query_from_parameters(everything)
+
+
+def test_a_saved_query_that_is_not_there_and_one_without_a_source_are_told(board: ReportQuery) -> None:
+    with pytest.raises(SavedQueryError, match="no saved query 'bord'"):
+        query_from_parameters({"saved": "bord"})
+    saved_queries.save(saved_queries.SavedQuery("Plain", board), "mine", over=None)
+    with pytest.raises(QueryError, match="source is required"):
+        query_from_parameters({"saved": "plain"})

@@ -6,20 +6,25 @@ that the notebook does not know and a value of a wrong type both pass. So the qu
 
 An `interval` is a preset's name. A fixed period is the two parameters `interval_start` and `interval_end`
 instead, because papermill's command line can give scalars only.
+
+`saved` names a saved query, which holds the whole query: then no field of it is given besides, and `source`
+only to ask another one than the saved query's own. It is the one parameter that a scheduler needs.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import MISSING, fields
 
+from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import QueryError
 from custdyn_widgets.query import ReportQuery, parse_as_of
 
 _QUERY = tuple(f.name for f in fields(ReportQuery))
 _ENDS = ("interval_start", "interval_end")
-NAMES = ("source", "interval", *_ENDS, *(name for name in _QUERY if name != "interval"), "as_of")
+NAMES = ("saved", "source", "interval", *_ENDS, *(name for name in _QUERY if name != "interval"), "as_of")
+_USUAL = {f.name: f.default for f in fields(ReportQuery) if f.default is not MISSING}
 _INJECTED = "# Parameters\n"
 
 
@@ -35,22 +40,68 @@ def query_from_parameters(namespace: Mapping[str, object]) -> ReportQuery:
     Raises
     ------
     QueryError
-        If a name is unknown, `source` or the interval is missing, the interval is given twice, or a value
-        has a wrong type or means nothing.
+        If a name is unknown, `source` or the interval is missing, the interval is given twice, a field of
+        the query stands beside `saved`, or a value has a wrong type or means nothing.
+    SavedQueryError
+        If there is no saved query of the name `saved`, or it cannot be used.
     """
-    _check_injected(namespace.get("In"))
-    source = namespace.get("source")
-    if source is None or source == "":
-        raise QueryError.missing("source", "the folder of the billing data, or a source's name")
-    if not isinstance(source, str):
+    return asked(namespace, check_injected(namespace.get("In")))[0]
+
+
+def source_from_parameters(namespace: Mapping[str, object]) -> str:
+    """Check a template's parameters and return the source that they ask: their own, else the saved query's.
+
+    `namespace` and errors as for `query_from_parameters`.
+    """
+    return asked(namespace, check_injected(namespace.get("In")))[1]
+
+
+def asked(namespace: Mapping[str, object], given: Collection[str]) -> tuple[ReportQuery, str]:
+    """Return the query and the source that parameters ask.
+
+    Parameters
+    ----------
+    namespace
+        The parameters by name.
+    given
+        The names that somebody gave a value, even if it is the usual one.
+
+    Raises
+    ------
+    QueryError, SavedQueryError
+        As `query_from_parameters`, except for unknown names.
+    """
+    source, as_of, name = (namespace.get(key) for key in ("source", "as_of", "saved"))
+    if source is not None and not isinstance(source, str):
         raise QueryError.wrong_type("source", source, "the text of a path or name")
-    as_of = namespace.get("as_of")
     if as_of is not None and not isinstance(as_of, str):
         raise QueryError.wrong_type("as_of", as_of, "an ISO 8601 instant such as 2021-12-01T00:00:00Z")
+    if name is not None and not isinstance(name, str):
+        raise QueryError.wrong_type("saved", name, "the name of a saved query")
     parse_as_of(as_of)
-    asked = {name: namespace[name] for name in _QUERY if name in namespace}
-    asked["interval"] = _interval(namespace)
-    return ReportQuery.from_dict(asked)
+    saved = None
+    if name:
+        _refuse_beside_saved(namespace, given)
+        saved = saved_queries.load(name).saved
+        source = source or saved.source
+    if not source:
+        raise QueryError.missing("source", "the folder of the billing data, or a source's name")
+    if saved is not None:
+        return saved.query, source
+    fields_asked = {field: namespace[field] for field in _QUERY if field in namespace}
+    return ReportQuery.from_dict({**fields_asked, "interval": _interval(namespace)}), source
+
+
+def _refuse_beside_saved(namespace: Mapping[str, object], given: Collection[str]) -> None:
+    """Refuse a field of a query that stands beside a saved query, which holds them all."""
+    for name in (*_ENDS, *_QUERY):
+        value = namespace.get(name)
+        usual = _USUAL.get(name)
+        same = value == (list(usual) if isinstance(usual, tuple) else usual)
+        if value is not None and (name in given or not same):
+            raise QueryError.invalid(
+                name, value, "is given beside saved, which names a whole query: leave one of the two out"
+            )
 
 
 def flat_parameters(given: Mapping[str, object]) -> dict[str, object]:
@@ -88,16 +139,24 @@ def _interval(namespace: Mapping[str, object]) -> object:
     return {"start": ends["interval_start"], "end": ends["interval_end"]}
 
 
-def _check_injected(cells: object) -> None:
-    """Refuse a name that papermill's cell sets and no cell before it does (`cells`: IPython's `In`)."""
+def check_injected(cells: object) -> tuple[str, ...]:
+    """Return the names that papermill's cell sets (`cells`: IPython's `In`); no cell before it lacks one.
+
+    Raises
+    ------
+    QueryError
+        If one does.
+    """
     if not isinstance(cells, Sequence):
-        return
+        return ()
     known = set(NAMES)
     for source in map(str, cells):
         if source.startswith(_INJECTED):
-            check_names(assigned_names(source), known)
-            return
+            names = assigned_names(source)
+            check_names(names, known)
+            return tuple(names)
         known.update(assigned_names(source))
+    return ()
 
 
 def check_names(names: Iterable[str], known: Iterable[str]) -> None:

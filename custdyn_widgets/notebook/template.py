@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from custdyn_widgets.errors import QueryError, RunError, shown
 from custdyn_widgets.notebook.parameters import (
     NAMES,
+    asked,
     assigned_names,
     check_names,
     flat_parameters,
     literal_values,
-    query_from_parameters,
 )
 from custdyn_widgets.schemas import load_jsonschema
 
@@ -97,7 +97,7 @@ def check_parameters(template: Template, given: Mapping[str, object]) -> dict[st
 
     Raises
     ------
-    QueryError
+    QueryError, SavedQueryError
         If the template lacks a name, or the parameters together are not a query that can be asked.
     SourceError
         If the source is not there.
@@ -108,10 +108,10 @@ def check_parameters(template: Template, given: Mapping[str, object]) -> dict[st
     for name, value in flat.items():
         _check_json(name, value)
     together = {**template.parameters, **flat}
-    query_from_parameters(together)
+    source = asked(together, flat)[1]
     from custdyn_widgets.mart.sources import lasting  # late: most of a run needs no source
 
-    flat["source"] = lasting(str(together["source"]))
+    flat["source"] = lasting(source)
     return {name: value for name, value in flat.items() if name in known}
 
 
