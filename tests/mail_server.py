@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import ssl
@@ -26,11 +27,13 @@ class Received:
     """What the server was told, and how it answers.
 
     `at_recipient` and `at_data` return the reply to give instead of taking it, or None; `told` holds every
-    recipient that was ever named, `logins` whether each login was right.
+    recipient that was ever named, `logins` whether each login was right. `ends_each_connection`: it hangs up
+    after each letter that it took.
     """
 
     at_recipient: Fault = lambda *_: None
     at_data: Fault = lambda *_: None
+    ends_each_connection: bool = False
     mails: list[tuple[str, bytes]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -56,6 +59,8 @@ class Received:
         if refusal:
             return refusal
         self.mails.append((envelope.rcpt_tos[0], envelope.original_content))
+        if self.ends_each_connection:
+            asyncio.get_running_loop().call_later(0.05, server.transport.close)
         return "250 OK"
 
     def login(self, *asked: Any) -> AuthResult:

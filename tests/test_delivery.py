@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from email.headerregistry import Address
+from types import SimpleNamespace
 
 import pytest
 
@@ -129,6 +132,66 @@ def test_a_connection_that_breaks_at_one_letter_costs_no_other(
     assert "was lost" in deliveries[1].words
 
 
+def test_a_server_that_takes_one_letter_a_connection_gets_them_all_in_one_try(received: Received) -> None:
+    received.ends_each_connection = True
+    everybody = [f"reader{i}@example.com" for i in range(8)]
+    with mail_server(received) as port:
+        deliveries = deliver(replace(LETTER, attachment=None), everybody, server_at(port), sleep=never)
+    assert received.recipients() == everybody
+    assert [d.outcome for d in deliveries] == ["sent"] * 8
+
+
+def test_a_server_that_breaks_every_connection_is_not_asked_for_every_letter(
+    received: Received, waited: list[float]
+) -> None:
+    received.at_data = lambda *_: "hang up"
+    with mail_server(received) as port:
+        deliveries = deliver(
+            LETTER, [f"r{i}@example.com" for i in range(9)], server_at(port), sleep=waited.append
+        )
+    assert [d.outcome for d in deliveries] == ["given up"] * 9
+    assert len(received.told) == 2 * 3
+    assert "broke at the letters before this one" in deliveries[-1].words
+
+
+def test_a_server_that_crawls_holds_nobody_for_ever(
+    received: Received, waited: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("custdyn_widgets.delivery.smtp.time", SimpleNamespace(monotonic=lambda: now[0]))
+    received.at_data = lambda *_: now.append(now.pop() + 10)  # type: ignore[func-returns-value]
+    with mail_server(received) as port:
+        deliveries = deliver(LETTER, [ANNA, BEN, EVA], server_at(port), most_seconds=15, sleep=waited.append)
+    assert [d.outcome for d in deliveries] == ["sent", "sent", "given up"]
+    assert "took all the time there was" in deliveries[2].words
+    assert waited == []
+
+
+@pytest.mark.parametrize(("greeting", "tries"), [(b"554 Not you\r\n", 1), (b"421 Too busy\r\n", 3)])
+def test_a_server_that_does_not_want_to_talk_is_told_in_its_words(
+    waited: list[float], greeting: bytes, tries: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        greeter = threading.Thread(target=greet, args=(listening, greeting, tries))
+        greeter.start()
+        [delivery] = deliver(LETTER, [ANNA], server_at(listening.getsockname()[1]), sleep=waited.append)
+        greeter.join()
+    assert (delivery.outcome, delivery.tries) == ("refused" if tries == 1 else "given up", tries)
+    assert delivery.words == f"It was refused: {greeting.decode().strip()}"
+
+
+def greet(listening: socket.socket, greeting: bytes, times: int) -> None:
+    for _ in range(times):
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(greeting)
+            connection.recv(100)
+
+
+def never(seconds: float) -> None:
+    raise AssertionError(f"waited {seconds} s")
+
+
 def test_every_try_of_a_copy_has_the_same_message_id(received: Received) -> None:
     seen: list[int] = []
     received.at_data = lambda *_: seen.append(1) or ("451 Later" if len(seen) < 2 else None)
@@ -169,11 +232,12 @@ def test_a_wrong_login_is_refused_once_and_never_told(
 
 
 def test_a_login_that_the_server_repeats_is_not_repeated(received: Received) -> None:
-    received.at_recipient = lambda *_: f"550 {USER} may not, with {PASSWORD}"
+    said = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+    received.at_recipient = lambda *_: f"550 {USER} may not, with {PASSWORD} or {said}"
     with mail_server(received, authenticator=received.login, auth_require_tls=False) as port:
         [delivery] = deliver(LETTER, [ANNA], server_at(port, user=USER, password=PASSWORD))
     assert received.logins == [True]
-    assert delivery.words == "The address was refused: 550 *** may not, with ***"
+    assert delivery.words == "The address was refused: 550 *** may not, with *** or ***"
 
 
 def test_nothing_is_said_to_a_server_whose_certificate_nobody_vouches_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from base64 import b64encode
 
 from custdyn_widgets.delivery.server import MailServer
 from custdyn_widgets.display import cut_short, printable
@@ -22,9 +23,9 @@ def judged(error: Exception, server: MailServer) -> tuple[bool, str]:
         return error.smtp_code >= 500, f"The login was refused by {where}, reply {error.smtp_code}. {todo}"
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, reply = next(iter(error.recipients.values()))
-        return code >= 500, f"The address was refused: {_reply(code, reply)}"
+        return code >= 500, f"The address was refused: {_reply(code, reply, server)}"
     if isinstance(error, smtplib.SMTPResponseException):
-        return error.smtp_code >= 500, f"It was refused: {_reply(error.smtp_code, error.smtp_error)}"
+        return error.smtp_code >= 500, f"It was refused: {_reply(error.smtp_code, error.smtp_error, server)}"
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return False, f"The connection to {where} was lost: {error}."
     if isinstance(error, smtplib.SMTPException):  # what it does not offer: STARTTLS, a way to log in
@@ -52,6 +53,17 @@ def _not_secret(error: ssl.SSLError, where: str) -> tuple[bool, str]:
     return False, f"The connection to {where} could not be made secret: {error.reason or error}."
 
 
-def _reply(code: int, reply: bytes | str) -> str:
+def _reply(code: int, reply: bytes | str, server: MailServer) -> str:
+    """Return a reply in words, without the login that the server may have repeated in it."""
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    for secret in _forms(server):
+        text = text.replace(secret, "***")
     return cut_short(f"{code} {printable(text)}", _LONGEST_REPLY)
+
+
+def _forms(server: MailServer) -> list[str]:
+    """Return the login as it was typed and as it was said to the server, the longest first."""
+    if not server.user or not server.password:
+        return []
+    said = [f"\0{server.user}\0{server.password}", server.password, server.user]
+    return [b64encode(text.encode()).decode() for text in said] + said[1:]
