@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -39,9 +38,17 @@ def test_a_text_stands_where_it_is_known_whether_it_comes_as_itself_or_as_a_code
         assert columns.positions(column, ["bc", "a"]).tolist() == stands
 
 
-@pytest.mark.parametrize(("codes", "fine"), [([0, 1], True), ([0, 2], False), ([-1, 0], False), ([], True)])
-def test_a_column_whose_codes_count_no_value_is_looked_at_closely(codes: list[int], fine: bool) -> None:
-    made = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(["a", "b"]), safe=False)
+@pytest.mark.parametrize("kind", [pa.int32(), pa.int8(), pa.uint8(), pa.uint32()])
+@pytest.mark.parametrize(("codes", "fine"), [([0, 1], True), ([0, 2], False), ([7, 9], False), ([], True)])
+def test_a_column_whose_codes_count_no_value_is_looked_at_closely(
+    codes: list[int], fine: bool, kind: pa.DataType
+) -> None:
+    made = pa.DictionaryArray.from_arrays(pa.array(codes, kind), pa.array(["a", "b"]), safe=False)
     assert parquet_files._cannot_be_wrong(made) is fine
-    held = pa.Array.from_buffers(pa.int32(), 2, [None, pa.py_buffer(np.array([7, 1], np.int32))]).slice(1)
-    assert parquet_files._cannot_be_wrong(pa.DictionaryArray.from_arrays(held, ["a", "b"], safe=False))
+
+
+def test_codes_below_zero_and_before_a_cut_are_told_apart() -> None:
+    codes = pa.array([-1, 1], pa.int32())
+    for column, fine in ((codes, False), (codes.slice(1), True)):
+        made = pa.DictionaryArray.from_arrays(column, pa.array(["a", "b"]), safe=False)
+        assert parquet_files._cannot_be_wrong(made) is fine

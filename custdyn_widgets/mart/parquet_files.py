@@ -104,9 +104,11 @@ def _cannot_be_wrong(column: pa.Array) -> bool:
 
 def _in_range(indices: pa.Array, count: int) -> bool:
     """Tell whether all indices, also what stands in the place of nulls, count values of a dictionary."""
+    if not len(indices):
+        return True
     held = np.frombuffer(indices.buffers()[1], indices.type.to_pandas_dtype())
     held = held[indices.offset : indices.offset + len(indices)]
-    return bool(held.min(initial=0) >= 0 and held.max(initial=-1) < count)
+    return bool(held.min() >= 0 and held.max() < count)
 
 
 @contextmanager
