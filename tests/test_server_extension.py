@@ -284,9 +284,11 @@ def test_settings_that_cannot_be_used_are_told_and_the_server_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "custdyn.toml").write_text("colour = 1")
-    extension._load_jupyter_server_extension(Server(str(tmp_path)))
+    server = Server(str(tmp_path))
+    extension._load_jupyter_server_extension(server)
     assert "custdyn.toml has an unknown key 'colour'" in caplog.text
     assert "Until then no link is answered here." in caplog.text
+    asyncio.run(extension._start_jupyter_server_extension(server))
     assert not [name for name in os.environ if name.startswith("CUSTDYN_")]
 
 
@@ -301,6 +303,7 @@ def test_settings_that_cannot_be_used_are_told_and_the_server_goes_on(
     ],
 )
 def test_kernels_are_told_the_address_that_people_use(server: Server, told: str | None) -> None:
+    extension._load_jupyter_server_extension(server)
     asyncio.run(extension._start_jupyter_server_extension(server))
     assert os.environ.get("CUSTDYN_VIEWER_URL") == told
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
 _SCRUBBED = "extra_log_scrub_param_keys"
+_MOUNTED = "custdyn_viewer"
 
 
 class JupyterViewHandler(ViewHandler, JupyterHandler):
@@ -62,8 +63,9 @@ def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
     serverapp.web_app.add_handlers(  # type: ignore[no-untyped-call]
         ".*$", [(route, JupyterViewHandler, {"site": site})]
     )
-    # The login's own line in the log would tell where it leads back to, and so a whole id.
     tornado_settings = serverapp.web_app.settings
+    tornado_settings[_MOUNTED] = True
+    # The login's own line in the log would tell where it leads back to, and so a whole id.
     tornado_settings[_SCRUBBED] = [*tornado_settings.get(_SCRUBBED, []), "next"]
 
 
@@ -84,7 +86,7 @@ def _handed(in_force: settings.Settings) -> dict[str, str]:
 async def _start_jupyter_server_extension(serverapp: ServerApp) -> None:
     """Tell kernels where the viewer is; which port it is shows only once the server has begun."""
     address = _address(serverapp)
-    if address:
+    if address and _MOUNTED in serverapp.web_app.settings:
         os.environ["CUSTDYN_VIEWER_URL"] = address
 
 
