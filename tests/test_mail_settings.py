@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from email.headerregistry import Address
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from custdyn_widgets import settings
 from custdyn_widgets.delivery import MailServer
+from custdyn_widgets.delivery.server import WAITS
 from custdyn_widgets.errors import SettingsError
 
 FROM = {"CUSTDYN_MAIL_FROM": "Reports <reports@example.com>"}
@@ -115,6 +117,15 @@ def test_a_password_does_not_cross_the_network_in_the_open(tmp_path: Path) -> No
 def test_a_sender_that_is_not_one_address_is_refused(tmp_path: Path, sender: str) -> None:
     with pytest.raises(SettingsError, match="CUSTDYN_MAIL_FROM must be one e-mail address"):
         server_of(tmp_path, **URL, CUSTDYN_MAIL_FROM=sender)
+
+
+def test_the_documents_settings_are_taken_and_its_waits_are_the_usual_ones(tmp_path: Path) -> None:
+    document = (Path(__file__).parents[1] / "docs" / "mail.md").read_text(encoding="utf-8")
+    (tmp_path / "custdyn.toml").write_text(document.split("```toml\n")[1].split("```")[0])
+    found = server_of(tmp_path)
+    assert (found.host, found.port, found.sender.display_name) == ("mail.example.com", 587, "Reports")
+    [waits] = re.findall('CUSTDYN_SMTP_WAITS="(.*?)"', document)
+    assert tuple(map(float, waits.split())) == WAITS
 
 
 def test_waits_are_seconds(tmp_path: Path) -> None:

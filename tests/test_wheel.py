@@ -28,6 +28,7 @@ def test_the_wheel_carries_the_template_and_the_page_and_nothing_of_the_tests(wh
     names = zipfile.ZipFile(wheel).namelist()
     assert "custdyn_widgets/templates/customer_dynamics.ipynb" in names
     assert "custdyn_widgets/page.html.j2" in names
+    assert "custdyn_widgets/delivery/letter.html.j2" in names
     assert "custdyn_widgets/viewer/bar.css" in names
     assert "custdyn_widgets/py.typed" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"custdyn_widgets"}
