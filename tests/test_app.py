@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 
 from custdyn_widgets import CustomerDynamics, saved_queries
 from custdyn_widgets.charts import BLANK
+from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart import progress
 from custdyn_widgets.query import Period, ReportQuery
 from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.widgets.download import Download
@@ -173,6 +176,38 @@ def test_a_file_goes_to_the_page_in_which_query_was_clicked(
     person.form._query_button._handle_custom_msg({"clicked": True, "page": "1-2"}, [])
     person.dynamics.run()
     assert [told["page"] for told in sent] == ["1-2", ""]
+
+
+def test_the_reading_before_there_is_a_form_is_told_in_one_output_that_ends_empty(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+
+    class Handle:
+        def update(self, data: dict[str, str], **_: object) -> None:
+            told.append(data["text/plain"])
+
+    def display(data: dict[str, str], **_: object) -> Handle:
+        told.append(data["text/plain"])
+        return Handle()
+
+    def slow(_source: object) -> Any:
+        progress.step("Reading <transactions>", 0.25)
+        progress.note("Some rows are left out.")
+        raise SourceError("There is nothing.")
+
+    monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr("custdyn_widgets.progress_bar._AFTER", 0)
+    monkeypatch.setattr("custdyn_widgets.widgets.app.open_mart", slow)
+
+    async def in_a_kernel() -> CustomerDynamics:
+        return CustomerDynamics(MART, publish=False)
+
+    dynamics = asyncio.run(in_a_kernel())
+    assert (told[0], told[-1]) == ("Reading <transactions> (25% done)", "")
+    assert dynamics._result._status["words"] == "Some rows are left out."
+    assert dynamics._result._error == "There is nothing."
+    assert capsys.readouterr() == ("", "")
 
 
 # Charts are kept.

@@ -29,6 +29,7 @@ from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Report
 from custdyn_widgets.saved_queries import Stored
 from custdyn_widgets.widgets.chart_panel import ChartPanel
+from custdyn_widgets.widgets.early_progress import EarlyProgress
 from custdyn_widgets.widgets.form import QueryForm
 from custdyn_widgets.widgets.main_thread import interruptible, running_loop
 from custdyn_widgets.widgets.publisher import Publisher
@@ -72,8 +73,10 @@ class CustomerDynamics:
         self._static = StaticView()
         self._result = ResultPanel()
         self._saved = SavedChoices()
-        with ProgressBar():  # the form is not there yet
+        with EarlyProgress() if self._loop else ProgressBar() as early:
             names = self._names()
+        if isinstance(early, EarlyProgress):
+            self._result.set_status(" ".join(early.notes))
         self._form = QueryForm(names or _NO_NAMES, self._saved.listed())
         self._charts = ChartPanel()
         self._dialog = SaveDialog()

@@ -3,8 +3,8 @@
 Widgets live only as long as their kernel. So beside them stands one static output, which each query puts
 its table into; while the widgets live it is hidden.
 
-A page that was loaded anew no longer knows which of its outputs is meant, and Lab passes over what is written:
-the saved notebook then keeps the last table of before, until the form's cell is run again.
+A page that was loaded anew no longer knows which of its outputs is meant, and Lab passes over what is
+written: the saved notebook then keeps the last table of before, until the form's cell is run again.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def form(open_notebook: Open) -> LabNotebook:
 
 def started(notebook: LabNotebook) -> None:
     outputs = notebook.run_all()
-    assert not [o for o in outputs if o not in ("display_data", "stream")], outputs
+    assert set(outputs) == {"display_data"}, outputs
     notebook.button("Query").wait_for()
 
 
