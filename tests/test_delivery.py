@@ -75,7 +75,11 @@ def test_a_refused_recipient_keeps_nobody_from_his_copy_and_is_not_tried_again(
     received.at_recipient = lambda _, to: "550 5.1.1 No such user" if to == BEN else None
     with mail_server(received) as port:
         deliveries = deliver(LETTER, [ANNA, BEN, EVA], server_at(port), sleep=waited.append)
-    assert [d.outcome for d in deliveries] == ["sent", "refused", "sent"]
+    assert [(d.outcome, d.attached) for d in deliveries] == [
+        ("sent", True),
+        ("refused", False),
+        ("sent", True),
+    ]
     assert received.told.count(BEN) == 1
     assert waited == []
     assert failed_words(deliveries) == (f"{BEN}: refused. The address was refused: 550 5.1.1 No such user")

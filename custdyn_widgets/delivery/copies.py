@@ -35,7 +35,7 @@ class Delivery:
     message_id
         The Message-ID of every try.
     attached
-        Whether the file went with it, or the link alone.
+        Whether it went, and the file with it.
     """
 
     recipient: str
@@ -87,9 +87,8 @@ class Copy:
     def delivery(self) -> Delivery:
         """Return what became of it."""
         at = f"{self.at:%Y-%m-%dT%H:%M:%SZ}"
-        return Delivery(
-            self.recipient, self.outcome, self.words, at, self.tries, self.message_id, self.attached
-        )
+        attached = self.attached and self.outcome == "sent"
+        return Delivery(self.recipient, self.outcome, self.words, at, self.tries, self.message_id, attached)
 
     def hand_over(self, smtp: smtplib.SMTP) -> None:
         """Send it over an open connection, without its attachment where that makes it too large."""
