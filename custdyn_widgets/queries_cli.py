@@ -1,4 +1,4 @@
-"""The commands `custdyn queries …`: the saved queries, listed, shown, deleted and run."""
+"""The commands `custdyn queries …`: the saved queries, listed, shown, deleted, run, and told to cron."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from custdyn_widgets.answering import answer, answer_options, check_terminal, say, source_option
+from custdyn_widgets.errors import QueryError
 
 if TYPE_CHECKING:
     from custdyn_widgets.saved_queries import Entry, Place
@@ -102,6 +103,33 @@ def queries_run(
     form = form or _FORMS[saved.output]
     check_terminal(form, output)
     answer(saved.query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
+
+
+@queries_group.command("crontab")
+@click.option("--zone", metavar="ZONE", help="The time zone of cron's machine. Default: this machine's.")
+def queries_crontab(zone: str | None) -> None:
+    """Print lines for cron that run the saved queries at the times of their schedules.
+
+    Look at them, then hand them to cron with `crontab -e`. Run this in the folder, and with the settings,
+    that the runs are meant to have. Exit 1 if a schedule cannot be said on cron's clock; the text tells why.
+    """
+    from datetime import UTC, datetime
+
+    from custdyn_widgets import crontab, saved_queries, settings
+    from custdyn_widgets.query import time_zones
+
+    if zone is not None and zone not in time_zones():
+        raise QueryError.not_allowed("--zone", zone, time_zones())
+    in_force = settings.load()
+    place = crontab.this_place(in_force, zone)
+    found = crontab.crontab(saved_queries.listing(in_force), place, datetime.now(UTC))
+    click.echo(found.text, nl=False)
+    for problem in found.problems:
+        say(f"custdyn: {problem}")
+    if found.problems:
+        raise click.exceptions.Exit(1)
+    if not found.text:
+        say("No saved query has a schedule.")
 
 
 def _as_json(entry: Entry) -> dict[str, object]:

@@ -35,7 +35,7 @@ LAYERS = (
     ("freezing", "delivery"),
     ("notebook",),
     ("dispatching", "widgets"),
-    ("query_options", "answering"),
+    ("query_options", "answering", "crontab"),
     ("queries_cli", "runs_cli", "snapshots_cli"),
     ("cli",),
 )

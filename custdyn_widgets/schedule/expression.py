@@ -9,6 +9,9 @@ from datetime import date, timedelta
 
 from custdyn_widgets.errors import SavedQueryError
 
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
 _ASKED = "minute, hour, day of the month, month, day of the week"
 _EXAMPLE = "such as '0 6 1 * *' for 06:00 on the first of each month"
 _MACROS = {
@@ -20,8 +23,6 @@ _MACROS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _LONGEST = 200
 _TERM = re.compile(r"(\*|(?P<first>\w+)(?P<range>-(?P<last>\w+))?)(/(?P<step>[0-9]{1,2}))?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,2}", re.ASCII)
@@ -51,7 +52,7 @@ _PARTS = (
         range(1, 13),
         ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
     ),
-    _Part("day of the week", range(8), _WEEKDAYS),
+    _Part("day of the week", range(8), WEEKDAYS),
 )
 
 
