@@ -168,6 +168,35 @@ def test_data_older_than_the_report_is_told(tmp_path: Path) -> None:
     assert report(tmp_path, as_of="2021-01-30").info.warnings == ()
 
 
+def test_a_last_window_that_begins_earlier_is_counted_by_package_and_past_a_new_quote() -> None:
+    """At 00:01 on 1994-10-30 the clocks of St. John's went back to 23:01 of the day before."""
+    source = mart(
+        ("a", "1994-09-30T02:00:00Z", "package_renewal", "-1"),  # 23:30 there: only the last window has it
+        ("a", "1994-10-30T01:00:00Z", "refill", "2"),  # in the first bucket, at a quote of its own
+        clients={"currency": "EUR", "created_at": "1994-09-01"},
+        rates={
+            "currency": "EUR",
+            "date": ["1994-09-01", "1994-10-30"],
+            "units_per_base": ["0.5", "0.25"],
+            "base": "USD",
+        },
+    )
+    source["transactions"]["package_id"] = "p"
+    found = report(
+        source,
+        "1994-10-30T02:31:00Z",
+        interval={"start": "1994-10-29 00:00:00", "end": "1994-10-30 00:00:59"},
+        timezone="America/St_Johns",
+        active_duration=1,
+        group_by=["date", "package"],
+        currency="USD",
+    )
+    names = ("Clients - Active: Qty", "Clients - Active: Balance", "Clients - Overall Active: Qty")
+    seen = {row.labels: [row.values[found.column(name)] for name in names] for row in found.rows}
+    assert seen["1994-10-29", "p"] == [0, 0, 1]
+    assert seen["1994-10-30", "p"] == [1, 4, 1]
+
+
 # Currency
 
 

@@ -102,7 +102,9 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
     cells = _sum_up(facts, clients, replace(grid, windows=rising))
     for k in np.flatnonzero(rising != grid.windows).tolist():
         # An `as_of` in an hour that clocks repeat: the last window may start before the one before it.
-        alone = replace(grid, edges=grid.edges[k : k + 2], windows=grid.windows[k : k + 1])
+        edges = grid.edges[k : k + 2]
+        changes = tuple(days[days > edges[0]] for days in grid.changes)
+        alone = replace(grid, edges=edges, windows=grid.windows[k : k + 1], changes=changes)
         own = _sum_up(facts, clients, alone).stocks
         own["row"] += k * grid.groups
         cells = replace(cells, stocks=_with_active_of(own, cells.stocks))
