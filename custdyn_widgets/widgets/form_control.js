@@ -3,6 +3,8 @@
 
 const WAIT_FOR_YEAR = /^0/; // a year that is still being typed: 0002 on the way to 2021
 
+const PAUSE = 300; // milliseconds
+
 const KINDS = {
   choice: { tag: "select" },
   "wall time": { tag: "input", type: "datetime-local", step: "1", max: "9999-12-31T23:59:59" },
@@ -80,6 +82,12 @@ function render({ model, el }) {
   control.addEventListener("change", () => {
     if (!(kind === "wall time" && WAIT_FOR_YEAR.test(control.value))) send();
   });
+  // A number is told at a pause: on its way to Query, a mouse would find the button still off.
+  let pause = 0;
+  control.addEventListener("input", () => {
+    clearTimeout(pause);
+    if (kind === "number") pause = setTimeout(send, PAUSE);
+  });
   control.addEventListener("blur", () => {
     if (kind === "wall time" && read(kind, control) !== model.get("value")) send();
   });
@@ -95,6 +103,7 @@ function render({ model, el }) {
   showValue();
   show();
   return () => {
+    clearTimeout(pause);
     for (const [event, listener] of Object.entries(listeners)) model.off(event, listener);
   };
 }

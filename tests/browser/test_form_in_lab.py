@@ -347,6 +347,17 @@ def test_enter_takes_what_was_typed(
     expect_fields(form, **{field: value})
 
 
+def test_a_number_is_judged_while_it_still_has_the_cursor(form: LabNotebook) -> None:
+    months = form.field("Active duration (months)")
+    for typed, words in (("500", "500 is not between 1 and 120 months"), ("12", "")):
+        months.fill(typed)
+        expect(months.locator("xpath=../p[@role='alert']")).to_contain_text(words)
+        expect(query_button(form)).to_be_enabled(enabled=not words)
+        expect(months).to_be_focused()
+    query_button(form).click()
+    assert form.ask("print(heard()[0].active_duration)").strip() == "12"
+
+
 # What is wrong
 
 
