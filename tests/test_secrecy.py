@@ -172,11 +172,46 @@ def test_the_error_names_the_file_and_the_kind_and_not_the_secret(text: str) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["X_PASSWORD", "PGPASSWORD", "db_passwd", "APP_SECRET", "GITHUB_TOKEN", "A_API_KEY"]
-)
+    "name",
+    [
+        "X_PASSWORD", "PGPASSWORD", "db_passwd", "APP_SECRET", "GITHUB_TOKEN", "A_API_KEY", "DB_PASS",
+        "MYSQL_PWD", "KEY_PASSPHRASE", "AWS_SECRET_ACCESS_KEY", "SECRET_KEY", "A_PRIVATE_KEY", "MAPS_APIKEY",
+    ],
+)  # fmt: skip
 def test_variables_with_such_names_are_secret(name: str) -> None:
     assert f"the value of {name}." in refusal("it was 'correct horse'!", env={name: " correct horse\n"})
     assert refusal("it was 'correct horse'!", env={f"{name}_FILE": "correct horse"}) == ""
+
+
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD", "COMPASS", "MONKEY", "KEYBOARD_KEY", "DB_PASS_FILE"])
+def test_variables_that_only_sound_so_are_not(name: str) -> None:
+    assert refusal("the 'correct horse' it was", env={name: "correct horse"}) == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["REDIS_URL", "SQLALCHEMY_DATABASE_URI", "AIRFLOW_CONN_CRM", "CUSTDYN_SMTP_URL", "https_proxy"]
+)
+def test_a_password_in_an_address_of_any_variable_is_secret(name: str) -> None:
+    env = {name: "redis://me:sea-and-sand@cache.example:6379/0"}
+    assert f"holds the password in {name}." in refusal("it is sea-and-sand", env=env)
+    assert refusal("cache.example:6379/0, says me", env=env) == ""
+    assert refusal("see https://pages.example", env={"HOMEPAGE": "https://pages.example"}) == ""
+
+
+def test_a_password_that_is_the_role_or_the_sources_name_says_nothing_where_they_are_said() -> None:
+    env = {"CUSTDYN_SOURCE_LIVE_DATA_URL": "postgresql://analyst:analyst@db/live"}
+    assert refusal('{"role":"analyst"}', "manifest.json", env) == ""
+    assert "the password of the source LIVE_DATA" in refusal("analyst:analyst", env=env)
+    env = {"CUSTDYN_SOURCE_LIVE_DATA_URL": "postgresql://reader:live_data@db/live"}
+    assert refusal('{"source":"live_data"}', "manifest.json", env) == ""
+    assert "the password of the source LIVE_DATA" in refusal("reader:live_data", env=env)
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.csv", "data.parquet", "manifest.json"])
+def test_the_names_that_our_own_files_have_are_no_secret(name: str) -> None:
+    env = {f"{word.upper()}_TOKEN": word for word in ("report", "parquet", "manifest")}
+    assert refusal(b"", name, env) == ""
+    assert "a chart's title" in refusal(b"", "chart-2-my-report.svg", env)
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,16 @@ Searched for are, by their text:
 
 - the addresses `CUSTDYN_SOURCE_<NAME>_URL` and `DATABASE_URL`, and those of the sections of JupySQL's
   `connections.ini`: whole, without what gives access, with a password starred out, and as host and database;
-- the passwords in them, and user and password together, as written and percent-decoded;
-- the values of variables whose names end in PASSWORD, PASSWD, SECRET, TOKEN or API_KEY;
+- the passwords in them and in an address of any other variable, and user and password together, as written
+  and percent-decoded;
+- the values of variables whose names end in PASSWORD, PASSWD, PASSPHRASE, SECRET, TOKEN, APIKEY, API_KEY,
+  ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
 - the folders of the snapshot store and of the person's home.
 
 A secret of eight characters or more is found anywhere. One of six or seven, or of digits alone, only where
 no letter, digit or decimals stand beside it, or it would be found in words and amounts that tell nothing.
-Shorter ones are not looked for: a password `2021` would forbid every report of that year.
+Shorter ones are not looked for: a password `2021` would forbid every report of that year. Nor is one that is
+the role or the name of a source, which every report says; with its user before it, it is still found.
 
 A folder is found as a whole (`/home/anna` is not in `/home/annabel` nor in `/old/home/anna`). Where its path
 is one name, such as `/root`, only what lies below it counts, because `/data` is also a way to write
@@ -35,7 +38,10 @@ from custdyn_widgets.settings import Settings
 _LEAST = 6
 _ANYWHERE = 8
 _SOURCE_URL = re.compile(r"CUSTDYN_SOURCE_(.+)_URL")
-_SECRET_NAME = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_KEY)\Z", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|(ACCESS|SECRET|PRIVATE)_KEY|_PASS|_PWD)\Z",
+    re.IGNORECASE,
+)
 _URL = re.compile(r"(?P<scheme>[\w+.-]+://)(?:(?P<user>[^:/@]*)(?::(?P<password>.*))?@)?(?P<rest>.*)", re.S)
 _CONNECTIONS = Path(".jupysql", "connections.ini")
 
@@ -102,12 +108,18 @@ def watched(
     for folder in (in_force.snapshots, *folders):
         found += _folder("the path of the snapshot store", folder)
     found += _folder("the path of the home folder", home)
+    said = {in_force.role, *_names_of_sources(env)}
     public = in_force.share_url or ""
     first: dict[str, Watched] = {}
     for watch in found:
-        if watch.text not in public:
+        if watch.text not in public and watch.text not in said:
             first.setdefault(watch.text, watch)
     return list(first.values())
+
+
+def _names_of_sources(env: Mapping[str, str]) -> Iterator[str]:
+    for source in filter(None, map(_SOURCE_URL.fullmatch, env)):
+        yield from (source[1], source[1].lower())
 
 
 def _of_environment(env: Mapping[str, str]) -> Iterator[Watched]:
@@ -119,6 +131,8 @@ def _of_environment(env: Mapping[str, str]) -> Iterator[Watched]:
             yield from _address(f"in {name}", value.strip())
         elif _SECRET_NAME.search(name):
             yield from _secret(f"the value of {name}", value.strip())
+        else:
+            yield from _passwords_in(f"in {name}", value.strip())
 
 
 def _address(whose: str, url: str) -> Iterator[Watched]:
@@ -127,11 +141,8 @@ def _address(whose: str, url: str) -> Iterator[Watched]:
     if not parts or not parts["rest"]:
         yield from _secret(f"the address {whose}", url)
         return
+    yield from _passwords_in(whose, url)
     scheme, user, password, rest = parts.group("scheme", "user", "password", "rest")
-    if password:
-        # Drivers differ on whether an @ may stand in a password as itself: both readings are watched.
-        for reading in {password, password.split("@")[0]}:
-            yield from _password(whose, user, reading)
     place, _, options = rest.partition("?")
     for key, value in parse_qsl(options):
         if _SECRET_NAME.search(key):
@@ -143,6 +154,14 @@ def _address(whose: str, url: str) -> Iterator[Watched]:
         known.append(place)
     for text in known:
         yield from _secret(f"the address {whose}", text)
+
+
+def _passwords_in(whose: str, url: str) -> Iterator[Watched]:
+    parts = _URL.fullmatch(url)
+    if parts and parts["password"]:
+        # Drivers differ on whether an @ may stand in a password as itself: both readings are watched.
+        for reading in {parts["password"], parts["password"].split("@")[0]}:
+            yield from _password(whose, parts["user"], reading)
 
 
 def _password(whose: str, user: str, password: str) -> Iterator[Watched]:
