@@ -177,6 +177,22 @@ def test_a_failure_says_what_where_and_what_to_type() -> None:
             assert expected in told
 
 
+def test_a_failure_of_many_faults_tells_the_first_ones_line_by_line_and_how_many_more() -> None:
+    faults = "\n".join(f"  transactions.csv, row {row}, at: 'z' is no time" for row in range(2, 202))
+    letter = replace(FAILURE, problem=f"The data of 'shop' has 200 faults:\n{faults}")
+    text, html = bodies(sent(letter)[1])
+    assert "! The data of 'shop' has 200 faults:" in text.splitlines()
+    for words in (text, Parsed(html).words):
+        assert words.count("is no time") == 11
+        assert "And 189 lines more." in words
+
+
+def test_a_failure_of_which_nothing_is_known_still_says_that_it_failed() -> None:
+    text, html = bodies(sent(replace(FAILURE, problem=" \n", facts=(), command="", log=()))[1])
+    assert "the run failed" in text
+    assert "the run failed" in html
+
+
 def test_a_failure_never_tells_a_secret() -> None:
     kept = [
         Watched("the password of the source SHOP", "hunter22"),

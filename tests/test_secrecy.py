@@ -27,7 +27,7 @@ from custdyn_widgets.notebook.run import run_template
 from custdyn_widgets.page import Section
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Report
-from custdyn_widgets.secrecy import refuse_secrets, watched
+from custdyn_widgets.secrecy import refuse_secrets, watched, without_secrets
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 from custdyn_widgets.snapshots.store import Store
@@ -405,3 +405,13 @@ def test_every_file_of_a_report_is_searched(file: str) -> None:
     report: Report = make_report(2, packages=("Basic", PASSWORD))
     assert "the password of the source SHOP" in refusal(report_files(report)[file], file)
     assert refusal(report_files(make_report(2, packages=("Basic",)))[file], file) == ""
+
+
+def test_what_has_to_be_told_says_what_stood_in_a_secrets_place() -> None:
+    env = {"CUSTDYN_SOURCE_SHOP_URL": URL, "JOB_TOKEN": "123456"}
+    kept = watched(settings(), environ=env, home=Path("/home/anna"))
+    said = f"{URL} refused {PASSWORD}, token 123456, in /home/anna/billing, /home/annabel and 1234567"
+    assert without_secrets(said, kept) == (
+        "[the address of the source SHOP] refused [the password of the source SHOP], token "
+        "[the value of JOB_TOKEN], in [the path of the home folder]/billing, /home/annabel and 1234567"
+    )

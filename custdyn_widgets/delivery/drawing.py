@@ -39,7 +39,7 @@ class Drawn:
     title, lead
         Its heading, and the sentences under it.
     alerts
-        What a reader must know before anything else.
+        What a reader must know before anything else, each as its lines.
     figures
         Headline figures: heading, number, unit, colour.
     link, link_words
@@ -61,7 +61,7 @@ class Drawn:
     title: str
     lead: str
     foot: str
-    alerts: tuple[str, ...] = ()
+    alerts: tuple[tuple[str, ...], ...] = ()
     figures: tuple[tuple[str, str, str, str], ...] = ()
     link: str = ""
     link_words: str = ""
@@ -100,7 +100,8 @@ def _parts(drawn: Drawn) -> Iterator[str]:
     title = unlinked(cut_short(drawn.title, _LONGEST_TITLE))
     yield f"{title}\n{'=' * min(len(title), _WIDTH)}"
     yield _wrapped(drawn.lead)
-    yield "\n".join(_wrapped(f"! {alert}", "  ") for alert in drawn.alerts)
+    for first, *rest in drawn.alerts:
+        yield "\n".join([_wrapped(f"! {first}", "  "), *(_wrapped(f"  - {line}", "    ") for line in rest)])
     yield _aligned([(heading, f"{number} {unit}".strip()) for heading, number, unit, _ in drawn.figures])
     if drawn.link:
         yield f"{drawn.link}\n{_wrapped(drawn.link_words)}"

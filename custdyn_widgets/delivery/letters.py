@@ -19,6 +19,7 @@ from custdyn_widgets.secrecy import Watched, without_secrets
 _HERE = ("localhost", "127.0.0.1", "::1")
 _MOST_FIGURES = 6
 _MOST_LINES = 30
+_MOST_FAULTS = 12
 _FOOT = (
     "Sent by a machine for the saved query {name}, whose recipients include you. "
     "Whoever keeps it can take you off the list."
@@ -72,7 +73,7 @@ class ReportLetter:
         return Drawn(
             title=self.title,
             lead=" ".join(part for part in (self.description, asked) if part),
-            alerts=(*self.notes, *said, *report.info.warnings),
+            alerts=tuple((text,) for text in (*self.notes, *said, *report.info.warnings)),
             figures=tuple(
                 (f"{f['group']}: {f['label']}", f["text"], f["unit"], f["colour"])
                 for f in headline_figures(report)[:_MOST_FIGURES]
@@ -143,7 +144,7 @@ class FailureLetter:
         drawn = Drawn(
             title=self._open(f"{self.title}: the run failed"),
             lead=f"It stopped while {self._open(self.where)}.",
-            alerts=tuple(self._open(line) for line in self.problem.splitlines() if line.strip()),
+            alerts=tuple(filter(None, [self._problem()])),
             command=self.command,
             command_words="When that is mended, run it again for the same time with:",
             facts=tuple((label, self._open(text)) for label, text in self.facts),
@@ -152,6 +153,12 @@ class FailureLetter:
             failed=True,
         )
         return as_text(drawn), as_html(drawn)
+
+    def _problem(self) -> tuple[str, ...]:
+        """Return the problem's lines; of a mart's many faults the first ones."""
+        lines = [self._open(line.strip()) for line in self.problem.splitlines() if line.strip()]
+        more = len(lines) - _MOST_FAULTS
+        return tuple(lines) if more <= 0 else (*lines[:_MOST_FAULTS], f"And {more:,} lines more.")
 
     def _open(self, text: str) -> str:
         return without_secrets(text, self.kept)
