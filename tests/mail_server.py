@@ -37,6 +37,7 @@ class Received:
     mails: list[tuple[str, bytes]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    connections: set[tuple[str, int]] = field(default_factory=set)
     logins: list[bool] = field(default_factory=list)
     secret: list[bool] = field(default_factory=list)
 
@@ -51,6 +52,7 @@ class Received:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's name
         self.names.append(session.host_name)
+        self.connections.add(session.peer)
         self.secret.append(session.ssl is not None)
         refusal = self.at_data(self, envelope.rcpt_tos[0])
         if refusal == "hang up":

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from custdyn_widgets.delivery import Attachment, MailServer, ReportLetter, deliver, failed_words
+from custdyn_widgets.delivery import Attachment, MailServer, ReportLetter, deliver, deliver_all, failed_words
 from tests.mail_server import PASSWORD, USER, Authority, Received, free_port, mail_server
 from tests.make_report import make_report
 
@@ -194,6 +194,27 @@ def greet(listening: socket.socket, greeting: bytes, times: int) -> None:
 
 def never(seconds: float) -> None:
     raise AssertionError(f"waited {seconds} s")
+
+
+def test_many_letters_to_recipients_of_their_own_share_connection_and_waits(
+    received: Received, waited: list[float]
+) -> None:
+    received.at_recipient = lambda own, to: "451 Later" if own.told.count(to) < 2 and to != EVA else None
+    posts = [(replace(LETTER, title=title), to) for title, to in (("A", [ANNA]), ("B", [BEN]), ("C", [EVA]))]
+    with mail_server(received) as port:
+        deliveries = deliver_all([*posts, (LETTER, [])], server_at(port), sleep=waited.append)
+    assert [[(d.recipient, d.outcome) for d in of_letter] for of_letter in deliveries] == [
+        [(ANNA, "sent")],
+        [(BEN, "sent")],
+        [(EVA, "sent")],
+        [],
+    ]
+    assert {received.message(i)["To"]: received.message(i)["Subject"][0] for i in range(3)} == {
+        EVA: "C",
+        ANNA: "A",
+        BEN: "B",
+    }
+    assert (len(received.connections), waited) == (2, [1.0])
 
 
 def test_every_try_of_a_copy_has_the_same_message_id(received: Received) -> None:

@@ -9,7 +9,7 @@ from custdyn_widgets.delivery.copies import Delivery
 from custdyn_widgets.delivery.letters import FailureLetter, ReportLetter
 from custdyn_widgets.delivery.message import Attachment
 from custdyn_widgets.delivery.server import MailServer
-from custdyn_widgets.delivery.smtp import deliver, failed_words
+from custdyn_widgets.delivery.smtp import deliver, deliver_all, failed_words
 
 __all__ = [
     "Attachment",
@@ -18,5 +18,6 @@ __all__ = [
     "MailServer",
     "ReportLetter",
     "deliver",
+    "deliver_all",
     "failed_words",
 ]

@@ -34,12 +34,28 @@ def deliver(
 ) -> list[Delivery]:
     """Send a copy of a letter to each recipient and return what became of each, in their order.
 
+    Parameters are those of `deliver_all`, for one letter.
+    """
+    posts = [(letter, recipients)]
+    return deliver_all(posts, server, most_bytes=most_bytes, most_seconds=most_seconds, sleep=sleep)[0]
+
+
+def deliver_all(
+    letters: Sequence[tuple[Letter, Sequence[str]]],
+    server: MailServer,
+    *,
+    most_bytes: int = MOST_BYTES,
+    most_seconds: float = MOST_SECONDS,
+    sleep: Callable[[float], object] = time.sleep,
+) -> list[list[Delivery]]:
+    """Send several letters, each to its own recipients, and return what became of each letter's copies.
+
+    All go over one connection as long as it holds, and the waits are the same for all.
+
     Parameters
     ----------
-    letter
-        What is sent.
-    recipients
-        Plain addresses.
+    letters
+        What is sent, and the plain addresses that it goes to.
     server
         Who takes it.
     most_bytes
@@ -49,17 +65,16 @@ def deliver(
     sleep
         What waits.
     """
-    copies = [Copy(letter, server, address, most_bytes) for address in recipients]
-    waiting = [copy for copy in copies if not copy.is_settled]
+    copies = [[Copy(letter, server, address, most_bytes) for address in to] for letter, to in letters]
     end = time.monotonic() + most_seconds
     for wait in (0.0, *server.waits):
+        waiting = [copy for of_letter in copies for copy in of_letter if not copy.is_settled]
         if not waiting or time.monotonic() + wait > end:
             break
         if wait:
             sleep(wait)
         _try_all(waiting, server, end)
-        waiting = [copy for copy in waiting if not copy.is_settled]
-    return [copy.delivery() for copy in copies]
+    return [[copy.delivery() for copy in of_letter] for of_letter in copies]
 
 
 def failed_words(deliveries: Iterable[Delivery]) -> str:
