@@ -129,7 +129,7 @@ def _hand_over_all(left: list[Copy], smtp: smtplib.SMTP, end: float) -> int:
 @contextmanager
 def _connected(server: MailServer) -> Iterator[smtplib.SMTP]:
     """Open a connection, made secret and logged in as the settings ask."""
-    context = ssl.create_default_context()
+    context = None if server.security == "none" else ssl.create_default_context()
     name = server.sender.domain  # what to call oneself: looking up the machine's own name can hang
     smtp: smtplib.SMTP
     if server.security == "tls":
