@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import logging
@@ -66,9 +67,15 @@ class Jupyter:
 
 @pytest.fixture(scope="module")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
-    home = tmp_path_factory.mktemp("jupyter")
+    with running(tmp_path_factory.mktemp("jupyter"), 'snapshots = "kept/here"\nrole = "billing"\n') as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running(home: Path, config: str) -> Iterator[Jupyter]:
+    """Run a Jupyter Server in a home of its own, with this `custdyn.toml` where it serves."""
     (home / "work" / "deeper").mkdir(parents=True)
-    (home / "work" / "custdyn.toml").write_text('snapshots = "kept/here"\nrole = "billing"\n')
+    (home / "work" / "custdyn.toml").write_text(config)
     arguments = [
         *("--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", f"--ServerApp.base_url={BASE}"),
         *(f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={home / 'work'}", "--debug"),
@@ -246,6 +253,22 @@ def asked_in_a_kernel(jupyter: Jupyter, expression: str) -> dict[str, str]:
     jupyter.ask(f"api/kernels/{kernel}", "DELETE")
     found: dict[str, str] = json.loads(told.read_text())
     return found
+
+
+def test_where_the_settings_are_broken_a_link_gets_the_404_and_is_in_no_log_either(tmp_path: Path) -> None:
+    with running(tmp_path / "home", "snapshots = [") as server:
+        snapshot_id = server.store.publish({}, FILES)
+        reply = server.ask(f"view?id={snapshot_id}")
+        assert reply.status == 404
+        assert HEADERS.items() <= reply.headers.items()
+        login = server.ask(f"view?id={snapshot_id}", token=False).headers["Location"]
+        assert server.ask(login.removeprefix(BASE), token=False).status == 200
+        server.process.terminate()
+        server.process.wait(30)
+        log = server.log.read_text()
+    assert "custdyn.toml is not valid TOML" in log
+    assert f"GET /view {snapshot_id[:8]}… page 404" in log
+    assert snapshot_id[:9] not in log
 
 
 @dataclass

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
 _SCRUBBED = "extra_log_scrub_param_keys"
-_MOUNTED = "custdyn_viewer"
+_ANSWERS = "custdyn_viewer_answers"
 
 
 class JupyterViewHandler(ViewHandler, JupyterHandler):
@@ -46,6 +46,14 @@ class JupyterViewHandler(ViewHandler, JupyterHandler):
             tornado.web.authenticated(lambda _: None)(self)
 
 
+class NoViewHandler(JupyterViewHandler):
+    """Where nobody knows which store is meant: Jupyter's own 404 would write whole ids into its log."""
+
+    async def get(self) -> None:
+        """Answer 404."""
+        raise tornado.web.HTTPError(404)
+
+
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": "custdyn_widgets.viewer.extension"}]
 
@@ -56,15 +64,17 @@ def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
         in_force = settings.load(folder=Path(serverapp.root_dir))
     except SettingsError as error:
         serverapp.log.warning("custdyn: %s Until then no link is answered here.", error.message)
+        _mount(serverapp, NoViewHandler, Site(Store(os.devnull)))
         return
     os.environ.update(_handed(in_force))
-    site = Site(Store(in_force.snapshots), in_force.share_url)
+    _mount(serverapp, JupyterViewHandler, Site(Store(in_force.snapshots), in_force.share_url))
+
+
+def _mount(serverapp: ServerApp, handler: type[JupyterViewHandler], site: Site) -> None:
     route = re.escape(f"{base(serverapp.base_url)}view")
-    serverapp.web_app.add_handlers(  # type: ignore[no-untyped-call]
-        ".*$", [(route, JupyterViewHandler, {"site": site})]
-    )
+    serverapp.web_app.add_handlers(".*$", [(route, handler, {"site": site})])  # type: ignore[no-untyped-call]
     tornado_settings = serverapp.web_app.settings
-    tornado_settings[_MOUNTED] = True
+    tornado_settings[_ANSWERS] = handler is JupyterViewHandler
     # The login's own line in the log would tell where it leads back to, and so a whole id.
     tornado_settings[_SCRUBBED] = [*tornado_settings.get(_SCRUBBED, []), "next"]
 
@@ -86,7 +96,7 @@ def _handed(in_force: settings.Settings) -> dict[str, str]:
 async def _start_jupyter_server_extension(serverapp: ServerApp) -> None:
     """Tell kernels where the viewer is; which port it is shows only once the server has begun."""
     address = _address(serverapp)
-    if address and _MOUNTED in serverapp.web_app.settings:
+    if address and serverapp.web_app.settings[_ANSWERS]:
         os.environ["CUSTDYN_VIEWER_URL"] = address
 
 
