@@ -227,6 +227,18 @@ def test_what_a_report_lacks_is_said_and_no_chart_of_another_report_stays(
     assert (panel.spec(), panel.choice(), panel.drawn) == (None, None, None)
 
 
+def test_a_picture_is_offered_while_there_is_a_chart(panel: Shown) -> None:
+    def offered() -> list[str]:
+        return [key for key, _ in panel._download.buttons]
+
+    panel.draw(make_report(6), ACTIVE)
+    assert offered() == ["png", "svg", "close"]
+    panel.restore(make_report(7), {"preset": "Gone"})
+    assert offered() == ["close"]
+    panel.draw(make_report(7), ACTIVE)
+    assert offered() == ["png", "svg", "close"]
+
+
 def test_a_report_of_one_row_has_bars_for_its_columns(panel: Shown) -> None:
     report = without_grouping()
     panel.draw(report, BLANK)

@@ -17,7 +17,8 @@ from custdyn_widgets.schemas import load_jsonschema
 from custdyn_widgets.widgets.chart_editor import ChartEditor
 from custdyn_widgets.widgets.download import Download, File, chart_file
 
-_BUTTONS = [["png", "Save as PNG"], ["svg", "Save as SVG"], ["close", "Close the chart"]]
+_SAVE = [["png", "Save as PNG"], ["svg", "Save as SVG"]]
+_CLOSE = [["close", "Close the chart"]]
 _HINT = "Drag to move along the time, Shift and wheel to zoom, double-click to see all."
 # Without the menu, which would lead to another host; the tooltip's theme is in result.css.
 _EMBEDDED = {"actions": False, "renderer": "svg", "tooltip": {"theme": "custdyn"}}
@@ -47,12 +48,13 @@ class ChartPanel:
         self._message = ipywidgets.HTML()
         self._hint = ipywidgets.HTML()
         self._place = ipywidgets.VBox()
-        self._download = Download(self._asked, buttons=_BUTTONS)
+        self._download = Download(self._asked, buttons=_CLOSE)
         self.widget = ipywidgets.VBox(
             [self._editor.widget, self._message, self._place, self._hint, self._download]
         )
         self.widget.add_class("custdyn-chart")
         self._place.add_class("custdyn-drawing")
+        self._message.add_class("custdyn-message")
         self._show_widget(False)
 
     @staticmethod
@@ -114,6 +116,7 @@ class ChartPanel:
 
     def _clear(self) -> None:
         self._spec, self._choice, self._hint.value = None, None, ""
+        self._download.buttons = _CLOSE
         if self._live is not None:
             self._live.spec = None
 
@@ -129,6 +132,7 @@ class ChartPanel:
         self._spec, self._choice = spec, choice
         self._hint.value = f'<p class="custdyn-hint">{_HINT}</p>' if can_zoom(spec) else ""
         self._show_live(live)
+        self._download.buttons = [*_SAVE, *_CLOSE]
         self.on_change()
 
     def _show_live(self, spec: dict[str, Any]) -> None:
