@@ -27,7 +27,7 @@ from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.queries_cli import queries_group
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.query_options import asked_fields, query_options
-from custdyn_widgets.runs_cli import runs_group
+from custdyn_widgets.runs_cli import check_own_run, own_run, runs_group
 from custdyn_widgets.snapshots_cli import snapshots_group
 
 _FOLDER = click.Path(path_type=Path)
@@ -114,7 +114,18 @@ def query_command(
     metavar="NAME VALUE",
     help="A parameter of the template's own.",
 )
-@click.option("--timeout", type=float, metavar="SECONDS", help="End a run that takes longer.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End a run that takes longer. Default: an hour for a saved query's own run, else no end.",
+)
+@click.option(
+    "--scheduled",
+    is_flag=True,
+    help="Run the saved query for its schedule's last instant: as a schedule does.",
+)
+@click.option("--no-send", is_flag=True, help="Send no mail.")
 def run_command(
     template: Path | None,
     source: str | None,
@@ -123,12 +134,22 @@ def run_command(
     as_of: str | None,
     parameter: tuple[tuple[str, str], ...],
     timeout: float | None,
+    scheduled: bool,
+    no_send: bool,
     **options: Any,
 ) -> None:
     """Run a template notebook and freeze its report into a snapshot; its link is the last line.
 
     Without TEMPLATE, the default one. Nothing is published when the run fails.
+
+    --saved NAME with --scheduled, or with --as-of for an older time, is the saved query's own run: it is
+    recorded (custdyn runs list), sent to its recipients, and a failure is told to those who are to know.
     """
+    if scheduled or no_send or (saved_name is not None and as_of is not None):
+        name = check_own_run(saved_name, scheduled, as_of, {**options, "query": query_file})
+        about: dict[str, Any] = {"template": template, "parameters": dict(parameter), "timeout_s": timeout}
+        own_run(name, as_of=as_of, source=source, send=not no_send, **about)
+        return
     from custdyn_widgets.notebook.run import run_template
 
     given: dict[str, Any] = {**asked_fields(query_file, saved_name, options), **dict(parameter)}

@@ -295,6 +295,12 @@ class RunError(CustDynError):
     code = "run"
 
 
+class StillRunningError(RunError):
+    """The run of a saved query before this one is still going on, so this one was not begun."""
+
+    code = "still-running"
+
+
 class SettingsError(CustDynError):
     """A setting in the environment or in custdyn.toml cannot be used."""
 

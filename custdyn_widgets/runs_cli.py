@@ -1,13 +1,15 @@
-"""The commands `custdyn runs …`: what ran on its own, for people and for monitoring."""
+"""Saved queries' own runs: `custdyn run --saved NAME --scheduled`, and `custdyn runs list`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from custdyn_widgets.answering import say
 
 if TYPE_CHECKING:
     from custdyn_widgets.runs import Run
@@ -42,6 +44,68 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
     assert folder is not None
     runs = Runs(folder).listing(last, saved=saved_name)
     click.echo(json.dumps([run.to_dict() for run in runs], indent=1) if as_json else _as_table(runs))
+
+
+def check_own_run(name: str | None, scheduled: bool, as_of: str | None, options: Mapping[str, object]) -> str:
+    """Return the name of the saved query whose own run is asked for.
+
+    Parameters
+    ----------
+    name, scheduled, as_of
+        As they were given.
+    options
+        Those that change a query, as click gives them.
+
+    Raises
+    ------
+    click.UsageError
+        If they do not fit together.
+    QueryError
+        If `as_of` is no instant.
+    """
+    from custdyn_widgets.query import parse_as_of
+
+    parse_as_of(as_of)
+    if name is None or scheduled == (as_of is not None):
+        raise click.UsageError(
+            "A saved query's own run takes --saved NAME and one of --scheduled and --as-of INSTANT."
+        )
+    given = [key.replace("_", "-") for key, value in options.items() if value not in (None, ())]
+    if given:
+        flags = ", ".join(f"--{key}" for key in given)
+        raise click.UsageError(
+            f"A saved query's own run asks what the saved query holds: leave {flags} out, or save another."
+        )
+    return name
+
+
+def own_run(name: str, *, timeout_s: float | None, **about: Any) -> None:
+    """Run a saved query, and say its link; what went wrong is said, and makes the exit code 1.
+
+    Parameters
+    ----------
+    name
+        The saved query's name.
+    timeout_s
+        Seconds that the notebook may take; None: the usual.
+    about
+        The rest of an `Order`.
+    """
+    from custdyn_widgets import settings
+    from custdyn_widgets.dispatching import Order, dispatch
+    from custdyn_widgets.dispatching.order import TIMEOUT_S
+
+    in_force = settings.load()
+    order = Order(name, timeout_s=timeout_s or TIMEOUT_S, **about)
+    run = dispatch(order, settings=in_force, progress=say)
+    for one in run.reports:
+        if one.snapshot:
+            link = in_force.link(one.snapshot)
+            click.echo(f"{one.company}: {link}" if one.company else link)
+    say(f"{name}: {run.result} (for {run.logical_time or 'no time yet'}).")
+    if run.problem:
+        say(f"custdyn: {run.problem}")
+        raise click.exceptions.Exit(1)
 
 
 def _as_table(runs: Sequence[Run]) -> str:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from custdyn_widgets.errors import RunError
+from custdyn_widgets.errors import StillRunningError
 
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _OWN_FILE, _OWN_FOLDER = 0o600, 0o700
@@ -27,7 +27,7 @@ class RunLock:
 
     Raises
     ------
-    RunError
+    StillRunningError
         On entering, if another run of it is still going on.
     OSError
         On entering, if the folder cannot be written to.
@@ -50,7 +50,7 @@ class RunLock:
             else:
                 return self
         os.close(self._descriptor)
-        raise RunError(
+        raise StillRunningError(
             f"The run of {self._name} before this one is still going on, so this one was not begun. "
             "`custdyn runs list` tells since when; --timeout ends one that hangs."
         )

@@ -6,7 +6,7 @@ import contextlib
 import json
 import secrets
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,11 @@ class Run:
     asked_for
         Whether somebody named that instant; else the schedule did.
     where, problem
-        In which step it failed, and what is wrong, in words.
+        In which step it failed, and what is wrong, in words. A run without a problem did all that it should.
     reports
         What became of its report, or of each company's.
+    told
+        The receipt of the letter that told of its failure.
     """
 
     id: str
@@ -87,7 +89,8 @@ class Run:
     asked_for: bool = False
     where: str | None = None
     problem: str | None = None
-    reports: tuple[Outcome, ...] = field(default=())
+    reports: tuple[Outcome, ...] = ()
+    told: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def begun(cls, saved: str, **about: Any) -> Run:
@@ -116,7 +119,8 @@ class Run:
         if data["format"] != FORMAT:
             raise ValueError(f"has the format {data['format']!r}, and this version reads {FORMAT}")
         given = {f.name: data[f.name] for f in fields(cls)}
-        return cls(**{**given, "reports": tuple(_outcome(one) for one in given["reports"])})
+        reports = tuple(_outcome(one) for one in given["reports"])
+        return cls(**{**given, "reports": reports, "told": tuple(given["told"])})
 
 
 class Runs:
@@ -164,8 +168,8 @@ class Runs:
         return [run for run in runs if run is not None]
 
     def left_open(self, saved: str) -> list[Run]:
-        """Return the runs that never told their end; for whoever holds the lock, they were killed."""
-        return [run for run in self.listing(saved=saved) if run.result in ("running", "killed")]
+        """Return the runs that never told their end, for whoever holds the lock, and so knows them killed."""
+        return [run for run in self.listing(saved=saved) if run.result == "running"]
 
     def digests(self, saved: str, until: str) -> dict[str | None, str]:
         """Return by company the digest of the report that was settled last for a time up to `until`."""

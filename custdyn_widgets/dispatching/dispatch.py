@@ -1,0 +1,221 @@
+"""The whole of one run, in order, with an end in words whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from custdyn_widgets import saved_queries
+from custdyn_widgets.delivery import FailureLetter, MailServer, deliver
+from custdyn_widgets.dispatching.making import Made, Task, make_one
+from custdyn_widgets.dispatching.order import Order
+from custdyn_widgets.dispatching.retention import prune
+from custdyn_widgets.dispatching.sending import Post, patience_spent
+from custdyn_widgets.errors import CustDynError, StillRunningError
+from custdyn_widgets.runs import Outcome, Run, RunLock, Runs
+from custdyn_widgets.runs.records import KILLED, instant_text
+from custdyn_widgets.saved_queries import SavedQuery
+from custdyn_widgets.saved_queries.content import is_name
+from custdyn_widgets.secrecy import watched, without_secrets
+from custdyn_widgets.settings import Settings
+from custdyn_widgets.snapshots.store import Store
+
+_LINES = 30
+# From the worst on: of several reports, the run's result is the first of these that one has.
+_RESULTS = ("failed", "undelivered", "sent", "held back", "frozen", "unchanged", "empty")
+
+
+def dispatch(
+    order: Order, *, settings: Settings, progress: Callable[[str], None], now: datetime | None = None
+) -> Run:
+    """Run a saved query: freeze it, send it, record it, and tell those who are told of failures.
+
+    Parameters
+    ----------
+    order
+        What is to be run.
+    settings
+        Where things are.
+    progress
+        Called with a line of text for each step, from another thread too.
+    now
+        The instant that it is; default: the clock's.
+
+    Returns
+    -------
+    Run
+        The record as it was kept. It has a `problem` if anything went wrong.
+
+    Raises
+    ------
+    SavedQueryError
+        If no saved query can have this name.
+    StillRunningError
+        If the run before is still going on. In both cases nothing was begun, recorded or sent.
+    """
+    if not is_name(order.name):
+        saved_queries.load(order.name, settings=settings)  # says what names there are
+    return _Dispatch(order, settings, progress, now or datetime.now(UTC)).done()
+
+
+class _Dispatch:
+    """A run that is going on: its record so far, in which step it is, and its last lines."""
+
+    def __init__(
+        self, order: Order, settings: Settings, progress: Callable[[str], None], now: datetime
+    ) -> None:
+        assert settings.runs is not None
+        self._order, self._settings, self._say, self._now = order, settings, progress, now
+        self._runs = Runs(settings.runs)
+        self._run = Run.begun(order.name, asked_for=order.as_of is not None)
+        self._saved: SavedQuery | None = None
+        self._server: MailServer | None = None
+        self._where = "the saved query was read"
+        self._lines: deque[str] = deque(maxlen=_LINES)
+
+    def done(self) -> Run:
+        with contextlib.ExitStack() as held:
+            try:
+                self._work(held)
+            except StillRunningError:
+                raise
+            except Exception as error:
+                self._fail(error)
+            if self._run.problem:
+                self._tell(self._run)
+            self._keep_at_last()
+        return self._run
+
+    def _work(self, held: contextlib.ExitStack) -> None:
+        saved = saved_queries.load(self._order.name, settings=self._settings).saved
+        self._saved, self._run = saved, replace(self._run, title=saved.title)
+        self._where = "the run was prepared"
+        if self._order.send and (saved.recipients or saved.failure_recipients or saved.for_each):
+            self._server = MailServer.from_settings(self._settings)
+        held.enter_context(RunLock(self._runs.folder, self._order.name))
+        self._settle_killed()
+        task = self._task(saved)
+        self._run = replace(self._run, logical_time=instant_text(task.logical_time))
+        self._runs.keep(self._run)
+        self._where = "the report was made"
+        made = list(make_one(task, self._note))
+        self._run = replace(self._run, reports=tuple(one.outcome for one in made))
+        self._runs.keep(self._run)
+        self._where = "the report was sent"
+        self._send(Post(task, self._server), made)
+        self._where = "old snapshots were deleted"
+        self._prune(saved, made)
+
+    def _task(self, saved: SavedQuery) -> Task:
+        logical_time = self._order.logical_time(saved, self._now)
+        return Task(
+            self._order,
+            saved,
+            self._settings,
+            logical_time,
+            self._order.note(saved, logical_time, self._now),
+            self._runs.digests(self._order.name, instant_text(logical_time)),
+        )
+
+    def _send(self, post: Post, made: Sequence[Made]) -> None:
+        outcomes = []
+        for one in made:
+            if one.recipients and post.server:
+                self._note(f"Sending to {len(one.recipients):,} recipients")
+            outcomes.append(post.send(one))
+        self._server = post.server
+        self._run = self._run.finished(
+            _result_of(outcomes),
+            reports=tuple(outcomes),
+            problem=self._open("\n".join(one.problem for one in outcomes if one.problem)) or None,
+            where=self._where if any(one.problem for one in outcomes) else None,
+        )
+
+    def _prune(self, saved: SavedQuery, made: Sequence[Made]) -> None:
+        reports = {str(one.outcome.snapshot): one.report for one in made if one.report is not None}
+        if saved.retention is None or not reports:
+            return
+        deleted = prune(Store(self._settings.snapshots), saved.retention, reports)
+        if deleted:
+            self._note(f"Deleted {deleted:,} old snapshot{'' if deleted == 1 else 's'}")
+
+    def _settle_killed(self) -> None:
+        """Note which runs before this one never told their end, and tell of them."""
+        for run in self._runs.left_open(self._order.name):
+            killed = replace(run, result="killed", problem=KILLED, where="it ran")
+            self._runs.keep(killed)
+            told = self._tell(killed)
+            self._runs.keep(replace(killed, told=told))
+
+    def _fail(self, error: Exception) -> None:
+        """Note what went wrong; what was frozen and sent before stays noted."""
+        result = self._run.result
+        if result == "running":
+            result = "undelivered" if any(one.snapshot for one in self._run.reports) else "failed"
+        words = "\n".join(filter(None, (self._run.problem, _words_of(error))))
+        self._run = self._run.finished(result, where=self._where, problem=self._open(words))
+
+    def _tell(self, run: Run) -> tuple[dict[str, object], ...]:
+        """Send the letter that tells of a run's failure, and return its receipt."""
+        to = self._saved.failure_recipients if self._saved else ()
+        if not to or self._server is None:
+            return ()
+        facts = (
+            ("For", run.logical_time or "–"),
+            ("Began", run.began),
+            ("Ended", run.ended or "–"),
+            ("Machine", platform.node()),
+            *(("Snapshot", one.snapshot) for one in run.reports if one.snapshot and not one.company),
+        )
+        letter = FailureLetter(
+            run.title,
+            run.saved,
+            run.problem or "",
+            run.where or "",
+            facts,
+            self._order.again(run.logical_time),
+            tuple(self._lines) if run.id == self._run.id else (),
+            watched(self._settings),
+        )
+        deliveries = deliver(letter, to, self._server)
+        self._server = patience_spent(self._server, deliveries)
+        receipt = tuple(delivery.to_dict() for delivery in deliveries)
+        if run.id == self._run.id:
+            self._run = replace(self._run, told=receipt)
+        return receipt
+
+    def _keep_at_last(self) -> None:
+        try:
+            self._runs.keep(self._run)
+        except CustDynError as error:
+            words = "\n".join(filter(None, (self._run.problem, error.message)))
+            self._run = replace(self._run, problem=words)
+
+    def _note(self, line: str) -> None:
+        self._lines.append(f"{datetime.now(UTC):%H:%M:%S} {line}")
+        self._say(line)
+
+    def _open(self, words: str) -> str:
+        """Return words without what only this machine may know."""
+        try:
+            return without_secrets(words, watched(self._settings))
+        except CustDynError as error:
+            return f"{error.message} Until then no other words of this run are told."
+
+
+def _result_of(outcomes: Sequence[Outcome]) -> str:
+    results = {one.result for one in outcomes}
+    return next(result for result in _RESULTS if result in results)
+
+
+def _words_of(error: Exception) -> str:
+    if isinstance(error, CustDynError):
+        return error.message
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}."
+    return f"{type(error).__name__}: {error}. This is a fault of custdyn."
