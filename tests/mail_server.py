@@ -111,7 +111,8 @@ def free_port() -> int:
 @contextlib.contextmanager
 def mail_server(received: Received, **how: Any) -> Iterator[int]:
     """Run a server and give its port; `how` is as aiosmtpd takes it."""
-    controller = Controller(received, hostname="127.0.0.1", port=how.pop("port", None) or free_port(), **how)
+    port = how.pop("port", None) or free_port()
+    controller = Controller(received, hostname="127.0.0.1", port=port, ready_timeout=60, **how)
     controller.start()
     try:
         yield int(controller.port)
