@@ -383,8 +383,11 @@ def test_a_revoked_or_expired_snapshot_is_not_found_and_still_verified(
 
 @pytest.mark.parametrize(
     "state",
-    ["", "{}x", "[]", '{"revoked":5}', '{"expires":"soon"}', '{"x":null}', '{"expires":"2999-01-01"}'],
-)
+    [
+        "", "{}x", "[]", '{"revoked":5}', '{"expires":"soon"}', '{"x":null}', '{"expires":"2999-01-01"}',
+        '{"expires":"0001-01-01T00:00:00+01:00"}', '{"revoked":"9999-12-31T23:59:59-01:00"}',
+    ],
+)  # fmt: skip
 def test_a_state_that_cannot_be_read_hides_the_snapshot_and_is_a_problem(store: Store, state: str) -> None:
     snapshot_id = store.publish(MANIFEST, FILES)
     set_state(store, snapshot_id, state)
@@ -555,6 +558,14 @@ def test_the_list_tells_the_newest_first_and_what_cannot_be_seen_last(store: Sto
     assert len(text.splitlines()) == 5
     assert "\x1b" not in text
     assert listing.entries_text([]) == "There are no snapshots yet."
+
+
+def test_one_long_role_makes_no_other_line_of_the_list_long(store: Store) -> None:
+    store.publish({**MANIFEST, "role": "r" * 1_000_000}, FILES)
+    store.publish(MANIFEST, FILES)
+    text = listing.entries_text(listing.entries(store))
+    assert max(map(len, text.splitlines())) < 250
+    assert f"{'r' * 20}" in text
 
 
 def test_a_manifest_and_a_verification_are_shown_in_words(store: Store) -> None:

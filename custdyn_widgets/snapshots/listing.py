@@ -14,7 +14,7 @@ from custdyn_widgets.snapshots.state import State, read_state, told
 from custdyn_widgets.snapshots.store import Problem, Store
 
 _SHOWN_ITEMS = 8
-_LONGEST_QUERY = 120
+_LONGEST_QUERY, _LONGEST_ROLE = 120, 30
 # What could move a terminal's cursor or break a line, in text that comes from data.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -92,8 +92,8 @@ def entries_text(listed: Sequence[Entry]) -> str:
     for e in listed:
         date = e.generated_at[:19].replace("T", " ") or "–"
         state = e.state or (f"until {e.expires[:10]}" if e.expires else "ok")
-        query = e.query if len(e.query) <= _LONGEST_QUERY else e.query[: _LONGEST_QUERY - 1] + "…"
-        rows.append((date, e.role or "–", kilobytes(e.size), state, e.id, query or "–"))
+        role, query = _cut(e.role, _LONGEST_ROLE), _cut(e.query, _LONGEST_QUERY)
+        rows.append((date, role or "–", kilobytes(e.size), state, e.id, query or "–"))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -143,6 +143,10 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
     lines = [f"{p.id or '(no snapshot)'}  {_one_line(p.file) or 'its folder'} {p.what}" for p in problems]
     count = f"{len(problems):,} problem" + ("" if len(problems) == 1 else "s")
     return "\n".join([*lines, f"{count} in {snapshots}. Restore what is named here from a backup."])
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _one_line(value: object) -> str:

@@ -58,7 +58,7 @@ def read_state(store: Path, snapshot_id: str) -> State:
         return State()
     except (OSError, NotPlainError) as error:
         raise SnapshotDamagedError(snapshot_id, "its state", reason(error)) from error
-    except (SnapshotError, ValueError, TypeError, AttributeError) as error:
+    except (SnapshotError, ValueError, OverflowError, TypeError, AttributeError) as error:
         what = "is not a state that this version knows"
         raise SnapshotDamagedError(snapshot_id, "its state", what) from error
 
@@ -111,7 +111,11 @@ def _bytes(store: Path, snapshot_id: str, looks: int = 10) -> bytes:
 def _parsed_state(data: bytes) -> State:
     """Read `{"revoked": instant or null, "expires": instant or null}`; anything else is an error."""
     stored = parse_canonical(data)
-    instants = {key: value and datetime.fromisoformat(value) for key, value in stored.items()}
-    if any(instant is not None and instant.tzinfo is None for instant in instants.values()):
+    return State(**{key: None if value is None else _instant(value) for key, value in stored.items()})
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
         raise ValueError("an instant without an offset")
-    return State(**instants)
+    return instant.astimezone(UTC)
