@@ -132,6 +132,16 @@ def test_the_blank_chart_begins_with_the_first_column_over_time(panel: Shown) ->
     assert panel.spec() == blank_spec(report, "Month", [ACTIVE], "line")
 
 
+def test_the_blank_chart_takes_the_cursor_before_it_is_drawn_and_a_kept_one_does_not(
+    panel: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    focused: list[bool] = []
+    monkeypatch.setattr(panel, "_compose", lambda: focused.append(panel._editor._y.wants_focus))
+    panel.restore(make_report(6), {"y": [ACTIVE], "mark": "bar"})
+    panel.draw(make_report(6), BLANK)
+    assert focused == [False, True]
+
+
 def test_each_change_in_the_editor_draws_anew(panel: Shown) -> None:
     report = make_report(6)
     panel.draw(report, BLANK)

@@ -67,15 +67,13 @@ class ChartPanel:
 
     def draw(self, report: Report, name: str) -> None:
         """Draw a preset of a report, or open the editor of the Blank Chart."""
-        self.restore(report, {} if name == BLANK else {"preset": name})
-        if name == BLANK:
-            self._editor.take_focus()
+        self.restore(report, {} if name == BLANK else {"preset": name}, focus=name == BLANK)
 
-    def restore(self, report: Report, choice: Mapping[str, Any]) -> None:
+    def restore(self, report: Report, choice: Mapping[str, Any], *, focus: bool = False) -> None:
         """Draw what a choice says, as `choice` gave it; what the report has not is said, and not drawn.
 
         A chart of another report goes first. An x that is the heading of another grouping becomes the
-        report's own.
+        report's own. With `focus` the editor takes the cursor.
         """
         if report is not self._report:
             self._clear()
@@ -90,6 +88,8 @@ class ChartPanel:
             self._say(f"The report has no chart {shown(str(name))}. Choose another from Show Chart.")
         else:
             self._editor.open(report, choice)
+            if focus:
+                self._editor.take_focus()  # before the first drawing, which takes a while
             self._compose()
 
     def hide(self) -> None:
