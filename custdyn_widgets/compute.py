@@ -61,11 +61,38 @@ def run_report(
         If an extension that the settings name cannot be imported.
     """
     began = time.monotonic()
+    checked, instant = _checked(query), parse_as_of(as_of)
+    return report_on(checked, open_mart(source), instant, role=role, began=began)
+
+
+def report_on(
+    query: ReportQuery,
+    mart: OpenedMart,
+    instant: datetime,
+    *,
+    role: str | None = None,
+    began: float | None = None,
+) -> Report:
+    """Compute a report on a mart that is open already, so that several are about the same data.
+
+    Parameters
+    ----------
+    query, instant, role
+        As `run_report` takes them, checked: the instant is a whole second in UTC.
+    mart
+        The mart.
+    began
+        When the work began, as `time.monotonic` tells it; default: now.
+
+    Raises
+    ------
+    QueryError, RateError, SettingsError
+        As `run_report`.
+    """
+    began = time.monotonic() if began is None else began
     in_force = settings.load()
     load_extensions(in_force.extensions)
-    checked, instant = _checked(query), parse_as_of(as_of)
-    mart = open_mart(source)
-    asked = place(checked, mart.facts, instant)
+    asked = place(query, mart.facts, instant)
     rows, total, cells = table(asked)
     return Report(
         query=asked.query,

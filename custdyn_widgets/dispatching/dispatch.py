@@ -8,9 +8,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from custdyn_widgets import saved_queries
 from custdyn_widgets.delivery import FailureLetter, MailServer, deliver
+from custdyn_widgets.dispatching.each import make_each
 from custdyn_widgets.dispatching.making import Made, Task, make_one
 from custdyn_widgets.dispatching.order import Order
 from custdyn_widgets.dispatching.retention import prune
@@ -25,6 +27,7 @@ from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots.store import Store
 
 _LINES = 30
+_LISTED = 20
 # From the worst on: of several reports, the run's result is the first of these that one has.
 _RESULTS = ("failed", "undelivered", "sent", "held back", "frozen", "unchanged", "empty")
 
@@ -91,18 +94,19 @@ class _Dispatch:
         return self._run
 
     def _work(self, held: contextlib.ExitStack) -> None:
-        saved = saved_queries.load(self._order.name, settings=self._settings).saved
+        stored = saved_queries.load(self._order.name, settings=self._settings)
+        saved = stored.saved
         self._saved, self._run = saved, replace(self._run, title=saved.title)
         self._where = "the run was prepared"
         if self._order.send and (saved.recipients or saved.failure_recipients or saved.for_each):
             self._server = MailServer.from_settings(self._settings)
         held.enter_context(RunLock(self._runs.folder, self._order.name))
         self._settle_killed()
-        task = self._task(saved)
+        task = self._task(saved, saved_queries.folder_of(stored.place, settings=self._settings))
         self._run = replace(self._run, logical_time=instant_text(task.logical_time))
         self._runs.keep(self._run)
         self._where = "the report was made"
-        made = list(make_one(task, self._note))
+        made = list((make_each if saved.for_each else make_one)(task, self._note))
         self._run = replace(self._run, reports=tuple(one.outcome for one in made))
         self._runs.keep(self._run)
         self._where = "the report was sent"
@@ -110,12 +114,13 @@ class _Dispatch:
         self._where = "old snapshots were deleted"
         self._prune(saved, made)
 
-    def _task(self, saved: SavedQuery) -> Task:
+    def _task(self, saved: SavedQuery, folder: Path) -> Task:
         logical_time = self._order.logical_time(saved, self._now)
         return Task(
             self._order,
             saved,
             self._settings,
+            folder,
             logical_time,
             self._order.note(saved, logical_time, self._now),
             self._runs.digests(self._order.name, instant_text(logical_time)),
@@ -131,8 +136,8 @@ class _Dispatch:
         self._run = self._run.finished(
             _result_of(outcomes),
             reports=tuple(outcomes),
-            problem=self._open("\n".join(one.problem for one in outcomes if one.problem)) or None,
-            where=self._where if any(one.problem for one in outcomes) else None,
+            problem=self._open(_problems_of(outcomes)) or None,
+            where=_where_of(outcomes),
         )
 
     def _prune(self, saved: SavedQuery, made: Sequence[Made]) -> None:
@@ -210,6 +215,21 @@ class _Dispatch:
 def _result_of(outcomes: Sequence[Outcome]) -> str:
     results = {one.result for one in outcomes}
     return next(result for result in _RESULTS if result in results)
+
+
+def _where_of(outcomes: Sequence[Outcome]) -> str | None:
+    words = {"failed": "the reports were made", "undelivered": "the report was sent"}
+    return words.get(_result_of(outcomes))
+
+
+def _problems_of(outcomes: Sequence[Outcome]) -> str:
+    """Return the problems of a run's reports, the first of many, each with the company that it is about."""
+    problems = [
+        f"{one.company}: {one.problem}" if one.company else one.problem for one in outcomes if one.problem
+    ]
+    more = len(problems) - _LISTED
+    told = [*problems[:_LISTED], *([f"… and {more:,} more: `custdyn runs list --json`."] if more > 0 else [])]
+    return "\n".join(told)
 
 
 def _words_of(error: Exception) -> str:

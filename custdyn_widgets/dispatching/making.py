@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from custdyn_widgets.dispatching.order import Order
 from custdyn_widgets.freezing import Frozen, content_digest
@@ -24,6 +25,8 @@ class Task:
     ----------
     order, saved, settings
         What is to be run, the saved query, and where things are.
+    folder
+        Where the saved query's file stands.
     logical_time, note
         The instant that intervals resolve against, and what its reader must know of it (or nothing).
     digests
@@ -33,6 +36,7 @@ class Task:
     order: Order
     saved: SavedQuery
     settings: Settings
+    folder: Path
     logical_time: datetime
     note: str
     digests: Mapping[str | None, str]

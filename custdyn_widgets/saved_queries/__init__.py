@@ -39,6 +39,7 @@ __all__ = [
     "Stored",
     "delete",
     "find",
+    "folder_of",
     "listing",
     "load",
     "name_for",
@@ -145,6 +146,11 @@ def find(name: str, place: Place | None = None, *, settings: Settings | None = N
         if os.path.lexists(folder / f"{name}.json"):
             return where
     raise SavedQueryError.not_found(name, _present(settings))
+
+
+def folder_of(place: Place, *, settings: Settings | None = None) -> Path:
+    """Return the folder of a place, which what a saved query's file names by a path is relative to."""
+    return _folders(settings)[place]
 
 
 def delete(name: str, place: Place | None = None, *, settings: Settings | None = None) -> Place:

@@ -1,0 +1,166 @@
+"""A report for each reseller: its own clients alone, to its own addresses, from one look at the data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custdyn_widgets.compute import run_report
+from custdyn_widgets.dispatching import Order, dispatch
+from custdyn_widgets.dispatching.addresses import read_addresses
+from custdyn_widgets.errors import RunError
+from custdyn_widgets.export import to_csv
+from custdyn_widgets.mart import cache
+from custdyn_widgets.runs import Run
+from custdyn_widgets.saved_queries.automation import ForEach, Retention
+from custdyn_widgets.settings import Settings
+from custdyn_widgets.settings import load as load_settings
+from custdyn_widgets.snapshots.store import Store
+from tests.mail_server import Received
+from tests.test_dispatching import (
+    BOARD,
+    EVA,
+    FIRST,
+    MART,
+    NOW,
+    frozen,
+    keep,
+    received,
+    settings,
+    text_of,
+)
+
+__all__ = ["received", "settings"]  # fixtures
+EACH = replace(BOARD, recipients=(), for_each=ForEach("company", "addresses.csv"))
+ACME, NORTH, BLUE = "Acme Telecom", "Acme North", "Blue Reseller"
+ADDRESSES = f"""company,address
+{ACME},anna@acme.example
+{BLUE},ben@blue.example
+{ACME},eve@acme.example
+{NORTH},nora@north.example
+"""
+
+
+def run_each(settings: Settings, addresses: str = ADDRESSES, saved: Any = EACH, **order: Any) -> Run:
+    keep(saved, settings)
+    (settings.queries / "addresses.csv").write_text(addresses, encoding="utf-8")
+    return dispatch(Order("board", **order), settings=load_settings(), progress=print, now=NOW)
+
+
+def test_each_company_gets_its_own_clients_at_its_own_addresses(
+    settings: Settings, received: Received
+) -> None:
+    run = run_each(settings)
+    assert (run.result, run.problem) == ("sent", None)
+    assert [one.company for one in run.reports] == [ACME, BLUE, NORTH]
+    store = Store(settings.snapshots)
+    for one in run.reports:
+        query = replace(EACH.query, company=(str(one.company),))
+        own = to_csv(run_report(query, MART, as_of=FIRST))
+        assert store.read(str(one.snapshot), "report.csv") == own
+        to = [str(delivery["recipient"]) for delivery in one.deliveries]
+        assert (
+            to
+            == {
+                ACME: ["anna@acme.example", "eve@acme.example"],
+                BLUE: ["ben@blue.example"],
+                NORTH: ["nora@north.example"],
+            }[str(one.company)]
+        )
+        for at, recipient in enumerate(received.recipients()):
+            told = text_of(received, at)
+            assert (str(one.snapshot) in told) == (recipient in to)
+            assert (f"{BOARD.title} ({one.company})" in told) == (recipient in to)
+    assert len({store.read(str(one.snapshot), "report.csv") for one in run.reports}) == 3
+
+
+def test_the_data_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    real = cache.open_mart
+    monkeypatch.setattr(cache, "open_mart", lambda source: opened.append(source) or real(source))
+    assert run_each(settings).result == "sent"
+    assert opened == [str(MART)]
+
+
+def test_a_company_that_the_data_does_not_have_is_told_and_the_others_get_theirs(
+    settings: Settings, received: Received
+) -> None:
+    run = run_each(settings, ADDRESSES + "Acme Nroth,x@example.com\n")
+    assert run.result == "failed"
+    assert [one.result for one in run.reports] == ["sent", "sent", "sent", "failed"]
+    assert "Acme Nroth: company: the data has no company 'Acme Nroth'." in str(run.problem)
+    assert received.recipients()[-1] == EVA
+    assert "x@example.com" not in received.told
+    assert len(frozen(settings)) == 3
+
+
+def test_a_faulty_line_refuses_the_whole_run_with_its_number(settings: Settings, received: Received) -> None:
+    run = run_each(settings, ADDRESSES + f"{BLUE},Ben <ben@blue.example>\n")
+    assert run.result == "failed"
+    assert "line 6: 'Ben <ben@blue.example>' is no plain e-mail address" in str(run.problem)
+    assert received.recipients() == [EVA]
+    assert frozen(settings) == []
+
+
+def test_each_companys_report_is_compared_with_its_own_last_one(settings: Settings) -> None:
+    saved = replace(EACH, only_if=("changed",))
+    run_each(settings, saved=saved)
+    second = run_each(settings, f"{ADDRESSES}".replace(f"{NORTH},nora@north.example\n", ""), saved=saved)
+    assert [one.result for one in second.reports] == ["unchanged", "unchanged"]
+
+
+def test_retention_counts_for_each_company(settings: Settings) -> None:
+    saved = replace(EACH, retention=Retention(keep_last=1))
+    run_each(settings, saved=saved)
+    last = run_each(settings, saved=saved)
+    assert set(frozen(settings)) == {one.snapshot for one in last.reports}
+
+
+def test_a_notebook_is_refused_because_none_is_run(settings: Settings) -> None:
+    assert "leave the template" in str(run_each(settings, template=Path("mine.ipynb")).problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("company;address\n", "first line of a.csv must be: company,address"),
+        ("root:x:0:0\n", "first line of a.csv must be"),
+        ("", "first line of a.csv must be"),
+        ("company,address\n", "names no company"),
+        ("company,address\nBlue\n", "line 2: has 1 values"),
+        ("company,address\n\nBlue,b@x.example\n ,c@x.example\n", "line 4: names no company"),
+        ("company,address\nBlue,b@x.example\nBlue,b@X.example\n", "line 3: 'b@X.example' is there twice"),
+        ('company,address\nBlue,"b@x.example\n', "not a CSV"),
+        ("company,address\nBlue,b@x.example\\nBcc: c@x.example\n", "line 2: .*no plain e-mail address"),
+    ],
+)
+def test_what_is_no_file_of_addresses_is_refused_in_words(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(RunError, match=words):
+        read_addresses(path)
+
+
+def test_a_file_of_something_else_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("secret-of-somebody\n")
+    with pytest.raises(RunError) as caught:
+        read_addresses(path)
+    assert "secret" not in caught.value.message
+
+
+def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no file 'none"):
+        read_addresses(tmp_path / "none.csv")
+    (tmp_path / "latin.csv").write_bytes(b"company,address\nCaf\xe9,a@x.example\n")
+    with pytest.raises(RunError, match="not UTF-8"):
+        read_addresses(tmp_path / "latin.csv")
+
+
+def test_one_company_may_have_the_address_of_another_and_names_may_hold_commas(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b'\xef\xbb\xbfcompany,address\r\n"Blue, Inc.",b@x.example\r\nRed,b@x.example\r\n')
+    assert read_addresses(path) == {"Blue, Inc.": ("b@x.example",), "Red": ("b@x.example",)}
