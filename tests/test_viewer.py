@@ -334,7 +334,7 @@ def cramped(store: Store, log: list[str]) -> Iterator[tuple[str, int]]:
             assert ready
             yield "127.0.0.1", int(ready[1])
             process.send_signal(signal.SIGTERM)
-            log += process.communicate(timeout=10)[1].splitlines()
+            log += process.stderr.read().splitlines()  # communicate would pass by what is read ahead
         finally:
             process.kill()
 
@@ -558,6 +558,18 @@ def test_custdyn_serve_takes_a_base_url_more_hosts_and_the_share_url_and_loads_n
     assert "custdyn_widgets.viewer.server" in loaded
     assert not loaded & COMPUTING
     assert not {m for m in loaded if m.startswith(("custdyn_widgets.mart", "custdyn_widgets.compute"))}
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_operator_is_told_of_a_store_that_is_not_there(tmp_path: Path, there: bool) -> None:
+    store, log = Store(tmp_path / "repotrs"), list[str]()
+    if there:
+        store.folder.mkdir()
+    with cramped(store, log) as address:
+        assert Running(store, address[1]).view("a" * 52).status == 404
+    told = [line.split(" ", 2)[2] for line in log if "404" not in line]
+    words = f"The store {store.folder} is missing: until that is mended no link shows anything."
+    assert told == ([] if there else [words])
 
 
 def test_a_port_that_is_taken_is_a_kind_error(running: Running) -> None:

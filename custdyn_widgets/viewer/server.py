@@ -19,6 +19,7 @@ import tornado.iostream
 import tornado.web
 
 from custdyn_widgets.errors import SettingsError
+from custdyn_widgets.snapshots.disk import folder_below, reason
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer.answers import HEADERS, Answer
 from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, bracketed
@@ -113,7 +114,7 @@ def serve(
         If the address cannot be listened on.
     """
     app = make_app(store, base_url=base_url, allowed_hosts=allowed_hosts, share_url=share_url)
-    asyncio.run(_serve(app, host, port, base_url))
+    asyncio.run(_serve(app, host, port, base_url, store))
 
 
 class Server(tornado.httpserver.HTTPServer):
@@ -157,7 +158,7 @@ class Server(tornado.httpserver.HTTPServer):
             _log.warning("(no room) closed: %d connections are open, and as many may be", self._open)
 
 
-async def _serve(app: tornado.web.Application, host: str, port: int, base_url: str) -> None:
+async def _serve(app: tornado.web.Application, host: str, port: int, base_url: str, store: Store) -> None:
     listening = _listening(host, port)
     # What it says of malformed requests repeats parts of them; `Server` has a line for each.
     logging.getLogger("tornado.general").setLevel(logging.WARNING)
@@ -176,10 +177,21 @@ async def _serve(app: tornado.web.Application, host: str, port: int, base_url: s
     server.add_socket(listening)
     address = f"http://{bracketed(host)}:{listening.getsockname()[1]}{base(base_url)}view?id=…"
     print(f"Snapshots at {address}", file=sys.stderr, flush=True)
+    _tell_of_store(store)
     await stopped.wait()
     server.stop()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(server.close_all_connections(), _GRACE_SECONDS)
+
+
+def _tell_of_store(store: Store) -> None:
+    """Warn of a store that cannot be read: to recipients its links look like any that leads nowhere."""
+    try:
+        with folder_below(store.folder):
+            pass
+    except OSError as error:
+        words = "The store %s %s: until that is mended no link shows anything."
+        _log.warning(words, store.folder, reason(error))
 
 
 def _most_connections() -> int:
