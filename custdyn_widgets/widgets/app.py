@@ -79,7 +79,7 @@ class CustomerDynamics:
             self._result.set_status(" ".join(early.notes))
         self._form = QueryForm(names or _NO_NAMES, self._saved.listed())
         self._charts = ChartPanel()
-        self._dialog = SaveDialog()
+        self._dialog = SaveDialog(source)
         self._form.on_query = self._click
         self._form.on_save = lambda: self._try(self._save)
         self._form.on_load = lambda key: self._try(lambda: self._load(key))
@@ -288,7 +288,8 @@ class CustomerDynamics:
         if query is not None:
             period = resolve(query, datetime.now(UTC).replace(microsecond=0)).period
             chart = self._chart or self._charts.choice()
-            self._dialog.open(query, period, self._form.output, chart, seen=self._saved.seen)
+            seen, loaded = self._saved.seen, self._saved.latest
+            self._dialog.open(query, period, self._form.output, chart, seen, loaded)
 
     def _after_saving(self, stored: Stored) -> None:
         self._saved.saw(stored)

@@ -18,6 +18,10 @@ function labelled(id, words, control) {
   return element("div", { class: "custdyn-dialog-field" }, element("label", { for: id }, words), control);
 }
 
+function help(id, words) {
+  return element("p", { id, class: "custdyn-dialog-help" }, words);
+}
+
 function radios(id, name, words, options, chosen) {
   const group = element("fieldset", {}, element("legend", {}, words));
   options.forEach(([value, text], i) => {
@@ -52,7 +56,10 @@ function render({ model, el }) {
     model.set("fields", typed());
     model.save_changes();
   };
-  const ask = (what) => model.send({ do: what, fields: typed() });
+  const ask = (what) => {
+    keep(); // or what was kept before, late on its way, would come back over what is typed meanwhile
+    model.send({ do: what, fields: typed() });
+  };
 
   const build = () => {
     const fields = model.get("fields");
@@ -63,12 +70,37 @@ function render({ model, el }) {
     const description = element("textarea", { id: `${id}-description`, rows: "2" });
     const output = element("select", { id: `${id}-output` });
     for (const [value, text] of model.get("outputs")) output.append(element("option", { value }, text));
-    Object.entries({ title, description, output }).forEach(([name, control]) => {
+    const sendTo = element("textarea", {
+      id: `${id}-recipients`, rows: "2", autocomplete: "off", "aria-describedby": `${id}-send-help ${id}-error`,
+    });
+    const cron = element("input", {
+      id: `${id}-cron`, type: "text", autocomplete: "off", spellcheck: "false",
+      "aria-describedby": `${id}-cron-help ${id}-error`,
+    });
+    const zone = element("input", {
+      id: `${id}-zone`, type: "text", autocomplete: "off", spellcheck: "false", "aria-describedby": `${id}-error`,
+    });
+    const own = { recipients: sendTo, "schedule.cron": cron, "schedule.timezone": zone };
+    Object.entries({ title, description, output, ...own }).forEach(([name, control]) => {
       control.dataset.field = name;
       control.value = fields[name];
     });
     const save = button("Save", "submit", true);
     const cancel = button("Cancel", "button", false);
+    const recipients = labelled(sendTo.id, "Send to (optional)", sendTo);
+    recipients.append(help(`${id}-send-help`, "E-mail addresses. Each scheduled run sends them the file."));
+    const schedule = element(
+      "fieldset",
+      {},
+      element("legend", {}, "Schedule (optional)"),
+      labelled(cron.id, "Cron expression", cron),
+      help(
+        `${id}-cron-help`,
+        "Minute, hour, day of the month, month, day of the week: 0 6 1 * * is 06:00 on the first of each month. " +
+          "The command custdyn queries crontab prints the line that starts it.",
+      ),
+      labelled(zone.id, "On the clock of", zone),
+    );
     const controls = element(
       "fieldset",
       { class: "custdyn-dialog-all", "aria-label": "The saved query" },
@@ -77,7 +109,9 @@ function render({ model, el }) {
       radios(id, "place", "Where", model.get("places"), fields.place),
       radios(id, "interval", "Interval", model.get("intervals"), fields.interval),
       labelled(output.id, "Output", output),
+      recipients,
       radios(id, "chart", "Chart", model.get("charts"), fields.chart),
+      schedule,
     );
     const error = element("p", { id: `${id}-error`, class: "custdyn-dialog-error", role: "alert" });
     const question = element("div", { class: "custdyn-dialog-question" });
@@ -95,10 +129,9 @@ function render({ model, el }) {
         event.preventDefault();
         act();
       });
-    onEnter(title, () => form.requestSubmit());
-    onEnter(description, () =>
-      description.setRangeText("\n", description.selectionStart, description.selectionEnd, "end"),
-    );
+    for (const line of [title, cron, zone]) onEnter(line, () => form.requestSubmit());
+    for (const area of [description, sendTo])
+      onEnter(area, () => area.setRangeText("\n", area.selectionStart, area.selectionEnd, "end"));
     cancel.addEventListener("click", () => ask("cancel"));
     const heading = element("h2", { id: `${id}-heading` }, "New Template");
     const dialog = element(
@@ -114,15 +147,22 @@ function render({ model, el }) {
       event.stopPropagation(); // to Lab it means: leave this cell
       ask(model.get("question").length ? "keep" : "cancel");
     });
-    parts = { form, title, controls, error, question, buttons };
+    output.addEventListener("change", showSendTo);
+    parts = { form, title, controls, error, question, buttons, output, recipients };
+    showSendTo();
     el.replaceChildren(dialog);
+  };
+
+  const showSendTo = () => {
+    parts.recipients.hidden = !["csv", "xlsx"].includes(parts.output.value); // a table is no file to be sent
   };
 
   const showError = () => {
     if (!parts) return;
     const [words = "", field = ""] = model.get("error");
     parts.error.textContent = words;
-    parts.title.setAttribute("aria-invalid", String(field === "title"));
+    for (const control of parts.form.querySelectorAll("input[type=text], textarea"))
+      control.setAttribute("aria-invalid", String(field === control.dataset.field));
     if (words) (parts.form.querySelector(`[data-field="${CSS.escape(field)}"]`) ?? parts.title).focus();
   };
 
@@ -153,6 +193,7 @@ function render({ model, el }) {
       if (control.type === "radio") control.checked = control.value === value;
       else if (control.value !== value) control.value = value;
     }
+    showSendTo();
   };
 
   const show = (focus) => {

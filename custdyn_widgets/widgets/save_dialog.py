@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,10 @@ from custdyn_widgets.errors import (
     SavedQueryExistsError,
     shown,
 )
+from custdyn_widgets.mart.sources import SourceLike
 from custdyn_widgets.query import Period, ReportQuery
 from custdyn_widgets.saved_queries import Place, SavedQuery, Stored, name_for
+from custdyn_widgets.widgets import dialog_automation as automation
 
 _PLACES = [["mine", "Mine"], ["shared", "Shared with those who share the folder"]]
 _OUTPUTS = [["web", "Table"], ["csv", "CSV"], ["xlsx", "XLSX"]]
@@ -30,6 +33,7 @@ _EMPTY = {
     "interval": "fixed",
     "output": "web",
     "chart": "none",
+    **automation.empty("UTC"),
 }
 _LONGEST_WORDS, _LONGEST_ASKED = 200, 1_000
 
@@ -70,6 +74,11 @@ class DialogView(anywidget.AnyWidget):
 class SaveDialog:
     """Asks for what a saved query needs beside the query, and saves it.
 
+    Parameters
+    ----------
+    source
+        What the form asks; a schedule asks it too.
+
     Attributes
     ----------
     widget
@@ -78,7 +87,8 @@ class SaveDialog:
         Called with what was saved.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, source: SourceLike = "demo") -> None:
+        self._source = source
         self.on_saved: Callable[[Stored], None] = lambda _stored: None
         self.widget = DialogView()
         self.widget.add_class("custdyn-dialog")
@@ -102,6 +112,7 @@ class SaveDialog:
         output: str,
         chart: dict[str, Any] | None,
         seen: Mapping[tuple[Place, str], str] | None = None,
+        loaded: SavedQuery | None = None,
     ) -> None:
         """Show the dialog for a query.
 
@@ -118,6 +129,8 @@ class SaveDialog:
         seen
             The revisions that the person has loaded or saved, by place and name: an edit since then is told
             before it is overwritten.
+        loaded
+            The saved query that the person loaded or saved last: its schedule and recipients are offered.
         """
         self._seen = seen or {}
         self._query, self._period, self._chart = query, period, chart
@@ -129,7 +142,8 @@ class SaveDialog:
             self.widget.charts = [*_drawn(chart), ["none", "None"]]
             self.widget.asked = printable(cut_short(query.describe(), _LONGEST_ASKED))
             first = {"interval": self.widget.intervals[0][0], "chart": self.widget.charts[0][0]}
-            self.widget.fields = {**_EMPTY, **first, "output": output}
+            own = {**automation.empty(query.timezone), **(automation.shown_of(loaded) if loaded else {})}
+            self.widget.fields = {**_EMPTY, **first, **own, "output": output}
             self.widget.error = []
             self.widget.opened = self._count
 
@@ -157,18 +171,22 @@ class SaveDialog:
 
     def _save(self, over: str | None) -> None:
         place: Place = "shared" if self.widget.fields["place"] == "shared" else "mine"
-        title = self.widget.fields["title"].strip()
         self._ask_no_more()
         try:
-            stored = saved_queries.save(self._typed(), place, over=over)
+            saved = self._typed()
+            there = _there(name_for(saved.title), place)
+            if over is not None:
+                saved = replace(saved, **automation.left_as_it_is(there, saved))
+            stored = saved_queries.save(saved, place, over=over)
         except SavedQueryExistsError as error:
-            if self._seen.get((place, name_for(title)), error.revision) == error.revision:
+            lost = automation.lost(there, saved) if there else ""
+            if self._seen.get((place, name_for(saved.title)), error.revision) == error.revision:
                 words = f"There is already a saved query {shown(error.title)} by this name: overwrite it?"
-                self._ask(words, "Overwrite", "Keep", error.revision)
+                self._ask(words + lost, "Overwrite", "Keep", error.revision)
             else:
                 which = f"the saved query {shown(error.title)} since you saw it"
                 words = f"Somebody else has changed {which}: overwrite it?"
-                self._ask(words, "Overwrite anyway", "Cancel", error.revision)
+                self._ask(words + lost, "Overwrite anyway", "Cancel", error.revision)
         except SavedQueryChangedError as error:
             done, answer = ("changed", "Overwrite") if error.revision else ("deleted", "Save")
             words = f"Somebody else has {done} this saved query meanwhile. Nothing was overwritten."
@@ -195,6 +213,7 @@ class SaveDialog:
             description=typed["description"].strip(),
             output=typed["output"],
             chart=self._chart if typed["chart"] == "now" else None,
+            **automation.typed_in(typed, self._source),
         )
 
     def _ask(self, words: str, yes: str, no: str, revision: str | None) -> None:
@@ -205,6 +224,13 @@ class SaveDialog:
         self._over = None
         self.widget.question = []
         self.widget.error = []
+
+
+def _there(name: str, place: Place) -> SavedQuery | None:
+    """Return the saved query that has this name already, if it can be used."""
+    with contextlib.suppress(CustDynError):
+        return saved_queries.load(name, place).saved
+    return None
 
 
 def _relative(query: ReportQuery) -> list[list[str]]:

@@ -113,3 +113,33 @@ def test_what_was_half_typed_goes_with_the_dialog_without_an_error(notebook: Lab
     notebook.page.keyboard.press("Escape")
     title.wait_for(state="detached")
     assert notebook.errors == []
+
+
+def test_send_to_is_there_for_files_only_and_a_schedule_is_kept(notebook: LabNotebook) -> None:
+    page = notebook.page
+    title = opened(page)
+    send_to = page.get_by_role("textbox", name="Send to (optional)", exact=True)
+    output = page.get_by_role("combobox", name="Output", exact=True)
+    cron = page.get_by_role("textbox", name="Cron expression", exact=True)
+    send_to.wait_for()
+    output.select_option("web")
+    send_to.wait_for(state="hidden")
+    output.select_option("xlsx")
+    send_to.fill("a@example.com\nb@example.com")
+    title.fill("On its own")
+    cron.fill("0 6 1 *")
+    cron.press("Enter")
+    page.get_by_role("alert").filter(has_text="has 4 parts").wait_for()
+    page.wait_for_function("document.activeElement.id.endsWith('-cron')")
+    assert cron.get_attribute("aria-invalid") == "true"
+    assert title.get_attribute("aria-invalid") == "false"
+    assert faults(page) == []
+    page.keyboard.press("End")
+    page.keyboard.type(" *")
+    page.keyboard.press("Enter")
+    title.wait_for(state="detached")
+    said = notebook.ask(
+        "s = told[-1].saved\nprint(*s.recipients, s.schedule.cron, s.schedule.timezone, s.source)"
+    )
+    assert said.strip() == "a@example.com b@example.com 0 6 1 * * UTC demo"
+    assert (notebook.errors, notebook.elsewhere) == ([], [])
