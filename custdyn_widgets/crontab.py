@@ -95,9 +95,14 @@ def this_place(settings: Settings, zone: str | None = None) -> Place:
     Raises
     ------
     SettingsError
-        If the machine's zone or the program cannot be found.
+        If the machine's zone or the program cannot be found, or a setting holds a login.
     """
     given = os.environ
+    if "@" in given.get("CUSTDYN_SMTP_URL", ""):
+        raise SettingsError(
+            "CUSTDYN_SMTP_URL holds a login, which belongs in CUSTDYN_SMTP_USER and CUSTDYN_SMTP_PASSWORD.",
+            field="CUSTDYN_SMTP_URL",
+        )
     environment = {
         name: value
         for name, value in settings.environment().items()

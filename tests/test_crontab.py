@@ -187,6 +187,17 @@ def test_settings_of_this_environment_are_handed_on_and_secrets_are_not(
     assert "CUSTDYN_SMTP_PASSWORD=… go here" in text
 
 
+def test_a_mail_server_with_a_login_in_its_address_is_refused_and_not_printed(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep("A", "0 6 1 * *")
+    monkeypatch.setenv("CUSTDYN_SMTP_URL", "smtps://someone:sEcReT@mail.example.com")
+    result = printed()
+    assert result.exit_code == 1
+    assert "CUSTDYN_SMTP_URL holds a login" in result.stderr
+    assert "sEcReT" not in result.output
+
+
 def test_a_schedule_that_the_clock_cannot_say_is_a_comment_and_the_others_stand(folders: Path) -> None:
     keep("Paris", "0 6 1 * *", "Europe/Paris")
     keep("World", "0 6 1 * *")
