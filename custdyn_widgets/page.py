@@ -6,6 +6,7 @@ The page only arranges what the report holds. The same report gives the same byt
 from __future__ import annotations
 
 import base64
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,8 +101,9 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
     return html.encode("utf-8")
 
 
+@functools.cache
 def _template() -> Any:
-    """Return the page's template. All that it is given is escaped, and made printable before."""
+    """Return the page's template, made once for the many pages of a run. All that it is given is escaped, and made printable before."""
     import jinja2  # late: only pages need it
     from markupsafe import Markup
 
