@@ -103,7 +103,7 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
 
 @functools.cache
 def _template() -> Any:
-    """Return the page's template, made once for the many pages of a run. All that it is given is escaped, and made printable before."""
+    """Return the page's template. All that it is given is escaped, and made printable before."""
     import jinja2  # late: only pages need it
     from markupsafe import Markup
 
