@@ -28,7 +28,7 @@ from custdyn_widgets.errors import (
 from custdyn_widgets.snapshots import listing, manifests
 from custdyn_widgets.snapshots.canonical import canonical_json, parse_canonical
 from custdyn_widgets.snapshots.life import revoke
-from custdyn_widgets.snapshots.manifests import id_of, is_id
+from custdyn_widgets.snapshots.manifests import id_of, is_id, sealed
 from custdyn_widgets.snapshots.store import Problem, Store
 
 MANIFEST = {
@@ -147,6 +147,21 @@ def test_files_get_what_the_umask_leaves_and_no_exec_bit(store: Store) -> None:
     folder = store.path(snapshot_id)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o750
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o640}
+
+
+def test_a_folder_whose_maker_was_killed_before_it_was_shared_is_shared_by_his_next_publishing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.folder.mkdir()
+    store.folder.chmod(0o2770)
+    data = sealed(MANIFEST, FILES)
+    monkeypatch.setattr("custdyn_widgets.snapshots.store.sealed", lambda *_: data)
+    folders = [store.folder / name for name in ("tmp", "v1", f"v1/{id_of(data)[:2]}", "state")]
+    for folder in folders:
+        folder.mkdir()
+        folder.chmod(0o2700)  # what an umask of 077 leaves
+    revoke(store, store.publish(MANIFEST, FILES))
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o2770}
 
 
 def test_below_a_folder_that_a_group_shares_each_of_it_can_go_on_whatever_the_umask(store: Store) -> None:
@@ -394,6 +409,21 @@ def test_a_state_that_cannot_be_read_hides_the_snapshot_and_is_a_problem(store: 
     with pytest.raises(SnapshotDamagedError):
         store.read(snapshot_id, "report.html")
     assert store.verify() == [Problem(snapshot_id, "its state", "is not a state that this version knows")]
+
+
+@pytest.mark.parametrize("linked", ["v1", "v1/shard"])
+def test_nothing_is_published_through_a_link_that_no_reader_follows(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: str
+) -> None:
+    data = sealed(MANIFEST, FILES)
+    monkeypatch.setattr("custdyn_widgets.snapshots.store.sealed", lambda *_: data)
+    there = store.folder / linked.replace("shard", id_of(data)[:2])
+    there.parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "elsewhere").mkdir()
+    there.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SnapshotError, match="Nothing was published"):
+        store.publish(MANIFEST, FILES)
+    assert [f for f in (tmp_path / "elsewhere").rglob("*") if not f.is_dir()] == []
 
 
 # --- failures while publishing

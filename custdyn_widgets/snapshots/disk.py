@@ -135,15 +135,22 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir()
     except FileExistsError:
+        with contextlib.suppress(PermissionError):  # somebody else's
+            _share(folder)
         return
     except FileNotFoundError:
         make_folder(folder.parent)
         make_folder(folder)
         return
-    shared = _shared_mode(folder.parent.stat())
-    if shared:
-        folder.chmod(shared)
+    _share(folder)
     sync_folder(folder.parent)
+
+
+def _share(folder: Path) -> None:
+    """Give a folder the mode of the shared one that it is in: its maker may have been killed before that."""
+    shared, own = _shared_mode(folder.parent.stat()), folder.lstat().st_mode
+    if shared and stat.S_ISDIR(own) and stat.S_IMODE(own) != shared:
+        folder.chmod(shared)
 
 
 def _shared_mode(folder: os.stat_result) -> int:

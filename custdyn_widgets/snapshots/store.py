@@ -264,9 +264,10 @@ class Store:
         staged = self.folder / "tmp" / secrets.token_hex(16)
         with contextlib.ExitStack() as written:
             try:
-                make_folder(staged.parent)
-                make_folder(self.folder / "v1" / shard)
-                written.enter_context(written_folder(staged, files))
+                for folder in ("tmp", "v1", f"v1/{shard}"):
+                    make_folder(self.folder / folder)
+                with folder_below(self.folder, "v1", shard):  # no reader goes there through a link
+                    written.enter_context(written_folder(staged, files))
             except BaseException as error:
                 clear_away(staged)
                 if isinstance(error, OSError):
