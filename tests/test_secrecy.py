@@ -152,6 +152,7 @@ SAID = {
     "key-of-the-billing-system": "the value of BILLING_API_KEY",
     "scott:tiger": "the password of the source OLD",
     "mysql://old.example/crm": "the address of the source OLD",
+    "Authorization: Basic c2NvdHQ6dGlnZXI=": "the password of the source OLD",
     "from-an-option": "the password of the source OLD",
     "dbpass1": "the password in DATABASE_URL",
 }

@@ -5,7 +5,7 @@ Searched for are, by their text:
 - the addresses `CUSTDYN_SOURCE_<NAME>_URL` and `DATABASE_URL`, and those of the sections of JupySQL's
   `connections.ini`: whole, without what gives access, with a password starred out, and as host and database;
 - the passwords in them and in an address of any other variable, and user and password together, as written
-  and percent-decoded;
+  and percent-decoded, and both as HTTP's Basic login has them;
 - the values of variables whose names end in PASSWORD, PASSWD, PASSPHRASE, SECRET, TOKEN, APIKEY, API_KEY,
   ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
 - the folders of the snapshot store and of the person's home.
@@ -22,6 +22,7 @@ is one name, such as `/root`, only what lies below it counts, because `/data` is
 
 from __future__ import annotations
 
+import base64
 import configparser
 import os
 import re
@@ -166,8 +167,10 @@ def _passwords_in(whose: str, url: str) -> Iterator[Watched]:
 
 def _password(whose: str, user: str, password: str) -> Iterator[Watched]:
     for decoded in (str, unquote, unquote_plus):
-        yield from _secret(f"the password {whose}", decoded(password))
-        yield from _secret(f"the password {whose}", f"{decoded(user)}:{decoded(password)}")
+        login = f"{decoded(user)}:{decoded(password)}"
+        as_header = base64.b64encode(login.encode("utf-8", "surrogateescape")).decode("ascii")
+        for text in (decoded(password), login, as_header):
+            yield from _secret(f"the password {whose}", text)
 
 
 def _of_connections(home: Path | None) -> Iterator[Watched]:
