@@ -111,9 +111,10 @@ class ViewHandler(Answer):
         if self.check_etag_header():
             self.set_status(304)
             return
-        for part in content.parts:
-            self.write(part)
-        await self._sent(sum(map(len, content.parts)))
+        size = sum(map(len, content.parts))
+        self.write(b"".join(content.parts))
+        del content  # or it would be held until its last byte is sent
+        await self._sent(size)
 
     async def _sent(self, size: int) -> None:
         """Send the answer; whoever does not take it is let go, and with him the memory that it needs."""
