@@ -21,7 +21,7 @@ import pytest
 from custdyn_widgets import saved_queries
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.dispatching import Order, dispatch, making
-from custdyn_widgets.errors import CustDynError, RunError, StillRunningError
+from custdyn_widgets.errors import CustDynError, RunError, SnapshotError, StillRunningError
 from custdyn_widgets.notebook.parameters import asked
 from custdyn_widgets.notebook.run import Finished
 from custdyn_widgets.query import ReportQuery
@@ -279,7 +279,7 @@ def test_a_full_disk_is_told_by_mail_even_where_no_record_can_be_kept(
     assert run.result == "failed"
     assert "No space left on device" in text_of(received)
     assert received.recipients() == [EVA]
-    assert "record of this run cannot be written" in str(run.problem)
+    assert str(run.problem).count("record of this run cannot be written") == 1
 
 
 def test_a_run_does_not_overlap_the_one_before(ask: Ask, settings: Settings, received: Received) -> None:
@@ -302,6 +302,30 @@ def test_a_killed_run_is_told_of_once_by_the_next_which_works(
     assert received.recipients() == [EVA, ANNA, BEN, ANNA, BEN]
     assert "never told its end" in text_of(received)
     assert "--as-of 2022-01-01T05:00:00Z" in text_of(received)
+
+
+def test_a_clock_that_was_moved_back_is_told_and_keeps_no_report_back(
+    ask: Ask, settings: Settings, received: Received, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask()
+    assert "moved back" not in capsys.readouterr().out
+    ask()  # its clock tells 2022, and the record of the run before it today
+    assert "moved back" in capsys.readouterr().out
+    assert received.recipients() == [ANNA, BEN] * 2
+
+
+def test_a_failure_is_recorded_even_where_nobody_can_say_what_is_secret(
+    ask: Ask, settings: Settings, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object) -> None:
+        raise SnapshotError("connections.ini is not to be understood.")
+
+    monkeypatch.setattr("custdyn_widgets.dispatching.run.watched", unknown)
+    run = ask(replace(BOARD, source="none-such"))
+    assert run.result == "failed"
+    assert "none-such" not in str(run) + str(received.mails)
+    assert "is not to be understood" in text_of(received)
+    assert Runs(settings.runs or Path()).listing() == [run]
 
 
 def test_a_saved_query_that_is_gone_or_broken_is_recorded(ask: Ask, settings: Settings) -> None:
@@ -331,18 +355,26 @@ def test_the_command_runs_sends_and_says_the_link(settings: Settings, received: 
 
 
 @pytest.mark.slow
-def test_a_hung_kernel_ends_by_the_clock_and_is_told(
-    settings: Settings, received: Received, tmp_path: Path
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("while True: pass", "still running after 8 seconds"),
+        ("import os; os.kill(os.getpid(), 9)", "kernel died"),
+    ],
+    ids=["hung", "killed"],
+)
+def test_a_kernel_that_hangs_or_is_killed_is_told(
+    settings: Settings, received: Received, tmp_path: Path, cell: str, words: str
 ) -> None:
     from tests.test_notebook_run import template
 
     keep(BOARD, settings)
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    path = template(tmp_path, "while True: pass", parameters=_PARAMETERS)
-    done = custdyn("run", str(path), "--saved", "board", "--as-of", FIRST, "--timeout", "5")
+    path = template(tmp_path, cell, parameters=_PARAMETERS)
+    done = custdyn("run", str(path), "--saved", "board", "--as-of", FIRST, "--timeout", "8")
     assert done.returncode == 1
-    assert "still running after 5 seconds" in done.stderr
-    assert "still running after 5 seconds" in text_of(received)
+    assert words in done.stderr
+    assert words in text_of(received)
     assert frozen(settings) == []
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
 

@@ -5,7 +5,7 @@
 to those who are told of failures, and in the exit code.
 """
 
-from custdyn_widgets.dispatching.dispatch import dispatch
 from custdyn_widgets.dispatching.order import Order
+from custdyn_widgets.dispatching.run import dispatch
 
 __all__ = ["Order", "dispatch"]

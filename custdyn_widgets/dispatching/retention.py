@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
@@ -33,11 +34,11 @@ def prune(store: Store, retention: Retention, made: Mapping[str, Report]) -> int
     """
     series = {canonical_json([report.query.to_dict(), report.info.source]) for report in made.values()}
     rule = retention.rule(datetime.now(UTC))
-    going = [
-        entry.id for entry in pruning.plan(store, rule, _of(store, series)).going if entry.id not in made
-    ]
-    for snapshot_id in going:
-        pruning.delete(store, snapshot_id)
+    if rule.keep_last is not None:
+        rule = replace(rule, keep_last=rule.keep_last - 1)  # the one that was made just now is the newest
+    going = pruning.plan(store, rule, (id_ for id_ in _of(store, series) if id_ not in made)).going
+    for entry in going:
+        pruning.delete(store, entry.id)
     return len(going)
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from custdyn_widgets.report import Report
 
 _NOTHING = "Nothing was published."
+_NOT_FOR_KERNELS = ("CUSTDYN_SMTP_USER", "CUSTDYN_SMTP_PASSWORD")
 _IN_LAB = "Open the notebook in JupyterLab with the same parameters to see more."
 
 
@@ -140,7 +141,7 @@ def _execute(
     execution = NotebookExecution(
         template.notebook,
         parameters,
-        environment={**os.environ, **settings.environment(), **staging.environment()},
+        environment={**_environment(), **settings.environment(), **staging.environment()},
         folder=template.path.parent.absolute(),
         private=staging.folder,
         on_cell=place.enter,
@@ -160,6 +161,11 @@ def _execute(
             "Take out what ends it (sys.exit, quit), or let it raise an error."
         )
     return executed
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment that a kernel gets: this process's, without the login of the mail server."""
+    return {name: value for name, value in os.environ.items() if name not in _NOT_FOR_KERNELS}
 
 
 def _get_ready() -> None:

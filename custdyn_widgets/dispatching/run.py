@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from custdyn_widgets import saved_queries
 from custdyn_widgets.delivery import FailureLetter, MailServer, deliver
@@ -88,9 +89,10 @@ class _Dispatch:
                 raise
             except Exception as error:
                 self._fail(error)
-            if self._run.problem:
-                self._tell(self._run)
             self._keep_at_last()
+            if self._run.problem and (told := self._tell(self._run)):
+                self._run = replace(self._run, told=told)
+                self._keep_at_last()
         return self._run
 
     def _work(self, held: contextlib.ExitStack) -> None:
@@ -101,7 +103,7 @@ class _Dispatch:
         if self._order.send and (saved.recipients or saved.failure_recipients or saved.for_each):
             self._server = MailServer.from_settings(self._settings)
         held.enter_context(RunLock(self._runs.folder, self._order.name))
-        self._settle_killed()
+        self._look_back()
         task = self._task(saved, saved_queries.folder_of(stored.place, settings=self._settings))
         self._run = replace(self._run, logical_time=instant_text(task.logical_time))
         self._runs.keep(self._run)
@@ -148,13 +150,18 @@ class _Dispatch:
         if deleted:
             self._note(f"Deleted {deleted:,} old snapshot{'' if deleted == 1 else 's'}")
 
-    def _settle_killed(self) -> None:
-        """Note which runs before this one never told their end, and tell of them."""
+    def _look_back(self) -> None:
+        """Note which runs before this one never told their end, and tell of them; note a clock moved back."""
         for run in self._runs.left_open(self._order.name):
             killed = replace(run, result="killed", problem=KILLED, where="it ran")
             self._runs.keep(killed)
-            told = self._tell(killed)
-            self._runs.keep(replace(killed, told=told))
+            self._runs.keep(replace(killed, told=self._tell(killed)))
+        last = self._runs.listing(1, saved=self._order.name)
+        if last and last[0].began > instant_text(self._now):
+            self._note(
+                f"The clock has been moved back: the run before this one began at {last[0].began}, which is "
+                "still to come. What is sent now may have been sent before."
+            )
 
     def _fail(self, error: Exception) -> None:
         """Note what went wrong; what was frozen and sent before stays noted."""
@@ -164,7 +171,7 @@ class _Dispatch:
         words = "\n".join(filter(None, (self._run.problem, _words_of(error))))
         self._run = self._run.finished(result, where=self._where, problem=self._open(words))
 
-    def _tell(self, run: Run) -> tuple[dict[str, object], ...]:
+    def _tell(self, run: Run) -> tuple[dict[str, Any], ...]:
         """Send the letter that tells of a run's failure, and return its receipt."""
         to = self._saved.failure_recipients if self._saved else ()
         if not to or self._server is None:
@@ -183,22 +190,26 @@ class _Dispatch:
             run.where or "",
             facts,
             self._order.again(run.logical_time),
-            tuple(self._lines) if run.id == self._run.id else (),
-            watched(self._settings),
+            tuple(map(self._open, self._lines)) if run.id == self._run.id else (),
         )
-        deliveries = deliver(letter, to, self._server)
+        try:
+            deliveries = deliver(letter, to, self._server)
+        except Exception as error:  # the record of what went wrong is worth more than this letter
+            self._note(self._open(f"The letter about it was not sent: {_words_of(error)}"))
+            return ()
         self._server = patience_spent(self._server, deliveries)
-        receipt = tuple(delivery.to_dict() for delivery in deliveries)
-        if run.id == self._run.id:
-            self._run = replace(self._run, told=receipt)
-        return receipt
+        for delivery in deliveries:
+            if delivery.outcome != "sent":
+                self._note(f"{delivery.recipient} was not told: {delivery.words}")
+        return tuple(delivery.to_dict() for delivery in deliveries)
 
     def _keep_at_last(self) -> None:
         try:
             self._runs.keep(self._run)
         except CustDynError as error:
-            words = "\n".join(filter(None, (self._run.problem, error.message)))
-            self._run = replace(self._run, problem=words)
+            told = (self._run.problem or "").split("\n")
+            if error.message not in told:
+                self._run = replace(self._run, problem="\n".join(filter(None, (*told, error.message))))
 
     def _note(self, line: str) -> None:
         self._lines.append(f"{datetime.now(UTC):%H:%M:%S} {line}")
