@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from custdyn_widgets.errors import SettingsError, nearest, shown
 
@@ -210,7 +211,27 @@ def _check_extensions(value: object, where: str) -> None:
 
 
 def _check_address(setting: str, value: object) -> None:
-    if value is not None and not str(value).startswith(("http://", "https://")):
+    """Refuse what a link cannot begin with."""
+    if value is None:
+        return
+    address = str(value)
+    if not address.startswith(("http://", "https://")):
         raise SettingsError(
             f"{setting} must begin with http:// or https://, not {shown(value)}.", field=setting
         )
+    if not _is_address(address):
+        raise SettingsError(
+            f"{setting} must be a scheme, a host and perhaps a port and a path, such as https://reports.example, "
+            "without a user, a password, a query or blanks.",
+            field=setting,
+        )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # half an IPv6 address, or a port that is no number
+        return False
+    plain = text.isprintable() and not any(c.isspace() or c in "?#" for c in text)
+    return named and plain and parts.username is None and parts.password is None

@@ -105,6 +105,32 @@ def test_a_jupyter_server_tells_where_its_own_viewer_is_and_the_share_url_goes_b
 
 
 @pytest.mark.parametrize(
+    "address",
+    [
+        "https:///x", "https://[::1", "https://a:b", "https://a:99999", "https://re ports", "https://a/?x=1",
+        "https://a/#x", "https://anna:secret-word@reports.example", "https://a/x\ny", "https://a?", "https://a/\u202ex",
+    ],
+)  # fmt: skip
+def test_links_begin_with_a_whole_address_and_the_error_repeats_no_password(
+    tmp_path: Path, address: str
+) -> None:
+    with pytest.raises(
+        SettingsError, match=r"CUSTDYN_SHARE_URL .*such as https://reports\.example"
+    ) as caught:
+        settings.load({"CUSTDYN_SHARE_URL": address}, tmp_path)
+    assert "secret-word" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://reports.example", "http://[::1]:8899", "https://hub.example:444/user/a@b/~x%20y", "http://h"],
+)
+def test_addresses_of_all_kinds_lead_somewhere(tmp_path: Path, address: str) -> None:
+    in_force = settings.load({"CUSTDYN_SHARE_URL": f"{address}/"}, tmp_path)
+    assert in_force.link(ID) == f"{address}/view?id={ID}"
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("snapshots = ", "custdyn.toml is not valid TOML"),
