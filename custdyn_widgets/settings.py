@@ -221,8 +221,8 @@ def _check_address(setting: str, value: object) -> None:
         )
     if not _is_address(address):
         raise SettingsError(
-            f"{setting} must be a scheme, a host and perhaps a port and a path, such as https://reports.example, "
-            "without a user, a password, a query or blanks.",
+            f"{setting} must be an address without a user, a password, a query or blanks, such as "
+            "https://reports.example or https://reports.example:8443/path.",
             field=setting,
         )
 
