@@ -403,6 +403,32 @@ def test_a_killed_run_publishes_nothing_and_the_next_one_works(
     assert received.recipients() == [EVA, ANNA, BEN]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(os.getuid() != 0, reason="mounting takes root")
+@pytest.mark.parametrize("full", ["snapshots", "runs"])
+def test_a_real_full_disk_is_told_by_mail_and_exit_code(
+    settings: Settings, received: Received, full: str
+) -> None:
+    """A disk for runs that takes one record and no second one keeps no report from its recipients."""
+    keep(BOARD, settings)
+    assert settings.runs is not None
+    disk = getattr(settings, full)
+    disk.mkdir()
+    mounted = f"mount -t tmpfs -o size=4k none '{disk}' && exec {COMMAND} run --saved board --as-of {FIRST}"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mounted], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "No space left on device" in text_of(received, -1)
+    if full == "snapshots":
+        assert received.recipients() == [EVA]
+        assert [run.result for run in Runs(settings.runs).listing()] == ["failed"]
+    else:
+        assert received.recipients() == [ANNA, BEN, EVA]
+        assert len(frozen(settings)) == 1
+
+
 _PARAMETERS = "\n".join(f"{name} = None" for name in ["source", "as_of", *BOARD.query.to_dict()]) + (
     "\ninterval_start = None\ninterval_end = None"
 )

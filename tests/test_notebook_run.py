@@ -84,17 +84,18 @@ def published(settings: Settings) -> list[str]:
 
 @pytest.mark.slow
 def test_a_run_publishes_one_snapshot_with_the_authors_cells_around_the_report(
-    tmp_path: Path, settings: Settings
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("CUSTDYN_SMTP_PASSWORD", "not for a kernel")
     stale = v4.new_code_cell('# Parameters\nheadline = "stale"', metadata={"tags": ["injected-parameters"]})
     path = template(
         tmp_path,
         stale,
         MAKE,
         v4.new_markdown_cell("Written *by hand* <script>alert(1)</script>"),
-        f"print('about', headline, __import__('sys').executable == {sys.executable!r})",
+        f"import sys, os; print('about', headline, sys.executable == {sys.executable!r})",
         v4.new_code_cell("report", metadata={"tags": ["report"]}),
-        f"import os; print('in', os.getcwd() == {str(tmp_path)!r})",
+        f"print('in', os.getcwd() == {str(tmp_path)!r}, os.environ.get('CUSTDYN_SMTP_PASSWORD'))",
         FREEZE,
         "",
     )
@@ -104,7 +105,8 @@ def test_a_run_publishes_one_snapshot_with_the_authors_cells_around_the_report(
     assert frozen.link == f"https://reports.example/view?id={frozen.id}"
     page = Store(settings.snapshots).read(str(frozen.id), "report.html").decode()
     order = [
-        page.index(text) for text in ("Written <em>by hand</em>", "about seven True", "<tbody", "in True")
+        page.index(text)
+        for text in ("Written <em>by hand</em>", "about seven True", "<tbody", "in True None")
     ]
     assert order == sorted(order)
     assert "<script>" not in page

@@ -18,7 +18,7 @@ from custdyn_widgets.dispatching.making import Made, Task, make_one
 from custdyn_widgets.dispatching.order import Order
 from custdyn_widgets.dispatching.retention import prune
 from custdyn_widgets.dispatching.sending import Post, patience_spent
-from custdyn_widgets.errors import CustDynError, StillRunningError
+from custdyn_widgets.errors import CustDynError, RunError, StillRunningError
 from custdyn_widgets.runs import Outcome, Run, RunLock, Runs
 from custdyn_widgets.runs.records import KILLED, instant_text
 from custdyn_widgets.saved_queries import SavedQuery
@@ -110,7 +110,8 @@ class _Dispatch:
         self._where = "the report was made"
         made = list((make_each if saved.for_each else make_one)(task, self._note))
         self._run = replace(self._run, reports=tuple(one.outcome for one in made))
-        self._runs.keep(self._run)
+        with contextlib.suppress(RunError):  # what is frozen is sent all the same; the last record tells
+            self._runs.keep(self._run)
         self._where = "the report was sent"
         self._send(Post(task, self._server), made)
         self._where = "old snapshots were deleted"
@@ -209,7 +210,9 @@ class _Dispatch:
         except CustDynError as error:
             told = (self._run.problem or "").split("\n")
             if error.message not in told:
-                self._run = replace(self._run, problem="\n".join(filter(None, (*told, error.message))))
+                words = "\n".join(filter(None, (*told, error.message)))
+                where = self._run.where or "the record of the run was written"
+                self._run = replace(self._run, problem=words, where=where)
 
     def _note(self, line: str) -> None:
         self._lines.append(f"{datetime.now(UTC):%H:%M:%S} {line}")
