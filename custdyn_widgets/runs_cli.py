@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from custdyn_widgets.runs import Run
 
 _LONGEST_PROBLEM = 160
+_MEANINGS = {
+    "frozen": "there is nobody to send it to",
+    "held back": "frozen and not sent",
+    "unchanged": "so nothing was frozen or sent",
+    "empty": "so nothing was frozen or sent",
+    "undelivered": "frozen, but not with everybody",
+}
 
 
 @click.group("runs")
@@ -102,7 +109,8 @@ def own_run(name: str, *, timeout_s: float | None, **about: Any) -> None:
         if one.snapshot:
             link = in_force.link(one.snapshot)
             click.echo(f"{one.company}: {link}" if one.company else link)
-    say(f"{name}: {run.result} (for {run.logical_time or 'no time yet'}).")
+    meaning = f", {_MEANINGS[run.result]}" if run.result in _MEANINGS else ""
+    say(f"{name}: {run.result}{meaning} (for {run.logical_time or 'no time yet'}).")
     if run.problem:
         say(f"custdyn: {run.problem}")
         raise click.exceptions.Exit(1)

@@ -133,7 +133,8 @@ class _Dispatch:
         outcomes = []
         for one in made:
             if one.recipients and post.server:
-                self._note(f"Sending to {len(one.recipients):,} recipients")
+                count = len(one.recipients)
+                self._note(f"Sending to {count:,} recipient{'' if count == 1 else 's'}")
             outcomes.append(post.send(one))
         self._server = post.server
         self._run = self._run.finished(
