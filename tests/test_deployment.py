@@ -268,6 +268,13 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_port_that_is_taken_for_a_while_does_not_end_the_service_for_good() -> None:
+    pause = re.search(r"^RestartSec=(\d+)$", block("ini"), re.MULTILINE)
+    assert "Restart=on-failure" in block("ini")
+    assert pause, "by default a tenth of a second"
+    assert 5 * int(pause[1]) > 10  # systemd gives up after five starts within ten seconds
+
+
 def test_a_link_shows_the_report_to_who_has_it(site: Site, link: str) -> None:
     answer = site.ask(link)
     assert answer.status == 200
