@@ -52,3 +52,17 @@ def test_codes_below_zero_and_before_a_cut_are_told_apart() -> None:
     for column, fine in ((codes, False), (codes.slice(1), True)):
         made = pa.DictionaryArray.from_arrays(column, pa.array(["a", "b"]), safe=False)
         assert parquet_files._cannot_be_wrong(made) is fine
+
+
+@pytest.mark.parametrize(("kind", "count"), [(pa.int8(), 128), (pa.uint8(), 256), (pa.int16(), 2**15)])
+def test_a_dictionary_may_have_as_many_values_as_its_codes_can_count(kind: pa.DataType, count: int) -> None:
+    known = [f"v{i}" for i in range(count)]
+    column = pa.DictionaryArray.from_arrays(pa.array([0, None, count - 1], kind), pa.array(known))
+    assert columns.positions(column, known).tolist() == [0, -1, count - 1]
+
+
+def test_chunks_whose_dictionaries_hold_a_null_become_one_column() -> None:
+    made = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2]), pa.array(["a", None, "b"]))
+    column = columns.plain(pa.chunked_array([made.slice(0, 2), made.slice(2)]))
+    assert columns.blanks(column).tolist() == [False, True, False]
+    assert columns.positions(column, ["b", "a"]).tolist() == [1, -1, 0]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -101,6 +102,23 @@ def test_packages_without_a_table_are_those_of_all_batches(mart: Path) -> None:
     assert [i for i, _ in built.names.packages] == ["p0", "p1", "p2", "p3", "p4"]
     packed = built.package[built.package >= 0]
     assert np.bincount(packed).tolist() == [2, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("ink", ["\u00a0", "\u2003", "\x0b"])
+def test_a_package_whose_id_is_ink_that_nobody_sees_is_a_package(mart: Path, ink: str) -> None:
+    built = both_ways(written(mart, ledger(9, package_id=[ink, " \t", "", None, *["p"] * 5])))
+    assert built.names.packages == tuple(sorted([(ink, ink), ("p", "p")]))
+    assert sorted(built.package.tolist()).count(-1) == 3
+
+
+def test_a_package_that_a_dictionary_holds_twice_is_one() -> None:
+    twice = pa.DictionaryArray.from_arrays(pa.array([2, 0, None]), pa.array(["p", "unused", "p"]))
+    at = ["1969-12-31", "2021-01-01", "2021-01-01"]  # so early that the ledger is read as a whole
+    frame = ledger(3, at=list(at)).to_pandas()
+    frame["package_id"] = pd.Series(twice, dtype=pd.ArrowDtype(twice.type))
+    built = cache.open_mart({"clients": CLIENTS.to_pandas(), "transactions": frame}).facts
+    assert built.names.packages == (("p", "p"),)
+    assert sorted(built.package.tolist()) == [-1, 0, 0]
 
 
 @pytest.mark.parametrize(

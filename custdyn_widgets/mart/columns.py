@@ -23,9 +23,9 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
         if kind.extension_name == "arrow.uuid":
             return pa.array([v and str(v) for v in column.to_pylist()], pa.large_string())
         return plain(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
-    if pa.types.is_dictionary(kind) and not is_text(kind.value_type):
-        return plain(column.cast(kind.value_type))
     if pa.types.is_dictionary(kind):
+        if not is_text(kind.value_type) or any(chunk.dictionary.null_count for chunk in column.chunks):
+            return plain(column.cast(kind.value_type))  # Arrow does not unify dictionaries with nulls
         return _one_chunk(column.unify_dictionaries())
     if pa.types.is_run_end_encoded(kind):
         return plain(pc.run_end_decode(column))
@@ -136,6 +136,8 @@ def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: o
     rows = column.indices
     if rows.null_count:
         of_values = np.append(of_values, np.asarray([of_null], of_values.dtype))
+        if rows.type.bit_width < 32:  # such codes may all be in use already
+            rows = rows.cast(pa.int32())
         rows = pc.fill_null(rows, len(of_values) - 1)
     # Any other mode looks at each place first, which takes as long again.
     found: npt.NDArray[Any] = of_values.take(rows.to_numpy(zero_copy_only=False), mode="clip")

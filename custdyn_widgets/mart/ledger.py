@@ -69,8 +69,9 @@ class _Batch:
 
 def package_ids(ledger: CheckedTable) -> tuple[str, ...]:
     """Return the packages that a ledger names, in order."""
-    ids = pc.unique(ledger.columns["package_id"]).to_pylist()
-    return tuple(sorted(i for i in ids if i and not i.isspace()))
+    ids = columns.decoded(pc.unique(ledger.columns["package_id"]))
+    named = ids.filter(pa.array(~columns.blanks(ids)))
+    return tuple(sorted(set(named.to_pylist())))  # a dictionary may hold a text twice
 
 
 def whole_ledger(table: CheckedTable, place: Codes, packages: Sequence[str]) -> Ledger:
