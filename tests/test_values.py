@@ -107,6 +107,12 @@ def test_times_with_and_without_an_offset_may_stand_in_one_column() -> None:
     assert (read, faults) == ([half_past, half_past, half_past, midnight], {})
 
 
+@pytest.mark.parametrize("text", ["2021-11-01T10:00", "20211101T1000Z", "2021-W44-1 10:00:00,0+00:00"])
+def test_a_time_may_be_in_any_form_of_iso_8601(text: str) -> None:
+    at = datetime(2021, 11, 1, 10, tzinfo=UTC)
+    assert _times(pa.array([text])) == ([int(at.timestamp()) * values.MICROS], {})
+
+
 def test_what_is_finer_than_a_microsecond_is_cut() -> None:
     read, _ = _times(pa.array(["1969-12-31T23:59:59.9999999Z"]))
     assert read == [-1]
@@ -120,7 +126,21 @@ def test_a_timestamp_of_any_unit_and_zone_is_its_instant(unit: str) -> None:
     assert _times(column)[0] == [int(at.timestamp()) * values.MICROS]
 
 
-@pytest.mark.parametrize("text", ["2021-02-30", "yesterday", "2021-13-01", "12:00", "2021-01-01T25:00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2021-02-30",
+        "yesterday",
+        "2021-13-01",
+        "12:00",
+        "2021-01-01T25:00",
+        "2021-01-01-10",  # ten o'clock, or an offset?
+        "2021-01-01x10:00",
+        "2021-01-01_10:00:00Z",
+        "2021-01-0110:00",
+        "2021-01-01\u00a010:00",
+    ],
+)
 def test_what_is_no_time_is_a_fault(text: str) -> None:
     assert _times(pa.array([text, "2021-01-01"]))[1] == {0: values.NOT_A_TIME}
 

@@ -33,6 +33,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _PLAIN_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
+_DATE_THEN_TIME = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}(-?\d)?)([T ].+)?", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
 _LONGEST = 64  # characters of an amount that Arrow may read: beyond 127 digits it gives wrong numbers
 _EXACT_FLOAT = 2.0**32  # below it doubles lie closer together than decimals of 6 places
@@ -169,6 +170,8 @@ def _arrow_times(column: pa.Array) -> Int64s:
 
 
 def _one_time(value: str) -> int | str:
+    if not _DATE_THEN_TIME.fullmatch(value):  # Python takes any character between the two
+        return NOT_A_TIME
     try:
         at = datetime.fromisoformat(value)
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
