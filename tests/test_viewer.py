@@ -9,6 +9,7 @@ import http.client
 import logging
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -25,7 +26,7 @@ import pytest
 from custdyn_widgets import viewer
 from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.snapshots.store import Store
-from custdyn_widgets.viewer import view
+from custdyn_widgets.viewer import server, view
 from custdyn_widgets.viewer.server import Server
 from custdyn_widgets.viewer.view import Site
 from tests.hostile_links import hostile_targets
@@ -357,6 +358,16 @@ def test_more_connections_than_there_is_room_for_are_closed_and_the_others_are_s
     told = [line.split(" ", 2)[2] for line in log]
     assert told[0] == "(no room) closed: 32 connections are open, and as many may be"
     assert [line.partition(" 200 ")[0] for line in told[1:]] == [f"GET /view {snapshot_id[:8]}… csv"] * 6
+
+
+@pytest.mark.parametrize(
+    ("allowed", "most"), [(64, 32), (1024, 512), (2**20, 2048), (resource.RLIM_INFINITY, 2048)]
+)
+def test_there_is_room_for_no_more_connections_than_memory_bears(
+    monkeypatch: pytest.MonkeyPatch, allowed: int, most: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, allowed))
+    assert server._most_connections() == most
 
 
 def test_what_is_not_even_http_has_a_line_in_the_log_that_repeats_nothing_of_it(

@@ -38,6 +38,7 @@ _BAD_REQUEST = "\r\n".join(
     )
 ).encode("ascii")
 _BACKLOG = 256
+_MOST = 2048  # connections, where the system would allow more
 _MAX_HEADERS = 64 * 1024
 _MAX_BODY = 64 * 1024
 _IDLE_SECONDS = 60
@@ -124,7 +125,7 @@ class Server(tornado.httpserver.HTTPServer):
     that reading a snapshot needs, and tornado would try for ever to accept one more.
     """
 
-    most = 2**31
+    most = _MOST
     _open = 0
     _told_at = float("-inf")
 
@@ -197,7 +198,7 @@ def _tell_of_store(store: Store) -> None:
 def _most_connections() -> int:
     """Return half of the files that this process may open; the other half is for reading snapshots."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return Server.most if allowed == resource.RLIM_INFINITY else allowed // 2
+    return _MOST if allowed == resource.RLIM_INFINITY else min(allowed // 2, _MOST)
 
 
 def _listening(host: str, port: int) -> socket.socket:
