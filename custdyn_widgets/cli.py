@@ -146,8 +146,9 @@ def run_command(
     recorded (custdyn runs list), sent to its recipients, and a failure is told to those who are to know.
     """
     if scheduled or no_send or (saved_name is not None and as_of is not None):
-        name = check_own_run(saved_name, scheduled, as_of, {**options, "query": query_file})
-        about: dict[str, Any] = {"template": template, "parameters": dict(parameter), "timeout_s": timeout}
+        own = dict(parameter)
+        name = check_own_run(saved_name, scheduled, as_of, {**options, "query": query_file}, own)
+        about: dict[str, Any] = {"template": template, "parameters": own, "timeout_s": timeout}
         own_run(name, as_of=as_of, source=source, send=not no_send, **about)
         return
     from custdyn_widgets.notebook.run import run_template

@@ -53,12 +53,18 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
     click.echo(json.dumps([run.to_dict() for run in runs], indent=1) if as_json else _as_table(runs))
 
 
-def check_own_run(name: str | None, scheduled: bool, as_of: str | None, options: Mapping[str, object]) -> str:
+def check_own_run(
+    name: str | None,
+    scheduled: bool,
+    as_of: str | None,
+    options: Mapping[str, object],
+    parameters: Mapping[str, str],
+) -> str:
     """Return the name of the saved query whose own run is asked for.
 
     Parameters
     ----------
-    name, scheduled, as_of
+    name, scheduled, as_of, parameters
         As they were given.
     options
         Those that change a query, as click gives them.
@@ -70,6 +76,7 @@ def check_own_run(name: str | None, scheduled: bool, as_of: str | None, options:
     QueryError
         If `as_of` is no instant.
     """
+    from custdyn_widgets.notebook.parameters import NAMES
     from custdyn_widgets.query import parse_as_of
 
     parse_as_of(as_of)
@@ -77,11 +84,12 @@ def check_own_run(name: str | None, scheduled: bool, as_of: str | None, options:
         raise click.UsageError(
             "A saved query's own run takes --saved NAME and one of --scheduled and --as-of INSTANT."
         )
-    given = [key.replace("_", "-") for key, value in options.items() if value not in (None, ())]
+    given = [f"--{key.replace('_', '-')}" for key, value in options.items() if value not in (None, ())]
+    given += [f"-p {key}" for key in parameters if key in NAMES]
     if given:
-        flags = ", ".join(f"--{key}" for key in given)
         raise click.UsageError(
-            f"A saved query's own run asks what the saved query holds: leave {flags} out, or save another."
+            f"A saved query's own run asks what the saved query holds: leave {', '.join(given)} out, or save "
+            "another."
         )
     return name
 

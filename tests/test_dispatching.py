@@ -380,7 +380,7 @@ def test_a_kernel_that_hangs_or_is_killed_is_told(
 
 
 @pytest.mark.slow
-def test_a_killed_run_publishes_nothing_and_the_next_one_works(
+def test_a_run_lets_no_second_one_begin_and_killed_publishes_nothing_and_the_next_one_works(
     settings: Settings, received: Received, tmp_path: Path
 ) -> None:
     from tests.test_notebook_run import template
@@ -393,6 +393,9 @@ def test_a_killed_run_publishes_nothing_and_the_next_one_works(
         for line in run.stderr:
             if line.startswith("Code cell 2"):
                 break
+        second = custdyn("run", "--saved", "board", "--as-of", FIRST)
+        assert second.returncode == 1
+        assert "still going on" in second.stderr
         kernels = psutil.Process(run.pid).children(recursive=True)
         os.kill(run.pid, 9)
     for kernel in kernels:
@@ -442,6 +445,7 @@ _PARAMETERS = "\n".join(f"{name} = None" for name in ["source", "as_of", *BOARD.
         ["--saved", "board", "--no-send"],
         ["--saved", "board", "--scheduled", "--as-of", FIRST],
         ["--saved", "board", "--scheduled", "--currency", "EUR"],
+        ["--saved", "board", "--scheduled", "-p", "currency", "EUR"],
         ["--saved", "board", "--as-of", "yesterday"],
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.dispatching import Order, dispatch
 from custdyn_widgets.dispatching.addresses import read_addresses
-from custdyn_widgets.errors import RunError
+from custdyn_widgets.errors import RunError, SnapshotDamagedError
 from custdyn_widgets.export import to_csv
 from custdyn_widgets.mart import cache
 from custdyn_widgets.runs import Run
@@ -19,7 +19,7 @@ from custdyn_widgets.saved_queries.automation import ForEach, Retention
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 from custdyn_widgets.snapshots.store import Store
-from tests.mail_server import Received
+from tests.mail_server import Received, free_port
 from tests.test_dispatching import (
     BOARD,
     EVA,
@@ -83,6 +83,34 @@ def test_the_data_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(cache, "open_mart", lambda source: opened.append(source) or real(source))
     assert run_each(settings).result == "sent"
     assert opened == [str(MART)]
+
+
+def test_a_mail_server_that_is_down_is_waited_for_once_and_not_for_each(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTDYN_SMTP_URL", f"smtp://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("CUSTDYN_SMTP_WAITS", "0.2 0.2")
+    run = run_each(settings)
+    assert [one.result for one in run.reports] == ["undelivered"] * 3
+    assert [receipt["tries"] for one in run.reports for receipt in one.deliveries] == [3] * 4
+    assert [(receipt["outcome"], receipt["tries"]) for receipt in run.told] == [("given up", 1)]
+
+
+def test_a_snapshot_that_cannot_be_read_again_keeps_nobody_elses_mail(
+    settings: Settings, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Store.read
+
+    def damaged(store: Store, snapshot_id: str, name: str) -> bytes:
+        data = real(store, snapshot_id, name)
+        if data == to_csv(run_report(replace(EACH.query, company=(BLUE,)), MART, as_of=FIRST)):
+            raise SnapshotDamagedError(snapshot_id, name, "is cut off")
+        return data
+
+    monkeypatch.setattr(Store, "read", damaged)
+    run = run_each(settings)
+    assert [one.result for one in run.reports] == ["sent", "undelivered", "sent"]
+    assert "ben@blue.example" not in received.told
 
 
 def test_a_company_that_the_data_does_not_have_is_told_and_the_others_get_theirs(

@@ -72,8 +72,8 @@ def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
     """
     saved = task.saved
     parameters: dict[str, object] = {
-        **saved.query.to_dict(),
         **task.order.parameters,
+        **saved.query.to_dict(),
         "source": task.order.source_of(saved),
         "as_of": instant_text(task.logical_time),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from custdyn_widgets.dispatching.each import make_each
 from custdyn_widgets.dispatching.making import Made, Task, make_one
 from custdyn_widgets.dispatching.order import Order
 from custdyn_widgets.dispatching.retention import prune
-from custdyn_widgets.dispatching.sending import Post, patience_spent
+from custdyn_widgets.dispatching.sending import send_all
 from custdyn_widgets.errors import CustDynError, RunError, StillRunningError
 from custdyn_widgets.runs import Outcome, Run, RunLock, Runs
 from custdyn_widgets.runs.records import KILLED, instant_text
@@ -113,7 +113,7 @@ class _Dispatch:
         with contextlib.suppress(RunError):  # what is frozen is sent all the same; the last record tells
             self._runs.keep(self._run)
         self._where = "the report was sent"
-        self._send(Post(task, self._server), made)
+        self._send(task, made)
         self._where = "old snapshots were deleted"
         self._prune(saved, made)
 
@@ -126,17 +126,15 @@ class _Dispatch:
             folder,
             logical_time,
             self._order.note(saved, logical_time, self._now),
-            self._runs.digests(self._order.name, instant_text(logical_time)),
+            self._runs.digests(self._order.name, instant_text(logical_time)) if saved.only_if else {},
         )
 
-    def _send(self, post: Post, made: Sequence[Made]) -> None:
-        outcomes = []
-        for one in made:
-            if one.recipients and post.server:
-                count = len(one.recipients)
-                self._note(f"Sending to {count:,} recipient{'' if count == 1 else 's'}")
-            outcomes.append(post.send(one))
-        self._server = post.server
+    def _send(self, task: Task, made: Sequence[Made]) -> None:
+        count = sum(len(one.recipients) for one in made)
+        if count and self._server:
+            self._note(f"Sending to {count:,} recipient{'' if count == 1 else 's'}")
+        outcomes = send_all(task, made, self._server)
+        self._lose_patience(receipt for one in outcomes for receipt in one.deliveries)
         self._run = self._run.finished(
             _result_of(outcomes),
             reports=tuple(outcomes),
@@ -199,11 +197,17 @@ class _Dispatch:
         except Exception as error:  # the record of what went wrong is worth more than this letter
             self._note(self._open(f"The letter about it was not sent: {_words_of(error)}"))
             return ()
-        self._server = patience_spent(self._server, deliveries)
         for delivery in deliveries:
             if delivery.outcome != "sent":
                 self._note(f"{delivery.recipient} was not told: {delivery.words}")
-        return tuple(delivery.to_dict() for delivery in deliveries)
+        receipts = tuple(delivery.to_dict() for delivery in deliveries)
+        self._lose_patience(receipts)
+        return receipts
+
+    def _lose_patience(self, receipts: Iterable[dict[str, Any]]) -> None:
+        """Wait no more for a mail server that let every mail wait to the last try."""
+        if self._server and {receipt["outcome"] for receipt in receipts} == {"given up"}:
+            self._server = replace(self._server, waits=())
 
     def _keep_at_last(self) -> None:
         try:

@@ -18,6 +18,7 @@ from custdyn_widgets.saved_queries.disk import put, read_plain
 
 FORMAT = 1
 KEPT = 1_000  # records of each saved query
+_RECENT = 50  # each run looks back so far
 _MOST_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
 KILLED = "It never told its end: it was killed, or the machine went down."
@@ -169,7 +170,7 @@ class Runs:
 
     def left_open(self, saved: str) -> list[Run]:
         """Return the runs that never told their end, for whoever holds the lock, and so knows them killed."""
-        return [run for run in self.listing(saved=saved) if run.result == "running"]
+        return [run for run in self.listing(_RECENT, saved=saved) if run.result == "running"]
 
     def digests(self, saved: str, until: str) -> dict[str | None, str]:
         """Return by company the digest of the report that was settled last for a time up to `until`."""
