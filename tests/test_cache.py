@@ -11,14 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart import cache
+from custdyn_widgets.mart import cache, files
 from custdyn_widgets.mart import entries as kept
 from custdyn_widgets.mart.cache import open_mart
 from custdyn_widgets.mart.facts import Facts
-from custdyn_widgets.mart.stored import StoredMart
+from custdyn_widgets.mart.schema import MartTable
+from custdyn_widgets.mart.stored import StoredLedger, StoredMart, StoredTable
 
 CLIENTS = "client_id,client_type,currency,created_at\nc1,client,USD,2021-01-01\n"
 LEDGER = "transaction_id,client_id,at,kind,amount\nt1,c1,2021-01-02,refill,1\n"
@@ -311,6 +314,43 @@ def test_files_that_change_while_they_are_read_are_read_again(
 
     monkeypatch.setattr(cache, "read_mart", read)
     assert amounts(source) == [2_000_000]
+    assert len(entries()) == 1
+
+
+def test_a_mart_replaced_between_two_of_its_files_has_no_faults_of_its_own(
+    entries: Callable[[], list[Path]], source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, replaced = files.read_csv, iter([True])
+
+    def read(path: Path, spec: MartTable) -> StoredTable:
+        found = real(path, spec)
+        if next(replaced, False):  # the ledger is not read yet, and then names a client that nobody has seen
+            for file, text in (("clients", CLIENTS), ("transactions", LEDGER)):
+                (source / f"{file}.csv").write_text(text.replace("c1", "another"))
+        return found
+
+    monkeypatch.setattr(files, "read_csv", read)
+    assert amounts(source) == [1_000_000]
+    assert len(entries()) == 1
+
+
+def test_a_ledger_replaced_while_it_is_read_is_not_called_damaged(
+    entries: Callable[[], list[Path]], source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source / "transactions.csv").unlink()
+    ledger = source / "transactions.parquet"
+    columns = {"client_id": ["c1"] * 9, "at": ["2021-01-02"] * 9, "kind": ["refill"] * 9, "amount": [1] * 9}
+    pq.write_table(pa.table({**columns, "transaction_id": [f"t{i}" for i in range(9)]}), ledger)
+    real, replaced = files.parquet_ledger, iter([True])
+
+    def read(path: Path, spec: MartTable) -> StoredLedger:
+        found = real(path, spec)
+        if next(replaced, False):
+            pq.write_table(pa.table({**columns, "transaction_id": range(9)}).slice(0, 1), ledger)
+        return found
+
+    monkeypatch.setattr(files, "parquet_ledger", read)
+    assert amounts(source) == [1_000_000]
     assert len(entries()) == 1
 
 

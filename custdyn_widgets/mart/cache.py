@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from custdyn_widgets.errors import SourceError
+from custdyn_widgets.errors import CustDynError, SourceError
 from custdyn_widgets.mart import entries, progress
 from custdyn_widgets.mart.checked import CheckedMart
 from custdyn_widgets.mart.checks import check
@@ -65,9 +65,9 @@ def open_mart(source: SourceLike) -> OpenedMart:
         key = _key(found, chosen)
         entry = entries.load(key)
         if entry is None:
-            entry = _build(read_mart(path), chosen, key)
-            if stamp(path) != found:
-                continue  # what was read may be half old and half new
+            entry = _build_unchanged(path, chosen, found)
+            if entry is None:
+                continue
             entries.store(key, entry)
         return _opened(entry, chosen.name or source_name(path), found.last_changed)
     raise SourceError.not_found(path.name, "kept changing while it was read; try again when it is written")
@@ -102,6 +102,20 @@ def check_source(source: SourceLike) -> CheckedMart:
 
 def _key(found: Stamp, source: Source) -> str:
     return hashlib.sha256(f"{found.fingerprint}\0{source.on_fault}".encode()).hexdigest()
+
+
+def _build_unchanged(path: Path, source: Source, found: Stamp) -> entries.Entry | None:
+    """Build the facts of files; None if they changed meanwhile, so that half may be old and half new.
+
+    Then an error says nothing either: of two halves, one names what the other has not.
+    """
+    try:
+        entry = _build(read_mart(path), source, _key(found, source))
+    except CustDynError:
+        if stamp(path) == found:
+            raise
+        return None
+    return entry if stamp(path) == found else None
 
 
 def _build(stored: StoredMart, source: Source, key: str | None) -> entries.Entry:
