@@ -37,7 +37,7 @@ import numpy.typing as npt
 from custdyn_widgets import settings
 from custdyn_widgets.mart.facts import Facts, Names
 
-FORMAT = 4
+FORMAT = 5
 KEPT = 16  # entries
 KEPT_BYTES = 20 * 10**9
 KEPT_LISTINGS = 64
