@@ -158,7 +158,8 @@ def test_settings_that_cannot_be_read_any_more_are_told_at_a_click(
 ) -> None:
     keep("Refills")
     person.form.set_saved([("mine/refills", "Refills")])
-    monkeypatch.setenv("CUSTDYN_CONFIG", str(tmp_path / "gone.toml"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CUSTDYN_CONFIG", "gone.toml")
     if act == "save":
         person.save("Another")
         assert "gone.toml" in person.dialog.widget.error[0] + person.error

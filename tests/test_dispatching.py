@@ -7,6 +7,7 @@ those marked slow start one. Mails go to a real SMTP server.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -417,7 +418,8 @@ def test_a_real_full_disk_is_told_by_mail_and_exit_code(
     assert settings.runs is not None
     disk = getattr(settings, full)
     disk.mkdir()
-    mounted = f"mount -t tmpfs -o size=4k none '{disk}' && exec {COMMAND} run --saved board --as-of {FIRST}"
+    run = f"exec {shlex.quote(COMMAND)} run --saved board --as-of {FIRST}"
+    mounted = f"mount -t tmpfs -o size=4k none '{disk}' && {run}"
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", mounted], capture_output=True, text=True, check=False
     )

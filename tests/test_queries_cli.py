@@ -269,13 +269,19 @@ def test_a_saved_query_that_is_not_there_or_bad_is_words_and_exit_1(tmp_path: Pa
 @pytest.mark.slow
 def test_a_run_starts_from_a_saved_one_and_options_win() -> None:
     keep()
-    result = custdyn("run", "-s", SMALL, "--as-of", AS_OF, "--saved", "the-year", "--group-by", "year")
+    result = custdyn("run", "-s", SMALL, "--saved", "the-year", "--group-by", "year")
     assert result.exit_code == 0, result.stderr
     snapshot = result.stdout.strip().split("id=")[1]
     manifest = json.loads(custdyn("snapshots", "show", snapshot, "--json").stdout)
     assert ReportQuery.from_dict(manifest["query"]).group_by == ("year",)
     assert ReportQuery.from_dict(manifest["query"]).interval == YEAR.interval
     assert ReportQuery.from_dict(manifest["query"]).active_duration == 6
+
+
+def test_a_saved_querys_own_run_for_another_time_takes_no_options() -> None:
+    keep()
+    result = custdyn("run", "-s", SMALL, "--as-of", AS_OF, "--saved", "the-year", "--group-by", "year")
+    assert (result.exit_code, "leave --group-by out" in result.stderr) == (2, True)
 
 
 def test_saved_queries_are_listed_without_loading_anything_heavy(tmp_path: Path) -> None:
