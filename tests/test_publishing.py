@@ -156,6 +156,12 @@ def test_the_other_process_takes_the_settings_of_the_moment(
     assert Store(tmp_path / "another").verify([done.link.split("=")[1]]) == []
 
 
+def test_nothing_that_the_other_process_prints_comes_into_the_notebook(process: PublishingProcess) -> None:
+    process.published(make_report(1))
+    said = [Path(f"/proc/{process.pid}/fd/{number}").readlink() for number in (0, 1, 2)]
+    assert said == [Path("/dev/null")] * 3
+
+
 def test_another_process_that_was_killed_meanwhile_is_started_anew(process: PublishingProcess) -> None:
     process.published(make_report(1))
     os.kill(process.pid or 0, signal.SIGKILL)

@@ -78,6 +78,7 @@ class PublishingProcess:
                     [sys.executable, "-m", __name__, str(there.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,  # the kernel's goes into the notebook
                     pass_fds=[there.fileno()],
                     start_new_session=True,  # Jupyter interrupts the kernel's whole group
                 )
