@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import http.client
 import json
 import logging
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 import urllib.parse
 import urllib.request
@@ -23,93 +19,18 @@ import pytest
 import tornado.web
 
 from custdyn_widgets import settings
-from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer import HEADERS, extension
 from custdyn_widgets.widgets.publishing import answers
-from tests.test_viewer import COMPUTING, FILES, Reply, set_state
+from tests.jupyter_server import BASE, TOKEN, Jupyter, running
+from tests.test_viewer import COMPUTING, FILES, set_state
 
 pytestmark = pytest.mark.slow
-TOKEN = "for-tests-only"
-BASE = "/deep/er/"
-LAUNCHED = """
-import atexit, sys
-from pathlib import Path
-atexit.register(lambda: Path({listed!r}).write_text(" ".join(sys.modules)))
-from jupyter_server.serverapp import launch_new_instance
-launch_new_instance()
-"""
-
-
-@dataclass(frozen=True)
-class Jupyter:
-    """A running Jupyter Server: its port, its store, what it logs, and what it lists when it has ended."""
-
-    process: subprocess.Popen[bytes]
-    port: int
-    store: Store
-    log: Path
-    listed: Path
-
-    def ask(self, target: str, method: str = "GET", *, token: bool = True, **headers: str) -> Reply:
-        """Ask for a path below the base; with the token in a header unless told otherwise."""
-        if token:
-            headers["Authorization"] = f"token {TOKEN}"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            sent = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, f"{BASE}{target}", headers=sent)
-            response = connection.getresponse()
-            found = {k: v for k, v in response.getheaders() if k not in ("Set-Cookie", "Date")}
-            return Reply(response.status, found, response.read())
-        finally:
-            connection.close()
 
 
 @pytest.fixture(scope="module")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     with running(tmp_path_factory.mktemp("jupyter"), 'snapshots = "kept/here"\nrole = "billing"\n') as server:
         yield server
-
-
-@contextlib.contextmanager
-def running(home: Path, config: str) -> Iterator[Jupyter]:
-    """Run a Jupyter Server in a home of its own, with this `custdyn.toml` where it serves."""
-    (home / "work" / "deeper").mkdir(parents=True)
-    (home / "work" / "custdyn.toml").write_text(config)
-    arguments = [
-        *("--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", f"--ServerApp.base_url={BASE}"),
-        *(f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={home / 'work'}", "--debug"),
-    ]
-    listed, log = home / "modules", home / "log"
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        "HOME": str(home),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-    }
-    code = LAUNCHED.format(listed=str(listed))
-    with log.open("wb") as written:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
-            env=environment, cwd=home, stdout=written, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        port = _port(process, home / "runtime", log)
-        yield Jupyter(process, port, Store(home / "work" / "kept" / "here"), log, listed)
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _port(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> int:
-    """Wait until the server is up; return the port that it took."""
-    for _ in range(600):
-        assert process.poll() is None, log.read_text()[-2000:]
-        for told in runtime.glob("jpserver-*.json"):
-            found: int = json.loads(told.read_text() or "{}").get("port", 0)
-            if found:
-                return found
-        time.sleep(0.1)
-    raise AssertionError(log.read_text()[-2000:])
 
 
 @pytest.fixture(scope="module")
