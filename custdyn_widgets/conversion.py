@@ -7,13 +7,14 @@ before the date of valuation. Rates multiply only summed cells, as exact fractio
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from math import prod
 
+import numpy as np
 import pandas as pd
 
 from custdyn_widgets.cells import FLOW_COLUMNS, STOCK_COLUMNS, Cells
@@ -118,12 +119,17 @@ class Rates:
     def used(self) -> tuple[Quote, ...]:
         """Return the quotes that were used, by currency and date."""
         return tuple(
-            Quote(currency, (_EPOCH + timedelta(days=day)).isoformat(), quote, self._names.base)
+            _quote(currency, day, quote, self._names.base)
             for (currency, day), quote in sorted(self._used.items())
         )
 
 
 @lru_cache(maxsize=2**16)  # a process asks for the same ones again and again
+def _quote(currency: str, day: int, quote: str, base: str) -> Quote:
+    return Quote(currency, (_EPOCH + timedelta(days=day)).isoformat(), quote, base)
+
+
+@lru_cache(maxsize=2**16)
 def _ratio(quote: str) -> Ratio:
     return Decimal(quote).as_integer_ratio()
 
@@ -151,7 +157,15 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
                 columns[name] = [sum([values[i] for i in lines]) for lines, _, _ in of_rows]
             else:
                 columns[name] = [_money(values, *row) if row[0] else _NOTHING for row in of_rows]
-    return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    return lines_of(columns)
+
+
+def lines_of(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
+    """Return lines from their columns, in one block: one apart for each column costs more than its sums."""
+    block = np.empty((len(columns), len(next(iter(columns.values())))), object)
+    for i, values in enumerate(columns.values()):
+        block[i] = values
+    return pd.DataFrame(block.T, columns=list(columns))
 
 
 def _of_rows(frame: pd.DataFrame, rates: Rates, row_count: int) -> list[_OfRow]:

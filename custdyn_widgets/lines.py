@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 
 from custdyn_widgets.cells import STOCK_COLUMNS, Cells, Grid, compute_cells
-from custdyn_widgets.conversion import LINE_COLUMNS, MILLION, Rates, target_currency, to_lines
+from custdyn_widgets.conversion import (
+    LINE_COLUMNS,
+    MILLION,
+    Rates,
+    lines_of,
+    target_currency,
+    to_lines,
+)
 from custdyn_widgets.intervals import Bucket, ResolvedInterval, resolve, to_text
 from custdyn_widgets.mart.facts import Facts
 from custdyn_widgets.metrics import columns, compute_metrics
@@ -107,10 +114,9 @@ def table(asked: Asked) -> tuple[list[Row], Row | None, Cells | None]:
         return [], None, None
     labels = asked.package_labels
     lines, cells = _lines(asked)
-    exact = compute_metrics(lines)
     shown = columns()
     rows = []
-    for i, values in enumerate(exact.itertuples(index=False, name=None)):
+    for i, values in enumerate(zip(*compute_metrics(lines).values(), strict=True)):
         bucket, package = asked.buckets[i // len(labels)], labels[i % len(labels)]
         if asked.query.by_package and not any(values):
             continue
@@ -120,8 +126,7 @@ def table(asked: Asked) -> tuple[list[Row], Row | None, Cells | None]:
     if not asked.query.group_by:
         return rows, None, cells
     whole = asked.interval.whole()
-    exact = compute_metrics(_total_line(asked, lines, whole))
-    values = next(exact.itertuples(index=False, name=None))
+    (values,) = zip(*compute_metrics(_total_line(asked, lines, whole)).values(), strict=True)
     total_labels = ["Total"] + [""] * (len(asked.headings) - 1)
     return rows, _row(total_labels, values, whole, shown), cells
 
@@ -142,10 +147,11 @@ def _total_line(asked: Asked, lines: pd.DataFrame, whole: Bucket) -> pd.DataFram
     if asked.query.by_package or asked.buckets[-1].window_start != whole.window_start:
         cells = compute_cells(asked.facts, asked.selection.clients, _grid(asked, [whole], by_package=False))
         return to_lines(cells, asked.rates, 1)
-    total = lines.iloc[-1:].reset_index(drop=True)
-    for name in total.columns.difference(list(STOCK_COLUMNS)):
-        total.at[0, name] = sum(lines[name])
-    return total
+    total = {
+        name: lines[name].tolist()[-1:] if name in STOCK_COLUMNS else [sum(lines[name])]
+        for name in LINE_COLUMNS
+    }
+    return lines_of(total)
 
 
 def _grid(asked: Asked, buckets: list[Bucket], by_package: bool) -> Grid:

@@ -145,10 +145,9 @@ def columns() -> tuple[Column, ...]:
     return tuple(column for m in METRICS.values() for column in m.columns)
 
 
-def compute_metrics(lines: pd.DataFrame) -> pd.DataFrame:
-    """Return every registered metric's columns for these lines, exact and unrounded."""
-    found = {name: values for m in METRICS.values() for name, values in m.compute(lines).items()}
-    return pd.DataFrame({n: pd.Series(v, index=lines.index, dtype=object) for n, v in found.items()})
+def compute_metrics(lines: pd.DataFrame) -> dict[str, list[int | Fraction | None]]:
+    """Return every registered metric's columns for these lines by name, exact and unrounded."""
+    return {name: values for m in METRICS.values() for name, values in m.compute(lines).items()}
 
 
 def ratio(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]:

@@ -64,7 +64,7 @@ def test_every_column_says_what_it_is(group: str) -> None:
 
 
 def test_the_metrics_are_what_the_specification_says(lines: pd.DataFrame) -> None:
-    exact = compute_metrics(lines).to_dict("list")
+    exact = compute_metrics(lines)
     first = {name: values[0] for name, values in exact.items()}
     row = lines.iloc[0]
     for level, label in (("active", "Active"), ("overall", "Overall Active"), ("all", "All")):
@@ -81,7 +81,7 @@ def test_the_metrics_are_what_the_specification_says(lines: pd.DataFrame) -> Non
 
 
 def test_an_average_over_nothing_is_none_and_all_else_zero(lines: pd.DataFrame) -> None:
-    nothing = compute_metrics(lines).iloc[1].to_dict()
+    nothing = {name: values[1] for name, values in compute_metrics(lines).items()}
     averages = {"Balance Refill: Avg", "Pay As You Go: Active Avg"}
     assert {name for name, value in nothing.items() if value is None} == averages
     assert all(value == 0 for name, value in nothing.items() if name not in averages)
@@ -182,7 +182,7 @@ def test_a_metric_that_writes_into_its_lines_disturbs_no_other(
         return pd.DataFrame({"X": lines["all_qty"]})
 
     registry.update({"Clients - All": registry.pop("Clients - All")})  # now it comes after the rude one
-    assert compute_metrics(lines)["Clients - All: Qty"].tolist() == [3, 0]
+    assert compute_metrics(lines)["Clients - All: Qty"] == [3, 0]
 
 
 @pytest.mark.parametrize("columns", [[("X", "count", "."), ("X", "money", ".")], [("X", "percent", ".")], []])

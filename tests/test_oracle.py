@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 from custdyn_widgets.cells import pieces, sums
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.errors import CustDynError, QueryError, RateError
+from custdyn_widgets.mart import by_client, parquet_files, stored
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Report, Row
 from tests import oracle
+from tests.arrow_forms import arrow_frames, write_arrow
 from tests.mart_forms import frames, typed_frames, write_csv, write_parquet
 from tests.strategies import Case, cases, dense_cases
 
@@ -23,8 +26,13 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 FORMS = ("text", "text", "typed", "csv", "parquet")
 
 
-def product(case: Case, form: str) -> Report:
+def product(case: Case, form: str | Random) -> Report:
     query = ReportQuery.from_dict(case.query)
+    if isinstance(form, Random):
+        if form.random() < 0.3:
+            return run_report(query, arrow_frames(case.mart, form), as_of=case.as_of)
+        with tempfile.TemporaryDirectory() as folder:
+            return run_report(query, write_arrow(case.mart, Path(folder), form), as_of=case.as_of)
     if form in ("text", "typed"):
         source = frames(case.mart) if form == "text" else typed_frames(case.mart)
         return run_report(query, source, as_of=case.as_of)
@@ -43,7 +51,7 @@ def edges(row: oracle.Line | Row) -> tuple[str, str]:
     return row.bucket.begin.strftime("%Y-%m-%dT%H:%M:%SZ"), row.bucket.end.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def check(case: Case, form: str) -> None:
+def check(case: Case, form: str | Random) -> None:
     try:
         answer = oracle.answer(case.mart, case.query, case.as_of)
     except oracle.NoAnswer as none:
@@ -104,3 +112,23 @@ def test_they_agree_when_the_ledger_is_summed_in_small_pieces(
         patch.setattr(sums, "_DENSE", keys)
         patch.setattr(sums, "_FEW", few)
         check(case, "text")
+
+
+@given(
+    case=cases(),
+    seed=st.integers(0, 2**32),
+    batch=st.sampled_from((1, 2, 3, 1000)),
+    piece=st.sampled_from((1, 4, 1000)),
+    block=st.sampled_from((1, 4, 1000)),
+    most_clients=st.sampled_from((1, 2, 2**16)),
+)
+def test_they_agree_however_arrow_stores_a_mart_and_in_whatever_pieces_it_is_read(
+    case: Case, seed: int, batch: int, piece: int, block: int, most_clients: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (parquet_files, stored):
+            patch.setattr(module, "BATCH", batch)
+        patch.setattr(parquet_files, "_PIECE", piece)
+        patch.setattr(by_client, "_BLOCK", block)
+        patch.setattr(by_client, "_MOST_CLIENTS", most_clients)
+        check(case, Random(seed))
