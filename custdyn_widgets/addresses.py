@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII | re.IGNORECASE)
@@ -18,12 +19,28 @@ def ascii_address(text: str) -> str | None:
         return None
     local, _, domain = text.rpartition("@")
     try:
-        domain = domain.encode("idna").decode("ascii")
+        plain = domain.encode("idna").decode("ascii")
+        if not domain.isascii() and not _means_itself(domain, plain):
+            return None
+        domain = plain
     except UnicodeError:
         return None
     fits = len(local) <= _LONGEST_LOCAL and len(local) + 1 + len(domain) <= _LONGEST
     is_plain = _LOCAL.fullmatch(local) and all(_LABEL.fullmatch(label) for label in domain.split("."))
     return f"{local}@{domain}" if fits and is_plain else None
+
+
+def _means_itself(domain: str, plain: str) -> bool:
+    """Tell whether a domain is what it is in ASCII, and not one that it would only be taken for.
+
+    Python knows the rules of 2003, which write `faß` as `fass` and drop what cannot be seen: today these are
+    domains of others.
+    """
+    written = unicodedata.normalize("NFC", domain).lower().split(".")
+    meant = [label.encode().decode("idna") for label in plain.lower().split(".")]
+    return len(written) == len(meant) and all(
+        w.isascii() or w == m for w, m in zip(written, meant, strict=True)
+    )
 
 
 def mailbox(address: str) -> str:

@@ -126,6 +126,11 @@ def query_command(
     help="Run the saved query for its schedule's last instant: as a schedule does.",
 )
 @click.option("--no-send", is_flag=True, help="Send no mail.")
+@click.option(
+    "--quiet",
+    is_flag=True,
+    help="Of a saved query's own run, say nothing unless something goes wrong: cron mails all that is said.",
+)
 def run_command(
     template: Path | None,
     source: str | None,
@@ -136,6 +141,7 @@ def run_command(
     timeout: float | None,
     scheduled: bool,
     no_send: bool,
+    quiet: bool,
     **options: Any,
 ) -> None:
     """Run a template notebook and freeze its report into a snapshot; its link is the last line.
@@ -145,11 +151,11 @@ def run_command(
     --saved NAME with --scheduled, or with --as-of for an older time, is the saved query's own run: it is
     recorded (custdyn runs list), sent to its recipients, and a failure is told to those who are to know.
     """
-    if scheduled or no_send or (saved_name is not None and as_of is not None):
+    if scheduled or no_send or quiet or (saved_name is not None and as_of is not None):
         own = dict(parameter)
         name = check_own_run(saved_name, scheduled, as_of, {**options, "query": query_file}, own)
         about: dict[str, Any] = {"template": template, "parameters": own, "timeout_s": timeout}
-        own_run(name, as_of=as_of, source=source, send=not no_send, **about)
+        own_run(name, as_of=as_of, source=source, send=not no_send, quiet=quiet, **about)
         return
     from custdyn_widgets.notebook.run import run_template
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from custdyn_widgets.delivery.server import place_of
 from custdyn_widgets.display import printable
 from custdyn_widgets.errors import SavedQueryError, SettingsError, shown
 from custdyn_widgets.query import time_zones
@@ -95,14 +96,12 @@ def this_place(settings: Settings, zone: str | None = None) -> Place:
     Raises
     ------
     SettingsError
-        If the machine's zone or the program cannot be found, or a setting holds a login.
+        If the machine's zone or the program cannot be found, or the mail server's address is none, or holds
+        a login.
     """
     given = os.environ
-    if "@" in given.get("CUSTDYN_SMTP_URL", ""):
-        raise SettingsError(
-            "CUSTDYN_SMTP_URL holds a login, which belongs in CUSTDYN_SMTP_USER and CUSTDYN_SMTP_PASSWORD.",
-            field="CUSTDYN_SMTP_URL",
-        )
+    if url := given.get("CUSTDYN_SMTP_URL"):
+        place_of(url)
     environment = {
         name: value
         for name, value in settings.environment().items()
@@ -152,7 +151,7 @@ def _program() -> Path:
 
 def _command(place: Place, name: str) -> str:
     """Return the shell's command, with the signs escaped that cron would take for itself."""
-    run = (str(place.program), "run", "--saved", name, "--scheduled")
+    run = (str(place.program), "run", "--saved", name, "--scheduled", "--quiet")
     return f"cd {shlex.quote(str(place.folder))} && {shlex.join(run)}".replace("%", r"\%")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import html
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,6 +48,13 @@ class Frozen:
     id: str | None
     link: str | None
     page: Path | None
+
+    def _repr_html_(self) -> str | None:
+        """Return the link for a notebook, where somebody looks for it after a scheduler's run."""
+        if self.link is None:
+            return None
+        link = html.escape(self.link)
+        return f'<p>Frozen. Its link: <a href="{link}">{link}</a></p>'
 
 
 def freeze(report: Report, *, store: Store | None = None, sections: Sequence[Section] = ()) -> Frozen:

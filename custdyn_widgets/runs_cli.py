@@ -94,7 +94,7 @@ def check_own_run(
     return name
 
 
-def own_run(name: str, *, timeout_s: float | None, **about: Any) -> None:
+def own_run(name: str, *, timeout_s: float | None, quiet: bool = False, **about: Any) -> None:
     """Run a saved query, and say its link; what went wrong is said, and makes the exit code 1.
 
     Parameters
@@ -103,6 +103,8 @@ def own_run(name: str, *, timeout_s: float | None, **about: Any) -> None:
         The saved query's name.
     timeout_s
         Seconds that the notebook may take; None: the usual.
+    quiet
+        Whether nothing is said unless something goes wrong; then all is.
     about
         The rest of an `Order`.
     """
@@ -112,7 +114,15 @@ def own_run(name: str, *, timeout_s: float | None, **about: Any) -> None:
 
     in_force = settings.load()
     order = Order(name, timeout_s=timeout_s or TIMEOUT_S, **about)
-    run = dispatch(order, settings=in_force, progress=say)
+    held_back: list[str] = []
+    try:
+        run = dispatch(order, settings=in_force, progress=held_back.append if quiet else say, warn=say)
+    except BaseException:  # told to end, too: what it was doing is said
+        _say_all(held_back)
+        raise
+    if quiet and not run.problem:
+        return
+    _say_all(held_back)
     for one in run.reports:
         if one.snapshot:
             link = in_force.link(one.snapshot)
@@ -122,6 +132,11 @@ def own_run(name: str, *, timeout_s: float | None, **about: Any) -> None:
     if run.problem:
         say(f"custdyn: {run.problem}")
         raise click.exceptions.Exit(1)
+
+
+def _say_all(lines: Sequence[str]) -> None:
+    for line in lines:
+        say(line)
 
 
 def _as_table(runs: Sequence[Run]) -> str:

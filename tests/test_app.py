@@ -16,6 +16,8 @@ from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart import progress
 from custdyn_widgets.query import Period, ReportQuery
 from custdyn_widgets.saved_queries import SavedQuery
+from custdyn_widgets.saved_queries.automation import ForEach
+from custdyn_widgets.schedule import Schedule
 from custdyn_widgets.widgets.download import Download
 
 MART = Path(__file__).parent / "golden" / "mixed" / "mart"
@@ -278,6 +280,19 @@ def test_a_loaded_querys_chart_is_saved_again_before_it_was_drawn() -> None:
     person.load("Refills")
     person.save("Refills again")
     assert saved_queries.load("refills-again").saved.chart == REFILLS
+
+
+def test_loading_and_saving_again_brings_back_all_that_runs_by_itself() -> None:
+    told, by = ("eva@example.com",), ForEach("company", "resellers.csv")
+    schedule = Schedule("0 7 1 * *", "Asia/Tokyo")
+    automation = {"source": str(MART), "schedule": schedule, "failure_recipients": told, "for_each": by}
+    before = keep("Each", place="shared", description="For all", output="csv", chart=REFILLS, **automation)
+    person = Person()
+    person.load("Each")
+    person.save("Each", place="shared")
+    assert person.dialog.widget.question[0].endswith("by this name: overwrite it?")
+    person.dialog.widget._handle_custom_msg({"do": "overwrite", "fields": person.dialog.widget.fields}, [])
+    assert saved_queries.load("each") == before
 
 
 def test_of_one_name_in_both_places_each_can_be_loaded() -> None:

@@ -242,6 +242,19 @@ def test_a_key_twice_is_refused_inside_a_schedule_too() -> None:
         SavedQuery.from_file("bad.json", text.encode())
 
 
+@pytest.mark.parametrize("form", ["utf-16", "utf-32", "latin-1"])
+def test_a_file_that_is_not_utf_8_is_told_as_that(form: str) -> None:
+    text = json.dumps({**PLAIN, "title": "Z\xfcrich"}, ensure_ascii=False)
+    with pytest.raises(SavedQueryError, match="is not UTF-8: save it as that"):
+        SavedQuery.from_file("bad.json", text.encode(form))
+
+
+def test_a_number_of_thousands_of_digits_is_told_without_pythons_own_words() -> None:
+    text = json.dumps(PLAIN).replace('"format": 1', '"format": ' + "9" * 5_000)
+    with pytest.raises(SavedQueryError, match="holds a number of thousands of digits"):
+        SavedQuery.from_file("bad.json", text.encode())
+
+
 def test_what_could_not_be_read_again_cannot_be_made() -> None:
     query = ReportQuery(interval="last_month")
     for wrong in ({"schedule": FIRST}, {"recipients": None}, {"retention": 3}, {"source": ""}):

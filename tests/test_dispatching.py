@@ -7,12 +7,14 @@ those marked slow start one. Mails go to a real SMTP server.
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,8 @@ import pytest
 from custdyn_widgets import saved_queries
 from custdyn_widgets.compute import run_report
 from custdyn_widgets.dispatching import Order, dispatch, making
-from custdyn_widgets.errors import CustDynError, RunError, SnapshotError, StillRunningError
+from custdyn_widgets.dispatching import run as run_module
+from custdyn_widgets.errors import CustDynError, RunError, SnapshotError
 from custdyn_widgets.notebook.parameters import asked
 from custdyn_widgets.notebook.run import Finished
 from custdyn_widgets.query import ReportQuery
@@ -143,6 +146,15 @@ def test_an_older_time_gives_its_own_interval_and_page_and_mail_say_that_it_is_a
     assert run.asked_for
 
 
+def test_a_time_of_long_ago_is_told_and_recorded_as_any_other(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    run = ask(replace(BOARD, source="none-such"), as_of="0202-02-01T05:00:00Z")
+    assert (run.result, run.logical_time) == ("failed", "0202-02-01T05:00:00Z")
+    assert received.recipients() == [EVA]
+    assert Runs(settings.runs or Path()).listing() == [run]
+
+
 def test_the_schedules_own_last_time_is_no_later_run(ask: Ask, settings: Settings) -> None:
     run = ask(as_of=FIRST)
     assert not any("later run" in warning for warning in manifest_of(run, settings)["warnings"])
@@ -172,6 +184,28 @@ def test_what_did_not_get_to_everybody_is_not_unchanged_the_next_time(ask: Ask, 
     assert ask(saved).result == "sent"
 
 
+def test_what_a_killed_run_froze_and_may_not_have_sent_is_not_unchanged_the_next_time(
+    ask: Ask, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    saved = replace(BOARD, only_if=("changed",))
+    with monkeypatch.context() as patched:
+        patched.setattr(run_module, "send_all", kill)
+        patched.setattr(run_module._Dispatch, "_fail", kill)  # killed, it says nothing
+        with pytest.raises(KeyboardInterrupt):
+            ask(saved)
+    assert received.mails == []
+    assert ask(saved).result == "sent"
+    assert received.recipients() == [EVA, ANNA, BEN]
+
+
+def test_a_report_that_nobody_gets_is_unchanged_the_next_time(ask: Ask) -> None:
+    saved = replace(BOARD, recipients=(), only_if=("changed",))
+    assert [ask(saved).result, ask(saved).result, ask(saved).result] == ["frozen", "unchanged", "unchanged"]
+
+
 def test_a_report_without_rows_sends_nothing_if_only_others_are_wanted(
     ask: Ask, settings: Settings, received: Received
 ) -> None:
@@ -187,12 +221,13 @@ def test_mails_are_kept_back_on_demand(ask: Ask, received: Received) -> None:
 
 
 def test_retention_deletes_old_snapshots_of_this_query_and_source_alone(ask: Ask, settings: Settings) -> None:
-    other = ask(replace(BOARD, query=ReportQuery("last_month", group_by=())))
+    another = replace(BOARD, query=ReportQuery("last_month", group_by=()))
+    others = {ask(another).reports[0].snapshot for _ in range(3)}
     saved = replace(BOARD, retention=Retention(keep_last=2))
     kept = [ask(saved).reports[0].snapshot for _ in range(3)]
-    left = frozen(settings)
-    assert len(left) == 3
-    assert {other.reports[0].snapshot, kept[-1]} <= set(left)
+    left = set(frozen(settings))
+    assert len(left) == 5
+    assert {*others, kept[-1]} <= left
 
 
 def test_a_failure_says_what_where_and_what_to_do_and_no_secret(
@@ -283,14 +318,124 @@ def test_a_full_disk_is_told_by_mail_even_where_no_record_can_be_kept(
     assert str(run.problem).count("record of this run cannot be written") == 1
 
 
-def test_a_run_does_not_overlap_the_one_before(ask: Ask, settings: Settings, received: Received) -> None:
+def test_a_run_that_finds_the_one_before_still_going_on_begins_nothing_and_is_told(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
     assert settings.runs is not None
-    with (
-        RunLock(settings.runs, "board"),
-        pytest.raises(StillRunningError, match="still going on"),
-    ):
+    with RunLock(settings.runs, "board"):
+        run = ask()
+    assert (run.result, run.logical_time, frozen(settings)) == ("failed", FIRST, [])
+    assert "still going on" in str(run.problem)
+    assert received.recipients() == [EVA]
+    assert f"custdyn run --saved board --as-of {FIRST}" in text_of(received)
+    assert Runs(settings.runs).listing() == [run]
+
+
+def test_a_log_that_cannot_be_written_keeps_no_report_from_its_recipients(
+    settings: Settings, received: Received
+) -> None:
+    def full(line: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    keep(BOARD, settings)
+    run = dispatch(Order("board"), settings=load_settings(), progress=full, now=NOW)
+    assert (run.result, run.problem) == ("sent", None)
+    assert received.recipients() == [ANNA, BEN]
+
+
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [("run_notebook", signal.SIGTERM), ("send_all", signal.SIGTERM), ("run_notebook", signal.SIGHUP)],
+)
+def test_a_run_that_is_told_to_end_says_so_before_it_ends(
+    ask: Ask,
+    settings: Settings,
+    received: Received,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    number: signal.Signals,
+) -> None:
+    def end(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(making if step == "run_notebook" else run_module, step, end)
+        with pytest.raises(SystemExit) as caught:
+            ask()
+    assert caught.value.code == 128 + number
+    [run] = Runs(settings.runs or Path()).listing()
+    assert run.result == ("failed" if step == "run_notebook" else "undelivered")
+    assert f"told to end ({number.name})" in str(run.problem)
+    assert received.recipients() == [EVA]
+    assert ask().result == "sent"
+    assert received.recipients() == [EVA, ANNA, BEN]
+
+
+def test_a_metric_that_ends_python_is_a_failure(
+    ask: Ask, settings: Settings, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object, **__: object) -> None:
+        sys.exit()
+
+    monkeypatch.setattr(making, "run_notebook", end)
+    with pytest.raises(SystemExit) as caught:
         ask()
-    assert (Runs(settings.runs).listing(), received.mails) == ([], [])
+    assert caught.value.code == 1
+    assert [run.result for run in Runs(settings.runs or Path()).listing()] == ["failed"]
+    assert received.recipients() == [EVA]
+
+
+def test_whoever_is_told_of_an_undelivered_report_gets_its_link_and_is_warned_of_sending_twice(
+    ask: Ask, received: Received
+) -> None:
+    received.at_recipient = lambda _, address: "550 no such person" if address == ANNA else None
+    run = ask()
+    letter = text_of(received, -1)
+    assert f"https://reports.example/view?id={run.reports[0].snapshot}" in letter
+    assert "goes to everybody, also to those who have it" in letter
+
+
+def test_a_report_that_everybody_got_is_not_offered_to_those_who_missed_it(
+    ask: Ask, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_module, "prune", full)
+    run = ask(replace(BOARD, retention=Retention(keep_last=1)))
+    assert (run.result, run.where) == ("sent", "old snapshots were deleted")
+    letter = text_of(received, -1)
+    assert str(run.reports[0].snapshot) in letter
+    assert "did not get it" not in letter
+    assert "goes to everybody, also to those who have it" in letter
+
+
+def test_an_extension_that_ends_the_process_is_not_taken_for_a_signal(
+    ask: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(making, "run_notebook", leave)
+    with pytest.raises(SystemExit):
+        ask()
+    [run] = Runs(settings.runs or Path()).listing()
+    assert run.result == "failed"
+    assert "by itself" in str(run.problem)
+
+
+def test_the_command_of_a_failures_letter_asks_what_the_run_asked(
+    ask: Ask, received: Received, tmp_path: Path
+) -> None:
+    ask(
+        replace(BOARD, source="none-such"),
+        source="other one",
+        template=Path("mine.ipynb"),
+        parameters={"a": "b c"},
+    )
+    assert f"custdyn run mine.ipynb --saved board --as-of {FIRST} --source 'other one' -p a 'b c'" in text_of(
+        received
+    )
 
 
 def test_a_killed_run_is_told_of_once_by_the_next_which_works(
@@ -376,6 +521,9 @@ def test_a_kernel_that_hangs_or_is_killed_is_told(
     assert done.returncode == 1
     assert words in done.stderr
     assert words in text_of(received)
+    [run] = Runs(settings.runs or Path()).listing()
+    took = datetime.fromisoformat(str(run.ended)) - datetime.fromisoformat(run.began)
+    assert took.total_seconds() < 40
     assert frozen(settings) == []
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
 
@@ -403,8 +551,11 @@ def test_a_run_lets_no_second_one_begin_and_killed_publishes_nothing_and_the_nex
         kernel.kill()
     assert frozen(settings) == []
     assert custdyn("run", "--saved", "board", "--as-of", FIRST).returncode == 0
-    assert [run.result for run in Runs(settings.runs or Path()).listing()] == ["killed", "sent"]
-    assert received.recipients() == [EVA, ANNA, BEN]
+    results = [run.result for run in Runs(settings.runs or Path()).listing()]
+    assert results == ["killed", "failed", "sent"]
+    assert received.recipients() == [EVA, EVA, ANNA, BEN]
+    assert "still going on" in text_of(received)
+    assert "never told its end" in text_of(received, 1)
 
 
 @pytest.mark.slow
@@ -459,6 +610,55 @@ def test_options_that_do_not_fit_together_are_wrong_use(settings: Settings, argu
     keep(BOARD, settings)
     assert CliRunner().invoke(main, ["run", *arguments]).exit_code == 2
     assert not (settings.runs or Path()).exists()
+
+
+def test_a_quiet_run_says_nothing_unless_something_goes_wrong_and_then_all(
+    settings: Settings, received: Received
+) -> None:
+    """Cron mails whatever a job says."""
+    from click.testing import CliRunner
+
+    from custdyn_widgets.cli import main
+
+    keep(BOARD, settings)
+    quiet = ["run", "--saved", "board", "--as-of", FIRST, "--quiet"]
+    good = CliRunner().invoke(main, quiet)
+    assert (good.exit_code, good.output) == (0, "")
+    assert received.recipients() == [ANNA, BEN]
+    received.at_data = lambda _, to: "550 no such user" if to == BEN else None
+    bad = CliRunner().invoke(main, quiet)
+    assert bad.exit_code == 1
+    loud = CliRunner().invoke(main, quiet[:-1])
+    assert masked(bad.output) == masked(loud.output)
+    assert "Sending to 2 recipients" in bad.output
+    assert "no such user" in bad.output
+
+
+def masked(output: str) -> str:
+    return re.sub("id=[a-z2-7]{52}", "id=…", output)
+
+
+def test_a_quiet_run_still_says_that_the_clock_was_moved_back(ask: Ask, settings: Settings) -> None:
+    steps: list[str] = []
+    warnings: list[str] = []
+    keep(BOARD, settings)
+    for now in (NOW, NOW - timedelta(days=400)):  # the first one's record tells the machine's clock
+        about: dict[str, Any] = {"progress": steps.append, "warn": warnings.append, "now": now}
+        dispatch(Order("board"), settings=settings, **about)
+    assert warnings
+    assert all("clock has been moved back" in line for line in warnings)
+    assert not any("moved back" in line for line in steps)
+
+
+def test_a_wait_for_the_mail_server_is_said(
+    ask: Ask, received: Received, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CUSTDYN_SMTP_WAITS", "0.25")
+    received.at_data = lambda *_: "451 try later"
+    ask(replace(BOARD, recipients=(ANNA,), failure_recipients=()))
+    [told] = [line for line in capsys.readouterr().out.splitlines() if "Trying again" in line]
+    assert told.startswith("Trying again in 0.25 s. ")
+    assert told.endswith("451 try later")
 
 
 def test_a_workbook_goes_with_the_mail_where_the_saved_query_in_force_says_so(

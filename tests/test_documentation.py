@@ -6,16 +6,20 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
 
 from custdyn_widgets.cli import main
+from custdyn_widgets.settings import Settings
 from tests.readme_columns import README, columns_markdown
 
 ROOT = README.parent
 TEXT = README.read_text(encoding="utf-8")
+# What the programs of this package tell one another.
+_UNTOLD = {"CUSTDYN_VIEWER_URL", "CUSTDYN_STAGING", "CUSTDYN_STAGING_TOKEN"}
 _CONSOLE = re.compile(r"```console\n\$ (.*?)\n(.*?)```", re.DOTALL)
 
 
@@ -49,6 +53,14 @@ def test_every_command_in_the_readme_exists() -> None:
 def test_every_make_target_in_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`?make ([a-z]+)", TEXT)) <= targets | {"is"}
+
+
+def test_every_setting_is_in_the_readme_and_no_other() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "custdyn_widgets").rglob("*.py"))
+    settings = {f"CUSTDYN_{field.name.upper()}" for field in fields(Settings)}
+    settings |= set(re.findall(r"\bCUSTDYN_[A-Z_]*[A-Z]\b", code))
+    section = TEXT.partition("### Settings\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(CUSTDYN_\w+)`", section)) == settings - _UNTOLD
 
 
 def test_every_picture_in_the_readme_is_there() -> None:

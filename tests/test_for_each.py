@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import pytest
 
 from custdyn_widgets.compute import run_report
-from custdyn_widgets.dispatching import Order, dispatch
+from custdyn_widgets.dispatching import Order, dispatch, each
 from custdyn_widgets.dispatching.addresses import read_addresses
 from custdyn_widgets.errors import RunError, SnapshotDamagedError
 from custdyn_widgets.export import to_csv
 from custdyn_widgets.mart import cache
-from custdyn_widgets.runs import Run
+from custdyn_widgets.runs import Run, Runs
 from custdyn_widgets.saved_queries.automation import ForEach, Retention
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
@@ -113,6 +114,34 @@ def test_a_snapshot_that_cannot_be_read_again_keeps_nobody_elses_mail(
     assert "ben@blue.example" not in received.told
 
 
+def test_no_company_is_told_what_was_set_aside_of_others(
+    settings: Settings, received: Received, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty = tmp_path / "faulty"
+    shutil.copytree(MART, faulty)
+    clients = (MART / "transactions.csv").read_text(encoding="utf-8").splitlines()
+    row = clients[1].split(",")
+    row[clients[0].split(",").index("transaction_id")] = "another"
+    row[clients[0].split(",").index("kind")] = "gift"
+    row[clients[0].split(",").index("amount")] = "987654.32"
+    with (faulty / "transactions.csv").open("a", encoding="utf-8") as file:
+        file.write(",".join(row) + "\n")
+    sources = tmp_path / "sources.toml"
+    sources.write_text(f'[shop]\npath = "{faulty}"\non_fault = "quarantine"\n', encoding="utf-8")
+    monkeypatch.setenv("CUSTDYN_SOURCES", str(sources))
+    run = run_each(settings, saved=replace(EACH, source="shop"))
+    assert run.result == "sent"
+    for one in run.reports:
+        store = Store(settings.snapshots)
+        assert "left out" in store.read(str(one.snapshot), "report.html").decode()
+        for name in store.manifest(str(one.snapshot))["files"]:
+            assert b"987,654" not in store.read(str(one.snapshot), name), name
+        assert "987,654" not in str(store.manifest(str(one.snapshot)))
+    for at in range(len(received.mails)):
+        assert "Faulty rows of the source are left out" in text_of(received, at)
+        assert "987,654" not in text_of(received, at)
+
+
 def test_a_company_that_the_data_does_not_have_is_told_and_the_others_get_theirs(
     settings: Settings, received: Received
 ) -> None:
@@ -121,8 +150,29 @@ def test_a_company_that_the_data_does_not_have_is_told_and_the_others_get_theirs
     assert [one.result for one in run.reports] == ["sent", "sent", "sent", "failed"]
     assert "Acme Nroth: company: the data has no company 'Acme Nroth'." in str(run.problem)
     assert received.recipients()[-1] == EVA
+    assert "goes to everybody, also to those who have it" in text_of(received, -1)
     assert "x@example.com" not in received.told
     assert len(frozen(settings)) == 3
+
+
+def test_where_only_changes_are_sent_nobody_is_warned_of_sending_twice_what_the_others_have(
+    settings: Settings, received: Received
+) -> None:
+    saved = replace(EACH, only_if=("changed",))
+    assert run_each(settings, ADDRESSES + "Acme Nroth,x@example.com\n", saved).result == "failed"
+    assert "goes to everybody" not in text_of(received, -1)
+    sent = len(received.mails)
+    run_each(settings, saved=saved)
+    assert len(received.mails) == sent
+
+
+def test_a_companys_problem_holds_no_secret_in_the_record(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BILLING_PASSWORD", "hunter2-hunter2")
+    run = run_each(settings, ADDRESSES + "hunter2-hunter2,x@example.com\n")
+    assert run.reports[-1].problem
+    assert "hunter2" not in str([one.problem for one in run.reports]) + str(run.problem)
 
 
 def test_a_faulty_line_refuses_the_whole_run_with_its_number(settings: Settings, received: Received) -> None:
@@ -188,7 +238,54 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
         read_addresses(tmp_path / "latin.csv")
 
 
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "fa\xdf.example",
+        "\ufb01sh.example",
+        "b\u03bb\u03c2.example",
+        "ex\xadample.com",
+        "\uff45x.example",
+        "x\u3002example",
+    ],
+)
+def test_a_domain_that_would_be_taken_for_another_is_refused(tmp_path: Path, domain: str) -> None:
+    """Old rules, which are Python's, write fass.example for it: another's."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"company,address\nBlue,ben@{domain}\n", encoding="utf-8")
+    with pytest.raises(RunError, match=r"line 2: .* is no plain e-mail address"):
+        read_addresses(path)
+
+
+@pytest.mark.parametrize(
+    "domain", ["B\xdcCHER.example", "bu\u0308cher.example", "xn--bcher-kva.b\xfc.example"]
+)
+def test_a_domain_that_means_one_thing_is_taken_however_it_is_written(tmp_path: Path, domain: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"company,address\nBlue,ben@{domain}\n", encoding="utf-8")
+    assert read_addresses(path) == {"Blue": (f"ben@{domain}",)}
+
+
 def test_one_company_may_have_the_address_of_another_and_names_may_hold_commas(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b'\xef\xbb\xbfcompany,address\r\n"Blue, Inc.",b@x.example\r\nRed,b@x.example\r\n')
     assert read_addresses(path) == {"Blue, Inc.": ("b@x.example",), "Red": ("b@x.example",)}
+
+
+def test_what_was_frozen_before_a_run_was_told_to_end_is_in_its_record(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, seen = each.settled, []
+
+    def settled_twice(*given: Any) -> Any:
+        if len(seen) == 2:
+            raise SystemExit(143)
+        seen.append(real(*given))
+        return seen[-1]
+
+    monkeypatch.setattr(each, "settled", settled_twice)
+    with pytest.raises(SystemExit):
+        run_each(settings)
+    [run] = Runs(settings.runs or Path()).listing()
+    assert [one.snapshot for one in run.reports] == [one.outcome.snapshot for one in seen]
+    assert run.result == "undelivered"

@@ -305,3 +305,13 @@ def test_within_a_run_freeze_leaves_the_report_and_publishes_nothing(
 
 def test_the_canonical_report_reads_back_strictly(report: Report) -> None:
     assert Report.from_dict(parse_canonical(report_json(report))) == report
+
+
+def test_a_notebook_shows_the_link_and_inside_custdyn_run_nothing() -> None:
+    link = "https://reports.example/a&b/view?id=x"
+    shown = Frozen("x", link, None)._repr_html_()
+    assert shown == (
+        '<p>Frozen. Its link: <a href="https://reports.example/a&amp;b/view?id=x">'
+        "https://reports.example/a&amp;b/view?id=x</a></p>"
+    )
+    assert Frozen(None, None, None)._repr_html_() is None

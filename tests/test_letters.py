@@ -153,6 +153,25 @@ def test_a_plain_text_never_breaks_the_link_or_the_command_and_its_lines_are_sho
     assert f"    {FAILURE.command}{' --no-send' * 9}" in text.splitlines()
 
 
+def test_a_long_title_is_broken_into_lines_too_and_underlined_as_far_as_it_goes() -> None:
+    text, _ = bodies(sent(replace(LETTER, title="Customers of all resellers " * 5))[1])
+    first, second, line = text.splitlines()[:3]
+    assert (first + " " + second).startswith("Customers of all resellers Customers")
+    assert line == "=" * max(len(first), len(second))
+    assert len(line) <= 76
+
+
+def test_each_figure_ends_its_line_for_readers_that_draw_no_table() -> None:
+    class Lines(Parsed):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            super().handle_starttag(tag, attrs)
+            self.words += "\n" * (tag in ("br", "tr"))
+
+    told = [" ".join(line.split()) for line in Lines(bodies(sent(LETTER)[1])[1]).words.splitlines()]
+    at = told.index("Balance Refill: Total")
+    assert told[at + 1] == "6,297,580.18 USD"
+
+
 def test_a_report_without_rows_says_why() -> None:
     empty = make_report(0, rows=(), total=None, message="No clients existed before the end.")
     text, html = bodies(sent(replace(LETTER, report=empty))[1])

@@ -89,6 +89,23 @@ def test_a_login_in_the_address_is_refused_and_not_repeated(tmp_path: Path, url:
     assert "ter22" not in refused.value.message
 
 
+@pytest.mark.parametrize(
+    "url", ["smtps://job:hunter22", "smtps://job:hunter22%40mail.example.com", "smtps//hunter22"]
+)
+def test_a_login_that_is_written_wrong_is_not_repeated_either(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match="CUSTDYN_SMTP_URL must be like") as refused:
+        server_of(tmp_path, CUSTDYN_SMTP_URL=url, **FROM)
+    assert "hunter22" not in refused.value.message
+
+
+@pytest.mark.parametrize("which", LOGIN)
+def test_a_login_that_no_mail_server_could_be_told_is_refused_at_once(tmp_path: Path, which: str) -> None:
+    login = {**LOGIN, which: "h\u00fcnter22-secret"}
+    with pytest.raises(SettingsError, match=f"{which} holds .* outside ASCII") as refused:
+        server_of(tmp_path, **URL, **FROM, **login)
+    assert "nter22" not in refused.value.message
+
+
 @pytest.mark.parametrize("missing", ["CUSTDYN_SMTP_URL", "CUSTDYN_MAIL_FROM"])
 def test_what_is_not_set_is_named(tmp_path: Path, missing: str) -> None:
     env = {name: value for name, value in {**URL, **FROM}.items() if name != missing}

@@ -106,6 +106,46 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportQuery:
     return query
 
 
+@pytest.mark.parametrize(
+    ("injected", "refused"),
+    [
+        ('saved = "board"\ncurency = "USD"', "'curency'.*'currency'"),
+        ('saved = "board"\nclient_type = "client"', "client_type.*beside saved"),
+    ],
+)
+def test_jupyter_schedulers_own_cell_is_checked_as_papermills_is(
+    board: ReportQuery, injected: str, refused: str
+) -> None:
+    everything = {**literal_values(parameters_cell()), **literal_values(injected)}
+    with pytest.raises(QueryError, match=refused):
+        query_from_parameters({**everything, "In": ["", parameters_cell(), injected]})
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        parameters_cell() + "\nheadline = 'x'",  # run again by hand, with a parameter more
+        "saved = 'board'\n# the one of Monday\nheadline = 'x'",
+        "saved = 'board'\nheadline = saved.title()",
+        "headline = 'x'",
+    ],
+)
+def test_what_an_author_writes_below_the_parameters_is_no_schedulers_cell(
+    board: ReportQuery, second: str
+) -> None:
+    everything = {**literal_values(parameters_cell()), "saved": "board", "headline": "x"}
+    assert query_from_parameters({**everything, "In": ["", parameters_cell(), second]}) == board
+
+
+def test_what_a_person_tries_at_an_open_notebook_is_no_schedulers_cell(
+    board: ReportQuery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = "saved = 'board'\nrows = 5"
+    everything = {**literal_values(parameters_cell()), "saved": "board", "rows": 5}
+    monkeypatch.setenv("JPY_SESSION_NAME", "board.ipynb")
+    assert query_from_parameters({**everything, "In": ["", parameters_cell(), tried]}) == board
+
+
 def test_saved_alone_gives_a_whole_query_and_its_source(board: ReportQuery) -> None:
     everything = {**literal_values(parameters_cell()), "saved": "board"}
     assert query_from_parameters(everything) == board

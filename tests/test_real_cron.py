@@ -51,7 +51,9 @@ def test_cron_runs_each_job_as_often_as_its_schedule_says(begins: str, minutes: 
     end = start + timedelta(minutes=minutes)
     due = {name: len(all_between(Schedule(cron, "Europe/Paris"), start, end)) for name, cron in JOBS.items()}
     expected = sorted(
-        f"run --saved {name} --scheduled it's 50% done" for name, times in due.items() for _ in range(times)
+        f"run --saved {name} --scheduled --quiet it's 50% done"
+        for name, times in due.items()
+        for _ in range(times)
     )
     with cron_daemon(tmp_path / "cron", table.text, "Europe/Paris", start, SPEED):
         time.sleep(minutes * 60 / SPEED + 1)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -146,3 +147,37 @@ def test_a_name_that_could_lead_elsewhere_is_refused(runs: Runs) -> None:
     done = CliRunner().invoke(main, ["runs", "list", "--saved", "../locks"])
     assert done.exit_code == 1
     assert "cannot be the name" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"began": 5},
+        {"began": "yesterday"},
+        {"began": "2026-11-01T06:00:00"},
+        {"logical_time": 7},
+        {"ended": "nonsense"},
+        {"problem": {"a": 1}},
+        {"reports": 5},
+        {"reports": [5]},
+        {"reports": [{**Outcome("sent").__dict__, "company": ["x"]}]},
+        {"saved": "sales"},
+        {"saved": None},
+        {"id": "../../../elsewhere"},
+        {"title": None},
+        {"asked_for": "yes"},
+    ],
+    ids=str,
+)
+def test_a_record_that_no_run_wrote_is_told_and_breaks_no_list_and_no_run(
+    runs: Runs, change: dict[str, Any]
+) -> None:
+    kept = run_of("board", "sent", "2026-11-01T06:00:00Z", Outcome("sent", None, None, "digest"))
+    runs.keep(kept)
+    hostile = {**kept.to_dict(), "id": "20990101T000000.000000Z-0", "result": "running", **change}
+    name = "20990101T000000.000000Z-0.json"
+    (runs.folder / "records" / "board" / name).write_text(json.dumps(hostile))
+    assert [run.result for run in runs.listing()] == ["sent", "unreadable"]
+    assert name in listed()
+    assert runs.left_open("board") == []
+    assert runs.digests("board", "2026-12-01T06:00:00Z") == {None: "digest"}

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from custdyn_widgets import saved_queries, settings
-from custdyn_widgets.mart.sources import Source
-from custdyn_widgets.query import Period, ReportQuery
-from custdyn_widgets.saved_queries import SavedQuery, Stored
-from custdyn_widgets.saved_queries.automation import Retention
-from custdyn_widgets.schedule import Schedule
+from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.widgets.save_dialog import SaveDialog
+from tests.at_the_dialog import FIXED, OCTOBER, RELATIVE, Person
 
-SMALL = Path(__file__).parent / "golden" / "small" / "mart"
-RELATIVE = ReportQuery(interval="last_month", timezone="Asia/Tokyo", client_tags=("vip",))
-OCTOBER = Period(datetime(2021, 10, 1), datetime(2021, 10, 31, 23, 59, 59))
-FIXED = ReportQuery(interval=OCTOBER)
 CHART = {"preset": "Clients - Active: Qty"}
 
 
@@ -28,41 +18,6 @@ CHART = {"preset": "Clients - Active: Qty"}
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUSTDYN_QUERIES", str(tmp_path / "shared"))
     monkeypatch.setenv("CUSTDYN_MY_QUERIES", str(tmp_path / "mine"))
-
-
-class Person:
-    """Somebody at the dialog: what they see, and what they do."""
-
-    def __init__(
-        self,
-        query: ReportQuery = RELATIVE,
-        chart: dict[str, Any] | None = None,
-        *,
-        source: Any = "demo",
-        loaded: SavedQuery | None = None,
-    ) -> None:
-        self.saved: list[Stored] = []
-        self.dialog = SaveDialog(source)
-        self.dialog.on_saved = self.saved.append
-        self.dialog.open(query, OCTOBER, "web", chart, loaded=loaded)
-
-    def do(self, what: str, **typed: str) -> None:
-        view = self.dialog.widget
-        view._handle_custom_msg({"do": what, "fields": {**view.fields, **typed}}, [])
-
-    def save(self, title: str, **typed: str) -> None:
-        self.do("save", title=title, **typed)
-
-    @property
-    def error(self) -> str:
-        return self.dialog.widget.error[0] if self.dialog.widget.error else ""
-
-    @property
-    def question(self) -> list[str]:
-        return list(self.dialog.widget.question)
-
-    def offered(self, what: str) -> list[str]:
-        return [key for key, _ in getattr(self.dialog.widget, what)]
 
 
 def kept() -> list[str]:
@@ -247,114 +202,3 @@ def test_names_in_charts_and_titles_are_shown_as_text_on_one_line(tmp_path: Path
     person.save("<script>")
     assert "'<script>'" in person.question[0]
     assert settings.load().my_queries == tmp_path / "mine"
-
-
-# What runs without a person
-
-AT_SIX = {"schedule.cron": "0 6 1 * *"}
-ON_ITS_OWN = SavedQuery(
-    "Monthly",
-    RELATIVE,
-    output="csv",
-    source="shop",
-    schedule=Schedule("0 6 1 * *", "Europe/Paris"),
-    recipients=("a@example.com", "b@example.com"),
-    failure_recipients=("ops@example.com",),
-    retention=Retention(keep_last=12),
-    only_if=("changed",),
-)
-
-
-def test_a_schedule_is_on_the_clock_of_the_query_and_asks_what_the_form_asks() -> None:
-    person = Person(source=SMALL)
-    person.save("Monthly", **AT_SIX)
-    [stored] = person.saved
-    assert stored.saved.schedule == Schedule("0 6 1 * *", "Asia/Tokyo")
-    assert stored.saved.source == str(SMALL)
-    of_the_demo = Person()
-    of_the_demo.save("Demo", **AT_SIX, **{"schedule.timezone": " Europe/Paris "})
-    assert of_the_demo.saved[0].saved.schedule == Schedule("0 6 1 * *", "Europe/Paris")
-    assert of_the_demo.saved[0].saved.source == "demo"
-
-
-def test_a_relative_path_is_kept_as_the_one_that_it_means_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(SMALL.parent)
-    person = Person(source="mart")
-    person.save("Monthly", **AT_SIX)
-    assert person.saved[0].saved.source == str(SMALL)
-
-
-@pytest.mark.parametrize("source", [{"clients": None}, Source({"clients": None})])
-def test_data_of_the_notebook_alone_cannot_be_scheduled(source: Any) -> None:
-    person = Person(source=source)
-    person.save("Monthly", **AT_SIX)
-    assert "is gone when the schedule runs" in person.error
-    assert person.dialog.widget.error[1] == "schedule.cron"
-    person.save("Monthly", **{"schedule.cron": ""})
-    assert person.saved[0].saved.schedule is None
-
-
-def test_addresses_are_separated_by_whatever_people_put_between() -> None:
-    person = Person()
-    typed = " a@example.com, b@example.com;c@example.com\nd@example.com "
-    person.save("Sent", output="xlsx", recipients=typed)
-    expected = tuple(f"{letter}@example.com" for letter in "abcd")
-    assert person.saved[0].saved.recipients == expected
-
-
-def test_a_table_is_sent_to_nobody() -> None:
-    person = Person()
-    person.save("Table", output="web", recipients="a@example.com")
-    assert person.saved[0].saved.recipients == ()
-
-
-@pytest.mark.parametrize(
-    ("typed", "words", "field"),
-    [
-        ({"schedule.cron": "every day"}, "has 2 parts, and cron takes five", "schedule.cron"),
-        (
-            {**AT_SIX, "schedule.timezone": "Europe/Pari"},
-            "Did you mean 'Europe/Paris'",
-            "schedule.timezone",
-        ),
-        ({"recipients": "Anna <a@example.com>"}, "no plain e-mail address", "recipients"),
-        ({"recipients": "a@example.com a@example.com"}, "is there twice", "recipients"),
-    ],
-)
-def test_an_error_of_a_run_without_a_person_is_told_beside_its_field(
-    typed: dict[str, str], words: str, field: str
-) -> None:
-    person = Person()
-    person.save("Monthly", output="csv", **typed)
-    assert words in person.error
-    assert person.dialog.widget.error[1] == field
-    assert kept() == []
-
-
-def test_the_schedule_and_recipients_of_what_was_loaded_are_offered() -> None:
-    fields = Person(loaded=ON_ITS_OWN).dialog.widget.fields
-    assert fields["schedule.cron"] == "0 6 1 * *"
-    assert fields["schedule.timezone"] == "Europe/Paris"
-    assert fields["recipients"].split() == ["a@example.com", "b@example.com"]
-    assert Person().dialog.widget.fields["schedule.timezone"] == "Asia/Tokyo"
-
-
-def test_overwriting_keeps_what_the_dialog_does_not_ask_for() -> None:
-    saved_queries.save(ON_ITS_OWN, "mine", over=None)
-    person = Person(FIXED, loaded=ON_ITS_OWN)
-    person.save("Monthly", output="csv")
-    assert person.question[0] == "There is already a saved query 'Monthly' by this name: overwrite it?"
-    person.do("overwrite")
-    assert person.saved[0].saved == replace(ON_ITS_OWN, query=FIXED, source="demo")
-
-
-def test_overwriting_tells_what_is_taken_away() -> None:
-    saved_queries.save(ON_ITS_OWN, "mine", over=None)
-    person = Person()
-    person.save("Monthly")
-    assert person.question[0].endswith(
-        "overwrite it? That takes away its schedule (0 6 1 * * in Europe/Paris) and its 2 recipients."
-    )
-    person.do("overwrite")
-    changed = replace(ON_ITS_OWN, output="web", schedule=None, recipients=())
-    assert person.saved[0].saved == changed

@@ -27,7 +27,15 @@ from custdyn_widgets.snapshots import disk, listing
 from custdyn_widgets.snapshots.life import expire, id_in, revoke
 from custdyn_widgets.snapshots.state import State, changing_states, read_state
 from custdyn_widgets.snapshots.store import Store
-from tests.test_snapshots import FILES, MANIFEST, failing, flip_manifest, set_state, snapshot_folder
+from tests.test_snapshots import (
+    FILES,
+    MANIFEST,
+    failing,
+    flip_manifest,
+    noted_disk_calls,
+    set_state,
+    snapshot_folder,
+)
 
 SOON = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -247,19 +255,7 @@ def test_a_state_is_on_the_disk_before_it_is_seen_and_its_name_before_it_is_said
 ) -> None:
     snapshot_id = store.publish(MANIFEST, FILES)
     revoke(store, snapshot_id)
-    calls: list[str] = []
-    fsync, rename = os.fsync, os.rename
-
-    def noted_fsync(descriptor: int) -> None:
-        calls.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
-        fsync(descriptor)
-
-    def noted_rename(*args: object, **kwargs: object) -> None:
-        calls.append("rename")
-        rename(*args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(os, "rename", noted_rename)
+    calls = noted_disk_calls(monkeypatch)
     revoke(store, snapshot_id)  # a second time: it is written all the same, as the first may not have lasted
     assert calls == ["file", "rename", "folder"]
 

@@ -63,6 +63,24 @@ def snapshot_folder(store: Store, snapshot_id: str) -> Path:
     return store.folder / "v1" / snapshot_id[:2] / snapshot_id
 
 
+def noted_disk_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list to which each sync (of a `file` or a `folder`) and each `rename` is added from now."""
+    calls: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def noted_fsync(descriptor: int) -> None:
+        calls.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def noted_rename(*args: object, **kwargs: object) -> None:
+        calls.append("rename")
+        rename(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "rename", noted_rename)
+    return calls
+
+
 def test_what_is_published_is_read_again_byte_for_byte(store: Store) -> None:
     snapshot_id = store.publish(MANIFEST, FILES)
     assert is_id(snapshot_id)
@@ -494,20 +512,8 @@ def test_a_clean_up_that_fails_as_well_does_not_hide_why_nothing_was_published(
 def test_an_id_is_returned_only_after_files_folder_rename_and_parents_are_on_the_disk(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[str] = []
-    fsync, rename = os.fsync, os.rename
-
-    def noted_fsync(descriptor: int) -> None:
-        calls.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
-        fsync(descriptor)
-
-    def noted_rename(*args: object, **kwargs: object) -> None:
-        calls.append("rename")
-        rename(*args, **kwargs)  # type: ignore[arg-type]
-
     store.publish(MANIFEST, FILES)
-    monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(os, "rename", noted_rename)
+    calls = noted_disk_calls(monkeypatch)
     store.publish(MANIFEST, FILES)
     after = calls[calls.index("file") :]  # a new folder for the id's first two letters may come before
     assert after == ["file"] * (len(FILES) + 1) + ["folder", "rename", "folder", "folder", "folder"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import smtplib
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from custdyn_widgets.delivery.refusals import is_too_large, judged
 from custdyn_widgets.delivery.server import MailServer
 
 _Outcome = Literal["sent", "refused", "given up"]
+_SIZE = re.compile("[0-9]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ class Copy:
 
     def _fitting(self, smtp: smtplib.SMTP) -> tuple[bytes, bool]:
         told = smtp.esmtp_features.get("size", "")
-        limit = min(self.most_bytes, int(told) if told.isdecimal() and int(told) else self.most_bytes)
+        size = int(told) if _SIZE.fullmatch(told) else 0  # 0, or none: it names no limit
+        limit = min(self.most_bytes, size or self.most_bytes)
         attached = self.letter.attachment is not None
         data = message_bytes(self.letter, self.envelope, attached=attached)
         if attached and len(data) > limit:

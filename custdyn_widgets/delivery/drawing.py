@@ -97,8 +97,9 @@ def as_html(drawn: Drawn) -> str:
 
 
 def _parts(drawn: Drawn) -> Iterator[str]:
-    title = unlinked(cut_short(drawn.title, _LONGEST_TITLE))
-    yield f"{title}\n{'=' * min(len(title), _WIDTH)}"
+    title = _wrapped(cut_short(drawn.title, _LONGEST_TITLE))
+    longest = max(map(len, title.splitlines()), default=0)
+    yield f"{title}\n{'=' * min(longest, _WIDTH)}"
     yield _wrapped(drawn.lead)
     for first, *rest in drawn.alerts:
         yield "\n".join([_wrapped(f"! {first}", "  "), *(_wrapped(f"  - {line}", "    ") for line in rest)])

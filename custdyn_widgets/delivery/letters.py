@@ -20,6 +20,8 @@ _HERE = ("localhost", "127.0.0.1", "::1")
 _MOST_FIGURES = 6
 _MOST_LINES = 30
 _MOST_FAULTS = 12
+_AGAIN = "When that is mended, run it again for the same time with:"
+_AGAIN_TO_ALL = "This runs it again for the same time, and goes to everybody, also to those who have it:"
 _FOOT = (
     "Sent by a machine for the saved query {name}, whose recipients include you. "
     "Whoever keeps it can take you off the list."
@@ -122,6 +124,10 @@ class FailureLetter:
         The last lines that the run wrote.
     kept
         What no letter may hold, see `secrecy.watched`.
+    link
+        Where the report is, if there is one and only its sending failed.
+    is_sent_again
+        Whether another run sends a report to those who may have got it.
     """
 
     title: str
@@ -133,6 +139,8 @@ class FailureLetter:
     log: tuple[str, ...] = ()
     kept: Iterable[Watched] = field(default=(), repr=False)
     attachment: Attachment | None = None
+    link: str = ""
+    is_sent_again: bool = False
 
     @property
     def subject(self) -> str:
@@ -146,7 +154,9 @@ class FailureLetter:
             lead=f"It stopped while {self._open(self.where)}.",
             alerts=tuple(filter(None, [self._problem()])),
             command=self.command,
-            command_words="When that is mended, run it again for the same time with:",
+            command_words=_AGAIN_TO_ALL if self.is_sent_again else _AGAIN,
+            link=self.link,
+            link_words="The frozen report, to be passed on to those who did not get it." if self.link else "",
             facts=tuple((label, self._open(text)) for label, text in self.facts),
             log=tuple(self._open(line) for line in self.log[-_MOST_LINES:]),
             foot=f"Sent by a machine to those who are told when the saved query {self.name} fails.",

@@ -70,13 +70,20 @@ class MailServer:
         """
         in_force = settings.load(environ) if in_force is None else in_force
         env = os.environ if environ is None else environ
-        security, host, port = _place(in_force.smtp_url)
+        security, host, port = place_of(in_force.smtp_url)
         user, password = _login(env, security, host)
         waits = _waits(env.get("CUSTDYN_SMTP_WAITS"))
         return cls(host, port, security, _sender(in_force.mail_from), user, password, waits)
 
 
-def _place(url: str | None) -> tuple[Security, str, int]:
+def place_of(url: str | None) -> tuple[Security, str, int]:
+    """Return how the mail server of an address is spoken to, its host and its port.
+
+    Raises
+    ------
+    SettingsError
+        If that cannot be told, or the address holds a login. It is not repeated: it may hold one anyhow.
+    """
     setting = "CUSTDYN_SMTP_URL"
     if not url:
         raise SettingsError(
@@ -95,7 +102,7 @@ def _place(url: str | None) -> tuple[Security, str, int]:
         )
     more = parts.path.strip("/") or parts.query or parts.fragment
     if parts.scheme not in _SCHEMES or not _HOST.fullmatch(host) or more or port == 0:
-        raise SettingsError(f"{setting} must be like {_FORMS}, not {shown(url)}.", field=setting)
+        raise SettingsError(f"{setting} must be like {_FORMS}.", field=setting)
     security, usual = _SCHEMES[parts.scheme]
     return security, host, port or usual
 
@@ -107,6 +114,13 @@ def _login(env: Mapping[str, str], security: Security, host: str) -> tuple[str |
         raise SettingsError(
             f"{missing} is not set, and a login at the mail server takes both.", field=missing
         )
+    for name, value in (("CUSTDYN_SMTP_USER", user), ("CUSTDYN_SMTP_PASSWORD", password)):
+        if value and not value.isascii():
+            raise SettingsError(
+                f"{name} holds a character outside ASCII, which no mail server can be told for sure: choose "
+                "another.",
+                field=name,
+            )
     if user and security == "none" and host not in _HERE:
         raise SettingsError(
             "CUSTDYN_SMTP_URL begins with smtp://, so that the password would cross the network for all to "

@@ -9,7 +9,9 @@ byte may make a second copy; both then have the same Message-ID, by which reader
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +23,8 @@ from custdyn_widgets.delivery.server import MailServer
 MOST_BYTES = 10_000_000  # of a whole message; many servers take no more
 TIMEOUT = 30.0  # seconds for each answer of a server
 MOST_SECONDS = 1_800.0  # for all copies together: a server that crawls holds no run for ever
+_READY = 220
+_PAUSE_S = 0.2
 
 
 def deliver(
@@ -47,6 +51,7 @@ def deliver_all(
     most_bytes: int = MOST_BYTES,
     most_seconds: float = MOST_SECONDS,
     sleep: Callable[[float], object] = time.sleep,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> list[list[Delivery]]:
     """Send several letters, each to its own recipients, and return what became of each letter's copies.
 
@@ -61,9 +66,11 @@ def deliver_all(
     most_bytes
         Over so many bytes, or over the fewer that the server takes, a message goes without its attachment.
     most_seconds
-        After so long no further copy is tried.
+        After so long a copy that is on its way is broken off, and no further one is tried.
     sleep
         What waits.
+    progress
+        Called with a line before each wait.
     """
     copies = [[Copy(letter, server, address, most_bytes) for address in to] for letter, to in letters]
     end = time.monotonic() + most_seconds
@@ -72,6 +79,7 @@ def deliver_all(
         if not waiting or time.monotonic() + wait > end:
             break
         if wait:
+            progress(f"Trying again in {wait:g} s. {waiting[0].words}")
             sleep(wait)
         _try_all(waiting, server, end)
     return [[copy.delivery() for copy in of_letter] for of_letter in copies]
@@ -88,7 +96,7 @@ def _try_all(copies: Sequence[Copy], server: MailServer, end: float) -> None:
     left, broken = list(copies), 0
     while left and broken < 2 and time.monotonic() < end:
         try:
-            with _connected(server) as smtp:
+            with _connected(server, end) as smtp:
                 handed = _hand_over_all(left, smtp, end)
         except (OSError, smtplib.SMTPException) as error:
             for copy in left:
@@ -127,23 +135,51 @@ def _hand_over_all(left: list[Copy], smtp: smtplib.SMTP, end: float) -> int:
 
 
 @contextmanager
-def _connected(server: MailServer) -> Iterator[smtplib.SMTP]:
-    """Open a connection, made secret and logged in as the settings ask."""
+def _connected(server: MailServer, end: float) -> Iterator[smtplib.SMTP]:
+    """Open a connection until the end, made secret and logged in as the settings ask."""
     context = None if server.security == "none" else ssl.create_default_context()
     name = server.sender.domain  # what to call oneself: looking up the machine's own name can hang
     smtp: smtplib.SMTP
     if server.security == "tls":
-        smtp = smtplib.SMTP_SSL(server.host, server.port, name, timeout=TIMEOUT, context=context)
+        smtp = smtplib.SMTP_SSL(local_hostname=name, timeout=TIMEOUT, context=context)
     else:
-        smtp = smtplib.SMTP(server.host, server.port, name, timeout=TIMEOUT)
+        smtp = smtplib.SMTP(local_hostname=name, timeout=TIMEOUT)
+    # Whom the certificate has to name: `connect` does not note it.
+    smtp._host = server.host  # type: ignore[attr-defined]  # nor do its stubs
+    closed = threading.Event()
+    threading.Thread(target=_cut_off, args=(smtp, end - time.monotonic(), closed), daemon=True).start()
     try:
+        code, greeting = smtp.connect(server.host, server.port)
+        if code != _READY:
+            raise smtplib.SMTPConnectError(code, greeting)
         if server.security == "starttls":
             smtp.starttls(context=context)
         smtp.ehlo_or_helo_if_needed()
         if server.user and server.password:
-            smtp.login(server.user, server.password)
+            _log_in(smtp, server.user, server.password)
         yield smtp
     finally:
-        with suppress(OSError, smtplib.SMTPException):
-            smtp.quit()
-        smtp.close()
+        try:
+            with suppress(OSError, smtplib.SMTPException):
+                smtp.quit()
+        finally:  # also if the process is told to end meanwhile
+            closed.set()
+            smtp.close()
+
+
+def _cut_off(smtp: smtplib.SMTP, seconds: float, closed: threading.Event) -> None:
+    """Break a connection that is still open after so long: an answer in small pieces may have no end."""
+    is_closed = closed.wait(max(seconds, 0))
+    while not is_closed:
+        if (sock := smtp.sock) is not None:
+            with suppress(OSError):
+                # Not the method of a TLS socket, which would take its keys away from whoever is reading.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        is_closed = closed.wait(_PAUSE_S)
+
+
+def _log_in(smtp: smtplib.SMTP, user: str, password: str) -> None:
+    try:
+        smtp.login(user, password)
+    except ValueError:  # of the decoding; what it was may hold the login
+        raise smtplib.SMTPException("what it answers to a login means nothing.") from None

@@ -18,6 +18,10 @@ from custdyn_widgets.report import Report
 from custdyn_widgets.runs import Outcome
 from custdyn_widgets.settings import Settings
 
+_LEFT_OUT = (
+    "Faulty rows of the source are left out. Nobody can say whose they are, so they are not counted here."
+)
+
 
 def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
     """Yield the report of each company of the file of addresses; one that fails keeps no other from its own.
@@ -40,6 +44,8 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
     addresses = read_addresses(task.folder / saved.for_each.addresses)
     progress("Reading the data")
     mart = open_mart(order.source_of(saved))
+    if mart.warnings:  # they count and sum what was set aside of all
+        mart = replace(mart, warnings=(_LEFT_OUT,))
     for number, (company, recipients) in enumerate(addresses.items(), start=1):
         progress(f"Report {number:,} of {len(addresses):,}: {company}")
         query = replace(saved.query, company=(company,), include_descendants=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -91,6 +92,9 @@ class Order:
 
     def again(self, logical_time: str | None) -> str:
         """Return the command that runs it again for the same time."""
-        return f"custdyn run --saved {self.name} " + (
-            f"--as-of {logical_time}" if logical_time else "--scheduled"
-        )
+        words = ["custdyn", "run", *([str(self.template)] if self.template else []), "--saved", self.name]
+        words += ["--as-of", logical_time] if logical_time else ["--scheduled"]
+        words += ["--source", self.source] if self.source else []
+        for name, value in self.parameters.items():
+            words += ["-p", name, str(value)]
+        return shlex.join(words)

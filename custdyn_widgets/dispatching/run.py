@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -18,7 +19,9 @@ from custdyn_widgets.dispatching.making import Made, Task, make_one
 from custdyn_widgets.dispatching.order import Order
 from custdyn_widgets.dispatching.retention import prune
 from custdyn_widgets.dispatching.sending import send_all
-from custdyn_widgets.errors import CustDynError, RunError, StillRunningError
+from custdyn_widgets.display import format_instant
+from custdyn_widgets.errors import CustDynError, RunError
+from custdyn_widgets.notebook.kernel import terminated_as_exit
 from custdyn_widgets.runs import Outcome, Run, RunLock, Runs
 from custdyn_widgets.runs.records import KILLED, instant_text
 from custdyn_widgets.saved_queries import SavedQuery
@@ -34,7 +37,12 @@ _RESULTS = ("failed", "undelivered", "sent", "held back", "frozen", "unchanged",
 
 
 def dispatch(
-    order: Order, *, settings: Settings, progress: Callable[[str], None], now: datetime | None = None
+    order: Order,
+    *,
+    settings: Settings,
+    progress: Callable[[str], None],
+    warn: Callable[[str], None] | None = None,
+    now: datetime | None = None,
 ) -> Run:
     """Run a saved query: freeze it, send it, record it, and tell those who are told of failures.
 
@@ -46,6 +54,8 @@ def dispatch(
         Where things are.
     progress
         Called with a line of text for each step, from another thread too.
+    warn
+        Called with a line that somebody has to see even if all goes well; default: as `progress`.
     now
         The instant that it is; default: the clock's.
 
@@ -57,23 +67,29 @@ def dispatch(
     Raises
     ------
     SavedQueryError
-        If no saved query can have this name.
-    StillRunningError
-        If the run before is still going on. In both cases nothing was begun, recorded or sent.
+        If no saved query can have this name. Nothing was begun, recorded or sent.
+    SystemExit, KeyboardInterrupt
+        If the process was told to end: after that was recorded and told.
     """
     if not is_name(order.name):
         saved_queries.load(order.name, settings=settings)  # says what names there are
-    return _Dispatch(order, settings, progress, now or datetime.now(UTC)).done()
+    return _Dispatch(order, settings, progress, warn or progress, now or datetime.now(UTC)).done()
 
 
 class _Dispatch:
     """A run that is going on: its record so far, in which step it is, and its last lines."""
 
     def __init__(
-        self, order: Order, settings: Settings, progress: Callable[[str], None], now: datetime
+        self,
+        order: Order,
+        settings: Settings,
+        progress: Callable[[str], None],
+        warn: Callable[[str], None],
+        now: datetime,
     ) -> None:
         assert settings.runs is not None
-        self._order, self._settings, self._say, self._now = order, settings, progress, now
+        self._order, self._settings, self._now = order, settings, now
+        self._say, self._warn = progress, warn
         self._runs = Runs(settings.runs)
         self._run = Run.begun(order.name, asked_for=order.as_of is not None)
         self._saved: SavedQuery | None = None
@@ -84,16 +100,29 @@ class _Dispatch:
     def done(self) -> Run:
         with contextlib.ExitStack() as held:
             try:
-                self._work(held)
-            except StillRunningError:
-                raise
+                with terminated_as_exit():
+                    self._work(held)
             except Exception as error:
                 self._fail(error)
-            self._keep_at_last()
-            if self._run.problem and (told := self._tell(self._run)):
-                self._run = replace(self._run, told=told)
-                self._keep_at_last()
+                self._end()
+            except (SystemExit, KeyboardInterrupt) as ending:
+                self._fail(RunError(_ended_words(ending)))
+                if self._server:
+                    self._server = replace(self._server, waits=())
+                self._end()
+                if isinstance(ending, SystemExit) and not ending.code:
+                    raise SystemExit(1) from ending  # an own metric that ends Python is no success
+                raise
+            else:
+                self._end()
         return self._run
+
+    def _end(self) -> None:
+        """Keep the record, and tell what went wrong if anything did."""
+        self._keep_at_last()
+        if self._run.problem and (told := self._tell(self._run)):
+            self._run = replace(self._run, told=told)
+            self._keep_at_last()
 
     def _work(self, held: contextlib.ExitStack) -> None:
         stored = saved_queries.load(self._order.name, settings=self._settings)
@@ -102,14 +131,18 @@ class _Dispatch:
         self._where = "the run was prepared"
         if self._order.send and (saved.recipients or saved.failure_recipients or saved.for_each):
             self._server = MailServer.from_settings(self._settings)
+        logical_time = self._order.logical_time(saved, self._now)
+        self._run = replace(self._run, logical_time=instant_text(logical_time))
         held.enter_context(RunLock(self._runs.folder, self._order.name))
         self._look_back()
-        task = self._task(saved, saved_queries.folder_of(stored.place, settings=self._settings))
-        self._run = replace(self._run, logical_time=instant_text(task.logical_time))
+        folder = saved_queries.folder_of(stored.place, settings=self._settings)
+        task = self._task(saved, folder, logical_time)
         self._runs.keep(self._run)
         self._where = "the report was made"
-        made = list((make_each if saved.for_each else make_one)(task, self._note))
-        self._run = replace(self._run, reports=tuple(one.outcome for one in made))
+        made: list[Made] = []
+        for one in (make_each if saved.for_each else make_one)(task, self._note):
+            made.append(one)
+            self._run = replace(self._run, reports=(*self._run.reports, one.outcome))
         with contextlib.suppress(RunError):  # what is frozen is sent all the same; the last record tells
             self._runs.keep(self._run)
         self._where = "the report was sent"
@@ -117,8 +150,7 @@ class _Dispatch:
         self._where = "old snapshots were deleted"
         self._prune(saved, made)
 
-    def _task(self, saved: SavedQuery, folder: Path) -> Task:
-        logical_time = self._order.logical_time(saved, self._now)
+    def _task(self, saved: SavedQuery, folder: Path, logical_time: datetime) -> Task:
         return Task(
             self._order,
             saved,
@@ -133,7 +165,10 @@ class _Dispatch:
         count = sum(len(one.recipients) for one in made)
         if count and self._server:
             self._note(f"Sending to {count:,} recipient{'' if count == 1 else 's'}")
-        outcomes = send_all(task, made, self._server)
+        outcomes = [
+            replace(one, problem=one.problem and self._open(one.problem))
+            for one in send_all(task, made, self._server, self._note)
+        ]
         self._lose_patience(receipt for one in outcomes for receipt in one.deliveries)
         self._run = self._run.finished(
             _result_of(outcomes),
@@ -160,7 +195,8 @@ class _Dispatch:
         if last and last[0].began > instant_text(self._now):
             self._note(
                 f"The clock has been moved back: the run before this one began at {last[0].began}, which is "
-                "still to come. What is sent now may have been sent before."
+                "still to come. What is sent now may have been sent before.",
+                self._warn,
             )
 
     def _fail(self, error: Exception) -> None:
@@ -176,12 +212,15 @@ class _Dispatch:
         to = self._saved.failure_recipients if self._saved else ()
         if not to or self._server is None:
             return ()
+        is_own = run.id == self._run.id
+        order = self._order if is_own else Order(run.saved)  # how another was asked, nobody knows
+        alone = [one.snapshot for one in run.reports if one.snapshot and not one.company]
+        settled = ("sent",) if self._saved and "changed" in self._saved.only_if else ()
+        times = (("For", run.logical_time), ("Began", run.began), ("Ended", run.ended))
         facts = (
-            ("For", run.logical_time or "–"),
-            ("Began", run.began),
-            ("Ended", run.ended or "–"),
+            *((label, format_instant(at, "UTC")) for label, at in times if at),
             ("Machine", platform.node()),
-            *(("Snapshot", one.snapshot) for one in run.reports if one.snapshot and not one.company),
+            *(("Snapshot", snapshot) for snapshot in alone),
         )
         letter = FailureLetter(
             run.title,
@@ -189,8 +228,10 @@ class _Dispatch:
             run.problem or "",
             run.where or "",
             facts,
-            self._order.again(run.logical_time),
-            tuple(map(self._open, self._lines)) if run.id == self._run.id else (),
+            self._open(order.again(run.logical_time)),
+            tuple(map(self._open, self._lines)) if is_own else (),
+            link=self._settings.link(alone[0]) if alone and run.result != "sent" else "",
+            is_sent_again=any(one.snapshot and one.result not in settled for one in run.reports),
         )
         try:
             deliveries = deliver(letter, to, self._server)
@@ -219,9 +260,10 @@ class _Dispatch:
                 where = self._run.where or "the record of the run was written"
                 self._run = replace(self._run, problem=words, where=where)
 
-    def _note(self, line: str) -> None:
+    def _note(self, line: str, say: Callable[[str], None] | None = None) -> None:
         self._lines.append(f"{datetime.now(UTC):%H:%M:%S} {line}")
-        self._say(line)
+        with contextlib.suppress(OSError):  # a log on a full disk is no reason to send nothing
+            (say or self._say)(line)
 
     def _open(self, words: str) -> str:
         """Return words without what only this machine may know."""
@@ -249,6 +291,13 @@ def _problems_of(outcomes: Sequence[Outcome]) -> str:
     more = len(problems) - _LISTED
     told = [*problems[:_LISTED], *([f"… and {more:,} more: `custdyn runs list --json`."] if more > 0 else [])]
     return "\n".join(told)
+
+
+def _ended_words(ending: SystemExit | KeyboardInterrupt) -> str:
+    code = ending.code if isinstance(ending, SystemExit) else 128 + signal.SIGINT
+    number = code - 128 if isinstance(code, int) else 0
+    name = signal.Signals(number).name if number in set(signal.Signals) else "by itself"
+    return f"It was told to end ({name}). What had not been sent by then was not sent."
 
 
 def _words_of(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from custdyn_widgets.delivery import (
@@ -24,7 +24,9 @@ _LONGEST_SLUG = 60
 _TOO_LONG = "No file is attached: the report has too many rows for XLSX. Its link offers them as CSV."
 
 
-def send_all(task: Task, made: Sequence[Made], server: MailServer | None) -> list[Outcome]:
+def send_all(
+    task: Task, made: Sequence[Made], server: MailServer | None, progress: Callable[[str], None]
+) -> list[Outcome]:
     """Send each frozen report to its recipients.
 
     Parameters
@@ -35,6 +37,8 @@ def send_all(task: Task, made: Sequence[Made], server: MailServer | None) -> lis
         Its reports.
     server
         The mail server; None: nothing is sent.
+    progress
+        Called with a line before each wait for a server that does not take a copy.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def send_all(task: Task, made: Sequence[Made], server: MailServer | None) -> lis
             outcomes[at] = replace(one.outcome, result="undelivered", problem=error.message)
     if server is not None:
         posts = [(letter, made[at].recipients) for at, letter in letters.items()]
-        for at, deliveries in zip(letters, deliver_all(posts, server), strict=True):
+        for at, deliveries in zip(letters, deliver_all(posts, server, progress=progress), strict=True):
             outcomes[at] = _delivered(outcomes[at], deliveries)
     return outcomes
 

@@ -90,7 +90,7 @@ class NotebookExecution:
         worker = threading.Thread(target=self._work, name="custdyn-run", daemon=True)
         worker.start()
         try:
-            with _terminated_as_exit():
+            with terminated_as_exit():
                 worker.join(timeout_s)
             late = worker.is_alive()
         finally:
@@ -190,8 +190,11 @@ def _own_event_loop() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _terminated_as_exit() -> Iterator[None]:
-    """Let SIGTERM end the wait with SystemExit, so that the kernel is ended too."""
+def terminated_as_exit() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the wait with SystemExit, so that the kernel is ended too.
+
+    What is ignored, as after `nohup`, stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -199,8 +202,10 @@ def _terminated_as_exit() -> Iterator[None]:
     def leave(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's arguments
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    heard = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, leave) for number in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,8 +1,9 @@
 """A template's parameters: a query's fields, flat, with the source and `as_of`.
 
-papermill, jupyter-scheduler and Airflow hand a notebook JSON scalars and lists, and check nothing: a name
-that the notebook does not know and a value of a wrong type both pass. So the query's fields stand in the
-`parameters` cell one by one, and this module checks them, before a kernel starts and again inside it.
+papermill and Airflow hand a notebook JSON scalars and lists, jupyter-scheduler whatever Python was typed, and
+they check nothing: a name that the notebook does not know and a value of a wrong type both pass. So the
+query's fields stand in the `parameters` cell one by one, and this module checks them, before a kernel starts
+and again inside it.
 
 An `interval` is a preset's name. A fixed period is the two parameters `interval_start` and `interval_end`
 instead, because papermill's command line can give scalars only.
@@ -14,6 +15,7 @@ only to ask another one than the saved query's own. It is the one parameter that
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 
@@ -26,6 +28,8 @@ _ENDS = ("interval_start", "interval_end")
 NAMES = ("saved", "source", "interval", *_ENDS, *(name for name in _QUERY if name != "interval"), "as_of")
 _USUAL = {f.name: f.default for f in fields(ReportQuery) if f.default is not MISSING}
 _INJECTED = "# Parameters\n"
+# Jupyter Server sets it for a notebook that somebody has open: what is tried there has no heading either.
+_OPEN = "JPY_SESSION_NAME"
 
 
 def query_from_parameters(namespace: Mapping[str, object]) -> ReportQuery:
@@ -140,7 +144,7 @@ def _interval(namespace: Mapping[str, object]) -> object:
 
 
 def check_injected(cells: object) -> tuple[str, ...]:
-    """Return the names that papermill's cell sets (`cells`: IPython's `In`); no cell before it lacks one.
+    """Return the names that a scheduler's cell sets (`cells`: IPython's `In`); no cell before it lacks one.
 
     Raises
     ------
@@ -149,14 +153,27 @@ def check_injected(cells: object) -> tuple[str, ...]:
     """
     if not isinstance(cells, Sequence):
         return ()
-    known = set(NAMES)
-    for source in map(str, cells):
-        if source.startswith(_INJECTED):
-            names = assigned_names(source)
+    sources, known, begins = list(map(str, cells)), set(NAMES), None
+    is_open = _OPEN in os.environ
+    for number, source in enumerate(sources):
+        names = assigned_names(source)
+        is_next = begins is not None and number == begins + 1 and not is_open
+        if source.startswith(_INJECTED) or (is_next and _is_bare_injection(source, sources[number - 1])):
             check_names(names, known)
             return tuple(names)
-        known.update(assigned_names(source))
+        if begins is None and not known.isdisjoint(names):
+            begins = number
+        known.update(names)
     return ()
+
+
+def _is_bare_injection(source: str, parameters: str) -> bool:
+    """Tell whether the cell after the `parameters` cell is jupyter-scheduler's, which has no heading.
+
+    It is nothing but lines `name = value`. A cell that sets all parameters is that cell, run again by hand.
+    """
+    names, offered = literal_values(source).keys(), set(assigned_names(parameters))
+    return len(names) == len(source.splitlines()) and not offered.isdisjoint(names) and not offered <= names
 
 
 def check_names(names: Iterable[str], known: Iterable[str]) -> None:

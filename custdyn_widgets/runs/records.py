@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from custdyn_widgets.errors import RunError
@@ -21,9 +22,9 @@ KEPT = 1_000  # records of each saved query
 _RECENT = 50  # each run looks back so far
 _MOST_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
+# Of a field's type as it is annotated; what is not named is a list.
+_JSON_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "str | None": (str, NoneType), "bool": bool}
 KILLED = "It never told its end: it was killed, or the machine went down."
-# Results after which the same report need not be sent again.
-_SETTLED = ("sent", "frozen", "unchanged")
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,13 @@ class Run:
         """
         if data["format"] != FORMAT:
             raise ValueError(f"has the format {data['format']!r}, and this version reads {FORMAT}")
-        given = {f.name: data[f.name] for f in fields(cls)}
-        reports = tuple(_outcome(one) for one in given["reports"])
-        return cls(**{**given, "reports": reports, "told": tuple(given["told"])})
+        given = _fields_of(cls, data)
+        for name in ("began", "ended", "logical_time"):
+            at = given[name] or given["began"]
+            if at != instant_text(datetime.fromisoformat(at)):
+                raise ValueError(f"{name} is no instant as a run writes it")
+        reports = tuple(Outcome(**_fields_of(Outcome, one)) for one in given["reports"])
+        return cls(**{**given, "reports": reports})
 
 
 class Runs:
@@ -178,7 +183,7 @@ class Runs:
         runs = [run for run in self.listing(saved=saved) if run.logical_time and run.logical_time <= until]
         for run in sorted(runs, key=lambda run: (run.logical_time, run.id)):
             for one in run.reports:
-                if one.result in _SETTLED and one.digest:
+                if one.digest and _is_settled(one, run):
                     settled[one.company] = one.digest
         return settled
 
@@ -190,6 +195,8 @@ class Runs:
         stem = name.removesuffix(".json")
         try:
             run = Run.from_dict(strict_json(read_plain(folder, name, _MOST_BYTES).decode()))
+            if (run.id, run.saved) != (stem, folder.name):
+                raise ValueError("is the record of another run")
         except FileNotFoundError:
             return None
         except Exception as error:
@@ -201,11 +208,23 @@ class Runs:
 
 def instant_text(instant: datetime) -> str:
     """Return an instant as records tell it, in UTC to the second."""
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
-def _outcome(data: dict[str, Any]) -> Outcome:
-    return Outcome(**{**data, "deliveries": tuple(data["deliveries"])})
+def _is_settled(one: Outcome, run: Run) -> bool:
+    """Tell whether a report need not be sent again; one that is frozen in a run without an end was to be."""
+    return one.result in ("sent", "unchanged") or one.result == run.result == "frozen"
+
+
+def _fields_of(kind: type[Run | Outcome], data: Any) -> dict[str, Any]:
+    """Return the fields that a JSON object gives, each of the type that it has to be."""
+    given = {}
+    for field in fields(kind):
+        value = data[field.name]
+        if not isinstance(value, _JSON_TYPES.get(str(field.type), list)):
+            raise TypeError(f"{field.name} is of another type than a run writes")
+        given[field.name] = tuple(value) if isinstance(value, list) else value
+    return given
 
 
 def _names(folder: Path) -> Iterable[str]:

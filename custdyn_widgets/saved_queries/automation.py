@@ -61,7 +61,9 @@ class Retention:
         try:
             before = None if self.older_than is None else ago(self.older_than, now)
         except SnapshotError as error:
-            raise SavedQueryError(f"retention.older_than: {error.message}", field="retention") from error
+            raise SavedQueryError(
+                f"retention.older_than: {error.message}", field="retention.older_than"
+            ) from error
         return Rule(before, self.keep_last)
 
     def to_dict(self) -> dict[str, Any]:

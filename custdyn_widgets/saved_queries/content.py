@@ -178,7 +178,11 @@ class SavedQuery:
             raise SavedQueryError.in_file(file, error) from error
         except RecursionError:
             raise SavedQueryError.unreadable(file, "is nested too deeply to be a saved query") from None
+        except UnicodeDecodeError as error:
+            raise SavedQueryError.unreadable(file, "is not UTF-8: save it as that") from error
         except ValueError as error:
+            if str(error).startswith("Exceeds the limit"):  # Python's own, of a number's length
+                raise SavedQueryError.unreadable(file, "holds a number of thousands of digits") from error
             raise SavedQueryError.unreadable(file, f"is not valid JSON: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
 // Lab's own keys for cells (D, D deletes one) stop only at the very element that has the focus.
 const CONTROLS = ["input", "textarea", "select", "button"];
+const TICKED = "yes";
 
 let views = 0;
 
@@ -14,25 +15,126 @@ function element(tag, attributes = {}, ...content) {
   return made;
 }
 
-function labelled(id, words, control) {
-  return element("div", { class: "custdyn-dialog-field" }, element("label", { for: id }, words), control);
+// What helps is said with the control; an error joins it while there is one (`showError`).
+function labelled(words, control, ...helps) {
+  control.dataset.help = helps.map((one) => one.id).join(" ");
+  return element("div", { class: "custdyn-dialog-field" }, element("label", { for: control.id }, words), control, ...helps);
 }
 
-function help(id, words) {
-  return element("p", { id, class: "custdyn-dialog-help" }, words);
+function help(id, words, attributes = {}) {
+  return element("p", { id, class: "custdyn-dialog-help", ...attributes }, words);
 }
 
-function radios(id, name, words, options, chosen) {
+function line(id, name, attributes = {}) {
+  const made = element("input", { id: `${id}-${name}`, type: "text", autocomplete: "off", spellcheck: "false", ...attributes });
+  made.dataset.field = name;
+  return made;
+}
+
+function area(id, name, attributes = {}) {
+  const made = element("textarea", { id: `${id}-${name}`, rows: "2", ...attributes });
+  made.dataset.field = name;
+  return made;
+}
+
+function choice(control, words) {
+  const label = element("label", { for: control.id }, element("bdi", {}, words));
+  return element("div", { class: "custdyn-dialog-choice" }, control, label);
+}
+
+function radios(id, name, words, options) {
   const group = element("fieldset", {}, element("legend", {}, words));
   options.forEach(([value, text], i) => {
     const radio = element("input", { type: "radio", id: `${id}-${name}-${i}`, name: `${id}-${name}`, value });
     radio.dataset.field = name;
-    radio.checked = value === chosen;
-    group.append(
-      element("div", {}, radio, element("label", { for: radio.id }, element("bdi", {}, text))),
-    );
+    group.append(choice(radio, text));
   });
   return group;
+}
+
+function checkbox(id, name, words) {
+  const made = element("input", { type: "checkbox", id: `${id}-${name}` });
+  made.dataset.field = name;
+  return choice(made, words);
+}
+
+function valueOf(control) {
+  return control.type === "checkbox" ? (control.checked ? TICKED : "") : control.value;
+}
+
+function put(control, value) {
+  if (control.type === "radio") control.checked = control.value === value;
+  else if (control.type === "checkbox") control.checked = value === TICKED;
+  else if (control.value !== value) control.value = value; // or the cursor would leave its place
+}
+
+// What a run without a person does; only with a schedule (or a part of it) is more asked than the schedule.
+function automation(id) {
+  const cron = line(id, "schedule.cron");
+  const zone = line(id, "schedule.timezone");
+  const told = area(id, "failure_recipients", { rows: "1", autocomplete: "off" });
+  const keepLast = line(id, "retention.keep_last", { inputmode: "numeric" });
+  const olderThan = line(id, "retention.older_than");
+  const nobody = help(`${id}-nobody`, "", { role: "status" });
+  const otherwise = help(`${id}-only-help`, "Otherwise nothing is frozen, and nothing is sent.");
+  const staying = help(
+    `${id}-retention-help`,
+    "A number such as 12; an age such as 90d, 12w, 6m or 1y. Both empty: all stay. Both given: the last stay " +
+      "however old they are.",
+  );
+  const more = element(
+    "div",
+    {},
+    labelled("On the clock of", zone),
+    labelled(
+      "Tell when it fails", told,
+      help(`${id}-told-help`, "E-mail addresses. They are told what failed, and what to do."), nobody,
+    ),
+    element(
+      "fieldset",
+      { "aria-describedby": otherwise.id },
+      element("legend", {}, "Send only if"),
+      checkbox(id, "only_if.changed", "the report has changed since last time"),
+      checkbox(id, "only_if.not_empty", "the report is not empty"),
+      otherwise,
+    ),
+    element(
+      "fieldset",
+      { "aria-describedby": staying.id },
+      element("legend", {}, "Snapshots of its runs"),
+      element(
+        "div",
+        { class: "custdyn-dialog-pair" },
+        labelled("Keep the last", keepLast),
+        labelled("Delete those older than", olderThan),
+      ),
+      staying,
+    ),
+  );
+  const part = element(
+    "fieldset",
+    {},
+    element("legend", {}, "Schedule (optional)"),
+    labelled(
+      "Cron expression", cron,
+      help(
+        `${id}-cron-help`,
+        "Minute, hour, day of the month, month, day of the week: 0 6 1 * * is 06:00 on the first of each month. " +
+          "The command custdyn queries crontab prints the line that starts it.",
+      ),
+    ),
+    more,
+  );
+  const update = () => {
+    const scheduled = Boolean(cron.value.trim());
+    const said = [...more.querySelectorAll("[data-field]")].some((one) => one !== zone && valueOf(one).trim());
+    // Nothing that says something is hidden, and nothing under the person's hands.
+    more.hidden = !scheduled && !said && !more.contains(document.activeElement);
+    const words = scheduled && !told.value.trim() ? "Nobody will be told when it fails." : "";
+    if (nobody.textContent !== words) nobody.textContent = words;
+    told.dataset.help = words ? `${id}-told-help ${nobody.id}` : `${id}-told-help`;
+  };
+  return { part, update };
 }
 
 function button(words, type, primary) {
@@ -48,7 +150,7 @@ function render({ model, el }) {
   const typed = () => {
     const fields = {};
     for (const control of parts.form.querySelectorAll("[data-field]"))
-      if (control.type !== "radio" || control.checked) fields[control.dataset.field] = control.value;
+      if (control.type !== "radio" || control.checked) fields[control.dataset.field] = valueOf(control);
     return fields;
   };
   const keep = () => {
@@ -62,56 +164,31 @@ function render({ model, el }) {
   };
 
   const build = () => {
-    const fields = model.get("fields");
-    const title = element("input", {
-      id: `${id}-title`, type: "text", autocomplete: "off", "aria-required": "true",
-      "aria-describedby": `${id}-error`,
-    });
-    const description = element("textarea", { id: `${id}-description`, rows: "2" });
+    const title = line(id, "title", { spellcheck: "true", "aria-required": "true" });
+    const description = area(id, "description");
     const output = element("select", { id: `${id}-output` });
+    output.dataset.field = "output";
     for (const [value, text] of model.get("outputs")) output.append(element("option", { value }, text));
-    const sendTo = element("textarea", {
-      id: `${id}-recipients`, rows: "2", autocomplete: "off", "aria-describedby": `${id}-send-help ${id}-error`,
-    });
-    const cron = element("input", {
-      id: `${id}-cron`, type: "text", autocomplete: "off", spellcheck: "false",
-      "aria-describedby": `${id}-cron-help ${id}-error`,
-    });
-    const zone = element("input", {
-      id: `${id}-zone`, type: "text", autocomplete: "off", spellcheck: "false", "aria-describedby": `${id}-error`,
-    });
-    const own = { recipients: sendTo, "schedule.cron": cron, "schedule.timezone": zone };
-    Object.entries({ title, description, output, ...own }).forEach(([name, control]) => {
-      control.dataset.field = name;
-      control.value = fields[name];
-    });
+    const sendTo = area(id, "recipients", { autocomplete: "off" });
     const save = button("Save", "submit", true);
     const cancel = button("Cancel", "button", false);
-    const recipients = labelled(sendTo.id, "Send to (optional)", sendTo);
-    recipients.append(help(`${id}-send-help`, "E-mail addresses. Each scheduled run sends them the file."));
-    const schedule = element(
-      "fieldset",
-      {},
-      element("legend", {}, "Schedule (optional)"),
-      labelled(cron.id, "Cron expression", cron),
-      help(
-        `${id}-cron-help`,
-        "Minute, hour, day of the month, month, day of the week: 0 6 1 * * is 06:00 on the first of each month. " +
-          "The command custdyn queries crontab prints the line that starts it.",
-      ),
-      labelled(zone.id, "On the clock of", zone),
+    const recipients = labelled(
+      "Send to (optional)", sendTo,
+      help(`${id}-send-help`, "E-mail addresses. Each scheduled run sends them the file."),
     );
+    const schedule = automation(id);
     const controls = element(
       "fieldset",
       { class: "custdyn-dialog-all", "aria-label": "The saved query" },
-      labelled(title.id, "Title", title),
-      labelled(description.id, "Description (optional)", description),
-      radios(id, "place", "Where", model.get("places"), fields.place),
-      radios(id, "interval", "Interval", model.get("intervals"), fields.interval),
-      labelled(output.id, "Output", output),
+      labelled("Title", title),
+      labelled("Description (optional)", description),
+      radios(id, "place", "Where", model.get("places")),
+      radios(id, "interval", "Interval", model.get("intervals")),
+      labelled("Output", output),
+      ...division(),
       recipients,
-      radios(id, "chart", "Chart", model.get("charts"), fields.chart),
-      schedule,
+      radios(id, "chart", "Chart", model.get("charts")),
+      schedule.part,
     );
     const error = element("p", { id: `${id}-error`, class: "custdyn-dialog-error", role: "alert" });
     const question = element("div", { class: "custdyn-dialog-question" });
@@ -129,9 +206,9 @@ function render({ model, el }) {
         event.preventDefault();
         act();
       });
-    for (const line of [title, cron, zone]) onEnter(line, () => form.requestSubmit());
-    for (const area of [description, sendTo])
-      onEnter(area, () => area.setRangeText("\n", area.selectionStart, area.selectionEnd, "end"));
+    for (const one of form.querySelectorAll("input")) onEnter(one, () => form.requestSubmit());
+    for (const one of form.querySelectorAll("textarea"))
+      onEnter(one, () => one.setRangeText("\n", one.selectionStart, one.selectionEnd, "end"));
     cancel.addEventListener("click", () => ask("cancel"));
     const heading = element("h2", { id: `${id}-heading` }, "New Template");
     const dialog = element(
@@ -147,23 +224,55 @@ function render({ model, el }) {
       event.stopPropagation(); // to Lab it means: leave this cell
       ask(model.get("question").length ? "keep" : "cancel");
     });
-    output.addEventListener("change", showSendTo);
-    parts = { form, title, controls, error, question, buttons, output, recipients };
-    showSendTo();
+    form.addEventListener("input", showParts);
+    parts = { form, title, controls, error, question, buttons, output, recipients, schedule };
+    showFields();
     el.replaceChildren(dialog);
   };
 
-  const showSendTo = () => {
-    parts.recipients.hidden = !["csv", "xlsx"].includes(parts.output.value); // a table is no file to be sent
+  const division = () => {
+    const words = model.get("division");
+    if (!words) return [];
+    const each = checkbox(id, "for_each", words);
+    const about = help(`${id}-each-help`, "Each goes to its own addresses alone. Untick it for one report of all.");
+    each.firstChild.dataset.help = about.id;
+    return [element("div", { class: "custdyn-dialog-field" }, each, about)];
+  };
+
+  const named = (field) => {
+    const all = [...parts.form.querySelectorAll(`[data-field="${CSS.escape(field)}"]`)];
+    return all.find((control) => control.checked) ?? all[0];
+  };
+
+  const showParts = () => {
+    const each = named("for_each");
+    const file = ["csv", "xlsx"].includes(parts.output.value); // a table is no file to be sent
+    parts.recipients.hidden = !file || Boolean(each?.checked);
+    parts.schedule.update();
+    describe();
+  };
+
+  const describe = () => {
+    const [words = "", field = ""] = model.get("error");
+    for (const control of parts.form.querySelectorAll("[data-field]")) {
+      const wrong = Boolean(words) && field === control.dataset.field;
+      const ids = [control.dataset.help, wrong ? parts.error.id : ""].filter(Boolean).join(" ");
+      if (ids) control.setAttribute("aria-describedby", ids);
+      else control.removeAttribute("aria-describedby");
+      if (["text", "textarea", "select-one"].includes(control.type)) control.setAttribute("aria-invalid", String(wrong));
+    }
   };
 
   const showError = () => {
     if (!parts) return;
     const [words = "", field = ""] = model.get("error");
+    const found = words && named(field);
+    const wrong = found && !found.closest("[hidden]") ? found : null;
+    if (wrong) wrong.closest(".custdyn-dialog-field, fieldset").append(parts.error);
+    else parts.controls.after(parts.error);
     parts.error.textContent = words;
-    for (const control of parts.form.querySelectorAll("input[type=text], textarea"))
-      control.setAttribute("aria-invalid", String(field === control.dataset.field));
-    if (words) (parts.form.querySelector(`[data-field="${CSS.escape(field)}"]`) ?? parts.title).focus();
+    describe();
+    if (words) (wrong ?? parts.title).focus();
   };
 
   const showQuestion = () => {
@@ -188,12 +297,8 @@ function render({ model, el }) {
   const showFields = () => {
     if (!parts) return;
     const fields = model.get("fields");
-    for (const control of parts.form.querySelectorAll("[data-field]")) {
-      const value = fields[control.dataset.field];
-      if (control.type === "radio") control.checked = control.value === value;
-      else if (control.value !== value) control.value = value;
-    }
-    showSendTo();
+    for (const control of parts.form.querySelectorAll("[data-field]")) put(control, fields[control.dataset.field]);
+    showParts();
   };
 
   const show = (focus) => {
@@ -204,7 +309,7 @@ function render({ model, el }) {
       build();
       showError();
       showQuestion();
-      if (focus && !model.get("question").length) parts.title.focus();
+      if (focus && !model.get("question").length) parts.title.select(); // which is typed over, or kept
     } else if (parts) {
       const inside = el.contains(document.activeElement) || document.activeElement === document.body;
       parts = null;

@@ -55,6 +55,8 @@ class DialogView(anywidget.AnyWidget):
         The words, the field that they are about, and a number that tells one from the one before; or empty.
     question
         The words and the two answers, to overwrite and to keep; or empty.
+    division
+        That there is a report for each company, in words, to be ticked or not; or empty.
     """
 
     _esm = Path(__file__).with_name("save_dialog.js")
@@ -69,6 +71,7 @@ class DialogView(anywidget.AnyWidget):
     charts: Any = traitlets.List().tag(sync=True)
     error: Any = traitlets.List().tag(sync=True)
     question: Any = traitlets.List().tag(sync=True)
+    division = traitlets.Unicode().tag(sync=True)
 
 
 class SaveDialog:
@@ -97,6 +100,7 @@ class SaveDialog:
         self._period: Period | None = None
         self._chart: dict[str, Any] | None = None
         self._seen: Mapping[tuple[Place, str], str] = {}
+        self._loaded: Stored | None = None
         self._over: str | None = None  # the revision that the open question is about
         self._count = 0
 
@@ -112,7 +116,7 @@ class SaveDialog:
         output: str,
         chart: dict[str, Any] | None,
         seen: Mapping[tuple[Place, str], str] | None = None,
-        loaded: SavedQuery | None = None,
+        loaded: Stored | None = None,
     ) -> None:
         """Show the dialog for a query.
 
@@ -130,9 +134,9 @@ class SaveDialog:
             The revisions that the person has loaded or saved, by place and name: an edit since then is told
             before it is overwritten.
         loaded
-            The saved query that the person loaded or saved last: its schedule and recipients are offered.
+            The saved query that the person loaded or saved last: what it says beside the query is offered.
         """
-        self._seen = seen or {}
+        self._seen, self._loaded = seen or {}, loaded
         self._query, self._period, self._chart = query, period, chart
         self._ask_no_more()
         self._count += 1
@@ -142,7 +146,8 @@ class SaveDialog:
             self.widget.charts = [*_drawn(chart), ["none", "None"]]
             self.widget.asked = printable(cut_short(query.describe(), _LONGEST_ASKED))
             first = {"interval": self.widget.intervals[0][0], "chart": self.widget.charts[0][0]}
-            own = {**automation.empty(query.timezone), **(automation.shown_of(loaded) if loaded else {})}
+            own = {**automation.empty(query.timezone), **(_shown_of(loaded) if loaded else {})}
+            self.widget.division = automation.division_words(loaded.saved.for_each if loaded else None)
             self.widget.fields = {**_EMPTY, **first, **own, "output": output}
             self.widget.error = []
             self.widget.opened = self._count
@@ -172,33 +177,36 @@ class SaveDialog:
     def _save(self, over: str | None) -> None:
         place: Place = "shared" if self.widget.fields["place"] == "shared" else "mine"
         self._ask_no_more()
+        asked = {"division_asked": bool(self.widget.division)}
+        there = None
         try:
-            saved = self._typed()
+            saved = self._typed(place)
             there = _there(name_for(saved.title), place)
-            if over is not None:
-                saved = replace(saved, **automation.left_as_it_is(there, saved))
+            saved = replace(saved, **automation.left_as_it_is(there, saved, **asked))
             stored = saved_queries.save(saved, place, over=over)
         except SavedQueryExistsError as error:
-            lost = automation.lost(there, saved) if there else ""
+            more = automation.lost(there, saved) + automation.kept(there, **asked) if there else ""
             if self._seen.get((place, name_for(saved.title)), error.revision) == error.revision:
                 words = f"There is already a saved query {shown(error.title)} by this name: overwrite it?"
-                self._ask(words + lost, "Overwrite", "Keep", error.revision)
+                self._ask(words + more, "Overwrite", "Keep", error.revision)
             else:
                 which = f"the saved query {shown(error.title)} since you saw it"
                 words = f"Somebody else has changed {which}: overwrite it?"
-                self._ask(words + lost, "Overwrite anyway", "Cancel", error.revision)
+                self._ask(words + more, "Overwrite anyway", "Cancel", error.revision)
         except SavedQueryChangedError as error:
             done, answer = ("changed", "Overwrite") if error.revision else ("deleted", "Save")
             words = f"Somebody else has {done} this saved query meanwhile. Nothing was overwritten."
             self._ask(words, f"{answer} anyway", "Cancel", error.revision)
         except CustDynError as error:
             self._count += 1
-            self.widget.error = [printable(error.message), error.field or "", self._count]
+            field = error.field or ""
+            words = error.message.removeprefix(f"{field}: ") if field in _EMPTY else error.message
+            self.widget.error = [printable(words), field, self._count]
         else:
             self.close()
             self.on_saved(stored)
 
-    def _typed(self) -> SavedQuery:
+    def _typed(self, place: Place) -> SavedQuery:
         """Return the saved query as it was typed and chosen."""
         assert self._query is not None
         assert self._period is not None
@@ -213,6 +221,7 @@ class SaveDialog:
             description=typed["description"].strip(),
             output=typed["output"],
             chart=self._chart if typed["chart"] == "now" else None,
+            for_each=automation.division_in(typed, self._loaded, place),
             **automation.typed_in(typed, self._source),
         )
 
@@ -224,6 +233,13 @@ class SaveDialog:
         self._over = None
         self.widget.question = []
         self.widget.error = []
+
+
+def _shown_of(stored: Stored) -> dict[str, str]:
+    """Return the fields as a saved query fills them; interval, output and chart are those on screen."""
+    saved = stored.saved
+    own = {"title": saved.title, "description": saved.description, "place": stored.place}
+    return {**own, **automation.shown_of(saved)}
 
 
 def _there(name: str, place: Place) -> SavedQuery | None:

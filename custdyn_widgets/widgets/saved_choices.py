@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import CustDynError
-from custdyn_widgets.saved_queries import Entry, Place, SavedQuery, Stored
+from custdyn_widgets.saved_queries import Entry, Place, Stored
 
 _UNUSABLE = "(cannot be used)"
 _WHOLE_PLACE = {"mine": "Your saved queries", "shared": "The shared saved queries"}
@@ -23,7 +23,7 @@ class SavedChoices:
 
     def __init__(self) -> None:
         self.seen: dict[tuple[Place, str], str] = {}
-        self.latest: SavedQuery | None = None
+        self.latest: Stored | None = None
         self._entries: dict[str, Entry] = {}
 
     def listed(self) -> list[tuple[str, str]]:
@@ -54,7 +54,7 @@ class SavedChoices:
     def saw(self, stored: Stored) -> None:
         """Note what the person has loaded or saved."""
         self.seen[stored.place, stored.name] = stored.revision
-        self.latest = stored.saved
+        self.latest = stored
 
 
 def _words(entry: Entry) -> str:

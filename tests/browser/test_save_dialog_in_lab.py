@@ -29,6 +29,10 @@ button.on_click(lambda _: dialog.open(query, period, "csv", chart))
 ipywidgets.VBox([button, dialog.widget])
 """
 
+TOO_WIDE = """[...document.querySelectorAll('.custdyn-dialog *')]
+  .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1 && e.tagName !== 'INPUT')
+  .map(e => e.outerHTML)"""
+
 
 @pytest.fixture(params=[LIGHT, DARK])
 def notebook(open_notebook: Callable[..., LabNotebook], request: pytest.FixtureRequest) -> LabNotebook:
@@ -54,6 +58,15 @@ def opened(page: Page) -> Locator:
 def faults(page: Page) -> list[Any]:
     found = Axe().run(page, context=".custdyn-dialog").response["violations"]
     return [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found]
+
+
+def described(control: Locator) -> str:
+    """Return what a screen reader adds to a control's name."""
+    words: str = control.evaluate(
+        "e => e.getAttribute('aria-describedby').split(' ')"
+        ".map(id => document.getElementById(id).textContent).join(' ')"
+    )
+    return words
 
 
 def test_it_works_by_keyboard_alone_and_axe_finds_nothing(notebook: LabNotebook) -> None:
@@ -130,7 +143,7 @@ def test_send_to_is_there_for_files_only_and_a_schedule_is_kept(notebook: LabNot
     cron.fill("0 6 1 *")
     cron.press("Enter")
     page.get_by_role("alert").filter(has_text="has 4 parts").wait_for()
-    page.wait_for_function("document.activeElement.id.endsWith('-cron')")
+    page.wait_for_function("document.activeElement.id.endsWith('-schedule.cron')")
     assert cron.get_attribute("aria-invalid") == "true"
     assert title.get_attribute("aria-invalid") == "false"
     assert faults(page) == []
@@ -142,4 +155,102 @@ def test_send_to_is_there_for_files_only_and_a_schedule_is_kept(notebook: LabNot
         "s = told[-1].saved\nprint(*s.recipients, s.schedule.cron, s.schedule.timezone, s.source)"
     )
     assert said.strip() == "a@example.com b@example.com 0 6 1 * * UTC demo"
+    assert (notebook.errors, notebook.elsewhere) == ([], [])
+
+
+LOADED = """
+from custdyn_widgets import saved_queries
+from custdyn_widgets.saved_queries import SavedQuery
+each = {"by": "company", "addresses": "<img src=x onerror=alert(1)>.csv"}
+whole = SavedQuery.from_dict({
+    "format": 1, "title": "<b>Your</b> clients", "description": "Two\\nlines", "query": query.to_dict(),
+    "output": "xlsx", "chart": chart, "source": "demo",
+    "schedule": {"cron": "0 7 1 * *", "timezone": "Asia/Tokyo"}, "failure_recipients": ["eva@example.com"],
+    "retention": {"keep_last": 24, "older_than": "1y"}, "only_if": ["changed", "not_empty"], "for_each": each,
+})
+stored = saved_queries.save(whole, "shared", over=None)
+dialog.open(query, period, "xlsx", chart, {}, stored)
+"""
+
+
+def test_what_was_loaded_comes_back_through_the_browser_as_it_was(notebook: LabNotebook) -> None:
+    page = notebook.page
+    assert notebook.ask(LOADED) == ""
+    each = page.get_by_role("checkbox", name="One report for each company, addresses from <img src=x")
+    each.wait_for()
+    send_to = page.get_by_role("textbox", name="Send to (optional)", exact=True)
+    assert send_to.is_hidden()
+    assert faults(page) == []
+    page.keyboard.press("Enter")
+    page.get_by_role("alertdialog", name="There is already a saved query").wait_for()
+    page.get_by_role("button", name="Overwrite", exact=True).press("Enter")
+    each.wait_for(state="detached")
+    assert (
+        notebook.ask("print(told == [stored], told[-1].revision == stored.revision)").strip() == "True True"
+    )
+    notebook.ask("dialog.open(query, period, 'xlsx', chart, {}, stored)")
+    each.press("Space")
+    send_to.fill("a@example.com")
+    page.get_by_role("textbox", name="Title", exact=True).press("Enter")
+    page.get_by_role("alertdialog").filter(has_text="takes away its report for each company").wait_for()
+    page.get_by_role("button", name="Overwrite", exact=True).press("Enter")
+    each.wait_for(state="detached")
+    assert (
+        notebook.ask("print(told[-1].saved.for_each, *told[-1].saved.recipients)").strip()
+        == "None a@example.com"
+    )
+    assert (notebook.errors, notebook.elsewhere) == ([], [])
+
+
+def test_with_a_schedule_more_is_asked_and_said_by_keyboard_alone(notebook: LabNotebook) -> None:
+    page = notebook.page
+    page.set_viewport_size({"width": 375, "height": 900})
+    opened(page)
+    page.keyboard.type("On its own")
+    cron = page.get_by_role("textbox", name="Cron expression", exact=True)
+    fails = page.get_by_role("textbox", name="Tell when it fails", exact=True)
+    cron.wait_for()
+    assert fails.is_hidden()
+    cron.focus()
+    page.keyboard.type("0 6 1 * *")
+    nobody = page.get_by_role("status").filter(has_text="Nobody will be told when it fails.")
+    nobody.wait_for()
+    assert "Nobody will be told" in described(fails)
+    assert faults(page) == []
+    page.keyboard.press("Tab")
+    for typed in ("dd", " ", " ", "12", "3 months"):  # the two in the middle tick their boxes
+        page.keyboard.press("Tab")
+        page.keyboard.type(typed)
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.id.endsWith('-failure_recipients')")
+    nobody.wait_for(state="hidden")
+    assert "'dd' is no plain e-mail address" in described(fails)
+    assert fails.get_attribute("aria-invalid") == "true"
+    assert faults(page) == []
+    fails.press("ControlOrMeta+a")
+    page.keyboard.type("eva@example.com")
+    cron.press("Enter")
+    older = page.get_by_role("textbox", name="Delete those older than", exact=True)
+    page.wait_for_function("document.activeElement.id.endsWith('-retention.older_than')")
+    assert "such as 90d, 12w, 6m or 1y" in described(older)
+    assert "no plain" not in described(fails)
+    beside = older.bounding_box(), page.get_by_role("alert").filter(has_text="is not an age").bounding_box()
+    assert beside[0]
+    assert beside[1]
+    assert 0 <= beside[1]["y"] - beside[0]["y"] - beside[0]["height"] < 20
+    assert page.evaluate(TOO_WIDE) == []
+    older.press("ControlOrMeta+a")
+    page.keyboard.type("1y")
+    cron.press("ControlOrMeta+a")
+    page.keyboard.press("Delete")
+    assert older.is_visible()  # it says something
+    page.keyboard.type("0 6 1 * *")
+    page.keyboard.press("Enter")
+    cron.wait_for(state="detached")
+    said = notebook.ask(
+        "s = told[-1].saved\nprint(s.schedule.cron, *s.failure_recipients, *s.only_if, s.retention.to_dict())"
+    )
+    kept = "{'keep_last': 12, 'older_than': '1y'}"
+    assert said.strip() == f"0 6 1 * * eva@example.com changed not_empty {kept}"
+    assert page.locator(".jp-Cell").count() == 1
     assert (notebook.errors, notebook.elsewhere) == ([], [])

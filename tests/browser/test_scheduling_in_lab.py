@@ -1,0 +1,92 @@
+"""jupyter-scheduler's own dialog in JupyterLab, filled in as the documentation says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.jupyter_server import BASE, TOKEN, Jupyter, running
+from tests.test_jupyter_scheduler import CONFIG, make_project
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+TEMPLATE = "templates/customer_dynamics.ipynb"
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "scheduling.md").read_text(encoding="utf-8")
+_PATIENCE_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    home = tmp_path_factory.mktemp("scheduling")
+    make_project(home / "work")
+    announcements = {"@jupyterlab/apputils-extension:announcements": True}
+    (home / ".jupyter" / "labconfig").mkdir(parents=True)
+    (home / ".jupyter" / "labconfig" / "page_config.json").write_text(
+        json.dumps({"disabledExtensions": announcements})
+    )
+    with running(home, CONFIG, scheduler=True) as server:
+        yield server
+
+
+@pytest.fixture
+def elsewhere() -> list[str]:
+    """The addresses on other machines that the page asked for."""
+    return []
+
+
+@pytest.fixture
+def page(jupyter: Jupyter, chromium: Browser, elsewhere: list[str]) -> Iterator[Page]:
+    page = chromium.new_page(viewport={"width": 1300, "height": 1000})
+    home = f"http://127.0.0.1:{jupyter.port}/"
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith((home, "data:", "blob:")) else elsewhere.append(r.url),
+    )
+    page.goto(f"{home[:-1]}{BASE}lab/tree/{TEMPLATE}?token={TOKEN}&reset")
+    yield page
+    page.close()
+
+
+def create_job(page: Page, value: str) -> None:
+    """Run the open template as a job, with this as what is typed for `saved`; wait for its end."""
+    page.locator('[title="Create a job"]').first.click(timeout=_PATIENCE_MS)
+    page.locator('[title="Add new parameter"]').first.click()
+    page.locator("input[name=parameter-0-name]").click()
+    page.keyboard.type("saved")
+    page.keyboard.press("Tab")
+    page.keyboard.type(value)
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Create", exact=True).click()
+    page.locator("a", has_text="customer_dynamics").first.click()
+    for _ in range(_PATIENCE_MS // 1000):
+        page.get_by_role("button", name="Reload Job").click()
+        page.wait_for_timeout(1000)
+        if page.get_by_text(re.compile("^(Completed|Failed)$")).count():
+            return
+    raise AssertionError(page.inner_text("body"))
+
+
+def test_what_the_documentation_says_to_type_freezes_a_snapshot(
+    jupyter: Jupyter, page: Page, elsewhere: list[str]
+) -> None:
+    [(name, value)] = re.findall(r"\| Name \| Value \|\n\|---\|---\|\n\| `(\w+)` \| `(.*)` \|", DOCUMENTED)
+    assert name == "saved"
+    create_job(page, value)
+    page.get_by_text("Completed", exact=True).wait_for()
+    assert len(jupyter.store.ids()) == 1
+    assert not elsewhere
+
+
+def test_without_quotes_the_job_says_what_the_documentation_says(jupyter: Jupyter, page: Page) -> None:
+    before = jupyter.store.ids()
+    create_job(page, "board")
+    page.get_by_text("Failed", exact=True).wait_for()
+    told = "name 'board' is not defined"
+    assert told in page.get_by_role("alert").first.inner_text()
+    assert f"NameError: {told}" in DOCUMENTED
+    assert jupyter.store.ids() == before
