@@ -18,7 +18,7 @@ from pathlib import Path
 from custdyn_widgets.delivery.server import place_of
 from custdyn_widgets.display import printable
 from custdyn_widgets.errors import SavedQueryError, SettingsError, shown
-from custdyn_widgets.query import time_zones
+from custdyn_widgets.query import is_time_zone
 from custdyn_widgets.saved_queries import Entry
 from custdyn_widgets.schedule.other_clock import on_clock_of
 from custdyn_widgets.settings import Settings
@@ -120,7 +120,7 @@ def machine_zone(localtime: Path = _LOCALTIME) -> str:
         If the machine does not say it by name.
     """
     named = str(localtime.resolve()).rpartition("zoneinfo/")[2]
-    if named not in time_zones():
+    if not is_time_zone(named):
         raise SettingsError(
             f"The time zone of this machine cannot be told from {localtime}: give it with --zone, such as "
             "--zone Europe/Paris.",

@@ -116,9 +116,9 @@ def queries_crontab(zone: str | None) -> None:
     from datetime import UTC, datetime
 
     from custdyn_widgets import crontab, saved_queries, settings
-    from custdyn_widgets.query import time_zones
+    from custdyn_widgets.query import is_time_zone, time_zones
 
-    if zone is not None and zone not in time_zones():
+    if zone is not None and not is_time_zone(zone):
         raise QueryError.not_allowed("--zone", zone, time_zones())
     in_force = settings.load()
     place = crontab.this_place(in_force, zone)

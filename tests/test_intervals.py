@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from custdyn_widgets import intervals
-from custdyn_widgets.query import ReportQuery, time_zones
+from custdyn_widgets.query import ReportQuery, checks, is_time_zone, time_zones
 from tests.strategies import ZONES, clock_changes
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -159,6 +159,18 @@ def product_rows(
 
 def test_the_zones_are_those_of_the_specification() -> None:
     assert list(time_zones()) == PLACES
+
+
+def test_a_time_zone_is_known_if_it_is_listed() -> None:
+    others = [*NOT_PLACES, "", "Mars/Base", "europe/berlin", "Europe", "posix/UTC", "right/UTC", "Etc/../UTC"]
+    assert all(map(is_time_zone, PLACES))
+    assert not any(map(is_time_zone, others))
+
+
+def test_a_time_zone_that_only_the_machine_knows_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_usual_time_zones", frozenset)
+    assert is_time_zone("Europe/Berlin")
+    assert not is_time_zone("Mars/Base")
 
 
 def test_every_preset_and_its_windows_are_right_a_second_either_side_of_a_clock_change(

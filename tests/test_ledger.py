@@ -200,9 +200,10 @@ def test_a_ledger_without_rows_has_facts(mart: Path) -> None:
     data=st.data(),
     client_count=st.sampled_from([1, 3, 40, 70_000]),
     block=st.sampled_from([1, 7, 1000]),
+    blocks=st.sampled_from([1, 3, 256]),
 )
 def test_runs_merged_are_in_order_of_client_and_time(
-    data: st.DataObject, client_count: int, block: int
+    data: st.DataObject, client_count: int, block: int, blocks: int
 ) -> None:
     sizes = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=5))
     draw = np.random.default_rng(data.draw(st.integers(0, 2**32)))
@@ -212,13 +213,15 @@ def test_runs_merged_are_in_order_of_client_and_time(
     time = np.sort(time) if in_order else time
     flow = draw.integers(0, 11, size).astype(np.uint8)
     rows = Rows(client, time, np.arange(size), flow, client % 3)
-    runs, first = Runs(size, client_count, np.uint32, np.int32), 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(by_client, "_BLOCK", block)
+        patch.setattr(by_client, "_BLOCKS", blocks)
+        runs, first = Runs(size, client_count, np.uint32, np.int32), 0
     for count in sizes:
         runs.put(first, rows.part(first, first + count))
         first += count
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(by_client, "_BLOCK", block)
-        merged = runs.merged()
+    merged = runs.merged(np.int16)
+    assert merged.package.dtype == np.int16
     order = np.lexsort((np.arange(size), time, client))
     for name in ("time", "amount", "flow", "package"):
         assert getattr(merged, name).tolist() == getattr(rows, name)[order].tolist()

@@ -120,15 +120,15 @@ def test_they_agree_when_the_ledger_is_summed_in_small_pieces(
     batch=st.sampled_from((1, 2, 3, 1000)),
     piece=st.sampled_from((1, 4, 1000)),
     block=st.sampled_from((1, 4, 1000)),
-    most_clients=st.sampled_from((1, 2, 2**16)),
+    blocks=st.sampled_from((1, 2, 256)),
 )
 def test_they_agree_however_arrow_stores_a_mart_and_in_whatever_pieces_it_is_read(
-    case: Case, seed: int, batch: int, piece: int, block: int, most_clients: int
+    case: Case, seed: int, batch: int, piece: int, block: int, blocks: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         for module in (parquet_files, stored):
             patch.setattr(module, "BATCH", batch)
         patch.setattr(parquet_files, "_PIECE", piece)
         patch.setattr(by_client, "_BLOCK", block)
-        patch.setattr(by_client, "_MOST_CLIENTS", most_clients)
+        patch.setattr(by_client, "_BLOCKS", blocks)
         check(case, Random(seed))

@@ -78,3 +78,11 @@ def test_a_run_leaves_the_computing_and_the_javascript_engine_to_its_kernel(tmp_
     assert not loaded & (
         NEVER | {"nbconvert", "vl_convert", "IPython", "ipykernel", "custdyn_widgets.compute"}
     )
+
+
+def test_a_process_that_ends_does_not_look_for_garbage() -> None:
+    code = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count())); import custdyn_widgets"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=TESTS.parent, capture_output=True, check=True, text=True
+    )
+    assert int(done.stdout) > 1000

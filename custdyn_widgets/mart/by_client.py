@@ -1,22 +1,20 @@
 """A ledger's rows by client, in order of time within: sorted runs, then merged.
 
-The ledger comes in batches. Each becomes a run, in order of client. Of all runs together the rows of a few
-clients at a time, as many as fit a processor's cache, are put behind each other in the order of the ledger
-and sorted by client again: so no row is compared with all others, and none is moved far.
+The ledger comes in batches. Each becomes a run, in which the rows of one block of neighbouring clients stand
+together. Then each block's rows, of which a processor's cache holds all, are put behind each other in the
+order of the ledger and sorted by client: so no row is compared with all others, and none is moved far.
 
-Both sorts are by counting: NumPy sorts numbers of 16 bits so, in a fifth of the time that wider ones take.
-What is made is put into a few large arrays: memory that is new costs more than what is done with it, and
-large arrays get theirs in large pages.
+Both sorts are by counting: NumPy sorts numbers of 8 or 16 bits so, and 8 bits tell blocks apart, and mostly
+the clients of one. Until then a row is held as one record, so that it is moved at once, and not each of its
+columns alone. What is made is put into a few large arrays: memory that is new costs more than what is done
+with it, and large arrays get theirs in large pages.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
-from itertools import pairwise
-from threading import Lock
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -26,8 +24,8 @@ from custdyn_widgets.mart.columns import Codes
 from custdyn_widgets.mart.flow_class import PAID, Flows
 from custdyn_widgets.mart.values import Int64s
 
-_BLOCK = 2**17  # rows
-_MOST_CLIENTS = 2**16  # of a block, so that 16 bits tell them apart
+_BLOCKS = 2**8  # at most, so that 8 bits tell them apart
+_BLOCK = 2**14  # rows: for fewer a block is not worth its while
 
 Times = npt.NDArray[np.uint32] | Int64s
 Packages = npt.NDArray[np.int8] | npt.NDArray[np.int16] | Codes
@@ -56,19 +54,9 @@ class Rows:
     def __len__(self) -> int:
         return len(self.client)
 
-    @classmethod
-    def empty(cls, count: int, time_type: npt.DTypeLike, package_type: npt.DTypeLike) -> Rows:
-        """Return room for so many rows."""
-        types = (np.int32, time_type, np.int64, np.uint8, package_type)
-        return cls(*(np.empty(count, kind) for kind in types))
-
-    def columns(self) -> Iterator[npt.NDArray[Any]]:
-        """Yield the arrays, in order."""
-        return (getattr(self, column.name) for column in fields(self))
-
     def part(self, begin: int, end: int) -> Rows:
         """Return some of the rows, as views."""
-        return Rows(*(column[begin:end] for column in self.columns()))
+        return Rows(*(getattr(self, column.name)[begin:end] for column in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -83,7 +71,6 @@ class Merged:
     paid_at: Times
 
 
-@dataclass
 class Runs:
     """Room for a ledger, which is filled with runs.
 
@@ -93,59 +80,62 @@ class Runs:
         How many rows and clients there are.
     time_type, package_type
         What times and codes of packages are held as.
-
-    Attributes
-    ----------
-    rows
-        The room.
-    of_client
-        How many rows each client has so far.
     """
 
-    count: int
-    client_count: int
-    time_type: npt.DTypeLike
-    package_type: npt.DTypeLike
-    ends: set[int] = field(default_factory=set)
+    def __init__(
+        self, count: int, client_count: int, time_type: npt.DTypeLike, package_type: npt.DTypeLike
+    ) -> None:
+        self.client_count = client_count
+        self._bits = _bits_within(client_count, min(max(count // _BLOCK, 1), _BLOCKS))
+        self._block_count = -(-client_count >> self._bits)
+        within = np.min_scalar_type((1 << self._bits) - 1)
+        record = [
+            *(("amount", np.int64), ("time", time_type)),
+            *(("client", within), ("flow", np.uint8), ("package", package_type)),
+        ]
+        self._rows = np.empty(count, np.dtype(record, align=True))
+        self._begins: dict[int, Int64s] = {}  # of each run: where each block begins in it, and its end
 
-    def __post_init__(self) -> None:
-        self.rows = Rows.empty(self.count, self.time_type, self.package_type)
-        self.of_client = np.zeros(self.client_count, np.int64)
-        self._counting = Lock()
+    @property
+    def package(self) -> Packages:
+        """The code of each row's package, as a view, a run's rows in another order than they came in."""
+        return self._rows["package"]
 
     def put(self, first: int, rows: Rows) -> None:
-        """Put in rows of the ledger that follow the first ones, in order of client.
+        """Put in rows of the ledger that follow the first ones, as a run.
 
         Threads may do so at the same time.
         """
-        end = first + len(rows)
-        order = _by_client(rows.client, self.client_count)
-        for column, out in zip(rows.columns(), self.rows.part(first, end).columns(), strict=True):
-            column.take(order, out=out, mode="clip")  # any other mode makes a copy first
-        counts = np.bincount(rows.client, minlength=self.client_count)
-        with self._counting:
-            self.of_client += counts
-            self.ends.add(end)
+        block = (rows.client >> self._bits).astype(np.uint8)
+        order = np.argsort(block, kind="stable")
+        records = np.empty(len(rows), self._rows.dtype)
+        records["client"] = rows.client & ((1 << self._bits) - 1)
+        for name in ("amount", "time", "flow", "package"):
+            records[name] = getattr(rows, name)
+        records.take(order, out=self._rows[first : first + len(rows)], mode="clip")  # others copy first
+        self._begins[first] = first + np.searchsorted(block.take(order), np.arange(self._block_count + 1))
 
-    def merged(self) -> Merged:
-        """Return all rows by client and time."""
-        bounds = [0, *sorted(self.ends)]
-        runs = [self.rows.part(begin, end) for begin, end in pairwise(bounds)]
-        offset = np.concatenate(([0], np.cumsum(self.of_client)))
-        package_type: npt.DTypeLike = self.rows.package.dtype
-        types = (self.time_type, np.int64, np.uint8, package_type, self.time_type)
-        out = Merged(offset, *(np.empty(self.count, kind) for kind in types))
-        blocks = list(_blocks(offset))
-        lows = [low for low, _ in blocks]
-        begins = [np.append(np.searchsorted(run.client, lows), len(run)).tolist() for run in runs]
+    def merged(self, package_type: npt.DTypeLike | None = None) -> Merged:
+        """Return all rows by client and time, codes of packages as another type if one is given."""
+        begins = np.array([begins for _, begins in sorted(self._begins.items())], np.int64)
+        ends = np.cumsum(np.diff(begins).sum(axis=0)).tolist()
+        kind = self._rows.dtype
+        whole = self._rows.view(f"V{kind.itemsize}")  # records are put together field by field, which is slow
+        types = (np.int64, np.uint8, package_type or kind["package"], kind["time"])
+        room = [np.empty(len(self._rows), each) for each in (kind["time"], *types)]
+        out = Merged(np.zeros(self.client_count + 1, np.int64), *room)
 
-        def put(number: int) -> None:
-            parts = [run.part(*at[number : number + 2]) for run, at in zip(runs, begins, strict=True)]
-            _put(out, [part for part in parts if len(part)], *blocks[number])
+        def put(block: int) -> None:
+            low, end = block << self._bits, ends[block]
+            parts = [whole[begin:end] for begin, end in begins[:, block : block + 2].tolist()]
+            rows = np.concatenate(parts).view(kind)
+            high = min(low + (1 << self._bits), self.client_count)
+            _put(out, rows, slice(low, high), slice(end - len(rows), end))
 
         with ThreadPoolExecutor(threads()) as pool:
-            for _ in pool.map(put, range(len(blocks))):
+            for _ in pool.map(put, range(self._block_count)):
                 pass
+        out.offset[-1] = len(self._rows)
         return out
 
 
@@ -159,57 +149,41 @@ def fit(seconds: Int64s) -> bool:
     return bool(seconds.min(initial=1) >= 1 and seconds.max(initial=1) < 2**32)
 
 
-def _blocks(offset: Int64s) -> Iterator[tuple[int, int]]:
-    """Yield ranges of clients, each of one client at least."""
-    low, count = 0, len(offset) - 1
-    while low < count:
-        high = int(np.searchsorted(offset, offset[low] + _BLOCK, "right")) - 1
-        high = min(max(high, low + 1), low + _MOST_CLIENTS)
-        yield low, high
-        low = high
+def _bits_within(client_count: int, blocks: int) -> int:
+    """Return how many bits tell the clients of a block apart if there are at most so many blocks."""
+    bits = 0
+    while client_count > blocks << bits:
+        bits += 1
+    return bits
 
 
-def _put(out: Merged, parts: Sequence[Rows], low: int, high: int) -> None:
-    """Put the rows of the clients from `low` to below `high`, which come in the ledger's order, in place."""
-    begin, end = int(out.offset[low]), int(out.offset[high])
-    if begin == end:
-        return
-    client, time = (np.concatenate([getattr(part, name) for part in parts]) for name in ("client", "time"))
-    order = _by_client(client - np.int32(low), high - low)
-    client, time = client.take(order), time.take(order)
+def _put(out: Merged, rows: npt.NDArray[Any], clients: slice, place: slice) -> None:
+    """Put the records of a block's clients, which come in the ledger's order, in their place."""
+    client = np.ascontiguousarray(rows["client"])
+    order = np.argsort(client, kind="stable")
+    client, rows = client.take(order), rows.take(order)
+    time = np.ascontiguousarray(rows["time"])
     if ((time[1:] < time[:-1]) & (client[1:] == client[:-1])).any():  # mostly a ledger is in order of time
         again = np.lexsort((time, client))
-        order, time = order.take(again), time.take(again)
-    out.time[begin:end] = time
+        rows, time = rows.take(again), time.take(again)
+    out.time[place] = time
     for name in ("amount", "flow", "package"):
-        column = np.concatenate([getattr(part, name) for part in parts])
-        column.take(order, out=getattr(out, name)[begin:end], mode="clip")
-    offset = out.offset[low : high + 1] - begin
-    out.paid_at[begin:end] = _last_paid(time, out.flow[begin:end], offset)
+        getattr(out, name)[place] = rows[name]
+    first = np.searchsorted(client, np.arange(clients.stop - clients.start, dtype=client.dtype))
+    out.offset[clients] = place.start + first
+    out.paid_at[place] = _last_paid(time, out.flow[place], first)
 
 
-def _by_client(client: Codes, count: int) -> Int64s:
-    """Return the order of rows by client, rows of one client as they come."""
-    order = np.argsort(client.astype(np.uint16), kind="stable")
-    if count <= 2**16:
-        return order
-    upper = (client >> 16).astype(np.uint16)
-    return order.take(np.argsort(upper.take(order), kind="stable"))
+def _last_paid(time: Times, flow: Flows, first: Int64s) -> Times:
+    """Return when, up to each row, its client's last paid use was; the type's least value if none was.
 
-
-def _last_paid(time: Times, flow: Flows, offset: Int64s) -> Times:
-    """Return when, up to each row, its client's last paid use was; the type's least value if none was."""
-    never = np.iinfo(time.dtype).min
+    `first` is where the rows of each client begin.
+    """
     paid = PAID.take(flow)
-    paying, others = np.flatnonzero(paid), np.flatnonzero(~paid)
-    paid_at = time.copy()
-    if not len(paying):
-        paid_at[:] = never
-        return paid_at
-    last = others - np.arange(1, len(others) + 1)  # which paying row comes before; -1 for none
-    row = paying.take(last, mode="clip")
-    found = time.take(row)
-    first = np.repeat(offset[:-1], np.diff(offset)).take(others)
-    found[(last < 0) | (row < first)] = never
-    paid_at[others] = found
-    return paid_at
+    found = time.copy()
+    found[~paid] = np.iinfo(time.dtype).min
+    paid[first[first < len(time)]] = True  # a client's first row tells too: what was before is another's
+    telling, others = np.flatnonzero(paid), np.flatnonzero(~paid)
+    before = others - np.arange(1, len(others) + 1)  # which telling row comes before
+    found[others] = found.take(telling.take(before))
+    return found

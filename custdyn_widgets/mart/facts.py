@@ -25,7 +25,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from custdyn_widgets.mart import progress
 from custdyn_widgets.mart.by_client import Packages, Times
 from custdyn_widgets.mart.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checks import check_others
@@ -151,10 +150,7 @@ def build_in_pieces(stored: StoredMart) -> Facts | None:
     clients = _Clients.of(mart.tables)
     packages = [i for i, _ in _packages(mart.tables, ())] if "packages" in mart.tables else None
     ledger = checked_ledger(stored.ledger, mart.tables, clients.place, packages)
-    if ledger is None:
-        return None
-    progress.step("Putting the transactions of each client together", 0.8)
-    return _facts(mart.tables, clients, ledger)
+    return _facts(mart.tables, clients, ledger) if ledger else None
 
 
 @dataclass(frozen=True)
@@ -184,7 +180,7 @@ class _Clients:
 
 
 def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger) -> Facts:
-    rows = ledger.runs.merged()
+    rows = ledger.rows
     table, order = tables["clients"], clients.order
     tags, tag_offset, tag = _tags(table, order)
     closed = np.where(table.blank["closed_at"], NEVER, table.columns["closed_at"] // MICROS)

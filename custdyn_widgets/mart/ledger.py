@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.mart import columns, progress
 from custdyn_widgets.mart.balances import might_leave
-from custdyn_widgets.mart.by_client import Packages, Rows, Runs, Times, fit, threads
+from custdyn_widgets.mart.by_client import Merged, Packages, Rows, Runs, Times, fit, threads
 from custdyn_widgets.mart.checked import CheckedTable
 from custdyn_widgets.mart.checks import BatchCheck, rising
 from custdyn_widgets.mart.columns import Codes, positions
@@ -38,7 +38,7 @@ T = TypeVar("T")
 class Ledger:
     """A whole ledger by client, and the ids that its package codes count, in order."""
 
-    runs: Runs
+    rows: Merged
     packages: tuple[str, ...]
 
 
@@ -89,9 +89,9 @@ def whole_ledger(table: CheckedTable, place: Codes, packages: Sequence[str]) -> 
     seconds = table.columns["at"] // MICROS
     kind = np.uint32 if fit(seconds) else np.int64
     runs = Runs(len(table), len(place), kind, _type_of_codes(packages))
-    codes = positions(table.columns["package_id"], packages).astype(runs.package_type)
+    codes = positions(table.columns["package_id"], packages)
     runs.put(0, _rows(table, seconds.astype(kind), place, codes))
-    return Ledger(runs, tuple(packages))
+    return Ledger(runs.merged(), tuple(packages))
 
 
 def _rows(table: CheckedTable, seconds: Times, place: Codes, package: Packages) -> Rows:
@@ -138,9 +138,12 @@ def checked_ledger(
         found += batches
         progress.step("Reading and checking the transactions", 0.4 + 0.3 * done / len(stored.pieces))
     pa.default_memory_pool().release_unused()
-    if not found or not _all_different(stored, found) or work.balances_might_leave(found):
+    if not found or not _all_different(stored, found):
         return None
-    return Ledger(runs, _one_coding(runs, found))
+    progress.step("Putting the transactions of each client together", 0.8)
+    named = _one_coding(runs, found)
+    rows = runs.merged(_type_of_codes(named))
+    return None if work.balances_might_leave(rows, found) else Ledger(rows, named)
 
 
 @dataclass(frozen=True)
@@ -173,13 +176,14 @@ class _Work:
         if "packages" not in self.others:
             return positions(table.columns["package_id"], packages)
         codes = positions(self.others["packages"].columns["package_id"], packages)
-        of_table = np.append(codes, -1).astype(self.runs.package_type)
+        of_table = np.append(codes, -1).astype(_type_of_codes(self.packages))
         return of_table.take(table.codes["package_id"], mode="wrap")  # -1 for none is the last one
 
-    def balances_might_leave(self, batches: Sequence[_Batch]) -> bool:
+    def balances_might_leave(self, rows: Merged, batches: Sequence[_Batch]) -> bool:
         """Tell whether a balance might leave an int64."""
         opening = self.others["clients"].columns["opening_balance"]
-        return might_leave(self.runs.of_client[self.place], max(batch.largest for batch in batches), opening)
+        largest = max(batch.largest for batch in batches)
+        return might_leave(np.diff(rows.offset)[self.place], largest, opening)
 
 
 def _batch(table: CheckedTable, rows: slice, packages: tuple[str, ...]) -> _Batch:
@@ -213,10 +217,9 @@ def _all_different(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
 def _one_coding(runs: Runs, batches: Sequence[_Batch]) -> tuple[str, ...]:
     """Let the package codes of all batches count the same ids; return these."""
     packages = tuple(sorted(set().union(*(batch.packages for batch in batches))))
-    codes = runs.rows.package
     for batch in batches:
         if batch.packages != packages:
             places = positions(pa.array(batch.packages, pa.large_string()), packages)
-            codes[batch.rows] = np.append(places, np.int32(-1))[codes[batch.rows]]
-    runs.rows = replace(runs.rows, package=codes.astype(_type_of_codes(packages), copy=False))
+            codes = runs.package[batch.rows]
+            codes[:] = np.append(places, np.int32(-1))[codes]
     return packages

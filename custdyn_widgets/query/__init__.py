@@ -28,6 +28,7 @@ from custdyn_widgets.query.checks import (
     TIME_GROUPS,
     YEARS,
     Period,
+    is_time_zone,
     time_zones,
     wall_time,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "YEARS",
     "Period",
     "ReportQuery",
+    "is_time_zone",
     "parse_as_of",
     "read_json",
     "strict_json",

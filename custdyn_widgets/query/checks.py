@@ -7,6 +7,7 @@ A check takes a field's name and a JSON value and returns the value as a query h
 from __future__ import annotations
 
 import functools
+import importlib.resources
 import re
 import zoneinfo
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ ACTIVE_DURATIONS = range(1, 121)
 _WALL_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}:\d{2}))?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _NOT_ZONES = ("posix/", "right/")
+_NO_PLACES = ("localtime", "Factory", "posixrules")
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,26 @@ def wall_time(name: str, value: object, *, end: bool) -> datetime:
 @functools.cache
 def time_zones() -> tuple[str, ...]:
     """Return the IANA names that a query may use, sorted."""
-    names = zoneinfo.available_timezones() - {"localtime", "Factory", "posixrules"}
-    return tuple(sorted(n for n in names if not n.startswith(_NOT_ZONES)))
+    return tuple(sorted(filter(_names_a_place, zoneinfo.available_timezones())))
+
+
+def is_time_zone(name: str) -> bool:
+    """Tell whether a query may use this IANA name.
+
+    The names that everybody knows stand in one file; to find those that only this machine knows, Python
+    opens hundreds.
+    """
+    return name in _usual_time_zones() or name in time_zones()
+
+
+@functools.cache
+def _usual_time_zones() -> frozenset[str]:
+    listed = importlib.resources.files("tzdata").joinpath("zones").read_text(encoding="ascii")
+    return frozenset(filter(_names_a_place, listed.split()))
+
+
+def _names_a_place(zone: str) -> bool:
+    return zone not in _NO_PLACES and not zone.startswith(_NOT_ZONES)
 
 
 def _interval(name: str, value: object) -> str | Period:
@@ -117,6 +137,8 @@ def _group_by(name: str, value: object) -> tuple[str, ...]:
 
 
 def _zone(name: str, value: object) -> str:
+    if isinstance(value, str) and is_time_zone(value):
+        return value
     return _choice(name, value, time_zones())
 
 

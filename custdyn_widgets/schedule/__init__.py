@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from custdyn_widgets.errors import SavedQueryError
-from custdyn_widgets.query import time_zones
+from custdyn_widgets.query import is_time_zone, time_zones
 from custdyn_widgets.schedule.expression import Times, times
 
 __all__ = ["Schedule"]
@@ -55,7 +55,7 @@ class Schedule:
         for field in _REQUIRED:
             if not isinstance(getattr(self, field), str):
                 raise SavedQueryError.wrong_type(f"schedule.{field}", getattr(self, field), "text")
-        if self.timezone not in time_zones():
+        if not is_time_zone(self.timezone):
             raise SavedQueryError.not_allowed("schedule.timezone", self.timezone, time_zones())
         times(self.cron)
         object.__setattr__(self, "cron", " ".join(self.cron.split()))
