@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -76,7 +77,9 @@ def forget() -> None:
 def test_facts_are_built_once_and_then_opened(
     entries: Callable[[], list[Path]], source: Path, builds: list[int]
 ) -> None:
-    built, opened = open_mart(source), open_mart(source)
+    built = open_mart(source)
+    kept.finish_storing()
+    opened = open_mart(source)
     assert len(builds) == len(entries()) == 1
     assert opened.facts.names == built.facts.names
     for name in kept.ARRAYS:
@@ -85,10 +88,25 @@ def test_facts_are_built_once_and_then_opened(
         assert one.tolist() == other.tolist()
 
 
+def test_facts_that_are_still_being_stored_are_asked_at_once(
+    source: Path, builds: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+    save = np.save
+    monkeypatch.setattr(np, "save", lambda *a: (asked.wait(60), save(*a)))
+    built = open_mart(source)
+    assert open_mart(source).facts is built.facts
+    asked.set()
+    kept.finish_storing()
+    assert open_mart(source).facts is not built.facts
+    assert len(builds) == 1
+
+
 def test_the_entry_opened_last_stays_mapped_and_no_other(source: Path) -> None:
     twin = source.with_name("twin")
     shutil.copytree(source, twin)
     open_mart(source), open_mart(twin)
+    kept.finish_storing()
     first = open_mart(source).facts
     assert open_mart(source).facts is first
     open_mart(twin)

@@ -11,8 +11,8 @@ The entry opened last stays mapped, because to map its pages anew takes a sevent
 
 The cache is bounded: the entries opened longest ago go first.
 
-An entry is written by a thread while its facts are already asked: a process that ends, or that opens the
-same source again, waits for it.
+An entry is written by a thread while its facts are already asked: a process that ends, or that opens another
+source, waits for it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _BUILDING = ".building-"
 _ABANDONED = 3600  # seconds
 _VERIFIED: set[tuple[Path, str]] = set()  # entries and their seals
 _OPEN: dict[tuple[Path, str], Entry] = {}  # the one opened last stays mapped
-_STORING: dict[Path, threading.Thread] = {}
+_STORING: dict[Path, tuple[threading.Thread, Entry]] = {}
 
 
 @dataclass(frozen=True)
@@ -60,23 +60,32 @@ class Entry:
 
 
 def load(key: str) -> Entry | None:
-    """Return an entry, its arrays memory-mapped; None if it is not there, not whole, or lacks its listing."""
+    """Return an entry, its arrays memory-mapped; None if it is not there, not whole, or lacks its listing.
+
+    One that this process is still storing is returned as it was built.
+    """
+    folder = _folder(key)
+    thread, entry = _STORING.get(folder, (None, None))
+    if thread and thread.is_alive():
+        return entry
     finish_storing()
-    return _load(_folder(key))
+    return _load(folder)
 
 
 def store(key: str, entry: Entry) -> None:
     """Let a thread write an entry. A cache that cannot be written only costs time, so it is no error."""
     folder = _folder(key)
     finish_storing()
-    _STORING[folder] = threading.Thread(target=_store, args=(folder, entry), name="custdyn facts")
-    _STORING[folder].start()
+    thread = threading.Thread(target=_store, args=(folder, entry), name="custdyn facts")
+    _STORING[folder] = thread, entry
+    thread.start()
 
 
 def finish_storing() -> None:
     """Wait until what this process stores is stored."""
     while _STORING:
-        _STORING.popitem()[1].join()
+        thread, _ = _STORING.popitem()[1]
+        thread.join()
 
 
 def _load(folder: Path) -> Entry | None:

@@ -55,6 +55,8 @@ def page(jupyter: Jupyter, chromium: Browser, elsewhere: list[str]) -> Iterator[
 def create_job(page: Page, value: str) -> None:
     """Run the open template as a job, with this as what is typed for `saved`; wait for its end."""
     page.locator('[title="Create a job"]').first.click(timeout=_PATIENCE_MS)
+    # Until the dialog knows the environments it forgets, at any moment, what was added to it.
+    page.locator("#jp-create-job-outputFormat-html:checked").wait_for()
     page.locator('[title="Add new parameter"]').first.click()
     page.locator("input[name=parameter-0-name]").click()
     page.keyboard.type("saved")
