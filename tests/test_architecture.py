@@ -26,6 +26,7 @@ LAYERS = (
     ("conversion",),
     ("metrics",),
     ("lines",),
+    ("reporting",),
     ("compute",),
     ("charts", "terminal", "progress_bar"),
     ("xlsx",),
@@ -43,7 +44,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 # Heavy packages, and the modules that may import them when they are imported themselves.
 HEAVY = {
-    "pandas": {"cells", "compute", "conversion", "frames", "lines", "metrics"},
+    "pandas": {"cells", "conversion", "frames", "lines", "metrics", "reporting"},
     "pyarrow": {"mart"},
     "altair": set(),
     "openpyxl": {"xlsx"},

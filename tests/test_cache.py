@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -56,16 +57,18 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counted: list[int] = []
     real = cache.build_in_pieces
 
-    def build(mart: StoredMart) -> Facts | None:
+    def build(mart: StoredMart, *meanwhile: Any) -> Facts | None:
         counted.append(1)
-        return real(mart)
+        return real(mart, *meanwhile)
 
     monkeypatch.setattr(cache, "build_in_pieces", build)
     return counted
 
 
 def amounts(source: Path) -> list[int]:
-    return open_mart(source).facts.amount.tolist()
+    found = open_mart(source).facts.amount.tolist()
+    kept.finish_storing()
+    return found
 
 
 def forget() -> None:
@@ -435,7 +438,9 @@ def test_names_round_trip_whatever_they_hold(entries: Callable[[], list[Path]], 
     )
     (source / "rates.csv").write_text("currency,date,units_per_base,base\nEUR,2021-01-01,0.820,USD\n")
     (source / "companies.csv").write_text("company,parent\na,\nb,a\n")
-    built, opened = open_mart(source).facts.names, open_mart(source).facts.names
+    built = open_mart(source).facts.names
+    kept.finish_storing()
+    opened = open_mart(source).facts.names
     assert built == opened
     assert opened.packages == (("p1", name),)
     json.loads((entries()[0] / "names.json").read_text(encoding="ascii"))

@@ -31,8 +31,8 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
     CustDynError
         If there can be none: the file has a fault, or the source cannot be read. Nothing was published.
     """
-    from custdyn_widgets.compute import report_on  # late: loads pandas
     from custdyn_widgets.mart.cache import open_mart
+    from custdyn_widgets.reporting import report_on  # late: loads pandas
 
     saved, order = task.saved, task.order
     assert saved.for_each is not None

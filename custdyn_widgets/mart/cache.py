@@ -7,7 +7,7 @@ file of the folder `quarantine` beside the facts.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class OpenedMart:
     warnings: tuple[str, ...] = ()
 
 
-def open_mart(source: SourceLike) -> OpenedMart:
+def open_mart(source: SourceLike, *, meanwhile: Callable[[], object] | None = None) -> OpenedMart:
     """Open a source.
 
     Parameters
@@ -44,6 +44,8 @@ def open_mart(source: SourceLike) -> OpenedMart:
     source
         A `Source`, or its data: a name of `sources.toml`, a folder of CSV or Parquet files, a DuckDB file,
         the word `demo`, or a dict of DataFrames by the names of the tables.
+    meanwhile
+        What else is to be done while threads have begun to read, if there is much to read; perhaps twice.
 
     Raises
     ------
@@ -58,14 +60,14 @@ def open_mart(source: SourceLike) -> OpenedMart:
     chosen = resolve(source)
     if isinstance(chosen.data, Mapping):
         stored = from_frames(chosen.data)
-        return _opened(_build(stored, chosen, None), chosen.name or stored.name, None)
+        return _opened(_build(stored, chosen, None, meanwhile), chosen.name or stored.name, None)
     path = Path(chosen.data)
     for _ in range(2):
         found = stamp(path)
         key = _key(found, chosen)
         entry = entries.load(key)
         if entry is None:
-            entry = _build_unchanged(path, chosen, found)
+            entry = _build_unchanged(path, chosen, found, meanwhile)
             if entry is None:
                 continue
             entries.store(key, entry)
@@ -104,13 +106,15 @@ def _key(found: Stamp, source: Source) -> str:
     return hashlib.sha256(f"{found.fingerprint}\0{source.on_fault}".encode()).hexdigest()
 
 
-def _build_unchanged(path: Path, source: Source, found: Stamp) -> entries.Entry | None:
+def _build_unchanged(
+    path: Path, source: Source, found: Stamp, meanwhile: Callable[[], object] | None
+) -> entries.Entry | None:
     """Build the facts of files; None if they changed meanwhile, so that half may be old and half new.
 
     Then an error says nothing either: of two halves, one names what the other has not.
     """
     try:
-        entry = _build(read_mart(path), source, _key(found, source))
+        entry = _build(read_mart(path), source, _key(found, source), meanwhile)
     except CustDynError:
         if stamp(path) == found:
             raise
@@ -118,9 +122,11 @@ def _build_unchanged(path: Path, source: Source, found: Stamp) -> entries.Entry 
     return entry if stamp(path) == found else None
 
 
-def _build(stored: StoredMart, source: Source, key: str | None) -> entries.Entry:
+def _build(
+    stored: StoredMart, source: Source, key: str | None, meanwhile: Callable[[], object] | None
+) -> entries.Entry:
     """Build the facts of a mart, without the faulty rows if the source says so."""
-    if facts := build_in_pieces(stored):
+    if facts := build_in_pieces(stored, meanwhile):
         return entries.Entry(facts)
     mart, aside = check(stored), None
     if source.on_fault == "quarantine":

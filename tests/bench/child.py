@@ -1,7 +1,7 @@
 """One contender's work in a process of its own: `python -m bench.child JOB`, JSON in, JSON out.
 
-A job names the contender's module, the steps of a call, the mart, the question and how many calls; the
-answer has the seconds of each call, imports not included, and the last table.
+A job names the contender's module and others to import, the steps of a call, the mart, the question and how
+many calls; the answer has the seconds of each call, imports not included, and the last table.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ def main() -> None:
         print(json.dumps({"seconds": [], "table": []}))
         return
     contender = importlib.import_module(f"{__package__}.{job['contender']}")
+    for name in job["imports"]:
+        importlib.import_module(name)
     mart, seconds, table = Path(job["mart"]), [], []
     for _ in range(job["calls"]):
         began = time.perf_counter()

@@ -43,7 +43,8 @@ def _page(setting: Mapping[str, Any], by_rows: Mapping[int, Sequence[Figure]], p
         f"\n\n```sh\n{setting['command']}\n```\n\n"
         "which wrote this page; it writes none unless all tables of a question agree in every cell. The code "
         "of all contenders is in `tests/bench`. Checks are those of distinct ids and of known clients, kinds "
-        "and packages; ours makes them, and all its others, while it builds its facts. Before each process "
+        "and packages; ours makes them, and all its others, while it builds its facts, and imports pandas "
+        "while it reads, which is then part of its call. Before each process "
         "another one touches memory and gives it back: a virtual machine's host may take long to hand out "
         "what nobody had just now, and that says nothing of a contender.\n"
     )

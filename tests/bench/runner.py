@@ -125,7 +125,7 @@ class Runner:
 
     def _fill_cache(self, say: Say) -> None:
         """Make the facts that the steps on cached facts find."""
-        job = {"contender": "ours", "steps": ["check"], "question": "", "calls": 1}
+        job = {"contender": "ours", "imports": [], "steps": ["check"], "question": "", "calls": 1}
         try:
             self._child(job, self.scratch / "cache")
         except ChildError as error:  # its steps will fail in the same way, and the figures will say so
@@ -134,7 +134,8 @@ class Runner:
     def _turn(self, figure: Figure) -> list[list[str]]:
         """Measure a step once: a process with one call, then one with several; return the table."""
         step = figure.step
-        job = {"contender": step.contender, "steps": step.steps, "question": step.question}
+        told = ("contender", "imports", "steps", "question")
+        job = {name: getattr(step, name) for name in told}
         with self._cache(step) as cache:
             done, spent = self._child({**job, "calls": 1}, cache)
         figure.process.append(spent.seconds)
