@@ -6,8 +6,6 @@ nothing and the command line starts at once.
 
 from __future__ import annotations
 
-import atexit
-import gc
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +64,6 @@ __all__ = [
     "to_csv",
     "to_xlsx",
 ]
-
-# When a process ends all that it holds goes. To look first for what could go takes a tenth of a second, so
-# much do pandas, Arrow and Altair hold.
-atexit.register(gc.freeze)
 
 
 def __getattr__(name: str) -> Any:

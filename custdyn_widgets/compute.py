@@ -6,8 +6,11 @@ reading of millions of rows.
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +99,24 @@ def report_lines(
 
 
 def _load() -> None:
-    import custdyn_widgets.reporting  # noqa: F401
+    with _stopped_later():
+        import custdyn_widgets.reporting  # noqa: F401
+
+
+@contextmanager
+def _stopped_later() -> Iterator[None]:
+    """Let who stops the program wait: an import that is broken off may leave a lock that nobody opens."""
+    if threading.current_thread() is not threading.main_thread():  # only that one is stopped
+        yield
+        return
+    asked: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+    if asked:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _checked(query: ReportQuery | Mapping[str, Any]) -> ReportQuery:

@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from custdyn_widgets.mart import entries as kept
 from custdyn_widgets.mart.cache import open_mart
 from custdyn_widgets.mart.facts import Facts
 from custdyn_widgets.mart.schema import MartTable
+from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.mart.stored import StoredLedger, StoredMart, StoredTable
 
 CLIENTS = "client_id,client_type,currency,created_at\nc1,client,USD,2021-01-01\n"
@@ -97,12 +99,61 @@ def test_facts_that_are_still_being_stored_are_asked_at_once(
     asked = threading.Event()
     save = np.save
     monkeypatch.setattr(np, "save", lambda *a: (asked.wait(60), save(*a)))
-    built = open_mart(source)
-    assert open_mart(source).facts is built.facts
-    asked.set()
+    try:
+        built = open_mart(source)
+        assert open_mart(source).facts is built.facts
+    finally:
+        asked.set()
     kept.finish_storing()
     assert open_mart(source).facts is not built.facts
     assert len(builds) == 1
+
+
+def test_whoever_waits_for_what_is_stored_waits(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+    save = np.save
+    monkeypatch.setattr(np, "save", lambda *a: (asked.wait(60), save(*a)))
+    open_mart(source)
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(kept.finish_storing) for _ in range(8)]
+        wait(waiting, timeout=0.2)
+        early = [w.done() for w in waiting]
+        asked.set()
+        assert [w.result() for w in waiting] == [None] * 8
+    assert not any(early)
+    assert not kept._STORING  # so that what was built is not held any longer
+
+
+def test_threads_may_open_sources_at_once(source: Path, tmp_path: Path) -> None:
+    def opened(number: int) -> list[int]:
+        folder = tmp_path / f"own{number}"
+        shutil.copytree(source, folder)
+        (folder / "transactions.csv").write_text(LEDGER.replace("refill,1", f"refill,{number + 2}"))
+        return [*open_mart(source).facts.amount.tolist(), *open_mart(folder).facts.amount.tolist()]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(opened, range(80)))
+    assert found == [[1_000_000, (number + 2) * 1_000_000] for number in range(80)]
+
+
+def test_a_listing_that_goes_while_the_facts_are_stored_is_written_anew(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+    save = np.save
+    (source / "transactions.csv").write_text(LEDGER + "t9,nobody,2021-01-01,refill,1,\n")
+    setting_aside = Source(source, on_fault="quarantine")
+    monkeypatch.setattr(np, "save", lambda *a: (asked.wait(60), save(*a)))
+    try:
+        open_mart(setting_aside)
+        [listing] = [entry.listing for _, entry in kept._STORING.values()]
+        assert listing
+        listing.unlink()
+        asked.set()
+        open_mart(setting_aside)
+        assert listing.is_file()
+    finally:
+        asked.set()
 
 
 def test_the_entry_opened_last_stays_mapped_and_no_other(source: Path) -> None:

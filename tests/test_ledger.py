@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -201,9 +202,9 @@ def test_a_ledger_without_rows_has_facts(mart: Path) -> None:
 
 @given(
     data=st.data(),
-    client_count=st.sampled_from([1, 3, 40, 70_000]),
+    client_count=st.sampled_from([1, 3, 40, 256, 257, 511, 70_000]),
     block=st.sampled_from([1, 7, 1000]),
-    blocks=st.sampled_from([1, 3, 256]),
+    blocks=st.sampled_from([1, 3, by_client._BLOCKS]),
 )
 def test_runs_merged_are_in_order_of_client_and_time(
     data: st.DataObject, client_count: int, block: int, blocks: int
@@ -260,12 +261,14 @@ def test_what_is_read_ahead_is_part_of_the_facts(
 
 def test_what_was_read_ahead_of_faults_is_given_up(mart: Path) -> None:
     pq.write_table(CLIENTS.set_column(1, "client_type", [["clown"] * 3]), mart / "clients.parquet")
+    entries.finish_storing()
     threads = threading.active_count()
     assert facts.build_in_pieces(read_mart(written(mart, ledger(21)))) is None
     assert threading.active_count() == threads
 
 
 def test_an_error_meanwhile_ends_the_reading(mart: Path) -> None:
+    entries.finish_storing()
     threads = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
         facts.build_in_pieces(read_mart(written(mart, ledger(21))), _interrupted)
@@ -282,3 +285,31 @@ def test_what_else_is_done_is_done_once_and_only_where_there_is_much_to_read(mar
         cache.open_mart(written(mart, ledger(9)) if not done else mart, meanwhile=lambda: done.append(1))
         entries.finish_storing()
     assert done == [1]
+
+
+@pytest.mark.parametrize("more", [-3, 7])
+def test_rows_that_do_not_come_are_no_facts(mart: Path, more: int) -> None:
+    source = read_mart(written(mart, ledger(21)))
+    told = replace(source.ledger, count=21 + more)
+    assert facts.build_in_pieces(replace(source, ledger=told)) is None
+
+
+def test_a_piece_that_ends_early_gives_no_facts(mart: Path) -> None:
+    source = read_mart(written(mart, ledger(21)))
+    first, *others = source.ledger.pieces
+    short = (lambda: islice(first(), 1), *others)
+    assert facts.build_in_pieces(replace(source, ledger=replace(source.ledger, pieces=short))) is None
+
+
+def test_a_balance_may_leave_by_the_opening_of_a_client_with_few_rows(mart: Path) -> None:
+    opening = pa.array([0, 0, 4_611_686_018_427], pa.int64())  # the third client comes second in the order
+    pq.write_table(CLIENTS.append_column("opening_balance", opening), mart / "clients.parquet")
+    few = [["c2", "c1"][i % 2] if i else "c3" for i in range(21)]
+    source = read_mart(written(mart, ledger(21, client_id=few, amount=["1000000"] * 21)))
+    assert facts.build_in_pieces(source) is None
+    opening = pa.array([0, 4_611_686_018_427, 0], pa.int64())
+    pq.write_table(CLIENTS.append_column("opening_balance", opening), mart / "clients.parquet")
+    assert facts.build_in_pieces(read_mart(mart)) is None
+    opening = pa.array([0, 0, 4_611_684_000_000], pa.int64())
+    pq.write_table(CLIENTS.append_column("opening_balance", opening), mart / "clients.parquet")
+    assert facts.build_in_pieces(read_mart(mart)) is not None

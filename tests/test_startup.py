@@ -80,9 +80,46 @@ def test_a_run_leaves_the_computing_and_the_javascript_engine_to_its_kernel(tmp_
     )
 
 
-def test_a_process_that_ends_does_not_look_for_garbage() -> None:
-    code = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count())); import custdyn_widgets"
+def test_a_command_that_ends_does_not_look_for_garbage_and_a_process_that_is_not_ours_does() -> None:
+    ours = "import sys; from custdyn_widgets.cli import main; sys.argv = ['custdyn', 'runs', 'list']; main()"
+    frozen = []
+    for code in (ours, "import custdyn_widgets.compute"):
+        told = f"import atexit, gc; atexit.register(lambda: print('frozen', gc.get_freeze_count())); {code}"
+        done = subprocess.run(
+            [sys.executable, "-c", told], cwd=TESTS.parent, capture_output=True, check=True, text=True
+        )
+        frozen.append(int(done.stdout.split()[-1]) > 1000)
+    assert frozen == [True, False]
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+
+class Stopped:
+    def find_spec(self, name, *_):
+        if name == "pandas" and not stopped:
+            stopped.append(name)
+            os.kill(os.getpid(), signal.SIGINT)
+
+stopped = []
+sys.meta_path.insert(0, Stopped())
+from custdyn_widgets import run_report
+asked = {{"interval": {{"start": "2021-01-01", "end": "2021-12-31"}}}}, {mart!r}
+try:
+    run_report(*asked)
+except KeyboardInterrupt:
+    print("stopped", "pandas" in sys.modules, stopped)
+print(len(run_report(*asked).rows), signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+
+
+def test_a_first_report_that_is_stopped_can_be_asked_again(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=TESTS.parent, capture_output=True, check=True, text=True
+        [sys.executable, "-c", INTERRUPTED.format(mart=MART)],
+        env={**os.environ, "CUSTDYN_CACHE": str(tmp_path), "PYTHONPATH": str(TESTS.parent)},
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=100,
     )
-    assert int(done.stdout) > 1000
+    assert done.stdout.splitlines() == ["stopped True ['pandas']", "12 True"]

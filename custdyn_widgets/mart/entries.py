@@ -48,6 +48,7 @@ _ABANDONED = 3600  # seconds
 _VERIFIED: set[tuple[Path, str]] = set()  # entries and their seals
 _OPEN: dict[tuple[Path, str], Entry] = {}  # the one opened last stays mapped
 _STORING: dict[Path, tuple[threading.Thread, Entry]] = {}
+_TURN = threading.Lock()  # to look at what is being stored, or to change it
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,10 @@ def load(key: str) -> Entry | None:
     One that this process is still storing is returned as it was built.
     """
     folder = _folder(key)
-    thread, entry = _STORING.get(folder, (None, None))
-    if thread and thread.is_alive():
-        return entry
+    with _TURN:
+        _, entry = _STORING.get(folder, (None, None))
+    if entry:
+        return entry if _is_listed(entry) else None
     finish_storing()
     return _load(folder)
 
@@ -76,16 +78,28 @@ def store(key: str, entry: Entry) -> None:
     """Let a thread write an entry. A cache that cannot be written only costs time, so it is no error."""
     folder = _folder(key)
     finish_storing()
-    thread = threading.Thread(target=_store, args=(folder, entry), name="custdyn facts")
-    _STORING[folder] = thread, entry
-    thread.start()
+    with _TURN:
+        if folder in _STORING:  # another thread built the same
+            return
+        thread = threading.Thread(target=_store_and_forget, args=(folder, entry), name="custdyn facts")
+        _STORING[folder] = thread, entry
+        thread.start()
 
 
 def finish_storing() -> None:
     """Wait until what this process stores is stored."""
-    while _STORING:
-        thread, _ = _STORING.popitem()[1]
+    with _TURN:
+        threads = [thread for thread, _ in _STORING.values()]
+    for thread in threads:
         thread.join()
+
+
+def _store_and_forget(folder: Path, entry: Entry) -> None:
+    try:
+        _store(folder, entry)
+    finally:
+        with _TURN:
+            del _STORING[folder]
 
 
 def _load(folder: Path) -> Entry | None:
@@ -96,7 +110,7 @@ def _load(folder: Path) -> Entry | None:
         entry = _OPEN.get((folder, seal)) or _opened(folder, seal, sealed["sums"])
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
-    if entry.listing and not entry.listing.is_file():
+    if not _is_listed(entry):
         return None
     for used in filter(None, (folder, entry.listing)):
         with contextlib.suppress(OSError):  # a cache that one may only read
@@ -104,6 +118,11 @@ def _load(folder: Path) -> Entry | None:
     _OPEN.clear()
     _OPEN[folder, seal] = entry
     return entry
+
+
+def _is_listed(entry: Entry) -> bool:
+    """Tell whether the file that lists what was set aside is there, if there is one."""
+    return entry.listing is None or entry.listing.is_file()
 
 
 def _opened(folder: Path, seal: str, sums: Mapping[str, Any]) -> Entry:

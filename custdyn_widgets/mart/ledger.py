@@ -199,7 +199,7 @@ def checked_ledger(
         found += batches
         progress.step("Reading and checking the transactions", 0.4 + 0.3 * done / len(stored.pieces))
     pa.default_memory_pool().release_unused()
-    if not found or not _all_different(stored, found):
+    if not found or not _in_sequence(stored, found) or not _all_different(stored, found):
         return None
     progress.step("Putting the transactions of each client together", 0.8)
     named = _one_coding(runs, found)
@@ -223,10 +223,10 @@ class _Work:
         for stored in batches:
             table, faults = check.read(stored)
             seconds = table.columns["at"] // MICROS
-            if faults or not fit(seconds):
+            first = stored.first_row - self.stored.first_row
+            if faults or not fit(seconds) or first + len(table) > self.stored.count:
                 return None
             packages = package_ids(table) if self.packages is None else self.packages
-            first = stored.first_row - self.stored.first_row
             codes = self._package_codes(table, packages)
             self.runs.put(first, _rows(table, seconds.astype(np.uint32), self.place, codes))
             found.append(_batch(table, slice(first, first + len(table)), tuple(packages)))
@@ -252,6 +252,13 @@ def _batch(table: CheckedTable, rows: slice, packages: tuple[str, ...]) -> _Batc
     largest = max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
     ends = (ids[0].as_py(), ids[-1].as_py()) if len(ids) else ()
     return _Batch(rows, packages, ends, rising(ids), largest)
+
+
+def _in_sequence(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
+    """Tell whether all rows came: Arrow may end a damaged group of rows early, and say nothing."""
+    begins = [batch.rows.start for batch in batches]
+    ends = [batch.rows.stop for batch in batches]
+    return [*begins, stored.count] == [0, *ends]
 
 
 def _all_different(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
