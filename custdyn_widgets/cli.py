@@ -5,8 +5,6 @@ Each command imports what it needs when it runs, so that `custdyn --help` is the
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import sys
 from pathlib import Path
@@ -74,11 +72,8 @@ def _give_up_stdout() -> None:
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="custdyn")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
-def main(debug: bool) -> None:  # noqa: ARG001  # whoever explains an error asks the context for it
+def main(debug: bool) -> None:
     """Tell who is active, what customers hold, refill and spend, and what packages bring in."""
-    # At the end all goes. To look first for what could go takes a tenth of a second, so much do pandas, Arrow
-    # and Altair hold.
-    atexit.register(gc.freeze)
 
 
 @main.command("query")

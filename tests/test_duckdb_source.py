@@ -227,3 +227,11 @@ def test_text_that_no_page_likes_is_carried_through(tmp_path: Path) -> None:
     with duckdb.connect(str(source)) as connection:
         connection.execute("UPDATE packages SET name = ? WHERE package_id = 'p1'", [name])
     assert open_mart(source).facts.names.packages[0] == ("p1", name)
+
+
+def test_the_command_says_nothing_when_it_ends(tmp_path: Path) -> None:
+    source = str(database(tmp_path / "shop.db"))
+    asked = ("query", "--source", source, "--interval", "2021-01-01/2021-12-31", "--as-of", "2022-01-01")
+    command = [str(Path(sys.prefix, "bin", "custdyn")), *asked]
+    done = subprocess.run(command, capture_output=True, check=True, text=True, cwd=tmp_path)
+    assert "leaked" not in done.stderr  # DuckDB tells so at the end if what it made was kept

@@ -80,18 +80,6 @@ def test_a_run_leaves_the_computing_and_the_javascript_engine_to_its_kernel(tmp_
     )
 
 
-def test_a_command_that_ends_does_not_look_for_garbage_and_a_process_that_is_not_ours_does() -> None:
-    ours = "import sys; from custdyn_widgets.cli import main; sys.argv = ['custdyn', 'runs', 'list']; main()"
-    frozen = []
-    for code in (ours, "import custdyn_widgets.compute"):
-        told = f"import atexit, gc; atexit.register(lambda: print('frozen', gc.get_freeze_count())); {code}"
-        done = subprocess.run(
-            [sys.executable, "-c", told], cwd=TESTS.parent, capture_output=True, check=True, text=True
-        )
-        frozen.append(int(done.stdout.split()[-1]) > 1000)
-    assert frozen == [True, False]
-
-
 INTERRUPTED = """
 import os, signal, sys, threading
 
