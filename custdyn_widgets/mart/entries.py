@@ -82,8 +82,8 @@ def store(key: str, entry: Entry) -> None:
         if folder in _STORING:  # another thread built the same
             return
         thread = threading.Thread(target=_store_and_forget, args=(folder, entry), name="custdyn facts")
+        thread.start()  # first: who is stopped in between must not leave one that nobody can wait for
         _STORING[folder] = thread, entry
-        thread.start()
 
 
 def finish_storing() -> None:
@@ -99,7 +99,7 @@ def _store_and_forget(folder: Path, entry: Entry) -> None:
         _store(folder, entry)
     finally:
         with _TURN:
-            del _STORING[folder]
+            _STORING.pop(folder, None)
 
 
 def _load(folder: Path) -> Entry | None:
