@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from custdyn_widgets.query import Period, ReportQuery
-from custdyn_widgets.saved_queries import Stored
+from custdyn_widgets.query.checks import Period
+from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.saved_queries.folders import Stored
 from custdyn_widgets.widgets.save_dialog import SaveDialog
 
 RELATIVE = ReportQuery(interval="last_month", timezone="Asia/Tokyo", client_tags=("vip",))

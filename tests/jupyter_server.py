@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from custdyn_widgets.snapshots.store import Store
-from tests.test_viewer import Reply
+from tests.viewer.test_viewer import Reply
 
 TOKEN = "for-tests-only"
 BASE = "/deep/er/"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from custdyn_widgets.query import ReportQuery
-from custdyn_widgets.report import Column, Info, Quote, Report, Row
+from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.report.report import Column, Info, Quote, Report, Row
 
 COLUMNS = (
     *(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from custdyn_widgets.metrics import SURPRISES, columns
+from custdyn_widgets.engine.metrics import SURPRISES, columns
 
 README = Path(__file__).parents[1] / "README.md"
 _PLACE = re.compile(r"(<!-- columns: .*? -->\n)(.*?)(<!-- end of columns -->)", re.DOTALL)

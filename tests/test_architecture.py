@@ -1,53 +1,38 @@
-"""Imports point one way, and the serving process stays light: the structure is a test."""
+"""The structure is a test: rooms stand on floors, have doors, and import heavy packages late."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "custdyn_widgets"
 
-# From the ground up; a module may import from layers below its own and from its own package.
-LAYERS = (
-    ("errors", "schemas", "addresses"),
-    ("settings", "snapshots", "extensions"),
-    ("viewer",),
-    ("query",),
-    ("schedule",),
-    ("intervals", "report", "saved_queries"),
-    ("frames", "display", "runs"),
-    ("mart",),
-    ("selection",),
-    ("cells",),
-    ("conversion",),
-    ("metrics",),
-    ("lines",),
-    ("reporting",),
-    ("compute",),
-    ("charts", "terminal", "progress_bar"),
-    ("xlsx",),
-    ("export", "page"),
-    ("notebook_view",),
-    ("staging", "secrecy"),
-    ("freezing", "delivery"),
-    ("notebook",),
-    ("dispatching", "widgets"),
-    ("query_options", "answering", "crontab"),
-    ("queries_cli", "runs_cli", "snapshots_cli"),
+# From the ground up. A room imports from floors below its own, never from beside or above.
+FLOORS = (
+    ("errors", "text"),
+    ("settings", "progress"),
+    ("files",),
+    ("query", "snapshots"),
+    ("report", "viewer"),
+    ("render", "mart", "saved_queries"),
+    ("engine", "publish"),
+    ("notebook", "mail"),
+    ("scheduling", "widgets"),
     ("cli",),
 )
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
-# Heavy packages, and the modules that may import them when they are imported themselves.
+# Heavy packages, and the rooms that may import them when they are imported themselves.
 HEAVY = {
-    "pandas": {"cells", "conversion", "frames", "lines", "metrics", "reporting"},
+    "pandas": {"engine", "report"},
     "pyarrow": {"mart"},
     "altair": set(),
-    "openpyxl": {"xlsx"},
+    "openpyxl": {"render"},
     "papermill": set(),
     "nbconvert": set(),
     "nbformat": set(),
@@ -58,45 +43,111 @@ HEAVY = {
     "tornado": {"viewer"},
     "jupyter_server": {"viewer"},
 }
+# Taken by name: the console script, and what a kernel runs before it is ready.
+ENTRANCES = {"main", "start_engine"}
+LONGEST_MODULE, LONGEST_FUNCTION = 360, 60
 
 
 def _modules() -> list[Path]:
-    return sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
+    front = {PACKAGE / "__init__.py", PACKAGE / "charts.py"}  # the public door, and its old address
+    return sorted(p for p in PACKAGE.rglob("*.py") if p not in front)
 
 
-def _unit(path: Path) -> str:
+def _name(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def _room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def _imported(tree: ast.AST) -> set[str]:
-    """Return the units of the package that a module imports anywhere, late imports and typing included."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("custdyn_widgets."):
-            found.add(node.module.split(".")[1])
-        elif isinstance(node, ast.ImportFrom) and node.module == "custdyn_widgets":
-            found.update(alias.name for alias in node.names)
-    return found
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_one_way(path: Path) -> None:
-    own = _unit(path)
-    assert own in LEVEL, f"give {own} a place among the layers"
-    for other in _imported(ast.parse(path.read_text(encoding="utf-8"))) - {own, "__version__"}:
-        if (own, other) in ALLOWED:
-            continue
-        assert LEVEL[other] < LEVEL[own], f"{own} imports {other}, which stands above it or beside it"
+def _imported(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield the modules of the package that a module imports from, late and for types too, and the names."""
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                assert not alias.name.startswith("custdyn_widgets"), f"write from … import …: {alias.name}"
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "write the whole name of the module"
+            first, _, module = (node.module or "").partition(".")
+            if first == "custdyn_widgets":
+                yield module, [alias.name for alias in node.names]
 
 
-# A plain value that shows itself: the two late imports by which a report makes its own picture.
-ALLOWED = {("report", "frames"), ("report", "notebook_view")}
+def _rooms_and_names(path: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield room, module within it (empty: the door) and names of each import from another room."""
+    for module, names in _imported(path):
+        room, _, inside = module.partition(".")
+        if room == "":
+            for name in names:
+                if name != "__version__":
+                    yield name, "", []
+        elif room != _room(path):
+            yield room, inside, names
 
 
-@pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def _exported(room: str) -> set[str]:
+    """Return what a room's door offers."""
+    if (module := PACKAGE / f"{room}.py").exists():
+        return {
+            target.id if isinstance(target, ast.Name) else getattr(node, "name", "")
+            for node in _tree(module).body
+            for target in getattr(node, "targets", [getattr(node, "target", None)])
+        }
+    stub = PACKAGE / room / "__init__.pyi"
+    door = stub if stub.exists() else stub.with_suffix(".py")
+    (names,) = (
+        ast.literal_eval(node.value)
+        for node in _tree(door).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    )
+    return set(names)
+
+
+@pytest.mark.parametrize("path", _modules(), ids=_name)
+def test_imports_lead_down(path: Path) -> None:
+    assert _room(path) in FLOOR, f"give {_room(path)} a floor"
+    for room, _, _ in _rooms_and_names(path):
+        assert FLOOR[room] < FLOOR[_room(path)], f"{_name(path)} imports {room}, which is not below it"
+
+
+@pytest.mark.parametrize("path", _modules(), ids=_name)
+def test_rooms_are_entered_by_their_doors(path: Path) -> None:
+    for room, inside, names in _rooms_and_names(path):
+        assert not inside, f"{_name(path)} reaches past the door of {room}, into {inside}"
+        missing = set(names) - _exported(room)
+        assert not missing, f"the door of {room} does not offer {missing}"
+
+
+@pytest.mark.parametrize("room", sorted(FLOOR))
+def test_doors_offer_nothing_that_nobody_takes(room: str) -> None:
+    if not (PACKAGE / room).is_dir():
+        return
+    taken = {
+        name
+        for path in (*_modules(), PACKAGE / "charts.py")
+        for other, _, names in (*_rooms_and_names(path),)
+        if other == room
+        for name in names
+    }
+    public = {
+        alias.name
+        for node in _tree(PACKAGE / "__init__.pyi").body
+        if isinstance(node, ast.ImportFrom) and node.module == room
+        for alias in node.names
+    }
+    whole = any(room in names for path in _modules() for module, names in _imported(path) if not module)
+    unused = _exported(room) - taken - public - ENTRANCES
+    assert whole or not unused, f"the door of {room} offers what nobody takes: {sorted(unused)}"
+
+
+@pytest.mark.parametrize("path", _modules(), ids=_name)
 def test_heavy_packages_are_imported_late(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in tree.body:
+    for node in _tree(path).body:
         names = (
             [alias.name for alias in node.names]
             if isinstance(node, ast.Import)
@@ -106,7 +157,7 @@ def test_heavy_packages_are_imported_late(path: Path) -> None:
         )
         for name in names:
             top = name.split(".")[0]
-            assert top not in HEAVY or _unit(path) in HEAVY[top], f"{_unit(path)} imports {top} at once"
+            assert top not in HEAVY or _room(path) in HEAVY[top], f"{_name(path)} imports {top} at once"
 
 
 def _loaded_by(statement: str) -> set[str]:
@@ -116,21 +167,25 @@ def _loaded_by(statement: str) -> set[str]:
 
 
 def test_the_viewer_loads_no_source_no_driver_and_no_pandas() -> None:
-    loaded = _loaded_by("import custdyn_widgets.viewer")
+    loaded = _loaded_by("from custdyn_widgets.viewer import serve")
     assert not loaded & {"pandas", "numpy", "pyarrow", "altair", "sqlalchemy", "duckdb"}
-    assert not {m for m in loaded if m.startswith(("custdyn_widgets.mart", "custdyn_widgets.compute"))}
+    assert not {m for m in loaded if m.startswith(("custdyn_widgets.mart", "custdyn_widgets.engine"))}
 
 
 def test_the_command_line_and_the_public_door_load_nothing_heavy() -> None:
-    for statement in ("import custdyn_widgets", "import custdyn_widgets.cli"):
+    for statement in ("import custdyn_widgets", "from custdyn_widgets.cli import main"):
         assert not _loaded_by(statement) & (set(HEAVY) | {"numpy", "jinja2", "babel"})
 
 
-def test_modules_and_functions_stay_small() -> None:
-    for path in _modules():
-        text = path.read_text(encoding="utf-8")
-        assert text.count("\n") <= 360, f"{path.name} is more than one idea"
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                length = (node.end_lineno or 0) - node.lineno + 1
-                assert length <= 60, f"{path.name}:{node.lineno} {node.name} does not fit a screen"
+def test_every_name_of_every_door_is_there() -> None:
+    rooms = [room for room in FLOOR if (PACKAGE / room).is_dir()]
+    _loaded_by("; ".join(f"from custdyn_widgets.{room} import *" for room in rooms))
+
+
+@pytest.mark.parametrize("path", _modules(), ids=_name)
+def test_modules_and_functions_stay_small(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").count("\n") <= LONGEST_MODULE, "it is more than one idea"
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            assert length <= LONGEST_FUNCTION, f"line {node.lineno}: {node.name} does not fit a screen"

@@ -9,10 +9,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from custdyn_widgets.compute import run_report
-from custdyn_widgets.freezing import content_digest, freeze
-from custdyn_widgets.query import ReportQuery
-from custdyn_widgets.report import Report
+from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.publish.freezing import content_digest, freeze
+from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.report.report import Report
 from custdyn_widgets.snapshots.store import Store
 from tests.browser.chromium import served
 from tests.faults import calls, flips, full_disk, kills, pruning, publishers, strace

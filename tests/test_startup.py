@@ -76,7 +76,7 @@ def test_a_run_leaves_the_computing_and_the_javascript_engine_to_its_kernel(tmp_
     loaded = loaded_by(tmp_path, "run", *ASKED)
     assert "papermill" in loaded
     assert not loaded & (
-        NEVER | {"nbconvert", "vl_convert", "IPython", "ipykernel", "custdyn_widgets.compute"}
+        NEVER | {"nbconvert", "vl_convert", "IPython", "ipykernel", "custdyn_widgets.engine.compute"}
     )
 
 

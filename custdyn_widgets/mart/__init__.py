@@ -1,1 +1,5 @@
-"""The mart: billing data in the form of the specification, checked and made compact."""
+"""The mart: billing data read, checked and made compact."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -99,7 +99,7 @@ def lasting(source: str) -> str:
     SourceError, SettingsError
         As `resolve`; or if there is no mart at that path.
     """
-    from custdyn_widgets.mart.files import stamp  # late: loads Arrow
+    from custdyn_widgets.mart.reading.files import stamp  # late: loads Arrow
 
     found = resolve(source)
     assert isinstance(found.data, Path)
@@ -196,7 +196,7 @@ def demo_folder(as_of: datetime | None = None) -> Path:
     at = as_of or last_midnight()
     folder = settings.load().cache / "demo" / at.strftime("demo-%Y%m%dT%H%M%SZ")
     if not folder.exists():
-        from custdyn_widgets.mart.demo import write_demo
+        from custdyn_widgets.mart.demo.mart import write_demo
 
         try:
             write_demo(folder, at)

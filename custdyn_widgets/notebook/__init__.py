@@ -1,1 +1,5 @@
-"""From a template notebook to a snapshot: parameters, the kernel, the author's cells, publishing."""
+"""Template notebooks: their parameters, their kernels and their runs."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

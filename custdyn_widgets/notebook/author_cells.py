@@ -14,8 +14,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from custdyn_widgets.display import printable
-from custdyn_widgets.page import Section
+from custdyn_widgets.render import Section
+from custdyn_widgets.text import printable
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

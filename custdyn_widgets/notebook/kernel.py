@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 _START_TIMEOUT_S = 60
 # Run by the kernel before it is ready: what it will draw with starts while it loads other things.
-_BEGIN = "--IPKernelApp.exec_lines=__import__('custdyn_widgets.charts').charts.start_engine()"
+_BEGIN = (
+    "--IPKernelApp.exec_lines=__import__('custdyn_widgets.render', fromlist=['start_engine']).start_engine()"
+)
 _KILL_EVERY_S = 0.2
 
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from custdyn_widgets import errors
 from custdyn_widgets.errors import CustDynError, RunError
-from custdyn_widgets.freezing import Frozen, prepare, publish
 from custdyn_widgets.notebook.author_cells import author_sections
 from custdyn_widgets.notebook.kernel import NotebookExecution, OutOfTime
 from custdyn_widgets.notebook.template import (
@@ -26,13 +25,13 @@ from custdyn_widgets.notebook.template import (
     read_template,
     tags_of,
 )
+from custdyn_widgets.publish import Frozen, Staging, prepare, publish
 from custdyn_widgets.settings import Settings
-from custdyn_widgets.staging import Staging
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-    from custdyn_widgets.page import Section
+    from custdyn_widgets.render import Section
     from custdyn_widgets.report import Report
 
 _NOTHING = "Nothing was published."

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from custdyn_widgets.errors import QueryError, RunError, shown
+from custdyn_widgets.files import load_jsonschema
 from custdyn_widgets.notebook.parameters import (
     NAMES,
     asked,
@@ -16,7 +17,6 @@ from custdyn_widgets.notebook.parameters import (
     flat_parameters,
     literal_values,
 )
-from custdyn_widgets.schemas import load_jsonschema
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -109,7 +109,7 @@ def check_parameters(template: Template, given: Mapping[str, object]) -> dict[st
         _check_json(name, value)
     together = {**template.parameters, **flat}
     source = asked(together, flat)[1]
-    from custdyn_widgets.mart.sources import lasting  # late: most of a run needs no source
+    from custdyn_widgets.mart import lasting  # late: most of a run needs no source
 
     flat["source"] = lasting(source)
     return {name: value for name, value in flat.items() if name in known}

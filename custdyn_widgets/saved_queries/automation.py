@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from custdyn_widgets.addresses import ascii_address, mailbox
 from custdyn_widgets.errors import SavedQueryError, SnapshotError
-from custdyn_widgets.snapshots.pruning import Rule, ago
+from custdyn_widgets.snapshots import Rule, ago
+from custdyn_widgets.text import ascii_address, mailbox
 
 ONLY_IF = ("changed", "not_empty")
 MOST_RECIPIENTS = 100

@@ -21,7 +21,7 @@ from custdyn_widgets.saved_queries.automation import (
     recipients_of,
     retention_of,
 )
-from custdyn_widgets.schedule import Schedule
+from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 FORMAT = 1
 OUTPUTS = ("web", "csv", "xlsx")

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 from custdyn_widgets.errors import SavedQueryError
-from custdyn_widgets.snapshots.disk import sync_folder
+from custdyn_widgets.files import sync_folder
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

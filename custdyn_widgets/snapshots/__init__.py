@@ -1,5 +1,23 @@
-"""The snapshot store: finished files under ids that vouch for every byte. No pandas here."""
+"""The snapshot store: finished files under ids that vouch for every byte."""
 
-from custdyn_widgets.snapshots.store import Problem, Store
+from custdyn_widgets.snapshots import life, listing, pruning, trash
+from custdyn_widgets.snapshots.life import id_in
+from custdyn_widgets.snapshots.manifests import MANIFEST, is_id
+from custdyn_widgets.snapshots.pruning import Rule, ago
+from custdyn_widgets.snapshots.state import read_state, told
+from custdyn_widgets.snapshots.store import Store
 
-__all__ = ["Problem", "Store"]
+__all__ = [
+    "MANIFEST",
+    "Rule",
+    "Store",
+    "ago",
+    "id_in",
+    "is_id",
+    "life",
+    "listing",
+    "pruning",
+    "read_state",
+    "told",
+    "trash",
+]

@@ -10,8 +10,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, shown
-from custdyn_widgets.snapshots.canonical import canonical_json, parse_canonical
-from custdyn_widgets.snapshots.disk import NotPlainError, names_in, plain_bytes, plain_file, reason, size_of
+from custdyn_widgets.files import (
+    NotPlainError,
+    canonical_json,
+    names_in,
+    parse_canonical,
+    plain_bytes,
+    plain_file,
+    reason,
+    size_of,
+)
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, SnapshotNotFoundError, shown
-from custdyn_widgets.snapshots.canonical import canonical_json
+from custdyn_widgets.files import canonical_json
 from custdyn_widgets.snapshots.listing import Entry, described
 from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store

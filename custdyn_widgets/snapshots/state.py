@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError
-from custdyn_widgets.snapshots.canonical import canonical_json, parse_canonical
-from custdyn_widgets.snapshots.disk import (
+from custdyn_widgets.files import (
     ExchangedError,
     NotPlainError,
     alone,
+    canonical_json,
     folder_below,
     make_folder,
+    parse_canonical,
     plain_bytes,
     put_file,
     reason,

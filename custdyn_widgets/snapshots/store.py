@@ -27,7 +27,7 @@ from custdyn_widgets.errors import (
     SnapshotUnknownError,
     shown,
 )
-from custdyn_widgets.snapshots.disk import (
+from custdyn_widgets.files import (
     clear_away,
     folder_below,
     make_folder,

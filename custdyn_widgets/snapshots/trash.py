@@ -16,7 +16,7 @@ import stat
 import time
 from pathlib import Path
 
-from custdyn_widgets.snapshots.disk import folder_below, is_free, make_folder, names_in
+from custdyn_widgets.files import folder_below, is_free, make_folder, names_in
 
 TMP, TRASH = "tmp", "trash"
 _DAY_S = 24 * 60 * 60

@@ -17,7 +17,7 @@ from jupyter_server.base.handlers import JupyterHandler
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError
-from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.snapshots import Store
 from custdyn_widgets.viewer.links import asked_name, base
 from custdyn_widgets.viewer.view import Site, ViewHandler
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from custdyn_widgets.errors import SettingsError, shown
-from custdyn_widgets.snapshots.manifests import is_id
+from custdyn_widgets.snapshots import is_id
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 FORMATS = ("html", "csv", "xlsx", "json")

@@ -19,8 +19,8 @@ import tornado.iostream
 import tornado.web
 
 from custdyn_widgets.errors import SettingsError
-from custdyn_widgets.snapshots.disk import folder_below, reason
-from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.files import folder_below, reason
+from custdyn_widgets.snapshots import Store
 from custdyn_widgets.viewer.answers import HEADERS, Answer
 from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, bracketed
 from custdyn_widgets.viewer.view import Site, ViewHandler

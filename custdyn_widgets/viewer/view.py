@@ -13,7 +13,7 @@ import tornado.web
 from tornado.http1connection import HTTP1Connection
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
-from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.snapshots import Store
 from custdyn_widgets.viewer.answers import HTML, Answer
 from custdyn_widgets.viewer.bar import bar
 from custdyn_widgets.viewer.links import asked_for

@@ -16,17 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from custdyn_widgets.compute import run_report
-from custdyn_widgets.display import format_duration
+from custdyn_widgets import progress
+from custdyn_widgets.engine import run_report
 from custdyn_widgets.errors import CustDynError, QueryError
-from custdyn_widgets.intervals import resolve
-from custdyn_widgets.mart import progress
-from custdyn_widgets.mart.cache import open_mart
-from custdyn_widgets.mart.facts import Names
-from custdyn_widgets.mart.sources import SourceLike
-from custdyn_widgets.progress_bar import ProgressBar
-from custdyn_widgets.query import ReportQuery
-from custdyn_widgets.report import Report
+from custdyn_widgets.mart import Names, SourceLike, open_mart
+from custdyn_widgets.progress import ProgressBar
+from custdyn_widgets.query import ReportQuery, resolve
+from custdyn_widgets.report import Report, format_duration
 from custdyn_widgets.saved_queries import Stored
 from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.early_progress import EarlyProgress
@@ -118,14 +114,14 @@ class CustomerDynamics:
     @property
     def total(self) -> pd.Series[Any] | None:
         """The Total's values, by column; None for a report without one."""
-        from custdyn_widgets.frames import total_series
+        from custdyn_widgets.report import total_series
 
         return total_series(self.report)
 
     @property
     def info(self) -> pd.Series[Any]:
         """What is told around the table, by label."""
-        from custdyn_widgets.frames import info_series
+        from custdyn_widgets.report import info_series
 
         return info_series(self.report)
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import ipywidgets
 
-from custdyn_widgets.charts.points import COLUMNS
-from custdyn_widgets.charts.vegalite import MARKS
+from custdyn_widgets.render import COLUMNS, MARKS
 from custdyn_widgets.report import Report
 from custdyn_widgets.widgets.form_control import Control
 from custdyn_widgets.widgets.search_select import SearchSelect

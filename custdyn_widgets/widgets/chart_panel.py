@@ -8,12 +8,11 @@ from typing import Any
 
 import ipywidgets
 
-from custdyn_widgets.charts import BLANK, blank_spec, preset_spec, presets_of
-from custdyn_widgets.charts.live import can_zoom, live_spec
-from custdyn_widgets.display import printable
 from custdyn_widgets.errors import CustDynError, shown
+from custdyn_widgets.files import load_jsonschema
+from custdyn_widgets.render import BLANK, blank_spec, can_zoom, live_spec, preset_spec, presets_of
 from custdyn_widgets.report import Report
-from custdyn_widgets.schemas import load_jsonschema
+from custdyn_widgets.text import printable
 from custdyn_widgets.widgets.chart_editor import ChartEditor
 from custdyn_widgets.widgets.download import Download, File, chart_file
 

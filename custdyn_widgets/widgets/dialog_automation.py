@@ -11,12 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from custdyn_widgets.display import cut_short, printable
 from custdyn_widgets.errors import SavedQueryError, shown
-from custdyn_widgets.mart.sources import SourceLike, lasting
-from custdyn_widgets.saved_queries import Place, SavedQuery, Stored, folder_of
-from custdyn_widgets.saved_queries.automation import ONLY_IF, ForEach, Retention, recipients_of
-from custdyn_widgets.schedule import Schedule
+from custdyn_widgets.mart import SourceLike, lasting
+from custdyn_widgets.saved_queries import (
+    ONLY_IF,
+    ForEach,
+    Place,
+    Retention,
+    SavedQuery,
+    Schedule,
+    Stored,
+    folder_of,
+    recipients_of,
+)
+from custdyn_widgets.text import cut_short, printable
 
 CRON, ZONE = "schedule.cron", "schedule.timezone"
 RECIPIENTS, TOLD = "recipients", "failure_recipients"

@@ -11,9 +11,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from custdyn_widgets.charts import chart_svg
-from custdyn_widgets.charts.svg import INK
-from custdyn_widgets.export import to_csv, to_xlsx
+from custdyn_widgets.render import INK, chart_svg, to_csv, to_xlsx
 from custdyn_widgets.report import Report
 
 _TYPES = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from custdyn_widgets.display import printable
-from custdyn_widgets.progress_bar import ProgressBar
+from custdyn_widgets.progress import ProgressBar
+from custdyn_widgets.text import printable
 
 
 class EarlyProgress(ProgressBar):

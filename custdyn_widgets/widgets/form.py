@@ -10,11 +10,11 @@ from typing import Any
 
 import ipywidgets
 
-from custdyn_widgets.conversion import target_currency
-from custdyn_widgets.display import printable
+from custdyn_widgets.engine import target_currency
 from custdyn_widgets.errors import CustDynError, QueryError
-from custdyn_widgets.mart.facts import Names
+from custdyn_widgets.mart import Names
 from custdyn_widgets.query import CLIENT_TYPES, TIME_GROUPS, ReportQuery
+from custdyn_widgets.text import printable
 from custdyn_widgets.widgets.form_button import Button
 from custdyn_widgets.widgets.form_control import Control
 from custdyn_widgets.widgets.form_filters import META, Filters

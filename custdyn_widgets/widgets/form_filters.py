@@ -8,10 +8,10 @@ from typing import Any
 
 import ipywidgets
 
-from custdyn_widgets.display import cut_short, printable
 from custdyn_widgets.errors import shown
-from custdyn_widgets.mart.facts import Names
+from custdyn_widgets.mart import Names
 from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.text import cut_short, printable
 from custdyn_widgets.widgets.form_button import Button
 from custdyn_widgets.widgets.form_control import Control
 from custdyn_widgets.widgets.search_select import SearchSelect

@@ -9,8 +9,7 @@ from typing import Any
 import ipywidgets
 
 from custdyn_widgets.errors import QueryError
-from custdyn_widgets.intervals import resolve
-from custdyn_widgets.query import PRESETS, Period, ReportQuery, time_zones
+from custdyn_widgets.query import PRESETS, Period, ReportQuery, resolve, time_zones
 from custdyn_widgets.widgets.form_control import Control
 from custdyn_widgets.widgets.form_filters import META
 from custdyn_widgets.widgets.search_select import SearchSelect

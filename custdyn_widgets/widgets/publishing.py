@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import CustDynError
-from custdyn_widgets.freezing import Frozen, publish
+from custdyn_widgets.publish import Frozen, publish
 from custdyn_widgets.report import Report
 
 _PATIENCE = 0.5  # seconds for the viewer of this machine to answer

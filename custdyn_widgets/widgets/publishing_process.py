@@ -15,7 +15,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from custdyn_widgets import freezing
+from custdyn_widgets.publish import prepare
 from custdyn_widgets.report import Report
 from custdyn_widgets.widgets.publishing import Published, failed, published
 
@@ -36,10 +36,10 @@ class PublishingProcess:
             return self._published(report)
 
     def _published(self, report: Report) -> Published:
-        from custdyn_widgets import charts  # late: a form shows before it draws
+        from custdyn_widgets.render import with_own_presets  # late: a form shows before it draws
 
         try:
-            report = charts.with_own_presets(report)
+            report = with_own_presets(report)
             done: Published = self._asked(report).recv()
         except (EOFError, ConnectionError):
             self.close()
@@ -92,7 +92,7 @@ atexit.register(SHARED.close)
 
 def serve(connection: Connection) -> None:
     """Publish what comes, until the other end is closed."""
-    freezing.prepare()
+    prepare()
     while True:
         try:
             report, environment, folder = connection.recv()

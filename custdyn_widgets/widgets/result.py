@@ -9,10 +9,10 @@ from typing import Any
 import anywidget
 import traitlets
 
-from custdyn_widgets.charts import BLANK, presets_of
-from custdyn_widgets.display import printable
 from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.render import BLANK, presets_of
 from custdyn_widgets.report import Report
+from custdyn_widgets.text import printable
 from custdyn_widgets.widgets.download import Download, report_file
 from custdyn_widgets.widgets.table import shown_report
 

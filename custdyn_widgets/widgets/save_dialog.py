@@ -12,16 +12,11 @@ import anywidget
 import traitlets
 
 from custdyn_widgets import saved_queries
-from custdyn_widgets.display import cut_short, printable
-from custdyn_widgets.errors import (
-    CustDynError,
-    SavedQueryChangedError,
-    SavedQueryExistsError,
-    shown,
-)
-from custdyn_widgets.mart.sources import SourceLike
+from custdyn_widgets.errors import CustDynError, SavedQueryChangedError, SavedQueryExistsError, shown
+from custdyn_widgets.mart import SourceLike
 from custdyn_widgets.query import Period, ReportQuery
 from custdyn_widgets.saved_queries import Place, SavedQuery, Stored, name_for
+from custdyn_widgets.text import cut_short, printable
 from custdyn_widgets.widgets import dialog_automation as automation
 
 _PLACES = [["mine", "Mine"], ["shared", "Shared with those who share the folder"]]

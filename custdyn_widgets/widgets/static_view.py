@@ -15,9 +15,8 @@ from html import escape
 from typing import Any
 from uuid import uuid4
 
-from custdyn_widgets.display import printable
-from custdyn_widgets.notebook_view import report_html
-from custdyn_widgets.report import Report
+from custdyn_widgets.report import Report, report_html
+from custdyn_widgets.text import printable
 
 MOST_ROWS = 100
 LIVE = "custdyn-live"  # the class of a living form
@@ -63,7 +62,7 @@ def static_html(report: Report, chart: Mapping[str, Any] | None = None) -> str:
 
 
 def _picture(chart: Mapping[str, Any]) -> str:
-    from custdyn_widgets.charts import chart_svg  # late: loads a JavaScript engine
+    from custdyn_widgets.render import chart_svg  # late: loads a JavaScript engine
 
     drawn = base64.b64encode(chart_svg(chart).encode()).decode("ascii")
     words = escape(printable(str(chart.get("description", "Chart"))))

@@ -7,16 +7,9 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from custdyn_widgets.charts import column_colour
-from custdyn_widgets.display import (
-    CUT_SHORT,
-    cut_short,
-    format_value,
-    heading_groups,
-    info_rows,
-    printable,
-)
-from custdyn_widgets.report import Report, Row, Value
+from custdyn_widgets.render import column_colour
+from custdyn_widgets.report import CUT_SHORT, Report, Row, Value, format_value, heading_groups, info_rows
+from custdyn_widgets.text import cut_short, printable
 
 MOST_ROWS = 2_000
 LONGEST_NAME = 300  # characters; the exports have longer names whole

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from custdyn_widgets.compute import run_report
-from custdyn_widgets.mart.cache import open_mart
-from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.query.query import ReportQuery
 
 from . import answer
 from .question import AS_OF, Question

@@ -9,10 +9,10 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from custdyn_widgets import run_report
-from custdyn_widgets.freezing import report_files
-from custdyn_widgets.mart.demo import demo_query
+from custdyn_widgets.mart.demo.mart import demo_query
 from custdyn_widgets.mart.sources import demo_folder
-from custdyn_widgets.query import parse_as_of
+from custdyn_widgets.publish.freezing import report_files
+from custdyn_widgets.query.query import parse_as_of
 from tests.browser import form_pictures
 from tests.browser.chromium import launched
 

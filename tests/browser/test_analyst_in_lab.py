@@ -16,9 +16,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from custdyn_widgets.charts import BLANK, PRESETS
-from custdyn_widgets.display import format_value
-from custdyn_widgets.report import Report
+from custdyn_widgets.render.charts.drawing import BLANK
+from custdyn_widgets.render.charts.presets import PRESETS
+from custdyn_widgets.report.formatting import format_value
+from custdyn_widgets.report.report import Report
 from tests.browser.chromium import CUSTDYN
 from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
 

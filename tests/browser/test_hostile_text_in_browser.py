@@ -10,11 +10,11 @@ import nbformat.v4 as v4
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from custdyn_widgets.compute import run_report
-from custdyn_widgets.freezing import publish
+from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.notebook.author_cells import author_sections
-from custdyn_widgets.page import LONGEST_NAME
-from custdyn_widgets.report import Report
+from custdyn_widgets.publish.freezing import publish
+from custdyn_widgets.render.page import LONGEST_NAME
+from custdyn_widgets.report.report import Report
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots.store import Store
 from tests import mart_forms

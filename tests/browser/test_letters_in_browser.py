@@ -11,11 +11,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from custdyn_widgets.delivery.message import Letter
+from custdyn_widgets.mail.message import Letter
 from tests.browser.chromium import launched
+from tests.mail.test_letters import FAILURE, LETTER, LINK, bodies, hostile, sent
 from tests.make_report import make_report
 from tests.payloads import PAYLOADS
-from tests.test_letters import FAILURE, LETTER, LINK, bodies, hostile, sent
 
 pytestmark = pytest.mark.browser
 ALL = " | ".join(PAYLOADS)

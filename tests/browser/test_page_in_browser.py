@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from custdyn_widgets.charts import report_charts
-from custdyn_widgets.page import Section, render_page
-from custdyn_widgets.viewer import HEADERS
+from custdyn_widgets.render.charts.drawing import report_charts
+from custdyn_widgets.render.page import Section, render_page
+from custdyn_widgets.viewer.answers import HEADERS
 from tests.browser.chromium import launched
 from tests.make_report import make_report
-from tests.test_charts import HOSTILE
+from tests.render.test_charts import HOSTILE
 
 pytestmark = pytest.mark.browser
 

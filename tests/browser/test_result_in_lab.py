@@ -16,10 +16,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page
 
-from custdyn_widgets.charts import BLANK, PRESETS
-from custdyn_widgets.display import format_value, info_rows, printable
-from custdyn_widgets.export import to_csv
-from custdyn_widgets.report import Report
+from custdyn_widgets.render.charts.drawing import BLANK
+from custdyn_widgets.render.charts.presets import PRESETS
+from custdyn_widgets.render.csv import to_csv
+from custdyn_widgets.report.formatting import format_value, info_rows
+from custdyn_widgets.report.report import Report
+from custdyn_widgets.text import printable
 from tests.browser.lab import Lab
 from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
 from tests.make_report import make_report

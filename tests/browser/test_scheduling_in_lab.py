@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.jupyter_server import BASE, TOKEN, Jupyter, running
-from tests.test_jupyter_scheduler import CONFIG, make_project
+from tests.scheduling.test_jupyter_scheduler import CONFIG, make_project
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

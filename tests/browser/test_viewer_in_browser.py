@@ -12,12 +12,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from custdyn_widgets.freezing import manifest_of, report_files
+from custdyn_widgets.publish.freezing import manifest_of, report_files
 from custdyn_widgets.snapshots.store import Store
 from tests.browser.chromium import served
 from tests.browser.lab import TOKEN, Lab
 from tests.make_report import make_report
-from tests.test_viewer import FILES
+from tests.viewer.test_viewer import FILES
 
 pytestmark = pytest.mark.browser
 BAR = "#custdyn-bar"

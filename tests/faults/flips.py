@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from custdyn_widgets.freezing import manifest_of, report_files
+from custdyn_widgets.publish.freezing import manifest_of, report_files
 from custdyn_widgets.snapshots.store import Store
 from tests.make_report import make_report
 

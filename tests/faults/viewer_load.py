@@ -28,7 +28,7 @@ from statistics import median
 
 import psutil
 
-from custdyn_widgets.freezing import manifest_of, report_files
+from custdyn_widgets.publish.freezing import manifest_of, report_files
 from custdyn_widgets.snapshots.store import Store
 from tests.make_report import make_report
 

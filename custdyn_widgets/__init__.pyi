@@ -1,0 +1,33 @@
+from .engine import metric, ratio, report_lines, run_report
+from .errors import CustDynError
+from .mart import Source, check_source
+from .notebook import query_from_parameters, source_from_parameters
+from .publish import freeze
+from .query import ReportQuery
+from .render import blank_chart, chart, register_preset, report_charts, to_csv, to_xlsx
+from .report import Report
+from .widgets import CustomerDynamics
+
+__version__: str
+
+__all__ = [
+    "CustDynError",
+    "CustomerDynamics",
+    "Report",
+    "ReportQuery",
+    "Source",
+    "blank_chart",
+    "chart",
+    "check_source",
+    "freeze",
+    "metric",
+    "query_from_parameters",
+    "ratio",
+    "register_preset",
+    "report_charts",
+    "report_lines",
+    "run_report",
+    "source_from_parameters",
+    "to_csv",
+    "to_xlsx",
+]

@@ -1,0 +1,5 @@
+"""The command `custdyn`."""
+
+from custdyn_widgets.cli.commands import main
+
+__all__ = ["main"]

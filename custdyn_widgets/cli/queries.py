@@ -1,0 +1,162 @@
+"""The commands `custdyn queries …`: the saved queries, listed, shown, deleted, run, and told to cron."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from custdyn_widgets.cli.answer import answer, answer_options, check_terminal, say, source_option
+from custdyn_widgets.errors import QueryError
+
+if TYPE_CHECKING:
+    from custdyn_widgets.saved_queries import Entry, Place
+
+_FORMS = {"web": "table", "csv": "csv", "xlsx": "xlsx"}
+_LONGEST_TITLE, _LONGEST_QUERY = 40, 120
+_place_option = click.option(
+    "--place",
+    type=click.Choice(("mine", "shared")),
+    help="Your own or the shared one; default: your own if there is one.",
+)
+
+
+@click.group("queries")
+def queries_group() -> None:
+    """Look after the saved queries, and run them."""
+
+
+@queries_group.command("list")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", "json")),
+    default="table",
+    show_default=True,
+    help="What to print.",
+)
+def queries_list(form: str) -> None:
+    """List your own saved queries and the shared ones, by title."""
+    from custdyn_widgets import saved_queries
+
+    entries = saved_queries.listing()
+    if form == "json":
+        click.echo(json.dumps([_as_json(entry) for entry in entries], indent=1))
+        return
+    click.echo(_as_table(entries))
+    for entry in entries:
+        if entry.error:
+            say(f"Note: {entry.error.message}")
+
+
+@queries_group.command("show")
+@click.argument("name")
+@_place_option
+def queries_show(name: str, place: Place | None) -> None:
+    """Print a saved query as JSON."""
+    from custdyn_widgets import saved_queries
+
+    text = saved_queries.load(name, place).saved.to_bytes().decode()
+    click.echo(re.sub(r"[^\n]", lambda found: _escaped(found[0]), text), nl=False)
+
+
+@queries_group.command("delete")
+@click.argument("name")
+@_place_option
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+def queries_delete(name: str, place: Place | None, yes: bool) -> None:
+    """Delete a saved query, also one that cannot be used."""
+    from custdyn_widgets import saved_queries
+
+    if not yes:
+        where = saved_queries.find(name, place)
+        whose = {"mine": "your saved query", "shared": "the shared saved query"}[where]
+        click.confirm(f"Delete {whose} {name}?", abort=True, err=True)
+        place = where
+    place = saved_queries.delete(name, place)
+    say(f"Deleted: {name} ({place}).")
+
+
+@queries_group.command("run")
+@click.argument("name")
+@_place_option
+@source_option
+@answer_options(default=None)
+def queries_run(
+    name: str,
+    place: Place | None,
+    source: str,
+    as_of: str | None,
+    form: str | None,
+    output: Path | None,
+    total: bool,
+    frozen: bool,
+) -> None:
+    """Run a saved query as `custdyn query` does, in the output that it names."""
+    from custdyn_widgets import saved_queries
+
+    saved = saved_queries.load(name, place).saved
+    form = form or _FORMS[saved.output]
+    check_terminal(form, output)
+    answer(saved.query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
+
+
+@queries_group.command("crontab")
+@click.option("--zone", metavar="ZONE", help="The time zone of cron's machine. Default: this machine's.")
+def queries_crontab(zone: str | None) -> None:
+    """Print lines for cron that run the saved queries at the times of their schedules.
+
+    Look at them, then hand them to cron with `crontab -e`. Run this in the folder, and with the settings,
+    that the runs are meant to have. Exit 1 if a schedule cannot be said on cron's clock; the text tells why.
+    """
+    from datetime import UTC, datetime
+
+    from custdyn_widgets import saved_queries, settings
+    from custdyn_widgets.query import is_time_zone, time_zones
+    from custdyn_widgets.scheduling import crontab
+
+    if zone is not None and not is_time_zone(zone):
+        raise QueryError.not_allowed("--zone", zone, time_zones())
+    in_force = settings.load()
+    place = crontab.this_place(in_force, zone)
+    found = crontab.crontab(saved_queries.listing(in_force), place, datetime.now(UTC))
+    click.echo(found.text, nl=False)
+    for problem in found.problems:
+        say(f"custdyn: {problem}")
+    if found.problems:
+        raise click.exceptions.Exit(1)
+    if not found.text:
+        say("No saved query has a schedule.")
+
+
+def _as_json(entry: Entry) -> dict[str, object]:
+    kept = entry.saved.to_dict() if entry.saved else None
+    error = entry.error.message if entry.error else None
+    return {"name": entry.name, "place": entry.place, "saved": kept, "error": error}
+
+
+def _as_table(entries: Sequence[Entry]) -> str:
+    """Return the list as an aligned table; a sentence when it is empty."""
+    from custdyn_widgets.text import cut_short, printable
+
+    if not entries:
+        return "There are no saved queries yet."
+    rows: list[tuple[str, ...]] = [("Name", "Where", "Output", "Title", "Query")]
+    for entry in entries:
+        output, query = "–", "(cannot be used)"
+        if entry.saved:
+            output, query = entry.saved.output, entry.saved.query.describe()
+        cells = (entry.name or "–", entry.place, output, cut_short(entry.title, _LONGEST_TITLE) or "–")
+        rows.append((*map(printable, cells), printable(cut_short(query, _LONGEST_QUERY))))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _escaped(character: str) -> str:
+    """Return what a terminal shows for a character of a JSON text; an escape if it would act on it."""
+    return character if character.isprintable() else json.dumps(character)[1:-1]

@@ -1,0 +1,172 @@
+"""Saved queries' own runs: `custdyn run --saved NAME --scheduled`, and `custdyn runs list`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from custdyn_widgets.cli.answer import say
+
+if TYPE_CHECKING:
+    from custdyn_widgets.scheduling import Run
+
+_LONGEST_PROBLEM = 160
+_MEANINGS = {
+    "frozen": "there is nobody to send it to",
+    "held back": "frozen and not sent",
+    "unchanged": "so nothing was frozen or sent",
+    "empty": "so nothing was frozen or sent",
+    "undelivered": "frozen, but not with everybody",
+}
+
+
+@click.group("runs")
+def runs_group() -> None:
+    """Tell what ran on its own, and how it ended."""
+
+
+@runs_group.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with each mail's receipt.")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
+@click.option("--saved", "saved_name", metavar="NAME", help="Only those of this saved query.")
+def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
+    """List the runs of saved queries, the newest last: when, for which time, how long, with which result.
+
+    sent: frozen, and a mail server took every mail. frozen: there is nobody to send it to. held back: it was
+    not to be sent. unchanged, empty: the saved query wants no mail then. undelivered: frozen, and not
+    everybody got it. failed: see its words. killed: it never told its end. running: it is going on.
+    """
+    from custdyn_widgets import settings
+    from custdyn_widgets.errors import SavedQueryError
+    from custdyn_widgets.saved_queries import is_name
+    from custdyn_widgets.scheduling import Runs
+
+    if saved_name is not None and not is_name(saved_name):
+        raise SavedQueryError.bad_name(saved_name, [])
+    folder = settings.load().runs
+    assert folder is not None
+    runs = Runs(folder).listing(last, saved=saved_name)
+    click.echo(json.dumps([run.to_dict() for run in runs], indent=1) if as_json else _as_table(runs))
+
+
+def check_own_run(
+    name: str | None,
+    scheduled: bool,
+    as_of: str | None,
+    options: Mapping[str, object],
+    parameters: Mapping[str, str],
+) -> str:
+    """Return the name of the saved query whose own run is asked for.
+
+    Parameters
+    ----------
+    name, scheduled, as_of, parameters
+        As they were given.
+    options
+        Those that change a query, as click gives them.
+
+    Raises
+    ------
+    click.UsageError
+        If they do not fit together.
+    QueryError
+        If `as_of` is no instant.
+    """
+    from custdyn_widgets.notebook import NAMES
+    from custdyn_widgets.query import parse_as_of
+
+    parse_as_of(as_of)
+    if name is None or scheduled == (as_of is not None):
+        raise click.UsageError(
+            "A saved query's own run takes --saved NAME and one of --scheduled and --as-of INSTANT."
+        )
+    given = [f"--{key.replace('_', '-')}" for key, value in options.items() if value not in (None, ())]
+    given += [f"-p {key}" for key in parameters if key in NAMES]
+    if given:
+        raise click.UsageError(
+            f"A saved query's own run asks what the saved query holds: leave {', '.join(given)} out, or save "
+            "another."
+        )
+    return name
+
+
+def own_run(name: str, *, timeout_s: float | None, quiet: bool = False, **about: Any) -> None:
+    """Run a saved query, and say its link; what went wrong is said, and makes the exit code 1.
+
+    Parameters
+    ----------
+    name
+        The saved query's name.
+    timeout_s
+        Seconds that the notebook may take; None: the usual.
+    quiet
+        Whether nothing is said unless something goes wrong; then all is.
+    about
+        The rest of an `Order`.
+    """
+    from custdyn_widgets import settings
+    from custdyn_widgets.scheduling import TIMEOUT_S, Order, dispatch
+
+    in_force = settings.load()
+    order = Order(name, timeout_s=timeout_s or TIMEOUT_S, **about)
+    held_back: list[str] = []
+    try:
+        run = dispatch(order, settings=in_force, progress=held_back.append if quiet else say, warn=say)
+    except BaseException:  # told to end, too: what it was doing is said
+        _say_all(held_back)
+        raise
+    if quiet and not run.problem:
+        return
+    _say_all(held_back)
+    for one in run.reports:
+        if one.snapshot:
+            link = in_force.link(one.snapshot)
+            click.echo(f"{one.company}: {link}" if one.company else link)
+    meaning = f", {_MEANINGS[run.result]}" if run.result in _MEANINGS else ""
+    say(f"{name}: {run.result}{meaning} (for {run.logical_time or 'no time yet'}).")
+    if run.problem:
+        say(f"custdyn: {run.problem}")
+        raise click.exceptions.Exit(1)
+
+
+def _say_all(lines: Sequence[str]) -> None:
+    for line in lines:
+        say(line)
+
+
+def _as_table(runs: Sequence[Run]) -> str:
+    """Return the list as an aligned table; a sentence when it is empty."""
+    from custdyn_widgets.text import cut_short, printable
+
+    if not runs:
+        return "Nothing has run on its own yet."
+    rows: list[tuple[str, ...]] = [("Began (UTC)", "Saved query", "For", "Seconds", "Result", "Snapshot")]
+    for run in runs:
+        cells = (_clock(run.began), run.saved, _clock(run.logical_time), _seconds(run), run.result)
+        rows.append(tuple(map(printable, (*cells, _snapshots(run)))))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    problems = [""] + [f"    {cut_short(printable(run.problem or ''), _LONGEST_PROBLEM)}" for run in runs]
+    return "\n".join(line for pair in zip(lines, problems, strict=True) for line in pair if line.strip())
+
+
+def _clock(instant: str | None) -> str:
+    return (instant or "–")[:19].replace("T", " ") or "–"
+
+
+def _seconds(run: Run) -> str:
+    if not run.ended:
+        return "–"
+    took = datetime.fromisoformat(run.ended) - datetime.fromisoformat(run.began)
+    return f"{took.total_seconds():.0f}"
+
+
+def _snapshots(run: Run) -> str:
+    ids = [one.snapshot for one in run.reports if one.snapshot]
+    if len(run.reports) > 1:
+        return f"{len(ids):,} snapshots of {len(run.reports):,} reports"
+    return ids[0] if ids else "–"

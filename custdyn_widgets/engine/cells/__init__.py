@@ -1,0 +1,1 @@
+"""Cells: exact sums for each row of a report."""

@@ -1,0 +1,179 @@
+"""Cells: what is summed, exactly. Facts and the edges of a report in, integer sums per row out.
+
+The cost grows with the ledger's rows in the report, not with rows × buckets, nor with what came before.
+The rows of a client stand in order of time, and each carries the running sum of amounts and the last paid
+use, so
+
+- only the last row of a client in a bucket matters for stocks: it makes a *cell*, whose balance and last
+  paid use hold until the client's next cell;
+- the row before the report's first one tells the balance and the last paid use to begin with, so history
+  is not read (but for package rows, which ask where a client ever had transactions);
+- the last paid use gives the cell's *reach*, the last bucket in whose window it lies. Windows rise with
+  the buckets, so reach is the count of windows begun by then, and the client is active from the cell's
+  bucket up to the reach or the next cell, whichever comes first.
+
+A client is thus in one state after another: a level (alive; alive and once paid; active) and the sign of
+its balance. It enters a state with a balance, and leaves it with that; one cumulative sum over the buckets
+of what enters, less what leaves, gives every stock. From one cell to the next the state mostly stays, and
+then only the difference of the balances is added. A client's creation begins its first state, its closing
+ends the last one.
+
+Flows are sums by bucket, further divided where the worth of a currency changes.
+
+Grouped by package, the entity is (client, row of its packages) instead of the client: balances are the
+client's, presence and reach those of the entity's own transactions.
+
+Cells add up over disjoint sets of clients, so they are computed in pieces of bounded memory, of clients
+with the same currency, on every core at once. In a piece all is done column by column (NumPy); what a row
+costs is a handful of passes: placing its time among the edges through a table, its flow added up by key,
+and a comparison with the next row's bucket. All else is done for cells, or for clients.
+
+Schema
+------
+`Cells.flows` and `Cells.stocks` are DataFrames with one line for each row of the report, currency and
+date of valuation. Common columns: `row` (int64, position of the row), `currency` (str), `value_date`
+(datetime.date in UTC: amounts are converted at the latest quote on or before it), `needs_quote` (bool:
+whether any amount in the line is not zero). All other columns hold Python ints: `…_qty` counts, the
+rest sums in millionths of `currency`.
+
+- flows: `refill_qty`, `refill`, `usage`, `activation_qty`, `activation`, `renewal_qty`, `renewal`,
+  `ignored_refill_qty`, `ignored_refill` (refills with an amount ≤ 0, for a warning). Signs are those of
+  the ledger: a fee is negative.
+- stocks: `active_qty`, `active_pos`, `active_neg`, `overall_qty`, `overall_pos`, `overall_neg`,
+  `all_qty`, `all_pos`, `all_neg`.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from custdyn_widgets.engine.cells.flows import FLOW_COLUMNS, FlowSums
+from custdyn_widgets.engine.cells.grid import Grid
+from custdyn_widgets.engine.cells.pieces import Piece, Span, parts
+from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS, StockSums
+from custdyn_widgets.mart import Facts, Int64s, threads
+
+_Sums = tuple[FlowSums, StockSums]
+_KEYS = ("row", "currency", "value_date", "needs_quote")
+
+__all__ = ["FLOW_COLUMNS", "STOCK_COLUMNS", "Cells", "Grid", "compute_cells"]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What was summed.
+
+    Attributes
+    ----------
+    flows, stocks
+        See the schema above.
+    transactions
+        How many rows the chosen clients have before the report's end.
+    first, last
+        The first and last of them within the report's rows, in seconds since 1970; None without any.
+    """
+
+    flows: pd.DataFrame
+    stocks: pd.DataFrame
+    transactions: int
+    first: int | None
+    last: int | None
+
+
+def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
+    """Sum the ledger of the chosen clients.
+
+    Parameters
+    ----------
+    facts
+        The facts of the source.
+    clients
+        int64: positions of the chosen clients, rising.
+    grid
+        The rows of the report.
+    """
+    rising = np.maximum.accumulate(grid.windows)
+    cells = _sum_up(facts, clients, replace(grid, windows=rising))
+    for k in np.flatnonzero(rising != grid.windows).tolist():
+        # An `as_of` in an hour that clocks repeat: the last window may start before the one before it.
+        edges = grid.edges[k : k + 2]
+        changes = tuple(days[days > edges[0]] for days in grid.changes)
+        alone = replace(grid, edges=edges, windows=grid.windows[k : k + 1], changes=changes)
+        own = _sum_up(facts, clients, alone).stocks
+        own["row"] += k * grid.groups
+        cells = replace(cells, stocks=_with_active_of(own, cells.stocks))
+    return cells
+
+
+def _with_active_of(own: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
+    """Return the stocks with the active columns of single rows in the place of theirs."""
+    active = ["active_qty", "active_pos", "active_neg"]
+    key = ["row", "currency"]
+    changed = stocks.set_index(key)
+    changed.loc[pd.MultiIndex.from_frame(own[key]), active] = own[active].to_numpy()
+    return changed.reset_index()
+
+
+def _sum_up(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
+    span = Span.of(facts, clients, grid)
+    sums = _in_threads(facts, parts(facts, span), grid)
+    names = facts.names.currencies
+    some = np.flatnonzero(span.inside < span.end)
+    return Cells(
+        flows=_frame([flows.columns(names[c]) for c, (flows, _) in sums], FLOW_COLUMNS),
+        stocks=_frame([stocks.columns(names[c]) for c, (_, stocks) in sums], STOCK_COLUMNS),
+        transactions=int((span.end - facts.offset[clients]).sum()),
+        first=int(facts.time[span.inside[some]].min()) if len(some) else None,
+        last=int(facts.time[span.end[some] - 1].max()) if len(some) else None,
+    )
+
+
+def _in_threads(facts: Facts, spans: list[Span], grid: Grid) -> list[tuple[int, _Sums]]:
+    """Return the sums of each currency; threads take the parts from one list, and add up apart."""
+    waiting = iter(spans)
+
+    def add_up() -> dict[int, _Sums]:
+        own: dict[int, _Sums] = {}
+        for span in waiting:
+            piece = Piece.of(facts, span, grid)
+            if piece.currency not in own:
+                own[piece.currency] = FlowSums(grid, piece.currency), StockSums(grid)
+            flows, stocks = own[piece.currency]
+            stocks.add(piece, flows.add(piece))
+        return own
+
+    if len(spans) < 2:
+        return sorted(add_up().items(), key=_code)
+    with ThreadPoolExecutor(threads()) as pool:
+        found = [pool.submit(add_up) for _ in range(threads())]
+    merged: dict[int, _Sums] = {}
+    for own in (done.result() for done in found):
+        for currency, (flows, stocks) in own.items():
+            if currency in merged:
+                merged[currency][0].merge(flows)
+                merged[currency][1].merge(stocks)
+            else:
+                merged[currency] = flows, stocks
+    return sorted(merged.items(), key=_code)
+
+
+def _code(of_currency: tuple[int, _Sums]) -> int:
+    return of_currency[0]
+
+
+def _frame(of_currencies: list[dict[str, list[object]]], columns: tuple[str, ...]) -> pd.DataFrame:
+    """Return the lines of all currencies as one frame; its sums are one block of Python ints."""
+    joined = {name: [v for c in of_currencies for v in c[name]] for name in (*_KEYS, *columns)}
+    sums = np.empty((len(joined["row"]), len(columns)), object)
+    for i, name in enumerate(columns):
+        sums[:, i] = joined[name]
+    frame = pd.DataFrame(sums, columns=list(columns))
+    frame.insert(0, "row", np.array(joined["row"], np.int64))
+    frame.insert(1, "currency", pd.Series(joined["currency"], dtype=object))
+    frame.insert(2, "value_date", pd.Series(joined["value_date"], dtype=object))
+    frame.insert(3, "needs_quote", np.array(joined["needs_quote"], np.bool_))
+    return frame

@@ -1,0 +1,179 @@
+"""The ledger's rows in pieces of bounded memory: whole clients of one currency, and only the rows needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from custdyn_widgets.engine.cells.grid import Grid
+from custdyn_widgets.mart import Facts, Int64s, Packages, Times
+
+PIECE_ROWS = 2**18
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which rows of the chosen clients a report reads: for each client, `begin:end`.
+
+    Those of the report's rows are `inside:end`. What was before them is not read, since the row before
+    tells what it came to. Package rows alone need it: they ask in which packages a client ever had
+    transactions.
+    """
+
+    clients: Int64s
+    begin: Int64s
+    inside: Int64s
+    end: Int64s
+
+    @classmethod
+    def of(cls, facts: Facts, clients: Int64s, grid: Grid) -> Span:
+        """Find the rows of the chosen clients before the last edge, and at or after the first one."""
+        inside = first_row_at(facts, clients, int(grid.edges[0]))
+        end = first_row_at(facts, clients, int(grid.edges[-1]))
+        return cls(clients, facts.offset[clients] if grid.by_package else inside, inside, end)
+
+    def part(self, low: int, high: int) -> Span:
+        """Return some of the clients with their rows."""
+        return Span(*(of_clients[low:high] for of_clients in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some clients of one currency with their rows.
+
+    Attributes
+    ----------
+    currency
+        The code of the clients' currency.
+    count
+        How many rows each client has in the piece.
+    time, running, flow, package
+        Of each row, as in the facts; the package only where it matters.
+    exists, closed
+        Of each client, as in the facts.
+    running_before, paid_before
+        Of each client: the running sum and the last paid use before its first row in the piece.
+    base
+        Of each client: what to add to the running sum for its balance.
+    """
+
+    currency: int
+    count: Int64s
+    time: Times
+    running: Int64s
+    flow: npt.NDArray[np.uint8]
+    package: Packages | None
+    exists: Int64s
+    closed: Int64s
+    running_before: Int64s
+    paid_before: Times
+    base: Int64s
+    _paid_at: Times
+    _rows: slice | Int64s
+
+    @classmethod
+    def of(cls, facts: Facts, span: Span, grid: Grid) -> Piece:
+        """Return the clients of a part with their rows."""
+        count = span.end - span.begin
+        rows = _rows(span.begin, count)
+        first = facts.offset[span.clients]
+        never = np.iinfo(facts.paid_at.dtype).min
+        history = span.begin > first
+        return cls(
+            currency=int(facts.currency[span.clients[0]]),
+            count=count,
+            time=_of_rows(facts.time, rows),
+            running=_of_rows(facts.running, rows),
+            flow=_of_rows(facts.flow, rows),
+            package=_of_rows(facts.package, rows) if grid.needs_packages else None,
+            exists=facts.exists[span.clients],
+            closed=facts.closed[span.clients],
+            running_before=_before(facts.running, span.begin, 0),
+            paid_before=_before(facts.paid_at, np.where(history, span.begin, 0), never),
+            base=facts.opening[span.clients]
+            - _before(facts.running, first, 0),  # may wrap around; sums do too
+            _paid_at=facts.paid_at,
+            _rows=rows,
+        )
+
+    @property
+    def end(self) -> Int64s:
+        """Where each client's rows end in the piece."""
+        return np.cumsum(self.count)
+
+    def amount(self) -> Int64s:
+        """Return the amount of each row."""
+        amount = np.empty_like(self.running)
+        np.subtract(self.running[1:], self.running[:-1], out=amount[1:])
+        some = self.count > 0
+        first = (self.end - self.count)[some]
+        amount[first] = self.running[first] - self.running_before[some]
+        return amount
+
+    def paid_at(self, at: Int64s) -> Times:
+        """Return the client's last paid use up to some rows of the piece."""
+        rows = self._rows
+        if isinstance(rows, slice):
+            return self._paid_at[rows].take(at, mode="clip")
+        return self._paid_at.take(rows.take(at, mode="clip"), mode="clip")
+
+
+def parts(facts: Facts, span: Span) -> list[Span]:
+    """Return the clients of a span so many rows at a time, each part's of one currency."""
+    ends = np.cumsum(span.end - span.begin)
+    currency = facts.currency[span.clients]
+    of_currency = np.searchsorted(currency, np.unique(currency), "right")  # clients are in order of it
+    found, low = [], 0
+    while low < len(span.clients):
+        before = int(ends[low - 1]) if low else 0
+        high = int(np.searchsorted(ends, before + PIECE_ROWS, "right"))
+        high = min(high, low + PIECE_ROWS, int(of_currency[np.searchsorted(of_currency, low, "right")]))
+        high = max(high, low + 1)
+        found.append(span.part(low, high))
+        low = high
+    return found
+
+
+def _of_rows(values: Any, rows: slice | Int64s) -> Any:
+    """Return the values of rows; without a look whether the rows exist, which takes as long as the rest."""
+    return values[rows] if isinstance(rows, slice) else values.take(rows, mode="clip")
+
+
+def _before(values: npt.NDArray[Any], rows: Int64s, nothing: int) -> npt.NDArray[Any]:
+    """Return the values of the rows before these; `nothing` where there is none."""
+    found = np.full(len(rows), nothing, values.dtype)
+    some = rows > 0
+    found[some] = values[rows[some] - 1]
+    return found
+
+
+def _rows(begin: Int64s, count: Int64s) -> slice | Int64s:
+    """Return the rows of clients: a slice where they are adjacent, so that nothing is copied."""
+    total = int(count.sum())
+    some = np.flatnonzero(count)
+    if not len(some) or int(begin[some[-1]] + count[some[-1]] - begin[some[0]]) == total:
+        start = int(begin[some[0]]) if len(some) else 0
+        return slice(start, start + total)
+    rows: Int64s = np.arange(total) + np.repeat(begin - np.cumsum(count) + count, count)
+    return rows
+
+
+def first_row_at(facts: Facts, clients: Int64s, instant: int) -> Int64s:
+    """Return each client's first row at or after an instant, or where its rows end: all bisect at once."""
+    time = facts.time
+    low, high = facts.offset[clients], facts.offset[clients + 1]
+    some = np.flatnonzero(low < high)
+    low[some] = np.where(time[high[some] - 1] < instant, high[some], low[some])
+    some = some[low[some] < high[some]]
+    some = some[time[low[some]] < instant]
+    left, right = low[some] + 1, high[some] - 1  # the last row is known to be at or after the instant
+    while (left < right).any():
+        middle = (left + right) >> 1
+        early = time[middle] < instant
+        early &= left < right
+        left, right = np.where(early, middle + 1, left), np.where(early, right, middle)
+    low[some] = left
+    return low

@@ -1,0 +1,271 @@
+"""Stocks: who is there at the end of each row, and what they hold.
+
+A client is in one state at a time: a level (alive; alive and once paid; active) and the sign of its
+balance. It enters a state with a balance and leaves it with that balance, and only these moments count:
+one cumulative sum over the buckets gives every stock. While the state stays the same, what is recorded is
+just by how much the balance moved. (See the package for cells and their reach.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from custdyn_widgets.engine.cells.grid import EdgeCounter, Grid, utc_dates
+from custdyn_widgets.engine.cells.pieces import Piece
+from custdyn_widgets.engine.cells.sums import KeyedSums, join
+from custdyn_widgets.mart import PAID, Bools, Int64s, Times
+
+_Array = TypeVar("_Array", bound=npt.NDArray[Any])
+
+LEVELS = ("all", "overall", "active")  # each a part of the one before it
+_NEGATIVE = len(LEVELS)  # a state is a level, plus this where the balance is below zero
+_STATES = 2 * len(LEVELS)
+
+STOCK_COLUMNS = tuple(f"{level}_{what}" for level in reversed(LEVELS) for what in ("qty", "pos", "neg"))
+
+
+@dataclass(frozen=True)
+class _Stays:
+    """Spans of buckets in which a balance and a last paid use hold, those of an entity one after another.
+
+    A stay lasts from `low` to the next one's, an entity's last one to `gone`. One of no length is nothing.
+
+    Attributes
+    ----------
+    first
+        Where each entity's stays begin.
+    group, gone
+        Of each entity: its package row, and the bucket from which it is no longer there.
+    low, balance, paid_at
+        Of each stay.
+    """
+
+    first: Int64s
+    group: Int64s
+    gone: Int64s
+    low: Int64s
+    balance: Int64s
+    paid_at: Times
+
+    @property
+    def count(self) -> Int64s:
+        """How many stays each entity has."""
+        return np.diff(self.first, append=len(self.low))
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The last row of each client in each bucket.
+
+    `count` is how many a client has; `last` the rows' positions in the piece, `bucket` where they lie.
+    """
+
+    count: Int64s
+    last: Int64s
+    bucket: Int64s
+
+
+class StockSums:
+    """Counts and balances of one currency by row and state, of those who enter, less those who leave."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._shape = (grid.groups, _STATES, grid.bucket_count + 1)
+        self._sums = KeyedSums(int(np.prod(self._shape)))
+        self._reach = EdgeCounter(grid.windows)
+
+    def add(self, piece: Piece, bucket: Int64s) -> None:
+        """Add the clients of a piece, whose rows lie in these buckets."""
+        ends = self._grid.edges[1:]
+        present = np.searchsorted(ends, piece.exists, "right")
+        gone = np.searchsorted(ends, piece.closed, "right")
+        cells = _cells(piece, bucket)
+        if not self._grid.by_package:
+            self._record(_of_clients(piece, cells, present, gone))
+            return
+        self._record(self._untouched(piece, bucket, present, gone))
+        if len(bucket):
+            self._record(self._of_packages(piece, bucket, cells, gone))
+
+    def _untouched(self, piece: Piece, bucket: Int64s, present: Int64s, gone: Int64s) -> _Stays:
+        """Return the stays of clients from their creation to their first transaction, in the last row."""
+        some = piece.count > 0
+        first = np.full(len(present), self._grid.bucket_count)
+        first[some] = bucket[(piece.end - piece.count)[some]]
+        until = np.minimum(first, gone)
+        return _Stays(
+            first=np.arange(len(present)),
+            group=np.full(len(present), self._grid.groups - 1),
+            gone=until,
+            low=np.minimum(present, until),
+            balance=piece.running_before + piece.base,
+            paid_at=piece.paid_before,
+        )
+
+    def _of_packages(self, piece: Piece, bucket: Int64s, cells: _Cells, gone: Int64s) -> _Stays:
+        """Repeat each client's cells for every package row that the client has transactions in."""
+        assert piece.package is not None
+        groups, buckets = self._grid.groups, self._grid.bucket_count
+        client = np.repeat(np.arange(len(piece.count)), piece.count)
+        entity_of = client * groups + self._grid.group_of[piece.package]
+        order = np.argsort(entity_of, kind="stable")  # by entity, and still by time
+        entities, begins = np.unique(entity_of[order], return_index=True)
+        owner = entities // groups
+        first, cell = _repeated(owner, cells.count)
+        entity = np.repeat(np.arange(len(entities)), cells.count[owner])
+        # The entity's last paid use up to each cell: both are in order of (entity, bucket).
+        paying = order[PAID[piece.flow[order]]]
+        keys = np.searchsorted(entities, entity_of[paying]) * buckets + bucket[paying]
+        found = np.searchsorted(keys, entity * buckets + cells.bucket[cell], "right") - 1
+        paid = found >= 0
+        paid[paid] = keys[found[paid]] // buckets == entity[paid]
+        paid_at = np.full(len(cell), np.iinfo(piece.time.dtype).min, piece.time.dtype)
+        paid_at[paid] = piece.time[paying[found[paid]]]
+        appears = bucket[order[begins]]
+        balance = piece.running[cells.last] + np.repeat(piece.base, cells.count)
+        return _Stays(
+            first=first,
+            group=entities % groups,
+            gone=gone[owner],
+            low=np.minimum(np.maximum(cells.bucket[cell], appears[entity]), gone[owner][entity]),
+            balance=balance[cell],
+            paid_at=paid_at,
+        )
+
+    def _record(self, stays: _Stays) -> None:
+        """Add the moments at which a state or the balance in it changes."""
+        low, balance = stays.low, stays.balance
+        high = np.append(low[1:], 0)
+        high[np.append(stays.first[1:], len(low)) - 1] = stays.gone
+        paid = stays.paid_at > np.iinfo(stays.paid_at.dtype).min
+        # The windows that hold the last paid use are those of the buckets before this one.
+        until = self._reach(stays.paid_at)
+        active = paid & (until > low)
+        lapses = active & (until < high)
+        state = (balance < 0) * np.int8(_NEGATIVE)  # small numbers: many at once go through a processor
+        state += paid.view(np.int8)
+        state += active.view(np.int8)
+        left = state - lapses.view(np.int8)  # the state that the stay ends in
+        before = np.append(np.int8(-1), left[:-1])
+        before[stays.first] = -1
+        same = before == state
+        groups = np.repeat(stays.group, stays.count) if self._grid.by_package else None
+        keys = partial(self._keys, groups)
+        entered = keys(slice(None), state, low)
+        moved = balance.copy()
+        moved[1:] -= np.where(same[1:], balance[:-1], 0)
+        self._sums.add(entered, moved)
+        self._sums.count(entered[~same])
+        # Who comes from another state leaves that; whose window ends lapses; at last everybody goes.
+        came, lapsed = np.flatnonzero((before >= 0) & ~same), np.flatnonzero(lapses)
+        last = np.append(stays.first[1:], len(low)) - 1
+        where = [
+            keys(came, before, low[came]),
+            keys(lapsed, state, until[lapsed]),
+            keys(last, left, stays.gone),
+        ]
+        self._leave(np.concatenate(where), balance[np.concatenate((came - 1, lapsed, last))])
+        self._enter(keys(lapsed, left, until[lapsed]), balance[lapsed])
+
+    def _keys(
+        self, groups: Int64s | None, at: Int64s | slice, state: npt.NDArray[np.int8], bucket: Int64s
+    ) -> Int64s:
+        """Return where those who enter or leave these buckets are added up, by their group and state."""
+        keys = np.multiply(state[at], self._shape[2], dtype=np.int64)
+        keys += bucket
+        if groups is not None:
+            keys += groups[at] * (_STATES * self._shape[2])
+        return keys
+
+    def _enter(self, keys: Int64s, balances: Int64s) -> None:
+        self._sums.add(keys, balances)
+        self._sums.count(keys)
+
+    def _leave(self, keys: Int64s, balances: Int64s) -> None:
+        self._sums.add(keys, balances, -1)
+        self._sums.count(keys, -1)
+
+    def merge(self, other: StockSums) -> None:
+        """Add what another one of the same grid holds."""
+        self._sums.merge(other._sums)
+
+    def columns(self, currency: str) -> dict[str, list[object]]:
+        """Return the stocks as the schema of `cells` describes them, each column as a list."""
+        counts, high, low = self._levels()
+        # Axes: level, sign, package row, bucket. A line stands where anyone is alive.
+        bucket, group = np.nonzero(counts[0].sum(axis=0).T)
+        sums: dict[str, list[object]] = {}
+        for i, level in reversed(list(enumerate(LEVELS))):
+            sums[f"{level}_qty"] = counts[i][:, group, bucket].sum(axis=0).tolist()
+            for sign, name in enumerate(("pos", "neg")):
+                place = (i, sign, group, bucket)
+                sums[f"{level}_{name}"] = [*join(high[place], low[place])]
+        return {
+            "row": (bucket * self._grid.groups + group).tolist(),
+            "currency": [currency] * len(bucket),
+            "value_date": utc_dates(self._grid.edges[bucket + 1] - 1),
+            "needs_quote": [bool(p or n) for p, n in zip(sums["all_pos"], sums["all_neg"], strict=True)],
+            **sums,
+        }
+
+    def _levels(self) -> tuple[Int64s, Int64s, Int64s]:
+        """Return counts and halves of sums by (level, sign, package row, bucket)."""
+        keys, *columns = self._sums.totals()
+        out = []
+        for column in columns:
+            moments = np.zeros(self._shape, np.int64)
+            moments.ravel()[keys] = column
+            held = np.cumsum(moments, axis=2)[:, :, :-1]
+            by_sign = held.reshape(len(held), 2, len(LEVELS), -1).transpose(2, 1, 0, 3)
+            out.append(np.cumsum(by_sign[::-1], axis=0)[::-1])  # who is active is overall active, and so on
+        return out[0], out[1], out[2]
+
+
+def _cells(piece: Piece, bucket: Int64s) -> _Cells:
+    end = piece.end
+    is_last = np.empty(len(bucket), np.bool_)
+    np.not_equal(bucket[1:], bucket[:-1], out=is_last[:-1])
+    is_last[end[piece.count > 0] - 1] = True
+    last = np.flatnonzero(is_last)
+    count = np.diff(np.searchsorted(last, end, "left"), prepend=0)
+    return _Cells(count, last, bucket[last])
+
+
+def _of_clients(piece: Piece, cells: _Cells, present: Int64s, gone: Int64s) -> _Stays:
+    """Return a stay for each client as it was before its rows, and one for each of its cells."""
+    count = cells.count + 1
+    first = np.cumsum(count) - count
+    later = np.ones(int(count.sum()), np.bool_)
+    later[first] = False
+    low = _behind(present, first, later, cells.bucket)
+    balance = _behind(piece.running_before, first, later, piece.running[cells.last])
+    return _Stays(
+        first=first,
+        group=np.zeros(len(first), np.int64),
+        gone=gone,
+        low=np.minimum(low, np.repeat(gone, count)),
+        balance=balance + np.repeat(piece.base, count),
+        paid_at=_behind(piece.paid_before, first, later, piece.paid_at(cells.last)),
+    )
+
+
+def _behind(at_first: _Array, first: Int64s, later: Bools, of_cells: _Array) -> _Array:
+    """Return the values of cells, each client's behind its value at first."""
+    values: Any = np.empty(len(later), at_first.dtype)
+    values[first] = at_first
+    values[later] = of_cells
+    return values  # type: ignore[no-any-return]
+
+
+def _repeated(owner: Int64s, count: Int64s) -> tuple[Int64s, Int64s]:
+    """Return, for entities of these owners, where each one's cells begin, and the owner's cells for each."""
+    begins = np.cumsum(count) - count
+    repeats = count[owner]
+    first = np.cumsum(repeats) - repeats
+    cell = np.arange(int(repeats.sum())) - np.repeat(first - begins[owner], repeats)
+    return first, cell

@@ -1,0 +1,113 @@
+"""Exact sums by key: counts and int64 amounts, as large as they get.
+
+`numpy.bincount` is the fastest way to add up by key, but its weights are doubles. A sum of doubles is
+exact as long as every partial sum is a whole number below 2**53; so amounts too large for the number of
+rows are split into halves of 32 bits, which are added up apart.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from custdyn_widgets.mart import Int64s
+
+_MAX_ROWS = 2**21  # so many halves below 2**32 add up to less than 2**53
+_FEW = 2**14  # slots: so many are added up whole, whichever keys there are
+_DENSE = 2**20
+_HALF = 32
+_LOW = (1 << _HALF) - 1
+_FITS = 1 << 30  # with upper halves below it, whole sums fit an int64
+
+
+class KeyedSums:
+    """Counts and exact sums for integer keys below `size`.
+
+    Keys of a small range have a slot each; of a large one, only those that occur are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._parts: list[tuple[Int64s, Int64s, Int64s, Int64s]] = []
+        dense = size if size <= _DENSE else 0
+        self._counts, self._high, self._low = (np.zeros(dense, np.int64) for _ in range(3))
+
+    def count(self, keys: Int64s, sign: int = 1) -> None:
+        """Add 1 to each key, or take it away."""
+        slots, place, size = self._slots(keys)
+        self._keep(slots, counts=sign * np.bincount(place, minlength=size))
+
+    def add(self, keys: Int64s, amounts: Int64s, sign: int = 1) -> None:
+        """Add an amount to each key, or take it away."""
+        for first in range(0, len(keys), _MAX_ROWS):
+            part = slice(first, first + _MAX_ROWS)
+            slots, place, size = self._slots(keys[part])
+            high, low = _add_up(place, amounts[part], size)
+            self._keep(slots, high=None if high is None else sign * high, low=sign * low)
+
+    def merge(self, other: KeyedSums) -> None:
+        """Add the sums of another one of the same size."""
+        self._parts += other._parts
+        if len(self._counts):
+            self._keep(None, other._counts, other._high, other._low)
+
+    def _slots(self, keys: Int64s) -> tuple[Int64s | None, Int64s, int]:
+        """Return the slots to add up (None: all), each key's position among them, and how many they are."""
+        if len(self._counts) and self.size <= max(_FEW, len(keys)):
+            return None, keys, self.size
+        slots, place = np.unique(keys, return_inverse=True)
+        return slots, place, len(slots)
+
+    def _keep(
+        self,
+        slots: Int64s | None,
+        counts: Int64s | None = None,
+        high: Int64s | None = None,
+        low: Int64s | None = None,
+    ) -> None:
+        if not len(self._counts):
+            assert slots is not None
+            counts, high, low = (np.zeros_like(slots) if c is None else c for c in (counts, high, low))
+            self._parts.append((slots, counts, high, low))
+            return
+        at = slice(None) if slots is None else slots
+        if counts is not None:
+            self._counts[at] += counts
+        if high is not None:
+            self._high[at] += high
+        if low is not None:
+            low = self._low[at] + low
+            self._high[at] += low >> _HALF
+            self._low[at] = low & _LOW
+
+    def totals(self) -> tuple[Int64s, Int64s, Int64s, Int64s]:
+        """Return the keys that occurred, their counts, and the halves of their sums (see `join`)."""
+        if len(self._counts):
+            keys = np.flatnonzero(self._counts | self._high | self._low)
+            return keys, self._counts[keys], self._high[keys], self._low[keys]
+        if not self._parts:
+            empty = np.zeros(0, np.int64)
+            return empty, empty, empty, empty
+        all_keys, counts, high, low = (np.concatenate(c) for c in zip(*self._parts, strict=True))
+        keys, inverse = np.unique(all_keys, return_inverse=True)
+        out = [np.zeros(len(keys), np.int64) for _ in range(3)]
+        for total, part in zip(out, (counts, high + (low >> _HALF), low & _LOW), strict=True):
+            np.add.at(total, inverse, part)
+        return keys, out[0], out[1], out[2]
+
+
+def _add_up(place: Int64s, amounts: Int64s, size: int) -> tuple[Int64s | None, Int64s]:
+    """Return the sums by place in halves; the upper one is None where the lower one holds all."""
+    largest = max(int(amounts.max()), -int(amounts.min()))
+    if largest * len(amounts) < 2**53:
+        return None, np.bincount(place, weights=amounts, minlength=size).astype(np.int64)
+    high = np.bincount(place, weights=amounts >> _HALF, minlength=size).astype(np.int64)
+    low = np.bincount(place, weights=amounts & _LOW, minlength=size).astype(np.int64)
+    return high, low
+
+
+def join(high: Int64s, low: Int64s) -> list[int]:
+    """Return sums as Python ints, which have no largest value."""
+    if not len(high) or (high.min() >= -_FITS and high.max() < _FITS):
+        whole: list[int] = ((high << _HALF) + low).tolist()
+        return whole
+    return [(h << _HALF) + part for h, part in zip(high.tolist(), low.tolist(), strict=True)]

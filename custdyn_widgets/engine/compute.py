@@ -1,0 +1,123 @@
+"""From a query and a source to a report: the one way in which numbers come about.
+
+What computes a report is imported while a thread has begun to read the source: pandas takes as long as the
+reading of millions of rows.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from custdyn_widgets.mart import SourceLike, open_mart
+from custdyn_widgets.query import ReportQuery, parse_as_of
+from custdyn_widgets.report import Report
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def run_report(
+    query: ReportQuery | Mapping[str, Any],
+    source: SourceLike,
+    *,
+    as_of: str | datetime | None = None,
+    role: str | None = None,
+) -> Report:
+    """Compute a report.
+
+    Parameters
+    ----------
+    query
+        What is asked: a `ReportQuery`, or the JSON object of one.
+    source
+        A name of `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, `demo`, a dict of
+        DataFrames by the names of the tables, or a `Source`, which says what happens to faulty rows.
+    as_of
+        The instant at and after which nothing counts, and that relative intervals resolve against;
+        ISO 8601 or a datetime, without an offset UTC, cut to its second. Default: now.
+    role
+        By which role the report is generated; default: the setting.
+
+    Returns
+    -------
+    Report
+        Counts as int; money as Decimal with 6 places in `report.currency`, rounded once, half-even.
+
+    Raises
+    ------
+    QueryError
+        If a field's value is none that it takes, or names what the data does not have.
+    SourceError, MartError
+        If the source cannot be read or has faults.
+    RateError
+        If a conversion needs a quote that is missing.
+    SettingsError
+        If an extension that the settings name cannot be imported.
+    """
+    began = time.monotonic()
+    checked, instant = _checked(query), parse_as_of(as_of)
+    mart = open_mart(source, meanwhile=_load)
+    from custdyn_widgets.engine.reporting import report_on
+
+    return report_on(checked, mart, instant, role=role, began=began)
+
+
+def report_lines(
+    query: ReportQuery | Mapping[str, Any], source: SourceLike, *, as_of: str | datetime | None = None
+) -> pd.DataFrame:
+    """Compute the lines of a report: what its metrics are computed from, exact and unrounded.
+
+    Parameters
+    ----------
+    query, source, as_of
+        As for `run_report`.
+
+    Returns
+    -------
+    DataFrame
+        A line for each row of the report, and for package rows in which nothing happened too. Index: the
+        labels, a level for each heading (none without grouping). Columns as `conversion.to_lines` describes
+        them: `…_qty` Python ints, all others Fractions in the report's currency. Without rows: empty.
+
+    Raises
+    ------
+    QueryError, SourceError, MartError, RateError
+        As `run_report`.
+    """
+    checked, instant = _checked(query), parse_as_of(as_of)
+    mart = open_mart(source, meanwhile=_load)
+    from custdyn_widgets.engine.lines import labelled_lines, place
+
+    return labelled_lines(place(checked, mart.facts, instant))
+
+
+def _load() -> None:
+    with _stopped_later():
+        from custdyn_widgets.engine import reporting  # noqa: F401
+
+
+@contextmanager
+def _stopped_later() -> Iterator[None]:
+    """Let who stops the program wait: an import that is broken off may leave a lock that nobody opens."""
+    if threading.current_thread() is not threading.main_thread():  # only that one is stopped
+        yield
+        return
+    asked: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+    if asked:
+        signal.raise_signal(signal.SIGINT)
+
+
+def _checked(query: ReportQuery | Mapping[str, Any]) -> ReportQuery:
+    """Return the query with every field checked, also where it was built by hand."""
+    return ReportQuery.from_dict(query.to_dict() if isinstance(query, ReportQuery) else query)

@@ -1,0 +1,199 @@
+"""From cells in many currencies to one line for each row of a report, in one currency, exactly.
+
+An amount is worth amount × units_per_base(target) / units_per_base(own), each at its latest quote on or
+before the date of valuation. Rates multiply only summed cells, as exact fractions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+import pandas as pd
+
+from custdyn_widgets.engine.cells.compute import Cells
+from custdyn_widgets.engine.cells.flows import FLOW_COLUMNS
+from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
+from custdyn_widgets.errors import QueryError, RateError, nearest
+from custdyn_widgets.mart import Names
+from custdyn_widgets.report import Quote
+
+MILLION = 10**6
+Ratio = tuple[int, int]  # numerator and denominator, not reduced
+_OfRow = tuple[list[int], list[int], int]  # lines, factors, denominator
+_NOTHING = Fraction(0)
+_EPOCH = date(1970, 1, 1)
+_KEYS = ("row", "currency", "value_date", "needs_quote")
+_TOLD_APART = ("ignored_refill_qty", "ignored_refill")  # of a warning, in their own currencies
+LINE_COLUMNS = [c for c in (*STOCK_COLUMNS, *FLOW_COLUMNS) if c not in _TOLD_APART]
+
+
+def target_currency(names: Names, asked: str | None) -> str:
+    """Return the currency of a report: the one asked for, or the data's own choice.
+
+    Raises
+    ------
+    QueryError
+        If the one asked for is unknown to the data and to ISO 4217, or none can be chosen.
+    """
+    if asked is not None:
+        present = sorted({*names.currencies, *names.quotes, *([names.base] if names.base else [])})
+        if asked not in present and asked not in _iso_currencies():
+            raise QueryError.not_allowed("currency", asked, nearest(asked, present) or present)
+        return asked
+    if "USD" in (names.base, *names.quotes) or names.currencies == ("USD",):
+        return "USD"
+    if names.base:
+        return names.base
+    if len(names.currencies) == 1:
+        return names.currencies[0]
+    raise QueryError.missing(
+        "currency", f"the data has no rates and the currencies {', '.join(names.currencies) or '(none)'}"
+    )
+
+
+def _iso_currencies() -> frozenset[str]:
+    from babel.core import get_global  # late: reads a file of 700 kB
+
+    return frozenset(get_global("all_currencies"))
+
+
+class Rates:
+    """The quotes of a mart, seen from one target currency; remembers the quotes that were used."""
+
+    def __init__(self, names: Names, target: str) -> None:
+        self._names = names
+        self.target = target
+        self._days = {c: [day for day, _ in quotes] for c, quotes in names.quotes.items()}
+        self._used: dict[tuple[str, int], str] = {}
+        self._factors: dict[tuple[str, date], Ratio] = {}
+
+    def factor(self, currency: str, on: date) -> Ratio:
+        """Return what one unit of a currency is worth on a date, as numerator and denominator.
+
+        Raises
+        ------
+        RateError
+            If a quote on or before the date is missing.
+        """
+        if currency == self.target:
+            return 1, 1
+        known = self._factors.get((currency, on))
+        if known is not None:
+            return known
+        target_units, target_parts = self._units_per_base(self.target, on)
+        own_units, own_parts = self._units_per_base(currency, on)
+        self._factors[currency, on] = target_units * own_parts, target_parts * own_units
+        return self._factors[currency, on]
+
+    def _units_per_base(self, currency: str, on: date) -> Ratio:
+        if currency == self._names.base:
+            return 1, 1
+        day = (on - _EPOCH).days
+        place = bisect_right(self._days.get(currency, []), day) - 1
+        if place < 0:
+            raise RateError.missing(currency, on.isoformat(), self.target)
+        quoted_on, quote = self._names.quotes[currency][place]
+        self._used[currency, quoted_on] = quote
+        return _ratio(quote)
+
+    def changes(self, currencies: Sequence[str], first: int, last: int) -> list[int]:
+        """Return the days since 1970, among these, on which the worth of one of the currencies may change.
+
+        Until a currency's first quote that is every day, so that an error can name the very date on which
+        a quote is missing.
+        """
+        foreign = [c for c in currencies if c != self.target]
+        quoted = [c for c in (*foreign, self.target) if c != self._names.base] if foreign else []
+        days: set[int] = set()
+        for currency in quoted:
+            own = self._days.get(currency, [])
+            days.update(own[bisect_left(own, first) : bisect_right(own, last)])
+            days.update(range(first, min([*own[:1], last + 1])))
+        return sorted(days)
+
+    def used(self) -> tuple[Quote, ...]:
+        """Return the quotes that were used, by currency and date."""
+        return tuple(
+            _quote(currency, day, quote, self._names.base)
+            for (currency, day), quote in sorted(self._used.items())
+        )
+
+
+@lru_cache(maxsize=2**16)  # a process asks for the same ones again and again
+def _quote(currency: str, day: int, quote: str, base: str) -> Quote:
+    return Quote(currency, (_EPOCH + timedelta(days=day)).isoformat(), quote, base)
+
+
+@lru_cache(maxsize=2**16)
+def _ratio(quote: str) -> Ratio:
+    return Decimal(quote).as_integer_ratio()
+
+
+def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
+    """Return one line for each row of a report.
+
+    Returns
+    -------
+    DataFrame
+        Index 0 … row_count − 1; the columns of `cells` without its keys and ignored refills: `…_qty`
+        Python ints, all others Fractions in units of the target currency.
+
+    Raises
+    ------
+    RateError
+        If an amount that is not zero needs a quote that is missing.
+    """
+    columns: dict[str, list[object]] = {}
+    for frame in (cells.stocks, cells.flows):
+        of_rows = _of_rows(frame, rates, row_count)
+        for name in frame.columns.drop([*_KEYS, *_TOLD_APART], errors="ignore"):
+            values = frame[name].tolist()
+            if name.endswith("_qty"):
+                columns[name] = [sum([values[i] for i in lines]) for lines, _, _ in of_rows]
+            else:
+                columns[name] = [_money(values, *row) if row[0] else _NOTHING for row in of_rows]
+    return lines_of(columns)
+
+
+def lines_of(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
+    """Return lines from their columns, in one block: one apart for each column costs more than its sums."""
+    block = np.empty((len(columns), len(next(iter(columns.values())))), object)
+    for i, values in enumerate(columns.values()):
+        block[i] = values
+    return pd.DataFrame(block.T, columns=list(columns))
+
+
+def _of_rows(frame: pd.DataFrame, rates: Rates, row_count: int) -> list[_OfRow]:
+    """Return for each row its lines, and their factors over one denominator.
+
+    With a quote a day that denominator has thousands of digits. It is found once for all columns, and
+    nothing is reduced before the end: reducing on the way would take longer than all the rest of a report.
+    """
+    lines: list[list[int]] = [[] for _ in range(row_count)]
+    for line, row in enumerate(frame["row"].tolist()):
+        lines[row].append(line)
+    factors = _factors(frame, rates)
+    found: list[_OfRow] = []
+    for own in lines:
+        ratios = [factors[line] for line in own]
+        denominator = prod({d for _, d in ratios})
+        found.append((own, [n * (denominator // d) for n, d in ratios], denominator * MILLION))
+    return found
+
+
+def _factors(frame: pd.DataFrame, rates: Rates) -> list[Ratio]:
+    """Return the factor of each line; where no amount needs one, any will do."""
+    keys = zip(*(frame[key].tolist() for key in _KEYS[1:]), strict=True)
+    return [rates.factor(currency, on) if needed else (0, 1) for currency, on, needed in keys]
+
+
+def _money(values: Sequence[int], lines: Sequence[int], factors: Sequence[int], denominator: int) -> Fraction:
+    """Return the sum of some lines' amounts, each times its factor."""
+    return Fraction(sum([values[i] * factor for i, factor in zip(lines, factors, strict=True)]), denominator)

@@ -1,0 +1,116 @@
+"""The report on a mart that is open: its table, and what is told around it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+
+from custdyn_widgets import __version__, settings
+from custdyn_widgets.engine.cells.compute import Cells
+from custdyn_widgets.engine.extensions import load_extensions
+from custdyn_widgets.engine.lines import Asked, ignored_refills, place, table
+from custdyn_widgets.engine.metrics import SURPRISES, columns
+from custdyn_widgets.mart import OpenedMart
+from custdyn_widgets.query import ReportQuery, ResolvedInterval, time_zone_data, to_text
+from custdyn_widgets.report import Info, Report
+
+
+def report_on(
+    query: ReportQuery,
+    mart: OpenedMart,
+    instant: datetime,
+    *,
+    role: str | None = None,
+    began: float | None = None,
+) -> Report:
+    """Compute a report on a mart that is open already, so that several are about the same data.
+
+    Parameters
+    ----------
+    query, instant, role
+        As `run_report` takes them, checked: the instant is a whole second in UTC.
+    mart
+        The mart.
+    began
+        When the work began, as `time.monotonic` tells it; default: now.
+
+    Raises
+    ------
+    QueryError, RateError, SettingsError
+        As `run_report`.
+    """
+    began = time.monotonic() if began is None else began
+    in_force = settings.load()
+    load_extensions(in_force.extensions)
+    asked = place(query, mart.facts, instant)
+    rows, total, cells = table(asked)
+    return Report(
+        query=asked.query,
+        headings=asked.headings,
+        columns=columns(),
+        rows=tuple(rows),
+        total=total,
+        info=_info(asked, mart, cells, role or in_force.role, time.monotonic() - began),
+        message=None if asked.buckets else _why_no_rows(asked),
+        definitions=SURPRISES,
+    )
+
+
+def _info(asked: Asked, mart: OpenedMart, cells: Cells | None, role: str, seconds: float) -> Info:
+    interval = asked.interval
+    return Info(
+        interval_start=interval.period.start.isoformat(sep=" "),
+        interval_end=interval.period.end.isoformat(sep=" "),
+        timezone=asked.query.timezone,
+        start=to_text(interval.start),
+        effective_end=to_text(interval.effective_end),
+        actual_start=_text_or_none(cells.first if cells else None),
+        actual_end=_text_or_none(cells.last if cells else None),
+        role=role,
+        generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        duration_ms=round(seconds * 1000),
+        as_of=to_text(interval.as_of),
+        data_as_of=_text_or_none(mart.data_as_of),
+        source=mart.name,
+        clients=len(asked.selection.clients),
+        transactions=cells.transactions if cells else 0,
+        currency=asked.rates.target,
+        time_zone_data=time_zone_data(),
+        quotes=asked.rates.used(),
+        warnings=tuple(_warnings(mart, interval, cells)),
+        versions={"custdyn-widgets": __version__, "pandas": pd.__version__, "numpy": np.__version__},
+    )
+
+
+def _text_or_none(instant: int | None) -> str | None:
+    return None if instant is None else to_text(instant)
+
+
+def _why_no_rows(asked: Asked) -> str:
+    interval = asked.interval
+    if interval.end <= interval.start:
+        return "There is nothing to show: the clocks of the time zone skipped the whole interval."
+    if interval.is_empty:
+        return (
+            f"There is nothing to show yet: the interval starts at {to_text(interval.start)}, and nothing at "
+            f"or after {to_text(interval.as_of)} is counted."
+        )
+    if not len(asked.selection.clients):
+        return "There is nothing to show: no client matches the filters."
+    return f"There is nothing to show: no chosen client existed before {to_text(interval.effective_end)}."
+
+
+def _warnings(mart: OpenedMart, interval: ResolvedInterval, cells: Cells | None) -> Iterable[str]:
+    """Yield the sentences that a reader of the numbers must know."""
+    yield from mart.warnings
+    if mart.data_as_of is not None and mart.data_as_of < interval.effective_end:
+        yield (
+            f"The data is as of {to_text(mart.data_as_of)}, before the report's end "
+            f"{to_text(interval.effective_end)}: what happened in between is missing."
+        )
+    if cells and (ignored := ignored_refills(cells)):
+        yield ignored

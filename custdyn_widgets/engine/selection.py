@@ -1,0 +1,131 @@
+"""Which clients a query chooses, with every name it uses checked against the data.
+
+A package filter chooses one set of clients for the whole report: those that ever had an activation or
+renewal of one of the packages, of any sign, before the effective end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from custdyn_widgets.errors import QueryError, shown
+from custdyn_widgets.mart import PACKAGE_FEE, Bools, Facts
+from custdyn_widgets.query import CLIENT_TYPES, ReportQuery
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The chosen clients (positions in the facts, rising) and the codes of the packages filtered by."""
+
+    clients: npt.NDArray[np.int64]
+    packages: tuple[int, ...]
+
+
+def select(facts: Facts, query: ReportQuery, effective_end: int) -> Selection:
+    """Choose clients.
+
+    Parameters
+    ----------
+    facts
+        The facts of the source.
+    query
+        Its filters are read.
+    effective_end
+        Seconds since 1970; fees at or after it do not count for a package filter.
+
+    Raises
+    ------
+    QueryError
+        If a tag, company, user or package is not in the data, or a package's name is that of several.
+    """
+    chosen = np.ones(facts.client_count, np.bool_)
+    if query.client_type != "all":
+        chosen &= facts.client_type == CLIENT_TYPES.index(query.client_type)
+    if query.client_tags:
+        chosen &= _with_tags(
+            facts, _known("client_tags", "tag", query.client_tags, facts.names.tags), query.tags_match
+        )
+    if query.company:
+        companies = _known("company", "company", query.company, facts.names.companies)
+        if query.include_descendants:
+            companies = _with_descendants(facts, companies)
+        chosen &= np.isin(facts.company, companies)
+    if query.owner_user:
+        chosen &= np.isin(
+            facts.owner, _known("owner_user", "owner user", query.owner_user, facts.names.owners)
+        )
+    packages = package_codes(facts, query.package)
+    if packages:
+        chosen &= _ever_had(facts, packages, effective_end)
+    return Selection(np.flatnonzero(chosen), packages)
+
+
+def package_codes(facts: Facts, wanted: Sequence[str]) -> tuple[int, ...]:
+    """Return the codes of packages given by id or name; an id wins over a name.
+
+    Raises
+    ------
+    QueryError
+        If one is neither, or is the name of several packages.
+    """
+    by_id = {package_id: code for code, (package_id, _) in enumerate(facts.names.packages)}
+    by_name: dict[str, list[str]] = {}
+    for package_id, name in facts.names.packages:
+        by_name.setdefault(name, []).append(package_id)
+    codes = []
+    for given in wanted:
+        ids = [given] if given in by_id else by_name.get(given, [])
+        if not ids:
+            raise QueryError.not_in_mart("package", given, "package", list(by_id | by_name))
+        if len(ids) > 1:
+            raise QueryError.invalid(
+                "package", given, f"is the name of several packages; give an id: {', '.join(map(shown, ids))}"
+            )
+        codes.append(by_id[ids[0]])
+    return tuple(dict.fromkeys(codes))
+
+
+def _known(field: str, what: str, wanted: Sequence[str], names: Sequence[str]) -> list[int]:
+    codes = {name: code for code, name in enumerate(names)}
+    for name in wanted:
+        if name not in codes:
+            raise QueryError.not_in_mart(field, name, what, names)
+    return [codes[name] for name in wanted]
+
+
+def _with_tags(facts: Facts, tags: Sequence[int], match: str) -> Bools:
+    """Return which clients have any or all of the tags; a tag that a client lists twice counts once."""
+    owner = np.repeat(np.arange(facts.client_count), np.diff(facts.tag_offset))
+    has = [np.bincount(owner[facts.tag == tag], minlength=facts.client_count) > 0 for tag in tags]
+    combined: Bools = np.logical_or.reduce(has) if match == "any" else np.logical_and.reduce(has)
+    return combined
+
+
+def _with_descendants(facts: Facts, companies: Sequence[int]) -> list[int]:
+    """Return the companies and all below them."""
+    names = facts.names.companies
+    below: dict[str, list[str]] = {}
+    for company, parent in facts.names.parents.items():
+        below.setdefault(parent, []).append(company)
+    found: set[str] = set()
+    waiting = [names[c] for c in companies]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += below.get(name, [])
+    return [code for code, name in enumerate(names) if name in found]
+
+
+def _ever_had(facts: Facts, packages: Sequence[int], effective_end: int) -> Bools:
+    wanted = np.zeros(len(facts.names.packages) + 1, np.bool_)
+    wanted[list(packages)] = True
+    rows = np.flatnonzero(wanted[facts.package] & PACKAGE_FEE[facts.flow])
+    rows = rows[facts.time[rows] < effective_end]
+    had = np.zeros(facts.client_count, np.bool_)
+    had[np.searchsorted(facts.offset, rows, "right") - 1] = True
+    return had

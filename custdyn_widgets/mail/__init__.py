@@ -1,0 +1,5 @@
+"""Mail: letters about a run, and the way of each copy to its recipient."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

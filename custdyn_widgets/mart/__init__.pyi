@@ -1,0 +1,30 @@
+from .checking.values import Int64s
+from .columns import Bools
+from .demo.mart import demo_query
+from .facts.by_client import Packages, Times, threads
+from .facts.facts import Facts, Names
+from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass
+from .opening import OpenedMart, check_source, open_mart
+from .sources import Source, SourceLike, demo_folder, last_midnight, lasting
+
+__all__ = [
+    "PACKAGE_FEE",
+    "PAID",
+    "Bools",
+    "Facts",
+    "FlowClass",
+    "Int64s",
+    "Names",
+    "OpenedMart",
+    "Packages",
+    "Source",
+    "SourceLike",
+    "Times",
+    "check_source",
+    "demo_folder",
+    "demo_query",
+    "last_midnight",
+    "lasting",
+    "open_mart",
+    "threads",
+]

@@ -1,0 +1,1 @@
+"""Checking: every value read exactly, every fault named."""

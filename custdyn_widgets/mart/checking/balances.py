@@ -1,0 +1,70 @@
+"""Balances must fit an int64 of millionths at the end of every second: which clients' do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from custdyn_widgets.mart.checking.checked import CheckedTable, Fault
+from custdyn_widgets.mart.checking.values import MICROS, Int64s
+from custdyn_widgets.mart.columns import Bools, Codes
+
+TOO_LARGE = "has a balance that leaves ±9 223 372 036 854.775807"
+_SAFE = 2.0**62
+
+
+def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = None) -> Iterator[Fault]:
+    """Find the clients whose balance leaves what an int64 holds.
+
+    Parameters
+    ----------
+    tables
+        Clients and transactions, each transaction with the position of its client.
+    counts
+        Which transactions count; all, if None.
+    """
+    clients, ledger = tables["clients"], tables["transactions"]
+    client, at, amount = ledger.codes["client_id"], ledger.columns["at"], ledger.columns["amount"]
+    if counts is not None:
+        client, at, amount = client[counts], at[counts], amount[counts]
+    opening = clients.columns["opening_balance"]
+    for i in _suspects(client, amount, opening):
+        rows = np.flatnonzero(client == i)
+        if _leaves(int(opening[i]), at[rows] // MICROS, amount[rows]):
+            yield clients.fault(int(i), "client_id", TOO_LARGE)
+
+
+def might_leave(rows: Int64s, largest: int, opening: Int64s) -> bool:
+    """Tell whether a balance might leave an int64.
+
+    Parameters
+    ----------
+    rows
+        How many transactions each client has.
+    largest
+        The size of the largest amount.
+    opening
+        Each client's opening balance.
+    """
+    return bool((rows * float(largest) + np.abs(opening.astype(np.float64)) >= _SAFE).any())
+
+
+def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
+    """Return the clients whose balance might: no balance is further from 0 than all sizes together."""
+    largest = max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
+    if not might_leave(np.bincount(client, minlength=len(opening)), largest, opening):
+        return np.empty(0, np.int64)
+    sizes = np.bincount(client, np.abs(amount.astype(np.float64)), minlength=len(opening))
+    return np.flatnonzero(sizes + np.abs(opening.astype(np.float64)) >= _SAFE)
+
+
+def _leaves(balance: int, second: Int64s, amount: Int64s) -> bool:
+    """Tell whether a client's balance leaves an int64 at the end of any second."""
+    order = np.argsort(second, kind="stable")
+    ends = np.append(np.diff(second[order]) > 0, True)
+    for value, end in zip(amount[order].tolist(), ends.tolist(), strict=False):
+        balance += value
+        if end and not -(2**63) <= balance < 2**63:
+            return True
+    return False

@@ -1,0 +1,288 @@
+"""What a mart must be (spec 1): every value read exactly, every fault named by file, row, column and value.
+
+`check` reads all columns of all tables, then what ties tables together. It never drops or guesses:
+a faulty value becomes a `Fault`, and whoever wants numbers calls `refuse_faults` first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from custdyn_widgets import progress
+from custdyn_widgets.errors import nearest, shown
+from custdyn_widgets.mart import columns
+from custdyn_widgets.mart.checking import values
+from custdyn_widgets.mart.checking.balances import balance_faults
+from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable, Fault
+from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
+from custdyn_widgets.mart.schema import MartColumn
+
+# What names a row of another table, those that are named by others first: table, column, the other, its key.
+REFERENCES = (
+    ("companies", "parent", "companies", "company"),
+    ("clients", "company", "companies", "company"),
+    ("transactions", "package_id", "packages", "package_id"),
+    ("transactions", "client_id", "clients", "client_id"),
+)
+
+
+def check(stored: StoredMart) -> CheckedMart:
+    """Read every value of a mart and find every fault of spec 1, in the order of tables and rows."""
+    return _checked(stored.name, stored.tables())
+
+
+def check_others(stored: StoredMart) -> CheckedMart:
+    """Do the same with all tables but the ledger."""
+    return _checked(stored.name, stored.others)
+
+
+class BatchCheck:
+    """Reads batches of the ledger and finds their faults, but what no batch can tell alone.
+
+    That are ids that are there twice, and balances that leave an int64.
+
+    Parameters
+    ----------
+    others
+        The other tables, without faults.
+    """
+
+    def __init__(self, others: Mapping[str, CheckedTable]) -> None:
+        self._places = {
+            column: (columns.Places(others[other].columns[key]), others[other])
+            for table, column, other, key in REFERENCES
+            if table == "transactions" and other in others
+        }
+
+    def read(self, batch: StoredTable) -> tuple[CheckedTable, list[Fault]]:
+        """Return a batch as read, and its faults."""
+        faults = list(_misshapen(batch))
+        table = _read_table(batch, faults, unique=False)
+        for column, (places, other) in self._places.items():
+            table.codes[column] = places.of(table.columns[column])
+            faults += _unknown(table, column, other)
+        return table, faults
+
+
+def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
+    faults: list[Fault] = []
+    notes: list[str] = []
+    tables: dict[str, CheckedTable] = {}
+    rows = max(sum(table.data.num_rows for table in stored.values()), 1)
+    for table_name, table in stored.items():
+        if "transactions" in stored:  # the others are checked in no time
+            progress.step(f"Checking {table.origin}", 0.4 + 0.3 * sum(map(len, tables.values())) / rows)
+        if table.extra:
+            notes.append(f"{table.origin}: extra columns are ignored: {', '.join(map(shown, table.extra))}.")
+        faults += _misshapen(table)
+        tables[table_name] = _read_table(table, faults)
+    for between in (_references, _closings, _company_tree, _quotes):
+        faults.extend(between(tables))
+    if not faults and "transactions" in tables:  # a fault elsewhere may be what makes a balance too large
+        faults.extend(balance_faults(tables))
+    order = {table.stored.origin: i for i, table in enumerate(tables.values())}
+    faults.sort(key=lambda f: (order[f.file], f.row))
+    return CheckedMart(name, tables, faults, notes)
+
+
+def _misshapen(table: StoredTable) -> Iterator[Fault]:
+    return (Fault(table.origin, row, "", text, why) for row, text, why in table.misshapen)
+
+
+def _read_table(stored: StoredTable, faults: list[Fault], *, unique: bool = True) -> CheckedTable:
+    table = CheckedTable(stored)
+    for spec in stored.spec.columns:
+        if spec.name not in stored.data.column_names:
+            if spec.required:
+                faults.append(
+                    Fault(stored.origin, 1, spec.name, "", "is missing: the table has no such column")
+                )
+            array = pa.nulls(len(table), pa.list_(pa.string()) if spec.kind == "tags" else pa.large_string())
+        else:
+            array = columns.plain(stored.data.column(spec.name))
+        faults.extend(_read_column(table, spec if unique else replace(spec, unique=False), array))
+    return table
+
+
+def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iterator[Fault]:
+    """Read a column into the table and yield its faults."""
+    if spec.kind == "tags":
+        tags = _tags(array)
+        if tags is None:
+            yield from (
+                table.fault(int(i), spec.name, "is not a list of texts")
+                for i in np.flatnonzero(array.is_valid())
+            )
+            tags = pa.array([[]] * len(table), pa.large_list(pa.large_string()))
+        table.columns[spec.name] = tags
+        return
+    array = array if spec.repeats else columns.decoded(array)
+    of_numbers = spec.kind in ("amount", "positive")
+    blank = table.blank[spec.name] = columns.blanks(array, of_numbers=of_numbers)
+    if spec.required and spec.name in table.stored.data.column_names:
+        yield from (
+            table.fault(int(i), spec.name, "is blank, and a value is required") for i in np.flatnonzero(blank)
+        )
+    if spec.kind in _READERS:
+        table.columns[spec.name], faults = _READERS[spec.kind](array, blank)
+        yield from (table.fault(i, spec.name, why) for i, why in faults.items())
+        blank[list(faults)] = True  # named once; what compares columns need not judge it again
+        return
+    text = table.columns[spec.name] = _text_or_nothing(array, blank)
+    if text is None:
+        table.columns[spec.name] = pa.array([""] * len(table), pa.large_string())
+        yield from (table.fault(int(i), spec.name, "is not text") for i in np.flatnonzero(~blank))
+    elif spec.choices:
+        yield from _not_among(table, spec, text, blank)
+    elif spec.kind == "currency":
+        fits = pc.fill_null(pc.match_substring_regex(text, r"^[A-Z]{3}$"), True)
+        bad = ~columns.to_bools(fits)
+        why = "is not an ISO 4217 code of three capital letters"
+        yield from (table.fault(int(i), spec.name, why) for i in np.flatnonzero(bad & ~blank))
+    if spec.unique and text is not None:
+        yield from _duplicates(table, spec.name, text, blank)
+
+
+_READERS = {
+    "time": values.times,
+    "amount": values.amounts,
+    "date": values.dates,
+    "positive": values.positives,
+}
+
+
+def _text_or_nothing(array: pa.Array, blank: columns.Bools) -> pa.Array | None:
+    """Return a column as text, nulls where it is blank; None if its type is no text."""
+    try:
+        text = columns.as_text(array)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    if pa.types.is_dictionary(text.type) or text.null_count == blank.sum():
+        return text  # a blank in a dictionary is found nowhere, which is the same
+    return pc.if_else(pa.array(blank), None, text)
+
+
+def _tags(array: pa.Array) -> pa.Array | None:
+    """Return each client's tags as a list of text (in text, `;` separates them); None if it is neither."""
+    try:
+        if pa.types.is_nested(array.type):
+            lists = array.cast(pa.large_list(pa.large_string()))
+        else:
+            lists = pc.split_pattern(columns.as_text(columns.decoded(array)).cast(pa.large_string()), ";")
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    tags = pc.utf8_trim_whitespace(pc.list_flatten(lists))
+    kept = pc.fill_null(pc.not_equal(tags, ""), False)
+    counts = np.bincount(pc.list_parent_indices(lists).filter(kept).to_numpy(), minlength=len(array))
+    ends = np.concatenate(([0], np.cumsum(counts)))
+    return pa.LargeListArray.from_arrays(
+        pa.array(ends, pa.int64()), tags.filter(kept).cast(pa.large_string())
+    )
+
+
+def _not_among(
+    table: CheckedTable, spec: MartColumn, text: pa.Array, blank: columns.Bools
+) -> Iterator[Fault]:
+    codes = table.codes[spec.name] = columns.positions(text, spec.choices)
+    hints: dict[str, str] = {}  # a wrong value mostly comes many times, and looking for the nearest is slow
+    for i in np.flatnonzero((codes < 0) & ~blank):
+        given = text[int(i)].as_py()
+        if given not in hints:
+            close = nearest(given, spec.choices, 1)
+            hints[given] = f"did you mean {close[0]}?" if close else f"one of {', '.join(spec.choices)}"
+        yield table.fault(int(i), spec.name, f"is not a known {spec.name} ({hints[given]})")
+
+
+def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: columns.Bools) -> Iterator[Fault]:
+    if rising(text) or len(pc.unique(text)) == len(text):
+        return
+    counts = pc.value_counts(text)
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    again = columns.to_bools(pc.is_in(text, value_set=repeated)) & ~blank
+    yield from (table.fault(int(i), column, "is there more than once") for i in np.flatnonzero(again))
+
+
+def rising(text: pa.Array) -> bool:
+    """Tell whether each id is greater than the one before: then all differ, and that is quickly seen."""
+    greater = pc.greater(text[1:], text[:-1])
+    return len(text) == 0 or bool(pc.all(greater, skip_nulls=False, min_count=0).as_py())
+
+
+def _references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
+    """Find values that name a row of another table that is not there."""
+    for table, column, other, key in REFERENCES:
+        if table not in tables or other not in tables or key not in tables[other].stored.data.column_names:
+            continue
+        given = tables[table]
+        given.codes[column] = columns.positions(given.columns[column], tables[other].columns[key])
+        yield from _unknown(given, column, tables[other])
+
+
+def _unknown(table: CheckedTable, column: str, other: CheckedTable) -> Iterator[Fault]:
+    unknown = np.flatnonzero((table.codes[column] < 0) & ~table.blank[column])
+    what = f"is not in {other.stored.origin}"
+    yield from (table.fault(int(i), column, what) for i in unknown)
+
+
+def _closings(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
+    clients = tables["clients"]
+    given = ~clients.blank["closed_at"] & ~clients.blank["created_at"]
+    early = given & (clients.columns["closed_at"] < clients.columns["created_at"])
+    yield from (clients.fault(int(i), "closed_at", "is before created_at") for i in np.flatnonzero(early))
+
+
+def _company_tree(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
+    """Find companies that are their own ancestors."""
+    if "companies" not in tables:
+        return
+    table = tables["companies"]
+    names = table.columns["company"].to_pylist()
+    parents = dict(zip(names, table.columns["parent"].to_pylist(), strict=True))
+    for i, name in enumerate(names):
+        seen = set()
+        at = parents.get(name, "")
+        while at and at != name and at not in seen:
+            seen.add(at)
+            at = parents.get(at, "")
+        if at and at == name:
+            yield table.fault(i, "parent", f"makes {shown(name)} its own ancestor")
+
+
+def _quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
+    """Find quotes given twice, a second base, and a base that is not 1."""
+    if "rates" not in tables:
+        return
+    table = tables["rates"]
+    currencies, bases = table.columns["currency"].to_pylist(), table.columns["base"].to_pylist()
+    days: list[int] = table.columns["date"].tolist()
+    seen: dict[tuple[str, int], list[int]] = {}
+    for i, key in enumerate(zip(currencies, days, strict=True)):
+        seen.setdefault(key, []).append(i)
+    given = ~table.blank["date"] & ~table.blank["currency"]
+    twice = [i for rows in seen.values() if len(rows) > 1 for i in rows if given[i]]
+    yield from (
+        table.fault(i, "date", f"is a second quote of {currencies[i]} for this date") for i in sorted(twice)
+    )
+    the_base = _base(currencies, bases, table.columns["units_per_base"])
+    for i, base in enumerate(bases):
+        if base and base != the_base:
+            yield table.fault(i, "base", f"is a second base; the table's base is {the_base}")
+        if base and currencies[i] == the_base and table.columns["units_per_base"][i] != 1:
+            yield table.fault(i, "units_per_base", f"is the quote of the base {the_base} itself, which is 1")
+
+
+def _base(currencies: Sequence[str | None], bases: Sequence[str | None], quotes: Sequence[Decimal]) -> str:
+    """Return the base of a table of rates, whatever the order of its rows: the one that most rows name.
+
+    Among equals it is one that is quoted at 1 itself, then the first by code points; empty without rows.
+    """
+    counts = Counter(base for base in bases if base)
+    ones = {c for c, base, quote in zip(currencies, bases, quotes, strict=True) if c == base and quote == 1}
+    return min(counts, key=lambda base: (-counts[base], base not in ones, base), default="")

@@ -1,0 +1,225 @@
+"""Setting faulty rows aside (spec 1): with `on_fault = "quarantine"` a mart is read without them.
+
+A row is set aside if it has a fault (of duplicates all have one), if it refers to a row that is set aside,
+or if it is that of a client whose balance leaves int64; and so on, until nothing that is left refers to
+anything that is not. What is left is the mart that one gets by deleting those rows by hand.
+
+What is set aside is never silent: a warning for every report counts it, and a CSV file lists it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from custdyn_widgets.mart.checking.balances import balance_faults
+from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable, Fault, stored_text
+from custdyn_widgets.mart.checking.checks import REFERENCES
+from custdyn_widgets.mart.checking.values import MICROS, Int64s
+from custdyn_widgets.mart.columns import Bools, Codes, positions
+
+_HEADINGS = ("file", "row", "column", "value", "why", "whole row")
+_NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@]|[\t\r]")
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+
+Aside = dict[str, Bools]  # per table, which rows are set aside
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """What was set aside: the sentences that tell of it, and the content of the CSV file that lists it."""
+
+    warning: str
+    listing: bytes
+
+
+def set_aside(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | None]:
+    """Return a mart without its faulty rows, and what they were; None if there are none.
+
+    Raises
+    ------
+    MartError
+        If a table lacks a column that it must have: that is no fault of a row.
+    """
+    tables = mart.tables
+    missing = [f for f in mart.faults if f.column and f.column not in _columns_of(tables, f)]
+    replace(mart, faults=missing).refuse_faults()
+    aside = {name: np.zeros(len(table), np.bool_) for name, table in tables.items()}
+    found = list(mart.faults)
+    _mark(tables, aside, found)
+    found += _referrers(tables, aside)
+    too_large = list(balance_faults(tables, ~aside["transactions"])) if found else []
+    _mark(tables, aside, too_large)
+    found += too_large
+    found += _referrers(tables, aside)
+    if not found:
+        return mart, None
+    order = {table.stored.origin: i for i, table in enumerate(tables.values())}
+    found.sort(key=lambda fault: (order[fault.file], fault.row))
+    told = Quarantine(_warning(tables, aside), _listing(tables, found))
+    return replace(mart, tables=_left(tables, aside), faults=[]), told
+
+
+def _by_origin(tables: Mapping[str, CheckedTable]) -> dict[str, str]:
+    return {table.stored.origin: name for name, table in tables.items()}
+
+
+def _columns_of(tables: Mapping[str, CheckedTable], fault: Fault) -> list[str]:
+    columns: list[str] = tables[_by_origin(tables)[fault.file]].stored.data.column_names
+    return columns
+
+
+def _mark(tables: Mapping[str, CheckedTable], aside: Aside, faults: list[Fault]) -> None:
+    names = _by_origin(tables)
+    for fault in faults:
+        name = names[fault.file]
+        aside[name][tables[name].position(fault)] = True
+
+
+def _referrers(tables: Mapping[str, CheckedTable], aside: Aside) -> Iterator[Fault]:
+    """Set aside what refers to a row that is set aside, and yield it.
+
+    Only companies refer to their own table, so it takes as many rounds as companies stand one below the
+    other; what the others refer to is settled before them.
+    """
+    for name, column, other, _ in REFERENCES:
+        if not _refers(tables, name, column):
+            continue
+        table = tables[name]
+        codes, why = table.codes[column], f"is set aside in {tables[other].stored.origin}"
+        refers = np.flatnonzero(~table.blank[column] & (codes >= 0))
+        while len(lost := refers[~aside[name][refers] & aside[other][codes[refers]]]):
+            aside[name][lost] = True
+            yield from (table.fault(int(i), column, why) for i in lost)
+
+
+def _refers(tables: Mapping[str, CheckedTable], name: str, column: str) -> bool:
+    """Tell whether a mart has both the table that refers and the one that is referred to."""
+    return name in tables and column in tables[name].codes
+
+
+def _left(tables: Mapping[str, CheckedTable], aside: Aside) -> dict[str, CheckedTable]:
+    """Return the tables without the rows that are set aside; what refers to a row counts those left."""
+    left = {name: table.rows(~aside[name]) for name, table in tables.items()}
+    for name, column, other, _ in REFERENCES:
+        if _refers(left, name, column):
+            codes = left[name].codes[column]
+            place = np.cumsum(~aside[other], dtype=np.int32) - 1
+            left[name].codes[column] = np.append(place, np.int32(-1))[codes]
+    return left
+
+
+# The warning
+
+
+def _warning(tables: Mapping[str, CheckedTable], aside: Aside) -> str:
+    """Return the count of the rows set aside and the sum of their amounts by currency."""
+    counts = {name: int(rows.sum()) for name, rows in aside.items() if rows.any()}
+    count = sum(counts.values())
+    places = ", ".join(f"{n:,} of {name}" for name, n in counts.items())
+    words = f"{count:,} faulty row{'s are' if count > 1 else ' is'} left out ({places})."
+    names, own, of_id = _currencies(tables["clients"], aside["clients"])
+    ledger, rows = tables["transactions"], aside["transactions"]
+    if rows.any():
+        client = np.where(ledger.blank["client_id"], -1, ledger.codes["client_id"])[rows]
+        currency = np.append(of_id, np.int32(-1))[client]
+        sums = _sums(ledger.columns["amount"][rows], ledger.blank["amount"][rows], currency, names)
+        words += f" The sum of their amounts: {sums}."
+    clients, rows = tables["clients"], aside["clients"] & ~_absent(tables["clients"], "opening_balance")
+    if rows.any():
+        opening, blank = clients.columns["opening_balance"][rows], clients.blank["opening_balance"][rows]
+        words += f" Opening balances left out: {_sums(opening, blank, own[rows], names)}."
+    return words
+
+
+def _absent(table: CheckedTable, column: str) -> Bools:
+    """Return where an optional column has nothing at all, and no faulty value either."""
+    if column not in table.stored.data.column_names:
+        return np.ones(len(table), np.bool_)
+    stored = table.stored.data.column(column)
+    absent = table.blank[column].copy()
+    for i in np.flatnonzero(absent):
+        absent[i] = not stored_text(stored[int(i)]).strip()
+    return absent
+
+
+def _currencies(clients: CheckedTable, aside: Bools) -> tuple[list[str], Codes, Codes]:
+    """Return the currencies, each client's own code, and that of its id; -1 where it is not known.
+
+    An id that several rows give different currencies has none.
+    """
+    texts = clients.columns["currency"].to_pylist()
+    names = sorted({text for text in texts if text and _CURRENCY.fullmatch(text)})
+    own = positions(clients.columns["currency"], names)
+    of_id = own.copy()
+    ids = {int(i): clients.columns["client_id"][int(i)].as_py() for i in np.flatnonzero(aside)}
+    given: dict[str, set[int]] = {}
+    for i, client in ids.items():
+        given.setdefault(client, set()).add(int(own[i]))
+    of_id[[i for i, client in ids.items() if len(given[client]) > 1]] = -1
+    return names, own, of_id
+
+
+def _sums(amount: Int64s, unreadable: Bools, currency: Codes, names: list[str]) -> str:
+    """Return the sum of amounts in words, by currency, and how many are unknown."""
+    known = ~unreadable & (currency >= 0)
+    words = [
+        f"{_amount_text(_exact_sum(amount[known & (currency == code)]))} {names[code]}"
+        for code in np.unique(currency[known])
+    ]
+    for count, what in (
+        (int(unreadable.sum()), "that cannot be read"),
+        (int((~unreadable & (currency < 0)).sum()), "in a currency that is not known"),
+    ):
+        if count:
+            words.append(f"{count:,} amount{'s' if count > 1 else ''} {what}")
+    return ", ".join(words)
+
+
+def _exact_sum(amount: Int64s) -> int:
+    return (int((amount >> 32).sum()) << 32) + int((amount & 0xFFFF_FFFF).sum())
+
+
+def _amount_text(millionths: int) -> str:
+    whole, places = divmod(abs(millionths), MICROS)
+    sign = "-" if millionths < 0 else ""
+    return f"{sign}{whole}.{f'{places:06}'.rstrip('0').ljust(2, '0')}"
+
+
+# The listing
+
+
+def _listing(tables: Mapping[str, CheckedTable], faults: list[Fault]) -> bytes:
+    """Return the faults as a CSV file, each with the whole row as it is stored."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(_HEADINGS)
+    names = _by_origin(tables)
+    for fault in faults:
+        table = tables[names[fault.file]]
+        row = table.position(fault)
+        data = table.stored.data
+        whole = {column: stored_text(data.column(column)[row]) for column in data.column_names}
+        writer.writerow(
+            (
+                fault.file,
+                fault.row,
+                fault.column,
+                _inert(fault.value),
+                _inert(fault.why),
+                json.dumps({name: text for name, text in whole.items() if text}, ensure_ascii=False),
+            )
+        )
+    return out.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _inert(text: str) -> str:
+    """Return a text as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text

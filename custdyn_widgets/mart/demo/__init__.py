@@ -1,0 +1,1 @@
+"""The demo mart: an invented operator, drawn from a seed."""

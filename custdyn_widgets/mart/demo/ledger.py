@@ -1,0 +1,161 @@
+"""What the demo operator's clients do, day by day: the ledger.
+
+Each day the bill run comes first (postpaid clients pay, packages are activated and renewed), then people
+call, then accounts are closed. A balance is carried along, so that a prepaid client tops up when it runs
+low and cannot call on an empty account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from custdyn_widgets.mart.demo.clients import (
+    DAY,
+    PACKAGES,
+    UNIT,
+    Clients,
+    Flags,
+    Ints,
+    Timeline,
+    Words,
+    month_and_day,
+)
+
+KINDS = ("refill", "usage", "package_activation", "package_renewal", "other")
+REFILL, USAGE, ACTIVATION, RENEWAL, OTHER = range(5)
+
+# The chance of a usage row in percent of the usual: January first, Monday first.
+_SEASON = (101, 100, 102, 101, 99, 92, 77, 58, 98, 105, 108, 114)
+_WEEK = (107, 109, 109, 108, 110, 84, 73)
+# The hour of a call: as often as it stands here.
+_HOURS = np.array(
+    [7, 8, 9, 9, 10, 10, 11, 11, 12, 13, 14, 14, 15, 15, 16, 16, 17, 17, 18, 18, 19, 19, 20, 20, 21, 22],
+    np.int64,
+)
+_SETUP = np.array([setup for _, setup, _, _ in PACKAGES], np.int64)
+_FEES = np.array([[before, after] for _, _, before, after in PACKAGES], np.int64)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The ledger as arrays of one length, in the order of time; `package` is -1 where there is none."""
+
+    client: Ints
+    at: Ints
+    kind: Ints
+    amount: Ints
+    package: Ints
+
+
+def draw_ledger(clients: Clients, line: Timeline, words: Words) -> Rows:
+    """Return every movement of every balance from the timeline's first day to just before its end."""
+    book = _Book(clients, line, words)
+    days = line.days
+    for day, month, date in zip(days.tolist(), *(a.tolist() for a in month_and_day(days)), strict=True):
+        present = book.present(day, month, date)
+        book.run_bills(day, np.nonzero(present & (clients.bill_day == date))[0])
+        book.take_calls(day, present, _SEASON[month] * _WEEK[(day + 3) % 7])
+        book.close_accounts(day)
+    return book.rows()
+
+
+class _Book:
+    """The balances as of a day, and the rows that led to them."""
+
+    def __init__(self, clients: Clients, line: Timeline, words: Words) -> None:
+        self._clients, self._line, self._words = clients, line, words
+        self._balance = clients.opening.copy()
+        self._subscribed = (clients.package >= 0) & (clients.joined < line.first)
+        self._posted: list[tuple[Ints, Ints, Ints, Ints, Ints]] = []
+
+    def present(self, day: int, month: int, date: int) -> Flags:
+        """Return which clients are there on a day: joined before, not stopped, not away for the summer."""
+        who = self._clients
+        turn = month * 31 + date
+        away = who.campus & (who.rest_from <= turn) & (turn < who.rest_to)
+        return (who.joined < day) & (day <= who.stops) & ~away
+
+    def run_bills(self, day: int, due: Ints) -> None:
+        """Let the postpaid clients among those due pay, then activate and renew their packages."""
+        who, words = self._clients, self._words
+        owing = due[who.postpaid[due] & (self._balance[due] < -5 * UNIT)]
+        owing = owing[~words.once_in(14, len(owing))]
+        cents = -self._balance[owing] // 100 * 100
+        self._post(owing, day * DAY + 600 + words.below(9000, len(owing)), REFILL, cents)
+        holds = (who.package[due] >= 0) & (who.package_from[due] <= day) & (day <= who.package_until[due])
+        self._renew(day, due[holds])
+
+    def _renew(self, day: int, due: Ints) -> None:
+        who, words = self._clients, self._words
+        package = who.package[due]
+        fee = _FEES[package, int(day >= self._line.rise)]
+        setup = np.where(self._subscribed[due], 0, _SETUP[package])
+        at = day * DAY + 3 * 3600 + words.below(7000, len(due))
+        self._top_up(due, at - 1200, fee + setup, self._balance[due] < fee + setup)
+        new = ~self._subscribed[due]
+        self._subscribed[due] = True
+        self._post(due[new], at[new], ACTIVATION, -setup[new], package[new])
+        self._post(due, at + 1, RENEWAL, -fee, package)
+        taxed = who.postpaid[due] & (who.currency[due] > 0)
+        self._post(due[taxed], at[taxed] + 2, OTHER, -fee[taxed] // 5)
+        back = words.once_in(90, len(due))
+        self._post(due[back], at[back] + 1800, RENEWAL, fee[back], package[back])
+
+    def take_calls(self, day: int, present: Flags, lean: int) -> None:
+        """Post the day's usage of those who call, with the top-ups that it takes."""
+        who, words = self._clients, self._words
+        calls = words.below(1_000_000, len(present)) < who.chance * lean // 10_000
+        idx = np.nonzero(present & calls)[0]
+        cost = who.spend[idx] * (60 + words.below(200, len(idx)) + words.below(200, len(idx))) // 260
+        at = day * DAY + words.pick(_HOURS, len(idx)) * 3600 + words.below(3600, len(idx))
+        low = self._balance[idx] < cost + who.refill[idx] // 10
+        self._top_up(idx, at - 60 - words.below(900, len(idx)), cost, low & ~words.once_in(8, len(idx)))
+        able = who.postpaid[idx] | (self._balance[idx] > 0)
+        idx, cost, at = idx[able], cost[able], at[able]
+        self._post(idx, at, USAGE, -cost)
+        back = words.once_in(400, len(idx))
+        self._post(idx[back], at[back] + 900, USAGE, cost[back])
+
+    def _top_up(self, idx: Ints, at: Ints, need: Ints, wanted: Flags) -> None:
+        """Refill prepaid accounts by multiples of their usual size; now and then with a bonus or a bounce."""
+        who, words = self._clients, self._words
+        wanted = wanted & ~who.postpaid[idx] & (who.refill[idx] > 0)
+        idx, at, need = idx[wanted], at[wanted], need[wanted]
+        size = who.refill[idx]
+        short = np.maximum(need - self._balance[idx], 1)
+        paid = size * (-(-short // size) + words.once_in(5, len(idx)))
+        self._post(idx, at, REFILL, paid)
+        bonus = words.once_in(25, len(idx))
+        self._post(idx[bonus], at[bonus] + 1, OTHER, paid[bonus] // 10)
+        bounced = words.once_in(700, len(idx))
+        self._post(idx[bounced], at[bounced] + 40, OTHER, -paid[bounced])
+
+    def close_accounts(self, day: int) -> None:
+        """Pay half of those who close today what they have left."""
+        idx = np.nonzero(self._clients.closes == day)[0]
+        idx = idx[(self._balance[idx] > 0) & self._words.once_in(2, len(idx))]
+        self._post(idx, closing_instant(self._clients.closes[idx]) - 60, OTHER, -self._balance[idx])
+
+    def _post(self, idx: Ints, at: Ints, kind: int, amount: Ints, package: Ints | None = None) -> None:
+        """Write one row for each of these clients, all different, and move their balances."""
+        self._balance[idx] += amount
+        none = np.full(len(idx), -1, np.int64)
+        self._posted.append(
+            (idx, at, np.full(len(idx), kind, np.int64), amount, none if package is None else package)
+        )
+
+    def rows(self) -> Rows:
+        """Return what was posted before the timeline's end, in the order of time."""
+        client, at, kind, amount, package = (
+            np.concatenate(column) for column in zip(*self._posted, strict=True)
+        )
+        order = np.argsort(at, kind="stable")
+        order = order[at[order] < self._line.as_of]
+        return Rows(client[order], at[order], kind[order], amount[order], package[order])
+
+
+def closing_instant(day: Ints) -> Ints:
+    """Return the instant at which an account that closes on a day is closed: at its last minute."""
+    return day * DAY + 23 * 3600 + 59 * 60

@@ -1,0 +1,1 @@
+"""Facts: a mart as compact arrays, sorted by client, and their cache."""

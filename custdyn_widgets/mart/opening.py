@@ -1,0 +1,158 @@
+"""Opening a source: its facts, built once and kept in the cache under a fingerprint of its files.
+
+With `on_fault = "quarantine"` the faulty rows are set aside before the facts are built, and listed in a
+file of the folder `quarantine` beside the facts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from custdyn_widgets import progress
+from custdyn_widgets.errors import CustDynError, SourceError
+from custdyn_widgets.mart.checking.checked import CheckedMart
+from custdyn_widgets.mart.checking.checks import check
+from custdyn_widgets.mart.checking.quarantine import Quarantine, set_aside
+from custdyn_widgets.mart.facts import cache as entries
+from custdyn_widgets.mart.facts.facts import Facts, build, build_in_pieces
+from custdyn_widgets.mart.facts.memory import keep_freed_memory
+from custdyn_widgets.mart.reading.files import Stamp, from_frames, read_mart, source_name, stamp
+from custdyn_widgets.mart.reading.stored import StoredMart
+from custdyn_widgets.mart.sources import Source, SourceLike, resolve
+
+
+@dataclass(frozen=True)
+class OpenedMart:
+    """A source ready to be asked: its facts, its name, when its files last changed (in seconds).
+
+    `warnings` are sentences that every report on it carries.
+    """
+
+    facts: Facts
+    name: str
+    data_as_of: int | None
+    warnings: tuple[str, ...] = ()
+
+
+def open_mart(source: SourceLike, *, meanwhile: Callable[[], object] | None = None) -> OpenedMart:
+    """Open a source.
+
+    Parameters
+    ----------
+    source
+        A `Source`, or its data: a name of `sources.toml`, a folder of CSV or Parquet files, a DuckDB file,
+        the word `demo`, or a dict of DataFrames by the names of the tables.
+    meanwhile
+        What else is to be done while threads have begun to read, if there is much to read; perhaps twice.
+
+    Raises
+    ------
+    SourceError
+        If it is not there, cannot be read, or kept changing while it was read.
+    MartError
+        If the data has faults, unless the source says that they are set aside.
+    SettingsError
+        If `sources.toml` cannot be used.
+    """
+    keep_freed_memory()
+    chosen = resolve(source)
+    if isinstance(chosen.data, Mapping):
+        stored = from_frames(chosen.data)
+        return _opened(_build(stored, chosen, None, meanwhile), chosen.name or stored.name, None)
+    path = Path(chosen.data)
+    for _ in range(2):
+        found = stamp(path)
+        key = _key(found, chosen)
+        entry = entries.load(key)
+        if entry is None:
+            entry = _build_unchanged(path, chosen, found, meanwhile)
+            if entry is None:
+                continue
+            entries.store(key, entry)
+        return _opened(entry, chosen.name or source_name(path), found.last_changed)
+    raise SourceError.not_found(path.name, "kept changing while it was read; try again when it is written")
+
+
+def check_source(source: SourceLike) -> CheckedMart:
+    """Read a source and find every fault of it.
+
+    What its rule sets aside is listed in a file, as it is for a report, and a note says where.
+
+    Raises
+    ------
+    SourceError
+        If it is not there or cannot be read.
+    """
+    chosen = resolve(source)
+    if isinstance(chosen.data, Mapping):
+        stored, key = from_frames(chosen.data), None
+    else:
+        path = Path(chosen.data)
+        key = _key(stamp(path), chosen)
+        stored = read_mart(path)
+    mart = check(stored)
+    if chosen.on_fault == "quarantine":
+        _, aside = set_aside(mart)
+        warning, listing = _listed(stored, chosen, key, aside)
+        mart = replace(mart, notes=[*mart.notes, *([warning] if warning else [])])
+        if listing:
+            progress.note(f"What is left out is listed in {listing}")
+    return mart
+
+
+def _key(found: Stamp, source: Source) -> str:
+    return hashlib.sha256(f"{found.fingerprint}\0{source.on_fault}".encode()).hexdigest()
+
+
+def _build_unchanged(
+    path: Path, source: Source, found: Stamp, meanwhile: Callable[[], object] | None
+) -> entries.Entry | None:
+    """Build the facts of files; None if they changed meanwhile, so that half may be old and half new.
+
+    Then an error says nothing either: of two halves, one names what the other has not.
+    """
+    try:
+        entry = _build(read_mart(path), source, _key(found, source), meanwhile)
+    except CustDynError:
+        if stamp(path) == found:
+            raise
+        return None
+    return entry if stamp(path) == found else None
+
+
+def _build(
+    stored: StoredMart, source: Source, key: str | None, meanwhile: Callable[[], object] | None
+) -> entries.Entry:
+    """Build the facts of a mart, without the faulty rows if the source says so."""
+    if facts := build_in_pieces(stored, meanwhile):
+        return entries.Entry(facts)
+    mart, aside = check(stored), None
+    if source.on_fault == "quarantine":
+        mart, aside = set_aside(mart)
+    mart.refuse_faults()
+    progress.step("Putting the transactions of each client together", 0.7)
+    return entries.Entry(build(mart), *_listed(stored, source, key, aside))
+
+
+def _listed(
+    stored: StoredMart, source: Source, key: str | None, aside: Quarantine | None
+) -> tuple[str, Path | None]:
+    """Write the file that lists what was set aside; return what reports say of it, and its place.
+
+    What stands in DataFrames has no fingerprint, so the key is that of the list itself.
+    """
+    if aside is None:
+        return "", None
+    key = key or hashlib.sha256(aside.listing).hexdigest()
+    place = entries.store_listing(source.name or stored.name, key, aside.listing)
+    nowhere = " They could not be listed in a file: the cache cannot be written."
+    return aside.warning + ("" if place else nowhere), place
+
+
+def _opened(entry: entries.Entry, name: str, changed: int | None) -> OpenedMart:
+    if entry.listing:
+        progress.note(f"What is left out is listed in {entry.listing}")
+    return OpenedMart(entry.facts, name, changed, (entry.warning,) if entry.warning else ())

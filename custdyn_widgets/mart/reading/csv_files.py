@@ -1,0 +1,154 @@
+"""Reading a table from a CSV file: every row that stands in it, or words about what is wrong with it."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import mmap
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+
+from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.reading.stored import StoredTable, refuse_doubled
+from custdyn_widgets.mart.schema import MartTable
+
+_BLOCK = 2**20
+_NO_TEXT = pa.nulls(0, pa.large_string())  # pa.array would import pandas
+_CODED = pa.dictionary(pa.int32(), pa.large_string())
+
+
+def read_csv(path: Path, spec: MartTable) -> StoredTable:
+    """Read a table, its known columns as text.
+
+    Raises
+    ------
+    SourceError
+        If there are no headings, a known one is there twice, the text is not UTF-8, or a quote stays open.
+    """
+    names, *below = _first_rows(path)
+    refuse_doubled(names, spec, path.name)
+    known = [name for name in names if name in spec.column_names]
+    extra = tuple(name for name in names if name not in spec.column_names)
+    if not known:  # Arrow would read every column, and guess at types
+        _refuse_encoding(path)
+        return StoredTable(spec, path.name, pa.table({}), extra, first_row=2)
+    if not below:
+        return StoredTable(spec, path.name, pa.table(dict.fromkeys(known, _NO_TEXT)), extra, first_row=2)
+    quoted = _has_quotes(path)
+    try:
+        data, misshapen = _read_known(path, spec, known, quoted)
+    except pa.ArrowInvalid:
+        _refuse_encoding(path)
+        _refuse_open_quotes(path)
+        raise
+    if quoted and _line_count(path) != data.num_rows + misshapen + 1:
+        _refuse_open_quotes(path)
+    if misshapen:  # rare: rows must be counted to be named, so read them one by one
+        return _read_misshapen_csv(path, spec, names, extra)
+    return StoredTable(spec, path.name, data, extra, first_row=2)
+
+
+def _read_known(path: Path, spec: MartTable, known: list[str], quoted: bool) -> tuple[pa.Table, int]:
+    """Return the known columns of the rows of the right length, and how many rows are not."""
+    misshapen: list[object] = []
+
+    def note(row: object) -> str:
+        misshapen.append(row)
+        return "skip"
+
+    data = pa.csv.read_csv(
+        pa.OSFile(os.fsencode(path)),  # as bytes: a path need not be UTF-8
+        parse_options=pa.csv.ParseOptions(newlines_in_values=quoted, invalid_row_handler=note),
+        convert_options=pa.csv.ConvertOptions(
+            column_types={name: _CODED if name in spec.repeating else pa.large_string() for name in known},
+            include_columns=known,
+            strings_can_be_null=False,
+        ),
+    )
+    return data, len(misshapen)
+
+
+def _first_rows(path: Path) -> list[list[str]]:
+    """Return the headings and the row below, if there is one; Arrow too passes over empty lines."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = list(itertools.islice(filter(None, csv.reader(file)), 2))
+    if not rows:
+        raise SourceError(f"{path.name} is empty: not even headings are there.", field="source")
+    return rows
+
+
+def _has_quotes(path: Path) -> bool:
+    """Return whether a cell may hold a line break; without any quote the file is read in parallel."""
+    if path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(b'"') >= 0
+
+
+def _line_count(path: Path) -> int:
+    """Return how many lines a file has, the last one perhaps without an end."""
+    feeds = returns = 0
+    block = b""
+    with path.open("rb") as file:
+        while more := file.read(_BLOCK):
+            block = more
+            feeds += block.count(b"\n")
+            returns += block.count(b"\r")
+    return (feeds or returns) + (not block.endswith((b"\n", b"\r")))
+
+
+def _refuse_open_quotes(path: Path) -> None:
+    """Raise if a quote is opened and not closed before the next comma or line: it swallows what follows.
+
+    Arrow takes that as a cell with line breaks, and the rows inside it would be gone without a word. So
+    this is asked whenever a file with quotes has other than one line for each row.
+    """
+    begins = 1
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = csv.reader(file, strict=True)
+        try:
+            for _ in rows:
+                begins = rows.line_num + 1
+        except csv.Error as error:
+            raise SourceError(
+                f'{path.name}: the row that begins in line {begins} has a quote (") that is opened and not '
+                f"closed properly ({error}). Inside quotes, write a quote twice.",
+                field="source",
+            ) from None
+
+
+def _refuse_encoding(path: Path) -> None:
+    """Raise for the first line that is not UTF-8."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise SourceError(
+                    f"{path.name}, line {number}: byte {line[error.start]:#04x} is not UTF-8. Save it as "
+                    "UTF-8.",
+                    field="source",
+                ) from None
+
+
+def _read_misshapen_csv(path: Path, spec: MartTable, names: list[str], extra: tuple[str, ...]) -> StoredTable:
+    """Read a CSV whose rows differ in length: short ones are filled with blanks, long ones cut."""
+    rows: list[list[str]] = []
+    misshapen = []
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        lines = filter(None, csv.reader(file))
+        next(lines)
+        for cells in lines:
+            if len(cells) != len(names):
+                why = f"has {len(cells)} cells, and there are {len(names)} columns"
+                misshapen.append((len(rows) + 2, ",".join(cells), why))
+            rows.append((cells + [""] * len(names))[: len(names)])
+    columns = {
+        name: pa.array([row[i] for row in rows], pa.large_string())
+        for i, name in enumerate(names)
+        if name in spec.column_names
+    }
+    return StoredTable(spec, path.name, pa.table(columns), extra, first_row=2, misshapen=tuple(misshapen))

@@ -1,0 +1,211 @@
+"""Reading a mart's tables as they are stored: CSV and Parquet files, and DataFrames.
+
+Nothing is judged here beyond what makes a table readable at all; `checks` does that.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from custdyn_widgets import progress
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.reading.csv_files import read_csv
+from custdyn_widgets.mart.reading.duckdb_file import is_duckdb, read_duckdb, write_ahead_log
+from custdyn_widgets.mart.reading.parquet_files import parquet_ledger, read_parquet
+from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, refuse_doubled, unreadable
+from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SUFFIXES = (".csv", ".parquet")
+_OF_ONE_TYPE = ("string", "decimal", "integer", "floating", "boolean", "datetime", "date", "empty")
+_READ_FROM_TEXT = ("time", "date", "amount", "positive")
+_WRITTEN_OUT = 100  # digits of a Decimal that are written out; one beyond keeps its exponent
+
+
+def mart_files(folder: Path) -> dict[str, Path]:
+    """Return the file of each table that a folder holds.
+
+    Raises
+    ------
+    SourceError
+        If it is no folder, lacks clients or transactions, or holds a table twice.
+    """
+    if not folder.is_dir():
+        other = ", nor a .duckdb or .db file" if folder.is_file() else ""
+        raise SourceError.not_found(str(folder), f"is not a folder that exists{other}")
+    found: dict[str, Path] = {}
+    for name, spec in TABLES.items():
+        files = [path for suffix in _SUFFIXES if os.path.lexists(path := folder / f"{name}{suffix}")]
+        if len(files) > 1:
+            raise SourceError.not_found(folder.name, f"holds the table {name} twice, as CSV and as Parquet")
+        if files and not files[0].is_file():
+            raise SourceError.not_found(folder.name, f"holds {files[0].name}, which is not a file")
+        if files:
+            found[name] = files[0]
+        elif spec.required:
+            raise SourceError.not_found(folder.name, f"has no {name}.csv or {name}.parquet")
+    return found
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """How a mart's files stand: a text that changes when one does, and the newest change in seconds."""
+
+    fingerprint: str
+    last_changed: int
+
+
+def stamp(path: Path) -> Stamp:
+    """Look at a mart's files, or its DuckDB file: at place, names, sizes and times.
+
+    Raises
+    ------
+    SourceError
+        As `mart_files`; or if a file cannot be looked at.
+    """
+    files = _looked_at(path)
+    seen = [str(path.resolve())]
+    seen += [f"{p.name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for p, s in files.values()]
+    digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
+    return Stamp(digest, max(s.st_mtime_ns for _, s in files.values()) // 10**9)
+
+
+def _looked_at(path: Path) -> dict[str, tuple[Path, os.stat_result]]:
+    """Return the files that hold a mart, by table where there is one for each, and their status."""
+    try:
+        return {name: (file, file.stat()) for name, file in _files(path).items()}
+    except OSError as error:
+        raise SourceError.not_found(path.name, f"cannot be read: {error.strerror}") from error
+
+
+def _files(path: Path) -> dict[str, Path]:
+    if not is_duckdb(path):
+        return mart_files(path)
+    if not path.is_file():
+        raise SourceError.not_found(str(path), "is not a file that exists")
+    return {file.name: file for file in (path, write_ahead_log(path)) if file.exists()}
+
+
+def read_mart(path: Path) -> StoredMart:
+    """Read the tables of a folder of CSV or Parquet files, or of a DuckDB file."""
+    return read_duckdb(path, source_name(path)) if is_duckdb(path) else read_folder(path)
+
+
+def read_folder(folder: Path) -> StoredMart:
+    """Read the tables of a folder of CSV or Parquet files; a ledger of Parquet when it is asked for."""
+    files = _looked_at(folder)
+    size = max(sum(status.st_size for _, status in files.values()), 1)
+    tables: dict[str, StoredTable] = {}
+    ledger = None
+    for name, (path, _) in files.items():
+        done = sum(files[table][1].st_size for table in tables)
+        if name == "transactions" and path.suffix == ".parquet":
+            ledger = parquet_ledger(path, TABLES[name])
+            continue
+        progress.step(f"Reading {path.name}", 0.4 * done / size)
+        read = read_csv if path.suffix == ".csv" else read_parquet
+        try:
+            tables[name] = read(path, TABLES[name])
+        except (OSError, csv.Error, pa.ArrowException) as error:
+            raise unreadable(path, error) from error
+    if ledger is None:
+        return StoredMart.of(source_name(folder), tables)
+    return StoredMart(source_name(folder), tables, ledger)
+
+
+def source_name(path: Path) -> str:
+    """Return the name of a path as reports carry it: its last component, as text that can be written."""
+    return path.resolve().name.encode("utf-8", "backslashreplace").decode()
+
+
+def from_frames(frames: Mapping[str, pd.DataFrame]) -> StoredMart:
+    """Take the tables from DataFrames by the names of the tables."""
+    for name in frames:
+        if name not in TABLES:
+            raise SourceError(f"A mart has no table {name!r}; it has {', '.join(TABLES)}.", field="source")
+    for name, spec in TABLES.items():
+        if spec.required and name not in frames:
+            raise SourceError(f"The DataFrames lack the table {name!r}.", field="source")
+    return StoredMart.of(
+        "DataFrames", {name: _from_frame(frame, TABLES[name]) for name, frame in frames.items()}
+    )
+
+
+def _from_frame(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
+    import pandas as pd  # late: who reads files has no need of it
+
+    if not isinstance(frame, pd.DataFrame):
+        raise SourceError(
+            f"The table {spec.name!r} must be a pandas DataFrame, not {shown(frame)}.", field="source"
+        )
+    names = list(frame.columns)
+    refuse_doubled(names, spec, f"The DataFrame {spec.name}")
+    columns = {c.name: _frame_column(frame[c.name], c.kind) for c in spec.columns if c.name in names}
+    extra = tuple(str(c) for c in names if c not in spec.column_names)
+    return StoredTable(spec, spec.name, pa.table(columns), extra)
+
+
+def _frame_column(series: pd.Series[Any], kind: Kind) -> pa.Array:
+    """Return a column as Arrow holds it; mixed Python values, each as its text."""
+    import pandas as pd
+
+    mixed = series.dtype == object and pd.api.types.infer_dtype(series) not in _OF_ONE_TYPE
+    if mixed and kind in _READ_FROM_TEXT:  # Arrow would take a number among times as microseconds
+        return _texts(series)
+    try:
+        if mixed:  # Arrow crashes on NumPy scalars of several types
+            series = pd.Series([_unboxed(value) for value in series], dtype=object)
+        return pa.array(series, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, ArithmeticError):
+        if kind == "tags":
+            return pa.array([_tag_texts(v) for v in series], pa.large_list(pa.large_string()))
+        return _texts(series)
+
+
+def _texts(series: pd.Series[Any]) -> pa.Array:
+    return pa.array([_value_text(value) for value in series], pa.large_string())
+
+
+def _unboxed(value: object) -> object:
+    import pandas as pd
+
+    if isinstance(value, np.datetime64):
+        return pd.Timestamp(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _tag_texts(value: object) -> list[str | None]:
+    """Return the tags of a client: the elements of a collection, or the parts of a text."""
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        return [_value_text(v) for v in value]
+    return list((_value_text(value) or "").split(";"))
+
+
+def _value_text(value: object) -> str | None:
+    """Return a Python value as its text, None where pandas takes it as missing."""
+    import pandas as pd
+
+    if isinstance(value, Decimal) and value.is_snan():
+        return "NaN"  # not even a comparison takes it
+    if pd.api.types.is_scalar(value) and pd.isna(value):  # type: ignore[call-overload]
+        return None
+    if isinstance(value, (float, np.floating)):
+        value = Decimal(repr(float(value)))
+    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < _WRITTEN_OUT:
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value).encode("utf-8", "backslashreplace").decode()

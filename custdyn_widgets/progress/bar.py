@@ -1,0 +1,83 @@
+"""How far the reading of a source is, on stderr: a bar on a terminal, plain lines elsewhere.
+
+What takes less than a second is not told at all.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from types import TracebackType
+
+import click
+
+from custdyn_widgets.progress import listener as progress
+from custdyn_widgets.text import printable
+
+_AFTER = 1.0  # seconds
+_BAR = 24  # characters
+
+
+class ProgressBar:
+    """A listener to the reading of a source, as a context within which it is told."""
+
+    def __init__(self) -> None:
+        self._drawn = False
+        self._words, self._done = "", 0.0
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._late = threading.Timer(_AFTER, self._show)
+        self._late.daemon = True
+        self._told = progress.told_to(self)
+
+    def __enter__(self) -> ProgressBar:
+        self._told.__enter__()
+        self._late.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._late.cancel()
+        with self._lock:
+            self._erase()
+        self._told.__exit__(kind, error, trace)
+
+    def step(self, words: str, done: float) -> None:
+        """Take note that a step begins."""
+        self._words, self._done = words, done
+        if time.monotonic() - self._began >= _AFTER:
+            self._show()
+
+    def note(self, words: str) -> None:
+        """Say a sentence at once."""
+        with self._lock:
+            self._erase()
+            click.echo(printable(words), err=True)
+
+    def _show(self) -> None:
+        """Draw the bar or say the step; at first from the timer's thread."""
+        with self._lock:
+            if not self._words:
+                return
+            words = printable(self._words)
+            if sys.stderr.isatty():
+                full = round(self._done * _BAR)
+                line = f"[{'#' * full}{'.' * (_BAR - full)}] {self._done:4.0%}  {words}"
+                click.echo("\r" + self._fitted(line), nl=False, err=True)
+                self._drawn = True
+            else:
+                click.echo(f"{words} ({self._done:.0%} done)", err=True)
+
+    def _erase(self) -> None:
+        if self._drawn:
+            click.echo("\r" + self._fitted("") + "\r", nl=False, err=True)
+            self._drawn = False
+
+    @staticmethod
+    def _fitted(line: str) -> str:
+        """Return a line as wide as the terminal, so that it covers the one before."""
+        width = shutil.get_terminal_size().columns - 1
+        return line[:width].ljust(width)

@@ -1,0 +1,259 @@
+"""From a report to a snapshot: the files that it is frozen as, and the manifest that tells about it.
+
+One report always gives the same files, byte for byte. Nothing is computed here: every file is drawn
+from the `Report` alone. No path, URL, host or account name goes into a snapshot; `secrecy` searches what
+data and authors brought along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import html
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from custdyn_widgets import settings
+from custdyn_widgets.errors import ExportError
+from custdyn_widgets.files import canonical_json
+from custdyn_widgets.publish.handover import Staging
+from custdyn_widgets.publish.secrets.search import refuse_secrets
+from custdyn_widgets.publish.secrets.watched import watched
+from custdyn_widgets.report import Report, Row, Value
+from custdyn_widgets.snapshots import MANIFEST, Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from custdyn_widgets.render import Section
+
+PAGE = "report.html"
+_SLUG_LENGTH = 60
+_DIGITS, _PLACES = 38, 6
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A frozen report: its id, its link, and its page as a file here.
+
+    All three are None inside `custdyn run`, which publishes only after the notebook has come to its end.
+    """
+
+    id: str | None
+    link: str | None
+    page: Path | None
+
+    def _repr_html_(self) -> str | None:
+        """Return the link for a notebook, where somebody looks for it after a scheduler's run."""
+        if self.link is None:
+            return None
+        link = html.escape(self.link)
+        return f'<p>Frozen. Its link: <a href="{link}">{link}</a></p>'
+
+
+def freeze(report: Report, *, store: Store | None = None, sections: Sequence[Section] = ()) -> Frozen:
+    """Freeze a report for ever and return its link; call it once, in a notebook's last cell.
+
+    The presets that this process registered are frozen with it.
+
+    Parameters
+    ----------
+    report
+        The report.
+    store
+        Where to; default: the store of the settings.
+    sections
+        The author's own cells around the report, already made inert.
+
+    Raises
+    ------
+    SnapshotError
+        If nothing was published, or (SnapshotUnknownError) the outcome is unknown.
+    """
+    from custdyn_widgets.render import report_charts, with_own_presets  # late: most commands draw nothing
+
+    report = with_own_presets(report)
+    staging = Staging.handed_over()
+    if staging is not None:
+        staging.leave(report, report_charts(report))
+        return Frozen(None, None, None)
+    return publish(report, settings.load(), store=store, sections=sections)
+
+
+def publish(
+    report: Report,
+    in_force: settings.Settings,
+    *,
+    store: Store | None = None,
+    sections: Sequence[Section] = (),
+    drawn: Mapping[str, str] | None = None,
+) -> Frozen:
+    """Publish a report as `freeze` does, wherever this process was started from.
+
+    `in_force` gives the link, and the store unless another is named; `drawn` are drawings that were made of
+    the report before (see `charts.report_charts`); the rest and the errors as for `freeze`.
+    """
+    store = Store(in_force.snapshots) if store is None else store
+    files = report_files(report, sections, drawn)
+    manifest = manifest_of(report, files)
+    refuse_secrets({**files, MANIFEST: canonical_json(manifest)}, watched(in_force, store.folder))
+    snapshot_id = store.publish(manifest, files)
+    return Frozen(snapshot_id, in_force.link(snapshot_id), store.place(snapshot_id) / PAGE)
+
+
+def report_files(
+    report: Report, sections: Sequence[Section] = (), drawn: Mapping[str, str] | None = None
+) -> dict[str, bytes]:
+    """Return the files of a snapshot, by name: the value, the exact table, the page, exports and charts.
+
+    A report of more rows than a workbook takes has no `report.xlsx`; `manifest_of` then says so.
+    """
+    # late: they load a JavaScript engine and openpyxl
+    from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx
+
+    drawn = report_charts(report, drawn)
+    files = {
+        "report.json": report_json(report),
+        "data.parquet": table_parquet(report),
+        "report.csv": to_csv(report),
+        PAGE: render_page(report, drawn, sections),
+    }
+    with contextlib.suppress(ExportError):  # too many rows for a workbook
+        files["report.xlsx"] = to_xlsx(report)
+    for n, (title, svg) in enumerate(drawn.items(), start=1):
+        files[f"chart-{n}-{_slug(title)}.svg"] = _plain_text(svg).encode()
+    return files
+
+
+def prepare() -> None:
+    """Load what `report_files` needs for a report whose drawings are made already."""
+    import pandas as pd  # noqa: F401  # Arrow looks whether what it is given is pandas'
+    import pyarrow.parquet  # noqa: F401
+
+    from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx  # noqa: F401
+
+
+def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what the manifest tells about a report; the store adds the list of files and a nonce.
+
+    Parameters
+    ----------
+    report
+        The report.
+    files
+        The names of its files; a warning says when there is no workbook among them.
+    """
+    info = report.info
+    warnings = list(info.warnings)
+    names = set(files)
+    if names and "report.xlsx" not in names:
+        warnings.append(f"There is no XLSX: {len(report.rows):,} rows are too many for it; use the CSV.")
+    told = (
+        "role", "generated_at", "duration_ms", "as_of", "data_as_of", "source", "clients", "transactions",
+        "currency", "time_zone_data",
+    )  # fmt: skip
+    return {
+        "title": report.title,
+        "query": report.query.to_dict(),
+        "query_words": report.query.describe(),
+        "interval": {
+            "timezone": info.timezone,
+            "first": info.interval_start,
+            "last": info.interval_end,
+            "start": info.start,
+            "effective_end": info.effective_end,
+            "actual_start": info.actual_start,
+            "actual_end": info.actual_end,
+        },
+        **{name: getattr(info, name) for name in told},
+        "quotes": [vars(quote) for quote in info.quotes],
+        "versions": dict(info.versions),
+        "warnings": warnings,
+        "rows": len(report.rows),
+        "content_digest": content_digest(report),
+    }
+
+
+def content_digest(report: Report) -> str:
+    """Return SHA-256, in hexadecimal, over the query as asked, labels and values, and nothing else.
+
+    Two runs with the same result have the same digest, whenever and by whomever they ran. It is never a link.
+    """
+    content = {
+        "query": report.query.to_dict(),
+        "labels": [*report.headings, *(column.name for column in report.columns)],
+        "rows": [_content(row) for row in report.rows],
+        "total": _content(report.total) if report.total else None,
+    }
+    return hashlib.sha256(b"custdyn content 1\n" + canonical_json(content)).hexdigest()
+
+
+def report_json(report: Report) -> bytes:
+    """Return the report as canonical JSON; only chart specs may hold floats (widths, opacities)."""
+    plain = report.to_dict()
+    canonical_json({**plain, "charts": {}})  # refuses a float anywhere else
+    return canonical_json(plain, floats=True)
+
+
+def table_parquet(report: Report) -> bytes:
+    """Return the rows as Parquet, without the Total, so that a sum over them counts nothing twice.
+
+    Columns: the label headings (string); each number column by its one-level name, int64 or
+    decimal128(38, 6) in the report's currency, null for an average over nothing; `start` and `end` of the
+    bucket (timestamp, UTC, end exclusive; null where the report has none) and `partial` (bool).
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {"count": pa.int64(), "money": pa.decimal128(_DIGITS, _PLACES)}
+    columns: list[tuple[pa.Field, Sequence[object]]] = [
+        (pa.field(heading, pa.string()), [_plain_text(row.labels[i]) for row in report.rows])
+        for i, heading in enumerate(report.headings)
+    ]
+    for i, column in enumerate(report.columns):
+        unit = report.currency if column.unit == "money" else column.unit
+        about = {"unit": unit, "definition": _plain_text(column.definition)}
+        columns.append(
+            (
+                pa.field(column.name, types[column.unit], metadata=about),
+                [row.values[i] for row in report.rows],
+            )
+        )
+    for name in ("start", "end"):
+        instants = [_instant(getattr(row, name)) for row in report.rows]
+        columns.append((pa.field(name, pa.timestamp("ms", tz="UTC")), instants))
+    columns.append((pa.field("partial", pa.bool_()), [row.partial for row in report.rows]))
+    arrays = [pa.array(values, type=field.type) for field, values in columns]
+    table = pa.Table.from_arrays(arrays, schema=pa.schema([field for field, _ in columns]))
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _content(row: Row) -> dict[str, object]:
+    return {"labels": list(row.labels), "values": [_value(value) for value in row.values]}
+
+
+def _value(value: Value) -> object:
+    return f"{value:f}" if isinstance(value, Decimal) else value
+
+
+def _instant(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _plain_text(text: str) -> str:
+    """Return a text that UTF-8 can hold: lone surrogates become U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _slug(title: str) -> str:
+    """Return a title as part of a file's name: small letters and digits with single hyphens between them."""
+    slug = re.sub("[^a-z0-9]+", "-", title.lower())[:_SLUG_LENGTH].strip("-")
+    return slug or "untitled"

@@ -1,0 +1,1 @@
+"""The search for secrets in what is published."""

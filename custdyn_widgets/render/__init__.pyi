@@ -1,0 +1,47 @@
+from .charts.drawing import (
+    BLANK,
+    blank_chart,
+    blank_spec,
+    chart,
+    chart_svg,
+    column_colour,
+    preset_spec,
+    report_charts,
+    start_engine,
+    with_own_presets,
+)
+from .charts.live import can_zoom, live_spec
+from .charts.points import COLUMNS
+from .charts.presets import presets_of, register_preset
+from .charts.svg import INK
+from .charts.vegalite import MARKS
+from .csv import to_csv
+from .page import Section, headline_figures, render_page
+from .terminal import report_text
+from .xlsx.workbook import to_xlsx
+
+__all__ = [
+    "BLANK",
+    "COLUMNS",
+    "INK",
+    "MARKS",
+    "Section",
+    "blank_chart",
+    "blank_spec",
+    "can_zoom",
+    "chart",
+    "chart_svg",
+    "column_colour",
+    "headline_figures",
+    "live_spec",
+    "preset_spec",
+    "presets_of",
+    "register_preset",
+    "render_page",
+    "report_charts",
+    "report_text",
+    "start_engine",
+    "to_csv",
+    "to_xlsx",
+    "with_own_presets",
+]

@@ -1,0 +1,1 @@
+"""Charts of a report: presets, charts that a person composes, and inert SVG."""

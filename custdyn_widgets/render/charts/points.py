@@ -1,0 +1,224 @@
+"""The points that a chart draws, taken from a report's rows: values as they stand, nothing computed.
+
+This is the last step before drawing, and the only place where an amount becomes a float.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from custdyn_widgets.report import Column, Report, Row, format_value
+from custdyn_widgets.text import cut_short, printable
+
+COLUMNS = "Columns"  # the x of a report of one row: a place for each column
+MOST_SERIES = 7
+MOST_POINTS = 4_000
+MOST_PLACES = 24
+LONGEST_NAME = 120  # characters; measuring a longer one can take the drawing library half a minute
+_TIME_HEADINGS = ("Year", "Month", "Date")
+_CALENDAR = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value to draw: where, of which series, and the words that tell it exactly."""
+
+    x: str | float
+    y: float | None
+    series: str
+    column: str
+    told: str
+    partial: bool
+
+
+@dataclass(frozen=True)
+class Points:
+    """What a chart draws.
+
+    Attributes
+    ----------
+    x
+        What the x axis shows: a heading of the report, `Columns`, or the name of a column of numbers.
+    places
+        The places of x in order; empty where x is a number.
+    values
+        The points, in the order of the report's rows.
+    series
+        The series that have a colour of their own, in order; the others are drawn in grey.
+    folded
+        How many series share the grey.
+    notes
+        What a reader must know to read the picture.
+    """
+
+    x: str
+    places: tuple[str, ...]
+    values: tuple[Point, ...]
+    series: tuple[str, ...]
+    folded: int
+    notes: tuple[str, ...]
+
+    @property
+    def is_time(self) -> bool:
+        """Whether x is the calendar."""
+        return self.x in _TIME_HEADINGS
+
+    @property
+    def is_number(self) -> bool:
+        """Whether x is a column of numbers."""
+        return not self.places
+
+
+def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool) -> Points:
+    """Return the points of columns against x.
+
+    Parameters
+    ----------
+    report
+        A report with rows.
+    x
+        A heading of the report, `Columns`, or the name of a column of numbers.
+    columns
+        The columns to draw.
+    joined
+        Whether points are joined over the places: then a row that was left out because all in it is
+        zero gets its zero, so that no line runs past it.
+    """
+    shown = shown_names(report)
+    found = [p for row in report.rows for p in _row_points(report, row, shown, x, columns)]
+    ranked = _ranked(report, shown, found)
+    kept, dropped = _within_limit(ranked, found)
+    notes = [f"{dropped:,} smaller series are not drawn; the table has them."] if dropped else []
+    if dropped:
+        found = [p for p in found if p.series in set(kept)]
+    places = _places(x, found)
+    if places and x not in _TIME_HEADINGS and len(places) > MOST_PLACES:
+        notes.append(f"{MOST_PLACES} largest of {len(places):,}; the table has them all.")
+        places = _largest(places, found)
+        found = [p for p in found if p.x in set(places)]
+    if joined and x in _TIME_HEADINGS and len(kept) > 1:
+        found = list(_with_zeros(found, kept, places, columns))
+    coloured = kept if len(kept) <= MOST_SERIES else kept[: MOST_SERIES - 1]
+    return Points(x, places, tuple(found), tuple(coloured), len(kept) - len(coloured), tuple(notes))
+
+
+def shown_names(report: Report) -> dict[str, str]:
+    """Return each label of the report's rows as charts write it, so that no two of them look the same.
+
+    A name stands on one line and is cut short when it is long; one that would then look like another's
+    gets a number.
+    """
+    shown: dict[str, str] = {}
+    taken: set[str] = set()
+    numbers: dict[str, int] = defaultdict(lambda: 1)
+    for label in dict.fromkeys(label for row in report.rows for label in row.labels):
+        name = first = cut_short(printable(label), LONGEST_NAME)
+        while name in taken:
+            numbers[first] += 1
+            name = f"{first} ({numbers[first]})"
+        taken.add(name)
+        shown[label] = name
+    return shown
+
+
+def _row_points(
+    report: Report, row: Row, shown: Mapping[str, str], x: str, columns: Sequence[Column]
+) -> Iterator[Point]:
+    labels = dict(zip(report.headings, (shown[label] for label in row.labels), strict=True))
+    at: str | float | None = labels.get(x)
+    if at is None and x != COLUMNS:
+        value = row.values[report.column(x)]
+        if value is None:
+            return
+        at = float(value)
+    rest = (
+        [text for heading, text in labels.items() if heading != x]
+        if x in labels
+        else list(labels.values())[1:]
+    )
+    timed = any(heading in _TIME_HEADINGS for heading in report.headings)
+    for column in columns:
+        value = row.values[report.column(column.name)]
+        several = [column.name] if len(columns) > 1 and x != COLUMNS else []
+        unit = f" {report.currency}" if column.unit == "money" else ""
+        names = " · ".join([*labels.values(), column.name])
+        cut = ", partial" if row.partial and timed else ""
+        yield Point(
+            x=column.name if x == COLUMNS else at,  # type: ignore[arg-type]  # at is None only for Columns
+            y=None if value is None else float(value),
+            series=" · ".join([*rest, *several]),
+            column=column.name,
+            told=f"{names}: {format_value(value, column, report.currency)}{unit}{cut}",
+            partial=row.partial and timed,
+        )
+
+
+def _ranked(report: Report, shown: Mapping[str, str], found: Sequence[Point]) -> list[str]:
+    """Return the series: those of columns in their order, those of packages by how many clients they have.
+
+    The same packages then have the same colours in every chart of a report.
+    """
+    names = list(dict.fromkeys(p.series for p in found))
+    if "Package Name" not in report.headings or len(names) <= 1:
+        return names
+    place = report.headings.index("Package Name")
+    clients: dict[str, int] = defaultdict(int)
+    for row in report.rows:
+        first = row.values[0]
+        clients[shown[row.labels[place]]] += abs(int(first)) if first is not None else 0
+    # A series is a package, or a package and a column; a package's name may itself hold the dot.
+    packages = {n: n if n in clients else n.rpartition(" · ")[0] for n in names}
+    return sorted(names, key=lambda name: -clients[packages[name]])
+
+
+def _within_limit(ranked: list[str], found: Sequence[Point]) -> tuple[list[str], int]:
+    if len(found) <= MOST_POINTS or len(ranked) <= MOST_SERIES:
+        return ranked, 0
+    return ranked[:MOST_SERIES], len(ranked) - MOST_SERIES
+
+
+def _largest(places: Sequence[str], found: Sequence[Point]) -> tuple[str, ...]:
+    size: dict[str | float, float] = defaultdict(float)
+    for point in found:
+        size[point.x] = max(size[point.x], abs(point.y or 0))
+    chosen = set(sorted(places, key=lambda place: -size[place])[:MOST_PLACES])
+    return tuple(place for place in places if place in chosen)
+
+
+def _places(x: str, found: Sequence[Point]) -> tuple[str, ...]:
+    """Return the places of x; on the calendar also the buckets between that have no row."""
+    names = tuple(dict.fromkeys(p.x for p in found if isinstance(p.x, str)))
+    if x not in _TIME_HEADINGS or len(names) < 2 or not all(_CALENDAR.fullmatch(n) for n in names):
+        return names
+    return tuple(_calendar(x, min(names), max(names)))
+
+
+def _calendar(heading: str, first: str, last: str) -> Iterator[str]:
+    if heading == "Year":
+        yield from (f"{year:04}" for year in range(int(first), int(last) + 1))
+    elif heading == "Month":
+        a, b = (int(text[:4]) * 12 + int(text[5:]) - 1 for text in (first, last))
+        yield from (f"{m // 12:04}-{m % 12 + 1:02}" for m in range(a, b + 1))
+    else:
+        start, end = date.fromisoformat(first), date.fromisoformat(last)
+        yield from ((start + timedelta(days=d)).isoformat() for d in range((end - start).days + 1))
+
+
+def _with_zeros(
+    found: Sequence[Point], series: Sequence[str], places: Sequence[str], columns: Sequence[Column]
+) -> Iterator[Point]:
+    """Yield the points with a zero for each row that was left out; an average over nothing stays a gap."""
+    present = {(p.x, p.series): p for p in found}
+    column_of = {p.series: p.column for p in found}
+    averages = {c.name for c in columns if "Avg" in c.label}
+    for place in places:
+        for name in series:
+            point = present.get((place, name))
+            if point is None:
+                column = column_of[name]
+                point = Point(place, None if column in averages else 0.0, name, column, "", False)
+            yield point

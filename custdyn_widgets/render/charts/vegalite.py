@@ -1,0 +1,283 @@
+"""The Vega-Lite specification of a chart: marks, axes, colours and legend for points already chosen.
+
+A plain dict, so that a report can be drawn without loading Altair. It holds no generated name, no link and
+no remote address; texts stand on one line and colours follow the page's ink, so that one drawing is readable
+on a light and on a dark ground.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from custdyn_widgets.render.charts.points import COLUMNS, Point, Points
+from custdyn_widgets.report import Column
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+MARKS = ("line", "bar", "stacked bar", "area", "point", "stacked area")
+WIDTH, HEIGHT = 440, 250
+
+# Okabe and Ito's colours without yellow (unreadable on white) and black (on dark), so that people with any
+# kind of colour blindness tell them apart; the grey is for what shares a colour.
+PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#9a8a4f")
+GREY = "#5f656e"
+_SCALES = ((10**13, 10**12, "trillions"), (10**10, 10**9, "billions"), (10**7, 10**6, "millions"))
+_TOLD_POINTS = 240  # beyond that, a tooltip for each mark costs more bytes than it helps
+_LEGEND_COLUMNS = 2
+
+
+def chart_spec(
+    points: Points,
+    columns: Sequence[Column],
+    *,
+    mark: str,
+    title: str,
+    currency: str,
+    right: Sequence[str] = (),
+    colour: str = PALETTE[0],
+    description: str = "",
+) -> dict[str, Any]:
+    """Return the specification of one chart.
+
+    Parameters
+    ----------
+    points
+        What to draw.
+    columns
+        The columns that the points come from, for units.
+    mark
+        One of `MARKS`.
+    title, description
+        The title above the drawing; what it shows in a sentence, for people who cannot see it.
+    currency
+        The unit of amounts.
+    right
+        Names of the columns that are measured on a second axis, at the right, and drawn as lines.
+    colour
+        The colour of a single series.
+    """
+    sides = [[p for p in points.values if (p.column in right) == at_right] for at_right in (False, True)]
+    layers: list[dict[str, Any]] = []
+    for at_right, found in zip((False, True), sides, strict=True):
+        if found:
+            own = [c for c in columns if (c.name in right) == at_right]
+            shape = "line" if at_right and mark != "point" else mark
+            y = _y(found, own, currency, right=at_right)
+            layers.append({"layer": _layers(points, found, shape, y, colour)})
+    notes = [*points.notes, *_partial_note(points, mark)]
+    rows = _legend_rows(points)
+    return {
+        "$schema": SCHEMA,
+        "title": {"text": title, **({"subtitle": notes} if notes else {})},
+        "description": description or title,
+        "background": "transparent",
+        "padding": {"left": 4, "right": 8, "top": 4, "bottom": 14},
+        "width": WIDTH,
+        "height": HEIGHT + 20 * rows + 16 * len(notes),
+        "autosize": {"type": "fit", "contains": "padding"},
+        "data": {"values": [_datum(p, points) for p in points.values]},
+        "layer": layers,
+        **({"resolve": {"scale": {"y": "independent"}}} if all(sides) else {}),
+        "config": _config(),
+    }
+
+
+def _datum(point: Point, points: Points) -> dict[str, Any]:
+    name = point.series
+    shown = name if not points.folded or name in points.series else _folded_name(points)
+    rank = points.series.index(name) if name in points.series else len(points.series)
+    plain = {"x": point.x, "y": point.y, "told": point.told, "number": _number(point), "column": point.column}
+    plain |= {"series": shown, "key": name, "rank": rank}
+    return {**plain, "partial": True} if point.partial else plain
+
+
+def _folded_name(points: Points) -> str:
+    return f"{points.folded:,} others"
+
+
+def _layers(
+    points: Points, found: Sequence[Point], mark: str, y: dict[str, Any], colour: str
+) -> list[dict[str, Any]]:
+    """Return the marks of one side: shapes, points to look at, rings around partial buckets."""
+    encoding: dict[str, Any] = {"x": _x(points, mark), "y": y, **_colour(points, mark, colour)}
+    chosen = {"filter": {"field": "column", "oneOf": list(dict.fromkeys(p.column for p in found))}}
+    told = len(found) <= _TOLD_POINTS
+    words = {"description": {"field": "told"}, "tooltip": {"field": "told"}}
+    base = {"transform": [chosen], "encoding": encoding}
+    if "bar" in mark:
+        return [_bars(points, mark, base, words if told else {}), *_values_above(points, found, base)]
+    layers = []
+    if mark != "point":
+        layers.append(_joined(points, mark, base))
+    if (told and mark != "stacked area") or mark == "point":
+        size = 30 if len(found) <= 60 else 14
+        dots = {"type": "point", "filled": True, "opacity": 1, "size": size if mark != "point" else 45}
+        layers.append({**base, "mark": dots, "encoding": {**encoding, **(words if told else {})}})
+    if any(p.partial for p in found) and "stacked" not in mark:
+        ring = {"type": "point", "filled": False, "size": 130, "strokeWidth": 1.5, "aria": False}
+        layers.append({**base, "transform": [chosen, {"filter": "datum.partial === true"}], "mark": ring})
+    return layers
+
+
+def _bars(points: Points, mark: str, base: dict[str, Any], words: dict[str, Any]) -> dict[str, Any]:
+    stacked = "stacked" in mark
+    side_by_side = not stacked and len(points.series) + points.folded > 1
+    encoding = dict(base["encoding"])
+    encoding["y"] = {**encoding["y"], "stack": "zero" if stacked else None}
+    encoding["fillOpacity"] = {"condition": {"test": "datum.partial === true", "value": 0.45}, "value": 1}
+    if stacked:
+        encoding["order"] = {"field": "rank", "type": "quantitative"}
+        encoding["detail"] = {"field": "key"}
+    if side_by_side:
+        names = [*points.series, *([_folded_name(points)] if points.folded else [])]
+        encoding["xOffset"] = {"field": "series", "sort": names}
+    shape: dict[str, Any] = {"type": "bar", "aria": bool(words)}
+    if 0 < len(points.places) <= 8 and not side_by_side:
+        shape["width"] = 44
+    return {**base, "mark": shape, "encoding": {**encoding, **words}}
+
+
+def _values_above(points: Points, found: Sequence[Point], base: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the numbers above the bars, where there is room for them."""
+    one_each = len(points.series) <= 1 and len(found) == len(points.places)
+    if not one_each or max(len(_number(p)) for p in found) * 7 * len(found) > WIDTH - 80:
+        return []
+    encoding = {key: value for key, value in base["encoding"].items() if key in ("x", "y")}
+    text = {"type": "text", "dy": -8, "fontSize": 12, "color": "currentColor", "aria": False}
+    return [{**base, "mark": text, "encoding": {**encoding, "text": {"field": "number"}}}]
+
+
+def _number(point: Point) -> str:
+    return point.told.rpartition(": ")[2]
+
+
+def _joined(points: Points, mark: str, base: dict[str, Any]) -> dict[str, Any]:
+    shape: dict[str, Any] = {"type": "line" if mark == "line" else "area", "aria": False}
+    if mark == "line":
+        shape |= {"strokeWidth": 2 if len(points.places) <= 100 else 1.25, "strokeCap": "round"}
+    elif mark == "area":
+        shape |= {"opacity": 0.3, "line": {"strokeWidth": 2}}
+    encoding = {**base["encoding"], "detail": {"field": "key"}}
+    encoding["y"] = {**encoding["y"], "stack": "zero" if "stacked" in mark else None}
+    if "stacked" in mark:
+        encoding["order"] = {"field": "rank", "type": "quantitative"}
+    return {**base, "mark": shape, "encoding": encoding}
+
+
+def _colour(points: Points, mark: str, colour: str) -> dict[str, Any]:
+    if len(points.series) <= 1:
+        return {"color": {"value": colour}}
+    names, colours = list(points.series), list(PALETTE[: len(points.series)])
+    if points.folded:
+        names, colours = [*names, _folded_name(points)], [*colours, GREY]
+    legend = {
+        "title": None, "orient": "bottom", "columns": _LEGEND_COLUMNS, "labelLimit": 150,
+        "symbolOpacity": 1, "symbolType": "stroke" if mark == "line" else "square",
+        "symbolStrokeWidth": 4 if mark == "line" else 0,
+    }  # fmt: skip
+    scale = {"domain": names, "range": colours}
+    return {"color": {"field": "series", "type": "nominal", "scale": scale, "legend": legend}}
+
+
+def _legend_rows(points: Points) -> int:
+    names = len(points.series) + bool(points.folded)
+    return -(-names // _LEGEND_COLUMNS) if names > 1 else 0
+
+
+def _partial_note(points: Points, mark: str) -> list[str]:
+    if not any(p.partial for p in points.values) or mark == "stacked area":
+        return []
+    bucket = points.x.lower() if points.is_time else "bucket"
+    return [f"{'Faded' if 'bar' in mark else 'Ringed'}: partial {bucket}"]
+
+
+def _x(points: Points, mark: str) -> dict[str, Any]:
+    if points.is_number:
+        return {"field": "x", "type": "quantitative", "title": points.x, "axis": {"format": ",.12~f"}}
+    scale = {"domain": list(points.places)}
+    padding = {"paddingInner": 0.25 if len(points.places) <= 60 else 0, "paddingOuter": 0.1}
+    bands = {**scale, **padding} if "bar" in mark else scale
+    axis: dict[str, Any] = {"title": None, "labelAngle": 0}
+    if points.is_time:
+        ticks, cut = time_ticks(points.places)
+        axis |= {"values": ticks, "labelExpr": f"slice(datum.label, 0, {cut})"}
+    elif points.x == COLUMNS:
+        axis |= {"labelExpr": "split(datum.label, ': ')", "labelLimit": 150}
+    elif sum(max(len(p), 4) for p in points.places) * 7 > WIDTH - 90:
+        few = len(points.places) <= 12  # more of them overlap unless they stand upright
+        axis |= {"labelAngle": -40 if few else -90, "labelAlign": "right", "labelLimit": 110}
+        axis |= {"labelBaseline": "top" if few else "middle", "labelFontSize": 12.5 if few else 11}
+    return {"field": "x", "type": "nominal", "sort": None, "scale": bands, "axis": axis}
+
+
+def time_ticks(places: Sequence[str]) -> tuple[list[str], int]:
+    """Return the places of a calendar axis that carry a label, and the labels' length.
+
+    They are few enough not to overlap, and stand where the calendar begins something: a Monday, a month,
+    a quarter, a year, a decade.
+    """
+    most = {10: 5, 7: 6}.get(len(places[0]), 8) if places else 0
+    if len(places) <= most:
+        return list(places), 10
+    by_date, by_month = len(places[0]) == 10, len(places[0]) == 7
+    if by_date and len(places) <= 2 * most:
+        return list(places[::2]), 10
+    if by_date and len(places) <= 7 * most:
+        from datetime import date
+
+        return [p for p in places if date.fromisoformat(p).weekday() == 0], 10
+    starts = [p for p in places if p.endswith("-01")] if by_date else list(places)
+    for months in (1, 2, 3, 6) if by_date or by_month else ():
+        found = [p for p in starts if (int(p[5:7]) - 1) % months == 0]
+        if len(found) <= most:
+            return found, 7
+    for years in (1, 2, 5, 10, 20, 50, 100):
+        found = [p for p in starts if p[5:7] in ("", "01") and int(p[:4]) % years == 0]
+        if len(found) <= most:
+            break
+    return found, 4 if not by_date and not by_month else 7
+
+
+def _y(found: Sequence[Point], columns: Sequence[Column], currency: str, *, right: bool) -> dict[str, Any]:
+    values = [abs(p.y) for p in found if p.y is not None]
+    largest = max(values, default=0)
+    _, divisor, words = next((s for s in _SCALES if largest >= s[0]), (0, 1, ""))
+    units = [u for u in ("count", "money") if any(c.unit == u for c in columns)]
+    unit = " and ".join(currency if u == "money" else "number" for u in units)
+    side = (
+        {"orient": "right", "titleX": 30, "titleAlign": "right", "grid": False} if right else {"titleX": -28}
+    )
+    axis = {
+        "title": f"{unit}, {words}" if words else unit.capitalize() if unit == "number" else unit,
+        "labelExpr": f"format(datum.value / {divisor}, ',.12~f')",
+        "tickCount": 5,
+        **side,
+    }
+    if "money" not in units:  # there is no half client
+        axis["tickMinStep"] = 1
+        axis["labelExpr"] = f"datum.value % 1 ? '' : {axis['labelExpr']}"
+    scale: dict[str, Any] = {"zero": True, "nice": True}
+    if not largest:
+        scale["domain"] = [0, 1]
+        axis["values"] = [0]
+    return {"field": "y", "type": "quantitative", "axis": axis, "scale": scale}
+
+
+def _config() -> dict[str, Any]:
+    ink = "currentColor"
+    return {
+        "font": "sans-serif",
+        "view": {"stroke": None},
+        "title": {
+            "color": ink, "subtitleColor": ink, "fontSize": 15, "fontWeight": 600, "subtitleFontSize": 12.5,
+            "anchor": "start", "frame": "bounds", "limit": WIDTH - 20, "offset": 16, "subtitlePadding": 4,
+        },
+        "axis": {
+            "labelColor": ink, "titleColor": ink, "gridColor": ink, "gridOpacity": 0.16, "domain": False,
+            "ticks": False, "labelFontSize": 12.5, "titleFontSize": 12.5, "titleFontWeight": "normal",
+            "labelPadding": 6,
+        },
+        "axisX": {"grid": False, "domain": True, "domainColor": ink, "domainOpacity": 0.4},
+        "axisY": {"titleAngle": 0, "titleAlign": "left", "titleY": -12, "titleBaseline": "bottom"},
+        "legend": {"labelColor": ink, "labelFontSize": 12.5, "offset": 14, "columnPadding": 18},
+    }  # fmt: skip

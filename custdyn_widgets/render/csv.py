@@ -1,0 +1,78 @@
+"""A report as CSV.
+
+An export is the report as it stands, all its rows in the order shown; it never queries again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+from custdyn_widgets.report import Report, Row, Value
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_FORMULA_STARTS = "=+-@\t\r"
+
+
+def to_csv(report: Report, *, total: bool = False) -> bytes:
+    """Return the report as CSV: RFC 4180 with CRLF, minimal quotes, UTF-8 without a byte-order mark.
+
+    The headings are the label headings and the columns' one-level names. Counts are integers; amounts
+    have a point and 2 to 6 places, in the report's currency; an average over nothing is an empty cell.
+    A text that a spreadsheet would run as a formula gets a leading apostrophe; numbers never do.
+
+    Parameters
+    ----------
+    report
+        The report; without rows, the headings stand alone.
+    total
+        Whether to end with the Total: `Total` in the first label column, the other labels empty. A query
+        without grouping has none, so nothing is added there.
+
+    Returns
+    -------
+    bytes
+        The same bytes for the same headings, labels and values.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
+    writer.writerow([guarded(text) for text in (*report.headings, *(c.name for c in report.columns))])
+    writer.writerows(_cells(row) for row in report.rows)
+    if total and report.total is not None and report.headings:
+        labels = ("Total", *[""] * (len(report.headings) - 1))
+        writer.writerow([*labels, *(number_text(value) for value in report.total.values)])
+    return out.getvalue().encode()
+
+
+def guarded(text: str) -> str:
+    """Return a text from the data as a CSV cell that no spreadsheet takes for a formula.
+
+    Lone surrogates, which UTF-8 cannot hold, become U+FFFD.
+    """
+    start = next((c for c in text if c in _FORMULA_STARTS or not _is_blank(c)), "")
+    guard = "'" if start and start in _FORMULA_STARTS else ""
+    return guard + _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def number_text(value: Value) -> str:
+    """Return a count as an integer, an amount with 2 to 6 places, None as the empty text; never `-0`."""
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return str(value)
+    whole, _, places = f"{value:z.6f}".partition(".")
+    return f"{whole}.{places[:2]}{places[2:].rstrip('0')}"
+
+
+def _cells(row: Row) -> list[str]:
+    return [*map(guarded, row.labels), *map(number_text, row.values)]
+
+
+def _is_blank(character: str) -> bool:
+    """Tell whether a character shows nothing, so that what follows may be taken for a cell's first one.
+
+    Spreadsheets differ in what they trim; control and format characters (NUL, a byte-order mark, a
+    zero-width space) count as blank here, to be on the safe side.
+    """
+    return character.isspace() or not character.isprintable()

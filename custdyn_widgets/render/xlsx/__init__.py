@@ -1,0 +1,1 @@
+"""A report as an XLSX workbook: the sheets Report, Charts, Info and Definitions."""

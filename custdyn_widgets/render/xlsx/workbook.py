@@ -1,0 +1,101 @@
+"""The workbook as a whole: its sheets, its properties, and bytes that depend on the report alone."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from openpyxl import Workbook
+from openpyxl.writer.excel import ExcelWriter
+
+from custdyn_widgets.errors import ExportError
+from custdyn_widgets.render.xlsx.cells import set_height, text_cell
+from custdyn_widgets.render.xlsx.charts import DATA_SHEET, write_charts
+from custdyn_widgets.render.xlsx.table import print_one_page_wide, write_table
+from custdyn_widgets.report import Report, info_rows
+
+ROW_LIMIT = 100_000
+
+_FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
+_TEXT_WIDTH = 100
+
+
+def to_xlsx(report: Report) -> bytes:
+    """Return the report as an XLSX workbook with the sheets Report, Charts, Info and Definitions.
+
+    Report holds the table with two-level headings, frozen panes and the Total; Charts the presets as
+    native charts; Info and Definitions what a reader must know. Numbers and dates are real ones with
+    formats. A spreadsheet's number is a double: where that cannot hold an amount's six places, a note
+    above the table says so. Every text is a string cell, never a formula.
+
+    Parameters
+    ----------
+    report
+        The report, with or without rows.
+
+    Returns
+    -------
+    bytes
+        The same bytes for the same report.
+
+    Raises
+    ------
+    ExportError
+        If the report has more than 100,000 rows; the message names CSV instead.
+    """
+    if len(report.rows) > ROW_LIMIT:
+        raise ExportError.too_many_rows(len(report.rows), ROW_LIMIT)
+    book = Workbook(write_only=True)
+    write_table(book.create_sheet("Report"), report)
+    write_charts(book, report)
+    _write_texts(book.create_sheet("Info"), ("Info", ""), info_rows(report))
+    definitions = [(column.name, column.definition) for column in report.columns]
+    notes = [("Note", note) for note in report.definitions]
+    _write_texts(book.create_sheet("Definitions"), ("Column", "Definition"), definitions + notes)
+    if DATA_SHEET in book.sheetnames:
+        book.move_sheet(DATA_SHEET, offset=len(book.sheetnames))
+    return _bytes(book, report)
+
+
+def _write_texts(sheet: Any, headings: tuple[str, str], rows: list[tuple[str, str]]) -> None:
+    """Write a sheet of names and sentences."""
+    sheet.column_dimensions["A"].width = 4 + max(len(name) for name, _ in [headings, *rows])
+    sheet.column_dimensions["B"].width = _TEXT_WIDTH
+    sheet.sheet_view.showGridLines = False
+    sheet.freeze_panes = "A2"
+    print_one_page_wide(sheet, heading_rows="1:1")
+    sheet.append([text_cell(sheet, text, bold=True, shade=True, bottom="thin") for text in headings])
+    for index, (name, text) in enumerate(rows, 2):
+        set_height(sheet, index, text, _TEXT_WIDTH)
+        sheet.append([text_cell(sheet, name, bold=True, wrap=True), text_cell(sheet, text, wrap=True)])
+
+
+def _bytes(book: Workbook, report: Report) -> bytes:
+    """Return the workbook's file, with times that come from the report."""
+    moment = datetime.fromisoformat(report.info.generated_at).replace(tzinfo=None)
+    book.properties.title = report.title
+    book.properties.creator = "Customer Dynamics"
+    book.properties.created = book.properties.modified = moment
+    out = io.BytesIO()
+    # Workbook.save would stamp the present moment; the writer beneath it leaves the properties alone.
+    ExcelWriter(book, _SteadyZip(out, "w", ZIP_DEFLATED)).save()
+    return out.getvalue()
+
+
+class _SteadyZip(ZipFile):
+    """A zip file whose members carry no trace of when and where it was written."""
+
+    def writestr(self, zinfo_or_arcname: Any, data: Any, *_: Any, **__: Any) -> None:
+        """Add a member, stamped with the first moment that the format knows."""
+        member = ZipInfo(zinfo_or_arcname, _FIRST_ZIP_TIME)
+        member.create_system = _UNIX
+        member.compress_type = ZIP_DEFLATED
+        super().writestr(member, data)
+
+    def write(self, filename: Any, arcname: Any = None, *_: Any, **__: Any) -> None:
+        """Add a file's content as a member."""
+        self.writestr(arcname, Path(filename).read_bytes())

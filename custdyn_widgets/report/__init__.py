@@ -1,0 +1,5 @@
+"""Reports as plain values, and how people read them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,51 @@
+"""A report's table, Total and Info in pandas, for analysts who go on from there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from custdyn_widgets.report.report import Report
+
+if TYPE_CHECKING:
+    Series = pd.Series[Any]
+
+
+def report_frame(report: Report) -> pd.DataFrame:
+    """Return the rows of a report, without the Total.
+
+    Returns
+    -------
+    DataFrame
+        Index: the labels (one row without grouping has a plain index). Columns: two levels, group and
+        label; counts as Int64, money as object holding Decimal with 6 places in the report's currency,
+        None for an average over nothing.
+    """
+    values = {
+        (column.group, column.label): pd.Series(
+            [row.values[i] for row in report.rows], dtype="Int64" if column.unit == "count" else object
+        )
+        for i, column in enumerate(report.columns)
+    }
+    frame = pd.DataFrame(values)
+    frame.columns = pd.MultiIndex.from_tuples(list(values))
+    if len(report.headings) == 1:
+        frame.index = pd.Index([row.labels[0] for row in report.rows], name=report.headings[0])
+    elif report.headings:
+        frame.index = pd.MultiIndex.from_tuples([row.labels for row in report.rows], names=report.headings)
+    return frame
+
+
+def total_series(report: Report) -> Series | None:
+    """Return the Total's values by (group, label): int, Decimal or None; None without a Total."""
+    if report.total is None:
+        return None
+    index = pd.MultiIndex.from_tuples([(c.group, c.label) for c in report.columns])
+    return pd.Series(list(report.total.values), index=index, dtype=object, name="Total")
+
+
+def info_series(report: Report) -> Series:
+    """Return what is told around the table, by the names of `report.Info`; texts and ints, tuples of them."""
+    told = vars(report.info)
+    return pd.Series(list(told.values()), index=list(told), dtype=object, name="Info")

@@ -1,0 +1,276 @@
+"""A report as a plain value: the table and Info that a query gave.
+
+Everything that shows a report (chart, page, export, snapshot) reads this value and nothing else, so it
+round-trips through JSON and can leave the process that made it. It stands low in the package: it knows
+neither sources nor pandas (`Report.table` makes a DataFrame on demand).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.query import ReportQuery
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+Value = int | Decimal | None
+Unit = Literal["count", "money"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of numbers.
+
+    Attributes
+    ----------
+    group, label
+        The two levels of its heading, e.g. `Clients - Active` and `Qty`.
+    unit
+        `count` (values are int) or `money` (values are Decimal with 6 places, in the report's currency).
+    definition
+        What it means, in a sentence or two.
+    """
+
+    group: str
+    label: str
+    unit: Unit
+    definition: str
+
+    @property
+    def name(self) -> str:
+        """The one-level name in exports and charts, e.g. `Clients - Active: Qty`."""
+        return f"{self.group}: {self.label}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: its labels (one for each of the report's headings) and a value for each column.
+
+    `start` and `end` are the bucket's instants in UTC, ISO 8601 with `Z`, end exclusive; `partial` says
+    that the bucket was cut short by the interval's start or end or by `as_of`. A value is an int, a
+    Decimal with 6 places, or None for an average over nothing.
+    """
+
+    labels: tuple[str, ...]
+    values: tuple[Value, ...]
+    start: str = ""
+    end: str = ""
+    partial: bool = False
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A quote that a report used: so many units of `currency` for one of `base`, from `date` on."""
+
+    currency: str
+    date: str
+    units_per_base: str
+    base: str
+
+
+@dataclass(frozen=True)
+class Info:
+    """What is told around the table. Instants are ISO 8601 in UTC with `Z`; wall times carry no offset.
+
+    Attributes
+    ----------
+    interval_start, interval_end
+        Data Interval: the period set, as wall times in `timezone`; the end is the last second that counts.
+    start, effective_end
+        The same as instants; the effective end is exclusive and never after `as_of`.
+    actual_start, actual_end
+        Actual Interval: first and last transaction of the chosen clients in the period; None without any.
+    role, generated_at, duration_ms
+        By which role, when, and how long it took.
+    as_of, data_as_of
+        The instant that relative intervals resolved against; when the data was read from its database, or
+        its files last changed (None for DataFrames).
+    source
+        The source's name; never a path or URL.
+    clients, transactions
+        How many were read for the report.
+    currency, time_zone_data
+        The currency of every amount; the version of the time-zone data used.
+    quotes, warnings
+        The quotes used; sentences that a reader must know.
+    """
+
+    interval_start: str
+    interval_end: str
+    timezone: str
+    start: str
+    effective_end: str
+    actual_start: str | None
+    actual_end: str | None
+    role: str
+    generated_at: str
+    duration_ms: int
+    as_of: str
+    data_as_of: str | None
+    source: str
+    clients: int
+    transactions: int
+    currency: str
+    time_zone_data: str
+    quotes: tuple[Quote, ...] = ()
+    warnings: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """The result of a query.
+
+    Attributes
+    ----------
+    query
+        The query as asked.
+    headings
+        The label headings, e.g. `("Month", "Package Name")`; empty without grouping.
+    columns
+        The number columns, in order.
+    rows
+        The rows, in order, without the Total. Empty (with `message`) when there is nothing to count.
+    total
+        The row that the same query without grouping gives; None for a query without grouping or without rows.
+    info
+        What is told around the table.
+    message
+        Why there are no rows, in words; None when there are.
+    definitions
+        Notes on what surprises people, shown with the columns' definitions.
+    charts
+        Chart specs that belong to the report, by title, as Vega-Lite dicts (may be empty).
+    """
+
+    query: ReportQuery
+    headings: tuple[str, ...]
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    total: Row | None
+    info: Info
+    message: str | None = None
+    definitions: tuple[str, ...] = ()
+    charts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        rows = f"{len(self.rows):,} row{'' if len(self.rows) == 1 else 's'}"
+        return f"<Report: {self.query.describe()}; {rows} in {self.currency}>"
+
+    def _repr_html_(self) -> str:
+        from custdyn_widgets.report.html import report_html  # late: only where it is shown
+
+        return report_html(self)
+
+    @property
+    def title(self) -> str:
+        """The report's title."""
+        return "Customer Dynamics"
+
+    @property
+    def currency(self) -> str:
+        """The ISO 4217 code of every amount."""
+        return self.info.currency
+
+    def shown_rows(self) -> Iterator[Row]:
+        """Yield the rows as pages show them: the Total last."""
+        yield from self.rows
+        if self.total is not None:
+            yield self.total
+
+    def column(self, name: str) -> int:
+        """Return the position of the column with this one-level name.
+
+        Raises
+        ------
+        KeyError
+            If the report has no such column.
+        """
+        for i, column in enumerate(self.columns):
+            if column.name == name:
+                return i
+        raise KeyError(name)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The rows as a DataFrame: labels as index, two-level columns; counts Int64, money Decimal."""
+        from custdyn_widgets.report.frames import report_frame
+
+        return report_frame(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values: decimals as text, ints as ints, no float anywhere."""
+        return {
+            "format": FORMAT,
+            "query": self.query.to_dict(),
+            "headings": list(self.headings),
+            "columns": [_plain(c) for c in self.columns],
+            "rows": [_row_to_dict(r) for r in self.rows],
+            "total": _row_to_dict(self.total) if self.total else None,
+            "info": _info_to_dict(self.info),
+            "message": self.message,
+            "definitions": list(self.definitions),
+            "charts": dict(self.charts),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Report:
+        """Return the report that `to_dict` gave.
+
+        Raises
+        ------
+        CustDynError
+            If the format is not one that this version reads.
+        """
+        if data.get("format") != FORMAT:
+            raise CustDynError(
+                f"This report has the format {data.get('format')!r}; this version reads {FORMAT}."
+            )
+        columns = tuple(Column(**c) for c in data["columns"])
+        info = dict(data["info"])
+        info["quotes"] = tuple(Quote(**q) for q in info["quotes"])
+        info["warnings"] = tuple(info["warnings"])
+        return cls(
+            query=ReportQuery.from_dict(data["query"]),
+            headings=tuple(data["headings"]),
+            columns=columns,
+            rows=tuple(_row_from_dict(r, columns) for r in data["rows"]),
+            total=_row_from_dict(data["total"], columns) if data["total"] else None,
+            info=Info(**info),
+            message=data["message"],
+            definitions=tuple(data["definitions"]),
+            charts=data["charts"],
+        )
+
+
+def _plain(value: object) -> dict[str, Any]:
+    return {f.name: getattr(value, f.name) for f in fields(value)}  # type: ignore[arg-type]
+
+
+def _row_to_dict(row: Row) -> dict[str, Any]:
+    plain = _plain(row)
+    plain["labels"] = list(row.labels)
+    plain["values"] = [str(v) if isinstance(v, Decimal) else v for v in row.values]
+    return plain
+
+
+def _row_from_dict(data: Mapping[str, Any], columns: Sequence[Column]) -> Row:
+    values = (
+        Decimal(v) if c.unit == "money" and v is not None else v
+        for c, v in zip(columns, data["values"], strict=True)
+    )
+    return Row(**{**data, "labels": tuple(data["labels"]), "values": tuple(values)})
+
+
+def _info_to_dict(info: Info) -> dict[str, Any]:
+    plain = _plain(info)
+    plain["quotes"] = [_plain(q) for q in info.quotes]
+    plain["warnings"] = list(info.warnings)
+    plain["versions"] = dict(info.versions)
+    return plain

@@ -1,0 +1,1 @@
+"""Schedules: cron expressions on the clock of a time zone."""

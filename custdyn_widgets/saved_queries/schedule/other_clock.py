@@ -1,0 +1,148 @@
+"""A schedule on another clock: what a cron that lives in another time zone has to be told.
+
+Cron knows one clock, its machine's. Times are moved by the two clocks' difference of today; whether that
+starts at the same instants all year is then tried, day by day, so that nothing is promised that the next
+change of clocks would break.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from custdyn_widgets.errors import SavedQueryError
+from custdyn_widgets.saved_queries.schedule.expression import MONTHS, WEEKDAYS, Times
+from custdyn_widgets.saved_queries.schedule.schedule import Schedule
+
+_DAY_MINUTES = 24 * 60
+_TRIED = 400  # days: every change of the clocks in a year, and each day of it
+_DAY = timedelta(days=1)
+_SHORTEST_RUN = 3  # numbers in a row that are written as a range
+
+
+def on_clock_of(schedule: Schedule, zone: str, now: datetime) -> list[Schedule]:
+    """Return schedules on the clock of another zone that together start at the same instants.
+
+    Parameters
+    ----------
+    schedule
+        What is wanted.
+    zone
+        Whose clock cron looks at.
+    now
+        From when on; a year is tried.
+
+    Raises
+    ------
+    SavedQueryError
+        If there are none; the error says when they would go apart.
+    """
+    plain = Schedule(_in_numbers(schedule.cron), schedule.timezone)
+    if zone == schedule.timezone:
+        return [plain]
+    moved = _minutes_ahead(zone, now) - _minutes_ahead(schedule.timezone, now)
+    lines = [plain.cron] if moved == 0 else _moved(plain, moved)
+    if not lines:
+        raise _impossible(schedule, zone, "the difference carries it over the end of a month")
+    found = [Schedule(line, zone) for line in lines]
+    if apart := _first_difference(plain, found, now):
+        wall = apart.astimezone(ZoneInfo(schedule.timezone))
+        what = "miss" if plain.last(apart) == apart else "start at"
+        why = f"with today's difference between the two, cron would {what} {wall:%Y-%m-%d %H:%M}"
+        raise _impossible(schedule, zone, why)
+    return found
+
+
+def _impossible(schedule: Schedule, zone: str, why: str) -> SavedQueryError:
+    words = f"{schedule.cron!r} on the clock of {schedule.timezone}"
+    return SavedQueryError(
+        f"schedule: {words} cannot be told to a cron on the clock of {zone}: {why}. Give the schedule the "
+        f"timezone {zone}, or leave it to a scheduler that knows time zones (jupyter-scheduler, Airflow).",
+        field="schedule",
+    )
+
+
+def _minutes_ahead(zone: str, now: datetime) -> int:
+    ahead = now.astimezone(ZoneInfo(zone)).utcoffset()
+    assert ahead is not None
+    return round(ahead.total_seconds() / 60)
+
+
+def _in_numbers(cron: str) -> str:
+    """Return an expression with numbers for the names of months and days, as every cron takes it."""
+    *first, month, weekday = cron.lower().split()
+    month = re.sub("[a-z]+", lambda found: str(MONTHS.index(found[0]) + 1), month)
+    weekday = re.sub("[a-z]+", lambda found: str(WEEKDAYS.index(found[0])), weekday)
+    return " ".join((*first, month, weekday))
+
+
+def _moved(schedule: Schedule, minutes: int) -> list[str]:
+    """Return expressions for all times so many minutes later; none if cron's days cannot say it."""
+    times = schedule.times
+    minute_text, _, *day_texts = schedule.cron.split()
+    on_any_day = all(text == "*" for text in day_texts)
+    by_carry: dict[int, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for hour in times.hours:
+        for minute in times.minutes:
+            carry, rest = divmod(hour * 60 + minute + minutes, _DAY_MINUTES)
+            by_carry[0 if on_any_day else carry][rest // 60].add(rest % 60)
+    lines = []
+    for carry, of_hour in sorted(by_carry.items()):
+        days = _moved_days(times, day_texts, carry)
+        if days is None:
+            return []
+        hours_of: dict[frozenset[int], list[int]] = defaultdict(list)
+        for hour, found in of_hour.items():
+            hours_of[frozenset(found)].append(hour)
+        for found_minutes, hours in hours_of.items():
+            kept = found_minutes == times.minutes
+            text = minute_text if kept else _numbers_text(found_minutes, range(60))
+            lines.append(f"{text} {_numbers_text(hours, range(24))} {days}")
+    return lines
+
+
+def _moved_days(times: Times, texts: Sequence[str], carry: int) -> str | None:
+    """Return the three day parts moved by a day, or None if a month's end is in the way."""
+    day, month, weekday = texts
+    if carry == 0:
+        return " ".join(texts)
+    by_day, by_weekday = len(times.days) < 31, len(times.weekdays) < 7
+    crosses = not by_day or (by_weekday and not times.both_days)
+    if (crosses and len(times.months) < 12) or (by_day and by_weekday and times.both_days):
+        return None
+    if by_day:
+        moved = {number + carry for number in times.days}
+        if min(moved) < 1 or max(moved | times.days) > 28:  # the last day that every month has
+            return None
+        day = _numbers_text(moved, range(1, 32))
+    if by_weekday:
+        weekday = _numbers_text({(number + carry) % 7 for number in times.weekdays}, range(7))
+    return f"{day} {month} {weekday}"
+
+
+def _numbers_text(numbers: Iterable[int], whole: range) -> str:
+    """Return numbers as cron takes them: `*` for all, ranges where three or more follow each other."""
+    chosen = sorted(numbers)
+    if chosen == list(whole):
+        return "*"
+    runs: list[list[int]] = []
+    for number in chosen:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(
+        f"{run[0]}-{run[-1]}" if len(run) >= _SHORTEST_RUN else ",".join(map(str, run)) for run in runs
+    )
+
+
+def _first_difference(wanted: Schedule, found: Sequence[Schedule], now: datetime) -> datetime | None:
+    """Return the first instant of the year from now on that only one side has."""
+    first = now.astimezone(UTC).date()
+    days = [first + later * _DAY for later in range(-2, _TRIED + 2)]
+    have = {instant for day in days for instant in wanted.on(day)}
+    told = {instant for day in days for one in found for instant in one.on(day)}
+    return min((at for at in have ^ told if now <= at < now + _TRIED * _DAY), default=None)

@@ -1,0 +1,6 @@
+from . import crontab
+from .job import dispatch
+from .order import TIMEOUT_S, Order
+from .records import Run, Runs
+
+__all__ = ["TIMEOUT_S", "Order", "Run", "Runs", "crontab", "dispatch"]

@@ -1,0 +1,110 @@
+"""The reports of a run: computed, and frozen if the saved query wants them frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from custdyn_widgets.notebook import run_notebook
+from custdyn_widgets.publish import Frozen, content_digest
+from custdyn_widgets.report import Report
+from custdyn_widgets.saved_queries import SavedQuery
+from custdyn_widgets.scheduling.order import Order
+from custdyn_widgets.scheduling.records import Outcome, instant_text
+from custdyn_widgets.settings import Settings
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run whose saved query, time and mail server are known.
+
+    Attributes
+    ----------
+    order, saved, settings
+        What is to be run, the saved query, and where things are.
+    folder
+        Where the saved query's file stands.
+    logical_time, note
+        The instant that intervals resolve against, and what its reader must know of it (or nothing).
+    digests
+        By company, the digest of the report that was settled last.
+    """
+
+    order: Order
+    saved: SavedQuery
+    settings: Settings
+    folder: Path
+    logical_time: datetime
+    note: str
+    digests: Mapping[str | None, str]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A report that was made: what became of it so far, and who gets it.
+
+    Attributes
+    ----------
+    outcome
+        What became of it; `frozen` until it is sent.
+    recipients
+        Whom it is sent to.
+    report, frozen
+        The report and its snapshot; None: there is none.
+    """
+
+    outcome: Outcome
+    recipients: tuple[str, ...] = ()
+    report: Report | None = None
+    frozen: Frozen | None = None
+
+
+def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
+    """Run the notebook and yield its report, frozen if it is wanted.
+
+    Raises
+    ------
+    CustDynError
+        If there is none; nothing was published.
+    """
+    saved = task.saved
+    parameters: dict[str, object] = {
+        **task.order.parameters,
+        **saved.query.to_dict(),
+        "source": task.order.source_of(saved),
+        "as_of": instant_text(task.logical_time),
+    }
+    finished = run_notebook(
+        task.order.template,
+        parameters,
+        settings=task.settings,
+        timeout_s=task.order.timeout_s,
+        progress=progress,
+    )
+
+    def publish(report: Report) -> Frozen:
+        progress("Drawing the page and publishing")
+        return replace(finished, report=report).publish(task.settings)
+
+    yield settled(task, finished.report, publish, saved.recipients)
+
+
+def settled(
+    task: Task,
+    report: Report,
+    publish: Callable[[Report], Frozen],
+    recipients: tuple[str, ...],
+    company: str | None = None,
+) -> Made:
+    """Freeze a report, unless the saved query wants that only of others."""
+    digest = content_digest(report)
+    if "not_empty" in task.saved.only_if and not report.rows:
+        return Made(Outcome("empty", company, digest=digest))
+    if "changed" in task.saved.only_if and task.digests.get(company) == digest:
+        return Made(Outcome("unchanged", company, digest=digest))
+    if task.note:
+        report = replace(report, info=replace(report.info, warnings=(task.note, *report.info.warnings)))
+    frozen = publish(report)
+    return Made(Outcome("frozen", company, frozen.id, digest), recipients, report, frozen)

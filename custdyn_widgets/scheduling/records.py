@@ -1,0 +1,240 @@
+"""Records of runs: what ran, for which time, how it ended, and what became of each mail."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+from custdyn_widgets.errors import RunError
+from custdyn_widgets.query import strict_json
+from custdyn_widgets.saved_queries import put, read_plain
+from custdyn_widgets.scheduling.locks import is_going_on
+
+FORMAT = 1
+KEPT = 1_000  # records of each saved query
+_RECENT = 50  # each run looks back so far
+_MOST_BYTES = 16_000_000
+_OWN_FOLDER = 0o700
+# Of a field's type as it is annotated; what is not named is a list.
+_JSON_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "str | None": (str, NoneType), "bool": bool}
+KILLED = "It never told its end: it was killed, or the machine went down."
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one report of a run.
+
+    Attributes
+    ----------
+    result
+        `sent`; `frozen`: there is nobody to send it to; `held back`: it was not to be sent; `unchanged`,
+        `empty`: the saved query wants nothing frozen and sent then; `undelivered`: it is frozen, and not
+        everybody got it; `failed`.
+    company
+        The reseller that it is for; None: it is the run's only report.
+    snapshot, digest
+        Its snapshot's id, and the digest of its content, as far as there are any.
+    deliveries
+        The receipt: what became of each recipient's mail, as `Delivery.to_dict` tells it.
+    problem
+        What went wrong, in words.
+    """
+
+    result: str
+    company: str | None = None
+    snapshot: str | None = None
+    digest: str | None = None
+    deliveries: tuple[dict[str, Any], ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """The record of one run.
+
+    Attributes
+    ----------
+    id
+        The name of its file: when it began, and a random part.
+    saved, title
+        The saved query's name and title.
+    began, ended
+        Instants in UTC; None: it has not ended, or was killed.
+    result
+        As an outcome's (of several, the worst); `running`; `killed`: it never told its end.
+    logical_time
+        The instant that intervals resolved against; None: it failed before that was known.
+    asked_for
+        Whether somebody named that instant; else the schedule did.
+    where, problem
+        In which step it failed, and what is wrong, in words. A run without a problem did all that it should.
+    reports
+        What became of its report, or of each company's.
+    told
+        The receipt of the letter that told of its failure.
+    """
+
+    id: str
+    saved: str
+    title: str
+    began: str
+    result: str = "running"
+    ended: str | None = None
+    logical_time: str | None = None
+    asked_for: bool = False
+    where: str | None = None
+    problem: str | None = None
+    reports: tuple[Outcome, ...] = ()
+    told: tuple[dict[str, Any], ...] = ()
+
+    @classmethod
+    def begun(cls, saved: str, **about: Any) -> Run:
+        """Return the record of a run that begins now."""
+        now = datetime.now(UTC)
+        stamp = f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(4)}"
+        return cls(stamp, saved, about.pop("title", saved), instant_text(now), **about)
+
+    def finished(self, result: str, **about: Any) -> Run:
+        """Return the record with its end, which is now."""
+        return replace(self, result=result, ended=instant_text(datetime.now(UTC)), **about)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object that gives it again."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Run:
+        """Return the record that `to_dict` gave.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError
+            If it is none, or one of another version.
+        """
+        if data["format"] != FORMAT:
+            raise ValueError(f"has the format {data['format']!r}, and this version reads {FORMAT}")
+        given = _fields_of(cls, data)
+        for name in ("began", "ended", "logical_time"):
+            at = given[name] or given["began"]
+            if at != instant_text(datetime.fromisoformat(at)):
+                raise ValueError(f"{name} is no instant as a run writes it")
+        reports = tuple(Outcome(**_fields_of(Outcome, one)) for one in given["reports"])
+        return cls(**{**given, "reports": reports})
+
+
+class Runs:
+    """The folder of records.
+
+    Parameters
+    ----------
+    folder
+        The folder; made by the first record.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def keep(self, run: Run) -> None:
+        """Put a record in its place, over what it told before; the oldest of many go.
+
+        Raises
+        ------
+        RunError
+            If the disk does not take it.
+        """
+        own = self._of(run.saved)
+        data = json.dumps(run.to_dict(), ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
+        try:
+            for folder in (self.folder, own.parent, own):
+                folder.mkdir(parents=True, exist_ok=True, mode=_OWN_FOLDER)
+            put(own / f"{run.id}.json", data, new=False)
+        except OSError as error:
+            raise RunError(
+                f"The record of this run cannot be written: {error.strerror or type(error).__name__}. Make "
+                "room, or let CUSTDYN_RUNS name another folder.",
+                field="runs",
+            ) from error
+        for old in sorted(_names(own))[:-KEPT]:
+            with contextlib.suppress(OSError):
+                (own / old).unlink()
+
+    def listing(self, last: int | None = None, *, saved: str | None = None) -> list[Run]:
+        """Return records (of one saved query, if named), the newest last, and at most the last so many."""
+        folders = [self._of(saved)] if saved else _folders(self.folder / "records")
+        found = sorted((name, folder) for folder in folders for name in _names(folder))
+        chosen = found if last is None else found[max(len(found) - last, 0) :]
+        runs = (self._read(folder, name) for name, folder in chosen)
+        return [run for run in runs if run is not None]
+
+    def left_open(self, saved: str) -> list[Run]:
+        """Return the runs that never told their end, for whoever holds the lock, and so knows them killed."""
+        return [run for run in self.listing(_RECENT, saved=saved) if run.result == "running"]
+
+    def digests(self, saved: str, until: str) -> dict[str | None, str]:
+        """Return by company the digest of the report that was settled last for a time up to `until`."""
+        settled: dict[str | None, str] = {}
+        runs = [run for run in self.listing(saved=saved) if run.logical_time and run.logical_time <= until]
+        for run in sorted(runs, key=lambda run: (run.logical_time, run.id)):
+            for one in run.reports:
+                if one.digest and _is_settled(one, run):
+                    settled[one.company] = one.digest
+        return settled
+
+    def _of(self, saved: str) -> Path:
+        return self.folder / "records" / saved
+
+    def _read(self, folder: Path, name: str) -> Run | None:
+        """Return a record, also of what cannot be read; None if it has gone."""
+        stem = name.removesuffix(".json")
+        try:
+            run = Run.from_dict(strict_json(read_plain(folder, name, _MOST_BYTES).decode()))
+            if (run.id, run.saved) != (stem, folder.name):
+                raise ValueError("is the record of another run")
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            return Run(stem, folder.name, folder.name, "", "unreadable", problem=f"{name}: {error}")
+        if run.result == "running" and not is_going_on(self.folder, run.saved):
+            return replace(run, result="killed", problem=KILLED)
+        return run
+
+
+def instant_text(instant: datetime) -> str:
+    """Return an instant as records tell it, in UTC to the second."""
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def _is_settled(one: Outcome, run: Run) -> bool:
+    """Tell whether a report need not be sent again; one that is frozen in a run without an end was to be."""
+    return one.result in ("sent", "unchanged") or one.result == run.result == "frozen"
+
+
+def _fields_of(kind: type[Run | Outcome], data: Any) -> dict[str, Any]:
+    """Return the fields that a JSON object gives, each of the type that it has to be."""
+    given = {}
+    for field in fields(kind):
+        value = data[field.name]
+        if not isinstance(value, _JSON_TYPES.get(str(field.type), list)):
+            raise TypeError(f"{field.name} is of another type than a run writes")
+        given[field.name] = tuple(value) if isinstance(value, list) else value
+    return given
+
+
+def _names(folder: Path) -> Iterable[str]:
+    with contextlib.suppress(FileNotFoundError):
+        names = [path.name for path in folder.iterdir()]
+        return [name for name in names if name.endswith(".json") and not name.startswith(".")]
+    return []
+
+
+def _folders(folder: Path) -> list[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        return [path for path in folder.iterdir() if path.is_dir()]
+    return []

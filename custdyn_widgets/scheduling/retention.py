@@ -1,0 +1,49 @@
+"""Which snapshots a run deletes: old ones of its own query and source, and no others."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
+from custdyn_widgets.files import canonical_json
+from custdyn_widgets.report import Report
+from custdyn_widgets.saved_queries import Retention
+from custdyn_widgets.snapshots import Store, pruning
+
+
+def prune(store: Store, retention: Retention, made: Mapping[str, Report]) -> int:
+    """Delete old snapshots of these reports' queries and sources; return how many.
+
+    Parameters
+    ----------
+    store
+        The store.
+    retention
+        What is kept.
+    made
+        The reports that were frozen just now, by their snapshots' ids; these snapshots stay.
+
+    Raises
+    ------
+    SnapshotError
+        If one cannot be deleted.
+    """
+    series = {canonical_json([report.query.to_dict(), report.info.source]) for report in made.values()}
+    rule = retention.rule(datetime.now(UTC))
+    if rule.keep_last is not None:
+        rule = replace(rule, keep_last=rule.keep_last - 1)  # the one that was made just now is the newest
+    going = pruning.plan(store, rule, (id_ for id_ in _of(store, series) if id_ not in made)).going
+    for entry in going:
+        pruning.delete(store, entry.id)
+    return len(going)
+
+
+def _of(store: Store, series: set[bytes]) -> Iterator[str]:
+    for snapshot_id in store.ids():
+        with contextlib.suppress(SnapshotDamagedError, SnapshotNotFoundError):
+            manifest = store.kept_manifest(snapshot_id)
+            if canonical_json([manifest.get("query"), manifest.get("source")]) in series:
+                yield snapshot_id

@@ -1,0 +1,93 @@
+"""The mails of a run: each report to its own recipients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from custdyn_widgets.errors import CustDynError, SnapshotNotFoundError
+from custdyn_widgets.mail import Attachment, Delivery, MailServer, ReportLetter, deliver_all, failed_words
+from custdyn_widgets.scheduling.making import Made, Task
+from custdyn_widgets.scheduling.records import Outcome
+from custdyn_widgets.snapshots import Store
+
+_SLUG = re.compile("[^a-z0-9]+")
+_LONGEST_SLUG = 60
+_TOO_LONG = "No file is attached: the report has too many rows for XLSX. Its link offers them as CSV."
+
+
+def send_all(
+    task: Task, made: Sequence[Made], server: MailServer | None, progress: Callable[[str], None]
+) -> list[Outcome]:
+    """Send each frozen report to its recipients.
+
+    Parameters
+    ----------
+    task
+        The run.
+    made
+        Its reports.
+    server
+        The mail server; None: nothing is sent.
+    progress
+        Called with a line before each wait for a server that does not take a copy.
+
+    Returns
+    -------
+    list of Outcome
+        What became of each report, in their order.
+    """
+    outcomes = [one.outcome for one in made]
+    letters: dict[int, ReportLetter] = {}
+    for at, one in enumerate(made):
+        if one.report is None or not one.recipients:
+            continue
+        if server is None:
+            outcomes[at] = replace(one.outcome, result="held back")
+            continue
+        try:
+            letters[at] = _letter(task, one)
+        except CustDynError as error:
+            outcomes[at] = replace(one.outcome, result="undelivered", problem=error.message)
+    if server is not None:
+        posts = [(letter, made[at].recipients) for at, letter in letters.items()]
+        for at, deliveries in zip(letters, deliver_all(posts, server, progress=progress), strict=True):
+            outcomes[at] = _delivered(outcomes[at], deliveries)
+    return outcomes
+
+
+def _delivered(outcome: Outcome, deliveries: Sequence[Delivery]) -> Outcome:
+    receipt = tuple(delivery.to_dict() for delivery in deliveries)
+    failed = failed_words(deliveries)
+    if not failed:
+        return replace(outcome, result="sent", deliveries=receipt)
+    problem = f"The report is frozen, but did not get to everybody:\n{failed}"
+    return replace(outcome, result="undelivered", deliveries=receipt, problem=problem)
+
+
+def _letter(task: Task, made: Made) -> ReportLetter:
+    assert made.report is not None
+    assert made.frozen is not None
+    company, attachment = made.outcome.company, _attachment(task, made)
+    return ReportLetter(
+        f"{task.saved.title} ({company})" if company else task.saved.title,
+        task.order.name,
+        made.report,
+        str(made.frozen.link),
+        attachment,
+        task.saved.description,
+        () if attachment else (_TOO_LONG,),
+    )
+
+
+def _attachment(task: Task, made: Made) -> Attachment | None:
+    """Return the file that goes with the mail, as it was frozen; None if the report has no such file."""
+    ending, company = task.saved.output, made.outcome.company
+    part = _SLUG.sub("-", company.lower())[:_LONGEST_SLUG].strip("-") if company else ""
+    name = f"{task.order.name}-{part}" if part else task.order.name
+    try:
+        data = Store(task.settings.snapshots).read(str(made.outcome.snapshot), f"report.{ending}")
+    except SnapshotNotFoundError:
+        return None
+    return Attachment(f"{name}.{ending}", data)

@@ -1,0 +1,3 @@
+from .app import CustomerDynamics
+
+__all__ = ["CustomerDynamics"]

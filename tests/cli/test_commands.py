@@ -1,0 +1,406 @@
+"""The command `custdyn`: data on stdout, words on stderr, an exit code, and never a traceback."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from click.testing import CliRunner, Result
+
+from custdyn_widgets.cli import commands as cli
+from custdyn_widgets.engine import compute
+from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.render.csv import to_csv
+from custdyn_widgets.report.report import Report
+
+SMALL = Path(__file__).parents[1] / "golden" / "small" / "mart"
+YEAR = "2021-01-01/2021-12-31"
+AS_OF = "2022-01-01T00:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep cache, store and settings out of the checkout; work in an empty folder."""
+    for name in ("CACHE", "SNAPSHOTS", "QUERIES"):
+        monkeypatch.setenv(f"CUSTDYN_{name}", str(tmp_path / name.lower()))
+    for name in ("CONFIG", "SHARE_URL", "ROLE"):
+        monkeypatch.delenv(f"CUSTDYN_{name}", raising=False)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+
+def custdyn(*args: object) -> Result:
+    result = CliRunner().invoke(cli.main, [str(a) for a in args])
+    assert "Traceback" not in result.output
+    return result
+
+
+def query(*args: object) -> Result:
+    return custdyn("query", "-s", SMALL, "--interval", YEAR, "--as-of", AS_OF, *args)
+
+
+def direct(**fields: Any) -> Report:
+    start, end = YEAR.split("/")
+    asked = {"interval": {"start": start, "end": end}, **fields}
+    return compute.run_report(ReportQuery.from_dict(asked), SMALL, as_of=AS_OF)
+
+
+# query
+
+
+def test_a_query_prints_an_aligned_table_and_tells_warnings_apart() -> None:
+    result = query()
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("Customer Dynamics in USD: 2021-01-01 00:00:00 to 2021-12-31 23:59:59 (UTC)")
+    assert lines[3].split()[:3] == ["Month", "Qty", "Balance"]
+    assert lines[-1].startswith("Total")
+    assert "Note: 1 refill has an amount of 0 or less" in result.stderr
+    assert "Note:" not in result.stdout
+
+
+def test_csv_is_that_of_the_report_with_the_total_when_asked_for() -> None:
+    report = direct()
+    assert query("--format", "csv").stdout_bytes == to_csv(report)
+    assert query("--format", "csv", "--total").stdout_bytes == to_csv(report, total=True)
+
+
+def test_json_is_the_report_and_reads_back() -> None:
+    found = Report.from_dict(json.loads(query("--format", "json").stdout))
+    report = direct()
+    assert (found.query, found.rows, found.total) == (report.query, report.rows, report.total)
+
+
+def test_a_workbook_goes_to_stdout_or_a_file(tmp_path: Path) -> None:
+    piped = query("--format", "xlsx")
+    assert "Total" in {
+        c.value for c in openpyxl.load_workbook(io.BytesIO(piped.stdout_bytes)).worksheets[0]["A"]
+    }
+    written = query("--format", "xlsx", "-o", tmp_path / "r.xlsx")
+    assert written.stdout == ""
+    assert (
+        written.stderr.splitlines()[0]
+        == f"Wrote {tmp_path / 'r.xlsx'} ({(tmp_path / 'r.xlsx').stat().st_size:,} bytes)."
+    )
+    openpyxl.load_workbook(tmp_path / "r.xlsx")
+
+
+def test_a_query_comes_from_a_file_and_options_override_it(tmp_path: Path) -> None:
+    asked = {
+        "interval": {"start": "2021-01-01", "end": "2021-12-31"},
+        "group_by": ["month"],
+        "active_duration": 1,
+        "include_descendants": True,
+    }
+    file = tmp_path / "q.json"
+    file.write_text(json.dumps(asked), encoding="utf-8-sig")
+
+    def got(*options: str) -> ReportQuery:
+        result = custdyn(
+            "query", "-s", SMALL, "--query", file, "--as-of", AS_OF, "--format", "json", *options
+        )
+        return Report.from_dict(json.loads(result.stdout)).query
+
+    assert got() == ReportQuery.from_dict(asked)
+    changed = got(
+        "--group-by", "package", "--group-by", "year", "--active-duration", "6", "--no-include-descendants",
+        "--interval", "last_month", "--client-type", "all", "--timezone", "Asia/Tokyo", "--currency", "EUR",
+    )  # fmt: skip
+    assert changed == ReportQuery(
+        interval="last_month",
+        timezone="Asia/Tokyo",
+        client_type="all",
+        group_by=("year", "package"),
+        currency="EUR",
+        active_duration=6,
+        include_descendants=False,
+    )
+    assert got("--group-by", "none").group_by == ()
+
+
+def test_none_means_one_row_only_as_a_grouping(tmp_path: Path) -> None:
+    (tmp_path / "clients.csv").write_text(
+        "client_id,client_type,currency,created_at,company\n"
+        "c1,client,USD,2021-01-01,none\nc2,client,USD,2021-01-01,other\n"
+    )
+    (tmp_path / "transactions.csv").write_text("transaction_id,client_id,at,kind,amount\n")
+    filtered = custdyn(
+        "query",
+        "-s",
+        tmp_path,
+        "--interval",
+        YEAR,
+        "--company",
+        "none",
+        "--group-by",
+        "none",
+        "--format",
+        "json",
+    )
+    report = Report.from_dict(json.loads(filtered.stdout))
+    assert (report.query.company, report.query.group_by) == (("none",), ())
+    assert report.info.clients == 1
+
+
+def test_a_report_of_nothing_is_no_failure() -> None:
+    result = custdyn("query", "-s", SMALL, "--interval", "1999-01-01/1999-12-31", "--format", "csv")
+    assert result.exit_code == 0
+    assert len(list(csv.reader(io.StringIO(result.stdout)))) == 1
+    assert "Note: There is nothing to show" in result.stderr
+    table = custdyn("query", "-s", SMALL, "--interval", "1999-01-01/1999-12-31")
+    assert "There is nothing to show" in table.stdout
+    assert "There is nothing to show" not in table.stderr
+
+
+# exit codes
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["-s", SMALL], 2, "interval is required"),
+        (["--interval", "today"], 2, "Missing option '--source'"),
+        (["-s", SMALL, "--interval", "last_moth"], 2, "'last_moth' is not one of its values. Did you mean"),
+        (["-s", SMALL, "--interval", "2021-02-30/2021-03-01"], 2, "'2021-02-30' is not a date"),
+        (["-s", SMALL, "--interval", "2021-02-01/"], 2, "interval.end must be a wall time"),
+        (["-s", SMALL, "--interval", YEAR, "--as-of", "soon"], 2, "as_of must be an ISO 8601 instant"),
+        (["-s", SMALL, "--interval", YEAR, "--client-tags", "nope"], 2, "the data has no tag 'nope'"),
+        (["-s", SMALL, "--interval", YEAR, "--active-duration", "121"], 2, "121 is not between 1 and 120"),
+        (["-s", SMALL, "--interval", YEAR, "--format", "xls"], 2, "xls holds at most 65,536 rows"),
+        (["-s", SMALL, "--interval", YEAR, "--colour", "red"], 2, "No such option"),
+        (["-s", SMALL, "--query", "."], 2, "query: '.' cannot be read: Is a directory"),
+        (["-s", SMALL, "--query", "none.json"], 2, "cannot be read: No such file or directory"),
+        (["-s", "nowhere", "--interval", YEAR], 1, "Source 'nowhere' is not a folder that exists"),
+        (["-s", "a\udcff", "--interval", YEAR], 1, "Source 'a\\udcff' is not a folder that exists"),
+        (["-s", SMALL, "--interval", YEAR, "--currency", "JPY"], 1, "There is no quote of JPY on or before"),
+        (["-s", SMALL, "--interval", YEAR, "-o", "no/where"], 1, "no/where cannot be written: No such file"),
+    ],
+)  # fmt: skip
+def test_an_error_is_one_sentence_on_stderr_and_an_exit_code(args: list[Any], code: int, words: str) -> None:
+    result = custdyn("query", *args)
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert words in result.stderr
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[1]", '{"interval":"today","interval":"today"}', '{"x":NaN}', "[" * 100_000, '{"a":1}']
+)
+def test_a_file_that_is_no_query_is_wrong_use(tmp_path: Path, content: str) -> None:
+    (tmp_path / "q.json").write_text(content)
+    result = custdyn("query", "-s", SMALL, "--query", tmp_path / "q.json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("custdyn: ")
+
+
+def test_a_fault_of_our_own_is_words_too_and_a_traceback_with_debug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr(compute, "run_report", broken)
+    result = query()
+    assert result.exit_code == 1
+    assert "ZeroDivisionError: of all things" in result.stderr
+    assert "--debug shows where" in result.stderr
+    shown = CliRunner().invoke(cli.main, ["--debug", "query", "-s", str(SMALL), "--interval", "today"])
+    assert isinstance(shown.exception, ZeroDivisionError)
+
+
+def test_a_setting_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("custdyn.toml").write_text('cach = "x"\n')
+    result = query()
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "custdyn.toml has an unknown key 'cach'. Did you mean 'cache'?" in result.stderr
+
+
+# --output
+
+
+def test_output_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "r.csv"
+    target.write_text("as it was")
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", refuse)
+        result = query("--format", "csv", "-o", target)
+    assert result.exit_code == 1
+    assert "cannot be written: No space left on device" in result.stderr
+    assert target.read_text() == "as it was"
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+    assert query("--format", "csv", "-o", target).exit_code == 0
+    assert target.read_bytes() == to_csv(direct())
+
+
+def test_output_into_a_folder_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    result = query("-o", tmp_path / "taken")
+    assert result.exit_code == 1
+    assert "taken cannot be written: Is a directory" in result.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "taken", "work"]
+
+
+def test_output_follows_a_link_and_goes_into_a_device(tmp_path: Path) -> None:
+    (tmp_path / "real.csv").write_text("")
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    assert query("--format", "csv", "-o", tmp_path / "link.csv").exit_code == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_bytes() == to_csv(direct())
+    assert query("-o", os.devnull).exit_code == 0
+    assert Path(os.devnull).is_char_device()
+
+
+def test_output_has_the_mode_that_a_new_file_has(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        query("-o", tmp_path / "r.txt")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "r.txt").stat().st_mode & 0o777 == 0o640
+
+
+# check
+
+
+def test_check_of_a_good_source_counts_its_rows() -> None:
+    result = custdyn("check", SMALL)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == (
+        "mart: 6 clients, 19 transactions, 3 packages, 3 companies, 4 rates. No faults.\n"
+    )
+
+
+def test_check_lists_every_fault_on_stdout_and_fails(tmp_path: Path) -> None:
+    (tmp_path / "clients.csv").write_text(
+        "client_id,client_type,currency,created_at,shoe\nc1,client,USD,soon,42\n\u00fc</td>,x,USD,2021-01-01,\n"
+    )
+    (tmp_path / "transactions.csv").write_text(
+        "transaction_id,client_id,at,kind,amount\nt1,c9,2021-01-01,usage,1\n"
+    )
+    result = custdyn("check", tmp_path)
+    assert result.exit_code == 1
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == [
+        "clients.csv, row 2, created_at",
+        "clients.csv, row 3, client_type",
+        "transactions.csv, row 2, client_id",
+    ]
+    assert "Note: clients.csv: extra columns are ignored: 'shoe'." in result.stderr
+    assert result.stderr.endswith("2 clients, 1 transactions. 3 faults.\n")
+
+
+def test_check_refuses_a_balance_that_a_query_would_refuse(tmp_path: Path) -> None:
+    (tmp_path / "clients.csv").write_text(
+        "client_id,client_type,currency,created_at,opening_balance\n"
+        "c1,client,USD,2021-01-01,9223372036854.775807\n"
+    )
+    (tmp_path / "transactions.csv").write_text(
+        "transaction_id,client_id,at,kind,amount\nt1,c1,2021-01-01,refill,1\n"
+    )
+    words = "clients.csv, row 2, client_id: 'c1' has a balance that leaves ±9 223 372 036 854.775807\n"
+    checked = custdyn("check", tmp_path)
+    assert (checked.exit_code, checked.stdout) == (1, words)
+    asked = custdyn("query", "-s", tmp_path, "--interval", YEAR)
+    assert (asked.exit_code, asked.stdout) == (1, "")
+    assert words in asked.stderr
+
+
+def test_check_of_what_is_no_source_fails() -> None:
+    result = custdyn("check", "nowhere")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "is not a folder that exists" in result.stderr
+
+
+# snapshots
+
+
+def test_a_frozen_report_is_listed_shown_and_verified_until_a_byte_changes(tmp_path: Path) -> None:
+    frozen = query("--format", "csv", "--freeze")
+    assert frozen.exit_code == 0
+    [snapshot] = {line.split("id=")[1] for line in frozen.stderr.splitlines() if "id=" in line}
+    assert snapshot[:8] in custdyn("snapshots", "list").stdout
+    assert json.loads(custdyn("snapshots", "list", "--json").stdout)[0]["id"] == snapshot
+    assert json.loads(custdyn("snapshots", "show", snapshot, "--json").stdout)["currency"] == "USD"
+    assert custdyn("snapshots", "show", snapshot).exit_code == 0
+    assert custdyn("snapshots", "verify").exit_code == 0
+    [page] = (tmp_path / "snapshots").rglob("report.html")
+    page.chmod(0o644)
+    page.write_bytes(page.read_bytes()[:-1] + b"x")
+    for args in ((), (snapshot,)):
+        result = custdyn("snapshots", "verify", *args)
+        assert result.exit_code == 1
+        assert "report.html" in result.stdout
+
+
+def test_a_snapshot_that_is_not_there_fails() -> None:
+    assert custdyn("snapshots", "show", "x" * 52).exit_code == 1
+
+
+# The process
+
+
+def test_help_is_there_at_once_and_names_every_command() -> None:
+    code = "import sys; from custdyn_widgets.cli import main; main(['--help'], standalone_mode=False)\n"
+    code += "print(sorted({'pandas', 'numpy', 'altair', 'pyarrow'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+    for command in ("query", "run", "demo", "check", "serve", "snapshots"):
+        assert f"\n  {command} " in done.stdout
+
+
+def test_the_help_of_a_query_lists_every_name_that_a_fixed_choice_takes() -> None:
+    words = " ".join(custdyn("query", "--help").stdout.split())
+    for field in fields(ReportQuery):
+        for choice in field.metadata["choices"] or ():
+            assert re.search(rf"\b{choice}\b", words), choice
+    assert "One of: any, all." in words
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    program = Path(sys.executable).with_name("custdyn")
+    command = [str(program), "query", "-s", str(SMALL), "--interval", YEAR, "--group-by", "date"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_a_full_disk_behind_stdout_is_words_and_no_fault_of_ours() -> None:
+    program = Path(sys.executable).with_name("custdyn")
+    command = [str(program), "query", "-s", str(SMALL), "--interval", YEAR, "--as-of", AS_OF]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "custdyn: No space left on device."
+
+
+@pytest.mark.slow
+def test_demo_says_page_and_link() -> None:
+    result = custdyn("demo", "--as-of", "2024-01-01")
+    assert result.exit_code == 0
+    [link] = result.stdout.splitlines()
+    assert link.startswith("http://127.0.0.1:8899/view?id=")
+    page = next(
+        line.removeprefix("Page: ") for line in result.stderr.splitlines() if line.startswith("Page: ")
+    )
+    assert Path(page).is_file()
+
+
+def test_verifying_a_store_that_is_not_there_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "mistyped"))
+    done = custdyn("snapshots", "verify")
+    assert done.exit_code == 1
+    assert "There is no store" in done.stderr

@@ -1,0 +1,100 @@
+"""The parts that cells are made of, each against the slow and obvious way."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from custdyn_widgets import run_report
+from custdyn_widgets.engine.cells.grid import EdgeCounter
+from custdyn_widgets.engine.cells.pieces import first_row_at
+from custdyn_widgets.engine.cells.sums import KeyedSums, join
+from custdyn_widgets.mart.opening import open_mart
+
+SECONDS = st.integers(0, 2**32 - 1)
+AMOUNTS = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(edges=st.lists(st.integers(-(2**33), 2**33), min_size=1, max_size=9), at=st.lists(SECONDS, max_size=9))
+@example(edges=[0, 2**11, 2**11 + 1], at=[0, 2**11 - 1, 2**11, 2**11 + 1])
+@pytest.mark.parametrize("dtype", [np.uint32, np.int64])
+def test_counts_the_edges_at_or_before_an_instant(
+    dtype: npt.DTypeLike, edges: list[int], at: list[int]
+) -> None:
+    near = [e + d for e in edges for d in (-1, 0, 1, 2**11) if 0 <= e + d < 2**32]
+    instants = np.array(at + near, dtype)
+    found = EdgeCounter(np.sort(np.array(edges, np.int64)))(instants)
+    assert found.tolist() == [sum(e <= t for e in edges) for t in instants.tolist()]
+
+
+@given(
+    signs=st.lists(st.sampled_from((1, -1)), max_size=12),
+    keys=st.lists(st.integers(0, 2**21), min_size=12, max_size=12),
+    amounts=st.lists(AMOUNTS, min_size=12, max_size=12),
+    size=st.sampled_from((8, 2**15, 2**22)),
+)
+def test_sums_are_exact_whatever_their_size(
+    signs: list[int], keys: list[int], amounts: list[int], size: int
+) -> None:
+    sums, expected = KeyedSums(size), dict[int, list[int]]()
+    for sign, key, amount in zip(signs, keys, amounts, strict=False):
+        place = np.array([key % size, 0])
+        sums.add(place, np.array([amount, 1]), sign)
+        sums.count(place, sign)
+        for k, value in ((key % size, amount), (0, 1)):
+            count, total = expected.get(k, [0, 0])
+            expected[k] = [count + sign, total + sign * value]
+    found, counts, high, low = sums.totals()
+    given_back = {
+        int(k): [int(c), s] for k, c, s in zip(found, counts, join(high, low), strict=True) if c or s
+    }
+    assert given_back == {k: v for k, v in expected.items() if v != [0, 0]}
+
+
+def mart(years: list[int]) -> dict[str, pd.DataFrame]:
+    """Two clients that pay 1 on the first of each of some months."""
+    at = [f"{year}-{month:02}-01T00:00:00Z" for year in years for month in range(1, 13)]
+    clients = pd.DataFrame(
+        {
+            "client_id": ["a", "b"],
+            "client_type": "client",
+            "currency": ["EUR", "USD"],
+            "created_at": "2200-01-01",
+            "opening_balance": [0, 5],
+        }
+    )
+    rates = pd.DataFrame(
+        {"currency": ["EUR"], "date": [f"{years[0]}-01-01"], "units_per_base": ["0.5"], "base": "USD"}
+    )
+    ledger = pd.DataFrame({"at": at * 2, "client_id": np.repeat(["a", "b"], len(at))})
+    ledger["transaction_id"] = range(len(ledger))
+    return {"clients": clients, "transactions": ledger.assign(kind="usage", amount=-1), "rates": rates}
+
+
+@given(instant=st.integers(-(2**31), 2**31))
+def test_finds_each_clients_first_row_at_an_instant(instant: int) -> None:
+    facts = open_mart(mart([1999, 2003])).facts
+    for at in (instant, *(int(facts.time[i]) + d for i in (0, 7, 23) for d in (-1, 0, 1))):
+        found = first_row_at(facts, np.arange(2), at)
+        assert found.tolist() == [
+            low + sum(t < at for t in facts.time[low:high].tolist())
+            for low, high in zip(facts.offset[:-1].tolist(), facts.offset[1:].tolist(), strict=True)
+        ]
+
+
+@pytest.mark.parametrize(("years", "size"), [([1999, 2003], 4), ([1969, 2003], 8), ([1999, 2003, 2107], 8)])
+def test_times_that_do_not_fit_half_the_memory_count_the_same(years: list[int], size: int) -> None:
+    source = mart(years)
+    facts = open_mart(source).facts
+    assert facts.time.itemsize == facts.paid_at.itemsize == size
+    query = {"interval": {"start": f"{years[1]}-02-01", "end": f"{years[1]}-12-31"}, "currency": "USD"}
+    report = run_report(query, source, as_of="2110-01-01")
+    assert [row.labels[0][5:] for row in report.rows] == [f"{month:02}" for month in range(2, 13)]
+    assert list(report.table["Pay As You Go", "Total"]) == [1 + 2] * 11
+    assert list(report.table["Clients - Active", "Qty"]) == [2] * 11
+    # Before February b had 5 - 13 and a had -13 EUR, which are worth 2 USD each.
+    assert list(report.table["Clients - All", "Balance"]) == [-8 - k - 2 * (13 + k) for k in range(1, 12)]

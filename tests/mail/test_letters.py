@@ -1,0 +1,277 @@
+"""What letters say, and that no name in them does anything but be read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custdyn_widgets.mail.drawing import unlinked
+from custdyn_widgets.mail.letters import FailureLetter, ReportLetter
+from custdyn_widgets.mail.message import LONGEST_SUBJECT, Attachment, Envelope, Letter, message_bytes
+from custdyn_widgets.publish.secrets.watched import Watched
+from custdyn_widgets.query.query import ReportQuery
+from tests.make_report import INFO, make_report
+from tests.payloads import HOST, PAYLOADS
+
+LINK = "https://reports.example.com/view?id=" + "a" * 52
+CSV = Attachment("monthly.csv", b"Month,Qty\r\n1,2\r\n")
+LETTER = ReportLetter("Monthly for the board", "monthly", make_report(), LINK, CSV, "What moved.")
+FAILURE = FailureLetter(
+    "Monthly for the board",
+    "monthly",
+    "There is no quote of EUR on or before 2021-10-01. Add it to the table rates.",
+    "running the notebook",
+    (("For", "2022-12-01 06:00:00 UTC"),),
+    "custdyn run --saved monthly --as-of 2022-12-01T06:00:00Z",
+    ("the last line",),
+)
+ENVELOPE = Envelope(
+    Address("Reports", "reports", "example.com"),
+    "anna@example.com",
+    "<0123@example.com>",
+    datetime(2022, 12, 1, 6, tzinfo=UTC),
+)
+HEADERS = [
+    "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type",
+]  # fmt: skip
+ENCODED = "=?utf-8?q?a=0D=0ABcc:_eve=40example.org=0D=0A=0D=0Abody?="
+TAGS = {
+    "html", "head", "meta", "title", "style", "body", "div", "table", "tr", "th", "td", "h1", "p", "a",
+    "strong", "span", "br", "pre",
+}  # fmt: skip
+
+
+class Parsed(HTMLParser):
+    """Collects a page's tags, its links, what else it refers to, and its words."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.links: list[str | None] = []
+        self.handlers: list[str] = []
+        self.words = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value for name, value in attrs if name in ("href", "src", "action", "background")]
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+@dataclass(frozen=True)
+class Short:
+    """A letter of which the subject matters."""
+
+    subject: str
+    attachment: Attachment | None = None
+
+    def texts(self, attached: bool) -> tuple[str, str]:  # noqa: ARG002  # the same with and without
+        return "x", "<p>x</p>"
+
+
+def sent(letter: Letter, *, attached: bool = True) -> tuple[bytes, EmailMessage]:
+    data = message_bytes(letter, ENVELOPE, attached=attached)
+    message = message_from_bytes(data, policy=SMTP)
+    assert isinstance(message, EmailMessage)
+    return data, message
+
+
+def bodies(message: EmailMessage) -> tuple[str, str]:
+    text, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    return text.get_content(), html.get_content()
+
+
+def hostile(name: str) -> ReportLetter:
+    """Return a letter in which every text that data or people give is this one."""
+    query = ReportQuery.from_dict({"interval": "last_month", "client_tags": [name or "x"], "company": [name]})
+    info = replace(INFO, role=name, source=name, warnings=(name,))
+    report = make_report(2, query=query, info=info, message=name)
+    return ReportLetter(name, "monthly", report, LINK, CSV, name, (name,))
+
+
+def assert_harmless(letter: Letter) -> None:
+    data, message = sent(letter)
+    data.decode("ascii")
+    assert max(map(len, data.split(b"\r\n"))) <= 998
+    assert b"\n" not in data.replace(b"\r\n", b"")
+    assert b"\r" not in data.replace(b"\r\n", b"")
+    assert sorted(message.keys()) == sorted(HEADERS)
+    assert len(str(message["Subject"])) <= LONGEST_SUBJECT
+    text, html = bodies(message)
+    page = Parsed(html)
+    assert page.tags <= TAGS
+    assert set(page.links) <= {LINK}
+    assert page.handlers == []
+    for words in (text, page.words):
+        rest = words.replace(LINK, "")
+        assert not re.search(r"\w://|www\.\w|\bmailto:|\w@\w", rest)
+        assert HOST not in rest
+
+
+def test_a_letter_brings_title_link_figures_info_and_warnings_in_text_and_html() -> None:
+    _, message = sent(replace(LETTER, notes=("This is a later run.",)))
+    assert message["Subject"] == "Monthly for the board: 2021-01-01 to 2022-12-31"
+    assert message.get_content_type() == "multipart/mixed"
+    text, html = bodies(message)
+    for words in (text, Parsed(html).words):
+        told = " ".join(words.split())
+        for expected in (
+            "Monthly for the board",
+            "What moved.",
+            "This is a later run.",
+            "The data was last changed at 2022-12-16T06:00:00Z, before the effective end of the report.",
+            "6,297,580.18 USD",
+            LINK,
+            "attached as CSV",
+            "EUR per USD: 0.82 of 2021-01-01",
+            "saved query monthly",
+        ):
+            assert expected in told
+    assert Parsed(html).links == [LINK, LINK]
+
+
+def test_a_plain_text_never_breaks_the_link_or_the_command_and_its_lines_are_short() -> None:
+    text, _ = bodies(sent(LETTER)[1])
+    assert LINK in text.splitlines()
+    assert all(len(line) <= 76 for line in text.splitlines() if line != LINK)
+    text, _ = bodies(sent(replace(FAILURE, command=FAILURE.command + " --no-send" * 9))[1])
+    assert f"    {FAILURE.command}{' --no-send' * 9}" in text.splitlines()
+
+
+def test_a_long_title_is_broken_into_lines_too_and_underlined_as_far_as_it_goes() -> None:
+    text, _ = bodies(sent(replace(LETTER, title="Customers of all resellers " * 5))[1])
+    first, second, line = text.splitlines()[:3]
+    assert (first + " " + second).startswith("Customers of all resellers Customers")
+    assert line == "=" * max(len(first), len(second))
+    assert len(line) <= 76
+
+
+def test_each_figure_ends_its_line_for_readers_that_draw_no_table() -> None:
+    class Lines(Parsed):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            super().handle_starttag(tag, attrs)
+            self.words += "\n" * (tag in ("br", "tr"))
+
+    told = [" ".join(line.split()) for line in Lines(bodies(sent(LETTER)[1])[1]).words.splitlines()]
+    at = told.index("Balance Refill: Total")
+    assert told[at + 1] == "6,297,580.18 USD"
+
+
+def test_a_report_without_rows_says_why() -> None:
+    empty = make_report(0, rows=(), total=None, message="No clients existed before the end.")
+    text, html = bodies(sent(replace(LETTER, report=empty))[1])
+    assert "No clients existed before the end." in text
+    assert "No clients existed before the end." in html
+
+
+def test_a_link_that_only_this_machine_opens_says_so() -> None:
+    local = replace(LETTER, link=LINK.replace("https://reports.example.com", "http://127.0.0.1:8899"))
+    assert "opens only on the machine that made it" in bodies(sent(local)[1])[0]
+    assert "opens only on the machine" not in bodies(sent(LETTER)[1])[0]
+
+
+def test_a_letter_without_an_attachment_speaks_of_none() -> None:
+    _, message = sent(replace(LETTER, attachment=None))
+    assert not list(message.iter_attachments())
+    assert "attached" not in bodies(message)[0]
+
+
+def test_a_failure_says_what_where_and_what_to_type() -> None:
+    _, message = sent(FAILURE)
+    assert message["Subject"] == "Failed: Monthly for the board"
+    for words in bodies(message):
+        told = " ".join((Parsed(words).words if "<td" in words else words).split())
+        for expected in (
+            "the run failed",
+            "It stopped while running the notebook.",
+            "There is no quote of EUR on or before 2021-10-01. Add it to the table rates.",
+            "custdyn run --saved monthly --as-of 2022-12-01T06:00:00Z",
+            "2022-12-01 06:00:00 UTC",
+            "the last line",
+        ):
+            assert expected in told
+
+
+def test_a_failure_of_many_faults_tells_the_first_ones_line_by_line_and_how_many_more() -> None:
+    faults = "\n".join(f"  transactions.csv, row {row}, at: 'z' is no time" for row in range(2, 202))
+    letter = replace(FAILURE, problem=f"The data of 'shop' has 200 faults:\n{faults}")
+    text, html = bodies(sent(letter)[1])
+    assert "! The data of 'shop' has 200 faults:" in text.splitlines()
+    for words in (text, Parsed(html).words):
+        assert words.count("is no time") == 11
+        assert "And 189 lines more." in words
+
+
+def test_a_failure_of_which_nothing_is_known_still_says_that_it_failed() -> None:
+    text, html = bodies(sent(replace(FAILURE, problem=" \n", facts=(), command="", log=()))[1])
+    assert "the run failed" in text
+    assert "the run failed" in html
+
+
+def test_a_failure_never_tells_a_secret() -> None:
+    kept = [
+        Watched("the password of the source SHOP", "hunter22"),
+        Watched("the address of the source SHOP", "postgresql://anna:hunter22@db/shop"),
+    ]
+    said = "No connection to postgresql://anna:hunter22@db/shop with hunter22"
+    letter = replace(
+        FAILURE, title=said, problem=said, where=said, facts=(("Log", said),), log=(said,), kept=kept
+    )
+    data, message = sent(letter)
+    assert "hunter22" not in str(message["Subject"])
+    for body in bodies(message):
+        assert "hunter22" not in body
+        assert "[the address of the source SHOP]" in " ".join(body.split())
+    assert b"hunter22" not in data
+
+
+@pytest.mark.parametrize(
+    "name", [*PAYLOADS, ENCODED, f"x\r\nBcc: eve@{HOST}\r\n\r\nbody", f"mailto:eve@{HOST}"]
+)
+def test_no_name_adds_a_header_a_tag_or_a_link(name: str) -> None:
+    assert_harmless(hostile(name))
+    assert_harmless(
+        replace(FAILURE, title=name, problem=name, where=name, facts=((name, name),), log=(name,))
+    )
+
+
+@given(st.text(min_size=1))
+def test_no_text_at_all_adds_a_header(name: str) -> None:
+    data, message = sent(Short(name))
+    assert sorted(message.keys()) == sorted(HEADERS)
+    head = data.partition(b"\r\n\r\n")[0]
+    assert sum(not line.startswith((b" ", b"\t")) for line in head.split(b"\r\n")) == len(HEADERS)
+
+
+@given(st.text(st.sampled_from("=?uUtTfF-8qQbB_0DA4:\r\n xé."), min_size=8))
+def test_no_encoded_word_in_a_title_is_decoded(name: str) -> None:
+    data, message = sent(Short(f"=?utf-8?q?{name}?="))
+    head = data.partition(b"\r\n\r\n")[0]
+    assert sum(not line.startswith((b" ", b"\t")) for line in head.split(b"\r\n")) == len(HEADERS)
+    assert str(message["Subject"]).replace("\N{WORD JOINER}", "").startswith("=?utf-8?q?")
+
+
+def test_an_attachments_name_is_plain_whatever_it_was_called() -> None:
+    odd = Attachment('../../"Évil\r\nname".csv', b"x")
+    [attached] = sent(replace(LETTER, attachment=odd))[1].iter_attachments()
+    assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*\.csv", attached.get_filename() or "")
+
+
+def test_amounts_times_and_sentences_stay_as_they_are() -> None:
+    for plain in ("0.82 of 2021-01-01", "12:30:00", "Two sentences. The second.", "2026a", "Europe/Paris"):
+        assert unlinked(plain) == plain

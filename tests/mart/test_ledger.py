@@ -1,0 +1,318 @@
+"""The ledger read in pieces and batches gives what reading it as a whole gives, and finds the same faults."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from decimal import Decimal
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custdyn_widgets.errors import MartError
+from custdyn_widgets.mart import opening as cache
+from custdyn_widgets.mart.checking.checks import check
+from custdyn_widgets.mart.facts import by_client, facts
+from custdyn_widgets.mart.facts import cache as entries
+from custdyn_widgets.mart.facts import ledger as by_pieces
+from custdyn_widgets.mart.facts.by_client import Rows, Runs
+from custdyn_widgets.mart.facts.facts import Facts
+from custdyn_widgets.mart.facts.flow_class import PAID
+from custdyn_widgets.mart.reading import parquet_files, stored
+from custdyn_widgets.mart.reading.files import read_mart
+
+CLIENTS = pa.table(
+    {
+        "client_id": ["c1", "c2", "c3"],
+        "client_type": ["client", "reseller", "client"],
+        "currency": ["USD", "EUR", "USD"],
+        "created_at": ["2021-01-01", "2021-01-01", "2021-01-01"],
+    }
+)
+KINDS = ["refill", "usage", "package_renewal", "other"]
+
+
+def ledger(rows: int, **columns: list[object]) -> pa.Table:
+    """Return a ledger of three clients, a row a minute, with some columns replaced."""
+    index = range(rows)
+    plain: dict[str, list[object]] = {
+        "transaction_id": [f"t{i:03}" for i in index],
+        "client_id": [f"c{i % 3 + 1}" for i in index],
+        "at": [f"2021-02-01 {i // 60:02}:{i % 60:02}:00" for i in index],
+        "kind": [KINDS[i % 4] for i in index],
+        "amount": [f"{i - rows // 2}.5" for i in index],
+        "package_id": [f"p{i % 5}" if KINDS[i % 4] == "package_renewal" else None for i in index],
+    }
+    return pa.table({**plain, **columns})
+
+
+@pytest.fixture
+def mart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a mart; its ledger is read in pieces of 8 rows and batches of 3."""
+    monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(parquet_files, "_PIECE", 8)
+    for module in (parquet_files, stored):
+        monkeypatch.setattr(module, "BATCH", 3)
+    monkeypatch.setattr(by_client, "_BLOCK", 5)
+    folder = tmp_path / "mart"
+    folder.mkdir()
+    pq.write_table(CLIENTS, folder / "clients.parquet")
+    return folder
+
+
+def written(folder: Path, table: pa.Table) -> Path:
+    pq.write_table(table, folder / "transactions.parquet", row_group_size=4)
+    return folder
+
+
+def same(one: Facts, other: Facts) -> None:
+    assert one.names == other.names
+    for name in entries.ARRAYS:
+        left, right = getattr(one, name), getattr(other, name)
+        assert left.dtype == right.dtype, name
+        assert left.tolist() == right.tolist(), name
+
+
+def both_ways(folder: Path) -> Facts:
+    """Return facts built in pieces, after comparing them with facts built from the whole."""
+    built = facts.build_in_pieces(read_mart(folder))
+    assert built is not None
+    same(built, facts.build(check(read_mart(folder))))
+    return built
+
+
+def test_a_piece_is_some_groups_of_rows_and_each_batch_tells_its_first_row(mart: Path) -> None:
+    pieces = read_mart(written(mart, ledger(21))).ledger.pieces
+    found = [[range(b.first_row, b.first_row + b.data.num_rows) for b in piece()] for piece in pieces]
+    assert [[*chain(*batches)] for batches in found] == [[*range(1, 9)], [*range(9, 17)], [*range(17, 22)]]
+    assert {len(batch) for batches in found for batch in batches} <= {1, 2, 3}
+
+
+def test_pieces_and_whole_give_the_same_facts(mart: Path) -> None:
+    built = both_ways(written(mart, ledger(40)))
+    assert built.offset.tolist() == [0, 13, 27, 40]  # by currency and type: c2, c1, c3
+    written_amounts = [Decimal(text) * 1_000_000 for text in ledger(40).column("amount").to_pylist()]
+    assert sorted(built.amount.tolist()) == sorted(written_amounts)
+
+
+def test_packages_without_a_table_are_those_of_all_batches(mart: Path) -> None:
+    built = both_ways(written(mart, ledger(40)))
+    assert [i for i, _ in built.names.packages] == ["p0", "p1", "p2", "p3", "p4"]
+    packed = built.package[built.package >= 0]
+    assert np.bincount(packed).tolist() == [2, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("ink", ["\u00a0", "\u2003", "\x0b"])
+def test_a_package_whose_id_is_ink_that_nobody_sees_is_a_package(mart: Path, ink: str) -> None:
+    built = both_ways(written(mart, ledger(9, package_id=[ink, " \t", "", None, *["p"] * 5])))
+    assert built.names.packages == tuple(sorted([(ink, ink), ("p", "p")]))
+    assert sorted(built.package.tolist()).count(-1) == 3
+
+
+def test_a_package_that_a_dictionary_holds_twice_is_one() -> None:
+    twice = pa.DictionaryArray.from_arrays(pa.array([2, 0, None]), pa.array(["p", "unused", "p"]))
+    at = ["1969-12-31", "2021-01-01", "2021-01-01"]  # so early that the ledger is read as a whole
+    frame = ledger(3, at=list(at)).to_pandas()
+    frame["package_id"] = pd.Series(twice, dtype=pd.ArrowDtype(twice.type))
+    built = cache.open_mart({"clients": CLIENTS.to_pandas(), "transactions": frame}).facts
+    assert built.names.packages == (("p", "p"),)
+    assert sorted(built.package.tolist()) == [-1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("count", "kind"), [(0, np.int8), (1, np.int8), (128, np.int8), (129, np.int16), (32_769, np.int32)]
+)
+def test_codes_of_packages_take_no_more_room_than_they_need(
+    count: int, kind: type[np.signedinteger[Any]], mart: Path
+) -> None:
+    packages = pa.array([f"p{i:05}" for i in range(count)], pa.string())
+    named = [*packages.to_pylist()[-1:], *packages.to_pylist()[:1], *[None] * 8]
+    folder = written(mart, ledger(8, package_id=named[:8]))
+    pq.write_table(pa.table({"package_id": packages, "name": packages}), folder / "packages.parquet")
+    codes = both_ways(folder).package
+    assert codes.dtype == kind
+    assert set(codes.tolist()) == ({-1, 0, count - 1} if count else {-1})
+
+
+def test_a_ledger_in_any_order_is_sorted_by_time(mart: Path) -> None:
+    table = ledger(40)
+    mixed = table.take(np.random.default_rng(7).permutation(40))
+    built = both_ways(written(mart, mixed))
+    same(built, both_ways(written(mart, table)))
+
+
+def test_ids_that_do_not_rise_are_no_doubt(mart: Path) -> None:
+    both_ways(written(mart, ledger(12, transaction_id=[f"t{(i * 5) % 12}" for i in range(12)])))
+
+
+@pytest.mark.parametrize("again", [1, 11])
+def test_an_id_that_is_there_again_in_another_piece_is_found(mart: Path, again: int) -> None:
+    ids = [f"t{i:03}" for i in range(12)]
+    ids[again] = "t000"
+    folder = written(mart, ledger(12, transaction_id=list(ids)))
+    assert facts.build_in_pieces(read_mart(folder)) is None
+    with pytest.raises(
+        MartError, match=rf"row 1, .*\n.*row {again + 1}, transaction_id: 't000' is there more"
+    ):
+        cache.open_mart(folder)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "why"),
+    [
+        ("client_id", "c9", "is not in clients.parquet"),
+        ("kind", "gift", "is not a known kind"),
+        ("amount", "1.2345678", "has more than 6 places"),
+        ("at", "yesterday", "is not an ISO 8601 time"),
+    ],
+)
+def test_a_fault_in_the_last_piece_is_named_by_its_row(mart: Path, column: str, value: str, why: str) -> None:
+    values: list[object] = ledger(21).column(column).to_pylist()
+    values[19] = value
+    with pytest.raises(MartError, match=f"row 20, {column}: '{value}' {why}"):
+        cache.open_mart(written(mart, ledger(21, **{column: values})))
+
+
+@pytest.mark.parametrize("at", ["1969-12-31 23:59:59", "1970-01-01 00:00:00", "2106-02-07 06:28:16"])
+def test_times_that_need_more_than_32_bits_are_held_in_64(mart: Path, at: str) -> None:
+    folder = written(mart, ledger(9, at=[at] * 9))
+    assert facts.build_in_pieces(read_mart(folder)) is None
+    built = cache.open_mart(folder).facts
+    assert built.time.dtype == built.paid_at.dtype == np.int64
+    assert len(set(built.time.tolist())) == 1
+
+
+def test_a_balance_that_might_leave_an_int64_is_looked_at_as_a_whole(mart: Path) -> None:
+    large = ["5000000000000", "-5000000000000", "1"] * 3
+    folder = written(mart, ledger(9, client_id=["c1"] * 9, amount=list(large)))
+    assert facts.build_in_pieces(read_mart(folder)) is None
+    assert cache.open_mart(folder).facts.running[-1] == 3_000_000
+
+
+def test_a_ledger_without_rows_has_facts(mart: Path) -> None:
+    opened = cache.open_mart(written(mart, ledger(9).slice(0, 0)))
+    assert len(opened.facts.time) == 0
+
+
+@given(
+    data=st.data(),
+    client_count=st.sampled_from([1, 3, 40, 256, 257, 511, 70_000]),
+    block=st.sampled_from([1, 7, 1000]),
+    blocks=st.sampled_from([1, 3, by_client._BLOCKS]),
+)
+def test_runs_merged_are_in_order_of_client_and_time(
+    data: st.DataObject, client_count: int, block: int, blocks: int
+) -> None:
+    sizes = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=5))
+    draw = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    size, in_order = sum(sizes), data.draw(st.booleans())
+    client = draw.integers(0, client_count, size).astype(np.int32)
+    time = draw.integers(1, 50, size).astype(np.uint32)
+    time = np.sort(time) if in_order else time
+    flow = draw.integers(0, 11, size).astype(np.uint8)
+    rows = Rows(client, time, np.arange(size), flow, client % 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(by_client, "_BLOCK", block)
+        patch.setattr(by_client, "_BLOCKS", blocks)
+        runs, first = Runs(size, client_count, np.uint32, np.int32), 0
+    for count in sizes:
+        runs.put(first, rows.part(first, first + count))
+        first += count
+    merged = runs.merged(np.int16)
+    assert merged.package.dtype == np.int16
+    order = np.lexsort((np.arange(size), time, client))
+    for name in ("time", "amount", "flow", "package"):
+        assert getattr(merged, name).tolist() == getattr(rows, name)[order].tolist()
+    assert merged.offset.tolist() == np.searchsorted(client[order], np.arange(client_count + 1)).tolist()
+    last: dict[int, int] = {}
+    for row, paid_at in zip(order.tolist(), merged.paid_at.tolist(), strict=True):
+        if PAID[flow[row]]:
+            last[client[row]] = int(time[row])
+        assert paid_at == last.get(client[row], 0)
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 100])
+def test_what_is_read_ahead_is_part_of_the_facts(
+    mart: Path, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    monkeypatch.setattr(by_pieces, "_AHEAD", ahead)
+    source = read_mart(written(mart, ledger(21)))
+    expected = sum(min(ahead, len(list(piece()))) for piece in source.ledger.pieces[:ahead])
+    read, real = [], parquet_files._table
+    monkeypatch.setattr(parquet_files, "_table", lambda *a: read.append(a) or real(*a))
+
+    def meanwhile() -> None:
+        end = time.monotonic() + 30
+        while len(read) < expected and time.monotonic() < end:
+            time.sleep(0.001)
+        time.sleep(0.05)
+        assert len(read) == expected
+
+    built = facts.build_in_pieces(source, meanwhile)
+    assert built
+    same(built, facts.build(check(read_mart(mart))))
+
+
+def test_what_was_read_ahead_of_faults_is_given_up(mart: Path) -> None:
+    pq.write_table(CLIENTS.set_column(1, "client_type", [["clown"] * 3]), mart / "clients.parquet")
+    entries.finish_storing()
+    threads = threading.active_count()
+    assert facts.build_in_pieces(read_mart(written(mart, ledger(21)))) is None
+    assert threading.active_count() == threads
+
+
+def test_an_error_meanwhile_ends_the_reading(mart: Path) -> None:
+    entries.finish_storing()
+    threads = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        facts.build_in_pieces(read_mart(written(mart, ledger(21))), _interrupted)
+    assert threading.active_count() == threads
+
+
+def _interrupted() -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_else_is_done_is_done_once_and_only_where_there_is_much_to_read(mart: Path) -> None:
+    done: list[int] = []
+    for _ in range(2):
+        cache.open_mart(written(mart, ledger(9)) if not done else mart, meanwhile=lambda: done.append(1))
+        entries.finish_storing()
+    assert done == [1]
+
+
+@pytest.mark.parametrize("more", [-3, 7])
+def test_rows_that_do_not_come_are_no_facts(mart: Path, more: int) -> None:
+    source = read_mart(written(mart, ledger(21)))
+    told = replace(source.ledger, count=21 + more)
+    assert facts.build_in_pieces(replace(source, ledger=told)) is None
+
+
+def test_a_piece_that_ends_early_gives_no_facts(mart: Path) -> None:
+    source = read_mart(written(mart, ledger(21)))
+    first, *others = source.ledger.pieces
+    short = (lambda: islice(first(), 1), *others)
+    assert facts.build_in_pieces(replace(source, ledger=replace(source.ledger, pieces=short))) is None
+
+
+def test_a_balance_may_leave_by_the_opening_of_a_client_with_few_rows(mart: Path) -> None:
+    opening = pa.array([0, 0, 4_611_686_018_427], pa.int64())  # the third client comes second in the order
+    pq.write_table(CLIENTS.append_column("opening_balance", opening), mart / "clients.parquet")
+    few = [["c2", "c1"][i % 2] if i else "c3" for i in range(21)]
+    source = read_mart(written(mart, ledger(21, client_id=few, amount=["1000000"] * 21)))
+    assert facts.build_in_pieces(source) is None
+    opening = pa.array([0, 4_611_686_018_427, 0], pa.int64())
+    pq.write_table(CLIENTS.append_column("opening_balance", opening), mart / "clients.parquet")
+    assert facts.build_in_pieces(read_mart(mart)) is None
+    opening = pa.array([0, 0, 4_611_684_000_000], pa.int64())
+    pq.write_table(CLIENTS.append_column("opening_balance", opening), mart / "clients.parquet")
+    assert facts.build_in_pieces(read_mart(mart)) is not None

@@ -1,0 +1,662 @@
+"""Reading and checking a mart: every fault is named where it is, and every form of the data reads alike."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.errors import CustDynError, MartError, SourceError
+from custdyn_widgets.mart.opening import check_source
+from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.report.report import Report
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+CSV = {
+    "clients": (
+        "client_id,name,client_type,company,owner_user,tags,currency,created_at,closed_at,opening_balance\n"
+        "c1,One,client,north,ann,vip; new ,USD,2021-01-01T00:00:00Z,,1.5\n"
+        "c2,,client,south,,,EUR,2021-01-02 03:00:00+03:00,2021-03-01,\n"
+        "c3,Three,reseller,,bob,vip,USD,2021-01-03,,-2\n"
+    ),
+    "transactions": (
+        "transaction_id,client_id,at,kind,amount,package_id\n"
+        "t1,c1,2021-01-05T10:00:00Z,refill,10,\n"
+        "t2,c1,2021-01-06T10:00:00.5Z,usage,-2.25,\n"
+        "t3,c2,2021-02-01T00:00:00Z,package_activation,0,p1\n"
+        "t4,c2,2021-02-01T00:00:00Z,package_renewal,-3.000001,p1\n"
+        "t5,c3,2021-02-03T00:00:00Z,other,0.5,\n"
+    ),
+    "packages": "package_id,name\np1,Gold\np2,\n",
+    "companies": "company,parent\nnorth,\nsouth,north\n",
+    "rates": "currency,date,units_per_base,base\nUSD,2021-01-01,1,USD\nEUR,2021-01-01,0.82,USD\n",
+}
+EVERYONE = ReportQuery.from_dict(
+    {"interval": {"start": "2021-01-01", "end": "2021-03-31"}, "client_type": "all"}
+)
+
+
+def folder(path: Path, **changed: str | bytes | None) -> Path:
+    """Write the mart as CSV files, some tables changed or (None) left out, and return the folder."""
+    path.mkdir(exist_ok=True)
+    for name, text in {**CSV, **changed}.items():
+        if text is not None:
+            data = text if isinstance(text, bytes) else text.encode()
+            (path / f"{name}.csv").write_bytes(data)
+    return path
+
+
+def changed(table: str, old: str, new: str) -> dict[str, str]:
+    """Return the table's text with one place changed."""
+    assert CSV[table].count(old) == 1
+    return {table: CSV[table].replace(old, new)}
+
+
+def faults(source: Path | Mapping[str, pd.DataFrame]) -> list[str]:
+    return [str(fault) for fault in check_source(source).faults]
+
+
+def numbers(source: Path | Mapping[str, pd.DataFrame], query: ReportQuery = EVERYONE) -> Any:
+    report = run_report(query, source, as_of="2021-04-01")
+    return report.headings, report.rows, report.total, report.info.transactions
+
+
+def frames(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    clients = pd.DataFrame(
+        {
+            "client_id": ["a", "b"],
+            "client_type": "client",
+            "currency": "USD",
+            "created_at": ["2021-01-01", "2021-01-02"],
+        }
+    )
+    transactions = pd.DataFrame(
+        {
+            "transaction_id": ["1", "2"],
+            "client_id": ["a", "b"],
+            "at": ["2021-01-05", "2021-02-05"],
+            "kind": ["usage", "refill"],
+            "amount": ["-1.5", "2"],
+        }
+    )
+    return {"clients": clients, "transactions": transactions, **changed}
+
+
+def with_column(table: str, column: str, values: object) -> dict[str, pd.DataFrame]:
+    """Return the small mart with a column of one table in its place."""
+    found = frames()
+    return {**found, table: found[table].assign(**{column: values})}
+
+
+def objects(*values: object) -> pd.Series:
+    return pd.Series(list(values), dtype=object)
+
+
+def test_the_mart_of_these_tests_has_no_fault(tmp_path: Path) -> None:
+    assert faults(folder(tmp_path)) == []
+
+
+# Each fault of the specification: what is changed, and the words, with file, row, column and value.
+FAULTS = [
+    (changed("clients", "c2,,", "c1,,"), [
+        "clients.csv, row 2, client_id: 'c1' is there more than once",
+        "clients.csv, row 3, client_id: 'c1' is there more than once",
+        "transactions.csv, row 4, client_id: 'c2' is not in clients.csv",
+        "transactions.csv, row 5, client_id: 'c2' is not in clients.csv",
+    ]),
+    (changed("transactions", "t2,", "t1,"), [
+        "transactions.csv, row 2, transaction_id: 't1' is there more than once",
+        "transactions.csv, row 3, transaction_id: 't1' is there more than once",
+    ]),
+    (changed("packages", "p2", "p1"), [
+        "packages.csv, row 2, package_id: 'p1' is there more than once",
+        "packages.csv, row 3, package_id: 'p1' is there more than once",
+    ]),
+    (changed("companies", "south,north", "north,"), [
+        "clients.csv, row 3, company: 'south' is not in companies.csv",
+        "companies.csv, row 2, company: 'north' is there more than once",
+        "companies.csv, row 3, company: 'north' is there more than once",
+    ]),
+    (changed("clients", "client,north", " ,north"), [
+        "clients.csv, row 2, client_type: ' ' is blank, and a value is required",
+    ]),
+    (changed("transactions", "usage,-2.25", "usage,"), [
+        "transactions.csv, row 3, amount: '' is blank, and a value is required",
+    ]),
+    (changed("transactions", "t5,c3", "t5,c9"), [
+        "transactions.csv, row 6, client_id: 'c9' is not in clients.csv",
+    ]),
+    (changed("transactions", "usage", "Usage"), [
+        "transactions.csv, row 3, kind: 'Usage' is not a known kind (did you mean usage?)",
+    ]),
+    (changed("transactions", "other", "x"), [
+        "transactions.csv, row 6, kind: 'x' is not a known kind "
+        "(one of refill, usage, package_activation, package_renewal, other)",
+    ]),
+    (changed("clients", "reseller", "resseller"), [
+        "clients.csv, row 4, client_type: 'resseller' is not a known client_type (did you mean reseller?)",
+    ]),
+    (changed("transactions", "0,p1", "0,p9"), [
+        "transactions.csv, row 4, package_id: 'p9' is not in packages.csv",
+    ]),
+    (changed("clients", "north,ann", "east,ann"), [
+        "clients.csv, row 2, company: 'east' is not in companies.csv",
+    ]),
+    (changed("companies", "south,north", "south,east"), [
+        "companies.csv, row 3, parent: 'east' is not in companies.csv",
+    ]),
+    (changed("companies", "north,\n", "north,south\n"), [
+        "companies.csv, row 2, parent: 'south' makes 'north' its own ancestor",
+        "companies.csv, row 3, parent: 'north' makes 'south' its own ancestor",
+    ]),
+    (changed("companies", "north,\n", "north,north\n"), [
+        "companies.csv, row 2, parent: 'north' makes 'north' its own ancestor",
+    ]),
+    (changed("clients", "2021-01-03", "2021-02-30"), [
+        "clients.csv, row 4, created_at: '2021-02-30' is not an ISO 8601 time",
+    ]),
+    (changed("transactions", "2021-01-06T10:00:00.5Z", "9999-12-31T23:59:59-01:00"), [
+        "transactions.csv, row 3, at: '9999-12-31T23:59:59-01:00' is outside the years 1 to 9999",
+    ]),
+    (changed("transactions", "-2.25", "two"), [
+        "transactions.csv, row 3, amount: 'two' is not a plain decimal number",
+    ]),
+    (changed("transactions", "-2.25", "NaN"), ["transactions.csv, row 3, amount: 'NaN' is not a number"]),
+    (changed("clients", "USD,2021-01-03,,-2", "USD,2021-01-03,,-2e3"), [
+        "clients.csv, row 4, opening_balance: '-2e3' has an exponent; amounts are plain decimals",
+    ]),
+    (changed("transactions", "-3.000001", "-3.0000001"), [
+        "transactions.csv, row 5, amount: '-3.0000001' has more than 6 places",
+    ]),
+    (changed("transactions", "refill,10", "refill," + "9" * 300), [
+        "transactions.csv, row 2, amount: '" + "9" * 78 + "… is too large: "
+        "amounts go up to 9 223 372 036 854.775807",
+    ]),
+    (changed("clients", "2021-03-01", "2020-12-31"), [
+        "clients.csv, row 3, closed_at: '2020-12-31' is before created_at",
+    ]),
+    (changed("clients", "EUR", "Euro"), [
+        "clients.csv, row 3, currency: 'Euro' is not an ISO 4217 code of three capital letters",
+    ]),
+    (changed("rates", "0.82", "0"), ["rates.csv, row 3, units_per_base: '0' must be more than 0"]),
+    (changed("rates", "0.82", "-1"), ["rates.csv, row 3, units_per_base: '-1' must be more than 0"]),
+    ({"rates": CSV["rates"] + "EUR,2021-01-01,0.83,USD\n"}, [
+        "rates.csv, row 3, date: '2021-01-01' is a second quote of EUR for this date",
+        "rates.csv, row 4, date: '2021-01-01' is a second quote of EUR for this date",
+    ]),
+    (changed("rates", "0.82,USD", "0.82,EUR"), [
+        "rates.csv, row 3, base: 'EUR' is a second base; the table's base is USD",
+    ]),
+    (changed("rates", "USD,2021-01-01,1,USD", "USD,2021-01-01,2,USD"), [
+        "rates.csv, row 2, units_per_base: '2' is the quote of the base USD itself, which is 1",
+    ]),
+    (changed("rates", "EUR,2021-01-01", "EUR,1st"), [
+        "rates.csv, row 3, date: '1st' is not a date YYYY-MM-DD",
+    ]),
+    ({"clients": CSV["clients"].replace("created_at", "created")}, [
+        "clients.csv, row 1, created_at: '' is missing: the table has no such column",
+    ]),
+    ({"packages": CSV["packages"] + "p3\np4,a,b\n"}, [
+        "packages.csv, row 4: 'p3' has 1 cells, and there are 2 columns",
+        "packages.csv, row 5: 'p4,a,b' has 3 cells, and there are 2 columns",
+    ]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tables", "words"), FAULTS, ids=[words[0][:60] for _, words in FAULTS])
+def test_a_fault_is_named_with_file_row_column_and_value(
+    tmp_path: Path, tables: dict[str, str], words: list[str]
+) -> None:
+    assert faults(folder(tmp_path, **tables)) == words
+
+
+@pytest.mark.parametrize(("tables", "words"), FAULTS[:3], ids=[words[0][:60] for _, words in FAULTS[:3]])
+def test_a_query_on_a_faulty_mart_fails_with_the_words_of_check(
+    tmp_path: Path, tables: dict[str, str], words: list[str]
+) -> None:
+    with pytest.raises(MartError) as caught:
+        run_report(EVERYONE, folder(tmp_path / "shop", **tables))
+    assert caught.value.message == "\n".join(
+        [f"The data of 'shop' has {len(words)} faults:", *(f"  {line}" for line in words)]
+    )
+
+
+def test_check_lists_every_fault_and_a_query_the_first_twenty(tmp_path: Path) -> None:
+    rows = "".join(f"x{i},c1,2021-01-05,usage,bad{i},\n" for i in range(30))
+    source = folder(tmp_path, transactions=CSV["transactions"] + rows)
+    assert len(faults(source)) == 30
+    with pytest.raises(MartError, match="30 faults") as caught:
+        run_report(EVERYONE, source)
+    assert caught.value.message.count("\n") == 21
+    assert "and 10 more: custdyn check lists them all" in caught.value.message
+
+
+def test_a_fault_brings_no_second_one_in_its_wake(tmp_path: Path) -> None:
+    source = folder(
+        tmp_path,
+        clients=CSV["clients"].replace("2021-03-01", "soon"),
+        rates="currency,date,units_per_base,base\nEUR,x,0.8,USD\nEUR,y,0.9,USD\n",
+    )
+    assert len(faults(source)) == 3
+
+
+def test_a_hostile_value_is_shown_on_one_line_and_cut(tmp_path: Path) -> None:
+    bad = '"</td>\n\x1b[31m' + "x" * 200 + '"'
+    [words] = faults(folder(tmp_path, **changed("transactions", "-2.25", bad)))
+    assert "\n" not in words
+    assert "\x1b" not in words
+    assert len(words) < 160
+
+
+def test_extra_columns_are_ignored_and_noted(tmp_path: Path) -> None:
+    mart = check_source(
+        folder(tmp_path, packages="color,package_id,name,size,size\nred,p1,G,1,2\nblue,p2,,3,4\n")
+    )
+    assert mart.faults == []
+    assert mart.notes == ["packages.csv: extra columns are ignored: 'color', 'size', 'size'."]
+
+
+# The forms of one mart
+
+
+def test_csv_parquet_and_frames_of_the_same_data_give_the_same_report(tmp_path: Path) -> None:
+    source = folder(tmp_path / "csv")
+    texts = {name: pd.read_csv(source / f"{name}.csv", dtype=str, keep_default_na=False) for name in CSV}
+    (tmp_path / "parquet").mkdir()
+    for name, frame in texts.items():
+        frame.to_parquet(tmp_path / "parquet" / f"{name}.parquet")
+    for group_by in ([], ["month"], ["date", "package"]):
+        query = ReportQuery.from_dict({**EVERYONE.to_dict(), "group_by": group_by})
+        expected = numbers(source, query)
+        assert numbers(texts, query) == expected
+        assert numbers(tmp_path / "parquet", query) == expected
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("\n", "\r"),
+        lambda text: "\n\n" + text,
+        lambda text: text.replace("\n", "\n\n"),
+        lambda text: text.rstrip("\n"),
+        lambda text: "\n".join(",".join(f'"{c}"' for c in line.split(",")) for line in text.split("\n")[:-1]),
+    ],
+    ids=["mark", "CRLF", "CR", "blank lines first", "blank lines between", "no end", "all quoted"],
+)
+def test_a_csv_reads_the_same_however_it_is_dressed(tmp_path: Path, disguise: Any) -> None:
+    plain = numbers(folder(tmp_path / "plain"))
+    dressed = folder(tmp_path / "dressed", **{name: disguise(text) for name, text in CSV.items()})
+    assert faults(dressed) == []
+    assert numbers(dressed) == plain
+
+
+def test_a_quoted_cell_may_hold_line_breaks_commas_and_quotes(tmp_path: Path) -> None:
+    source = folder(tmp_path, **changed("packages", "Gold", '"Go\r\nld, the ""best"" 5"'))
+    assert check_source(source).tables["packages"].columns["name"][0].as_py() == 'Go\r\nld, the "best" 5'
+
+
+def test_a_quote_inside_an_unquoted_cell_is_a_character(tmp_path: Path) -> None:
+    source = folder(tmp_path, **changed("packages", "Gold", '5" pipe'))
+    assert check_source(source).tables["packages"].columns["name"][0].as_py() == '5" pipe'
+
+
+@pytest.mark.parametrize("column", ["package_id", "comment"])
+@pytest.mark.parametrize("close", ["", 'x"y'], ids=["never", "rows later"])
+def test_a_quote_left_open_is_an_error_and_swallows_no_row(tmp_path: Path, column: str, close: str) -> None:
+    rows = CSV["transactions"].replace("package_id", column).replace("refill,10,", 'refill,10,"')
+    rows = rows.replace("other,0.5,", f"other,0.5,{close}")
+    with pytest.raises(SourceError, match=r"transactions\.csv: the row that begins in line 2 has a quote"):
+        check_source(folder(tmp_path, transactions=rows, packages=None))
+
+
+def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path) -> None:
+    latin = CSV["clients"].replace("Three", "Müller").encode("latin-1")
+    with pytest.raises(SourceError, match=r"clients\.csv, line 4: byte 0xfc is not UTF-8"):
+        check_source(folder(tmp_path, clients=latin))
+    with pytest.raises(SourceError, match=r"line 1: byte 0xff is not UTF-8"):
+        check_source(folder(tmp_path, clients=CSV["clients"].encode("utf-16")))
+
+
+def test_an_extra_column_need_not_be_utf8_even_beside_ragged_rows(tmp_path: Path) -> None:
+    source = folder(tmp_path, packages=b"package_id,name,notes\np1,Gold,M\xfcller\np2,x\n")
+    assert faults(source) == ["packages.csv, row 3: 'p2,x' has 2 cells, and there are 3 columns"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\r\n\r\n", b"\xef\xbb\xbf"])
+def test_a_file_without_headings_is_an_error(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(SourceError, match=r"rates\.csv is empty: not even headings are there"):
+        check_source(folder(tmp_path, rates=content))
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_table_of_headings_alone_has_no_rows(tmp_path: Path, end: str) -> None:
+    headings = {name: text.split("\n")[0] + end for name, text in CSV.items()}
+    source = folder(tmp_path, **headings)
+    assert faults(source) == []
+    query = ReportQuery(interval="this_month", currency="USD")
+    assert run_report(query, source).message == "There is nothing to show: no client matches the filters."
+
+
+def test_a_column_given_twice_is_an_error_in_every_form(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"packages\.csv has the column 'name' twice"):
+        check_source(folder(tmp_path / "csv", packages="package_id,name,name\np1,a,b\n"))
+    source = folder(tmp_path / "parquet", packages=None)
+    ids = pa.array(["p1"])
+    pq.write_table(pa.table([ids, ids], ["package_id", "package_id"]), source / "packages.parquet")
+    with pytest.raises(SourceError, match=r"packages\.parquet has the column 'package_id' twice"):
+        check_source(source)
+    clients = frames()["clients"]
+    with pytest.raises(SourceError, match="The DataFrame clients has the column 'client_id' twice"):
+        check_source(frames(clients=pd.concat([clients, clients], axis=1)))
+
+
+def test_cells_parted_by_semicolons_are_shown_as_one_unknown_heading(tmp_path: Path) -> None:
+    mart = check_source(folder(tmp_path, packages="package_id;name\n1;x\n", transactions=CSV["transactions"]))
+    assert mart.notes == ["packages.csv: extra columns are ignored: 'package_id;name'."]
+    assert str(mart.faults[-1]) == (
+        "packages.csv, row 1, package_id: '' is missing: the table has no such column"
+    )
+
+
+# Sources that are none
+
+
+def test_a_table_as_csv_and_as_parquet_is_an_error(tmp_path: Path) -> None:
+    source = folder(tmp_path / "both")
+    pd.DataFrame({"package_id": ["p1"]}).to_parquet(source / "packages.parquet")
+    with pytest.raises(SourceError, match="'both' holds the table packages twice, as CSV and as Parquet"):
+        run_report(EVERYONE, source)
+
+
+@pytest.mark.parametrize("table", ["clients", "transactions"])
+def test_a_required_table_that_is_missing_is_named(tmp_path: Path, table: str) -> None:
+    with pytest.raises(SourceError, match=rf"has no {table}\.csv or {table}\.parquet"):
+        run_report(EVERYONE, folder(tmp_path, **{table: None}))
+    left = {name: frame for name, frame in frames().items() if name != table}
+    with pytest.raises(SourceError, match=f"The DataFrames lack the table '{table}'"):
+        run_report(EVERYONE, left)
+
+
+@pytest.mark.parametrize(
+    "source", ["x" * 300, "a\0b", "~nobody-of-this-name/x", "/tmp/\udcff", 5, None, b"/"]
+)
+def test_what_is_no_folder_is_a_source_error(source: Any) -> None:
+    with pytest.raises(SourceError) as caught:
+        run_report(EVERYONE, source)
+    caught.value.message.encode()  # can be written anywhere
+
+
+def test_what_stands_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    source = folder(tmp_path, packages=None)
+    place = source / "packages.csv"
+    place.mkdir()
+    with pytest.raises(SourceError, match=r"holds packages\.csv, which is not a file"):
+        run_report(EVERYONE, source)
+    place.rmdir()
+    place.symlink_to(place.name)
+    with pytest.raises(SourceError, match=r"holds packages\.csv, which is not a file"):
+        run_report(EVERYONE, source)
+    with pytest.raises(SourceError, match="is not a folder that exists"):
+        run_report(EVERYONE, place)
+
+
+def test_a_file_that_may_not_be_read_is_an_error_without_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = folder(tmp_path)
+    real = Path.open
+
+    def refuse(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if path.name == "clients.csv":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(SourceError) as caught:
+        run_report(EVERYONE, source)
+    assert caught.value.message == "clients.csv cannot be read: Permission denied"
+
+
+def test_a_folder_whose_name_is_not_utf8_is_read_and_named(tmp_path: Path) -> None:
+    report = run_report(EVERYONE, folder(tmp_path / "sh\udcffop"), as_of="2021-04-01")
+    assert report.info.source == "sh\\udcffop"
+
+
+@pytest.mark.parametrize("damage", [slice(0), slice(-20), slice(20, None)])
+def test_a_damaged_parquet_file_is_an_error(tmp_path: Path, damage: slice) -> None:
+    source = folder(tmp_path, packages=None)
+    path = source / "packages.parquet"
+    pd.DataFrame({"package_id": ["p1"]}).to_parquet(path)
+    path.write_bytes(path.read_bytes()[damage])
+    with pytest.raises(SourceError, match=r"packages\.parquet cannot be read"):
+        run_report(EVERYONE, source)
+
+
+def test_parquet_text_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
+    source = folder(tmp_path, packages=None)
+    offsets, data = pa.py_buffer(np.array([0, 2], np.int32)), pa.py_buffer(b"p\xff")
+    text = pa.StringArray.from_buffers(1, offsets, data)
+    pq.write_table(pa.table({"package_id": text}), source / "packages.parquet")
+    with pytest.raises(SourceError, match=r"packages\.parquet, column package_id: .*UTF8"):
+        run_report(EVERYONE, source)
+
+
+def test_what_is_no_data_frame_or_no_table_is_an_error() -> None:
+    with pytest.raises(SourceError, match="A mart has no table 'client'; it has clients, transactions"):
+        run_report(EVERYONE, {"client": frames()["clients"]})
+    with pytest.raises(SourceError, match=r"The table 'clients' must be a pandas DataFrame, not \[1\]"):
+        run_report(EVERYONE, frames(clients=[1]))  # type: ignore[arg-type]
+
+
+# Types of columns
+
+
+def same_as_plain(source: Mapping[str, pd.DataFrame]) -> bool:
+    return bool(numbers(source) == numbers(frames()))
+
+
+ID_PAIRS = {
+    "int": [1, 2],
+    "float with gaps": [1.0, 2.0],
+    "decimal": objects(Decimal("1.00"), Decimal("2.00")),
+    "int category": pd.Categorical([1, 2]),
+    "text category": pd.Categorical(["1", "2"]),
+    "Int64": pd.array([1, 2], dtype="Int64"),
+    "string": pd.array(["1", "2"], dtype="string"),
+    "string_view": pd.array(["1", "2"], dtype=pd.ArrowDtype(pa.string_view())),
+    "dictionary": pd.array(["1", "2"], dtype=pd.ArrowDtype(pa.dictionary(pa.int8(), pa.string()))),
+    "mixed": objects(1, "2"),
+}
+
+
+@pytest.mark.parametrize("ids", ID_PAIRS.values(), ids=ID_PAIRS)
+def test_an_id_is_its_digits_or_its_text_whatever_the_column_is(ids: object) -> None:
+    source = frames()
+    source["clients"]["client_id"] = ["1", "2"]
+    source["transactions"]["client_id"] = ids
+    assert same_as_plain(source)
+
+
+def test_ids_with_gaps_are_whole_numbers_in_parquet_too(tmp_path: Path) -> None:
+    ledger = frames()["transactions"].assign(package_id=[10.0, np.nan])
+    (tmp_path / "clients.csv").write_text(frames()["clients"].to_csv(index=False))
+    pq.write_table(
+        pa.Table.from_pydict({n: pa.array(s.to_numpy()) for n, s in ledger.items()}),
+        tmp_path / "transactions.parquet",
+    )
+    ids = check_source(tmp_path).tables["transactions"].columns["package_id"]
+    assert ids.to_pylist() == ["10", None]
+
+
+def test_a_uuid_is_its_usual_text() -> None:
+    source = with_column("clients", "client_id", objects(uuid.UUID(int=1), uuid.UUID(int=2**127)))
+    ids = check_source(source).tables["clients"].columns["client_id"]
+    assert ids.to_pylist() == [str(uuid.UUID(int=1)), str(uuid.UUID(int=2**127))]
+
+
+AMOUNT_PAIRS = {
+    "float": [-1.5, 2.0],
+    "float32": np.array([-1.5, 2.0], np.float32),
+    "decimal": objects(Decimal("-1.5"), Decimal(2)),
+    "decimal and int": objects(Decimal("-1.5"), 2),
+    "decimal and float": objects(Decimal("-1.5"), 2.0),
+    "text and int": objects("-1.5", 2),
+    "text and numpy float": objects(np.float64(-1.5), "2"),
+    "text and float32": objects(np.float32(-1.5), "2"),
+    "Float64": pd.array([-1.5, 2.0], dtype="Float64"),
+    "decimal256": pd.array([Decimal("-1.5"), Decimal(2)], dtype=pd.ArrowDtype(pa.decimal256(50, 9))),
+    "string_view": pd.array(["-1.5", "2"], dtype=pd.ArrowDtype(pa.string_view())),
+    "category": pd.Categorical(["-1.5", "2"]),
+}
+
+
+@pytest.mark.parametrize("amounts", AMOUNT_PAIRS.values(), ids=AMOUNT_PAIRS)
+def test_an_amount_is_the_same_whatever_the_column_is(amounts: object) -> None:
+    assert same_as_plain(with_column("transactions", "amount", amounts))
+
+
+@pytest.mark.parametrize(
+    ("amount", "why"),
+    [
+        (Decimal("1E+100000"), "has an exponent; amounts are plain decimals"),
+        (Decimal("Infinity"), "is not a number"),
+        (True, "is not a plain decimal number"),
+        (1j, "is not a plain decimal number"),
+        ([1], "is not a plain decimal number"),
+        (2**80, "is too large: amounts go up to 9 223 372 036 854.775807"),
+        (0.1 + 0.2, "has more than 6 places"),
+        ("\ud800", "is not a plain decimal number"),
+        (np.timedelta64(1, "s"), "is not a plain decimal number"),
+    ],
+)
+def test_a_python_value_that_is_no_amount_is_a_fault(amount: object, why: str) -> None:
+    [words] = faults(with_column("transactions", "amount", objects(amount, "2")))
+    assert words.startswith("transactions, row 1, amount: ")
+    assert words.endswith(why)
+
+
+def test_numpy_scalars_of_several_types_in_one_column_are_read_each_for_itself() -> None:
+    [words] = faults(with_column("transactions", "at", objects(np.datetime64("2021-01-05"), np.float32(1))))
+    assert words == "transactions, row 2, at: '1.0' is not an ISO 8601 time"
+    assert same_as_plain(
+        with_column("transactions", "at", objects(np.datetime64("2021-01-05"), "2021-02-05"))
+    )
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, Decimal("NaN"), "", " \t"])
+def test_every_kind_of_missing_is_blank(missing: object) -> None:
+    [words] = faults(with_column("transactions", "amount", objects("1", missing)))
+    assert words.endswith("is blank, and a value is required")
+    assert faults(with_column("clients", "opening_balance", objects("1", missing))) == []
+    assert faults(with_column("clients", "closed_at", objects("2022-01-01", missing))) == []
+
+
+def test_a_column_of_nothing_but_missing_values_is_blank() -> None:
+    blank = {n: objects(None, np.nan) for n in ("name", "company", "tags", "closed_at", "opening_balance")}
+    source = frames(clients=frames()["clients"].assign(**blank))
+    assert same_as_plain(source)
+
+
+def test_a_client_may_be_called_like_a_missing_value() -> None:
+    source = frames()
+    for frame in source.values():
+        frame["client_id"] = objects("<NA>", 1)
+    assert same_as_plain(source)
+
+
+AWARE = datetime(2021, 1, 5, 2, tzinfo=timezone(timedelta(hours=2)))
+TIME_PAIRS = {
+    **{u: np.array(["2021-01-05", "2021-02-05"], f"datetime64[{u}]") for u in ("s", "ms", "us", "ns")},
+    "zoned": pd.to_datetime(["2021-01-05", "2021-02-05"]).tz_localize("UTC").tz_convert("Asia/Tokyo"),
+    "dates": objects(date(2021, 1, 5), date(2021, 2, 5)),
+    "naive": objects(datetime(2021, 1, 5), datetime(2021, 2, 5)),
+    "mixed offsets": objects(AWARE, datetime(2021, 2, 5, tzinfo=UTC)),
+    "aware and naive": objects(AWARE, datetime(2021, 2, 5)),
+    "naive and aware": objects(datetime(2021, 1, 5), datetime(2021, 2, 5, tzinfo=UTC)),
+    "time and text": objects(pd.Timestamp("2021-01-05"), "2021-02-05"),
+    "string_view": pd.array(["2021-01-05", "2021-02-05"], dtype=pd.ArrowDtype(pa.string_view())),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("times", TIME_PAIRS.values(), ids=TIME_PAIRS)
+def test_a_time_is_the_same_instant_whatever_the_column_is(times: object) -> None:
+    assert same_as_plain(with_column("transactions", "at", times))
+
+
+@pytest.mark.parametrize("at", [10**17, -(10**17), 10**12])
+def test_a_timestamp_that_no_calendar_shows_is_a_fault(at: int) -> None:
+    times = np.array([at, 0], "datetime64[s]")
+    [words] = faults(with_column("transactions", "at", times))
+    assert words.startswith("transactions, row 1, at: ")
+    assert words.endswith("is outside the years 1 to 9999")
+
+
+@pytest.mark.parametrize("times", [[1, 2], [1.5, 2.5], [True, False], pd.period_range("2021", periods=2)])
+def test_a_column_of_another_type_is_no_time(times: object) -> None:
+    words = faults(with_column("transactions", "at", times))
+    assert [w.endswith("is not an ISO 8601 time") for w in words] == [True, True]
+
+
+TAG_PAIRS = {
+    "text": ["vip; new;;", None],
+    "list": objects(["vip", " new "], None),
+    "tuple": objects(("vip", "new"), ()),
+    "array": objects(np.array(["vip", "new"]), np.array([], dtype=object)),
+    "gaps": objects(["vip", None, "new", np.nan], []),
+    "list and text": objects(["vip", "new"], ""),
+    "fixed size": pd.array([["vip", "new"], ["", " "]], dtype=pd.ArrowDtype(pa.list_(pa.string(), 2))),
+    "large list": pd.array([["vip", "new"], None], dtype=pd.ArrowDtype(pa.large_list(pa.large_string()))),
+    "category": pd.Categorical(["vip;new", ""]),
+}
+
+
+@pytest.mark.parametrize("tags", TAG_PAIRS.values(), ids=TAG_PAIRS)
+def test_tags_come_as_text_or_as_lists(tags: object) -> None:
+    columns = check_source(with_column("clients", "tags", tags)).tables["clients"].columns
+    assert [found or [] for found in columns["tags"].to_pylist()] == [["vip", "new"], []]
+
+
+def test_tags_of_numbers_are_their_digits_and_structures_are_faults() -> None:
+    columns = check_source(with_column("clients", "tags", objects([1], [2, 3]))).tables["clients"].columns
+    assert columns["tags"].to_pylist() == [["1"], ["2", "3"]]
+    assert faults(with_column("clients", "tags", objects({"a": 1}, None))) == [
+        "clients, row 1, tags: \"{'a': 1}\" is not a list of texts"
+    ]
+
+
+def test_text_with_surrogates_and_control_characters_is_carried_through() -> None:
+    names = objects("\ud800<script>", "=cmd|'\x00\ufffe")
+    source = frames(packages=pd.DataFrame({"package_id": ["p", "q"], "name": names}))
+    source["transactions"]["package_id"] = ["p", "q"]
+    source["transactions"]["kind"] = "package_renewal"
+    query = ReportQuery.from_dict({**EVERYONE.to_dict(), "group_by": ["package"]})
+    report = run_report(query, source, as_of="2021-04-01")
+    assert [row.labels[0] for row in report.rows] == ["=cmd|'\x00\ufffe", "\\ud800<script>", "(no package)"][
+        :2
+    ]
+    assert Report.from_dict(report.to_dict()) == report
+
+
+def test_a_column_that_holds_no_text_is_a_fault_for_each_value() -> None:
+    words = faults(with_column("clients", "owner_user", objects({"a": 1}, None)))
+    assert words == ["clients, row 1, owner_user: \"{'a': 1}\" is not text"]
+
+
+def test_every_error_is_one_that_a_person_can_act_on() -> None:
+    for column in ("client_id", "client_type", "currency", "created_at"):
+        for junk in (objects([], {}), objects(b"\xff", "x"), [np.inf, -np.inf], [np.nan, np.nan]):
+            with pytest.raises(CustDynError):
+                run_report(EVERYONE, with_column("clients", column, junk))

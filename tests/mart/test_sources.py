@@ -1,0 +1,191 @@
+"""`sources.toml` gives names to sources and says what happens to their faults; it holds no secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from custdyn_widgets import Source, settings
+from custdyn_widgets.cli import commands as cli
+from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.errors import MartError, SettingsError, SourceError
+from custdyn_widgets.mart.sources import lasting, named_sources, resolve
+from tests.mart.test_mart import EVERYONE, changed, folder, frames
+
+BAD = changed("transactions", "-2.25", "two")
+ASKED = ("--interval", "2021-01-01/2021-03-31", "--as-of", "2021-04-01")
+
+
+@pytest.fixture(autouse=True)
+def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in an empty folder, with a sources.toml of one's own."""
+    monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CUSTDYN_SOURCES", str(tmp_path / "sources.toml"))
+    monkeypatch.delenv("CUSTDYN_CONFIG", raising=False)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+
+def write(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sources.toml").write_text(text, encoding="utf-8")
+
+
+def custdyn(*args: object) -> Result:
+    result = CliRunner().invoke(cli.main, [str(a) for a in args])
+    assert "Traceback" not in result.output
+    return result
+
+
+def refused(tmp_path: Path, text: str) -> str:
+    write(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        named_sources()
+    return caught.value.message
+
+
+def test_a_name_stands_for_a_path_beside_the_file(tmp_path: Path) -> None:
+    folder(tmp_path / "exports")
+    write(tmp_path, '[shop]\npath = "exports"\n')
+    report = run_report(EVERYONE, "shop", as_of="2021-04-01")
+    assert report.info.source == "shop"
+    assert report.rows == run_report(EVERYONE, tmp_path / "exports", as_of="2021-04-01").rows
+
+
+def test_a_name_wins_over_a_folder_of_that_name_and_a_path_does_not_look_like_one(tmp_path: Path) -> None:
+    mart = folder(tmp_path / "exports")
+    folder(tmp_path / "work" / "shop", **BAD)
+    write(tmp_path, '[shop]\npath = "exports"\n')
+    assert resolve("shop").data == mart
+    with pytest.raises(MartError):
+        run_report(EVERYONE, "./shop")
+    with pytest.raises(MartError):
+        run_report(EVERYONE, Path("shop"))
+
+
+def test_without_the_file_there_are_no_names_and_paths_do() -> None:
+    assert named_sources() == {}
+    with pytest.raises(SourceError, match="Source 'shop' is not a folder that exists"):
+        run_report(EVERYONE, "shop")
+
+
+def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
+    write(tmp_path, '[shop]\npath = "exports"\n')
+    with pytest.raises(
+        SourceError, match=r"'shpo' is not .* nor a name in sources\.toml \(did you mean 'shop'\?\)"
+    ):
+        run_report(EVERYONE, "shpo")
+
+
+def test_what_lasts_is_the_name_or_an_absolute_path(tmp_path: Path) -> None:
+    mart = folder(tmp_path / "work" / "mart")
+    write(tmp_path, '[shop]\npath = "work/mart"\n[gone]\npath = "nowhere"\n')
+    assert lasting("shop") == "shop"
+    assert lasting("mart") == str(mart)
+    with pytest.raises(SourceError, match="is not a folder that exists"):
+        lasting("gone")
+
+
+def test_the_setting_is_handed_to_kernels_and_read_from_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.load().environment()["CUSTDYN_SOURCES"] == str(tmp_path / "sources.toml")
+    monkeypatch.delenv("CUSTDYN_SOURCES")
+    (tmp_path / "custdyn.toml").write_text('sources = "my.toml"\n')
+    assert settings.load().sources == tmp_path / "my.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[shop]\npath = "x"\non_fautl = "refuse"\n',
+         "'shop' has an unknown key 'on_fautl'. Did you mean 'on_fault'?"),
+        ('[shop]\npath = "x"\nzone = "UTC"\n', "'shop' has an unknown key 'zone'. It takes: path, on_fault."),
+        ('[shop]\npath = "x"\non_fault = "drop"\n',
+         "'shop': on_fault must be 'refuse' or 'quarantine', not 'drop'."),
+        ('[shop]\non_fault = "refuse"\n', "'shop' lacks its path."),
+        ("[shop]\npath = 5\n", "'shop': path must be text."),
+        ('path = "x"\n', "'path': it must stand in a section [name] of a source."),
+        ('["a/b"]\npath = "x"\n',
+         "'a/b': a source's name has letters, digits, points, hyphens and underscores only."),
+        ("[shop\n", "sources.toml is not valid TOML"),
+    ],
+)  # fmt: skip
+def test_what_the_file_cannot_say_is_an_error_that_names_it(tmp_path: Path, text: str, words: str) -> None:
+    assert words in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'password = "hunter2"', 'PASSWORD = "hunter2"', 'db_password = "hunter2"', 'pwd = "hunter2"',
+        'passwd = "hunter2"', 'secret = "hunter2"', 'token = "hunter2"', 'api-key = "hunter2"',
+        'url = "postgresql://me:hunter2@db/shop"', 'path = "postgresql://me:hunter2@db/shop"',
+        'url = "https://db/shop?password=hunter2"', 'path = "Server=db;Pwd=hunter2"',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("section", ["", "[shop]\n"], ids=["top", "section"])
+def test_a_secret_is_refused_and_not_repeated(tmp_path: Path, section: str, line: str) -> None:
+    message = refused(tmp_path, section + line)
+    assert "holds a secret" in message
+    assert "hunter2" not in message
+
+
+# Quarantine, by name and from the command line
+
+
+def test_a_named_source_says_what_happens_to_its_faults(tmp_path: Path) -> None:
+    folder(tmp_path / "exports", **BAD)
+    write(tmp_path, '[strict]\npath = "exports"\n[shop]\npath = "exports"\non_fault = "quarantine"\n')
+    [warning] = run_report(EVERYONE, "shop", as_of="2021-04-01").info.warnings
+    assert warning.startswith("1 faulty row is left out (1 of transactions).")
+    with pytest.raises(MartError, match="The data of 'exports' has 1 fault"):
+        run_report(EVERYONE, "strict")
+
+
+def test_frames_can_be_given_a_rule_and_a_name() -> None:
+    source = frames(
+        rates=pd.DataFrame({"currency": ["x"], "date": "2021-01-01", "units_per_base": "1", "base": "USD"})
+    )
+    report = run_report(EVERYONE, Source(source, "quarantine", "shop"), as_of="2021-04-01")
+    assert report.info.source == "shop"
+    assert report.info.warnings == ("1 faulty row is left out (1 of rates).",)
+
+
+def test_query_and_check_say_what_is_left_out_and_where_it_is_listed(tmp_path: Path) -> None:
+    folder(tmp_path / "exports", **BAD)
+    write(tmp_path, '[shop]\npath = "exports"\non_fault = "quarantine"\n')
+    asked, again, checked = (custdyn(*c) for c in [("query", "-s", "shop", *ASKED)] * 2 + [("check", "shop")])
+    assert (asked.exit_code, again.exit_code, checked.exit_code) == (0, 0, 1)
+    places = {place(result) for result in (asked, again, checked)}
+    [one] = places
+    assert one.parent == tmp_path / "cache" / "quarantine"
+    assert one.name.startswith("shop-")
+    assert "transactions.csv,3,amount,two,is not a plain decimal number" in one.read_text(encoding="utf-8")
+    assert "Note: 1 faulty row is left out (1 of transactions)." in asked.stderr
+    assert "1 faulty row is left out (1 of transactions)." in checked.stderr
+    assert checked.stdout == "transactions.csv, row 3, amount: 'two' is not a plain decimal number\n"
+
+
+def place(result: Result) -> Path:
+    [line] = [
+        line for line in result.stderr.splitlines() if line.startswith("What is left out is listed in ")
+    ]
+    return Path(line.removeprefix("What is left out is listed in "))
+
+
+def test_check_of_a_good_source_that_sets_faults_aside_says_nothing_of_them(tmp_path: Path) -> None:
+    folder(tmp_path / "exports")
+    write(tmp_path, '[shop]\npath = "exports"\non_fault = "quarantine"\n')
+    result = custdyn("check", "shop")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "left out" not in result.stderr
+
+
+@pytest.mark.parametrize("given", [5, None, b"/", Source(5), Source(None)])  # type: ignore[arg-type]
+def test_what_is_no_source_is_an_error(given: Any) -> None:
+    with pytest.raises(SourceError):
+        run_report(EVERYONE, given)

@@ -1,0 +1,180 @@
+"""How stored values become exact arrays."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custdyn_widgets.mart import columns
+from custdyn_widgets.mart.checking import values
+
+
+def _amounts(items: list[object], kind: pa.DataType | None = None) -> tuple[list[int], dict[int, str]]:
+    column = pa.array(items, kind)
+    read, faults = values.amounts(column, columns.blanks(column))
+    return read.tolist(), faults
+
+
+def _times(column: pa.Array) -> tuple[list[int], dict[int, str]]:
+    read, faults = values.times(column, columns.blanks(column))
+    return read.tolist(), faults
+
+
+@pytest.mark.parametrize(
+    ("text", "millionths"),
+    [
+        ("1", 1_000_000),
+        ("+1.5", 1_500_000),
+        ("-0.000001", -1),
+        ("1.", 1_000_000),
+        (".5", 500_000),
+        ("1.0000000", 1_000_000),
+        ("-0", 0),
+        ("9223372036854.775807", 2**63 - 1),
+        ("-9223372036854.775808", -(2**63)),
+    ],
+)
+def test_a_plain_decimal_is_read_exactly(text: str, millionths: int) -> None:
+    assert _amounts([text]) == ([millionths], {})
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("1e5", values.EXPONENT),
+        ("-1E-3", values.EXPONENT),
+        ("1.0000001", values.TOO_PRECISE),
+        ("9223372036854.775808", values.TOO_LARGE),
+        ("1" * 60, values.TOO_LARGE),
+        ("nan", values.NOT_A_NUMBER),
+        ("-Infinity", values.NOT_A_NUMBER),
+        (" 1", values.NOT_AN_AMOUNT),
+        ("1,5", values.NOT_AN_AMOUNT),
+        ("1_000", values.NOT_AN_AMOUNT),
+        ("٣", values.NOT_AN_AMOUNT),
+        ("-", values.NOT_AN_AMOUNT),
+        (".", values.NOT_AN_AMOUNT),
+    ],
+)
+def test_what_is_no_plain_decimal_is_a_fault_and_its_neighbours_are_read(text: str, why: str) -> None:
+    assert _amounts(["1.25", text, "-2"]) == ([1_250_000, 0, -2_000_000], {1: why})
+
+
+def test_a_blank_amount_is_no_fault_and_reads_as_zero() -> None:
+    column = pa.array(["1", "", None, "  "])
+    blank = columns.blanks(column)
+    assert blank.tolist() == [False, True, True, True]
+    assert values.amounts(column, blank)[0].tolist() == [1_000_000, 0, 0, 0]
+
+
+def test_integers_and_decimals_of_any_scale_are_amounts() -> None:
+    assert _amounts([3, -4]) == ([3_000_000, -4_000_000], {})
+    assert _amounts([2**64 - 1], pa.uint64()) == ([0], {0: values.TOO_LARGE})
+    assert _amounts([Decimal("1.5"), Decimal("2")]) == ([1_500_000, 2_000_000], {})
+    assert _amounts([Decimal("0.0000001")])[1] == {0: values.TOO_PRECISE}
+
+
+@given(st.integers(-(10**17), 10**17))
+def test_a_float_stands_for_the_decimal_whose_nearest_double_it_is(millionths: int) -> None:
+    amount = float(Decimal(millionths).scaleb(-6))
+    read, faults = _amounts([amount], pa.float64())
+    assert not faults
+    # Where several decimals share a double, the shortest is meant; it must at least read back as the double.
+    assert float(Decimal(read[0]).scaleb(-6)) == amount
+    if abs(amount) < 2**32:
+        assert read == [millionths]
+
+
+def test_a_float_that_is_no_decimal_of_six_places_is_a_fault() -> None:
+    read, faults = _amounts([0.1, 1 / 3, float("inf"), 1e300], pa.float64())
+    assert read[0] == 100_000
+    assert faults == {1: values.TOO_PRECISE, 2: values.NOT_A_NUMBER, 3: values.TOO_LARGE}
+
+
+def test_times_with_and_without_an_offset_may_stand_in_one_column() -> None:
+    read, faults = _times(
+        pa.array(["2021-10-31T23:30:00Z", "2021-10-31 23:30:00", "2021-11-01T05:00:00+05:30", "2021-10-31"])
+    )
+    half_past = int(datetime(2021, 10, 31, 23, 30, tzinfo=UTC).timestamp()) * values.MICROS
+    midnight = int(datetime(2021, 10, 31, tzinfo=UTC).timestamp()) * values.MICROS
+    assert (read, faults) == ([half_past, half_past, half_past, midnight], {})
+
+
+@pytest.mark.parametrize("text", ["2021-11-01T10:00", "20211101T1000Z", "2021-W44-1 10:00:00,0+00:00"])
+def test_a_time_may_be_in_any_form_of_iso_8601(text: str) -> None:
+    at = datetime(2021, 11, 1, 10, tzinfo=UTC)
+    assert _times(pa.array([text])) == ([int(at.timestamp()) * values.MICROS], {})
+
+
+def test_what_is_finer_than_a_microsecond_is_cut() -> None:
+    read, _ = _times(pa.array(["1969-12-31T23:59:59.9999999Z"]))
+    assert read == [-1]
+    assert _times(pa.array([-1], pa.timestamp("ns")))[0] == [-1]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_timestamp_of_any_unit_and_zone_is_its_instant(unit: str) -> None:
+    at = datetime(2021, 7, 1, 12, tzinfo=ZoneInfo("America/New_York"))
+    column = pa.array([at], pa.timestamp(unit, "America/New_York"))
+    assert _times(column)[0] == [int(at.timestamp()) * values.MICROS]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2021-02-30",
+        "yesterday",
+        "2021-13-01",
+        "12:00",
+        "2021-01-01T25:00",
+        "2021-01-01-10",  # ten o'clock, or an offset?
+        "2021-01-01x10:00",
+        "2021-01-01_10:00:00Z",
+        "2021-01-0110:00",
+        "2021-01-01\u00a010:00",
+    ],
+)
+def test_what_is_no_time_is_a_fault(text: str) -> None:
+    assert _times(pa.array([text, "2021-01-01"]))[1] == {0: values.NOT_A_TIME}
+
+
+def test_dates_are_days_since_1970() -> None:
+    column = pa.array(["1970-01-02", "nonsense"])
+    days, faults = values.dates(column, columns.blanks(column))
+    assert days.tolist() == [1, 0]
+    assert list(faults) == [1]
+    own = pa.array([date(1970, 1, 3)])
+    assert values.dates(own, columns.blanks(own))[0].tolist() == [2]
+
+
+def test_quotes_are_exact_and_above_zero() -> None:
+    column = pa.array(["0.82", "0", "-1", "1e3", "NaN"])
+    quotes, faults = values.positives(column, columns.blanks(column))
+    assert quotes[0] == Decimal("0.82")
+    assert sorted(faults) == [1, 2, 3, 4]
+    floats = pa.array([0.1])
+    assert values.positives(floats, columns.blanks(floats))[0] == [Decimal("0.1")]
+
+
+def test_whole_numbers_are_taken_as_text_even_where_gaps_made_them_floats() -> None:
+    assert columns.as_text(pa.array([7, None])).to_pylist() == ["7", None]
+    gaps = pa.array(pd.Series([10, None, 12]), from_pandas=True)
+    assert columns.as_text(gaps).to_pylist() == ["10", None, "12"]
+    assert columns.as_text(pa.array(["007"])).to_pylist() == ["007"]
+
+
+def test_a_million_good_values_and_a_thousand_bad_ones_give_a_thousand_faults() -> None:
+    texts = np.full(1_000_000, "12.345678", dtype=object)
+    texts[::1000] = "bad"
+    column = pa.array(texts)
+    read, faults = values.amounts(column, columns.blanks(column))
+    assert list(faults) == list(range(0, 1_000_000, 1000))
+    assert read[1] == 12_345_678

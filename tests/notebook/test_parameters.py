@@ -1,0 +1,181 @@
+"""A template's flat parameters: what is taken, and what papermill would have let pass."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from custdyn_widgets.errors import QueryError, SavedQueryError
+from custdyn_widgets.notebook.parameters import (
+    NAMES,
+    flat_parameters,
+    literal_values,
+    query_from_parameters,
+    source_from_parameters,
+)
+from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.saved_queries import folders as saved_queries
+
+TEMPLATE = Path(__file__).parents[2] / "templates" / "customer_dynamics.ipynb"
+
+
+def parameters_cell() -> str:
+    cells = json.loads(TEMPLATE.read_text(encoding="utf-8"))["cells"]
+    return "".join(next(c for c in cells if "parameters" in c["metadata"].get("tags", ()))["source"])
+
+
+def test_the_template_offers_every_parameter_with_the_querys_own_defaults() -> None:
+    values = literal_values(parameters_cell())
+    assert tuple(values) == NAMES
+    defaults = query_from_parameters({**values, "source": "mart", "interval": "today"})
+    assert defaults == ReportQuery(interval="today")
+
+
+def test_a_preset_and_a_fixed_period_give_the_query_they_mean() -> None:
+    preset = query_from_parameters({"source": "m", "interval": "last_month", "group_by": ["package", "date"]})
+    assert preset == ReportQuery(interval="last_month", group_by=("date", "package"))
+    fixed = query_from_parameters(
+        {"source": "m", "interval": None, "interval_start": "2021-01-01", "interval_end": "2021-01-31"}
+    )
+    assert fixed.to_dict()["interval"] == {"start": "2021-01-01 00:00:00", "end": "2021-01-31 23:59:59"}
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({}, "source"),
+        ({"source": ""}, "source"),
+        ({"source": 7}, "source"),
+        ({"source": "m"}, "interval"),
+        ({"source": "m", "interval": "last_mnth"}, "interval"),
+        ({"source": "m", "interval": "today", "interval_start": "2021-01-01"}, "interval"),
+        ({"source": "m", "interval_start": "2021-01-01"}, "interval_end"),
+        ({"source": "m", "interval_start": "2021-02-01", "interval_end": "2021-01-01"}, "interval.start"),
+        ({"source": "m", "interval": "today", "currency": 7}, "currency"),
+        ({"source": "m", "interval": "today", "group_by": "month"}, "group_by"),
+        ({"source": "m", "interval": "today", "include_descendants": "false"}, "include_descendants"),
+        ({"source": "m", "interval": "today", "active_duration": "3"}, "active_duration"),
+        ({"source": "m", "interval": "today", "as_of": 20210101}, "as_of"),
+        ({"source": "m", "interval": "today", "as_of": "yesterday"}, "as_of"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_parameters_name(given: dict[str, object], field: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        query_from_parameters(given)
+    assert caught.value.field == field
+
+
+def test_a_name_that_only_papermills_own_cell_sets_is_refused_with_the_nearest() -> None:
+    cells = ["", "source = None\ninterval = None\n", '# Parameters\nsource = "m"\ncurency = "USD"\n']
+    with pytest.raises(QueryError, match=r"'curency'.*'currency'"):
+        query_from_parameters({"source": "m", "interval": "today", "curency": "USD", "In": cells})
+
+
+def test_an_authors_own_parameter_and_other_variables_are_let_be() -> None:
+    cells = ["", "source = None\nheadline = 'x'\n", '# Parameters\nsource = "m"\nheadline = "y"\n', "n = 5\n"]
+    query = query_from_parameters({"source": "m", "interval": "today", "headline": "y", "n": 5, "In": cells})
+    assert query == ReportQuery(interval="today")
+
+
+def test_flattening_takes_back_the_other_form_of_the_interval() -> None:
+    period = {"start": "2021-01-01", "end": "2021-01-31"}
+    ends = {"interval_start": "2021-01-01", "interval_end": "2021-01-31"}
+    assert flat_parameters({"interval": period}) == {"interval": None, **ends}
+    assert flat_parameters(ends) == {"interval": None, **ends}
+    assert flat_parameters({"interval": "today"}) == {
+        "interval": "today",
+        "interval_start": None,
+        "interval_end": None,
+    }
+
+
+def test_a_cell_that_computes_is_known_by_its_names_only() -> None:
+    assert literal_values("a = 1\nb: list = [2]\nc = print('no')\n%magic") == {}
+    assert literal_values("a = 1\nb: list = [2]\nc = 1 + x\n") == {"a": 1, "b": [2]}
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportQuery:
+    """A saved query, `board`, that names its source."""
+    monkeypatch.setenv("CUSTDYN_QUERIES", str(tmp_path / "queries"))
+    monkeypatch.setenv("CUSTDYN_MY_QUERIES", str(tmp_path / "own"))
+    query = ReportQuery(interval="last_month", client_type="reseller", group_by=("date",))
+    saved_queries.save(saved_queries.SavedQuery("Board", query, source="shop"), "mine", over=None)
+    return query
+
+
+@pytest.mark.parametrize(
+    ("injected", "refused"),
+    [
+        ('saved = "board"\ncurency = "USD"', "'curency'.*'currency'"),
+        ('saved = "board"\nclient_type = "client"', "client_type.*beside saved"),
+    ],
+)
+def test_jupyter_schedulers_own_cell_is_checked_as_papermills_is(
+    board: ReportQuery, injected: str, refused: str
+) -> None:
+    everything = {**literal_values(parameters_cell()), **literal_values(injected)}
+    with pytest.raises(QueryError, match=refused):
+        query_from_parameters({**everything, "In": ["", parameters_cell(), injected]})
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        parameters_cell() + "\nheadline = 'x'",  # run again by hand, with a parameter more
+        "saved = 'board'\n# the one of Monday\nheadline = 'x'",
+        "saved = 'board'\nheadline = saved.title()",
+        "headline = 'x'",
+    ],
+)
+def test_what_an_author_writes_below_the_parameters_is_no_schedulers_cell(
+    board: ReportQuery, second: str
+) -> None:
+    everything = {**literal_values(parameters_cell()), "saved": "board", "headline": "x"}
+    assert query_from_parameters({**everything, "In": ["", parameters_cell(), second]}) == board
+
+
+def test_what_a_person_tries_at_an_open_notebook_is_no_schedulers_cell(
+    board: ReportQuery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = "saved = 'board'\nrows = 5"
+    everything = {**literal_values(parameters_cell()), "saved": "board", "rows": 5}
+    monkeypatch.setenv("JPY_SESSION_NAME", "board.ipynb")
+    assert query_from_parameters({**everything, "In": ["", parameters_cell(), tried]}) == board
+
+
+def test_saved_alone_gives_a_whole_query_and_its_source(board: ReportQuery) -> None:
+    everything = {**literal_values(parameters_cell()), "saved": "board"}
+    assert query_from_parameters(everything) == board
+    assert source_from_parameters(everything) == "shop"
+    assert source_from_parameters({**everything, "source": "other"}) == "other"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("interval", "last_year"), ("interval_start", "2021-01-01"), ("group_by", []), ("client_type", "all")],
+)
+def test_a_field_beside_saved_is_refused(board: ReportQuery, name: str, value: object) -> None:
+    everything = {**literal_values(parameters_cell()), "saved": "board", name: value}
+    with pytest.raises(QueryError, match="beside saved") as caught:
+        query_from_parameters(everything)
+    assert caught.value.field == name
+
+
+def test_a_field_that_papermill_sets_beside_saved_is_refused_even_to_its_usual_value(
+    board: ReportQuery,
+) -> None:
+    cells = ["", parameters_cell(), '# Parameters\nsaved = "board"\nclient_type = "client"\n']
+    everything = {**literal_values(parameters_cell()), "saved": "board", "In": cells}
+    with pytest.raises(QueryError, match=r"client_type.*beside saved"):
+        query_from_parameters(everything)
+
+
+def test_a_saved_query_that_is_not_there_and_one_without_a_source_are_told(board: ReportQuery) -> None:
+    with pytest.raises(SavedQueryError, match="no saved query 'bord'"):
+        query_from_parameters({"saved": "bord"})
+    saved_queries.save(saved_queries.SavedQuery("Plain", board), "mine", over=None)
+    with pytest.raises(QueryError, match="source is required"):
+        query_from_parameters({"saved": "plain"})

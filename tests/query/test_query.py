@@ -1,0 +1,195 @@
+"""A query from JSON: what each field takes, what it means, and what is refused with which words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custdyn_widgets.errors import QueryError
+from custdyn_widgets.query.checks import CHECKS, PRESETS, Period, time_zones
+from custdyn_widgets.query.query import ReportQuery, read_json
+
+FIXED = {"start": "2021-01-01", "end": "2021-12-31"}
+
+
+def query(**given: Any) -> ReportQuery:
+    return ReportQuery.from_dict({"interval": "today", **given})
+
+
+def refused(**given: Any) -> QueryError:
+    with pytest.raises(QueryError) as caught:
+        query(**given)
+    return caught.value
+
+
+# What is taken
+
+
+def test_the_defaults_are_those_of_the_specification() -> None:
+    assert query().to_dict() == {
+        "interval": "today",
+        "timezone": "UTC",
+        "client_type": "client",
+        "client_tags": [],
+        "tags_match": "any",
+        "company": [],
+        "include_descendants": True,
+        "owner_user": [],
+        "package": [],
+        "group_by": ["month"],
+        "currency": None,
+        "active_duration": 3,
+    }
+
+
+def test_every_field_has_a_label_a_help_text_and_a_check() -> None:
+    for field in fields(ReportQuery):
+        assert field.metadata["label"]
+        assert field.metadata["help"].endswith((".", ")", "choice."))
+        assert field.name in CHECKS
+    assert set(CHECKS) == {f.name for f in fields(ReportQuery)}
+
+
+def test_null_means_left_out_in_every_field() -> None:
+    names = [f.name for f in fields(ReportQuery) if f.name != "interval"]
+    assert query(**dict.fromkeys(names)) == query()
+
+
+def test_a_query_round_trips_through_json() -> None:
+    asked = query(
+        interval=FIXED, timezone="Asia/Kathmandu", client_type="all", client_tags=["b", "a"],
+        tags_match="all", company=["x"], include_descendants=False, owner_user=["u"], package=["p"],
+        currency="EUR", group_by=["package", "date"], active_duration=120,
+    )  # fmt: skip
+    assert ReportQuery.from_dict(json.loads(json.dumps(asked.to_dict()))) == asked
+
+
+def test_a_query_is_a_value_that_does_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        query().currency = "EUR"  # type: ignore[misc]
+    assert hash(query(interval=FIXED)) == hash(query(interval=dict(FIXED)))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_taken(preset: str) -> None:
+    assert query(interval=preset).interval == preset
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "first", "last"),
+    [
+        ("2021-01-01", "2021-01-01", datetime(2021, 1, 1), datetime(2021, 1, 1, 23, 59, 59)),
+        (
+            "2021-01-01T08:00:00", "2021-01-01 08:00:00", datetime(2021, 1, 1, 8), datetime(2021, 1, 1, 8),
+        ),
+        ("1900-01-01", "2100-12-31", datetime(1900, 1, 1), datetime(2100, 12, 31, 23, 59, 59)),
+    ],
+)  # fmt: skip
+def test_an_interval_is_a_first_and_a_last_second(
+    start: str, end: str, first: datetime, last: datetime
+) -> None:
+    assert query(interval={"start": start, "end": end}).interval == Period(first, last)
+
+
+def test_groupings_are_kept_in_one_order_and_lists_without_repeats() -> None:
+    assert query(group_by=["package", "year"]).group_by == ("year", "package")
+    assert query(group_by=[]).group_by == ()
+    assert query(client_tags=["b", "a", "b"]).client_tags == ("b", "a")
+
+
+def test_a_query_tells_itself_in_words() -> None:
+    asked = query(
+        interval=FIXED, client_type="calling_card", client_tags=["vip"], company=["A"], owner_user=["u"],
+        package=["P1"], currency="EUR", group_by=["month", "package"], active_duration=1,
+    )  # fmt: skip
+    assert asked.describe() == (
+        "2021-01-01 00:00:00 to 2021-12-31 23:59:59 (UTC), calling cards with any of the tags vip of A and "
+        "resellers below owned by u, packages P1, by month and package, in EUR, active within 1 month"
+    )
+    assert query(group_by=[]).describe() == "Today (UTC), clients, in one row, active within 3 months"
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "words"),
+    [
+        ({"intervall": 1}, "intervall", "no field 'intervall'"),
+        ({"interval": "last_moth"}, "interval", "Did you mean 'last_month'"),
+        ({"interval": 7}, "interval", "must be a preset's name or"),
+        ({"interval": {"start": "2021-01-01"}}, "interval.end", "interval.end is required"),
+        ({"interval": {**FIXED, "zone": "UTC"}}, "interval.zone", "no field 'interval.zone'"),
+        ({"interval": {**FIXED, "start": "2021-1-1"}}, "interval.start", "must be a wall time"),
+        ({"interval": {**FIXED, "start": "2021-01-01 08:00"}}, "interval.start", "must be a wall time"),
+        ({"interval": {**FIXED, "start": "2021-01-01T00:00:00Z"}}, "interval.start", "must be a wall time"),
+        ({"interval": {**FIXED, "start": "2021-02-29"}}, "interval.start", "is not a date and time"),
+        ({"interval": {**FIXED, "start": "1899-12-31"}}, "interval.start", "not in the years 1900 to 2100"),
+        ({"interval": {**FIXED, "end": "2101-01-01"}}, "interval.end", "not in the years 1900 to 2100"),
+        ({"interval": {**FIXED, "start": "2022-01-01"}}, "interval.start", "is after the end '2021-12-31'"),
+        ({"timezone": "Europe/Berlln"}, "timezone", "Did you mean 'Europe/Berlin'"),
+        ({"timezone": "localtime"}, "timezone", "'localtime' is not one of its values"),
+        ({"timezone": "posix/UTC"}, "timezone", "'posix/UTC' is not one of its values"),
+        ({"client_type": "Client"}, "client_type", "Choose from: 'client', 'reseller'"),
+        ({"client_tags": "vip"}, "client_tags", "must be a list of texts, not 'vip'"),
+        ({"client_tags": ["vip", 1]}, "client_tags", "must be a list of texts"),
+        ({"tags_match": "both"}, "tags_match", "Choose from: 'any', 'all'"),
+        ({"include_descendants": 1}, "include_descendants", "must be true or false, not 1"),
+        ({"group_by": ["month", "year"]}, "group_by", "more than one of year, month and date"),
+        ({"group_by": ["week"]}, "group_by", "'week' is not one of its values"),
+        ({"currency": "usd"}, "currency", "three capital letters"),
+        ({"active_duration": 0}, "active_duration", "not between 1 and 120"),
+        ({"active_duration": 121}, "active_duration", "not between 1 and 120"),
+        ({"active_duration": 3.0}, "active_duration", "must be a whole number of months, not 3.0"),
+        ({"active_duration": True}, "active_duration", "must be a whole number of months, not True"),
+    ],
+)  # fmt: skip
+def test_what_means_nothing_is_refused_by_field_and_value(
+    given: dict[str, Any], field: str, words: str
+) -> None:
+    error = refused(**given)
+    assert error.field == field
+    assert words in error.message
+
+
+def test_an_interval_is_required() -> None:
+    with pytest.raises(QueryError, match="interval is required"):
+        ReportQuery.from_dict({})
+    with pytest.raises(QueryError, match="interval is required"):
+        ReportQuery.from_dict({"interval": None})
+
+
+@pytest.mark.parametrize("given", [None, [], "today", 1])
+def test_what_is_no_object_is_no_query(given: object) -> None:
+    with pytest.raises(QueryError, match="query must be an object"):
+        ReportQuery.from_dict(given)
+
+
+def test_the_zones_leave_out_what_no_person_chooses() -> None:
+    zones = time_zones()
+    assert {"UTC", "Europe/Berlin", "Australia/Lord_Howe"} <= set(zones)
+    assert not {"localtime", "Factory", "posixrules"} & set(zones)
+    assert list(zones) == sorted(zones)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": 1, "a": 1}', "the key 'a' is there twice"),
+        ('{"a": NaN}', "NaN is not a JSON number"),
+        ('{"a": -Infinity}', "-Infinity is not a JSON number"),
+        ("{", "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
+    ],
+)
+def test_a_json_file_is_read_strictly(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "q.json"
+    file.write_text(text)
+    with pytest.raises(QueryError) as caught:
+        read_json(file)
+    assert words in caught.value.message

@@ -1,0 +1,78 @@
+"""The table that a notebook shows for a report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+from custdyn_widgets.notebook.author_cells import table_html
+from custdyn_widgets.report.html import MOST_ROWS, report_html
+from tests.make_report import make_report
+
+HOSTILE = '<script>alert(1)</script>"\n\ud800'
+
+
+class Rows(HTMLParser):
+    """The texts of a table's cells, by row, and every tag that was met."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.tags: set[str] = set()
+        self._in_cell = False
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002
+        self.tags.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        self._in_cell = tag in ("td", "th")
+        if self._in_cell:
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_cell = self._in_cell and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self._in_cell:
+            self.rows[-1][-1] += data
+
+
+def read(html: str) -> Rows:
+    parser = Rows()
+    parser.feed(html)
+    return parser
+
+
+def test_every_row_has_its_labels_and_formatted_values_and_the_total_is_last() -> None:
+    rows = read(report_html(make_report(3))).rows
+    assert rows[0][:2] == ["Month", "Clients - Active"]
+    assert rows[1][:2] == ["Qty", "Balance Pos"]
+    assert [row[0] for row in rows[2:]] == ["2021-01", "2021-02", "2021-03 ◐", "Total"]
+    assert {len(row) for row in rows[2:]} == {1 + len(make_report(3).columns)}
+    assert rows[2][1:3] == ["100", "123,555.55"]
+
+
+def test_hostile_names_are_text() -> None:
+    report = make_report(2, packages=(HOSTILE,))
+    html = report_html(replace(report, message=HOSTILE, info=replace(report.info, warnings=(HOSTILE,))))
+    assert read(html).tags == {"div", "style", "p", "table", "thead", "tbody", "tr", "th", "td"}
+    html.encode()
+
+
+def test_a_long_report_is_cut_and_says_so() -> None:
+    html = report_html(make_report(MOST_ROWS + 5))
+    assert len(read(html).rows) == 2 + MOST_ROWS + 1
+    assert "holds 5 more" in html
+
+
+def test_a_report_without_rows_shows_its_message_and_headings() -> None:
+    html = report_html(make_report(0, total=None, message="No client existed before the end."))
+    assert "No client existed before the end." in html
+    assert len(read(html).rows) == 2
+
+
+def test_the_page_takes_it_as_a_table_of_ours() -> None:
+    inert = table_html(report_html(make_report(2)))
+    assert inert is not None
+    assert "2021-02 ◐" in inert
+    assert "style" not in inert

@@ -1,0 +1,241 @@
+"""Schedules: what cron takes is taken, and the instants are those at which cron would start."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from custdyn_widgets.errors import SavedQueryError
+from custdyn_widgets.saved_queries.schedule.schedule import Schedule
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def all_between(schedule: Schedule, start: datetime, end: datetime) -> list[datetime]:
+    """Return every instant of a schedule after a start and up to an end, one by one."""
+    found = []
+    at = schedule.next(start)
+    while at <= end:
+        found.append(at)
+        at = schedule.next(at)
+    return found
+
+
+# On ordinary days
+
+
+@pytest.mark.parametrize(
+    ("cron", "at", "last", "following"),
+    [
+        ("0 6 1 * *", "2026-07-15T12:00Z", "2026-07-01T06:00Z", "2026-08-01T06:00Z"),
+        ("0 6 1 * *", "2026-07-01T06:00Z", "2026-07-01T06:00Z", "2026-08-01T06:00Z"),
+        ("0 6 1 * *", "2026-07-01T05:59:59Z", "2026-06-01T06:00Z", "2026-07-01T06:00Z"),
+        ("*/15 * * * *", "2026-07-01T00:07:30Z", "2026-07-01T00:00Z", "2026-07-01T00:15Z"),
+        ("0 0 * * 0", "2026-07-15T12:00Z", "2026-07-12T00:00Z", "2026-07-19T00:00Z"),
+        ("0 0 * * 7", "2026-07-15T12:00Z", "2026-07-12T00:00Z", "2026-07-19T00:00Z"),
+        ("0 0 * * Mon-Fri", "2026-07-18T12:00Z", "2026-07-17T00:00Z", "2026-07-20T00:00Z"),
+        ("0 0 1 jan,JUL *", "2026-07-15T12:00Z", "2026-07-01T00:00Z", "2027-01-01T00:00Z"),
+        ("0 0 13 * 5", "2026-07-15T12:00Z", "2026-07-13T00:00Z", "2026-07-17T00:00Z"),
+        ("0 0 */2 * 5", "2026-07-15T12:00Z", "2026-07-03T00:00Z", "2026-07-17T00:00Z"),
+        ("0 0 29 2 *", "2026-07-15T12:00Z", "2024-02-29T00:00Z", "2028-02-29T00:00Z"),
+        ("0 0 29 2 */7", "2099-07-15T12:00Z", "2088-02-29T00:00Z", "2128-02-29T00:00Z"),
+        ("5-59/20 8-10/2 * * *", "2026-07-15T09:00Z", "2026-07-15T08:45Z", "2026-07-15T10:05Z"),
+    ],
+)
+def test_the_instants_around_a_moment(cron: str, at: str, last: str, following: str) -> None:
+    schedule = Schedule(cron, "UTC")
+    assert schedule.last(instant(at)) == instant(last)
+    assert schedule.next(instant(at)) == instant(following)
+
+
+def test_the_times_are_those_of_the_zones_clock() -> None:
+    schedule = Schedule("0 6 1 * *", "Europe/Paris")
+    assert schedule.last(instant("2026-07-15T12:00Z")) == instant("2026-07-01T06:00+02:00")
+    assert schedule.last(instant("2026-12-15T12:00Z")) == instant("2026-12-01T06:00+01:00")
+
+
+# On the nights of change
+
+SPRING, AUTUMN = instant("2026-03-28T12:00Z"), instant("2026-10-24T12:00Z")
+
+
+def test_a_job_at_half_past_two_runs_once_on_the_night_that_skips_it() -> None:
+    schedule = Schedule("30 2 * * *", "Europe/Paris")
+    ran = all_between(schedule, SPRING, SPRING + 2 * DAY)
+    assert ran == [instant("2026-03-29T03:00+02:00"), instant("2026-03-30T02:30+02:00")]
+    assert schedule.last(instant("2026-03-29T02:59+02:00")) == instant("2026-03-28T02:30+01:00")
+
+
+def test_a_job_at_half_past_two_runs_once_on_the_night_that_has_it_twice() -> None:
+    schedule = Schedule("30 2 * * *", "Europe/Paris")
+    once = instant("2026-10-25T02:30+02:00")
+    assert all_between(schedule, AUTUMN, AUTUMN + 2 * DAY) == [once, instant("2026-10-26T02:30+01:00")]
+    for during_the_second in ("02:00+01:00", "02:29:59+01:00", "02:30+01:00", "02:45+01:00"):
+        assert schedule.last(instant(f"2026-10-25T{during_the_second}")) == once
+
+
+def test_a_job_with_a_star_follows_the_clock() -> None:
+    schedule = Schedule("*/30 2 * * *", "Europe/Paris")
+    assert all_between(schedule, SPRING, SPRING + DAY) == []
+    ran = all_between(schedule, AUTUMN, AUTUMN + DAY)
+    assert ran == [instant(f"2026-10-25T02:{m}") for m in ("00+02:00", "30+02:00", "00+01:00", "30+01:00")]
+
+
+def _brute(cron: str, zone: str, start: datetime, minutes: int) -> list[datetime]:
+    """Return the instants at which a clock that is looked at every minute would start the job.
+
+    A job that follows the clock starts when it shows its time. One at set times starts when the clock shows
+    for the first time its time or a later one.
+    """
+    times = Schedule(cron, zone).times
+    found = []
+
+    def names(wall: datetime) -> bool:
+        return wall.minute in times.minutes and wall.hour in times.hours and times.fall_on(wall.date())
+
+    latest = None
+    for later in range(minutes):
+        at = start + later * MINUTE
+        wall = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        if times.follows_clock:
+            due = names(wall)
+        else:
+            past = latest or wall - MINUTE
+            due = any(names(past + (n + 1) * MINUTE) for n in range((wall - past) // MINUTE))
+        if due:
+            found.append(at)
+        latest = max(latest or wall, wall)
+    return found
+
+
+def _list(values: range) -> st.SearchStrategy[str]:
+    return st.lists(st.sampled_from(values), min_size=1, max_size=4).map(lambda n: ",".join(map(str, n)))
+
+
+crons = st.tuples(
+    _list(range(60)) | st.sampled_from(("*", "*/7", "0", "30", "3-50/9")),
+    _list(range(24)) | st.sampled_from(("*", "*/3", "0", "2", "23", "1-3")),
+    st.sampled_from(("*", "*", "*/2", "1", "25,29", "1-31")),
+    st.just("*"),
+    st.sampled_from(("*", "*", "*/3", "0", "6,7", "0-7")),
+).map(" ".join)
+CHANGES = {
+    "Europe/Paris": ("2026-03-29", "2026-10-25"),
+    "America/Sao_Paulo": ("2018-11-04", "2018-02-18"),
+    "Asia/Beirut": ("2023-03-26", "2026-10-25"),
+    "Australia/Lord_Howe": ("2026-10-04", "2026-04-05"),
+    "America/St_Johns": ("2010-03-14", "2010-11-07"),  # at one minute past midnight
+    "Africa/Casablanca": ("2026-02-15", "2026-03-22"),
+    "Pacific/Apia": ("2011-12-30",),  # a day that never was
+    "Pacific/Kwajalein": ("1969-09-30",),  # a day that came twice
+    "UTC": ("2026-03-29",),
+}
+nights = st.sampled_from([(zone, day) for zone, days in CHANGES.items() for day in days])
+
+
+@settings(max_examples=60, deadline=None)
+@given(crons, nights)
+@example("*/10 3 * * *", ("Australia/Lord_Howe", "2026-10-04"))
+@example("*/30 * 17 2 *", ("America/Sao_Paulo", "2018-02-18"))
+@example("0 0,23 * * *", ("America/St_Johns", "2010-11-07"))
+@example("30 2 * * *", ("Europe/Paris", "2026-10-25"))
+def test_the_instants_are_those_of_a_clock_that_is_looked_at_every_minute(
+    cron: str, night: tuple[str, str]
+) -> None:
+    zone, day = night
+    start = datetime.fromisoformat(day).replace(tzinfo=UTC) - 2 * DAY
+    minutes = 4 * 24 * 60
+    ran = _brute(cron, zone, start, minutes)
+    schedule = Schedule(cron, zone)
+    assert all_between(schedule, start - timedelta(seconds=1), start + (minutes - 1) * MINUTE) == ran
+    for before, after in itertools.pairwise(ran):
+        assert schedule.last(after - timedelta(seconds=1)) == before
+        assert schedule.last(after) == after
+
+
+@given(crons, st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1)), st.sampled_from(sorted(CHANGES)))
+def test_a_moment_lies_between_its_last_and_its_next_instant(cron: str, at: datetime, zone: str) -> None:
+    schedule, moment = Schedule(cron, zone), at.replace(tzinfo=UTC)
+    last, following = schedule.last(moment), schedule.next(moment)
+    assert last <= moment < following
+    assert schedule.next(last) == following
+    assert schedule.last(following) == following
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("cron", "words"),
+    [
+        ("", "has 0 parts, and cron takes five"),
+        ("0 6 1 *", "has 4 parts"),
+        ("6", "has 1 part, and"),
+        ("0 0 6 1 * *", "has 6 parts (cron knows no seconds)"),
+        ("@monthly", "is a word for '0 0 1 * *': write that"),
+        ("@Hourly", "is a word for '0 * * * *': write that"),
+        ("@reboot", "has 1 part"),
+        ("60 6 1 * *", "has for its minute '60', which is not in 0 to 59"),
+        ("0 24 1 * *", "has for its hour '24', which is not in 0 to 23"),
+        ("0 6 0 * *", "has for its day of the month '0', which is not in 1 to 31"),
+        ("0 6 1 13 *", "month '13', which is not in 1 to 12 or jan to dec"),
+        ("0 6 1 * 8", "day of the week '8', which is not in 0 to 7 or sun to sat"),
+        ("0 6 1 mon *", "month 'mon', which is not in"),
+        ("mon 6 1 * *", "minute 'mon', which is not in"),
+        ("0 6 1 * fri-sun", "ends before it begins"),
+        ("0 6 1 * 5-1", "ends before it begins"),
+        ("*/0 * * * *", "has a step of 0"),
+        ("5/15 * * * *", "has a step and no range: write 5-59/15"),
+        ("0 6 L * *", "is not in 1 to 31"),
+        ("0 6 LW * *", "is not in 1 to 31"),
+        ("0 6 * * 1#2", "is not a number, a range"),
+        ("0 6 * * 5L", "is not in 0 to 7"),
+        ("0 6 15W * *", "is not in 1 to 31"),
+        ("0 6 ? * *", "is not a number, a range"),
+        ("0 6 1,, * *", "is not a number, a range"),
+        ("-1 6 1 * *", "is not a number, a range"),
+        ("1- 6 1 * *", "is not a number, a range"),
+        ("1-2-3 6 1 * *", "is not a number, a range"),
+        ("1.5 6 1 * *", "is not a number, a range"),
+        ("٣ 6 1 * *", "is not a number, a range"),
+        ("0 6 1 * *\n* * * * * rm", "has 11 parts"),
+        ("0 6 1 * $(id)", "is not a number, a range"),
+        ("0 0 30 2 *", "names a day that no year has"),
+        ("0 0 31 4,6 */2", "names a day that no year has"),
+        ("0," * 101 + "0 6 1 * *", "is longer than 200 characters"),
+    ],
+)
+def test_what_cron_would_not_take_is_refused_in_words(cron: str, words: str) -> None:
+    with pytest.raises(SavedQueryError) as caught:
+        Schedule(cron, "UTC")
+    assert words in caught.value.message
+    assert caught.value.field == "schedule.cron"
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 400
+
+
+def test_a_zone_that_is_none_is_refused_with_the_nearest() -> None:
+    with pytest.raises(SavedQueryError, match=r"schedule\.timezone: 'Europe/Pari' .*'Europe/Paris'"):
+        Schedule("0 6 1 * *", "Europe/Pari")
+
+
+def test_blanks_between_the_parts_do_not_matter() -> None:
+    assert Schedule("  0\t6  1 * * ", "UTC") == Schedule("0 6 1 * *", "UTC")
+
+
+def test_at_the_calendars_ends_the_answer_is_in_words() -> None:
+    schedule = Schedule("0 6 1 * *", "Asia/Tokyo")
+    with pytest.raises(SavedQueryError, match="has no time near 0001-01-01"):
+        schedule.last(datetime.min.replace(tzinfo=UTC))
+    with pytest.raises(SavedQueryError, match="has no time near 9999-12-31"):
+        schedule.next(datetime.max.replace(tzinfo=UTC))

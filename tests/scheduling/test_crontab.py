@@ -1,0 +1,278 @@
+"""`custdyn queries crontab`: lines that start when schedules say, or the reason why there are none."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from custdyn_widgets.cli import commands as cli
+from custdyn_widgets.errors import SavedQueryError, SettingsError
+from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.saved_queries import folders as saved_queries
+from custdyn_widgets.saved_queries.content import SavedQuery
+from custdyn_widgets.saved_queries.schedule.other_clock import on_clock_of
+from custdyn_widgets.saved_queries.schedule.schedule import Schedule
+from custdyn_widgets.scheduling import crontab
+from tests.saved_queries.test_schedule import crons
+
+NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+# On another clock
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "clock", "lines"),
+    [
+        ("0 6 1 * *", "Europe/Paris", "Europe/Paris", ["0 6 1 * *"]),
+        ("0 6 1 Jan-Mar,dec sun", "UTC", "UTC", ["0 6 1 1-3,12 0"]),
+        ("0 6 1 * *", "UTC", "Etc/UTC", ["0 6 1 * *"]),
+        ("0 6 1 * *", "Europe/Paris", "Europe/London", ["0 5 1 * *"]),
+        ("30 2 * * *", "Europe/Paris", "Europe/London", ["30 1 * * *"]),
+        ("30 0 * * mon", "Europe/Paris", "Europe/London", ["30 23 * * 0"]),
+        ("0 23 1 * *", "Europe/London", "Europe/Paris", ["0 0 2 * *"]),
+        ("0 6 * * *", "Asia/Kolkata", "UTC", ["30 0 * * *"]),
+        ("0 0,12 * * 1-5", "Asia/Tokyo", "UTC", ["0 15 * * 0-4", "0 3 * * 1-5"]),
+        ("*/5 * * * *", "Europe/Paris", "UTC", ["*/5 * * * *"]),
+        ("0 12 * * *", "America/Chicago", "America/New_York", ["0 13 * * *"]),
+    ],
+)
+def test_a_schedule_is_told_on_a_clock_that_goes_with_its_own(
+    cron: str, zone: str, clock: str, lines: list[str]
+) -> None:
+    told = on_clock_of(Schedule(cron, zone), clock, NOW)
+    assert [one.cron for one in told] == lines
+    assert {one.timezone for one in told} == {clock}
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "clock", "why"),
+    [
+        ("0 6 1 * *", "Europe/Paris", "UTC", "cron would miss 2027-04-01 06:00"),
+        ("0 6 * * *", "UTC", "Europe/Paris", "cron would start at 2027-03-28 05:00"),
+        ("0 2 * * *", "America/Chicago", "America/New_York", "cron would start at 2027-03-14 01:00"),
+        ("30 0 1 * *", "Europe/Paris", "Europe/London", "over the end of a month"),
+        ("30 0 * jan *", "Europe/Paris", "Europe/London", "over the end of a month"),
+        ("0 23 28 * *", "Europe/London", "Europe/Paris", "over the end of a month"),
+        ("0 23 */2 * 1", "Europe/London", "Europe/Paris", "over the end of a month"),
+    ],
+)
+def test_what_the_clock_cannot_say_is_explained(cron: str, zone: str, clock: str, why: str) -> None:
+    with pytest.raises(SavedQueryError) as caught:
+        on_clock_of(Schedule(cron, zone), clock, NOW)
+    message = caught.value.message
+    assert why in message
+    assert f"{cron!r} on the clock of {zone} cannot be told to a cron on the clock of {clock}" in message
+    assert f"Give the schedule the timezone {clock}" in message
+
+
+ZONES = ("UTC", "Europe/Paris", "Europe/London", "America/New_York", "Asia/Kolkata", "Asia/Tokyo")
+
+
+@settings(max_examples=60, deadline=None)
+@given(crons, st.sampled_from(ZONES), st.sampled_from(ZONES))
+def test_whatever_is_told_starts_at_the_same_instants_in_a_year_that_was_not_tried(
+    cron: str, zone: str, clock: str
+) -> None:
+    schedule = Schedule(cron, zone)
+    assume(len(schedule.times.minutes) * len(schedule.times.hours) < 50)
+    try:
+        told = on_clock_of(schedule, clock, NOW)
+    except SavedQueryError:
+        return
+    days = [date(2030, 1, 1) + n * DAY for n in range(366)]
+    first, last = (datetime(2030, 1, 3, tzinfo=UTC), datetime(2030, 12, 29, tzinfo=UTC))
+    wanted, have = (
+        {at for one in side for day in days for at in one.on(day) if first < at < last}
+        for side in ([schedule], told)
+    )
+    assert have == wanted
+
+
+# The lines
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the saved queries out of the checkout, and work in a folder that has to be quoted."""
+    for name in ("SHARE_URL", "ROLE", "SMTP_URL", "MAIL_FROM", "VIEWER_URL", "SNAPSHOTS", "CACHE", "RUNS"):
+        monkeypatch.delenv(f"CUSTDYN_{name}", raising=False)
+    folder = tmp_path / "it's 50% done"
+    folder.mkdir()
+    (folder / "custdyn.toml").write_text('queries = "shared"\nmy_queries = "mine"\n')
+    for name in ("QUERIES", "MY_QUERIES", "CONFIG", "SOURCES", "EXTENSIONS"):
+        monkeypatch.delenv(f"CUSTDYN_{name}", raising=False)
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def keep(title: str, cron: str | None, zone: str = "UTC", place: Any = "mine", **about: Any) -> None:
+    schedule = Schedule(cron, zone) if cron else None
+    query = ReportQuery(interval="last_month")
+    saved = SavedQuery(title, query, source="demo", schedule=schedule, **about)
+    saved_queries.save(saved, place, over=None)
+
+
+def printed(*args: str) -> Result:
+    result = CliRunner().invoke(cli.main, ["queries", "crontab", "--zone", "UTC", *args])
+    assert "Traceback" not in result.output
+    return result
+
+
+def jobs(result: Result) -> list[str]:
+    """Return what cron would run: all but comments, blank lines and settings."""
+    lines = result.stdout.splitlines()
+    return [line for line in lines if line and not line.startswith(("#", "CUSTDYN_", "XDG_"))]
+
+
+def test_each_schedule_has_a_line_that_stands_alone(folders: Path) -> None:
+    keep("Monthly refills", "0 6 1 * *")
+    keep("Without", None)
+    result = printed()
+    assert (result.exit_code, result.stderr) == (0, "")
+    [job] = jobs(result)
+    quoted = str(folders).replace("'", "'\"'\"'").replace("%", "\\%")
+    before, _, command = job.partition(" && ")
+    assert before == f"0 6 1 * * cd '{quoted}'"
+    assert re.fullmatch("'?/.*/custdyn'? run --saved monthly-refills --scheduled --quiet", command)
+    assert f'CUSTDYN_CONFIG="{folders}/custdyn.toml"' in result.stdout.splitlines()
+    assert "# Monthly refills: 0 6 1 * * in UTC" in result.stdout
+
+
+@pytest.mark.skipif(shutil.which("crontab") is None, reason="there is no cron here")
+def test_cron_takes_the_text(folders: Path, tmp_path: Path) -> None:
+    keep("Zürich \u202e 100 %", "*/5 1-3 1,15 jan-mar mon", recipients=("a@example.com",), output="csv")
+    (tmp_path / "text").write_text(printed().stdout)
+    done = subprocess.run(["crontab", "-n", tmp_path / "text"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "text").write_text("61 * * * * id\n")
+    assert subprocess.run(["crontab", "-n", tmp_path / "text"], capture_output=True, check=False).returncode
+
+
+def test_the_shell_gets_the_folder_and_the_program_as_they_are(folders: Path) -> None:
+    keep("A", "0 6 1 * *")
+    [job] = jobs(printed())
+    command = job.split(maxsplit=5)[5].replace(r"\%", "%")  # as cron hands it on
+    place = command.partition(" && ")[0]
+    done = subprocess.run(["sh", "-c", f"{place} && pwd -P"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(folders.resolve())
+
+
+def test_settings_of_this_environment_are_handed_on_and_secrets_are_not(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep("A", "0 6 1 * *", recipients=("a@example.com",), output="csv")
+    for name, value in {
+        "SNAPSHOTS": "store",
+        "SMTP_URL": "smtp://localhost:25",
+        "SMTP_USER": "someone",
+        "SMTP_PASSWORD": "sEcReT",
+        "VIEWER_URL": "http://localhost:8888",
+    }.items():
+        monkeypatch.setenv(f"CUSTDYN_{name}", value)
+    lines = printed().stdout.splitlines()
+    assert f'CUSTDYN_SNAPSHOTS="{folders}/store"' in lines
+    assert 'CUSTDYN_SMTP_URL="smtp://localhost:25"' in lines
+    text = "\n".join(lines)
+    for kept in ("sEcReT", "someone", "CUSTDYN_VIEWER_URL", "CUSTDYN_CACHE"):
+        assert kept not in text
+    assert "CUSTDYN_SMTP_PASSWORD=… go here" in text
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("smtps://someone:sEcReT@mail.example.com", "CUSTDYN_SMTP_URL holds a login"),
+        ("smtps://someone:sEcReT", "CUSTDYN_SMTP_URL must be like"),
+    ],
+)
+def test_a_mail_server_with_a_login_in_its_address_is_refused_and_not_printed(
+    folders: Path, monkeypatch: pytest.MonkeyPatch, url: str, words: str
+) -> None:
+    keep("A", "0 6 1 * *")
+    monkeypatch.setenv("CUSTDYN_SMTP_URL", url)
+    result = printed()
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert "sEcReT" not in result.output
+
+
+def test_a_schedule_that_the_clock_cannot_say_is_a_comment_and_the_others_stand(folders: Path) -> None:
+    keep("Paris", "0 6 1 * *", "Europe/Paris")
+    keep("World", "0 6 1 * *")
+    result = printed()
+    assert result.exit_code == 1
+    assert [job.split()[-3] for job in jobs(result)] == ["world"]
+    told = [line for line in result.stdout.splitlines() if line.startswith("# paris: schedule: ")]
+    assert len(told) == 1
+    assert result.stderr.startswith("custdyn: paris: schedule: ")
+
+
+def test_the_persons_own_is_the_one_that_runs_under_a_name_of_both(folders: Path) -> None:
+    keep("A", "0 6 1 * *", place="shared")
+    keep("A", "0 7 1 * *")
+    [job] = jobs(printed())
+    assert job.startswith("0 7 1 * * ")
+
+
+def test_a_file_that_cannot_be_used_is_told_since_it_may_have_a_schedule(folders: Path) -> None:
+    keep("A", "0 6 1 * *")
+    (folders / "mine" / "bad.json").write_text("{")
+    result = printed()
+    assert result.exit_code == 1
+    assert len(jobs(result)) == 1
+    assert "'bad.json' is not valid JSON" in result.stderr
+
+
+def test_without_a_schedule_there_is_no_text_and_a_word(folders: Path) -> None:
+    keep("A", None)
+    result = printed()
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No saved query has a schedule.\n")
+
+
+def test_a_zone_that_is_none_is_wrong_use(folders: Path) -> None:
+    result = printed("--zone", "Europe/Pari")
+    assert result.exit_code == 2
+    assert "'Europe/Paris'" in result.stderr
+
+
+@pytest.mark.parametrize("folder", ["two\nlines", "back\\slash", "\u202eleft", "long/" + "x" * 200])
+def test_a_folder_that_cron_takes_in_no_line_is_told(
+    folder: str, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep("A", "0 6 1 * *")
+    place = crontab.Place("UTC", Path("/bin/custdyn"), Path("/", *([folder] * 6)), {})
+    with pytest.raises(SettingsError, match=r"(line for cron|in no line)"):
+        crontab.crontab(saved_queries.listing(), place, NOW)
+
+
+def test_a_setting_with_both_kinds_of_quotes_is_told(folders: Path) -> None:
+    keep("A", "0 6 1 * *")
+    place = crontab.Place("UTC", Path("/bin/custdyn"), folders, {"CUSTDYN_CONFIG": "/a'b\"c"})
+    with pytest.raises(SettingsError, match="both kinds of quotes"):
+        crontab.crontab(saved_queries.listing(), place, NOW)
+
+
+def test_the_machines_zone_is_the_one_that_its_clock_is_linked_to(tmp_path: Path) -> None:
+    link = tmp_path / "localtime"
+    zones = tmp_path / "zoneinfo" / "Europe"
+    zones.mkdir(parents=True)
+    (zones / "Paris").touch()
+    link.symlink_to(zones / "Paris")
+    assert crontab.machine_zone(link) == "Europe/Paris"
+    copied = tmp_path / "copied"
+    copied.touch()
+    with pytest.raises(SettingsError, match="give it with --zone"):
+        crontab.machine_zone(copied)

@@ -1,0 +1,675 @@
+"""A saved query's own run, in order: its time, its report, its mails, its record, and every way to fail.
+
+The notebook's part is `test_notebook_run`'s: most runs here compute their report without a kernel, and only
+those marked slow start one. Mails go to a real SMTP server.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.errors import CustDynError, RunError, SnapshotError
+from custdyn_widgets.notebook.parameters import asked
+from custdyn_widgets.notebook.run import Finished
+from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.saved_queries import folders as saved_queries
+from custdyn_widgets.saved_queries.automation import Retention
+from custdyn_widgets.saved_queries.content import SavedQuery
+from custdyn_widgets.saved_queries.schedule.schedule import Schedule
+from custdyn_widgets.scheduling import job as run_module
+from custdyn_widgets.scheduling import making
+from custdyn_widgets.scheduling.job import dispatch
+from custdyn_widgets.scheduling.locks import RunLock
+from custdyn_widgets.scheduling.order import Order
+from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.settings import Settings
+from custdyn_widgets.settings import load as load_settings
+from custdyn_widgets.snapshots.store import Store
+from tests.mail_server import Received, free_port, mail_server
+
+MART = Path(__file__).parents[1] / "golden" / "small" / "mart"
+ANNA, BEN, EVA = "anna@example.com", "ben@example.org", "eva@example.net"
+NOW = datetime(2022, 2, 14, 9, 30, tzinfo=UTC)
+FIRST = "2022-02-01T05:00:00Z"  # 06:00 in Paris
+BOARD = SavedQuery(
+    "Board",
+    ReportQuery("last_month", timezone="Europe/Paris"),
+    "For the board.",
+    "csv",
+    source=str(MART),
+    schedule=Schedule("0 6 1 * *", "Europe/Paris"),
+    recipients=(ANNA, BEN),
+    failure_recipients=(EVA,),
+)
+COMMAND = str(Path(sys.executable).with_name("custdyn"))
+Ask = Callable[..., Run]
+
+
+def without_kernel(template: object, parameters: Mapping[str, Any], **_: object) -> Finished:
+    """Compute what the default template does."""
+    given = {name: value for name, value in parameters.items() if value is not None}
+    query, source = asked(given, ())
+    return Finished(run_report(query, source, as_of=given["as_of"]), {}, ())
+
+
+@pytest.fixture
+def received() -> Received:
+    return Received()
+
+
+@pytest.fixture
+def settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, received: Received, own_cache: None
+) -> Iterator[Settings]:
+    """Settings in a folder of their own, with a mail server that is up."""
+    monkeypatch.setattr(making, "run_notebook", without_kernel)
+    for name in ("snapshots", "queries", "my_queries", "runs"):
+        monkeypatch.setenv(f"CUSTDYN_{name.upper()}", str(tmp_path / name))
+    monkeypatch.setenv("CUSTDYN_SHARE_URL", "https://reports.example")
+    monkeypatch.setenv("CUSTDYN_MAIL_FROM", "reports@example.com")
+    monkeypatch.setenv("CUSTDYN_SMTP_WAITS", "0")
+    with mail_server(received) as port:
+        monkeypatch.setenv("CUSTDYN_SMTP_URL", f"smtp://127.0.0.1:{port}")
+        yield load_settings()
+
+
+@pytest.fixture
+def ask(settings: Settings) -> Ask:
+    """Keep a saved query and run it as `board` at a time."""
+
+    def kept_and_run(saved: SavedQuery = BOARD, now: datetime = NOW, **order: Any) -> Run:
+        keep(saved, settings)
+        return dispatch(Order("board", **order), settings=load_settings(), progress=print, now=now)
+
+    return kept_and_run
+
+
+def keep(saved: SavedQuery, settings: Settings) -> None:
+    folder = settings.queries
+    folder.mkdir(exist_ok=True)
+    (folder / "board.json").write_bytes(saved.to_bytes())
+
+
+def frozen(settings: Settings) -> list[str]:
+    return Store(settings.snapshots).ids() if settings.snapshots.exists() else []
+
+
+def text_of(received: Received, at: int = 0) -> str:
+    body = received.message(at).get_body(("plain",))
+    assert body is not None
+    return " ".join(body.get_content().split())
+
+
+def test_a_scheduled_run_freezes_the_last_due_report_sends_it_and_keeps_its_record(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    run = ask()
+    [one] = run.reports
+    assert (run.result, run.problem, run.logical_time, run.asked_for) == ("sent", None, FIRST, False)
+    assert frozen(settings) == [one.snapshot]
+    manifest = Store(settings.snapshots).manifest(str(one.snapshot))
+    assert manifest["as_of"] == FIRST
+    assert manifest["interval"]["first"] == "2022-01-01 00:00:00"
+    assert manifest["content_digest"] == one.digest
+    assert received.recipients() == [ANNA, BEN]
+    assert [receipt["outcome"] for receipt in one.deliveries] == ["sent", "sent"]
+    [attachment] = received.message().iter_attachments()
+    assert attachment.get_filename() == "board.csv"
+    assert attachment.get_content().encode() == Store(settings.snapshots).read(
+        str(one.snapshot), "report.csv"
+    )
+    assert f"https://reports.example/view?id={one.snapshot}" in text_of(received)
+    assert Runs(settings.runs or Path()).listing() == [run]
+
+
+def test_an_older_time_gives_its_own_interval_and_page_and_mail_say_that_it_is_a_later_run(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    run = ask(as_of="2021-12-01T05:00:00Z")
+    manifest = Store(settings.snapshots).manifest(str(run.reports[0].snapshot))
+    assert manifest["interval"]["first"] == "2021-11-01 00:00:00"
+    words = "This is a later run for 2021-12-01 06:00:00 +01:00, made at 2022-02-14 10:30:00 +01:00"
+    assert words in manifest["warnings"][0]
+    assert words in Store(settings.snapshots).read(str(run.reports[0].snapshot), "report.html").decode()
+    assert words in text_of(received)
+    assert run.asked_for
+
+
+def test_a_time_of_long_ago_is_told_and_recorded_as_any_other(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    run = ask(replace(BOARD, source="none-such"), as_of="0202-02-01T05:00:00Z")
+    assert (run.result, run.logical_time) == ("failed", "0202-02-01T05:00:00Z")
+    assert received.recipients() == [EVA]
+    assert Runs(settings.runs or Path()).listing() == [run]
+
+
+def test_the_schedules_own_last_time_is_no_later_run(ask: Ask, settings: Settings) -> None:
+    run = ask(as_of=FIRST)
+    assert not any("later run" in warning for warning in manifest_of(run, settings)["warnings"])
+
+
+def manifest_of(run: Run, settings: Settings) -> dict[str, Any]:
+    return Store(settings.snapshots).manifest(str(run.reports[0].snapshot))
+
+
+def test_unchanged_data_is_recorded_and_sends_and_freezes_nothing_if_only_changes_are_wanted(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    saved = replace(BOARD, only_if=("changed",))
+    first, second = ask(saved), ask(saved)
+    assert (first.result, second.result, second.problem) == ("sent", "unchanged", None)
+    assert first.reports[0].digest == second.reports[0].digest
+    assert frozen(settings) == [first.reports[0].snapshot]
+    assert received.recipients() == [ANNA, BEN]
+    assert ask(saved, now=datetime(2022, 1, 14, tzinfo=UTC)).result == "sent"
+
+
+def test_what_did_not_get_to_everybody_is_not_unchanged_the_next_time(ask: Ask, received: Received) -> None:
+    saved = replace(BOARD, only_if=("changed",))
+    received.at_recipient = lambda _, address: "550 no such person" if address == BEN else None
+    assert ask(saved).result == "undelivered"
+    received.at_recipient = lambda *_: None
+    assert ask(saved).result == "sent"
+
+
+def test_what_a_killed_run_froze_and_may_not_have_sent_is_not_unchanged_the_next_time(
+    ask: Ask, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    saved = replace(BOARD, only_if=("changed",))
+    with monkeypatch.context() as patched:
+        patched.setattr(run_module, "send_all", kill)
+        patched.setattr(run_module._Dispatch, "_fail", kill)  # killed, it says nothing
+        with pytest.raises(KeyboardInterrupt):
+            ask(saved)
+    assert received.mails == []
+    assert ask(saved).result == "sent"
+    assert received.recipients() == [EVA, ANNA, BEN]
+
+
+def test_a_report_that_nobody_gets_is_unchanged_the_next_time(ask: Ask) -> None:
+    saved = replace(BOARD, recipients=(), only_if=("changed",))
+    assert [ask(saved).result, ask(saved).result, ask(saved).result] == ["frozen", "unchanged", "unchanged"]
+
+
+def test_a_report_without_rows_sends_nothing_if_only_others_are_wanted(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    run = ask(replace(BOARD, only_if=("not_empty",)), as_of="1999-01-01")
+    assert (run.result, run.problem) == ("empty", None)
+    assert (frozen(settings), received.mails) == ([], [])
+
+
+def test_mails_are_kept_back_on_demand(ask: Ask, received: Received) -> None:
+    assert ask(send=False).result == "held back"
+    assert ask(replace(BOARD, recipients=()), send=False).result == "frozen"
+    assert received.mails == []
+
+
+def test_retention_deletes_old_snapshots_of_this_query_and_source_alone(ask: Ask, settings: Settings) -> None:
+    another = replace(BOARD, query=ReportQuery("last_month", group_by=()))
+    others = {ask(another).reports[0].snapshot for _ in range(3)}
+    saved = replace(BOARD, retention=Retention(keep_last=2))
+    kept = [ask(saved).reports[0].snapshot for _ in range(3)]
+    left = set(frozen(settings))
+    assert len(left) == 5
+    assert {*others, kept[-1]} <= left
+
+
+def test_a_failure_says_what_where_and_what_to_do_and_no_secret(
+    ask: Ask, settings: Settings, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BILLING_PASSWORD", "hunter2-hunter2")
+
+    def fail(*_: object, progress: Callable[[str], None], **__: object) -> Finished:
+        progress("Code cell 3 of 5 with hunter2-hunter2")
+        raise RunError("Code cell 3 of 5 failed: hunter2-hunter2 was refused. Ask who keeps the database.")
+
+    monkeypatch.setattr(making, "run_notebook", fail)
+    run = ask()
+    assert (run.result, run.where, frozen(settings)) == ("failed", "the report was made", [])
+    assert received.recipients() == [EVA]
+    assert "hunter2" not in str(received.mails) + str(run)
+    letter = text_of(received)
+    assert "It stopped while the report was made" in letter
+    assert "was refused. Ask who keeps the database." in letter
+    assert f"custdyn run --saved board --as-of {FIRST}" in letter
+    assert [receipt["outcome"] for receipt in run.told] == ["sent"]
+    assert Runs(settings.runs or Path()).listing() == [run]
+
+
+@pytest.mark.parametrize(
+    ("saved", "words"),
+    [
+        (replace(BOARD, source="none-such"), "not a folder that exists"),
+        (replace(BOARD, schedule=None), "schedule is required"),
+        (replace(BOARD, query=ReportQuery("last_month", company=("Nobody",))), "no company 'Nobody'"),
+    ],
+)
+def test_what_is_missing_is_told_by_mail_and_record(
+    ask: Ask, received: Received, saved: SavedQuery, words: str
+) -> None:
+    run = ask(saved)
+    assert run.result == "failed"
+    assert words in str(run.problem)
+    assert received.recipients() == [EVA]
+    assert words in text_of(received)
+
+
+def test_one_recipients_refusal_is_a_failure_that_keeps_nobody_elses_mail(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    received.at_recipient = lambda _, address: "550 no such person" if address == ANNA else None
+    run = ask()
+    assert run.result == "undelivered"
+    assert len(frozen(settings)) == 1
+    assert [receipt["outcome"] for receipt in run.reports[0].deliveries] == ["refused", "sent"]
+    assert received.recipients() == [BEN, EVA]
+    assert "550 no such person" in text_of(received, 1)
+
+
+def test_a_mail_server_that_is_down_leaves_a_snapshot_and_a_record_that_says_so(
+    ask: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTDYN_SMTP_URL", f"smtp://127.0.0.1:{free_port()}")
+    run = ask()
+    assert run.result == "undelivered"
+    assert [receipt["outcome"] for receipt in run.reports[0].deliveries] == ["given up", "given up"]
+    assert "no connection" in str(run.problem)
+    assert len(frozen(settings)) == 1
+    assert [receipt["outcome"] for receipt in run.told] == ["given up"]
+
+
+def test_without_a_mail_server_nothing_is_begun_that_could_not_be_sent(
+    ask: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUSTDYN_SMTP_URL")
+    run = ask()
+    assert "CUSTDYN_SMTP_URL is not set" in str(run.problem)
+    assert frozen(settings) == []
+
+
+def test_a_full_disk_is_told_by_mail_even_where_no_record_can_be_kept(
+    ask: Ask, settings: Settings, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("custdyn_widgets.scheduling.records.put", full)
+    monkeypatch.setattr("custdyn_widgets.snapshots.store.written_folder", full)
+    run = ask()
+    assert run.result == "failed"
+    assert "No space left on device" in text_of(received)
+    assert received.recipients() == [EVA]
+    assert str(run.problem).count("record of this run cannot be written") == 1
+
+
+def test_a_run_that_finds_the_one_before_still_going_on_begins_nothing_and_is_told(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    assert settings.runs is not None
+    with RunLock(settings.runs, "board"):
+        run = ask()
+    assert (run.result, run.logical_time, frozen(settings)) == ("failed", FIRST, [])
+    assert "still going on" in str(run.problem)
+    assert received.recipients() == [EVA]
+    assert f"custdyn run --saved board --as-of {FIRST}" in text_of(received)
+    assert Runs(settings.runs).listing() == [run]
+
+
+def test_a_log_that_cannot_be_written_keeps_no_report_from_its_recipients(
+    settings: Settings, received: Received
+) -> None:
+    def full(line: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    keep(BOARD, settings)
+    run = dispatch(Order("board"), settings=load_settings(), progress=full, now=NOW)
+    assert (run.result, run.problem) == ("sent", None)
+    assert received.recipients() == [ANNA, BEN]
+
+
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [("run_notebook", signal.SIGTERM), ("send_all", signal.SIGTERM), ("run_notebook", signal.SIGHUP)],
+)
+def test_a_run_that_is_told_to_end_says_so_before_it_ends(
+    ask: Ask,
+    settings: Settings,
+    received: Received,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    number: signal.Signals,
+) -> None:
+    def end(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(making if step == "run_notebook" else run_module, step, end)
+        with pytest.raises(SystemExit) as caught:
+            ask()
+    assert caught.value.code == 128 + number
+    [run] = Runs(settings.runs or Path()).listing()
+    assert run.result == ("failed" if step == "run_notebook" else "undelivered")
+    assert f"told to end ({number.name})" in str(run.problem)
+    assert received.recipients() == [EVA]
+    assert ask().result == "sent"
+    assert received.recipients() == [EVA, ANNA, BEN]
+
+
+def test_a_metric_that_ends_python_is_a_failure(
+    ask: Ask, settings: Settings, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object, **__: object) -> None:
+        sys.exit()
+
+    monkeypatch.setattr(making, "run_notebook", end)
+    with pytest.raises(SystemExit) as caught:
+        ask()
+    assert caught.value.code == 1
+    assert [run.result for run in Runs(settings.runs or Path()).listing()] == ["failed"]
+    assert received.recipients() == [EVA]
+
+
+def test_whoever_is_told_of_an_undelivered_report_gets_its_link_and_is_warned_of_sending_twice(
+    ask: Ask, received: Received
+) -> None:
+    received.at_recipient = lambda _, address: "550 no such person" if address == ANNA else None
+    run = ask()
+    letter = text_of(received, -1)
+    assert f"https://reports.example/view?id={run.reports[0].snapshot}" in letter
+    assert "goes to everybody, also to those who have it" in letter
+
+
+def test_a_report_that_everybody_got_is_not_offered_to_those_who_missed_it(
+    ask: Ask, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_module, "prune", full)
+    run = ask(replace(BOARD, retention=Retention(keep_last=1)))
+    assert (run.result, run.where) == ("sent", "old snapshots were deleted")
+    letter = text_of(received, -1)
+    assert str(run.reports[0].snapshot) in letter
+    assert "did not get it" not in letter
+    assert "goes to everybody, also to those who have it" in letter
+
+
+def test_an_extension_that_ends_the_process_is_not_taken_for_a_signal(
+    ask: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(making, "run_notebook", leave)
+    with pytest.raises(SystemExit):
+        ask()
+    [run] = Runs(settings.runs or Path()).listing()
+    assert run.result == "failed"
+    assert "by itself" in str(run.problem)
+
+
+def test_the_command_of_a_failures_letter_asks_what_the_run_asked(
+    ask: Ask, received: Received, tmp_path: Path
+) -> None:
+    ask(
+        replace(BOARD, source="none-such"),
+        source="other one",
+        template=Path("mine.ipynb"),
+        parameters={"a": "b c"},
+    )
+    assert f"custdyn run mine.ipynb --saved board --as-of {FIRST} --source 'other one' -p a 'b c'" in text_of(
+        received
+    )
+
+
+def test_a_killed_run_is_told_of_once_by_the_next_which_works(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    assert settings.runs is not None
+    Runs(settings.runs).keep(Run.begun("board", logical_time="2022-01-01T05:00:00Z"))
+    assert [ask().result, ask().result] == ["sent", "sent"]
+    assert [run.result for run in Runs(settings.runs).listing()] == ["killed", "sent", "sent"]
+    assert received.recipients() == [EVA, ANNA, BEN, ANNA, BEN]
+    assert "never told its end" in text_of(received)
+    assert "--as-of 2022-01-01T05:00:00Z" in text_of(received)
+
+
+def test_a_clock_that_was_moved_back_is_told_and_keeps_no_report_back(
+    ask: Ask, settings: Settings, received: Received, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask()
+    assert "moved back" not in capsys.readouterr().out
+    ask()  # its clock tells 2022, and the record of the run before it today
+    assert "moved back" in capsys.readouterr().out
+    assert received.recipients() == [ANNA, BEN] * 2
+
+
+def test_a_failure_is_recorded_even_where_nobody_can_say_what_is_secret(
+    ask: Ask, settings: Settings, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object) -> None:
+        raise SnapshotError("connections.ini is not to be understood.")
+
+    monkeypatch.setattr("custdyn_widgets.scheduling.job.watched", unknown)
+    run = ask(replace(BOARD, source="none-such"))
+    assert run.result == "failed"
+    assert "none-such" not in str(run) + str(received.mails)
+    assert "is not to be understood" in text_of(received)
+    assert Runs(settings.runs or Path()).listing() == [run]
+
+
+def test_a_saved_query_that_is_gone_or_broken_is_recorded(ask: Ask, settings: Settings) -> None:
+    run = dispatch(Order("gone"), settings=settings, progress=print, now=NOW)
+    assert run.result == "failed"
+    assert "no saved query 'gone'" in str(run.problem)
+    assert [run.saved for run in Runs(settings.runs or Path()).listing()] == ["gone"]
+
+
+def test_a_name_that_leads_elsewhere_leaves_no_record(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(CustDynError, match="cannot be the name"):
+        dispatch(Order("../../elsewhere"), settings=settings, progress=print, now=NOW)
+    assert not list(tmp_path.rglob("*elsewhere*"))
+
+
+def custdyn(*arguments: str, **about: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, check=False, **about)
+
+
+@pytest.mark.slow
+def test_the_command_runs_sends_and_says_the_link(settings: Settings, received: Received) -> None:
+    keep(BOARD, settings)
+    done = custdyn("run", "--saved", "board", "--as-of", FIRST)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"https://reports.example/view?id={frozen(settings)[0]}\n"
+    assert received.recipients() == [ANNA, BEN]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("while True: pass", "still running after 8 seconds"),
+        ("import os; os.kill(os.getpid(), 9)", "kernel died"),
+    ],
+    ids=["hung", "killed"],
+)
+def test_a_kernel_that_hangs_or_is_killed_is_told(
+    settings: Settings, received: Received, tmp_path: Path, cell: str, words: str
+) -> None:
+    from tests.notebook.test_notebook_run import template
+
+    keep(BOARD, settings)
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    path = template(tmp_path, cell, parameters=_PARAMETERS)
+    done = custdyn("run", str(path), "--saved", "board", "--as-of", FIRST, "--timeout", "8")
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert words in text_of(received)
+    [run] = Runs(settings.runs or Path()).listing()
+    took = datetime.fromisoformat(str(run.ended)) - datetime.fromisoformat(run.began)
+    assert took.total_seconds() < 40
+    assert frozen(settings) == []
+    assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+
+
+@pytest.mark.slow
+def test_a_run_lets_no_second_one_begin_and_killed_publishes_nothing_and_the_next_one_works(
+    settings: Settings, received: Received, tmp_path: Path
+) -> None:
+    from tests.notebook.test_notebook_run import template
+
+    keep(BOARD, settings)
+    path = template(tmp_path, "import time; time.sleep(600)", parameters=_PARAMETERS)
+    command = [COMMAND, "run", str(path), "--saved", "board", "--as-of", FIRST]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if line.startswith("Code cell 2"):
+                break
+        second = custdyn("run", "--saved", "board", "--as-of", FIRST)
+        assert second.returncode == 1
+        assert "still going on" in second.stderr
+        kernels = psutil.Process(run.pid).children(recursive=True)
+        os.kill(run.pid, 9)
+    for kernel in kernels:
+        kernel.kill()
+    assert frozen(settings) == []
+    assert custdyn("run", "--saved", "board", "--as-of", FIRST).returncode == 0
+    results = [run.result for run in Runs(settings.runs or Path()).listing()]
+    assert results == ["killed", "failed", "sent"]
+    assert received.recipients() == [EVA, EVA, ANNA, BEN]
+    assert "still going on" in text_of(received)
+    assert "never told its end" in text_of(received, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.getuid() != 0, reason="mounting takes root")
+@pytest.mark.parametrize("full", ["snapshots", "runs"])
+def test_a_real_full_disk_is_told_by_mail_and_exit_code(
+    settings: Settings, received: Received, full: str
+) -> None:
+    """A disk for runs that takes one record and no second one keeps no report from its recipients."""
+    keep(BOARD, settings)
+    assert settings.runs is not None
+    disk = getattr(settings, full)
+    disk.mkdir()
+    run = f"exec {shlex.quote(COMMAND)} run --saved board --as-of {FIRST}"
+    mounted = f"mount -t tmpfs -o size=4k none '{disk}' && {run}"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mounted], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "No space left on device" in text_of(received, -1)
+    if full == "snapshots":
+        assert received.recipients() == [EVA]
+        assert [run.result for run in Runs(settings.runs).listing()] == ["failed"]
+    else:
+        assert received.recipients() == [ANNA, BEN, EVA]
+        assert len(frozen(settings)) == 1
+
+
+_PARAMETERS = "\n".join(f"{name} = None" for name in ["source", "as_of", *BOARD.query.to_dict()]) + (
+    "\ninterval_start = None\ninterval_end = None"
+)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--scheduled"],
+        ["--no-send"],
+        ["--saved", "board", "--no-send"],
+        ["--saved", "board", "--scheduled", "--as-of", FIRST],
+        ["--saved", "board", "--scheduled", "--currency", "EUR"],
+        ["--saved", "board", "--scheduled", "-p", "currency", "EUR"],
+        ["--saved", "board", "--as-of", "yesterday"],
+    ],
+)
+def test_options_that_do_not_fit_together_are_wrong_use(settings: Settings, arguments: list[str]) -> None:
+    from click.testing import CliRunner
+
+    from custdyn_widgets.cli import main
+
+    keep(BOARD, settings)
+    assert CliRunner().invoke(main, ["run", *arguments]).exit_code == 2
+    assert not (settings.runs or Path()).exists()
+
+
+def test_a_quiet_run_says_nothing_unless_something_goes_wrong_and_then_all(
+    settings: Settings, received: Received
+) -> None:
+    """Cron mails whatever a job says."""
+    from click.testing import CliRunner
+
+    from custdyn_widgets.cli import main
+
+    keep(BOARD, settings)
+    quiet = ["run", "--saved", "board", "--as-of", FIRST, "--quiet"]
+    good = CliRunner().invoke(main, quiet)
+    assert (good.exit_code, good.output) == (0, "")
+    assert received.recipients() == [ANNA, BEN]
+    received.at_data = lambda _, to: "550 no such user" if to == BEN else None
+    bad = CliRunner().invoke(main, quiet)
+    assert bad.exit_code == 1
+    loud = CliRunner().invoke(main, quiet[:-1])
+    assert masked(bad.output) == masked(loud.output)
+    assert "Sending to 2 recipients" in bad.output
+    assert "no such user" in bad.output
+
+
+def masked(output: str) -> str:
+    return re.sub("id=[a-z2-7]{52}", "id=…", output)
+
+
+def test_a_quiet_run_still_says_that_the_clock_was_moved_back(ask: Ask, settings: Settings) -> None:
+    steps: list[str] = []
+    warnings: list[str] = []
+    keep(BOARD, settings)
+    for now in (NOW, NOW - timedelta(days=400)):  # the first one's record tells the machine's clock
+        about: dict[str, Any] = {"progress": steps.append, "warn": warnings.append, "now": now}
+        dispatch(Order("board"), settings=settings, **about)
+    assert warnings
+    assert all("clock has been moved back" in line for line in warnings)
+    assert not any("moved back" in line for line in steps)
+
+
+def test_a_wait_for_the_mail_server_is_said(
+    ask: Ask, received: Received, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CUSTDYN_SMTP_WAITS", "0.25")
+    received.at_data = lambda *_: "451 try later"
+    ask(replace(BOARD, recipients=(ANNA,), failure_recipients=()))
+    [told] = [line for line in capsys.readouterr().out.splitlines() if "Trying again" in line]
+    assert told.startswith("Trying again in 0.25 s. ")
+    assert told.endswith("451 try later")
+
+
+def test_a_workbook_goes_with_the_mail_where_the_saved_query_in_force_says_so(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    saved_queries.save(replace(BOARD, output="xlsx"), "mine", over=None, settings=settings)
+    run = ask()
+    [attachment] = received.message().iter_attachments()
+    assert attachment.get_filename() == "board.xlsx"
+    frozen_file = Store(settings.snapshots).read(str(run.reports[0].snapshot), "report.xlsx")
+    assert attachment.get_content() == frozen_file

@@ -1,0 +1,171 @@
+"""The template run by a real jupyter-scheduler in a real Jupyter Server, by its one parameter `saved`."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from custdyn_widgets import ReportQuery, run_report
+from custdyn_widgets.publish.freezing import content_digest
+from custdyn_widgets.snapshots.store import Store
+from tests.jupyter_server import BASE, Jupyter, running
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+MART = ROOT / "tests" / "golden" / "small" / "mart"
+CONFIG = 'snapshots = "kept/here"\nqueries = "queries"\ncache = "cache"\nsources = "sources.toml"\n'
+QUERY = {"interval": {"start": "2021-01-01 00:00:00", "end": "2021-06-30 23:59:59"}, "group_by": ["month"]}
+PATIENCE_S = 120
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a checkout is: a template, two saved queries, and a source by name."""
+    home = tmp_path_factory.mktemp("project")
+    make_project(home / "work")
+    return home
+
+
+def make_project(folder: Path) -> None:
+    """Make one, but for its settings; the second saved query asks a source that is not there."""
+    (folder / "templates").mkdir(parents=True)
+    template = (ROOT / "templates" / "customer_dynamics.ipynb").read_bytes()
+    (folder / "templates" / "customer_dynamics.ipynb").write_bytes(template)
+    (folder / "sources.toml").write_text(f"[shop]\npath = {json.dumps(str(MART))}\n")
+    (folder / "queries").mkdir()
+    for name, source in (("board", "shop"), ("lost", "shopp")):
+        saved = {"format": 1, "title": name.title(), "query": QUERY, "output": "web", "source": source}
+        (folder / "queries" / f"{name}.json").write_text(json.dumps(saved))
+
+
+@pytest.fixture(scope="module")
+def jupyter(project: Path) -> Iterator[Jupyter]:
+    """A server of the folder, which gets its settings from the `custdyn.toml` there and from nowhere else."""
+    with running(project, CONFIG, "--TaskRunner.poll_interval=1", scheduler=True) as server:
+        yield server
+
+
+def told(jupyter: Jupyter, target: str, method: str = "GET", body: object = None) -> Any:
+    """Return what the scheduler answers."""
+    reply = jupyter.ask(f"scheduler/{target}", method, body=None if body is None else json.dumps(body))
+    assert reply.status in (200, 204), reply.body.decode()
+    return json.loads(reply.body) if reply.body else None
+
+
+def asked(parameters: dict[str, str], **more: str) -> dict[str, object]:
+    """Return what the dialog sends: each parameter's value as it was typed."""
+    return {
+        "name": "monthly",
+        "input_uri": "templates/customer_dynamics.ipynb",
+        "runtime_environment_name": "python",
+        "output_formats": ["ipynb", "html"],
+        "parameters": parameters,
+        **more,
+    }
+
+
+def finished(jupyter: Jupyter, job: str) -> dict[str, Any]:
+    """Wait until a job has come to an end, and return what the scheduler tells about it."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        found: dict[str, Any] = told(jupyter, f"jobs/{job}")
+        if found["status"] in ("COMPLETED", "FAILED"):  # before its process is up, a job is "STOPPED"
+            return found
+        time.sleep(0.2)
+    raise AssertionError(jupyter.log.read_text()[-2000:])
+
+
+def run(jupyter: Jupyter, **parameters: str) -> dict[str, Any]:
+    """Run a job now."""
+    return finished(jupyter, told(jupyter, "jobs", "POST", asked(parameters))["job_id"])
+
+
+def message(job: dict[str, Any]) -> str:
+    """Return what it says went wrong, without the colours of a terminal."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", job["status_message"])
+
+
+def outputs(jupyter: Jupyter, folder: Path, job: dict[str, Any]) -> dict[str, str]:
+    """Fetch a job's files into the server's folder, as its row in JupyterLab does; return them by kind."""
+    told(jupyter, f"jobs/{job['job_id']}/download_files")
+    end = time.monotonic() + PATIENCE_S
+    while not (found := told(jupyter, f"jobs/{job['job_id']}"))["downloaded"]:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    return {file["file_format"]: (folder / file["file_path"]).read_text() for file in found["job_files"]}
+
+
+def test_a_job_freezes_the_saved_query_in_the_projects_store_and_its_output_shows_the_link(
+    jupyter: Jupyter, project: Path
+) -> None:
+    before = set(jupyter.store.ids())
+    job = run(jupyter, saved='"board"')
+    assert (job["status"], job["status_message"]) == ("COMPLETED", None)
+    [snapshot] = set(jupyter.store.ids()) - before
+    expected = run_report(ReportQuery.from_dict(QUERY), MART)
+    assert jupyter.store.manifest(snapshot)["content_digest"] == content_digest(expected)
+    link = f"http://127.0.0.1:{jupyter.port}{BASE}view?id={snapshot}"
+    files = outputs(jupyter, project / "work", job)
+    assert f'<a href="{link}">{link}</a>' in files["html"]
+    last = nbformat.reads(files["ipynb"], as_version=4).cells[-1]
+    assert link in last.outputs[0].data["text/html"]
+    assert jupyter.ask(link.partition(BASE)[2]).status == 200
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        (
+            {"saved": '"bord"'},
+            "SavedQueryError: There is no saved query 'bord'. Choose from: 'board', 'lost'.",
+        ),
+        ({"saved": '"lost"'}, "nor a name in sources.toml (did you mean 'shop'?)"),
+        ({"saved": "board"}, "NameError: name 'board' is not defined"),
+        ({"saved": "2021"}, "QueryError: saved must be the name of a saved query, not 2021."),
+        ({"saved": '"board"', "curency": '"USD"'}, "The template has no parameter 'curency'."),
+    ],
+)
+def test_a_job_that_cannot_be_done_fails_says_why_and_publishes_nothing(
+    jupyter: Jupyter, parameters: dict[str, str], reason: str
+) -> None:
+    before = jupyter.store.ids()
+    job = run(jupyter, **parameters)
+    assert job["status"] == "FAILED"
+    assert reason in message(job)
+    assert jupyter.store.ids() == before
+
+
+def test_a_job_definition_runs_on_its_schedule(jupyter: Jupyter) -> None:
+    before = set(jupyter.store.ids())
+    every_minute = asked({"saved": '"board"'}, schedule="* * * * *", timezone="Europe/Paris")
+    definition = told(jupyter, "job_definitions", "POST", every_minute)["job_definition_id"]
+    end = time.monotonic() + PATIENCE_S
+    while not (jobs := told(jupyter, f"jobs?job_definition_id={definition}")["jobs"]):
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    told(jupyter, f"job_definitions/{definition}", "PATCH", {"active": False})
+    assert finished(jupyter, jobs[0]["job_id"])["status"] == "COMPLETED"
+    assert jobs[0]["create_time"] // 1000 % 60 < 10  # as the minute began
+    assert len(set(jupyter.store.ids()) - before) == 1
+
+
+def test_settings_of_the_servers_environment_hold_in_a_job(tmp_path: Path) -> None:
+    make_project(tmp_path / "work")
+    store = Store(tmp_path / "elsewhere")
+    variables = {
+        "CUSTDYN_SNAPSHOTS": str(store.folder),
+        "CUSTDYN_QUERIES": str(tmp_path / "work" / "queries"),
+        "CUSTDYN_SOURCES": str(tmp_path / "work" / "sources.toml"),
+        "CUSTDYN_CACHE": str(tmp_path / "cache"),
+    }
+    with running(tmp_path, None, scheduler=True, **variables) as server:
+        assert run(server, saved='"board"')["status"] == "COMPLETED"
+    assert len(store.ids()) == 1

@@ -1,0 +1,185 @@
+"""Records of what ran on its own, and the lock that lets one run at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from custdyn_widgets.cli import main
+from custdyn_widgets.errors import RunError, StillRunningError
+from custdyn_widgets.scheduling import records
+from custdyn_widgets.scheduling.locks import RunLock, is_going_on
+from custdyn_widgets.scheduling.records import Outcome, Run, Runs
+
+RECEIPT = {"recipient": "anna@example.com", "outcome": "sent"}
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
+    monkeypatch.setenv("CUSTDYN_RUNS", str(tmp_path / "runs"))
+    return Runs(tmp_path / "runs")
+
+
+def run_of(saved: str, result: str, logical: str, *reports: Outcome) -> Run:
+    begun = Run.begun(saved, title=saved.title(), logical_time=logical)
+    return begun.finished(result, reports=reports)
+
+
+def listed(*options: str) -> str:
+    done = CliRunner().invoke(main, ["runs", "list", *options])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_a_record_comes_back_as_it_was_kept_and_is_its_owners_alone(runs: Runs) -> None:
+    kept = run_of("board", "sent", "2026-11-01T06:00:00Z", Outcome("sent", None, "a" * 52, "d", (RECEIPT,)))
+    runs.keep(replace(kept, result="running", ended=None))
+    runs.keep(kept)
+    assert runs.listing() == [kept]
+    assert stat.S_IMODE(runs.folder.stat().st_mode) == 0o700
+
+
+def test_the_oldest_of_many_records_go(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "KEPT", 2)
+    kept = [run_of("board", "sent", f"2026-11-0{day}T06:00:00Z") for day in (1, 2, 3)]
+    for run in kept:
+        runs.keep(run)
+    assert runs.listing() == kept[1:]
+
+
+def test_a_run_that_never_told_its_end_is_told_as_killed_unless_it_holds_its_lock(runs: Runs) -> None:
+    runs.keep(Run.begun("board", logical_time="2026-11-01T06:00:00Z"))
+    with RunLock(runs.folder, "board"):
+        assert [run.result for run in runs.listing()] == ["running"]
+    assert [run.result for run in runs.listing()] == ["killed"]
+
+
+def test_a_digest_is_compared_with_the_last_that_was_settled_up_to_the_same_time(runs: Runs) -> None:
+    july, august, september = (f"2026-{month:02}-01T06:00:00Z" for month in (7, 8, 9))
+    for logical, result, digest in (
+        (august, "sent", "eight"),
+        (september, "failed", None),
+        (september, "undelivered", "nine"),
+        (july, "sent", "seven, run later"),
+    ):
+        runs.keep(run_of("board", result, logical, Outcome(result, None, None, digest)))
+    assert runs.digests("board", september) == {None: "eight"}
+    assert runs.digests("board", july) == {None: "seven, run later"}
+    assert runs.digests("board", "2026-06-01T06:00:00Z") == {}
+
+
+def test_a_damaged_record_is_told_and_hides_no_other(runs: Runs) -> None:
+    kept = run_of("board", "sent", "2026-11-01T06:00:00Z")
+    runs.keep(kept)
+    (runs.folder / "records" / "board" / "20990101T000000.000000Z-0.json").write_text('{"format": 7}')
+    assert [run.result for run in runs.listing()] == ["sent", "unreadable"]
+    assert "format 7" in listed()
+
+
+def test_a_full_disk_is_told_in_words(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(records, "put", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        runs.keep(Run.begun("board"))
+
+
+def test_two_runs_of_a_saved_query_do_not_overlap_and_of_two_they_may(tmp_path: Path) -> None:
+    with RunLock(tmp_path, "board"), RunLock(tmp_path, "sales"):
+        assert is_going_on(tmp_path, "board")
+        with pytest.raises(StillRunningError, match="run of board before this one is still going on"):
+            RunLock(tmp_path, "board").__enter__()
+    assert not is_going_on(tmp_path, "board")
+    with RunLock(tmp_path, "board"):
+        pass
+
+
+def test_a_lock_is_free_when_its_holder_was_killed(tmp_path: Path) -> None:
+    holding = (
+        "import sys, time; from pathlib import Path; from custdyn_widgets.scheduling import RunLock\n"
+        "with RunLock(Path(sys.argv[1]), 'board'):\n    print('held', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holding, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert is_going_on(tmp_path, "board")
+        os.kill(holder.pid, signal.SIGKILL)
+    with RunLock(tmp_path, "board"):
+        pass
+
+
+def test_the_list_tells_when_for_what_time_how_long_and_what_came_of_it(runs: Runs) -> None:
+    assert listed() == "Nothing has run on its own yet.\n"
+    first = run_of("board", "sent", "2026-11-01T06:00:00Z", Outcome("sent", None, "a" * 52))
+    runs.keep(replace(first, began="2026-11-01T06:00:03Z", ended="2026-11-01T06:00:08Z"))
+    second = run_of("sales", "failed", "2026-11-02T06:00:00Z")
+    runs.keep(replace(second, problem="The mart is \x1b[2Jnot there."))
+    heading, line, other, problem = listed().splitlines()
+    assert heading.split()[0] == "Began"
+    assert line.split() == [
+        "2026-11-01",
+        "06:00:03",
+        "board",
+        "2026-11-01",
+        "06:00:00",
+        "5",
+        "sent",
+        "a" * 52,
+    ]
+    assert other.split()[2] == "sales"
+    assert problem == "    The mart is \N{REPLACEMENT CHARACTER}[2Jnot there."
+    assert [run["saved"] for run in json.loads(listed("--json", "--last", "1"))] == ["sales"]
+    assert "board" not in listed("--saved", "sales")
+
+
+def test_a_name_that_could_lead_elsewhere_is_refused(runs: Runs) -> None:
+    done = CliRunner().invoke(main, ["runs", "list", "--saved", "../locks"])
+    assert done.exit_code == 1
+    assert "cannot be the name" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"began": 5},
+        {"began": "yesterday"},
+        {"began": "2026-11-01T06:00:00"},
+        {"logical_time": 7},
+        {"ended": "nonsense"},
+        {"problem": {"a": 1}},
+        {"reports": 5},
+        {"reports": [5]},
+        {"reports": [{**Outcome("sent").__dict__, "company": ["x"]}]},
+        {"saved": "sales"},
+        {"saved": None},
+        {"id": "../../../elsewhere"},
+        {"title": None},
+        {"asked_for": "yes"},
+    ],
+    ids=str,
+)
+def test_a_record_that_no_run_wrote_is_told_and_breaks_no_list_and_no_run(
+    runs: Runs, change: dict[str, Any]
+) -> None:
+    kept = run_of("board", "sent", "2026-11-01T06:00:00Z", Outcome("sent", None, None, "digest"))
+    runs.keep(kept)
+    hostile = {**kept.to_dict(), "id": "20990101T000000.000000Z-0", "result": "running", **change}
+    name = "20990101T000000.000000Z-0.json"
+    (runs.folder / "records" / "board" / name).write_text(json.dumps(hostile))
+    assert [run.result for run in runs.listing()] == ["sent", "unreadable"]
+    assert name in listed()
+    assert runs.left_open("board") == []
+    assert runs.digests("board", "2026-12-01T06:00:00Z") == {None: "digest"}

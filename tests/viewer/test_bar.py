@@ -1,0 +1,189 @@
+"""The bar above a frozen page: what it offers and tells, whatever page it stands above."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
+from custdyn_widgets.publish.freezing import manifest_of, report_files
+from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.viewer.bar import bar
+from custdyn_widgets.viewer.view import Site
+from tests.make_report import make_report
+from tests.payloads import PAYLOADS
+from tests.viewer.test_viewer import FILES
+
+ADDRESS = "http://127.0.0.1:8899/view"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(Store(tmp_path / "store"))
+
+
+def shown(site: Site, snapshot_id: str, address: str = ADDRESS) -> str:
+    """Return the bar of a snapshot's page, after seeing that the page follows it unchanged."""
+    above, page = site.page(snapshot_id, address).parts
+    assert page == (site.store.place(snapshot_id) / "report.html").read_bytes()
+    return above.decode()
+
+
+def text_of(markup: str) -> str:
+    """Return the text that people see, as one line."""
+    without_style = re.sub("<style>.*?</style>", "", markup, flags=re.DOTALL)
+    return " ".join(unescape(re.sub("<[^>]*>", " ", without_style)).split())
+
+
+def links_of(markup: str) -> dict[str, str]:
+    found = re.findall(r'<a [^>]*href="([^"]*)">([^<]*)</a>', markup)
+    return {text: unescape(address) for address, text in found}
+
+
+def test_it_offers_the_files_that_there_are(site: Site) -> None:
+    without = site.store.publish({}, FILES)
+    assert links_of(shown(site, without)) == {
+        "CSV": f"?id={without}&format=csv",
+        "JSON": f"?id={without}&format=json",
+    }
+    with_workbook = site.store.publish({}, {**FILES, "report.xlsx": b"PK"})
+    assert list(links_of(shown(site, with_workbook))) == ["CSV", "XLSX", "JSON"]
+
+
+def test_it_says_that_everything_is_as_published(site: Site) -> None:
+    assert "✓ Verified" in text_of(shown(site, site.store.publish({}, FILES)))
+
+
+@pytest.mark.parametrize("harm", ["changed", "missing", "cut", "linked"])
+@pytest.mark.parametrize("name", ["report.csv", "data.parquet"])
+def test_it_names_a_file_that_is_not_as_published_and_does_not_offer_it(
+    site: Site, name: str, harm: str
+) -> None:
+    snapshot_id = site.store.publish({}, FILES)
+    assert "✓ Verified" in text_of(shown(site, snapshot_id))
+    path = site.store.path(snapshot_id) / name
+    if harm == "changed":
+        path.write_bytes(b"x" * path.stat().st_size)
+    elif harm == "cut":
+        path.write_bytes(b"")
+    else:
+        aside = site.store.folder / "aside"
+        path.rename(aside)
+        if harm == "linked":
+            path.symlink_to(aside)
+    told = shown(site, snapshot_id)
+    assert f"⚠ Not as published: {name}" in text_of(told)
+    assert "Verified" not in text_of(told)
+    assert f"{name} (not as published)" in text_of(told)
+    assert set(links_of(told)) == ({"JSON"} if name == "report.csv" else {"CSV", "JSON"})
+
+
+def test_of_many_damaged_files_it_names_three(site: Site) -> None:
+    files = {**FILES, **{f"chart-{n}-x.svg": b"<svg/>" for n in range(9)}}
+    snapshot_id = site.store.publish({}, files)
+    for n in range(9):
+        (site.store.path(snapshot_id) / f"chart-{n}-x.svg").unlink()
+    told = text_of(shown(site, snapshot_id))
+    assert "Not as published: chart-0-x.svg, chart-1-x.svg, chart-2-x.svg and 6 more" in told
+
+
+@pytest.mark.parametrize("name", ["report.html", "manifest.json"])
+def test_a_damaged_page_or_manifest_is_not_shown_at_all(site: Site, name: str) -> None:
+    snapshot_id = site.store.publish({}, FILES)
+    shown(site, snapshot_id)
+    path = site.store.path(snapshot_id) / name
+    path.write_bytes(path.read_bytes().replace(b"e", b"f", 1))
+    with pytest.raises(SnapshotDamagedError) as caught:
+        site.page(snapshot_id, ADDRESS)
+    assert caught.value.file == name
+
+
+def test_a_snapshot_deleted_since_it_was_shown_is_not_found(site: Site) -> None:
+    snapshot_id = site.store.publish({}, FILES)
+    shown(site, snapshot_id)
+    site.store.place(snapshot_id).rename(site.store.folder / "gone")
+    with pytest.raises(SnapshotNotFoundError):
+        site.page(snapshot_id, ADDRESS)
+
+
+def test_the_link_is_the_address_that_was_asked_or_below_the_share_url(site: Site) -> None:
+    snapshot_id = site.store.publish({}, FILES)
+    assert f"{ADDRESS}?id={snapshot_id}" in text_of(shown(site, snapshot_id))
+    shared = Site(site.store, "https://reports.example/x")
+    assert f"https://reports.example/x/view?id={snapshot_id}" in text_of(shown(shared, snapshot_id))
+    assert "127.0.0.1" not in shown(shared, snapshot_id)
+
+
+def test_the_same_link_gives_the_same_bytes_and_digest_and_a_damage_another(site: Site) -> None:
+    snapshot_id = site.store.publish({}, FILES)
+    first = site.page(snapshot_id, ADDRESS)
+    assert Site(site.store).page(snapshot_id, ADDRESS) == first
+    elsewhere = site.page(snapshot_id, "http://localhost/view")
+    (site.store.path(snapshot_id) / "report.csv").unlink()
+    damaged = site.page(snapshot_id, ADDRESS)
+    assert len({first.digest, elsewhere.digest, damaged.digest}) == 3
+    assert len({first.parts, elsewhere.parts, damaged.parts}) == 3
+
+
+def test_info_tells_what_the_manifest_tells(site: Site) -> None:
+    report = make_report(3)
+    files = report_files(report)
+    told = text_of(shown(site, site.store.publish(manifest_of(report, files), files)))
+    for words in (
+        "Query 2021-01-01 00:00:00 to 2022-12-31 23:59:59 (UTC), clients, by month, in USD",
+        "Interval 2021-01-01 00:00:00 to 2022-12-31 23:59:59 (UTC)",
+        "As of 2022-12-16 08:30:00 UTC",
+        "Data as of 2022-12-16 06:00:00 UTC",
+        "Generated by analyst, 2022-12-16 08:30:01 UTC",
+        "Currency USD",
+        "Warnings The data was last changed at",
+        f"report.csv {len(files['report.csv']):,}",
+    ):
+        assert words in told
+
+
+def full_of(text: str) -> str:
+    """Return the bar of a manifest that has this text wherever it can have a text."""
+    told = ("query_words", "role", "currency", "as_of", "data_as_of", "generated_at")
+    interval = dict.fromkeys(("first", "last", "timezone"), text)
+    manifest = {**dict.fromkeys(told, text), "warnings": [text] * 500, "interval": interval, "files": {}}
+    return bar("a" * 52, manifest, "http://127.0.0.1/view?id=x", ()).decode()
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+def test_no_text_of_a_manifest_becomes_markup_or_takes_much_room(payload: str) -> None:
+    hostile = full_of(payload)
+    tags = re.compile("<[^>]*>")
+    assert tags.findall(hostile) == tags.findall(full_of("x"))
+    assert len(hostile) < 100_000
+    assert "and 480 more" in text_of(hostile)
+
+
+@pytest.mark.parametrize("value", [None, 1, True, [], ["x"], {}, {"a": 1}, "", "x"])
+def test_a_manifest_that_tells_nothing_sensible_still_has_a_bar(value: object) -> None:
+    told = ("query_words", "role", "currency", "as_of", "data_as_of", "generated_at", "warnings", "interval")
+    manifest = {**dict.fromkeys(told, value), "files": {}}
+    assert "✓ Verified" in text_of(bar("a" * 52, manifest, "x", ()).decode())
+
+
+def test_it_has_no_script_no_request_and_one_labelled_landmark() -> None:
+    markup = bar("a" * 52, {"files": {"report.csv": {"size": 1, "sha256": ""}}}, "x", ()).decode()
+    assert not re.search(r"<script|<img|<link|<iframe|\bon\w+=|src=|url\(|@import", markup)
+    assert re.findall(r"<(?:nav|header|main|aside)[^>]*>", markup) == [
+        '<nav id="custdyn-bar" aria-label="About this report">'
+    ]
+    style = re.search("<style>(.*?)</style>", markup, re.DOTALL)
+    assert style
+    selectors = re.findall(r"(?:^|[}{\n])\s*([^{}@]+){", style[1])
+    assert selectors
+    assert all(part.startswith("#custdyn-bar") for one in selectors for part in one.split(","))
+
+
+def test_bars_that_are_remembered_do_not_pile_up(site: Site) -> None:
+    snapshot_id = site.store.publish({}, FILES)
+    for n in range(600):
+        site.page(snapshot_id, f"http://127.0.0.1:{n}/view")
+    assert len(site._bars) <= 256

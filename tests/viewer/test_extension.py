@@ -1,0 +1,263 @@
+"""The viewer in a Jupyter Server: switched on by the installation, behind the login, the same answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import signal
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import tornado.web
+
+from custdyn_widgets import settings
+from custdyn_widgets.viewer import extension
+from custdyn_widgets.viewer.answers import HEADERS
+from custdyn_widgets.widgets.publishing import answers
+from tests.jupyter_server import BASE, TOKEN, Jupyter, running
+from tests.viewer.test_viewer import COMPUTING, FILES, set_state
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    with running(tmp_path_factory.mktemp("jupyter"), 'snapshots = "kept/here"\nrole = "billing"\n') as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def snapshot_id(jupyter: Jupyter) -> str:
+    return jupyter.store.publish({"role": "analyst"}, FILES)
+
+
+def test_a_link_gives_the_page_under_its_bar_and_the_frozen_bytes_alone(
+    jupyter: Jupyter, snapshot_id: str
+) -> None:
+    reply = jupyter.ask(f"view?id={snapshot_id}")
+    assert reply.status == 200
+    assert reply.body.endswith(FILES["report.html"])
+    link = f"http://127.0.0.1:{jupyter.port}{BASE}view?id={snapshot_id}"
+    assert link.encode() in reply.body
+    assert HEADERS.items() <= reply.headers.items()
+    assert reply.headers["Cache-Control"] == "private, no-cache"
+    assert jupyter.ask(f"view?id={snapshot_id}&format=html").body == FILES["report.html"]
+    csv = jupyter.ask(f"view?id={snapshot_id}&format=csv")
+    assert csv.body == FILES["report.csv"]
+    assert csv.headers["Content-Disposition"].startswith("attachment")
+    assert jupyter.ask(f"view?id={snapshot_id}", If_None_Match=reply.headers["Etag"]).status == 304
+
+
+def test_jupyters_own_token_is_let_through_in_the_address_and_nothing_else_is(
+    jupyter: Jupyter, snapshot_id: str
+) -> None:
+    assert jupyter.ask(f"view?id={snapshot_id}&token={TOKEN}", token=False).status == 200
+    for more in ("&x=1", f"&token={TOKEN}&token={TOKEN}", "&tokens=1", "&TOKEN=1"):
+        assert jupyter.ask(f"view?id={snapshot_id}{more}").status == 404, more
+    shown = jupyter.ask(f"view?id={snapshot_id}&token={TOKEN}", token=False)
+    assert TOKEN.encode() not in shown.body
+
+
+def test_whoever_is_not_logged_in_is_sent_to_the_login_and_learns_nothing(
+    jupyter: Jupyter, snapshot_id: str
+) -> None:
+    for method in ("GET", "HEAD"):
+        for asked in (snapshot_id, "a" * 52, f"{snapshot_id}&format=csv", "", f"{snapshot_id}&token=wrong"):
+            reply = jupyter.ask(f"view?id={asked}", method, token=False)
+            assert (reply.status, reply.body) == (302, b"")
+            after = urllib.parse.urlencode({"next": f"{BASE}view?id={asked}"})
+            assert reply.headers["Location"] == f"{BASE}login?{after}"
+            assert HEADERS.items() <= reply.headers.items()
+            assert reply.headers["Cache-Control"] == "no-store"
+
+
+def test_everything_but_a_visible_link_gets_one_and_the_same_404(jupyter: Jupyter, snapshot_id: str) -> None:
+    nothing = jupyter.ask(f"view?id={'a' * 52}")
+    assert nothing.status == 404
+    assert HEADERS.items() <= nothing.headers.items()
+    assert nothing.headers["Cache-Control"] == "no-store"
+    revoked = jupyter.store.publish({}, FILES)
+    set_state(jupyter.store, revoked, '{"revoked":"2026-01-01T00:00:00Z"}')
+    for target in (
+        "view", "view?", f"view?id={revoked}", f"view?id={snapshot_id[:-1]}", "view?id=null",
+        f"view?id={snapshot_id.upper()}", f"view?id={snapshot_id}&id={snapshot_id}",
+        f"view?id={snapshot_id}&format=parquet",
+    ):  # fmt: skip
+        assert jupyter.ask(target).all_but_date == nothing.all_but_date, target
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_other_methods_are_not_allowed_for_anybody(jupyter: Jupyter, snapshot_id: str, method: str) -> None:
+    for token in (True, False):
+        reply = jupyter.ask(f"view?id={snapshot_id}", method, token=token)
+        assert (reply.status, reply.headers["Allow"]) == (405, "GET, HEAD")
+        assert HEADERS.items() <= reply.headers.items()
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost.", ""])
+def test_a_host_that_jupyter_does_not_answer_under_is_misdirected(
+    jupyter: Jupyter, snapshot_id: str, host: str
+) -> None:
+    reply = jupyter.ask(f"view?id={snapshot_id}", Host=host)
+    assert reply.status == 421
+    assert HEADERS.items() <= reply.headers.items()
+
+
+def test_a_damaged_page_is_not_shown(jupyter: Jupyter) -> None:
+    damaged = jupyter.store.publish({}, FILES)
+    (jupyter.store.path(damaged) / "report.html").write_bytes(b"forged")
+    reply = jupyter.ask(f"view?id={damaged}")
+    assert reply.status == 500
+    assert HEADERS.items() <= reply.headers.items()
+    assert b"forged" not in reply.body
+
+
+def test_the_log_never_has_a_whole_id(jupyter: Jupyter) -> None:
+    snapshot_id = jupyter.store.publish({}, FILES)
+    jupyter.ask(f"view?id={snapshot_id}&token={TOKEN}", token=False)
+    jupyter.ask(f"view?id={snapshot_id}&x=1")
+    jupyter.ask(f"view?id={snapshot_id}", "POST")
+    login = jupyter.ask(f"view?id={snapshot_id}", token=False).headers["Location"]
+    assert jupyter.ask(login.removeprefix(BASE), token=False).status == 200
+    jupyter.ask(f"api/status?next={snapshot_id}")  # its line comes after all of those
+    deadline = time.monotonic() + 10
+    while "api/status" not in (text := jupyter.log.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert re.search(rf"GET /view {snapshot_id[:8]}… page 200 \d+\.\d ms", text)
+    assert snapshot_id[:9] not in text
+
+
+def test_jupyters_own_pages_are_as_they_were(jupyter: Jupyter) -> None:
+    assert jupyter.ask("api/status").status == 200
+    assert jupyter.ask("view/nowhere.txt").status == 404
+    assert jupyter.ask("api/status").headers["Content-Security-Policy"] != HEADERS["Content-Security-Policy"]
+
+
+def test_kernels_inherit_the_settings_and_the_address_of_the_viewer(
+    jupyter: Jupyter, snapshot_id: str
+) -> None:
+    environment = asked_in_a_kernel(jupyter, "dict(os.environ)")
+    in_force = settings.load(environment, Path("/"))
+    assert in_force.snapshots == jupyter.store.folder
+    assert in_force.role == "billing"
+    link = in_force.link(snapshot_id)
+    assert link == f"http://127.0.0.1:{jupyter.port}{BASE}view?id={snapshot_id}"
+    assert answers(link)
+
+
+def asked_in_a_kernel(jupyter: Jupyter, expression: str) -> dict[str, str]:
+    """Return the value of an expression in a kernel that the server starts in a folder further down."""
+    told = jupyter.store.folder.parents[1] / "deeper" / "told"
+    code = f"import json, os; open({str(told)!r} + '.new', 'w').write(json.dumps({expression}))"
+    (told.parent / "probe.py").write_text(f"{code}; os.rename({str(told)!r} + '.new', {str(told)!r})\n")
+    startup = jupyter.store.folder.parents[2] / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "probe.py").write_text((told.parent / "probe.py").read_text())
+    body = json.dumps({"name": "python3", "path": "deeper/x.ipynb"}).encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{jupyter.port}{BASE}api/kernels?token={TOKEN}", data=body, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        kernel = json.load(answer)["id"]
+    deadline = time.monotonic() + 60
+    while not told.exists():
+        assert time.monotonic() < deadline, jupyter.log.read_text()[-2000:]
+        time.sleep(0.1)
+    jupyter.ask(f"api/kernels/{kernel}", "DELETE")
+    found: dict[str, str] = json.loads(told.read_text())
+    return found
+
+
+def test_where_the_settings_are_broken_a_link_gets_the_404_and_is_in_no_log_either(tmp_path: Path) -> None:
+    with running(tmp_path / "home", "snapshots = [") as server:
+        snapshot_id = server.store.publish({}, FILES)
+        reply = server.ask(f"view?id={snapshot_id}")
+        assert reply.status == 404
+        assert HEADERS.items() <= reply.headers.items()
+        login = server.ask(f"view?id={snapshot_id}", token=False).headers["Location"]
+        assert server.ask(login.removeprefix(BASE), token=False).status == 200
+        server.process.terminate()
+        server.process.wait(30)
+        log = server.log.read_text()
+    assert "custdyn.toml is not valid TOML" in log
+    assert f"GET /view {snapshot_id[:8]}… page 404" in log
+    assert snapshot_id[:9] not in log
+
+
+@dataclass
+class Server:
+    """As much of a Jupyter Server as the extension looks at."""
+
+    root_dir: str = ""
+    base_url: str = "/user/x/"
+    connection_url: str = "http://localhost:8888/user/x/"
+    custom_display_url: str = ""
+    web_app: tornado.web.Application = field(default_factory=tornado.web.Application)
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("a-jupyter-server"))
+
+
+@pytest.fixture
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the extension set variables of a copy of the environment."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CUSTDYN_")}
+    monkeypatch.setattr("os.environ", kept)
+
+
+@pytest.mark.usefixtures("own_environment")
+def test_without_a_settings_file_a_projects_own_further_down_is_not_overruled(tmp_path: Path) -> None:
+    os.environ["CUSTDYN_ROLE"] = "billing"
+    extension._load_jupyter_server_extension(Server(str(tmp_path)))
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "custdyn.toml").write_text('queries = "q"\nrole = "another"\nsnapshots = "s"\n')
+    in_a_kernel = settings.load(folder=project)
+    assert (in_a_kernel.queries, in_a_kernel.role) == (project / "q", "billing")
+    assert in_a_kernel.snapshots == settings.load({}, tmp_path).snapshots
+
+
+@pytest.mark.usefixtures("own_environment")
+def test_settings_that_cannot_be_used_are_told_and_the_server_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "custdyn.toml").write_text("colour = 1")
+    server = Server(str(tmp_path))
+    extension._load_jupyter_server_extension(server)
+    assert "custdyn.toml has an unknown key 'colour'" in caplog.text
+    assert "Until then no link is answered here." in caplog.text
+    asyncio.run(extension._start_jupyter_server_extension(server))
+    assert not [name for name in os.environ if name.startswith("CUSTDYN_")]
+
+
+@pytest.mark.usefixtures("own_environment")
+@pytest.mark.parametrize(
+    ("server", "told"),
+    [
+        (Server(), "http://localhost:8888/user/x"),
+        (Server(base_url="/", connection_url="https://host:1/"), "https://host:1"),
+        (Server(custom_display_url="https://hub.example/lab?x"), "https://hub.example/user/x"),
+        (Server(connection_url="http+unix://%2Ftmp%2Fsocket/"), None),
+    ],
+)
+def test_kernels_are_told_the_address_that_people_use(server: Server, told: str | None) -> None:
+    extension._load_jupyter_server_extension(server)
+    asyncio.run(extension._start_jupyter_server_extension(server))
+    assert os.environ.get("CUSTDYN_VIEWER_URL") == told
+
+
+def test_the_server_has_loaded_no_source_no_driver_and_nothing_that_computes(jupyter: Jupyter) -> None:
+    """Stands last: the list is written when the server ends."""
+    jupyter.process.send_signal(signal.SIGTERM)
+    jupyter.process.wait(30)
+    loaded = set(jupyter.listed.read_text().split())
+    assert "custdyn_widgets.viewer.extension" in loaded
+    assert not loaded & COMPUTING
+    assert not {m for m in loaded if m.startswith(("custdyn_widgets.mart", "custdyn_widgets.engine.compute"))}

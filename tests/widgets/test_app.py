@@ -1,0 +1,387 @@
+"""The form, its result, chart and saved queries together, without a browser: what a person sees and hears."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custdyn_widgets import CustomerDynamics
+from custdyn_widgets.errors import SourceError
+from custdyn_widgets.progress import listener as progress
+from custdyn_widgets.query.checks import Period
+from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.render.charts.drawing import BLANK
+from custdyn_widgets.saved_queries import folders as saved_queries
+from custdyn_widgets.saved_queries.automation import ForEach
+from custdyn_widgets.saved_queries.content import SavedQuery
+from custdyn_widgets.saved_queries.schedule.schedule import Schedule
+from custdyn_widgets.widgets.download import Download
+
+MART = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
+QUERY = ReportQuery(interval=Period(datetime(2021, 1, 1), datetime(2021, 12, 31, 23, 59, 59)))
+NOBODY = ReportQuery(interval=Period(datetime(1950, 1, 1), datetime(1950, 12, 31, 23, 59, 59)))
+REFILLS = {"preset": "Balance Refill: Total"}
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUSTDYN_QUERIES", str(tmp_path / "shared"))
+    monkeypatch.setenv("CUSTDYN_MY_QUERIES", str(tmp_path / "mine"))
+
+
+class Person:
+    """Somebody at the form: what they do, and what they are told."""
+
+    def __init__(self, source: Any = MART) -> None:
+        self.dynamics = CustomerDynamics(source, publish=False)
+        self.form, self.result = self.dynamics._form, self.dynamics._result
+        self.charts, self.dialog = self.dynamics._charts, self.dynamics._dialog
+
+    def query(self, output: str = "web") -> None:
+        self.form._output.value = output
+        self.form._query_button.click()
+
+    def load(self, label: str) -> None:
+        self.form._saved.value = {text: key for key, text in self.form._saved.options}[label]
+        self.form._load_button.click()
+
+    def save(self, title: str, place: str = "mine") -> None:
+        self.form._save_button.click()
+        view = self.dialog.widget
+        fields = {**view.fields, "title": title, "place": place}
+        view._handle_custom_msg({"do": "save", "fields": fields}, [])
+
+    def show_chart(self, name: str) -> None:
+        self.result._handle_custom_msg({"chart": name}, [])
+
+    def close_chart(self) -> None:
+        self.charts._download._handle_custom_msg({"ask": "close"}, [])
+
+    @property
+    def error(self) -> str:
+        return str(self.result._error)
+
+    @property
+    def status(self) -> str:
+        return str(self.result._status["words"])
+
+    @property
+    def offered(self) -> list[str]:
+        return [text for _, text in self.form._saved.options]
+
+
+@pytest.fixture
+def person() -> Person:
+    somebody = Person()
+    somebody.form.load(QUERY)
+    return somebody
+
+
+def keep(title: str, query: ReportQuery = QUERY, place: Any = "mine", **more: Any) -> saved_queries.Stored:
+    return saved_queries.save(SavedQuery(title, query, **more), place, over=None)
+
+
+# What goes wrong is told.
+
+
+def test_an_interrupt_while_a_report_is_shown_is_no_end_of_the_kernel(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(person.result, "set_download_only", stopped)
+    person.query("csv")
+    assert person.status == "Stopped."
+    assert not person.form._query_button.disabled
+
+
+def test_what_nobody_foresaw_while_a_report_is_shown_is_told(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(person.result, "show", broken)
+    person.query()
+    assert "MemoryError: no room" in person.error
+
+
+@pytest.mark.parametrize("output", ["csv", "xlsx"])
+def test_a_file_that_cannot_be_made_is_told(
+    person: Person, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise MemoryError("no room")
+
+    person.query()
+    monkeypatch.setattr("custdyn_widgets.widgets.result.report_file", broken)
+    person.result._handle_custom_msg({"ask": output}, [])
+    assert (person.error, person.status) == (
+        f"The {output.upper()} cannot be made: MemoryError: no room", "",
+    )  # fmt: skip
+
+
+def test_a_chart_or_a_picture_of_it_that_fails_is_told(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("<no ink>")
+
+    person.query()
+    person.show_chart(REFILLS["preset"])
+    monkeypatch.setattr("custdyn_widgets.widgets.chart_panel.chart_file", broken)
+    person.charts._download._handle_custom_msg({"ask": "png"}, [])
+    assert "ValueError: &lt;no ink&gt;" in person.charts._message.value
+    person.charts._message.value = ""
+    monkeypatch.setattr("custdyn_widgets.widgets.chart_panel.live_spec", broken)
+    person.show_chart(BLANK)
+    assert "ValueError: &lt;no ink&gt;" in person.charts._message.value
+
+
+def test_a_static_view_that_cannot_be_written_is_told(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(person.dynamics._static, "show", broken)
+    person.query()
+    assert len(person.dynamics.table) == 12
+    assert person.error == "What a saved notebook shows is not up to date: OSError: no room"
+
+
+@pytest.mark.parametrize("act", ["save", "load"])
+def test_settings_that_cannot_be_read_any_more_are_told_at_a_click(
+    person: Person, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, act: str
+) -> None:
+    keep("Refills")
+    person.form.set_saved([("mine/refills", "Refills")])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CUSTDYN_CONFIG", "gone.toml")
+    if act == "save":
+        person.save("Another")
+        assert "gone.toml" in person.dialog.widget.error[0] + person.error
+    else:
+        person.load("Refills")
+        assert "gone.toml" in person.error
+
+
+def test_a_file_goes_to_the_page_in_which_query_was_clicked(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(Download, "send", lambda _self, told, _buffers: sent.append(told))
+    person.form._output.value = "csv"
+    person.form._query_button._handle_custom_msg({"clicked": True, "page": "1-2"}, [])
+    person.dynamics.run()
+    assert [told["page"] for told in sent] == ["1-2", ""]
+
+
+def test_the_reading_before_there_is_a_form_is_told_in_one_output_that_ends_empty(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+
+    class Handle:
+        def update(self, data: dict[str, str], **_: object) -> None:
+            told.append(data["text/plain"])
+
+    def display(data: dict[str, str], **_: object) -> Handle:
+        told.append(data["text/plain"])
+        return Handle()
+
+    def slow(_source: object) -> Any:
+        progress.step("Reading <transactions>", 0.25)
+        progress.note("Some rows are left out.")
+        raise SourceError("There is nothing.")
+
+    monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr("custdyn_widgets.progress.bar._AFTER", 0)
+    monkeypatch.setattr("custdyn_widgets.widgets.app.open_mart", slow)
+
+    async def in_a_kernel() -> CustomerDynamics:
+        return CustomerDynamics(MART, publish=False)
+
+    dynamics = asyncio.run(in_a_kernel())
+    assert (told[0], told[-1]) == ("Reading <transactions> (25% done)", "")
+    assert dynamics._result._status["words"] == "Some rows are left out."
+    assert dynamics._result._error == "There is nothing."
+    assert capsys.readouterr() == ("", "")
+
+
+# Charts are kept.
+
+
+def test_a_chart_comes_back_after_a_report_that_cannot_be_drawn(person: Person) -> None:
+    person.query()
+    person.show_chart(REFILLS["preset"])
+    person.form.load(NOBODY)
+    person.query()
+    assert (person.charts.spec(), person.charts.widget.layout.display) == (None, "none")
+    person.form.load(QUERY)
+    person.query("csv")
+    assert person.charts.spec() is None
+    person.query()
+    assert person.charts.choice() == REFILLS
+
+
+def test_a_chart_that_a_report_lacks_comes_back_with_the_next_that_has_it(person: Person) -> None:
+    person.query()
+    own = {"x": "Month", "y": ["Own: Column"], "mark": "bar", "second_axis": [], "title": None}
+    person.dynamics._chart = own
+    person.query()
+    assert person.charts.choice() is None
+    assert person.dynamics._chart == own
+    person.show_chart(REFILLS["preset"])
+    person.query()
+    assert person.charts.choice() == REFILLS
+
+
+def test_a_chart_is_announced_where_it_stands_out_of_sight(person: Person) -> None:
+    person.query()
+    told: list[str] = []
+    person.result.observe(lambda change: told.append(change["new"]["words"]), "_status")
+    person.show_chart(REFILLS["preset"])
+    assert told == ["Drawing Balance Refill: Total …", "Balance Refill: Total is below the table."]
+
+
+def test_a_closed_chart_stays_closed(person: Person) -> None:
+    person.query()
+    person.show_chart(REFILLS["preset"])
+    person.close_chart()
+    person.query()
+    assert (person.charts.choice(), person.charts.widget.layout.display) == (None, "none")
+    person.dynamics._chart = {"preset": "Gone"}
+    person.query()
+    person.close_chart()
+    person.query()
+    assert person.charts.widget.layout.display == "none"
+
+
+def test_closing_a_chart_gives_the_cursor_back(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[object] = []
+    person.query()
+    person.show_chart(REFILLS["preset"])
+    monkeypatch.setattr(person.result, "send", lambda told, *_: sent.append(told))
+    person.close_chart()
+    assert sent == [{"kind": "chart closed"}]
+
+
+# Saved queries.
+
+
+def test_a_loaded_querys_chart_is_saved_again_before_it_was_drawn() -> None:
+    keep("Refills", chart=REFILLS)
+    person = Person()
+    person.load("Refills")
+    person.save("Refills again")
+    assert saved_queries.load("refills-again").saved.chart == REFILLS
+
+
+def test_loading_and_saving_again_brings_back_all_that_runs_by_itself() -> None:
+    told, by = ("eva@example.com",), ForEach("company", "resellers.csv")
+    schedule = Schedule("0 7 1 * *", "Asia/Tokyo")
+    automation = {"source": str(MART), "schedule": schedule, "failure_recipients": told, "for_each": by}
+    before = keep("Each", place="shared", description="For all", output="csv", chart=REFILLS, **automation)
+    person = Person()
+    person.load("Each")
+    person.save("Each", place="shared")
+    assert person.dialog.widget.question[0].endswith("by this name: overwrite it?")
+    person.dialog.widget._handle_custom_msg({"do": "overwrite", "fields": person.dialog.widget.fields}, [])
+    assert saved_queries.load("each") == before
+
+
+def test_of_one_name_in_both_places_each_can_be_loaded() -> None:
+    keep("Same", QUERY)
+    keep("Same", NOBODY, "shared")
+    person = Person()
+    assert person.offered == ["Same (mine/same)", "Same (shared/same)"]
+    person.load("Same (shared/same)")
+    assert person.dynamics.query == NOBODY
+    person.load("Same (mine/same)")
+    assert person.dynamics.query == QUERY
+
+
+def test_a_saved_query_that_cannot_be_used_is_listed_last_and_loading_it_says_why(tmp_path: Path) -> None:
+    keep("Zero")
+    for name in ("broken", "Bad Name"):
+        (tmp_path / "mine" / f"{name}.json").write_text("<<<<<<< HEAD")
+    (tmp_path / "shared").write_text("no folder")
+    person = Person()
+    assert person.offered[0] == "Zero"
+    assert set(person.offered[1:]) == {
+        "Bad Name (cannot be used)", "broken (cannot be used)", "The shared saved queries (cannot be used)",
+    }  # fmt: skip
+    for label, words in (
+        ("broken (cannot be used)", "'broken.json' is not valid JSON"),
+        ("Bad Name (cannot be used)", "rename it to at most 80 small letters"),
+        ("The shared saved queries (cannot be used)", "cannot be read: Not a directory"),
+    ):
+        person.load(label)
+        assert words in person.error
+    assert person.dynamics.query != QUERY
+    person.load("Zero")
+    assert (person.dynamics.query, person.error) == (QUERY, "")
+
+
+def test_what_was_deleted_mended_or_added_meanwhile_is_told_when_one_is_loaded(tmp_path: Path) -> None:
+    keep("Gone")
+    keep("Here")
+    person = Person()
+    saved_queries.delete("gone")
+    keep("New")
+    person.load("Gone")
+    assert "There is no saved query 'gone'" in person.error
+    assert person.offered == ["Here", "New"]
+
+
+def test_an_edit_by_somebody_else_since_it_was_loaded_is_told_before_it_is_overwritten() -> None:
+    mine = keep("Team", place="shared")
+    person = Person()
+    person.load("Team")
+    other = saved_queries.save(SavedQuery("Team", NOBODY), "shared", over=mine.revision)
+    person.save("Team", "shared")
+    words, yes, no = person.dialog.widget.question
+    assert words == "Somebody else has changed the saved query 'Team' since you saw it: overwrite it?"
+    assert (yes, no) == ("Overwrite anyway", "Cancel")
+    assert saved_queries.load("team") == other
+
+
+def test_ones_own_edit_is_nobody_elses() -> None:
+    person = Person()
+    person.save("Team")
+    person.save("Team")
+    view = person.dialog.widget
+    assert view.question[0] == "There is already a saved query 'Team' by this name: overwrite it?"
+    view._handle_custom_msg({"do": "overwrite", "fields": view.fields}, [])
+    person.save("Team")
+    assert view.question[0] == "There is already a saved query 'Team' by this name: overwrite it?"
+
+
+def test_a_query_loaded_while_the_data_were_away_is_judged_by_what_is_there_now(tmp_path: Path) -> None:
+    mart = tmp_path / "mart"
+    person = Person(mart)
+    assert "not a folder that exists" in person.error
+    shutil.copytree(MART, mart)
+    company = Person().form._names.companies[0]
+    keep("Of a company", ReportQuery(interval=QUERY.interval, company=(company,)))
+    person.dynamics._after_saving(saved_queries.load("of-a-company"))
+    person.load("Of a company")
+    assert not person.form._query_button.disabled
+    person.query()
+    assert person.dynamics.report.query.company == (company,)
+
+
+def test_the_dialog_tells_what_it_saves_whatever_the_form_says_meanwhile(person: Person) -> None:
+    person.form._save_button.click()
+    person.form._time.value = "year"
+    assert person.dialog.widget.asked == QUERY.describe()
+    fields = {**person.dialog.widget.fields, "title": "By month"}
+    person.dialog.widget._handle_custom_msg({"do": "save", "fields": fields}, [])
+    assert saved_queries.load("by-month").saved.query == QUERY

@@ -1,0 +1,194 @@
+"""A form's reports are frozen behind its back: in order, and with words for whatever goes wrong."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import ssl
+import threading
+import time
+import urllib.error
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.viewer.answers import HEADERS
+from custdyn_widgets.widgets.publisher import Publisher
+from custdyn_widgets.widgets.publishing import Published, answers, published
+from custdyn_widgets.widgets.publishing_process import SHARED, PublishingProcess
+from tests.make_report import make_report
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "store"))
+    monkeypatch.setenv("CUSTDYN_SHARE_URL", "https://reports.example")
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def process() -> Iterator[PublishingProcess]:
+    yield SHARED
+    SHARED.close()
+
+
+@pytest.fixture
+def viewer() -> Iterator[str]:
+    class Answer(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            login = re.fullmatch("/view[?]id=(ours|another)-([0-9]+)", self.path)
+            self.send_response(int(login[2]) if login else 200 if self.path.endswith("=there") else 404)
+            if login:
+                self.send_header("Location", "/view?id=there")
+            for name, value in HEADERS.items() if login and login[1] == "ours" else ():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_report_gets_a_link_below_the_setting(store: Store) -> None:
+    done = published(make_report(2))
+    assert done == Published(done.link)
+    address, snapshot_id = done.link.split("/view?id=")
+    assert address == "https://reports.example"
+    assert list(store.verify([snapshot_id])) == []
+
+
+def test_without_a_viewer_it_says_how_to_start_one_and_gives_the_page(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUSTDYN_SHARE_URL")
+    monkeypatch.setattr("custdyn_widgets.widgets.publishing.answers", lambda _: False)
+    done = published(make_report(2))
+    assert "custdyn serve" in done.words
+    assert done.page == (store.place(done.link.split("=")[1]) / "report.html").read_bytes()
+
+
+def test_a_viewer_that_knows_the_link_answers(viewer: str) -> None:
+    assert answers(f"{viewer}/view?id=there")
+    assert not answers(f"{viewer}/view?id=elsewhere")
+
+
+@pytest.mark.parametrize("status", [302, 403])
+def test_a_viewer_behind_a_login_answers_and_another_login_does_not(viewer: str, status: int) -> None:
+    assert answers(f"{viewer}/view?id=ours-{status}")
+    assert not answers(f"{viewer}/view?id=another-{status}")
+
+
+def test_a_viewer_with_a_certificate_of_its_own_answers(viewer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for reason, expected in ((ssl.SSLCertVerificationError("self-signed"), True), (OSError("away"), False)):
+
+        def refused(*_: object, reason: OSError = reason, **__: object) -> None:
+            raise urllib.error.URLError(reason)
+
+        monkeypatch.setattr("urllib.request.OpenerDirector.open", refused)
+        assert answers("https://localhost:8888/view?id=there") == expected
+
+
+def test_a_port_where_nobody_listens_does_not_answer(viewer: str) -> None:
+    assert not answers("http://127.0.0.1:1/view?id=there")
+
+
+def test_a_store_that_cannot_be_written_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "file"))
+    done = published(make_report(2))
+    assert done.link == ""
+    assert done.words.startswith("Nothing was published: ")
+
+
+def test_a_disk_that_is_full_elsewhere_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("custdyn_widgets.widgets.publishing.publish", fail)
+    told = published(make_report(2)).words
+    assert told == "There is no link: No space left on device. Mend that, and query again."
+
+
+def test_what_nobody_foresaw_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by surprise")
+
+    monkeypatch.setattr("custdyn_widgets.widgets.publishing.publish", fail)
+    assert "by surprise" in published(make_report(2)).words
+
+
+def test_reports_are_published_one_after_another_in_another_process(
+    store: Store, process: PublishingProcess
+) -> None:
+    told: list[tuple[str, Published]] = []
+    publisher = Publisher()
+    for _ in range(3):
+        publisher.publish(make_report(1), lambda done: told.append((threading.current_thread().name, done)))
+    publisher.do(lambda: None).result(60)
+    links = [done.link for _, done in told]
+    assert len(set(links)) == 3
+    assert {name for name, _ in told} == {"custdyn-publisher_0"}
+    assert sorted(store.ids()) == sorted(link.split("=")[1] for link in links)
+
+
+def test_the_other_process_takes_the_settings_of_the_moment(
+    process: PublishingProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process.published(make_report(1))
+    monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "another"))
+    monkeypatch.setenv("CUSTDYN_SHARE_URL", "https://elsewhere.example")
+    done = process.published(make_report(1))
+    assert done.link.startswith("https://elsewhere.example/view?id=")
+    assert Store(tmp_path / "another").verify([done.link.split("=")[1]]) == []
+
+
+def test_nothing_that_the_other_process_prints_comes_into_the_notebook(process: PublishingProcess) -> None:
+    process.published(make_report(1))
+    said = [Path(f"/proc/{process.pid}/fd/{number}").readlink() for number in (0, 1, 2)]
+    assert said == [Path("/dev/null")] * 3
+
+
+def test_another_process_that_was_killed_meanwhile_is_started_anew(process: PublishingProcess) -> None:
+    process.published(make_report(1))
+    os.kill(process.pid or 0, signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid or 0, os.WEXITED | os.WNOWAIT)
+    assert process.published(make_report(1)).link
+
+
+def test_when_it_is_killed_over_a_report_that_is_said_and_the_next_one_is_published(
+    process: PublishingProcess,
+) -> None:
+    process.published(make_report(1))
+    os.kill(process.pid or 0, signal.SIGSTOP)
+    told: list[Published] = []
+    publisher = Publisher()
+    waiting = publisher.publish(make_report(1), told.append)
+    time.sleep(0.2)
+    os.kill(process.pid or 0, signal.SIGKILL)
+    waiting.result(60)
+    assert (told[0].link, "Query again" in told[0].words) == ("", True)
+    assert process.published(make_report(1)).link
+
+
+def test_an_own_preset_that_fails_is_told_in_words(
+    process: PublishingProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("by surprise")
+
+    monkeypatch.setattr("custdyn_widgets.render.charts.drawing.with_own_presets", fail)
+    assert "by surprise" in process.published(make_report(2)).words
