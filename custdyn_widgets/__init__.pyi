@@ -1,6 +1,6 @@
-from .engine import metric, ratio, report_lines, run_report
+from .engine import metric, ratio, report_lines, report_on, run_report
 from .errors import CustDynError
-from .mart import Source, check_source
+from .mart import Source, check_source, open_mart
 from .notebook import query_from_parameters, source_from_parameters
 from .publish import freeze
 from .query import ReportQuery
@@ -21,11 +21,13 @@ __all__ = [
     "check_source",
     "freeze",
     "metric",
+    "open_mart",
     "query_from_parameters",
     "ratio",
     "register_preset",
     "report_charts",
     "report_lines",
+    "report_on",
     "run_report",
     "source_from_parameters",
     "to_csv",

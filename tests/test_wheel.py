@@ -27,9 +27,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_carries_the_template_and_the_page_and_nothing_of_the_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "custdyn_widgets/templates/customer_dynamics.ipynb" in names
-    assert "custdyn_widgets/page.html.j2" in names
-    assert "custdyn_widgets/delivery/letter.html.j2" in names
+    assert "custdyn_widgets/render/page.html.j2" in names
+    assert "custdyn_widgets/mail/letter.html.j2" in names
     assert "custdyn_widgets/viewer/bar.css" in names
+    assert "custdyn_widgets/engine/__init__.pyi" in names  # a door is read from it
     assert "custdyn_widgets/py.typed" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"custdyn_widgets"}
 

@@ -1,6 +1,6 @@
 from .compute import report_lines, run_report
 from .conversion import target_currency
 from .metrics import metric, ratio
-from .reporting import report_on
+from .report import report_on
 
 __all__ = ["metric", "ratio", "report_lines", "report_on", "run_report", "target_currency"]

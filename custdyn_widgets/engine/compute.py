@@ -63,7 +63,7 @@ def run_report(
     began = time.monotonic()
     checked, instant = _checked(query), parse_as_of(as_of)
     mart = open_mart(source, meanwhile=_load)
-    from custdyn_widgets.engine.reporting import report_on
+    from custdyn_widgets.engine.report import report_on
 
     return report_on(checked, mart, instant, role=role, began=began)
 
@@ -92,14 +92,15 @@ def report_lines(
     """
     checked, instant = _checked(query), parse_as_of(as_of)
     mart = open_mart(source, meanwhile=_load)
-    from custdyn_widgets.engine.lines import labelled_lines, place
+    from custdyn_widgets.engine.plan import plan_report
+    from custdyn_widgets.engine.rows import labelled_lines
 
-    return labelled_lines(place(checked, mart.facts, instant))
+    return labelled_lines(plan_report(checked, mart.facts, instant))
 
 
 def _load() -> None:
     with _stopped_later():
-        from custdyn_widgets.engine import reporting  # noqa: F401
+        from custdyn_widgets.engine import report  # noqa: F401
 
 
 @contextmanager

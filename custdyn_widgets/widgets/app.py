@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from custdyn_widgets import progress
-from custdyn_widgets.engine import run_report
+from custdyn_widgets.engine import report_on
 from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.mart import Names, SourceLike, open_mart
 from custdyn_widgets.progress import ProgressBar
@@ -180,9 +180,9 @@ class CustomerDynamics:
         try:
             with progress.told_to(Steps(self._result)):
                 self._result.set_status("Counting …")
-                report = run_report(query, self._source)
-                if names := self._names():
-                    self._form.set_names(names)
+                mart = open_mart(self._source)
+                report = report_on(query, mart)
+                self._form.set_names(mart.facts.names)
             self._show(report, time.monotonic() - began, page)
         except QueryError as error:
             self._say(error)

@@ -40,9 +40,7 @@ class Step:
 
         Ours imports pandas while it reads, so where it reads that belongs to the call.
         """
-        return (
-            ("custdyn_widgets.engine.reporting",) if self.contender == "ours" and not self.empty_cache else ()
-        )
+        return ("custdyn_widgets.engine.report",) if self.contender == "ours" and not self.empty_cache else ()
 
 
 CACHED, FIRST, OURS = "ours, report on cached facts", "ours, facts and first report", "ours, report"

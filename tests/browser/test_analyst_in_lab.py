@@ -231,9 +231,9 @@ resource.prlimit(SHARED.pid, resource.RLIMIT_FSIZE, ({}, hard))"""
 def test_a_second_click_while_one_is_answered_is_not_heard(form: LabNotebook) -> None:
     form.ask(
         "import custdyn_widgets.widgets.app as app, time\n"
-        "real, asked = app.run_report, []\n"
+        "real, asked = app.report_on, []\n"
         "def slow(*a, **k):\n    asked.append(1); time.sleep(1); return real(*a, **k)\n"
-        "app.run_report = slow"
+        "app.report_on = slow"
     )
     form.page.evaluate(
         """() => {
@@ -366,7 +366,7 @@ def test_stopping_the_kernel_keeps_the_last_table(form: LabNotebook) -> None:
     form.ask(
         "import custdyn_widgets.widgets.app as app, time\n"
         "def slow(*_, **__):\n    time.sleep(20)\n"
-        "app.run_report = slow"
+        "app.report_on = slow"
     )
     form.button("Query").click()
     form.page.wait_for_function(

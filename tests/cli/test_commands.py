@@ -207,7 +207,7 @@ def test_a_fault_of_our_own_is_words_too_and_a_traceback_with_debug(monkeypatch:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr(compute, "run_report", broken)
+    monkeypatch.setattr("custdyn_widgets.engine.run_report", broken)
     result = query()
     assert result.exit_code == 1
     assert "ZeroDivisionError: of all things" in result.stderr

@@ -372,7 +372,7 @@ _KILLED = """
 import os, signal, sys
 from datetime import datetime
 from pathlib import Path
-from custdyn_widgets.mart.demo import write_demo
+from custdyn_widgets.mart.demo.mart import write_demo
 write = Path.write_bytes
 def write_bytes(path, content):
     if path.name == "rates.csv":

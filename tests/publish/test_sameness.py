@@ -36,9 +36,9 @@ CHILD = """
 import hashlib, json, locale, sys
 from dataclasses import replace
 from pathlib import Path
-from custdyn_widgets.compute import run_report
-from custdyn_widgets.export import to_csv
-from custdyn_widgets.freezing import content_digest, report_files
+from custdyn_widgets.engine import run_report
+from custdyn_widgets.publish.freezing import content_digest, report_files
+from custdyn_widgets.render import to_csv
 from custdyn_widgets.report import Report
 
 told = json.loads(Path(sys.argv[1]).read_text("utf-8"))

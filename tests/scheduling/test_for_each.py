@@ -83,7 +83,9 @@ def test_each_company_gets_its_own_clients_at_its_own_addresses(
 def test_the_data_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
     real = cache.open_mart
-    monkeypatch.setattr(cache, "open_mart", lambda source: opened.append(source) or real(source))
+    monkeypatch.setattr(
+        "custdyn_widgets.mart.open_mart", lambda source: opened.append(source) or real(source)
+    )
     assert run_each(settings).result == "sent"
     assert opened == [str(MART)]
 

@@ -107,7 +107,7 @@ def test_two_runs_of_a_saved_query_do_not_overlap_and_of_two_they_may(tmp_path: 
 
 def test_a_lock_is_free_when_its_holder_was_killed(tmp_path: Path) -> None:
     holding = (
-        "import sys, time; from pathlib import Path; from custdyn_widgets.scheduling import RunLock\n"
+        "import sys, time; from pathlib import Path; from custdyn_widgets.scheduling.locks import RunLock\n"
         "with RunLock(Path(sys.argv[1]), 'board'):\n    print('held', flush=True); time.sleep(600)"
     )
     with subprocess.Popen(

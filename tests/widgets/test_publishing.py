@@ -190,5 +190,5 @@ def test_an_own_preset_that_fails_is_told_in_words(
     def fail(_: object) -> None:
         raise ZeroDivisionError("by surprise")
 
-    monkeypatch.setattr("custdyn_widgets.render.charts.drawing.with_own_presets", fail)
+    monkeypatch.setattr("custdyn_widgets.render.with_own_presets", fail)
     assert "by surprise" in process.published(make_report(2)).words

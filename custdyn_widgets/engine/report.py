@@ -12,29 +12,30 @@ import pandas as pd
 from custdyn_widgets import __version__, settings
 from custdyn_widgets.engine.cells.compute import Cells
 from custdyn_widgets.engine.extensions import load_extensions
-from custdyn_widgets.engine.lines import Asked, ignored_refills, place, table
 from custdyn_widgets.engine.metrics import SURPRISES, columns
+from custdyn_widgets.engine.plan import Plan, plan_report
+from custdyn_widgets.engine.rows import build_rows, ignored_refills
 from custdyn_widgets.mart import OpenedMart
-from custdyn_widgets.query import ReportQuery, ResolvedInterval, time_zone_data, to_text
+from custdyn_widgets.query import ReportQuery, ResolvedInterval, parse_as_of, time_zone_data, to_text
 from custdyn_widgets.report import Info, Report
 
 
 def report_on(
     query: ReportQuery,
     mart: OpenedMart,
-    instant: datetime,
+    as_of: str | datetime | None = None,
     *,
     role: str | None = None,
     began: float | None = None,
 ) -> Report:
-    """Compute a report on a mart that is open already, so that several are about the same data.
+    """Compute a report on an open mart, so that several reports are about the same data.
 
     Parameters
     ----------
-    query, instant, role
-        As `run_report` takes them, checked: the instant is a whole second in UTC.
+    query, as_of, role
+        As for `run_report`.
     mart
-        The mart.
+        What `open_mart` returned.
     began
         When the work began, as `time.monotonic` tells it; default: now.
 
@@ -46,26 +47,26 @@ def report_on(
     began = time.monotonic() if began is None else began
     in_force = settings.load()
     load_extensions(in_force.extensions)
-    asked = place(query, mart.facts, instant)
-    rows, total, cells = table(asked)
+    plan = plan_report(query, mart.facts, parse_as_of(as_of))
+    rows, total, cells = build_rows(plan)
     return Report(
-        query=asked.query,
-        headings=asked.headings,
+        query=plan.query,
+        headings=plan.headings,
         columns=columns(),
         rows=tuple(rows),
         total=total,
-        info=_info(asked, mart, cells, role or in_force.role, time.monotonic() - began),
-        message=None if asked.buckets else _why_no_rows(asked),
+        info=_info(plan, mart, cells, role or in_force.role, time.monotonic() - began),
+        message=None if plan.buckets else _why_no_rows(plan),
         definitions=SURPRISES,
     )
 
 
-def _info(asked: Asked, mart: OpenedMart, cells: Cells | None, role: str, seconds: float) -> Info:
-    interval = asked.interval
+def _info(plan: Plan, mart: OpenedMart, cells: Cells | None, role: str, seconds: float) -> Info:
+    interval = plan.interval
     return Info(
         interval_start=interval.period.start.isoformat(sep=" "),
         interval_end=interval.period.end.isoformat(sep=" "),
-        timezone=asked.query.timezone,
+        timezone=plan.query.timezone,
         start=to_text(interval.start),
         effective_end=to_text(interval.effective_end),
         actual_start=_text_or_none(cells.first if cells else None),
@@ -76,11 +77,11 @@ def _info(asked: Asked, mart: OpenedMart, cells: Cells | None, role: str, second
         as_of=to_text(interval.as_of),
         data_as_of=_text_or_none(mart.data_as_of),
         source=mart.name,
-        clients=len(asked.selection.clients),
+        clients=len(plan.selection.clients),
         transactions=cells.transactions if cells else 0,
-        currency=asked.rates.target,
+        currency=plan.rates.target,
         time_zone_data=time_zone_data(),
-        quotes=asked.rates.used(),
+        quotes=plan.rates.used(),
         warnings=tuple(_warnings(mart, interval, cells)),
         versions={"custdyn-widgets": __version__, "pandas": pd.__version__, "numpy": np.__version__},
     )
@@ -90,8 +91,8 @@ def _text_or_none(instant: int | None) -> str | None:
     return None if instant is None else to_text(instant)
 
 
-def _why_no_rows(asked: Asked) -> str:
-    interval = asked.interval
+def _why_no_rows(plan: Plan) -> str:
+    interval = plan.interval
     if interval.end <= interval.start:
         return "There is nothing to show: the clocks of the time zone skipped the whole interval."
     if interval.is_empty:
@@ -99,7 +100,7 @@ def _why_no_rows(asked: Asked) -> str:
             f"There is nothing to show yet: the interval starts at {to_text(interval.start)}, and nothing at "
             f"or after {to_text(interval.as_of)} is counted."
         )
-    if not len(asked.selection.clients):
+    if not len(plan.selection.clients):
         return "There is nothing to show: no client matches the filters."
     return f"There is nothing to show: no chosen client existed before {to_text(interval.effective_end)}."
 

@@ -1,0 +1,25 @@
+"""Numbers as reports hold them: exact until they are rounded once, half-even, to 6 places."""
+
+from __future__ import annotations
+
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from fractions import Fraction
+
+from custdyn_widgets.report import Column, Value
+
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)  # the usual one rounds to 28 digits
+
+
+def round_value(value: int | Fraction | None, column: Column) -> Value:
+    """Return a value as reports hold it: money rounded once, half-even, to 6 places."""
+    if value is None or column.unit == "count":
+        return value if value is None else int(value)
+    return round_to_six_places(value)
+
+
+def round_to_six_places(amount: int | Fraction) -> Decimal:
+    """Return an amount rounded half-even to 6 places."""
+    millionths, rest = divmod(amount.numerator * 10**6, amount.denominator)
+    if 2 * rest > amount.denominator or (2 * rest == amount.denominator and millionths % 2):
+        millionths += 1
+    return Decimal(millionths).scaleb(-6, _EXACT)

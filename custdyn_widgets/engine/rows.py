@@ -1,0 +1,110 @@
+"""From a plan to the lines of a report, its rows and its Total."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from fractions import Fraction
+
+import pandas as pd
+
+from custdyn_widgets.engine.cells.compute import Cells, compute_cells
+from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
+from custdyn_widgets.engine.conversion import LINE_COLUMNS, MILLION, lines_of, to_lines
+from custdyn_widgets.engine.metrics import columns, compute_metrics
+from custdyn_widgets.engine.numbers import round_to_six_places, round_value
+from custdyn_widgets.engine.plan import Plan
+from custdyn_widgets.query import Bucket, to_text
+from custdyn_widgets.report import Column, Row
+
+
+def labelled_lines(plan: Plan) -> pd.DataFrame:
+    """Return the lines under the labels of their rows; `report_lines` describes them."""
+    if not plan.buckets:
+        return pd.DataFrame(columns=LINE_COLUMNS, dtype=object)
+    lines, _ = _lines(plan)
+    levels = [[b.label for b in plan.buckets], plan.package_labels]
+    shown = [plan.query.time_group is not None, plan.query.by_package]
+    if plan.query.group_by:
+        index = pd.MultiIndex.from_product(levels)
+        lines.index = index.droplevel([i for i in (0, 1) if not shown[i]]).set_names(plan.headings)
+    return lines
+
+
+def build_rows(plan: Plan) -> tuple[list[Row], Row | None, Cells | None]:
+    """Return the rows, the Total where there is one, and the cells behind the rows."""
+    if not plan.buckets:
+        return [], None, None
+    labels = plan.package_labels
+    lines, cells = _lines(plan)
+    shown = columns()
+    rows = []
+    for i, values in enumerate(zip(*compute_metrics(lines).values(), strict=True)):
+        bucket, package = plan.buckets[i // len(labels)], labels[i % len(labels)]
+        if plan.query.by_package and not any(values):
+            continue
+        by_time, by_package = plan.query.time_group is not None, plan.query.by_package
+        row_labels = [bucket.label] * by_time + [package] * by_package
+        rows.append(_row(row_labels, values, bucket, shown))
+    if not plan.query.group_by:
+        return rows, None, cells
+    whole = plan.interval.whole()
+    (values,) = zip(*compute_metrics(_total_line(plan, lines, whole)).values(), strict=True)
+    total_labels = ["Total"] + [""] * (len(plan.headings) - 1)
+    return rows, _row(total_labels, values, whole, shown), cells
+
+
+def _lines(plan: Plan) -> tuple[pd.DataFrame, Cells]:
+    """Return a line for each row, before any is left out, and the cells behind them."""
+    grid = plan.grid(plan.buckets, plan.query.by_package)
+    cells = compute_cells(plan.facts, plan.selection.clients, grid)
+    return to_lines(cells, plan.rates, len(plan.buckets) * len(plan.package_labels)), cells
+
+
+def _total_line(plan: Plan, lines: pd.DataFrame, whole: Bucket) -> pd.DataFrame:
+    """Return the line of the same query without grouping.
+
+    Grouped by time alone it is there already: flows add up, and stocks are those of the last row, if its
+    window is the Total's (an `as_of` or end on a wall time that clocks skip may part them).
+    """
+    if plan.query.by_package or plan.buckets[-1].window_start != whole.window_start:
+        cells = compute_cells(plan.facts, plan.selection.clients, plan.grid([whole], by_package=False))
+        return to_lines(cells, plan.rates, 1)
+    total = {
+        name: lines[name].tolist()[-1:] if name in STOCK_COLUMNS else [sum(lines[name])]
+        for name in LINE_COLUMNS
+    }
+    return lines_of(total)
+
+
+def _row(
+    labels: Iterable[str], values: Iterable[int | Fraction | None], bucket: Bucket, shown: Iterable[Column]
+) -> Row:
+    rounded = (round_value(value, column) for value, column in zip(values, shown, strict=True))
+    return Row(tuple(labels), tuple(rounded), to_text(bucket.start), to_text(bucket.end), bucket.partial)
+
+
+def ignored_refills(cells: Cells) -> str | None:
+    """Return the sentence that tells of refills which are not counted, if there are any."""
+    told = (cells.flows[name] for name in ("currency", "ignored_refill_qty", "ignored_refill"))
+    ignored = [line for line in zip(*told, strict=True) if line[1]]
+    if not ignored:
+        return None
+    count = sum(qty for _, qty, _ in ignored)
+    totals = Counter[str]()
+    for currency, _, millionths in ignored:
+        totals[currency] += millionths
+    sums = (
+        f"{_amount_text(Fraction(total, MILLION))} {currency}" for currency, total in sorted(totals.items())
+    )
+    refills = "refill has" if count == 1 else "refills have"
+    return (
+        f"{count:,} {refills} an amount of 0 or less: part of balances, not of Balance Refill. "
+        f"Their sum: {', '.join(sums)}."
+    )
+
+
+def _amount_text(amount: Fraction) -> str:
+    """Return an amount as text: at least 2 and at most 6 places."""
+    whole, places = format(round_to_six_places(amount), "f").split(".")
+    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
