@@ -145,5 +145,5 @@ def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: o
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Tell whether a type is that of plain text."""
+    """Return whether a type is that of plain text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

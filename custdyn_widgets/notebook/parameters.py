@@ -168,7 +168,7 @@ def check_injected(cells: object) -> tuple[str, ...]:
 
 
 def _is_bare_injection(source: str, parameters: str) -> bool:
-    """Tell whether the cell after the `parameters` cell is jupyter-scheduler's, which has no heading.
+    """Return whether the cell after the `parameters` cell is jupyter-scheduler's, which has no heading.
 
     It is nothing but lines `name = value`. A cell that sets all parameters is that cell, run again by hand.
     """

@@ -67,7 +67,7 @@ class Answer(tornado.web.RequestHandler):
         self.allowed_hosts = allowed_hosts
 
     def is_own_host(self) -> bool:
-        """Tell whether the request names one of the hosts that are answered for."""
+        """Return whether the request names one of the hosts that are answered for."""
         return asked_name(self.request.headers.get("Host", "")) in self.allowed_hosts
 
     async def prepare(self) -> None:

@@ -35,7 +35,7 @@ class JupyterViewHandler(ViewHandler, JupyterHandler):
     log = JupyterHandler.log
 
     def is_own_host(self) -> bool:
-        """Tell whether Jupyter Server answers under this host."""
+        """Return whether Jupyter Server answers under this host."""
         return bool(asked_name(self.request.headers.get("Host", ""))) and self.check_host()
 
     async def prepare(self, *, _redirect_to_login: bool = True) -> None:

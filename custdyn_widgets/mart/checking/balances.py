@@ -36,7 +36,7 @@ def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = No
 
 
 def might_leave(rows: Int64s, largest: int, opening: Int64s) -> bool:
-    """Tell whether a balance might leave an int64.
+    """Return whether a balance might leave an int64.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
 
 
 def _leaves(balance: int, second: Int64s, amount: Int64s) -> bool:
-    """Tell whether a client's balance leaves an int64 at the end of any second."""
+    """Return whether a client's balance leaves an int64 at the end of any second."""
     order = np.argsort(second, kind="stable")
     ends = np.append(np.diff(second[order]) > 0, True)
     for value, end in zip(amount[order].tolist(), ends.tolist(), strict=False):

@@ -210,7 +210,7 @@ def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: columns
 
 
 def rising(text: pa.Array) -> bool:
-    """Tell whether each id is greater than the one before: then all differ, and that is quickly seen."""
+    """Return whether each id is greater than the one before: then all differ, and that is quickly seen."""
     greater = pc.greater(text[1:], text[:-1])
     return len(text) == 0 or bool(pc.all(greater, skip_nulls=False, min_count=0).as_py())
 

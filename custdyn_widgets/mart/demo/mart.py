@@ -278,7 +278,7 @@ def _put(place: Path, files: dict[str, bytes]) -> None:
 
 
 def _holds(place: Path, files: dict[str, bytes]) -> bool:
-    """Tell whether exactly these files stand at the place already."""
+    """Return whether exactly these files stand at the place already."""
     if not place.is_dir() or {p.name for p in place.iterdir()} != set(files):
         return False
     return all((place / name).read_bytes() == content for name, content in files.items())

@@ -145,7 +145,7 @@ def threads() -> int:
 
 
 def fit(seconds: Int64s) -> bool:
-    """Tell whether an uint32 holds all times; 0 is left for "never"."""
+    """Return whether an uint32 holds all times; 0 is left for "never"."""
     return bool(seconds.min(initial=1) >= 1 and seconds.max(initial=1) < 2**32)
 
 

@@ -121,7 +121,7 @@ def _load(folder: Path) -> Entry | None:
 
 
 def _is_listed(entry: Entry) -> bool:
-    """Tell whether the file that lists what was set aside is there, if there is one."""
+    """Return whether the file that lists what was set aside is there, if there is one."""
     return entry.listing is None or entry.listing.is_file()
 
 

@@ -242,7 +242,7 @@ class _Work:
         return of_table.take(table.codes["package_id"], mode="wrap")  # -1 for none is the last one
 
     def balances_might_leave(self, rows: Merged, batches: Sequence[_Batch]) -> bool:
-        """Tell whether a balance might leave an int64."""
+        """Return whether a balance might leave an int64."""
         opening = self.others["clients"].columns["opening_balance"]
         largest = max(batch.largest for batch in batches)
         return might_leave(np.diff(rows.offset)[self.place], largest, opening)
@@ -256,14 +256,14 @@ def _batch(table: CheckedTable, rows: slice, packages: tuple[str, ...]) -> _Batc
 
 
 def _in_sequence(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
-    """Tell whether all rows came: Arrow may end a damaged group of rows early, and say nothing."""
+    """Return whether all rows came: Arrow may end a damaged group of rows early, and say nothing."""
     begins = [batch.rows.start for batch in batches]
     ends = [batch.rows.stop for batch in batches]
     return [*begins, stored.count] == [0, *ends]
 
 
 def _all_different(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
-    """Tell whether no two transactions have the same id."""
+    """Return whether no two transactions have the same id."""
     ends = [batch.ids for batch in batches if batch.ids]
     if all(one[1] < other[0] for one, other in pairwise(ends)) and all(batch.rises for batch in batches):
         return True

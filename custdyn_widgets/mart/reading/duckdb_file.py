@@ -28,7 +28,7 @@ _CLOSED: dict[str, Any] = {  # settings of a connection that keeps to its own fi
 
 
 def is_duckdb(path: Path) -> bool:
-    """Tell whether a path is that of a DuckDB file, by its name."""
+    """Return whether a path is that of a DuckDB file, by its name."""
     return path.suffix.lower() in SUFFIXES and not path.is_dir()
 
 

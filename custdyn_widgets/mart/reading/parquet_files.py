@@ -90,7 +90,7 @@ def _table(file: pq.ParquetFile, path: Path, spec: MartTable, data: pa.Table, fi
 
 
 def _cannot_be_wrong(column: pa.Array) -> bool:
-    """Tell whether values are numbers, whatever their bytes are, or plainly ASCII: in a tenth of the time."""
+    """Return whether values are numbers, whatever their bytes are, or plainly ASCII: in a tenth of the time."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _cannot_be_wrong(column.dictionary) and _in_range(column.indices, len(column.dictionary))
@@ -103,7 +103,7 @@ def _cannot_be_wrong(column: pa.Array) -> bool:
 
 
 def _in_range(indices: pa.Array, count: int) -> bool:
-    """Tell whether all indices, also what stands in the place of nulls, count values of a dictionary."""
+    """Return whether all indices, also what stands in the place of nulls, count values of a dictionary."""
     if not len(indices):
         return True
     held = np.frombuffer(indices.buffers()[1], indices.type.to_pandas_dtype())

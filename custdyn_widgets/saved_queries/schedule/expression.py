@@ -80,7 +80,7 @@ class Times:
     both_days: bool
 
     def fall_on(self, day: date) -> bool:
-        """Tell whether a day of the calendar has any of them."""
+        """Return whether a day of the calendar has any of them."""
         if day.month not in self.months:
             return False
         fits = day.day in self.days, day.isoweekday() % 7 in self.weekdays
