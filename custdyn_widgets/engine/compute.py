@@ -61,11 +61,12 @@ def run_report(
         If an extension that the settings name cannot be imported.
     """
     began = time.monotonic()
-    checked, instant = _checked(query), parse_as_of(as_of)
+    asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
+    instant = parse_as_of(as_of)
     mart = open_mart(source, meanwhile=_load)
     from custdyn_widgets.engine.report import report_on
 
-    return report_on(checked, mart, instant, role=role, began=began)
+    return report_on(asked, mart, instant, role=role, began=began)
 
 
 def report_lines(
@@ -90,12 +91,13 @@ def report_lines(
     QueryError, SourceError, MartError, RateError
         As `run_report`.
     """
-    checked, instant = _checked(query), parse_as_of(as_of)
+    asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
+    instant = parse_as_of(as_of)
     mart = open_mart(source, meanwhile=_load)
     from custdyn_widgets.engine.plan import plan_report
     from custdyn_widgets.engine.rows import labelled_lines
 
-    return labelled_lines(plan_report(checked, mart.facts, instant))
+    return labelled_lines(plan_report(asked, mart.facts, instant))
 
 
 def _load() -> None:
@@ -117,8 +119,3 @@ def _stopped_later() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
     if asked:
         signal.raise_signal(signal.SIGINT)
-
-
-def _checked(query: ReportQuery | Mapping[str, Any]) -> ReportQuery:
-    """Return the query with every field checked, also where it was built by hand."""
-    return ReportQuery.from_dict(query.to_dict() if isinstance(query, ReportQuery) else query)

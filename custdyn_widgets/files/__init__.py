@@ -21,6 +21,7 @@ from custdyn_widgets.files.disk import (
     written_folder,
 )
 from custdyn_widgets.files.json_schema import load_jsonschema
+from custdyn_widgets.files.strict_json import strict_json
 
 __all__ = [
     "ExchangedError",
@@ -41,6 +42,7 @@ __all__ = [
     "put_file",
     "reason",
     "size_of",
+    "strict_json",
     "sync_folder",
     "written_folder",
 ]

@@ -17,16 +17,14 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import MISSING, fields
 
 from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import QueryError
-from custdyn_widgets.query import ReportQuery, parse_as_of
+from custdyn_widgets.query import FIELDS, ReportQuery, parse_as_of
 
-_QUERY = tuple(f.name for f in fields(ReportQuery))
 _ENDS = ("interval_start", "interval_end")
-NAMES = ("saved", "source", "interval", *_ENDS, *(name for name in _QUERY if name != "interval"), "as_of")
-_USUAL = {f.name: f.default for f in fields(ReportQuery) if f.default is not MISSING}
+NAMES = ("saved", "source", "interval", *_ENDS, *(name for name in FIELDS if name != "interval"), "as_of")
+_DEFAULTS = {**ReportQuery("today").to_dict(), "interval": None}
 _INJECTED = "# Parameters\n"
 # Jupyter Server sets it for a notebook that somebody has open: what is tried there has no heading either.
 _OPEN = "JPY_SESSION_NAME"
@@ -92,17 +90,15 @@ def asked(namespace: Mapping[str, object], given: Collection[str]) -> tuple[Repo
         raise QueryError.missing("source", "the folder of the billing data, or a source's name")
     if saved is not None:
         return saved.query, source
-    fields_asked = {field: namespace[field] for field in _QUERY if field in namespace}
+    fields_asked = {field: namespace[field] for field in FIELDS if field in namespace}
     return ReportQuery.from_dict({**fields_asked, "interval": _interval(namespace)}), source
 
 
 def _refuse_beside_saved(namespace: Mapping[str, object], given: Collection[str]) -> None:
     """Refuse a field of a query that stands beside a saved query, which holds them all."""
-    for name in (*_ENDS, *_QUERY):
+    for name in (*_ENDS, *FIELDS):
         value = namespace.get(name)
-        usual = _USUAL.get(name)
-        same = value == (list(usual) if isinstance(usual, tuple) else usual)
-        if value is not None and (name in given or not same):
+        if value is not None and (name in given or value != _DEFAULTS.get(name)):
             raise QueryError.invalid(
                 name, value, "is given beside saved, which names a whole query: leave one of the two out"
             )
@@ -117,7 +113,7 @@ def flat_parameters(given: Mapping[str, object]) -> dict[str, object]:
     flat = dict(given)
     interval = flat.get("interval")
     if isinstance(interval, Mapping):
-        ReportQuery.from_dict({"interval": interval})
+        FIELDS["interval"].check(interval)
         flat["interval"] = None
         flat.update(zip(_ENDS, (interval["start"], interval["end"]), strict=True))
     elif isinstance(interval, str):

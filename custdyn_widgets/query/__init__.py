@@ -1,31 +1,24 @@
 """Queries: what is asked, checked, and placed on the time line."""
 
-from custdyn_widgets.query.checks import (
-    CLIENT_TYPES,
-    PRESETS,
-    TIME_GROUPS,
-    YEARS,
-    Period,
-    is_time_zone,
-    time_zones,
-)
+from custdyn_widgets.query.checks import TIME_GROUPS, YEARS, Period, is_time_zone, time_zones
+from custdyn_widgets.query.fields import CLIENT_TYPES, FIELDS, PRESETS, Kind
 from custdyn_widgets.query.intervals import Bucket, ResolvedInterval, resolve, time_zone_data, to_text
-from custdyn_widgets.query.query import ReportQuery, parse_as_of, read_json, strict_json
+from custdyn_widgets.query.query import ReportQuery, parse_as_of
 
 __all__ = [
     "CLIENT_TYPES",
+    "FIELDS",
     "PRESETS",
     "TIME_GROUPS",
     "YEARS",
     "Bucket",
+    "Kind",
     "Period",
     "ReportQuery",
     "ResolvedInterval",
     "is_time_zone",
     "parse_as_of",
-    "read_json",
     "resolve",
-    "strict_json",
     "time_zone_data",
     "time_zones",
     "to_text",

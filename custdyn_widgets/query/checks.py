@@ -1,7 +1,8 @@
-"""What the fields of a query may hold: their choices, and a check for each.
+"""Checks of a query's values, one for each kind of field.
 
-A check takes a field's name and a JSON value and returns the value as a query holds it, or raises a
-`QueryError` that names both and offers the nearest valid ones.
+A check takes a field's name and a value of JSON or Python form. It returns the value as a query holds it,
+or raises a `QueryError` that names both and offers the nearest valid values. `fields.py` says which field
+is checked by which.
 """
 
 from __future__ import annotations
@@ -10,24 +11,16 @@ import functools
 import importlib.resources
 import re
 import zoneinfo
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from custdyn_widgets.errors import QueryError
 
-CLIENT_TYPES = ("client", "reseller", "calling_card", "call_shop")
 TIME_GROUPS = ("year", "month", "date")
-GROUPS = (*TIME_GROUPS, "package")
-PRESETS = (
-    "today", "yesterday", "this_week", "last_week", "this_month", "last_month", "this_quarter",
-    "last_quarter", "this_year", "last_year", "last_3_days", "last_7_days", "last_30_days", "last_90_days",
-    "last_12_months",
-)  # fmt: skip
 YEARS = range(1900, 2101)
-ACTIVE_DURATIONS = range(1, 121)
 
+_WALL_TIME_FORM = "a wall time YYYY-MM-DD HH:MM:SS"
 _WALL_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}:\d{2}))?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _NOT_ZONES = ("posix/", "right/")
@@ -46,23 +39,6 @@ class Period:
         return {"start": self.start.isoformat(sep=" "), "end": self.end.isoformat(sep=" ")}
 
 
-def wall_time(name: str, value: object, *, end: bool) -> datetime:
-    """Read a wall time `YYYY-MM-DD[ HH:MM:SS]`; a date alone is its first or, at an end, last second."""
-    expected = "a wall time YYYY-MM-DD HH:MM:SS"
-    if not isinstance(value, str):
-        raise QueryError.wrong_type(name, value, expected)
-    match = _WALL_TIME.fullmatch(value)
-    if not match:
-        raise QueryError.wrong_type(name, value, expected)
-    try:
-        wall = datetime.fromisoformat(f"{match[1]} {match[2] or ('23:59:59' if end else '00:00:00')}")
-    except ValueError:
-        raise QueryError.invalid(name, value, "is not a date and time of the calendar") from None
-    if wall.year not in YEARS:
-        raise QueryError.invalid(name, value, f"is not in the years {YEARS[0]} to {YEARS[-1]}")
-    return wall
-
-
 @functools.cache
 def time_zones() -> tuple[str, ...]:
     """Return the IANA names that a query may use, sorted."""
@@ -70,10 +46,10 @@ def time_zones() -> tuple[str, ...]:
 
 
 def is_time_zone(name: str) -> bool:
-    """Tell whether a query may use this IANA name.
+    """Return whether a query may use this IANA name.
 
-    The names that everybody knows stand in one file; to find those that only this machine knows, Python
-    opens hundreds.
+    The usual names are listed in one file; to find those that only this machine has, Python opens hundreds
+    of files.
     """
     return name in _usual_time_zones() or name in time_zones()
 
@@ -88,9 +64,12 @@ def _names_a_place(zone: str) -> bool:
     return zone not in _NO_PLACES and not zone.startswith(_NOT_ZONES)
 
 
-def _interval(name: str, value: object) -> str | Period:
+def check_interval(name: str, value: object, presets: Sequence[str]) -> str | Period:
+    """Check a preset's name, a `Period` or the JSON object of one."""
     if isinstance(value, str):
-        return _choice(name, value, PRESETS)
+        return check_choice(name, value, presets)
+    if isinstance(value, Period):
+        return _period(name, *(_wall_text(wall) for wall in (value.start, value.end)))
     if not isinstance(value, Mapping):
         raise QueryError.wrong_type(name, value, 'a preset\'s name or {"start": …, "end": …}')
     for key in value:
@@ -98,17 +77,47 @@ def _interval(name: str, value: object) -> str | Period:
             raise QueryError.unknown_field(f"{name}.{key}", ["interval.start", "interval.end"])
     for key in ("start", "end"):
         if value.get(key) is None:
-            raise QueryError.missing(f"{name}.{key}", "a wall time YYYY-MM-DD HH:MM:SS")
+            raise QueryError.missing(f"{name}.{key}", _WALL_TIME_FORM)
+    return _period(name, value["start"], value["end"])
+
+
+def _wall_text(wall: object) -> object:
+    return wall.isoformat(sep=" ") if isinstance(wall, datetime) else wall
+
+
+def _period(name: str, start: object, end: object) -> Period:
     period = Period(
-        wall_time(f"{name}.start", value["start"], end=False),
-        wall_time(f"{name}.end", value["end"], end=True),
+        _wall_time(f"{name}.start", start, "00:00:00"),
+        _wall_time(f"{name}.end", end, "23:59:59"),
     )
     if period.start > period.end:
-        raise QueryError.invalid(f"{name}.start", value["start"], f"is after the end {value['end']!r}")
+        raise QueryError.invalid(f"{name}.start", start, f"is after the end {end!r}")
     return period
 
 
-def _choice(name: str, value: object, allowed: Sequence[str]) -> str:
+def _wall_time(name: str, value: object, time_of_day: str) -> datetime:
+    """Read a wall time `YYYY-MM-DD[ HH:MM:SS]`; a date alone is given this time of day."""
+    match = _WALL_TIME.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise QueryError.wrong_type(name, value, _WALL_TIME_FORM)
+    try:
+        wall = datetime.fromisoformat(f"{match[1]} {match[2] or time_of_day}")
+    except ValueError:
+        raise QueryError.invalid(name, value, "is not a date and time of the calendar") from None
+    if wall.year not in YEARS:
+        raise QueryError.invalid(name, value, f"is not in the years {YEARS[0]} to {YEARS[-1]}")
+    return wall
+
+
+def check_zone(name: str, value: object) -> str:
+    """Check the IANA name of a time zone."""
+    if isinstance(value, str) and is_time_zone(value):
+        return value
+    return check_choice(name, value, time_zones())
+
+
+def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:
+    """Check one of a few texts."""
     if not isinstance(value, str):
         raise QueryError.wrong_type(name, value, "text")
     if value not in allowed:
@@ -116,7 +125,8 @@ def _choice(name: str, value: object, allowed: Sequence[str]) -> str:
     return value
 
 
-def _texts(name: str, value: object) -> tuple[str, ...]:
+def check_texts(name: str, value: object) -> tuple[str, ...]:
+    """Check a list of texts; repeats are left out."""
     if (
         isinstance(value, str)
         or not isinstance(value, Sequence)
@@ -126,53 +136,34 @@ def _texts(name: str, value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
-def _group_by(name: str, value: object) -> tuple[str, ...]:
-    chosen = _texts(name, value)
+def check_groups(name: str, value: object, allowed: Sequence[str]) -> tuple[str, ...]:
+    """Check a list of groupings, at most one of them by time, and put it into the order of `allowed`."""
+    chosen = check_texts(name, value)
     for group in chosen:
-        _choice(name, group, GROUPS)
-    times = [g for g in chosen if g in TIME_GROUPS]
-    if len(times) > 1:
+        check_choice(name, group, allowed)
+    if sum(group in TIME_GROUPS for group in chosen) > 1:
         raise QueryError.invalid(name, value, "has more than one of year, month and date")
-    return tuple(g for g in GROUPS if g in chosen)
+    return tuple(group for group in allowed if group in chosen)
 
 
-def _zone(name: str, value: object) -> str:
-    if isinstance(value, str) and is_time_zone(value):
-        return value
-    return _choice(name, value, time_zones())
-
-
-def _flag(name: str, value: object) -> bool:
+def check_flag(name: str, value: object) -> bool:
+    """Check a yes or no."""
     if not isinstance(value, bool):
         raise QueryError.wrong_type(name, value, "true or false")
     return value
 
 
-def _currency(name: str, value: object) -> str:
+def check_currency(name: str, value: object) -> str:
+    """Check the form of a currency's code."""
     if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
         raise QueryError.wrong_type(name, value, "an ISO 4217 code of three capital letters, such as USD")
     return value
 
 
-def _months(name: str, value: object) -> int:
+def check_number(name: str, value: object, bounds: range, unit: str) -> int:
+    """Check a whole number of some unit."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise QueryError.wrong_type(name, value, "a whole number of months")
-    if value not in ACTIVE_DURATIONS:
-        raise QueryError.invalid(name, value, "is not between 1 and 120 months")
+        raise QueryError.wrong_type(name, value, f"a whole number of {unit}")
+    if value not in bounds:
+        raise QueryError.invalid(name, value, f"is not between {bounds[0]} and {bounds[-1]} {unit}")
     return value
-
-
-CHECKS: dict[str, Callable[[str, object], Any]] = {
-    "interval": _interval,
-    "timezone": _zone,
-    "client_type": lambda name, value: _choice(name, value, (*CLIENT_TYPES, "all")),
-    "client_tags": _texts,
-    "tags_match": lambda name, value: _choice(name, value, ("any", "all")),
-    "company": _texts,
-    "include_descendants": _flag,
-    "owner_user": _texts,
-    "package": _texts,
-    "group_by": _group_by,
-    "currency": _currency,
-    "active_duration": _months,
-}

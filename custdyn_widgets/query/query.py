@@ -1,134 +1,89 @@
 """What is asked: one frozen value that holds everything that changes the numbers, and nothing else.
 
 A query is a JSON object; the same object drives form, notebook parameters, command line, saved queries
-and manifests. Each field carries its label, help and choices as metadata, so that form, help texts,
-validation and the words on a page cannot disagree. What is done with a report (output, recipients,
-chart, schedule) is not part of it.
+and manifests. What is done with a report (output, recipients, chart, schedule) is not part of it.
 
-`ReportQuery.from_dict` checks all that can be checked without the data; names that must exist in the
-data (tags, companies, users, packages) are checked when the report is run.
+A query checks itself when it is built, as far as that can be done without the data; names that must exist
+in the data (tags, companies, users, packages) are checked when the report is run.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
-from custdyn_widgets.errors import QueryError, shown
-from custdyn_widgets.query.checks import (
-    CHECKS,
-    CLIENT_TYPES,
-    GROUPS,
-    PRESETS,
-    TIME_GROUPS,
-    YEARS,
-    Period,
-    is_time_zone,
-    time_zones,
-    wall_time,
-)
-
-__all__ = [
-    "CLIENT_TYPES",
-    "GROUPS",
-    "PRESETS",
-    "TIME_GROUPS",
-    "YEARS",
-    "Period",
-    "ReportQuery",
-    "is_time_zone",
-    "parse_as_of",
-    "read_json",
-    "strict_json",
-    "time_zones",
-    "wall_time",
-]
-
-
-def _meta(label: str, help_text: str, choices: Sequence[str] | None = None) -> dict[str, Any]:
-    return {"label": label, "help": help_text, "choices": choices}
+from custdyn_widgets.errors import QueryError
+from custdyn_widgets.query.checks import TIME_GROUPS, Period
+from custdyn_widgets.query.fields import FIELDS
 
 
 @dataclass(frozen=True)
 class ReportQuery:
     """One question to the data.
 
-    Build it with keyword arguments of these types, or from JSON with `from_dict`. Equal queries are
-    equal values; `dataclasses.replace` gives a changed one.
+    Every field takes its value in Python's form or in JSON's (a list for a tuple, `{"start": …, "end": …}`
+    for a `Period`); None stands for the default. Equal queries are equal values; `dataclasses.replace`
+    gives a changed one, checked again.
+
+    Parameters
+    ----------
+    interval
+        A preset's name, or a `Period`.
+    timezone
+        An IANA name: whose clock and calendar dates and buckets follow.
+    client_type
+        One of the four types, or `all`.
+    client_tags, tags_match
+        Only clients with `any` or `all` of these tags.
+    company, include_descendants
+        Only clients of these resellers, and of those below them.
+    owner_user
+        Only clients of these users.
+    package
+        Only clients that ever had one of these packages, by id or name.
+    group_by
+        At most one of `year`, `month`, `date`, and `package`; empty: one row.
+    currency
+        What every amount is converted to; None: the data's own choice.
+    active_duration
+        In how many months before the end of a row a client must have paid for a use to be active.
+
+    Raises
+    ------
+    QueryError
+        If a value has a wrong type or means nothing; the error names field and value and offers the nearest
+        valid ones.
     """
 
-    interval: str | Period = field(
-        metadata=_meta(
-            "Interval",
-            "The period to report: a preset, or a first and a last second on the clock of the time zone.",
-            PRESETS,
-        )
-    )  # fmt: skip
-    timezone: str = field(
-        default="UTC",
-        metadata=_meta("Time zone", "Whose clock and calendar the dates and buckets follow (an IANA name)."),
-    )
-    client_type: str = field(
-        default="client",
-        metadata=_meta(
-            "Client type", "Count clients of this type only, or all types.", (*CLIENT_TYPES, "all")
-        ),
-    )
-    client_tags: tuple[str, ...] = field(
-        default=(), metadata=_meta("Client tags", "Only clients with these tags.")
-    )
-    tags_match: str = field(
-        default="any",
-        metadata=_meta(
-            "Tags match", "Whether any one of the tags is enough, or all are needed.", ("any", "all")
-        ),
-    )
-    company: tuple[str, ...] = field(
-        default=(), metadata=_meta("Company", "Only clients of these resellers.")
-    )
-    include_descendants: bool = field(
-        default=True,
-        metadata=_meta("Include descendants", "Also clients of the resellers below the chosen ones."),
-    )
-    owner_user: tuple[str, ...] = field(
-        default=(), metadata=_meta("Owner user", "Only clients of these users.")
-    )
-    package: tuple[str, ...] = field(
-        default=(),
-        metadata=_meta(
-            "Package",
-            "Only clients that ever had one of these packages (by id or name); the Packages columns then "
-            "count only these.",
-        ),
-    )
-    group_by: tuple[str, ...] = field(
-        default=("month",),
-        metadata=_meta(
-            "Group by", "One row for each year, month or date, and for each package; none: one row.", GROUPS
-        ),
-    )
-    currency: str | None = field(
-        default=None,
-        metadata=_meta(
-            "Currency", "Every amount is converted to it (ISO 4217); empty: the data's own choice."
-        ),
-    )
-    active_duration: int = field(
-        default=3,
-        metadata=_meta(
-            "Active duration",
-            "A client is active if it paid for a use in this many months before the end of a row (1 to 120).",
-        ),
-    )
+    interval: str | Period
+    timezone: str = "UTC"
+    client_type: str = "client"
+    client_tags: tuple[str, ...] = ()
+    tags_match: str = "any"
+    company: tuple[str, ...] = ()
+    include_descendants: bool = True
+    owner_user: tuple[str, ...] = ()
+    package: tuple[str, ...] = ()
+    group_by: tuple[str, ...] = ("month",)
+    currency: str | None = None
+    active_duration: int = 3
+
+    def __post_init__(self) -> None:
+        for name, default in _DEFAULTS.items():
+            given = getattr(self, name)
+            if given is default:
+                continue
+            value = default if given is None else FIELDS[name].check(given)
+            if value is MISSING:
+                raise QueryError.missing(name, 'a preset such as "last_month", or {"start": …, "end": …}')
+            if value is not given:
+                object.__setattr__(self, name, value)
 
     @classmethod
     def from_dict(cls, data: object) -> ReportQuery:
-        """Check a JSON object and return the query that it means.
+        """Return the query that a JSON object means.
 
         Parameters
         ----------
@@ -139,33 +94,18 @@ class ReportQuery:
         Raises
         ------
         QueryError
-            If a key is unknown, a value has a wrong type, or means nothing; the error names field and value
-            and offers the nearest valid ones.
+            If a key is unknown, the interval is missing, or a value is none that its field takes.
         """
         if not isinstance(data, Mapping):
             raise QueryError.wrong_type("query", data, "an object with field names as keys")
-        names = [f.name for f in fields(cls)]
         for key in data:
-            if key not in names:
-                raise QueryError.unknown_field(str(key), names)
-        given = {name: data[name] for name in names if data.get(name) is not None}
-        if "interval" not in given:
-            raise QueryError.missing("interval", 'a preset such as "last_month", or {"start": …, "end": …}')
-        return cls(**{name: CHECKS[name](name, value) for name, value in given.items()})
+            if key not in FIELDS:
+                raise QueryError.unknown_field(str(key), list(FIELDS))
+        return cls(**{"interval": None, **data})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the query as the JSON object that gives it again; fields left at their defaults included."""
-        out: dict[str, Any] = {}
-        for f in fields(self):
-            value = getattr(self, f.name)
-            out[f.name] = (
-                value.to_dict()
-                if isinstance(value, Period)
-                else list(value)
-                if isinstance(value, tuple)
-                else value
-            )
-        return out
+        return {name: _to_json(getattr(self, name)) for name in FIELDS}
 
     @property
     def time_group(self) -> str | None:
@@ -190,6 +130,16 @@ class ReportQuery:
         return ", ".join(parts)
 
 
+# Values that need no check: looked at in the order of the fields, so that the first wrong one is named.
+_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(ReportQuery)}
+
+
+def _to_json(value: object) -> object:
+    if isinstance(value, Period):
+        return value.to_dict()
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _interval_words(interval: str | Period) -> str:
     if isinstance(interval, str):
         return interval.replace("_", " ").capitalize()
@@ -208,44 +158,6 @@ def _who_words(query: ReportQuery) -> str:
     if query.owner_user:
         kind += f" owned by {', '.join(query.owner_user)}"
     return kind
-
-
-def read_json(path: Path) -> object:
-    """Return the value of a strict JSON file: no key twice, no NaN.
-
-    Raises
-    ------
-    QueryError
-        If it cannot be read or is not that.
-    """
-    try:
-        return strict_json(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise QueryError.invalid("query", str(path), f"cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise QueryError.invalid("query", path.name, f"is not valid JSON: {error}") from error
-
-
-def strict_json(text: str) -> object:
-    """Return the value of a strict JSON text: no key twice, no NaN.
-
-    Raises
-    ------
-    ValueError, RecursionError
-        If it is not that, or nested too deeply.
-    """
-
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-            raise ValueError(f"the key {shown(twice)} is there twice")
-        return found
-
-    def refuse(number: str) -> object:
-        raise ValueError(f"{number} is not a JSON number")
-
-    return json.loads(text, object_pairs_hook=once, parse_constant=refuse)
 
 
 def parse_as_of(value: str | datetime | None) -> datetime:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from custdyn_widgets.errors import QueryError, SavedQueryError
-from custdyn_widgets.query import ReportQuery, strict_json
+from custdyn_widgets.files import strict_json
+from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.saved_queries.automation import (
     ForEach,
     Retention,
@@ -110,7 +111,6 @@ class SavedQuery:
         _check_text("description", self.description, LONGEST_DESCRIPTION, _CONTROLS)
         if not isinstance(self.query, ReportQuery):
             raise SavedQueryError.wrong_type("query", self.query, "a ReportQuery")
-        ReportQuery.from_dict(self.query.to_dict())
         _check_output(self.output)
         object.__setattr__(self, "chart", _checked_chart(self.chart))
         self._check_automation()

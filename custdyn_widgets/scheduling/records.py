@@ -13,7 +13,7 @@ from types import NoneType
 from typing import Any
 
 from custdyn_widgets.errors import RunError
-from custdyn_widgets.query import strict_json
+from custdyn_widgets.files import strict_json
 from custdyn_widgets.saved_queries import put, read_plain
 from custdyn_widgets.scheduling.locks import is_going_on
 

@@ -13,11 +13,11 @@ import ipywidgets
 from custdyn_widgets.engine import target_currency
 from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.mart import Names
-from custdyn_widgets.query import CLIENT_TYPES, TIME_GROUPS, ReportQuery
+from custdyn_widgets.query import FIELDS, TIME_GROUPS, ReportQuery
 from custdyn_widgets.text import printable
 from custdyn_widgets.widgets.form_button import Button
 from custdyn_widgets.widgets.form_control import Control
-from custdyn_widgets.widgets.form_filters import META, Filters
+from custdyn_widgets.widgets.form_filters import Filters
 from custdyn_widgets.widgets.form_interval import Interval
 from custdyn_widgets.widgets.search_select import SearchSelect
 
@@ -83,16 +83,15 @@ class QueryForm:
 
     def _make_choices(self) -> None:
         def choice(field: str, options: list[list[str]], label: str = "") -> Control:
-            meta = META[field]
             return Control(
                 kind="choice",
-                label=label or meta["label"],
-                tooltip=meta["help"],
+                label=label or FIELDS[field].label,
+                tooltip=FIELDS[field].help,
                 options=options,
                 value=options[0][0],
             )
 
-        types = [[t, t.replace("_", " ").capitalize()] for t in (*CLIENT_TYPES, "all")]
+        types = [[t, t.replace("_", " ").capitalize()] for t in FIELDS["client_type"].choices]
         self._client_type = choice("client_type", types)
         times = [["", "None"], *([t, t.capitalize()] for t in TIME_GROUPS)]
         self._time = choice("group_by", times)
@@ -107,9 +106,14 @@ class QueryForm:
             value="web",
         )
         self._currency = choice("currency", self._currencies())
-        meta = META["active_duration"]
+        months = FIELDS["active_duration"]
         self._months = Control(
-            kind="number", label=f"{meta['label']} (months)", tooltip=meta["help"], least=1, most=120, value=3
+            kind="number",
+            label=f"{months.label} ({months.unit})",
+            tooltip=months.help,
+            least=months.bounds[0],
+            most=months.bounds[-1],
+            value=DEFAULT.active_duration,
         )
         controls = [
             self._client_type, self._time, self._by_package, self._currency, self._months, self._output,
@@ -168,7 +172,7 @@ class QueryForm:
             "currency": self._currency.value or None,
             "active_duration": self._months.value,
         }
-        return {name: asked[name] for name in META}
+        return {name: asked[name] for name in FIELDS}
 
     def query(self) -> ReportQuery | None:
         """Return the query that the form asks, or None while something is invalid."""
@@ -257,7 +261,10 @@ class QueryForm:
     def _found_problems(self) -> dict[str, str]:
         found = {**self._interval.problems(), **self._filters.problems()}
         if self._months.value is None:
-            found["active_duration"] = "The months are missing: give a whole number from 1 to 120."
+            bounds = FIELDS["active_duration"].bounds
+            found["active_duration"] = (
+                f"The months are missing: give a whole number from {bounds[0]} to {bounds[-1]}."
+            )
         asked = self.fields()
         for field in found:
             asked[field.partition(".")[0]] = DEFAULT.to_dict()[field.partition(".")[0]]
@@ -302,7 +309,7 @@ class QueryForm:
 def _words(error: CustDynError) -> str:
     """Return an error's words with the field as the form calls it."""
     field = error.field or ""
-    label = _TIMES.get(field) or (META[field]["label"] if field in META else "")
+    label = _TIMES.get(field) or (FIELDS[field].label if field in FIELDS else "")
     if label and error.message.startswith(field):
         return f"{label}{error.message.removeprefix(field)}"
     return error.message

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
 
 from custdyn_widgets.errors import shown
 from custdyn_widgets.mart import Names
-from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.query import FIELDS, Kind, ReportQuery
 from custdyn_widgets.text import cut_short, printable
 from custdyn_widgets.widgets.form_button import Button
 from custdyn_widgets.widgets.form_control import Control
 from custdyn_widgets.widgets.search_select import SearchSelect
 
-META = {f.name: f.metadata for f in fields(ReportQuery)}
 LONGEST_LABEL = 300
 _IN_HEX = "\0"
 _NO_FILTER = ReportQuery(interval="today")
@@ -34,7 +33,7 @@ class Filter:
     @property
     def label(self) -> str:
         """The filter's name."""
-        return str(META[self.field]["label"])
+        return FIELDS[self.field].label
 
 
 FILTERS = {
@@ -85,9 +84,8 @@ class FilterRow:
         self, of: Filter, names: Names, changed: Callable[[], None], remove: Callable[[], None]
     ) -> None:
         self.of = of
-        meta = META[of.field]
         self.search = SearchSelect(
-            label=of.label, tooltip=meta["help"], placeholder=f"Any {of.what}: type to search"
+            label=of.label, tooltip=FIELDS[of.field].help, placeholder=f"Any {of.what}: type to search"
         )
         self.set_names(names)
         self.extra = self._extra_control()
@@ -102,13 +100,12 @@ class FilterRow:
     def _extra_control(self) -> Control | None:
         if not self.of.extra:
             return None
-        meta = META[self.of.extra]
-        text = {"label": meta["label"], "tooltip": meta["help"]}
-        if self.of.extra == "include_descendants":
-            return Control(kind="flag", value=True, **text)
-        return Control(
-            kind="choice", value="any", options=[[c, c.capitalize()] for c in meta["choices"]], **text
-        )
+        field, value = FIELDS[self.of.extra], getattr(_NO_FILTER, self.of.extra)
+        text = {"label": field.label, "tooltip": field.help}
+        if field.kind is Kind.FLAG:
+            return Control(kind="flag", value=value, **text)
+        options = [[choice, choice.capitalize()] for choice in field.choices]
+        return Control(kind="choice", value=value, options=options, **text)
 
     def set_names(self, names: Names) -> None:
         """Offer the values of this data."""

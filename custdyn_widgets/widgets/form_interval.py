@@ -9,9 +9,8 @@ from typing import Any
 import ipywidgets
 
 from custdyn_widgets.errors import QueryError
-from custdyn_widgets.query import PRESETS, Period, ReportQuery, resolve, time_zones
+from custdyn_widgets.query import FIELDS, PRESETS, Period, ReportQuery, resolve, time_zones
 from custdyn_widgets.widgets.form_control import Control
-from custdyn_widgets.widgets.form_filters import META
 from custdyn_widgets.widgets.search_select import SearchSelect
 
 CUSTOM = "custom"
@@ -32,10 +31,10 @@ class Interval:
         self._now = now
         self._changed = changed
         self._filling = False
-        meta, words = META["interval"], [p.replace("_", " ").capitalize() for p in PRESETS]
+        field, words = FIELDS["interval"], [p.replace("_", " ").capitalize() for p in PRESETS]
         options = [[CUSTOM, "Custom"], *map(list, zip(PRESETS, words, strict=True))]
         self.preset = Control(
-            kind="choice", label=meta["label"], tooltip=meta["help"], options=options, value="last_12_months"
+            kind="choice", label=field.label, tooltip=field.help, options=options, value="last_12_months"
         )
         self.start = Control(
             kind="wall time", label="Start", tooltip="The first second that counts.", value=""
@@ -43,8 +42,8 @@ class Interval:
         self.end = Control(kind="wall time", label="End", tooltip="The last second that counts.", value="")
         self.zone = SearchSelect(
             multiple=False,
-            label=META["timezone"]["label"],
-            tooltip=META["timezone"]["help"],
+            label=FIELDS["timezone"].label,
+            tooltip=FIELDS["timezone"].help,
             placeholder="Type to search",
             options=[[zone, zone] for zone in time_zones()],
             value=["UTC"],

@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,10 @@ import openpyxl
 import pytest
 from click.testing import CliRunner, Result
 
+from custdyn_widgets import engine
 from custdyn_widgets.cli import commands as cli
-from custdyn_widgets.engine import compute
+from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.query.fields import FIELDS
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.report.report import Report
@@ -52,7 +53,7 @@ def query(*args: object) -> Result:
 def direct(**fields: Any) -> Report:
     start, end = YEAR.split("/")
     asked = {"interval": {"start": start, "end": end}, **fields}
-    return compute.run_report(ReportQuery.from_dict(asked), SMALL, as_of=AS_OF)
+    return run_report(ReportQuery.from_dict(asked), SMALL, as_of=AS_OF)
 
 
 # query
@@ -194,20 +195,29 @@ def test_an_error_is_one_sentence_on_stderr_and_an_exit_code(args: list[Any], co
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[1]", '{"interval":"today","interval":"today"}', '{"x":NaN}', "[" * 100_000, '{"a":1}']
+    ("content", "words"),
+    [
+        ("", "query: 'q.json' is not valid JSON: "),
+        ("[1]", "query must be an object"),
+        ('{"interval":"today","interval":"today"}', "is not valid JSON: the key 'interval' is there twice"),
+        ('{"x":NaN}', "is not valid JSON: NaN is not a JSON number"),
+        ("[" * 100_000, "is not valid JSON: "),
+        ('{"a":1}', "A query has no field 'a'"),
+    ],
 )
-def test_a_file_that_is_no_query_is_wrong_use(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_no_query_is_wrong_use(tmp_path: Path, content: str, words: str) -> None:
     (tmp_path / "q.json").write_text(content)
     result = custdyn("query", "-s", SMALL, "--query", tmp_path / "q.json")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("custdyn: ")
+    assert words in result.stderr
 
 
 def test_a_fault_of_our_own_is_words_too_and_a_traceback_with_debug(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("custdyn_widgets.engine.run_report", broken)
+    monkeypatch.setattr(engine, "run_report", broken)
     result = query()
     assert result.exit_code == 1
     assert "ZeroDivisionError: of all things" in result.stderr
@@ -361,8 +371,8 @@ def test_help_is_there_at_once_and_names_every_command() -> None:
 
 def test_the_help_of_a_query_lists_every_name_that_a_fixed_choice_takes() -> None:
     words = " ".join(custdyn("query", "--help").stdout.split())
-    for field in fields(ReportQuery):
-        for choice in field.metadata["choices"] or ():
+    for field in FIELDS.values():
+        for choice in field.choices:
             assert re.search(rf"\b{choice}\b", words), choice
     assert "One of: any, all." in words
 

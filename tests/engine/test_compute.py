@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from importlib.metadata import version
@@ -17,7 +16,6 @@ import pytest
 
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import CustDynError, MartError, QueryError, RateError
-from custdyn_widgets.query.checks import Period
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.report.report import Report
 
@@ -331,51 +329,11 @@ def test_packages_are_asked_for_by_name_and_kept_as_ids() -> None:
     assert [row.labels for row in found.shown_rows()] == [("Gold",), ("Total",)]
 
 
-@pytest.mark.parametrize(
-    ("field", "given"),
-    [
-        ("interval", "last_moth"),
-        ("interval", None),
-        ("interval", ("2021-01-01", "2021-02-01")),
-        ("interval", Period(datetime(2021, 1, 1), datetime(2021, 1, 2, 0, 0, 0, 5))),
-        ("interval", Period(datetime(2021, 1, 1, tzinfo=UTC), datetime(2021, 1, 2, tzinfo=UTC))),
-        ("interval", Period(datetime(2021, 1, 2), datetime(2021, 1, 1))),
-        ("timezone", "Mars/Olympus"),
-        ("timezone", "../etc/passwd"),
-        ("timezone", "posix/UTC"),
-        ("client_type", "x"),
-        ("client_tags", "vip"),
-        ("tags_match", 1),
-        ("company", (1,)),
-        ("include_descendants", "no"),
-        ("owner_user", {"x"}),
-        ("package", "p1"),
-        ("group_by", "month"),
-        ("group_by", ("month", "date")),
-        ("currency", "usd"),
-        ("currency", 5),
-        ("active_duration", 0),
-        ("active_duration", 2.0),
-        ("active_duration", 10**30),
-    ],
-)
-def test_a_query_built_by_hand_is_checked_as_one_from_json(field: str, given: Any) -> None:
-    query = replace(ReportQuery(interval="this_month"), **{field: given})
-    with pytest.raises(QueryError) as caught:
-        run_report(query, SMALL)
-    assert str(caught.value.field).split(".")[0] == field
-
-
 def test_a_query_may_be_its_json_object_and_nothing_else() -> None:
     assert run_report({"interval": "this_month"}, SMALL).query == ReportQuery(interval="this_month")
     for junk in (None, 5, "last_month", ["last_month"]):
         with pytest.raises(QueryError, match="query must be an object with field names as keys"):
             run_report(junk, SMALL)  # type: ignore[arg-type]
-
-
-def test_lists_in_a_query_built_by_hand_are_taken_in_the_order_of_the_specification() -> None:
-    query = replace(ReportQuery(interval="this_month"), group_by=["package", "date"])  # type: ignore[arg-type]
-    assert run_report(query, SMALL).headings == ("Date", "Package Name")
 
 
 @pytest.mark.parametrize(

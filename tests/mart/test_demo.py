@@ -26,7 +26,7 @@ from custdyn_widgets.errors import QueryError, SourceError
 from custdyn_widgets.mart.checking.checks import check
 from custdyn_widgets.mart.demo.mart import write_demo
 from custdyn_widgets.mart.reading.files import read_folder
-from custdyn_widgets.query.checks import CLIENT_TYPES
+from custdyn_widgets.query.fields import CLIENT_TYPES
 
 AS_OF = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 TABLES = ("clients", "transactions", "packages", "companies", "rates")

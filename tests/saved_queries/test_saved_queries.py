@@ -26,7 +26,8 @@ from custdyn_widgets.errors import (
     SavedQueryExistsError,
 )
 from custdyn_widgets.files import disk as store_disk
-from custdyn_widgets.query.checks import CLIENT_TYPES, GROUPS, PRESETS, Period
+from custdyn_widgets.query.checks import Period
+from custdyn_widgets.query.fields import CLIENT_TYPES, GROUPS, PRESETS
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.saved_queries import disk
 from custdyn_widgets.saved_queries import folders as saved_queries

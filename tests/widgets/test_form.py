@@ -10,7 +10,8 @@ import pytest
 
 from custdyn_widgets.errors import QueryError, RateError
 from custdyn_widgets.mart.facts.facts import Names
-from custdyn_widgets.query.checks import PRESETS, Period, time_zones
+from custdyn_widgets.query.checks import Period, time_zones
+from custdyn_widgets.query.fields import PRESETS
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.widgets.form import DEFAULT, QueryForm
 from custdyn_widgets.widgets.form_control import Control

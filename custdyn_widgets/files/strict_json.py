@@ -1,0 +1,32 @@
+"""JSON as people write it by hand, read strictly: what other readers pass over in silence is an error."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import NoReturn
+
+from custdyn_widgets.errors import shown
+
+
+def strict_json(text: str) -> object:
+    """Return the value of a strict JSON text: no key twice, no NaN.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        If it is not that, or nested too deeply.
+    """
+    return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key {shown(twice)} is there twice")
+    return found
+
+
+def _refuse(number: str) -> NoReturn:
+    raise ValueError(f"{number} is not a JSON number")

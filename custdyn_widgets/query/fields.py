@@ -1,0 +1,179 @@
+"""The table of a query's fields: what each is called, what it means and what it takes.
+
+Form, command line, notebook parameters, validation and documentation read this table, so they cannot
+disagree. A field's default stands in `ReportQuery`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from custdyn_widgets.query.checks import (
+    TIME_GROUPS,
+    check_choice,
+    check_currency,
+    check_flag,
+    check_groups,
+    check_interval,
+    check_number,
+    check_texts,
+    check_zone,
+)
+
+CLIENT_TYPES = ("client", "reseller", "calling_card", "call_shop")
+GROUPS = (*TIME_GROUPS, "package")
+PRESETS = (
+    "today", "yesterday", "this_week", "last_week", "this_month", "last_month", "this_quarter",
+    "last_quarter", "this_year", "last_year", "last_3_days", "last_7_days", "last_30_days", "last_90_days",
+    "last_12_months",
+)  # fmt: skip
+_MONTHS = range(1, 121)
+
+
+class Kind(Enum):
+    """What the values of a field are."""
+
+    INTERVAL = auto()
+    ZONE = auto()
+    CHOICE = auto()
+    TEXTS = auto()
+    GROUPS = auto()
+    FLAG = auto()
+    CURRENCY = auto()
+    NUMBER = auto()
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a query.
+
+    Attributes
+    ----------
+    name
+        Its key in JSON.
+    label
+        What people read.
+    help
+        One sentence on what it does.
+    kind
+        What its values are.
+    choices
+        The texts that it takes; of an interval, the presets. Empty: there is no fixed choice.
+    bounds
+        The numbers that it takes; empty for other kinds.
+    unit
+        What a number counts.
+    """
+
+    name: str
+    label: str
+    help: str
+    kind: Kind
+    choices: tuple[str, ...] = ()
+    bounds: range = range(0)
+    unit: str = ""
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it takes several values."""
+        return self.kind in (Kind.TEXTS, Kind.GROUPS)
+
+    def check(self, value: object) -> Any:
+        """Return a value of JSON or Python form as a query holds it.
+
+        Raises
+        ------
+        QueryError
+            If the field does not take the value.
+        """
+        name = self.name
+        match self.kind:
+            case Kind.INTERVAL:
+                return check_interval(name, value, self.choices)
+            case Kind.ZONE:
+                return check_zone(name, value)
+            case Kind.CHOICE:
+                return check_choice(name, value, self.choices)
+            case Kind.TEXTS:
+                return check_texts(name, value)
+            case Kind.GROUPS:
+                return check_groups(name, value, self.choices)
+            case Kind.FLAG:
+                return check_flag(name, value)
+            case Kind.CURRENCY:
+                return check_currency(name, value)
+            case Kind.NUMBER:
+                return check_number(name, value, self.bounds, self.unit)
+
+
+_TABLE = (
+    Field(
+        "interval",
+        "Interval",
+        "The period to report: a preset, or a first and a last second on the clock of the time zone.",
+        Kind.INTERVAL,
+        choices=PRESETS,
+    ),
+    Field(
+        "timezone",
+        "Time zone",
+        "Whose clock and calendar the dates and buckets follow (an IANA name).",
+        Kind.ZONE,
+    ),
+    Field(
+        "client_type",
+        "Client type",
+        "Count clients of this type only, or all types.",
+        Kind.CHOICE,
+        choices=(*CLIENT_TYPES, "all"),
+    ),
+    Field("client_tags", "Client tags", "Only clients with these tags.", Kind.TEXTS),
+    Field(
+        "tags_match",
+        "Tags match",
+        "Whether any one of the tags is enough, or all are needed.",
+        Kind.CHOICE,
+        choices=("any", "all"),
+    ),
+    Field("company", "Company", "Only clients of these resellers.", Kind.TEXTS),
+    Field(
+        "include_descendants",
+        "Include descendants",
+        "Also clients of the resellers below the chosen ones.",
+        Kind.FLAG,
+    ),
+    Field("owner_user", "Owner user", "Only clients of these users.", Kind.TEXTS),
+    Field(
+        "package",
+        "Package",
+        "Only clients that ever had one of these packages (by id or name); the Packages columns then count "
+        "only these.",
+        Kind.TEXTS,
+    ),
+    Field(
+        "group_by",
+        "Group by",
+        "One row for each year, month or date, and for each package; none: one row.",
+        Kind.GROUPS,
+        choices=GROUPS,
+    ),
+    Field(
+        "currency",
+        "Currency",
+        "Every amount is converted to it (ISO 4217); empty: the data's own choice.",
+        Kind.CURRENCY,
+    ),
+    Field(
+        "active_duration",
+        "Active duration",
+        "A client is active if it paid for a use in this many months before the end of a row "
+        f"({_MONTHS[0]} to {_MONTHS[-1]}).",
+        Kind.NUMBER,
+        bounds=_MONTHS,
+        unit="months",
+    ),
+)
+FIELDS: Mapping[str, Field] = {field.name: field for field in _TABLE}
