@@ -31,13 +31,12 @@ from custdyn_widgets.render.xlsx.cells import cell_text, styled_cell, text_cell
 from custdyn_widgets.render.xlsx.table import (
     COUNT_FORMAT,
     DATE_FORMATS,
-    PARTIAL,
     date_label,
     money_format,
     print_one_page_wide,
     write_title,
 )
-from custdyn_widgets.report import Column, Report
+from custdyn_widgets.report import CUT_SHORT, Column, Report
 
 DATA_SHEET = "Chart data"
 
@@ -137,7 +136,7 @@ def _notes(report: Report, drawings: Sequence[Drawing]) -> list[str]:
     if report.query.time_group and any(row.partial for row in report.rows):
         ends = [row.labels[0] for row in report.rows if row.partial]
         buckets = " and ".join(dict.fromkeys(ends))
-        notes.append(f"{buckets}: {PARTIAL.removeprefix('* ')}.")
+        notes.append(f"{buckets}: {CUT_SHORT}.")
     return list(dict.fromkeys(notes))
 
 
