@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from custdyn_widgets.errors import CustDynError, shown
-from custdyn_widgets.render.charts.drawing import column_colour
 from custdyn_widgets.render.charts.presets import presets_of
+from custdyn_widgets.render.charts.specs import column_colour
 from custdyn_widgets.render.charts.svg import inert_svg
 from custdyn_widgets.report import (
     MAX_QUERY_TEXT,

@@ -13,8 +13,8 @@ import openpyxl
 import pytest
 
 from custdyn_widgets.errors import ExportError
-from custdyn_widgets.render.charts.drawing import BLANK
 from custdyn_widgets.render.charts.presets import PRESETS
+from custdyn_widgets.render.charts.specs import BLANK
 from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.report.formatting import format_value, info_rows
 from custdyn_widgets.report.report import Report
