@@ -46,6 +46,8 @@ class Drawn:
         The letter's one link, and the sentence under it.
     attachment
         The sentence about the file that goes with it, or why none does.
+    note
+        The note on the report's table.
     command, command_words
         What to type, and why.
     facts
@@ -66,6 +68,7 @@ class Drawn:
     link: str = ""
     link_words: str = ""
     attachment: str = ""
+    note: str = ""
     command: str = ""
     command_words: str = ""
     facts: tuple[tuple[str, str], ...] = ()
@@ -107,6 +110,7 @@ def _parts(drawn: Drawn) -> Iterator[str]:
     if drawn.link:
         yield f"{drawn.link}\n{_wrapped(drawn.link_words)}"
     yield _wrapped(drawn.attachment)
+    yield _wrapped(drawn.note)
     if drawn.command:
         yield f"{_wrapped(drawn.command_words)}\n\n    {drawn.command}"
     yield _aligned(drawn.facts)

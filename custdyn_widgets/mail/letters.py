@@ -13,7 +13,7 @@ from custdyn_widgets.mail.drawing import Drawn, as_html, as_text
 from custdyn_widgets.mail.message import Attachment
 from custdyn_widgets.publish import Watched, without_secrets
 from custdyn_widgets.render import headline_figures
-from custdyn_widgets.report import Report, info_rows
+from custdyn_widgets.report import Report, describe_query, info_rows, table_view
 
 _HERE = ("localhost", "127.0.0.1", "::1")
 _MOST_FIGURES = 6
@@ -68,13 +68,11 @@ class ReportLetter:
 
     def _drawn(self, attached: bool) -> Drawn:
         report = self.report
-        currency = "" if report.query.currency else f", amounts in {report.currency}"
-        asked = f"{report.query.describe()}{currency}."
-        said = (report.message,) if report.message else ()
+        message = (report.message,) if report.message else ()
         return Drawn(
             title=self.title,
-            lead=" ".join(part for part in (self.description, asked) if part),
-            alerts=tuple((text,) for text in (*self.notes, *said, *report.info.warnings)),
+            lead=" ".join(filter(None, (self.description, f"{describe_query(report)}."))),
+            alerts=tuple((text,) for text in (*self.notes, *message, *report.info.warnings)),
             figures=tuple(
                 (f"{f['group']}: {f['label']}", f["text"], f["unit"], f["colour"])
                 for f in headline_figures(report)[:_MOST_FIGURES]
@@ -82,7 +80,8 @@ class ReportLetter:
             link=self.link,
             link_words=self._link_words(),
             attachment=self._attachment_words(attached),
-            facts=tuple((label, text) for label, text in info_rows(report) if label != "Warning"),
+            note=table_view(report).overlap_note,
+            facts=tuple(info_rows(report, warnings=False)),
             foot=_FOOT.format(name=self.name),
         )
 

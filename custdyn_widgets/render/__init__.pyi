@@ -1,11 +1,7 @@
 from .charts.drawing import (
-    BLANK,
     blank_chart,
-    blank_spec,
     chart,
     chart_svg,
-    column_colour,
-    preset_spec,
     report_charts,
     start_engine,
     with_own_presets,
@@ -13,6 +9,7 @@ from .charts.drawing import (
 from .charts.live import can_zoom, live_spec
 from .charts.points import COLUMNS
 from .charts.presets import presets_of, register_preset
+from .charts.specs import BLANK, blank_spec, column_colour, preset_spec
 from .charts.svg import INK
 from .charts.vegalite import MARKS
 from .csv import to_csv

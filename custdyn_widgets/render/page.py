@@ -11,30 +11,28 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
 from custdyn_widgets.errors import CustDynError, shown
-from custdyn_widgets.render.charts.drawing import column_colour
 from custdyn_widgets.render.charts.presets import presets_of
+from custdyn_widgets.render.charts.specs import column_colour
 from custdyn_widgets.render.charts.svg import inert_svg
 from custdyn_widgets.report import (
-    CUT_SHORT,
-    Column,
+    MAX_QUERY_TEXT,
+    MAX_ROWS,
     Report,
-    Row,
+    TableRow,
+    TableView,
     format_value,
-    heading_groups,
     info_rows,
     minor_digits,
+    table_view,
 )
 from custdyn_widgets.text import cut_short, printable
 
-MOST_ROWS = 2_000
-MOST_QUOTES = 400
-LONGEST_NAME = 300  # characters; the exports have longer names whole
-LONGEST_WORDS = 5_000
+MAX_QUOTES = 400
+_MAX_TITLE = 300  # characters of the query in the document's title and the table's caption
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
 _HEADING = re.compile(r"<(/?)h([1-5])(?=[\s>])", re.IGNORECASE)
 _PAPER_WIDTH = 770  # points across a landscape sheet, A4 or Letter, within its margins
@@ -80,25 +78,22 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
         If a section is of no known kind, or a drawing is not SVG.
     """
     before, after = _around(sections)
+    view = table_view(report, max_rows=MAX_ROWS)
     html: str = _template().render(
         report=report,
-        words=cut_short(report.query.describe(), LONGEST_WORDS),
-        brief=cut_short(report.query.describe(), LONGEST_NAME),
+        view=view,
+        query=cut_short(report.query.describe(), MAX_QUERY_TEXT),
+        brief=cut_short(report.query.describe(), _MAX_TITLE),
         before=[_inert(s) for s in before],
         after=[_inert(s) for s in after],
         charts=[_markup(inert_svg(svg, printable(title))) for title, svg in charts.items()],
         figures=headline_figures(report),
-        table=_table(report),
-        definitions=_definitions(report),
-        notes=report.definitions,
-        facts=_facts(report),
-        warnings=report.info.warnings,
-        quotes=report.info.quotes[:MOST_QUOTES],
-        quotes_left=max(0, len(report.info.quotes) - MOST_QUOTES),
-        by_package=report.query.by_package,
+        table=_table(view, report.currency),
+        facts=info_rows(report, warnings=False),
+        quotes=report.info.quotes[:MAX_QUOTES],
+        quotes_left=max(0, len(report.info.quotes) - MAX_QUOTES),
         labels=len(report.headings) or 1,
-        told=_told_above(report),
-        partial_words=CUT_SHORT,
+        facts_at_top=_facts_at_top(report),
     )
     return html.encode("utf-8")
 
@@ -159,12 +154,7 @@ def _inert(section: Section) -> dict[str, Any]:
     raise CustDynError(f"A section of the page cannot be of the kind {shown(kind)}.", field="sections")
 
 
-def _facts(report: Report) -> list[tuple[str, str]]:
-    """Return Info for the page, without the warnings, which stand at its top."""
-    return [(label, text) for label, text in info_rows(report) if label != "Warning"]
-
-
-def _told_above(report: Report) -> tuple[str, ...]:
+def _facts_at_top(report: Report) -> tuple[str, ...]:
     """Return which of Info stands at the top too; the interval only where the query's words do not say it."""
     always = ("Actual Interval", "Data as of", "Source")
     return ("Data Interval", *always) if isinstance(report.query.interval, str) else always
@@ -191,64 +181,42 @@ def headline_figures(report: Report) -> list[dict[str, str]]:
     return found
 
 
-def _table(report: Report) -> dict[str, Any]:
-    """Return what the template needs of the table: headings, rows as text, where groups begin."""
-    rows = report.rows[:MOST_ROWS]
-    shown_rows = list(_rows(report, rows))
-    total = _cells(report, report.total) if report.total else None
-    first, starts = 0, []
-    for group, span in heading_groups(report):
-        starts.append({"column": first + 1, "group": group, "span": span, "colour": _colour(report, group)})
-        first += span
+def _table(view: TableView, currency: str) -> dict[str, Any]:
+    """Return what the template needs of the table besides the view."""
+    rows = list(_rows(view))
+    total = _cells(view.total) if view.total else None
     return {
-        "headings": report.headings,
-        "groups": starts,
-        "rows": shown_rows,
+        "groups": [{"view": group, "colour": column_colour(group.columns[0])} for group in view.groups],
+        "rows": rows,
         "total": total,
-        "partial": any(row.partial for row in rows) and bool(report.headings),
-        "left_out": len(report.rows) - len(rows),
-        "size": f"{_print_size(report, [*shown_rows, *([{'cells': total}] if total else [])]):.1f}",
-        "digits": minor_digits(report.currency),
+        "size": f"{_print_size(view, [*rows, *([{'cells': total}] if total else [])]):.1f}",
+        "digits": minor_digits(currency),
     }
 
 
-def _colour(report: Report, group: str) -> str:
-    return next(column_colour(c) for c in report.columns if c.group == group)
-
-
-def _rows(report: Report, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+def _rows(view: TableView) -> Iterator[dict[str, Any]]:
     """Yield rows as text; a label that repeats the one above it is marked, so that the page can mute it."""
     above = ""
-    for row in rows:
-        labels = list(row.labels)
-        yield {
-            "labels": [cut_short(label, LONGEST_NAME) for label in labels],
-            "again": len(labels) > 1 and labels[0] == above,
-            "partial": row.partial and bool(labels),
-            "cells": _cells(report, row),
-        }
-        above = labels[0] if labels else ""
+    for row in view.rows:
+        repeats = len(row.labels) > 1 and row.labels[0] == above
+        yield {"labels": row.labels, "repeats": repeats, "partial": row.is_partial, "cells": _cells(row)}
+        above = row.labels[0] if row.labels else ""
 
 
-def _cells(report: Report, row: Row) -> list[tuple[str, bool]]:
+def _cells(row: TableRow) -> list[tuple[str, bool]]:
     """Return the numbers of a row as text, each with whether it is negative as shown."""
-    texts = (format_value(v, c, report.currency) for v, c in zip(row.values, report.columns, strict=True))
-    return [(text, text.startswith("−")) for text in texts]
+    return [(text, text.startswith("−")) for text in row.texts]
 
 
-def _print_size(report: Report, rows: Sequence[Mapping[str, Any]]) -> float:
+def _print_size(view: TableView, rows: Sequence[Mapping[str, Any]]) -> float:
     """Return the size of letters, in points, at which the table's columns fit a landscape sheet."""
-    widest = [max(len(word) for word in c.label.split()) for c in report.columns]
+    widest = [max(len(word) for word in c.label.split()) for c in view.columns]
     for row in rows:
         widest = [max(width, len(text)) for width, (text, _) in zip(widest, row["cells"], strict=True)]
     labels = [
         max([len(heading), *(min(len(row["labels"][i]), 24) + 2 for row in rows if "labels" in row)])
-        for i, heading in enumerate(report.headings)
+        for i, heading in enumerate(view.headings)
     ]
     letters = (sum(widest) + sum(labels)) * _DIGIT
     room = _PAPER_WIDTH - _CELL_SPACE * (len(widest) + len(labels))
     return max(4.0, min(9.0, room / letters)) if letters else 9.0
-
-
-def _definitions(report: Report) -> list[tuple[str, list[Column]]]:
-    return [(group, list(columns)) for group, columns in groupby(report.columns, key=lambda c: c.group)]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from custdyn_widgets.report import CUT_SHORT, Report, Row, format_value, heading_groups
+from custdyn_widgets.report import ASTERISK_NOTE, ColumnGroup, Report, TableRow, TableView, table_view
 from custdyn_widgets.text import cut_short, printable
 
 _GAP = "  "
-_PARTIAL = "*"
-_LONGEST_NAME = 60  # characters: a longer name would push every number off the screen
-_LONGEST_WORDS = 2_000
+_MAX_LABEL = 60  # characters: a longer name would push every number off the screen
+_MAX_QUERY_TEXT = 2_000
 
 
 def report_text(report: Report, columns: int | None = None) -> str:
@@ -25,73 +24,76 @@ def report_text(report: Report, columns: int | None = None) -> str:
         How wide the terminal is: groups of columns that do not fit beside each other stand one below the
         other, each with the labels of its rows. None: all beside each other.
     """
-    words = cut_short(printable(report.query.describe()), _LONGEST_WORDS)
-    head = f"{report.title} in {report.currency}: {words}"
+    query = cut_short(printable(report.query.describe()), _MAX_QUERY_TEXT)
+    head = f"{report.title} in {report.currency}: {query}"
     if report.message:
         return f"{head}\n\n{printable(report.message)}\n"
-    body = [_cells(report, row) for row in report.rows]
-    total = [_cells(report, report.total)] if report.total else []
-    headings = [printable(h) for h in report.headings] + [printable(c.label) for c in report.columns]
-    widths = [max(map(_width, column)) for column in zip(headings, *body, *total, strict=True)]
+    view = table_view(report, max_label=_MAX_LABEL, partial_note=ASTERISK_NOTE, marks_total=True)
+    table = _Table(view)
     lines = [head]
-    for block in _blocks(report, widths, columns):
-        lines += ["", *_block_lines(report, block, headings, body, total, widths)]
-    if any(row.partial for row in report.shown_rows()):
-        lines += ["", f"{_PARTIAL} {CUT_SHORT}"]
+    for block in table.blocks(columns):
+        lines += ["", *table.block_lines(block)]
+    if view.notes:
+        lines += ["", *view.notes]
     return "\n".join(lines) + "\n"
 
 
-def _blocks(report: Report, widths: Sequence[int], columns: int | None) -> list[list[tuple[str, list[int]]]]:
-    """Return the groups of columns, with the places of their columns, that stand beside each other."""
-    label_room = sum(widths[: len(report.headings)]) + len(_GAP) * len(report.headings)
-    blocks: list[list[tuple[str, list[int]]]] = []
-    at, used = len(report.headings), 0
-    for group, span in heading_groups(report):
-        places = list(range(at, at + span))
-        room = sum(widths[i] + len(_GAP) for i in places)
-        if not blocks or (columns is not None and label_room + used + room - len(_GAP) > columns):
-            blocks.append([])
-            used = 0
-        blocks[-1].append((group, places))
-        used += room
-        at += span
-    return blocks
+class _Table:
+    """The cells of a table as text, with the width of each column: labels first, then numbers."""
+
+    def __init__(self, view: TableView) -> None:
+        self._view = view
+        self._labels = len(view.headings)
+        self._headings = [*view.headings, *(column.label for column in view.columns)]
+        self._body = [_cells(row) for row in view.rows]
+        self._total = _cells(view.total) if view.total else None
+        lines = [self._headings, *self._body, *([self._total] if self._total else [])]
+        self._widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+
+    def blocks(self, columns: int | None) -> list[list[ColumnGroup]]:
+        """Return the groups of columns, in blocks of those that stand beside each other."""
+        label_room = sum(self._widths[: self._labels]) + len(_GAP) * self._labels
+        blocks: list[list[ColumnGroup]] = []
+        used = 0
+        for group in self._view.groups:
+            room = sum(self._widths[i] + len(_GAP) for i in self._positions(group))
+            if not blocks or (columns is not None and label_room + used + room - len(_GAP) > columns):
+                blocks.append([])
+                used = 0
+            blocks[-1].append(group)
+            used += room
+        return blocks
+
+    def block_lines(self, block: Sequence[ColumnGroup]) -> list[str]:
+        """Return the lines of a block: both levels of headings, the rows, and the Total below a rule."""
+        shown = [*range(self._labels), *(i for group in block for i in self._positions(group))]
+        widths = [self._widths[i] for i in shown]
+
+        def line(cells: Sequence[str]) -> str:
+            return _line([cells[i] for i in shown], widths, self._labels)
+
+        rule = "-" * len(line(self._headings))
+        lines = [self._group_line(block), line(self._headings), rule, *map(line, self._body)]
+        return [*lines, rule, line(self._total)] if self._total else lines
+
+    def _group_line(self, block: Sequence[ColumnGroup]) -> str:
+        """Return the upper level of the headings, each group over its own columns."""
+        labels = self._widths[: self._labels]
+        parts = [" " * (sum(labels) + len(_GAP) * (len(labels) - 1))] if labels else []
+        for group in block:
+            room = sum(self._widths[i] for i in self._positions(group)) + len(_GAP) * (group.span - 1)
+            parts.append(group.name[:room].ljust(room, "." if len(group.name) < room - 1 else " "))
+        return _GAP.join(parts).rstrip()
+
+    def _positions(self, group: ColumnGroup) -> list[int]:
+        return [self._labels + i for i in group.positions]
 
 
-def _block_lines(
-    report: Report,
-    block: Sequence[tuple[str, list[int]]],
-    headings: Sequence[str],
-    body: Sequence[Sequence[str]],
-    total: Sequence[Sequence[str]],
-    widths: Sequence[int],
-) -> list[str]:
-    labels = range(len(report.headings))
-    shown = [*labels, *(i for _, places in block for i in places)]
-
-    def line(cells: Sequence[str]) -> str:
-        return _line([cells[i] for i in shown], [widths[i] for i in shown], len(labels))
-
-    rule = "-" * len(line(headings))
-    lines = [_group_line(block, widths, len(labels)), line(headings), rule, *map(line, body)]
-    return [*lines, rule, line(total[0])] if total else lines
-
-
-def _cells(report: Report, row: Row) -> list[str]:
-    labels = [cut_short(printable(label), _LONGEST_NAME) for label in row.labels]
-    if labels and row.partial:
-        labels[0] += _PARTIAL
-    values = zip(row.values, report.columns, strict=True)
-    return labels + [format_value(value, column, report.currency) for value, column in values]
-
-
-def _group_line(block: Sequence[tuple[str, list[int]]], widths: Sequence[int], labels: int) -> str:
-    """Return the upper level of the headings, each group over its own columns."""
-    parts = [" " * (sum(widths[:labels]) + len(_GAP) * (labels - 1))] if labels else []
-    for group, places in block:
-        room = sum(widths[i] for i in places) + len(_GAP) * (len(places) - 1)
-        parts.append(printable(group)[:room].ljust(room, "." if len(group) < room - 1 else " "))
-    return _GAP.join(parts).rstrip()
+def _cells(row: TableRow) -> list[str]:
+    labels = list(row.labels)
+    if row.is_partial:
+        labels[0] += "*"
+    return [*labels, *row.texts]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], label_count: int) -> str:

@@ -1,32 +1,48 @@
 from .formatting import (
-    CUT_SHORT,
+    describe_query,
     format_duration,
     format_instant,
     format_value,
-    heading_groups,
     info_rows,
     minor_digits,
 )
 from .frames import info_series, total_series
 from .html import report_html
 from .report import Column, Info, Quote, Report, Row, Unit, Value
+from .table_view import (
+    ASTERISK_NOTE,
+    CUT_SHORT,
+    MAX_QUERY_TEXT,
+    MAX_ROWS,
+    ColumnGroup,
+    TableRow,
+    TableView,
+    table_view,
+)
 
 __all__ = [
+    "ASTERISK_NOTE",
     "CUT_SHORT",
+    "MAX_QUERY_TEXT",
+    "MAX_ROWS",
     "Column",
+    "ColumnGroup",
     "Info",
     "Quote",
     "Report",
     "Row",
+    "TableRow",
+    "TableView",
     "Unit",
     "Value",
+    "describe_query",
     "format_duration",
     "format_instant",
     "format_value",
-    "heading_groups",
     "info_rows",
     "info_series",
     "minor_digits",
     "report_html",
+    "table_view",
     "total_series",
 ]

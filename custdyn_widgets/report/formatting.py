@@ -15,7 +15,6 @@ from custdyn_widgets.text import printable
 
 NULL = "–"
 MINUS = "\N{MINUS SIGN}"
-CUT_SHORT = "cut short by the interval's start or end, or by the moment of the report"
 _FEW_QUOTES = 3
 
 
@@ -54,11 +53,6 @@ def format_value(value: Value, column: Column, currency: str) -> str:
     return text.replace("-", MINUS)
 
 
-def heading_groups(report: Report) -> list[tuple[str, int]]:
-    """Return the upper level of the headings: each group in order, with the number of its columns."""
-    return [(group, len(list(columns))) for group, columns in groupby(report.columns, key=lambda c: c.group)]
-
-
 def format_instant(instant: str, timezone: str) -> str:
     """Return an instant (ISO 8601 with `Z`) on the clock of a time zone, to the second, with its offset."""
     moment = datetime.fromisoformat(instant)
@@ -80,11 +74,17 @@ def format_duration(milliseconds: int) -> str:
     return f"{minutes:,} min {seconds} s"
 
 
-def info_rows(report: Report) -> list[tuple[str, str]]:
-    """Return what is told around the table, as label and text, in the order in which it is shown.
+def describe_query(report: Report) -> str:
+    """Return what was asked, with the report's currency where the query names none."""
+    return report.query.describe() + ("" if report.query.currency else f", amounts in {report.currency}")
 
-    A warning is a row of its own, labelled `Warning`. Quotes are told by currency: all when they are
-    few, otherwise their number and range; `report.info.quotes` holds every one.
+
+def info_rows(report: Report, *, warnings: bool = True) -> list[tuple[str, str]]:
+    """Return Info as label and text, in the order in which it is shown.
+
+    A warning is a row of its own, labelled `Warning`; without `warnings` they are left to the caller. Quotes
+    are listed by currency: all when they are few, otherwise their number and range; `report.info.quotes`
+    holds every one.
     """
     info = report.info
     zone = info.timezone
@@ -106,23 +106,24 @@ def info_rows(report: Report) -> list[tuple[str, str]]:
         ("Clients read", f"{info.clients:,}"),
         ("Transactions read", f"{info.transactions:,}"),
         ("Currency", info.currency),
-        ("Quotes used", _quotes_words(info.quotes)),
+        ("Quotes used", _format_quotes(info.quotes)),
         ("Time-zone data", info.time_zone_data),
     ]
-    return rows + [("Warning", printable(warning)) for warning in info.warnings]
+    return rows + [("Warning", printable(warning)) for warning in info.warnings if warnings]
 
 
-def _quotes_words(quotes: tuple[Quote, ...]) -> str:
+def _format_quotes(quotes: tuple[Quote, ...]) -> str:
     if not quotes:
         return "none"
     ordered = sorted(quotes, key=lambda q: (q.currency, q.date))
-    return "; ".join(_currency_words(list(own)) for _, own in groupby(ordered, key=lambda q: q.currency))
+    by_currency = groupby(ordered, key=lambda q: q.currency)
+    return "; ".join(_format_currency_quotes(list(same)) for _, same in by_currency)
 
 
-def _currency_words(quotes: list[Quote]) -> str:
-    """Return one currency's quotes in words, `quotes` in the order of their dates."""
+def _format_currency_quotes(quotes: list[Quote]) -> str:
+    """Return one currency's quotes as text, `quotes` in the order of their dates."""
     if len(quotes) <= _FEW_QUOTES:
-        told = ", ".join(f"{q.units_per_base} of {q.date}" for q in quotes)
+        text = ", ".join(f"{q.units_per_base} of {q.date}" for q in quotes)
     else:
-        told = f"{len(quotes):,} quotes of {quotes[0].date} to {quotes[-1].date}"
-    return f"{quotes[0].currency} per {quotes[0].base}: {told}"
+        text = f"{len(quotes):,} quotes of {quotes[0].date} to {quotes[-1].date}"
+    return f"{quotes[0].currency} per {quotes[0].base}: {text}"

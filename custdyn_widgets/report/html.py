@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from custdyn_widgets.report.formatting import CUT_SHORT, format_value, heading_groups
-from custdyn_widgets.report.report import Report, Row
+from custdyn_widgets.report.formatting import describe_query
+from custdyn_widgets.report.report import Report
+from custdyn_widgets.report.table_view import MAX_QUERY_TEXT, PARTIAL_MARK, TableRow, TableView, table_view
 from custdyn_widgets.text import cut_short, printable
 
-MOST_ROWS = 400
-LONGEST_NAME = 300  # characters; report.table has longer names whole
-LONGEST_WORDS = 5_000
-_PARTIAL = "◐"  # as on pages
+MAX_NOTEBOOK_ROWS = 400
+_LIMIT_NOTE = "The first {shown} rows are shown; report.table holds {hidden:,} more."
 
 # Lab's own rules for tables in outputs squeeze wide ones, right-align texts and stripe the rows.
 _STYLE = """
@@ -39,78 +38,54 @@ _STYLE = """
 """
 
 
-def report_html(report: Report, most_rows: int = MOST_ROWS) -> str:
+def report_html(report: Report, max_rows: int = MAX_NOTEBOOK_ROWS) -> str:
     """Return a report as HTML for a notebook: what was asked, the table, and what a reader must know.
 
-    Every text is escaped. Of more than `most_rows` rows the first ones are shown, and the Total.
+    Every text is escaped. Of more than `max_rows` rows the first ones are shown, and the Total.
     """
-    asked = report.query.describe() + ("" if report.query.currency else f", amounts in {report.currency}")
-    parts = [f"<p>{_text(report.title)}: {_text(cut_short(asked, LONGEST_WORDS))}.</p>"]
+    view = table_view(report, max_rows=max_rows, limit_note=_LIMIT_NOTE)
+    query = cut_short(describe_query(report), MAX_QUERY_TEXT)
+    parts = [f"<p>{_escape(report.title)}: {_escape(query)}.</p>"]
     if report.message:
-        parts.append(f"<p>{_text(report.message)}</p>")
-    parts.append(
-        f'<div class="scroll"><table class="custdyn">{"".join(_table(report, most_rows))}</table></div>'
-    )
-    parts += [f'<p class="note">{_text(note)}</p>' for note in _notes(report, most_rows)]
+        parts.append(f"<p>{_escape(report.message)}</p>")
+    parts.append(f'<div class="scroll"><table class="custdyn">{"".join(_table(view))}</table></div>')
+    parts += [f'<p class="note">{_escape(note)}</p>' for note in (*view.notes, *view.warnings)]
     # A name such as "from $5 to $10" is no formula: without that class Lab typesets it.
     return f'<div class="custdyn-report mathjax_ignore"><style>{_STYLE}</style>{"".join(parts)}</div>'
 
 
-def _table(report: Report, most_rows: int) -> Iterator[str]:
-    firsts = _first_columns(report)
-    upper = [
-        f'<th class="label" rowspan="2" scope="col">{_text(heading)}</th>' for heading in report.headings
+def _table(view: TableView) -> Iterator[str]:
+    labels = [
+        f'<th class="label" rowspan="2" scope="col">{_escape(heading)}</th>' for heading in view.headings
     ]
-    for group, span in heading_groups(report):
-        upper.append(f'<th class="group first" colspan="{span}" scope="colgroup">{_text(group)}</th>')
+    groups = [
+        f'<th class="group first" colspan="{group.span}" scope="colgroup">{_escape(group.name)}</th>'
+        for group in view.groups
+    ]
     lower = [
-        f'<th{_first(i in firsts)} scope="col" title="{_text(column.definition)}">{_text(column.label)}</th>'
-        for i, column in enumerate(report.columns)
+        f'<th{_first(view, i)} scope="col" title="{_escape(column.definition)}">{_escape(column.label)}</th>'
+        for i, column in enumerate(view.columns)
     ]
-    yield f"<thead><tr>{''.join(upper)}</tr><tr>{''.join(lower)}</tr></thead><tbody>"
-    for row in report.rows[:most_rows]:
-        yield f"<tr>{_cells(row, report, firsts)}</tr>"
-    if report.total is not None:
-        yield f'<tr class="total">{_cells(report.total, report, firsts)}</tr>'
+    yield f"<thead><tr>{''.join(labels + groups)}</tr><tr>{''.join(lower)}</tr></thead><tbody>"
+    for row in view.all_rows():
+        kind = ' class="total"' if row.is_total else ""
+        yield f"<tr{kind}>{_cells(view, row)}</tr>"
     yield "</tbody>"
 
 
-def _cells(row: Row, report: Report, firsts: set[int]) -> str:
-    marked = f" {_PARTIAL}" if row.partial and row is not report.total else ""
-    kinds = ["label"] * len(row.labels)
-    if report.query.by_package and row is not report.total:
-        kinds[-1:] = ["label name"]
-    texts = [_text(cut_short(label, LONGEST_NAME)) for label in row.labels]
-    texts[:1] = [text + marked for text in texts[:1]]
-    labels = [f'<th class="{kind}" scope="row">{text}</th>' for kind, text in zip(kinds, texts, strict=True)]
-    values = [
-        f"<td{_first(i in firsts)}>{format_value(value, column, report.currency)}</td>"
-        for i, (value, column) in enumerate(zip(row.values, report.columns, strict=True))
-    ]
+def _cells(view: TableView, row: TableRow) -> str:
+    labels = []
+    for i, label in enumerate(row.labels):
+        kind = "label name" if i == view.name_label and not row.is_total else "label"
+        mark = f" {PARTIAL_MARK}" if row.is_partial and i == 0 else ""
+        labels.append(f'<th class="{kind}" scope="row">{_escape(label)}{mark}</th>')
+    values = [f"<td{_first(view, i)}>{text}</td>" for i, text in enumerate(row.texts)]
     return "".join(labels + values)
 
 
-def _notes(report: Report, most_rows: int) -> Iterator[str]:
-    hidden = len(report.rows) - most_rows
-    if hidden > 0:
-        yield f"The first {most_rows} rows are shown; report.table holds {hidden:,} more."
-    if report.headings and any(row.partial for row in report.rows[:most_rows]):
-        yield f"{_PARTIAL} marks a bucket {CUT_SHORT}."
-    yield from report.info.warnings
+def _first(view: TableView, position: int) -> str:
+    return ' class="first"' if position in view.group_starts else ""
 
 
-def _first_columns(report: Report) -> set[int]:
-    """Return the positions at which a group of columns begins."""
-    starts, at = set(), 0
-    for _, span in heading_groups(report):
-        starts.add(at)
-        at += span
-    return starts
-
-
-def _first(begins: bool) -> str:
-    return ' class="first"' if begins else ""
-
-
-def _text(text: str) -> str:
+def _escape(text: str) -> str:
     return escape(printable(text))

@@ -16,8 +16,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from custdyn_widgets.render.charts.drawing import BLANK
 from custdyn_widgets.render.charts.presets import PRESETS
+from custdyn_widgets.render.charts.specs import BLANK
 from custdyn_widgets.report.formatting import format_value
 from custdyn_widgets.report.report import Report
 from tests.browser.chromium import CUSTDYN

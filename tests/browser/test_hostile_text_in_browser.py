@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.notebook.author_cells import author_sections
 from custdyn_widgets.publish.freezing import publish
-from custdyn_widgets.render.page import LONGEST_NAME
 from custdyn_widgets.report.report import Report
+from custdyn_widgets.report.table_view import MAX_LABEL
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots.store import Store
 from tests import mart_forms
@@ -135,7 +135,7 @@ class Watched:
 def table_name(name: str) -> str:
     """Return a name as a table shows it: a very long one is cut short."""
     shown = as_shown(name)
-    return shown if len(shown) <= LONGEST_NAME else shown[: LONGEST_NAME - 1] + "…"
+    return shown if len(shown) <= MAX_LABEL else shown[: MAX_LABEL - 1] + "…"
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page
 
-from custdyn_widgets.render.charts.drawing import BLANK
 from custdyn_widgets.render.charts.presets import PRESETS
+from custdyn_widgets.render.charts.specs import BLANK
 from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.report.formatting import format_value, info_rows
 from custdyn_widgets.report.report import Report

@@ -20,7 +20,7 @@ from custdyn_widgets.engine.cells import pieces
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.mart.opening import Source
 from custdyn_widgets.publish.freezing import content_digest, report_files
-from custdyn_widgets.render.charts.drawing import blank_spec
+from custdyn_widgets.render.charts.specs import blank_spec
 from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.report.report import Report
 from tests import mart_forms, oracle

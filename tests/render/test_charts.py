@@ -14,14 +14,13 @@ from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render.charts.drawing import (
     blank_chart,
-    blank_spec,
     chart,
     chart_svg,
-    preset_spec,
     report_charts,
     with_own_presets,
 )
 from custdyn_widgets.render.charts.presets import PRESETS, presets_of, register_preset
+from custdyn_widgets.render.charts.specs import blank_spec, preset_spec
 from custdyn_widgets.render.charts.svg import inert_svg
 from custdyn_widgets.render.charts.vegalite import GREY, PALETTE, time_ticks
 from custdyn_widgets.report.report import Report, Row

@@ -32,12 +32,12 @@ from custdyn_widgets.publish.freezing import freeze
 from custdyn_widgets.render.charts.drawing import report_charts
 from custdyn_widgets.render.charts.points import LONGEST_NAME, shown_names
 from custdyn_widgets.render.csv import to_csv
-from custdyn_widgets.render.page import LONGEST_NAME as LONGEST_IN_TABLE
 from custdyn_widgets.render.page import render_page
 from custdyn_widgets.render.terminal import report_text
 from custdyn_widgets.render.xlsx.workbook import to_xlsx
 from custdyn_widgets.report.formatting import info_rows
 from custdyn_widgets.report.report import Report, Row
+from custdyn_widgets.report.table_view import MAX_LABEL
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots import listing
 from custdyn_widgets.snapshots.store import Store
@@ -290,7 +290,7 @@ class Markup(HTMLParser):
 def in_table(name: str) -> str:
     """Return a name as a table shows it: a very long one is cut short."""
     shown = as_shown(name)
-    return shown if len(shown) <= LONGEST_IN_TABLE else shown[: LONGEST_IN_TABLE - 1] + "…"
+    return shown if len(shown) <= MAX_LABEL else shown[: MAX_LABEL - 1] + "…"
 
 
 def test_a_page_has_no_markup_of_theirs_and_every_name_as_text(report: Report) -> None:

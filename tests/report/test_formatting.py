@@ -9,7 +9,6 @@ from custdyn_widgets.report.formatting import (
     format_duration,
     format_instant,
     format_value,
-    heading_groups,
     info_rows,
 )
 from custdyn_widgets.report.report import Column, Quote
@@ -42,17 +41,6 @@ def test_counts_are_grouped_and_nothing_is_a_dash():
     assert format_value(1234567, QTY, "USD") == "1,234,567"
     assert format_value(0, QTY, "USD") == "0"
     assert format_value(None, TOTAL, "USD") == "–"
-
-
-def test_heading_groups_span_their_columns_in_order():
-    assert heading_groups(make_report()) == [
-        ("Clients - Active", 4),
-        ("Clients - Overall Active", 4),
-        ("Clients - All", 4),
-        ("Balance Refill", 3),
-        ("Pay As You Go", 2),
-        ("Packages", 4),
-    ]
 
 
 def test_instants_are_told_on_the_clock_of_the_report_with_their_offset():

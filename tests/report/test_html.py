@@ -6,7 +6,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from custdyn_widgets.notebook.author_cells import table_html
-from custdyn_widgets.report.html import MOST_ROWS, report_html
+from custdyn_widgets.report.html import MAX_NOTEBOOK_ROWS, report_html
 from tests.make_report import make_report
 
 HOSTILE = '<script>alert(1)</script>"\n\ud800'
@@ -60,8 +60,8 @@ def test_hostile_names_are_text() -> None:
 
 
 def test_a_long_report_is_cut_and_says_so() -> None:
-    html = report_html(make_report(MOST_ROWS + 5))
-    assert len(read(html).rows) == 2 + MOST_ROWS + 1
+    html = report_html(make_report(MAX_NOTEBOOK_ROWS + 5))
+    assert len(read(html).rows) == 2 + MAX_NOTEBOOK_ROWS + 1
     assert "holds 5 more" in html
 
 

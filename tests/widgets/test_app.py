@@ -15,7 +15,7 @@ from custdyn_widgets.errors import SourceError
 from custdyn_widgets.progress import listener as progress
 from custdyn_widgets.query.checks import Period
 from custdyn_widgets.query.query import ReportQuery
-from custdyn_widgets.render.charts.drawing import BLANK
+from custdyn_widgets.render.charts.specs import BLANK
 from custdyn_widgets.saved_queries import folders as saved_queries
 from custdyn_widgets.saved_queries.automation import ForEach
 from custdyn_widgets.saved_queries.content import SavedQuery

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from custdyn_widgets.render.charts.drawing import BLANK, blank_spec, preset_spec
 from custdyn_widgets.render.charts.live import live_spec
 from custdyn_widgets.render.charts.presets import PRESETS
+from custdyn_widgets.render.charts.specs import BLANK, blank_spec, preset_spec
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.download import Download

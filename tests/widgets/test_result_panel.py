@@ -13,12 +13,13 @@ import openpyxl
 import pytest
 
 from custdyn_widgets.errors import ExportError
-from custdyn_widgets.render.charts.drawing import BLANK
 from custdyn_widgets.render.charts.presets import PRESETS
+from custdyn_widgets.render.charts.specs import BLANK
 from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.report.formatting import format_value, info_rows
 from custdyn_widgets.report.report import Report
-from custdyn_widgets.widgets import download, table
+from custdyn_widgets.report.table_view import MAX_ROWS
+from custdyn_widgets.widgets import download
 from custdyn_widgets.widgets.download import Download
 from custdyn_widgets.widgets.result import ResultPanel
 from tests.make_report import make_report
@@ -113,13 +114,13 @@ def test_hostile_texts_are_sent_printable_wherever_they_stand(panel: ResultPanel
     json.dumps(state(panel, "_shown"), ensure_ascii=False).encode()
 
 
-@pytest.mark.parametrize(("rows", "hidden"), [(table.MOST_ROWS, 0), (table.MOST_ROWS + 5, 5)])
+@pytest.mark.parametrize(("rows", "hidden"), [(MAX_ROWS, 0), (MAX_ROWS + 5, 5)])
 def test_of_a_long_report_the_first_rows_are_sent_and_it_says_so(
     panel: ResultPanel, rows: int, hidden: int
 ) -> None:
     panel.show(make_report(rows))
     shown = state(panel, "_shown")
-    assert len(shown["rows"]) == len(shown["keys"]) == table.MOST_ROWS
+    assert len(shown["rows"]) == len(shown["keys"]) == MAX_ROWS
     assert ("Showing 2,000 of 2,005 rows; the exports have them all." in shown["notes"]) == bool(hidden)
 
 
@@ -280,5 +281,5 @@ def test_a_button_that_is_not_there_saves_nothing(sent: Sent) -> None:
 
 
 def test_two_thousand_rows_are_one_message_of_moderate_size(panel: ResultPanel) -> None:
-    panel.show(make_report(table.MOST_ROWS))
+    panel.show(make_report(MAX_ROWS))
     assert len(json.dumps(panel.get_state()["_shown"])) < 3_000_000

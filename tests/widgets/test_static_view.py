@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from custdyn_widgets.render.charts.drawing import preset_spec
+from custdyn_widgets.render.charts.specs import preset_spec
 from custdyn_widgets.widgets.static_view import MOST_ROWS, StaticView, static_html
 from tests.make_report import make_report
 

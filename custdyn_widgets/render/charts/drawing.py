@@ -1,8 +1,6 @@
-"""Charts of a report: four presets, one that the person composes, and your own.
+"""Drawings of a report's charts: Altair charts for a notebook, and inert SVG for pages, made in this process.
 
 A chart draws values of a report's rows as they stand; it never computes a metric and never queries again.
-`chart` and `blank_chart` give Altair charts; `report_charts` gives the drawings of a page, as inert SVG
-made in this process.
 """
 
 from __future__ import annotations
@@ -17,54 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.files import load_jsonschema
-from custdyn_widgets.render.charts.points import COLUMNS, points_of
-from custdyn_widgets.render.charts.presets import (
-    PRESETS,
-    Preset,
-    check_mark,
-    own_presets,
-    presets_of,
-    register_preset,
-)
+from custdyn_widgets.render.charts.presets import Preset, own_presets, presets_of
+from custdyn_widgets.render.charts.specs import blank_spec, one_row_charts, preset_spec
 from custdyn_widgets.render.charts.svg import inert_svg
-from custdyn_widgets.render.charts.vegalite import PALETTE, SCHEMA, chart_spec
-from custdyn_widgets.report import Column, Report
+from custdyn_widgets.render.charts.vegalite import SCHEMA
+from custdyn_widgets.report import Report
 from custdyn_widgets.text import printable
 
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = [
-    "BLANK",
-    "PRESETS",
-    "Preset",
-    "blank_chart",
-    "blank_spec",
-    "chart",
-    "chart_svg",
-    "column_colour",
-    "one_row_charts",
-    "preset_mark",
-    "preset_spec",
-    "presets_of",
-    "register_preset",
-    "report_charts",
-    "start_engine",
-    "with_own_presets",
-]
-
 _Specs = dict[str, Callable[[], dict[str, Any]]]
 
-BLANK = "Blank Chart"
 _VEGALITE = "6.4"
-_MANY_PLACES = 120  # more bars than that are thinner than a reader can tell apart
-_GROUP_COLOURS = {
-    "Clients": PALETTE[0],
-    "Balance Refill": PALETTE[2],
-    "Pay As You Go": PALETTE[4],
-    "Packages": PALETTE[3],
-}
-_OWN_COLOUR = PALETTE[1]  # of columns that an analyst's own metric adds
 
 
 def chart(report: Report, name: str) -> alt.TopLevelMixin:
@@ -95,61 +58,6 @@ def blank_chart(
 ) -> alt.TopLevelMixin:
     """Return a chart that the person composed, as an Altair chart; parameters as in `blank_spec`."""
     return _altair(blank_spec(report, x, y, mark, second_axis, title))
-
-
-def preset_spec(report: Report, name: str) -> dict[str, Any]:
-    """Return a preset's chart as a Vega-Lite specification; errors as in `chart`."""
-    known = PRESETS | presets_of(report)
-    if name not in known:
-        raise QueryError.not_allowed("chart", name, [*known])
-    preset = known[name]
-    return _spec(
-        report, _own_x(report), _columns(report, "chart", preset.columns), preset.mark, (), name, preset=True
-    )
-
-
-def blank_spec(
-    report: Report,
-    x: str | None = None,
-    y: str | Sequence[str] = (),
-    mark: str = "line",
-    second_axis: str | Sequence[str] = (),
-    title: str | None = None,
-) -> dict[str, Any]:
-    """Return a chart that the person composed, as a Vega-Lite specification.
-
-    Parameters
-    ----------
-    report
-        A report with rows.
-    x
-        One of the report's headings, or a column's name to draw against numbers; default: time, else the
-        package, else (a report of one row) a place for each column.
-    y
-        The names of one or more columns; default: `Clients - Active: Qty`, or the first column.
-    mark
-        `line`, `bar`, `stacked bar`, `area`, `point` or `stacked area`.
-    second_axis
-        The names of those columns of `y` that are measured on a second axis, at the right.
-    title
-        The chart's title; default: the columns' names.
-
-    Raises
-    ------
-    QueryError
-        If a name or mark is not one that the report or a chart has, or the report has no rows.
-    """
-    check_mark(mark)
-    first = [c.name for c in report.columns[:1]]
-    columns = _columns(report, "y", _names(y) or first)
-    right = tuple(c.name for c in _columns(report, "second_axis", _names(second_axis)))
-    for name in right:
-        if name not in [c.name for c in columns]:
-            raise QueryError.not_allowed("second_axis", name, [c.name for c in columns])
-    allowed = [*report.headings, *([] if report.headings else [COLUMNS]), *(c.name for c in report.columns)]
-    if x is not None and x not in allowed:
-        raise QueryError.not_allowed("x", x, allowed)
-    return _spec(report, x or _own_x(report), columns, mark, right, title, preset=False)
 
 
 def chart_svg(chart: alt.TopLevelMixin | Mapping[str, Any]) -> str:
@@ -237,80 +145,6 @@ def _inert(drawn: Mapping[str, str] | None, title: str) -> str | None:
         return svg if isinstance(svg, str) and inert_svg(svg) == svg else None
     except CustDynError:
         return None
-
-
-def column_colour(column: Column) -> str:
-    """Return the colour that stands for a column's group on pages and in charts."""
-    own = (colour for group, colour in _GROUP_COLOURS.items() if column.group.startswith(group))
-    return next(own, _OWN_COLOUR)
-
-
-def one_row_charts(report: Report) -> dict[str, list[str]]:
-    """Return what is drawn for a report of one row, in place of presets of one bar: title to column names."""
-    drawn = dict.fromkeys(name for preset in presets_of(report).values() for name in preset.columns)
-    counts = [c for c in report.columns if c.unit == "count"]
-    wanted = {
-        "Clients at the end": [c.name for c in counts if c.group.startswith("Clients")],
-        "Totals of the interval": [c.name for c in report.columns if c.name in drawn and c.unit == "money"],
-        "Counts of the interval": [
-            c.name for c in counts if c.name in drawn and not c.group.startswith("Clients")
-        ],
-    }
-    return {title: names for title, names in wanted.items() if names}
-
-
-def _spec(
-    report: Report,
-    x: str,
-    columns: list[Column],
-    mark: str,
-    right: Sequence[str],
-    title: str | None,
-    *,
-    preset: bool,
-) -> dict[str, Any]:
-    if not report.rows:
-        raise QueryError(
-            f"A report without rows has nothing to draw. {report.message or ''}".strip(), field="chart"
-        )
-    points = points_of(report, x, columns, joined=mark not in ("bar", "stacked bar", "point"))
-    if preset and points.is_time:
-        mark = preset_mark(mark, by_package=report.query.by_package, places=len(points.places))
-        points = points_of(report, x, columns, joined="bar" not in mark)
-    elif preset and mark == "line":
-        mark = "bar"  # packages or columns side by side are no course of time
-    words = ", ".join(c.name for c in columns)
-    units = ", in " + report.currency if any(c.unit == "money" for c in columns) else ""
-    by = " by " + " and ".join(report.query.group_by) if report.query.group_by else ""
-    return chart_spec(
-        points, columns, mark=mark, right=right, currency=report.currency, title=printable(title or words),
-        colour=column_colour(columns[0]), description=printable(f"{title or words}{units}{by}"),
-    )  # fmt: skip
-
-
-def preset_mark(mark: str, *, by_package: bool, places: int) -> str:
-    """Return a preset's mark over time: stacked where packages add up, an area where bars get thin."""
-    if mark != "bar":
-        return mark
-    if by_package:
-        return "stacked bar" if places <= _MANY_PLACES else "stacked area"
-    return "bar" if places <= _MANY_PLACES else "area"
-
-
-def _own_x(report: Report) -> str:
-    return report.headings[0] if report.headings else COLUMNS
-
-
-def _names(given: str | Sequence[str]) -> list[str]:
-    return [given] if isinstance(given, str) else list(given)
-
-
-def _columns(report: Report, field: str, names: Sequence[str]) -> list[Column]:
-    by_name = {c.name: c for c in report.columns}
-    for name in names:
-        if name not in by_name:
-            raise QueryError.not_allowed(field, name, [*by_name])
-    return [by_name[name] for name in names]
 
 
 def _title(spec: Mapping[str, Any]) -> str:

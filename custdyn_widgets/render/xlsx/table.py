@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from itertools import accumulate
 from typing import Any
 
 from openpyxl.cell.cell import Cell
@@ -16,19 +15,19 @@ from openpyxl.worksheet.cell_range import CellRange
 
 from custdyn_widgets.render.xlsx.cells import put_text, set_height, styled_cell, text_cell
 from custdyn_widgets.report import (
-    CUT_SHORT,
+    ASTERISK_NOTE,
     Column,
     Report,
-    Row,
+    TableRow,
+    TableView,
     Value,
     format_value,
-    heading_groups,
     minor_digits,
+    table_view,
 )
 
 DATE_FORMATS = {"year": "yyyy", "month": "yyyy-mm", "date": "yyyy-mm-dd"}
 COUNT_FORMAT = "#,##0"
-PARTIAL = f"* {CUT_SHORT}"
 
 _FIRST_SAFE_DATE = date(1900, 3, 1)  # before it, spreadsheets disagree about what a serial number means
 _ALWAYS_EXACT = 2**33  # below, neighbouring doubles are less than 10⁻⁶ apart
@@ -48,16 +47,17 @@ class Placement:
 
 def write_table(sheet: Any, report: Report) -> Placement:
     """Write the sheet and return where its rows stand (the Total, if any, is the row after the last)."""
-    notes = _notes(report)
+    view = table_view(report, partial_note=ASTERISK_NOTE)
+    notes = _notes(report, view)
     heading = 2 + len(notes)
     placement = Placement(heading + 2, heading + 1 + len(report.rows), len(report.headings))
-    for index, width in enumerate(_widths(report), 1):
+    for index, width in enumerate(_widths(report, view), 1):
         sheet.column_dimensions[get_column_letter(index)].width = width
     sheet.freeze_panes = f"{get_column_letter(placement.labels + 1)}{placement.first}"
     print_one_page_wide(sheet, heading_rows=f"{heading}:{heading + 1}")
     write_title(sheet, report.title, notes)
-    _write_headings(sheet, report, heading)
-    _write_rows(sheet, report, placement)
+    _write_headings(sheet, view, heading)
+    _write_rows(sheet, report, view, placement)
     end = placement.last + (report.total is not None)
     sheet.print_area = f"A1:{get_column_letter(placement.labels + len(report.columns))}{end}"
     return placement
@@ -111,38 +111,38 @@ def fits_a_double(value: Value) -> bool:
     return f"{written:.6f}" == f"{value:.6f}"
 
 
-def _notes(report: Report) -> list[str]:
-    """Return the lines between title and headings: what was asked, and what the numbers need to be told."""
+def _notes(report: Report, view: TableView) -> list[str]:
+    """Return the lines between title and headings: what was asked, and what a reader must know."""
     notes = [report.query.describe() + f". Amounts in {report.currency}."]
     if report.message:
         notes.append(report.message)
-    if report.headings and any(row.partial for row in report.rows):
-        notes.append(PARTIAL)
-    inexact = sum(not fits_a_double(value) for row in report.shown_rows() for value in row.values)
+    notes += view.notes
+    inexact = sum(not fits_a_double(value) for row in view.all_rows() for value in row.values)
     if inexact:
         notes.append(
             f"Amounts with more digits than a spreadsheet's number holds (15 to 17): {inexact:,}. "
             "The CSV export has them exactly."
         )
-    if report.info.warnings:
-        notes.append(f"Warnings: {len(report.info.warnings)}. See the sheet Info.")
+    if view.warnings:
+        notes.append(f"Warnings: {len(view.warnings)}. See the sheet Info.")
     return notes
 
 
-def _write_headings(sheet: Any, report: Report, row: int) -> None:
+def _write_headings(sheet: Any, view: TableView, row: int) -> None:
     """Write the two heading rows: groups merged over their columns, label headings over both rows."""
     style: dict[str, Any] = {"bold": True, "shade": True}
-    upper = [text_cell(sheet, text, **style) for text in report.headings]
-    lower = [styled_cell(sheet, **style, bottom="thin") for _ in report.headings]
+    upper = [text_cell(sheet, text, **style) for text in view.headings]
+    lower = [styled_cell(sheet, **style, bottom="thin") for _ in view.headings]
     for index in range(1, len(upper) + 1):
         _merge(sheet, row, index, row + 1, index)
-    for group, span in heading_groups(report):
+    for group in view.groups:
         first = len(upper) + 1
-        upper.append(text_cell(sheet, group, **style, align="center", left="thin"))
-        upper.extend(styled_cell(sheet, **style) for _ in range(span - 1))
-        if span > 1:
-            _merge(sheet, row, first, row, first + span - 1)
-    for column, border in zip(report.columns, _group_borders(report), strict=True):
+        upper.append(text_cell(sheet, group.name, **style, align="center", left="thin"))
+        upper.extend(styled_cell(sheet, **style) for _ in range(group.span - 1))
+        if group.span > 1:
+            _merge(sheet, row, first, row, first + group.span - 1)
+    for index, column in enumerate(view.columns):
+        border = _left_border(view, index)
         lower.append(text_cell(sheet, column.label, **style, align="right", bottom="thin", left=border))
     sheet.append(upper)
     sheet.append(lower)
@@ -152,46 +152,42 @@ def _merge(sheet: Any, top: int, left: int, bottom: int, right: int) -> None:
     sheet.merged_cells.add(CellRange(min_row=top, min_col=left, max_row=bottom, max_col=right))
 
 
-def _group_borders(report: Report) -> Iterator[str | None]:
-    """Yield for each column the border on its left: a line where a group begins."""
-    begins = set(accumulate((span for _, span in heading_groups(report)), initial=0))
-    for index in range(len(report.columns)):
-        yield "thin" if index in begins else None
+def _left_border(view: TableView, index: int) -> str | None:
+    """Return the border on the left of a column: a line where a group begins."""
+    return "thin" if index in view.group_starts else None
 
 
-def _write_rows(sheet: Any, report: Report, placement: Placement) -> None:
-    line = _Line(sheet, report)
-    for index, row in enumerate(report.rows, placement.first):
-        tallest = max(filter(_is_tall, row.labels), key=len, default="")
+def _write_rows(sheet: Any, report: Report, view: TableView, placement: Placement) -> None:
+    line = _Line(sheet, report, view)
+    for index, row in enumerate(view.rows, placement.first):
+        tallest = max(filter(_is_tall, row.source.labels), key=len, default="")
         if tallest:
             set_height(sheet, index, tallest, _LABEL_WIDTHS[1])
         sheet.append(line.cells(row))
-    if report.total is not None:
-        labels = ("Total", *[""] * (len(report.headings) - 1))
-        total = Row(labels, report.total.values)
-        sheet.append(_Line(sheet, report, bold=True, shade=True, top="medium").cells(total, is_total=True))
+    if view.total is not None:
+        sheet.append(_Line(sheet, report, view, bold=True, shade=True, top="medium").cells(view.total))
 
 
 class _Line:
     """The cells of one row, filled anew for each row that is written."""
 
-    def __init__(self, sheet: Any, report: Report, **style: Any) -> None:
+    def __init__(self, sheet: Any, report: Report, view: TableView, **style: Any) -> None:
         self._report = report
         self._label = functools.partial(styled_cell, sheet, align="left", **style)
         self._dates = functools.cache(lambda number_format: self._label(number_format=number_format))
-        self._texts = [self._label() for _ in report.headings]
-        self._tall = [self._label(wrap=True) for _ in report.headings]
+        self._texts = [self._label() for _ in view.headings]
+        self._tall = [self._label(wrap=True) for _ in view.headings]
         self._partial = self._label(number_format='@" *"', wrap=True)
         formats = {"count": COUNT_FORMAT, "money": money_format(report.currency)}
         self._numbers = [
-            styled_cell(sheet, number_format=formats[column.unit], **style, left=border)
-            for column, border in zip(report.columns, _group_borders(report), strict=True)
+            styled_cell(sheet, number_format=formats[column.unit], **style, left=_left_border(view, index))
+            for index, column in enumerate(view.columns)
         ]
 
-    def cells(self, row: Row, *, is_total: bool = False) -> list[Cell]:
-        """Return the row's cells; they are good until the next row is asked for."""
-        cells = [self._text(index, label) for index, label in enumerate(row.labels)]
-        if cells and not is_total:  # a package may be called Total, too
+    def cells(self, row: TableRow) -> list[Cell]:
+        """Return the row's cells; the next call fills the same ones anew."""
+        cells = [self._text(index, label) for index, label in enumerate(row.source.labels)]
+        if cells and not row.is_total:  # a package may be called Total, too
             cells[0] = self._first(row)
         for cell, value in zip(self._numbers, row.values, strict=True):
             cell.value = value
@@ -202,12 +198,13 @@ class _Line:
         """Return a label as a text; one that is long or has line breaks makes its row taller."""
         return put_text((self._tall if _is_tall(label) else self._texts)[index], label)
 
-    def _first(self, row: Row) -> Cell:
+    def _first(self, row: TableRow) -> Cell:
         """Return the first label: a real date under a time heading; a partial bucket shows an asterisk."""
-        begins = date_label(self._report, row.labels[0])
+        label = row.source.labels[0]
+        begins = date_label(self._report, label)
         if begins is None:
-            return put_text(self._partial, row.labels[0]) if row.partial else self._text(0, row.labels[0])
-        shown = DATE_FORMATS[str(self._report.query.time_group)] + ('" *"' if row.partial else "")
+            return put_text(self._partial, label) if row.is_partial else self._text(0, label)
+        shown = DATE_FORMATS[str(self._report.query.time_group)] + ('" *"' if row.is_partial else "")
         cell: Cell = self._dates(shown)
         cell.value = begins
         return cell
@@ -218,16 +215,16 @@ def _is_tall(label: str) -> bool:
     return len(label) + 3 > _LABEL_WIDTHS[1] or len(label.splitlines()) > 1
 
 
-def _widths(report: Report) -> Iterator[float]:
+def _widths(report: Report, view: TableView) -> Iterator[float]:
     """Yield the width of each column, in characters, so that no number shows as ###."""
-    for index, heading in enumerate(report.headings):
-        longest = max((len(row.labels[index]) for row in report.rows), default=0)
+    for index, heading in enumerate(view.headings):
+        longest = max((len(row.source.labels[index]) for row in view.rows), default=0)
         yield min(max(longest, len(heading), _LABEL_WIDTHS[0]) + 3, _LABEL_WIDTHS[1])
-    groups = dict(heading_groups(report))
-    for index, column in enumerate(report.columns):
-        values = [row.values[index] for row in report.shown_rows()]
-        heading_width = max(len(column.label), -(-len(column.group) // groups[column.group]))
-        yield 1.1 * max(_shown_width(values, column, report.currency), heading_width) + 2
+    for group in view.groups:
+        for index, column in zip(group.positions, group.columns, strict=True):
+            values = [row.values[index] for row in view.all_rows()]
+            heading_width = max(len(column.label), -(-len(group.name) // group.span))
+            yield 1.1 * max(_shown_width(values, column, report.currency), heading_width) + 2
 
 
 def _shown_width(values: Iterable[Value], column: Column, currency: str) -> int:

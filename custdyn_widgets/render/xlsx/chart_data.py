@@ -1,0 +1,103 @@
+"""The sheet Chart data: which charts a report has, and the values that each of them draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from custdyn_widgets.render.charts.points import COLUMNS, Points, points_of
+from custdyn_widgets.render.charts.presets import presets_of
+from custdyn_widgets.render.charts.specs import one_row_charts, preset_mark
+from custdyn_widgets.render.xlsx.cells import styled_cell, text_cell
+from custdyn_widgets.render.xlsx.table import COUNT_FORMAT, DATE_FORMATS, date_label, money_format
+from custdyn_widgets.report import Column, Report
+from custdyn_widgets.text import cut_short
+
+_MAX_SERIES = 40  # more cannot be told apart, and a native chart takes at most 255
+_MAX_NAME = 28
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One chart to draw: its title, what is joined with what, and its points."""
+
+    title: str
+    mark: str
+    columns: tuple[Column, ...]
+    points: Points
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The names of the series that are drawn: the coloured ones first, then those in grey."""
+        others = dict.fromkeys(p.series for p in self.points.values if p.series not in self.points.series)
+        return (*self.points.series, *others)[:_MAX_SERIES]
+
+    @property
+    def left_out(self) -> int:
+        """How many series are not drawn."""
+        return len({p.series for p in self.points.values}) - len(self.series)
+
+
+def report_drawings(report: Report) -> Iterator[Drawing]:
+    """Yield the charts of a report: as on its page, without those that the report carries as pictures."""
+    if not report.rows:
+        return
+    by_name = {column.name: column for column in report.columns}
+    if report.headings:
+        wanted = [(name, preset.columns, preset.mark) for name, preset in presets_of(report).items()]
+    else:
+        wanted = [(title, tuple(names), "bar") for title, names in one_row_charts(report).items()]
+    x = report.headings[0] if report.headings else COLUMNS
+    for title, names, mark in wanted:
+        columns = [by_name[name] for name in names]
+        points = points_of(report, x, columns, joined=True)
+        if points.is_time:
+            mark = preset_mark(mark, by_package=report.query.by_package, places=len(points.places))
+        elif mark == "line":
+            mark = "bar"
+        yield Drawing(title, mark, tuple(columns), points)
+
+
+def write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
+    """Write a chart's block (title, headings, a row for each place, a blank one); return the next row."""
+    style: dict[str, Any] = {"bold": True, "shade": True, "bottom": "thin"}
+    sheet.append([text_cell(sheet, drawing.title, bold=True)])
+    names = [_short(name or drawing.columns[0].name) for name in drawing.series]
+    headings = [text_cell(sheet, name, **style, align="right") for name in names]
+    sheet.append([text_cell(sheet, drawing.points.x, **style), *headings])
+    values = {(p.x, p.series): p.y for p in drawing.points.values}
+    dates = place_dates(drawing, report)
+    numbers = [styled_cell(sheet, number_format=_number_format(drawing, report)) for _ in names]
+    for index, place in enumerate(drawing.points.places):
+        label = text_cell(sheet, _short(place)) if dates is None else _date_cell(sheet, dates[index], report)
+        for cell, name in zip(numbers, drawing.series, strict=True):
+            cell.value = values.get((place, name))
+        sheet.append([label, *numbers])
+    sheet.append([])
+    return row + 3 + len(drawing.points.places)
+
+
+def _date_cell(sheet: Any, begins: date, report: Report) -> Any:
+    cell = styled_cell(sheet, number_format=DATE_FORMATS[str(report.query.time_group)], align="left")
+    cell.value = begins
+    return cell
+
+
+def place_dates(drawing: Drawing, report: Report) -> list[date] | None:
+    """Return a chart's places as dates, or None where they have to stay texts."""
+    if not drawing.points.is_time:
+        return None
+    dates = [date_label(report, place) for place in drawing.points.places]
+    return None if None in dates else [begins for begins in dates if begins is not None]
+
+
+def _short(name: str) -> str:
+    """Return a name as charts show it: a long one would leave no room for the picture."""
+    return cut_short(name, _MAX_NAME)
+
+
+def _number_format(drawing: Drawing, report: Report) -> str:
+    money = any(column.unit == "money" for column in drawing.columns)
+    return money_format(report.currency) if money else COUNT_FORMAT

@@ -1,0 +1,200 @@
+"""The table of a report as every output draws it: headings, rows, limits, and the notes that belong to it.
+
+Page, notebook, browser, terminal, letter and workbook differ in how they draw; what they draw is decided
+here, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import groupby
+
+from custdyn_widgets.report.formatting import format_value
+from custdyn_widgets.report.report import Column, Report, Row, Value
+from custdyn_widgets.text import cut_short, printable
+
+MAX_ROWS = 2_000
+MAX_LABEL = 300  # characters; the exports have longer names whole
+MAX_QUERY_TEXT = 5_000
+PARTIAL_MARK = "◐"
+CUT_SHORT = "cut short by the interval's start or end, or by the moment of the report"
+PARTIAL_NOTE = f"{PARTIAL_MARK} marks a bucket {CUT_SHORT}."
+ASTERISK_NOTE = f"* {CUT_SHORT}"
+_LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the CSV has them all."
+_OVERLAP_NOTE = (
+    "Clients and balances of packages overlap and do not add up: a client that used two packages stands in "
+    "both rows, and once in the Total."
+)
+
+
+@dataclass(frozen=True)
+class ColumnGroup:
+    """A heading of the upper level: its name, the position of its first column, and its columns."""
+
+    name: str
+    first: int
+    columns: tuple[Column, ...]
+
+    @property
+    def span(self) -> int:
+        """The number of its columns."""
+        return len(self.columns)
+
+    @property
+    def positions(self) -> range:
+        """The positions of its columns."""
+        return range(self.first, self.first + self.span)
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row of the table.
+
+    Attributes
+    ----------
+    source
+        The report's row.
+    is_partial
+        Whether the row gets the mark of a bucket that was cut short.
+    is_total
+        Whether it is the Total.
+    """
+
+    source: Row
+    is_partial: bool
+    is_total: bool
+    _columns: tuple[Column, ...] = field(repr=False)
+    _currency: str = field(repr=False)
+    _max_label: int = field(repr=False)
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The values as they are."""
+        return self.source.values
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, printable and cut; `source.labels` has them whole."""
+        return tuple(cut_short(printable(label), self._max_label) for label in self.source.labels)
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The values as text."""
+        values = zip(self.values, self._columns, strict=True)
+        return tuple(format_value(value, column, self._currency) for value, column in values)
+
+
+@dataclass(frozen=True)
+class TableView:
+    """The table of a report.
+
+    Attributes
+    ----------
+    headings
+        The headings of the labels.
+    columns
+        The columns of numbers, their texts printable.
+    groups
+        The upper level of the columns' headings, in order.
+    rows, total
+        The rows that are shown, and the Total.
+    name_label
+        The position of the label that is a name, such as a package's; None where all are times.
+    partial_note, limit_note, overlap_note
+        The sentences under the table: what the mark of a partial row means, how many rows are left out, and
+        that packages overlap. Empty where they do not apply.
+    warnings
+        The report's warnings, printable.
+    """
+
+    headings: tuple[str, ...]
+    columns: tuple[Column, ...]
+    groups: tuple[ColumnGroup, ...]
+    rows: tuple[TableRow, ...]
+    total: TableRow | None
+    name_label: int | None
+    partial_note: str
+    limit_note: str
+    overlap_note: str
+    warnings: tuple[str, ...]
+
+    @cached_property
+    def group_starts(self) -> frozenset[int]:
+        """The positions of the columns that begin a group."""
+        return frozenset(group.first for group in self.groups)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes that apply, in the order in which they are shown."""
+        return tuple(filter(None, (self.partial_note, self.limit_note, self.overlap_note)))
+
+    def all_rows(self) -> Iterator[TableRow]:
+        """Yield the rows that are shown, then the Total."""
+        yield from self.rows
+        if self.total is not None:
+            yield self.total
+
+
+def table_view(
+    report: Report,
+    *,
+    max_rows: int | None = None,
+    max_label: int = MAX_LABEL,
+    partial_note: str = PARTIAL_NOTE,
+    limit_note: str = _LIMIT_NOTE,
+    marks_total: bool = False,
+) -> TableView:
+    """Return the table of a report.
+
+    Parameters
+    ----------
+    report
+        The report.
+    max_rows
+        How many rows are shown besides the Total; None: all.
+    max_label
+        The most characters of a label.
+    partial_note
+        The note on partial rows, with the mark that the output draws.
+    limit_note
+        The note on rows left out; may name `{shown}`, `{total}` and `{hidden}`, numbers of rows.
+    marks_total
+        Whether a partial Total is marked too.
+    """
+    columns = tuple(
+        replace(c, group=printable(c.group), label=printable(c.label), definition=printable(c.definition))
+        for c in report.columns
+    )
+
+    def view_row(row: Row, *, is_total: bool = False) -> TableRow:
+        is_partial = row.partial and bool(report.headings) and (marks_total or not is_total)
+        return TableRow(row, is_partial, is_total, columns, report.currency, max_label)
+
+    rows = tuple(view_row(row) for row in report.rows[:max_rows])
+    total = None if report.total is None else view_row(report.total, is_total=True)
+    is_partial = any(row.is_partial for row in rows) or (total is not None and total.is_partial)
+    hidden = len(report.rows) - len(rows)
+    counts = {"shown": len(rows), "total": len(report.rows), "hidden": hidden}
+    by_package = report.query.by_package
+    return TableView(
+        headings=tuple(printable(heading) for heading in report.headings),
+        columns=columns,
+        groups=tuple(_column_groups(columns)),
+        rows=rows,
+        total=total,
+        name_label=len(report.headings) - 1 if by_package else None,
+        partial_note=partial_note if is_partial else "",
+        limit_note=limit_note.format(**counts) if hidden else "",
+        overlap_note=_OVERLAP_NOTE if by_package else "",
+        warnings=tuple(printable(warning) for warning in report.info.warnings),
+    )
+
+
+def _column_groups(columns: tuple[Column, ...]) -> Iterator[ColumnGroup]:
+    first = 0
+    for name, members in groupby(columns, key=lambda column: column.group):
+        group = ColumnGroup(name, first, tuple(members))
+        first += group.span
+        yield group

@@ -1,0 +1,83 @@
+"""The one view of a report's table that every output draws."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+
+from custdyn_widgets.report.table_view import ASTERISK_NOTE, CUT_SHORT, TableView, table_view
+from tests.make_report import make_report
+
+PACKAGES = ("Basic", "Gold\x00\n" + "x" * 400)
+
+
+def test_groups_span_their_columns_in_order_and_begin_at_the_first() -> None:
+    view = table_view(make_report())
+    assert [(group.name, group.first, group.span) for group in view.groups] == [
+        ("Clients - Active", 0, 4),
+        ("Clients - Overall Active", 4, 4),
+        ("Clients - All", 8, 4),
+        ("Balance Refill", 12, 3),
+        ("Pay As You Go", 15, 2),
+        ("Packages", 17, 4),
+    ]
+    assert view.group_starts == {0, 4, 8, 12, 15, 17}
+    assert [i for group in view.groups for i in group.positions] == [*range(len(view.columns))]
+
+
+def test_labels_are_printable_and_cut_and_whole_in_the_source() -> None:
+    view = table_view(make_report(1, packages=PACKAGES), max_label=20)
+    assert [row.labels[1] for row in view.rows] == ["Basic", "Gold\ufffd " + "x" * 13 + "…"]
+    assert [row.source.labels[1] for row in view.rows] == list(PACKAGES)
+    assert view.name_label == 1
+    assert table_view(make_report(1)).name_label is None
+
+
+def test_rows_have_their_values_as_they_are_and_as_text() -> None:
+    report = make_report(2)
+    view = table_view(report)
+    assert [row.values for row in view.all_rows()] == [row.values for row in report.shown_rows()]
+    assert view.rows[0].texts[:2] == ("100", "123,555.55")
+    assert [row.is_total for row in view.all_rows()] == [False, False, True]
+
+
+def test_the_total_is_marked_as_partial_only_where_asked() -> None:
+    report = make_report(2)
+    whole = replace(report, rows=report.rows[:1])
+    assert [row.is_partial for row in table_view(report).all_rows()] == [False, True, False]
+    assert table_view(whole).partial_note == ""
+    marked = table_view(whole, partial_note=ASTERISK_NOTE, marks_total=True)
+    assert [row.is_partial for row in marked.all_rows()] == [False, True]
+    assert marked.partial_note == f"* {CUT_SHORT}"
+
+
+def test_a_report_without_labels_has_nothing_to_mark() -> None:
+    report = make_report(1, total=None, headings=())
+    view = table_view(replace(report, rows=(replace(report.rows[0], labels=()),)))
+    assert view.rows[0].source.partial
+    assert (view.rows[0].is_partial, view.partial_note) == (False, "")
+
+
+def test_notes_come_in_order_partial_then_rows_left_out_then_overlap() -> None:
+    view = table_view(make_report(5, packages=("a", "b")), max_rows=9)
+    assert view.notes == (
+        f"◐ marks a bucket {CUT_SHORT}.",
+        "Showing 9 of 10 rows; the CSV has them all.",
+        "Clients and balances of packages overlap and do not add up: a client that used two packages stands "
+        "in both rows, and once in the Total.",
+    )
+    assert len(view.rows) == 9
+    assert view.warnings == make_report().info.warnings
+
+
+def test_a_partial_row_that_is_left_out_needs_no_note() -> None:
+    view = table_view(make_report(5), max_rows=4, limit_note="{hidden} more of {total}.")
+    assert view.notes == ("1 more of 5.",)
+
+
+def test_a_view_is_a_value() -> None:
+    view: TableView = table_view(make_report(2))
+    assert view == table_view(make_report(2))
+    with pytest.raises(FrozenInstanceError):
+        view.partial_note = ""  # type: ignore[misc]
