@@ -1,6 +1,14 @@
 """Text: what every face of the product writes the same way."""
 
-from custdyn_widgets.text.characters import cut_short, printable
+from custdyn_widgets.text.characters import cut_short, printable, replace_surrogates
 from custdyn_widgets.text.email_addresses import ascii_address, mailbox
+from custdyn_widgets.text.spreadsheet import guard_formula
 
-__all__ = ["ascii_address", "cut_short", "mailbox", "printable"]
+__all__ = [
+    "ascii_address",
+    "cut_short",
+    "guard_formula",
+    "mailbox",
+    "printable",
+    "replace_surrogates",
+]
