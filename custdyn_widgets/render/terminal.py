@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 from custdyn_widgets.report import CUT_SHORT, Report, Row, format_value, heading_groups
-from custdyn_widgets.text import cut_short, printable
+from custdyn_widgets.text import GAP, align_cells, cut_short, printable, text_width
 
-_GAP = "  "
 _PARTIAL = "*"
 _LONGEST_NAME = 60  # characters: a longer name would push every number off the screen
 _LONGEST_WORDS = 2_000
@@ -32,7 +30,7 @@ def report_text(report: Report, columns: int | None = None) -> str:
     body = [_cells(report, row) for row in report.rows]
     total = [_cells(report, report.total)] if report.total else []
     headings = [printable(h) for h in report.headings] + [printable(c.label) for c in report.columns]
-    widths = [max(map(_width, column)) for column in zip(headings, *body, *total, strict=True)]
+    widths = [max(map(text_width, column)) for column in zip(headings, *body, *total, strict=True)]
     lines = [head]
     for block in _blocks(report, widths, columns):
         lines += ["", *_block_lines(report, block, headings, body, total, widths)]
@@ -43,13 +41,13 @@ def report_text(report: Report, columns: int | None = None) -> str:
 
 def _blocks(report: Report, widths: Sequence[int], columns: int | None) -> list[list[tuple[str, list[int]]]]:
     """Return the groups of columns, with the places of their columns, that stand beside each other."""
-    label_room = sum(widths[: len(report.headings)]) + len(_GAP) * len(report.headings)
+    label_room = sum(widths[: len(report.headings)]) + len(GAP) * len(report.headings)
     blocks: list[list[tuple[str, list[int]]]] = []
     at, used = len(report.headings), 0
     for group, span in heading_groups(report):
         places = list(range(at, at + span))
-        room = sum(widths[i] + len(_GAP) for i in places)
-        if not blocks or (columns is not None and label_room + used + room - len(_GAP) > columns):
+        room = sum(widths[i] + len(GAP) for i in places)
+        if not blocks or (columns is not None and label_room + used + room - len(GAP) > columns):
             blocks.append([])
             used = 0
         blocks[-1].append((group, places))
@@ -68,9 +66,10 @@ def _block_lines(
 ) -> list[str]:
     labels = range(len(report.headings))
     shown = [*labels, *(i for _, places in block for i in places)]
+    numbers = range(len(labels), len(shown))
 
     def line(cells: Sequence[str]) -> str:
-        return _line([cells[i] for i in shown], [widths[i] for i in shown], len(labels))
+        return align_cells([cells[i] for i in shown], [widths[i] for i in shown], right=numbers)
 
     rule = "-" * len(line(headings))
     lines = [_group_line(block, widths, len(labels)), line(headings), rule, *map(line, body)]
@@ -87,27 +86,8 @@ def _cells(report: Report, row: Row) -> list[str]:
 
 def _group_line(block: Sequence[tuple[str, list[int]]], widths: Sequence[int], labels: int) -> str:
     """Return the upper level of the headings, each group over its own columns."""
-    parts = [" " * (sum(widths[:labels]) + len(_GAP) * (labels - 1))] if labels else []
+    parts = [" " * (sum(widths[:labels]) + len(GAP) * (labels - 1))] if labels else []
     for group, places in block:
-        room = sum(widths[i] for i in places) + len(_GAP) * (len(places) - 1)
+        room = sum(widths[i] for i in places) + len(GAP) * (len(places) - 1)
         parts.append(printable(group)[:room].ljust(room, "." if len(group) < room - 1 else " "))
-    return _GAP.join(parts).rstrip()
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], label_count: int) -> str:
-    padded = []
-    for i, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-        room = " " * (width - _width(cell))
-        padded.append(cell + room if i < label_count else room + cell)
-    return _GAP.join(padded).rstrip()
-
-
-def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes: wide characters two, combining ones none."""
-    return sum(map(_columns_of, text))
-
-
-def _columns_of(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf") and character != "\N{SOFT HYPHEN}":
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return GAP.join(parts).rstrip()
