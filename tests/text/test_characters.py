@@ -6,8 +6,13 @@ import json
 
 import pytest
 
-from custdyn_widgets.text import printable, replace_surrogates
-from custdyn_widgets.text.characters import has_control_character, join_surrogates, replace_not_xml
+from custdyn_widgets.text import (
+    has_control_character,
+    join_surrogates,
+    printable,
+    replace_not_xml,
+    replace_surrogates,
+)
 
 
 @pytest.mark.parametrize(
