@@ -141,7 +141,7 @@ def _as_json(entry: Entry) -> dict[str, object]:
 
 def _as_table(entries: Sequence[Entry]) -> str:
     """Return the list as an aligned table; a sentence when it is empty."""
-    from custdyn_widgets.text import cut_short, printable
+    from custdyn_widgets.text import align_rows, cut_short, printable
 
     if not entries:
         return "There are no saved queries yet."
@@ -152,9 +152,7 @@ def _as_table(entries: Sequence[Entry]) -> str:
             output, query = entry.saved.output, entry.saved.query.describe()
         cells = (entry.name or "–", entry.place, output, cut_short(entry.title, _LONGEST_TITLE) or "–")
         rows.append((*map(printable, cells), printable(cut_short(query, _LONGEST_QUERY))))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(align_rows(rows))
 
 
 def _escaped(character: str) -> str:

@@ -140,7 +140,7 @@ def _say_all(lines: Sequence[str]) -> None:
 
 def _as_table(runs: Sequence[Run]) -> str:
     """Return the list as an aligned table; a sentence when it is empty."""
-    from custdyn_widgets.text import cut_short, printable
+    from custdyn_widgets.text import align_rows, cut_short, printable
 
     if not runs:
         return "Nothing has run on its own yet."
@@ -148,10 +148,10 @@ def _as_table(runs: Sequence[Run]) -> str:
     for run in runs:
         cells = (_clock(run.began), run.saved, _clock(run.logical_time), _seconds(run), run.result)
         rows.append(tuple(map(printable, (*cells, _snapshots(run)))))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
     problems = [""] + [f"    {cut_short(printable(run.problem or ''), _LONGEST_PROBLEM)}" for run in runs]
-    return "\n".join(line for pair in zip(lines, problems, strict=True) for line in pair if line.strip())
+    return "\n".join(
+        line for pair in zip(align_rows(rows), problems, strict=True) for line in pair if line.strip()
+    )
 
 
 def _clock(instant: str | None) -> str:

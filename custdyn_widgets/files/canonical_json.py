@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from custdyn_widgets.errors import SnapshotError, shown
+from custdyn_widgets.text import join_surrogates
 
 
 def canonical_json(value: object, *, floats: bool = False) -> bytes:
@@ -61,7 +62,7 @@ def _plain(value: object, where: str, floats: bool) -> object:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):
-        return _text(value)
+        return join_surrogates(value)
     if isinstance(value, float) and floats:
         return value
     if isinstance(value, Mapping):
@@ -82,11 +83,4 @@ def _key(key: object, where: str) -> str:
         raise SnapshotError(
             f"{where.lstrip('.') or 'The value'} has the key {shown(key)}, which is not text."
         )
-    return _text(key)
-
-
-def _text(text: str) -> str:
-    """Return the text with split surrogate pairs joined, as a JSON reader would join their escapes."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return join_surrogates(key)

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import html
 import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +26,7 @@ from custdyn_widgets.publish.secrets.search import refuse_secrets
 from custdyn_widgets.publish.secrets.watched import watched
 from custdyn_widgets.report import Report, Row, Value
 from custdyn_widgets.snapshots import MANIFEST, Store
+from custdyn_widgets.text import join_surrogates, replace_surrogates, slug
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from custdyn_widgets.render import Section
 
 PAGE = "report.html"
-_SLUG_LENGTH = 60
 _DIGITS, _PLACES = 38, 6
 
 
@@ -127,7 +126,7 @@ def report_files(
     with contextlib.suppress(ExportError):  # too many rows for a workbook
         files["report.xlsx"] = to_xlsx(report)
     for n, (title, svg) in enumerate(drawn.items(), start=1):
-        files[f"chart-{n}-{_slug(title)}.svg"] = _plain_text(svg).encode()
+        files[f"chart-{n}-{slug(title) or 'untitled'}.svg"] = _plain_text(svg).encode()
     return files
 
 
@@ -249,11 +248,5 @@ def _instant(text: str) -> datetime | None:
 
 
 def _plain_text(text: str) -> str:
-    """Return a text that UTF-8 can hold: lone surrogates become U+FFFD."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def _slug(title: str) -> str:
-    """Return a title as part of a file's name: small letters and digits with single hyphens between them."""
-    slug = re.sub("[^a-z0-9]+", "-", title.lower())[:_SLUG_LENGTH].strip("-")
-    return slug or "untitled"
+    """Return a text that UTF-8 can hold: split surrogate pairs joined, lone surrogates as U+FFFD."""
+    return replace_surrogates(join_surrogates(text))

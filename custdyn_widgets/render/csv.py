@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 
 from custdyn_widgets.report import Report, Row, Value
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_FORMULA_STARTS = "=+-@\t\r"
+from custdyn_widgets.text import guard_formula, replace_surrogates
 
 
 def to_csv(report: Report, *, total: bool = False) -> bytes:
@@ -37,22 +34,12 @@ def to_csv(report: Report, *, total: bool = False) -> bytes:
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
-    writer.writerow([guarded(text) for text in (*report.headings, *(c.name for c in report.columns))])
+    writer.writerow([_text_cell(text) for text in (*report.headings, *(c.name for c in report.columns))])
     writer.writerows(_cells(row) for row in report.rows)
     if total and report.total is not None and report.headings:
         labels = ("Total", *[""] * (len(report.headings) - 1))
         writer.writerow([*labels, *(number_text(value) for value in report.total.values)])
     return out.getvalue().encode()
-
-
-def guarded(text: str) -> str:
-    """Return a text from the data as a CSV cell that no spreadsheet takes for a formula.
-
-    Lone surrogates, which UTF-8 cannot hold, become U+FFFD.
-    """
-    start = next((c for c in text if c in _FORMULA_STARTS or not _is_blank(c)), "")
-    guard = "'" if start and start in _FORMULA_STARTS else ""
-    return guard + _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def number_text(value: Value) -> str:
@@ -66,13 +53,9 @@ def number_text(value: Value) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    return [*map(guarded, row.labels), *map(number_text, row.values)]
+    return [*map(_text_cell, row.labels), *map(number_text, row.values)]
 
 
-def _is_blank(character: str) -> bool:
-    """Tell whether a character shows nothing, so that what follows may be taken for a cell's first one.
-
-    Spreadsheets differ in what they trim; control and format characters (NUL, a byte-order mark, a
-    zero-width space) count as blank here, to be on the safe side.
-    """
-    return character.isspace() or not character.isprintable()
+def _text_cell(text: str) -> str:
+    """Return a text from the data as a cell that no spreadsheet runs and UTF-8 can hold."""
+    return replace_surrogates(guard_formula(text))

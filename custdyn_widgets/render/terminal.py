@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 from custdyn_widgets.report import ASTERISK_NOTE, ColumnGroup, Report, TableRow, TableView, table_view
-from custdyn_widgets.text import cut_short, printable
+from custdyn_widgets.text import GAP, align_cells, cut_short, printable, text_width
 
-_GAP = "  "
 _MAX_LABEL = 60  # characters: a longer name would push every number off the screen
 _MAX_QUERY_TEXT = 2_000
 
@@ -48,16 +46,16 @@ class _Table:
         self._body = [_cells(row) for row in view.rows]
         self._total = _cells(view.total) if view.total else None
         lines = [self._headings, *self._body, *([self._total] if self._total else [])]
-        self._widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+        self._widths = [max(map(text_width, column)) for column in zip(*lines, strict=True)]
 
     def blocks(self, columns: int | None) -> list[list[ColumnGroup]]:
         """Return the groups of columns, in blocks of those that stand beside each other."""
-        label_room = sum(self._widths[: self._labels]) + len(_GAP) * self._labels
+        label_room = sum(self._widths[: self._labels]) + len(GAP) * self._labels
         blocks: list[list[ColumnGroup]] = []
         used = 0
         for group in self._view.groups:
-            room = sum(self._widths[i] + len(_GAP) for i in self._positions(group))
-            if not blocks or (columns is not None and label_room + used + room - len(_GAP) > columns):
+            room = sum(self._widths[i] + len(GAP) for i in self._positions(group))
+            if not blocks or (columns is not None and label_room + used + room - len(GAP) > columns):
                 blocks.append([])
                 used = 0
             blocks[-1].append(group)
@@ -70,7 +68,7 @@ class _Table:
         widths = [self._widths[i] for i in shown]
 
         def line(cells: Sequence[str]) -> str:
-            return _line([cells[i] for i in shown], widths, self._labels)
+            return align_cells([cells[i] for i in shown], widths, right=range(self._labels, len(shown)))
 
         rule = "-" * len(line(self._headings))
         lines = [self._group_line(block), line(self._headings), rule, *map(line, self._body)]
@@ -79,11 +77,11 @@ class _Table:
     def _group_line(self, block: Sequence[ColumnGroup]) -> str:
         """Return the upper level of the headings, each group over its own columns."""
         labels = self._widths[: self._labels]
-        parts = [" " * (sum(labels) + len(_GAP) * (len(labels) - 1))] if labels else []
+        parts = [" " * (sum(labels) + len(GAP) * (len(labels) - 1))] if labels else []
         for group in block:
-            room = sum(self._widths[i] for i in self._positions(group)) + len(_GAP) * (group.span - 1)
+            room = sum(self._widths[i] for i in self._positions(group)) + len(GAP) * (group.span - 1)
             parts.append(group.name[:room].ljust(room, "." if len(group.name) < room - 1 else " "))
-        return _GAP.join(parts).rstrip()
+        return GAP.join(parts).rstrip()
 
     def _positions(self, group: ColumnGroup) -> list[int]:
         return [self._labels + i for i in group.positions]
@@ -94,22 +92,3 @@ def _cells(row: TableRow) -> list[str]:
     if row.is_partial:
         labels[0] += "*"
     return [*labels, *row.texts]
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], label_count: int) -> str:
-    padded = []
-    for i, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-        room = " " * (width - _width(cell))
-        padded.append(cell + room if i < label_count else room + cell)
-    return _GAP.join(padded).rstrip()
-
-
-def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes: wide characters two, combining ones none."""
-    return sum(map(_columns_of, text))
-
-
-def _columns_of(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf") and character != "\N{SOFT HYPHEN}":
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -6,7 +6,6 @@ names the key.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,13 +13,12 @@ from typing import Any
 
 from custdyn_widgets.errors import SavedQueryError, SnapshotError
 from custdyn_widgets.snapshots import Rule, ago
-from custdyn_widgets.text import ascii_address, mailbox
+from custdyn_widgets.text import ascii_address, has_control_character, mailbox
 
 ONLY_IF = ("changed", "not_empty")
 MOST_RECIPIENTS = 100
 _DIVISIONS = ("company",)
 _LONGEST_PATH = 1_000
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,7 @@ def checked_path(key: str, value: object) -> str:
         raise SavedQueryError.invalid(key, value, "is blank")
     if len(value) > _LONGEST_PATH:
         raise SavedQueryError.invalid(key, value, f"is longer than {_LONGEST_PATH:,} characters")
-    if _CONTROLS.search(value):
+    if has_control_character(value):
         raise SavedQueryError.invalid(key, value, "holds a control character: leave it out")
     if "://" in value:  # it may hold a password, which is nothing to be repeated
         raise SavedQueryError(

@@ -23,6 +23,7 @@ from custdyn_widgets.saved_queries.automation import (
     retention_of,
 )
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
+from custdyn_widgets.text import has_control_character
 
 FORMAT = 1
 OUTPUTS = ("web", "csv", "xlsx")
@@ -51,8 +52,6 @@ _CHART_LISTS = ("y", "second_axis")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")  # devices in Windows, with any ending
 _HASH = 10  # characters of it in a name
-_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -105,10 +104,10 @@ class SavedQuery:
     for_each: ForEach | None = None
 
     def __post_init__(self) -> None:
-        _check_text("title", self.title, LONGEST_TITLE, _BREAKS)
+        _check_text("title", self.title, LONGEST_TITLE)
         if not self.title.strip():
             raise SavedQueryError.missing("title", _REQUIRED["title"])
-        _check_text("description", self.description, LONGEST_DESCRIPTION, _CONTROLS)
+        _check_text("description", self.description, LONGEST_DESCRIPTION, lines=True)
         if not isinstance(self.query, ReportQuery):
             raise SavedQueryError.wrong_type("query", self.query, "a ReportQuery")
         _check_output(self.output)
@@ -241,12 +240,12 @@ def _as_json(value: str | tuple[str, ...] | Schedule | Retention | ForEach) -> o
     return list(value) if isinstance(value, tuple) else value.to_dict()
 
 
-def _check_text(key: str, value: object, longest: int, unfit: re.Pattern[str]) -> None:
+def _check_text(key: str, value: object, longest: int, *, lines: bool = False) -> None:
     if not isinstance(value, str):
         raise SavedQueryError.wrong_type(key, value, "text")
     if len(value) > longest:
         raise SavedQueryError.invalid(key, value, f"is longer than {longest:,} characters")
-    if unfit.search(value):
+    if has_control_character(value, lines=lines):
         raise SavedQueryError.invalid(key, value, "holds a control character: leave it out")
 
 

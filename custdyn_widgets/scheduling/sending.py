@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -11,9 +10,8 @@ from custdyn_widgets.mail import Attachment, Delivery, MailServer, ReportLetter,
 from custdyn_widgets.scheduling.making import Made, Task
 from custdyn_widgets.scheduling.records import Outcome
 from custdyn_widgets.snapshots import Store
+from custdyn_widgets.text import slug
 
-_SLUG = re.compile("[^a-z0-9]+")
-_LONGEST_SLUG = 60
 _TOO_LONG = "No file is attached: the report has too many rows for XLSX. Its link offers them as CSV."
 
 
@@ -84,7 +82,7 @@ def _letter(task: Task, made: Made) -> ReportLetter:
 def _attachment(task: Task, made: Made) -> Attachment | None:
     """Return the file that goes with the mail, as it was frozen; None if the report has no such file."""
     ending, company = task.saved.output, made.outcome.company
-    part = _SLUG.sub("-", company.lower())[:_LONGEST_SLUG].strip("-") if company else ""
+    part = slug(company) if company else ""
     name = f"{task.order.name}-{part}" if part else task.order.name
     try:
         data = Store(task.settings.snapshots).read(str(made.outcome.snapshot), f"report.{ending}")

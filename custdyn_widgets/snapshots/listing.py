@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,11 +11,10 @@ from typing import Any
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
 from custdyn_widgets.snapshots.state import State, read_state, told
 from custdyn_widgets.snapshots.store import Problem, Store
+from custdyn_widgets.text import GAP, align_rows, cut_short, printable
 
 _SHOWN_ITEMS = 8
 _LONGEST_QUERY, _LONGEST_ROLE = 120, 30
-# What could move a terminal's cursor or break a line, in text that comes from data.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -92,16 +90,9 @@ def entries_text(listed: Sequence[Entry]) -> str:
     for e in listed:
         date = e.generated_at[:19].replace("T", " ") or "–"
         state = e.state or (f"until {e.expires[:10]}" if e.expires else "ok")
-        role, query = _cut(e.role, _LONGEST_ROLE), _cut(e.query, _LONGEST_QUERY)
+        role, query = cut_short(e.role, _LONGEST_ROLE), cut_short(e.query, _LONGEST_QUERY)
         rows.append((date, role or "–", kilobytes(e.size), state, e.id, query or "–"))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            c.rjust(w) if i == 2 else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    return "\n".join(align_rows(rows, right={2}))
 
 
 def kilobytes(size: int) -> str:
@@ -122,17 +113,9 @@ def manifest_text(snapshot_id: str, manifest: Mapping[str, Any], state: str = ""
             if isinstance(value, list) and len(value) > _SHOWN_ITEMS:
                 words = f"{len(value):,} of them; the manifest itself lists them all"
             lines.append((key.replace("_", " "), _one_line(words)))
-    width = max(len(label) for label, _ in lines)
     files = [(name, f"{entry['size']:,}") for name, entry in sorted(manifest["files"].items())]
-    name_width = max((len(name) for name, _ in files), default=0)
-    size_width = max((len(size) for _, size in files), default=0)
-    text = [f"{label.ljust(width)}  {words}".rstrip() for label, words in lines]
-    text += [
-        "",
-        "files, in bytes",
-        *(f"  {n.ljust(name_width)}  {size.rjust(size_width)}" for n, size in files),
-    ]
-    return "\n".join(text)
+    listed = [f"{GAP}{line}" for line in align_rows(files, right={1})]
+    return "\n".join([*align_rows(lines), "", "files, in bytes", *listed])
 
 
 def problems_text(problems: Sequence[Problem], checked: int) -> str:
@@ -145,10 +128,5 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
     return "\n".join([*lines, f"{count} in {snapshots}. Restore what is named here from a backup."])
 
 
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
 def _one_line(value: object) -> str:
-    text = "" if value is None else str(value)
-    return _CONTROL.sub("\ufffd", text)
+    return "" if value is None else printable(str(value), mark_breaks=True)

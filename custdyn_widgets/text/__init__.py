@@ -1,6 +1,31 @@
 """Text: what every face of the product writes the same way."""
 
-from custdyn_widgets.text.characters import cut_short, printable
+from custdyn_widgets.text.characters import (
+    cut_short,
+    has_control_character,
+    join_surrogates,
+    printable,
+    replace_not_xml,
+    replace_surrogates,
+)
 from custdyn_widgets.text.email_addresses import ascii_address, mailbox
+from custdyn_widgets.text.slugs import slug
+from custdyn_widgets.text.spreadsheet import guard_formula
+from custdyn_widgets.text.tables import GAP, align_cells, align_rows, text_width
 
-__all__ = ["ascii_address", "cut_short", "mailbox", "printable"]
+__all__ = [
+    "GAP",
+    "align_cells",
+    "align_rows",
+    "ascii_address",
+    "cut_short",
+    "guard_formula",
+    "has_control_character",
+    "join_surrogates",
+    "mailbox",
+    "printable",
+    "replace_not_xml",
+    "replace_surrogates",
+    "slug",
+    "text_width",
+]

@@ -1,21 +1,64 @@
-"""Characters: what a text from the data may hold when it is shown."""
+"""Characters: what a text from the data may hold when it is shown, stored or handed to another program."""
 
 from __future__ import annotations
 
 import re
 
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_SURROGATES = "\ud800-\udfff"
+_BREAK_CHARACTERS = "\t\n\r\u2028\u2029"
 # Control characters, lone surrogates and noncharacters break HTML, XML and terminals; bidirectional
 # embeddings and overrides would let a name reorder the numbers beside it.
 _UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\u202a-\u202e\u2066-\u2069]"
+    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_SURROGATES}\ufdd0-\ufdef\ufffe\uffff\u202a-\u202e\u2066-\u2069]"
 )
-_BREAKS = re.compile("[\t\n\r\u2028\u2029]+")
+_BREAKS = re.compile(f"[{_BREAK_CHARACTERS}]+")
+_BREAK = re.compile(f"[{_BREAK_CHARACTERS}]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile(f"[{_SURROGATES}]")
+_NOT_XML = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_SURROGATES}\ufffe\uffff]")
 
 
-def printable(text: str) -> str:
-    """Return a text from the data on one line, each character that cannot be shown as U+FFFD."""
-    shown = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", _BREAKS.sub(" ", text))
-    return "".join("\N{REPLACEMENT CHARACTER}" if ord(c) & 0xFFFE == 0xFFFE else c for c in shown)
+def printable(text: str, *, mark_breaks: bool = False) -> str:
+    """Return a text from the data on one line, each character that cannot be shown as U+FFFD.
+
+    Parameters
+    ----------
+    text
+        The text.
+    mark_breaks
+        Whether each tab and line break becomes U+FFFD too, so that they are seen; else several of them
+        beside each other become one space.
+    """
+    line = _BREAK.sub(_REPLACEMENT, text) if mark_breaks else _BREAKS.sub(" ", text)
+    shown = _UNPRINTABLE.sub(_REPLACEMENT, line)
+    return "".join(_REPLACEMENT if ord(c) & 0xFFFE == 0xFFFE else c for c in shown)
+
+
+def has_control_character(text: str, *, lines: bool = False) -> bool:
+    """Return whether a text holds a control character or a line break; with `lines`, tab and LF are none."""
+    return bool((_CONTROL_IN_LINES if lines else _CONTROL).search(text))
+
+
+def replace_surrogates(text: str) -> str:
+    """Return a text that UTF-8 can hold: each surrogate becomes U+FFFD."""
+    return _SURROGATE.sub(_REPLACEMENT, text)
+
+
+def join_surrogates(text: str) -> str:
+    """Return a text with split surrogate pairs joined, as a JSON reader joins their escapes.
+
+    Lone surrogates stay.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+def replace_not_xml(text: str) -> str:
+    """Return a text that XML 1.0 can hold: every other character becomes U+FFFD."""
+    return _NOT_XML.sub(_REPLACEMENT, text)
 
 
 def cut_short(text: str, most: int) -> str:

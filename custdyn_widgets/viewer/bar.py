@@ -14,14 +14,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from custdyn_widgets.text import cut_short, printable
+
 _STYLE = Path(__file__).with_name("bar.css")
 _DOWNLOADS = ("csv", "xlsx", "json")
 _LONGEST = 300  # characters of a text that came with the report
 _MOST_WARNINGS = 20
 _MOST_NAMED = 3
 _MOST_FILES = 40
-# What breaks lines or turns the direction of what stands beside it, and what UTF-8 cannot hold.
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
 
 
 def bar(snapshot_id: str, manifest: Mapping[str, Any], link: str, wrong: Collection[str]) -> bytes:
@@ -115,5 +115,4 @@ def _shown(value: object) -> str:
     """Return a text as markup: on one line, cut short, escaped; empty for what is no text."""
     if not isinstance(value, str):
         return ""
-    text = _UNFIT.sub("\N{REPLACEMENT CHARACTER}", value[: _LONGEST + 1])
-    return escape(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+    return escape(cut_short(printable(value[: _LONGEST + 1], mark_breaks=True), _LONGEST))

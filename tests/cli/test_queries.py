@@ -21,6 +21,7 @@ from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.saved_queries import folders as saved_queries
 from custdyn_widgets.saved_queries.content import SavedQuery
+from custdyn_widgets.text import text_width
 
 SMALL = Path(__file__).parents[1] / "golden" / "small" / "mart"
 AS_OF = "2022-01-01T00:00:00Z"
@@ -84,6 +85,14 @@ def test_a_list_tells_name_place_output_title_and_query() -> None:
     assert lines[1].split()[:5] == ["the-year", "mine", "web", "The", "year"]
     assert lines[2].split()[:5] == ["zurich-vips", "shared", "csv", "Zürich:", "VIPs"]
     assert "Last month (UTC), clients, by month" in lines[2]
+
+
+def test_a_list_is_aligned_where_titles_have_wide_and_combining_characters() -> None:
+    for title in ("The year", "売上の報告", "Cafe\u0301"):
+        keep(title, query=ReportQuery(interval="last_month"))
+    lines = custdyn("queries", "list").stdout.splitlines()[1:]
+    assert len(lines) == 3
+    assert len({text_width(line[: line.index("Last month")]) for line in lines}) == 1
 
 
 def test_a_list_as_json_has_everything_and_an_error_where_a_file_is_bad(tmp_path: Path) -> None:

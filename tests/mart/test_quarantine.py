@@ -328,6 +328,15 @@ def test_the_listing_holds_place_value_reason_and_the_whole_row_and_nothing_that
     assert two["value"] == "-3e1"
 
 
+@pytest.mark.parametrize("invisible", ["\ufeff", "\u200b", "\u2060", "\x7f", "\u00ad"])
+def test_the_listing_guards_a_formula_behind_a_character_that_is_not_seen(
+    tmp_path: Path, invisible: str
+) -> None:
+    bad = f"{invisible}=cmd|'/C calc'!A0"
+    [line] = listed(folder(tmp_path, transactions=CSV["transactions"].replace("-2.25", bad)))
+    assert line["value"] == "'" + bad
+
+
 def test_a_cache_that_cannot_be_written_is_part_of_the_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

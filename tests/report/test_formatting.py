@@ -12,7 +12,6 @@ from custdyn_widgets.report.formatting import (
     info_rows,
 )
 from custdyn_widgets.report.report import Column, Quote
-from custdyn_widgets.text import printable
 from tests.make_report import INFO, make_report
 
 QTY = Column("Packages", "Renew Qty", "count", "")
@@ -71,16 +70,3 @@ def test_info_says_what_is_not_known_and_sums_up_many_quotes():
     assert told["Actual Interval"] == "no transactions in this interval"
     assert told["Data as of"] == "not known (data in memory)"
     assert told["Quotes used"] == "EUR per USD: 10 quotes of 2021-01-01 to 2021-01-10"
-
-
-@pytest.mark.parametrize(
-    "bad", ["\x00", "\x1b", "\x85", "\ud800", "\ufffe", "\uffff", "\U0001fffe", "\u202e"]
-)
-def test_characters_that_no_format_takes_are_replaced(bad):
-    assert printable(f"a{bad}b") == "a\N{REPLACEMENT CHARACTER}b"
-    printable(bad).encode("utf-8")
-
-
-def test_line_breaks_in_a_name_become_a_blank_and_other_scripts_stay():
-    assert printable("a\r\nb\tc") == "a b c"
-    assert printable("Ünïcode – 客戶 🎉") == "Ünïcode – 客戶 🎉"

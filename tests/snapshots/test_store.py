@@ -30,6 +30,7 @@ from custdyn_widgets.snapshots import listing, manifests
 from custdyn_widgets.snapshots.life import revoke
 from custdyn_widgets.snapshots.manifests import id_of, is_id, sealed
 from custdyn_widgets.snapshots.store import Problem, Store
+from custdyn_widgets.text import text_width
 
 MANIFEST = {
     "generated_at": "2026-11-22T10:00:00Z",
@@ -602,6 +603,12 @@ def test_one_long_role_makes_no_other_line_of_the_list_long(store: Store) -> Non
     text = listing.entries_text(listing.entries(store))
     assert max(map(len, text.splitlines())) < 250
     assert f"{'r' * 20}" in text
+
+
+def test_the_list_is_aligned_where_roles_have_wide_characters(store: Store) -> None:
+    ids = {store.publish({**MANIFEST, "role": role}, FILES) for role in ("営業部", "analyst")}
+    lines = listing.entries_text(listing.entries(store)).splitlines()[1:]
+    assert len({text_width(line[: line.index(i)]) for line in lines for i in ids if i in line}) == 1
 
 
 def test_a_manifest_and_a_verification_are_shown_in_words(store: Store) -> None:

@@ -23,10 +23,9 @@ from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable, Fau
 from custdyn_widgets.mart.checking.checks import REFERENCES
 from custdyn_widgets.mart.checking.values import MICROS, Int64s
 from custdyn_widgets.mart.columns import Bools, Codes, positions
+from custdyn_widgets.text import guard_formula
 
 _HEADINGS = ("file", "row", "column", "value", "why", "whole row")
-_NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-_FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@]|[\t\r]")
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 Aside = dict[str, Bools]  # per table, which rows are set aside
@@ -212,14 +211,9 @@ def _listing(tables: Mapping[str, CheckedTable], faults: list[Fault]) -> bytes:
                 fault.file,
                 fault.row,
                 fault.column,
-                _inert(fault.value),
-                _inert(fault.why),
+                guard_formula(fault.value, numbers_stay=True),
+                guard_formula(fault.why),
                 json.dumps({name: text for name, text in whole.items() if text}, ensure_ascii=False),
             )
         )
     return out.getvalue().encode("utf-8", "backslashreplace")
-
-
-def _inert(text: str) -> str:
-    """Return a text as a cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text

@@ -90,7 +90,7 @@ def _table(file: pq.ParquetFile, path: Path, spec: MartTable, data: pa.Table, fi
 
 
 def _cannot_be_wrong(column: pa.Array) -> bool:
-    """Return whether values are numbers, whatever their bytes are, or plainly ASCII: in a tenth of the time."""
+    """Return whether values are numbers, whatever their bytes, or plainly ASCII: in a tenth of the time."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _cannot_be_wrong(column.dictionary) and _in_range(column.indices, len(column.dictionary))

@@ -13,6 +13,8 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import Cell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 
+from custdyn_widgets.text import replace_not_xml
+
 TEXT_LIMIT = 32_767  # UTF-16 units in a cell; openpyxl would cut without a word
 
 _FONT = "Calibri"
@@ -23,7 +25,6 @@ _LINES: dict[str | None, Side] = {
     "thin": Side(style="thin", color="8A97A6"),
     "medium": Side(style="medium", color="3C4A5A"),
 }
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 
 
@@ -33,7 +34,7 @@ def cell_text(text: str) -> str:
     Characters that XML cannot hold become U+FFFD, line breaks LF; a text that reads like the format's own
     escapes (`_x0041_`) is escaped so that it shows as it is; one that is too long ends by saying so.
     """
-    text = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = replace_not_xml(text.replace("\r\n", "\n").replace("\r", "\n"))
     text = _ESCAPE.sub("_x005F_", text)
     units = text.encode("utf-16-le")
     if len(units) <= 2 * TEXT_LIMIT:

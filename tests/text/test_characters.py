@@ -1,0 +1,54 @@
+"""What a text from the data may hold where it is shown, stored or handed on."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from custdyn_widgets.text import (
+    has_control_character,
+    join_surrogates,
+    printable,
+    replace_not_xml,
+    replace_surrogates,
+)
+
+
+@pytest.mark.parametrize(
+    "bad", ["\x00", "\x1b", "\x85", "\ud800", "\ufffe", "\uffff", "\U0001fffe", "\u202e"]
+)
+def test_characters_that_no_format_takes_are_replaced(bad: str) -> None:
+    assert printable(f"a{bad}b") == "a\N{REPLACEMENT CHARACTER}b"
+    printable(bad).encode("utf-8")
+
+
+def test_line_breaks_in_a_name_become_a_blank_and_other_scripts_stay() -> None:
+    assert printable("a\r\nb\tc") == "a b c"
+    assert printable("Ünïcode – 客戶 🎉") == "Ünïcode – 客戶 🎉"
+
+
+def test_line_breaks_can_be_marked_instead() -> None:
+    assert printable("a\r\nb\u2028c\td", mark_breaks=True) == "a\ufffd\ufffdb\ufffdc\ufffdd"
+
+
+@pytest.mark.parametrize("bad", ["\x00", "\n", "\t", "\x7f", "\x9f", "\u2028"])
+def test_control_characters_are_found(bad: str) -> None:
+    assert has_control_character(f"a{bad}b")
+    assert not has_control_character("a b – ü\ufeff")
+
+
+@pytest.mark.parametrize(("text", "found"), [("a\n\tb\u2028", False), ("a\rb", True), ("\x00", True)])
+def test_a_text_of_several_lines_may_have_tabs_and_line_feeds(text: str, found: bool) -> None:
+    assert has_control_character(text, lines=True) is found
+
+
+def test_surrogates_are_replaced_or_joined() -> None:
+    pair = "\ud83c\udf89"
+    assert replace_surrogates(f"{pair}a\udc80") == "\ufffd\ufffda\ufffd"
+    assert join_surrogates(f"{pair}a\udc80") == "🎉a\udc80"
+    assert join_surrogates(pair) == json.loads(json.dumps(pair))
+
+
+def test_what_xml_cannot_hold_is_replaced_and_the_rest_stays() -> None:
+    assert replace_not_xml("a\x0b\ud800\uffff\t\n\r\x85b") == "a\ufffd\ufffd\ufffd\t\n\r\x85b"
