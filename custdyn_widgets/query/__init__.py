@@ -2,7 +2,14 @@
 
 from custdyn_widgets.query.checks import TIME_GROUPS, YEARS, Period, is_time_zone, time_zones
 from custdyn_widgets.query.fields import CLIENT_TYPES, FIELDS, PRESETS, Kind
-from custdyn_widgets.query.intervals import Bucket, ResolvedInterval, resolve, time_zone_data, to_text
+from custdyn_widgets.query.intervals import (
+    Bucket,
+    ResolvedInterval,
+    preset_period,
+    resolve,
+    time_zone_data,
+    to_text,
+)
 from custdyn_widgets.query.query import ReportQuery, parse_as_of
 
 __all__ = [
@@ -18,6 +25,7 @@ __all__ = [
     "ResolvedInterval",
     "is_time_zone",
     "parse_as_of",
+    "preset_period",
     "resolve",
     "time_zone_data",
     "time_zones",

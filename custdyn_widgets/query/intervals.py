@@ -127,7 +127,8 @@ def resolve(query: ReportQuery, as_of: datetime) -> ResolvedInterval:
         If a preset resolves to dates outside the years 1900 to 2100.
     """
     zone = zoneinfo.ZoneInfo(query.timezone)
-    period = query.interval if isinstance(query.interval, Period) else _preset(query.interval, as_of, zone)
+    asked = query.interval
+    period = asked if isinstance(asked, Period) else preset_period(asked, query.timezone, as_of)
     return ResolvedInterval(
         period=period,
         zone=zone,
@@ -154,9 +155,16 @@ def months_before(wall: datetime, months: int) -> datetime:
     return wall.replace(year=year, month=month0 + 1, day=min(wall.day, monthrange(year, month0 + 1)[1]))
 
 
-def _preset(name: str, as_of: datetime, zone: zoneinfo.ZoneInfo) -> Period:
+def preset_period(name: str, timezone: str, as_of: datetime) -> Period:
+    """Return the period that a preset means at an instant, on the calendar of a time zone.
+
+    Raises
+    ------
+    QueryError
+        If it lies outside the years 1900 to 2100.
+    """
     try:
-        first, last = _preset_dates(name, as_of.astimezone(zone).date())
+        first, last = _preset_dates(name, as_of.astimezone(zoneinfo.ZoneInfo(timezone)).date())
     except (OverflowError, ValueError):
         raise QueryError.invalid("as_of", as_of.isoformat(), "is outside the years 1900 to 2100") from None
     if first.year not in YEARS or last.year not in YEARS:

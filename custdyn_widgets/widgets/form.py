@@ -65,6 +65,7 @@ class QueryForm:
         self._busy = False
         self._quiet = False
         self._problems: dict[str, str] = {}
+        self._query: ReportQuery | None = None
         self._filters = Filters(names, self._check)
         self._interval = Interval(now, self._check)
         self._make_choices()
@@ -147,8 +148,8 @@ class QueryForm:
 
     def _asked(self, then: Callable[[], None]) -> None:
         self._interval.fill()
-        self._check()
-        if not self._problems and not self._busy:
+        self._show_problems()  # what the last answer said about a control is of the past
+        if self._query is not None and not self._busy:
             then()
 
     @property
@@ -176,8 +177,7 @@ class QueryForm:
 
     def query(self) -> ReportQuery | None:
         """Return the query that the form asks, or None while something is invalid."""
-        self._check()
-        return None if self._problems else ReportQuery.from_dict(self.fields())
+        return self._query
 
     def load(self, query: ReportQuery, output: str = "web") -> None:
         """Fill the form.
@@ -202,6 +202,8 @@ class QueryForm:
 
     def set_names(self, names: Names) -> None:
         """Offer the names of data that was built anew; what is gone is marked."""
+        if names == self._names:
+            return
         self._names = names
         with self._without_checks():
             self._filters.set_names(names)
@@ -247,10 +249,15 @@ class QueryForm:
         self._check()
 
     def _check(self) -> None:
-        """Say what is wrong beside each control, and let nothing be asked until it is mended."""
+        """Check the form after a change; while something is wrong, nothing can be asked."""
         if self._quiet:
             return
         self._problems = self._found_problems()
+        self._query = None if self._problems else ReportQuery(**self.fields())
+        self._show_problems()
+
+    def _show_problems(self) -> None:
+        """Show what is wrong beside each control, in place of any error that was shown since."""
         controls = self._controls()
         for field, control in controls.items():
             control.error = printable(self._problems.get(field, ""))
@@ -259,30 +266,27 @@ class QueryForm:
         self.set_busy(self._busy)
 
     def _found_problems(self) -> dict[str, str]:
+        """Return what is wrong, in words, by field."""
         found = {**self._interval.problems(), **self._filters.problems()}
         if self._months.value is None:
             bounds = FIELDS["active_duration"].bounds
             found["active_duration"] = (
                 f"The months are missing: give a whole number from {bounds[0]} to {bounds[-1]}."
             )
-        asked = self.fields()
-        for field in found:
-            asked[field.partition(".")[0]] = DEFAULT.to_dict()[field.partition(".")[0]]
-        while True:  # an error names one field: mend it and look for the next one
-            try:
-                query = ReportQuery.from_dict(asked)
-                if self._names.currencies:  # else there are no data yet, and nothing to choose from
-                    target_currency(self._names, query.currency)
-            except QueryError as error:
-                field = error.field or ""
-                if field in found:
-                    return found
-                found[field] = _words(error)
-                if field == "currency":
-                    return found
-                asked.update({field.partition(".")[0]: DEFAULT.to_dict().get(field.partition(".")[0])})
-            else:
-                return found
+        known = {field.partition(".")[0] for field in found}
+        for name, value in self.fields().items():
+            if name not in known:
+                try:
+                    self._check_field(name, value)
+                except QueryError as error:
+                    found[error.field or name] = _words(error)
+        return found
+
+    def _check_field(self, name: str, value: Any) -> None:
+        if value is not None:
+            value = FIELDS[name].check(value)
+        if name == "currency" and self._names.currencies:  # else there are no data, and nothing to choose
+            target_currency(self._names, value)
 
     def _controls(self) -> dict[str, SearchSelect | Control]:
         return {

@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets
 
 from custdyn_widgets.errors import QueryError
-from custdyn_widgets.query import FIELDS, PRESETS, Period, ReportQuery, resolve, time_zones
+from custdyn_widgets.query import FIELDS, PRESETS, Period, ReportQuery, preset_period, time_zones
 from custdyn_widgets.widgets.form_control import Control
 from custdyn_widgets.widgets.search_select import SearchSelect
 
@@ -62,7 +62,9 @@ class Interval:
 
     def _time_changed(self, _: object) -> None:
         if not self._filling:
+            self._filling = True
             self.preset.value = CUSTOM
+            self._filling = False
             self._changed()
 
     def fill(self) -> None:
@@ -71,7 +73,7 @@ class Interval:
         if self.preset.value not in PRESETS or zone not in time_zones():
             return
         try:
-            self._show(resolve(ReportQuery(self.preset.value, zone), self._now()).period)
+            self._show(preset_period(self.preset.value, zone, self._now()))
         except QueryError:  # a clock beyond the calendar: the report will say so
             return
 

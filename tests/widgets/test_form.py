@@ -11,7 +11,7 @@ import pytest
 from custdyn_widgets.errors import QueryError, RateError
 from custdyn_widgets.mart.facts.facts import Names
 from custdyn_widgets.query.checks import Period, time_zones
-from custdyn_widgets.query.fields import PRESETS
+from custdyn_widgets.query.fields import PRESETS, Field
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.widgets.form import DEFAULT, QueryForm
 from custdyn_widgets.widgets.form_control import Control
@@ -437,3 +437,46 @@ def test_load_query_is_there_once_there_is_a_saved_query(form: QueryForm) -> Non
 
 def test_a_form_can_begin_with_saved_queries() -> None:
     assert control(QueryForm(NAMES, [("a", "A")]), "Saved query").value == "a"
+
+
+# How often it checks
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the fields that are checked from now on."""
+    checked: list[str] = []
+    check = Field.check
+
+    def noted(self: Field, value: object) -> object:
+        checked.append(self.name)
+        return check(self, value)
+
+    monkeypatch.setattr(Field, "check", noted)
+    return checked
+
+
+def test_a_click_checks_nothing_that_was_checked_when_it_was_changed(
+    form: QueryForm, checks: list[str]
+) -> None:
+    form.load(FULL)
+    assert checks
+    asked: list[ReportQuery | None] = []
+    form.on_query = form.on_save = lambda: asked.append(form.query())
+    checks.clear()
+    button(form, "Query").click()
+    button(form, "Save Query").click()
+    form.set_names(replace(NAMES))
+    assert asked == [FULL, FULL]
+    assert checks == []
+
+
+def test_a_changed_time_is_checked_once(form: QueryForm, checks: list[str]) -> None:
+    control(form, "Start").value = "2026-01-02T03:04:05"
+    assert checks.count("interval") == 2  # as a field, and when the query is built
+
+
+def test_a_click_clears_what_the_last_answer_said_of_a_control(form: QueryForm) -> None:
+    form.show_error(RateError.missing("XAF", "2021-01-01", "USD"))
+    button(form, "Query").click()
+    assert control(form, "Currency").error == ""
