@@ -25,7 +25,7 @@ def to_csv(report: Report, *, total: bool = False) -> bytes:
     Parameters
     ----------
     report
-        The report; without rows, the headings stand alone.
+        The report; without rows, there are only the headings.
     total
         Whether to end with the Total: `Total` in the first label column, the other labels empty. A query
         without grouping has none, so nothing is added there.
@@ -70,7 +70,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def _is_blank(character: str) -> bool:
-    """Tell whether a character shows nothing, so that what follows may be taken for a cell's first one.
+    """Return whether a character shows nothing, so that what follows may be taken for a cell's first one.
 
     Spreadsheets differ in what they trim; control and format characters (NUL, a byte-order mark, a
     zero-width space) count as blank here, to be on the safe side.
