@@ -22,7 +22,7 @@ def to_csv(report: Report, *, total: bool = False) -> bytes:
     Parameters
     ----------
     report
-        The report; without rows, the headings stand alone.
+        The report; without rows, there are only the headings.
     total
         Whether to end with the Total: `Total` in the first label column, the other labels empty. A query
         without grouping has none, so nothing is added there.

@@ -155,7 +155,7 @@ def _inert(section: Section) -> dict[str, Any]:
 
 
 def _facts_at_top(report: Report) -> tuple[str, ...]:
-    """Return which of Info stands at the top too; the interval only where the query's words do not say it."""
+    """Return the facts that stand at the top too; the interval only where the query gives it by name."""
     always = ("Actual Interval", "Data as of", "Source")
     return ("Data Interval", *always) if isinstance(report.query.interval, str) else always
 

@@ -46,6 +46,6 @@ def total_series(report: Report) -> Series | None:
 
 
 def info_series(report: Report) -> Series:
-    """Return what is told around the table, by the names of `report.Info`; texts and ints, tuples of them."""
-    told = vars(report.info)
-    return pd.Series(list(told.values()), index=list(told), dtype=object, name="Info")
+    """Return Info by the names of `report.Info`; texts and ints, tuples of them."""
+    facts = vars(report.info)
+    return pd.Series(list(facts.values()), index=list(facts), dtype=object, name="Info")

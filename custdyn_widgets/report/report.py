@@ -76,7 +76,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class Info:
-    """What is told around the table. Instants are ISO 8601 in UTC with `Z`; wall times carry no offset.
+    """The facts around the table. Instants are ISO 8601 in UTC with `Z`; wall times carry no offset.
 
     Attributes
     ----------
@@ -140,9 +140,9 @@ class Report:
     total
         The row that the same query without grouping gives; None for a query without grouping or without rows.
     info
-        What is told around the table.
+        The facts around the table.
     message
-        Why there are no rows, in words; None when there are.
+        Why there are no rows; None when there are.
     definitions
         Notes on what surprises people, shown with the columns' definitions.
     charts

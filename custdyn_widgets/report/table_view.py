@@ -7,7 +7,7 @@ here, once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 
@@ -163,10 +163,7 @@ def table_view(
     marks_total
         Whether a partial Total is marked too.
     """
-    columns = tuple(
-        replace(c, group=printable(c.group), label=printable(c.label), definition=printable(c.definition))
-        for c in report.columns
-    )
+    columns = tuple(_printable_column(column) for column in report.columns)
 
     def view_row(row: Row, *, is_total: bool = False) -> TableRow:
         is_partial = row.partial and bool(report.headings) and (marks_total or not is_total)
@@ -175,8 +172,6 @@ def table_view(
     rows = tuple(view_row(row) for row in report.rows[:max_rows])
     total = None if report.total is None else view_row(report.total, is_total=True)
     is_partial = any(row.is_partial for row in rows) or (total is not None and total.is_partial)
-    hidden = len(report.rows) - len(rows)
-    counts = {"shown": len(rows), "total": len(report.rows), "hidden": hidden}
     by_package = report.query.by_package
     return TableView(
         headings=tuple(printable(heading) for heading in report.headings),
@@ -186,10 +181,18 @@ def table_view(
         total=total,
         name_label=len(report.headings) - 1 if by_package else None,
         partial_note=partial_note if is_partial else "",
-        limit_note=limit_note.format(**counts) if hidden else "",
+        limit_note=_format_limit(limit_note, shown=len(rows), total=len(report.rows)),
         overlap_note=_OVERLAP_NOTE if by_package else "",
         warnings=tuple(printable(warning) for warning in report.info.warnings),
     )
+
+
+def _printable_column(column: Column) -> Column:
+    return Column(printable(column.group), printable(column.label), column.unit, printable(column.definition))
+
+
+def _format_limit(note: str, *, shown: int, total: int) -> str:
+    return note.format(shown=shown, total=total, hidden=total - shown) if shown < total else ""
 
 
 def _column_groups(columns: tuple[Column, ...]) -> Iterator[ColumnGroup]:

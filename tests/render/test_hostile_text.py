@@ -30,7 +30,7 @@ from custdyn_widgets.mart.opening import check_source
 from custdyn_widgets.notebook.run import run_template
 from custdyn_widgets.publish.freezing import freeze
 from custdyn_widgets.render.charts.drawing import report_charts
-from custdyn_widgets.render.charts.points import LONGEST_NAME, shown_names
+from custdyn_widgets.render.charts.points import MAX_NAME, shown_names
 from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.render.page import render_page
 from custdyn_widgets.render.terminal import report_text
@@ -327,13 +327,13 @@ def test_drawings_hold_shapes_and_text_alone_and_name_every_bar(asked: Report) -
 
 
 def test_names_that_look_alike_or_are_long_stay_apart_in_charts() -> None:
-    names = ("a\x00", "a\x01", "a\ufffd", "a\ufffd (2)", "b" * 500, "b" * 501, "b" * LONGEST_NAME, "Plain")
+    names = ("a\x00", "a\x01", "a\ufffd", "a\ufffd (2)", "b" * 500, "b" * 501, "b" * MAX_NAME, "Plain")
     shown = list(shown_names(make_report(1, names)).values())[1:]
     assert shown[0] == "a\ufffd"
-    assert shown[4] == "b" * (LONGEST_NAME - 1) + "…"
-    assert shown[6:] == ["b" * LONGEST_NAME, "Plain"]
+    assert shown[4] == "b" * (MAX_NAME - 1) + "…"
+    assert shown[6:] == ["b" * MAX_NAME, "Plain"]
     assert len({*shown}) == len(names)
-    assert max(map(len, shown)) <= LONGEST_NAME + len(" (2)")
+    assert max(map(len, shown)) <= MAX_NAME + len(" (2)")
 
 
 # Terminal, Info, messages

@@ -118,7 +118,7 @@ def report_charts(report: Report, drawn: Mapping[str, str] | None = None) -> dic
     if not report.rows:
         return {}
     presets = presets_of(report)
-    own: _Specs = {t: partial(dict, s) for t, s in report.charts.items() if Preset.told_by(t, s) is None}
+    own: _Specs = {t: partial(dict, s) for t, s in report.charts.items() if Preset.read_from(t, s) is None}
     if report.headings:
         preset: _Specs = {name: partial(preset_spec, report, name) for name in presets if name not in own}
         specs = own | preset
@@ -134,7 +134,7 @@ def report_charts(report: Report, drawn: Mapping[str, str] | None = None) -> dic
 def with_own_presets(report: Report) -> Report:
     """Return the report with this process's own presets among its charts, so that they go where it goes."""
     own = {} if not report.rows else {n: p for n, p in presets_of(report).items() if n in own_presets()}
-    charts = {n: p.marked(preset_spec(report, n)) for n, p in own.items() if n not in report.charts}
+    charts = {n: p.add_to(preset_spec(report, n)) for n, p in own.items() if n not in report.charts}
     return replace(report, charts={**report.charts, **charts}) if charts else report
 
 

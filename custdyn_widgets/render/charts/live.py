@@ -42,12 +42,12 @@ def live_spec(spec: dict[str, Any]) -> dict[str, Any]:
     if can_zoom(live):
         _make_zoomable(live, units)
     if not any("tooltip" in unit["encoding"] for unit in units):
-        live["layer"].append(_told(units[0]))
+        live["layer"].append(_hidden_points(units[0]))
     return live
 
 
 def can_zoom(spec: dict[str, Any]) -> bool:
-    """Tell whether a chart runs over time, with one mark for each moment and series."""
+    """Return whether a chart runs over time, with one mark for each moment and series."""
     values = spec["data"]["values"]
     by_time = bool(values) and all(isinstance(v["x"], str) and _TIME.fullmatch(v["x"]) for v in values)
     return by_time and not any("xOffset" in unit["encoding"] for unit in _units(spec))
@@ -83,8 +83,8 @@ def _instant(label: str) -> int:
     return int(datetime(year, month, day, tzinfo=UTC).timestamp() * 1000)
 
 
-def _told(unit: dict[str, Any]) -> dict[str, Any]:
-    """Return points that nobody sees, to point at: a page tells no tooltip where there are very many."""
+def _hidden_points(unit: dict[str, Any]) -> dict[str, Any]:
+    """Return invisible points that carry tooltips: a page has none where points are very many."""
     encoding = {key: value for key, value in unit["encoding"].items() if key in ("x", "y", "color")}
     encoding["tooltip"] = {"field": "told"}
     return {

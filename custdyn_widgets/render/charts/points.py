@@ -15,23 +15,23 @@ from custdyn_widgets.report import Column, Report, Row, format_value
 from custdyn_widgets.text import cut_short, printable
 
 COLUMNS = "Columns"  # the x of a report of one row: a place for each column
-MOST_SERIES = 7
-MOST_POINTS = 4_000
-MOST_PLACES = 24
-LONGEST_NAME = 120  # characters; measuring a longer one can take the drawing library half a minute
+MAX_SERIES = 7
+MAX_POINTS = 4_000
+MAX_PLACES = 24
+MAX_NAME = 120  # characters; measuring a longer one can take the drawing library half a minute
 _TIME_HEADINGS = ("Year", "Month", "Date")
 _CALENDAR = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Point:
-    """One value to draw: where, of which series, and the words that tell it exactly."""
+    """One value to draw: where, of which series, and its exact value as text."""
 
     x: str | float
     y: float | None
     series: str
     column: str
-    told: str
+    text: str
     partial: bool
 
 
@@ -96,13 +96,13 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
     if dropped:
         found = [p for p in found if p.series in set(kept)]
     places = _places(x, found)
-    if places and x not in _TIME_HEADINGS and len(places) > MOST_PLACES:
-        notes.append(f"{MOST_PLACES} largest of {len(places):,}; the table has them all.")
+    if places and x not in _TIME_HEADINGS and len(places) > MAX_PLACES:
+        notes.append(f"{MAX_PLACES} largest of {len(places):,}; the table has them all.")
         places = _largest(places, found)
         found = [p for p in found if p.x in set(places)]
     if joined and x in _TIME_HEADINGS and len(kept) > 1:
         found = list(_with_zeros(found, kept, places, columns))
-    coloured = kept if len(kept) <= MOST_SERIES else kept[: MOST_SERIES - 1]
+    coloured = kept if len(kept) <= MAX_SERIES else kept[: MAX_SERIES - 1]
     return Points(x, places, tuple(found), tuple(coloured), len(kept) - len(coloured), tuple(notes))
 
 
@@ -116,7 +116,7 @@ def shown_names(report: Report) -> dict[str, str]:
     taken: set[str] = set()
     numbers: dict[str, int] = defaultdict(lambda: 1)
     for label in dict.fromkeys(label for row in report.rows for label in row.labels):
-        name = first = cut_short(printable(label), LONGEST_NAME)
+        name = first = cut_short(printable(label), MAX_NAME)
         while name in taken:
             numbers[first] += 1
             name = f"{first} ({numbers[first]})"
@@ -152,7 +152,7 @@ def _row_points(
             y=None if value is None else float(value),
             series=" · ".join([*rest, *several]),
             column=column.name,
-            told=f"{names}: {format_value(value, column, report.currency)}{unit}{cut}",
+            text=f"{names}: {format_value(value, column, report.currency)}{unit}{cut}",
             partial=row.partial and timed,
         )
 
@@ -176,16 +176,16 @@ def _ranked(report: Report, shown: Mapping[str, str], found: Sequence[Point]) ->
 
 
 def _within_limit(ranked: list[str], found: Sequence[Point]) -> tuple[list[str], int]:
-    if len(found) <= MOST_POINTS or len(ranked) <= MOST_SERIES:
+    if len(found) <= MAX_POINTS or len(ranked) <= MAX_SERIES:
         return ranked, 0
-    return ranked[:MOST_SERIES], len(ranked) - MOST_SERIES
+    return ranked[:MAX_SERIES], len(ranked) - MAX_SERIES
 
 
 def _largest(places: Sequence[str], found: Sequence[Point]) -> tuple[str, ...]:
     size: dict[str | float, float] = defaultdict(float)
     for point in found:
         size[point.x] = max(size[point.x], abs(point.y or 0))
-    chosen = set(sorted(places, key=lambda place: -size[place])[:MOST_PLACES])
+    chosen = set(sorted(places, key=lambda place: -size[place])[:MAX_PLACES])
     return tuple(place for place in places if place in chosen)
 
 

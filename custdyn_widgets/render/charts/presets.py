@@ -2,7 +2,7 @@
 
 A preset is registered in one process, a report may be shown in another: `custdyn run` draws the page after
 the notebook's kernel has gone. So a frozen report carries its author's presets among its charts, each as a
-Vega-Lite specification that tells in `usermeta` which columns it draws and how.
+Vega-Lite specification whose `usermeta` says which columns it draws and how.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class Preset:
     mark: str
     description: str
 
-    def marked(self, spec: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a specification of this chart that tells which preset it is."""
+    def add_to(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a specification of this chart with the preset in its `usermeta`."""
         about = {"columns": list(self.columns), "mark": self.mark, "description": self.description}
         return {**spec, "usermeta": {_META: about}}
 
     @classmethod
-    def told_by(cls, name: str, spec: object) -> Preset | None:
-        """Return the preset that a specification tells of; None if it tells of none."""
+    def read_from(cls, name: str, spec: object) -> Preset | None:
+        """Return the preset in a specification's `usermeta`; None where there is none."""
         meta = spec.get("usermeta") if isinstance(spec, Mapping) else None
         about = meta.get(_META) if isinstance(meta, Mapping) else None
         if not isinstance(about, Mapping) or about.get("mark") not in MARKS:
@@ -125,19 +125,19 @@ def own_presets() -> dict[str, Preset]:
 
 def presets_of(report: Report) -> dict[str, Preset]:
     """Return the presets that a report is shown with: this process's and its own, if it has their columns."""
-    carried = {name: Preset.told_by(name, spec) for name, spec in report.charts.items()}
+    carried = {name: Preset.read_from(name, spec) for name, spec in report.charts.items()}
     known = PRESETS | {name: preset for name, preset in carried.items() if preset is not None}
     present = {column.name for column in report.columns}
     return {name: preset for name, preset in known.items() if present.issuperset(preset.columns)}
 
 
 def check_mark(mark: str) -> None:
-    """Refuse what is no mark.
+    """Raise an error for an unknown mark.
 
     Raises
     ------
     QueryError
-        With the marks that there are.
+        If the mark is none of `MARKS`; the message lists them.
     """
     if mark not in MARKS:
         raise QueryError.not_allowed("mark", mark, MARKS)

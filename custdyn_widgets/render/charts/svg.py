@@ -48,7 +48,7 @@ def inert_svg(svg: str, label: str | None = None) -> str:
     svg
         An SVG document.
     label
-        What the drawing shows, in words, for people who cannot see it; default: the label that it has.
+        What the drawing shows, for people who cannot see it; default: the label that it has.
 
     Raises
     ------
@@ -63,16 +63,16 @@ def inert_svg(svg: str, label: str | None = None) -> str:
         raise CustDynError(f"The drawing is not well-formed SVG: {error}.") from error
     if _local(root.tag) != "svg":
         raise CustDynError(f"The drawing is a {shown(_local(root.tag))} document, not SVG.")
-    words = escape(label if label is not None else root.get("aria-label", "Chart"))
+    title = escape(label if label is not None else root.get("aria-label", "Chart"))
     prefix = hashlib.sha256(svg.encode("utf-8", "replace")).hexdigest()[:8]
     body = "".join(_written(child, prefix) for child in root if _local(child.tag) != "title")
     size = "".join(
         f" {a}={quoteattr(root.get(a, ''))}" for a in ("width", "height", "viewBox") if root.get(a)
     )
-    quoted = words.replace('"', "&quot;")
+    quoted = title.replace('"', "&quot;")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg"{size} role="img" aria-label="{quoted}" '
-        f'font-family="{_FONTS}" color="{INK}" fill="none"><title>{words}</title>{body}</svg>'
+        f'font-family="{_FONTS}" color="{INK}" fill="none"><title>{title}</title>{body}</svg>'
     )
 
 
@@ -85,10 +85,10 @@ def _written(element: ET.Element, prefix: str) -> str:
     name = "g" if _local(element.tag) in ("a", "svg") else _local(element.tag)
     if name not in _ELEMENTS or _HIDDEN & set(element.attrib.items()):
         return ""
-    told = (
+    label = (
         element.get("aria-label", "") if name in _SHAPES and element.get("role") == "graphics-symbol" else ""
     )
-    inner = (f"<title>{escape(told)}</title>" if told else "") + escape(element.text or "").strip("\n")
+    inner = (f"<title>{escape(label)}</title>" if label else "") + escape(element.text or "").strip("\n")
     for child in element:
         inner += _written(child, prefix) + escape((child.tail or "").strip("\n"))
     name, attributes = _as_dot(name, _kept(element, prefix))

@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 440, 250
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#9a8a4f")
 GREY = "#5f656e"
 _SCALES = ((10**13, 10**12, "trillions"), (10**10, 10**9, "billions"), (10**7, 10**6, "millions"))
-_TOLD_POINTS = 240  # beyond that, a tooltip for each mark costs more bytes than it helps
+_MAX_DESCRIBED_POINTS = 240  # beyond that, a tooltip for each mark costs more bytes than it helps
 _LEGEND_COLUMNS = 2
 
 
@@ -56,9 +56,9 @@ def chart_spec(
     colour
         The colour of a single series.
     """
-    sides = [[p for p in points.values if (p.column in right) == at_right] for at_right in (False, True)]
-    layers: list[dict[str, Any]] = []
-    for at_right, found in zip((False, True), sides, strict=True):
+    layers = []
+    for at_right in (False, True):
+        found = [p for p in points.values if (p.column in right) == at_right]
         if found:
             own = [c for c in columns if (c.name in right) == at_right]
             shape = "line" if at_right and mark != "point" else mark
@@ -77,7 +77,7 @@ def chart_spec(
         "autosize": {"type": "fit", "contains": "padding"},
         "data": {"values": [_datum(p, points) for p in points.values]},
         "layer": layers,
-        **({"resolve": {"scale": {"y": "independent"}}} if all(sides) else {}),
+        **({"resolve": {"scale": {"y": "independent"}}} if len(layers) > 1 else {}),
         "config": _config(),
     }
 
@@ -86,7 +86,7 @@ def _datum(point: Point, points: Points) -> dict[str, Any]:
     name = point.series
     shown = name if not points.folded or name in points.series else _folded_name(points)
     rank = points.series.index(name) if name in points.series else len(points.series)
-    plain = {"x": point.x, "y": point.y, "told": point.told, "number": _number(point), "column": point.column}
+    plain = {"x": point.x, "y": point.y, "told": point.text, "number": _number(point), "column": point.column}
     plain |= {"series": shown, "key": name, "rank": rank}
     return {**plain, "partial": True} if point.partial else plain
 
@@ -101,25 +101,25 @@ def _layers(
     """Return the marks of one side: shapes, points to look at, rings around partial buckets."""
     encoding: dict[str, Any] = {"x": _x(points, mark), "y": y, **_colour(points, mark, colour)}
     chosen = {"filter": {"field": "column", "oneOf": list(dict.fromkeys(p.column for p in found))}}
-    told = len(found) <= _TOLD_POINTS
-    words = {"description": {"field": "told"}, "tooltip": {"field": "told"}}
+    is_described = len(found) <= _MAX_DESCRIBED_POINTS
+    texts = {"description": {"field": "told"}, "tooltip": {"field": "told"}} if is_described else {}
     base = {"transform": [chosen], "encoding": encoding}
     if "bar" in mark:
-        return [_bars(points, mark, base, words if told else {}), *_values_above(points, found, base)]
+        return [_bars(points, mark, base, texts), *_values_above(points, found, base)]
     layers = []
     if mark != "point":
         layers.append(_joined(points, mark, base))
-    if (told and mark != "stacked area") or mark == "point":
+    if (is_described and mark != "stacked area") or mark == "point":
         size = 30 if len(found) <= 60 else 14
         dots = {"type": "point", "filled": True, "opacity": 1, "size": size if mark != "point" else 45}
-        layers.append({**base, "mark": dots, "encoding": {**encoding, **(words if told else {})}})
+        layers.append({**base, "mark": dots, "encoding": {**encoding, **texts}})
     if any(p.partial for p in found) and "stacked" not in mark:
         ring = {"type": "point", "filled": False, "size": 130, "strokeWidth": 1.5, "aria": False}
         layers.append({**base, "transform": [chosen, {"filter": "datum.partial === true"}], "mark": ring})
     return layers
 
 
-def _bars(points: Points, mark: str, base: dict[str, Any], words: dict[str, Any]) -> dict[str, Any]:
+def _bars(points: Points, mark: str, base: dict[str, Any], texts: dict[str, Any]) -> dict[str, Any]:
     stacked = "stacked" in mark
     side_by_side = not stacked and len(points.series) + points.folded > 1
     encoding = dict(base["encoding"])
@@ -131,10 +131,10 @@ def _bars(points: Points, mark: str, base: dict[str, Any], words: dict[str, Any]
     if side_by_side:
         names = [*points.series, *([_folded_name(points)] if points.folded else [])]
         encoding["xOffset"] = {"field": "series", "sort": names}
-    shape: dict[str, Any] = {"type": "bar", "aria": bool(words)}
+    shape: dict[str, Any] = {"type": "bar", "aria": bool(texts)}
     if 0 < len(points.places) <= 8 and not side_by_side:
         shape["width"] = 44
-    return {**base, "mark": shape, "encoding": {**encoding, **words}}
+    return {**base, "mark": shape, "encoding": {**encoding, **texts}}
 
 
 def _values_above(points: Points, found: Sequence[Point], base: dict[str, Any]) -> list[dict[str, Any]]:
@@ -148,7 +148,7 @@ def _values_above(points: Points, found: Sequence[Point], base: dict[str, Any]) 
 
 
 def _number(point: Point) -> str:
-    return point.told.rpartition(": ")[2]
+    return point.text.rpartition(": ")[2]
 
 
 def _joined(points: Points, mark: str, base: dict[str, Any]) -> dict[str, Any]:
@@ -241,14 +241,14 @@ def time_ticks(places: Sequence[str]) -> tuple[list[str], int]:
 def _y(found: Sequence[Point], columns: Sequence[Column], currency: str, *, right: bool) -> dict[str, Any]:
     values = [abs(p.y) for p in found if p.y is not None]
     largest = max(values, default=0)
-    _, divisor, words = next((s for s in _SCALES if largest >= s[0]), (0, 1, ""))
+    _, divisor, scale_name = next((s for s in _SCALES if largest >= s[0]), (0, 1, ""))
     units = [u for u in ("count", "money") if any(c.unit == u for c in columns)]
     unit = " and ".join(currency if u == "money" else "number" for u in units)
     side = (
         {"orient": "right", "titleX": 30, "titleAlign": "right", "grid": False} if right else {"titleX": -28}
     )
     axis = {
-        "title": f"{unit}, {words}" if words else unit.capitalize() if unit == "number" else unit,
+        "title": f"{unit}, {scale_name}" if scale_name else unit.capitalize() if unit == "number" else unit,
         "labelExpr": f"format(datum.value / {divisor}, ',.12~f')",
         "tickCount": 5,
         **side,

@@ -104,7 +104,7 @@ def date_label(report: Report, label: str) -> date | None:
 
 
 def fits_a_double(value: Value) -> bool:
-    """Tell whether a spreadsheet's number, rounded to six places, gives the value back."""
+    """Return whether a spreadsheet's number, rounded to six places, gives the value back."""
     if not isinstance(value, Decimal) or abs(value) < _ALWAYS_EXACT:
         return True
     written = float(f"{float(value):.16g}")  # openpyxl writes 16 digits
@@ -211,7 +211,7 @@ class _Line:
 
 
 def _is_tall(label: str) -> bool:
-    """Tell whether a label takes more than one line."""
+    """Return whether a label takes more than one line."""
     return len(label) + 3 > _LABEL_WIDTHS[1] or len(label.splitlines()) > 1
 
 

@@ -1,4 +1,4 @@
-"""The workbook as a whole: its sheets, its properties, and bytes that depend on the report alone."""
+"""The workbook as a whole: its sheets, its properties, and bytes that depend on nothing but the report."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _bytes(book: Workbook, report: Report) -> bytes:
     book.properties.creator = "Customer Dynamics"
     book.properties.created = book.properties.modified = moment
     out = io.BytesIO()
-    # Workbook.save would stamp the present moment; the writer beneath it leaves the properties alone.
+    # Workbook.save would stamp the present moment; the writer beneath it does not touch the properties.
     ExcelWriter(book, _SteadyZip(out, "w", ZIP_DEFLATED)).save()
     return out.getvalue()
 
