@@ -213,7 +213,7 @@ def _entry(folder: Path, place: Place, name: str) -> Entry | None:
 
 
 _MISNAMED = (
-    "is not named as a saved query is: rename it to at most 80 small letters and digits, with hyphens "
+    "is not named as a saved query is: rename it to at most 80 lowercase letters and digits, with hyphens "
     "between, and .json"
 )
 

@@ -94,11 +94,11 @@ def id_in(text: str) -> str:
     if is_id(given) and (url is None or url.path.rsplit("/", 1)[-1] == "view"):
         return given
     if is_id(given.lower()):
-        why = "is not as it was handed on: an id is in small letters, and a link ends in /view?id=<id>"
+        why = "is not as it was handed on: an id is in lowercase letters, and a link ends in /view?id=<id>"
     elif given.isascii() and given.isalnum() and len(given) < ID_LENGTH:
         why = f"is cut short: it has {len(given)} of an id's {ID_LENGTH} characters"
     else:
-        why = f"holds no snapshot's id, which is {ID_LENGTH} small letters and digits"
+        why = f"holds no snapshot's id, which is {ID_LENGTH} lowercase letters and digits"
     raise SnapshotError(f"{shown(text)} {why}. Give it whole, or its whole link. {_ALL_IDS}", field="id")
 
 

@@ -84,7 +84,7 @@ class Store:
         manifest
             What is told about the snapshot; the store adds `format`, `nonce` and `files`.
         files
-            Content by file name: small letters, digits, and single points and hyphens between them.
+            Content by file name: lowercase letters, digits, and single points and hyphens between them.
 
         Raises
         ------
@@ -213,7 +213,7 @@ class Store:
 
     def _problems(self, snapshot_id: str) -> list[Problem]:
         if not is_id(snapshot_id):
-            return [Problem(shown(snapshot_id), "", "is not an id: 52 small letters and digits")]
+            return [Problem(shown(snapshot_id), "", "is not an id: 52 lowercase letters and digits")]
         found: list[tuple[str, str]] = []
         try:
             read_state(self.folder, snapshot_id)

@@ -21,7 +21,7 @@ MARKUP = "<img src=x onerror=window.pwned=1>"
 MAKE = f"""
 import time
 from datetime import UTC, datetime
-from custdyn_widgets.mart.facts import Names
+from custdyn_widgets.mart import Names
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.widgets.form import QueryForm
 

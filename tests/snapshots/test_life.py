@@ -361,7 +361,7 @@ def test_an_id_is_given_whole_or_in_a_whole_link(text: str) -> None:
         (f"http://x/view?id={ID[:-1]}", "is cut short: it has 51 of"),
         (ID + "a", "holds no snapshot's id"),
         ("", "holds no snapshot's id"),
-        (ID.upper(), "small letters"),
+        (ID.upper(), "lowercase letters"),
         (f"http://x/other?id={ID}", "a link ends in /view"),
         (f"http://x/view?id={ID}&id={ID}", "holds no snapshot's id"),
         ("http://x/view?", "holds no snapshot's id"),

@@ -8,43 +8,10 @@ notebook say the same words.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
-_SHOWN_VALUE = 80
-_FEW, _LISTED = 12, 20
-
-
-def shown(value: object) -> str:
-    """Return a value as it appears in a message: quoted, on one line, at most 80 characters."""
-    if isinstance(value, str):
-        value = value[:_SHOWN_VALUE]  # an escape is never shorter than what it stands for
-        text = repr(value) if value.isprintable() else ascii(value)
-    else:
-        text = "".join(c if c.isprintable() else " " for c in repr(value))
-    return text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 1] + "…"
-
-
-def nearest(value: object, allowed: Iterable[str], count: int = 3) -> list[str]:
-    """Return the allowed values closest to what was given, best first, ignoring case."""
-    by_folded: dict[str, str] = {}
-    for name in allowed:
-        by_folded.setdefault(name.casefold()[:200], name)
-    close = difflib.get_close_matches(str(value).casefold()[:200], by_folded, n=count, cutoff=0.5)
-    return [by_folded[name] for name in close]
-
-
-def _hint(value: object, allowed: Sequence[str]) -> str:
-    """Return the sentence that offers valid values: all when they are few, else the nearest ones."""
-    if not allowed:
-        return "There are none."
-    close = nearest(value, allowed) if len(allowed) > _FEW else []
-    if close:
-        return "Did you mean " + " or ".join(shown(a) for a in close) + "?"
-    if len(allowed) <= _LISTED:
-        return "Choose from: " + ", ".join(shown(a) for a in allowed) + "."
-    return f"There are {len(allowed)}, among them " + ", ".join(shown(a) for a in list(allowed)[:3]) + "."
+from custdyn_widgets.errors.wording import hint, shown
 
 
 class CustDynError(Exception):
@@ -82,7 +49,7 @@ class FieldError(CustDynError):
     @classmethod
     def not_allowed(cls, field: str, value: object, allowed: Sequence[str]) -> Self:
         """Return the error for a value outside a fixed choice, with the nearest valid ones."""
-        return cls(f"{field}: {shown(value)} is not one of its values. {_hint(value, allowed)}", field=field)
+        return cls(f"{field}: {shown(value)} is not one of its values. {hint(value, allowed)}", field=field)
 
     @classmethod
     def invalid(cls, field: str, value: object, why: str) -> Self:
@@ -98,17 +65,17 @@ class QueryError(FieldError):
     @classmethod
     def unknown_field(cls, name: str, allowed: Sequence[str]) -> QueryError:
         """Return the error for a key that no query has."""
-        return cls(f"A query has no field {shown(name)}. {_hint(name, allowed)}", field=name)
+        return cls(f"A query has no field {shown(name)}. {hint(name, allowed)}", field=name)
 
     @classmethod
     def unknown_parameter(cls, name: str, allowed: Sequence[str]) -> QueryError:
         """Return the error for a parameter that a template notebook does not have."""
-        return cls(f"The template has no parameter {shown(name)}. {_hint(name, allowed)}", field=name)
+        return cls(f"The template has no parameter {shown(name)}. {hint(name, allowed)}", field=name)
 
     @classmethod
     def not_in_mart(cls, field: str, value: object, what: str, present: Sequence[str]) -> QueryError:
         """Return the error for a tag, company, user or package that the data does not have."""
-        return cls(f"{field}: the data has no {what} {shown(value)}. {_hint(value, present)}", field=field)
+        return cls(f"{field}: the data has no {what} {shown(value)}. {hint(value, present)}", field=field)
 
 
 class SourceError(CustDynError):
@@ -182,7 +149,7 @@ class SnapshotNotFoundError(SnapshotError):
 
     def __init__(self, snapshot_id: object) -> None:
         super().__init__(
-            f"There is no snapshot {shown(snapshot_id)}. An id is 52 small letters and digits; "
+            f"There is no snapshot {shown(snapshot_id)}. An id is 52 lowercase letters and digits; "
             "`custdyn snapshots list` shows them all.",
             field="id",
         )
@@ -211,7 +178,7 @@ class SavedQueryError(FieldError):
     @classmethod
     def unknown_key(cls, key: str, allowed: Sequence[str]) -> SavedQueryError:
         """Return the error for a key that no saved query has."""
-        return cls(f"A saved query has no key {shown(key)}. {_hint(key, allowed)}", field=key)
+        return cls(f"A saved query has no key {shown(key)}. {hint(key, allowed)}", field=key)
 
     @classmethod
     def in_file(cls, file: str, error: CustDynError) -> SavedQueryError:
@@ -228,15 +195,15 @@ class SavedQueryError(FieldError):
     def bad_name(cls, name: object, present: Sequence[str]) -> SavedQueryError:
         """Return the error for a name that no saved query can have."""
         return cls(
-            f"{shown(name)} cannot be the name of a saved query: a name is at most 80 small letters and "
-            f"digits, with hyphens between. {_hint(name, present)}",
+            f"{shown(name)} cannot be the name of a saved query: a name is at most 80 lowercase letters and "
+            f"digits, with hyphens between. {hint(name, present)}",
             field="name",
         )
 
     @classmethod
     def not_found(cls, name: str, present: Sequence[str]) -> SavedQueryError:
         """Return the error for a name that no saved query has."""
-        return cls(f"There is no saved query {shown(name)}. {_hint(name, present)}", field="name")
+        return cls(f"There is no saved query {shown(name)}. {hint(name, present)}", field="name")
 
     @classmethod
     def folder_unusable(cls, place: str, doing: str, why: str) -> SavedQueryError:

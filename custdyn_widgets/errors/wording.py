@@ -1,0 +1,40 @@
+"""How errors name what was given and offer what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+_SHOWN_VALUE = 80
+_FEW, _LISTED = 12, 20
+
+
+def shown(value: object) -> str:
+    """Return a value as it appears in a message: quoted, on one line, at most 80 characters."""
+    if isinstance(value, str):
+        value = value[:_SHOWN_VALUE]  # an escape is never shorter than what it stands for
+        text = repr(value) if value.isprintable() else ascii(value)
+    else:
+        text = "".join(c if c.isprintable() else " " for c in repr(value))
+    return text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 1] + "…"
+
+
+def nearest(value: object, allowed: Iterable[str], count: int = 3) -> list[str]:
+    """Return the allowed values closest to what was given, best first, ignoring case."""
+    by_folded: dict[str, str] = {}
+    for name in allowed:
+        by_folded.setdefault(name.casefold()[:200], name)
+    close = difflib.get_close_matches(str(value).casefold()[:200], by_folded, n=count, cutoff=0.5)
+    return [by_folded[name] for name in close]
+
+
+def hint(value: object, allowed: Sequence[str]) -> str:
+    """Return the sentence that offers valid values: all when they are few, else the nearest ones."""
+    if not allowed:
+        return "There are none."
+    close = nearest(value, allowed) if len(allowed) > _FEW else []
+    if close:
+        return "Did you mean " + " or ".join(shown(a) for a in close) + "?"
+    if len(allowed) <= _LISTED:
+        return "Choose from: " + ", ".join(shown(a) for a in allowed) + "."
+    return f"There are {len(allowed)}, among them " + ", ".join(shown(a) for a in list(allowed)[:3]) + "."
