@@ -4,8 +4,10 @@ from custdyn_widgets.files.canonical_json import canonical_json, parse_canonical
 from custdyn_widgets.files.disk import (
     ExchangedError,
     NotPlainError,
+    TooLargeError,
     alone,
     clear_away,
+    error_words,
     folder_below,
     is_free,
     make_folder,
@@ -15,19 +17,23 @@ from custdyn_widgets.files.disk import (
     plain_bytes,
     plain_file,
     put_file,
+    read_plain,
     reason,
     size_of,
     sync_folder,
     written_folder,
 )
 from custdyn_widgets.files.json_schema import load_jsonschema
+from custdyn_widgets.files.whole import write_whole
 
 __all__ = [
     "ExchangedError",
     "NotPlainError",
+    "TooLargeError",
     "alone",
     "canonical_json",
     "clear_away",
+    "error_words",
     "folder_below",
     "is_free",
     "load_jsonschema",
@@ -39,8 +45,10 @@ __all__ = [
     "plain_bytes",
     "plain_file",
     "put_file",
+    "read_plain",
     "reason",
     "size_of",
     "sync_folder",
+    "write_whole",
     "written_folder",
 ]
