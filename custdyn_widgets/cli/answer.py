@@ -6,10 +6,8 @@ Data goes to stdout or into a file, everything else to stderr.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -131,7 +129,7 @@ def answer(
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
-        _write_whole(output, data)
+        _write(output, data)
         say(f"Wrote {output} ({len(data):,} bytes).")
     for told in (report.message, *report.info.warnings):
         if told and not (told == report.message and form == "table"):
@@ -172,22 +170,10 @@ def _formatted(report: Report, form: str, total: bool) -> bytes:
     return report_text(report, columns).encode("utf-8", "replace")
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is never there half; a pipe or a device takes the bytes as it is."""
-    aside = None
+def _write(path: Path, data: bytes) -> None:
+    from custdyn_widgets.files import write_whole
+
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            path.write_bytes(data)
-            return
-        path = path.resolve()  # what a link leads to is written, and the link stays
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            aside = Path(file.name)
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        aside.chmod(0o666 & ~mask)
-        aside.replace(path)
+        write_whole(path, data, follow=True, lasting=False)
     except OSError as error:
-        if aside:
-            aside.unlink(missing_ok=True)
         raise CustDynError(f"{path} cannot be written: {error.strerror}.", field="output") from error

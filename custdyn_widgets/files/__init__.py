@@ -4,8 +4,10 @@ from custdyn_widgets.files.canonical_json import canonical_json, parse_canonical
 from custdyn_widgets.files.disk import (
     ExchangedError,
     NotPlainError,
+    TooLargeError,
     alone,
     clear_away,
+    error_words,
     folder_below,
     is_free,
     make_folder,
@@ -15,6 +17,7 @@ from custdyn_widgets.files.disk import (
     plain_bytes,
     plain_file,
     put_file,
+    read_plain,
     reason,
     size_of,
     sync_folder,
@@ -22,13 +25,16 @@ from custdyn_widgets.files.disk import (
 )
 from custdyn_widgets.files.json_schema import load_jsonschema
 from custdyn_widgets.files.strict_json import strict_json
+from custdyn_widgets.files.whole import write_whole
 
 __all__ = [
     "ExchangedError",
     "NotPlainError",
+    "TooLargeError",
     "alone",
     "canonical_json",
     "clear_away",
+    "error_words",
     "folder_below",
     "is_free",
     "load_jsonschema",
@@ -40,9 +46,11 @@ __all__ = [
     "plain_bytes",
     "plain_file",
     "put_file",
+    "read_plain",
     "reason",
     "size_of",
     "strict_json",
     "sync_folder",
+    "write_whole",
     "written_folder",
 ]

@@ -32,8 +32,17 @@ class NotPlainError(Exception):
     """A name leads to something else than a plain file of one name."""
 
 
+class TooLargeError(NotPlainError):
+    """A file is larger than what is read of it."""
+
+
 class ExchangedError(NotPlainError):
     """A file was replaced between looking at it and opening it; the next look finds the new one."""
+
+
+def error_words(error: OSError) -> str:
+    """Return in words why a call failed, without a path."""
+    return error.strerror or type(error).__name__
 
 
 def reason(error: Exception) -> str:
@@ -41,7 +50,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "is missing"
     if isinstance(error, OSError):
-        return f"cannot be read ({error.strerror or type(error).__name__})"
+        return f"cannot be read ({error_words(error)})"
     return str(error)
 
 
@@ -95,6 +104,32 @@ def plain_bytes(folder: int, name: str, most: int) -> bytes:
         if size > most:  # a hole of a terabyte takes no room on a disk, and all of it in memory
             raise NotPlainError(f"has {size:,} bytes, of {most:,} at most")
         return file.read(size)
+
+
+def read_plain(folder: Path, name: str, most: int) -> bytes:
+    """Return what a plain file of a folder holds; one with a second name (a hard link) is plain here.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    NotPlainError
+        If it is a link, a device or larger than `most`, or cannot be read; it says which.
+    """
+    try:
+        with os.fdopen(os.open(folder / name, _READ | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise NotPlainError("is a device or a pipe, not a plain file")
+            data = file.read(most + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        followed = error.errno == errno.ELOOP
+        why = "is a link, which is not followed" if followed else f"cannot be read: {error_words(error)}"
+        raise NotPlainError(why) from error
+    if len(data) > most:
+        raise TooLargeError(f"is larger than {most:,} bytes")
+    return data
 
 
 def names_in(folder: int) -> list[str]:
@@ -174,7 +209,7 @@ def written_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
         with contextlib.suppress(OSError):  # where it cannot be locked, its age alone protects it
             fcntl.flock(own, fcntl.LOCK_SH | fcntl.LOCK_NB)
         for name, data in files.items():
-            _write_file(own, name, data)
+            create_file(name, data, folder=own)
         os.fsync(own)
         yield
     finally:
@@ -212,7 +247,7 @@ def put_file(root: Path, aside: str, shelf: tuple[str, ...], name: str, data: by
     own = secrets.token_hex(16)
     with folder_below(root, aside) as source, folder_below(root, *shelf) as target:
         try:
-            _write_file(source, own, data)
+            create_file(own, data, folder=source)
             os.rename(own, name, src_dir_fd=source, dst_dir_fd=target)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -221,14 +256,39 @@ def put_file(root: Path, aside: str, shelf: tuple[str, ...], name: str, data: by
         os.fsync(target)
 
 
-def _write_file(folder: int, name: str, data: bytes) -> None:
-    with os.fdopen(os.open(name, _CREATE, _FILE_MODE, dir_fd=folder), "wb") as file:
-        shared = _shared_mode(os.fstat(folder))
+def create_file(
+    name: str | Path,
+    data: bytes,
+    *,
+    folder: int | None = None,
+    mode: int = _FILE_MODE,
+    lasting: bool = True,
+) -> None:
+    """Write a file that is not there yet, and nothing through a link.
+
+    Parameters
+    ----------
+    name, data
+        Its place and its content.
+    folder
+        An open folder that the name is in; then the file has the mode that a shared folder gives it.
+    mode
+        The file's mode otherwise, less the umask.
+    lasting
+        Whether it is on the disk when this returns.
+    """
+    file = os.open(name, _CREATE, mode, dir_fd=folder)
+    try:
+        shared = 0 if folder is None else _shared_mode(os.fstat(folder))
         if shared:
-            os.fchmod(file.fileno(), shared & _SHARED_FILE)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+            os.fchmod(file, shared & _SHARED_FILE)
+        left = memoryview(data)
+        while left:
+            left = left[os.write(file, left) :]
+        if lasting:
+            os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def sync_folder(folder: Path) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from custdyn_widgets.errors import CustDynError, RunError
+from custdyn_widgets.files import write_whole
 from custdyn_widgets.report import Report
 
 FOLDER_VARIABLE = "CUSTDYN_STAGING"
@@ -66,10 +67,8 @@ class Staging:
         if self._done.exists():
             self._spoiled.touch()
             raise RunError("freeze was called a second time. Call it once, in the notebook's last cell.")
-        part = self._done.with_suffix(".part")
         left = {"report": report.to_dict(), "drawn": dict(drawn)}
-        part.write_text(json.dumps(left, allow_nan=False), encoding="ascii")
-        part.rename(self._done)
+        write_whole(self._done, json.dumps(left, allow_nan=False).encode("ascii"), lasting=False)
 
     def take(self) -> tuple[Report, dict[str, str]]:
         """Return the report that the notebook left, and its drawings by title; nothing is known of those.

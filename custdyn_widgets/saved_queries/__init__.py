@@ -8,7 +8,6 @@ from custdyn_widgets.saved_queries.automation import (
     recipients_of,
 )
 from custdyn_widgets.saved_queries.content import SavedQuery, is_name, name_for
-from custdyn_widgets.saved_queries.disk import put, read_plain
 from custdyn_widgets.saved_queries.folders import (
     Entry,
     Place,
@@ -41,8 +40,6 @@ __all__ = [
     "load",
     "name_for",
     "on_clock_of",
-    "put",
-    "read_plain",
     "recipients_of",
     "save",
 ]

@@ -23,9 +23,15 @@ from custdyn_widgets.errors import (
     SavedQueryError,
     SavedQueryExistsError,
 )
-from custdyn_widgets.files import alone
+from custdyn_widgets.files import (
+    NotPlainError,
+    TooLargeError,
+    alone,
+    error_words,
+    read_plain,
+    write_whole,
+)
 from custdyn_widgets.saved_queries.content import MOST_BYTES, OUTPUTS, SavedQuery, is_name, name_for
-from custdyn_widgets.saved_queries.disk import put, read_plain, reason
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 
@@ -80,7 +86,7 @@ def listing(settings: Settings | None = None) -> list[Entry]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            why = SavedQueryError.folder_unusable(place, "read", reason(error))
+            why = SavedQueryError.folder_unusable(place, "read", error_words(error))
             found.append(Entry("", "", place, error=why))
             continue
         names = [file[:-5] for file in files if file.endswith(".json") and not file.startswith(".")]
@@ -98,7 +104,7 @@ def load(name: str, place: Place | None = None, *, settings: Settings | None = N
     """
     for where, folder in _searched(name, place, settings).items():
         with contextlib.suppress(FileNotFoundError):
-            data = read_plain(folder, f"{name}.json", MOST_BYTES)
+            data = _read(folder, name)
             return Stored(SavedQuery.from_file(f"{name}.json", data), name, where, _revision(data))
     raise SavedQueryError.not_found(name, _present(settings))
 
@@ -132,11 +138,11 @@ def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Setting
         folder.mkdir(parents=True, exist_ok=True)
         with alone(folder):
             _compare(folder, name, over)
-            put(folder / f"{name}.json", data, new=over is None)
+            write_whole(folder / f"{name}.json", data, new=over is None)
     except OSError as error:
         if isinstance(error, FileExistsError) and folder.is_dir():
             _compare(folder, name, over)  # it was put there by somebody who takes no lock
-        raise SavedQueryError.folder_unusable(place, "written to", reason(error)) from error
+        raise SavedQueryError.folder_unusable(place, "written to", error_words(error)) from error
     return Stored(saved, name, place, _revision(data))
 
 
@@ -169,7 +175,7 @@ def delete(name: str, place: Place | None = None, *, settings: Settings | None =
     except FileNotFoundError:
         raise SavedQueryError.not_found(name, _present(settings)) from None
     except OSError as error:
-        raise SavedQueryError.folder_unusable(where, "deleted from", reason(error)) from error
+        raise SavedQueryError.folder_unusable(where, "deleted from", error_words(error)) from error
     return where
 
 
@@ -199,12 +205,23 @@ def _present(settings: Settings | None) -> list[str]:
     return sorted({entry.name for entry in listing(settings) if is_name(entry.name)})
 
 
+def _read(folder: Path, name: str) -> bytes:
+    """Return the bytes of a file; errors as `read_plain`, in words of saved queries."""
+    file = f"{name}.json"
+    try:
+        return read_plain(folder, file, MOST_BYTES)
+    except TooLargeError as error:
+        raise SavedQueryError.unreadable(file, f"{error}, so it is no saved query") from error
+    except NotPlainError as error:
+        raise SavedQueryError.unreadable(file, str(error)) from error
+
+
 def _entry(folder: Path, place: Place, name: str) -> Entry | None:
     """Return the line of one file, or None if it has gone."""
     try:
         if not is_name(name):
             raise SavedQueryError.unreadable(f"{name}.json", _MISNAMED)
-        saved = SavedQuery.from_file(f"{name}.json", read_plain(folder, f"{name}.json", MOST_BYTES))
+        saved = SavedQuery.from_file(f"{name}.json", _read(folder, name))
     except FileNotFoundError:
         return None
     except CustDynError as error:
@@ -221,7 +238,7 @@ _MISNAMED = (
 def _compare(folder: Path, name: str, over: str | None) -> None:
     """Refuse to go on if what is there is not what the person saw."""
     try:
-        data = read_plain(folder, f"{name}.json", MOST_BYTES)
+        data = _read(folder, name)
     except FileNotFoundError:
         if over is not None:
             raise SavedQueryChangedError(name, None) from None

@@ -13,8 +13,7 @@ from types import NoneType
 from typing import Any
 
 from custdyn_widgets.errors import RunError
-from custdyn_widgets.files import strict_json
-from custdyn_widgets.saved_queries import put, read_plain
+from custdyn_widgets.files import read_plain, strict_json, write_whole
 from custdyn_widgets.scheduling.locks import is_going_on
 
 FORMAT = 1
@@ -154,7 +153,7 @@ class Runs:
         try:
             for folder in (self.folder, own.parent, own):
                 folder.mkdir(parents=True, exist_ok=True, mode=_OWN_FOLDER)
-            put(own / f"{run.id}.json", data, new=False)
+            write_whole(own / f"{run.id}.json", data)
         except OSError as error:
             raise RunError(
                 f"The record of this run cannot be written: {error.strerror or type(error).__name__}. Make "

@@ -26,10 +26,10 @@ from custdyn_widgets.errors import (
     SavedQueryExistsError,
 )
 from custdyn_widgets.files import disk as store_disk
+from custdyn_widgets.files import whole
 from custdyn_widgets.query.checks import Period
 from custdyn_widgets.query.fields import CLIENT_TYPES, GROUPS, PRESETS
 from custdyn_widgets.query.query import ReportQuery
-from custdyn_widgets.saved_queries import disk
 from custdyn_widgets.saved_queries import folders as saved_queries
 from custdyn_widgets.saved_queries.content import MOST_BYTES, OUTPUTS, SavedQuery, is_name, name_for
 from custdyn_widgets.saved_queries.folders import delete, listing, load, save
@@ -797,7 +797,7 @@ def test_a_folder_that_will_not_sync_its_names_has_the_file_all_the_same(
     def refuse(_: Path) -> None:
         raise OSError(errno.EINVAL, "Invalid argument")
 
-    monkeypatch.setattr(disk, "sync_folder", refuse)
+    monkeypatch.setattr(whole, "sync_folder", refuse)
     assert load(keep(MONTHLY).name, settings=folders).saved == MONTHLY
 
 

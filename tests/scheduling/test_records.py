@@ -90,7 +90,7 @@ def test_a_full_disk_is_told_in_words(runs: Runs, monkeypatch: pytest.MonkeyPatc
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(records, "put", full)
+    monkeypatch.setattr(records, "write_whole", full)
     with pytest.raises(RunError, match="No space left on device"):
         runs.keep(Run.begun("board"))
 

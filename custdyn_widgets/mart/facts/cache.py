@@ -35,6 +35,7 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets import settings
+from custdyn_widgets.files import write_whole
 from custdyn_widgets.mart.facts.facts import Facts, Names
 
 FORMAT = 5
@@ -174,9 +175,7 @@ def store_listing(name: str, key: str, content: bytes) -> Path | None:
     place = _listings(settings.load().cache) / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:60]}-{key[:12]}.csv"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=_BUILDING, delete=False) as file:
-            file.write(content)
-        Path(file.name).replace(place)
+        write_whole(place, content, private=True, lasting=False)
         _remove(_by_use(place.parent)[KEPT_LISTINGS:])
     except OSError:
         return None
