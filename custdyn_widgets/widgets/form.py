@@ -84,13 +84,13 @@ class QueryForm:
 
     def _make_buttons(self) -> None:
         self._query_button = Button(
-            lambda: self._asked(self.on_query),
+            lambda: self._act_if_valid(self.on_query),
             description="Query",
             look="primary",
             tooltip="Count now, and show the report.",
         )
         self._save_button = Button(
-            lambda: self._asked(self.on_save),
+            lambda: self._act_if_valid(self.on_save),
             description="Save Query",
             tooltip="Keep these settings under a title, to run them again.",
         )
@@ -105,7 +105,7 @@ class QueryForm:
         self._message = ipywidgets.HTML()
         self._buttons = ipywidgets.HBox()
 
-    def _asked(self, then: Callable[[], None]) -> None:
+    def _act_if_valid(self, then: Callable[[], None]) -> None:
         self._interval.fill()
         self._show_problems()  # what the last answer said about a control is of the past
         if self._query is not None and not self._busy:
@@ -180,7 +180,7 @@ class QueryForm:
         """Say an error beside the control that it is about, or above the buttons, until the form changes."""
         control = self._controls().get(error.field or "")
         if control:
-            control.error = printable(_words(error))
+            control.error = printable(_message_for(error))
         else:
             self._say(error.message)
 
@@ -202,7 +202,7 @@ class QueryForm:
         """Check the form after a change; while something is wrong, nothing can be asked."""
         if self._quiet:
             return
-        self._problems = self._found_problems()
+        self._problems = self._find_problems()
         self._query = None if self._problems else ReportQuery(**self.fields())
         self._show_problems()
 
@@ -215,7 +215,7 @@ class QueryForm:
         self._save_button.disabled = bool(self._problems)
         self.set_busy(self._busy)
 
-    def _found_problems(self) -> dict[str, str]:
+    def _find_problems(self) -> dict[str, str]:
         """Return what is wrong, in words, by field."""
         groups = (self._interval, self._filters, self._choices)
         found = {field: words for group in groups for field, words in group.problems().items()}
@@ -225,7 +225,7 @@ class QueryForm:
                 try:
                     self._check_field(name, value)
                 except QueryError as error:
-                    found[error.field or name] = _words(error)
+                    found[error.field or name] = _message_for(error)
         return found
 
     def _check_field(self, name: str, value: Any) -> None:
@@ -242,7 +242,7 @@ class QueryForm:
         }
 
 
-def _words(error: CustDynError) -> str:
+def _message_for(error: CustDynError) -> str:
     """Return an error's words with the field as the form calls it."""
     field = error.field or ""
     label = _TIMES.get(field) or (FIELDS[field].label if field in FIELDS else "")
