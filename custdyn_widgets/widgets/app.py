@@ -140,7 +140,7 @@ class CustomerDynamics:
         """
         if query is not None:
             self._form.load(query, self._form.output)
-        asked = ReportQuery.from_dict(self._form.fields())
+        asked = self._form.query() or ReportQuery.from_dict(self._form.fields())
         self._ask(asked)
         return self.report
 

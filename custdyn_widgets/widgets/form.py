@@ -13,15 +13,15 @@ import ipywidgets
 from custdyn_widgets.engine import target_currency
 from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.mart import Names
-from custdyn_widgets.query import FIELDS, TIME_GROUPS, ReportQuery
+from custdyn_widgets.query import FIELDS, ReportQuery
 from custdyn_widgets.text import printable
 from custdyn_widgets.widgets.form_button import Button
+from custdyn_widgets.widgets.form_choices import Choices
 from custdyn_widgets.widgets.form_control import Control
 from custdyn_widgets.widgets.form_filters import Filters
 from custdyn_widgets.widgets.form_interval import Interval
 from custdyn_widgets.widgets.search_select import SearchSelect
 
-OUTPUTS = {"web": "Table", "csv": "CSV", "xlsx": "XLSX"}
 DEFAULT = ReportQuery(interval="last_12_months")
 _TIMES = {"interval.start": "Start", "interval.end": "End"}
 
@@ -68,70 +68,29 @@ class QueryForm:
         self._query: ReportQuery | None = None
         self._filters = Filters(names, self._check)
         self._interval = Interval(now, self._check)
-        self._make_choices()
+        self._choices = Choices(names, DEFAULT, self._check)
         self._make_buttons()
         self.widget = ipywidgets.VBox(
-            [self._filters.box, self._interval.box, self._choices, self._message, self._buttons]
+            [self._filters.box, self._interval.box, self._choices.box, self._message, self._buttons]
         )
         self.widget.add_class("custdyn-form")
         for box, name in (
-            (self._filters.box, "filters"), (self._interval.box, "line"), (self._choices, "line"),
+            (self._filters.box, "filters"), (self._interval.box, "line"), (self._choices.box, "line"),
             (self._buttons, "buttons"), (self._message, "message"),
         ):  # fmt: skip
             box.add_class(f"custdyn-{name}")
         self.set_saved(saved)
         self.load(DEFAULT)
 
-    def _make_choices(self) -> None:
-        def choice(field: str, options: list[list[str]], label: str = "") -> Control:
-            return Control(
-                kind="choice",
-                label=label or FIELDS[field].label,
-                tooltip=FIELDS[field].help,
-                options=options,
-                value=options[0][0],
-            )
-
-        types = [[t, t.replace("_", " ").capitalize()] for t in FIELDS["client_type"].choices]
-        self._client_type = choice("client_type", types)
-        times = [["", "None"], *([t, t.capitalize()] for t in TIME_GROUPS)]
-        self._time = choice("group_by", times)
-        self._by_package = Control(
-            kind="flag", value=False, label="By package", tooltip="Also one row for each package."
-        )
-        self._output = Control(
-            kind="choice",
-            label="Output type",
-            tooltip="A table here, or a file to download.",
-            options=[list(option) for option in OUTPUTS.items()],
-            value="web",
-        )
-        self._currency = choice("currency", self._currencies())
-        months = FIELDS["active_duration"]
-        self._months = Control(
-            kind="number",
-            label=f"{months.label} ({months.unit})",
-            tooltip=months.help,
-            least=months.bounds[0],
-            most=months.bounds[-1],
-            value=DEFAULT.active_duration,
-        )
-        controls = [
-            self._client_type, self._time, self._by_package, self._currency, self._months, self._output,
-        ]  # fmt: skip
-        for control in controls:
-            control.observe(lambda _: self._check(), "value")
-        self._choices = ipywidgets.HBox(controls)
-
     def _make_buttons(self) -> None:
         self._query_button = Button(
-            lambda: self._asked(self.on_query),
+            lambda: self._act_if_valid(self.on_query),
             description="Query",
             look="primary",
             tooltip="Count now, and show the report.",
         )
         self._save_button = Button(
-            lambda: self._asked(self.on_save),
+            lambda: self._act_if_valid(self.on_save),
             description="Save Query",
             tooltip="Keep these settings under a title, to run them again.",
         )
@@ -146,7 +105,7 @@ class QueryForm:
         self._message = ipywidgets.HTML()
         self._buttons = ipywidgets.HBox()
 
-    def _asked(self, then: Callable[[], None]) -> None:
+    def _act_if_valid(self, then: Callable[[], None]) -> None:
         self._interval.fill()
         self._show_problems()  # what the last answer said about a control is of the past
         if self._query is not None and not self._busy:
@@ -160,7 +119,7 @@ class QueryForm:
     @property
     def output(self) -> str:
         """What is done with the report: `web`, `csv` or `xlsx`."""
-        return str(self._output.value)
+        return str(self._choices.output.value)
 
     def fields(self) -> dict[str, Any]:
         """Return the query as its JSON object, as the form stands, valid or not."""
@@ -168,10 +127,7 @@ class QueryForm:
             **DEFAULT.to_dict(),
             **self._interval.fields(),
             **self._filters.fields(),
-            "client_type": self._client_type.value,
-            "group_by": [g for g in (self._time.value, "package" if self._by_package.value else "") if g],
-            "currency": self._currency.value or None,
-            "active_duration": self._months.value,
+            **self._choices.fields(),
         }
         return {name: asked[name] for name in FIELDS}
 
@@ -192,13 +148,7 @@ class QueryForm:
         with self._without_checks():
             self._interval.load(query)
             self._filters.load(query)
-            self._client_type.value = query.client_type
-            self._time.value = query.time_group or ""
-            self._by_package.value = query.by_package
-            self._currency.value = query.currency or ""
-            self._currency.options = self._currencies()
-            self._months.value = query.active_duration
-            self._output.value = output if output in OUTPUTS else "web"
+            self._choices.load(query, output)
 
     def set_names(self, names: Names) -> None:
         """Offer the names of data that was built anew; what is gone is marked."""
@@ -207,7 +157,7 @@ class QueryForm:
         self._names = names
         with self._without_checks():
             self._filters.set_names(names)
-            self._currency.options = self._currencies()
+            self._choices.set_names(names)
 
     def set_saved(self, saved: Sequence[tuple[str, str]]) -> None:
         """Offer these saved queries, given as name and title; Load Query is there if there is one."""
@@ -230,7 +180,7 @@ class QueryForm:
         """Say an error beside the control that it is about, or above the buttons, until the form changes."""
         control = self._controls().get(error.field or "")
         if control:
-            control.error = printable(_words(error))
+            control.error = printable(_message_for(error))
         else:
             self._say(error.message)
 
@@ -252,7 +202,7 @@ class QueryForm:
         """Check the form after a change; while something is wrong, nothing can be asked."""
         if self._quiet:
             return
-        self._problems = self._found_problems()
+        self._problems = self._find_problems()
         self._query = None if self._problems else ReportQuery(**self.fields())
         self._show_problems()
 
@@ -265,21 +215,17 @@ class QueryForm:
         self._save_button.disabled = bool(self._problems)
         self.set_busy(self._busy)
 
-    def _found_problems(self) -> dict[str, str]:
+    def _find_problems(self) -> dict[str, str]:
         """Return what is wrong, in words, by field."""
-        found = {**self._interval.problems(), **self._filters.problems()}
-        if self._months.value is None:
-            bounds = FIELDS["active_duration"].bounds
-            found["active_duration"] = (
-                f"The months are missing: give a whole number from {bounds[0]} to {bounds[-1]}."
-            )
+        groups = (self._interval, self._filters, self._choices)
+        found = {field: words for group in groups for field, words in group.problems().items()}
         known = {field.partition(".")[0] for field in found}
         for name, value in self.fields().items():
             if name not in known:
                 try:
                     self._check_field(name, value)
                 except QueryError as error:
-                    found[error.field or name] = _words(error)
+                    found[error.field or name] = _message_for(error)
         return found
 
     def _check_field(self, name: str, value: Any) -> None:
@@ -292,25 +238,11 @@ class QueryForm:
         return {
             **self._interval.controls(),
             **self._filters.controls(),
-            "client_type": self._client_type,
-            "group_by": self._time,
-            "currency": self._currency,
-            "active_duration": self._months,
+            **self._choices.controls(),
         }
 
-    def _currencies(self) -> list[list[str]]:
-        names = self._names
-        present = sorted({*names.currencies, *names.quotes, *([names.base] if names.base else [])})
-        try:
-            own = f"The data's own choice ({target_currency(names, None)})"
-        except QueryError:
-            own = "Choose one" if names.currencies else "The data's own choice"
-        chosen = self._currency.value if hasattr(self, "_currency") else ""
-        missing = [[chosen, f"{chosen} (not in the data)"]] if chosen and chosen not in present else []
-        return [["", own], *([c, c] for c in present), *missing]
 
-
-def _words(error: CustDynError) -> str:
+def _message_for(error: CustDynError) -> str:
     """Return an error's words with the field as the form calls it."""
     field = error.field or ""
     label = _TIMES.get(field) or (FIELDS[field].label if field in FIELDS else "")

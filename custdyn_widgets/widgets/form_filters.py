@@ -47,7 +47,7 @@ FILTERS = {
 }
 
 
-def _sent(name: str) -> str:
+def _encode(name: str) -> str:
     """Return what stands for a name on its way to the browser: itself, unless UTF-8 cannot hold it."""
     try:
         name.encode()
@@ -56,14 +56,14 @@ def _sent(name: str) -> str:
     return _IN_HEX + name.encode().hex() if name.startswith(_IN_HEX) else name
 
 
-def _received(key: str) -> str:
-    """Return the name that was sent so."""
+def _decode(key: str) -> str:
+    """Return the name that a key stands for."""
     if not key.startswith(_IN_HEX):
         return key
     return bytes.fromhex(key.removeprefix(_IN_HEX)).decode(errors="surrogatepass")
 
 
-def _named(field: str, names: Names) -> Sequence[tuple[str, str]]:
+def _values(field: str, names: Names) -> Sequence[tuple[str, str]]:
     """Return a filter's values with their labels."""
     if field == "package":
         return [(i, name if name == i else f"{name} ({i})") for i, name in names.packages]
@@ -110,8 +110,8 @@ class FilterRow:
     def set_names(self, names: Names) -> None:
         """Offer the values of this data."""
         options = [
-            [_sent(name), cut_short(printable(label), LONGEST_LABEL)]
-            for name, label in _named(self.of.field, names)
+            [_encode(name), cut_short(printable(label), LONGEST_LABEL)]
+            for name, label in _values(self.of.field, names)
         ]
         self._present = {key for key, _ in options}
         self._ids: dict[str, list[str]] = {}
@@ -122,22 +122,22 @@ class FilterRow:
 
     def fields(self) -> dict[str, Any]:
         """Return the query's fields that this row decides."""
-        chosen: dict[str, Any] = {self.of.field: [_received(key) for key in self.search.value]}
+        chosen: dict[str, Any] = {self.of.field: [_decode(key) for key in self.search.value]}
         if self.extra:
             chosen[self.of.extra] = self.extra.value
         return chosen
 
     def load(self, query: ReportQuery) -> None:
         """Show what a query filters by; a package's name becomes its id."""
-        chosen = [_sent(value) for value in getattr(query, self.of.field)]
-        ids = {key: self._ids.get(_received(key), []) for key in chosen if key not in self._present}
-        self.search.value = [_sent(ids[key][0]) if len(ids.get(key, [])) == 1 else key for key in chosen]
+        chosen = [_encode(value) for value in getattr(query, self.of.field)]
+        ids = {key: self._ids.get(_decode(key), []) for key in chosen if key not in self._present}
+        self.search.value = [_encode(ids[key][0]) if len(ids.get(key, [])) == 1 else key for key in chosen]
         if self.extra:
             self.extra.value = getattr(query, self.of.extra)
 
     def problem(self) -> str:
         """Return what is wrong with the chosen values, in words."""
-        gone = [_received(key) for key in self.search.value if key not in self._present]
+        gone = [_decode(key) for key in self.search.value if key not in self._present]
         if not gone:
             return ""
         few = ", ".join(shown(name) for name in gone[:3]) + (" …" if len(gone) > 3 else "")

@@ -464,7 +464,7 @@ def test_axe_finds_nothing_serious_and_nothing_is_cut_off(
     notebook.ask(
         "form.set_saved([('a', 'Every month, ' + 'as long as a title may be ' * 7)])\n"
         "form._filters.rows['company'].search.value = ['Old Lodz', 'Gone']\n"
-        "form._months.value = 0"
+        "form._choices.months.value = 0"
     )
     expect(chips(notebook)).to_have_count(2)
     box = notebook.form.bounding_box()

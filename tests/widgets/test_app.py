@@ -43,7 +43,7 @@ class Person:
         self.charts, self.dialog = self.dynamics._charts, self.dynamics._dialog
 
     def query(self, output: str = "web") -> None:
-        self.form._output.value = output
+        self.form._choices.output.value = output
         self.form._query_button.click()
 
     def load(self, label: str) -> None:
@@ -177,7 +177,7 @@ def test_a_file_goes_to_the_page_in_which_query_was_clicked(
 ) -> None:
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(Download, "send", lambda _self, told, _buffers: sent.append(told))
-    person.form._output.value = "csv"
+    person.form._choices.output.value = "csv"
     person.form._query_button._handle_custom_msg({"clicked": True, "page": "1-2"}, [])
     person.dynamics.run()
     assert [told["page"] for told in sent] == ["1-2", ""]
@@ -380,7 +380,7 @@ def test_a_query_loaded_while_the_data_were_away_is_judged_by_what_is_there_now(
 
 def test_the_dialog_tells_what_it_saves_whatever_the_form_says_meanwhile(person: Person) -> None:
     person.form._save_button.click()
-    person.form._time.value = "year"
+    person.form._choices.time.value = "year"
     assert person.dialog.widget.asked == QUERY.describe()
     fields = {**person.dialog.widget.fields, "title": "By month"}
     person.dialog.widget._handle_custom_msg({"do": "save", "fields": fields}, [])
