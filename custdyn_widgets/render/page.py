@@ -26,7 +26,6 @@ from custdyn_widgets.report import (
     TableView,
     format_value,
     info_rows,
-    minor_digits,
     table_view,
 )
 from custdyn_widgets.text import cut_short, printable
@@ -88,7 +87,7 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
         after=[_inert(s) for s in after],
         charts=[_markup(inert_svg(svg, printable(title))) for title, svg in charts.items()],
         figures=headline_figures(report),
-        table=_table(view, report.currency),
+        table=_table(view),
         facts=info_rows(report, warnings=False),
         quotes=report.info.quotes[:MAX_QUOTES],
         quotes_left=max(0, len(report.info.quotes) - MAX_QUOTES),
@@ -181,7 +180,7 @@ def headline_figures(report: Report) -> list[dict[str, str]]:
     return found
 
 
-def _table(view: TableView, currency: str) -> dict[str, Any]:
+def _table(view: TableView) -> dict[str, Any]:
     """Return what the template needs of the table besides the view."""
     rows = list(_rows(view))
     total = _cells(view.total) if view.total else None
@@ -190,7 +189,6 @@ def _table(view: TableView, currency: str) -> dict[str, Any]:
         "rows": rows,
         "total": total,
         "size": f"{_print_size(view, [*rows, *([{'cells': total}] if total else [])]):.1f}",
-        "digits": minor_digits(currency),
     }
 
 

@@ -25,7 +25,14 @@ function button(text, act, attributes = {}) {
 
 const FIRST_ROWS = 60; // more than a screen shows; laying out all the others takes longer, and comes a frame later
 
-function headings(shown, sort) {
+// The positions of the columns that begin a group.
+function groupStarts(groups) {
+  const starts = new Set();
+  groups.reduce((at, { span }) => (starts.add(at), at + span), 0);
+  return starts;
+}
+
+function headings(shown, firsts, sort) {
   const sortable = (text, column, attributes) => {
     if (!sort) return element("th", { scope: "col", ...attributes }, text);
     const order = column === sort.column ? sort.order : "none";
@@ -35,18 +42,15 @@ function headings(shown, sort) {
   };
   const upper = shown.headings.map((text, i) => sortable(text, i, { rowspan: 2, class: "custdyn-label" }));
   if (!upper.length) upper.push(element("td", { rowspan: 2, class: "custdyn-label" }));
-  const lower = [];
-  let at = 0;
   for (const { name, span, colour } of shown.groups) {
     const group = element("th", { scope: "colgroup", colspan: span, class: "custdyn-first" }, name);
     group.style.setProperty("--custdyn-group", colour);
     upper.push(group);
-    for (const end = at + span; at < end; at++) {
-      const [label, definition] = shown.columns[at];
-      const kind = at === end - span ? "custdyn-first" : "";
-      lower.push(sortable(label, shown.headings.length + at, { title: definition, class: kind }));
-    }
   }
+  const lower = shown.columns.map(([label, definition], i) => {
+    const kind = firsts.has(i) ? "custdyn-first" : "";
+    return sortable(label, shown.headings.length + i, { title: definition, class: kind });
+  });
   return element("thead", {}, element("tr", {}, ...upper), element("tr", {}, ...lower));
 }
 
@@ -82,8 +86,7 @@ function compared(keys, column, order) {
 }
 
 function table(shown) {
-  const firsts = new Set();
-  shown.groups.reduce((at, { span }) => (firsts.add(at), at + span), 0);
+  const firsts = groupStarts(shown.groups);
   const lines = [];
   const lineAt = (place) => (lines[place] ??= line(shown.rows[place], firsts));
   const two = shown.headings.length > 1;
@@ -106,14 +109,14 @@ function table(shown) {
     places = [...shown.rows.keys()];
     if (sort.column >= 0) places.sort(compared(shown.keys, column, sort.order));
     fill();
-    const [before, after] = [made.tHead, headings(shown, sort)];
+    const [before, after] = [made.tHead, headings(shown, firsts, sort)];
     const focused = [...before.querySelectorAll("button")].indexOf(document.activeElement);
     before.replaceWith(after);
     after.querySelectorAll("button")[focused]?.focus();
   };
   fill(FIRST_ROWS);
   if (places.length > FIRST_ROWS) requestAnimationFrame(() => setTimeout(fill));
-  made.append(headings(shown, places.length > 1 ? sort : null), body);
+  made.append(headings(shown, firsts, places.length > 1 ? sort : null), body);
   if (shown.total) made.append(element("tfoot", {}, total(shown.total, firsts)));
   return made;
 }
@@ -124,9 +127,9 @@ function info(shown) {
   const pairs = (list) =>
     element("dl", {}, ...list.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]));
   const definitions = shown.definitions.flatMap(([group, columns]) => [element("h4", {}, group), pairs(columns)]);
-  const surprises = shown.surprises.map((words) => element("li", {}, words));
-  const told = surprises.length ? [element("h4", {}, "What surprises people"), element("ul", {}, ...surprises)] : [];
-  return [pairs(shown.info), ...told, ...definitions];
+  const items = shown.surprises.map((note) => element("li", {}, note));
+  const surprises = items.length ? [element("h4", {}, "What surprises people"), element("ul", {}, ...items)] : [];
+  return [pairs(shown.info), ...surprises, ...definitions];
 }
 
 // A menu button: arrows, Home, End, Escape; Tab leaves it.
@@ -291,10 +294,10 @@ function render({ model, el }) {
 
   let link = null;
   const showStatus = () => {
-    const told = model.get("_status");
-    words.textContent = told.words;
-    bar.hidden = told.done === null || told.done === undefined;
-    if (!bar.hidden) bar.value = told.done;
+    const { words: text, done } = model.get("_status");
+    words.textContent = text;
+    bar.hidden = done === null || done === undefined;
+    if (!bar.hidden) bar.value = done;
   };
   const showError = () => (error.textContent = model.get("_error"));
   const showLink = () => link?.replaceChildren(...linkLine(model));
@@ -308,7 +311,7 @@ function render({ model, el }) {
   };
   const gone = () => (error.textContent = GONE);
   // Only where the cursor was on the chart: the same notebook may be open elsewhere.
-  const told = ({ kind }) => {
+  const received = ({ kind }) => {
     const cursor = document.activeElement;
     const lost = cursor === document.body || cursor?.closest(".custdyn-chart");
     if (kind === "chart closed" && lost) place.querySelector('[aria-haspopup="menu"]')?.focus();
@@ -320,7 +323,7 @@ function render({ model, el }) {
     "change:_error": showError,
     "change:_link": showLink,
     comm_live_update: gone,
-    "msg:custom": told,
+    "msg:custom": received,
   };
   for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
   for (const show of [showReport, showStatus, showError]) show();

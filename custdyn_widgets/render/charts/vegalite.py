@@ -56,29 +56,34 @@ def chart_spec(
     colour
         The colour of a single series.
     """
-    layers = []
+    sides = []
     for at_right in (False, True):
         found = [p for p in points.values if (p.column in right) == at_right]
         if found:
             own = [c for c in columns if (c.name in right) == at_right]
             shape = "line" if at_right and mark != "point" else mark
             y = _y(found, own, currency, right=at_right)
-            layers.append({"layer": _layers(points, found, shape, y, colour)})
+            sides.append({"layer": _layers(points, found, shape, y, colour)})
     notes = [*points.notes, *_partial_note(points, mark)]
-    rows = _legend_rows(points)
     return {
         "$schema": SCHEMA,
         "title": {"text": title, **({"subtitle": notes} if notes else {})},
         "description": description or title,
+        **_frame(HEIGHT + 20 * _legend_rows(points) + 16 * len(notes)),
+        "data": {"values": [_datum(p, points) for p in points.values]},
+        "layer": sides,
+        **({"resolve": {"scale": {"y": "independent"}}} if len(sides) > 1 else {}),
+        "config": _config(),
+    }
+
+
+def _frame(height: int) -> dict[str, Any]:
+    return {
         "background": "transparent",
         "padding": {"left": 4, "right": 8, "top": 4, "bottom": 14},
         "width": WIDTH,
-        "height": HEIGHT + 20 * rows + 16 * len(notes),
+        "height": height,
         "autosize": {"type": "fit", "contains": "padding"},
-        "data": {"values": [_datum(p, points) for p in points.values]},
-        "layer": layers,
-        **({"resolve": {"scale": {"y": "independent"}}} if len(layers) > 1 else {}),
-        "config": _config(),
     }
 
 
