@@ -64,8 +64,8 @@ def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
     for name in files:
         if not _is_name(name):
             raise SnapshotError(
-                f"A snapshot takes no file named {shown(name)}: use lowercase letters and digits, with single "
-                f"points and hyphens between them, at most {_NAME_LENGTH} in all, and not {MANIFEST}.",
+                f"A snapshot takes no file named {shown(name)}: use lowercase letters and digits, with "
+                f"single points and hyphens between them, at most {_NAME_LENGTH} in all, and not {MANIFEST}.",
                 field="files",
             )
     _check_amount(len(files), MOST_FILES, "files")
