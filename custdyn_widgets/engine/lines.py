@@ -26,8 +26,9 @@ from custdyn_widgets.engine.conversion import (
 from custdyn_widgets.engine.metrics import columns, compute_metrics
 from custdyn_widgets.engine.selection import Selection, select
 from custdyn_widgets.mart import Facts
-from custdyn_widgets.query import Bucket, ReportQuery, ResolvedInterval, resolve, to_text
+from custdyn_widgets.query import Bucket, ReportQuery, ResolvedInterval, resolve
 from custdyn_widgets.report import Column, Row, Value
+from custdyn_widgets.text import format_instant_utc
 
 _TIME_HEADINGS = {"year": "Year", "month": "Month", "date": "Date"}
 _PACKAGE_HEADING = "Package Name"
@@ -182,7 +183,13 @@ def _row(
     labels: Iterable[str], values: Iterable[int | Fraction | None], bucket: Bucket, shown: Iterable[Column]
 ) -> Row:
     rounded = (_rounded(value, column) for value, column in zip(values, shown, strict=True))
-    return Row(tuple(labels), tuple(rounded), to_text(bucket.start), to_text(bucket.end), bucket.partial)
+    return Row(
+        tuple(labels),
+        tuple(rounded),
+        format_instant_utc(bucket.start),
+        format_instant_utc(bucket.end),
+        bucket.partial,
+    )
 
 
 def _rounded(value: int | Fraction | None, column: Column) -> Value:

@@ -9,7 +9,7 @@ from custdyn_widgets.query.checks import (
     is_time_zone,
     time_zones,
 )
-from custdyn_widgets.query.intervals import Bucket, ResolvedInterval, resolve, time_zone_data, to_text
+from custdyn_widgets.query.intervals import Bucket, ResolvedInterval, resolve, time_zone_data
 from custdyn_widgets.query.query import ReportQuery, parse_as_of, read_json, strict_json
 
 __all__ = [
@@ -28,5 +28,4 @@ __all__ = [
     "strict_json",
     "time_zone_data",
     "time_zones",
-    "to_text",
 ]

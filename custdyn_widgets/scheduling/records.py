@@ -16,6 +16,7 @@ from custdyn_widgets.errors import RunError
 from custdyn_widgets.files import read_plain, write_whole
 from custdyn_widgets.query import strict_json
 from custdyn_widgets.scheduling.locks import is_going_on
+from custdyn_widgets.text import format_instant_utc
 
 FORMAT = 1
 KEPT = 1_000  # records of each saved query
@@ -208,7 +209,7 @@ class Runs:
 
 def instant_text(instant: datetime) -> str:
     """Return an instant as records tell it, in UTC to the second."""
-    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+    return format_instant_utc(instant)
 
 
 def _is_settled(one: Outcome, run: Run) -> bool:

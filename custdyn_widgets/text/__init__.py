@@ -9,6 +9,7 @@ from custdyn_widgets.text.characters import (
     replace_surrogates,
 )
 from custdyn_widgets.text.email_addresses import ascii_address, mailbox
+from custdyn_widgets.text.instants import format_clock, format_instant_utc, parse_instant
 from custdyn_widgets.text.slugs import slug
 from custdyn_widgets.text.spreadsheet import guard_formula
 from custdyn_widgets.text.tables import GAP, align_cells, align_rows, text_width
@@ -19,10 +20,13 @@ __all__ = [
     "align_rows",
     "ascii_address",
     "cut_short",
+    "format_clock",
+    "format_instant_utc",
     "guard_formula",
     "has_control_character",
     "join_surrogates",
     "mailbox",
+    "parse_instant",
     "printable",
     "replace_not_xml",
     "replace_surrogates",
