@@ -17,7 +17,6 @@ from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
 from custdyn_widgets.engine.conversion import (
     LINE_COLUMNS,
-    MILLION,
     Rates,
     lines_of,
     target_currency,
@@ -28,7 +27,7 @@ from custdyn_widgets.engine.selection import Selection, select
 from custdyn_widgets.mart import Facts
 from custdyn_widgets.query import Bucket, ReportQuery, ResolvedInterval, resolve
 from custdyn_widgets.report import Column, Row, Value
-from custdyn_widgets.text import format_instant_utc
+from custdyn_widgets.text import format_instant_utc, format_millionths
 
 _TIME_HEADINGS = {"year": "Year", "month": "Month", "date": "Date"}
 _PACKAGE_HEADING = "Package Name"
@@ -217,15 +216,9 @@ def ignored_refills(cells: Cells) -> str | None:
     totals = Counter[str]()
     for currency, _, millionths in ignored:
         totals[currency] += millionths
-    sums = (f"{_plain(Fraction(total, MILLION))} {currency}" for currency, total in sorted(totals.items()))
+    sums = (f"{format_millionths(total)} {currency}" for currency, total in sorted(totals.items()))
     refills = "refill has" if count == 1 else "refills have"
     return (
         f"{count:,} {refills} an amount of 0 or less: part of balances, not of Balance Refill. "
         f"Their sum: {', '.join(sums)}."
     )
-
-
-def _plain(amount: Fraction) -> str:
-    """Return an amount as text: at least 2 and at most 6 places."""
-    whole, places = format(_six_places(amount), "f").split(".")
-    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"

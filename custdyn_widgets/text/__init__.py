@@ -1,5 +1,6 @@
 """Text: what every face of the product writes the same way."""
 
+from custdyn_widgets.text.amounts import format_amount, format_millionths
 from custdyn_widgets.text.characters import (
     cut_short,
     has_control_character,
@@ -20,8 +21,10 @@ __all__ = [
     "align_rows",
     "ascii_address",
     "cut_short",
+    "format_amount",
     "format_clock",
     "format_instant_utc",
+    "format_millionths",
     "guard_formula",
     "has_control_character",
     "join_surrogates",
