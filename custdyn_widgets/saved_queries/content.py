@@ -229,7 +229,7 @@ def name_for(title: str) -> str:
 
 
 def is_name(name: object) -> bool:
-    """Tell whether a saved query can have this name: no path, no device, nothing to be quoted."""
+    """Return whether a saved query can have this name: no path, no device, nothing to be quoted."""
     plain = isinstance(name, str) and len(name) <= LONGEST_NAME and _NAME.fullmatch(name)
     return bool(plain) and not _RESERVED.fullmatch(str(name))
 

@@ -100,7 +100,7 @@ def _referrers(tables: Mapping[str, CheckedTable], aside: Aside) -> Iterator[Fau
 
 
 def _refers(tables: Mapping[str, CheckedTable], name: str, column: str) -> bool:
-    """Tell whether a mart has both the table that refers and the one that is referred to."""
+    """Return whether a mart has both the table that refers and the one that is referred to."""
     return name in tables and column in tables[name].codes
 
 
