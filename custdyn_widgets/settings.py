@@ -19,7 +19,9 @@ from custdyn_widgets.errors import SettingsError, nearest, shown
 
 CONFIG_NAME = "custdyn.toml"
 _APP = "custdyn"
-_USUAL_VIEWER = "http://127.0.0.1:8899"
+VIEWER_HOST = "127.0.0.1"
+VIEWER_PORT = 8899
+_USUAL_VIEWER = f"http://{VIEWER_HOST}:{VIEWER_PORT}"
 
 
 @dataclass(frozen=True)

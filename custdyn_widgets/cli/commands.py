@@ -205,8 +205,13 @@ def check_command(source: str) -> None:
 
 
 @main.command("serve")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8899, show_default=True, help="The port to listen on; 0 takes a free one.")
+@click.option("--host", default=settings.VIEWER_HOST, show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    default=settings.VIEWER_PORT,
+    show_default=True,
+    help="The port to listen on; 0 takes a free one.",
+)
 @click.option("--base-url", default="/", show_default=True, help="The path below which links lead.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="Also answer under this host name.")
 def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ...]) -> None:

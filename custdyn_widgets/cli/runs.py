@@ -140,22 +140,24 @@ def _say_all(lines: Sequence[str]) -> None:
 
 def _as_table(runs: Sequence[Run]) -> str:
     """Return the list as an aligned table; a sentence when it is empty."""
-    from custdyn_widgets.text import align_rows, cut_short, printable
+    from custdyn_widgets.text import align_rows, cut_short, format_clock, printable
 
     if not runs:
         return "Nothing has run on its own yet."
     rows: list[tuple[str, ...]] = [("Began (UTC)", "Saved query", "For", "Seconds", "Result", "Snapshot")]
     for run in runs:
-        cells = (_clock(run.began), run.saved, _clock(run.logical_time), _seconds(run), run.result)
+        cells = (
+            format_clock(run.began),
+            run.saved,
+            format_clock(run.logical_time),
+            _seconds(run),
+            run.result,
+        )
         rows.append(tuple(map(printable, (*cells, _snapshots(run)))))
     problems = [""] + [f"    {cut_short(printable(run.problem or ''), _LONGEST_PROBLEM)}" for run in runs]
     return "\n".join(
         line for pair in zip(align_rows(rows), problems, strict=True) for line in pair if line.strip()
     )
-
-
-def _clock(instant: str | None) -> str:
-    return (instant or "–")[:19].replace("T", " ") or "–"
 
 
 def _seconds(run: Run) -> str:

@@ -87,7 +87,8 @@ def snapshots_revoke(given: tuple[str, ...]) -> None:
     The files stay until they are pruned; a revoked snapshot cannot be made visible again. Freeze its report
     anew instead.
     """
-    from custdyn_widgets.snapshots import life, told
+    from custdyn_widgets.snapshots import life
+    from custdyn_widgets.text import format_instant_utc
 
     store = _store()
 
@@ -95,7 +96,7 @@ def snapshots_revoke(given: tuple[str, ...]) -> None:
         before = life.revoke(store, snapshot_id)
         if before is None:
             return f"Revoked: {snapshot_id} (its state was damaged, and has been replaced)."
-        since = f" (since {told(before.revoked)} already)" if before.revoked else ""
+        since = f" (since {format_instant_utc(before.revoked)} already)" if before.revoked else ""
         return f"Revoked: {snapshot_id}{since}."
 
     _each(given, revoke)

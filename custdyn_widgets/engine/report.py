@@ -16,8 +16,9 @@ from custdyn_widgets.engine.metrics import SURPRISES, columns
 from custdyn_widgets.engine.plan import Plan, plan_report
 from custdyn_widgets.engine.rows import build_rows, ignored_refills
 from custdyn_widgets.mart import OpenedMart
-from custdyn_widgets.query import ReportQuery, ResolvedInterval, parse_as_of, time_zone_data, to_text
+from custdyn_widgets.query import ReportQuery, ResolvedInterval, parse_as_of, time_zone_data
 from custdyn_widgets.report import Info, Report
+from custdyn_widgets.text import format_instant_utc
 
 
 def report_on(
@@ -67,14 +68,14 @@ def _info(plan: Plan, mart: OpenedMart, cells: Cells | None, role: str, seconds:
         interval_start=interval.period.start.isoformat(sep=" "),
         interval_end=interval.period.end.isoformat(sep=" "),
         timezone=plan.query.timezone,
-        start=to_text(interval.start),
-        effective_end=to_text(interval.effective_end),
+        start=format_instant_utc(interval.start),
+        effective_end=format_instant_utc(interval.effective_end),
         actual_start=_text_or_none(cells.first if cells else None),
         actual_end=_text_or_none(cells.last if cells else None),
         role=role,
-        generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        generated_at=format_instant_utc(datetime.now(UTC)),
         duration_ms=round(seconds * 1000),
-        as_of=to_text(interval.as_of),
+        as_of=format_instant_utc(interval.as_of),
         data_as_of=_text_or_none(mart.data_as_of),
         source=mart.name,
         clients=len(plan.selection.clients),
@@ -88,7 +89,7 @@ def _info(plan: Plan, mart: OpenedMart, cells: Cells | None, role: str, seconds:
 
 
 def _text_or_none(instant: int | None) -> str | None:
-    return None if instant is None else to_text(instant)
+    return None if instant is None else format_instant_utc(instant)
 
 
 def _why_no_rows(plan: Plan) -> str:
@@ -97,12 +98,13 @@ def _why_no_rows(plan: Plan) -> str:
         return "There is nothing to show: the clocks of the time zone skipped the whole interval."
     if interval.is_empty:
         return (
-            f"There is nothing to show yet: the interval starts at {to_text(interval.start)}, and nothing at "
-            f"or after {to_text(interval.as_of)} is counted."
+            f"There is nothing to show yet: the interval starts at {format_instant_utc(interval.start)}, and "
+            f"nothing at or after {format_instant_utc(interval.as_of)} is counted."
         )
     if not len(plan.selection.clients):
         return "There is nothing to show: no client matches the filters."
-    return f"There is nothing to show: no chosen client existed before {to_text(interval.effective_end)}."
+    end = format_instant_utc(interval.effective_end)
+    return f"There is nothing to show: no chosen client existed before {end}."
 
 
 def _warnings(mart: OpenedMart, interval: ResolvedInterval, cells: Cells | None) -> Iterable[str]:
@@ -110,8 +112,8 @@ def _warnings(mart: OpenedMart, interval: ResolvedInterval, cells: Cells | None)
     yield from mart.warnings
     if mart.data_as_of is not None and mart.data_as_of < interval.effective_end:
         yield (
-            f"The data is as of {to_text(mart.data_as_of)}, before the report's end "
-            f"{to_text(interval.effective_end)}: what happened in between is missing."
+            f"The data is as of {format_instant_utc(mart.data_as_of)}, before the report's end "
+            f"{format_instant_utc(interval.effective_end)}: what happened in between is missing."
         )
     if cells and (ignored := ignored_refills(cells)):
         yield ignored

@@ -10,12 +10,13 @@ import pandas as pd
 
 from custdyn_widgets.engine.cells.compute import Cells, compute_cells
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
-from custdyn_widgets.engine.conversion import LINE_COLUMNS, MILLION, lines_of, to_lines
+from custdyn_widgets.engine.conversion import LINE_COLUMNS, lines_of, to_lines
 from custdyn_widgets.engine.metrics import columns, compute_metrics
-from custdyn_widgets.engine.numbers import round_to_six_places, round_value
+from custdyn_widgets.engine.numbers import round_value
 from custdyn_widgets.engine.plan import Plan
-from custdyn_widgets.query import Bucket, to_text
+from custdyn_widgets.query import Bucket
 from custdyn_widgets.report import Column, Row
+from custdyn_widgets.text import format_instant_utc, format_millionths
 
 
 def labelled_lines(plan: Plan) -> pd.DataFrame:
@@ -81,7 +82,13 @@ def _row(
     labels: Iterable[str], values: Iterable[int | Fraction | None], bucket: Bucket, shown: Iterable[Column]
 ) -> Row:
     rounded = (round_value(value, column) for value, column in zip(values, shown, strict=True))
-    return Row(tuple(labels), tuple(rounded), to_text(bucket.start), to_text(bucket.end), bucket.partial)
+    return Row(
+        tuple(labels),
+        tuple(rounded),
+        format_instant_utc(bucket.start),
+        format_instant_utc(bucket.end),
+        bucket.partial,
+    )
 
 
 def ignored_refills(cells: Cells) -> str | None:
@@ -94,17 +101,9 @@ def ignored_refills(cells: Cells) -> str | None:
     totals = Counter[str]()
     for currency, _, millionths in ignored:
         totals[currency] += millionths
-    sums = (
-        f"{_amount_text(Fraction(total, MILLION))} {currency}" for currency, total in sorted(totals.items())
-    )
+    sums = (f"{format_millionths(total)} {currency}" for currency, total in sorted(totals.items()))
     refills = "refill has" if count == 1 else "refills have"
     return (
         f"{count:,} {refills} an amount of 0 or less: part of balances, not of Balance Refill. "
         f"Their sum: {', '.join(sums)}."
     )
-
-
-def _amount_text(amount: Fraction) -> str:
-    """Return an amount as text: at least 2 and at most 6 places."""
-    whole, places = format(round_to_six_places(amount), "f").split(".")
-    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"

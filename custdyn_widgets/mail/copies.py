@@ -12,7 +12,7 @@ from typing import Any, Literal
 from custdyn_widgets.mail.message import Envelope, Letter, message_bytes
 from custdyn_widgets.mail.refusals import is_too_large, judged
 from custdyn_widgets.mail.server import MailServer
-from custdyn_widgets.text import ascii_address
+from custdyn_widgets.text import ascii_address, format_instant_utc
 
 _Outcome = Literal["sent", "refused", "given up"]
 _SIZE = re.compile("[0-9]{1,20}")
@@ -88,7 +88,7 @@ class Copy:
 
     def delivery(self) -> Delivery:
         """Return what became of it."""
-        at = f"{self.at:%Y-%m-%dT%H:%M:%SZ}"
+        at = format_instant_utc(self.at)
         attached = self.attached and self.outcome == "sent"
         return Delivery(self.recipient, self.outcome, self.words, at, self.tries, self.message_id, attached)
 

@@ -8,7 +8,6 @@ from custdyn_widgets.query.intervals import (
     preset_period,
     resolve,
     time_zone_data,
-    to_text,
 )
 from custdyn_widgets.query.query import ReportQuery, parse_as_of
 
@@ -29,5 +28,4 @@ __all__ = [
     "resolve",
     "time_zone_data",
     "time_zones",
-    "to_text",
 ]

@@ -144,11 +144,6 @@ def to_instant(wall: datetime, zone: zoneinfo.ZoneInfo) -> int:
     return (wall.replace(tzinfo=zone, fold=0) - EPOCH) // SECOND
 
 
-def to_text(instant: int) -> str:
-    """Return an instant as ISO 8601 in UTC, e.g. `2021-10-31T23:00:00Z`."""
-    return (EPOCH + timedelta(seconds=instant)).replace(tzinfo=None).isoformat() + "Z"
-
-
 def months_before(wall: datetime, months: int) -> datetime:
     """Return the wall time so many months earlier, the day clamped to that month's length."""
     year, month0 = divmod(wall.year * 12 + wall.month - 1 - months, 12)

@@ -9,7 +9,7 @@ import csv
 import io
 
 from custdyn_widgets.report import Report, Row, Value
-from custdyn_widgets.text import guard_formula, replace_surrogates
+from custdyn_widgets.text import format_amount, guard_formula, replace_surrogates
 
 
 def to_csv(report: Report, *, total: bool = False) -> bytes:
@@ -48,8 +48,7 @@ def number_text(value: Value) -> str:
         return ""
     if isinstance(value, int):
         return str(value)
-    whole, _, places = f"{value:z.6f}".partition(".")
-    return f"{whole}.{places[:2]}{places[2:].rstrip('0')}"
+    return format_amount(value)
 
 
 def _cells(row: Row) -> list[str]:

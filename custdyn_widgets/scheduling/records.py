@@ -15,6 +15,7 @@ from typing import Any
 from custdyn_widgets.errors import RunError
 from custdyn_widgets.files import read_plain, strict_json, write_whole
 from custdyn_widgets.scheduling.locks import is_going_on
+from custdyn_widgets.text import format_instant_utc
 
 FORMAT = 1
 KEPT = 1_000  # records of each saved query
@@ -207,7 +208,7 @@ class Runs:
 
 def instant_text(instant: datetime) -> str:
     """Return an instant as records tell it, in UTC to the second."""
-    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+    return format_instant_utc(instant)
 
 
 def _is_settled(one: Outcome, run: Run) -> bool:

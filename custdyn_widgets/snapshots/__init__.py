@@ -4,7 +4,7 @@ from custdyn_widgets.snapshots import life, listing, pruning, trash
 from custdyn_widgets.snapshots.life import id_in
 from custdyn_widgets.snapshots.manifests import MANIFEST, is_id
 from custdyn_widgets.snapshots.pruning import Rule, ago
-from custdyn_widgets.snapshots.state import read_state, told
+from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store
 
 __all__ = [
@@ -18,6 +18,5 @@ __all__ = [
     "listing",
     "pruning",
     "read_state",
-    "told",
     "trash",
 ]

@@ -6,12 +6,13 @@ import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
-from custdyn_widgets.snapshots.state import State, read_state, told
+from custdyn_widgets.snapshots.state import State, read_state
 from custdyn_widgets.snapshots.store import Problem, Store
-from custdyn_widgets.text import GAP, align_rows, cut_short, printable
+from custdyn_widgets.text import GAP, align_rows, cut_short, format_clock, format_instant_utc, printable
 
 _SHOWN_ITEMS = 8
 _LONGEST_QUERY, _LONGEST_ROLE = 120, 30
@@ -54,8 +55,8 @@ def described(snapshot_id: str, manifest: Mapping[str, Any], state: State) -> En
         role=_one_line(manifest.get("role")),
         size=sum(file["size"] for file in manifest["files"].values()),
         state=state.word,
-        revoked=told(state.revoked) or "",
-        expires=told(state.expires) or "",
+        revoked=_or_empty(state.revoked),
+        expires=_or_empty(state.expires),
     )
 
 
@@ -76,9 +77,9 @@ def _entry(store: Store, snapshot_id: str) -> Entry:
 def state_words(state: State) -> str:
     """Return in words whether a snapshot can be seen."""
     if state.revoked is not None:
-        return f"revoked since {told(state.revoked)}"
+        return f"revoked since {format_instant_utc(state.revoked)}"
     if state.expires is not None:
-        return f"{'expired at' if state.word else 'can be seen until'} {told(state.expires)}"
+        return f"{'expired at' if state.word else 'can be seen until'} {format_instant_utc(state.expires)}"
     return "can be seen"
 
 
@@ -88,10 +89,9 @@ def entries_text(listed: Sequence[Entry]) -> str:
         return "There are no snapshots yet."
     rows = [("Date (UTC)", "Role", "kB", "State", "Id", "Query")]
     for e in listed:
-        date = e.generated_at[:19].replace("T", " ") or "–"
         state = e.state or (f"until {e.expires[:10]}" if e.expires else "ok")
         role, query = cut_short(e.role, _LONGEST_ROLE), cut_short(e.query, _LONGEST_QUERY)
-        rows.append((date, role or "–", kilobytes(e.size), state, e.id, query or "–"))
+        rows.append((format_clock(e.generated_at), role or "–", kilobytes(e.size), state, e.id, query or "–"))
     return "\n".join(align_rows(rows, right={2}))
 
 
@@ -126,6 +126,10 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
     lines = [f"{p.id or '(no snapshot)'}  {_one_line(p.file) or 'its folder'} {p.what}" for p in problems]
     count = f"{len(problems):,} problem" + ("" if len(problems) == 1 else "s")
     return "\n".join([*lines, f"{count} in {snapshots}. Restore what is named here from a backup."])
+
+
+def _or_empty(instant: datetime | None) -> str:
+    return format_instant_utc(instant) if instant else ""
 
 
 def _one_line(value: object) -> str:

@@ -21,6 +21,7 @@ from custdyn_widgets.snapshots.listing import Entry, described
 from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.snapshots.trash import remove, throw_away
+from custdyn_widgets.text import parse_instant
 
 _AGE = re.compile(r"([1-9][0-9]{0,4})([dwmy])", re.ASCII)
 
@@ -136,9 +137,7 @@ def _newest(dated: Iterable[_Dated], keep_last: int) -> set[str]:
 
 def _dated(store: Store, snapshot_id: str) -> _Dated:
     manifest = store.kept_manifest(snapshot_id)
-    at = datetime.fromisoformat(str(manifest["generated_at"]))
-    if at.tzinfo is None:
-        raise ValueError("an instant without an offset")
+    at = parse_instant(str(manifest["generated_at"]))
     entry = described(snapshot_id, manifest, read_state(store.folder, snapshot_id))
     return _Dated(entry, at, _series(manifest))
 

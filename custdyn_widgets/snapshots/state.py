@@ -25,6 +25,7 @@ from custdyn_widgets.files import (
     put_file,
     reason,
 )
+from custdyn_widgets.text import format_instant_utc, parse_instant
 
 _STATES = "state"
 _MOST_BYTES = 4096
@@ -87,15 +88,11 @@ def write_state(store: Path, snapshot_id: str, state: State) -> None:
     OSError
         If that fails. Either state may then be there, and whole; writing it once more tells.
     """
-    instants = {"revoked": told(state.revoked), "expires": told(state.expires)}
+    instants = {
+        key: None if instant is None else format_instant_utc(instant)
+        for key, instant in (("revoked", state.revoked), ("expires", state.expires))
+    }
     put_file(store, "tmp", (_STATES, snapshot_id[:2]), f"{snapshot_id}.json", canonical_json(instants))
-
-
-def told(instant: datetime | None) -> str | None:
-    """Return an instant as states and lists tell it: ISO 8601 in UTC, to the second."""
-    if instant is None:
-        return None
-    return instant.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def _bytes(store: Path, snapshot_id: str, looks: int = 10) -> bytes:
@@ -112,11 +109,4 @@ def _bytes(store: Path, snapshot_id: str, looks: int = 10) -> bytes:
 def _parsed_state(data: bytes) -> State:
     """Read `{"revoked": instant or null, "expires": instant or null}`; anything else is an error."""
     stored = parse_canonical(data)
-    return State(**{key: None if value is None else _instant(value) for key, value in stored.items()})
-
-
-def _instant(text: str) -> datetime:
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError("an instant without an offset")
-    return instant.astimezone(UTC)
+    return State(**{key: None if value is None else parse_instant(value) for key, value in stored.items()})

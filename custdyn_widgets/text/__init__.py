@@ -1,5 +1,6 @@
 """Text: what every face of the product writes the same way."""
 
+from custdyn_widgets.text.amounts import format_amount, format_millionths
 from custdyn_widgets.text.characters import (
     cut_short,
     has_control_character,
@@ -9,6 +10,7 @@ from custdyn_widgets.text.characters import (
     replace_surrogates,
 )
 from custdyn_widgets.text.email_addresses import ascii_address, mailbox
+from custdyn_widgets.text.instants import format_clock, format_instant_utc, parse_instant
 from custdyn_widgets.text.slugs import slug
 from custdyn_widgets.text.spreadsheet import guard_formula
 from custdyn_widgets.text.tables import GAP, align_cells, align_rows, text_width
@@ -19,10 +21,15 @@ __all__ = [
     "align_rows",
     "ascii_address",
     "cut_short",
+    "format_amount",
+    "format_clock",
+    "format_instant_utc",
+    "format_millionths",
     "guard_formula",
     "has_control_character",
     "join_surrogates",
     "mailbox",
+    "parse_instant",
     "printable",
     "replace_not_xml",
     "replace_surrogates",

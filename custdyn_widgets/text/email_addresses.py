@@ -31,7 +31,7 @@ def ascii_address(text: str) -> str | None:
 
 
 def _means_itself(domain: str, plain: str) -> bool:
-    """Tell whether a domain is what it is in ASCII, and not one that it would only be taken for.
+    """Return whether a domain is what it is in ASCII, and not one that it would only be taken for.
 
     Python knows the rules of 2003, which write `faß` as `fass` and drop what cannot be seen: today these are
     domains of others.

@@ -20,6 +20,7 @@ import tornado.web
 
 from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.files import folder_below, reason
+from custdyn_widgets.settings import VIEWER_HOST, VIEWER_PORT
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.viewer.answers import HEADERS, Answer
 from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, bracketed
@@ -91,8 +92,8 @@ def _names(hosts: Iterable[str]) -> frozenset[str]:
 
 def serve(
     store: Store,
-    host: str = "127.0.0.1",
-    port: int = 8899,
+    host: str = VIEWER_HOST,
+    port: int = VIEWER_PORT,
     *,
     base_url: str = "/",
     allowed_hosts: Iterable[str] = LOOPBACK_HOSTS,

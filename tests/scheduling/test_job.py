@@ -312,7 +312,7 @@ def test_a_full_disk_is_told_by_mail_even_where_no_record_can_be_kept(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("custdyn_widgets.scheduling.records.put", full)
+    monkeypatch.setattr("custdyn_widgets.scheduling.records.write_whole", full)
     monkeypatch.setattr("custdyn_widgets.snapshots.store.written_folder", full)
     run = ask()
     assert run.result == "failed"

@@ -21,9 +21,9 @@ import numpy as np
 from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable, Fault, stored_text
 from custdyn_widgets.mart.checking.checks import REFERENCES
-from custdyn_widgets.mart.checking.values import MICROS, Int64s
+from custdyn_widgets.mart.checking.values import Int64s
 from custdyn_widgets.mart.columns import Bools, Codes, positions
-from custdyn_widgets.text import guard_formula
+from custdyn_widgets.text import format_millionths, guard_formula
 
 _HEADINGS = ("file", "row", "column", "value", "why", "whole row")
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -170,7 +170,7 @@ def _sums(amount: Int64s, unreadable: Bools, currency: Codes, names: list[str]) 
     """Return the sum of amounts in words, by currency, and how many are unknown."""
     known = ~unreadable & (currency >= 0)
     words = [
-        f"{_amount_text(_exact_sum(amount[known & (currency == code)]))} {names[code]}"
+        f"{format_millionths(_exact_sum(amount[known & (currency == code)]))} {names[code]}"
         for code in np.unique(currency[known])
     ]
     for count, what in (
@@ -184,12 +184,6 @@ def _sums(amount: Int64s, unreadable: Bools, currency: Codes, names: list[str]) 
 
 def _exact_sum(amount: Int64s) -> int:
     return (int((amount >> 32).sum()) << 32) + int((amount & 0xFFFF_FFFF).sum())
-
-
-def _amount_text(millionths: int) -> str:
-    whole, places = divmod(abs(millionths), MICROS)
-    sign = "-" if millionths < 0 else ""
-    return f"{sign}{whole}.{f'{places:06}'.rstrip('0').ljust(2, '0')}"
 
 
 # The listing

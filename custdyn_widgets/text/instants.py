@@ -1,0 +1,43 @@
+"""Instants as text, in the one form that reports, manifests, states and records hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TO_THE_SECOND = 19  # characters
+
+
+def format_instant_utc(instant: datetime | int) -> str:
+    """Return an instant as ISO 8601 in UTC, cut to the second, e.g. `2021-10-31T23:00:00Z`.
+
+    Parameters
+    ----------
+    instant
+        A datetime with an offset, or seconds since the beginning of 1970.
+    """
+    if not isinstance(instant, datetime):
+        instant = _EPOCH + timedelta(seconds=instant)
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def parse_instant(text: str) -> datetime:
+    """Return the instant that an ISO 8601 text with an offset names, in UTC.
+
+    Raises
+    ------
+    ValueError
+        If it is none, has no offset, or lies outside the calendar.
+    """
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError("an instant without an offset")
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("an instant outside the calendar") from error
+
+
+def format_clock(instant: str | None) -> str:
+    """Return the text of an instant as lists show it, e.g. `2021-10-31 23:00:00`; an en dash for none."""
+    return (instant or "–")[:_TO_THE_SECOND].replace("T", " ")
