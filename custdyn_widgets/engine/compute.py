@@ -1,25 +1,20 @@
-"""From a query and a source to a report: the one way in which numbers come about.
-
-What computes a report is imported while a thread has begun to read the source: pandas takes as long as the
-reading of millions of rows.
-"""
+"""From a query and a source to a report, or to the lines that its metrics read."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+
+from custdyn_widgets.engine.plan import plan_report
+from custdyn_widgets.engine.report import report_on
+from custdyn_widgets.engine.rows import labelled_lines
 from custdyn_widgets.mart import SourceLike, open_mart
 from custdyn_widgets.query import ReportQuery, parse_as_of
 from custdyn_widgets.report import Report
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def run_report(
@@ -63,9 +58,7 @@ def run_report(
     began = time.monotonic()
     asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
     instant = parse_as_of(as_of)
-    mart = open_mart(source, meanwhile=_load)
-    from custdyn_widgets.engine.report import report_on
-
+    mart = open_mart(source)
     return report_on(asked, mart, instant, role=role, began=began)
 
 
@@ -93,29 +86,5 @@ def report_lines(
     """
     asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
     instant = parse_as_of(as_of)
-    mart = open_mart(source, meanwhile=_load)
-    from custdyn_widgets.engine.plan import plan_report
-    from custdyn_widgets.engine.rows import labelled_lines
-
+    mart = open_mart(source)
     return labelled_lines(plan_report(asked, mart.facts, instant))
-
-
-def _load() -> None:
-    with _stopped_later():
-        from custdyn_widgets.engine import report  # noqa: F401
-
-
-@contextmanager
-def _stopped_later() -> Iterator[None]:
-    """Let who stops the program wait: an import that is broken off may leave a lock that nobody opens."""
-    if threading.current_thread() is not threading.main_thread():  # only that one is stopped
-        yield
-        return
-    asked: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
-    if asked:
-        signal.raise_signal(signal.SIGINT)

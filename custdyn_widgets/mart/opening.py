@@ -7,7 +7,7 @@ file of the folder `quarantine` beside the facts.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class OpenedMart:
     warnings: tuple[str, ...] = ()
 
 
-def open_mart(source: SourceLike, *, meanwhile: Callable[[], object] | None = None) -> OpenedMart:
+def open_mart(source: SourceLike) -> OpenedMart:
     """Open a source.
 
     Parameters
@@ -45,8 +45,6 @@ def open_mart(source: SourceLike, *, meanwhile: Callable[[], object] | None = No
     source
         A `Source`, or its data: a name of `sources.toml`, a folder of CSV or Parquet files, a DuckDB file,
         the word `demo`, or a dict of DataFrames by the names of the tables.
-    meanwhile
-        What else is to be done while threads have begun to read, if there is much to read; perhaps twice.
 
     Raises
     ------
@@ -61,14 +59,14 @@ def open_mart(source: SourceLike, *, meanwhile: Callable[[], object] | None = No
     chosen = resolve(source)
     if isinstance(chosen.data, Mapping):
         stored = from_frames(chosen.data)
-        return _opened(_build(stored, chosen, None, meanwhile), chosen.name or stored.name, None)
+        return _opened(_build(stored, chosen, None), chosen.name or stored.name, None)
     path = Path(chosen.data)
     for _ in range(2):
         found = stamp(path)
         key = _key(found, chosen)
         entry = entries.load(key)
         if entry is None:
-            entry = _build_unchanged(path, chosen, found, meanwhile)
+            entry = _build_unchanged(path, chosen, found)
             if entry is None:
                 continue
             entries.store(key, entry)
@@ -107,15 +105,13 @@ def _key(found: Stamp, source: Source) -> str:
     return hashlib.sha256(f"{found.fingerprint}\0{source.on_fault}".encode()).hexdigest()
 
 
-def _build_unchanged(
-    path: Path, source: Source, found: Stamp, meanwhile: Callable[[], object] | None
-) -> entries.Entry | None:
+def _build_unchanged(path: Path, source: Source, found: Stamp) -> entries.Entry | None:
     """Build the facts of files; None if they changed meanwhile, so that half may be old and half new.
 
     Then an error says nothing either: of two halves, one names what the other has not.
     """
     try:
-        entry = _build(read_mart(path), source, _key(found, source), meanwhile)
+        entry = _build(read_mart(path), source, _key(found, source))
     except CustDynError:
         if stamp(path) == found:
             raise
@@ -123,11 +119,9 @@ def _build_unchanged(
     return entry if stamp(path) == found else None
 
 
-def _build(
-    stored: StoredMart, source: Source, key: str | None, meanwhile: Callable[[], object] | None
-) -> entries.Entry:
+def _build(stored: StoredMart, source: Source, key: str | None) -> entries.Entry:
     """Build the facts of a mart, without the faulty rows if the source says so."""
-    if facts := build_in_pieces(stored, meanwhile):
+    if facts := build_in_pieces(stored):
         return entries.Entry(facts)
     mart, aside = check(stored), None
     if source.on_fault == "quarantine":

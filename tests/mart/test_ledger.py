@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import replace
 from decimal import Decimal
 from itertools import chain, islice
@@ -23,7 +21,6 @@ from custdyn_widgets.mart import opening as cache
 from custdyn_widgets.mart.checking.checks import check
 from custdyn_widgets.mart.facts import by_client, facts
 from custdyn_widgets.mart.facts import cache as entries
-from custdyn_widgets.mart.facts import ledger as by_pieces
 from custdyn_widgets.mart.facts.by_client import Rows, Runs
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.flow_class import PAID
@@ -238,56 +235,6 @@ def test_runs_merged_are_in_order_of_client_and_time(
         if PAID[flow[row]]:
             last[client[row]] = int(time[row])
         assert paid_at == last.get(client[row], 0)
-
-
-@pytest.mark.parametrize("ahead", [1, 2, 100])
-def test_what_is_read_ahead_is_part_of_the_facts(
-    mart: Path, monkeypatch: pytest.MonkeyPatch, ahead: int
-) -> None:
-    monkeypatch.setattr(by_pieces, "_AHEAD", ahead)
-    source = read_mart(written(mart, ledger(21)))
-    expected = sum(min(ahead, len(list(piece()))) for piece in source.ledger.pieces[:ahead])
-    read, real = [], parquet_files._table
-    monkeypatch.setattr(parquet_files, "_table", lambda *a: read.append(a) or real(*a))
-
-    def meanwhile() -> None:
-        end = time.monotonic() + 30
-        while len(read) < expected and time.monotonic() < end:
-            time.sleep(0.001)
-        time.sleep(0.05)
-        assert len(read) == expected
-
-    built = facts.build_in_pieces(source, meanwhile)
-    assert built
-    same(built, facts.build(check(read_mart(mart))))
-
-
-def test_what_was_read_ahead_of_faults_is_given_up(mart: Path) -> None:
-    pq.write_table(CLIENTS.set_column(1, "client_type", [["clown"] * 3]), mart / "clients.parquet")
-    entries.finish_storing()
-    threads = threading.active_count()
-    assert facts.build_in_pieces(read_mart(written(mart, ledger(21)))) is None
-    assert threading.active_count() == threads
-
-
-def test_an_error_meanwhile_ends_the_reading(mart: Path) -> None:
-    entries.finish_storing()
-    threads = threading.active_count()
-    with pytest.raises(KeyboardInterrupt):
-        facts.build_in_pieces(read_mart(written(mart, ledger(21))), _interrupted)
-    assert threading.active_count() == threads
-
-
-def _interrupted() -> None:
-    raise KeyboardInterrupt
-
-
-def test_what_else_is_done_is_done_once_and_only_where_there_is_much_to_read(mart: Path) -> None:
-    done: list[int] = []
-    for _ in range(2):
-        cache.open_mart(written(mart, ledger(9)) if not done else mart, meanwhile=lambda: done.append(1))
-        entries.finish_storing()
-    assert done == [1]
 
 
 @pytest.mark.parametrize("more", [-3, 7])

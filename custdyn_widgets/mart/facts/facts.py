@@ -15,7 +15,7 @@ row is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -31,7 +31,7 @@ from custdyn_widgets.mart.checking.values import MICROS, Int64s
 from custdyn_widgets.mart.columns import Codes, positions
 from custdyn_widgets.mart.facts.by_client import Packages, Times
 from custdyn_widgets.mart.facts.flow_class import Flows
-from custdyn_widgets.mart.facts.ledger import Ledger, Reading, checked_ledger, package_ids, whole_ledger
+from custdyn_widgets.mart.facts.ledger import Ledger, checked_ledger, package_ids, whole_ledger
 from custdyn_widgets.mart.reading.stored import StoredMart
 
 NEVER = np.iinfo(np.int64).max
@@ -136,30 +136,25 @@ def build(mart: CheckedMart) -> Facts:
     return _facts(mart.tables, clients, whole_ledger(ledger, clients.place, ids))
 
 
-def build_in_pieces(stored: StoredMart, meanwhile: Callable[[], object] | None = None) -> Facts | None:
+def build_in_pieces(stored: StoredMart) -> Facts | None:
     """Make the facts of a mart while its ledger is read; None if it may have faults.
 
     Parameters
     ----------
     stored
         The mart.
-    meanwhile
-        What else is to be done, while threads have begun to read.
 
     Raises
     ------
     SourceError
         If the ledger cannot be read.
     """
-    with Reading(stored.ledger) as reading:
-        if meanwhile:
-            meanwhile()
-        mart = check_others(stored)
-        if mart.faults:
-            return None
-        clients = _Clients.of(mart.tables)
-        packages = [i for i, _ in _packages(mart.tables, ())] if "packages" in mart.tables else None
-        ledger = checked_ledger(reading, mart.tables, clients.place, packages)
+    mart = check_others(stored)
+    if mart.faults:
+        return None
+    clients = _Clients.of(mart.tables)
+    packages = [i for i, _ in _packages(mart.tables, ())] if "packages" in mart.tables else None
+    ledger = checked_ledger(stored.ledger, mart.tables, clients.place, packages)
     return _facts(mart.tables, clients, ledger) if ledger else None
 
 

@@ -11,12 +11,11 @@ might leave an int64.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
-from threading import Event
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,11 +31,9 @@ from custdyn_widgets.mart.checking.values import MICROS
 from custdyn_widgets.mart.columns import Codes, positions
 from custdyn_widgets.mart.facts.by_client import Merged, Packages, Rows, Runs, Times, fit, threads
 from custdyn_widgets.mart.facts.flow_class import flow_classes
-from custdyn_widgets.mart.reading.stored import StoredLedger, StoredTable
+from custdyn_widgets.mart.reading.stored import Piece, StoredLedger
 
 T = TypeVar("T")
-
-_AHEAD = 4  # pieces, and batches of each, that are held until they are wanted: new memory takes time too
 
 
 @dataclass(frozen=True)
@@ -110,71 +107,15 @@ def _type_of_codes(packages: Sequence[str] | None) -> np.dtype[Any]:
     return np.dtype(np.int32) if packages is None else np.min_scalar_type(-max(len(packages), 1))
 
 
-class Reading:
-    """A ledger that a thread has begun to read, while it is not yet known what it is checked against.
-
-    To be left by the end of a `with` block: what nobody asked for is then given up. One thread reads ahead
-    and no more, so that what the caller does meanwhile has a core of its own.
+def checked_ledger(
+    stored: StoredLedger, others: Mapping[str, CheckedTable], place: Codes, packages: Sequence[str] | None
+) -> Ledger | None:
+    """Read, check and sort a ledger piece by piece.
 
     Parameters
     ----------
     stored
         The ledger as stored.
-    """
-
-    def __init__(self, stored: StoredLedger) -> None:
-        self.stored = stored
-        self._wanted = Event()
-        self._pool = ThreadPoolExecutor(threads())
-        self._ahead = self._pool.submit(self._read_ahead)
-
-    def __enter__(self) -> Reading:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._wanted.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _read_ahead(self) -> list[Iterator[StoredTable]]:
-        """Read batches of the first pieces as long as nobody wants them; return these pieces' batches."""
-        begun: list[Iterator[StoredTable]] = []
-        for piece in self.stored.pieces[:_AHEAD]:
-            read: deque[StoredTable] = deque()
-            batches = piece()
-            begun.append(_drained(read, batches))
-            while len(read) < _AHEAD and not self._wanted.is_set() and (batch := next(batches, None)):
-                read.append(batch)
-            if self._wanted.is_set():
-                break
-        return begun
-
-    def each(self, work: Callable[[Iterator[StoredTable]], T]) -> Iterator[T]:
-        """Yield what is made of the batches of each piece, in order."""
-        self._wanted.set()
-        begun = self._ahead.result()
-        others = self.stored.pieces[len(begun) :]
-        futures = [self._pool.submit(work, batches) for batches in begun]
-        futures += [self._pool.submit(lambda piece: work(piece()), piece) for piece in others]
-        for future in futures:
-            yield future.result()
-
-
-def _drained(read: deque[T], others: Iterator[T]) -> Iterator[T]:
-    """Yield what was read, holding it no longer, then the others."""
-    while read:
-        yield read.popleft()
-    yield from others
-
-
-def checked_ledger(
-    reading: Reading, others: Mapping[str, CheckedTable], place: Codes, packages: Sequence[str] | None
-) -> Ledger | None:
-    """Check and sort a ledger piece by piece.
-
-    Parameters
-    ----------
-    reading
-        The ledger, which a thread has begun to read.
     others
         The other tables, without faults.
     place, packages
@@ -190,15 +131,15 @@ def checked_ledger(
         If the ledger cannot be read.
     """
     progress.step("Reading and checking the transactions", 0.4)
-    stored = reading.stored
     runs = Runs(stored.count, len(place), np.uint32, _type_of_codes(packages))
     work = _Work(stored, runs, others, place, packages)
     found: list[_Batch] = []
-    for done, batches in enumerate(reading.each(work.done_with), start=1):
-        if batches is None:
-            return None
-        found += batches
-        progress.step("Reading and checking the transactions", 0.4 + 0.3 * done / len(stored.pieces))
+    with closing(_in_threads(work.done_with, stored.pieces)) as results:
+        for done, batches in enumerate(results, start=1):
+            if batches is None:
+                return None
+            found += batches
+            progress.step("Reading and checking the transactions", 0.4 + 0.3 * done / len(stored.pieces))
     pa.default_memory_pool().release_unused()
     if not found or not _in_sequence(stored, found) or not _all_different(stored, found):
         return None
@@ -206,6 +147,16 @@ def checked_ledger(
     named = _one_coding(runs, found)
     rows = runs.merged(_type_of_codes(named))
     return None if work.balances_might_leave(rows, found) else Ledger(rows, named)
+
+
+def _in_threads(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Generator[T]:
+    """Yield the result of each piece, in order; once closed, begin no other piece."""
+    pool = ThreadPoolExecutor(threads())
+    try:
+        for future in [pool.submit(work, piece) for piece in pieces]:
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -218,10 +169,10 @@ class _Work:
     place: Codes
     packages: Sequence[str] | None
 
-    def done_with(self, batches: Iterator[StoredTable]) -> list[_Batch] | None:
+    def done_with(self, piece: Piece) -> list[_Batch] | None:
         """Put a piece's rows among the runs; None if a batch has a fault or an odd time."""
         check, found = BatchCheck(self.others), []
-        for stored in batches:
+        for stored in piece():
             table, faults = check.read(stored)
             seconds = table.columns["at"] // MICROS
             first = stored.first_row - self.stored.first_row
