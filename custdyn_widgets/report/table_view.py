@@ -102,9 +102,9 @@ class TableView:
         The rows that are shown, and the Total.
     name_label
         The position of the label that is a name, such as a package's; None where all are times.
-    partial_note, limit_note, overlap_note
-        The sentences under the table: what the mark of a partial row means, how many rows are left out, and
-        that packages overlap. Empty where they do not apply.
+    partial_note, overlap_note, limit_note
+        The sentences under the table: what the mark of a partial row means, that packages overlap, and how
+        many rows are left out. Empty where they do not apply.
     warnings
         The report's warnings, printable.
     """
@@ -116,8 +116,8 @@ class TableView:
     total: TableRow | None
     name_label: int | None
     partial_note: str
-    limit_note: str
     overlap_note: str
+    limit_note: str
     warnings: tuple[str, ...]
 
     @cached_property
@@ -128,7 +128,7 @@ class TableView:
     @property
     def notes(self) -> tuple[str, ...]:
         """The notes that apply, in the order in which they are shown."""
-        return tuple(filter(None, (self.partial_note, self.limit_note, self.overlap_note)))
+        return tuple(filter(None, (self.partial_note, self.overlap_note, self.limit_note)))
 
     def all_rows(self) -> Iterator[TableRow]:
         """Yield the rows that are shown, then the Total."""

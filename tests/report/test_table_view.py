@@ -59,13 +59,13 @@ def test_a_report_without_labels_has_nothing_to_mark() -> None:
     assert (view.rows[0].is_partial, view.partial_note) == (False, "")
 
 
-def test_notes_come_in_order_partial_then_rows_left_out_then_overlap() -> None:
+def test_notes_come_in_order_partial_then_overlap_then_rows_left_out() -> None:
     view = table_view(make_report(5, packages=("a", "b")), max_rows=9)
     assert view.notes == (
         f"◐ marks a bucket {CUT_SHORT}.",
-        "Showing 9 of 10 rows; the CSV has them all.",
         "Clients and balances of packages overlap and do not add up: a client that used two packages stands "
         "in both rows, and once in the Total.",
+        "Showing 9 of 10 rows; the CSV has them all.",
     )
     assert len(view.rows) == 9
     assert view.warnings == make_report().info.warnings
