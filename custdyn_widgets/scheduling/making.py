@@ -12,8 +12,9 @@ from custdyn_widgets.publish import Frozen, content_digest
 from custdyn_widgets.report import Report
 from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.scheduling.order import Order
-from custdyn_widgets.scheduling.records import Outcome, instant_text
+from custdyn_widgets.scheduling.records import Outcome
 from custdyn_widgets.settings import Settings
+from custdyn_widgets.text import format_instant_utc
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
         **task.order.parameters,
         **saved.query.to_dict(),
         "source": task.order.source_of(saved),
-        "as_of": instant_text(task.logical_time),
+        "as_of": format_instant_utc(task.logical_time),
     }
     finished = run_notebook(
         task.order.template,

@@ -12,7 +12,7 @@ from custdyn_widgets.errors import RunError, SavedQueryError
 from custdyn_widgets.query import parse_as_of
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.saved_queries import SavedQuery
-from custdyn_widgets.scheduling.records import instant_text
+from custdyn_widgets.text import format_instant_utc
 
 TIMEOUT_S = 3_600.0
 
@@ -84,7 +84,7 @@ class Order:
         if self.as_of is None or logical_time >= (saved.schedule.last(now) if saved.schedule else now):
             return ""
         zone = saved.query.timezone
-        for_time, made = (format_instant(instant_text(at), zone) for at in (logical_time, now))
+        for_time, made = (format_instant(format_instant_utc(at), zone) for at in (logical_time, now))
         return (
             f"This is a later run for {for_time}, made at {made} on the data as it then was: what had been "
             "entered or changed in between counts as well."

@@ -99,11 +99,11 @@ class Run:
         """Return the record of a run that begins now."""
         now = datetime.now(UTC)
         stamp = f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(4)}"
-        return cls(stamp, saved, about.pop("title", saved), instant_text(now), **about)
+        return cls(stamp, saved, about.pop("title", saved), format_instant_utc(now), **about)
 
     def finished(self, result: str, **about: Any) -> Run:
         """Return the record with its end, which is now."""
-        return replace(self, result=result, ended=instant_text(datetime.now(UTC)), **about)
+        return replace(self, result=result, ended=format_instant_utc(datetime.now(UTC)), **about)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object that gives it again."""
@@ -123,7 +123,7 @@ class Run:
         given = _fields_of(cls, data)
         for name in ("began", "ended", "logical_time"):
             at = given[name] or given["began"]
-            if at != instant_text(datetime.fromisoformat(at)):
+            if at != format_instant_utc(datetime.fromisoformat(at)):
                 raise ValueError(f"{name} is no instant as a run writes it")
         reports = tuple(Outcome(**_fields_of(Outcome, one)) for one in given["reports"])
         return cls(**{**given, "reports": reports})
@@ -204,11 +204,6 @@ class Runs:
         if run.result == "running" and not is_going_on(self.folder, run.saved):
             return replace(run, result="killed", problem=KILLED)
         return run
-
-
-def instant_text(instant: datetime) -> str:
-    """Return an instant as records tell it, in UTC to the second."""
-    return format_instant_utc(instant)
 
 
 def _is_settled(one: Outcome, run: Run) -> bool:

@@ -28,8 +28,7 @@ from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.early_progress import EarlyProgress
 from custdyn_widgets.widgets.form import QueryForm
 from custdyn_widgets.widgets.main_thread import interruptible, running_loop
-from custdyn_widgets.widgets.publisher import Publisher
-from custdyn_widgets.widgets.publishing import Published
+from custdyn_widgets.widgets.publishing import Published, Publisher
 from custdyn_widgets.widgets.result import ResultPanel, Steps
 from custdyn_widgets.widgets.save_dialog import SaveDialog
 from custdyn_widgets.widgets.saved_choices import SavedChoices
@@ -273,7 +272,7 @@ class CustomerDynamics:
                 self._result.set_error(f"What a saved notebook shows is not up to date: {why}")
 
         if self._publisher:
-            self._publisher.do(write)
+            self._publisher.submit(write)
         else:
             write()
 

@@ -214,7 +214,7 @@ def test_a_disk_that_takes_nothing_is_told_and_the_next_link_comes(form: LabNote
     query(form)
     form.link().wait_for()
     limited = """import resource
-from custdyn_widgets.widgets.publishing_process import SHARED
+from custdyn_widgets.widgets.publishing import SHARED
 hard = resource.prlimit(SHARED.pid, resource.RLIMIT_FSIZE)[1]
 resource.prlimit(SHARED.pid, resource.RLIMIT_FSIZE, ({}, hard))"""
     form.ask(limited.format(1000))
@@ -273,7 +273,7 @@ def test_a_saved_notebook_shows_the_last_table_without_a_kernel(
     form.page.locator(".custdyn-chart svg.marks, .custdyn-chart canvas.marks").first.wait_for()
     assert not form.page.locator(".custdyn-static").is_visible()
     form.link().wait_for(timeout=10_000)
-    form.ask("dynamics._publisher.do(lambda: None).result()")
+    form.ask("dynamics._publisher.submit(lambda: None).result()")
     form.command("docmanager:save")
     assert form.path.stat().st_size < 200_000
     saved = json.loads(form.path.read_text())

@@ -15,9 +15,10 @@ import pytest
 from custdyn_widgets.saved_queries import folders as saved_queries
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 from custdyn_widgets.scheduling.crontab import crontab, this_place
-from custdyn_widgets.scheduling.records import Run, Runs, instant_text
+from custdyn_widgets.scheduling.records import Run, Runs
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.text import format_instant_utc
 from tests.cron_daemon import cron_daemon, missing
 from tests.mail_server import Received
 from tests.scheduling.test_job import BOARD, EVA, received, settings, text_of
@@ -55,7 +56,7 @@ def test_cron_runs_what_the_crontab_says_and_everybody_is_told(
 ) -> None:
     assert {name: run.result for name, run in finished.items()} == {"board": "sent", "broken": "failed"}
     for run in finished.values():
-        assert run.logical_time == instant_text(DAILY.last(datetime.fromisoformat(run.began)))
+        assert run.logical_time == format_instant_utc(DAILY.last(datetime.fromisoformat(run.began)))
     assert Store(settings.snapshots).ids() == [finished["board"].reports[0].snapshot]
     letters = {to: at for at, to in enumerate(received.recipients())}
     assert sorted(letters) == sorted([*BOARD.recipients, EVA])

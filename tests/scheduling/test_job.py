@@ -196,7 +196,7 @@ def test_what_a_killed_run_froze_and_may_not_have_sent_is_not_unchanged_the_next
     saved = replace(BOARD, only_if=("changed",))
     with monkeypatch.context() as patched:
         patched.setattr(run_module, "send_all", kill)
-        patched.setattr(run_module._Dispatch, "_fail", kill)  # killed, it says nothing
+        patched.setattr(run_module.Recorder, "fail", kill)  # killed, it says nothing
         with pytest.raises(KeyboardInterrupt):
             ask(saved)
     assert received.mails == []
@@ -469,7 +469,7 @@ def test_a_failure_is_recorded_even_where_nobody_can_say_what_is_secret(
     def unknown(*_: object) -> None:
         raise SnapshotError("connections.ini is not to be understood.")
 
-    monkeypatch.setattr("custdyn_widgets.scheduling.job.watched", unknown)
+    monkeypatch.setattr("custdyn_widgets.scheduling.recorder.watched", unknown)
     run = ask(replace(BOARD, source="none-such"))
     assert run.result == "failed"
     assert "none-such" not in str(run) + str(received.mails)

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from custdyn_widgets.scheduling.records import Runs, instant_text
+from custdyn_widgets.scheduling.records import Runs
 from custdyn_widgets.settings import Settings
+from custdyn_widgets.text import format_instant_utc
 from tests.mail_server import Received
 from tests.scheduling.test_job import ANNA, BEN, BOARD, custdyn, frozen, keep, received, settings
 
@@ -84,8 +85,8 @@ def test_a_schedule_goes_on_whichever_way_the_clock_is_moved(
         [run] = [run for run in Runs(settings.runs or Path()).listing() if run.id not in seen]
         seen.append(run.id)
         assert (done.returncode, run.result) == (0, "sent"), done.stderr
-        assert instant_text(before) <= run.began <= str(run.ended) <= instant_text(after)
-        assert run.logical_time in {instant_text(BOARD.schedule.last(at)) for at in (before, after)}
+        assert format_instant_utc(before) <= run.began <= str(run.ended) <= format_instant_utc(after)
+        assert run.logical_time in {format_instant_utc(BOARD.schedule.last(at)) for at in (before, after)}
         assert ("clock has been moved back" in done.stderr) == (days == 0)
     assert received.recipients() == [ANNA, BEN] * 3
     assert len(frozen(settings)) == 3

@@ -18,9 +18,14 @@ import pytest
 
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer.answers import HEADERS
-from custdyn_widgets.widgets.publisher import Publisher
-from custdyn_widgets.widgets.publishing import Published, answers, published
-from custdyn_widgets.widgets.publishing_process import SHARED, PublishingProcess
+from custdyn_widgets.widgets.publishing import (
+    SHARED,
+    Published,
+    Publisher,
+    PublishingProcess,
+    answers,
+    publish_report,
+)
 from tests.make_report import make_report
 
 
@@ -62,7 +67,7 @@ def viewer() -> Iterator[str]:
 
 
 def test_a_report_gets_a_link_below_the_setting(store: Store) -> None:
-    done = published(make_report(2))
+    done = publish_report(make_report(2))
     assert done == Published(done.link)
     address, snapshot_id = done.link.split("/view?id=")
     assert address == "https://reports.example"
@@ -74,7 +79,7 @@ def test_without_a_viewer_it_says_how_to_start_one_and_gives_the_page(
 ) -> None:
     monkeypatch.delenv("CUSTDYN_SHARE_URL")
     monkeypatch.setattr("custdyn_widgets.widgets.publishing.answers", lambda _: False)
-    done = published(make_report(2))
+    done = publish_report(make_report(2))
     assert "custdyn serve" in done.words
     assert done.page == (store.place(done.link.split("=")[1]) / "report.html").read_bytes()
 
@@ -109,7 +114,7 @@ def test_a_store_that_cannot_be_written_is_told_in_words(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "file"))
-    done = published(make_report(2))
+    done = publish_report(make_report(2))
     assert done.link == ""
     assert done.words.startswith("Nothing was published: ")
 
@@ -119,7 +124,7 @@ def test_a_disk_that_is_full_elsewhere_is_told_in_words(monkeypatch: pytest.Monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("custdyn_widgets.widgets.publishing.publish", fail)
-    told = published(make_report(2)).words
+    told = publish_report(make_report(2)).words
     assert told == "There is no link: No space left on device. Mend that, and query again."
 
 
@@ -128,7 +133,7 @@ def test_what_nobody_foresaw_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -
         raise ZeroDivisionError("by surprise")
 
     monkeypatch.setattr("custdyn_widgets.widgets.publishing.publish", fail)
-    assert "by surprise" in published(make_report(2)).words
+    assert "by surprise" in publish_report(make_report(2)).words
 
 
 def test_reports_are_published_one_after_another_in_another_process(
@@ -138,7 +143,7 @@ def test_reports_are_published_one_after_another_in_another_process(
     publisher = Publisher()
     for _ in range(3):
         publisher.publish(make_report(1), lambda done: told.append((threading.current_thread().name, done)))
-    publisher.do(lambda: None).result(60)
+    publisher.submit(lambda: None).result(60)
     links = [done.link for _, done in told]
     assert len(set(links)) == 3
     assert {name for name, _ in told} == {"custdyn-publisher_0"}
@@ -148,31 +153,31 @@ def test_reports_are_published_one_after_another_in_another_process(
 def test_the_other_process_takes_the_settings_of_the_moment(
     process: PublishingProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process.published(make_report(1))
+    process.publish(make_report(1))
     monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "another"))
     monkeypatch.setenv("CUSTDYN_SHARE_URL", "https://elsewhere.example")
-    done = process.published(make_report(1))
+    done = process.publish(make_report(1))
     assert done.link.startswith("https://elsewhere.example/view?id=")
     assert Store(tmp_path / "another").verify([done.link.split("=")[1]]) == []
 
 
 def test_nothing_that_the_other_process_prints_comes_into_the_notebook(process: PublishingProcess) -> None:
-    process.published(make_report(1))
+    process.publish(make_report(1))
     said = [Path(f"/proc/{process.pid}/fd/{number}").readlink() for number in (0, 1, 2)]
     assert said == [Path("/dev/null")] * 3
 
 
 def test_another_process_that_was_killed_meanwhile_is_started_anew(process: PublishingProcess) -> None:
-    process.published(make_report(1))
+    process.publish(make_report(1))
     os.kill(process.pid or 0, signal.SIGKILL)
     os.waitid(os.P_PID, process.pid or 0, os.WEXITED | os.WNOWAIT)
-    assert process.published(make_report(1)).link
+    assert process.publish(make_report(1)).link
 
 
 def test_when_it_is_killed_over_a_report_that_is_said_and_the_next_one_is_published(
     process: PublishingProcess,
 ) -> None:
-    process.published(make_report(1))
+    process.publish(make_report(1))
     os.kill(process.pid or 0, signal.SIGSTOP)
     told: list[Published] = []
     publisher = Publisher()
@@ -181,7 +186,7 @@ def test_when_it_is_killed_over_a_report_that_is_said_and_the_next_one_is_publis
     os.kill(process.pid or 0, signal.SIGKILL)
     waiting.result(60)
     assert (told[0].link, "Query again" in told[0].words) == ("", True)
-    assert process.published(make_report(1)).link
+    assert process.publish(make_report(1)).link
 
 
 def test_an_own_preset_that_fails_is_told_in_words(
@@ -191,4 +196,4 @@ def test_an_own_preset_that_fails_is_told_in_words(
         raise ZeroDivisionError("by surprise")
 
     monkeypatch.setattr("custdyn_widgets.render.with_own_presets", fail)
-    assert "by surprise" in process.published(make_report(2)).words
+    assert "by surprise" in process.publish(make_report(2)).words

@@ -1,0 +1,98 @@
+"""The letter about a run that failed."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.mail import FailureLetter, deliver
+from custdyn_widgets.report import format_instant
+from custdyn_widgets.saved_queries import SavedQuery
+from custdyn_widgets.scheduling.recorder import Recorder
+from custdyn_widgets.scheduling.records import Run
+from custdyn_widgets.settings import Settings
+
+
+def failure_letter(
+    run: Run, saved: SavedQuery, settings: Settings, command: str, lines: Sequence[str] = ()
+) -> FailureLetter:
+    """Return the letter about a failed run.
+
+    Parameters
+    ----------
+    run, saved
+        The record of the run, and its saved query.
+    settings
+        The settings, for the link of what was frozen.
+    command
+        The command that runs it again.
+    lines
+        The last progress lines.
+    """
+    snapshots = [report.snapshot for report in run.reports if report.snapshot and not report.company]
+    settled = ("sent",) if "changed" in saved.only_if else ()
+    times = (("For", run.logical_time), ("Began", run.began), ("Ended", run.ended))
+    facts = (
+        *((label, format_instant(at, "UTC")) for label, at in times if at),
+        ("Machine", platform.node()),
+        *(("Snapshot", snapshot) for snapshot in snapshots),
+    )
+    return FailureLetter(
+        run.title,
+        run.saved,
+        run.problem or "",
+        run.where or "",
+        facts,
+        command,
+        tuple(lines),
+        link=settings.link(snapshots[0]) if snapshots and run.result != "sent" else "",
+        is_sent_again=any(report.snapshot and report.result not in settled for report in run.reports),
+    )
+
+
+def report_failure(
+    recorder: Recorder, run: Run, command: str, lines: Sequence[str] = ()
+) -> tuple[dict[str, Any], ...]:
+    """Send the letter about a failed run, if there is somebody to send it to.
+
+    Parameters
+    ----------
+    recorder
+        The run that goes on: it knows the saved query and the mail server.
+    run
+        The run that failed: the same, or one before it.
+    command, lines
+        As for `failure_letter`.
+
+    Returns
+    -------
+    tuple of dict
+        The receipts; empty if nothing was sent.
+    """
+    saved = recorder.saved
+    if saved is None or not saved.failure_recipients or recorder.server is None:
+        return ()
+    letter = failure_letter(run, saved, recorder.settings, recorder.redact(command), lines)
+    try:
+        deliveries = deliver(letter, saved.failure_recipients, recorder.server)
+    except Exception as error:  # the record of the failure matters more than this letter
+        recorder.say(recorder.redact(f"The letter about the failure was not sent: {describe_error(error)}"))
+        return ()
+    for delivery in deliveries:
+        if delivery.outcome != "sent":
+            recorder.say(f"{delivery.recipient} did not get the letter about the failure: {delivery.words}")
+    receipts = tuple(delivery.to_dict() for delivery in deliveries)
+    recorder.note_deliveries(receipts)
+    return receipts
+
+
+def describe_error(error: Exception) -> str:
+    """Return what an error says, for a person."""
+    if isinstance(error, CustDynError):
+        return error.message
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}."
+    return f"{type(error).__name__}: {error}. This is a fault of custdyn."

@@ -1,0 +1,138 @@
+"""The record of a run as it goes on, its progress lines, and what is known of it so far."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from custdyn_widgets.errors import CustDynError, RunError
+from custdyn_widgets.mail import MailServer
+from custdyn_widgets.publish import watched, without_secrets
+from custdyn_widgets.saved_queries import SavedQuery
+from custdyn_widgets.scheduling.records import Outcome, Run, Runs
+from custdyn_widgets.settings import Settings
+
+_LINES = 30
+
+
+class Recorder:
+    """Records one run.
+
+    Parameters
+    ----------
+    run
+        The record so far.
+    settings
+        The settings; `settings.runs` is the folder of records.
+    progress
+        Called with each progress line, from other threads too.
+    warn
+        Called with each line that somebody must see even if all goes well.
+
+    Attributes
+    ----------
+    run
+        The record so far.
+    step
+        What the run is doing, in words, for a failure to name.
+    saved, server
+        The saved query and the mail server, once they are known.
+    """
+
+    def __init__(
+        self, run: Run, settings: Settings, progress: Callable[[str], None], warn: Callable[[str], None]
+    ) -> None:
+        assert settings.runs is not None
+        self.run = run
+        self.settings = settings
+        self.runs = Runs(settings.runs)
+        self.step = "the saved query was read"
+        self.saved: SavedQuery | None = None
+        self.server: MailServer | None = None
+        self._progress, self._warn = progress, warn
+        self._lines: deque[str] = deque(maxlen=_LINES)
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the record, without writing it."""
+        self.run = replace(self.run, **changes)
+
+    def add_report(self, outcome: Outcome) -> None:
+        """Add a report that was made."""
+        self.update(reports=(*self.run.reports, outcome))
+
+    def finish(self, result: str, *, problem: str = "", where: str | None = None) -> None:
+        """Give the run its end, which is now."""
+        self.run = self.run.finished(result, problem=self.redact(problem) or None, where=where)
+
+    def fail(self, problem: str) -> None:
+        """Give the run its end after a failure; keep what was frozen and sent before."""
+        result = self.run.result
+        if result == "running":
+            result = "undelivered" if any(report.snapshot for report in self.run.reports) else "failed"
+        problems = filter(None, (self.run.problem, problem))
+        self.finish(result, problem="\n".join(problems), where=self.step)
+
+    def keep(self) -> None:
+        """Write the record.
+
+        Raises
+        ------
+        RunError
+            If the disk refuses it.
+        """
+        self.runs.keep(self.run)
+
+    def keep_if_possible(self) -> None:
+        """Write the record; ignore a disk that refuses it, since the last record will say so."""
+        with contextlib.suppress(RunError):
+            self.keep()
+
+    def keep_last(self) -> None:
+        """Write the last record; a disk that refuses it becomes a problem of the run, named once."""
+        try:
+            self.keep()
+        except RunError as error:
+            problems = (self.run.problem or "").split("\n")
+            if error.message not in problems:
+                self.update(
+                    problem="\n".join(filter(None, (*problems, error.message))),
+                    where=self.run.where or "the record of the run was written",
+                )
+
+    def say(self, line: str) -> None:
+        """Report progress."""
+        self._say(line, self._progress)
+
+    def warn(self, line: str) -> None:
+        """Say what somebody must see even if all goes well."""
+        self._say(line, self._warn)
+
+    def _say(self, line: str, say: Callable[[str], None]) -> None:
+        self._lines.append(f"{datetime.now(UTC):%H:%M:%S} {line}")
+        with contextlib.suppress(OSError):  # a log on a full disk is no reason to send nothing
+            say(line)
+
+    def last_lines(self) -> tuple[str, ...]:
+        """Return the last progress lines, redacted."""
+        return tuple(map(self.redact, self._lines))
+
+    def redact(self, text: str) -> str:
+        """Return a text without secrets and without what only this machine may know."""
+        try:
+            return without_secrets(text, watched(self.settings))
+        except CustDynError as error:
+            return f"{error.message} Until then, nothing else is said about this run."
+
+    def stop_retrying(self) -> None:
+        """From now on, try each mail once."""
+        if self.server:
+            self.server = replace(self.server, waits=())
+
+    def note_deliveries(self, receipts: Iterable[Mapping[str, Any]]) -> None:
+        """Stop retrying if the mail server made every mail wait until it was given up."""
+        if {receipt["outcome"] for receipt in receipts} == {"given up"}:
+            self.stop_retrying()
