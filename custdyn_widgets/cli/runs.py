@@ -38,7 +38,7 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
 
     sent: frozen, and a mail server took every mail. frozen: there is nobody to send it to. held back: it was
     not to be sent. unchanged, empty: the saved query wants no mail then. undelivered: frozen, and not
-    everybody got it. failed: see its words. killed: it never told its end. running: it is going on.
+    everybody got it. failed: see its words. killed: it never recorded its end. running: it is going on.
     """
     from custdyn_widgets import settings
     from custdyn_widgets.errors import SavedQueryError

@@ -263,7 +263,7 @@ class RunError(CustDynError):
 
 
 class StillRunningError(RunError):
-    """The run of a saved query before this one is still going on, so this one was not begun."""
+    """An earlier run of the saved query is still going on, so this one was not started."""
 
     code = "still-running"
 

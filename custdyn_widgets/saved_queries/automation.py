@@ -136,7 +136,7 @@ def recipients_of(key: str, value: object) -> tuple[str, ...]:
     seen = set()
     for address in given:
         if ascii_address(address) is None:
-            why = "is no plain e-mail address such as anna@example.com (without a name around it)"
+            why = "is not a plain e-mail address such as anna@example.com (without a name around it)"
             raise SavedQueryError.invalid(key, address, why)
         if mailbox(address) in seen:
             raise SavedQueryError.invalid(key, address, "is there twice")

@@ -178,7 +178,7 @@ class SavedQuery:
         except RecursionError:
             raise SavedQueryError.unreadable(file, "is nested too deeply to be a saved query") from None
         except UnicodeDecodeError as error:
-            raise SavedQueryError.unreadable(file, "is not UTF-8: save it as that") from error
+            raise SavedQueryError.unreadable(file, "is not UTF-8: save it as UTF-8") from error
         except ValueError as error:
             if str(error).startswith("Exceeds the limit"):  # Python's own, of a number's length
                 raise SavedQueryError.unreadable(file, "holds a number of thousands of digits") from error

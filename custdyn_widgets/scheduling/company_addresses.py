@@ -1,10 +1,10 @@
-"""The file that gives each company its addresses: a CSV that is taken whole or not at all.
+"""The CSV file that lists each company's e-mail addresses.
 
     company,address
     Northwind,anna@northwind.example
     Northwind,ben@northwind.example
 
-A report that goes to a wrong address cannot be called back, so one faulty line refuses them all.
+A report sent to a wrong address cannot be taken back, so one faulty line refuses the whole file.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _LISTED = 20
 
 
 def read_addresses(path: Path) -> dict[str, tuple[str, ...]]:
-    """Return the addresses of each company, both in the order of the file.
+    """Read the addresses of each company, in the order of the file.
 
     Raises
     ------
     RunError
-        If the file cannot be read or is not such a file, or a line has a fault: with the lines' numbers.
+        If the file cannot be read, or is not such a file; or if lines are faulty, with their numbers.
     """
     found: dict[str, list[str]] = {}
     faults: list[str] = []
@@ -54,7 +54,7 @@ def read_addresses(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the lines below the headings with their numbers; nothing is told of a file that has others."""
+    """Yield the lines below the headings, with their numbers; refuse a file with other headings."""
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     if next(reader, None) != _HEADINGS:
         raise RunError(f"The first line of {path.name} must be: {','.join(_HEADINGS)}")
@@ -66,28 +66,32 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _text(path: Path) -> str:
     try:
         if not path.is_file():
-            raise RunError(f"There is no file {shown(path.name)} where the saved query says addresses are.")
+            raise RunError(
+                f"The saved query names a file of addresses, {shown(path.name)}, that does not exist."
+            )
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise RunError(f"The file of addresses {path.name} cannot be read: {error.strerror}.") from error
     if len(data) > _MOST_BYTES:
-        raise RunError(f"{path.name} is larger than {_MOST_BYTES:,} bytes, so it is no file of addresses.")
+        raise RunError(
+            f"{path.name} is larger than {_MOST_BYTES:,} bytes, too large for a file of addresses."
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise RunError(f"{path.name} is not UTF-8: save it as that.") from None
+        raise RunError(f"{path.name} is not UTF-8: save it as UTF-8.") from None
 
 
 def _fault_of(row: list[str], found: dict[str, list[str]]) -> str:
-    """Return what is wrong with a line, after the lines before it; empty if nothing is."""
+    """Return what is wrong with a line, given the lines before it; empty if nothing is."""
     if len(row) != len(_HEADINGS):
         return f"has {len(row):,} values, not a company and an address"
     company, address = row
     if not company.strip():
         return "names no company"
     if ascii_address(address) is None:
-        return f"{shown(address)} is no plain e-mail address"
+        return f"{shown(address)} is not a plain e-mail address"
     known = found.get(company, [])
     if mailbox(address) in map(mailbox, known):
         return f"{shown(address)} is there twice for {shown(company)}"

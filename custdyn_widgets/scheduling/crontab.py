@@ -1,7 +1,8 @@
-"""Lines for cron: every saved query that has a schedule, on the clock of cron's machine.
+"""Lines for cron: one or more for every saved query with a schedule, on the clock of cron's machine.
 
-Cron starts a job in the home folder with next to no environment, so the text says where settings come from,
-and each line the folder in which relative paths mean what they mean here. Secrets are never printed.
+Cron starts jobs in the home folder with almost no environment. So the text sets the environment variables
+that hold the settings, and each line changes to the folder that relative paths refer to. Secrets are never
+printed.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import printable
 
 _LOCALTIME = Path("/etc/localtime")
-_LONGEST_LINE = 998  # cron takes no more of one
-_HANDED = ("CUSTDYN_SMTP_URL", "CUSTDYN_MAIL_FROM", "XDG_DATA_HOME", "XDG_CACHE_HOME")
+_LONGEST_LINE = 998  # cron cuts longer ones
+_PASSED_ON = ("CUSTDYN_SMTP_URL", "CUSTDYN_MAIL_FROM", "XDG_DATA_HOME", "XDG_CACHE_HOME")
 _LOGIN = "# If the mail server asks for a login, CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… go here."
-_OF_THE_SERVER = "CUSTDYN_VIEWER_URL"  # a Jupyter Server's own, gone when it stops
+_SET_BY_JUPYTER = "CUSTDYN_VIEWER_URL"  # wrong as soon as the Jupyter Server stops
 
 
 @dataclass(frozen=True)
 class Crontab:
-    """The text for cron, and what could not be said in it, in words."""
+    """The text for cron, and in words what cron cannot express."""
 
     text: str
     problems: Sequence[str]
@@ -39,7 +40,7 @@ class Crontab:
 
 @dataclass(frozen=True)
 class Place:
-    """Where cron's jobs run: its machine's zone, the program, the folder and the environment."""
+    """Where cron's jobs run: the machine's time zone, the program, the folder and the environment."""
 
     zone: str
     program: Path
@@ -53,11 +54,11 @@ def crontab(entries: Iterable[Entry], place: Place, now: datetime) -> Crontab:
     Parameters
     ----------
     entries
-        The saved queries, as `saved_queries.listing` gives them; of one name the person's own is meant.
+        The saved queries, from `saved_queries.listing`; where two share a name, the person's own counts.
     place
         Where the jobs run.
     now
-        From when on the lines have to be right.
+        The instant from which on the lines must be right.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def crontab(entries: Iterable[Entry], place: Place, now: datetime) -> Crontab:
         If a path or a setting cannot be written in a crontab.
     """
     lines, problems, mails = [], [], False
-    for entry in _meant(entries):
+    for entry in _one_for_each_name(entries):
         if entry.error:
             problems.append(entry.error.message)
         elif entry.saved and entry.saved.schedule:
@@ -90,13 +91,13 @@ def crontab(entries: Iterable[Entry], place: Place, now: datetime) -> Crontab:
 
 
 def this_place(settings: Settings, zone: str | None = None) -> Place:
-    """Return this machine, folder and environment as the place of cron's jobs.
+    """Return this machine, folder and environment as the place where cron's jobs run.
 
     Raises
     ------
     SettingsError
-        If the machine's zone or the program cannot be found, or the mail server's address is none, or holds
-        a login.
+        If the machine's time zone or the program cannot be found, or the mail server's address is not valid
+        or holds a login.
     """
     given = os.environ
     if url := given.get("CUSTDYN_SMTP_URL"):
@@ -104,32 +105,32 @@ def this_place(settings: Settings, zone: str | None = None) -> Place:
     environment = {
         name: value
         for name, value in settings.environment().items()
-        if name == "CUSTDYN_CONFIG" or (given.get(name) and name != _OF_THE_SERVER)
+        if name == "CUSTDYN_CONFIG" or (given.get(name) and name != _SET_BY_JUPYTER)
     }
-    environment.update({name: given[name] for name in _HANDED if given.get(name)})
+    environment.update({name: given[name] for name in _PASSED_ON if given.get(name)})
     return Place(zone or machine_zone(), _program(), Path.cwd(), environment)
 
 
 def machine_zone(localtime: Path = _LOCALTIME) -> str:
-    """Return the zone of this machine's clock, which is cron's.
+    """Return the time zone of this machine's clock, which cron uses.
 
     Raises
     ------
     SettingsError
-        If the machine does not say it by name.
+        If the machine does not name it.
     """
     named = str(localtime.resolve()).rpartition("zoneinfo/")[2]
     if not is_time_zone(named):
         raise SettingsError(
-            f"The time zone of this machine cannot be told from {localtime}: give it with --zone, such as "
+            f"{localtime} does not name the time zone of this machine: give it with --zone, such as "
             "--zone Europe/Paris.",
             field="zone",
         )
     return named
 
 
-def _meant(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the entry that each name means: the person's own before the shared one."""
+def _one_for_each_name(entries: Iterable[Entry]) -> list[Entry]:
+    """Return one entry for each name: the person's own rather than the shared one."""
     by_name: dict[str, Entry] = {}
     unnamed = []
     for entry in entries:
@@ -149,17 +150,17 @@ def _program() -> Path:
 
 
 def _command(place: Place, name: str) -> str:
-    """Return the shell's command, with the signs escaped that cron would take for itself."""
+    """Return the shell command, with the characters escaped that are special to cron."""
     run = (str(place.program), "run", "--saved", name, "--scheduled", "--quiet")
     return f"cd {shlex.quote(str(place.folder))} && {shlex.join(run)}".replace("%", r"\%")
 
 
 def _quoted(name: str, value: str) -> str:
-    """Return a value as cron's own lines take it; nothing in it is expanded."""
+    """Return a value quoted for a line that sets a variable, where cron expands nothing."""
     quote = '"' if '"' not in value else "'"
     if quote in value:
         raise SettingsError(
-            f"{name} holds both kinds of quotes, which cron takes in no line: {shown(value)}. Rename it.",
+            f"{name} holds both kinds of quotes, which cron cannot read: {shown(value)}. Rename it.",
             field=name,
         )
     return f"{quote}{value}{quote}"
@@ -167,8 +168,8 @@ def _quoted(name: str, value: str) -> str:
 
 def _checked(line: str) -> str:
     if not line.isprintable() or "\\" in line.replace(r"\%", ""):
-        why = "a line end, a control character or a backslash"
-        raise SettingsError(f"A path or setting holds {why}, which cron takes in no line: {shown(line)}.")
+        why = "a line break, a control character or a backslash"
+        raise SettingsError(f"A path or setting holds {why}, which cron cannot read: {shown(line)}.")
     if len(line.encode()) > _LONGEST_LINE:
         raise SettingsError(f"A line for cron would be longer than {_LONGEST_LINE} bytes: {shown(line)}.")
     return line

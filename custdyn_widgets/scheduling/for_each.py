@@ -1,7 +1,7 @@
-"""One report for each reseller: the mart is read once, and each report holds its reseller's clients alone.
+"""One report for each reseller: the data is read once, and each report holds only its reseller's clients.
 
-The notebook has no part in it: a kernel for each of hundreds would take minutes, and one kernel for all of
-them would hold the data of each beside the others'.
+No notebook runs: one kernel for each of hundreds of resellers would take minutes, and one kernel for all
+would hold every reseller's data side by side.
 """
 
 from __future__ import annotations
@@ -18,18 +18,16 @@ from custdyn_widgets.scheduling.making import Made, Task, settled
 from custdyn_widgets.scheduling.records import Outcome
 from custdyn_widgets.settings import Settings
 
-_LEFT_OUT = (
-    "Faulty rows of the source are left out. Nobody can say whose they are, so they are not counted here."
-)
+_LEFT_OUT = "Faulty rows of the source are left out. They may be anybody's, so they are not counted here."
 
 
 def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
-    """Yield the report of each company of the file of addresses; one that fails keeps no other from its own.
+    """Yield a report for each company in the file of addresses; one that fails does not stop the others.
 
     Raises
     ------
     CustDynError
-        If there can be none: the file has a fault, or the source cannot be read. Nothing was published.
+        If the file has a fault or the source cannot be read. Nothing was published.
     """
     from custdyn_widgets.engine import report_on  # late: loads pandas
     from custdyn_widgets.mart import open_mart
@@ -38,13 +36,13 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
     assert saved.for_each is not None
     if order.template is not None or order.parameters:
         raise RunError(
-            f"The saved query {order.name} makes a report for each company, which no notebook does: leave "
-            "the template and its parameters out."
+            f"The saved query {order.name} makes a report for each company, without a notebook: leave out "
+            "the template and its parameters."
         )
     addresses = read_addresses(task.folder / saved.for_each.addresses)
     progress("Reading the data")
     mart = open_mart(order.source_of(saved))
-    if mart.warnings:  # they count and sum what was set aside of all
+    if mart.warnings:  # they count the faulty rows of all companies
         mart = replace(mart, warnings=(_LEFT_OUT,))
     for number, (company, recipients) in enumerate(addresses.items(), start=1):
         progress(f"Report {number:,} of {len(addresses):,}: {company}")

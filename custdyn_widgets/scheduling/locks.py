@@ -1,4 +1,4 @@
-"""One run of a saved query at a time: a lock that the system takes back when its holder dies."""
+"""One run of a saved query at a time: a lock that the system releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from custdyn_widgets.errors import StillRunningError
 
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _OWN_FILE, _OWN_FOLDER = 0o600, 0o700
-_TRIES, _PAUSE_S = 20, 0.05  # whoever looks whether it is held, holds it for a moment
+_TRIES, _PAUSE_S = 20, 0.05  # `is_going_on` holds the lock for a moment
 
 
 class RunLock:
@@ -28,7 +28,7 @@ class RunLock:
     Raises
     ------
     StillRunningError
-        On entering, if another run of it is still going on.
+        On entering, if another run of the saved query is still going on.
     OSError
         On entering, if the folder cannot be written to.
     """
@@ -51,8 +51,8 @@ class RunLock:
                 return self
         os.close(self._descriptor)
         raise StillRunningError(
-            f"The run of {self._name} before this one is still going on, so this one was not begun. "
-            "`custdyn runs list` tells since when; --timeout ends one that hangs."
+            f"An earlier run of {self._name} is still going on, so this one was not started. "
+            "`custdyn runs list` shows when it began; --timeout ends one that hangs."
         )
 
     def __exit__(
@@ -62,7 +62,7 @@ class RunLock:
 
 
 def is_going_on(folder: Path, name: str) -> bool:
-    """Tell whether somebody holds the lock of a saved query's runs."""
+    """Return whether a run of a saved query is going on."""
     try:
         descriptor = os.open(lock_file(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -77,5 +77,5 @@ def is_going_on(folder: Path, name: str) -> bool:
 
 
 def lock_file(folder: Path, name: str) -> Path:
-    """Return the file whose lock it is."""
+    """Return the file that is locked."""
     return folder / "locks" / f"{name}.lock"

@@ -1,4 +1,4 @@
-"""The reports of a run: computed, and frozen if the saved query wants them frozen."""
+"""Making the reports of a run: computed, and frozen if the saved query asks for it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Task:
     Attributes
     ----------
     order, saved, settings
-        What is to be run, the saved query, and where things are.
+        What to run, the saved query, and the settings.
     folder
-        Where the saved query's file stands.
+        The folder of the saved query's file.
     logical_time, note
-        The instant that intervals resolve against, and what its reader must know of it (or nothing).
+        The instant that intervals resolve against, and what readers must know about it (or empty).
     digests
-        By company, the digest of the report that was settled last.
+        By company, the digest of the last report that need not be sent again.
     """
 
     order: Order
@@ -44,16 +44,16 @@ class Task:
 
 @dataclass(frozen=True)
 class Made:
-    """A report that was made: what became of it so far, and who gets it.
+    """A report that was made, and who gets it.
 
     Attributes
     ----------
     outcome
-        What became of it; `frozen` until it is sent.
+        What happened to it; `frozen` until it is sent.
     recipients
-        Whom it is sent to.
+        The addresses that it is sent to.
     report, frozen
-        The report and its snapshot; None: there is none.
+        The report and its snapshot; None if it was not frozen.
     """
 
     outcome: Outcome
@@ -63,12 +63,12 @@ class Made:
 
 
 def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
-    """Run the notebook and yield its report, frozen if it is wanted.
+    """Run the notebook and yield its report, frozen if the saved query asks for it.
 
     Raises
     ------
     CustDynError
-        If there is none; nothing was published.
+        If the run gave no report; nothing was published.
     """
     saved = task.saved
     parameters: dict[str, object] = {
@@ -99,7 +99,7 @@ def settled(
     recipients: tuple[str, ...],
     company: str | None = None,
 ) -> Made:
-    """Freeze a report, unless the saved query wants that only of others."""
+    """Freeze a report, unless the saved query's `only_if` leaves it out."""
     digest = content_digest(report)
     if "not_empty" in task.saved.only_if and not report.rows:
         return Made(Outcome("empty", company, digest=digest))

@@ -1,4 +1,4 @@
-"""What is to be run, and the logical time that it is run for."""
+"""What to run, and the logical time to run it for."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ TIMEOUT_S = 3_600.0
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be run.
+    """What to run.
 
     Attributes
     ----------
     name
         The saved query's name.
     as_of
-        The instant to run it for; None: its schedule's last one.
+        The instant to run it for; None: the last one of its schedule.
     source
-        What to ask; None: the saved query's own source.
+        The source; None: the saved query's own.
     template
         The notebook; None: the default one.
     parameters
-        Parameters of the template's own.
+        The template's own parameters.
     send
-        Whether mails are sent.
+        Whether to send mails.
     timeout_s
         Seconds that the notebook may take.
     """
@@ -53,41 +53,41 @@ class Order:
         Raises
         ------
         SavedQueryError
-            If the schedule is to say it, and there is none.
+            If no instant is given and there is no schedule.
         QueryError
-            If the instant given is none.
+            If the given instant is not valid.
         """
         if self.as_of is not None:
             return parse_as_of(self.as_of)
         if saved.schedule is None:
             raise SavedQueryError.missing(
                 "schedule",
-                f"the saved query {self.name} has none, so no time is the one to run it for. Give it a "
+                f"the saved query {self.name} has none, so there is no time to run it for. Give it a "
                 "schedule, or run it with --as-of INSTANT",
             )
         return saved.schedule.last(now)
 
     def source_of(self, saved: SavedQuery) -> str:
-        """Return what is asked.
+        """Return the source to read.
 
         Raises
         ------
         RunError
-            If nobody says it.
+            If neither the order nor the saved query names one.
         """
         if source := self.source or saved.source:
             return source
-        raise RunError(f"The saved query {self.name} names no source: give --source, or let it name one.")
+        raise RunError(f"The saved query {self.name} names no source: give --source, or save one with it.")
 
     def note(self, saved: SavedQuery, logical_time: datetime, now: datetime) -> str:
-        """Return the sentence that tells that this is a later run; empty if it is none."""
+        """Return the sentence that says that this is a later run; empty if it is not."""
         if self.as_of is None or logical_time >= (saved.schedule.last(now) if saved.schedule else now):
             return ""
         zone = saved.query.timezone
         for_time, made = (format_instant(format_instant_utc(at), zone) for at in (logical_time, now))
         return (
-            f"This is a later run for {for_time}, made at {made} on the data as it then was: what had been "
-            "entered or changed in between counts as well."
+            f"This is a later run for {for_time}, made at {made} on the data of that moment: entries and "
+            "changes made in between count as well."
         )
 
     def again(self, logical_time: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Records of runs: what ran, for which time, how it ended, and what became of each mail."""
+"""Records of runs: what ran, for which time, how it ended, and what happened to each mail."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from custdyn_widgets.text import format_instant_utc
 
 FORMAT = 1
 KEPT = 1_000  # records of each saved query
-_RECENT = 50  # each run looks back so far
+_RECENT = 50  # records in which each run looks for killed ones
 _MOST_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
-# Of a field's type as it is annotated; what is not named is a list.
+# JSON types by annotation; every other field is a list.
 _JSON_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "str | None": (str, NoneType), "bool": bool}
-KILLED = "It never told its end: it was killed, or the machine went down."
+KILLED = "It never recorded its end: it was killed, or the machine went down."
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one report of a run.
+    """What happened to one report of a run.
 
     Attributes
     ----------
     result
-        `sent`; `frozen`: there is nobody to send it to; `held back`: it was not to be sent; `unchanged`,
-        `empty`: the saved query wants nothing frozen and sent then; `undelivered`: it is frozen, and not
-        everybody got it; `failed`.
+        `sent`; `frozen`: it has no recipients; `held back`: sending was switched off; `unchanged`, `empty`:
+        the saved query freezes and sends nothing then; `undelivered`: it is frozen, but not everybody got
+        it; `failed`.
     company
-        The reseller that it is for; None: it is the run's only report.
+        The reseller that it is for; None if it is the run's only report.
     snapshot, digest
-        Its snapshot's id, and the digest of its content, as far as there are any.
+        The snapshot's id and the digest of its content; None if there is no snapshot or no report.
     deliveries
-        The receipt: what became of each recipient's mail, as `Delivery.to_dict` tells it.
+        The receipts: what happened to each recipient's mail, from `Delivery.to_dict`.
     problem
         What went wrong, in words.
     """
@@ -62,23 +62,23 @@ class Run:
     Attributes
     ----------
     id
-        The name of its file: when it began, and a random part.
+        The name of its file: the time it began, and a random part.
     saved, title
         The saved query's name and title.
     began, ended
-        Instants in UTC; None: it has not ended, or was killed.
+        Instants in UTC; `ended` is None while it runs, and if it was killed.
     result
-        As an outcome's (of several, the worst); `running`; `killed`: it never told its end.
+        The worst result of its reports; or `running`; or `killed`: it never recorded its end.
     logical_time
-        The instant that intervals resolved against; None: it failed before that was known.
+        The instant that intervals resolve against; None if it failed before that was known.
     asked_for
-        Whether somebody named that instant; else the schedule did.
+        Whether a person gave that instant, rather than the schedule.
     where, problem
-        In which step it failed, and what is wrong, in words. A run without a problem did all that it should.
+        The step that failed, and what is wrong, in words. A run without a problem did all it should.
     reports
-        What became of its report, or of each company's.
+        What happened to its report, or to each company's.
     told
-        The receipt of the letter that told of its failure.
+        The receipts of the letter about its failure.
     """
 
     id: str
@@ -102,21 +102,21 @@ class Run:
         return cls(stamp, saved, about.pop("title", saved), format_instant_utc(now), **about)
 
     def finished(self, result: str, **about: Any) -> Run:
-        """Return the record with its end, which is now."""
+        """Return the record of a run that ends now."""
         return replace(self, result=result, ended=format_instant_utc(datetime.now(UTC)), **about)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object that gives it again."""
+        """Return the record as a JSON object."""
         return {"format": FORMAT, **asdict(self)}
 
     @classmethod
     def from_dict(cls, data: Any) -> Run:
-        """Return the record that `to_dict` gave.
+        """Return the record in a JSON object from `to_dict`.
 
         Raises
         ------
         ValueError, TypeError, KeyError
-            If it is none, or one of another version.
+            If it is not a record, or of another format.
         """
         if data["format"] != FORMAT:
             raise ValueError(f"has the format {data['format']!r}, and this version reads {FORMAT}")
@@ -124,7 +124,7 @@ class Run:
         for name in ("began", "ended", "logical_time"):
             at = given[name] or given["began"]
             if at != format_instant_utc(datetime.fromisoformat(at)):
-                raise ValueError(f"{name} is no instant as a run writes it")
+                raise ValueError(f"{name} is not an instant as a run writes it")
         reports = tuple(Outcome(**_fields_of(Outcome, one)) for one in given["reports"])
         return cls(**{**given, "reports": reports})
 
@@ -142,12 +142,12 @@ class Runs:
         self.folder = folder
 
     def keep(self, run: Run) -> None:
-        """Put a record in its place, over what it told before; the oldest of many go.
+        """Write a record over its last state; delete the oldest of too many records.
 
         Raises
         ------
         RunError
-            If the disk does not take it.
+            If the disk refuses it.
         """
         own = self._of(run.saved)
         data = json.dumps(run.to_dict(), ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
@@ -157,8 +157,8 @@ class Runs:
             write_whole(own / f"{run.id}.json", data)
         except OSError as error:
             raise RunError(
-                f"The record of this run cannot be written: {error.strerror or type(error).__name__}. Make "
-                "room, or let CUSTDYN_RUNS name another folder.",
+                f"The record of this run cannot be written: {error.strerror or type(error).__name__}. Free "
+                "space, or set CUSTDYN_RUNS to another folder.",
                 field="runs",
             ) from error
         for old in sorted(_names(own))[:-KEPT]:
@@ -166,7 +166,7 @@ class Runs:
                 (own / old).unlink()
 
     def listing(self, last: int | None = None, *, saved: str | None = None) -> list[Run]:
-        """Return records (of one saved query, if named), the newest last, and at most the last so many."""
+        """Return records, oldest first: of one saved query if named, and only the `last` ones."""
         folders = [self._of(saved)] if saved else _folders(self.folder / "records")
         found = sorted((name, folder) for folder in folders for name in _names(folder))
         chosen = found if last is None else found[max(len(found) - last, 0) :]
@@ -174,11 +174,11 @@ class Runs:
         return [run for run in runs if run is not None]
 
     def left_open(self, saved: str) -> list[Run]:
-        """Return the runs that never told their end, for whoever holds the lock, and so knows them killed."""
+        """Return the runs without an end; to whoever holds the lock, these were killed."""
         return [run for run in self.listing(_RECENT, saved=saved) if run.result == "running"]
 
     def digests(self, saved: str, until: str) -> dict[str | None, str]:
-        """Return by company the digest of the report that was settled last for a time up to `until`."""
+        """Return, by company, the digest of the last report up to `until` that need not be sent again."""
         settled: dict[str | None, str] = {}
         runs = [run for run in self.listing(saved=saved) if run.logical_time and run.logical_time <= until]
         for run in sorted(runs, key=lambda run: (run.logical_time, run.id)):
@@ -191,7 +191,7 @@ class Runs:
         return self.folder / "records" / saved
 
     def _read(self, folder: Path, name: str) -> Run | None:
-        """Return a record, also of what cannot be read; None if it has gone."""
+        """Return a record, one that says so if it cannot be read; None if it is gone."""
         stem = name.removesuffix(".json")
         try:
             run = Run.from_dict(strict_json(read_plain(folder, name, _MOST_BYTES).decode()))
@@ -207,17 +207,17 @@ class Runs:
 
 
 def _is_settled(one: Outcome, run: Run) -> bool:
-    """Tell whether a report need not be sent again; one that is frozen in a run without an end was to be."""
+    """Return whether a report need not be sent again; in a run without an end, a frozen one must be."""
     return one.result in ("sent", "unchanged") or one.result == run.result == "frozen"
 
 
 def _fields_of(kind: type[Run | Outcome], data: Any) -> dict[str, Any]:
-    """Return the fields that a JSON object gives, each of the type that it has to be."""
+    """Return the fields in a JSON object, after checking their types."""
     given = {}
     for field in fields(kind):
         value = data[field.name]
         if not isinstance(value, _JSON_TYPES.get(str(field.type), list)):
-            raise TypeError(f"{field.name} is of another type than a run writes")
+            raise TypeError(f"{field.name} has a type that a run never writes")
         given[field.name] = tuple(value) if isinstance(value, list) else value
     return given
 

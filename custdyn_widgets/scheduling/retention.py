@@ -1,4 +1,4 @@
-"""Which snapshots a run deletes: old ones of its own query and source, and no others."""
+"""Deleting the old snapshots of a run's query and source, and no others."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from custdyn_widgets.snapshots import Store, pruning
 
 
 def prune(store: Store, retention: Retention, made: Mapping[str, Report]) -> int:
-    """Delete old snapshots of these reports' queries and sources; return how many.
+    """Delete old snapshots of the reports' queries and sources, and return how many.
 
     Parameters
     ----------
     store
         The store.
     retention
-        What is kept.
+        Which ones to keep.
     made
-        The reports that were frozen just now, by their snapshots' ids; these snapshots stay.
+        The reports that were just frozen, by snapshot id; these snapshots stay.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def prune(store: Store, retention: Retention, made: Mapping[str, Report]) -> int
     series = {canonical_json([report.query.to_dict(), report.info.source]) for report in made.values()}
     rule = retention.rule(datetime.now(UTC))
     if rule.keep_last is not None:
-        rule = replace(rule, keep_last=rule.keep_last - 1)  # the one that was made just now is the newest
+        rule = replace(rule, keep_last=rule.keep_last - 1)  # the one just made counts
     going = pruning.plan(store, rule, (id_ for id_ in _of(store, series) if id_ not in made)).going
     for entry in going:
         pruning.delete(store, entry.id)

@@ -1,4 +1,4 @@
-"""The mails of a run: each report to its own recipients."""
+"""Sending the reports of a run, each to its own recipients."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def send_all(
     made
         Its reports.
     server
-        The mail server; None: nothing is sent.
+        The mail server; None to send nothing.
     progress
-        Called with a line before each wait for a server that does not take a copy.
+        Called with a line before each wait for a server that is not ready.
 
     Returns
     -------
     list of Outcome
-        What became of each report, in their order.
+        What happened to each report, in their order.
     """
     outcomes = [one.outcome for one in made]
     letters: dict[int, ReportLetter] = {}
@@ -60,7 +60,7 @@ def _delivered(outcome: Outcome, deliveries: Sequence[Delivery]) -> Outcome:
     failed = failed_words(deliveries)
     if not failed:
         return replace(outcome, result="sent", deliveries=receipt)
-    problem = f"The report is frozen, but did not get to everybody:\n{failed}"
+    problem = f"The report is frozen, but did not reach everybody:\n{failed}"
     return replace(outcome, result="undelivered", deliveries=receipt, problem=problem)
 
 
@@ -80,7 +80,7 @@ def _letter(task: Task, made: Made) -> ReportLetter:
 
 
 def _attachment(task: Task, made: Made) -> Attachment | None:
-    """Return the file that goes with the mail, as it was frozen; None if the report has no such file."""
+    """Return the frozen file to attach; None if the snapshot has no such file."""
     ending, company = task.saved.output, made.outcome.company
     part = slug(company) if company else ""
     name = f"{task.order.name}-{part}" if part else task.order.name

@@ -105,7 +105,7 @@ def test_a_plain_address_is_kept_as_it_is_written(address: str) -> None:
 @pytest.mark.parametrize("address", NO_ADDRESSES, ids=range(len(NO_ADDRESSES)))
 @pytest.mark.parametrize("key", ["recipients", "failure_recipients"])
 def test_what_is_no_plain_address_is_refused(key: str, address: str) -> None:
-    with pytest.raises(SavedQueryError, match="is no plain e-mail address") as caught:
+    with pytest.raises(SavedQueryError, match="is not a plain e-mail address") as caught:
         SavedQuery.from_dict({**PLAIN, key: ["good@example.com", address]})
     assert caught.value.field == key
     assert caught.value.message.isprintable()
@@ -245,7 +245,7 @@ def test_a_key_twice_is_refused_inside_a_schedule_too() -> None:
 @pytest.mark.parametrize("form", ["utf-16", "utf-32", "latin-1"])
 def test_a_file_that_is_not_utf_8_is_told_as_that(form: str) -> None:
     text = json.dumps({**PLAIN, "title": "Z\xfcrich"}, ensure_ascii=False)
-    with pytest.raises(SavedQueryError, match="is not UTF-8: save it as that"):
+    with pytest.raises(SavedQueryError, match="is not UTF-8: save it as UTF-8"):
         SavedQuery.from_file("bad.json", text.encode(form))
 
 

@@ -254,7 +254,7 @@ def test_a_folder_that_cron_takes_in_no_line_is_told(
 ) -> None:
     keep("A", "0 6 1 * *")
     place = crontab.Place("UTC", Path("/bin/custdyn"), Path("/", *([folder] * 6)), {})
-    with pytest.raises(SettingsError, match=r"(line for cron|in no line)"):
+    with pytest.raises(SettingsError, match=r"(line for cron|cron cannot read)"):
         crontab.crontab(saved_queries.listing(), place, NOW)
 
 

@@ -449,7 +449,7 @@ def test_a_killed_run_is_told_of_once_by_the_next_which_works(
     assert [ask().result, ask().result] == ["sent", "sent"]
     assert [run.result for run in Runs(settings.runs).listing()] == ["killed", "sent", "sent"]
     assert received.recipients() == [EVA, ANNA, BEN, ANNA, BEN]
-    assert "never told its end" in text_of(received)
+    assert "never recorded its end" in text_of(received)
     assert "--as-of 2022-01-01T05:00:00Z" in text_of(received)
 
 
@@ -558,7 +558,7 @@ def test_a_run_lets_no_second_one_begin_and_killed_publishes_nothing_and_the_nex
     assert results == ["killed", "failed", "sent"]
     assert received.recipients() == [EVA, EVA, ANNA, BEN]
     assert "still going on" in text_of(received)
-    assert "never told its end" in text_of(received, 1)
+    assert "never recorded its end" in text_of(received, 1)
 
 
 @pytest.mark.slow
