@@ -29,7 +29,7 @@ def run_report(
     Parameters
     ----------
     query
-        What is asked: a `ReportQuery`, or the JSON object of one.
+        The query: a `ReportQuery`, or its JSON object.
     source
         A name of `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, `demo`, a dict of
         DataFrames by the names of the tables, or a `Source`, which says what happens to faulty rows.
@@ -47,7 +47,7 @@ def run_report(
     Raises
     ------
     QueryError
-        If a field's value is none that it takes, or names what the data does not have.
+        If the value of a field is not allowed, or names something that is not in the data.
     SourceError, MartError
         If the source cannot be read or has faults.
     RateError

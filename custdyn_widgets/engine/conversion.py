@@ -35,12 +35,12 @@ LINE_COLUMNS = [c for c in (*STOCK_COLUMNS, *FLOW_COLUMNS) if c not in _TOLD_APA
 
 
 def target_currency(names: Names, asked: str | None) -> str:
-    """Return the currency of a report: the one asked for, or the data's own choice.
+    """Return the currency of a report: the query's, or one chosen by the data.
 
     Raises
     ------
     QueryError
-        If the one asked for is unknown to the data and to ISO 4217, or none can be chosen.
+        If the query's currency is neither in the data nor in ISO 4217, or none can be chosen.
     """
     if asked is not None:
         present = sorted({*names.currencies, *names.quotes, *([names.base] if names.base else [])})

@@ -1,4 +1,4 @@
-"""An analyst's own modules: what the setting `extensions` names is imported once, before a first report.
+"""An analyst's own modules: those in the setting `extensions` are imported once, before the first report.
 
 Such a module registers metrics and chart presets when it is imported; everything that computes a report in
 this process then has them. What a module does is its author's affair: it is run like any other code.
@@ -21,7 +21,7 @@ _turn = threading.RLock()
 
 
 def load_extensions(names: Iterable[str]) -> None:
-    """Import what is not imported yet, in order.
+    """Import the modules that are not imported yet, in order.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def load_extensions(names: Iterable[str]) -> None:
     Raises
     ------
     SettingsError
-        If one cannot be imported. It is tried again the next time.
+        If one cannot be imported; the next report tries again.
     """
     with _turn:
         for name in names:
@@ -62,16 +62,16 @@ def _import(name: str) -> None:
 
 
 def _not_imported(name: str, error: BaseException) -> SettingsError:
-    """Return the error in words; what a module's own code says when it fails may be for its author only."""
+    """Describe the error, without messages of the module's own code, which may be private."""
     which = Path(name).name if name.endswith(".py") else name
     if isinstance(error, FileNotFoundError) and not Path(name).exists():
         why = f"there is no file {shown(name)}"
     elif isinstance(error, ImportError | SyntaxError):
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"
     else:
-        why = f"it failed with {type(error).__name__}; import it by itself to see where"
+        why = f"it failed with {type(error).__name__}; import it on its own to see where"
     return SettingsError(
-        f"The extension {shown(which)} cannot be imported: {why}. Mend it, or take it out of extensions in "
+        f"The extension {shown(which)} cannot be imported: {why}. Fix it, or remove it from extensions in "
         "custdyn.toml or CUSTDYN_EXTENSIONS.",
         field="extensions",
     )

@@ -67,7 +67,7 @@ class Metric:
         return {c.name: [self._exact(c, v) for v in result[c.label]] for c in self.columns}
 
     def _failed(self, error: Exception, lines: pd.DataFrame) -> CustDynError:
-        """Return the error in words, without a message that might hold what only its author may see."""
+        """Describe the error, without a message of the metric's own code, which may be private."""
         missing = error.args[0] if isinstance(error, KeyError) and error.args else None
         if isinstance(missing, str) and missing not in lines.columns:
             close = nearest(missing, lines.columns) or list(lines.columns)
@@ -119,7 +119,7 @@ def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecora
     Raises
     ------
     CustDynError
-        If there is no column, a column's name is there twice, or a unit is neither.
+        If there is no column, two columns have the same name, or a unit is unknown.
     """
     own = [Column(group, *column).name for column in columns]
     others = [c.name for m in METRICS.values() if m.group != group for c in m.columns]
@@ -146,7 +146,7 @@ def columns() -> tuple[Column, ...]:
 
 
 def compute_metrics(lines: pd.DataFrame) -> dict[str, list[int | Fraction | None]]:
-    """Return every registered metric's columns for these lines by name, exact and unrounded."""
+    """Compute the columns of all registered metrics for these lines, by name, exact and unrounded."""
     return {name: values for m in METRICS.values() for name, values in m.compute(lines).items()}
 
 

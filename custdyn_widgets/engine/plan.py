@@ -48,7 +48,7 @@ class Plan:
         names.update([_NO_PACKAGE, _OTHER_PACKAGES, "Total"])
         labels = []
         for package_id, name in (self.facts.names.packages[p] for p in self.packages):
-            # A name of several packages, or one that our own rows have, tells nothing without the id.
+            # Where several packages share a name, or it is the label of our own rows, the id is added.
             labels.append(name if names[name] == 1 else f"{name} ({package_id})")
         return [*labels, rest]
 
@@ -82,7 +82,7 @@ def plan_report(query: ReportQuery, facts: Facts, as_of: datetime) -> Plan:
     Raises
     ------
     QueryError
-        If a field names what the data does not have.
+        If a field names something that is not in the data.
     """
     interval = resolve(query, as_of)
     rates = Rates(facts.names, target_currency(facts.names, query.currency))

@@ -1,4 +1,4 @@
-"""The report on a mart that is open: its table, and what is told around it."""
+"""The report on an open mart: its table, its Info and its warnings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def report_on(
     mart
         What `open_mart` returned.
     began
-        When the work began, as `time.monotonic` tells it; default: now.
+        When the work began, by `time.monotonic`; default: now.
 
     Raises
     ------

@@ -92,7 +92,7 @@ def _row(
 
 
 def ignored_refills(cells: Cells) -> str | None:
-    """Return the sentence that tells of refills which are not counted, if there are any."""
+    """Return the warning about refills that are not counted, if there are any."""
     told = (cells.flows[name] for name in ("currency", "ignored_refill_qty", "ignored_refill"))
     ignored = [line for line in zip(*told, strict=True) if line[1]]
     if not ignored:

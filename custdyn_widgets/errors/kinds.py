@@ -20,7 +20,7 @@ class CustDynError(Exception):
     Parameters
     ----------
     message
-        One or more plain sentences: what is wrong, where, and what to do.
+        One or more plain sentences: what is wrong, where, and what to do about it.
     field
         The query field, setting or column that the error is about, if one is.
     """
@@ -34,7 +34,7 @@ class CustDynError(Exception):
 
 
 class FieldError(CustDynError):
-    """A field of what was asked or kept has a value that it does not take."""
+    """A field has a value that is not allowed."""
 
     @classmethod
     def missing(cls, field: str, what: str) -> Self:
@@ -43,7 +43,7 @@ class FieldError(CustDynError):
 
     @classmethod
     def wrong_type(cls, field: str, value: object, expected: str) -> Self:
-        """Return the error for a value of a type that the field does not take."""
+        """Return the error for a value of the wrong type."""
         return cls(f"{field} must be {expected}, not {shown(value)}.", field=field)
 
     @classmethod
@@ -58,7 +58,7 @@ class FieldError(CustDynError):
 
 
 class QueryError(FieldError):
-    """A query asks for something that cannot be asked."""
+    """A query has a value that is not allowed."""
 
     code = "query"
 
@@ -87,7 +87,7 @@ class SourceError(CustDynError):
     def not_found(cls, source: str, why: str) -> SourceError:
         """Return the error for a source that is not there or not of a known form."""
         return cls(
-            f"Source {shown(source)} {why}. Give a folder that holds clients and transactions as CSV or "
+            f"Source {shown(source)} {why}. Give a folder with clients and transactions as CSV or "
             "Parquet files, a DuckDB file, or a dict of pandas DataFrames by those names.",
             field="source",
         )
@@ -123,7 +123,7 @@ class SnapshotError(CustDynError):
     def not_published(cls, why: str) -> SnapshotError:
         """Return the error for a publishing that failed before anything could be seen."""
         return cls(
-            f"Nothing was published: {why}. Mend that and freeze the report again.",
+            f"Nothing was published: {why}. Fix that and freeze the report again.",
             field="snapshots",
         )
 
@@ -143,7 +143,7 @@ class SnapshotUnknownError(SnapshotError):
 
 
 class SnapshotNotFoundError(SnapshotError):
-    """There is no such snapshot, or it was revoked or has expired: the words are the same for all of them."""
+    """There is no such snapshot, or it was revoked or has expired; the message is the same for all three."""
 
     code = "snapshot-not-found"
 
@@ -171,7 +171,7 @@ class SnapshotDamagedError(SnapshotError):
 
 
 class SavedQueryError(FieldError):
-    """A saved query cannot be read, kept or found."""
+    """A saved query cannot be read, saved or found."""
 
     code = "saved-query"
 
@@ -188,7 +188,7 @@ class SavedQueryError(FieldError):
 
     @classmethod
     def unreadable(cls, file: str, why: str) -> SavedQueryError:
-        """Return the error for a file that holds no saved query at all."""
+        """Return the error for a file that is not a saved query."""
         return cls(f"{shown(file)} {why}.")
 
     @classmethod
@@ -221,16 +221,16 @@ class SavedQueryError(FieldError):
 
 
 class SavedQueryExistsError(SavedQueryError):
-    """There is a saved query of this name already, and nobody said that it may be overwritten.
+    """There is already a saved query with this name, and overwriting it was not allowed.
 
-    `title` and `revision` are those of the one that is there.
+    `title` and `revision` are those of the existing one.
     """
 
     code = "saved-query-exists"
 
     def __init__(self, name: str, title: str, revision: str) -> None:
         super().__init__(
-            f"There is already a saved query {shown(title)} by this name ({name}). Overwrite it, or give "
+            f"There is already a saved query {shown(title)} with this name ({name}). Overwrite it, or give "
             "another title.",
             field="title",
         )
@@ -249,7 +249,7 @@ class SavedQueryChangedError(SavedQueryError):
     def __init__(self, name: str, revision: str | None) -> None:
         done = "changed" if revision else "deleted"
         super().__init__(
-            f"Somebody else has {done} the saved query {shown(name)} meanwhile, and nothing was overwritten. "
+            f"Somebody else has {done} the saved query {shown(name)}. Nothing was overwritten. "
             "Look at it again, overwrite it anyway, or give another title.",
             field="title",
         )
@@ -275,7 +275,7 @@ class SettingsError(CustDynError):
 
 
 class ExportError(CustDynError):
-    """A report cannot be written in the format that was asked for."""
+    """A report cannot be written in a format."""
 
     code = "export"
 
@@ -283,7 +283,7 @@ class ExportError(CustDynError):
     def too_many_rows(cls, rows: int, limit: int) -> ExportError:
         """Return the error for a report that is too long for XLSX."""
         return cls(
-            f"output: the report has {rows:,} rows, and XLSX takes at most {limit:,}. "
-            "Choose csv, which takes them all, or a coarser grouping.",
+            f"output: the report has {rows:,} rows, and XLSX can have at most {limit:,}. "
+            "Choose csv, which has no limit, or a coarser grouping.",
             field="output",
         )

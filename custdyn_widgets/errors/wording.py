@@ -1,4 +1,4 @@
-"""How errors name what was given and offer what is allowed."""
+"""How errors quote a value and offer the allowed ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FEW, _LISTED = 12, 20
 def shown(value: object) -> str:
     """Return a value as it appears in a message: quoted, on one line, at most 80 characters."""
     if isinstance(value, str):
-        value = value[:_SHOWN_VALUE]  # an escape is never shorter than what it stands for
+        value = value[:_SHOWN_VALUE]  # an escape is never shorter than its character
         text = repr(value) if value.isprintable() else ascii(value)
     else:
         text = "".join(c if c.isprintable() else " " for c in repr(value))
@@ -29,7 +29,7 @@ def nearest(value: object, allowed: Iterable[str], count: int = 3) -> list[str]:
 
 
 def hint(value: object, allowed: Sequence[str]) -> str:
-    """Return the sentence that offers valid values: all when they are few, else the nearest ones."""
+    """Return the sentence that offers allowed values: all if they are few, otherwise the nearest ones."""
     if not allowed:
         return "There are none."
     close = nearest(value, allowed) if len(allowed) > _FEW else []

@@ -1,4 +1,4 @@
-"""JSON in one form only, so that equal values give equal bytes and a hash of the bytes means the value."""
+"""JSON in one canonical form: equal values give equal bytes, so a hash of the bytes identifies the value."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from custdyn_widgets.text import join_surrogates
 def canonical_json(value: object, *, floats: bool = False) -> bytes:
     """Return a value as canonical JSON: sorted keys, no blanks, UTF-8, no NaN and no floats.
 
-    A lone surrogate, which UTF-8 cannot hold, is written as JSON's own escape; every other character
-    stands as itself.
+    A lone surrogate, which UTF-8 cannot encode, is written as a JSON escape; every other character
+    is written as it is.
 
     Parameters
     ----------
     value
         None, booleans, integers, text, and lists and string-keyed mappings of these.
     floats
-        Whether finite floats may be in it (chart specs have widths and opacities; nothing else may).
+        Whether to allow finite floats (for the widths and opacities in chart specs).
 
     Raises
     ------
     SnapshotError
-        If something in it has another type, or it is nested too deeply; the error says where.
+        If a value has another type, or is nested too deeply; the error says where.
     """
     try:
         plain = _plain(value, "", floats)
@@ -37,7 +37,7 @@ def canonical_json(value: object, *, floats: bool = False) -> bytes:
 
 
 def parse_canonical(data: bytes) -> Any:
-    """Return the value whose canonical JSON these bytes are.
+    """Parse canonical JSON.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def _plain(value: object, where: str, floats: bool) -> object:
         return [_plain(item, f"{where}[{i}]", floats) for i, item in enumerate(value)]
     raise SnapshotError(
         f"{where.lstrip('.') or 'The value'} is {shown(value)}, a {type(value).__name__}, which canonical "
-        "JSON does not hold: give text, a whole number, true, false, null, a list or an object."
+        "JSON does not allow: give text, a whole number, true, false, null, a list or an object."
     )
 
 

@@ -1,4 +1,4 @@
-"""File-system calls of the snapshot store: reading without following links, writing so that it lasts.
+"""File-system calls of the snapshot store: reading without following links, writing durably.
 
 What is made has the modes that the umask leaves. Below a folder with the set-group-id bit, which is how a
 group shares one, folders have that folder's own mode and files what of it is reading, whatever the umask is:
@@ -29,11 +29,11 @@ _LOCK_TRIES, _LOCK_PAUSE_S = 200, 0.05
 
 
 class NotPlainError(Exception):
-    """A name leads to something else than a plain file of one name."""
+    """A name leads to something other than a plain file with one name."""
 
 
 class TooLargeError(NotPlainError):
-    """A file is larger than what is read of it."""
+    """A file is larger than the limit for reading it."""
 
 
 class ExchangedError(NotPlainError):
@@ -41,12 +41,12 @@ class ExchangedError(NotPlainError):
 
 
 def error_words(error: OSError) -> str:
-    """Return in words why a call failed, without a path."""
+    """Say why a call failed, without a path."""
     return error.strerror or type(error).__name__
 
 
 def reason(error: Exception) -> str:
-    """Return in words why a file could not be used, without its path."""
+    """Say why a file could not be used, without its path."""
     if isinstance(error, FileNotFoundError):
         return "is missing"
     if isinstance(error, OSError):
@@ -101,20 +101,20 @@ def plain_bytes(folder: int, name: str, most: int) -> bytes:
     """Return what a plain file holds; errors as `plain_file`, also where that is more than `most`."""
     with plain_file(folder, name) as file:
         size = size_of(file)
-        if size > most:  # a hole of a terabyte takes no room on a disk, and all of it in memory
+        if size > most:  # a sparse file of a terabyte needs little disk but all of it in memory
             raise NotPlainError(f"has {size:,} bytes, of {most:,} at most")
         return file.read(size)
 
 
 def read_plain(folder: Path, name: str, most: int) -> bytes:
-    """Return what a plain file of a folder holds; one with a second name (a hard link) is plain here.
+    """Return the content of a plain file in a folder; hard links are allowed.
 
     Raises
     ------
     FileNotFoundError
-        If there is none.
+        If there is no such file.
     NotPlainError
-        If it is a link, a device or larger than `most`, or cannot be read; it says which.
+        If it is a link or a device, is larger than `most`, or cannot be read; the error says which.
     """
     try:
         with os.fdopen(os.open(folder / name, _READ | os.O_NONBLOCK), "rb") as file:
@@ -138,7 +138,7 @@ def names_in(folder: int) -> list[str]:
 
 
 def names_two_below(root: Path, top: str) -> list[tuple[str, str]]:
-    """Return (folder, name) of everything two levels below root/top; what is not a folder has no name."""
+    """Return (folder, name) of everything two levels below root/top; for a file there, the name is empty."""
     found: list[tuple[str, str]] = []
     try:
         with folder_below(root, top) as folder:
@@ -155,7 +155,7 @@ def names_two_below(root: Path, top: str) -> list[tuple[str, str]]:
 
 
 def may_exist(path: Path) -> bool:
-    """Return whether something stands there; yes if the disk does not tell."""
+    """Return whether a path exists; true if the disk cannot say."""
     try:
         path.lstat()
     except FileNotFoundError:
@@ -166,11 +166,11 @@ def may_exist(path: Path) -> bool:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, and make their names last."""
+    """Make a folder and its parents, and sync their names to the disk."""
     try:
         folder.mkdir()
     except FileExistsError:
-        with contextlib.suppress(PermissionError):  # somebody else's
+        with contextlib.suppress(PermissionError):  # made by another process
             _share(folder)
         return
     except FileNotFoundError:
@@ -182,7 +182,7 @@ def make_folder(folder: Path) -> None:
 
 
 def _share(folder: Path) -> None:
-    """Give a folder the mode of the shared one that it is in: its maker may have been killed before that."""
+    """Give a folder the mode of the shared one around it: its maker may have been killed before doing so."""
     shared, own = _shared_mode(folder.parent.stat()), folder.lstat().st_mode
     if shared and stat.S_ISDIR(own) and stat.S_IMODE(own) != shared:
         folder.chmod(shared)
@@ -196,9 +196,9 @@ def _shared_mode(folder: os.stat_result) -> int:
 
 @contextlib.contextmanager
 def written_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
-    """Make a new folder with these files; within the block all of it is on the disk.
+    """Make a new folder with these files; inside the block, everything is on the disk.
 
-    Until the block ends the folder is locked, which tells `is_free` that its writer is at work.
+    Until the block ends the folder is locked, so that `is_free` knows that its writer is at work.
     """
     folder.mkdir()
     own = os.open(folder, _FOLDER)
@@ -218,13 +218,13 @@ def written_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
 
 
 def clear_away(folder: Path) -> None:
-    """Remove an unfinished folder as far as the disk lets it; what is left, nobody reads."""
+    """Remove an unfinished folder as far as the disk allows; nobody reads the rest."""
     with contextlib.suppress(OSError):  # ignore_errors lets those of closing a folder through
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_free(folder: int, name: str) -> bool:
-    """Return whether nobody is known to be at work in what this name of an open folder leads to."""
+    """Return whether no writer is known to be at work in an entry of an open folder."""
     try:
         inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
     except OSError:
@@ -307,7 +307,7 @@ def alone(folder: Path) -> Iterator[None]:
     Raises
     ------
     OSError
-        If the folder takes no lock, or somebody holds it for ten seconds.
+        If the folder cannot be locked, or another process holds the lock for ten seconds.
     """
     lock = os.open(folder / ".lock", _LOCK, _FILE_MODE)
     try:
@@ -319,7 +319,7 @@ def alone(folder: Path) -> Iterator[None]:
                 break
             time.sleep(_LOCK_PAUSE_S)
         else:
-            raise OSError(errno.EAGAIN, "somebody else has been writing there for ten seconds")
+            raise OSError(errno.EAGAIN, "another process has been writing there for ten seconds")
         yield
     finally:
         os.close(lock)

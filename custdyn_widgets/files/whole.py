@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all: beside its place first, then into it in one step."""
+"""Writing a file whole or not at all: to a temporary file beside it first, then renamed in one step."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def write_whole(
         Whether what a link leads to is written and the link stays, and a pipe or a device takes the bytes as
         it is; else the file takes the place of either.
     private
-        Whether only its owner may read it, whatever the umask is.
+        Whether only its owner may read it, regardless of the umask.
     lasting
         Whether it is on the disk when this returns.
 
     Raises
     ------
     OSError
-        If the disk does not take it, or (FileExistsError) there is a file. Nothing is left behind.
+        If the disk refuses it, or (FileExistsError) there is a file already. Nothing is left behind.
     """
     if follow:
         if target.exists() and not (target.is_file() or target.is_dir()):

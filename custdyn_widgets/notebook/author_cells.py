@@ -48,7 +48,7 @@ def author_sections(notebook: NotebookNode) -> list[Section]:
     notebook
         With outputs. Cells tagged `parameters`, `injected-parameters` or `remove-cell` are left out; the
         first cell tagged `report` is where the report itself stands (its outputs are the report's own);
-        without one, the report stands first.
+        without one, the report comes first.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def _output_sections(outputs: Sequence[NotebookNode]) -> Iterator[Section]:
 
 
 def _display(data: Mapping[str, Any]) -> Section:
-    """Return the section of a display by the best of its forms that a page may hold."""
+    """Return the section of a display in the best of its forms that is allowed on a page."""
     forms = {kind: "".join(form) if isinstance(form, list) else form for kind, form in data.items()}
     if "image/png" in forms:
         return _picture("png", forms["image/png"])

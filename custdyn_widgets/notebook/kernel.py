@@ -1,4 +1,4 @@
-"""One run of a notebook in a kernel of its own, under an outer clock.
+"""One run of a notebook in its own kernel, with a limit on the wall time.
 
 papermill runs in a worker thread while the calling thread watches: a kernel that hangs, ignores
 interrupts or forks is ended with its whole process group when time is up, at Ctrl-C, or at a polite
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 _START_TIMEOUT_S = 60
-# Run by the kernel before it is ready: what it will draw with starts while it loads other things.
+# The kernel runs this before it is ready: the drawing engine starts while other things load.
 _BEGIN = (
     "--IPKernelApp.exec_lines=__import__('custdyn_widgets.render', fromlist=['start_engine']).start_engine()"
 )
@@ -40,7 +40,7 @@ class NotebookExecution:
     Parameters
     ----------
     notebook
-        What is run; it is changed (outputs, the parameters' cell).
+        The notebook; its outputs and its parameters cell change.
     parameters
         What papermill injects.
     environment
@@ -112,7 +112,7 @@ class NotebookExecution:
         try:
             with _own_event_loop():
                 self._execute()
-        except BaseException as error:  # raised again by the thread that waits
+        except BaseException as error:  # the waiting thread raises it again
             self._error = error
 
     def _execute(self) -> None:
@@ -163,7 +163,7 @@ class NotebookExecution:
         return PinnedKernel
 
     def _kill(self) -> None:
-        """End the kernel's process group: the kernel and what it started."""
+        """End the kernel's process group: the kernel and the processes that it started."""
         for group in self._groups:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
@@ -195,7 +195,7 @@ def _own_event_loop() -> Iterator[None]:
 def terminated_as_exit() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the wait with SystemExit, so that the kernel is ended too.
 
-    What is ignored, as after `nohup`, stays ignored.
+    A signal that is ignored, as after `nohup`, stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

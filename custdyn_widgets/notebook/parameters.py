@@ -45,13 +45,13 @@ def query_from_parameters(namespace: Mapping[str, object]) -> ReportQuery:
         If a name is unknown, `source` or the interval is missing, the interval is given twice, a field of
         the query stands beside `saved`, or a value has a wrong type or means nothing.
     SavedQueryError
-        If there is no saved query of the name `saved`, or it cannot be used.
+        If there is no saved query named `saved`, or it cannot be read.
     """
     return asked(namespace, check_injected(namespace.get("In")))[0]
 
 
 def source_from_parameters(namespace: Mapping[str, object]) -> str:
-    """Check a template's parameters and return the source that they ask: their own, else the saved query's.
+    """Check a template's parameters and return the source to read: their own, else the saved query's.
 
     `namespace` and errors as for `query_from_parameters`.
     """
@@ -95,12 +95,14 @@ def asked(namespace: Mapping[str, object], given: Collection[str]) -> tuple[Repo
 
 
 def _refuse_beside_saved(namespace: Mapping[str, object], given: Collection[str]) -> None:
-    """Refuse a field of a query that stands beside a saved query, which holds them all."""
+    """Refuse a query field given together with a saved query, which has all of them."""
     for name in (*_ENDS, *FIELDS):
         value = namespace.get(name)
         if value is not None and (name in given or value != _DEFAULTS.get(name)):
             raise QueryError.invalid(
-                name, value, "is given beside saved, which names a whole query: leave one of the two out"
+                name,
+                value,
+                "is given together with saved, which names a whole query: leave out one of the two",
             )
 
 
@@ -131,7 +133,7 @@ def _interval(namespace: Mapping[str, object]) -> object:
         return preset
     if preset is not None:
         raise QueryError.invalid(
-            "interval", preset, "is given beside interval_start or interval_end: leave one out"
+            "interval", preset, "is given together with interval_start or interval_end: leave one out"
         )
     for name, value in ends.items():
         if value is None:

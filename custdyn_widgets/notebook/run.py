@@ -45,7 +45,7 @@ def _silent(line: str) -> None:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a notebook that came to its end has left: nothing of it is published yet.
+    """The result of a notebook that ran to its end; nothing of it is published yet.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ def run_notebook(
     timeout_s: float | None = None,
     progress: Callable[[str], None] = _silent,
 ) -> Finished:
-    """Run a template notebook to its end, and return what it froze.
+    """Run a template notebook to its end and return the report that it froze.
 
     Parameters
     ----------
@@ -103,14 +103,14 @@ def run_notebook(
     settings
         Handed to the kernel as absolute values.
     timeout_s
-        Seconds of wall time that the notebook may take; None: no limit.
+        The seconds of wall time that the notebook may take; None for no limit.
     progress
         Called with a line of text for each step, from another thread while the notebook runs.
 
     Raises
     ------
     QueryError, SourceError
-        If the parameters are not a query that the template can be asked; no kernel was started.
+        If the parameters are not a valid query for the template; no kernel was started.
     RunError
         If the notebook failed, was killed, ran out of time, or did not freeze one report.
     """
@@ -134,7 +134,7 @@ def _execute(
     timeout_s: float | None,
     progress: Callable[[str], None],
 ) -> NotebookNode:
-    """Run the notebook's cells; every way in which that fails becomes a RunError that says where."""
+    """Run the notebook's cells; turn every failure into a RunError that says where it happened."""
     name = template.path.name
     place = _Place(name, sum(c.cell_type == "code" for c in template.notebook.cells), progress)
     execution = NotebookExecution(
@@ -154,10 +154,10 @@ def _execute(
         raise RunError(told + "Allow it more time, or ask for a shorter interval.") from None
     except Exception as error:
         raise _run_error(error, place) from None
-    if not place.is_last:  # papermill takes sys.exit() for a good end
+    if not place.is_last:  # papermill treats sys.exit() as success
         raise RunError(
             f"{place} ended the notebook before its last cell. {_NOTHING} "
-            "Take out what ends it (sys.exit, quit), or let it raise an error."
+            "Remove what ends it (sys.exit, quit), or raise an error instead."
         )
     return executed
 
@@ -201,19 +201,19 @@ class _Place:
 
 
 def _run_error(error: Exception, place: _Place) -> RunError:
-    """Return the error in words, without the cell's code and without a message that might hold a secret."""
+    """Describe the error, without the cell's code and without a message that may contain a secret."""
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     if isinstance(error, PapermillExecutionError):
         if error.ename in _OWN_ERRORS:
             return RunError(f"{place} failed: {error.evalue} {_NOTHING}")
-        hidden = "Its message is not repeated here, because it may hold what only its author may see."
+        hidden = "Its message is not repeated here, because it may contain something private."
         return RunError(f"{place} failed with {shown_name(error.ename)}. {hidden} {_NOTHING} {_IN_LAB}")
     if isinstance(error, DeadKernelError):
         return RunError(
             f"{place} was running when the kernel died: memory ran out, or something killed it. "
-            f"{_NOTHING} Look at what the cell needs, or ask for a shorter interval."
+            f"{_NOTHING} Check what the cell needs, or ask for a shorter interval."
         )
     return RunError(f"{place} could not be run ({type(error).__name__}). {_NOTHING} {_IN_LAB}")
 
@@ -224,5 +224,5 @@ _OWN_ERRORS = frozenset(
 
 
 def shown_name(name: str) -> str:
-    """Return an exception's name if it is one, so that nothing else passes for it."""
+    """Return the name of an exception; empty if the text is not one."""
     return name if name.isidentifier() and len(name) <= 60 else "an error"

@@ -1,4 +1,4 @@
-"""A template notebook as it is run, and the check of the parameters that it is given."""
+"""A template notebook, and the check of its parameters."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Template:
 
 
 def default_template() -> Path:
-    """Return the template of the checkout that this package stands in, or the one the package carries."""
+    """Return the template of the checkout that this package is in, or the one in the package."""
     package = Path(__file__).parents[1]
     beside = package.parent / "templates" / DEFAULT_TEMPLATE
     if (package.parent / "pyproject.toml").is_file() and beside.is_file():
@@ -79,7 +79,7 @@ def read_template(path: Path) -> Template:
     tagged = [c for c in notebook.cells if c.cell_type == "code" and "parameters" in tags_of(c)]
     if not tagged:
         raise RunError(
-            f"{path.name} has no code cell tagged parameters. Give the cell that holds them that tag."
+            f"{path.name} has no code cell tagged parameters. Add that tag to the cell that sets them."
         )
     return Template(path, notebook, literal_values(tagged[0].source), tuple(assigned_names(tagged[0].source)))
 
@@ -124,7 +124,7 @@ def _check_json(name: str, value: object) -> None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise QueryError.invalid(name, value, "holds half a character") from None
+            raise QueryError.invalid(name, value, "has half a character") from None
     elif type(value) not in (int, float, bool, type(None)):
         raise QueryError.wrong_type(name, value, "text, a number, true, false, null or a list of them")
 

@@ -1,4 +1,4 @@
-"""Progress: who is told how far the reading of a source is."""
+"""Progress of reading a source: reported to a listener, shown as a bar."""
 
 from custdyn_widgets.progress.bar import ProgressBar
 from custdyn_widgets.progress.listener import Listener, note, step, told_to

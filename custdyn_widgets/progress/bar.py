@@ -1,6 +1,6 @@
 """How far the reading of a source is, on stderr: a bar on a terminal, plain lines elsewhere.
 
-What takes less than a second is not told at all.
+Nothing is shown for the first second.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BAR = 24  # characters
 
 
 class ProgressBar:
-    """A listener to the reading of a source, as a context within which it is told."""
+    """A context in which the reading of a source is shown."""
 
     def __init__(self) -> None:
         self._drawn = False
@@ -58,7 +58,7 @@ class ProgressBar:
             click.echo(printable(words), err=True)
 
     def _show(self) -> None:
-        """Draw the bar or say the step; at first from the timer's thread."""
+        """Draw the bar, or print the step; the first time from the timer's thread."""
         with self._lock:
             if not self._words:
                 return
@@ -78,6 +78,6 @@ class ProgressBar:
 
     @staticmethod
     def _fitted(line: str) -> str:
-        """Return a line as wide as the terminal, so that it covers the one before."""
+        """Return a line as wide as the terminal, so that it covers the previous one."""
         width = shutil.get_terminal_size().columns - 1
         return line[:width].ljust(width)

@@ -1,4 +1,4 @@
-"""Telling how far the reading of a source is, to whoever listens; nobody does unless asked to.
+"""Reporting how far the reading of a source is to a listener, if there is one.
 
 The command line listens. A library call is silent.
 """
@@ -12,7 +12,7 @@ from typing import Protocol
 
 
 class Listener(Protocol):
-    """What is told of the reading of a source."""
+    """Something to report about the reading of a source."""
 
     def step(self, words: str, done: float) -> None:
         """Take note that a step begins, and which part of the whole is done: 0 to 1."""
@@ -26,7 +26,7 @@ _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextlib.contextmanager
 def told_to(listener: Listener) -> Iterator[None]:
-    """Tell a listener what is read within the block."""
+    """Report what is read inside the block to a listener."""
     before = _LISTENER.set(listener)
     try:
         yield
@@ -35,12 +35,12 @@ def told_to(listener: Listener) -> Iterator[None]:
 
 
 def step(words: str, done: float) -> None:
-    """Tell that a step begins."""
+    """Report that a step begins."""
     if listener := _LISTENER.get():
         listener.step(words, done)
 
 
 def note(words: str) -> None:
-    """Tell a sentence."""
+    """Report a sentence."""
     if listener := _LISTENER.get():
         listener.note(words)

@@ -1,8 +1,8 @@
-"""From a report to a snapshot: the files that it is frozen as, and the manifest that tells about it.
+"""From a report to a snapshot: its files, and the manifest that describes it.
 
 One report always gives the same files, byte for byte. Nothing is computed here: every file is drawn
-from the `Report` alone. No path, URL, host or account name goes into a snapshot; `secrecy` searches what
-data and authors brought along.
+from the `Report` alone. No path, URL, host or account name goes into a snapshot; `secrets` searches the
+data and the authors' cells.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Frozen:
     page: Path | None
 
     def _repr_html_(self) -> str | None:
-        """Return the link for a notebook, where somebody looks for it after a scheduler's run."""
+        """Return the link as HTML, for whoever opens the notebook after a scheduled run."""
         if self.link is None:
             return None
         link = html.escape(self.link)
@@ -93,7 +93,7 @@ def publish(
     sections: Sequence[Section] = (),
     drawn: Mapping[str, str] | None = None,
 ) -> Frozen:
-    """Publish a report as `freeze` does, wherever this process was started from.
+    """Publish a report as `freeze` does, without handing it over to `custdyn run`.
 
     `in_force` gives the link, and the store unless another is named; `drawn` are drawings that were made of
     the report before (see `charts.report_charts`); the rest and the errors as for `freeze`.
@@ -111,7 +111,7 @@ def report_files(
 ) -> dict[str, bytes]:
     """Return the files of a snapshot, by name: the value, the exact table, the page, exports and charts.
 
-    A report of more rows than a workbook takes has no `report.xlsx`; `manifest_of` then says so.
+    A report with more rows than a workbook can have gets no `report.xlsx`; `manifest_of` then says so.
     """
     # late: they load a JavaScript engine and openpyxl
     from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx
@@ -139,20 +139,20 @@ def prepare() -> None:
 
 
 def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
-    """Return what the manifest tells about a report; the store adds the list of files and a nonce.
+    """Return the manifest of a report; the store adds the list of files and a nonce.
 
     Parameters
     ----------
     report
         The report.
     files
-        The names of its files; a warning says when there is no workbook among them.
+        The names of its files; without a workbook, the manifest has a warning.
     """
     info = report.info
     warnings = list(info.warnings)
     names = set(files)
     if names and "report.xlsx" not in names:
-        warnings.append(f"There is no XLSX: {len(report.rows):,} rows are too many for it; use the CSV.")
+        warnings.append(f"There is no XLSX: {len(report.rows):,} rows are too many; use the CSV.")
     told = (
         "role", "generated_at", "duration_ms", "as_of", "data_as_of", "source", "clients", "transactions",
         "currency", "time_zone_data",
@@ -194,7 +194,7 @@ def content_digest(report: Report) -> str:
 
 
 def report_json(report: Report) -> bytes:
-    """Return the report as canonical JSON; only chart specs may hold floats (widths, opacities)."""
+    """Return the report as canonical JSON; only chart specs may contain floats (widths, opacities)."""
     plain = report.to_dict()
     canonical_json({**plain, "charts": {}})  # refuses a float anywhere else
     return canonical_json(plain, floats=True)

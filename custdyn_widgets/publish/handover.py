@@ -71,7 +71,7 @@ class Staging:
         write_whole(self._done, json.dumps(left, allow_nan=False).encode("ascii"), lasting=False)
 
     def take(self) -> tuple[Report, dict[str, str]]:
-        """Return the report that the notebook left, and its drawings by title; nothing is known of those.
+        """Return the report that the notebook left, and its drawings by title, which are not trusted.
 
         Raises
         ------
@@ -84,10 +84,12 @@ class Staging:
             left = self._done.read_bytes()
         except FileNotFoundError:
             raise RunError(
-                "The notebook came to its end without calling freeze. Let its last cell be freeze(report)."
+                "The notebook ended without calling freeze. Make freeze(report) its last cell."
             ) from None
         try:
             both = json.loads(left)
             return Report.from_dict(both["report"]), dict(both["drawn"])
         except (ValueError, KeyError, TypeError, AttributeError, CustDynError) as error:
-            raise RunError(f"What the notebook froze is not a report ({type(error).__name__}).") from error
+            raise RunError(
+                f"The notebook froze something that is not a report ({type(error).__name__})."
+            ) from error

@@ -1,7 +1,7 @@
-"""What a saved query says of its runs without a person: when, of what, for whom, and what is kept.
+"""How a saved query runs unattended: its recipients, its conditions, and the snapshots that it keeps.
 
-Each check takes what a file says, or a value that it gave before, and returns the value; a `SavedQueryError`
-names the key.
+Each `…_of` function takes the value in a file, or the parsed value, and returns the parsed value; a
+`SavedQueryError` names the key.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _LONGEST_PATH = 1_000
 
 @dataclass(frozen=True)
 class Retention:
-    """Which of its snapshots a saved query keeps, as `custdyn snapshots prune` says it.
+    """Which of its snapshots a saved query keeps, by the rules of `custdyn snapshots prune`.
 
     Attributes
     ----------
     keep_last
-        The newest so many stay; None: none for that.
+        How many of the newest stay; None: no limit by number.
     older_than
-        What is older goes (`90d`, `12w`, `6m`, `1y`); None: whatever its age.
+        The age after which one is deleted (`90d`, `12w`, `6m`, `1y`); None: no limit by age.
 
     Raises
     ------
     SavedQueryError
-        If neither is given, or one means nothing.
+        If neither is given, or one is not valid.
     """
 
     keep_last: int | None = None
@@ -55,7 +55,7 @@ class Retention:
             self.rule(datetime(2000, 1, 1, tzinfo=UTC))
 
     def rule(self, now: datetime) -> Rule:
-        """Return what pruning deletes at an instant."""
+        """Return the rule for pruning at an instant."""
         try:
             before = None if self.older_than is None else ago(self.older_than, now)
         except SnapshotError as error:
@@ -65,7 +65,7 @@ class Retention:
         return Rule(before, self.keep_last)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object that gives it again."""
+        """Return it as a JSON object."""
         whole = {"keep_last": self.keep_last, "older_than": self.older_than}
         return {key: value for key, value in whole.items() if value is not None}
 
@@ -77,14 +77,14 @@ class ForEach:
     Attributes
     ----------
     by
-        `company`: each reseller that the file names gets a report of its own clients, and of those below it.
+        `company`: each reseller in the file gets a report on its own clients and those of resellers below.
     addresses
-        The CSV file that gives each its addresses; relative to the folder of the saved query's own file.
+        The CSV file of their addresses; a relative path starts at the folder of the saved query's file.
 
     Raises
     ------
     SavedQueryError
-        If one of them means nothing.
+        If one of them is not valid.
     """
 
     by: str
@@ -96,19 +96,19 @@ class ForEach:
         checked_path("for_each.addresses", self.addresses)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object that gives it again."""
+        """Return it as a JSON object."""
         return {"by": self.by, "addresses": self.addresses}
 
 
 def retention_of(value: object) -> Retention | None:
-    """Return the retention that a file says."""
+    """Parse the value of `retention`."""
     if value is None or isinstance(value, Retention):
         return value
     return Retention(**_object("retention", value, ("keep_last", "older_than")))
 
 
 def for_each_of(value: object) -> ForEach | None:
-    """Return the division that a file says."""
+    """Parse the value of `for_each`."""
     if value is None or isinstance(value, ForEach):
         return value
     given = _object("for_each", value, ("by", "addresses"))
@@ -119,7 +119,7 @@ def for_each_of(value: object) -> ForEach | None:
 
 
 def conditions_of(value: object) -> tuple[str, ...]:
-    """Return the conditions that a file says, each once, in the order of `ONLY_IF`."""
+    """Parse the value of `only_if`: each condition once, in the order of `ONLY_IF`."""
     given = _texts("only_if", value)
     for text in given:
         if text not in ONLY_IF:
@@ -128,7 +128,7 @@ def conditions_of(value: object) -> tuple[str, ...]:
 
 
 def recipients_of(key: str, value: object) -> tuple[str, ...]:
-    """Return the addresses that a file says, as it writes them; one mailbox twice is refused."""
+    """Parse a list of e-mail addresses; refuse a mailbox that is listed twice."""
     given = _texts(key, value)
     if len(given) > MOST_RECIPIENTS:
         why = f"are {len(given):,} addresses, of at most {MOST_RECIPIENTS}: use a mailing list"
@@ -145,7 +145,7 @@ def recipients_of(key: str, value: object) -> tuple[str, ...]:
 
 
 def checked_path(key: str, value: object) -> str:
-    """Return the name or path that a file says."""
+    """Check a name or path and return it."""
     if not isinstance(value, str):
         raise SavedQueryError.wrong_type(key, value, "text")
     if not value.strip():
@@ -153,8 +153,8 @@ def checked_path(key: str, value: object) -> str:
     if len(value) > _LONGEST_PATH:
         raise SavedQueryError.invalid(key, value, f"is longer than {_LONGEST_PATH:,} characters")
     if has_control_character(value):
-        raise SavedQueryError.invalid(key, value, "holds a control character: leave it out")
-    if "://" in value:  # it may hold a password, which is nothing to be repeated
+        raise SavedQueryError.invalid(key, value, "has a control character: leave it out")
+    if "://" in value:  # it may hold a password, so it is not repeated
         raise SavedQueryError(
             f"{key} must be a name or a path, not the address of a database: give it a name in sources.toml.",
             field=key,
@@ -163,7 +163,7 @@ def checked_path(key: str, value: object) -> str:
 
 
 def _object(key: str, value: object, known: Sequence[str]) -> dict[str, Any]:
-    """Return what is given of an object's keys; null means left out."""
+    """Return the keys of an object that have a value; null counts as left out."""
     if not isinstance(value, Mapping):
         raise SavedQueryError.wrong_type(key, value, "an object, or null for none")
     for name in value:

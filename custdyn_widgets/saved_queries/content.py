@@ -1,4 +1,4 @@
-"""What a saved query holds, the checks of it, and the JSON that keeps it."""
+"""The fields of a saved query, their checks, and the JSON that it is saved as."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _AUTOMATION = (
     "for_each",
 )
 _KEYS = ("format", "title", "description", "query", "output", "chart", *_AUTOMATION)
-_FILES = ("csv", "xlsx")  # outputs that can go with a mail
+_FILES = ("csv", "xlsx")  # outputs that a mail can carry
 _REQUIRED = {
     "format": f"{FORMAT}, the version of this form",
-    "title": "a few words that tell what is asked",
+    "title": "a few words that say what it asks",
     "query": "an object with a query's fields",
 }
 _CHART_KEYS = ("x", "y", "mark", "second_axis", "title")
@@ -63,31 +63,31 @@ class SavedQuery:
     title
         What people call it; its name comes from it (`name_for`).
     query
-        What is asked; its interval is a preset (relative) or a period (fixed).
+        The query; its interval is a preset (relative) or a period (fixed).
     description
-        What it is for, in the person's own words.
+        The person's own note on its purpose.
     output
         `web`, `csv` or `xlsx`.
     chart
-        None, or `{"preset": name}`, or what the person composed: `x`, `y`, `mark`, `second_axis`, `title`
-        as `charts.blank_spec` takes them.
+        None, or `{"preset": name}`, or a composed chart: `x`, `y`, `mark`, `second_axis` and `title`,
+        as for `charts.blank_spec`.
     source
-        What it is asked of when nobody says it: a source's name or path.
+        The source to read unless another is given: its name or path.
     schedule
-        When it runs on its own.
+        When it runs unattended.
     recipients, failure_recipients
-        Who gets the report (as CSV or XLSX), and who is told when there is none: e-mail addresses.
+        E-mail addresses: who gets the report (as CSV or XLSX), and who hears of failures.
     retention
-        Which of its snapshots stay; None: all.
+        Which of its snapshots stay; None for all.
     only_if
-        When it is frozen and sent at all: `changed`, `not_empty`, or both; empty: always.
+        The conditions for freezing and sending: `changed`, `not_empty` or both; empty for always.
     for_each
-        Whether each reseller gets a report of its own.
+        How to split it into one report for each reseller; None for one report.
 
     Raises
     ------
     SavedQueryError, QueryError
-        If it could not be read again from the file that it would be kept in.
+        If a field is not valid.
     """
 
     title: str
@@ -116,7 +116,7 @@ class SavedQuery:
         self.to_bytes()
 
     def _check_automation(self) -> None:
-        """Check what a run without a person needs, each key and how they fit together."""
+        """Check the fields for unattended runs, each and together."""
         if self.source is not None:
             checked_path("source", self.source)
         if self.schedule is not None and not isinstance(self.schedule, Schedule):
@@ -137,12 +137,12 @@ class SavedQuery:
 
     @classmethod
     def from_dict(cls, data: object) -> SavedQuery:
-        """Check a JSON object and return the saved query that it means; null means left out.
+        """Parse a JSON object; null counts as left out.
 
         Raises
         ------
         SavedQueryError, QueryError
-            If a key is unknown or missing, or a value has a wrong type or means nothing.
+            If a key is unknown or missing, or a value has the wrong type or is not valid.
         """
         if not isinstance(data, Mapping):
             raise SavedQueryError.wrong_type("The whole", data, "an object with the keys " + ", ".join(_KEYS))
@@ -164,12 +164,12 @@ class SavedQuery:
 
     @classmethod
     def from_file(cls, file: str, data: bytes) -> SavedQuery:
-        """Return the saved query that a file holds.
+        """Parse the bytes of a file.
 
         Raises
         ------
         SavedQueryError
-            If it holds none; the error names the file and the key.
+            If they are not a saved query; the error names the file and the key.
         """
         try:
             return cls.from_dict(strict_json(data.decode("utf-8-sig")))
@@ -181,11 +181,11 @@ class SavedQuery:
             raise SavedQueryError.unreadable(file, "is not UTF-8: save it as UTF-8") from error
         except ValueError as error:
             if str(error).startswith("Exceeds the limit"):  # Python's own, of a number's length
-                raise SavedQueryError.unreadable(file, "holds a number of thousands of digits") from error
+                raise SavedQueryError.unreadable(file, "has a number of thousands of digits") from error
             raise SavedQueryError.unreadable(file, f"is not valid JSON: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object that gives it again, its keys always in the same order."""
+        """Return it as a JSON object, its keys always in the same order."""
         return {
             "format": FORMAT,
             "title": self.title,
@@ -197,7 +197,7 @@ class SavedQuery:
         }
 
     def to_bytes(self) -> bytes:
-        """Return the file that keeps it: the same bytes each time, readable in a diff."""
+        """Return it as the bytes of a file: always the same bytes, readable in a diff."""
         whole = self.to_dict()
         for key, value in whole.items():
             try:
@@ -207,16 +207,16 @@ class SavedQuery:
                 raise SavedQueryError.invalid(key, half, "is half a character: leave it out") from None
         data = json.dumps(whole, ensure_ascii=False, indent=2).encode() + b"\n"
         if len(data) > MOST_BYTES:
-            why = f"takes {len(data):,} bytes as a file, of at most {MOST_BYTES:,}: choose fewer values"
+            why = f"needs a file of {len(data):,} bytes, and {MOST_BYTES:,} is the most: choose fewer values"
             raise SavedQueryError.invalid("query", self.title, why)
         return data
 
 
 def name_for(title: str) -> str:
-    """Return the name of a saved query with this title: at most 80 small ASCII letters, digits, hyphens.
+    """Return the name of a saved query with this title: at most 80 lowercase ASCII letters, digits, hyphens.
 
-    Accents fall away. Where other letters would, where nothing is left and where the title is longer, the
-    name ends with a short hash, so that two titles do not meet by what they have lost.
+    Accents are dropped. If other letters are lost, if nothing is left, or if the title is too long, the name
+    ends with a short hash, so that two titles do not get the same name.
     """
     same = unicodedata.normalize("NFC", title)
     plain = unicodedata.normalize("NFKD", same.casefold())
@@ -229,7 +229,7 @@ def name_for(title: str) -> str:
 
 
 def is_name(name: object) -> bool:
-    """Return whether a saved query can have this name: no path, no device, nothing to be quoted."""
+    """Return whether a saved query can have this name: no path, no device, no character to quote."""
     plain = isinstance(name, str) and len(name) <= LONGEST_NAME and _NAME.fullmatch(name)
     return bool(plain) and not _RESERVED.fullmatch(str(name))
 
@@ -246,19 +246,19 @@ def _check_text(key: str, value: object, longest: int, *, lines: bool = False) -
     if len(value) > longest:
         raise SavedQueryError.invalid(key, value, f"is longer than {longest:,} characters")
     if has_control_character(value, lines=lines):
-        raise SavedQueryError.invalid(key, value, "holds a control character: leave it out")
+        raise SavedQueryError.invalid(key, value, "has a control character: leave it out")
 
 
 def _check_output(output: object) -> None:
     if output == "xls":
-        why = "holds at most 65,536 rows and is no open format; choose xlsx"
+        why = "has at most 65,536 rows and is not an open format; choose xlsx"
         raise SavedQueryError.invalid("output", output, why)
     if not isinstance(output, str) or output not in OUTPUTS:
         raise SavedQueryError.not_allowed("output", output, OUTPUTS)
 
 
 def _checked_chart(chart: object) -> dict[str, Any] | None:
-    """Return a chart's choice with its keys in their order and its lists as JSON has them."""
+    """Return a chart with its keys in order and its lists as in JSON."""
     if chart is None:
         return None
     if not isinstance(chart, Mapping):
@@ -269,7 +269,7 @@ def _checked_chart(chart: object) -> dict[str, Any] | None:
             raise SavedQueryError.unknown_key(f"chart.{key}", [f"chart.{name}" for name in allowed])
     for key in allowed if "preset" in chart else ("y", "mark"):
         if chart.get(key) is None:
-            raise SavedQueryError.missing(f"chart.{key}", "a preset's name alone, or at least y and mark")
+            raise SavedQueryError.missing(f"chart.{key}", "only a preset's name, or at least y and mark")
     return {key: _chart_value(key, chart[key]) for key in allowed if key in chart}
 
 

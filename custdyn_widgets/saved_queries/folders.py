@@ -1,11 +1,7 @@
-"""Saved queries: a query under a title, kept as a small JSON file, to be run again.
+"""The folders of saved queries: the person's own, and the shared one.
 
-There are two folders, the person's own and the shared one; a name that stands in both means the person's
-own. What changes the numbers is the query, and its interval is kept as it is: a preset moves with the day,
-a period stays. Output and chart say what is done with the report.
-
-The files are read as what they are, other people's: whatever is wrong with one is said in words that name
-it, and hides no other. A file is written whole or not at all, and never over what the person has not seen.
+A name that is in both means the person's own. The files may be other people's: an error in one names it and
+hides no other. A file is written whole or not at all, and never over one that the person has not seen.
 """
 
 from __future__ import annotations
@@ -58,7 +54,7 @@ PLACES: tuple[Place, ...] = ("mine", "shared")  # in the order in which a name i
 
 @dataclass(frozen=True)
 class Stored:
-    """A saved query as it is kept; `revision` tells whether it is still the same (SHA-256 of the file)."""
+    """A saved query in its folder; `revision`, the SHA-256 of its file, changes when it does."""
 
     saved: SavedQuery
     name: str
@@ -68,7 +64,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a listing: a saved query, or why a file (or a whole folder: no name) has none."""
+    """One line of a listing: a saved query, or the error of a file (without a name: of a folder)."""
 
     name: str
     title: str
@@ -78,7 +74,7 @@ class Entry:
 
 
 def listing(settings: Settings | None = None) -> list[Entry]:
-    """Return the saved queries of both places, by title; also the files that hold none, with the error."""
+    """List the saved queries of both folders by title, and the files that cannot be read."""
     found = []
     for place, folder in _folders(settings).items():
         try:
@@ -95,12 +91,12 @@ def listing(settings: Settings | None = None) -> list[Entry]:
 
 
 def load(name: str, place: Place | None = None, *, settings: Settings | None = None) -> Stored:
-    """Return the saved query of this name: the person's own if there is one, else the shared one.
+    """Load a saved query by name: the person's own if there is one, else the shared one.
 
     Raises
     ------
     SavedQueryError
-        If there is none, or its file cannot be used.
+        If there is none, or its file cannot be read.
     """
     for where, folder in _searched(name, place, settings).items():
         with contextlib.suppress(FileNotFoundError):
@@ -110,27 +106,27 @@ def load(name: str, place: Place | None = None, *, settings: Settings | None = N
 
 
 def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Settings | None = None) -> Stored:
-    """Keep a saved query under the name of its title.
+    """Save a query under the name that its title gives.
 
     Parameters
     ----------
     saved
-        What to keep.
+        The saved query.
     place
         `mine` or `shared`.
     over
-        The revision that the person saw and wants overwritten; None: there must be none of this name.
+        The revision to overwrite, which the person has seen; None if there must be none.
     settings
-        Where the folders are; default: the settings in force.
+        The settings with the folders; default: the current ones.
 
     Raises
     ------
     SavedQueryExistsError
-        If there is one and `over` is None.
+        If there is one already and `over` is None.
     SavedQueryChangedError
-        If what is there is not the revision `over`.
+        If the one there is not the revision `over`.
     SavedQueryError
-        If the folder cannot be written to. Whatever was there is there as it was.
+        If the folder cannot be written to; nothing was changed.
     """
     name, data = name_for(saved.title), saved.to_bytes()
     [(_, folder)] = _searched(name, place, settings).items()
@@ -141,13 +137,13 @@ def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Setting
             write_whole(folder / f"{name}.json", data, new=over is None)
     except OSError as error:
         if isinstance(error, FileExistsError) and folder.is_dir():
-            _compare(folder, name, over)  # it was put there by somebody who takes no lock
+            _compare(folder, name, over)  # somebody who takes no lock wrote it
         raise SavedQueryError.folder_unusable(place, "written to", error_words(error)) from error
     return Stored(saved, name, place, _revision(data))
 
 
 def find(name: str, place: Place | None = None, *, settings: Settings | None = None) -> Place:
-    """Return where the saved query of this name is, whether or not it can be used; errors as in `load`."""
+    """Return where a saved query is, even if it cannot be read; errors as in `load`."""
     for where, folder in _searched(name, place, settings).items():
         if os.path.lexists(folder / f"{name}.json"):
             return where
@@ -155,12 +151,12 @@ def find(name: str, place: Place | None = None, *, settings: Settings | None = N
 
 
 def folder_of(place: Place, *, settings: Settings | None = None) -> Path:
-    """Return the folder of a place, which what a saved query's file names by a path is relative to."""
+    """Return the folder of a place; relative paths in a saved query start there."""
     return _folders(settings)[place]
 
 
 def delete(name: str, place: Place | None = None, *, settings: Settings | None = None) -> Place:
-    """Delete the saved query of this name, also one that cannot be used; return where it was.
+    """Delete a saved query, even one that cannot be read; return where it was.
 
     Raises
     ------
@@ -188,7 +184,7 @@ def _folders(settings: Settings | None) -> dict[Place, Path]:
 
 
 def _searched(name: str, place: Place | None, settings: Settings | None) -> dict[Place, Path]:
-    """Return the folders in which a name is meant, once it is known to be a name and nothing else."""
+    """Return the folders to look in, after checking that the name is one."""
     if place is not None and place not in PLACES:
         raise SavedQueryError.not_allowed("place", place, PLACES)
     if not is_name(name):
@@ -197,7 +193,7 @@ def _searched(name: str, place: Place | None, settings: Settings | None) -> dict
     if place is None:
         return folders
     if place not in folders:
-        raise SavedQueryError.folder_unusable(place, "written to", "it is not a folder of its own")
+        raise SavedQueryError.folder_unusable(place, "written to", "it is not a plain folder")
     return {place: folders[place]}
 
 
@@ -206,7 +202,7 @@ def _present(settings: Settings | None) -> list[str]:
 
 
 def _read(folder: Path, name: str) -> bytes:
-    """Return the bytes of a file; errors as `read_plain`, in words of saved queries."""
+    """Read a file as `read_plain` does; errors speak of saved queries."""
     file = f"{name}.json"
     try:
         return read_plain(folder, file, MOST_BYTES)
@@ -217,7 +213,7 @@ def _read(folder: Path, name: str) -> bytes:
 
 
 def _entry(folder: Path, place: Place, name: str) -> Entry | None:
-    """Return the line of one file, or None if it has gone."""
+    """Return the line of one file; None if it is gone."""
     try:
         if not is_name(name):
             raise SavedQueryError.unreadable(f"{name}.json", _MISNAMED)
@@ -236,7 +232,7 @@ _MISNAMED = (
 
 
 def _compare(folder: Path, name: str, over: str | None) -> None:
-    """Refuse to go on if what is there is not what the person saw."""
+    """Raise an error if the file is not the one that the person saw."""
     try:
         data = _read(folder, name)
     except FileNotFoundError:

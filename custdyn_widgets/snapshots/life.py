@@ -1,4 +1,4 @@
-"""What a snapshot's keeper does to it: takes its link back for good, or gives it an end."""
+"""Revoking a snapshot's link for good, or letting it expire."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _ALL_IDS = "`custdyn snapshots list` shows the whole ids."
 
 
 def revoke(store: Store, snapshot_id: str) -> State | None:
-    """Take a snapshot's link back for good; from the next request on it shows nothing.
+    """Revoke a snapshot's link for good; from the next request on it shows nothing.
 
-    A snapshot that is revoked already stays so since when it was, and is written again: the first time may
-    have failed half-way to the disk. A damaged state, which hides the snapshot as well, is replaced.
+    A snapshot that is already revoked keeps its time of revocation; its state is written again, because the
+    first write may not have reached the disk. A damaged state, which also hides the snapshot, is replaced.
 
     Returns
     -------
     State or None
-        The state before; None: it was damaged.
+        The state before; None if it was damaged.
 
     Raises
     ------
@@ -45,14 +45,14 @@ def revoke(store: Store, snapshot_id: str) -> State | None:
 
 
 def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
-    """Let a snapshot be seen until an instant and no longer; a revoked one stays revoked.
+    """Let a snapshot expire at an instant; a revoked one stays revoked.
 
     Parameters
     ----------
     store, snapshot_id
         The snapshot.
     at
-        The instant, cut to its second; None: it has no end (any more).
+        The instant, cut to its second; None: never.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
     SnapshotNotFoundError
         If there is no such snapshot.
     SnapshotError
-        If its state is damaged (nothing is changed then), or the disk did not take the new one.
+        If its state is damaged and was left unchanged, or the disk refused the new one.
     """
     with _changing(store, snapshot_id):
         try:
@@ -72,7 +72,7 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
         except SnapshotDamagedError as error:
             raise SnapshotError(
                 f"{error.file[0].upper()}{error.file[1:]} of {snapshot_id} {error.what}, so nothing was "
-                "changed; it is not shown as it is. Restore its file below state/ from a backup, or revoke "
+                "changed, and it cannot be seen. Restore its file in state/ from a backup, or revoke "
                 "the snapshot.",
                 field="id",
             ) from error
@@ -81,12 +81,12 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
 
 
 def id_in(text: str) -> str:
-    """Return the id that a person gave: by itself, or in a whole link as it was handed on.
+    """Return the id that a person gave: on its own, or in a whole link.
 
     Raises
     ------
     SnapshotError
-        If there is none in it; the error says what it is instead.
+        If the text is neither; the error says what is wrong with it.
     """
     text = text.strip(" \t\r\n<>\"'")
     url = _parts(text) if "?" in text else None
@@ -94,11 +94,13 @@ def id_in(text: str) -> str:
     if is_id(given) and (url is None or url.path.rsplit("/", 1)[-1] == "view"):
         return given
     if is_id(given.lower()):
-        why = "is not as it was handed on: an id is in lowercase letters, and a link ends in /view?id=<id>"
+        why = (
+            "is not a link as it was shared: an id is in lowercase letters, and a link ends in /view?id=<id>"
+        )
     elif given.isascii() and given.isalnum() and len(given) < ID_LENGTH:
         why = f"is cut short: it has {len(given)} of an id's {ID_LENGTH} characters"
     else:
-        why = f"holds no snapshot's id, which is {ID_LENGTH} lowercase letters and digits"
+        why = f"contains no snapshot id: {ID_LENGTH} lowercase letters and digits"
     raise SnapshotError(f"{shown(text)} {why}. Give it whole, or its whole link. {_ALL_IDS}", field="id")
 
 
@@ -118,7 +120,7 @@ def _changing(store: Store, snapshot_id: str) -> Iterator[None]:
             yield
     except OSError as error:
         raise SnapshotError(
-            f"The new state of {snapshot_id} may not have been kept: {error.strerror or error}. Mend that "
-            "and do it again; until then, do not count on it.",
+            f"The new state of {snapshot_id} may not have been saved: {error.strerror or error}. Fix that "
+            "and do it again; until then, do not rely on it.",
             field="id",
         ) from error

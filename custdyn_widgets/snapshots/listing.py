@@ -1,4 +1,4 @@
-"""The store's snapshots in words: what a list, one snapshot and a verification say to a person."""
+"""The store's snapshots as text for people: the list, one snapshot, and a verification."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Entry:
 
     `generated_at`, `revoked` and `expires` are instants in UTC or empty, `query` is the query in words,
     `size` the bytes of all files, and `state` empty, `revoked`, `expired` or `damaged`. Of a damaged
-    manifest nothing is told.
+    manifest, only the id and the state are known.
     """
 
     id: str
@@ -41,7 +41,7 @@ def entries(store: Store, ids: Iterable[str] | None = None) -> list[Entry]:
     """Return snapshots (default: all), the newest first; revoked, expired and damaged ones at the end."""
     found = []
     for snapshot_id in store.ids() if ids is None else ids:
-        with contextlib.suppress(SnapshotNotFoundError):  # deleted meanwhile
+        with contextlib.suppress(SnapshotNotFoundError):  # it was just deleted
             found.append(_entry(store, snapshot_id))
     return sorted(found, key=lambda entry: (not entry.state, entry.generated_at, entry.id), reverse=True)
 
@@ -75,7 +75,7 @@ def _entry(store: Store, snapshot_id: str) -> Entry:
 
 
 def state_words(state: State) -> str:
-    """Return in words whether a snapshot can be seen."""
+    """Say whether a snapshot can be seen."""
     if state.revoked is not None:
         return f"revoked since {format_instant_utc(state.revoked)}"
     if state.expires is not None:
@@ -103,7 +103,7 @@ def kilobytes(size: int) -> str:
 def manifest_text(snapshot_id: str, manifest: Mapping[str, Any], state: str = "") -> str:
     """Return a manifest for people: its fields in order of name, then its files with sizes in bytes.
 
-    `state` says in words whether the snapshot can be seen.
+    `state` says whether the snapshot can be seen.
     """
     lines = [("id", snapshot_id), *([("state", state)] if state else [])]
     for key in sorted(manifest):
@@ -111,7 +111,7 @@ def manifest_text(snapshot_id: str, manifest: Mapping[str, Any], state: str = ""
         if key not in ("files", "nonce"):
             words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             if isinstance(value, list) and len(value) > _SHOWN_ITEMS:
-                words = f"{len(value):,} of them; the manifest itself lists them all"
+                words = f"{len(value):,} of them; the manifest lists them all"
             lines.append((key.replace("_", " "), _one_line(words)))
     files = [(name, f"{entry['size']:,}") for name, entry in sorted(manifest["files"].items())]
     listed = [f"{GAP}{line}" for line in align_rows(files, right={1})]
@@ -119,13 +119,13 @@ def manifest_text(snapshot_id: str, manifest: Mapping[str, Any], state: str = ""
 
 
 def problems_text(problems: Sequence[Problem], checked: int) -> str:
-    """Return what a verification of so many snapshots found, a line for each problem."""
+    """Return the result of verifying `checked` snapshots, with a line for each problem."""
     snapshots = f"{checked:,} snapshot" + ("" if checked == 1 else "s")
     if not problems:
         return f"{snapshots} verified: every file is what was published."
     lines = [f"{p.id or '(no snapshot)'}  {_one_line(p.file) or 'its folder'} {p.what}" for p in problems]
     count = f"{len(problems):,} problem" + ("" if len(problems) == 1 else "s")
-    return "\n".join([*lines, f"{count} in {snapshots}. Restore what is named here from a backup."])
+    return "\n".join([*lines, f"{count} in {snapshots}. Restore these files from a backup."])
 
 
 def _or_empty(instant: datetime | None) -> str:

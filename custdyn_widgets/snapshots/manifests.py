@@ -1,4 +1,4 @@
-"""A snapshot's manifest and the id that it gives: what is vouched for, and whether a folder holds it."""
+"""A snapshot's manifest, the id that it gives, and the comparison of a folder with it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from custdyn_widgets.files import (
 FORMAT = 1
 MANIFEST = "manifest.json"
 ID_LENGTH = 52
-# Far more than a report comes to. Whoever may write into a store may not make its readers run out of memory.
+# Far more than a report needs: nobody who can write to a store may exhaust its readers' memory.
 MOST_FILES, MOST_BYTES, MOST_OF_MANIFEST = 1_000, 2**30, 2**26
 _TAG = b"custdyn snapshot v1\n"
 _OWN_KEYS = ("format", "nonce", "files")
@@ -53,8 +53,8 @@ def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
     Raises
     ------
     SnapshotError
-        If the manifest sets one of these itself, is not JSON, a file's name is not allowed, or it is more
-        than a snapshot takes.
+        If the manifest sets one of these itself or is not JSON, if the name of a file is not allowed, or if
+        the snapshot would be too large.
     """
     for key in _OWN_KEYS:
         if key in manifest:
@@ -64,7 +64,7 @@ def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
     for name in files:
         if not _is_name(name):
             raise SnapshotError(
-                f"A snapshot takes no file named {shown(name)}: use lowercase letters and digits, with "
+                f"A snapshot cannot have a file named {shown(name)}: use lowercase letters and digits, with "
                 f"single points and hyphens between them, at most {_NAME_LENGTH} in all, and not {MANIFEST}.",
                 field="files",
             )
@@ -81,7 +81,9 @@ def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
 
 def _check_amount(amount: int, most: int, of_what: str) -> None:
     if amount > most:
-        raise SnapshotError.not_published(f"a snapshot takes {most:,} {of_what}, and this has {amount:,}")
+        raise SnapshotError.not_published(
+            f"a snapshot can have {most:,} {of_what}, and this one has {amount:,}"
+        )
 
 
 def parsed(data: bytes, snapshot_id: str) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def parsed(data: bytes, snapshot_id: str) -> dict[str, Any]:
 
 
 def compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return what is wrong with a file (empty: nothing) and its bytes."""
+    """Return what is wrong with a file (empty if nothing is), and its bytes."""
     try:
         with plain_file(folder, name) as file:
             size = size_of(file)
@@ -139,7 +141,7 @@ def check_manifest(folder: int, snapshot_id: str) -> None:
 
 
 def folder_problems(folder: int, snapshot_id: str) -> Iterator[tuple[str, str]]:
-    """Yield (file, what is wrong) for the open folder of a snapshot."""
+    """Yield each file of an open snapshot folder that has a problem, and the problem."""
     try:
         entries = read_manifest(folder, snapshot_id)["files"]
     except SnapshotDamagedError as error:

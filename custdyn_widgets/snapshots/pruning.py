@@ -55,7 +55,7 @@ class _Dated:
 
 
 def ago(age: str, now: datetime) -> datetime:
-    """Return the instant so long ago: `90d`, `12w`, `6m` or `1y`, in months and years of the calendar.
+    """Return the instant `90d`, `12w`, `6m` or `1y` ago, in months and years of the calendar.
 
     Raises
     ------
@@ -81,11 +81,11 @@ def ago(age: str, now: datetime) -> datetime:
 
 
 def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
-    """Return what a rule deletes of these snapshots; damaged ones stay, to be looked at by a person."""
+    """Return the plan of a rule for these snapshots; damaged ones stay for a person to look at."""
     dated: list[_Dated] = []
     damaged = 0
     for snapshot_id in ids:
-        with contextlib.suppress(SnapshotNotFoundError):  # deleted meanwhile
+        with contextlib.suppress(SnapshotNotFoundError):  # it was just deleted
             try:
                 dated.append(_dated(store, snapshot_id))
             except (SnapshotDamagedError, ValueError, KeyError):
@@ -101,12 +101,12 @@ def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
 
 
 def delete(store: Store, snapshot_id: str) -> None:
-    """Delete a snapshot, unless somebody else has; whoever reads it meanwhile gets all of a file or none.
+    """Delete a snapshot, unless it is gone already; a reader gets a whole file or none.
 
     Raises
     ------
     SnapshotError
-        If that failed, and what is left to do.
+        If that failed; the error says what is left to do.
     """
     try:
         thrown = throw_away(store.folder, ("v1", snapshot_id[:2]), snapshot_id)
@@ -127,7 +127,7 @@ def delete(store: Store, snapshot_id: str) -> None:
 
 
 def _newest(dated: Iterable[_Dated], keep_last: int) -> set[str]:
-    """Return the ids of the newest so many of each query, of those that can be seen, `dated` newest first."""
+    """Return the ids of the newest visible snapshots of each query; `dated` is sorted, newest first."""
     series: dict[bytes, list[str]] = defaultdict(list)
     for one in dated:
         if not one.entry.state and len(series[one.series]) < keep_last:
@@ -143,5 +143,5 @@ def _dated(store: Store, snapshot_id: str) -> _Dated:
 
 
 def _series(manifest: dict[str, Any]) -> bytes:
-    """Return what snapshots of the same query have in common: the query as asked, and the source's name."""
+    """Return the key that snapshots of one query share: the query as given, and the source's name."""
     return canonical_json([manifest.get("query"), manifest.get("source")])

@@ -1,4 +1,4 @@
-"""What may change about a snapshot, kept outside its folder and its hash: revoked since, expires at.
+"""The state of a snapshot, stored outside its folder and its hash: when it was revoked or expires.
 
 A state is only ever replaced as a whole, by one writer at a time. It outlives its snapshot: pruning leaves
 it, so that a backup that brings the folder back does not bring a revoked link back to life.
@@ -72,7 +72,7 @@ def changing_states(store: Path) -> Iterator[None]:
     Raises
     ------
     OSError
-        If the disk does not take a lock, or somebody else holds it for ten seconds.
+        If the disk refuses a lock, or another process holds it for ten seconds.
     """
     make_folder(store / _STATES)
     # The folder is opened first, so that no lock is put behind a link.
@@ -86,7 +86,7 @@ def write_state(store: Path, snapshot_id: str, state: State) -> None:
     Raises
     ------
     OSError
-        If that fails. Either state may then be there, and whole; writing it once more tells.
+        If that fails. Either state may then be there, whole; write it once more to be sure.
     """
     instants = {
         key: None if instant is None else format_instant_utc(instant)

@@ -73,16 +73,16 @@ class Store:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        # What an id means can never change, so a manifest once re-hashed needs no second look.
+        # The manifest of an id never changes, so one that was re-hashed once is not checked again.
         self._remembered: dict[str, dict[str, Any]] = {}
 
     def publish(self, manifest: Mapping[str, object], files: Mapping[str, bytes]) -> str:
-        """Store a snapshot for ever and return its id, which is said only once everything is on the disk.
+        """Store a snapshot for ever; return its id once everything is on the disk.
 
         Parameters
         ----------
         manifest
-            What is told about the snapshot; the store adds `format`, `nonce` and `files`.
+            The description of the snapshot; the store adds `format`, `nonce` and `files`.
         files
             Content by file name: lowercase letters, digits, and single points and hyphens between them.
 
@@ -119,7 +119,7 @@ class Store:
         return self.kept_manifest(snapshot_id)
 
     def kept_manifest(self, snapshot_id: str) -> dict[str, Any]:
-        """Return a manifest whatever the snapshot's state: for who keeps the store, never for a link.
+        """Return a manifest even if the snapshot is revoked or expired; never use this to answer a link.
 
         Errors are those of `manifest`.
         """
@@ -156,7 +156,7 @@ class Store:
         return data
 
     def read_compared(self, snapshot_id: str, name: str) -> tuple[bytes, dict[str, str]]:
-        """Return a file's bytes, and what is wrong with the snapshot's other files, by their names.
+        """Return a file's bytes, and the problems of the snapshot's other files, by name.
 
         Every byte of the snapshot is read and compared, the manifest's too; errors as `read`.
         """
@@ -182,29 +182,29 @@ class Store:
         return sorted(name for shard, name in self._entries() if is_id(name) and name[:2] == shard)
 
     def holds(self, snapshot_id: str) -> bool:
-        """Return whether the store has a snapshot by this id, whatever its state."""
+        """Return whether the store has a snapshot with this id, even a revoked or expired one."""
         return is_id(snapshot_id) and may_exist(self.place(snapshot_id))
 
     def verify(self, ids: Iterable[str] | None = None) -> list[Problem]:
-        """Re-hash snapshots and return what is wrong; an empty list means that nothing is.
+        """Re-hash snapshots and return all problems.
 
         Parameters
         ----------
         ids
-            Which snapshots, each of which has to be there; default: all that there are, and whatever else
-            lies among them is a problem too.
+            The snapshots, each of which must exist; default: all snapshots, and then anything else among
+            them is a problem too.
         """
         if ids is None:
             return [*self.strays(), *self.verify_stored(self.ids())]
         return [problem for snapshot_id in ids for problem in self._problems(snapshot_id)]
 
     def verify_stored(self, ids: Iterable[str]) -> list[Problem]:
-        """Re-hash snapshots as `verify` does, but for those that are deleted before their turn has ended."""
+        """Re-hash snapshots as `verify` does, but skip those that are deleted in the meantime."""
         problems = ((snapshot_id, self._problems(snapshot_id)) for snapshot_id in ids)
         return [problem for snapshot_id, found in problems if self.holds(snapshot_id) for problem in found]
 
     def strays(self) -> list[Problem]:
-        """Return what lies among the snapshots and is none."""
+        """Return everything among the snapshots that is not a snapshot."""
         return [
             Problem("", "/".join(("v1", *entry)).rstrip("/"), "is not a snapshot")
             for entry in self._entries()
@@ -237,7 +237,7 @@ class Store:
         return files
 
     def place(self, snapshot_id: str) -> Path:
-        """Return where the folder of an id stands, without looking whether it is there."""
+        """Return the path of a snapshot's folder, which need not exist."""
         return self.folder / "v1" / snapshot_id[:2] / snapshot_id
 
     def _entries(self) -> list[tuple[str, str]]:
@@ -245,7 +245,7 @@ class Store:
 
     @contextlib.contextmanager
     def _opened(self, snapshot_id: str) -> Iterator[int]:
-        """Open a snapshot's folder; damage that is met because it is deleted meanwhile means not found."""
+        """Open a snapshot's folder; one that is deleted in the meantime is not found, rather than damaged."""
         try:
             with folder_below(self.folder, "v1", snapshot_id[:2], snapshot_id) as folder:
                 yield folder
@@ -260,7 +260,7 @@ class Store:
 
     @contextlib.contextmanager
     def _staged(self, files: Mapping[str, bytes], shard: str) -> Iterator[Path]:
-        """Write files where nobody looks, to the disk; within the block they are their writer's to reveal."""
+        """Write files to the disk, in a folder that no reader opens; the caller then moves it into place."""
         staged = self.folder / "tmp" / secrets.token_hex(16)
         with contextlib.ExitStack() as written:
             try:

@@ -1,8 +1,8 @@
-"""Deleting in the store: one rename takes something out of sight, and then it is removed.
+"""Deleting in the store: a rename hides something at once, and then it is removed.
 
-What a killed process left is removed later: all of trash/, and what has been in tmp/ for a day and is
-nobody's any more. It goes through trash/ too, so that a publisher that comes back after all finds its folder
-whole or not at all.
+What killed processes left is removed later: everything in trash/, and what has been in tmp/ for a day and
+has no owner any more. That goes through trash/ too, so that a publisher that resumes finds its folder whole
+or gone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def throw_away(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, str]
     FileNotFoundError
         If it is not there.
     OSError
-        If it could not be moved, or the disk does not say that it was.
+        If it could not be moved, or the disk did not confirm the move.
     """
     place, token = _trash(root), secrets.token_hex(16)
     with folder_below(root, *shelf) as source, folder_below(root, place) as trash:
@@ -42,7 +42,7 @@ def throw_away(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, str]
 
 
 def remove(root: Path, place: str, name: str) -> None:
-    """Remove what was thrown away; somebody else may be at it as well."""
+    """Remove something from the trash; another process may be doing so too."""
     with folder_below(root, place) as trash:
         for _ in range(_TRIES):
             with contextlib.suppress(FileNotFoundError):
@@ -54,7 +54,7 @@ def remove(root: Path, place: str, name: str) -> None:
 
 
 def sweep(root: Path) -> tuple[int, list[str]]:
-    """Remove what processes that were killed have left; return of how many, and what failed, in words."""
+    """Remove what killed processes left; return how many things were removed, and what failed."""
     swept, failed = 0, []
     for place, leftovers in ((TRASH, _in_trash), (TMP, _in_tmp)):
         try:
@@ -93,7 +93,7 @@ def _remove_left(root: Path, place: str, name: str) -> None:
 
 
 def _trash(root: Path) -> str:
-    """Return where to throw things: trash/, or tmp/, if the disk is too full to make one."""
+    """Return the folder to move things to: trash/, or tmp/ if the disk is too full to make one."""
     try:
         make_folder(root / TRASH)
     except OSError as error:
@@ -104,7 +104,7 @@ def _trash(root: Path) -> str:
 
 
 def _is_left(tmp: int, name: str) -> bool:
-    """Return whether something in tmp/ is a day old and nobody holds it."""
+    """Return whether something in tmp/ is a day old and not in use."""
     try:
         modified = os.stat(name, dir_fd=tmp, follow_symlinks=False).st_mtime
     except FileNotFoundError:

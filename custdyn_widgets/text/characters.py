@@ -1,4 +1,4 @@
-"""Characters: what a text from the data may hold when it is shown, stored or handed to another program."""
+"""Characters that a text from the data may contain when it is shown, stored or passed on."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def printable(text: str, *, mark_breaks: bool = False) -> str:
     text
         The text.
     mark_breaks
-        Whether each tab and line break becomes U+FFFD too, so that they are seen; else several of them
-        beside each other become one space.
+        Whether each tab and line break becomes U+FFFD too, so that it can be seen; otherwise several
+        in a row become one space.
     """
     line = _BREAK.sub(_REPLACEMENT, text) if mark_breaks else _BREAKS.sub(" ", text)
     shown = _UNPRINTABLE.sub(_REPLACEMENT, line)
@@ -37,12 +37,12 @@ def printable(text: str, *, mark_breaks: bool = False) -> str:
 
 
 def has_control_character(text: str, *, lines: bool = False) -> bool:
-    """Return whether a text holds a control character or a line break; with `lines`, tab and LF are none."""
+    """Return whether a text has a control character or a line break; with `lines`, allow tab and LF."""
     return bool((_CONTROL_IN_LINES if lines else _CONTROL).search(text))
 
 
 def replace_surrogates(text: str) -> str:
-    """Return a text that UTF-8 can hold: each surrogate becomes U+FFFD."""
+    """Return a text that UTF-8 can encode: each surrogate becomes U+FFFD."""
     return _SURROGATE.sub(_REPLACEMENT, text)
 
 
@@ -57,10 +57,10 @@ def join_surrogates(text: str) -> str:
 
 
 def replace_not_xml(text: str) -> str:
-    """Return a text that XML 1.0 can hold: every other character becomes U+FFFD."""
+    """Return a text that XML 1.0 allows: every other character becomes U+FFFD."""
     return _NOT_XML.sub(_REPLACEMENT, text)
 
 
 def cut_short(text: str, most: int) -> str:
-    """Return a text of at most so many characters; an ellipsis tells that it was longer."""
+    """Return a text cut to a number of characters, with an ellipsis if it was longer."""
     return text if len(text) <= most else text[: most - 1] + "…"

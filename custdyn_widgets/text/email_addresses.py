@@ -11,9 +11,9 @@ _LONGEST_LOCAL, _LONGEST = 64, 254
 
 
 def ascii_address(text: str) -> str | None:
-    """Return a plain address (`local@domain`) with its domain in ASCII; None if it is none.
+    """Return a plain address (`local@domain`) with its domain in ASCII; None if it is not one.
 
-    The local part has to be ASCII: what else it may be, only few servers take.
+    The local part must be ASCII: few servers accept anything else.
     """
     if len(text) > _LONGEST:
         return None
@@ -31,7 +31,7 @@ def ascii_address(text: str) -> str | None:
 
 
 def _means_itself(domain: str, plain: str) -> bool:
-    """Return whether a domain is what it is in ASCII, and not one that it would only be taken for.
+    """Return whether the ASCII form of a domain is the same domain, and not one that looks like it.
 
     Python knows the rules of 2003, which write `faß` as `fass` and drop what cannot be seen: today these are
     domains of others.

@@ -1,4 +1,4 @@
-"""Instants as text, in the one form that reports, manifests, states and records hold."""
+"""Instants as text, in the one form used in reports, manifests, states and records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def parse_instant(text: str) -> datetime:
     Raises
     ------
     ValueError
-        If it is none, has no offset, or lies outside the calendar.
+        If it is not an instant, has no offset, or is outside the calendar.
     """
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:

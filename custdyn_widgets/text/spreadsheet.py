@@ -9,14 +9,14 @@ _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def guard_formula(text: str, *, numbers_stay: bool = False) -> str:
-    """Return a text as a CSV cell that no spreadsheet takes for a formula: with a leading apostrophe.
+    """Return a text as a CSV cell that no spreadsheet runs as a formula: with a leading apostrophe.
 
     Parameters
     ----------
     text
         The text, from the data.
     numbers_stay
-        Whether a text that is a number as a whole (`-1.5`) stays as it is.
+        Whether a text that is entirely a number (`-1.5`) stays as it is.
     """
     if numbers_stay and _NUMBER.fullmatch(text):
         return text

@@ -1,4 +1,4 @@
-"""Aligned tables for terminals, where a character takes two columns, one or none."""
+"""Aligned tables for terminals, where a character is two columns wide, or one, or none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ GAP = "  "
 
 
 def text_width(text: str) -> int:
-    """Return how many columns of a terminal a text takes: wide characters two, combining ones none."""
+    """Return the width of a text on a terminal: wide characters count two, combining ones none."""
     return len(text) if text.isascii() else sum(map(_character_width, text))
 
 
@@ -21,9 +21,9 @@ def align_cells(cells: Sequence[str], widths: Sequence[int], *, right: Collectio
     cells
         Its texts.
     widths
-        How many columns of the terminal each takes at least.
+        The least width of each column.
     right
-        The places of those that stand at the right of their room, as numbers do.
+        The positions of the columns to align at the right, such as numbers.
     """
     padded = []
     for i, (cell, width) in enumerate(zip(cells, widths, strict=True)):

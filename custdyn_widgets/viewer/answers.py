@@ -1,4 +1,4 @@
-"""What all answers have in common, whoever serves them: headers, refusals, one line in the log."""
+"""What all answers have in common, in every server: headers, refusals, one line in the log."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ HEADERS = {
 METHODS = ("GET", "HEAD")
 HTML = "text/html; charset=UTF-8"
 _WORDS = {
-    403: ("Not for you", "This server does not let you read here. Ask its operator."),
+    403: ("Not for you", "You are not allowed to read here. Ask the operator of this server."),
     404: (
         "No report here",
         "The link may have been cut short on its way, or the report was withdrawn. Ask its sender.",
     ),
-    405: ("Only reading", "A report can be read here, with GET or HEAD, and nothing else."),
+    405: ("Only reading", "Reports can only be read here, with GET or HEAD."),
     421: (
         "Wrong host",
         "This viewer does not answer under that name. The operator can add it to the allowed hosts.",
     ),
     500: (
         "Cannot be shown",
-        "What is stored is not what was published. The operator can run custdyn snapshots verify.",
+        "The stored report is not the one that was published. The operator can run custdyn snapshots verify.",
     ),
 }
 _ERROR_PAGE = (
@@ -55,7 +55,7 @@ class Answer(tornado.web.RequestHandler):
     log: Any = logging.getLogger("custdyn.viewer")
 
     def set_default_headers(self) -> None:
-        """Set the headers of every answer; tornado calls this again before an error is written."""
+        """Set the headers of every answer; tornado calls this again before it writes an error."""
         self.clear_header("Server")
         for name, value in HEADERS.items():
             self.set_header(name, value)
@@ -89,19 +89,19 @@ class Answer(tornado.web.RequestHandler):
         await self.get()
 
     def write_error(self, status_code: int, **_: Any) -> None:
-        """Write the one page that an error has, whatever led to it."""
+        """Write the error page, which is the same for every cause."""
         if status_code == 405:
             self.set_header("Allow", ", ".join(METHODS))
         words = _WORDS.get(status_code, (self._reason, "The request cannot be answered."))
         self.finish(_ERROR_PAGE.format(*words))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Log what went wrong inside; never the request, which holds an id."""
+        """Log an internal error, but never the request, which contains an id."""
         if not isinstance(value, tornado.web.HTTPError):
             self.log.error("failed inside: %s", typ.__name__, exc_info=(typ, value, tb))
 
     def asked_words(self) -> str:
-        """Return what was asked for, as the log tells it; never more than the beginning of an id."""
+        """Return the request as it is logged: never more than the beginning of an id."""
         return "(not a link)"
 
     def _log(self) -> None:

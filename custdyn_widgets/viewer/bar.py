@@ -1,4 +1,4 @@
-"""The bar above a frozen page: downloads, Info, the link, and whether all is as it was published.
+"""The bar above a frozen page: downloads, Info, the link, and whether every file is as published.
 
 It is put in front of the page's bytes and is no part of them. In front is the only place that no page can
 take away: there is no unclosed tag or comment before it, and the doctype comes with it, so that a page
@@ -61,7 +61,7 @@ def _state(wrong: Collection[str]) -> str:
 
 
 def _downloads(snapshot_id: str, files: Mapping[str, Any], wrong: Collection[str]) -> Iterator[str]:
-    """Yield a link for each file that there is; what is not as published is named and leads nowhere."""
+    """Yield a link for each file; a file that is not as published is named without a link."""
     for kind in _DOWNLOADS:
         name = f"report.{kind}"
         if name in wrong:
@@ -71,7 +71,7 @@ def _downloads(snapshot_id: str, files: Mapping[str, Any], wrong: Collection[str
 
 
 def _info(manifest: Mapping[str, Any], wrong: Collection[str]) -> Iterator[str]:
-    """Yield what the manifest tells about the report, as terms and descriptions."""
+    """Yield the manifest's facts about the report, as terms and descriptions."""
     interval = manifest.get("interval")
     interval = interval if isinstance(interval, dict) else {}
     span = [_shown(interval.get(key)) for key in ("first", "last", "timezone")]
@@ -112,7 +112,7 @@ def _instant(value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    """Return a text as markup: on one line, cut short, escaped; empty for what is no text."""
+    """Return a text as markup: on one line, cut short, escaped; empty if it is not text."""
     if not isinstance(value, str):
         return ""
     return escape(cut_short(printable(value[: _LONGEST + 1], mark_breaks=True), _LONGEST))

@@ -15,7 +15,7 @@ _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{1,5})?",
 
 
 def base(base_url: str) -> str:
-    """Return the path that routes stand below, with a slash at both ends."""
+    """Return the path prefix of the routes, with a slash at both ends."""
     return f"/{base_url.strip('/')}/".replace("//", "/")
 
 

@@ -1,4 +1,4 @@
-"""`custdyn serve`: a small server of its own, until it is told to stop."""
+"""`custdyn serve`: a small standalone server."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def handlers(
     store
         The snapshots.
     base_url
-        The path that the routes stand below.
+        The path prefix of the routes.
     allowed_hosts
         The names that the viewer answers under, without ports; an IPv6 address in brackets.
     share_url
-        What the links that pages show begin with; None: the address that was asked.
+        The beginning of the links on pages; None for the address of the request.
     """
     arguments = {"site": Site(store, share_url), "allowed_hosts": _names(allowed_hosts)}
     return [(re.escape(f"{base(base_url)}view"), ViewHandler, arguments)]
@@ -106,7 +106,7 @@ def serve(
     store
         The snapshots.
     host, port
-        Where to listen; port 0 takes a free one.
+        Where to listen; port 0 for any free port.
     base_url, allowed_hosts, share_url
         As for `handlers`; `hosts_for` gives the names for a host.
 

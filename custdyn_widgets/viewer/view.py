@@ -1,4 +1,4 @@
-"""The link itself: `/view?id=…` shows the frozen page under its bar, `&format=…` gives one file alone."""
+"""The link: `/view?id=…` shows the frozen page under its bar, `&format=…` returns one file."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _CONTENT_TYPES = {
 }
 _REMEMBERED = 256
 _PATIENCE_S, _SLOWEST = 60, 16_000  # seconds for any answer, and bytes a second of a large one
-_BEGINNING = 8  # characters of an id that may be told
+_BEGINNING = 8  # characters of an id that may be logged
 
 
 @dataclass(frozen=True)
 class Content:
-    """The parts of an answer, and the digest that tells it from every other."""
+    """The parts of an answer, and a digest that identifies it."""
 
     digest: str
     parts: tuple[bytes, ...]
@@ -40,11 +40,11 @@ class Content:
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """What is shown: the snapshots, and where their links lead for people who are elsewhere, if set."""
+    """The snapshots to show, and the beginning of their links for people elsewhere, if set."""
 
     store: Store
     share_url: str | None = None
-    # What an id means can never change, so a bar once drawn for a link needs no second drawing.
+    # The snapshot of an id never changes, so the bar for a link is drawn only once.
     _bars: dict[tuple[str, str, tuple[str, ...]], bytes] = field(default_factory=dict, repr=False)
 
     def file(self, snapshot_id: str, kind: str) -> Content:
@@ -61,7 +61,7 @@ class Site:
         snapshot_id
             The snapshot.
         address
-            What the link begins with where no share_url is set: scheme, host and path, without a query.
+            The beginning of the link where no share_url is set: scheme, host and path, without a query.
         """
         page, wrong = self.store.read_compared(snapshot_id, PAGE)
         link = f"{self.share_url}/view" if self.share_url else address
@@ -85,7 +85,7 @@ class ViewHandler(Answer):
     also_asked: frozenset[str] = frozenset()
 
     def initialize(self, site: Site, allowed_hosts: frozenset[str] = frozenset()) -> None:  # type: ignore[override]
-        """Take what is shown, and the names that the viewer answers under."""
+        """Set the snapshots to show and the host names to answer for."""
         super().initialize(allowed_hosts)
         self.site = site
 
@@ -125,7 +125,7 @@ class ViewHandler(Answer):
                 cast(HTTP1Connection, self.request.connection).close()
 
     def _content(self, snapshot_id: str, kind: str | None) -> Content:
-        """Return what is asked for; in a thread, because a disk may be slow."""
+        """Return the requested file; called in a thread, because a disk may be slow."""
         if kind is not None:
             return self.site.file(snapshot_id, kind)
         request = self.request

@@ -154,9 +154,9 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"source": ["shop"]}, "source must be text"),
     ({"source": {"path": "shop"}}, "source must be text"),
     ({"source": False}, "source must be text"),
-    ({"source": "a\x00b"}, "holds a control character"),
-    ({"source": "a\nb"}, "holds a control character"),
-    ({"source": "\x1b[2J"}, "holds a control character"),
+    ({"source": "a\x00b"}, "has a control character"),
+    ({"source": "a\nb"}, "has a control character"),
+    ({"source": "\x1b[2J"}, "has a control character"),
     ({"source": "s" * 1001}, "is longer than 1,000"),
     ({"source": "postgresql://user:sEcReT@db/billing"}, "must be a name or a path"),
     ({"source": "\ud800"}, "half a character"),
@@ -208,7 +208,7 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"for_each": {"by": ["company"], "addresses": "a.csv"}}, "for_each.by: ['company']"),
     ({"for_each": {"by": "company", "addresses": ""}}, "for_each.addresses: '' is blank"),
     ({"for_each": {"by": "company", "addresses": 1}}, "for_each.addresses must be text"),
-    ({"for_each": {"by": "company", "addresses": "a\x00"}}, "holds a control character"),
+    ({"for_each": {"by": "company", "addresses": "a\x00"}}, "has a control character"),
     ({"for_each": {"by": "company", "addresses": "https://x/a.csv"}}, "must be a name or a path"),
     ({"for_each": {"by": "company", "addresses": "a.csv", "to": "b"}}, "no key 'for_each.to'"),
     ({"for_each": {"by": "company", "addresses": "a.csv"}, "output": "web"}, "cannot be sent by mail"),
@@ -251,7 +251,7 @@ def test_a_file_that_is_not_utf_8_is_told_as_that(form: str) -> None:
 
 def test_a_number_of_thousands_of_digits_is_told_without_pythons_own_words() -> None:
     text = json.dumps(PLAIN).replace('"format": 1', '"format": ' + "9" * 5_000)
-    with pytest.raises(SavedQueryError, match="holds a number of thousands of digits"):
+    with pytest.raises(SavedQueryError, match="has a number of thousands of digits"):
         SavedQuery.from_file("bad.json", text.encode())
 
 

@@ -169,11 +169,11 @@ def test_a_mark_of_order_at_the_beginning_is_no_fault(folders: Settings) -> None
         ({"title": ""}, "title is required"),
         ({"title": " \u3000"}, "title is required"),
         ({"title": "x" * 201}, "is longer than 200 characters"),
-        ({"title": "two\nlines"}, "holds a control character"),
-        ({"title": "two\u2028lines"}, "holds a control character"),
+        ({"title": "two\nlines"}, "has a control character"),
+        ({"title": "two\u2028lines"}, "has a control character"),
         ({"title": "half \ud800"}, "title: '\\ud800' is half a character"),
         ({"title": 3}, "title must be text, not 3"),
-        ({"description": "a\x00"}, "holds a control character"),
+        ({"description": "a\x00"}, "has a control character"),
         ({"description": "d" * 2001}, "is longer than 2,000 characters"),
         ({"output": "xls"}, "choose xlsx"),
         ({"output": "WEB"}, "'WEB' is not one of its values. Choose from: 'web', 'csv', 'xlsx'."),
@@ -275,10 +275,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "title empty": (_but(title=""), "title is required"),
     "title of blanks": (_but(title="  "), "title is required"),
     "title long": (_but(title="t" * 30_000), "is longer than 200 characters"),
-    "title with escape sequence": (_but(title="\x1b[2J"), "holds a control character"),
+    "title with escape sequence": (_but(title="\x1b[2J"), "has a control character"),
     "title half a character": (_raw("Monthly", "\\ud800"), "is half a character"),
     "description list": (_but(description=[]), "description must be text"),
-    "description with zero": (_but(description="a\x00b"), "holds a control character"),
+    "description with zero": (_but(description="a\x00b"), "has a control character"),
     "no query": (_without("query"), "query is required"),
     "query null": (_but(query=None), "query is required"),
     "query text": (_but(query="today"), "query: query must be an object"),
@@ -545,7 +545,7 @@ def test_one_folder_for_both_places_shows_each_once(tmp_path: Path) -> None:
     both = Settings(tmp_path, tmp_path / "q", tmp_path, my_queries=tmp_path / "q")
     save(MONTHLY, "shared", over=None, settings=both)
     assert [entry.place for entry in listing(both)] == ["shared"]
-    with pytest.raises(SavedQueryError, match="it is not a folder of its own"):
+    with pytest.raises(SavedQueryError, match="it is not a plain folder"):
         save(MONTHLY, "mine", over=None, settings=both)
 
 

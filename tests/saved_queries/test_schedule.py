@@ -178,7 +178,7 @@ def test_a_moment_lies_between_its_last_and_its_next_instant(cron: str, at: date
 @pytest.mark.parametrize(
     ("cron", "words"),
     [
-        ("", "has 0 parts, and cron takes five"),
+        ("", "has 0 parts, and cron needs five"),
         ("0 6 1 *", "has 4 parts"),
         ("6", "has 1 part, and"),
         ("0 0 6 1 * *", "has 6 parts (cron knows no seconds)"),

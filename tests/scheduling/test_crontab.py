@@ -72,7 +72,9 @@ def test_what_the_clock_cannot_say_is_explained(cron: str, zone: str, clock: str
         on_clock_of(Schedule(cron, zone), clock, NOW)
     message = caught.value.message
     assert why in message
-    assert f"{cron!r} on the clock of {zone} cannot be told to a cron on the clock of {clock}" in message
+    assert (
+        f"{cron!r} on the clock of {zone} cannot be expressed for a cron on the clock of {clock}" in message
+    )
     assert f"Give the schedule the timezone {clock}" in message
 
 

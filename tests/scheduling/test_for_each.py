@@ -235,7 +235,7 @@ def test_a_file_of_something_else_is_not_repeated(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="'none.csv', that does not exist"):
+    with pytest.raises(RunError, match=r"none\.csv.*does not exist"):
         read_addresses(tmp_path / "none.csv")
     (tmp_path / "latin.csv").write_bytes(b"company,address\nCaf\xe9,a@x.example\n")
     with pytest.raises(RunError, match="not UTF-8"):

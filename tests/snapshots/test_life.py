@@ -359,15 +359,15 @@ def test_an_id_is_given_whole_or_in_a_whole_link(text: str) -> None:
     [
         (ID[:8], "is cut short: it has 8 of an id's 52 characters"),
         (f"http://x/view?id={ID[:-1]}", "is cut short: it has 51 of"),
-        (ID + "a", "holds no snapshot's id"),
-        ("", "holds no snapshot's id"),
+        (ID + "a", "contains no snapshot id"),
+        ("", "contains no snapshot id"),
         (ID.upper(), "lowercase letters"),
         (f"http://x/other?id={ID}", "a link ends in /view"),
-        (f"http://x/view?id={ID}&id={ID}", "holds no snapshot's id"),
-        ("http://x/view?", "holds no snapshot's id"),
-        (f"http://[x/view?id={ID}", "holds no snapshot's id"),
-        ("report.html", "holds no snapshot's id"),
-        (f"v1/a2/{ID}", "holds no snapshot's id"),
+        (f"http://x/view?id={ID}&id={ID}", "contains no snapshot id"),
+        ("http://x/view?", "contains no snapshot id"),
+        (f"http://[x/view?id={ID}", "contains no snapshot id"),
+        ("report.html", "contains no snapshot id"),
+        (f"v1/a2/{ID}", "contains no snapshot id"),
     ],
 )
 def test_what_is_no_whole_id_is_told_kindly(text: str, why: str) -> None:

@@ -367,7 +367,7 @@ def test_a_manifest_that_lists_more_than_a_snapshot_takes_is_damaged_before_a_fi
 def test_more_than_a_snapshot_takes_is_refused_in_words(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SnapshotError, match="1,000 files, and this has 1,001"):
+    with pytest.raises(SnapshotError, match="1,000 files, and this one has 1,001"):
         store.publish(MANIFEST, {f"chart-{n}.svg": b"" for n in range(1_001)})
     monkeypatch.setattr(manifests, "MOST_BYTES", 100)
     with pytest.raises(SnapshotError, match="takes 100 bytes of files"):

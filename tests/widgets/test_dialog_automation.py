@@ -89,7 +89,7 @@ def test_a_table_is_sent_to_nobody() -> None:
 @pytest.mark.parametrize(
     ("typed", "words", "field"),
     [
-        ({"schedule.cron": "every day"}, "has 2 parts, and cron takes five", "schedule.cron"),
+        ({"schedule.cron": "every day"}, "has 2 parts, and cron needs five", "schedule.cron"),
         (
             {**AT_SIX, "schedule.timezone": "Europe/Pari"},
             "Did you mean 'Europe/Paris'",

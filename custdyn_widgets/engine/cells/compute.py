@@ -1,32 +1,32 @@
-"""Cells: what is summed, exactly. Facts and the edges of a report in, integer sums per row out.
+"""Cells: the exact sums behind a report. Facts and the edges of its rows in, integer sums per row out.
 
 The cost grows with the ledger's rows in the report, not with rows × buckets, nor with what came before.
-The rows of a client stand in order of time, and each carries the running sum of amounts and the last paid
+The rows of a client are in order of time, and each carries the running sum of amounts and the last paid
 use, so
 
 - only the last row of a client in a bucket matters for stocks: it makes a *cell*, whose balance and last
   paid use hold until the client's next cell;
-- the row before the report's first one tells the balance and the last paid use to begin with, so history
+- the row before the report's first one has the balance and the last paid use to begin with, so history
   is not read (but for package rows, which ask where a client ever had transactions);
-- the last paid use gives the cell's *reach*, the last bucket in whose window it lies. Windows rise with
+- the last paid use gives the cell's *reach*, the last bucket whose window contains it. Windows rise with
   the buckets, so reach is the count of windows begun by then, and the client is active from the cell's
   bucket up to the reach or the next cell, whichever comes first.
 
 A client is thus in one state after another: a level (alive; alive and once paid; active) and the sign of
-its balance. It enters a state with a balance, and leaves it with that; one cumulative sum over the buckets
-of what enters, less what leaves, gives every stock. From one cell to the next the state mostly stays, and
-then only the difference of the balances is added. A client's creation begins its first state, its closing
-ends the last one.
+its balance. It enters a state with a balance and leaves it with the same balance; one cumulative sum over
+the buckets, of entries minus exits, gives every stock. From one cell to the next the state is mostly the
+same, and then only the difference of the balances is added. A client's creation begins its first state, and
+its closing ends the last one.
 
-Flows are sums by bucket, further divided where the worth of a currency changes.
+Flows are sums by bucket, divided further where an exchange rate changes.
 
 Grouped by package, the entity is (client, row of its packages) instead of the client: balances are the
 client's, presence and reach those of the entity's own transactions.
 
 Cells add up over disjoint sets of clients, so they are computed in pieces of bounded memory, of clients
-with the same currency, on every core at once. In a piece all is done column by column (NumPy); what a row
-costs is a handful of passes: placing its time among the edges through a table, its flow added up by key,
-and a comparison with the next row's bucket. All else is done for cells, or for clients.
+with the same currency, on every core at once. A piece is computed column by column (NumPy); each row
+costs a few passes: a table gives its place among the edges, its flow is added up by key,
+and its bucket is compared with the next row's. Everything else is done for cells or for clients.
 
 Schema
 ------

@@ -10,7 +10,7 @@ from custdyn_widgets.engine.cells.sums import KeyedSums, join
 from custdyn_widgets.mart import PACKAGE_FEE, FlowClass, Int64s
 
 _C = FlowClass
-# Column → the classes whose counts or sums it holds.
+# Column → the flow classes that it counts or sums.
 _COUNTS = {
     "refill_qty": (_C.REFILL,),
     "activation_qty": (_C.ACTIVATION_PAID, _C.ACTIVATION_FREE),
@@ -46,7 +46,7 @@ class FlowSums:
         self._bucket_of = np.append(0, np.searchsorted(grid.edges, self._segments[:-1], "right") - 1)
 
     def add(self, piece: Piece) -> Int64s:
-        """Add the rows of a piece; return the buckets that they lie in."""
+        """Add the rows of a piece; return their buckets."""
         segment = self._segment_of(piece.time)
         flow = piece.flow
         keys = segment * len(FlowClass)

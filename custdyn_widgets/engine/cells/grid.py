@@ -75,7 +75,7 @@ class EdgeCounter:
         self._table = np.where(at_start == at_end, at_start, -1)
 
     def __call__(self, at: Times) -> Int64s:
-        """Return how many edges lie at or before each instant."""
+        """Return the number of edges at or before each instant."""
         granule = np.subtract(at >> self._bits, self._first, dtype=np.int64)
         found: Int64s = self._table.take(granule, mode="clip")
         shared = np.flatnonzero(found < 0)

@@ -1,4 +1,4 @@
-"""What can be read in a file: its text, what its escapes stand for, and what is packed inside it."""
+"""Every text that can be read in a file: as written, with escapes decoded, and unpacked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _DEPTH = 3  # JSON in an attribute of a page, percent-encoded: deeper is nothing that happens by mistake
-# Each begins with a character that stands for itself: the search is then ten times as fast.
+# Each begins with a literal character, which makes the search ten times as fast.
 _JSON_ESCAPES = re.compile(r'\\(?:u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})*|["\\/bfnrt])')
 _PERCENT = re.compile(r"%[0-9a-fA-F]{2}(?:%[0-9a-fA-F]{2})*")
 _BASE64 = re.compile(r";base64,([A-Za-z0-9+/\s]+=*)")
@@ -54,7 +54,7 @@ def texts(name: str, data: bytes) -> Iterator[str]:
 
 
 def _readings(text: str, is_csv: bool) -> Iterator[str]:
-    """Yield a text and what it says with each kind of escape undone, and again with another."""
+    """Yield a text, and the text with each kind of escape decoded, and then with another."""
     undo: tuple[Callable[[str], str], ...] = (
         html.unescape,
         _without_json_escapes,

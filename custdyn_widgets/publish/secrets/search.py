@@ -16,14 +16,14 @@ __all__ = ["Watched", "refuse_secrets", "watched", "without_secrets"]
 
 
 def refuse_secrets(files: Mapping[str, bytes], kept: Iterable[Watched]) -> None:
-    """Raise unless none of the files holds, in any form that a reader could undo, what is to be kept.
+    """Raise an error if a file contains a secret, in any form that a reader could decode.
 
     Parameters
     ----------
     files
         Content by file name; compressed files and pictures within pages are looked into.
     kept
-        What is to be found, see `watched`.
+        The secrets, see `watched`.
 
     Raises
     ------
@@ -35,18 +35,18 @@ def refuse_secrets(files: Mapping[str, bytes], kept: Iterable[Watched]) -> None:
         kept, (name for name in files if name.startswith("chart-"))
     )  # the others are our own words
     if named:
-        raise SnapshotError.not_published(f"a chart's title, which names a file, holds {named.kind}")
+        raise SnapshotError.not_published(f"a chart's title, which names a file, contains {named.kind}")
     for name, data in files.items():
         try:
             found = _first(kept, texts(name, data))
         except ValueError as error:
             raise SnapshotError.not_published(f"{name} cannot be searched for secrets ({error})") from None
         if found:
-            raise SnapshotError.not_published(f"{name} holds {found.kind}")
+            raise SnapshotError.not_published(f"{name} contains {found.kind}")
 
 
 def without_secrets(text: str, kept: Iterable[Watched]) -> str:
-    """Return a text with each secret replaced by what it is, for what has to be told in any case."""
+    """Return a text with each secret replaced by a description of it."""
     for watch in sorted(kept, key=lambda watch: -len(watch.text)):
         text = watch.replaced_in(text)
     return text

@@ -1,4 +1,4 @@
-"""What no snapshot may hold: addresses and passwords of sources, other secrets of the environment, paths.
+"""What a snapshot must not contain: addresses and passwords of sources, other secrets, and paths.
 
 Searched for are, by their text:
 
@@ -17,7 +17,7 @@ the role or the name of a source, which every report says; with its user before 
 
 A folder is found as a whole (`/home/anna` is not in `/home/annabel` nor in `/old/home/anna`). Where its path
 is one name, such as `/root`, only what lies below it counts, because `/data` is also a way to write
-"or data"; the root itself tells nothing. What `share_url` says is public.
+"or data"; the root itself is not a secret. The value of `share_url` is public.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ class Watched:
     Attributes
     ----------
     kind
-        What it is, in words that may be shown: `the password of the source SHOP`.
+        A description that may be shown: `the password of the source SHOP`.
     text
         The text itself, which is never shown.
     pattern
-        The regular expression that tells where the text counts; empty: everywhere.
+        A regular expression for where the text counts; empty for everywhere.
     """
 
     kind: str
@@ -69,11 +69,11 @@ class Watched:
         return f"Watched({self.kind!r})"
 
     def found_in(self, searched: str) -> bool:
-        """Return whether it stands in a text."""
+        """Return whether a text contains it."""
         return self.text in searched and (not self.pattern or self._compiled.search(searched) is not None)
 
     def replaced_in(self, searched: str) -> str:
-        """Return a text in which what it is stands in its place."""
+        """Return a text with the description in place of the secret."""
         pattern = self._compiled if self.pattern else re.compile(re.escape(self.text))
         return pattern.sub(lambda _: f"[{self.kind}]", searched)
 
@@ -85,7 +85,7 @@ class Watched:
 def watched(
     in_force: Settings, *folders: Path, environ: Mapping[str, str] | None = None, home: Path | None = None
 ) -> list[Watched]:
-    """Return what a snapshot that is published here may not hold.
+    """Return what a snapshot published from here must not contain.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def watched(
     Raises
     ------
     SnapshotError
-        If `connections.ini` is not to be understood, so that nobody can say what is secret in it.
+        If `connections.ini` cannot be parsed, so that its passwords are unknown.
     """
     env = os.environ if environ is None else environ
     home = _home() if home is None else home
@@ -137,7 +137,7 @@ def _of_environment(env: Mapping[str, str]) -> Iterator[Watched]:
 
 
 def _address(whose: str, url: str) -> Iterator[Watched]:
-    """Yield what is secret of an address, passwords first, because they say more about what went wrong."""
+    """Yield the secrets of an address; passwords first, because they make the clearer error."""
     parts = _URL.fullmatch(url)
     if not parts or not parts["rest"]:
         yield from _secret(f"the address {whose}", url)
@@ -160,7 +160,7 @@ def _address(whose: str, url: str) -> Iterator[Watched]:
 def _passwords_in(whose: str, url: str) -> Iterator[Watched]:
     parts = _URL.fullmatch(url)
     if parts and parts["password"]:
-        # Drivers differ on whether an @ may stand in a password as itself: both readings are watched.
+        # Drivers differ on whether a password may contain an unescaped @: both readings are watched.
         for reading in {parts["password"], parts["password"].split("@")[0]}:
             yield from _password(whose, parts["user"], reading)
 
@@ -174,7 +174,7 @@ def _password(whose: str, user: str, password: str) -> Iterator[Watched]:
 
 
 def _of_connections(home: Path | None) -> Iterator[Watched]:
-    """Yield what is secret in JupySQL's file of connections, if the person has one that can be read."""
+    """Yield the secrets in JupySQL's file of connections, if there is one that can be read."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
         text = (home / _CONNECTIONS).read_text(encoding="utf-8") if home else ""

@@ -1,4 +1,4 @@
-"""A cron expression: the wall times that its five parts name, as Debian's cron takes them."""
+"""A cron expression: the wall times that its five parts name, as Debian's cron reads them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Part:
     names: tuple[str, ...] = ()
 
     def number(self, text: str) -> int | None:
-        """Return the number that a word stands for, if it may stand here."""
+        """Return the number that a name means in this part."""
         if text.lower() in self.names:
             return self.values[self.names.index(text.lower())]
         number = int(text) if _NUMBER.fullmatch(text) else -1
@@ -65,10 +65,10 @@ class Times:
     minutes, hours, days, months, weekdays
         What each part names.
     follows_clock
-        Whether minute or hour begins with a star: the job runs whenever the clock shows its time. Else it
-        runs once for each time, whatever the clock skips or repeats.
+        Whether minute or hour begins with a star: the job then runs whenever the clock shows its time;
+        otherwise once for each time, even if the clock skips or repeats it.
     both_days
-        Whether a day must fit both day parts, because one of them begins with a star; else one is enough.
+        Whether a day must match both day parts, because one of them begins with a star; otherwise either.
     """
 
     minutes: frozenset[int]
@@ -94,7 +94,7 @@ def times(cron: str) -> Times:
     Raises
     ------
     SavedQueryError
-        If cron would not take it, or it never comes.
+        If cron would refuse it, or its time never comes.
     """
     texts = _split(cron)
     minutes, hours, days, months, weekdays = (
@@ -125,7 +125,7 @@ def _split(cron: str) -> list[str]:
     if len(texts) != len(_PARTS):
         known = " (cron knows no seconds)" if len(texts) == len(_PARTS) + 1 else ""
         parts = f"{len(texts)} part{'' if len(texts) == 1 else 's'}{known}"
-        raise _unfit(cron, f"has {parts}, and cron takes five: {_ASKED}, {_EXAMPLE}")
+        raise _unfit(cron, f"has {parts}, and cron needs five: {_ASKED}, {_EXAMPLE}")
     return texts
 
 

@@ -1,8 +1,7 @@
-"""A schedule on another clock: what a cron that lives in another time zone has to be told.
+"""A schedule on another clock: expressions for a cron in another time zone.
 
-Cron knows one clock, its machine's. Times are moved by the two clocks' difference of today; whether that
-starts at the same instants all year is then tried, day by day, so that nothing is promised that the next
-change of clocks would break.
+Cron knows only its machine's clock. Times are shifted by today's difference between the two clocks; then
+every day of a year is checked, so that no expression is given that the next clock change would break.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from custdyn_widgets.saved_queries.schedule.expression import MONTHS, WEEKDAYS, 
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 _DAY_MINUTES = 24 * 60
-_TRIED = 400  # days: every change of the clocks in a year, and each day of it
+_TRIED = 400  # days: a year and more, with every clock change in it
 _DAY = timedelta(days=1)
 _SHORTEST_RUN = 3  # numbers in a row that are written as a range
 
@@ -29,16 +28,16 @@ def on_clock_of(schedule: Schedule, zone: str, now: datetime) -> list[Schedule]:
     Parameters
     ----------
     schedule
-        What is wanted.
+        The schedule.
     zone
-        Whose clock cron looks at.
+        The time zone of cron's clock.
     now
         From when on; a year is tried.
 
     Raises
     ------
     SavedQueryError
-        If there are none; the error says when they would go apart.
+        If no expressions are right at all times; the error says when they would be wrong.
     """
     plain = Schedule(_in_numbers(schedule.cron), schedule.timezone)
     if zone == schedule.timezone:
@@ -59,8 +58,8 @@ def on_clock_of(schedule: Schedule, zone: str, now: datetime) -> list[Schedule]:
 def _impossible(schedule: Schedule, zone: str, why: str) -> SavedQueryError:
     words = f"{schedule.cron!r} on the clock of {schedule.timezone}"
     return SavedQueryError(
-        f"schedule: {words} cannot be told to a cron on the clock of {zone}: {why}. Give the schedule the "
-        f"timezone {zone}, or leave it to a scheduler that knows time zones (jupyter-scheduler, Airflow).",
+        f"schedule: {words} cannot be expressed for a cron on the clock of {zone}: {why}. Give the schedule "
+        f"the timezone {zone}, or use a scheduler that knows time zones (jupyter-scheduler, Airflow).",
         field="schedule",
     )
 
@@ -72,7 +71,7 @@ def _minutes_ahead(zone: str, now: datetime) -> int:
 
 
 def _in_numbers(cron: str) -> str:
-    """Return an expression with numbers for the names of months and days, as every cron takes it."""
+    """Return an expression with numbers for the names of months and days, which every cron reads."""
     *first, month, weekday = cron.lower().split()
     month = re.sub("[a-z]+", lambda found: str(MONTHS.index(found[0]) + 1), month)
     weekday = re.sub("[a-z]+", lambda found: str(WEEKDAYS.index(found[0])), weekday)
@@ -80,7 +79,7 @@ def _in_numbers(cron: str) -> str:
 
 
 def _moved(schedule: Schedule, minutes: int) -> list[str]:
-    """Return expressions for all times so many minutes later; none if cron's days cannot say it."""
+    """Return expressions for all times shifted by minutes; empty if cron's days cannot express that."""
     times = schedule.times
     minute_text, _, *day_texts = schedule.cron.split()
     on_any_day = all(text == "*" for text in day_texts)
@@ -124,7 +123,7 @@ def _moved_days(times: Times, texts: Sequence[str], carry: int) -> str | None:
 
 
 def _numbers_text(numbers: Iterable[int], whole: range) -> str:
-    """Return numbers as cron takes them: `*` for all, ranges where three or more follow each other."""
+    """Return numbers as cron reads them: `*` for all, a range where three or more are in a row."""
     chosen = sorted(numbers)
     if chosen == list(whole):
         return "*"

@@ -1,12 +1,11 @@
-"""When something runs on its own: a cron expression on the clock of a time zone.
+"""When a saved query runs unattended: a cron expression on the clock of a time zone.
 
-The expression means what Debian's cron takes it for, so the instants told here are those at which cron
-starts, on the nights too on which clocks change: a job at set times runs exactly once, at the end of the
-gap if its time is skipped, and at the first of two if its time comes twice. A job whose minute or hour
-begins with a star follows the clock, so it runs whenever the clock shows its time.
+The expression means what it means to Debian's cron, also on the nights on which clocks change: a job at
+fixed times runs exactly once, at the end of the gap if its time is skipped, and the first time if its time
+comes twice. A job whose minute or hour begins with a star runs whenever the clock shows its time.
 
-The days are walked, and each wall time of a day is resolved. Stepping through the hours instead, as cronsim
-2.8 does, gave instants of the past on the night that repeats an hour, and lost some where clocks shift by
+The code goes through the days and resolves each wall time of a day. Stepping through the hours instead, as
+cronsim 2.8 does, gave past instants on the night that repeats an hour, and lost some where clocks shift by
 half an hour (Lord Howe) or repeat the hour before midnight (São Paulo).
 """
 
@@ -25,7 +24,7 @@ __all__ = ["Schedule"]
 
 _REQUIRED = {
     "cron": "five parts, such as '0 6 1 * *' for 06:00 on the first of each month",
-    "timezone": "whose clock that is, such as 'Europe/Paris'",
+    "timezone": "the time zone of the clock, such as 'Europe/Paris'",
 }
 _FARTHEST = 41 * 366  # days from a February 29 to the next on its day of the week, past a year 2100
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -40,12 +39,12 @@ class Schedule:
     cron
         Five parts: minute, hour, day of the month, month, day of the week.
     timezone
-        An IANA name, as a query takes it.
+        An IANA name, as in a query.
 
     Raises
     ------
     SavedQueryError
-        If cron would not take the expression, or it never comes; or if there is no such zone.
+        If cron would refuse the expression, if its time never comes, or if there is no such zone.
     """
 
     cron: str
@@ -62,12 +61,12 @@ class Schedule:
 
     @classmethod
     def from_dict(cls, data: object) -> Schedule:
-        """Check a JSON object and return the schedule that it means.
+        """Parse a JSON object.
 
         Raises
         ------
         SavedQueryError
-            If a key is unknown or missing, or a value means nothing.
+            If a key is unknown or missing, or a value is not valid.
         """
         if not isinstance(data, Mapping):
             raise SavedQueryError.wrong_type("schedule", data, "an object, or null for none")
@@ -80,7 +79,7 @@ class Schedule:
         return cls(data["cron"], data["timezone"])
 
     def to_dict(self) -> dict[str, str]:
-        """Return the JSON object that gives it again."""
+        """Return it as a JSON object."""
         return {"cron": self.cron, "timezone": self.timezone}
 
     @property
