@@ -95,10 +95,14 @@ def test_a_table_is_sent_to_nobody() -> None:
             "Did you mean 'Europe/Paris'",
             "schedule.timezone",
         ),
-        ({"recipients": "Anna <a@example.com>"}, "no plain e-mail address", "recipients"),
-        ({"recipients": "a@example.com a@example.com"}, "is there twice", "recipients"),
-        ({"failure_recipients": "Eva"}, "no plain e-mail address", "failure_recipients"),
-        ({"failure_recipients": "<img src=x>@example.com"}, "no plain e-mail address", "failure_recipients"),
+        ({"recipients": "Anna <a@example.com>"}, "not a plain e-mail address", "recipients"),
+        ({"recipients": "a@example.com a@example.com"}, "is listed twice", "recipients"),
+        ({"failure_recipients": "Eva"}, "plain e-mail address", "failure_recipients"),
+        (
+            {"failure_recipients": "<img src=x>@example.com"},
+            "not a plain e-mail address",
+            "failure_recipients",
+        ),
         ({"retention.keep_last": "many"}, "'many' is no whole number such as 12", "retention.keep_last"),
         ({"retention.keep_last": "１２"}, "is no whole number", "retention.keep_last"),
         ({"retention.keep_last": "1.5"}, "is no whole number", "retention.keep_last"),
@@ -283,7 +287,7 @@ def test_overwriting_what_was_not_loaded_keeps_its_report_for_each_company_and_s
     assert person.saved[0].saved.for_each == EACH
     with_recipients = Person(FIXED)
     with_recipients.save("Your clients", output="csv", recipients="a@example.com")
-    assert "do not go with for_each" in with_recipients.error
+    assert "cannot be combined with for_each" in with_recipients.error
     assert (with_recipients.wrong, with_recipients.question) == ("recipients", [])
 
 
