@@ -16,7 +16,7 @@ from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import CustDynError, RunError
 from custdyn_widgets.mail import FailureLetter, MailServer, deliver
 from custdyn_widgets.notebook import terminated_as_exit
-from custdyn_widgets.publish import watched, without_secrets
+from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.saved_queries import SavedQuery, is_name
 from custdyn_widgets.scheduling.for_each import make_each
@@ -267,7 +267,7 @@ class _Dispatch:
     def _open(self, words: str) -> str:
         """Return words without what only this machine may know."""
         try:
-            return without_secrets(words, watched(self._settings))
+            return without_secrets(words, known_secrets(self._settings))
         except CustDynError as error:
             return f"{error.message} Until then no other words of this run are told."
 

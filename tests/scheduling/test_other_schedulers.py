@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from custdyn_widgets.cli import main
-from custdyn_widgets.notebook.parameters import parse_parameters, check_names
+from custdyn_widgets.notebook.parameters import check_names, parse_parameters
 from custdyn_widgets.notebook.template import check_parameters, read_template
 from custdyn_widgets.query.query import ReportQuery, parse_as_of
 from custdyn_widgets.saved_queries import folders as saved_queries

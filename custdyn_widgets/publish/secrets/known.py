@@ -1,0 +1,223 @@
+"""Collect the secrets that no snapshot may hold: addresses and passwords of sources, tokens, paths.
+
+The search looks for the text of:
+
+- the addresses `CUSTDYN_SOURCE_<NAME>_URL` and `DATABASE_URL`, and those of the sections of JupySQL's
+  `connections.ini`: whole, without credentials, with the password masked, and as host and database;
+- the passwords in them and in an address in any other variable, and user and password together, as written,
+  percent-decoded, and encoded for HTTP's Basic authentication;
+- the values of variables whose names end in PASSWORD, PASSWD, PASSPHRASE, SECRET, TOKEN, APIKEY, API_KEY,
+  ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
+- the paths of the snapshot store and of the user's home folder.
+
+A secret of eight characters or more is found anywhere. One of six or seven characters, or of digits only, is
+found only as a separate word or number, because it may occur by chance in words and amounts. The search
+ignores shorter ones: a password `2021` would block every report of that year. It also ignores a password that
+equals the role or the name of a source, which every report shows, unless the user name precedes it.
+
+A path is found as a whole: `/home/anna` is not in `/home/annabel` or `/old/home/anna`. A path of one name,
+such as `/root`, is found only with a path below it, because `/data` may also mean "or data"; the root folder is
+ignored. The text of `share_url` is public.
+"""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, unquote_plus
+
+from custdyn_widgets.errors import SnapshotError
+from custdyn_widgets.settings import Settings
+
+_LEAST = 6
+_ANYWHERE = 8
+_SOURCE_URL = re.compile(r"CUSTDYN_SOURCE_(.+)_URL")
+_SECRET_NAME = re.compile(
+    r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|(ACCESS|SECRET|PRIVATE)_KEY|_PASS|_PWD)\Z",
+    re.IGNORECASE,
+)
+_URL = re.compile(r"(?P<scheme>[\w+.-]+://)(?:(?P<user>[^:/@]*)(?::(?P<password>.*))?@)?(?P<rest>.*)", re.S)
+_CONNECTIONS = Path(".jupysql", "connections.ini")
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A text that no snapshot may hold.
+
+    Attributes
+    ----------
+    kind
+        A description that may be shown: `the password of the source SHOP`.
+    text
+        The secret text, which must never be shown.
+    pattern
+        A regular expression for the places where the text counts; empty: everywhere.
+    """
+
+    kind: str
+    text: str = field(repr=False)
+    pattern: str = field(default="", repr=False)
+
+    def is_in(self, text: str) -> bool:
+        """Return whether a text holds the secret."""
+        return self.text in text and (not self.pattern or re.search(self.pattern, text) is not None)
+
+    def redact(self, text: str) -> str:
+        """Return a text with the secret replaced by its kind."""
+        return re.sub(self.pattern or re.escape(self.text), lambda _: f"[{self.kind}]", text)
+
+
+def known_secrets(
+    settings: Settings, *folders: Path, environ: Mapping[str, str] | None = None, home: Path | None = None
+) -> list[Secret]:
+    """Return the secrets that a snapshot published by this process may not hold.
+
+    Parameters
+    ----------
+    settings
+        The settings: the store, and the address of links, which is public.
+    folders
+        Folders of other stores.
+    environ
+        The environment; default: this process's.
+    home
+        The user's home folder; default: that of this process.
+
+    Raises
+    ------
+    SnapshotError
+        If `connections.ini` cannot be parsed, so that its secrets are unknown.
+    """
+    env = os.environ if environ is None else environ
+    home = _home() if home is None else home
+    found = list(_of_environment(env))
+    if home:
+        found += _of_connections(home)
+    for folder in (settings.snapshots, *folders):
+        found += _path("the path of the snapshot store", folder)
+    if home:
+        found += _path("the path of the home folder", home)
+    shown = {settings.role, *_names_of_sources(env)}
+    public = settings.share_url or ""
+    first: dict[str, Secret] = {}
+    for secret in found:
+        if secret.text not in public and secret.text not in shown:
+            first.setdefault(secret.text, secret)
+    return list(first.values())
+
+
+def _names_of_sources(env: Mapping[str, str]) -> Iterator[str]:
+    for source in filter(None, map(_SOURCE_URL.fullmatch, env)):
+        yield from (source[1], source[1].lower())
+
+
+def _of_environment(env: Mapping[str, str]) -> Iterator[Secret]:
+    for name, value in env.items():
+        source = _SOURCE_URL.fullmatch(name)
+        if source:
+            yield from _address(f"of the source {source[1]}", value.strip())
+        elif name == "DATABASE_URL":
+            yield from _address(f"in {name}", value.strip())
+        elif _SECRET_NAME.search(name):
+            yield from _secret(f"the value of {name}", value.strip())
+        else:
+            yield from _passwords_in(f"in {name}", value.strip())
+
+
+def _address(whose: str, url: str) -> Iterator[Secret]:
+    """Yield the secrets of an address, passwords first, because they name the problem more precisely."""
+    parts = _URL.fullmatch(url)
+    if not parts or not parts["rest"]:
+        yield from _secret(f"the address {whose}", url)
+        return
+    yield from _passwords_in(whose, url)
+    scheme, user, password, rest = parts.group("scheme", "user", "password", "rest")
+    place, _, options = rest.partition("?")
+    for key, value in parse_qsl(options):
+        if _SECRET_NAME.search(key):
+            yield from _secret(f"the password {whose}", value)
+    known = [url, url.partition("?")[0], f"{scheme}{rest}", f"{scheme}{place}"]
+    if user and password:
+        known += [f"{scheme}{user}:***@{rest}", f"{scheme}{user}:***@{place}"]
+    if not place.startswith("/") and place.partition("/")[2]:
+        known.append(place)
+    for text in known:
+        yield from _secret(f"the address {whose}", text)
+
+
+def _passwords_in(whose: str, url: str) -> Iterator[Secret]:
+    parts = _URL.fullmatch(url)
+    if parts and parts["password"]:
+        # Drivers differ on whether a password may hold an unescaped @, so both readings count.
+        for reading in {parts["password"], parts["password"].split("@")[0]}:
+            yield from _password(whose, parts["user"], reading)
+
+
+def _password(whose: str, user: str, password: str) -> Iterator[Secret]:
+    for decoded in (str, unquote, unquote_plus):
+        login = f"{decoded(user)}:{decoded(password)}"
+        as_header = base64.b64encode(login.encode("utf-8", "surrogateescape")).decode("ascii")
+        for text in (decoded(password), login, as_header):
+            yield from _secret(f"the password {whose}", text)
+
+
+def _of_connections(home: Path) -> Iterator[Secret]:
+    """Yield the secrets in JupySQL's file of connections."""
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string((home / _CONNECTIONS).read_text(encoding="utf-8"))
+    except OSError:  # missing or unreadable, so no notebook of this user read it either
+        return
+    except (UnicodeDecodeError, configparser.Error):  # the parser's message would show the line
+        raise SnapshotError.not_published(
+            "connections.ini in the home folder's .jupysql is not a valid INI file, so the passwords that a "
+            "snapshot may not hold are unknown"
+        ) from None
+    for name, section in parser.items():
+        # JupySQL interpolates values, where a doubled percent sign means a single one.
+        values = {key: (value or "").replace("%%", "%") for key, value in section.items()}
+        whose = f"of the connection {name}"
+        if values.get("password"):
+            yield from _password(whose, values.get("username", ""), values["password"])
+        for key, value in values.items():
+            if _SECRET_NAME.search(key):
+                yield from _secret(f"the password {whose}", value)
+            elif "://" in value:
+                yield from _address(whose, value)
+        if values.get("host") and values.get("database"):
+            port = f":{values['port']}" if values.get("port") else ""
+            yield from _secret(f"the address {whose}", f"{values['host']}{port}/{values['database']}")
+
+
+def _secret(kind: str, written: str) -> Iterator[Secret]:
+    for text in _forms(written):
+        if len(text) >= _ANYWHERE and not text.isdigit():
+            yield Secret(kind, text)
+        elif len(text) >= _LEAST:
+            yield Secret(kind, text, rf"(?<!\w)(?<!\d[.,]){re.escape(text)}(?!\w|[.,]\d)")
+
+
+def _path(kind: str, folder: Path) -> Iterator[Secret]:
+    for path in {folder.absolute(), folder.resolve()}:
+        names = len(path.parts) - 1
+        end = r"(?!\w|[.-]\w)" if names > 1 else r"/[\w.~-]"
+        for text in _forms(str(path)) if names else ():
+            yield Secret(kind, text, rf"(?<![\w.~-]){re.escape(text)}{end}")
+
+
+def _forms(text: str) -> set[str]:
+    """Return a text as written and with composed accents, because some systems rewrite accents."""
+    return {text, unicodedata.normalize("NFC", text)}
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:  # an account without a home folder
+        return None
