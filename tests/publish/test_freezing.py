@@ -182,16 +182,8 @@ def test_the_manifest_describes_the_whole_report(
         "actual_start": "2021-01-03T10:00:00Z",
         "actual_end": "2022-12-15T21:10:02Z",
     }
-    for name in [
-        "role",
-        "generated_at",
-        "duration_ms",
-        "as_of",
-        "data_as_of",
-        "time_zone_data",
-        "source",
-        "currency",
-    ]:
+    instants = ("generated_at", "duration_ms", "as_of", "data_as_of", "time_zone_data")
+    for name in ("role", *instants, "source", "currency"):
         assert manifest[name] == getattr(INFO, name)
     assert manifest["quotes"] == [
         {"currency": "EUR", "date": "2021-01-01", "units_per_base": "0.82", "base": "USD"}

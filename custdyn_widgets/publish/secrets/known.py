@@ -16,8 +16,8 @@ ignores shorter ones: a password `2021` would block every report of that year. I
 equals the role or the name of a source, which every report shows, unless the user name precedes it.
 
 A path is found as a whole: `/home/anna` is not in `/home/annabel` or `/old/home/anna`. A path of one name,
-such as `/root`, is found only with a path below it, because `/data` may also mean "or data"; the root folder is
-ignored. The text of `share_url` is public.
+such as `/root`, is found only with a path below it, because `/data` may also mean "or data"; the root folder
+is ignored. The text of `share_url` is public.
 """
 
 from __future__ import annotations
