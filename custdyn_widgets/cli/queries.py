@@ -14,7 +14,7 @@ from custdyn_widgets.cli.answer import answer, answer_options, check_terminal, s
 from custdyn_widgets.errors import QueryError
 
 if TYPE_CHECKING:
-    from custdyn_widgets.saved_queries import Entry, Place
+    from custdyn_widgets.saved_queries import ListedQuery, Place
 
 _FORMS = {"web": "table", "csv": "csv", "xlsx": "xlsx"}
 _LONGEST_TITLE, _LONGEST_QUERY = 40, 120
@@ -133,13 +133,13 @@ def queries_crontab(zone: str | None) -> None:
         say("No saved query has a schedule.")
 
 
-def _as_json(entry: Entry) -> dict[str, object]:
+def _as_json(entry: ListedQuery) -> dict[str, object]:
     kept = entry.saved.to_dict() if entry.saved else None
     error = entry.error.message if entry.error else None
     return {"name": entry.name, "place": entry.place, "saved": kept, "error": error}
 
 
-def _as_table(entries: Sequence[Entry]) -> str:
+def _as_table(entries: Sequence[ListedQuery]) -> str:
     """Return the list as an aligned table; a sentence when it is empty."""
     from custdyn_widgets.text import align_rows, cut_short, printable
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from custdyn_widgets.mail.drawing import Letter, as_html, as_text
 from custdyn_widgets.mail.message import Attachment
-from custdyn_widgets.publish import Watched, without_secrets
+from custdyn_widgets.publish import Secret, without_secrets
 from custdyn_widgets.render import headline_figures
 from custdyn_widgets.report import Report, describe_query, info_rows, table_view
 
@@ -121,7 +121,7 @@ class FailureLetter:
     log
         The last lines that the run wrote.
     kept
-        What no letter may hold, see `publish.Watched`.
+        What no letter may hold, see `publish.Secret`.
     link
         Where the report is, if there is one and only its sending failed.
     is_sent_again
@@ -135,7 +135,7 @@ class FailureLetter:
     facts: tuple[tuple[str, str], ...] = ()
     command: str = ""
     log: tuple[str, ...] = ()
-    kept: Iterable[Watched] = field(default=(), repr=False)
+    kept: Iterable[Secret] = field(default=(), repr=False)
     attachment: Attachment | None = None
     link: str = ""
     is_sent_again: bool = False

@@ -1,9 +1,8 @@
-"""The author's own notebook cells as inert sections of a page.
+"""Turn an author's notebook cells into inert sections of a page.
 
-A page is shared with anyone who holds its link, so nothing that a notebook puts out reaches it as it is:
-Markdown is rendered anew with raw HTML as text, links as text and pictures only from the notebook itself;
-tables are reduced to their cells; a PNG or SVG is a picture; text is text. Any other output is left out,
-with a note that says so. Code is never shown.
+Anyone who has its link can read a page, so no output of a notebook reaches it unchanged: Markdown is rendered
+with raw HTML and links as text, and with pictures only from the notebook itself; tables are reduced to their
+cells; PNG and SVG become pictures; text stays text. A note replaces any other output. Code is never shown.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ REPORT_TAG = "report"
 _LONGEST_TEXT = 20_000
 _LARGEST_PICTURE = 2_000_000
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_TOLD_SCHEMES = ("https://", "http://", "mailto:")
+_SHOWN_SCHEMES = ("https://", "http://", "mailto:")
 _PNG_URI = "data:image/png;base64,"
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _TAG = re.compile(r"<[^>]*>")
@@ -46,38 +45,38 @@ def author_sections(notebook: NotebookNode) -> list[Section]:
     Parameters
     ----------
     notebook
-        With outputs. Cells tagged `parameters`, `injected-parameters` or `remove-cell` are left out; the
-        first cell tagged `report` is where the report itself stands (its outputs are the report's own);
-        without one, the report comes first.
+        The notebook with its outputs. Cells tagged `parameters`, `injected-parameters` or `remove-cell` are
+        left out; the report takes the place of the first cell tagged `report`, or is first without one.
 
     Returns
     -------
     list of Section
-        Empty when the notebook has nothing to show but the report.
+        Empty if the notebook shows only the report.
     """
     sections: list[Section] = []
+    report = Section("report")
     for cell in notebook.cells:
         tags = set(cell.metadata.get("tags", ()))
         if tags & LEFT_OUT_TAGS:
             continue
         if REPORT_TAG in tags:
-            if not any(s.kind == "report" for s in sections):
-                sections.append(Section("report"))
+            if report not in sections:
+                sections.append(report)
         elif cell.cell_type == "markdown":
             sections.append(Section("html", prose_html(cell.source, cell.get("attachments"))))
         elif cell.cell_type == "code":
             sections.extend(_output_sections(cell.outputs))
-    shown = [s for s in sections if s.kind == "report" or s.content.strip()]
-    if not any(s.kind == "report" for s in shown):
-        shown.insert(0, Section("report"))
+    if report not in sections:
+        sections.insert(0, report)
+    shown = [s for s in sections if s is report or s.content.strip()]
     return shown if len(shown) > 1 else []
 
 
 def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | None = None) -> str:
-    """Return Markdown as markup that can do nothing.
+    """Return Markdown as inert HTML.
 
-    A link becomes its text, with a web or mail address behind it. A picture is shown if it is a PNG
-    attached to the cell; for any other its description stands in its place.
+    A link becomes its text, followed by a web or mail address. A picture is shown if it is a PNG attached to
+    the cell; otherwise its description replaces it.
     """
     import bleach
 
@@ -89,7 +88,7 @@ def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | Non
 
 
 def table_html(html: str) -> str | None:
-    """Return the table in an HTML output reduced to its cells; None if it is neither ours nor pandas'."""
+    """Return the table of an HTML output reduced to its cells; None if it is neither ours nor pandas'."""
     if not _OUR_TABLE.search(html):
         return None
     import bleach
@@ -107,8 +106,8 @@ def _renderer(attachments: Mapping[str, Mapping[str, str]]) -> Callable[[str], s
 
         def link(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
             address = mistune.escape(url)
-            told = url.startswith(_TOLD_SCHEMES) and address != text
-            return f"{text} ({address})" if told else text
+            is_shown = url.startswith(_SHOWN_SCHEMES) and address != text
+            return f"{text} ({address})" if is_shown else text
 
         def image(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
             data = attachments.get(url.removeprefix("attachment:"), {}).get("image/png")
@@ -144,7 +143,7 @@ def _output_sections(outputs: Sequence[NotebookNode]) -> Iterator[Section]:
 
 
 def _display(data: Mapping[str, Any]) -> Section:
-    """Return the section of a display in the best of its forms that is allowed on a page."""
+    """Return the section for a display, in the best of its formats that a page may hold."""
     forms = {kind: "".join(form) if isinstance(form, list) else form for kind, form in data.items()}
     if "image/png" in forms:
         return _picture("png", forms["image/png"])

@@ -1,8 +1,8 @@
-"""One run of a notebook in its own kernel, with a limit on the wall time.
+"""Run a notebook in its own kernel, with a time limit.
 
-papermill runs in a worker thread while the calling thread watches: a kernel that hangs, ignores
-interrupts or forks is ended with its whole process group when time is up, at Ctrl-C, or at a polite
-request to terminate. The kernel is this process's own interpreter, whatever kernels are installed.
+papermill runs in a worker thread while the calling thread waits. At a timeout, Ctrl-C or SIGTERM, the
+kernel's whole process group is killed, even if the kernel hangs, ignores interrupts or forks. The kernel
+always uses this process's interpreter, whatever kernels are installed.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 _START_TIMEOUT_S = 60
-# The kernel runs this before it is ready: the drawing engine starts while other things load.
-_BEGIN = (
+# The kernel runs this before it is ready, so that the drawing engine starts while other modules load.
+_START_ENGINE = (
     "--IPKernelApp.exec_lines=__import__('custdyn_widgets.render', fromlist=['start_engine']).start_engine()"
 )
 _KILL_EVERY_S = 0.2
 
 
-class OutOfTime(Exception):  # noqa: N818 - it is an event; the caller words the error
-    """The kernel was ended because its time was up."""
+class RunTimeout(Exception):  # noqa: N818 - the caller turns it into an error
+    """The kernel was killed at the time limit."""
 
 
 class NotebookExecution:
-    """A notebook, what its kernel is given, and how far it has come.
+    """One execution of a notebook.
 
     Parameters
     ----------
     notebook
-        The notebook; its outputs and its parameters cell change.
+        The notebook; the run adds outputs and the cell of parameters.
     parameters
-        What papermill injects.
+        The parameters that papermill injects.
     environment
         The kernel's whole environment.
     folder
@@ -50,10 +50,10 @@ class NotebookExecution:
     private
         A folder that only this run uses, for the kernel's connection file.
     on_cell
-        Called with each code cell when it starts, in the worker's thread.
-    meanwhile
-        Called once when the kernel has been started, in a thread of its own: what can be got ready while the
-        notebook runs. An error in it is passed over, since what needs it will meet it again.
+        A callback for each cell that starts; the worker thread calls it.
+    in_background
+        A function to call once, in its own thread, after the kernel has started. Its errors are ignored:
+        they will occur again where its results are needed.
     """
 
     def __init__(
@@ -65,16 +65,16 @@ class NotebookExecution:
         folder: Path,
         private: Path,
         on_cell: Callable[[NotebookNode], None],
-        meanwhile: Callable[[], None],
+        in_background: Callable[[], None],
     ) -> None:
         self.notebook = notebook
-        self._parameters = dict(parameters)
+        self._parameters = parameters
         self._environment = dict(environment)
         self._folder = folder
         self._private = private
         self._on_cell = on_cell
-        self._meanwhile = threading.Thread(
-            target=_quietly, args=(meanwhile,), name="custdyn-meanwhile", daemon=True
+        self._background = threading.Thread(
+            target=_ignoring_errors, args=(in_background,), name="custdyn-background", daemon=True
         )
         self._groups: list[int] = []
         self._error: BaseException | None = None
@@ -84,10 +84,10 @@ class NotebookExecution:
 
         Raises
         ------
-        OutOfTime
-            After `timeout_s` seconds, the kernel's start included; None is no limit.
+        RunTimeout
+            After `timeout_s` seconds, including the kernel's start; None means no limit.
         Exception
-            What papermill or nbclient raise when a cell fails or the kernel dies.
+            The error of papermill or nbclient if a cell fails or the kernel dies.
         """
         worker = threading.Thread(target=self._work, name="custdyn-run", daemon=True)
         worker.start()
@@ -100,10 +100,10 @@ class NotebookExecution:
                 self._kill()
                 worker.join(_KILL_EVERY_S)
             self._kill()
-            if self._meanwhile.ident is not None:
-                self._meanwhile.join()  # a JavaScript engine must not be cut off while it starts
+            if self._background.ident is not None:
+                self._background.join()  # a JavaScript engine must not be interrupted while it starts
         if late:
-            raise OutOfTime
+            raise RunTimeout
         if self._error is not None:
             raise self._error
         return self.notebook
@@ -124,7 +124,7 @@ class NotebookExecution:
         self.notebook = papermill.execute_notebook(
             self.notebook,
             None,
-            parameters=self._parameters,
+            parameters=dict(self._parameters),
             kernel_name="python3",
             language="python",
             progress_bar=False,
@@ -136,17 +136,22 @@ class NotebookExecution:
         )
 
     def _kernel_class(self) -> type:
-        """Return a kernel manager's class that starts this interpreter with this run's environment."""
+        """Return a kernel manager class that starts this interpreter in this run's environment."""
         from jupyter_client.kernelspec import KernelSpec
         from jupyter_client.manager import AsyncKernelManager
 
-        groups, meanwhile = self._groups, self._meanwhile
-        given = {"env": self._environment, "cwd": str(self._folder), "stdout": DEVNULL, "stderr": DEVNULL}
+        groups, background = self._groups, self._background
+        given = {
+            "env": dict(self._environment),
+            "cwd": str(self._folder),
+            "stdout": DEVNULL,
+            "stderr": DEVNULL,
+        }
         connection = str(self._private / "kernel.json")
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", _BEGIN]
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", _START_ENGINE]
 
         class PinnedKernel(AsyncKernelManager):
-            """A kernel of this process's own interpreter."""
+            """A kernel that runs this process's interpreter."""
 
             @property
             def kernel_spec(self) -> KernelSpec:
@@ -158,25 +163,25 @@ class NotebookExecution:
                 group = getattr(self.provisioner, "pgid", None)
                 if group:
                     groups.append(group)
-                meanwhile.start()
+                background.start()
 
         return PinnedKernel
 
     def _kill(self) -> None:
-        """End the kernel's process group: the kernel and the processes that it started."""
+        """Kill the kernel's process group: the kernel and the processes that it started."""
         for group in self._groups:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
 
 
-def _quietly(work: Callable[[], None]) -> None:
+def _ignoring_errors(work: Callable[[], None]) -> None:
     with contextlib.suppress(Exception):
         work()
 
 
 @contextlib.contextmanager
 def _own_event_loop() -> Iterator[None]:
-    """Give nbclient's blocking calls in this thread a loop that is closed afterwards."""
+    """Give nbclient's blocking calls in this thread an event loop, and close it afterwards."""
     from jupyter_core.utils import ensure_event_loop
 
     loop = ensure_event_loop()
@@ -193,9 +198,9 @@ def _own_event_loop() -> Iterator[None]:
 
 @contextlib.contextmanager
 def terminated_as_exit() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the wait with SystemExit, so that the kernel is ended too.
+    """Turn SIGTERM and SIGHUP into SystemExit, so that the kernel is killed too.
 
-    A signal that is ignored, as after `nohup`, stays ignored.
+    An ignored signal stays ignored, as after `nohup`.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -204,8 +209,8 @@ def terminated_as_exit() -> Iterator[None]:
     def leave(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's arguments
         raise SystemExit(128 + number)
 
-    heard = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, leave) for number in heard}
+    handled = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, leave) for number in handled}
     try:
         yield
     finally:

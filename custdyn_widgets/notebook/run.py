@@ -1,8 +1,8 @@
-"""A template notebook to a snapshot: what `custdyn run` does.
+"""Run a template notebook and publish its report, as `custdyn run` does.
 
-The parameters are checked before a kernel starts. The notebook leaves its report in a staging folder as
-its last act; only then the page is drawn here, with the author's cells in their place, and one snapshot is
-published. A run that fails, hangs, is killed or never reaches its end publishes nothing.
+The parameters are checked before a kernel starts. The notebook's last cell leaves its report in a staging
+folder; then this process draws the page, with the author's cells, and publishes one snapshot. A run that
+fails, hangs, is killed or stops early publishes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from custdyn_widgets import errors
 from custdyn_widgets.errors import CustDynError, RunError
 from custdyn_widgets.notebook.author_cells import author_sections
-from custdyn_widgets.notebook.kernel import NotebookExecution, OutOfTime
+from custdyn_widgets.notebook.kernel import NotebookExecution, RunTimeout
 from custdyn_widgets.notebook.template import (
     Template,
     check_parameters,
@@ -35,22 +35,22 @@ if TYPE_CHECKING:
     from custdyn_widgets.report import Report
 
 _NOTHING = "Nothing was published."
-_NOT_FOR_KERNELS = ("CUSTDYN_SMTP_USER", "CUSTDYN_SMTP_PASSWORD")
+_HIDDEN_FROM_KERNELS = ("CUSTDYN_SMTP_USER", "CUSTDYN_SMTP_PASSWORD")
 _IN_LAB = "Open the notebook in JupyterLab with the same parameters to see more."
 
 
-def _silent(line: str) -> None:
-    """Say nothing."""
+def _ignore(line: str) -> None:
+    """Ignore a line of progress."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The result of a notebook that ran to its end; nothing of it is published yet.
+    """The result of a notebook that ran to its end, not yet published.
 
     Attributes
     ----------
     report
-        The report that it froze.
+        The frozen report.
     drawn
         Its drawings, by title.
     sections
@@ -62,7 +62,7 @@ class Finished:
     sections: Sequence[Section]
 
     def publish(self, settings: Settings) -> Frozen:
-        """Publish it as one snapshot; errors as `freezing.publish`."""
+        """Publish the report as one snapshot; errors are those of `freezing.publish`."""
         return publish(self.report, settings, sections=self.sections, drawn=self.drawn)
 
 
@@ -72,11 +72,11 @@ def run_template(
     *,
     settings: Settings,
     timeout_s: float | None = None,
-    progress: Callable[[str], None] = _silent,
+    progress: Callable[[str], None] = _ignore,
 ) -> Frozen:
     """Run a template notebook and publish its report as one snapshot.
 
-    Parameters and errors as for `run_notebook`, and the errors of `freezing.publish`.
+    Parameters and errors are those of `run_notebook`, and the errors of `freezing.publish`.
     """
     finished = run_notebook(template, parameters, settings=settings, timeout_s=timeout_s, progress=progress)
     progress("Drawing the page and publishing")
@@ -89,9 +89,9 @@ def run_notebook(
     *,
     settings: Settings,
     timeout_s: float | None = None,
-    progress: Callable[[str], None] = _silent,
+    progress: Callable[[str], None] = _ignore,
 ) -> Finished:
-    """Run a template notebook to its end and return the report that it froze.
+    """Run a template notebook to its end, and return the report that it froze.
 
     Parameters
     ----------
@@ -99,20 +99,20 @@ def run_notebook(
         A notebook with a cell tagged `parameters` and `freeze(report)` as its last cell; None: the
         default one.
     parameters
-        The query's fields, `source` and `as_of`, by name, and parameters of the template's own.
+        The query's fields, `source` and `as_of`, by name, and the template's own parameters.
     settings
-        Handed to the kernel as absolute values.
+        The settings for the kernel, which gets them as absolute values.
     timeout_s
-        The seconds of wall time that the notebook may take; None for no limit.
+        The time limit for the notebook, in seconds of wall time; None: no limit.
     progress
-        Called with a line of text for each step, from another thread while the notebook runs.
+        A callback for a line of text at each step; another thread calls it while the notebook runs.
 
     Raises
     ------
     QueryError, SourceError
         If the parameters are not a valid query for the template; no kernel was started.
     RunError
-        If the notebook failed, was killed, ran out of time, or did not freeze one report.
+        If the notebook failed, was killed, timed out, or did not freeze exactly one report.
     """
     chosen = read_template(template or default_template())
     injected = check_parameters(chosen, parameters)
@@ -134,49 +134,50 @@ def _execute(
     timeout_s: float | None,
     progress: Callable[[str], None],
 ) -> NotebookNode:
-    """Run the notebook's cells; turn every failure into a RunError that says where it happened."""
+    """Run the notebook's cells; turn every failure into a RunError that names the cell."""
     name = template.path.name
-    place = _Place(name, sum(c.cell_type == "code" for c in template.notebook.cells), progress)
+    cell = _CurrentCell(name, sum(c.cell_type == "code" for c in template.notebook.cells), progress)
     execution = NotebookExecution(
         template.notebook,
         parameters,
-        environment={**_environment(), **settings.environment(), **staging.environment()},
+        environment={
+            **{key: value for key, value in os.environ.items() if key not in _HIDDEN_FROM_KERNELS},
+            **settings.environment(),
+            **staging.environment(),
+        },
         folder=template.path.parent.absolute(),
         private=staging.folder,
-        on_cell=place.enter,
-        meanwhile=_get_ready,
+        on_cell=cell.enter,
+        in_background=_load_for_page,
     )
     progress(f"Running {name}")
     try:
         executed = execution.run(timeout_s)
-    except OutOfTime:
-        told = f"{place} was still running after {timeout_s:g} seconds and was ended. {_NOTHING} "
-        raise RunError(told + "Allow it more time, or ask for a shorter interval.") from None
-    except Exception as error:
-        raise _run_error(error, place) from None
-    if not place.is_last:  # papermill treats sys.exit() as success
+    except RunTimeout:
         raise RunError(
-            f"{place} ended the notebook before its last cell. {_NOTHING} "
-            "Remove what ends it (sys.exit, quit), or raise an error instead."
+            f"{cell} was still running after {timeout_s:g} seconds and was stopped. {_NOTHING} "
+            "Allow more time, or choose a shorter interval."
+        ) from None
+    except Exception as error:
+        raise _run_error(error, cell) from None
+    if not cell.is_last:  # papermill treats sys.exit() as success
+        raise RunError(
+            f"{cell} ended the notebook before its last cell. {_NOTHING} "
+            "Remove the call that ends it (sys.exit, quit), or raise an error instead."
         )
     return executed
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment that a kernel gets: this process's, without the login of the mail server."""
-    return {name: value for name, value in os.environ.items() if name not in _NOT_FOR_KERNELS}
-
-
-def _get_ready() -> None:
-    """Load, while the notebook runs, what its page needs afterwards."""
+def _load_for_page() -> None:
+    """Import the packages that drawing the page needs, while the notebook runs."""
     import bleach  # noqa: F401
     import mistune  # noqa: F401
 
     prepare()
 
 
-class _Place:
-    """Where a run is: which of the notebook's code cells."""
+class _CurrentCell:
+    """The position of a run: which of the notebook's code cells."""
 
     def __init__(self, name: str, total: int, progress: Callable[[str], None]) -> None:
         self._name = name
@@ -185,7 +186,7 @@ class _Place:
         self._number = 0
 
     def enter(self, cell: NotebookNode) -> None:
-        """Count a cell that starts, unless it is papermill's and not the template's own."""
+        """Count a code cell of the template that starts; skip the one that papermill added."""
         if cell.cell_type == "code" and "injected-parameters" not in tags_of(cell):
             self._number += 1
             self._progress(f"Code cell {self._number} of {self._total}")
@@ -200,29 +201,26 @@ class _Place:
         return f"{where} of {self._name}"
 
 
-def _run_error(error: Exception, place: _Place) -> RunError:
-    """Describe the error, without the cell's code and without a message that may contain a secret."""
+def _run_error(error: Exception, cell: _CurrentCell) -> RunError:
+    """Return the error for the user, without the cell's code or a message that may hold a secret."""
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     if isinstance(error, PapermillExecutionError):
         if error.ename in _OWN_ERRORS:
-            return RunError(f"{place} failed: {error.evalue} {_NOTHING}")
-        hidden = "Its message is not repeated here, because it may contain something private."
-        return RunError(f"{place} failed with {shown_name(error.ename)}. {hidden} {_NOTHING} {_IN_LAB}")
+            return RunError(f"{cell} failed: {error.evalue} {_NOTHING}")
+        # An expression could pass for a name and carry a secret.
+        name = error.ename if error.ename.isidentifier() and len(error.ename) <= 60 else "an error"
+        hidden = "Its message is not shown, because it may hold confidential data."
+        return RunError(f"{cell} failed with {name}. {hidden} {_NOTHING} {_IN_LAB}")
     if isinstance(error, DeadKernelError):
         return RunError(
-            f"{place} was running when the kernel died: memory ran out, or something killed it. "
-            f"{_NOTHING} Check what the cell needs, or ask for a shorter interval."
+            f"{cell} was running when the kernel died: it ran out of memory or was killed. "
+            f"{_NOTHING} Reduce what the cell needs, or choose a shorter interval."
         )
-    return RunError(f"{place} could not be run ({type(error).__name__}). {_NOTHING} {_IN_LAB}")
+    return RunError(f"{cell} could not be run ({type(error).__name__}). {_NOTHING} {_IN_LAB}")
 
 
 _OWN_ERRORS = frozenset(
     name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, CustDynError)
 )
-
-
-def shown_name(name: str) -> str:
-    """Return the name of an exception; empty if the text is not one."""
-    return name if name.isidentifier() and len(name) <= 60 else "an error"

@@ -1,4 +1,4 @@
-"""A template notebook, and the check of its parameters."""
+"""Read a template notebook, and check parameters against it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from custdyn_widgets.errors import QueryError, RunError, shown
 from custdyn_widgets.files import load_jsonschema
 from custdyn_widgets.notebook.parameters import (
     NAMES,
-    asked,
     assigned_names,
     check_names,
     flat_parameters,
     literal_values,
+    parse_parameters,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ DEFAULT_TEMPLATE = "customer_dynamics.ipynb"
 
 @dataclass(frozen=True)
 class Template:
-    """A template notebook as it is run: without outputs, and without parameters of an earlier run.
+    """A template notebook without outputs and without the parameters of an earlier run.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Template:
     notebook
         Its cells.
     parameters
-        The names that its `parameters` cell sets, with the values of those that are literals.
+        The names that its `parameters` cell sets to literals, with the values.
     names
         All names that its `parameters` cell sets.
     """
@@ -47,7 +47,7 @@ class Template:
 
 
 def default_template() -> Path:
-    """Return the template of the checkout that this package is in, or the one in the package."""
+    """Return the template of the source checkout, or the one in the installed package."""
     package = Path(__file__).parents[1]
     beside = package.parent / "templates" / DEFAULT_TEMPLATE
     if (package.parent / "pyproject.toml").is_file() and beside.is_file():
@@ -69,7 +69,7 @@ def read_template(path: Path) -> Template:
     try:
         notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     except OSError as error:
-        raise RunError(f"There is no template {shown(str(path))} to read ({error.strerror}).") from error
+        raise RunError(f"Cannot read the template {shown(str(path))}: {error.strerror}.") from error
     except (ValueError, AttributeError, KeyError, TypeError, nbformat.ValidationError) as error:
         raise RunError(f"{path.name} is not a Jupyter notebook.") from error
     notebook.cells = [c for c in notebook.cells if "injected-parameters" not in tags_of(c)]
@@ -79,28 +79,28 @@ def read_template(path: Path) -> Template:
     tagged = [c for c in notebook.cells if c.cell_type == "code" and "parameters" in tags_of(c)]
     if not tagged:
         raise RunError(
-            f"{path.name} has no code cell tagged parameters. Add that tag to the cell that sets them."
+            f"{path.name} has no code cell tagged parameters. Add the tag to the cell that sets them."
         )
     return Template(path, notebook, literal_values(tagged[0].source), tuple(assigned_names(tagged[0].source)))
 
 
 def check_parameters(template: Template, given: Mapping[str, object]) -> dict[str, object]:
-    """Check parameters against a template, and return them as they are injected.
+    """Check parameters against a template, and return them ready for injection.
 
     Parameters
     ----------
     template
-        Its own values stand for the parameters that are not given.
+        The template; its own values are the defaults.
     given
-        By name; `interval` may also be an object with start and end. A `source` that is a path becomes an
-        absolute one, because the kernel starts in the template's folder.
+        The parameters by name; `interval` may be an object with start and end. A path as `source` becomes
+        absolute, because the kernel starts in the template's folder.
 
     Raises
     ------
     QueryError, SavedQueryError
-        If the template lacks a name, or the parameters together are not a query that can be asked.
+        If the template lacks a name, or the parameters are not a valid query.
     SourceError
-        If the source is not there.
+        If the source does not exist.
     """
     flat = flat_parameters(given)
     known = {*template.names}
@@ -108,7 +108,7 @@ def check_parameters(template: Template, given: Mapping[str, object]) -> dict[st
     for name, value in flat.items():
         _check_json(name, value)
     together = {**template.parameters, **flat}
-    source = asked(together, flat)[1]
+    source = parse_parameters(together, flat)[1]
     from custdyn_widgets.mart import lasting  # late: most of a run needs no source
 
     flat["source"] = lasting(source)
@@ -116,7 +116,7 @@ def check_parameters(template: Template, given: Mapping[str, object]) -> dict[st
 
 
 def _check_json(name: str, value: object) -> None:
-    """Refuse what papermill would inject as code, or could not send to a kernel."""
+    """Refuse values that papermill would inject as code, or could not send to a kernel."""
     if isinstance(value, list | tuple):
         for item in value:
             _check_json(name, item)
@@ -124,7 +124,7 @@ def _check_json(name: str, value: object) -> None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise QueryError.invalid(name, value, "has half a character") from None
+            raise QueryError.invalid(name, value, "holds half a character") from None
     elif type(value) not in (int, float, bool, type(None)):
         raise QueryError.wrong_type(name, value, "text, a number, true, false, null or a list of them")
 

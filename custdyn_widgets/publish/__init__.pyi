@@ -1,16 +1,16 @@
 from .freezing import Frozen, content_digest, freeze, prepare, publish
 from .handover import Staging
+from .secrets.known import Secret, known_secrets
 from .secrets.search import without_secrets
-from .secrets.watched import Watched, watched
 
 __all__ = [
     "Frozen",
+    "Secret",
     "Staging",
-    "Watched",
     "content_digest",
     "freeze",
+    "known_secrets",
     "prepare",
     "publish",
-    "watched",
     "without_secrets",
 ]

@@ -1,8 +1,8 @@
-"""From a report to a snapshot: its files, and the manifest that describes it.
+"""Freeze a report into a snapshot: its files and its manifest.
 
-One report always gives the same files, byte for byte. Nothing is computed here: every file is drawn
-from the `Report` alone. No path, URL, host or account name goes into a snapshot; `secrets` searches the
-data and the authors' cells.
+The same report always gives the same files, byte for byte. Nothing is computed here: every file depends only
+on the `Report`. No path, URL, host or account name goes into a snapshot; `secrets` searches the texts that
+come from data and authors.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from custdyn_widgets import settings
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.files import canonical_json
 from custdyn_widgets.publish.handover import Staging
+from custdyn_widgets.publish.secrets.known import known_secrets
 from custdyn_widgets.publish.secrets.search import refuse_secrets
-from custdyn_widgets.publish.secrets.watched import watched
 from custdyn_widgets.report import Report, Row, Value
+from custdyn_widgets.settings import Settings
+from custdyn_widgets.settings import load as load_settings
 from custdyn_widgets.snapshots import MANIFEST, Store
 from custdyn_widgets.text import join_surrogates, replace_surrogates, slug
 
@@ -39,9 +40,9 @@ _DIGITS, _PLACES = 38, 6
 
 @dataclass(frozen=True)
 class Frozen:
-    """A frozen report: its id, its link, and its page as a file here.
+    """A frozen report: its id, its link, and the file of its page.
 
-    All three are None inside `custdyn run`, which publishes only after the notebook has come to its end.
+    All three are None inside `custdyn run`, which publishes only after the notebook has ended.
     """
 
     id: str | None
@@ -49,7 +50,7 @@ class Frozen:
     page: Path | None
 
     def _repr_html_(self) -> str | None:
-        """Return the link as HTML, for whoever opens the notebook after a scheduled run."""
+        """Return the link as HTML, to find it in the notebook after a scheduled run."""
         if self.link is None:
             return None
         link = html.escape(self.link)
@@ -57,53 +58,66 @@ class Frozen:
 
 
 def freeze(report: Report, *, store: Store | None = None, sections: Sequence[Section] = ()) -> Frozen:
-    """Freeze a report for ever and return its link; call it once, in a notebook's last cell.
+    """Freeze a report permanently and return its link; call this once, in a notebook's last cell.
 
-    The presets that this process registered are frozen with it.
+    The chart presets that this process registered are frozen with the report.
 
     Parameters
     ----------
     report
         The report.
     store
-        Where to; default: the store of the settings.
+        The store; default: that of the settings.
     sections
         The author's own cells around the report, already made inert.
 
     Raises
     ------
     SnapshotError
-        If nothing was published, or (SnapshotUnknownError) the outcome is unknown.
+        If nothing was published, or (SnapshotUnknownError) if the outcome is unknown.
     """
     from custdyn_widgets.render import report_charts, with_own_presets  # late: most commands draw nothing
 
     report = with_own_presets(report)
-    staging = Staging.handed_over()
+    staging = Staging.from_environment()
     if staging is not None:
         staging.leave(report, report_charts(report))
         return Frozen(None, None, None)
-    return publish(report, settings.load(), store=store, sections=sections)
+    return publish(report, load_settings(), store=store, sections=sections)
 
 
 def publish(
     report: Report,
-    in_force: settings.Settings,
+    settings: Settings,
     *,
     store: Store | None = None,
     sections: Sequence[Section] = (),
     drawn: Mapping[str, str] | None = None,
 ) -> Frozen:
-    """Publish a report as `freeze` does, without handing it over to `custdyn run`.
+    """Publish a report as `freeze` does, also inside `custdyn run`.
 
-    `in_force` gives the link, and the store unless another is named; `drawn` are drawings that were made of
-    the report before (see `charts.report_charts`); the rest and the errors as for `freeze`.
+    Parameters
+    ----------
+    report
+        The report.
+    settings
+        The settings that give the link and the default store.
+    store, sections
+        As for `freeze`.
+    drawn
+        Finished drawings of the report, see `charts.report_charts`.
+
+    Raises
+    ------
+    SnapshotError
+        As for `freeze`.
     """
-    store = Store(in_force.snapshots) if store is None else store
+    store = Store(settings.snapshots) if store is None else store
     files = report_files(report, sections, drawn)
     manifest = manifest_of(report, files)
-    refuse_secrets({**files, MANIFEST: canonical_json(manifest)}, watched(in_force, store.folder))
+    refuse_secrets({**files, MANIFEST: canonical_json(manifest)}, known_secrets(settings, store.folder))
     snapshot_id = store.publish(manifest, files)
-    return Frozen(snapshot_id, in_force.link(snapshot_id), store.place(snapshot_id) / PAGE)
+    return Frozen(snapshot_id, settings.link(snapshot_id), store.place(snapshot_id) / PAGE)
 
 
 def report_files(
@@ -111,9 +125,9 @@ def report_files(
 ) -> dict[str, bytes]:
     """Return the files of a snapshot, by name: the value, the exact table, the page, exports and charts.
 
-    A report with more rows than a workbook can have gets no `report.xlsx`; `manifest_of` then says so.
+    A report with too many rows for a workbook has no `report.xlsx`; `manifest_of` then adds a warning.
     """
-    # late: they load a JavaScript engine and openpyxl
+    # late: this loads a JavaScript engine and openpyxl
     from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx
 
     drawn = report_charts(report, drawn)
@@ -131,8 +145,8 @@ def report_files(
 
 
 def prepare() -> None:
-    """Load what `report_files` needs for a report whose drawings are made already."""
-    import pandas as pd  # noqa: F401  # Arrow looks whether what it is given is pandas'
+    """Import the packages that `report_files` needs for a report with finished drawings."""
+    import pandas as pd  # noqa: F401  # Arrow checks whether its input is from pandas
     import pyarrow.parquet  # noqa: F401
 
     from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx  # noqa: F401
@@ -146,14 +160,14 @@ def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
     report
         The report.
     files
-        The names of its files; without a workbook, the manifest has a warning.
+        The names of its files; a warning is added if there is no workbook among them.
     """
     info = report.info
     warnings = list(info.warnings)
     names = set(files)
     if names and "report.xlsx" not in names:
-        warnings.append(f"There is no XLSX: {len(report.rows):,} rows are too many; use the CSV.")
-    told = (
+        warnings.append(f"There is no XLSX: {len(report.rows):,} rows are too many for it; use the CSV.")
+    copied = (
         "role", "generated_at", "duration_ms", "as_of", "data_as_of", "source", "clients", "transactions",
         "currency", "time_zone_data",
     )  # fmt: skip
@@ -170,7 +184,7 @@ def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
             "actual_start": info.actual_start,
             "actual_end": info.actual_end,
         },
-        **{name: getattr(info, name) for name in told},
+        **{name: getattr(info, name) for name in copied},
         "quotes": [vars(quote) for quote in info.quotes],
         "versions": dict(info.versions),
         "warnings": warnings,
@@ -180,9 +194,9 @@ def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def content_digest(report: Report) -> str:
-    """Return SHA-256, in hexadecimal, over the query as asked, labels and values, and nothing else.
+    """Return the SHA-256, in hexadecimal, of the query, the labels and the values only.
 
-    Two runs with the same result have the same digest, whenever and by whomever they ran. It is never a link.
+    Two runs with the same result have the same digest, whatever their time and role. It is never a link.
     """
     content = {
         "query": report.query.to_dict(),
@@ -196,12 +210,12 @@ def content_digest(report: Report) -> str:
 def report_json(report: Report) -> bytes:
     """Return the report as canonical JSON; only chart specs may contain floats (widths, opacities)."""
     plain = report.to_dict()
-    canonical_json({**plain, "charts": {}})  # refuses a float anywhere else
+    canonical_json({**plain, "charts": {}})  # raises an error for any other float
     return canonical_json(plain, floats=True)
 
 
 def table_parquet(report: Report) -> bytes:
-    """Return the rows as Parquet, without the Total, so that a sum over them counts nothing twice.
+    """Return the rows as Parquet, without the Total, so that sums over them count nothing twice.
 
     Columns: the label headings (string); each number column by its one-level name, int64 or
     decimal128(38, 6) in the report's currency, null for an average over nothing; `start` and `end` of the
@@ -248,5 +262,5 @@ def _instant(text: str) -> datetime | None:
 
 
 def _plain_text(text: str) -> str:
-    """Return a text that UTF-8 can hold: split surrogate pairs joined, lone surrogates as U+FFFD."""
+    """Return a text that UTF-8 can encode: split surrogate pairs joined, lone surrogates as U+FFFD."""
     return replace_surrogates(join_surrogates(text))

@@ -1,11 +1,10 @@
-"""The staging folder that `custdyn run` hands to a notebook's kernel.
+"""The staging folder that `custdyn run` passes to a notebook's kernel.
 
-A kernel that has this folder in its environment publishes nothing: its `freeze` leaves the report's JSON
-and its drawings there, under a token, renamed last. The file is the proof that the notebook came to its
-end, because papermill itself calls a run completed whose kernel was killed. The process that ran the
-notebook reads the report from it, writes the page with the author's cells, and publishes. The drawings
-come along because a notebook mostly showed them: starting a second JavaScript engine to make them again
-would be a fifth of a run's work.
+In a kernel that has this folder in its environment, `freeze` publishes nothing: it writes the report's JSON
+and its drawings into the folder. The file proves that the notebook reached its end, because papermill reports
+success even if the kernel was killed. The process that runs the notebook reads the report from it, draws
+the page with the author's cells, and publishes. The file includes the drawings, because drawing them again
+in a second JavaScript engine would take a fifth of a run's time.
 """
 
 from __future__ import annotations
@@ -22,38 +21,37 @@ from custdyn_widgets.files import write_whole
 from custdyn_widgets.report import Report
 
 FOLDER_VARIABLE = "CUSTDYN_STAGING"
-TOKEN_VARIABLE = "CUSTDYN_STAGING_TOKEN"  # noqa: S105 - a variable's name
+TOKEN_VARIABLE = "CUSTDYN_STAGING_TOKEN"  # noqa: S105 - the name of a variable
 
 
 @dataclass(frozen=True)
 class Staging:
-    """A folder and the token under which one run leaves one report there."""
+    """A folder in which one run leaves one report, in a file named by a token."""
 
     folder: Path
     token: str
 
     @classmethod
     def new(cls, folder: Path) -> Staging:
-        """Return a staging place in a folder that only this run uses."""
+        """Return a new staging place in a folder that only this run uses."""
         return cls(folder, secrets.token_hex(16))
 
     @classmethod
-    def handed_over(cls, environ: Mapping[str, str] | None = None) -> Staging | None:
-        """Return the staging place that this process was started with, or None outside `custdyn run`."""
-        env = os.environ if environ is None else environ
-        folder, token = env.get(FOLDER_VARIABLE), env.get(TOKEN_VARIABLE)
+    def from_environment(cls) -> Staging | None:
+        """Return the staging place that the environment names, or None outside `custdyn run`."""
+        folder, token = os.environ.get(FOLDER_VARIABLE), os.environ.get(TOKEN_VARIABLE)
         return cls(Path(folder), token) if folder and token else None
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that hand this place to a kernel."""
+        """Return the environment variables that pass this place to a kernel."""
         return {FOLDER_VARIABLE: str(self.folder), TOKEN_VARIABLE: self.token}
 
     @property
-    def _done(self) -> Path:
+    def _file(self) -> Path:
         return self.folder / f"{self.token}.json"
 
     @property
-    def _spoiled(self) -> Path:
+    def _repeated(self) -> Path:
         return self.folder / f"{self.token}.twice"
 
     def leave(self, report: Report, drawn: Mapping[str, str]) -> None:
@@ -62,34 +60,30 @@ class Staging:
         Raises
         ------
         RunError
-            If this run left one before: a notebook freezes one report, in its last cell.
+            If this run has left one already: a notebook freezes one report, in its last cell.
         """
-        if self._done.exists():
-            self._spoiled.touch()
+        if self._file.exists():
+            self._repeated.touch()
             raise RunError("freeze was called a second time. Call it once, in the notebook's last cell.")
         left = {"report": report.to_dict(), "drawn": dict(drawn)}
-        write_whole(self._done, json.dumps(left, allow_nan=False).encode("ascii"), lasting=False)
+        write_whole(self._file, json.dumps(left, allow_nan=False).encode("ascii"), lasting=False)
 
     def take(self) -> tuple[Report, dict[str, str]]:
-        """Return the report that the notebook left, and its drawings by title, which are not trusted.
+        """Return the report that the notebook left, and its drawings by title, which are not checked.
 
         Raises
         ------
         RunError
-            If it left none, or more than one, or something that is not a report.
+            If it left no report, more than one, or an invalid one.
         """
-        if self._spoiled.exists():
+        if self._repeated.exists():
             raise RunError("The notebook called freeze twice. Call it once, in its last cell.")
         try:
-            left = self._done.read_bytes()
+            left = json.loads(self._file.read_bytes())
+            return Report.from_dict(left["report"]), dict(left["drawn"])
         except FileNotFoundError:
             raise RunError(
-                "The notebook ended without calling freeze. Make freeze(report) its last cell."
+                "The notebook ended without calling freeze. Call freeze(report) in its last cell."
             ) from None
-        try:
-            both = json.loads(left)
-            return Report.from_dict(both["report"]), dict(both["drawn"])
         except (ValueError, KeyError, TypeError, AttributeError, CustDynError) as error:
-            raise RunError(
-                f"The notebook froze something that is not a report ({type(error).__name__})."
-            ) from error
+            raise RunError(f"The notebook froze an invalid report ({type(error).__name__}).") from error

@@ -5,11 +5,11 @@ from custdyn_widgets.saved_queries.automation import (
     ONLY_IF,
     ForEach,
     Retention,
-    recipients_of,
+    parse_recipients,
 )
 from custdyn_widgets.saved_queries.content import SavedQuery, is_name, name_for
 from custdyn_widgets.saved_queries.folders import (
-    Entry,
+    ListedQuery,
     Place,
     Stored,
     delete,
@@ -19,19 +19,20 @@ from custdyn_widgets.saved_queries.folders import (
     load,
     save,
 )
-from custdyn_widgets.saved_queries.schedule.other_clock import on_clock_of
+from custdyn_widgets.saved_queries.schedule.conversion import convert_schedule
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 __all__ = [
     "MOST_RECIPIENTS",
     "ONLY_IF",
-    "Entry",
     "ForEach",
+    "ListedQuery",
     "Place",
     "Retention",
     "SavedQuery",
     "Schedule",
     "Stored",
+    "convert_schedule",
     "delete",
     "find",
     "folder_of",
@@ -39,7 +40,6 @@ __all__ = [
     "listing",
     "load",
     "name_for",
-    "on_clock_of",
-    "recipients_of",
+    "parse_recipients",
     "save",
 ]

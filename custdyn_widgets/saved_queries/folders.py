@@ -1,7 +1,10 @@
-"""The folders of saved queries: the person's own, and the shared one.
+"""The folders of saved queries: list, load, save and delete their files.
 
-A name that is in both means the person's own. The files may be other people's: an error in one names it and
-hides no other. A file is written whole or not at all, and never over one that the person has not seen.
+There are two folders, the user's own and the shared one; a name in both refers to the user's own. An interval
+is stored as given: a preset moves with the date, a period stays.
+
+Other people may write these files, so an invalid one is reported by name and does not hide the others. A file
+is written whole or not at all, and never replaces a version that the user has not seen.
 """
 
 from __future__ import annotations
@@ -27,34 +30,17 @@ from custdyn_widgets.files import (
     read_plain,
     write_whole,
 )
-from custdyn_widgets.saved_queries.content import MOST_BYTES, OUTPUTS, SavedQuery, is_name, name_for
+from custdyn_widgets.saved_queries.content import MOST_BYTES, SavedQuery, is_name, name_for
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 
-__all__ = [
-    "MOST_BYTES",
-    "OUTPUTS",
-    "PLACES",
-    "Entry",
-    "Place",
-    "SavedQuery",
-    "Stored",
-    "delete",
-    "find",
-    "folder_of",
-    "listing",
-    "load",
-    "name_for",
-    "save",
-]
-
 Place = Literal["mine", "shared"]
-PLACES: tuple[Place, ...] = ("mine", "shared")  # in the order in which a name is looked up
+PLACES: tuple[Place, ...] = ("mine", "shared")  # in the order of lookup
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A saved query in its folder; `revision`, the SHA-256 of its file, changes when it does."""
+    """A saved query with its location; `revision`, the SHA-256 of its file, detects changes."""
 
     saved: SavedQuery
     name: str
@@ -63,8 +49,8 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One line of a listing: a saved query, or the error of a file (without a name: of a folder)."""
+class ListedQuery:
+    """One line of a listing: a saved query, or the error of a file (or of a folder, without a name)."""
 
     name: str
     title: str
@@ -73,8 +59,8 @@ class Entry:
     error: CustDynError | None = None
 
 
-def listing(settings: Settings | None = None) -> list[Entry]:
-    """List the saved queries of both folders by title, and the files that cannot be read."""
+def listing(settings: Settings | None = None) -> list[ListedQuery]:
+    """Return the saved queries of both places by title, and the invalid files with their errors."""
     found = []
     for place, folder in _folders(settings).items():
         try:
@@ -83,26 +69,26 @@ def listing(settings: Settings | None = None) -> list[Entry]:
             continue
         except OSError as error:
             why = SavedQueryError.folder_unusable(place, "read", error_words(error))
-            found.append(Entry("", "", place, error=why))
+            found.append(ListedQuery("", "", place, error=why))
             continue
         names = [file[:-5] for file in files if file.endswith(".json") and not file.startswith(".")]
-        found += [entry for name in names if (entry := _entry(folder, place, name))]
-    return sorted(found, key=lambda entry: (entry.title.casefold(), entry.name, entry.place))
+        found += [listed for name in names if (listed := _listed(folder, place, name))]
+    return sorted(found, key=lambda listed: (listed.title.casefold(), listed.name, listed.place))
 
 
 def load(name: str, place: Place | None = None, *, settings: Settings | None = None) -> Stored:
-    """Load a saved query by name: the person's own if there is one, else the shared one.
+    """Return the saved query of this name: the user's own if there is one, otherwise the shared one.
 
     Raises
     ------
     SavedQueryError
-        If there is none, or its file cannot be read.
+        If there is none, or its file is invalid.
     """
-    for where, folder in _searched(name, place, settings).items():
+    for where, folder in _folders_to_search(name, place, settings).items():
         with contextlib.suppress(FileNotFoundError):
             data = _read(folder, name)
             return Stored(SavedQuery.from_file(f"{name}.json", data), name, where, _revision(data))
-    raise SavedQueryError.not_found(name, _present(settings))
+    raise SavedQueryError.not_found(name, _known_names(settings))
 
 
 def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Settings | None = None) -> Stored:
@@ -115,21 +101,21 @@ def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Setting
     place
         `mine` or `shared`.
     over
-        The revision to overwrite, which the person has seen; None if there must be none.
+        The revision to overwrite, which the user has seen; None: the name must be unused.
     settings
-        The settings with the folders; default: the current ones.
+        The settings that name the folders; default: the current settings.
 
     Raises
     ------
     SavedQueryExistsError
-        If there is one already and `over` is None.
+        If the name is in use and `over` is None.
     SavedQueryChangedError
-        If the one there is not the revision `over`.
+        If the stored revision is not `over`.
     SavedQueryError
-        If the folder cannot be written to; nothing was changed.
+        If the folder cannot be written to; nothing is changed.
     """
     name, data = name_for(saved.title), saved.to_bytes()
-    [(_, folder)] = _searched(name, place, settings).items()
+    [folder] = _folders_to_search(name, place, settings).values()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with alone(folder):
@@ -137,26 +123,32 @@ def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Setting
             write_whole(folder / f"{name}.json", data, new=over is None)
     except OSError as error:
         if isinstance(error, FileExistsError) and folder.is_dir():
-            _compare(folder, name, over)  # somebody who takes no lock wrote it
+            _compare(folder, name, over)  # written by a program that takes no lock
         raise SavedQueryError.folder_unusable(place, "written to", error_words(error)) from error
     return Stored(saved, name, place, _revision(data))
 
 
 def find(name: str, place: Place | None = None, *, settings: Settings | None = None) -> Place:
-    """Return where a saved query is, even if it cannot be read; errors as in `load`."""
-    for where, folder in _searched(name, place, settings).items():
+    """Return the place of the saved query of this name, valid or not.
+
+    Raises
+    ------
+    SavedQueryError
+        If there is none.
+    """
+    for where, folder in _folders_to_search(name, place, settings).items():
         if os.path.lexists(folder / f"{name}.json"):
             return where
-    raise SavedQueryError.not_found(name, _present(settings))
+    raise SavedQueryError.not_found(name, _known_names(settings))
 
 
 def folder_of(place: Place, *, settings: Settings | None = None) -> Path:
-    """Return the folder of a place; relative paths in a saved query start there."""
+    """Return the folder of a place; relative paths in its saved queries start there."""
     return _folders(settings)[place]
 
 
 def delete(name: str, place: Place | None = None, *, settings: Settings | None = None) -> Place:
-    """Delete a saved query, even one that cannot be read; return where it was.
+    """Delete the saved query of this name, valid or not, and return its place.
 
     Raises
     ------
@@ -164,75 +156,72 @@ def delete(name: str, place: Place | None = None, *, settings: Settings | None =
         If there is none, or the folder cannot be written to.
     """
     where = find(name, place, settings=settings)
-    [(_, folder)] = _searched(name, where, settings).items()
+    folder = folder_of(where, settings=settings)
     try:
         with alone(folder):
             (folder / f"{name}.json").unlink()
     except FileNotFoundError:
-        raise SavedQueryError.not_found(name, _present(settings)) from None
+        raise SavedQueryError.not_found(name, _known_names(settings)) from None
     except OSError as error:
         raise SavedQueryError.folder_unusable(where, "deleted from", error_words(error)) from error
     return where
 
 
 def _folders(settings: Settings | None) -> dict[Place, Path]:
-    in_force = settings or load_settings()
-    own = in_force.my_queries
-    if own is None or own == in_force.queries:
-        return {"shared": in_force.queries}
-    return {"mine": own, "shared": in_force.queries}
+    settings = settings or load_settings()
+    own = settings.my_queries
+    if own is None or own == settings.queries:
+        return {"shared": settings.queries}
+    return {"mine": own, "shared": settings.queries}
 
 
-def _searched(name: str, place: Place | None, settings: Settings | None) -> dict[Place, Path]:
-    """Return the folders to look in, after checking that the name is one."""
+def _folders_to_search(name: str, place: Place | None, settings: Settings | None) -> dict[Place, Path]:
+    """Check a name and a place, and return the folders that may hold the name."""
     if place is not None and place not in PLACES:
         raise SavedQueryError.not_allowed("place", place, PLACES)
     if not is_name(name):
-        raise SavedQueryError.bad_name(name, _present(settings))
+        raise SavedQueryError.bad_name(name, _known_names(settings))
     folders = _folders(settings)
     if place is None:
         return folders
     if place not in folders:
-        raise SavedQueryError.folder_unusable(place, "written to", "it is not a plain folder")
+        raise SavedQueryError.folder_unusable(place, "written to", "it is the folder of the shared ones")
     return {place: folders[place]}
 
 
-def _present(settings: Settings | None) -> list[str]:
-    return sorted({entry.name for entry in listing(settings) if is_name(entry.name)})
+def _known_names(settings: Settings | None) -> list[str]:
+    return sorted({listed.name for listed in listing(settings) if is_name(listed.name)})
 
 
 def _read(folder: Path, name: str) -> bytes:
-    """Read a file as `read_plain` does; errors speak of saved queries."""
+    """Return the content of a file; raise FileNotFoundError if there is none."""
     file = f"{name}.json"
     try:
         return read_plain(folder, file, MOST_BYTES)
     except TooLargeError as error:
-        raise SavedQueryError.unreadable(file, f"{error}, so it is no saved query") from error
+        raise SavedQueryError.unreadable(file, f"{error}, so it is not a saved query") from error
     except NotPlainError as error:
         raise SavedQueryError.unreadable(file, str(error)) from error
 
 
-def _entry(folder: Path, place: Place, name: str) -> Entry | None:
-    """Return the line of one file; None if it is gone."""
+def _listed(folder: Path, place: Place, name: str) -> ListedQuery | None:
+    """Return the line of one file, or None if it was deleted."""
     try:
         if not is_name(name):
-            raise SavedQueryError.unreadable(f"{name}.json", _MISNAMED)
+            why = (
+                "has no valid name: rename it to at most 80 lowercase letters, digits and hyphens, and .json"
+            )
+            raise SavedQueryError.unreadable(f"{name}.json", why)
         saved = SavedQuery.from_file(f"{name}.json", _read(folder, name))
     except FileNotFoundError:
         return None
     except CustDynError as error:
-        return Entry(name, name, place, error=error)
-    return Entry(name, saved.title, place, saved)
-
-
-_MISNAMED = (
-    "is not named as a saved query is: rename it to at most 80 lowercase letters and digits, with hyphens "
-    "between, and .json"
-)
+        return ListedQuery(name, name, place, error=error)
+    return ListedQuery(name, saved.title, place, saved)
 
 
 def _compare(folder: Path, name: str, over: str | None) -> None:
-    """Raise an error if the file is not the one that the person saw."""
+    """Raise an error unless the stored revision is the one that the user saw."""
     try:
         data = _read(folder, name)
     except FileNotFoundError:

@@ -19,7 +19,7 @@ from pathlib import Path
 from custdyn_widgets.errors import SavedQueryError, SettingsError, shown
 from custdyn_widgets.mail import place_of
 from custdyn_widgets.query import is_time_zone
-from custdyn_widgets.saved_queries import Entry, on_clock_of
+from custdyn_widgets.saved_queries import ListedQuery, convert_schedule
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import printable
 
@@ -48,7 +48,7 @@ class Place:
     environment: Mapping[str, str]
 
 
-def crontab(entries: Iterable[Entry], place: Place, now: datetime) -> Crontab:
+def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Crontab:
     """Return cron's lines for the saved queries that have a schedule.
 
     Parameters
@@ -73,7 +73,7 @@ def crontab(entries: Iterable[Entry], place: Place, now: datetime) -> Crontab:
             saved, schedule = entry.saved, entry.saved.schedule
             lines += ["", f"# {printable(saved.title)}: {schedule.cron} in {schedule.timezone}"]
             try:
-                there = on_clock_of(schedule, place.zone, now)
+                there = convert_schedule(schedule, place.zone, now)
             except SavedQueryError as error:
                 problems.append(f"{entry.name}: {error.message}")
                 lines.append(f"# {problems[-1]}")
@@ -129,9 +129,9 @@ def machine_zone(localtime: Path = _LOCALTIME) -> str:
     return named
 
 
-def _one_for_each_name(entries: Iterable[Entry]) -> list[Entry]:
+def _one_for_each_name(entries: Iterable[ListedQuery]) -> list[ListedQuery]:
     """Return one entry for each name: the person's own rather than the shared one."""
-    by_name: dict[str, Entry] = {}
+    by_name: dict[str, ListedQuery] = {}
     unnamed = []
     for entry in entries:
         if not entry.name:

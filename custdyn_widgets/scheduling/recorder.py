@@ -11,7 +11,7 @@ from typing import Any
 
 from custdyn_widgets.errors import CustDynError, RunError
 from custdyn_widgets.mail import MailServer
-from custdyn_widgets.publish import watched, without_secrets
+from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.scheduling.records import Outcome, Run, Runs
 from custdyn_widgets.settings import Settings
@@ -123,7 +123,7 @@ class Recorder:
     def redact(self, text: str) -> str:
         """Return a text without secrets and without what only this machine may know."""
         try:
-            return without_secrets(text, watched(self.settings))
+            return without_secrets(text, known_secrets(self.settings))
         except CustDynError as error:
             return f"{error.message} Until then, nothing else is said about this run."
 

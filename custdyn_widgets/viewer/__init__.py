@@ -1,4 +1,4 @@
-"""The viewer: `/view?id=…` answers with the finished files of a snapshot, and nothing else."""
+"""The viewer: serve the files of snapshots at `/view?id=…`, and nothing else."""
 
 from custdyn_widgets.viewer.answers import HEADERS
 from custdyn_widgets.viewer.links import hosts_for

@@ -1,4 +1,4 @@
-"""What all answers have in common, in every server: headers, refusals, one line in the log."""
+"""The common part of all answers: headers, error pages, and one line in the log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import tornado.web
 
-from custdyn_widgets.viewer.links import asked_name
+from custdyn_widgets.viewer.links import host_name
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -22,19 +22,16 @@ HEADERS = {
 METHODS = ("GET", "HEAD")
 HTML = "text/html; charset=UTF-8"
 _WORDS = {
-    403: ("Not for you", "You are not allowed to read here. Ask the operator of this server."),
-    404: (
-        "No report here",
-        "The link may have been cut short on its way, or the report was withdrawn. Ask its sender.",
-    ),
-    405: ("Only reading", "Reports can only be read here, with GET or HEAD."),
+    403: ("Access denied", "You may not read reports on this server. Ask its operator."),
+    404: ("No report here", "The link may be incomplete, or the report was withdrawn. Ask its sender."),
+    405: ("Read only", "This server supports only GET and HEAD."),
     421: (
         "Wrong host",
-        "This viewer does not answer under that name. The operator can add it to the allowed hosts.",
+        "This viewer does not serve that name. The operator can add it to the allowed hosts.",
     ),
     500: (
         "Cannot be shown",
-        "The stored report is not the one that was published. The operator can run custdyn snapshots verify.",
+        "The stored report is not the published one. The operator can run custdyn snapshots verify.",
     ),
 }
 _ERROR_PAGE = (
@@ -46,10 +43,9 @@ _ERROR_PAGE = (
 
 @tornado.web.stream_request_body
 class Answer(tornado.web.RequestHandler):
-    """By itself the answer to every path that is not a link: 404.
+    """The base of all handlers; by itself it answers 404, for every path that is not a link.
 
-    A body is never parsed (it is streamed to nowhere), so that no method but GET and HEAD gets further
-    than its 405.
+    The body of a request is dropped, never parsed, so that methods other than GET and HEAD get only a 405.
     """
 
     log: Any = logging.getLogger("custdyn.viewer")
@@ -63,52 +59,52 @@ class Answer(tornado.web.RequestHandler):
         self.set_header("Content-Type", HTML)
 
     def initialize(self, allowed_hosts: frozenset[str] = frozenset()) -> None:
-        """Take the names that the viewer answers under (lower case, without ports)."""
+        """Set the host names that the viewer serves, in lower case and without ports."""
         self.allowed_hosts = allowed_hosts
 
     def is_own_host(self) -> bool:
-        """Return whether the request names one of the hosts that are answered for."""
-        return asked_name(self.request.headers.get("Host", "")) in self.allowed_hosts
+        """Return whether the viewer serves the host of the request."""
+        return host_name(self.request.headers.get("Host", "")) in self.allowed_hosts
 
     async def prepare(self) -> None:
-        """Refuse unknown hosts and methods before anything is looked up."""
+        """Refuse unknown hosts and methods before any lookup."""
         if not self.is_own_host():
             raise tornado.web.HTTPError(421, reason="Misdirected Request")
         if self.request.method not in METHODS:
             raise tornado.web.HTTPError(405)
 
     def data_received(self, chunk: bytes) -> None:
-        """Drop a body."""
+        """Drop the body."""
 
     async def get(self) -> None:
         """Answer 404."""
         raise tornado.web.HTTPError(404)
 
     async def head(self) -> None:
-        """Answer as GET does; tornado leaves the body out."""
+        """Answer like GET; tornado omits the body."""
         await self.get()
 
     def write_error(self, status_code: int, **_: Any) -> None:
-        """Write the error page, which is the same for every cause."""
+        """Write the page for a status, which does not depend on the cause."""
         if status_code == 405:
             self.set_header("Allow", ", ".join(METHODS))
-        words = _WORDS.get(status_code, (self._reason, "The request cannot be answered."))
+        words = _WORDS.get(status_code, (self._reason, "The server cannot answer this request."))
         self.finish(_ERROR_PAGE.format(*words))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Log an internal error, but never the request, which contains an id."""
+        """Log an internal error, but never the request, which holds an id."""
         if not isinstance(value, tornado.web.HTTPError):
-            self.log.error("failed inside: %s", typ.__name__, exc_info=(typ, value, tb))
+            self.log.error("internal error: %s", typ.__name__, exc_info=(typ, value, tb))
 
-    def asked_words(self) -> str:
-        """Return the request as it is logged: never more than the beginning of an id."""
+    def logged_target(self) -> str:
+        """Return the target of the request for the log, with no more than the beginning of an id."""
         return "(not a link)"
 
     def _log(self) -> None:
-        """Log one line: method, what was asked, status and milliseconds.
+        """Log one line: method, target, status and milliseconds.
 
-        It takes the place of the line of whoever serves, which would hold the whole address.
+        It replaces the server's own line, which would hold the whole address.
         """
         method = self.request.method if self.request.method in METHODS else "(other)"
         took = 1000 * self.request.request_time()
-        self.log.info("%s %s %d %.1f ms", method, self.asked_words(), self.get_status(), took)
+        self.log.info("%s %s %d %.1f ms", method, self.logged_target(), self.get_status(), took)

@@ -1,7 +1,7 @@
 """The viewer as an extension of Jupyter Server: the same links at `<base_url>view?id=…`, behind its login.
 
-A normal installation switches it on. Kernels and terminals of that server inherit its settings and its
-address, so that what they freeze is what it shows.
+A normal installation enables it. The server's kernels and terminals inherit its settings and its address, so
+that it shows the reports that they freeze.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.snapshots import Store
-from custdyn_widgets.viewer.links import asked_name, base
+from custdyn_widgets.viewer.links import base, host_name
 from custdyn_widgets.viewer.view import Site, ViewHandler
 
 if TYPE_CHECKING:
@@ -29,17 +29,17 @@ _ANSWERS = "custdyn_viewer_answers"
 
 
 class JupyterViewHandler(ViewHandler, JupyterHandler):
-    """The link, for those who are logged in; others are sent to the login, whatever they ask for."""
+    """The handler of links for users who are logged in; it redirects others to the login."""
 
-    also_asked = frozenset({"token"})  # Jupyter's own way to log in by an address
+    other_parameters = frozenset({"token"})  # Jupyter's login by an address
     log = JupyterHandler.log
 
     def is_own_host(self) -> bool:
-        """Return whether Jupyter Server answers under this host."""
-        return bool(asked_name(self.request.headers.get("Host", ""))) and self.check_host()
+        """Return whether Jupyter Server serves the host of the request."""
+        return bool(host_name(self.request.headers.get("Host", ""))) and self.check_host()
 
     async def prepare(self, *, _redirect_to_login: bool = True) -> None:
-        """Refuse what the viewer refuses, then send whoever is not logged in to the login."""
+        """Refuse what the viewer refuses, then redirect users who are not logged in."""
         await super().prepare()
         await JupyterHandler.prepare(self, _redirect_to_login=_redirect_to_login)
         if not self._finished:
@@ -47,7 +47,7 @@ class JupyterViewHandler(ViewHandler, JupyterHandler):
 
 
 class NoViewHandler(JupyterViewHandler):
-    """Where nobody knows which store is meant: Jupyter's own 404 would write whole ids into its log."""
+    """A handler that always answers 404, because Jupyter's own 404 would log whole ids."""
 
     async def get(self) -> None:
         """Answer 404."""
@@ -59,15 +59,15 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
-    """Mount the link, and hand the settings to the kernels."""
+    """Mount the handler of links, and pass the settings to kernels."""
     try:
-        in_force = settings.load(folder=Path(serverapp.root_dir))
+        own = settings.load(folder=Path(serverapp.root_dir))
     except SettingsError as error:
-        serverapp.log.warning("custdyn: %s Until then no link is answered here.", error.message)
+        serverapp.log.warning("custdyn: %s Until then this server shows no reports.", error.message)
         _mount(serverapp, NoViewHandler, Site(Store(os.devnull)))
         return
-    os.environ.update(_handed(in_force))
-    _mount(serverapp, JupyterViewHandler, Site(Store(in_force.snapshots), in_force.share_url))
+    os.environ.update(_environment(own))
+    _mount(serverapp, JupyterViewHandler, Site(Store(own.snapshots), own.share_url))
 
 
 def _mount(serverapp: ServerApp, handler: type[JupyterViewHandler], site: Site) -> None:
@@ -75,33 +75,31 @@ def _mount(serverapp: ServerApp, handler: type[JupyterViewHandler], site: Site) 
     serverapp.web_app.add_handlers(".*$", [(route, handler, {"site": site})])  # type: ignore[no-untyped-call]
     tornado_settings = serverapp.web_app.settings
     tornado_settings[_ANSWERS] = handler is JupyterViewHandler
-    # The login's own line in the log would tell where it leads back to, and so a whole id.
+    # The login's line in the log would show the target of its redirect, and so a whole id.
     tornado_settings[_SCRUBBED] = [*tornado_settings.get(_SCRUBBED, []), "next"]
 
 
-def _handed(in_force: settings.Settings) -> dict[str, str]:
-    """Return what kernels inherit: every setting of the server's `custdyn.toml`, as absolute values.
+def _environment(own: settings.Settings) -> dict[str, str]:
+    """Return the variables that kernels inherit: every setting of the server's `custdyn.toml`.
 
-    Without one, only the store, and what the environment sets already: handing defaults on would overrule
-    the `custdyn.toml` of a project further down.
+    Without that file, only the store and the variables that are set already: defaults would override the
+    `custdyn.toml` of a project in a subfolder.
     """
-    handed = in_force.environment()
-    if in_force.config is not None:
-        return handed
-    return {
-        name: value for name, value in handed.items() if name == "CUSTDYN_SNAPSHOTS" or name in os.environ
-    }
+    values = own.environment()
+    if own.config is not None:
+        return values
+    return {name: values[name] for name in values if name == "CUSTDYN_SNAPSHOTS" or name in os.environ}
 
 
 async def _start_jupyter_server_extension(serverapp: ServerApp) -> None:
-    """Tell kernels where the viewer is; which port it is shows only once the server has begun."""
+    """Pass the viewer's address to kernels; its port is known only after the server has started."""
     address = _address(serverapp)
     if address and serverapp.web_app.settings[_ANSWERS]:
         os.environ["CUSTDYN_VIEWER_URL"] = address
 
 
 def _address(serverapp: ServerApp) -> str:
-    """Return what links begin with; empty where no browser could follow them (a Unix socket)."""
+    """Return the beginning of links; empty if no browser can follow them (a Unix socket)."""
     shown = urlsplit(serverapp.custom_display_url or serverapp.connection_url)
     if shown.scheme not in ("http", "https"):
         return ""

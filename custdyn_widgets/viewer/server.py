@@ -1,4 +1,4 @@
-"""`custdyn serve`: a small standalone server."""
+"""Serve the viewer by itself, as `custdyn serve` does."""
 
 from __future__ import annotations
 
@@ -39,35 +39,11 @@ _BAD_REQUEST = "\r\n".join(
     )
 ).encode("ascii")
 _BACKLOG = 256
-_MOST = 2048  # connections, where the system would allow more
+_MOST_CONNECTIONS = 2048
 _MAX_HEADERS = 64 * 1024
 _MAX_BODY = 64 * 1024
 _IDLE_SECONDS = 60
 _GRACE_SECONDS = 5
-
-
-def handlers(
-    store: Store,
-    *,
-    base_url: str = "/",
-    allowed_hosts: Iterable[str] = LOOPBACK_HOSTS,
-    share_url: str | None = None,
-) -> list[Any]:
-    """Return the viewer's routes, to be mounted in a tornado application.
-
-    Parameters
-    ----------
-    store
-        The snapshots.
-    base_url
-        The path prefix of the routes.
-    allowed_hosts
-        The names that the viewer answers under, without ports; an IPv6 address in brackets.
-    share_url
-        The beginning of the links on pages; None for the address of the request.
-    """
-    arguments = {"site": Site(store, share_url), "allowed_hosts": _names(allowed_hosts)}
-    return [(re.escape(f"{base(base_url)}view"), ViewHandler, arguments)]
 
 
 def make_app(
@@ -77,17 +53,26 @@ def make_app(
     allowed_hosts: Iterable[str] = LOOPBACK_HOSTS,
     share_url: str | None = None,
 ) -> tornado.web.Application:
-    """Return an application that serves the viewer and answers 404 to everything else."""
-    hosts = _names(allowed_hosts)
+    """Return a tornado application that serves links, and answers 404 to everything else.
+
+    Parameters
+    ----------
+    store
+        The store of snapshots.
+    base_url
+        The base path of the links.
+    allowed_hosts
+        The host names that the viewer serves, without ports; an IPv6 address in brackets.
+    share_url
+        The beginning of the links that pages show; None: the address of the request.
+    """
+    hosts = {"allowed_hosts": frozenset(host.lower() for host in allowed_hosts)}
+    route = re.escape(f"{base(base_url)}view")
     return tornado.web.Application(
-        handlers(store, base_url=base_url, allowed_hosts=hosts, share_url=share_url),
+        [(route, ViewHandler, {"site": Site(store, share_url), **hosts})],
         default_handler_class=Answer,
-        default_handler_args={"allowed_hosts": hosts},
+        default_handler_args=hosts,
     )
-
-
-def _names(hosts: Iterable[str]) -> frozenset[str]:
-    return frozenset(host.lower() for host in hosts)
 
 
 def serve(
@@ -99,70 +84,70 @@ def serve(
     allowed_hosts: Iterable[str] = LOOPBACK_HOSTS,
     share_url: str | None = None,
 ) -> None:
-    """Serve the viewer until SIGTERM or SIGINT; say on stderr when it is ready, with its address.
+    """Serve the viewer until SIGTERM or SIGINT; print its address on stderr when it is ready.
 
     Parameters
     ----------
     store
-        The snapshots.
+        The store of snapshots.
     host, port
-        Where to listen; port 0 for any free port.
+        The address to listen on; port 0 selects a free port.
     base_url, allowed_hosts, share_url
-        As for `handlers`; `hosts_for` gives the names for a host.
+        As for `make_app`; `hosts_for` gives the names for a host.
 
     Raises
     ------
     SettingsError
-        If the address cannot be listened on.
+        If the server cannot listen on the address.
     """
     app = make_app(store, base_url=base_url, allowed_hosts=allowed_hosts, share_url=share_url)
     asyncio.run(_serve(app, host, port, base_url, store))
 
 
 class Server(tornado.httpserver.HTTPServer):
-    """A server whose own answer to what is not HTTP has the headers of every answer, too.
+    """A server that limits connections, and that sends our headers with every answer, also to invalid HTTP.
 
-    `most` connections may be open at once; more are closed. Without a bound they would take the descriptors
-    that reading a snapshot needs, and tornado would try for ever to accept one more.
+    At most `most` connections are open at once. Without a limit they would use up the file descriptors that
+    reading a snapshot needs, and tornado would try to accept another one forever.
     """
 
-    most = _MOST
+    most = _MOST_CONNECTIONS
     _open = 0
-    _told_at = float("-inf")
+    _warned_at = float("-inf")
 
     def handle_stream(self, stream: tornado.iostream.IOStream, address: tuple[Any, ...]) -> None:
-        """Take a connection; tornado writes its bare 400 past every handler."""
+        """Accept a connection, and add headers to tornado's bare 400, which no handler sees."""
         if self._open >= self.most:
             stream.close()
-            self._tell_full()
+            self._warn_full()
             return
         self._open += 1
         write = stream.write
 
-        def dressed(data: bytes | memoryview) -> Any:
+        def write_with_headers(data: bytes | memoryview) -> Any:
             if data != _BARE_400:
                 return write(data)
             _log.info("(not HTTP) 400")
             return write(_BAD_REQUEST)
 
-        stream.write = dressed  # type: ignore[method-assign]
+        stream.write = write_with_headers  # type: ignore[method-assign]
         super().handle_stream(stream, address)
 
     def on_close(self, server_conn: object) -> None:
-        """Make room for another connection."""
+        """Count a connection that closes."""
         self._open -= 1
         super().on_close(server_conn)
 
-    def _tell_full(self) -> None:
+    def _warn_full(self) -> None:
         now = time.monotonic()
-        if now - self._told_at >= _IDLE_SECONDS:
-            self._told_at = now
-            _log.warning("(no room) closed: %d connections are open, and as many may be", self._open)
+        if now - self._warned_at >= _IDLE_SECONDS:
+            self._warned_at = now
+            _log.warning("(no room) closed: %d connections are open, which is the limit", self._open)
 
 
 async def _serve(app: tornado.web.Application, host: str, port: int, base_url: str, store: Store) -> None:
     listening = _listening(host, port)
-    # What it says of malformed requests repeats parts of them; `Server` has a line for each.
+    # Its messages repeat parts of malformed requests; `Server` logs a line for each instead.
     logging.getLogger("tornado.general").setLevel(logging.WARNING)
     server = Server(
         app,
@@ -179,27 +164,27 @@ async def _serve(app: tornado.web.Application, host: str, port: int, base_url: s
     server.add_socket(listening)
     address = f"http://{bracketed(host)}:{listening.getsockname()[1]}{base(base_url)}view?id=…"
     print(f"Snapshots at {address}", file=sys.stderr, flush=True)
-    _tell_of_store(store)
+    _warn_of_unreadable(store)
     await stopped.wait()
     server.stop()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(server.close_all_connections(), _GRACE_SECONDS)
 
 
-def _tell_of_store(store: Store) -> None:
-    """Warn of a store that cannot be read: to recipients its links look like any that leads nowhere."""
+def _warn_of_unreadable(store: Store) -> None:
+    """Warn if the store cannot be read, because recipients see only that their links do not work."""
     try:
         with folder_below(store.folder):
             pass
     except OSError as error:
-        words = "The store %s %s: until that is mended no link shows anything."
-        _log.warning(words, store.folder, reason(error))
+        message = "The store %s %s: no link works until that is fixed."
+        _log.warning(message, store.folder, reason(error))
 
 
 def _most_connections() -> int:
-    """Return half of the files that this process may open; the other half is for reading snapshots."""
+    """Return half of the process's limit on open files; reading snapshots needs the other half."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MOST if allowed == resource.RLIM_INFINITY else min(allowed // 2, _MOST)
+    return _MOST_CONNECTIONS if allowed == resource.RLIM_INFINITY else min(allowed // 2, _MOST_CONNECTIONS)
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -209,7 +194,7 @@ def _listening(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
         raise SettingsError(
-            f"port {port} of {host} cannot be listened on ({why}). Choose another port or host.", field="port"
+            f"cannot listen on port {port} of {host} ({why}). Choose another port or host.", field="port"
         ) from error
     listening.setblocking(False)
     return listening

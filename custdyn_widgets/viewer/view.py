@@ -1,4 +1,4 @@
-"""The link: `/view?id=…` shows the frozen page under its bar, `&format=…` returns one file."""
+"""Answer links: `/view?id=…` with the frozen page under its bar, `&format=…` with one file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.viewer.answers import HTML, Answer
 from custdyn_widgets.viewer.bar import bar
-from custdyn_widgets.viewer.links import asked_for
+from custdyn_widgets.viewer.links import parse_link
 
 PAGE = "report.html"
 _CONTENT_TYPES = {
@@ -25,14 +25,14 @@ _CONTENT_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "json": "application/json",
 }
-_REMEMBERED = 256
-_PATIENCE_S, _SLOWEST = 60, 16_000  # seconds for any answer, and bytes a second of a large one
-_BEGINNING = 8  # characters of an id that may be logged
+_MOST_BARS = 256
+_SEND_SECONDS, _SLOWEST = 60, 16_000  # seconds for any answer, and bytes a second of a large one
+_ID_BEGINNING = 8  # characters of an id that may be shown
 
 
 @dataclass(frozen=True)
 class Content:
-    """The parts of an answer, and a digest that identifies it."""
+    """The parts of an answer, and their digest for the ETag."""
 
     digest: str
     parts: tuple[bytes, ...]
@@ -40,40 +40,40 @@ class Content:
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """The snapshots to show, and the beginning of their links for people elsewhere, if set."""
+    """The served snapshots, and the beginning of their links on pages, if it is set."""
 
     store: Store
     share_url: str | None = None
-    # The snapshot of an id never changes, so the bar for a link is drawn only once.
+    # The content of an id never changes, so each bar is drawn once.
     _bars: dict[tuple[str, str, tuple[str, ...]], bytes] = field(default_factory=dict, repr=False)
 
     def file(self, snapshot_id: str, kind: str) -> Content:
-        """Return one file, exactly; errors as `Store.read`."""
+        """Return one file unchanged; errors are those of `Store.read`."""
         name = f"report.{kind}"
         data = self.store.read(snapshot_id, name)
         return Content(self.store.listed(snapshot_id, name)["sha256"], (data,))
 
     def page(self, snapshot_id: str, address: str) -> Content:
-        """Return the frozen page under its bar, after comparing every file of the snapshot.
+        """Return the frozen page under its bar, after comparing every file of the snapshot with the manifest.
 
         Parameters
         ----------
         snapshot_id
             The snapshot.
         address
-            The beginning of the link where no share_url is set: scheme, host and path, without a query.
+            The beginning of the link if no share_url is set: scheme, host and path, without a query.
         """
         page, wrong = self.store.read_compared(snapshot_id, PAGE)
         link = f"{self.share_url}/view" if self.share_url else address
         above = self._bar(snapshot_id, f"{link}?id={snapshot_id}", tuple(wrong))
-        of_page: str = self.store.listed(snapshot_id, PAGE)["sha256"]
-        return Content(hashlib.sha256(above + of_page.encode()).hexdigest(), (above, page))
+        page_digest: str = self.store.listed(snapshot_id, PAGE)["sha256"]
+        return Content(hashlib.sha256(above + page_digest.encode()).hexdigest(), (above, page))
 
     def _bar(self, snapshot_id: str, link: str, wrong: tuple[str, ...]) -> bytes:
         drawn = self._bars.get((snapshot_id, link, wrong))
         if drawn is None:
             drawn = bar(snapshot_id, self.store.manifest(snapshot_id), link, wrong)
-            if len(self._bars) >= _REMEMBERED:
+            if len(self._bars) >= _MOST_BARS:
                 self._bars.clear()
             self._bars[snapshot_id, link, wrong] = drawn
         return drawn
@@ -82,58 +82,58 @@ class Site:
 class ViewHandler(Answer):
     """`/view?id=…` and `&format=html|csv|xlsx|json`."""
 
-    also_asked: frozenset[str] = frozenset()
+    other_parameters: frozenset[str] = frozenset()
 
     def initialize(self, site: Site, allowed_hosts: frozenset[str] = frozenset()) -> None:  # type: ignore[override]
-        """Set the snapshots to show and the host names to answer for."""
+        """Set the served snapshots, and the host names that the viewer serves."""
         super().initialize(allowed_hosts)
         self.site = site
 
     async def get(self) -> None:
-        """Answer with the page or the file, 304 if the asker has it, or 404."""
-        asked = asked_for(self.request.query, self.also_asked)
-        if asked is None:
+        """Answer with the page or the file, 304 if the client has it, or 404."""
+        link = parse_link(self.request.query, self.other_parameters)
+        if link is None:
             raise tornado.web.HTTPError(404)
-        snapshot_id, kind = asked
+        snapshot_id, kind = link
         try:
             content = await asyncio.to_thread(self._content, snapshot_id, kind)
         except SnapshotNotFoundError:
             raise tornado.web.HTTPError(404) from None
         except SnapshotDamagedError as error:
-            self.log.error("%s… is damaged: %s %s", snapshot_id[:_BEGINNING], error.file, error.what)
+            self.log.error("%s… is damaged: %s %s", snapshot_id[:_ID_BEGINNING], error.file, error.what)
             raise tornado.web.HTTPError(500) from None
         self.set_header("Cache-Control", "private, no-cache")
         self.set_header("Etag", f'"{content.digest}"')
         self.set_header("Content-Type", _CONTENT_TYPES[kind or "html"])
         if kind not in (None, "html"):
-            file_name = f"customer-dynamics-{snapshot_id[:_BEGINNING]}.{kind}"
+            file_name = f"customer-dynamics-{snapshot_id[:_ID_BEGINNING]}.{kind}"
             self.set_header("Content-Disposition", f'attachment; filename="{file_name}"')
         if self.check_etag_header():
             self.set_status(304)
             return
         size = sum(map(len, content.parts))
         self.write(b"".join(content.parts))
-        del content  # or it would be held until its last byte is sent
-        await self._sent(size)
+        del content  # otherwise it stays in memory until the last byte is sent
+        await self._send(size)
 
-    async def _sent(self, size: int) -> None:
-        """Send the answer; whoever does not take it is let go, and with him the memory that it needs."""
+    async def _send(self, size: int) -> None:
+        """Send the answer, and close the connection of a client that is too slow, to free its memory."""
         with contextlib.suppress(tornado.iostream.StreamClosedError):
             try:
-                await asyncio.wait_for(self.finish(), _PATIENCE_S + size / _SLOWEST)
+                await asyncio.wait_for(self.finish(), _SEND_SECONDS + size / _SLOWEST)
             except TimeoutError:
                 cast(HTTP1Connection, self.request.connection).close()
 
     def _content(self, snapshot_id: str, kind: str | None) -> Content:
-        """Return the requested file; called in a thread, because a disk may be slow."""
+        """Return the content of a link; runs in a thread, because a disk may be slow."""
         if kind is not None:
             return self.site.file(snapshot_id, kind)
         request = self.request
         return self.site.page(snapshot_id, f"{request.protocol}://{request.host.lower()}{request.path}")
 
-    def asked_words(self) -> str:
+    def logged_target(self) -> str:
         """Return the beginning of the id, and the format."""
-        asked = asked_for(self.request.query, self.also_asked)
-        if asked is None:
-            return super().asked_words()
-        return f"/view {asked[0][:_BEGINNING]}… {asked[1] or 'page'}"
+        link = parse_link(self.request.query, self.other_parameters)
+        if link is None:
+            return super().logged_target()
+        return f"/view {link[0][:_ID_BEGINNING]}… {link[1] or 'page'}"

@@ -22,7 +22,7 @@ from custdyn_widgets.saved_queries import (
     Schedule,
     Stored,
     folder_of,
-    recipients_of,
+    parse_recipients,
 )
 from custdyn_widgets.text import cut_short, printable
 
@@ -148,7 +148,7 @@ def _counted(things: tuple[str, ...], one: str, many: str = "") -> str:
 
 
 def _addresses(name: str, fields: Mapping[str, str]) -> tuple[str, ...]:
-    return recipients_of(name, re.findall(r"[^\s,;]+", fields[name]))
+    return parse_recipients(name, re.findall(r"[^\s,;]+", fields[name]))
 
 
 def _retention(keep_last: str, older_than: str) -> Retention | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import CustDynError
-from custdyn_widgets.saved_queries import Entry, Place, Stored
+from custdyn_widgets.saved_queries import ListedQuery, Place, Stored
 
 _UNUSABLE = "(cannot be used)"
 _WHOLE_PLACE = {"mine": "Your saved queries", "shared": "The shared saved queries"}
@@ -24,7 +24,7 @@ class SavedChoices:
     def __init__(self) -> None:
         self.seen: dict[tuple[Place, str], str] = {}
         self.latest: Stored | None = None
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, ListedQuery] = {}
 
     def listed(self) -> list[tuple[str, str]]:
         """Return key and words of each, as the folders are now; those that cannot be used come last."""
@@ -57,7 +57,7 @@ class SavedChoices:
         self.latest = stored
 
 
-def _words(entry: Entry) -> str:
+def _words(entry: ListedQuery) -> str:
     if entry.error is None:
         return entry.title
     return f"{entry.title or _WHOLE_PLACE[entry.place]} {_UNUSABLE}"

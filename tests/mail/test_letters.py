@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from custdyn_widgets.mail.drawing import unlinked
 from custdyn_widgets.mail.letters import FailureLetter, ReportLetter
 from custdyn_widgets.mail.message import LONGEST_SUBJECT, Attachment, Envelope, Letter, message_bytes
-from custdyn_widgets.publish.secrets.watched import Watched
+from custdyn_widgets.publish.secrets.known import Secret
 from custdyn_widgets.query.query import ReportQuery
 from tests.make_report import INFO, make_report
 from tests.payloads import HOST, PAYLOADS
@@ -225,8 +225,8 @@ def test_a_failure_of_which_nothing_is_known_still_says_that_it_failed() -> None
 
 def test_a_failure_never_tells_a_secret() -> None:
     kept = [
-        Watched("the password of the source SHOP", "hunter22"),
-        Watched("the address of the source SHOP", "postgresql://anna:hunter22@db/shop"),
+        Secret("the password of the source SHOP", "hunter22"),
+        Secret("the address of the source SHOP", "postgresql://anna:hunter22@db/shop"),
     ]
     said = "No connection to postgresql://anna:hunter22@db/shop with hunter22"
     letter = replace(

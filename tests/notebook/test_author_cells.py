@@ -1,4 +1,4 @@
-"""What of an author's cells reaches a page, and that none of it can do anything there."""
+"""An author's cells on a page: which parts are shown, and that all of them are inert."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sections(*cells: Any) -> list[tuple[str, str]]:
     return [(s.kind, s.content) for s in author_sections(v4.new_notebook(cells=list(cells)))]
 
 
-def test_cells_stand_in_order_around_the_report_and_code_is_not_shown() -> None:
+def test_cells_keep_their_order_around_the_report_and_code_is_not_shown() -> None:
     found = sections(
         v4.new_markdown_cell("for the editor", metadata={"tags": ["remove-cell"]}),
         code(tags=("parameters",)),
@@ -42,7 +42,7 @@ def test_a_notebook_without_own_cells_gives_no_sections() -> None:
     assert sections(code(tags=("parameters",)), code(tags=("report",)), code()) == []
 
 
-def test_the_report_stands_first_when_no_cell_is_tagged_for_it() -> None:
+def test_the_report_is_first_if_no_cell_is_tagged_report() -> None:
     assert [kind for kind, _ in sections(v4.new_markdown_cell("words"))] == ["report", "html"]
 
 
@@ -71,13 +71,13 @@ def test_hostile_markdown_becomes_text(markdown: str) -> None:
         assert "=" not in tag.split(">")[0]
 
 
-def test_a_link_is_told_and_not_followed() -> None:
+def test_a_link_becomes_text_with_its_address() -> None:
     assert prose_html("[the plan](https://e.example/a?b=1&c)") == (
         "<p>the plan (https://e.example/a?b=1&amp;c)</p>\n"
     )
 
 
-def test_a_comment_says_nothing() -> None:
+def test_comments_are_removed() -> None:
     assert prose_html("<!-- for me -->\n\n# Why <!-- not --> now") == "<h1>Why  now</h1>\n"
 
 
@@ -87,13 +87,13 @@ def test_a_png_attached_to_the_cell_is_shown_with_its_description() -> None:
     assert 'alt="a &quot;b&quot;"' in html
 
 
-def test_characters_that_no_page_takes_are_replaced() -> None:
+def test_characters_that_a_page_cannot_hold_are_replaced() -> None:
     assert prose_html("a\ud800b\ufffec\x00d") == "<p>a\ufffdb\ufffdc\ufffdd</p>\n"
     stream = v4.new_output("stream", name="stdout", text="\x1b[31mred\x1b[0m \ud800\n")
     assert ("text", "red \ufffd") in sections(code(stream))
 
 
-def test_a_data_frame_keeps_its_cells_and_loses_all_else() -> None:
+def test_a_data_frame_keeps_only_its_cells() -> None:
     frame = pd.DataFrame({"name": [HOSTILE], "n": [1]})
     html = table_html(frame._repr_html_())
     assert html is not None
@@ -102,7 +102,7 @@ def test_a_data_frame_keeps_its_cells_and_loses_all_else() -> None:
     assert not any(word in html for word in ("<script", "<style", "<img", "style=", "class=", "border="))
 
 
-def test_markup_that_is_no_table_of_ours_is_left_out_with_a_note() -> None:
+def test_a_note_replaces_other_markup() -> None:
     for html in ("<b>bold</b>", "<table><tr><td>x</td></tr></table>"):
         [_, (kind, note)] = sections(
             code(display(text_html=html, text_plain="<IPython.core.display.HTML object>"))
@@ -111,7 +111,7 @@ def test_markup_that_is_no_table_of_ours_is_left_out_with_a_note() -> None:
         assert "left out" in note.lower()
 
 
-def test_pictures_are_passed_on_as_pictures_and_a_false_one_is_not() -> None:
+def test_pictures_stay_pictures_and_a_note_replaces_a_false_one() -> None:
     svg = "<svg xmlns='http://www.w3.org/2000/svg'/>"
     found = sections(
         code(display(image_png=PNG, text_plain="<Figure>")),
@@ -122,7 +122,7 @@ def test_pictures_are_passed_on_as_pictures_and_a_false_one_is_not() -> None:
     assert found[3][0] == "note"
 
 
-def test_what_a_page_cannot_hold_is_named() -> None:
+def test_a_note_replaces_other_outputs() -> None:
     widget = display(**{"application_vnd.jupyter.widget-view+json": {"model_id": "x"}, "text_plain": "Box()"})
     error = v4.new_output("error", ename="ValueError", evalue="hunter2", traceback=["hunter2"])
     stderr = v4.new_output("stream", name="stderr", text="hunter2")
@@ -131,7 +131,7 @@ def test_what_a_page_cannot_hold_is_named() -> None:
     assert "hunter2" not in str(found)
 
 
-def test_endless_text_is_cut_and_says_so() -> None:
+def test_long_text_is_cut_with_a_note() -> None:
     [_, (_, text)] = sections(code(v4.new_output("stream", name="stdout", text="x" * 30_000)))
     assert len(text) < 20_100
     assert "10,000 more characters" in text

@@ -1,6 +1,6 @@
-"""A template notebook to a snapshot, and every way in which nothing is published.
+"""Runs of template notebooks: the snapshot they publish, and the failures that publish nothing.
 
-The kernels here run a template whose report is made by hand, so that they start fast and need no data;
+Most kernels here run a template with a hand-made report, so that they start fast and need no data;
 `test_the_default_template…` runs the real one.
 """
 
@@ -53,7 +53,7 @@ GIVEN = {"source": str(MART), "interval": "last_month"}
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """Settings in a folder of their own; afterwards no temporary file and no kernel may be left."""
+    """Settings in their own folder; afterwards no temporary file and no kernel may remain."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
@@ -139,7 +139,7 @@ def test_a_run_publishes_one_snapshot_with_the_authors_cells_around_the_report(
         "frozen twice",
     ],
 )
-def test_a_run_that_goes_wrong_publishes_nothing_and_says_where(
+def test_a_failed_run_publishes_nothing_and_names_the_cell(
     tmp_path: Path, settings: Settings, cells: tuple[str, ...], words: str
 ) -> None:
     with pytest.raises(RunError, match=words) as caught:
@@ -150,7 +150,7 @@ def test_a_run_that_goes_wrong_publishes_nothing_and_says_where(
 
 
 @pytest.mark.slow
-def test_a_hung_kernel_is_ended_with_all_that_it_started(tmp_path: Path, settings: Settings) -> None:
+def test_a_hung_kernel_is_killed_with_its_child_processes(tmp_path: Path, settings: Settings) -> None:
     hang = (
         "import signal, subprocess\nsubprocess.Popen(['sleep', '600'])\n"
         "signal.signal(2, signal.SIG_IGN)\nwhile True: pass"
@@ -161,10 +161,8 @@ def test_a_hung_kernel_is_ended_with_all_that_it_started(tmp_path: Path, setting
 
 
 @pytest.mark.slow
-def test_a_request_to_terminate_ends_the_kernel_and_publishes_nothing(
-    tmp_path: Path, settings: Settings
-) -> None:
-    """The run is a process of its own here, told to end while its kernel sleeps."""
+def test_sigterm_kills_the_kernel_and_publishes_nothing(tmp_path: Path, settings: Settings) -> None:
+    """The run is a separate process here, and gets SIGTERM while its kernel sleeps."""
     path = template(tmp_path, MAKE, FREEZE, "import time; time.sleep(600)")
     script = (
         "import sys; from pathlib import Path; from custdyn_widgets.notebook.run import run_template;"
@@ -210,17 +208,15 @@ def test_parameters_are_refused_before_a_kernel_starts(
     assert said == []
 
 
-def test_a_source_that_is_not_there_is_refused_before_a_kernel_starts(
-    tmp_path: Path, settings: Settings
-) -> None:
+def test_a_missing_source_is_refused_before_a_kernel_starts(tmp_path: Path, settings: Settings) -> None:
     said: list[str] = []
     with pytest.raises(SourceError, match="not a folder that exists"):
         run_template(template(tmp_path), {**GIVEN, "source": "none"}, settings=settings, progress=said.append)
     assert said == []
 
 
-def test_what_is_no_template_is_refused(tmp_path: Path, settings: Settings) -> None:
-    with pytest.raises(RunError, match="no template"):
+def test_an_invalid_template_is_refused(tmp_path: Path, settings: Settings) -> None:
+    with pytest.raises(RunError, match="Cannot read the template"):
         run_template(tmp_path / "none.ipynb", GIVEN, settings=settings)
     (tmp_path / "text.ipynb").write_text("{}")
     with pytest.raises(RunError, match="not a Jupyter notebook"):
@@ -247,7 +243,7 @@ def test_the_default_templates_last_cell_freezes() -> None:
 
 
 @pytest.mark.slow
-def test_the_default_template_gives_the_report_that_its_query_gives(settings: Settings) -> None:
+def test_the_default_template_gives_the_report_of_its_query(settings: Settings) -> None:
     given = {
         "source": str(MART),
         "interval": {"start": "2021-01-01", "end": "2021-12-31"},

@@ -1,4 +1,4 @@
-"""A template's flat parameters: what is taken, and what papermill would have let pass."""
+"""A template's parameters: the accepted ones, and the errors that papermill would ignore."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_preset_and_a_fixed_period_give_the_query_they_mean() -> None:
         ({"source": "m", "interval": "today", "as_of": "yesterday"}, "as_of"),
     ],
 )
-def test_a_wrong_value_is_refused_by_its_parameters_name(given: dict[str, object], field: str) -> None:
+def test_an_invalid_value_is_refused_with_its_parameters_name(given: dict[str, object], field: str) -> None:
     with pytest.raises(QueryError) as caught:
         query_from_parameters(given)
     assert caught.value.field == field
@@ -73,13 +73,13 @@ def test_a_name_that_only_papermills_own_cell_sets_is_refused_with_the_nearest()
         query_from_parameters({"source": "m", "interval": "today", "curency": "USD", "In": cells})
 
 
-def test_an_authors_own_parameter_and_other_variables_are_let_be() -> None:
+def test_an_authors_own_parameters_and_other_variables_are_ignored() -> None:
     cells = ["", "source = None\nheadline = 'x'\n", '# Parameters\nsource = "m"\nheadline = "y"\n', "n = 5\n"]
     query = query_from_parameters({"source": "m", "interval": "today", "headline": "y", "n": 5, "In": cells})
     assert query == ReportQuery(interval="today")
 
 
-def test_flattening_takes_back_the_other_form_of_the_interval() -> None:
+def test_flattening_clears_the_other_form_of_the_interval() -> None:
     period = {"start": "2021-01-01", "end": "2021-01-31"}
     ends = {"interval_start": "2021-01-01", "interval_end": "2021-01-31"}
     assert flat_parameters({"interval": period}) == {"interval": None, **ends}
@@ -91,7 +91,7 @@ def test_flattening_takes_back_the_other_form_of_the_interval() -> None:
     }
 
 
-def test_a_cell_that_computes_is_known_by_its_names_only() -> None:
+def test_computed_values_and_magics_give_no_literals() -> None:
     assert literal_values("a = 1\nb: list = [2]\nc = print('no')\n%magic") == {}
     assert literal_values("a = 1\nb: list = [2]\nc = 1 + x\n") == {"a": 1, "b": [2]}
 
@@ -110,10 +110,10 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportQuery:
     ("injected", "refused"),
     [
         ('saved = "board"\ncurency = "USD"', "'curency'.*'currency'"),
-        ('saved = "board"\nclient_type = "client"', "client_type.*beside saved"),
+        ('saved = "board"\nclient_type = "client"', "client_type.*with saved"),
     ],
 )
-def test_jupyter_schedulers_own_cell_is_checked_as_papermills_is(
+def test_jupyter_schedulers_cell_is_checked_like_papermills(
     board: ReportQuery, injected: str, refused: str
 ) -> None:
     everything = {**literal_values(parameters_cell()), **literal_values(injected)}
@@ -124,20 +124,20 @@ def test_jupyter_schedulers_own_cell_is_checked_as_papermills_is(
 @pytest.mark.parametrize(
     "second",
     [
-        parameters_cell() + "\nheadline = 'x'",  # run again by hand, with a parameter more
+        parameters_cell() + "\nheadline = 'x'",  # run again by hand, with one more parameter
         "saved = 'board'\n# the one of Monday\nheadline = 'x'",
         "saved = 'board'\nheadline = saved.title()",
         "headline = 'x'",
     ],
 )
-def test_what_an_author_writes_below_the_parameters_is_no_schedulers_cell(
+def test_an_authors_cell_below_the_parameters_is_not_a_schedulers_cell(
     board: ReportQuery, second: str
 ) -> None:
     everything = {**literal_values(parameters_cell()), "saved": "board", "headline": "x"}
     assert query_from_parameters({**everything, "In": ["", parameters_cell(), second]}) == board
 
 
-def test_what_a_person_tries_at_an_open_notebook_is_no_schedulers_cell(
+def test_a_cell_in_an_open_notebook_is_not_a_schedulers_cell(
     board: ReportQuery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = "saved = 'board'\nrows = 5"
@@ -146,7 +146,7 @@ def test_what_a_person_tries_at_an_open_notebook_is_no_schedulers_cell(
     assert query_from_parameters({**everything, "In": ["", parameters_cell(), tried]}) == board
 
 
-def test_saved_alone_gives_a_whole_query_and_its_source(board: ReportQuery) -> None:
+def test_saved_gives_a_whole_query_and_its_source(board: ReportQuery) -> None:
     everything = {**literal_values(parameters_cell()), "saved": "board"}
     assert query_from_parameters(everything) == board
     assert source_from_parameters(everything) == "shop"
@@ -157,23 +157,23 @@ def test_saved_alone_gives_a_whole_query_and_its_source(board: ReportQuery) -> N
     ("name", "value"),
     [("interval", "last_year"), ("interval_start", "2021-01-01"), ("group_by", []), ("client_type", "all")],
 )
-def test_a_field_beside_saved_is_refused(board: ReportQuery, name: str, value: object) -> None:
+def test_a_field_given_with_saved_is_refused(board: ReportQuery, name: str, value: object) -> None:
     everything = {**literal_values(parameters_cell()), "saved": "board", name: value}
-    with pytest.raises(QueryError, match="beside saved") as caught:
+    with pytest.raises(QueryError, match="with saved") as caught:
         query_from_parameters(everything)
     assert caught.value.field == name
 
 
-def test_a_field_that_papermill_sets_beside_saved_is_refused_even_to_its_usual_value(
+def test_a_field_that_papermill_sets_with_saved_is_refused_even_at_its_default(
     board: ReportQuery,
 ) -> None:
     cells = ["", parameters_cell(), '# Parameters\nsaved = "board"\nclient_type = "client"\n']
     everything = {**literal_values(parameters_cell()), "saved": "board", "In": cells}
-    with pytest.raises(QueryError, match=r"client_type.*beside saved"):
+    with pytest.raises(QueryError, match=r"client_type.*with saved"):
         query_from_parameters(everything)
 
 
-def test_a_saved_query_that_is_not_there_and_one_without_a_source_are_told(board: ReportQuery) -> None:
+def test_a_missing_saved_query_and_one_without_a_source_are_errors(board: ReportQuery) -> None:
     with pytest.raises(SavedQueryError, match="no saved query 'bord'"):
         query_from_parameters({"saved": "bord"})
     saved_queries.save(saved_queries.SavedQuery("Plain", board), "mine", over=None)

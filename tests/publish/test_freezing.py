@@ -1,4 +1,4 @@
-"""Freezing: a report's files and manifest, the same for the same report, and a link to what was stored."""
+"""Freezing: a report's files, manifest and link; the same report gives the same files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def files(report: Report) -> dict[str, bytes]:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Settings that lead to a store of this test."""
+    """Settings with a store for one test."""
     monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "store"))
     monkeypatch.setenv("CUSTDYN_SHARE_URL", "https://reports.example/dynamics/")
     for name in ("CUSTDYN_CONFIG", "CUSTDYN_STAGING", "CUSTDYN_STAGING_TOKEN"):
@@ -72,7 +72,7 @@ def changed_value(report: Report) -> Report:
     return replace(report, rows=(replace(first, values=values), *report.rows[1:]))
 
 
-def test_a_report_freezes_into_the_value_the_table_the_page_the_exports_and_its_charts(
+def test_a_report_freezes_into_its_value_table_page_exports_and_charts(
     report: Report, files: dict[str, bytes]
 ) -> None:
     charts = sorted(name for name in files if name.startswith("chart-"))
@@ -81,13 +81,11 @@ def test_a_report_freezes_into_the_value_the_table_the_page_the_exports_and_its_
     assert all(re.fullmatch(r"chart-\d+-[a-z0-9-]+\.svg", name) for name in charts)
     assert all(files[name].startswith(b"<svg") for name in charts)
     assert files["report.csv"] == to_csv(report)
-    assert Report.from_dict(json.loads(files["report.json"])) == report
+    assert Report.from_dict(parse_canonical(files["report.json"])) == report
     assert b"Customer Dynamics" in files["report.html"]
 
 
-def test_one_report_always_gives_the_same_bytes_of_every_file(
-    report: Report, files: dict[str, bytes]
-) -> None:
+def test_a_report_always_gives_the_same_bytes_of_every_file(report: Report, files: dict[str, bytes]) -> None:
     again = report_files(make_report(3))
     assert {name for name in files if files[name] != again[name]} == set()
     assert list(again) == list(files)
@@ -103,13 +101,8 @@ def test_the_authors_sections_are_on_the_page_and_in_no_other_file(
 
 def test_the_parquet_table_is_exact_and_without_the_total(report: Report) -> None:
     table = pq.read_table(io.BytesIO(table_parquet(report)))
-    assert table.column_names == [
-        *report.headings,
-        *(c.name for c in report.columns),
-        "start",
-        "end",
-        "partial",
-    ]
+    numbers = [column.name for column in report.columns]
+    assert table.column_names == [*report.headings, *numbers, "start", "end", "partial"]
     assert table.num_rows == len(report.rows)
     assert table.column("Month").to_pylist() == ["2021-01", "2021-02", "2021-03"]
     for i, column in enumerate(report.columns):
@@ -147,7 +140,7 @@ def test_a_report_without_rows_or_grouping_freezes_too() -> None:
         assert len(content_digest(report)) == 64
 
 
-def test_report_json_holds_no_float_but_in_chart_specs(report: Report) -> None:
+def test_report_json_holds_floats_only_in_chart_specs(report: Report) -> None:
     with_chart = replace(report, charts={"Mine": {"mark": {"opacity": 0.7}}})
     assert Report.from_dict(json.loads(report_json(with_chart))).charts == with_chart.charts
     with pytest.raises(SnapshotError, match="float"):
@@ -156,7 +149,7 @@ def test_report_json_holds_no_float_but_in_chart_specs(report: Report) -> None:
         report_json(replace(report, charts={"Mine": {"opacity": float("nan")}}))
 
 
-def test_hostile_names_freeze_and_come_back_as_they_are(tmp_path: Path) -> None:
+def test_hostile_names_freeze_and_read_back_unchanged(tmp_path: Path) -> None:
     report = make_report(2, packages=HOSTILE)
     query = ReportQuery.from_dict({"interval": "last_month", "client_tags": list(HOSTILE)})
     report = replace(report, query=query, message=HOSTILE[0], charts=dict.fromkeys(HOSTILE[:3], BARS))
@@ -172,15 +165,15 @@ def test_hostile_names_freeze_and_come_back_as_they_are(tmp_path: Path) -> None:
     assert names[:2] == list(HOSTILE[:2])
 
 
-def test_the_manifest_tells_everything_about_the_report(
+def test_the_manifest_describes_the_whole_report(
     report: Report, files: dict[str, bytes], tmp_path: Path
 ) -> None:
     store = Store(tmp_path / "store")
-    told = store.manifest(store.publish(manifest_of(report, files), files))
-    assert told["title"] == "Customer Dynamics"
-    assert ReportQuery.from_dict(told["query"]) == report.query
-    assert told["query_words"] == report.query.describe()
-    assert told["interval"] == {
+    manifest = store.manifest(store.publish(manifest_of(report, files), files))
+    assert manifest["title"] == "Customer Dynamics"
+    assert ReportQuery.from_dict(manifest["query"]) == report.query
+    assert manifest["query_words"] == report.query.describe()
+    assert manifest["interval"] == {
         "timezone": "UTC",
         "first": "2021-01-01 00:00:00",
         "last": "2022-12-31 23:59:59",
@@ -189,40 +182,27 @@ def test_the_manifest_tells_everything_about_the_report(
         "actual_start": "2021-01-03T10:00:00Z",
         "actual_end": "2022-12-15T21:10:02Z",
     }
-    for name in (
-        "role",
-        "generated_at",
-        "duration_ms",
-        "as_of",
-        "data_as_of",
-        "time_zone_data",
-        "source",
-        "currency",
-    ):
-        assert told[name] == getattr(INFO, name)
-    assert told["quotes"] == [
+    instants = ("generated_at", "duration_ms", "as_of", "data_as_of", "time_zone_data")
+    for name in ("role", *instants, "source", "currency"):
+        assert manifest[name] == getattr(INFO, name)
+    assert manifest["quotes"] == [
         {"currency": "EUR", "date": "2021-01-01", "units_per_base": "0.82", "base": "USD"}
     ]
-    assert (told["versions"], told["warnings"]) == (INFO.versions, list(INFO.warnings))
-    assert told["content_digest"] == content_digest(report)
-    assert told["files"].keys() == files.keys()
-    for name, entry in told["files"].items():
+    assert (manifest["versions"], manifest["warnings"]) == (INFO.versions, list(INFO.warnings))
+    assert manifest["content_digest"] == content_digest(report)
+    assert manifest["files"].keys() == files.keys()
+    for name, entry in manifest["files"].items():
         assert entry == {"size": len(files[name]), "sha256": hashlib.sha256(files[name]).hexdigest()}
 
 
-def test_no_file_names_this_machine_this_account_or_a_folder_of_it(
+def test_no_file_names_this_machine_its_account_or_its_folders(
     report: Report, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frozen = freeze(report)
     assert frozen.page is not None
-    secrets = [
-        str(elsewhere),
-        str(Path.home()) + "/",
-        str(Path.cwd()),
-        socket.gethostname(),
-        "reports.example",
-    ]
-    if getpass.getuser() not in ("root", "analyst"):  # words that stand for themselves elsewhere
+    folders = [str(elsewhere), f"{Path.home()}/", str(Path.cwd())]
+    secrets = [*folders, socket.gethostname(), "reports.example"]
+    if getpass.getuser() not in ("root", "analyst"):  # words that may occur for other reasons
         secrets.append(getpass.getuser())
     for file in frozen.page.parent.iterdir():
         data = file.read_bytes()
@@ -263,9 +243,7 @@ CHANGES: dict[str, tuple[Callable[[Report], Report], bool]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_the_content_digest_tells_whether_the_result_is_the_same_whatever_else_changed(
-    report: Report, change: str
-) -> None:
+def test_the_content_digest_depends_only_on_the_result(report: Report, change: str) -> None:
     make, same = CHANGES[change]
     assert (content_digest(make(report)) == content_digest(report)) == same
 
@@ -285,7 +263,7 @@ def test_two_freezes_of_one_report_have_different_links_and_the_same_content(
     assert store.verify() == []
 
 
-def test_freeze_takes_another_store(report: Report, elsewhere: Path, tmp_path: Path) -> None:
+def test_freeze_accepts_another_store(report: Report, elsewhere: Path, tmp_path: Path) -> None:
     other = Store(tmp_path / "other")
     frozen = freeze(report, store=other)
     assert other.ids() == [frozen.id]
@@ -302,10 +280,6 @@ def test_within_a_run_freeze_leaves_the_report_and_publishes_nothing(
     assert freeze(report) == Frozen(None, None, None)
     assert not elsewhere.exists()
     assert list(staging.iterdir())
-
-
-def test_the_canonical_report_reads_back_strictly(report: Report) -> None:
-    assert Report.from_dict(parse_canonical(report_json(report))) == report
 
 
 def test_a_notebook_shows_the_link_and_inside_custdyn_run_nothing() -> None:

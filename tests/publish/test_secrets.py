@@ -1,4 +1,4 @@
-"""No snapshot contains a password, an address of a source or a path of this machine, in whatever form."""
+"""No snapshot holds a password, an address of a source or a path of this machine, in any form."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from custdyn_widgets.errors import SnapshotError
 from custdyn_widgets.notebook.author_cells import author_sections
 from custdyn_widgets.notebook.run import run_template
 from custdyn_widgets.publish.freezing import freeze, publish, report_files
+from custdyn_widgets.publish.secrets.known import known_secrets
 from custdyn_widgets.publish.secrets.search import refuse_secrets, without_secrets
-from custdyn_widgets.publish.secrets.watched import watched
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render.page import Section
 from custdyn_widgets.report.report import Report
@@ -51,11 +51,11 @@ def refusal(
     name: str = "report.html",
     env: dict[str, str] | None = None,
     home: Path = HOME,
-    in_force: Settings | None = None,
+    own: Settings | None = None,
 ) -> str:
     """Return the message with which a file is refused, or an empty text."""
-    kept = watched(
-        in_force or settings(), environ={"CUSTDYN_SOURCE_SHOP_URL": URL} if env is None else env, home=home
+    kept = known_secrets(
+        own or settings(), environ={"CUSTDYN_SOURCE_SHOP_URL": URL} if env is None else env, home=home
     )
     try:
         refuse_secrets({name: data if isinstance(data, bytes) else data.encode()}, kept)
@@ -124,20 +124,20 @@ FORMS = {
 )
 def test_a_secret_is_found(form: str, secret: str) -> None:
     found = refusal(FORMS[form](secret), "a-file.bin")
-    assert found.startswith("Nothing was published: a-file.bin contains the ")
+    assert found.startswith("Nothing was published: a-file.bin holds the ")
     assert secret not in found
     assert PASSWORD not in found
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_what_is_no_secret_is_not_found(form: str) -> None:
+def test_ordinary_text_is_not_found(form: str) -> None:
     assert refusal(FORMS[form]('Ann\'s "Best" plan & more, 100% – über 12345678.50')) == ""
 
 
-def test_a_quote_in_a_csv_cell_hides_nothing() -> None:
+def test_a_quote_in_a_csv_cell_hides_no_secret() -> None:
     doubled = PASSWORD.replace('"', '""')
     assert refusal(f'Month,Name\r\n2021-10,"{doubled}"\r\n', "report.csv").endswith(
-        "report.csv contains the password of the source SHOP. Fix that and freeze the report again."
+        "report.csv holds the password of the source SHOP. Fix that and freeze the report again."
     )
 
 
@@ -169,7 +169,7 @@ def test_the_error_names_the_file_and_the_kind_and_not_the_secret(text: str) -> 
     }
     found = refusal(f"<p>{html.escape(text)}</p>", env=env)
     assert found == (
-        f"Nothing was published: report.html contains {SAID[text]}. Fix that and freeze the report again."
+        f"Nothing was published: report.html holds {SAID[text]}. Fix that and freeze the report again."
     )
 
 
@@ -180,13 +180,13 @@ def test_the_error_names_the_file_and_the_kind_and_not_the_secret(text: str) -> 
         "MYSQL_PWD", "KEY_PASSPHRASE", "AWS_SECRET_ACCESS_KEY", "SECRET_KEY", "A_PRIVATE_KEY", "MAPS_APIKEY",
     ],
 )  # fmt: skip
-def test_variables_with_such_names_are_secret(name: str) -> None:
+def test_values_of_variables_with_these_names_are_secret(name: str) -> None:
     assert f"the value of {name}." in refusal("it was 'correct horse'!", env={name: " correct horse\n"})
     assert refusal("it was 'correct horse'!", env={f"{name}_FILE": "correct horse"}) == ""
 
 
 @pytest.mark.parametrize("name", ["PWD", "OLDPWD", "COMPASS", "MONKEY", "KEYBOARD_KEY", "DB_PASS_FILE"])
-def test_variables_that_only_sound_so_are_not(name: str) -> None:
+def test_values_of_variables_with_similar_names_are_not_secret(name: str) -> None:
     assert refusal("the 'correct horse' it was", env={name: "correct horse"}) == ""
 
 
@@ -195,12 +195,12 @@ def test_variables_that_only_sound_so_are_not(name: str) -> None:
 )
 def test_a_password_in_an_address_of_any_variable_is_secret(name: str) -> None:
     env = {name: "redis://me:sea-and-sand@cache.example:6379/0"}
-    assert f"contains the password in {name}." in refusal("it is sea-and-sand", env=env)
+    assert f"holds the password in {name}." in refusal("it is sea-and-sand", env=env)
     assert refusal("cache.example:6379/0, says me", env=env) == ""
     assert refusal("see https://pages.example", env={"HOMEPAGE": "https://pages.example"}) == ""
 
 
-def test_a_password_that_is_the_role_or_the_sources_name_says_nothing_where_they_are_said() -> None:
+def test_a_password_equal_to_the_role_or_the_sources_name_is_found_only_with_its_user() -> None:
     env = {"CUSTDYN_SOURCE_LIVE_DATA_URL": "postgresql://analyst:analyst@db/live"}
     assert refusal('{"role":"analyst"}', "manifest.json", env) == ""
     assert "the password of the source LIVE_DATA" in refusal("analyst:analyst", env=env)
@@ -210,10 +210,10 @@ def test_a_password_that_is_the_role_or_the_sources_name_says_nothing_where_they
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.csv", "data.parquet", "manifest.json"])
-def test_the_names_that_our_own_files_have_are_no_secret(name: str) -> None:
+def test_the_fixed_names_of_files_are_not_searched(name: str) -> None:
     env = {f"{word.upper()}_TOKEN": word for word in ("report", "parquet", "manifest")}
     assert refusal(b"", name, env) == ""
-    assert "a chart's title" in refusal(b"", "chart-2-my-report.svg", env)
+    assert "the title of a chart" in refusal(b"", "chart-2-my-report.svg", env)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_the_names_that_our_own_files_have_are_no_secret(name: str) -> None:
         ("   ", "anything   at all", False),
     ],
 )
-def test_short_and_numeric_secrets_are_found_only_where_they_stand_by_themselves(
+def test_short_and_numeric_secrets_are_found_only_as_separate_words(
     secret: str, text: str, found: bool
 ) -> None:
     assert bool(refusal(text, env={"THE_TOKEN": secret})) == found
@@ -258,7 +258,7 @@ def test_a_folder_is_found_as_a_whole_and_an_ordinary_word_is_not_one(
     assert bool(refusal(text, env={}, home=Path(home))) == found
 
 
-def test_a_folder_is_known_by_its_real_name_too(tmp_path: Path) -> None:
+def test_a_path_behind_a_symbolic_link_is_found_too(tmp_path: Path) -> None:
     real, alias = tmp_path / "real", tmp_path / "alias"
     real.mkdir()
     alias.symlink_to(real)
@@ -270,7 +270,7 @@ def test_the_address_of_links_is_public() -> None:
     env = {"CUSTDYN_SOURCE_WEB_URL": "https://reports.example"}
     text = "see https://reports.example/view?id=x"
     assert refusal(text, env=env)
-    assert refusal(text, env=env, in_force=settings(share_url="https://reports.example")) == ""
+    assert refusal(text, env=env, own=settings(share_url="https://reports.example")) == ""
 
 
 CONNECTIONS = """[billing]
@@ -306,29 +306,29 @@ def test_the_connections_of_jupysql_are_secret(home: Path, text: str, kind: str)
     assert refusal("postgresql", env={}, home=home) == ""
 
 
-def test_connections_that_nobody_can_read_are_told_without_their_words(home: Path) -> None:
+def test_invalid_connections_raise_an_error_without_their_content(home: Path) -> None:
     (home / ".jupysql" / "connections.ini").write_bytes(b"password open sesame\n")
     with pytest.raises(SnapshotError, match=r"connections\.ini") as caught:
-        watched(settings(), environ={}, home=home)
+        known_secrets(settings(), environ={}, home=home)
     assert "sesame" not in caught.value.message
     (home / ".jupysql" / "connections.ini").write_bytes(b"[a]\npassword = \xff\xff\n")
     with pytest.raises(SnapshotError, match=r"connections\.ini"):
-        watched(settings(), environ={}, home=home)
+        known_secrets(settings(), environ={}, home=home)
 
 
 @pytest.mark.parametrize("data", [b"PK\x03\x04 and no more", b"PAR1 and no more", zipped("x" * 99)[:-30]])
-def test_a_packed_file_that_cannot_be_looked_into_is_refused(data: bytes) -> None:
+def test_a_packed_file_that_cannot_be_unpacked_is_refused(data: bytes) -> None:
     assert "report.xlsx cannot be searched for secrets" in refusal(data, "report.xlsx")
 
 
 def test_a_file_name_that_is_the_secret_is_not_repeated() -> None:
     found = refusal(b"", "chart-1-sea-and-sand.svg", env={"A_TOKEN": "sea-and-sand"})
-    assert "contains the value of A_TOKEN" in found
+    assert "holds the value of A_TOKEN" in found
     assert "sand" not in found
 
 
-def test_a_watched_secret_does_not_show_itself() -> None:
-    kept = watched(settings(), environ={"A_TOKEN": "sea-and-sand"}, home=HOME)
+def test_the_repr_of_a_secret_does_not_show_it() -> None:
+    kept = known_secrets(settings(), environ={"A_TOKEN": "sea-and-sand"}, home=HOME)
     assert "sand" not in repr(kept)
 
 
@@ -370,25 +370,25 @@ def test_a_package_that_is_called_like_a_password_is_not_published(store: Store)
         {"interval": {"start": "2021-01-01", "end": "2021-12-31"}, "group_by": ["package"]}
     )
     report = run_report(query, mart("Silver-Bundle"))
-    with pytest.raises(SnapshotError, match=r"report\.json contains the password of the source SHOP\."):
+    with pytest.raises(SnapshotError, match=r"report\.json holds the password of the source SHOP\."):
         freeze(report)
 
 
 def test_an_authors_note_that_names_the_home_folder_is_not_published(store: Store) -> None:
     notebook = v4.new_notebook(cells=[v4.new_markdown_cell("Read from `/home/anna/exports/2021.csv`.")])
-    with pytest.raises(SnapshotError, match=r"report\.html contains the path of the home folder\."):
+    with pytest.raises(SnapshotError, match=r"report\.html holds the path of the home folder\."):
         publish(make_report(2), load_settings(), sections=author_sections(notebook))
 
 
 def test_an_authors_drawing_that_names_the_home_folder_is_not_published(store: Store) -> None:
     drawing = '<svg xmlns="http://www.w3.org/2000/svg"><text>/home/anna/x.csv</text></svg>'
-    with pytest.raises(SnapshotError, match=r"report\.html contains the path of the home folder\."):
+    with pytest.raises(SnapshotError, match=r"report\.html holds the path of the home folder\."):
         publish(make_report(2), load_settings(), sections=[Section("svg", drawing)])
 
 
 def test_a_manifest_that_holds_the_stores_path_is_not_published(store: Store) -> None:
     report = make_report(2, info=replace(INFO, warnings=(f"Look into {store.folder}.",)))
-    with pytest.raises(SnapshotError, match="contains the path of the snapshot store"):
+    with pytest.raises(SnapshotError, match="holds the path of the snapshot store"):
         freeze(report)
 
 
@@ -398,7 +398,7 @@ def test_a_run_whose_cell_prints_the_home_folder_publishes_nothing(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "anna"))
     path = template(tmp_path, MAKE, "import pathlib; print('from', pathlib.Path.home())", FREEZE)
-    with pytest.raises(SnapshotError, match=r"report\.html contains the path of the home folder\."):
+    with pytest.raises(SnapshotError, match=r"report\.html holds the path of the home folder\."):
         run_template(path, GIVEN, settings=load_settings())
 
 
@@ -409,9 +409,9 @@ def test_every_file_of_a_report_is_searched(file: str) -> None:
     assert refusal(report_files(make_report(2, packages=("Basic",)))[file], file) == ""
 
 
-def test_what_has_to_be_told_says_what_stood_in_a_secrets_place() -> None:
+def test_secrets_in_a_message_are_replaced_by_their_kind() -> None:
     env = {"CUSTDYN_SOURCE_SHOP_URL": URL, "JOB_TOKEN": "123456"}
-    kept = watched(settings(), environ=env, home=Path("/home/anna"))
+    kept = known_secrets(settings(), environ=env, home=Path("/home/anna"))
     said = f"{URL} refused {PASSWORD}, token 123456, in /home/anna/billing, /home/annabel and 1234567"
     assert without_secrets(said, kept) == (
         "[the address of the source SHOP] refused [the password of the source SHOP], token "

@@ -1,4 +1,4 @@
-"""Saved queries: what is kept comes back, bad files hide no good ones, no writer loses another's work."""
+"""Saved queries: files read back unchanged, bad ones hide no good ones, no writer loses another's work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custdyn_widgets.errors import (
-    CustDynError,
     QueryError,
     SavedQueryChangedError,
     SavedQueryError,
@@ -36,6 +35,7 @@ from custdyn_widgets.saved_queries.folders import delete, listing, load, save
 from custdyn_widgets.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+Keep = Callable[..., Any]
 MONTHLY = SavedQuery("Monthly refills", ReportQuery(interval="last_month"))
 OTHER = replace(MONTHLY, description="another")
 CHARTS: list[dict[str, Any] | None] = [
@@ -52,15 +52,20 @@ def folders(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def keep(folders: Settings) -> Callable[..., saved_queries.Stored]:
+def keep(folders: Settings) -> Keep:
     def keep_one(saved: SavedQuery = MONTHLY, place: Any = "mine", over: str | None = None) -> Any:
         return save(saved, place, over=over, settings=folders)
 
     return keep_one
 
 
+def own_folder(folders: Settings) -> Path:
+    assert folders.my_queries
+    return folders.my_queries
+
+
 def files(folder: Path) -> list[str]:
-    """Return all that is in a folder but its lock."""
+    """Return the names of all files in a folder except its lock."""
     return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
 
 
@@ -73,7 +78,7 @@ def put(folder: Path, name: str, content: bytes | str | dict[str, Any]) -> Path:
     return path
 
 
-# What is kept
+# Round trips
 
 
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=40)
@@ -106,18 +111,17 @@ saved = st.builds(
 
 
 @given(saved)
-def test_what_is_written_reads_back_as_the_same_value_and_the_same_bytes(asked: SavedQuery) -> None:
-    data = asked.to_bytes()
+def test_what_is_written_reads_back_as_the_same_value_and_the_same_bytes(query: SavedQuery) -> None:
+    data = query.to_bytes()
     again = SavedQuery.from_file("x.json", data)
-    assert again == asked
+    assert again == query
     assert again.to_bytes() == data
-    assert SavedQuery.from_dict(asked.to_dict()) == asked
+    assert SavedQuery.from_dict(query.to_dict()) == query
 
 
-def test_the_file_is_readable_in_a_diff(keep: Callable[..., Any], folders: Settings) -> None:
+def test_the_file_is_readable_in_a_diff(keep: Keep, folders: Settings) -> None:
     keep(SavedQuery("Zürich", ReportQuery(interval="last_month", client_tags=("vip", "größe"))))
-    assert folders.my_queries
-    text = (folders.my_queries / "zurich.json").read_text(encoding="utf-8")
+    text = (own_folder(folders) / "zurich.json").read_text(encoding="utf-8")
     assert text.splitlines()[:10] == [
         "{",
         '  "format": 1,',
@@ -143,7 +147,7 @@ def test_the_order_of_keys_does_not_depend_on_how_it_was_given() -> None:
     assert list(found.chart) == ["x", "y", "mark", "title"]
 
 
-def test_a_preset_stays_a_preset_and_a_period_a_period(keep: Callable[..., Any], folders: Settings) -> None:
+def test_a_preset_stays_a_preset_and_a_period_a_period(keep: Keep, folders: Settings) -> None:
     october = Period(datetime(2021, 10, 1), datetime(2021, 10, 31, 23, 59, 59))
     keep(MONTHLY)
     keep(SavedQuery("October", ReportQuery(interval=october)))
@@ -151,14 +155,14 @@ def test_a_preset_stays_a_preset_and_a_period_a_period(keep: Callable[..., Any],
     assert load("october", settings=folders).saved.query.interval == october
 
 
-def test_null_and_what_is_left_out_mean_the_default(folders: Settings) -> None:
+def test_null_and_absent_keys_mean_the_default(folders: Settings) -> None:
     put(folders.queries, "a.json", {"format": 1, "title": "A", "query": {"interval": "today"}})
     nulls = {"description": None, "output": None, "chart": None}
     put(folders.queries, "b.json", {"format": 1, "title": "A", "query": {"interval": "today"}, **nulls})
     assert load("a", settings=folders).saved == load("b", settings=folders).saved
 
 
-def test_a_mark_of_order_at_the_beginning_is_no_fault(folders: Settings) -> None:
+def test_a_byte_order_mark_is_accepted(folders: Settings) -> None:
     put(folders.queries, "a.json", b"\xef\xbb\xbf" + MONTHLY.to_bytes())
     assert load("a", settings=folders).saved == MONTHLY
 
@@ -169,11 +173,11 @@ def test_a_mark_of_order_at_the_beginning_is_no_fault(folders: Settings) -> None
         ({"title": ""}, "title is required"),
         ({"title": " \u3000"}, "title is required"),
         ({"title": "x" * 201}, "is longer than 200 characters"),
-        ({"title": "two\nlines"}, "has a control character"),
-        ({"title": "two\u2028lines"}, "has a control character"),
+        ({"title": "two\nlines"}, "holds a control character"),
+        ({"title": "two\u2028lines"}, "holds a control character"),
         ({"title": "half \ud800"}, "title: '\\ud800' is half a character"),
         ({"title": 3}, "title must be text, not 3"),
-        ({"description": "a\x00"}, "has a control character"),
+        ({"description": "a\x00"}, "holds a control character"),
         ({"description": "d" * 2001}, "is longer than 2,000 characters"),
         ({"output": "xls"}, "choose xlsx"),
         ({"output": "WEB"}, "'WEB' is not one of its values. Choose from: 'web', 'csv', 'xlsx'."),
@@ -186,14 +190,14 @@ def test_a_mark_of_order_at_the_beginning_is_no_fault(folders: Settings) -> None
         ),
     ],
 )
-def test_what_could_not_be_read_again_cannot_be_made(change: dict[str, Any], words: str) -> None:
+def test_an_invalid_value_is_refused_when_it_is_built(change: dict[str, Any], words: str) -> None:
     with pytest.raises(SavedQueryError) as caught:
         replace(MONTHLY, **change)
     assert words in caught.value.message
     assert len(caught.value.message) < 400
 
 
-def test_a_query_that_could_not_be_read_again_cannot_be_made() -> None:
+def test_an_invalid_query_is_refused_when_the_saved_query_is_built() -> None:
     with pytest.raises(QueryError, match="active_duration: 0 is not between"):
         replace(MONTHLY, query=replace(MONTHLY.query, active_duration=0))
     to_the_microsecond = Period(datetime(2021, 1, 1, 0, 0, 0, 1), datetime(2021, 1, 2))
@@ -236,7 +240,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "trailing comma": (_raw("}", ",}"), "is not valid JSON"),
     "single quotes": (b"{'format': 1}", "is not valid JSON"),
     "comment": (b"// saved\n" + MONTHLY.to_bytes(), "is not valid JSON"),
-    "UTF-16": (MONTHLY.to_bytes().decode().encode("utf-16"), "is not UTF-8"),
+    "UTF-16": (MONTHLY.to_bytes().decode().encode("utf-16"), "is not UTF-8: save it as UTF-8"),
     "Latin-1": (_but(title="x").replace(b'"x"', b'"\xe9"'), "is not UTF-8"),
     "zero bytes": (b"\x00" * 40, "is not valid JSON"),
     "raw control in text": (_raw("Monthly", "Mon\x01thly"), "is not valid JSON"),
@@ -245,16 +249,19 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "Infinity": (_raw("3", "Infinity"), "Infinity is not a JSON number"),
     "-Infinity": (_raw("3", "-Infinity"), "-Infinity is not a JSON number"),
     "infinite by exponent": (_raw('"active_duration": 3', '"active_duration": 1e999'), "whole number"),
-    "huge number": (_raw('"active_duration": 3', f'"active_duration": {"9" * 5000}'), "thousands of digits"),
+    "huge number": (
+        _raw('"active_duration": 3', f'"active_duration": {"9" * 5000}'),
+        "holds a number of thousands of digits",
+    ),
     "deep list": (b"[" * 60_000, "nested too deeply"),
     "deep object": (b'{"a":' * 12_000, "nested too deeply"),
     "deep but closed": (b"[" * 30_000 + b"]" * 30_000, "nested too deeply"),
     "too large": (_but(description="x").replace(b'"x"', b'"' + b"x" * MOST_BYTES + b'"'), "is larger than"),
     "larger by blanks": (MONTHLY.to_bytes() + b" " * MOST_BYTES, "is larger than 64,000 bytes"),
-    "a text": (b'"saved"', "The whole must be an object"),
-    "a list": (b"[1]", "The whole must be an object"),
-    "a number": (b"1", "The whole must be an object"),
-    "null": (b"null", "The whole must be an object"),
+    "a text": (b'"saved"', "The file must be an object"),
+    "a list": (b"[1]", "The file must be an object"),
+    "a number": (b"1", "The file must be an object"),
+    "null": (b"null", "The file must be an object"),
     "key twice": (_raw('"title"', '"title": "first", "title"'), "the key 'title' is there twice"),
     "key twice in the query": (_raw('"timezone"', '"interval": "today", "timezone"'), "'interval' is there"),
     "key twice, long": (b'{"%s": 1, "%s": 2}' % ((b"k" * 20_000,) * 2), "is there twice"),
@@ -275,10 +282,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "title empty": (_but(title=""), "title is required"),
     "title of blanks": (_but(title="  "), "title is required"),
     "title long": (_but(title="t" * 30_000), "is longer than 200 characters"),
-    "title with escape sequence": (_but(title="\x1b[2J"), "has a control character"),
+    "title with escape sequence": (_but(title="\x1b[2J"), "holds a control character"),
     "title half a character": (_raw("Monthly", "\\ud800"), "is half a character"),
     "description list": (_but(description=[]), "description must be text"),
-    "description with zero": (_but(description="a\x00b"), "has a control character"),
+    "description with zero": (_but(description="a\x00b"), "holds a control character"),
     "no query": (_without("query"), "query is required"),
     "query null": (_but(query=None), "query is required"),
     "query text": (_but(query="today"), "query: query must be an object"),
@@ -324,10 +331,6 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 }
 
 
-def test_there_are_hostile_files_of_every_kind() -> None:
-    assert len(HOSTILE) >= 60
-
-
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_file_is_refused_with_its_name_and_the_reason(kind: str, folders: Settings) -> None:
     content, words = HOSTILE[kind]
@@ -342,7 +345,7 @@ def test_a_hostile_file_is_refused_with_its_name_and_the_reason(kind: str, folde
     assert message.isprintable()
 
 
-def test_bad_files_hide_no_good_one(folders: Settings, keep: Callable[..., Any]) -> None:
+def test_bad_files_hide_no_good_one(folders: Settings, keep: Keep) -> None:
     for number, (content, _) in enumerate(HOSTILE.values()):
         put(folders.queries, f"bad-{number}.json", content)
     keep(MONTHLY, "shared")
@@ -354,7 +357,7 @@ def test_bad_files_hide_no_good_one(folders: Settings, keep: Callable[..., Any])
 
 @given(st.binary(max_size=300) | st.text().map(str.encode))
 @example(b"\xef\xbb\xbf")
-def test_whatever_a_file_holds_the_only_error_is_one_in_words(content: bytes) -> None:
+def test_any_bytes_raise_only_a_saved_query_error(content: bytes) -> None:
     with pytest.raises(SavedQueryError):
         SavedQuery.from_file("x.json", content)
 
@@ -367,7 +370,7 @@ _json = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(_GOOD)), _json, min_size=1))
-def test_a_file_is_either_taken_and_kept_the_same_or_refused_in_words(changes: dict[str, Any]) -> None:
+def test_a_file_is_either_read_and_written_the_same_or_refused_by_name(changes: dict[str, Any]) -> None:
     data = json.dumps({**_GOOD, **changes}).encode()
     try:
         found = SavedQuery.from_file("x.json", data)
@@ -378,7 +381,7 @@ def test_a_file_is_either_taken_and_kept_the_same_or_refused_in_words(changes: d
     assert told.startswith("'x.json'")
 
 
-# Files that are no files
+# Links, folders and pipes
 
 
 def test_links_are_not_followed_and_pipes_do_not_block(folders: Settings, tmp_path: Path) -> None:
@@ -400,8 +403,8 @@ def test_links_are_not_followed_and_pipes_do_not_block(folders: Settings, tmp_pa
     assert {entry.name for entry in listing(folders) if entry.error} == set(words)
 
 
-def test_a_link_is_neither_written_through_nor_taken_for_free_and_only_itself_is_deleted(
-    folders: Settings, tmp_path: Path, keep: Callable[..., Any]
+def test_a_link_is_not_written_through_and_only_the_link_is_deleted(
+    folders: Settings, tmp_path: Path, keep: Keep
 ) -> None:
     outside = put(tmp_path, "outside.json", b"as it was")
     folders.queries.mkdir()
@@ -419,9 +422,7 @@ def test_a_link_is_neither_written_through_nor_taken_for_free_and_only_itself_is
     assert outside.read_bytes() == b"as it was"
 
 
-def test_a_lock_that_is_a_link_is_not_followed(
-    folders: Settings, tmp_path: Path, keep: Callable[..., Any]
-) -> None:
+def test_a_lock_that_is_a_link_is_not_followed(folders: Settings, tmp_path: Path, keep: Keep) -> None:
     folders.queries.mkdir()
     (folders.queries / ".lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(SavedQueryError, match="cannot be written to"):
@@ -436,7 +437,7 @@ NO_NAMES = [
 
 
 @pytest.mark.parametrize("name", [*NO_NAMES, None, 3, Path("a")], ids=ascii)
-def test_what_is_no_name_is_refused_before_any_file_is_touched(
+def test_an_invalid_name_is_refused_before_any_file_is_touched(
     name: Any, folders: Settings, tmp_path: Path
 ) -> None:
     put(tmp_path, "x.json", MONTHLY.to_bytes())
@@ -483,7 +484,7 @@ def test_a_name_is_made_of_the_titles_plain_letters(title: str, name: str) -> No
     assert name_for(title) == name
 
 
-def test_titles_that_lose_letters_or_length_do_not_meet() -> None:
+def test_titles_that_lose_letters_or_length_keep_different_names() -> None:
     titles = [
         "Отчёт 2024",
         "Доклад 2024",
@@ -506,7 +507,7 @@ def test_titles_that_lose_letters_or_length_do_not_meet() -> None:
 @example("ⅷ" * 100)
 @example("-" * 200)
 @example("a " * 45 + "ж")
-def test_every_title_gives_a_name_that_can_be_used_on_every_disk(title: str) -> None:
+def test_every_title_gives_a_valid_name(title: str) -> None:
     name = name_for(title)
     assert is_name(name)
     assert name_for(unicodedata.normalize("NFD", title)) == name_for(unicodedata.normalize("NFC", title))
@@ -515,7 +516,7 @@ def test_every_title_gives_a_name_that_can_be_used_on_every_disk(title: str) -> 
 # Two places
 
 
-def test_the_persons_own_wins_and_the_listing_shows_both(keep: Callable[..., Any], folders: Settings) -> None:
+def test_the_users_own_query_wins_and_the_listing_shows_both(keep: Keep, folders: Settings) -> None:
     shared = keep(OTHER, "shared")
     assert load("monthly-refills", settings=folders) == shared
     own = keep(MONTHLY, "mine")
@@ -531,27 +532,24 @@ def test_the_persons_own_wins_and_the_listing_shows_both(keep: Callable[..., Any
     assert listing(folders) == []
 
 
-def test_a_bad_file_of_ones_own_is_told_and_not_passed_over_for_the_shared_one(
-    keep: Callable[..., Any], folders: Settings
+def test_an_invalid_file_of_the_users_own_is_not_skipped_for_the_shared_one(
+    keep: Keep, folders: Settings
 ) -> None:
     keep(MONTHLY, "shared")
-    assert folders.my_queries
-    put(folders.my_queries, "monthly-refills.json", b"{")
+    put(own_folder(folders), "monthly-refills.json", b"{")
     with pytest.raises(SavedQueryError, match="is not valid JSON"):
         load("monthly-refills", settings=folders)
 
 
-def test_one_folder_for_both_places_shows_each_once(tmp_path: Path) -> None:
+def test_one_folder_for_both_places_lists_each_query_once(tmp_path: Path) -> None:
     both = Settings(tmp_path, tmp_path / "q", tmp_path, my_queries=tmp_path / "q")
     save(MONTHLY, "shared", over=None, settings=both)
     assert [entry.place for entry in listing(both)] == ["shared"]
-    with pytest.raises(SavedQueryError, match="it is not a plain folder"):
+    with pytest.raises(SavedQueryError, match="it is the folder of the shared ones"):
         save(MONTHLY, "mine", over=None, settings=both)
 
 
-def test_a_folder_that_cannot_be_read_is_told_and_hides_not_the_other(
-    keep: Callable[..., Any], folders: Settings
-) -> None:
+def test_an_unreadable_folder_is_reported_and_does_not_hide_the_other(keep: Keep, folders: Settings) -> None:
     keep(MONTHLY, "mine")
     put(folders.queries.parent, folders.queries.name, b"a file")
     found = listing(folders)
@@ -561,15 +559,13 @@ def test_a_folder_that_cannot_be_read_is_told_and_hides_not_the_other(
     assert "The folder of the shared saved queries (CUSTDYN_QUERIES) cannot be read" in broken.error.message
 
 
-def test_a_place_that_is_none_is_refused(folders: Settings) -> None:
+def test_an_unknown_place_is_refused(folders: Settings) -> None:
     for act in (lambda: save(MONTHLY, "theirs", over=None, settings=folders), lambda: load("a", "theirs")):  # type: ignore[arg-type]
         with pytest.raises(SavedQueryError, match="place: 'theirs' is not one of its values"):
             act()
 
 
-def test_what_is_not_there_is_said_with_the_nearest_names(
-    keep: Callable[..., Any], folders: Settings
-) -> None:
+def test_a_missing_query_is_reported_with_the_nearest_names(keep: Keep, folders: Settings) -> None:
     for act in (load, delete):
         with pytest.raises(SavedQueryError, match=r"There is no saved query 'x'\. There are none\."):
             act("x", settings=folders)
@@ -581,9 +577,7 @@ def test_what_is_not_there_is_said_with_the_nearest_names(
         load("Monthly refills", settings=folders)
 
 
-def test_the_settings_in_force_are_those_used_by_default(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_current_settings_are_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUSTDYN_QUERIES", str(tmp_path / "ours"))
     monkeypatch.setenv("CUSTDYN_MY_QUERIES", str(tmp_path / "own"))
     save(MONTHLY, "mine", over=None)
@@ -596,7 +590,7 @@ def test_the_settings_in_force_are_those_used_by_default(
 # Writers
 
 
-def test_nothing_is_overwritten_unless_the_person_saw_it(keep: Callable[..., Any], folders: Settings) -> None:
+def test_nothing_is_overwritten_unless_the_user_saw_it(keep: Keep, folders: Settings) -> None:
     first = keep(MONTHLY)
     with pytest.raises(SavedQueryExistsError) as exists:
         keep(OTHER)
@@ -614,18 +608,15 @@ def test_nothing_is_overwritten_unless_the_person_saw_it(keep: Callable[..., Any
     assert listing(folders) == []
 
 
-def test_a_bad_file_can_be_overwritten_by_who_saw_it_and_deleted(
-    keep: Callable[..., Any], folders: Settings
-) -> None:
-    assert folders.my_queries
-    put(folders.my_queries, "monthly-refills.json", b"{")
+def test_an_invalid_file_can_be_overwritten_by_revision_and_deleted(keep: Keep, folders: Settings) -> None:
+    put(own_folder(folders), "monthly-refills.json", b"{")
     with pytest.raises(SavedQueryExistsError) as exists:
         keep(MONTHLY)
     assert exists.value.title == "monthly-refills"
     assert keep(MONTHLY, over=exists.value.revision).saved == MONTHLY
-    put(folders.my_queries, "monthly-refills.json", b"{")
+    put(own_folder(folders), "monthly-refills.json", b"{")
     assert delete("monthly-refills", settings=folders) == "mine"
-    assert files(folders.my_queries) == []
+    assert files(own_folder(folders)) == []
 
 
 _WRITER = """
@@ -690,7 +681,7 @@ def test_of_two_processes_only_one_creates_and_no_change_is_lost(tmp_path: Path)
 
 
 def test_a_new_file_never_replaces_one_by_a_writer_that_takes_no_lock(
-    keep: Callable[..., Any], folders: Settings, monkeypatch: pytest.MonkeyPatch
+    keep: Keep, folders: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = os.link
 
@@ -702,20 +693,7 @@ def test_a_new_file_never_replaces_one_by_a_writer_that_takes_no_lock(
     with pytest.raises(SavedQueryExistsError):
         keep(MONTHLY)
     assert load("monthly-refills", settings=folders).saved == OTHER
-    assert folders.my_queries
-    assert files(folders.my_queries) == ["monthly-refills.json"]
-
-
-def test_a_disk_without_hard_links_takes_it_too(
-    keep: Callable[..., Any], folders: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", refuse)
-    assert load(keep(MONTHLY).name, settings=folders).saved == MONTHLY
-    with pytest.raises(SavedQueryExistsError):
-        keep(OTHER)
+    assert files(own_folder(folders)) == ["monthly-refills.json"]
 
 
 @pytest.mark.parametrize(
@@ -727,17 +705,16 @@ def test_a_disk_without_hard_links_takes_it_too(
     ],
 )
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES])
-def test_a_disk_that_fails_leaves_all_as_it_was_and_says_what_to_do(
+def test_a_failing_disk_changes_nothing_and_the_error_says_what_to_do(
     call: str,
     over_another: bool,
     number: int,
-    keep: Callable[..., Any],
+    keep: Keep,
     folders: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     over = keep(OTHER).revision if over_another else None
-    folder = folders.my_queries
-    assert folder
+    folder = own_folder(folders)
     before = {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
     opened = os.open
 
@@ -765,34 +742,16 @@ def test_a_disk_that_fails_leaves_all_as_it_was_and_says_what_to_do(
     assert keep(MONTHLY, over=over).saved == MONTHLY
 
 
-def test_a_disk_that_takes_a_few_bytes_at_a_time_takes_them_all(
-    keep: Callable[..., Any], folders: Settings, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_writes_a_few_bytes_at_a_time_writes_them_all(
+    keep: Keep, folders: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, bytes(data[:7])))
     assert load(keep(MONTHLY).name, settings=folders).saved == MONTHLY
 
 
-def test_a_limit_of_the_system_in_the_middle_of_a_file_leaves_nothing(tmp_path: Path) -> None:
-    code = (
-        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
-        "from custdyn_widgets.query import ReportQuery\n"
-        "from custdyn_widgets.saved_queries import SavedQuery, save\n"
-        "try: save(SavedQuery('T', ReportQuery(interval='today')), 'shared', over=None)\n"
-        "except Exception as error: print(type(error).__name__, error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", code],
-        env={**os.environ, "CUSTDYN_QUERIES": str(tmp_path / "q"), "PYTHONPATH": str(ROOT)},
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.startswith("SavedQueryError The folder of the shared saved queries (CUSTDYN_QUERIES)")
-    assert "File too large" in done.stdout
-    assert files(tmp_path / "q") == []
-
-
-def test_a_folder_that_will_not_sync_its_names_has_the_file_all_the_same(
-    keep: Callable[..., Any], folders: Settings, monkeypatch: pytest.MonkeyPatch
+def test_a_folder_that_cannot_be_synced_still_gets_the_file(
+    keep: Keep, folders: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: Path) -> None:
         raise OSError(errno.EINVAL, "Invalid argument")
@@ -801,19 +760,18 @@ def test_a_folder_that_will_not_sync_its_names_has_the_file_all_the_same(
     assert load(keep(MONTHLY).name, settings=folders).saved == MONTHLY
 
 
-def test_a_writer_that_never_ends_is_not_waited_for_without_end(
-    keep: Callable[..., Any], folders: Settings, monkeypatch: pytest.MonkeyPatch
+def test_waiting_for_another_writer_times_out(
+    keep: Keep, folders: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert folders.my_queries
-    folders.my_queries.mkdir()
+    own_folder(folders).mkdir()
     monkeypatch.setattr(store_disk, "_LOCK_PAUSE_S", 0)
-    with store_disk.alone(folders.my_queries), pytest.raises(SavedQueryError, match="for ten seconds"):
+    with store_disk.alone(own_folder(folders)), pytest.raises(SavedQueryError, match="for ten seconds"):
         keep(MONTHLY)
     assert keep(MONTHLY).saved == MONTHLY
 
 
-def test_the_folder_of_a_delete_that_fails_is_told(
-    keep: Callable[..., Any], folders: Settings, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_delete_names_the_folder(
+    keep: Keep, folders: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(MONTHLY)
 
@@ -827,9 +785,7 @@ def test_the_folder_of_a_delete_that_fails_is_told(
     assert load("monthly-refills", settings=folders).saved == MONTHLY
 
 
-def test_a_shared_folder_may_be_written_by_all_who_may_write_in_it(
-    keep: Callable[..., Any], folders: Settings
-) -> None:
+def test_the_lock_of_a_shared_folder_is_writable_by_its_group(keep: Keep, folders: Settings) -> None:
     folders.queries.mkdir()
     folders.queries.chmod(0o775)
     before = os.umask(0o077)
@@ -838,10 +794,3 @@ def test_a_shared_folder_may_be_written_by_all_who_may_write_in_it(
     finally:
         os.umask(before)
     assert (folders.queries / ".lock").stat().st_mode & 0o777 == 0o664
-
-
-def test_every_error_is_one_that_the_command_line_tells_in_words() -> None:
-    for kind in (SavedQueryError, SavedQueryExistsError, SavedQueryChangedError):
-        assert issubclass(kind, CustDynError)
-        assert not issubclass(kind, QueryError)
-        assert kind.code.startswith("saved-query")

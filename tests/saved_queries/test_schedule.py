@@ -1,4 +1,4 @@
-"""Schedules: what cron takes is taken, and the instants are those at which cron would start."""
+"""Schedules: the expressions that cron accepts, and the instants at which cron would start."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_instants_around_a_moment(cron: str, at: str, last: str, following: 
     assert schedule.next(instant(at)) == instant(following)
 
 
-def test_the_times_are_those_of_the_zones_clock() -> None:
+def test_times_follow_the_clock_of_the_time_zone() -> None:
     schedule = Schedule("0 6 1 * *", "Europe/Paris")
     assert schedule.last(instant("2026-07-15T12:00Z")) == instant("2026-07-01T06:00+02:00")
     assert schedule.last(instant("2026-12-15T12:00Z")) == instant("2026-12-01T06:00+01:00")
@@ -92,10 +92,10 @@ def test_a_job_with_a_star_follows_the_clock() -> None:
 
 
 def _brute(cron: str, zone: str, start: datetime, minutes: int) -> list[datetime]:
-    """Return the instants at which a clock that is looked at every minute would start the job.
+    """Return the instants at which a clock that is read every minute would start the job.
 
-    A job that follows the clock starts when it shows its time. One at set times starts when the clock shows
-    for the first time its time or a later one.
+    A job that follows the clock starts when the clock shows its time. A job at set times starts when the
+    clock first shows its time or a later one.
     """
     times = Schedule(cron, zone).times
     found = []
@@ -149,9 +149,7 @@ nights = st.sampled_from([(zone, day) for zone, days in CHANGES.items() for day 
 @example("*/30 * 17 2 *", ("America/Sao_Paulo", "2018-02-18"))
 @example("0 0,23 * * *", ("America/St_Johns", "2010-11-07"))
 @example("30 2 * * *", ("Europe/Paris", "2026-10-25"))
-def test_the_instants_are_those_of_a_clock_that_is_looked_at_every_minute(
-    cron: str, night: tuple[str, str]
-) -> None:
+def test_the_instants_equal_those_of_a_clock_read_every_minute(cron: str, night: tuple[str, str]) -> None:
     zone, day = night
     start = datetime.fromisoformat(day).replace(tzinfo=UTC) - 2 * DAY
     minutes = 4 * 24 * 60
@@ -164,7 +162,7 @@ def test_the_instants_are_those_of_a_clock_that_is_looked_at_every_minute(
 
 
 @given(crons, st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1)), st.sampled_from(sorted(CHANGES)))
-def test_a_moment_lies_between_its_last_and_its_next_instant(cron: str, at: datetime, zone: str) -> None:
+def test_last_and_next_enclose_a_moment(cron: str, at: datetime, zone: str) -> None:
     schedule, moment = Schedule(cron, zone), at.replace(tzinfo=UTC)
     last, following = schedule.last(moment), schedule.next(moment)
     assert last <= moment < following
@@ -181,21 +179,21 @@ def test_a_moment_lies_between_its_last_and_its_next_instant(cron: str, at: date
         ("", "has 0 parts, and cron needs five"),
         ("0 6 1 *", "has 4 parts"),
         ("6", "has 1 part, and"),
-        ("0 0 6 1 * *", "has 6 parts (cron knows no seconds)"),
-        ("@monthly", "is a word for '0 0 1 * *': write that"),
-        ("@Hourly", "is a word for '0 * * * *': write that"),
+        ("0 0 6 1 * *", "has 6 parts (cron has no seconds)"),
+        ("@monthly", "is short for '0 0 1 * *': write that"),
+        ("@Hourly", "is short for '0 * * * *': write that"),
         ("@reboot", "has 1 part"),
-        ("60 6 1 * *", "has for its minute '60', which is not in 0 to 59"),
-        ("0 24 1 * *", "has for its hour '24', which is not in 0 to 23"),
-        ("0 6 0 * *", "has for its day of the month '0', which is not in 1 to 31"),
-        ("0 6 1 13 *", "month '13', which is not in 1 to 12 or jan to dec"),
-        ("0 6 1 * 8", "day of the week '8', which is not in 0 to 7 or sun to sat"),
-        ("0 6 1 mon *", "month 'mon', which is not in"),
-        ("mon 6 1 * *", "minute 'mon', which is not in"),
+        ("60 6 1 * *", "has '60' as its minute, which is not in 0 to 59"),
+        ("0 24 1 * *", "has '24' as its hour, which is not in 0 to 23"),
+        ("0 6 0 * *", "has '0' as its day of the month, which is not in 1 to 31"),
+        ("0 6 1 13 *", "has '13' as its month, which is not in 1 to 12 or jan to dec"),
+        ("0 6 1 * 8", "has '8' as its day of the week, which is not in 0 to 7 or sun to sat"),
+        ("0 6 1 mon *", "'mon' as its month, which is not in"),
+        ("mon 6 1 * *", "'mon' as its minute, which is not in"),
         ("0 6 1 * fri-sun", "ends before it begins"),
         ("0 6 1 * 5-1", "ends before it begins"),
         ("*/0 * * * *", "has a step of 0"),
-        ("5/15 * * * *", "has a step and no range: write 5-59/15"),
+        ("5/15 * * * *", "has a step but no range: write 5-59/15"),
         ("0 6 L * *", "is not in 1 to 31"),
         ("0 6 LW * *", "is not in 1 to 31"),
         ("0 6 * * 1#2", "is not a number, a range"),
@@ -210,12 +208,12 @@ def test_a_moment_lies_between_its_last_and_its_next_instant(cron: str, at: date
         ("٣ 6 1 * *", "is not a number, a range"),
         ("0 6 1 * *\n* * * * * rm", "has 11 parts"),
         ("0 6 1 * $(id)", "is not a number, a range"),
-        ("0 0 30 2 *", "names a day that no year has"),
-        ("0 0 31 4,6 */2", "names a day that no year has"),
+        ("0 0 30 2 *", "matches no day of any year"),
+        ("0 0 31 4,6 */2", "matches no day of any year"),
         ("0," * 101 + "0 6 1 * *", "is longer than 200 characters"),
     ],
 )
-def test_what_cron_would_not_take_is_refused_in_words(cron: str, words: str) -> None:
+def test_an_expression_that_cron_would_reject_is_refused(cron: str, words: str) -> None:
     with pytest.raises(SavedQueryError) as caught:
         Schedule(cron, "UTC")
     assert words in caught.value.message
@@ -224,7 +222,7 @@ def test_what_cron_would_not_take_is_refused_in_words(cron: str, words: str) -> 
     assert len(caught.value.message) < 400
 
 
-def test_a_zone_that_is_none_is_refused_with_the_nearest() -> None:
+def test_an_unknown_time_zone_is_refused_with_the_nearest() -> None:
     with pytest.raises(SavedQueryError, match=r"schedule\.timezone: 'Europe/Pari' .*'Europe/Paris'"):
         Schedule("0 6 1 * *", "Europe/Pari")
 
@@ -233,7 +231,7 @@ def test_blanks_between_the_parts_do_not_matter() -> None:
     assert Schedule("  0\t6  1 * * ", "UTC") == Schedule("0 6 1 * *", "UTC")
 
 
-def test_at_the_calendars_ends_the_answer_is_in_words() -> None:
+def test_the_ends_of_the_calendar_raise_an_error() -> None:
     schedule = Schedule("0 6 1 * *", "Asia/Tokyo")
     with pytest.raises(SavedQueryError, match="has no time near 0001-01-01"):
         schedule.last(datetime.min.replace(tzinfo=UTC))

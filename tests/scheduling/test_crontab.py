@@ -19,7 +19,7 @@ from custdyn_widgets.errors import SavedQueryError, SettingsError
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.saved_queries import folders as saved_queries
 from custdyn_widgets.saved_queries.content import SavedQuery
-from custdyn_widgets.saved_queries.schedule.other_clock import on_clock_of
+from custdyn_widgets.saved_queries.schedule.conversion import convert_schedule
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 from custdyn_widgets.scheduling import crontab
 from tests.saved_queries.test_schedule import crons
@@ -50,7 +50,7 @@ DAY = timedelta(days=1)
 def test_a_schedule_is_told_on_a_clock_that_goes_with_its_own(
     cron: str, zone: str, clock: str, lines: list[str]
 ) -> None:
-    told = on_clock_of(Schedule(cron, zone), clock, NOW)
+    told = convert_schedule(Schedule(cron, zone), clock, NOW)
     assert [one.cron for one in told] == lines
     assert {one.timezone for one in told} == {clock}
 
@@ -61,20 +61,18 @@ def test_a_schedule_is_told_on_a_clock_that_goes_with_its_own(
         ("0 6 1 * *", "Europe/Paris", "UTC", "cron would miss 2027-04-01 06:00"),
         ("0 6 * * *", "UTC", "Europe/Paris", "cron would start at 2027-03-28 05:00"),
         ("0 2 * * *", "America/Chicago", "America/New_York", "cron would start at 2027-03-14 01:00"),
-        ("30 0 1 * *", "Europe/Paris", "Europe/London", "over the end of a month"),
-        ("30 0 * jan *", "Europe/Paris", "Europe/London", "over the end of a month"),
-        ("0 23 28 * *", "Europe/London", "Europe/Paris", "over the end of a month"),
-        ("0 23 */2 * 1", "Europe/London", "Europe/Paris", "over the end of a month"),
+        ("30 0 1 * *", "Europe/Paris", "Europe/London", "across the end of a month"),
+        ("30 0 * jan *", "Europe/Paris", "Europe/London", "across the end of a month"),
+        ("0 23 28 * *", "Europe/London", "Europe/Paris", "across the end of a month"),
+        ("0 23 */2 * 1", "Europe/London", "Europe/Paris", "across the end of a month"),
     ],
 )
 def test_what_the_clock_cannot_say_is_explained(cron: str, zone: str, clock: str, why: str) -> None:
     with pytest.raises(SavedQueryError) as caught:
-        on_clock_of(Schedule(cron, zone), clock, NOW)
+        convert_schedule(Schedule(cron, zone), clock, NOW)
     message = caught.value.message
     assert why in message
-    assert (
-        f"{cron!r} on the clock of {zone} cannot be expressed for a cron on the clock of {clock}" in message
-    )
+    assert f"{cron!r} on the clock of {zone} cannot be written for a cron on the clock of {clock}" in message
     assert f"Give the schedule the timezone {clock}" in message
 
 
@@ -89,7 +87,7 @@ def test_whatever_is_told_starts_at_the_same_instants_in_a_year_that_was_not_tri
     schedule = Schedule(cron, zone)
     assume(len(schedule.times.minutes) * len(schedule.times.hours) < 50)
     try:
-        told = on_clock_of(schedule, clock, NOW)
+        told = convert_schedule(schedule, clock, NOW)
     except SavedQueryError:
         return
     days = [date(2030, 1, 1) + n * DAY for n in range(366)]

@@ -469,7 +469,7 @@ def test_a_failure_is_recorded_even_where_nobody_can_say_what_is_secret(
     def unknown(*_: object) -> None:
         raise SnapshotError("connections.ini is not to be understood.")
 
-    monkeypatch.setattr("custdyn_widgets.scheduling.recorder.watched", unknown)
+    monkeypatch.setattr("custdyn_widgets.scheduling.recorder.known_secrets", unknown)
     run = ask(replace(BOARD, source="none-such"))
     assert run.result == "failed"
     assert "none-such" not in str(run) + str(received.mails)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from custdyn_widgets.cli import main
-from custdyn_widgets.notebook.parameters import asked, check_names
+from custdyn_widgets.notebook.parameters import check_names, parse_parameters
 from custdyn_widgets.notebook.template import check_parameters, read_template
 from custdyn_widgets.query.query import ReportQuery, parse_as_of
 from custdyn_widgets.saved_queries import folders as saved_queries
@@ -59,7 +59,7 @@ def test_the_airflow_example_compiles_and_asks_what_the_template_knows(board: Re
     assert isinstance(parameters, dict)
     check_names(parameters, {"saved", "as_of"})
     assert check_parameters(template, parameters).items() >= parameters.items()
-    assert asked(parameters, tuple(parameters)) == (board, MART)
+    assert parse_parameters(parameters, tuple(parameters)) == (board, MART)
     assert parse_as_of(parameters["as_of"]) == parse_as_of("2026-11-01T05:00:00Z")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.saved_queries.content import SavedQuery
-from custdyn_widgets.saved_queries.folders import Entry
+from custdyn_widgets.saved_queries.folders import ListedQuery
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 from custdyn_widgets.scheduling.crontab import Place, crontab
 from tests.cron_daemon import cron_daemon, missing
@@ -22,10 +22,10 @@ SPEED = 240.0  # a quarter of a second for each minute
 JOBS = {"set": "30 2 * * *", "star": "*/30 2 * * *", "hour": "0 * * * *"}
 
 
-def entry(name: str, cron: str, zone: str) -> Entry:
+def entry(name: str, cron: str, zone: str) -> ListedQuery:
     query = ReportQuery(interval="last_month")
     saved = SavedQuery(name, query, source="demo", schedule=Schedule(cron, zone))
-    return Entry(name, name, "mine", saved)
+    return ListedQuery(name, name, "mine", saved)
 
 
 def place(folder: Path, zone: str) -> Place:

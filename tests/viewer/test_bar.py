@@ -1,4 +1,4 @@
-"""The bar above a frozen page: what it offers and tells, whatever page it stands above."""
+"""The bar above a frozen page: its downloads, its facts and its warnings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def site(tmp_path: Path) -> Site:
 
 
 def shown(site: Site, snapshot_id: str, address: str = ADDRESS) -> str:
-    """Return the bar of a snapshot's page, after seeing that the page follows it unchanged."""
+    """Return the bar of a snapshot's page, after checking that the page follows it unchanged."""
     above, page = site.page(snapshot_id, address).parts
     assert page == (site.store.place(snapshot_id) / "report.html").read_bytes()
     return above.decode()
@@ -43,7 +43,7 @@ def links_of(markup: str) -> dict[str, str]:
     return {text: unescape(address) for address, text in found}
 
 
-def test_it_offers_the_files_that_there_are(site: Site) -> None:
+def test_it_offers_the_files_of_the_snapshot(site: Site) -> None:
     without = site.store.publish({}, FILES)
     assert links_of(shown(site, without)) == {
         "CSV": f"?id={without}&format=csv",
@@ -53,7 +53,7 @@ def test_it_offers_the_files_that_there_are(site: Site) -> None:
     assert list(links_of(shown(site, with_workbook))) == ["CSV", "XLSX", "JSON"]
 
 
-def test_it_says_that_everything_is_as_published(site: Site) -> None:
+def test_it_says_that_all_files_are_as_published(site: Site) -> None:
     assert "✓ Verified" in text_of(shown(site, site.store.publish({}, FILES)))
 
 
@@ -81,7 +81,7 @@ def test_it_names_a_file_that_is_not_as_published_and_does_not_offer_it(
     assert set(links_of(told)) == ({"JSON"} if name == "report.csv" else {"CSV", "JSON"})
 
 
-def test_of_many_damaged_files_it_names_three(site: Site) -> None:
+def test_it_names_three_of_many_damaged_files(site: Site) -> None:
     files = {**FILES, **{f"chart-{n}-x.svg": b"<svg/>" for n in range(9)}}
     snapshot_id = site.store.publish({}, files)
     for n in range(9):
@@ -128,7 +128,7 @@ def test_the_same_link_gives_the_same_bytes_and_digest_and_a_damage_another(site
     assert len({first.parts, elsewhere.parts, damaged.parts}) == 3
 
 
-def test_info_tells_what_the_manifest_tells(site: Site) -> None:
+def test_info_shows_the_facts_of_the_manifest(site: Site) -> None:
     report = make_report(3)
     files = report_files(report)
     told = text_of(shown(site, site.store.publish(manifest_of(report, files), files)))
@@ -146,7 +146,7 @@ def test_info_tells_what_the_manifest_tells(site: Site) -> None:
 
 
 def full_of(text: str) -> str:
-    """Return the bar of a manifest that has this text wherever it can have a text."""
+    """Return the bar of a manifest that has this text in every field."""
     told = ("query_words", "role", "currency", "as_of", "data_as_of", "generated_at")
     interval = dict.fromkeys(("first", "last", "timezone"), text)
     manifest = {**dict.fromkeys(told, text), "warnings": [text] * 500, "interval": interval, "files": {}}
@@ -154,7 +154,7 @@ def full_of(text: str) -> str:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
-def test_no_text_of_a_manifest_becomes_markup_or_takes_much_room(payload: str) -> None:
+def test_no_text_of_a_manifest_becomes_markup_or_takes_much_space(payload: str) -> None:
     hostile = full_of(payload)
     tags = re.compile("<[^>]*>")
     assert tags.findall(hostile) == tags.findall(full_of("x"))
@@ -163,7 +163,7 @@ def test_no_text_of_a_manifest_becomes_markup_or_takes_much_room(payload: str) -
 
 
 @pytest.mark.parametrize("value", [None, 1, True, [], ["x"], {}, {"a": 1}, "", "x"])
-def test_a_manifest_that_tells_nothing_sensible_still_has_a_bar(value: object) -> None:
+def test_a_manifest_with_invalid_fields_still_has_a_bar(value: object) -> None:
     told = ("query_words", "role", "currency", "as_of", "data_as_of", "generated_at", "warnings", "interval")
     manifest = {**dict.fromkeys(told, value), "files": {}}
     assert "✓ Verified" in text_of(bar("a" * 52, manifest, "x", ()).decode())
@@ -182,7 +182,7 @@ def test_it_has_no_script_no_request_and_one_labelled_landmark() -> None:
     assert all(part.startswith("#custdyn-bar") for one in selectors for part in one.split(","))
 
 
-def test_bars_that_are_remembered_do_not_pile_up(site: Site) -> None:
+def test_the_number_of_cached_bars_is_limited(site: Site) -> None:
     snapshot_id = site.store.publish({}, FILES)
     for n in range(600):
         site.page(snapshot_id, f"http://127.0.0.1:{n}/view")

@@ -39,7 +39,7 @@ def snapshot_id(jupyter: Jupyter) -> str:
     return jupyter.store.publish({"role": "analyst"}, FILES)
 
 
-def test_a_link_gives_the_page_under_its_bar_and_the_frozen_bytes_alone(
+def test_a_link_gives_the_page_under_its_bar_and_format_html_the_frozen_bytes(
     jupyter: Jupyter, snapshot_id: str
 ) -> None:
     reply = jupyter.ask(f"view?id={snapshot_id}")
@@ -56,9 +56,7 @@ def test_a_link_gives_the_page_under_its_bar_and_the_frozen_bytes_alone(
     assert jupyter.ask(f"view?id={snapshot_id}", If_None_Match=reply.headers["Etag"]).status == 304
 
 
-def test_jupyters_own_token_is_let_through_in_the_address_and_nothing_else_is(
-    jupyter: Jupyter, snapshot_id: str
-) -> None:
+def test_an_address_may_hold_jupyters_token_and_nothing_else(jupyter: Jupyter, snapshot_id: str) -> None:
     assert jupyter.ask(f"view?id={snapshot_id}&token={TOKEN}", token=False).status == 200
     for more in ("&x=1", f"&token={TOKEN}&token={TOKEN}", "&tokens=1", "&TOKEN=1"):
         assert jupyter.ask(f"view?id={snapshot_id}{more}").status == 404, more
@@ -66,7 +64,7 @@ def test_jupyters_own_token_is_let_through_in_the_address_and_nothing_else_is(
     assert TOKEN.encode() not in shown.body
 
 
-def test_whoever_is_not_logged_in_is_sent_to_the_login_and_learns_nothing(
+def test_a_user_who_is_not_logged_in_is_redirected_and_learns_nothing(
     jupyter: Jupyter, snapshot_id: str
 ) -> None:
     for method in ("GET", "HEAD"):
@@ -95,7 +93,7 @@ def test_everything_but_a_visible_link_gets_one_and_the_same_404(jupyter: Jupyte
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
-def test_other_methods_are_not_allowed_for_anybody(jupyter: Jupyter, snapshot_id: str, method: str) -> None:
+def test_other_methods_are_not_allowed(jupyter: Jupyter, snapshot_id: str, method: str) -> None:
     for token in (True, False):
         reply = jupyter.ask(f"view?id={snapshot_id}", method, token=token)
         assert (reply.status, reply.headers["Allow"]) == (405, "GET, HEAD")
@@ -103,7 +101,7 @@ def test_other_methods_are_not_allowed_for_anybody(jupyter: Jupyter, snapshot_id
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost.", ""])
-def test_a_host_that_jupyter_does_not_answer_under_is_misdirected(
+def test_a_host_that_jupyter_does_not_serve_is_misdirected(
     jupyter: Jupyter, snapshot_id: str, host: str
 ) -> None:
     reply = jupyter.ask(f"view?id={snapshot_id}", Host=host)
@@ -136,7 +134,7 @@ def test_the_log_never_has_a_whole_id(jupyter: Jupyter) -> None:
     assert snapshot_id[:9] not in text
 
 
-def test_jupyters_own_pages_are_as_they_were(jupyter: Jupyter) -> None:
+def test_jupyters_own_pages_are_unchanged(jupyter: Jupyter) -> None:
     assert jupyter.ask("api/status").status == 200
     assert jupyter.ask("view/nowhere.txt").status == 404
     assert jupyter.ask("api/status").headers["Content-Security-Policy"] != HEADERS["Content-Security-Policy"]
@@ -177,7 +175,7 @@ def asked_in_a_kernel(jupyter: Jupyter, expression: str) -> dict[str, str]:
     return found
 
 
-def test_where_the_settings_are_broken_a_link_gets_the_404_and_is_in_no_log_either(tmp_path: Path) -> None:
+def test_with_invalid_settings_a_link_gets_the_404_and_is_not_logged(tmp_path: Path) -> None:
     with running(tmp_path / "home", "snapshots = [") as server:
         snapshot_id = server.store.publish({}, FILES)
         reply = server.ask(f"view?id={snapshot_id}")
@@ -213,7 +211,7 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("own_environment")
-def test_without_a_settings_file_a_projects_own_further_down_is_not_overruled(tmp_path: Path) -> None:
+def test_without_a_settings_file_that_of_a_project_in_a_subfolder_applies(tmp_path: Path) -> None:
     os.environ["CUSTDYN_ROLE"] = "billing"
     extension._load_jupyter_server_extension(Server(str(tmp_path)))
     project = tmp_path / "project"
@@ -225,14 +223,14 @@ def test_without_a_settings_file_a_projects_own_further_down_is_not_overruled(tm
 
 
 @pytest.mark.usefixtures("own_environment")
-def test_settings_that_cannot_be_used_are_told_and_the_server_goes_on(
+def test_invalid_settings_are_logged_and_the_server_starts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "custdyn.toml").write_text("colour = 1")
     server = Server(str(tmp_path))
     extension._load_jupyter_server_extension(server)
     assert "custdyn.toml has an unknown key 'colour'" in caplog.text
-    assert "Until then no link is answered here." in caplog.text
+    assert "Until then this server shows no reports." in caplog.text
     asyncio.run(extension._start_jupyter_server_extension(server))
     assert not [name for name in os.environ if name.startswith("CUSTDYN_")]
 
@@ -247,13 +245,13 @@ def test_settings_that_cannot_be_used_are_told_and_the_server_goes_on(
         (Server(connection_url="http+unix://%2Ftmp%2Fsocket/"), None),
     ],
 )
-def test_kernels_are_told_the_address_that_people_use(server: Server, told: str | None) -> None:
+def test_kernels_get_the_address_that_users_see(server: Server, told: str | None) -> None:
     extension._load_jupyter_server_extension(server)
     asyncio.run(extension._start_jupyter_server_extension(server))
     assert os.environ.get("CUSTDYN_VIEWER_URL") == told
 
 
-def test_the_server_has_loaded_no_source_no_driver_and_nothing_that_computes(jupyter: Jupyter) -> None:
+def test_the_server_imports_no_source_no_driver_and_nothing_that_computes(jupyter: Jupyter) -> None:
     """Stands last: the list is written when the server ends."""
     jupyter.process.send_signal(signal.SIGTERM)
     jupyter.process.wait(30)

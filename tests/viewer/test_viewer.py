@@ -26,8 +26,8 @@ import pytest
 from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer import server, view
-from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, hosts_for
-from custdyn_widgets.viewer.server import Server, handlers, make_app, serve
+from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, hosts_for
+from custdyn_widgets.viewer.server import Server, make_app, serve
 from custdyn_widgets.viewer.view import Site
 from tests.hostile_links import hostile_targets
 
@@ -139,7 +139,7 @@ def test_a_link_gives_the_page_with_the_headers_of_every_answer(running: Running
     assert running.view(snapshot_id).all_but_date == reply.all_but_date
 
 
-def test_the_frozen_page_alone_is_given_byte_for_byte(running: Running, snapshot_id: str) -> None:
+def test_the_frozen_page_is_sent_byte_for_byte(running: Running, snapshot_id: str) -> None:
     reply = running.ask(f"/view?id={snapshot_id}&format=html")
     assert (reply.status, reply.body) == (200, FILES["report.html"])
     assert HEADERS.items() <= reply.headers.items()
@@ -164,9 +164,7 @@ def test_other_formats_are_attachments_with_a_safe_name(
     )
 
 
-def test_head_answers_as_get_does_without_the_body(
-    running: Running, snapshot_id: str, nothing: Reply
-) -> None:
+def test_head_answers_like_get_without_the_body(running: Running, snapshot_id: str, nothing: Reply) -> None:
     for target, of_get in ((snapshot_id, running.view(snapshot_id)), ("a" * 52, nothing)):
         reply = running.view(target, "HEAD")
         assert reply.body == b""
@@ -174,7 +172,7 @@ def test_head_answers_as_get_does_without_the_body(
         assert reply.headers["Content-Length"] == str(len(of_get.body))
 
 
-def test_who_has_the_page_already_gets_304_until_it_is_revoked(running: Running, nothing: Reply) -> None:
+def test_a_client_that_has_the_page_gets_304_until_it_is_revoked(running: Running, nothing: Reply) -> None:
     snapshot_id = running.store.publish({}, FILES)
     etag = running.view(snapshot_id).headers["Etag"]
     for known in (etag, f'"x", {etag}', f"W/{etag}"):
@@ -204,7 +202,7 @@ def test_everything_but_a_link_gets_one_and_the_same_404_byte_for_byte(
 
 
 def answered(connection: socket.socket, answers: BinaryIO, target: str) -> bytes:
-    """Return every byte of an answer but its date, over a connection that stays open."""
+    """Return every byte of an answer except its date, over a connection that stays open."""
     connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode("latin-1"))
     head = b""
     while not head.endswith(b"\r\n\r\n"):
@@ -245,7 +243,7 @@ def test_other_methods_are_not_allowed_anywhere(
     assert reply.headers["Cache-Control"] == "no-store"
 
 
-def test_a_broken_body_is_not_looked_at(running: Running, snapshot_id: str) -> None:
+def test_a_broken_body_is_ignored(running: Running, snapshot_id: str) -> None:
     with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
         connection.sendall(
             f"POST /view?id={snapshot_id} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
@@ -262,9 +260,7 @@ def test_a_broken_body_is_not_looked_at(running: Running, snapshot_id: str) -> N
         ("127.1", 421),
     ],
 )  # fmt: skip
-def test_only_the_hosts_own_names_are_answered(
-    running: Running, snapshot_id: str, host: str, status: int
-) -> None:
+def test_only_allowed_hosts_are_served(running: Running, snapshot_id: str, host: str, status: int) -> None:
     reply = running.view(snapshot_id, Host=host)
     assert reply.status == status
     assert HEADERS.items() <= reply.headers.items()
@@ -280,7 +276,7 @@ def test_only_the_hosts_own_names_are_answered(
         "GET / HTTP/1.1",
     ],
 )
-def test_what_is_not_even_http_gets_the_headers_too(running: Running, request_line: str) -> None:
+def test_invalid_http_gets_the_headers_too(running: Running, request_line: str) -> None:
     with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
         connection.sendall(request_line.encode() + b"\r\n\r\n")
         response = http.client.HTTPResponse(connection)
@@ -291,10 +287,10 @@ def test_what_is_not_even_http_gets_the_headers_too(running: Running, request_li
         response.close()
 
 
-def test_who_takes_nothing_of_an_answer_is_let_go(
+def test_the_connection_of_a_client_that_reads_nothing_is_closed(
     running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(view, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(view, "_SEND_SECONDS", 0.2)
     monkeypatch.setattr(view, "_SLOWEST", 10**9)
     snapshot_id = running.store.publish({}, {"report.html": bytes(8_000_000)})
     came = 0
@@ -306,7 +302,7 @@ def test_who_takes_nothing_of_an_answer_is_let_go(
                 came += len(part)
     assert 0 < came < 8_000_000
     assert len(running.view(snapshot_id).body) > 8_000_000
-    assert "failed inside" not in caplog.text
+    assert "internal error" not in caplog.text
 
 
 def test_a_request_without_a_host_is_misdirected(running: Running, snapshot_id: str) -> None:
@@ -325,7 +321,7 @@ main(["serve", "--port", "0"])
 
 @contextlib.contextmanager
 def cramped(store: Store, log: list[str]) -> Iterator[tuple[str, int]]:
-    """Serve in a process that may open few files; give its address, and its lines when it has ended."""
+    """Serve in a process that may open few files; yield its address, and collect its log at the end."""
     environment = {**os.environ, "CUSTDYN_SNAPSHOTS": str(store.folder)}
     command = [sys.executable, "-c", CRAMPED]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
@@ -340,7 +336,7 @@ def cramped(store: Store, log: list[str]) -> Iterator[tuple[str, int]]:
             process.kill()
 
 
-def test_more_connections_than_there_is_room_for_are_closed_and_the_others_are_served(
+def test_connections_beyond_the_limit_are_closed_and_the_others_are_served(
     running: Running, snapshot_id: str
 ) -> None:
     log: list[str] = []
@@ -356,23 +352,21 @@ def test_more_connections_than_there_is_room_for_are_closed_and_the_others_are_s
         while Running(running.store, address[1]).asked_or_closed(snapshot_id) != 200:
             assert time.monotonic() < deadline
     told = [line.split(" ", 2)[2] for line in log]
-    assert told[0] == "(no room) closed: 32 connections are open, and as many may be"
+    assert told[0] == "(no room) closed: 32 connections are open, which is the limit"
     assert [line.partition(" 200 ")[0] for line in told[1:]] == [f"GET /view {snapshot_id[:8]}… csv"] * 6
 
 
 @pytest.mark.parametrize(
     ("allowed", "most"), [(64, 32), (1024, 512), (2**20, 2048), (resource.RLIM_INFINITY, 2048)]
 )
-def test_there_is_room_for_no_more_connections_than_memory_bears(
+def test_connections_are_limited_by_open_files_and_memory(
     monkeypatch: pytest.MonkeyPatch, allowed: int, most: int
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, allowed))
     assert server._most_connections() == most
 
 
-def test_what_is_not_even_http_has_a_line_in_the_log_that_repeats_nothing_of_it(
-    running: Running, snapshot_id: str
-) -> None:
+def test_the_log_line_of_invalid_http_repeats_nothing_of_it(running: Running, snapshot_id: str) -> None:
     heads = (
         "GET /view?id={0} HTTP/1.1\r\nHost: localhost/view?id={0}\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: localhost\r\nHost: {0}\r\n\r\n",
@@ -413,7 +407,7 @@ def test_a_link_in_the_store_is_not_followed(running: Running, tmp_path: Path) -
     assert running.view(snapshot_id).status == 500
 
 
-def test_an_error_inside_tells_nothing_and_has_the_headers(
+def test_an_internal_error_reveals_nothing_and_has_the_headers(
     running: Running, snapshot_id: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:
@@ -427,7 +421,7 @@ def test_an_error_inside_tells_nothing_and_has_the_headers(
     assert snapshot_id not in caplog.text
 
 
-def test_logs_have_a_line_for_a_request_with_the_id_cut_short(
+def test_the_log_has_a_line_for_each_request_with_a_shortened_id(
     running: Running, snapshot_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
@@ -447,14 +441,12 @@ def test_logs_have_a_line_for_a_request_with_the_id_cut_short(
     assert snapshot_id[:9] not in caplog.text
 
 
-def test_routes_stand_below_a_base_url() -> None:
-    for base in ("/reports", "reports/", "/reports/"):
-        pattern = handlers(Store("unused"), base_url=base)[0][0]
-        assert re.fullmatch(pattern, "/reports/view")
-    assert re.fullmatch(handlers(Store("unused"))[0][0], "/view")
+def test_a_base_path_begins_and_ends_with_a_slash() -> None:
+    assert {base(url) for url in ("/reports", "reports/", "/reports/")} == {"/reports/"}
+    assert base("/") == base("") == "/"
 
 
-def test_the_hosts_of_a_viewer_are_loopback_its_own_and_those_named() -> None:
+def test_the_hosts_of_a_viewer_are_loopback_its_own_and_the_given_ones() -> None:
     assert hosts_for("127.0.0.1") == (*LOOPBACK_HOSTS, "127.0.0.1")
     assert hosts_for("0.0.0.0", ["a.example"]) == (*LOOPBACK_HOSTS, "a.example")
     assert "reports.example" in hosts_for("::", share_url="https://reports.example:8443/x")
@@ -475,7 +467,7 @@ print(" ".join(known), " ".join(name for name in sys.modules if name.startswith(
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_the_serving_process_says_where_it_is_stops_when_told_and_imports_nothing_that_computes(
+def test_serve_prints_its_address_stops_at_a_signal_and_imports_nothing_that_computes(
     running: Running, snapshot_id: str, stop: signal.Signals
 ) -> None:
     process = subprocess.Popen(
@@ -513,7 +505,7 @@ main(sys.argv[1:-1])
 """
 
 
-def test_custdyn_serve_takes_a_base_url_more_hosts_and_the_share_url_and_loads_nothing_that_computes(
+def test_custdyn_serve_takes_a_base_url_hosts_and_the_share_url_and_imports_nothing_that_computes(
     running: Running, snapshot_id: str, tmp_path: Path
 ) -> None:
     environment = {
@@ -555,17 +547,17 @@ def test_custdyn_serve_takes_a_base_url_more_hosts_and_the_share_url_and_loads_n
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_the_operator_is_told_of_a_store_that_is_not_there(tmp_path: Path, there: bool) -> None:
+def test_a_missing_store_is_logged(tmp_path: Path, there: bool) -> None:
     store, log = Store(tmp_path / "repotrs"), list[str]()
     if there:
         store.folder.mkdir()
     with cramped(store, log) as address:
         assert Running(store, address[1]).view("a" * 52).status == 404
     told = [line.split(" ", 2)[2] for line in log if "404" not in line]
-    words = f"The store {store.folder} is missing: until that is mended no link shows anything."
+    words = f"The store {store.folder} is missing: no link works until that is fixed."
     assert told == ([] if there else [words])
 
 
-def test_a_port_that_is_taken_is_a_kind_error(running: Running) -> None:
+def test_a_port_in_use_is_an_error(running: Running) -> None:
     with pytest.raises(SettingsError, match=f"port {running.port} .* Choose another"):
         serve(running.store, port=running.port)

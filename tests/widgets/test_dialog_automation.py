@@ -96,7 +96,7 @@ def test_a_table_is_sent_to_nobody() -> None:
             "schedule.timezone",
         ),
         ({"recipients": "Anna <a@example.com>"}, "not a plain e-mail address", "recipients"),
-        ({"recipients": "a@example.com a@example.com"}, "is there twice", "recipients"),
+        ({"recipients": "a@example.com a@example.com"}, "is listed twice", "recipients"),
         ({"failure_recipients": "Eva"}, "not a plain e-mail address", "failure_recipients"),
         (
             {"failure_recipients": "<img src=x>@example.com"},
@@ -287,7 +287,7 @@ def test_overwriting_what_was_not_loaded_keeps_its_report_for_each_company_and_s
     assert person.saved[0].saved.for_each == EACH
     with_recipients = Person(FIXED)
     with_recipients.save("Your clients", output="csv", recipients="a@example.com")
-    assert "do not go with for_each" in with_recipients.error
+    assert "cannot be combined with for_each" in with_recipients.error
     assert (with_recipients.wrong, with_recipients.question) == ("recipients", [])
 
 

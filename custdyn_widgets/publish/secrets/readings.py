@@ -1,9 +1,10 @@
-"""Every text that can be read in a file: as written, with escapes decoded, and unpacked."""
+"""Yield all readable texts of a file: as written, with escapes decoded, and from packed content."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import html
 import io
 import json
@@ -12,13 +13,9 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-_DEPTH = 3  # JSON in an attribute of a page, percent-encoded: deeper is nothing that happens by mistake
-# Each begins with a literal character, which makes the search ten times as fast.
+_DEPTH = 3  # percent-encoded JSON in an attribute of a page; deeper nesting does not happen by mistake
+# Patterns that begin with a literal character make the search ten times as fast.
 _JSON_ESCAPES = re.compile(r'\\(?:u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})*|["\\/bfnrt])')
 _PERCENT = re.compile(r"%[0-9a-fA-F]{2}(?:%[0-9a-fA-F]{2})*")
 _BASE64 = re.compile(r";base64,([A-Za-z0-9+/\s]+=*)")
@@ -26,23 +23,23 @@ _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
 
 
 def texts(name: str, data: bytes) -> Iterator[str]:
-    """Yield every text that a reader of a file could make of it.
+    """Yield every text that someone could read in a file.
 
-    Text is read as UTF-8 and then with the escapes of HTML, XML, JSON, CSV and URLs undone, also one within
-    another. The members of a ZIP file (an XLSX is one), the strings and metadata of a Parquet file, and data
-    that a page or drawing carries in base64 are read likewise.
+    The file is read as UTF-8, and with escapes of HTML, XML, JSON, CSV and URLs decoded, also nested ones.
+    The members of a ZIP file (such as XLSX), the strings and metadata of a Parquet file, and base64 data in a
+    page or drawing are read in the same way.
 
     Raises
     ------
     ValueError
-        If a file is packed and cannot be unpacked.
+        If a packed file cannot be unpacked.
     """
     if data.startswith(_ZIP):
         yield from _members(data)
     elif data.startswith(_PARQUET):
         yield from _parquet_texts(data)
     whole = data.decode("utf-8", "surrogateescape")
-    if "\0" in whole:  # no escapes stand in what is no text
+    if "\0" in whole:  # binary data has no escapes
         yield whole
         return
     packed: set[str] = set()
@@ -50,29 +47,29 @@ def texts(name: str, data: bytes) -> Iterator[str]:
         yield text
         packed.update(_BASE64.findall(text))
     for inner in packed:
-        yield from texts("", _from_base64(inner))
+        with contextlib.suppress(binascii.Error):  # cut short, so nobody can unpack it
+            yield from texts("", base64.b64decode(inner))
 
 
 def _readings(text: str, is_csv: bool) -> Iterator[str]:
-    """Yield a text, and the text with each kind of escape decoded, and then with another."""
-    undo: tuple[Callable[[str], str], ...] = (
+    """Yield a text as written and with each kind of escape decoded, up to a depth.
+
+    Each kind is decoded separately, because a secret may itself contain the escapes of another kind.
+    """
+    decoders: tuple[Callable[[str], str], ...] = (
         html.unescape,
         _without_json_escapes,
         _without_percent,
         _composed,
     )
     if is_csv:
-        undo += (_without_doubled_quotes,)
-    seen = {text}
-    latest = [text]
+        decoders += (lambda text: text.replace('""', '"'),)
+    seen = latest = {text}
     yield text
     for _ in range(_DEPTH):
-        # Each by itself: what one undoes, a secret may hold as itself.
-        latest = [new for old in latest for new in {step(old) for step in undo} if new not in seen]
-        for new in latest:
-            if new not in seen:
-                seen.add(new)
-                yield new
+        latest = {decode(old) for old in latest for decode in decoders} - seen
+        seen = seen | latest
+        yield from latest
 
 
 def _without_json_escapes(text: str) -> str:
@@ -87,10 +84,6 @@ def _percent_decoded(found: re.Match[str]) -> str:
     return bytes.fromhex(found[0].replace("%", "")).decode("utf-8", "surrogateescape")
 
 
-def _without_doubled_quotes(text: str) -> str:
-    return text.replace('""', '"')
-
-
 def _composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
@@ -102,20 +95,20 @@ def _members(data: bytes) -> Iterator[str]:
                 yield member
                 yield from texts(member, archive.read(member))
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise ValueError("it is not a sound ZIP file") from error
+        raise ValueError("it is not a valid ZIP file") from error
 
 
 def _parquet_texts(data: bytes) -> Iterator[str]:
-    import pyarrow as pa  # late: who searches no Parquet file needs no Arrow
+    import pyarrow as pa  # late: only Parquet files need Arrow
     import pyarrow.parquet as pq
 
     try:
         file = pq.ParquetFile(io.BytesIO(data))
         schema = file.schema_arrow
-        texts_in = [field.name for field in schema if not _is_number(field.type)]
-        table = file.read(columns=texts_in, use_threads=False)
+        is_number = {f.name: pa.types.is_primitive(f.type) or pa.types.is_decimal(f.type) for f in schema}
+        table = file.read(columns=[name for name in is_number if not is_number[name]], use_threads=False)
     except (pa.ArrowException, OSError) as error:
-        raise ValueError("it is not a sound Parquet file") from error
+        raise ValueError("it is not a valid Parquet file") from error
     yield from _metadata_texts(schema.metadata)
     for field in schema:
         yield field.name
@@ -124,19 +117,6 @@ def _parquet_texts(data: bytes) -> Iterator[str]:
         yield from _readings("\n".join(map(str, column.to_pylist())), is_csv=False)
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_primitive(kind) or pa.types.is_decimal(kind))
-
-
 def _metadata_texts(metadata: dict[bytes, bytes] | None) -> Iterator[str]:
     for part in (part for pair in (metadata or {}).items() for part in pair):
         yield from texts("", part)
-
-
-def _from_base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text)
-    except binascii.Error:  # cut short: there is nothing that a reader could unpack
-        return b""

@@ -1,56 +1,52 @@
-"""No secrets in a snapshot: what is published is searched for what only this machine may know.
+"""Search files for secrets before they are published.
 
-A snapshot stays for ever and anyone who holds its link can read it. A password that got into a package's
-name, or a path into a note, is therefore found before anything is stored, and nothing is published.
+A snapshot is permanent, and anyone who has its link can read it. If a password got into a package's name, or
+a path into a note, the search finds it first, and nothing is published.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from custdyn_widgets.errors import SnapshotError
+from custdyn_widgets.publish.secrets.known import Secret
 from custdyn_widgets.publish.secrets.readings import texts
-from custdyn_widgets.publish.secrets.watched import Watched, watched
-
-__all__ = ["Watched", "refuse_secrets", "watched", "without_secrets"]
 
 
-def refuse_secrets(files: Mapping[str, bytes], kept: Iterable[Watched]) -> None:
-    """Raise an error if a file contains a secret, in any form that a reader could decode.
+def refuse_secrets(files: Mapping[str, bytes], secrets: Sequence[Secret]) -> None:
+    """Raise an error if a file holds a secret in any form that a reader could decode.
 
     Parameters
     ----------
     files
-        Content by file name; compressed files and pictures within pages are looked into.
-    kept
-        The secrets, see `watched`.
+        Content by file name; the search unpacks compressed files and pictures within pages.
+    secrets
+        The secrets, see `known_secrets`.
 
     Raises
     ------
     SnapshotError
-        If one does; the error names the file and the kind of secret, and never the secret.
+        If a file holds one; the error names the file and the kind of secret, but never the secret.
     """
-    kept = list(kept)
-    named = _first(
-        kept, (name for name in files if name.startswith("chart-"))
-    )  # the others are our own words
-    if named:
-        raise SnapshotError.not_published(f"a chart's title, which names a file, contains {named.kind}")
+    # Only charts have names that come from users.
+    in_name = _first(secrets, (name for name in files if name.startswith("chart-")))
+    if in_name:
+        raise SnapshotError.not_published(f"the title of a chart, which names a file, holds {in_name.kind}")
     for name, data in files.items():
         try:
-            found = _first(kept, texts(name, data))
+            found = _first(secrets, texts(name, data))
         except ValueError as error:
             raise SnapshotError.not_published(f"{name} cannot be searched for secrets ({error})") from None
         if found:
-            raise SnapshotError.not_published(f"{name} contains {found.kind}")
+            raise SnapshotError.not_published(f"{name} holds {found.kind}")
 
 
-def without_secrets(text: str, kept: Iterable[Watched]) -> str:
-    """Return a text with each secret replaced by a description of it."""
-    for watch in sorted(kept, key=lambda watch: -len(watch.text)):
-        text = watch.replaced_in(text)
+def without_secrets(text: str, secrets: Iterable[Secret]) -> str:
+    """Return a text with each secret replaced by its kind."""
+    for secret in sorted(secrets, key=lambda secret: -len(secret.text)):
+        text = secret.redact(text)
     return text
 
 
-def _first(kept: list[Watched], searched: Iterable[str]) -> Watched | None:
-    return next((watch for text in searched for watch in kept if watch.found_in(text)), None)
+def _first(secrets: Iterable[Secret], texts: Iterable[str]) -> Secret | None:
+    return next((secret for text in texts for secret in secrets if secret.is_in(text)), None)

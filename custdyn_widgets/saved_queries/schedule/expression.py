@@ -1,4 +1,4 @@
-"""A cron expression: the wall times that its five parts name, as Debian's cron reads them."""
+"""Cron expressions: parse the five parts into wall times, as Debian's cron does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from custdyn_widgets.errors import SavedQueryError
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
-_ASKED = "minute, hour, day of the month, month, day of the week"
+_FIELDS = "minute, hour, day of the month, month, day of the week"
 _EXAMPLE = "such as '0 6 1 * *' for 06:00 on the first of each month"
 _MACROS = {
     "@hourly": "0 * * * *",
@@ -36,7 +36,7 @@ class _Part:
     names: tuple[str, ...] = ()
 
     def number(self, text: str) -> int | None:
-        """Return the number that a name means in this part."""
+        """Return the number or the number of a name; None if it is out of range."""
         if text.lower() in self.names:
             return self.values[self.names.index(text.lower())]
         number = int(text) if _NUMBER.fullmatch(text) else -1
@@ -47,28 +47,24 @@ _PARTS = (
     _Part("minute", range(60)),
     _Part("hour", range(24)),
     _Part("day of the month", range(1, 32)),
-    _Part(
-        "month",
-        range(1, 13),
-        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
-    ),
+    _Part("month", range(1, 13), MONTHS),
     _Part("day of the week", range(8), WEEKDAYS),
 )
 
 
 @dataclass(frozen=True)
 class Times:
-    """The wall times that an expression names, as numbers; Sunday is 0.
+    """The wall times that an expression matches, as numbers; Sunday is 0.
 
     Attributes
     ----------
     minutes, hours, days, months, weekdays
-        What each part names.
+        The numbers that each part matches.
     follows_clock
-        Whether minute or hour begins with a star: the job then runs whenever the clock shows its time;
-        otherwise once for each time, even if the clock skips or repeats it.
+        Whether minute or hour begins with a star: the job runs whenever the clock shows its time. Otherwise
+        it runs exactly once for each time, also when clocks skip or repeat it.
     both_days
-        Whether a day must match both day parts, because one of them begins with a star; otherwise either.
+        Whether a day must match both day parts, because one begins with a star; otherwise one is enough.
     """
 
     minutes: frozenset[int]
@@ -80,21 +76,21 @@ class Times:
     both_days: bool
 
     def fall_on(self, day: date) -> bool:
-        """Return whether a day of the calendar has any of them."""
+        """Return whether a calendar day matches."""
         if day.month not in self.months:
             return False
-        fits = day.day in self.days, day.isoweekday() % 7 in self.weekdays
-        return all(fits) if self.both_days else any(fits)
+        matches = day.day in self.days, day.isoweekday() % 7 in self.weekdays
+        return all(matches) if self.both_days else any(matches)
 
 
 @functools.lru_cache(maxsize=256)
 def times(cron: str) -> Times:
-    """Return the wall times that an expression names.
+    """Return the wall times that an expression matches.
 
     Raises
     ------
     SavedQueryError
-        If cron would refuse it, or its time never comes.
+        If cron would reject the expression, or it matches no day.
     """
     texts = _split(cron)
     minutes, hours, days, months, weekdays = (
@@ -112,25 +108,25 @@ def times(cron: str) -> Times:
     )
     first = date(2000, 1, 1)
     if not any(found.fall_on(first + timedelta(days=later)) for later in range(_ALL_LEAPS)):
-        raise _unfit(cron, "names a day that no year has")
+        raise _invalid(cron, "matches no day of any year")
     return found
 
 
 def _split(cron: str) -> list[str]:
     if cron.strip().lower() in _MACROS:
-        raise _unfit(cron, f"is a word for {_MACROS[cron.strip().lower()]!r}: write that")
+        raise _invalid(cron, f"is short for {_MACROS[cron.strip().lower()]!r}: write that")
     texts = cron.split()
     if len(cron) > _LONGEST:
-        raise _unfit(cron, f"is longer than {_LONGEST} characters")
+        raise _invalid(cron, f"is longer than {_LONGEST} characters")
     if len(texts) != len(_PARTS):
-        known = " (cron knows no seconds)" if len(texts) == len(_PARTS) + 1 else ""
+        known = " (cron has no seconds)" if len(texts) == len(_PARTS) + 1 else ""
         parts = f"{len(texts)} part{'' if len(texts) == 1 else 's'}{known}"
-        raise _unfit(cron, f"has {parts}, and cron needs five: {_ASKED}, {_EXAMPLE}")
+        raise _invalid(cron, f"has {parts}, and cron needs five: {_FIELDS}, {_EXAMPLE}")
     return texts
 
 
 def _numbers(cron: str, part: _Part, text: str) -> set[int]:
-    """Return the numbers that a part names: its comma-separated terms together."""
+    """Return the numbers that a part's comma-separated terms match."""
     return {number for term in text.split(",") for number in _term(cron, part, term)}
 
 
@@ -138,27 +134,27 @@ def _term(cron: str, part: _Part, text: str) -> range:
     match = _TERM.fullmatch(text)
     lowest, highest = part.values[0], part.values[-1]
     if not match:
-        raise _unfit_part(cron, part, text, "is not a number, a range, *, or one of these with a step")
+        raise _invalid_part(cron, part, text, "is not a number, a range, *, or one of these with a step")
     step = 1 if match["step"] is None else int(match["step"])
     if not step:
-        raise _unfit_part(cron, part, text, "has a step of 0")
+        raise _invalid_part(cron, part, text, "has a step of 0")
     if match["first"] is None:
         return range(lowest, highest + 1, step)
     first = part.number(match["first"])
     last = part.number(match["last"]) if match["range"] else first
     if first is None or last is None:
         names = f" or {part.names[0]} to {part.names[-1]}" if part.names else ""
-        raise _unfit_part(cron, part, text, f"is not in {lowest} to {highest}{names}")
+        raise _invalid_part(cron, part, text, f"is not in {lowest} to {highest}{names}")
     if match["step"] and not match["range"]:
-        raise _unfit_part(cron, part, text, f"has a step and no range: write {first}-{highest}/{step}")
+        raise _invalid_part(cron, part, text, f"has a step but no range: write {first}-{highest}/{step}")
     if first > last:
-        raise _unfit_part(cron, part, text, "ends before it begins")
+        raise _invalid_part(cron, part, text, "ends before it begins")
     return range(first, last + 1, step)
 
 
-def _unfit_part(cron: str, part: _Part, text: str, why: str) -> SavedQueryError:
-    return _unfit(cron, f"has for its {part.label} {text[:20]!a}, which {why}")
+def _invalid_part(cron: str, part: _Part, text: str, why: str) -> SavedQueryError:
+    return _invalid(cron, f"has {text[:20]!a} as its {part.label}, which {why}")
 
 
-def _unfit(cron: str, why: str) -> SavedQueryError:
+def _invalid(cron: str, why: str) -> SavedQueryError:
     return SavedQueryError.invalid("schedule.cron", cron, why)

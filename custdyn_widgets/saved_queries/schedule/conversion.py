@@ -1,7 +1,7 @@
-"""A schedule on another clock: expressions for a cron in another time zone.
+"""Convert a schedule to the clock of another time zone.
 
-Cron knows only its machine's clock. Times are shifted by today's difference between the two clocks; then
-every day of a year is checked, so that no expression is given that the next clock change would break.
+Cron knows one clock, its machine's. The conversion shifts times by today's difference between the clocks and
+checks every day of a year, because the next change of clocks may break the shift.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ from custdyn_widgets.saved_queries.schedule.expression import MONTHS, WEEKDAYS, 
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 _DAY_MINUTES = 24 * 60
-_TRIED = 400  # days: a year and more, with every clock change in it
+_CHECKED_DAYS = 400  # every change of the clocks in a year
 _DAY = timedelta(days=1)
 _SHORTEST_RUN = 3  # numbers in a row that are written as a range
 
 
-def on_clock_of(schedule: Schedule, zone: str, now: datetime) -> list[Schedule]:
-    """Return schedules on the clock of another zone that together start at the same instants.
+def convert_schedule(schedule: Schedule, zone: str, now: datetime) -> list[Schedule]:
+    """Return schedules on the clock of another time zone that together run at the same instants.
 
     Parameters
     ----------
     schedule
-        The schedule.
+        The schedule to convert.
     zone
         The time zone of cron's clock.
     now
-        From when on; a year is tried.
+        The start of the year that is checked.
 
     Raises
     ------
     SavedQueryError
-        If no expressions are right at all times; the error says when they would be wrong.
+        If no schedules run at the same instants; the error names the first difference.
     """
     plain = Schedule(_in_numbers(schedule.cron), schedule.timezone)
     if zone == schedule.timezone:
         return [plain]
     moved = _minutes_ahead(zone, now) - _minutes_ahead(schedule.timezone, now)
-    lines = [plain.cron] if moved == 0 else _moved(plain, moved)
+    lines = [plain.cron] if moved == 0 else _shifted(plain, moved)
     if not lines:
-        raise _impossible(schedule, zone, "the difference carries it over the end of a month")
+        raise _impossible(schedule, zone, "the difference moves it across the end of a month")
     found = [Schedule(line, zone) for line in lines]
-    if apart := _first_difference(plain, found, now):
-        wall = apart.astimezone(ZoneInfo(schedule.timezone))
-        what = "miss" if plain.last(apart) == apart else "start at"
-        why = f"with today's difference between the two, cron would {what} {wall:%Y-%m-%d %H:%M}"
+    if at := _first_difference(plain, found, now):
+        wall = at.astimezone(ZoneInfo(schedule.timezone))
+        what = "miss" if plain.last(at) == at else "start at"
+        why = f"with today's difference between the clocks, cron would {what} {wall:%Y-%m-%d %H:%M}"
         raise _impossible(schedule, zone, why)
     return found
 
@@ -58,8 +58,8 @@ def on_clock_of(schedule: Schedule, zone: str, now: datetime) -> list[Schedule]:
 def _impossible(schedule: Schedule, zone: str, why: str) -> SavedQueryError:
     words = f"{schedule.cron!r} on the clock of {schedule.timezone}"
     return SavedQueryError(
-        f"schedule: {words} cannot be expressed for a cron on the clock of {zone}: {why}. Give the schedule "
-        f"the timezone {zone}, or use a scheduler that knows time zones (jupyter-scheduler, Airflow).",
+        f"schedule: {words} cannot be written for a cron on the clock of {zone}: {why}. Give the schedule "
+        f"the timezone {zone}, or use a scheduler that supports time zones (jupyter-scheduler, Airflow).",
         field="schedule",
     )
 
@@ -71,15 +71,15 @@ def _minutes_ahead(zone: str, now: datetime) -> int:
 
 
 def _in_numbers(cron: str) -> str:
-    """Return an expression with numbers for the names of months and days, which every cron reads."""
+    """Return an expression with numbers instead of names, which every cron accepts."""
     *first, month, weekday = cron.lower().split()
     month = re.sub("[a-z]+", lambda found: str(MONTHS.index(found[0]) + 1), month)
     weekday = re.sub("[a-z]+", lambda found: str(WEEKDAYS.index(found[0])), weekday)
     return " ".join((*first, month, weekday))
 
 
-def _moved(schedule: Schedule, minutes: int) -> list[str]:
-    """Return expressions for all times shifted by minutes; empty if cron's days cannot express that."""
+def _shifted(schedule: Schedule, minutes: int) -> list[str]:
+    """Return expressions for all times shifted by some minutes; none if cron has no days for them."""
     times = schedule.times
     minute_text, _, *day_texts = schedule.cron.split()
     on_any_day = all(text == "*" for text in day_texts)
@@ -90,7 +90,7 @@ def _moved(schedule: Schedule, minutes: int) -> list[str]:
             by_carry[0 if on_any_day else carry][rest // 60].add(rest % 60)
     lines = []
     for carry, of_hour in sorted(by_carry.items()):
-        days = _moved_days(times, day_texts, carry)
+        days = _shifted_days(times, day_texts, carry)
         if days is None:
             return []
         hours_of: dict[frozenset[int], list[int]] = defaultdict(list)
@@ -103,14 +103,14 @@ def _moved(schedule: Schedule, minutes: int) -> list[str]:
     return lines
 
 
-def _moved_days(times: Times, texts: Sequence[str], carry: int) -> str | None:
-    """Return the three day parts moved by a day, or None if a month's end is in the way."""
+def _shifted_days(times: Times, texts: Sequence[str], carry: int) -> str | None:
+    """Return the three day parts shifted by a day, or None if that crosses the end of a month."""
     day, month, weekday = texts
     if carry == 0:
         return " ".join(texts)
     by_day, by_weekday = len(times.days) < 31, len(times.weekdays) < 7
     crosses = not by_day or (by_weekday and not times.both_days)
-    if (crosses and len(times.months) < 12) or (by_day and by_weekday and times.both_days):
+    if crosses and len(times.months) < 12:
         return None
     if by_day:
         moved = {number + carry for number in times.days}
@@ -123,7 +123,7 @@ def _moved_days(times: Times, texts: Sequence[str], carry: int) -> str | None:
 
 
 def _numbers_text(numbers: Iterable[int], whole: range) -> str:
-    """Return numbers as cron reads them: `*` for all, a range where three or more are in a row."""
+    """Return numbers as a part of an expression: `*` for all, a range for three or more in a row."""
     chosen = sorted(numbers)
     if chosen == list(whole):
         return "*"
@@ -139,9 +139,9 @@ def _numbers_text(numbers: Iterable[int], whole: range) -> str:
 
 
 def _first_difference(wanted: Schedule, found: Sequence[Schedule], now: datetime) -> datetime | None:
-    """Return the first instant of the year from now on that only one side has."""
+    """Return the first instant from now on, within a year, that only one side has."""
     first = now.astimezone(UTC).date()
-    days = [first + later * _DAY for later in range(-2, _TRIED + 2)]
-    have = {instant for day in days for instant in wanted.on(day)}
-    told = {instant for day in days for one in found for instant in one.on(day)}
-    return min((at for at in have ^ told if now <= at < now + _TRIED * _DAY), default=None)
+    days = [first + later * _DAY for later in range(-2, _CHECKED_DAYS + 2)]
+    expected = {instant for day in days for instant in wanted.on(day)}
+    actual = {instant for day in days for one in found for instant in one.on(day)}
+    return min((at for at in expected ^ actual if now <= at < now + _CHECKED_DAYS * _DAY), default=None)

@@ -1,23 +1,23 @@
-"""What a snapshot must not contain: addresses and passwords of sources, other secrets, and paths.
+"""Collect the secrets that no snapshot may hold: addresses and passwords of sources, tokens, paths.
 
-Searched for are, by their text:
+The search looks for the text of:
 
 - the addresses `CUSTDYN_SOURCE_<NAME>_URL` and `DATABASE_URL`, and those of the sections of JupySQL's
-  `connections.ini`: whole, without what gives access, with a password starred out, and as host and database;
-- the passwords in them and in an address of any other variable, and user and password together, as written
-  and percent-decoded, and both as HTTP's Basic login has them;
+  `connections.ini`: whole, without credentials, with the password masked, and as host and database;
+- the passwords in them and in an address in any other variable, and user and password together, as written,
+  percent-decoded, and encoded for HTTP's Basic authentication;
 - the values of variables whose names end in PASSWORD, PASSWD, PASSPHRASE, SECRET, TOKEN, APIKEY, API_KEY,
   ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
-- the folders of the snapshot store and of the person's home.
+- the paths of the snapshot store and of the user's home folder.
 
-A secret of eight characters or more is found anywhere. One of six or seven, or of digits alone, only where
-no letter, digit or decimals stand beside it, or it would be found in words and amounts that tell nothing.
-Shorter ones are not looked for: a password `2021` would forbid every report of that year. Nor is one that is
-the role or the name of a source, which every report says; with its user before it, it is still found.
+A secret of eight characters or more is found anywhere. One of six or seven characters, or of digits only, is
+found only as a separate word or number, because it may occur by chance in words and amounts. The search
+ignores shorter ones: a password `2021` would block every report of that year. It also ignores a password that
+equals the role or the name of a source, which every report shows, unless the user name precedes it.
 
-A folder is found as a whole (`/home/anna` is not in `/home/annabel` nor in `/old/home/anna`). Where its path
-is one name, such as `/root`, only what lies below it counts, because `/data` is also a way to write
-"or data"; the root itself is not a secret. The value of `share_url` is public.
+A path is found as a whole: `/home/anna` is not in `/home/annabel` or `/old/home/anna`. A path of one name,
+such as `/root`, is found only with a path below it, because `/data` may also mean "or data"; the root folder
+is ignored. The text of `share_url` is public.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, unquote_plus
 
@@ -48,7 +47,7 @@ _CONNECTIONS = Path(".jupysql", "connections.ini")
 
 
 @dataclass(frozen=True)
-class Watched:
+class Secret:
     """A text that no snapshot may hold.
 
     Attributes
@@ -56,65 +55,60 @@ class Watched:
     kind
         A description that may be shown: `the password of the source SHOP`.
     text
-        The text itself, which is never shown.
+        The secret text, which must never be shown.
     pattern
-        A regular expression for where the text counts; empty for everywhere.
+        A regular expression for the places where the text counts; empty: everywhere.
     """
 
     kind: str
-    text: str
-    pattern: str = ""
+    text: str = field(repr=False)
+    pattern: str = field(default="", repr=False)
 
-    def __repr__(self) -> str:
-        return f"Watched({self.kind!r})"
+    def is_in(self, text: str) -> bool:
+        """Return whether a text holds the secret."""
+        return self.text in text and (not self.pattern or re.search(self.pattern, text) is not None)
 
-    def found_in(self, searched: str) -> bool:
-        """Return whether a text contains it."""
-        return self.text in searched and (not self.pattern or self._compiled.search(searched) is not None)
-
-    def replaced_in(self, searched: str) -> str:
-        """Return a text with the description in place of the secret."""
-        pattern = self._compiled if self.pattern else re.compile(re.escape(self.text))
-        return pattern.sub(lambda _: f"[{self.kind}]", searched)
-
-    @cached_property
-    def _compiled(self) -> re.Pattern[str]:
-        return re.compile(self.pattern)
+    def redact(self, text: str) -> str:
+        """Return a text with the secret replaced by its kind."""
+        return re.sub(self.pattern or re.escape(self.text), lambda _: f"[{self.kind}]", text)
 
 
-def watched(
-    in_force: Settings, *folders: Path, environ: Mapping[str, str] | None = None, home: Path | None = None
-) -> list[Watched]:
-    """Return what a snapshot published from here must not contain.
+def known_secrets(
+    settings: Settings, *folders: Path, environ: Mapping[str, str] | None = None, home: Path | None = None
+) -> list[Secret]:
+    """Return the secrets that a snapshot published by this process may not hold.
 
     Parameters
     ----------
-    in_force
+    settings
         The settings: the store, and the address of links, which is public.
     folders
-        Further folders of stores.
+        Folders of other stores.
     environ
         The environment; default: this process's.
     home
-        The person's home; default: that of this process.
+        The user's home folder; default: that of this process.
 
     Raises
     ------
     SnapshotError
-        If `connections.ini` cannot be parsed, so that its passwords are unknown.
+        If `connections.ini` cannot be parsed, so that its secrets are unknown.
     """
     env = os.environ if environ is None else environ
     home = _home() if home is None else home
-    found = [*_of_environment(env), *_of_connections(home)]
-    for folder in (in_force.snapshots, *folders):
-        found += _folder("the path of the snapshot store", folder)
-    found += _folder("the path of the home folder", home)
-    said = {in_force.role, *_names_of_sources(env)}
-    public = in_force.share_url or ""
-    first: dict[str, Watched] = {}
-    for watch in found:
-        if watch.text not in public and watch.text not in said:
-            first.setdefault(watch.text, watch)
+    found = list(_of_environment(env))
+    if home:
+        found += _of_connections(home)
+    for folder in (settings.snapshots, *folders):
+        found += _path("the path of the snapshot store", folder)
+    if home:
+        found += _path("the path of the home folder", home)
+    shown = {settings.role, *_names_of_sources(env)}
+    public = settings.share_url or ""
+    first: dict[str, Secret] = {}
+    for secret in found:
+        if secret.text not in public and secret.text not in shown:
+            first.setdefault(secret.text, secret)
     return list(first.values())
 
 
@@ -123,7 +117,7 @@ def _names_of_sources(env: Mapping[str, str]) -> Iterator[str]:
         yield from (source[1], source[1].lower())
 
 
-def _of_environment(env: Mapping[str, str]) -> Iterator[Watched]:
+def _of_environment(env: Mapping[str, str]) -> Iterator[Secret]:
     for name, value in env.items():
         source = _SOURCE_URL.fullmatch(name)
         if source:
@@ -136,8 +130,8 @@ def _of_environment(env: Mapping[str, str]) -> Iterator[Watched]:
             yield from _passwords_in(f"in {name}", value.strip())
 
 
-def _address(whose: str, url: str) -> Iterator[Watched]:
-    """Yield the secrets of an address; passwords first, because they make the clearer error."""
+def _address(whose: str, url: str) -> Iterator[Secret]:
+    """Yield the secrets of an address, passwords first, because they name the problem more precisely."""
     parts = _URL.fullmatch(url)
     if not parts or not parts["rest"]:
         yield from _secret(f"the address {whose}", url)
@@ -157,15 +151,15 @@ def _address(whose: str, url: str) -> Iterator[Watched]:
         yield from _secret(f"the address {whose}", text)
 
 
-def _passwords_in(whose: str, url: str) -> Iterator[Watched]:
+def _passwords_in(whose: str, url: str) -> Iterator[Secret]:
     parts = _URL.fullmatch(url)
     if parts and parts["password"]:
-        # Drivers differ on whether a password may contain an unescaped @: both readings are watched.
+        # Drivers differ on whether a password may hold an unescaped @, so both readings count.
         for reading in {parts["password"], parts["password"].split("@")[0]}:
             yield from _password(whose, parts["user"], reading)
 
 
-def _password(whose: str, user: str, password: str) -> Iterator[Watched]:
+def _password(whose: str, user: str, password: str) -> Iterator[Secret]:
     for decoded in (str, unquote, unquote_plus):
         login = f"{decoded(user)}:{decoded(password)}"
         as_header = base64.b64encode(login.encode("utf-8", "surrogateescape")).decode("ascii")
@@ -173,21 +167,20 @@ def _password(whose: str, user: str, password: str) -> Iterator[Watched]:
             yield from _secret(f"the password {whose}", text)
 
 
-def _of_connections(home: Path | None) -> Iterator[Watched]:
-    """Yield the secrets in JupySQL's file of connections, if there is one that can be read."""
+def _of_connections(home: Path) -> Iterator[Secret]:
+    """Yield the secrets in JupySQL's file of connections."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        text = (home / _CONNECTIONS).read_text(encoding="utf-8") if home else ""
-    except OSError:  # not there, or not ours to read: then no notebook of ours got it either
+        parser.read_string((home / _CONNECTIONS).read_text(encoding="utf-8"))
+    except OSError:  # missing or unreadable, so no notebook of this user read it either
         return
-    except UnicodeDecodeError:
-        raise _unclear() from None
-    try:
-        parser.read_string(text)
-    except configparser.Error:  # its message would show the line
-        raise _unclear() from None
+    except (UnicodeDecodeError, configparser.Error):  # the parser's message would show the line
+        raise SnapshotError.not_published(
+            "connections.ini in the home folder's .jupysql is not a valid INI file, so the passwords that a "
+            "snapshot may not hold are unknown"
+        ) from None
     for name, section in parser.items():
-        # JupySQL interpolates: there, a doubled percent sign is one.
+        # JupySQL interpolates values, where a doubled percent sign means a single one.
         values = {key: (value or "").replace("%%", "%") for key, value in section.items()}
         whose = f"of the connection {name}"
         if values.get("password"):
@@ -202,38 +195,29 @@ def _of_connections(home: Path | None) -> Iterator[Watched]:
             yield from _secret(f"the address {whose}", f"{values['host']}{port}/{values['database']}")
 
 
-def _unclear() -> SnapshotError:
-    return SnapshotError.not_published(
-        "connections.ini in the home folder's .jupysql is not a valid INI file, so that nobody can tell "
-        "which passwords a snapshot may not hold"
-    )
-
-
-def _secret(kind: str, written: str) -> Iterator[Watched]:
+def _secret(kind: str, written: str) -> Iterator[Secret]:
     for text in _forms(written):
         if len(text) >= _ANYWHERE and not text.isdigit():
-            yield Watched(kind, text)
+            yield Secret(kind, text)
         elif len(text) >= _LEAST:
-            yield Watched(kind, text, rf"(?<!\w)(?<!\d[.,]){re.escape(text)}(?!\w|[.,]\d)")
+            yield Secret(kind, text, rf"(?<!\w)(?<!\d[.,]){re.escape(text)}(?!\w|[.,]\d)")
 
 
-def _folder(kind: str, folder: Path | None) -> Iterator[Watched]:
-    if folder is None:
-        return
+def _path(kind: str, folder: Path) -> Iterator[Secret]:
     for path in {folder.absolute(), folder.resolve()}:
         names = len(path.parts) - 1
         end = r"(?!\w|[.-]\w)" if names > 1 else r"/[\w.~-]"
         for text in _forms(str(path)) if names else ():
-            yield Watched(kind, text, rf"(?<![\w.~-]){re.escape(text)}{end}")
+            yield Secret(kind, text, rf"(?<![\w.~-]){re.escape(text)}{end}")
 
 
 def _forms(text: str) -> set[str]:
-    """Return a text as it is written and with its accents composed, as systems may write it anew."""
+    """Return a text as written and with composed accents, because some systems rewrite accents."""
     return {text, unicodedata.normalize("NFC", text)}
 
 
 def _home() -> Path | None:
     try:
         return Path.home()
-    except RuntimeError:  # an account without one
+    except RuntimeError:  # an account without a home folder
         return None

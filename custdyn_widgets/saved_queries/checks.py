@@ -1,0 +1,52 @@
+"""Checks of JSON values that several parts of a saved query share; errors name the key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from custdyn_widgets.errors import SavedQueryError
+from custdyn_widgets.text import has_control_character
+
+_LONGEST_PATH = 1_000
+
+
+def check_text(key: str, value: object, longest: int, *, lines: bool = False) -> None:
+    """Refuse anything but text of a limited length without control characters."""
+    if not isinstance(value, str):
+        raise SavedQueryError.wrong_type(key, value, "text")
+    if len(value) > longest:
+        raise SavedQueryError.invalid(key, value, f"is longer than {longest:,} characters")
+    if has_control_character(value, lines=lines):
+        raise SavedQueryError.invalid(key, value, "holds a control character: remove it")
+
+
+def check_path(key: str, value: object) -> None:
+    """Refuse anything but a name or a path."""
+    if isinstance(value, str) and not value.strip():
+        raise SavedQueryError.invalid(key, value, "is blank")
+    check_text(key, value, _LONGEST_PATH)
+    if "://" in str(value):  # the address may hold a password, so do not repeat it
+        raise SavedQueryError(
+            f"{key} must be a name or a path, not the address of a database: give it a name in sources.toml.",
+            field=key,
+        )
+
+
+def object_fields(
+    key: str, value: object, known: Sequence[str], required: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the fields of a JSON object that are set; null counts as absent.
+
+    `required` describes each field that must be set.
+    """
+    if not isinstance(value, Mapping):
+        raise SavedQueryError.wrong_type(key, value, "an object, or null for none")
+    for name in value:
+        if name not in known:
+            raise SavedQueryError.unknown_key(f"{key}.{name}", [f"{key}.{k}" for k in known])
+    given = {str(name): field for name, field in value.items() if field is not None}
+    for name, what in (required or {}).items():
+        if name not in given:
+            raise SavedQueryError.missing(f"{key}.{name}", what)
+    return given
