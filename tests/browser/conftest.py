@@ -1,4 +1,6 @@
-"""One JupyterLab for all tests of a process, a Chromium for each module, a kernel of its own for each test.
+"""One JupyterLab for all tests of a process, a Chromium for each module.
+
+A test takes a kernel of its own with `open_notebook`, or shares its module's with `reuse_notebook`.
 
 A Chromium for longer would keep an event loop running in the process, which other tests cannot have.
 """
@@ -43,13 +45,55 @@ def open_notebook(
 
     def open_one(notebook: str | list[str], **about: object) -> LabNotebook:
         name = f"{request.node.name.split('[')[0]}-{len(opened)}.ipynb"
-        if isinstance(notebook, str):
-            shutil.copy(NOTEBOOKS / notebook, lab.folder / name)
-        else:
-            LabNotebook.write(lab.folder / name, notebook)
-        opened.append(LabNotebook.open(lab, chromium, name, **about))
+        opened.append(open_copy(lab, chromium, notebook, name, **about))
         return opened[-1]
 
     yield open_one
     for notebook in opened:
         notebook.close()
+
+
+@pytest.fixture(scope="module")
+def kept_notebooks() -> Iterator[dict[str, LabNotebook]]:
+    kept: dict[str, LabNotebook] = {}
+    yield kept
+    for notebook in kept.values():
+        notebook.close()
+
+
+@pytest.fixture
+def reuse_notebook(
+    lab: Lab, chromium: Browser, kept_notebooks: dict[str, LabNotebook], request: pytest.FixtureRequest
+) -> Iterator[Callable[..., LabNotebook]]:
+    """Open a notebook as `open_notebook` does, or take the module's again: cleared, its kernel as it was.
+
+    For tests that change nothing in the kernel but what the notebook's cells make anew. A notebook in which
+    a test failed is not taken again.
+    """
+    taken: list[str] = []
+    failed = request.session.testsfailed
+
+    def take(notebook: str | list[str], **about: object) -> LabNotebook:
+        key = repr((notebook, sorted(about.items())))
+        taken.append(key)
+        if key in kept_notebooks:
+            kept_notebooks[key].clear()
+        else:
+            name = f"{request.node.path.stem}-{len(kept_notebooks)}-{len(taken)}.ipynb"
+            kept_notebooks[key] = open_copy(lab, chromium, notebook, name, **about)
+        return kept_notebooks[key]
+
+    yield take
+    if request.session.testsfailed > failed:
+        for key in taken:
+            kept_notebooks.pop(key).close()
+
+
+def open_copy(
+    lab: Lab, chromium: Browser, notebook: str | list[str], name: str, **about: object
+) -> LabNotebook:
+    if isinstance(notebook, str):
+        shutil.copy(NOTEBOOKS / notebook, lab.folder / name)
+    else:
+        LabNotebook.write(lab.folder / name, notebook)
+    return LabNotebook.open(lab, chromium, name, **about)

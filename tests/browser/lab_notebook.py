@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, ViewportSize
 
 from tests.browser.lab import Lab
 
@@ -45,6 +45,10 @@ _ASK = f"""async code => {{{_PANEL}
   await future.done;
   return said;
 }}"""
+_INTERRUPT = f"""async () => {{{_PANEL}
+  const kernel = panel.sessionContext.session.kernel;
+  if (kernel.status === 'busy') await kernel.interrupt();
+}}"""
 _COMMAND = f"async command => {{{_PANEL} await app.commands.execute(command); }}"
 
 
@@ -56,6 +60,7 @@ class LabNotebook:
     context: BrowserContext
     page: Page
     path: Path
+    size: ViewportSize
     elsewhere: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -90,11 +95,10 @@ class LabNotebook:
         **about: Any,
     ) -> LabNotebook:
         """Open a notebook of Lab's folder; more keywords are those of a browser context."""
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, accept_downloads=True, **about
-        )
+        size = ViewportSize(width=width, height=height)
+        context = browser.new_context(viewport=size, accept_downloads=True, **about)
         page = context.new_page()
-        self = cls(lab, context, page, lab.folder / name)
+        self = cls(lab, context, page, lab.folder / name, size)
         page.on("request", lambda request: self._noted(request.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(lab.page(name))
@@ -109,6 +113,18 @@ class LabNotebook:
             theme,
         )
         return self
+
+    def clear(self) -> None:
+        """Make the notebook as good as newly opened, in the same kernel, for its cells to run again."""
+        for page in self.context.pages:
+            if page is not self.page:
+                page.close()
+        self.page.evaluate(_INTERRUPT)
+        self.page.set_viewport_size(self.size)
+        self.command("notebook:clear-all-cell-outputs")
+        self.page.locator(".custdyn-app, .custdyn-form").first.wait_for(state="detached")
+        self.elsewhere.clear()
+        self.errors.clear()
 
     def _noted(self, url: str) -> None:
         local = (self.lab.address, self.lab.address.replace("http", "ws"), "data:", "blob:")

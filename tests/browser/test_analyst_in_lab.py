@@ -29,9 +29,19 @@ Open = Callable[..., LabNotebook]
 
 
 @pytest.fixture
-def form(open_notebook: Open) -> LabNotebook:
+def form(reuse_notebook: Open) -> LabNotebook:
     """The form on the demo mart, in a browser far from the query's time zone."""
-    notebook = open_notebook("customer_dynamics.ipynb", timezone_id="America/St_Johns")
+    return with_form(reuse_notebook)
+
+
+@pytest.fixture
+def own_form(open_notebook: Open) -> LabNotebook:
+    """The same in a kernel of its own, for a test that changes or ends it."""
+    return with_form(open_notebook)
+
+
+def with_form(open_one: Open) -> LabNotebook:
+    notebook = open_one("customer_dynamics.ipynb", timezone_id="America/St_Johns")
     started(notebook)
     return notebook
 
@@ -199,51 +209,51 @@ def test_the_link_leads_to_the_frozen_report(form: LabNotebook) -> None:
     assert [cell.replace(" ◐", "").strip() for cell in cells] == shown(report)[0]
 
 
-def test_without_a_viewer_it_says_how_to_start_one_and_opens_the_page(form: LabNotebook) -> None:
-    form.ask("import os; os.environ['CUSTDYN_VIEWER_URL'] = 'http://127.0.0.1:1'")
-    query(form)
-    form.page.get_by_text("run “custdyn serve” in a terminal").wait_for()
-    with form.context.expect_page() as opened:
-        form.page.get_by_role("button", name="Open the page").click()
+def test_without_a_viewer_it_says_how_to_start_one_and_opens_the_page(own_form: LabNotebook) -> None:
+    own_form.ask("import os; os.environ['CUSTDYN_VIEWER_URL'] = 'http://127.0.0.1:1'")
+    query(own_form)
+    own_form.page.get_by_text("run “custdyn serve” in a terminal").wait_for()
+    with own_form.context.expect_page() as opened:
+        own_form.page.get_by_role("button", name="Open the page").click()
     page = opened.value
     page.wait_for_load_state()
     assert "Customer Dynamics" in page.inner_text("h1")
 
 
-def test_a_disk_that_takes_nothing_is_told_and_the_next_link_comes(form: LabNotebook) -> None:
-    query(form)
-    form.link().wait_for()
+def test_a_disk_that_takes_nothing_is_told_and_the_next_link_comes(own_form: LabNotebook) -> None:
+    query(own_form)
+    own_form.link().wait_for()
     limited = """import resource
 from custdyn_widgets.widgets.publishing import SHARED
 hard = resource.prlimit(SHARED.pid, resource.RLIMIT_FSIZE)[1]
 resource.prlimit(SHARED.pid, resource.RLIMIT_FSIZE, ({}, hard))"""
-    form.ask(limited.format(1000))
-    form.field("Group by").select_option("year")
-    report = query(form)
-    form.page.locator(".custdyn-link", has_text="There is no link: File too large.").wait_for()
-    assert form.link().count() == 0
-    assert len(form.cells_of_table()) == len(shown(report))
-    form.ask(limited.format("hard"))
-    query(form)
-    form.link().wait_for()
+    own_form.ask(limited.format(1000))
+    own_form.field("Group by").select_option("year")
+    report = query(own_form)
+    own_form.page.locator(".custdyn-link", has_text="There is no link: File too large.").wait_for()
+    assert own_form.link().count() == 0
+    assert len(own_form.cells_of_table()) == len(shown(report))
+    own_form.ask(limited.format("hard"))
+    query(own_form)
+    own_form.link().wait_for()
 
 
-def test_a_second_click_while_one_is_answered_is_not_heard(form: LabNotebook) -> None:
-    form.ask(
+def test_a_second_click_while_one_is_answered_is_not_heard(own_form: LabNotebook) -> None:
+    own_form.ask(
         "import custdyn_widgets.widgets.app as app, time\n"
         "real, asked = app.report_on, []\n"
         "def slow(*a, **k):\n    asked.append(1); time.sleep(1); return real(*a, **k)\n"
         "app.report_on = slow"
     )
-    form.page.evaluate(
+    own_form.page.evaluate(
         """() => {
           const buttons = [...document.querySelectorAll('.custdyn-form button')];
           const query = buttons.find(button => button.innerText === 'Query');
           for (let i = 0; i < 5; i++) query.click();
         }"""
     )
-    form.link().wait_for()
-    assert form.ask("print(len(asked))").strip() == "1"
+    own_form.link().wait_for()
+    assert own_form.ask("print(len(asked))").strip() == "1"
 
 
 def test_a_saved_query_is_loaded_and_gives_the_same_query(form: LabNotebook) -> None:
@@ -360,26 +370,28 @@ def test_a_mart_that_vanishes_is_told_and_the_table_stays(open_notebook: Open, t
     alert.wait_for(state="hidden")
 
 
-def test_stopping_the_kernel_keeps_the_last_table(form: LabNotebook) -> None:
-    query(form)
-    before = form.cells_of_table()
-    form.ask(
+def test_stopping_the_kernel_keeps_the_last_table(own_form: LabNotebook) -> None:
+    query(own_form)
+    before = own_form.cells_of_table()
+    own_form.ask(
         "import custdyn_widgets.widgets.app as app, time\n"
         "def slow(*_, **__):\n    time.sleep(20)\n"
         "app.report_on = slow"
     )
-    form.button("Query").click()
-    form.page.wait_for_function(
+    own_form.button("Query").click()
+    own_form.page.wait_for_function(
         "document.querySelector('.custdyn-app .custdyn-status').innerText.includes('Counting')"
     )
-    form.command("notebook:interrupt-kernel")
-    form.page.wait_for_function(
+    own_form.command("notebook:interrupt-kernel")
+    own_form.page.wait_for_function(
         "document.querySelector('.custdyn-app .custdyn-status').innerText.includes('Stopped')"
     )
-    assert form.cells_of_table() == before
+    assert own_form.cells_of_table() == before
 
 
-def test_a_restarted_kernel_is_told(form: LabNotebook) -> None:
-    query(form)
-    form.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-    form.page.get_by_text("Run the cells again").first.wait_for()
+def test_a_restarted_kernel_is_told(own_form: LabNotebook) -> None:
+    query(own_form)
+    own_form.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    own_form.page.get_by_text("Run the cells again").first.wait_for()

@@ -45,13 +45,13 @@ form.widget
 
 
 @pytest.fixture
-def form(open_notebook: Open) -> LabNotebook:
+def form(reuse_notebook: Open) -> LabNotebook:
     """A form over ten thousand companies, in a browser whose clock skips the midnight of 2018-11-04."""
-    return opened(open_notebook, timezone_id="America/Sao_Paulo")
+    return opened(reuse_notebook, timezone_id="America/Sao_Paulo")
 
 
-def opened(open_notebook: Open, **about: Any) -> LabNotebook:
-    notebook = open_notebook([MAKE, "time.sleep(600)"], **about)
+def opened(open_one: Open, **about: Any) -> LabNotebook:
+    notebook = open_one([MAKE, "time.sleep(600)"], **about)
     notebook.run_cell(0)
     notebook.field("End").wait_for()
     return notebook
@@ -456,9 +456,9 @@ def test_the_same_form_shown_twice_stays_one(form: LabNotebook) -> None:
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
 @pytest.mark.parametrize("width", [700, 1300])
 def test_axe_finds_nothing_serious_and_nothing_is_cut_off(
-    open_notebook: Open, theme: str, width: int
+    reuse_notebook: Open, theme: str, width: int
 ) -> None:
-    notebook = opened(open_notebook, theme=theme, width=width)
+    notebook = opened(reuse_notebook, theme=theme, width=width)
     for name in ("Client tags", "Company", "Package"):
         notebook.add_filter(name)
     notebook.ask(

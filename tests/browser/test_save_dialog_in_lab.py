@@ -35,8 +35,8 @@ TOO_WIDE = """[...document.querySelectorAll('.custdyn-dialog *')]
 
 
 @pytest.fixture(params=[LIGHT, DARK])
-def notebook(open_notebook: Callable[..., LabNotebook], request: pytest.FixtureRequest) -> LabNotebook:
-    opened = open_notebook([CELL], theme=request.param, width=700)
+def notebook(reuse_notebook: Callable[..., LabNotebook], request: pytest.FixtureRequest) -> LabNotebook:
+    opened = reuse_notebook([CELL], theme=request.param, width=700)
     opened.run_all()
     opened.ask(
         "import os, tempfile\n"
