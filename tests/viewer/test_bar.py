@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
+from custdyn_widgets.errors import SnapshotDamagedError
 from custdyn_widgets.publish.freezing import manifest_of, report_files
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer.bar import bar
@@ -53,10 +53,6 @@ def test_it_offers_the_files_of_the_snapshot(site: Site) -> None:
     assert list(links_of(shown(site, with_workbook))) == ["CSV", "XLSX", "JSON"]
 
 
-def test_it_says_that_all_files_are_as_published(site: Site) -> None:
-    assert "✓ Verified" in text_of(shown(site, site.store.publish({}, FILES)))
-
-
 @pytest.mark.parametrize("harm", ["changed", "missing", "cut", "linked"])
 @pytest.mark.parametrize("name", ["report.csv", "data.parquet"])
 def test_it_names_a_file_that_is_not_as_published_and_does_not_offer_it(
@@ -99,14 +95,6 @@ def test_a_damaged_page_or_manifest_is_not_shown_at_all(site: Site, name: str) -
     with pytest.raises(SnapshotDamagedError) as caught:
         site.page(snapshot_id, ADDRESS)
     assert caught.value.file == name
-
-
-def test_a_snapshot_deleted_since_it_was_shown_is_not_found(site: Site) -> None:
-    snapshot_id = site.store.publish({}, FILES)
-    shown(site, snapshot_id)
-    site.store.place(snapshot_id).rename(site.store.folder / "gone")
-    with pytest.raises(SnapshotNotFoundError):
-        site.page(snapshot_id, ADDRESS)
 
 
 def test_the_link_is_the_address_that_was_asked_or_below_the_share_url(site: Site) -> None:
