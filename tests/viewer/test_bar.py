@@ -97,7 +97,7 @@ def test_a_damaged_page_or_manifest_is_not_shown_at_all(site: Site, name: str) -
     assert caught.value.file == name
 
 
-def test_the_link_is_the_address_that_was_asked_or_below_the_share_url(site: Site) -> None:
+def test_the_link_begins_with_the_address_of_the_request_or_the_share_url(site: Site) -> None:
     snapshot_id = site.store.publish({}, FILES)
     assert f"{ADDRESS}?id={snapshot_id}" in text_of(shown(site, snapshot_id))
     shared = Site(site.store, "https://reports.example/x")
@@ -105,7 +105,7 @@ def test_the_link_is_the_address_that_was_asked_or_below_the_share_url(site: Sit
     assert "127.0.0.1" not in shown(shared, snapshot_id)
 
 
-def test_the_same_link_gives_the_same_bytes_and_digest_and_a_damage_another(site: Site) -> None:
+def test_the_same_link_gives_the_same_bytes_and_digest_until_a_file_is_damaged(site: Site) -> None:
     snapshot_id = site.store.publish({}, FILES)
     first = site.page(snapshot_id, ADDRESS)
     assert Site(site.store).page(snapshot_id, ADDRESS) == first
