@@ -412,6 +412,14 @@ def test_a_page_changed_in_the_store_is_not_shown(running: Running, same_length:
     assert running.ask(f"/view?id={snapshot_id}&format=csv").status == 200
 
 
+def test_a_link_in_the_store_is_not_followed(running: Running, tmp_path: Path) -> None:
+    snapshot_id = running.store.publish({}, FILES)
+    page = running.store.path(snapshot_id) / "report.html"
+    page.rename(tmp_path / "elsewhere.html")
+    page.symlink_to(tmp_path / "elsewhere.html")
+    assert running.view(snapshot_id).status == 500
+
+
 def test_an_internal_error_reveals_nothing_and_has_the_headers(
     running: Running, snapshot_id: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
