@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any
@@ -34,10 +35,11 @@ class RunTimeout(Exception):  # noqa: N818 - the caller turns it into an error
     """The kernel was killed at the time limit."""
 
 
+@dataclass(kw_only=True, eq=False)
 class NotebookExecution:
     """One execution of a notebook.
 
-    Parameters
+    Attributes
     ----------
     notebook
         The notebook; the run adds outputs and the cell of parameters.
@@ -56,25 +58,17 @@ class NotebookExecution:
         they will occur again where its results are needed.
     """
 
-    def __init__(
-        self,
-        notebook: NotebookNode,
-        parameters: Mapping[str, object],
-        *,
-        environment: Mapping[str, str],
-        folder: Path,
-        private: Path,
-        on_cell: Callable[[NotebookNode], None],
-        in_background: Callable[[], None],
-    ) -> None:
-        self.notebook = notebook
-        self._parameters = parameters
-        self._environment = dict(environment)
-        self._folder = folder
-        self._private = private
-        self._on_cell = on_cell
+    notebook: NotebookNode
+    parameters: Mapping[str, object]
+    environment: Mapping[str, str]
+    folder: Path
+    private: Path
+    on_cell: Callable[[NotebookNode], None]
+    in_background: Callable[[], None]
+
+    def __post_init__(self) -> None:
         self._background = threading.Thread(
-            target=_ignoring_errors, args=(in_background,), name="custdyn-background", daemon=True
+            target=_ignoring_errors, args=(self.in_background,), name="custdyn-background", daemon=True
         )
         self._groups: list[int] = []
         self._error: BaseException | None = None
@@ -124,13 +118,13 @@ class NotebookExecution:
         self.notebook = papermill.execute_notebook(
             self.notebook,
             None,
-            parameters=dict(self._parameters),
+            parameters=dict(self.parameters),
             kernel_name="python3",
             language="python",
             progress_bar=False,
             start_timeout=_START_TIMEOUT_S,
             kernel_manager_class=self._kernel_class(),
-            on_cell_start=lambda cell, cell_index: self._on_cell(cell),  # noqa: ARG005 - nbclient's names
+            on_cell_start=lambda cell, cell_index: self.on_cell(cell),  # noqa: ARG005 - nbclient's names
             coalesce_streams=True,
             store_widget_state=False,
         )
@@ -142,12 +136,12 @@ class NotebookExecution:
 
         groups, background = self._groups, self._background
         given = {
-            "env": dict(self._environment),
-            "cwd": str(self._folder),
+            "env": dict(self.environment),
+            "cwd": str(self.folder),
             "stdout": DEVNULL,
             "stderr": DEVNULL,
         }
-        connection = str(self._private / "kernel.json")
+        connection = str(self.private / "kernel.json")
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", _START_ENGINE]
 
         class PinnedKernel(AsyncKernelManager):

@@ -138,8 +138,8 @@ def _execute(
     name = template.path.name
     cell = _CurrentCell(name, sum(c.cell_type == "code" for c in template.notebook.cells), progress)
     execution = NotebookExecution(
-        template.notebook,
-        parameters,
+        notebook=template.notebook,
+        parameters=parameters,
         environment={
             **{key: value for key, value in os.environ.items() if key not in _HIDDEN_FROM_KERNELS},
             **settings.environment(),

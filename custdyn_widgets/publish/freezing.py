@@ -23,7 +23,7 @@ from custdyn_widgets.files import canonical_json
 from custdyn_widgets.publish.handover import Staging
 from custdyn_widgets.publish.secrets.known import known_secrets
 from custdyn_widgets.publish.secrets.search import refuse_secrets
-from custdyn_widgets.report import Report, Row, Value
+from custdyn_widgets.report import Report, Row
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 from custdyn_widgets.snapshots import MANIFEST, Store
@@ -250,11 +250,8 @@ def table_parquet(report: Report) -> bytes:
 
 
 def _content(row: Row) -> dict[str, object]:
-    return {"labels": list(row.labels), "values": [_value(value) for value in row.values]}
-
-
-def _value(value: Value) -> object:
-    return f"{value:f}" if isinstance(value, Decimal) else value
+    values = [f"{value:f}" if isinstance(value, Decimal) else value for value in row.values]
+    return {"labels": list(row.labels), "values": values}
 
 
 def _instant(text: str) -> datetime | None:

@@ -85,12 +85,6 @@ def test_a_report_freezes_into_its_value_table_page_exports_and_charts(
     assert b"Customer Dynamics" in files["report.html"]
 
 
-def test_a_report_always_gives_the_same_bytes_of_every_file(report: Report, files: dict[str, bytes]) -> None:
-    again = report_files(make_report(3))
-    assert {name for name in files if files[name] != again[name]} == set()
-    assert list(again) == list(files)
-
-
 def test_the_authors_sections_are_on_the_page_and_in_no_other_file(
     report: Report, files: dict[str, bytes]
 ) -> None:

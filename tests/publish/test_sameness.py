@@ -1,4 +1,4 @@
-"""The same report is the same bytes, wherever, whenever and however it is computed (spec 6, Snapshots)."""
+"""A report has the same bytes wherever, whenever and however it is computed (spec 6, Snapshots)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ print(json.dumps({"files": found, "csv": to_csv(run, total=True).decode(), "dige
 
 @dataclass(frozen=True)
 class Place:
-    """Where a process runs: what it has around it that must not matter."""
+    """The environment of a process, which must not change the bytes."""
 
     name: str
     zone: str
@@ -70,27 +70,27 @@ PLACES = (
     Place("ankara", "Asia/Istanbul", "tr_TR.UTF-8", "1", (("OMP_NUM_THREADS", "1"), ("COLUMNS", "40"))),
     Place("apia", "Pacific/Apia", "de_DE.UTF-8", "4711", (("ARROW_NUM_THREADS", "1"),)),
 )
-# What a process does before all else, so that its locale is not Python's own default.
+# Each process runs this first, to use its locale instead of Python's default.
 IN_ITS_LOCALE = (
     "import locale, contextlib\nwith contextlib.suppress(locale.Error): locale.setlocale(locale.LC_ALL, '')\n"
 )
 
 
 def without_clock(report: Report) -> Report:
-    """Return a report without what may differ between two runs: when it was made, and how long that took."""
+    """Return a report with fixed values for what may differ between two runs: its time and duration."""
     info = replace(report.info, generated_at="2022-02-01T00:00:00Z", duration_ms=0, role="analyst")
     return replace(report, info=info)
 
 
 def hostile_report() -> Report:
-    """Return a report with hostile names and a chart of its own."""
+    """Return a report with hostile names and its own chart."""
     query = {"interval": "this_year", "group_by": ["month", "package"]}
     report = run_report(query, mart_forms.frames(hostile_mart(IN_FILES)), as_of=AS_OF)
     return replace(report, charts={"Own <chart>": blank_spec(report, y="Balance Refill: Qty", mark="bar")})
 
 
 def compiled_locale(name: str, folder: Path) -> None:
-    """Compile a locale into a folder where the system has its sources."""
+    """Compile a locale into a folder, if the system has its sources."""
     program = shutil.which("localedef")
     if program and "." in name:
         command = [program, "-i", name.partition(".")[0], "-f", "UTF-8", str(folder / name)]
@@ -155,14 +155,14 @@ def test_zone_locale_folder_and_hash_seed_change_no_byte(tmp_path: Path) -> None
         assert one["digest"] == content_digest(run)
 
 
-def test_one_report_gives_the_same_files_again_and_after_a_journey_through_json() -> None:
+def test_a_report_gives_the_same_files_again_and_after_a_round_trip_through_json() -> None:
     report = hostile_report()
     files = report_files(report)
-    time.sleep(2.1)  # zip files, for one, tell times by two seconds
+    time.sleep(2.1)  # ZIP files store times in steps of two seconds
     assert report_files(Report.from_dict(json.loads(json.dumps(report.to_dict())))) == files
 
 
-def test_two_runs_differ_in_nothing_but_when_and_how_long() -> None:
+def test_two_runs_differ_only_in_time_and_duration() -> None:
     query, as_of = BY_MONTH_AND_PACKAGE
     first, second = (run_report(query, MIXED / "mart", as_of=as_of, role="analyst") for _ in range(2))
     assert without_clock(first) == without_clock(second)
@@ -172,14 +172,14 @@ def test_two_runs_differ_in_nothing_but_when_and_how_long() -> None:
 
 
 def results(source: Source) -> list[tuple[bytes, str]]:
-    """Return CSV and digest of every query of the mart `mixed`."""
+    """Return the CSV and the digest of every query of the mart `mixed`."""
     reports = [run_report(query, source, as_of=as_of) for query, as_of in CASES]
     return [(to_csv(report, total=True), content_digest(report)) for report in reports]
 
 
 @pytest.fixture(scope="module")
 def expected(own_cache: None) -> list[tuple[bytes, str]]:
-    """What the mart's own files give, computed here for the first time."""
+    """The results from the mart's own files, computed here for the first time."""
     assert len(CASES) == 16
     return results(MIXED / "mart")
 
@@ -188,7 +188,7 @@ def mart() -> oracle.Mart:
     return oracle.read_mart(MIXED / "mart")
 
 
-def test_facts_from_the_cache_give_what_facts_made_anew_gave(expected, tmp_path: Path, monkeypatch) -> None:
+def test_cached_facts_give_the_same_results_as_new_ones(expected, tmp_path: Path, monkeypatch) -> None:
     folder = settings.load().cache / "facts"
     assert len([*folder.iterdir()]) >= 1
     assert results(MIXED / "mart") == expected
@@ -204,7 +204,7 @@ def test_the_order_of_rows_in_every_table_changes_nothing(expected, seed: int, t
     assert results(mart_forms.write_csv(shuffled, tmp_path)) == expected
 
 
-def test_columns_in_another_order_and_between_others_change_nothing(expected) -> None:
+def test_the_order_of_columns_and_extra_columns_change_nothing(expected) -> None:
     frames = mart_forms.frames(mart())
     turned = {name: frame[frame.columns[::-1]].assign(zz="=1+1", aa=None) for name, frame in frames.items()}
     assert results(turned) == expected

@@ -23,7 +23,7 @@ import pytest
 
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import CustDynError, RunError, SnapshotError
-from custdyn_widgets.notebook.parameters import asked
+from custdyn_widgets.notebook.parameters import parse_parameters
 from custdyn_widgets.notebook.run import Finished
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.saved_queries import folders as saved_queries
@@ -62,7 +62,7 @@ Ask = Callable[..., Run]
 def without_kernel(template: object, parameters: Mapping[str, Any], **_: object) -> Finished:
     """Compute what the default template does."""
     given = {name: value for name, value in parameters.items() if value is not None}
-    query, source = asked(given, ())
+    query, source = parse_parameters(given, ())
     return Finished(run_report(query, source, as_of=given["as_of"]), {}, ())
 
 

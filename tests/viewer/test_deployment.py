@@ -237,7 +237,7 @@ def link(site: Site) -> str:
     return whole.removeprefix(f"https://{NAME}")
 
 
-def test_the_accounts_are_made_by_the_commands(tmp_path: Path) -> None:
+def test_the_commands_create_the_accounts(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     for name in ("passwd", "group", "shadow", "gshadow"):
         (tmp_path / "etc" / name).touch()
@@ -268,14 +268,14 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_port_that_is_taken_for_a_while_does_not_end_the_service_for_good() -> None:
+def test_the_service_restarts_if_its_port_is_in_use_for_a_while() -> None:
     pause = re.search(r"^RestartSec=(\d+)$", block("ini"), re.MULTILINE)
     assert "Restart=on-failure" in block("ini")
     assert pause, "by default a tenth of a second"
     assert 5 * int(pause[1]) > 10  # systemd gives up after five starts within ten seconds
 
 
-def test_a_link_shows_the_report_to_who_has_it(site: Site, link: str) -> None:
+def test_a_link_shows_the_report(site: Site, link: str) -> None:
     answer = site.ask(link)
     assert answer.status == 200
     assert f"https://{NAME}{link}" in answer.body.decode()
@@ -286,7 +286,7 @@ def test_a_link_shows_the_report_to_who_has_it(site: Site, link: str) -> None:
         assert site.ask(f"{link}&format={kind}").status == 200
 
 
-def test_whatever_is_no_link_gets_the_viewers_own_404(site: Site, link: str) -> None:
+def test_other_addresses_get_the_viewers_404(site: Site, link: str) -> None:
     answers = [site.ask(path) for path in ("/", "/view", "/view?id=abc", "/etc/passwd", f"/x{link}")]
     told = {(answer.status, answer.body, answer.headers["Content-Security-Policy"]) for answer in answers}
     assert len(told) == 1
@@ -295,7 +295,7 @@ def test_whatever_is_no_link_gets_the_viewers_own_404(site: Site, link: str) -> 
     assert site.ask(link, host="evil.example").status == 421
 
 
-def test_plain_http_leads_to_tls(site: Site, link: str) -> None:
+def test_plain_http_redirects_to_tls(site: Site, link: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", site.http, timeout=10)
     answer = asked(connection, "GET", link, NAME)
     assert (answer.status, answer.headers["Location"]) == (301, f"https://{NAME}{link}")

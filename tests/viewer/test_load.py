@@ -30,13 +30,13 @@ def test_a_short_load_is_answered_without_an_error_and_quickly() -> None:
         (Seen(), "50% percentile"),
     ],
 )
-def test_each_limit_that_is_missed_is_told(seen: Seen, words: str | None) -> None:
+def test_each_missed_limit_is_reported(seen: Seen, words: str | None) -> None:
     missed = seen.missed()
     assert bool(missed) == bool(words)
     assert words is None or words in missed[0]
 
 
-def test_an_answer_must_be_the_page_under_a_bar() -> None:
+def test_an_answer_must_be_the_page_under_its_bar() -> None:
     asked = Asked(b"", b"page")
     assert asked.wrong(b"HTTP/1.1 200 OK", b"bar page") == ""
     assert asked.wrong(b"HTTP/1.1 200 OK", b"page") == "another body"

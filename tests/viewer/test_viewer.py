@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -320,20 +320,33 @@ main(["serve", "--port", "0"])
 
 
 @contextlib.contextmanager
+def serving(
+    store: Store, code: str, *arguments: str, environment: Mapping[str, str] = os.environ
+) -> Iterator[tuple[subprocess.Popen[str], str, Running]]:
+    """Run code that serves a store; yield its process, its base path, and its address as a `Running`."""
+    command = [sys.executable, "-c", code, *arguments]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            ready = re.fullmatch(r"Snapshots at http://127\.0\.0\.1:(\d+)(/.*)view\?id=…\n", line)
+            assert ready
+            yield process, ready[2], Running(store, int(ready[1]))
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
 def cramped(store: Store, log: list[str]) -> Iterator[tuple[str, int]]:
     """Serve in a process that may open few files; yield its address, and collect its log at the end."""
     environment = {**os.environ, "CUSTDYN_SNAPSHOTS": str(store.folder)}
-    command = [sys.executable, "-c", CRAMPED]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            ready = re.search(r":(\d+)/view", process.stderr.readline())
-            assert ready
-            yield "127.0.0.1", int(ready[1])
-            process.send_signal(signal.SIGTERM)
-            log += process.stderr.read().splitlines()  # communicate would pass by what is read ahead
-        finally:
-            process.kill()
+    with serving(store, CRAMPED, environment=environment) as (process, _, there):
+        yield "127.0.0.1", there.port
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr is not None
+        log += process.stderr.read().splitlines()  # communicate would skip the lines that are buffered
 
 
 def test_connections_beyond_the_limit_are_closed_and_the_others_are_served(
@@ -470,24 +483,14 @@ print(" ".join(known), " ".join(name for name in sys.modules if name.startswith(
 def test_serve_prints_its_address_stops_at_a_signal_and_imports_nothing_that_computes(
     running: Running, snapshot_id: str, stop: signal.Signals
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(running.store.folder), "0"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    match = re.fullmatch(r"Snapshots at http://127\.0\.0\.1:(\d+)/view\?id=…\n", process.stderr.readline())
-    try:
-        assert match
-        there = Running(running.store, int(match[1]))
+    with serving(running.store, SERVE, str(running.store.folder), "0") as (process, path, there):
+        assert path == "/"
         assert there.view(snapshot_id).body.endswith(FILES["report.html"])
         assert there.ask(f"/view?id={snapshot_id}&format=csv").body == FILES["report.csv"]
         assert there.view("b" * 52).status == 404
         with socket.create_connection(("127.0.0.1", there.port)):  # an idle asker does not hold it up
             process.send_signal(stop)
             out, err = process.communicate(timeout=10)
-    finally:
-        process.kill()
-        process.wait()
     assert (process.returncode, err) == (0, "")
     loaded = set(out.split())
     assert "tornado" in loaded
@@ -515,27 +518,16 @@ def test_custdyn_serve_takes_a_base_url_hosts_and_the_share_url_and_imports_noth
         "CUSTDYN_SHARE_URL": "https://reports.example/base",
     }
     options = ["serve", "--port", "0", "--base-url", "base/", "--allow-host", "inner.example"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *options, str(tmp_path / "modules")],
-        env=environment, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    ready = re.fullmatch(
-        r"Snapshots at http://127\.0\.0\.1:(\d+)/base/view\?id=…\n", process.stderr.readline()
-    )
-    try:
-        assert ready
-        there = Running(running.store, int(ready[1]))
-        for host in ("inner.example", "reports.example:8443", f"127.0.0.1:{ready[1]}"):
+    command = (COMMAND, *options, str(tmp_path / "modules"))
+    with serving(running.store, *command, environment=environment) as (process, path, there):
+        assert path == "/base/"
+        for host in ("inner.example", "reports.example:8443", f"127.0.0.1:{there.port}"):
             reply = there.ask(f"/base/view?id={snapshot_id}", Host=host)
             assert f"https://reports.example/base/view?id={snapshot_id}".encode() in reply.body
         assert there.ask(f"/base/view?id={snapshot_id}", Host="evil.example").status == 421
         assert there.view(snapshot_id).status == 404
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=10)
-    finally:
-        process.kill()
-        process.wait()
     assert process.returncode == 0
     lines = [re.sub(r"^\S+ \S+ |\d+\.\d ms$", "", line) for line in log.splitlines()]
     seen = f"GET /view {snapshot_id[:8]}… page"
