@@ -233,7 +233,7 @@ class _Dispatch:
             is_sent_again=any(one.snapshot and one.result not in settled for one in run.reports),
         )
         try:
-            deliveries = deliver(letter, to, self._server)
+            [deliveries] = deliver([(letter, to)], self._server)
         except Exception as error:  # the record of what went wrong is worth more than this letter
             self._note(self._open(f"The letter about it was not sent: {_words_of(error)}"))
             return ()
