@@ -28,12 +28,6 @@ NOBODY = ReportQuery(interval=Period(datetime(1950, 1, 1), datetime(1950, 12, 31
 REFILLS = {"preset": "Balance Refill: Total"}
 
 
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUSTDYN_QUERIES", str(tmp_path / "shared"))
-    monkeypatch.setenv("CUSTDYN_MY_QUERIES", str(tmp_path / "mine"))
-
-
 class Person:
     """Somebody at the form: what they do, and what they are told."""
 

@@ -23,12 +23,6 @@ from tests.saved_queries.test_saved_queries import saved as plain_queries
 SMALL = Path(__file__).parents[1] / "golden" / "small" / "mart"
 
 
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUSTDYN_QUERIES", str(tmp_path / "shared"))
-    monkeypatch.setenv("CUSTDYN_MY_QUERIES", str(tmp_path / "mine"))
-
-
 AT_SIX = {"schedule.cron": "0 6 1 * *"}
 ON_ITS_OWN = SavedQuery(
     "Monthly",

@@ -15,12 +15,6 @@ from tests.at_the_dialog import FIXED, OCTOBER, RELATIVE, Person
 CHART = {"preset": "Clients - Active: Qty"}
 
 
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUSTDYN_QUERIES", str(tmp_path / "shared"))
-    monkeypatch.setenv("CUSTDYN_MY_QUERIES", str(tmp_path / "mine"))
-
-
 def kept() -> list[str]:
     return [entry.title for entry in saved_queries.listing() if entry.saved]
 
