@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -17,6 +17,9 @@ from typing import Any
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
+
+from custdyn_widgets.mail import Delivery, MailServer, deliver
+from custdyn_widgets.mail.message import Letter
 
 USER, PASSWORD = "custdyn-job", "correct horse battery"
 Fault = Callable[["Received", str], str | None]
@@ -100,6 +103,12 @@ class Authority:
         file = folder / "authority.pem"
         authority.cert_pem.write_to_path(str(file))
         return cls(file, context)
+
+
+def send(letter: Letter, recipients: Sequence[str], server: MailServer, **how: Any) -> list[Delivery]:
+    """Send one letter, and return the outcome of each copy."""
+    [deliveries] = deliver([(letter, recipients)], server, **how)
+    return deliveries
 
 
 def free_port() -> int:

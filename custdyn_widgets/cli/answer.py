@@ -1,7 +1,4 @@
-"""A query answered on the command line: the report in the form that was asked for, and a word on it.
-
-Data goes to stdout or into a file, everything else to stderr.
-"""
+"""A report on the command line: data goes to stdout or into a file, messages go to stderr."""
 
 from __future__ import annotations
 
@@ -36,7 +33,7 @@ class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value == "xls":
-            self.fail("xls holds at most 65,536 rows and is no open format; choose xlsx.", param, ctx)
+            self.fail("xls holds at most 65,536 rows and is not an open format; choose xlsx.", param, ctx)
         chosen: str = super().convert(value, param, ctx)
         return chosen
 
@@ -44,26 +41,24 @@ class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2
 _FORMATS = _Format(("table", "csv", "json", "xlsx"))
 
 
-def answer_options(*, default: str | None) -> Callable[[Command], Command]:
-    """Give a command the options of `answer`.
-
-    Parameters
-    ----------
-    default
-        The format without `--format`; None: what the saved query says.
-    """
-    about: dict[str, Any] = {"help": "What to print.", "default": default, "show_default": True}
-    if default is None:
-        about["show_default"] = "the saved query's output"
+def report_options(*, default: str | None) -> Callable[[Command], Command]:
+    """Add the options of `print_report` to a command; `default` is the format, None for the saved query's."""
     options = (
         as_of_option,
-        click.option("--format", "form", type=_FORMATS, **about),
+        click.option(
+            "--format",
+            "form",
+            type=_FORMATS,
+            help="What to print.",
+            default=default,
+            show_default="the saved query's output" if default is None else True,
+        ),
         click.option(
             "--output", "-o", type=click.Path(path_type=Path), help="Write to this file instead of stdout."
         ),
         click.option("--total", is_flag=True, help="Add the Total to a CSV."),
         click.option(
-            "--freeze", "frozen", is_flag=True, help="Freeze the report into a snapshot and say its link."
+            "--freeze", "frozen", is_flag=True, help="Freeze the report into a snapshot and print its link."
         ),
     )
 
@@ -76,25 +71,13 @@ def answer_options(*, default: str | None) -> Callable[[Command], Command]:
 
 
 def say(text: str) -> None:
-    """Write to the person at the terminal, without what a name in it could do to the terminal."""
-    from custdyn_widgets.text import printable  # late: --help has no need of it
+    """Write a message to stderr; control characters in it cannot act on the terminal."""
+    from custdyn_widgets.text import printable  # late: --help does not need it
 
     click.echo("\n".join(map(printable, text.split("\n"))), err=True)
 
 
-def check_terminal(form: str, output: Path | None) -> None:
-    """Refuse to print a workbook at a person.
-
-    Raises
-    ------
-    click.UsageError
-        If that would happen.
-    """
-    if form == "xlsx" and output is None and sys.stdout.isatty():
-        raise click.UsageError("A workbook is no text for a terminal: give --output FILE.")
-
-
-def answer(
+def print_report(
     query: ReportQuery,
     source: str,
     *,
@@ -104,24 +87,18 @@ def answer(
     total: bool,
     frozen: bool,
 ) -> None:
-    """Run a report and print it, or write it into a file; say what its reader must know.
+    """Run a report, then print it or write it to a file, and say what its reader must know.
 
-    Parameters
-    ----------
-    query, source, as_of
-        What is asked, of what, as of when.
-    form
-        `table`, `csv`, `json` or `xlsx`.
-    output
-        The file; None: stdout.
-    total
-        Whether a CSV has the Total.
-    frozen
-        Whether the report becomes a snapshot too.
+    Raises
+    ------
+    click.UsageError
+        If a workbook would be printed on a terminal.
     """
     from custdyn_widgets.engine import run_report
     from custdyn_widgets.progress import ProgressBar
 
+    if form == "xlsx" and output is None and sys.stdout.isatty():
+        raise click.UsageError("A terminal cannot show a workbook: give --output FILE.")
     with ProgressBar():
         report = run_report(query, source, as_of=as_of)
     data = _formatted(report, form, total)
@@ -131,26 +108,23 @@ def answer(
     else:
         _write(output, data)
         say(f"Wrote {output} ({len(data):,} bytes).")
-    for told in (report.message, *report.info.warnings):
-        if told and not (told == report.message and form == "table"):
-            say(f"Note: {told}")
+    if report.message and form != "table":  # the table has it
+        say(f"Note: {report.message}")
+    for warning in report.info.warnings:
+        say(f"Note: {warning}")
     if frozen:
-        _freeze(report)
+        from custdyn_widgets.publish import freeze
+
+        snapshot = freeze(report)
+        say_page(snapshot)
+        say(f"Link: {snapshot.link}")
 
 
-def tell_page(frozen: Frozen) -> None:
-    """Say where a snapshot's page is, and what answers its link."""
+def say_page(frozen: Frozen) -> None:
+    """Say where a snapshot's page is, and what makes its link open."""
     say(f"Page: {frozen.page}")
     if settings.load().share_url is None:
         say('The link opens while "custdyn serve" runs:')
-
-
-def _freeze(report: Report) -> None:
-    from custdyn_widgets.publish import freeze
-
-    frozen = freeze(report)
-    tell_page(frozen)
-    say(f"Link: {frozen.link}")
 
 
 def _formatted(report: Report, form: str, total: bool) -> bytes:

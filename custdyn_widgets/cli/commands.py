@@ -1,6 +1,6 @@
-"""The command `custdyn`. Data goes to stdout, everything else to stderr; exit 0 done, 1 failed, 2 wrong use.
+"""The command `custdyn`. Data goes to stdout, messages to stderr; exit 0: done, 1: failed, 2: wrong usage.
 
-Each command imports what it needs when it runs, so that `custdyn --help` is there at once.
+Each command imports what it needs when it runs, so that `custdyn --help` starts fast.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ import click
 from custdyn_widgets import __version__, settings
 from custdyn_widgets.cli.answer import (
     SOURCE_HELP,
-    answer,
-    answer_options,
     as_of_option,
-    check_terminal,
+    print_report,
+    report_options,
     say,
+    say_page,
     source_option,
-    tell_page,
 )
 from custdyn_widgets.cli.queries import queries_group
-from custdyn_widgets.cli.query_options import asked_fields, query_options
-from custdyn_widgets.cli.runs import check_own_run, own_run, runs_group
+from custdyn_widgets.cli.query_options import query_fields, query_options
+from custdyn_widgets.cli.runs import check_own_run, run_saved_query, runs_group
 from custdyn_widgets.cli.snapshots import snapshots_group
 from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.query import ReportQuery
@@ -34,35 +33,35 @@ _FOLDER = click.Path(path_type=Path)
 
 
 class _Group(click.Group):
-    """Turns errors into words and exit codes; a traceback only with --debug."""
+    """Turns errors into messages and exit codes; shows a traceback only with --debug."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except CustDynError as error:
-            _explain(ctx, error, error.message)
+            _report(ctx, error, error.message)
             ctx.exit(2 if isinstance(error, QueryError) else 1)
         except (BrokenPipeError, click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            _explain(ctx, error, f"{place}{error.strerror or error}.")
-            _give_up_stdout()
+            file = f"{error.filename}: " if error.filename else ""
+            _report(ctx, error, f"{file}{error.strerror or error}.")
+            _discard_stdout()
             ctx.exit(1)
         except Exception as error:
-            fault = "This is a fault of custdyn; --debug shows where."
-            _explain(ctx, error, f"{type(error).__name__}: {error}. {fault}")
+            hint = "This is a bug in custdyn; --debug shows where."
+            _report(ctx, error, f"{type(error).__name__}: {error}. {hint}")
             ctx.exit(1)
 
 
-def _explain(ctx: click.Context, error: Exception, message: str) -> None:
+def _report(ctx: click.Context, error: Exception, message: str) -> None:
     if ctx.params.get("debug"):
         raise error
     say(f"custdyn: {message}")
 
 
-def _give_up_stdout() -> None:
-    """Drop what stdout does not take, or Python tries again at its end and exits with a code of its own."""
+def _discard_stdout() -> None:
+    """Discard pending output, or Python tries to write it again as it exits, and changes the exit code."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -73,13 +72,13 @@ def _give_up_stdout() -> None:
 @click.version_option(__version__, prog_name="custdyn")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 def main(debug: bool) -> None:
-    """Tell who is active, what customers hold, refill and spend, and what packages bring in."""
+    """Report who is active, what customers hold, refill and spend, and what packages bring in."""
 
 
 @main.command("query")
 @source_option
 @query_options
-@answer_options(default="table")
+@report_options(default="table")
 def query_command(
     source: str,
     query_file: Path | None,
@@ -91,14 +90,13 @@ def query_command(
     frozen: bool,
     **options: Any,
 ) -> None:
-    """Ask for one report.
+    """Print one report.
 
-    The query comes from a JSON file (--query), a saved query (--saved), from options, or from one of
-    those and options: an option wins.
+    The query comes from a JSON file (--query), a saved query (--saved), or from options. Options override
+    the file's and the saved query's fields.
     """
-    check_terminal(form, output)
-    query = ReportQuery.from_dict(asked_fields(query_file, saved_name, options))
-    answer(query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
+    query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
+    print_report(query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
 
 
 @main.command("run")
@@ -112,24 +110,24 @@ def query_command(
     nargs=2,
     multiple=True,
     metavar="NAME VALUE",
-    help="A parameter of the template's own.",
+    help="Set a parameter that the template itself defines.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="End a run that takes longer. Default: an hour for a saved query's own run, else no end.",
+    help="Stop a run that takes longer. Default: an hour for a saved query's own run, else no limit.",
 )
 @click.option(
     "--scheduled",
     is_flag=True,
-    help="Run the saved query for its schedule's last instant: as a schedule does.",
+    help="Run the saved query as its schedule does, for the schedule's last instant.",
 )
 @click.option("--no-send", is_flag=True, help="Send no mail.")
 @click.option(
     "--quiet",
     is_flag=True,
-    help="Of a saved query's own run, say nothing unless something goes wrong: cron mails all that is said.",
+    help="Say nothing about a saved query's own run unless it fails: cron mails all output.",
 )
 def run_command(
     template: Path | None,
@@ -144,32 +142,34 @@ def run_command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Run a template notebook and freeze its report into a snapshot; its link is the last line.
+    """Run a template notebook and freeze its report into a snapshot; the last line is its link.
 
-    Without TEMPLATE, the default one. Nothing is published when the run fails.
+    Without TEMPLATE, run the default template. Nothing is published if the run fails.
 
-    --saved NAME with --scheduled, or with --as-of for an older time, is the saved query's own run: it is
-    recorded (custdyn runs list), sent to its recipients, and a failure is told to those who are to know.
+    --saved NAME with --scheduled, or with --as-of for another time, is the saved query's own run: it is
+    recorded (custdyn runs list), sent to the recipients, and a failure is sent to the failure recipients.
     """
     if scheduled or no_send or quiet or (saved_name is not None and as_of is not None):
         own = dict(parameter)
         name = check_own_run(saved_name, scheduled, as_of, {**options, "query": query_file}, own)
-        about: dict[str, Any] = {"template": template, "parameters": own, "timeout_s": timeout}
-        own_run(name, as_of=as_of, source=source, send=not no_send, quiet=quiet, **about)
+        run_saved_query(
+            name, as_of=as_of, source=source, template=template, parameters=own, send=not no_send,
+            timeout_s=timeout, quiet=quiet,
+        )  # fmt: skip
         return
     from custdyn_widgets.notebook import run_template
 
-    given: dict[str, Any] = {**asked_fields(query_file, saved_name, options), **dict(parameter)}
+    given: dict[str, Any] = {**query_fields(query_file, saved_name, options), **dict(parameter)}
     given.update({name: value for name, value in (("source", source), ("as_of", as_of)) if value is not None})
     frozen = run_template(template, given, settings=settings.load(), timeout_s=timeout, progress=say)
-    tell_page(frozen)
+    say_page(frozen)
     click.echo(frozen.link)
 
 
 @main.command("demo")
 @as_of_option
 def demo_command(as_of: str | None) -> None:
-    """Make the demo operator's data, a report of its three years, and a snapshot of that."""
+    """Create the demo operator's data, a report of its three years, and a snapshot of the report."""
     from custdyn_widgets.engine import run_report
     from custdyn_widgets.mart import demo_folder, demo_query, last_midnight
     from custdyn_widgets.publish import freeze
@@ -182,14 +182,14 @@ def demo_command(as_of: str | None) -> None:
     report = run_report(demo_query(instant), folder, as_of=instant)
     say("Drawing the page …")
     frozen = freeze(report)
-    tell_page(frozen)
+    say_page(frozen)
     click.echo(frozen.link)
 
 
 @main.command("check")
 @click.argument("source")
 def check_command(source: str) -> None:
-    """Check a source: every fault with file, row, column and value. Exit 1 if there is one."""
+    """Check a source and list every fault with file, row, column and value. Exit 1 if there is one."""
     from custdyn_widgets.mart import check_source
     from custdyn_widgets.progress import ProgressBar
 
@@ -212,7 +212,7 @@ def check_command(source: str) -> None:
     show_default=True,
     help="The port to listen on; 0 takes a free one.",
 )
-@click.option("--base-url", default="/", show_default=True, help="The path below which links lead.")
+@click.option("--base-url", default="/", show_default=True, help="The path that links begin with.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="Also answer under this host name.")
 def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ...]) -> None:
     """Serve the snapshots behind their links, until Ctrl-C."""
@@ -222,15 +222,15 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
     from custdyn_widgets.viewer import hosts_for, serve
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    in_force = settings.load()
-    hosts = hosts_for(host, allow_host, in_force.share_url)
+    current = settings.load()
+    hosts = hosts_for(host, allow_host, current.share_url)
     serve(
-        Store(in_force.snapshots),
+        Store(current.snapshots),
         host,
         port,
         base_url=base_url,
         allowed_hosts=hosts,
-        share_url=in_force.share_url,
+        share_url=current.share_url,
     )
 
 

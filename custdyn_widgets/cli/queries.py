@@ -1,4 +1,4 @@
-"""The commands `custdyn queries …`: the saved queries, listed, shown, deleted, run, and told to cron."""
+"""The commands `custdyn queries …`: list, show, delete and run saved queries, and print lines for cron."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from custdyn_widgets.cli.answer import answer, answer_options, check_terminal, say, source_option
+from custdyn_widgets.cli.answer import print_report, report_options, say, source_option
 from custdyn_widgets.errors import QueryError
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ _LONGEST_TITLE, _LONGEST_QUERY = 40, 120
 _place_option = click.option(
     "--place",
     type=click.Choice(("mine", "shared")),
-    help="Your own or the shared one; default: your own if there is one.",
+    help="Your own or the shared one. Default: your own if there is one.",
 )
 
 
 @click.group("queries")
 def queries_group() -> None:
-    """Look after the saved queries, and run them."""
+    """Manage and run saved queries."""
 
 
 @queries_group.command("list")
@@ -40,7 +40,7 @@ def queries_group() -> None:
     help="What to print.",
 )
 def queries_list(form: str) -> None:
-    """List your own saved queries and the shared ones, by title."""
+    """List your own and the shared saved queries, by title."""
     from custdyn_widgets import saved_queries
 
     entries = saved_queries.listing()
@@ -69,14 +69,13 @@ def queries_show(name: str, place: Place | None) -> None:
 @_place_option
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 def queries_delete(name: str, place: Place | None, yes: bool) -> None:
-    """Delete a saved query, also one that cannot be used."""
+    """Delete a saved query, even one that is not valid."""
     from custdyn_widgets import saved_queries
 
     if not yes:
-        where = saved_queries.find(name, place)
-        whose = {"mine": "your saved query", "shared": "the shared saved query"}[where]
+        place = saved_queries.find(name, place)
+        whose = {"mine": "your saved query", "shared": "the shared saved query"}[place]
         click.confirm(f"Delete {whose} {name}?", abort=True, err=True)
-        place = where
     place = saved_queries.delete(name, place)
     say(f"Deleted: {name} ({place}).")
 
@@ -85,7 +84,7 @@ def queries_delete(name: str, place: Place | None, yes: bool) -> None:
 @click.argument("name")
 @_place_option
 @source_option
-@answer_options(default=None)
+@report_options(default=None)
 def queries_run(
     name: str,
     place: Place | None,
@@ -96,22 +95,23 @@ def queries_run(
     total: bool,
     frozen: bool,
 ) -> None:
-    """Run a saved query as `custdyn query` does, in the output that it names."""
+    """Run a saved query as `custdyn query` does, in its own output format."""
     from custdyn_widgets import saved_queries
 
     saved = saved_queries.load(name, place).saved
     form = form or _FORMS[saved.output]
-    check_terminal(form, output)
-    answer(saved.query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
+    print_report(saved.query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
 
 
 @queries_group.command("crontab")
-@click.option("--zone", metavar="ZONE", help="The time zone of cron's machine. Default: this machine's.")
+@click.option(
+    "--zone", metavar="ZONE", help="The time zone of the machine that runs cron. Default: this machine's."
+)
 def queries_crontab(zone: str | None) -> None:
-    """Print lines for cron that run the saved queries at the times of their schedules.
+    """Print the crontab lines that run the saved queries on their schedules.
 
-    Look at them, then hand them to cron with `crontab -e`. Run this in the folder, and with the settings,
-    that the runs are meant to have. Exit 1 if a schedule cannot be said on cron's clock; the text tells why.
+    Check them, then add them with `crontab -e`. The runs get the folder and the settings that this command
+    runs with. Exit 1 if a schedule cannot be expressed on cron's clock; the message says why.
     """
     from datetime import UTC, datetime
 
@@ -121,9 +121,9 @@ def queries_crontab(zone: str | None) -> None:
 
     if zone is not None and not is_time_zone(zone):
         raise QueryError.not_allowed("--zone", zone, time_zones())
-    in_force = settings.load()
-    place = crontab.this_place(in_force, zone)
-    found = crontab.crontab(saved_queries.listing(in_force), place, datetime.now(UTC))
+    current = settings.load()
+    place = crontab.this_place(current, zone)
+    found = crontab.crontab(saved_queries.listing(current), place, datetime.now(UTC))
     click.echo(found.text, nl=False)
     for problem in found.problems:
         say(f"custdyn: {problem}")
@@ -134,13 +134,13 @@ def queries_crontab(zone: str | None) -> None:
 
 
 def _as_json(entry: ListedQuery) -> dict[str, object]:
-    kept = entry.saved.to_dict() if entry.saved else None
+    saved = entry.saved.to_dict() if entry.saved else None
     error = entry.error.message if entry.error else None
-    return {"name": entry.name, "place": entry.place, "saved": kept, "error": error}
+    return {"name": entry.name, "place": entry.place, "saved": saved, "error": error}
 
 
 def _as_table(entries: Sequence[ListedQuery]) -> str:
-    """Return the list as an aligned table; a sentence when it is empty."""
+    """Return the list as an aligned table, or a sentence if it is empty."""
     from custdyn_widgets.text import align_rows, cut_short, printable
 
     if not entries:
@@ -156,5 +156,5 @@ def _as_table(entries: Sequence[ListedQuery]) -> str:
 
 
 def _escaped(character: str) -> str:
-    """Return what a terminal shows for a character of a JSON text; an escape if it would act on it."""
+    """Return a character of a JSON text, as an escape if a terminal would act on it."""
     return character if character.isprintable() else json.dumps(character)[1:-1]

@@ -1,4 +1,4 @@
-"""A query on the command line: an option for each of its fields, a file, and what both together ask."""
+"""A query on the command line: an option for each field, a JSON file or a saved query, and their merge."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def query_options(command: Command) -> Command:
-    """Give a command an option for each field of a query, from the table of fields."""
+    """Add an option for each field of a query to a command."""
     for name, field in reversed(tuple(FIELDS.items())):
         flag = name.replace("_", "-")
         option = f"--{flag}/--no-{flag}" if field.kind is Kind.FLAG else f"--{flag}"
-        command = click.option(option, name, help=_help(name), **_settings(name))(command)
+        command = click.option(option, name, help=_help(name), **_value_type(name))(command)
     saved_option = click.option(
-        "--saved", "saved_name", metavar="NAME", help='A saved query: "custdyn queries list" names them.'
+        "--saved", "saved_name", metavar="NAME", help='A saved query, as listed by "custdyn queries list".'
     )
     file_option = click.option(
         "--query", "query_file", type=click.Path(path_type=Path), help="A JSON file with the query's fields."
@@ -32,65 +32,57 @@ def query_options(command: Command) -> Command:
 
 def _help(name: str) -> str:
     field = FIELDS[name]
-    words = field.help
+    text = field.help
     if field.choices:
-        words += f" {'Presets' if field.kind is Kind.INTERVAL else 'One of'}: {', '.join(field.choices)}."
-    return words + " May be given again." if field.is_list else words
+        text += f" {'Presets' if field.kind is Kind.INTERVAL else 'One of'}: {', '.join(field.choices)}."
+    return text + " Can be repeated." if field.is_list else text
 
 
-def _settings(name: str) -> dict[str, Any]:
-    """Return what click has to know of a field's values; an option that is left out gives None or ()."""
+def _value_type(name: str) -> dict[str, Any]:
+    """Return click's settings for a field's values; an omitted option gives None or ()."""
     field = FIELDS[name]
     if field.is_list:
-        return {"multiple": True, "default": ()}
+        return {"multiple": True}
     if field.kind is Kind.NUMBER:
-        return {"type": int, "default": None}
+        return {"type": int}
     return {"metavar": "PRESET|START/END" if field.kind is Kind.INTERVAL else None, "default": None}
 
 
-def asked_fields(
+def query_fields(
     query_file: Path | None, saved_name: str | None, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the query's fields: those of the file or saved query, with the options given in their place.
-
-    Parameters
-    ----------
-    query_file
-        A JSON file, or None.
-    saved_name
-        A saved query's name, or None.
-    options
-        By field name, as click gives them: None or an empty tuple where an option was left out.
+    """Return the fields of a query file or a saved query, overridden by the options that were given.
 
     Raises
     ------
     click.UsageError
-        If there are a file and a saved query.
+        If both a file and a saved query are given.
     SavedQueryError
-        If the saved query is not there or cannot be used.
+        If the saved query does not exist or is not valid.
     QueryError
         If the file cannot be read or is not a JSON object; `ReportQuery` checks names and values.
     """
     if query_file and saved_name is not None:
         raise click.UsageError("Give --query FILE or --saved NAME, not both.")
-    asked: object = _read(query_file) if query_file else {}
+    base: object = _read(query_file) if query_file else {}
     if saved_name is not None:
-        from custdyn_widgets import saved_queries  # late: most commands have no need of it
+        from custdyn_widgets import saved_queries  # late: most commands do not need it
 
-        asked = saved_queries.load(saved_name).saved.query.to_dict()
-    if not isinstance(asked, dict):
-        raise QueryError.wrong_type("query", asked, "an object with field names as keys")
-    for name, value in options.items():
-        if value is None or value == ():
-            continue
-        field = FIELDS[name]
-        if field.kind is Kind.INTERVAL:
-            start, slash, end = value.partition("/")
-            value = {"start": start, "end": end} if slash else value
-        elif field.is_list:
-            value = [] if field.kind is Kind.GROUPS and value == ("none",) else list(value)
-        asked[name] = value
-    return asked
+        base = saved_queries.load(saved_name).saved.query.to_dict()
+    if not isinstance(base, dict):
+        raise QueryError.wrong_type("query", base, "an object with field names as keys")
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    return {**base, **{name: _field_value(name, value) for name, value in given.items()}}
+
+
+def _field_value(name: str, value: Any) -> Any:
+    field = FIELDS[name]
+    if field.kind is Kind.INTERVAL:
+        start, slash, end = value.partition("/")
+        return {"start": start, "end": end} if slash else value
+    if field.kind is Kind.GROUPS and value == ("none",):
+        return []
+    return list(value) if field.is_list else value
 
 
 def _read(file: Path) -> object:

@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
 _LONGEST_PROBLEM = 160
 _MEANINGS = {
-    "frozen": "there is nobody to send it to",
+    "frozen": "with nobody to send it to",
     "held back": "frozen and not sent",
     "unchanged": "so nothing was frozen or sent",
     "empty": "so nothing was frozen or sent",
-    "undelivered": "frozen, but not with everybody",
+    "undelivered": "frozen, but not delivered to everybody",
 }
 
 
 @click.group("runs")
 def runs_group() -> None:
-    """Tell what ran on its own, and how it ended."""
+    """Show the runs of saved queries and their results."""
 
 
 @runs_group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, with each mail's receipt.")
-@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
-@click.option("--saved", "saved_name", metavar="NAME", help="Only those of this saved query.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the receipt of each mail.")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="List only the newest N.")
+@click.option("--saved", "saved_name", metavar="NAME", help="List only the runs of this saved query.")
 def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
-    """List the runs of saved queries, the newest last: when, for which time, how long, with which result.
+    """List the runs of saved queries, the newest last, with times and results.
 
-    sent: frozen, and a mail server took every mail. frozen: there is nobody to send it to. held back: it was
-    not to be sent. unchanged, empty: the saved query wants no mail then. undelivered: frozen, and not
-    everybody got it. failed: see its words. killed: it never recorded its end. running: it is going on.
+    sent: frozen, and a mail server accepted every mail. frozen: there are no recipients. held back: frozen
+    with --no-send. unchanged, empty: the saved query skips such reports. undelivered: frozen, but not
+    delivered to everybody. failed: the message says why. killed: ended without a result. running: not ended.
     """
     from custdyn_widgets import settings
     from custdyn_widgets.errors import SavedQueryError
@@ -60,21 +60,14 @@ def check_own_run(
     options: Mapping[str, object],
     parameters: Mapping[str, str],
 ) -> str:
-    """Return the name of the saved query whose own run is asked for.
-
-    Parameters
-    ----------
-    name, scheduled, as_of, parameters
-        As they were given.
-    options
-        Those that change a query, as click gives them.
+    """Return the name of the saved query, if the options of its own run fit together.
 
     Raises
     ------
     click.UsageError
-        If they do not fit together.
+        If they do not, or `options` or `parameters` would change the query.
     QueryError
-        If `as_of` is no instant.
+        If `as_of` is not an instant.
     """
     from custdyn_widgets.notebook import NAMES
     from custdyn_widgets.query import parse_as_of
@@ -88,35 +81,29 @@ def check_own_run(
     given += [f"-p {key}" for key in parameters if key in NAMES]
     if given:
         raise click.UsageError(
-            f"A saved query's own run asks what the saved query holds: leave {', '.join(given)} out, or save "
-            "another."
+            f"A saved query's own run cannot change the query: leave {', '.join(given)} out, or save another."
         )
     return name
 
 
-def own_run(name: str, *, timeout_s: float | None, quiet: bool = False, **about: Any) -> None:
-    """Run a saved query, and say its link; what went wrong is said, and makes the exit code 1.
+def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **order: Any) -> None:
+    """Run a saved query and print its links; exit 1 if something fails.
 
-    Parameters
-    ----------
-    name
-        The saved query's name.
-    timeout_s
-        Seconds that the notebook may take; None: the usual.
-    quiet
-        Whether nothing is said unless something goes wrong; then all is.
-    about
-        The rest of an `Order`.
+    `quiet` says nothing unless something fails, and everything then. `order` holds the rest of an `Order`.
     """
     from custdyn_widgets import settings
     from custdyn_widgets.scheduling import TIMEOUT_S, Order, dispatch
 
-    in_force = settings.load()
-    order = Order(name, timeout_s=timeout_s or TIMEOUT_S, **about)
+    current = settings.load()
     held_back: list[str] = []
     try:
-        run = dispatch(order, settings=in_force, progress=held_back.append if quiet else say, warn=say)
-    except BaseException:  # told to end, too: what it was doing is said
+        run = dispatch(
+            Order(name, timeout_s=timeout_s or TIMEOUT_S, **order),
+            settings=current,
+            progress=held_back.append if quiet else say,
+            warn=say,
+        )
+    except BaseException:  # signals too: the messages say what it was doing
         _say_all(held_back)
         raise
     if quiet and not run.problem:
@@ -124,7 +111,7 @@ def own_run(name: str, *, timeout_s: float | None, quiet: bool = False, **about:
     _say_all(held_back)
     for one in run.reports:
         if one.snapshot:
-            link = in_force.link(one.snapshot)
+            link = current.link(one.snapshot)
             click.echo(f"{one.company}: {link}" if one.company else link)
     meaning = f", {_MEANINGS[run.result]}" if run.result in _MEANINGS else ""
     say(f"{name}: {run.result}{meaning} (for {run.logical_time or 'no time yet'}).")
@@ -133,17 +120,17 @@ def own_run(name: str, *, timeout_s: float | None, quiet: bool = False, **about:
         raise click.exceptions.Exit(1)
 
 
-def _say_all(lines: Sequence[str]) -> None:
-    for line in lines:
-        say(line)
+def _say_all(messages: Sequence[str]) -> None:
+    for message in messages:
+        say(message)
 
 
 def _as_table(runs: Sequence[Run]) -> str:
-    """Return the list as an aligned table; a sentence when it is empty."""
+    """Return the list as an aligned table, or a sentence if it is empty."""
     from custdyn_widgets.text import align_rows, cut_short, format_clock, printable
 
     if not runs:
-        return "Nothing has run on its own yet."
+        return "No saved query has run yet."
     rows: list[tuple[str, ...]] = [("Began (UTC)", "Saved query", "For", "Seconds", "Result", "Snapshot")]
     for run in runs:
         cells = (

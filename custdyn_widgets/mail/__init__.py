@@ -1,4 +1,4 @@
-"""Mail: letters about a run, and the way of each copy to its recipient."""
+"""Mail: letters about a run, and the delivery of a copy to each recipient."""
 
 import lazy_loader
 

@@ -1,8 +1,8 @@
 from .copies import Delivery
 from .letters import FailureLetter, ReportLetter
 from .message import Attachment
-from .server import MailServer, place_of
-from .smtp import deliver, deliver_all, failed_words
+from .server import MailServer, parse_smtp_url
+from .smtp import deliver, describe_failures
 
 __all__ = [
     "Attachment",
@@ -11,7 +11,6 @@ __all__ = [
     "MailServer",
     "ReportLetter",
     "deliver",
-    "deliver_all",
-    "failed_words",
-    "place_of",
+    "describe_failures",
+    "parse_smtp_url",
 ]

@@ -1,4 +1,4 @@
-"""One recipient's copy of a letter: what is sent, and what came of it so far."""
+"""One recipient's copy of a letter: its message, its tries and its outcome."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from custdyn_widgets.mail.message import Envelope, Letter, message_bytes
-from custdyn_widgets.mail.refusals import is_too_large, judged
+from custdyn_widgets.mail.refusals import explain_failure, is_too_large
 from custdyn_widgets.mail.server import MailServer
 from custdyn_widgets.text import ascii_address, format_instant_utc
 
@@ -20,24 +20,24 @@ _SIZE = re.compile("[0-9]{1,20}")
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of one recipient's copy.
+    """The outcome of one recipient's copy.
 
     Attributes
     ----------
     recipient
         The address, as the saved query has it.
     outcome
-        `sent`: a mail server took it; `refused`: for good; `given up`: it failed to the last try.
+        `sent`: a mail server accepted it; `refused`: for good; `given up`: the last try failed too.
     words
-        What the server said, or why it could not be asked; never a login.
+        The server's reply, or the reason why there is none; never a login.
     at
-        When that was, an instant in UTC.
+        The time of the outcome, an instant in UTC.
     tries
-        How often it was tried; 0: it could not even be addressed.
+        The number of tries; 0 for an address that is not valid.
     message_id
         The Message-ID of every try.
     attached
-        Whether it went, and the file with it.
+        Whether the copy was sent with its attachment.
     """
 
     recipient: str
@@ -49,12 +49,12 @@ class Delivery:
     attached: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as the receipt keeps it."""
+        """Return the delivery as the run's receipt stores it."""
         return asdict(self)
 
 
 class Copy:
-    """One recipient's copy: what is sent, and what came of it so far."""
+    """One recipient's copy, while it is being delivered."""
 
     def __init__(self, letter: Letter, server: MailServer, recipient: str, most_bytes: int) -> None:
         self.letter, self.server, self.recipient, self.most_bytes = letter, server, recipient, most_bytes
@@ -65,51 +65,55 @@ class Copy:
         address = ascii_address(recipient)
         self.is_settled = address is None
         if address is None:
-            self.settle("refused", "This is no e-mail address that mail can be sent to.")
+            self.settle("refused", "This is not a valid e-mail address.")
         else:
             self.envelope = Envelope(server.sender, address, self.message_id, self.at.replace(microsecond=0))
 
     def settle(self, outcome: _Outcome, words: str) -> None:
-        """Note what came of it for good."""
+        """Record the final outcome."""
         self.is_settled = True
         self.note(outcome, words)
 
     def note(self, outcome: _Outcome, words: str) -> None:
-        """Note what came of the last try."""
+        """Record the outcome of the last try."""
         self.outcome, self.words, self.at = outcome, words, datetime.now(UTC)
 
     def fail(self, error: Exception) -> None:
-        """Note why a try failed, for good or for now."""
-        for_good, words = judged(error, self.server)
-        if for_good:
+        """Record why a try failed; settle the copy if another try cannot help."""
+        is_final, words = explain_failure(error, self.server)
+        if is_final:
             self.settle("refused", words)
         else:
             self.note("given up", words)
 
     def delivery(self) -> Delivery:
-        """Return what became of it."""
+        """Return the outcome so far."""
         at = format_instant_utc(self.at)
         attached = self.attached and self.outcome == "sent"
         return Delivery(self.recipient, self.outcome, self.words, at, self.tries, self.message_id, attached)
 
-    def hand_over(self, smtp: smtplib.SMTP) -> None:
-        """Send it over an open connection, without its attachment where that makes it too large."""
-        data, self.attached = self._fitting(smtp)
+    def send(self, smtp: smtplib.SMTP) -> None:
+        """Send the message over an open connection; drop the attachment if it makes the message too large."""
+        self.attached = self.letter.attachment is not None
+        data = self._message()
+        if self.attached and len(data) > self._size_limit(smtp):
+            self.attached = False
+            data = self._message()
         try:
-            smtp.sendmail(self.server.sender.addr_spec, [self.envelope.recipient], data)
+            self._send(smtp, data)
         except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
             if not self.attached or not is_too_large(error):
                 raise
             self.attached = False
-            data = message_bytes(self.letter, self.envelope, attached=False)
-            smtp.sendmail(self.server.sender.addr_spec, [self.envelope.recipient], data)
+            self._send(smtp, self._message())
 
-    def _fitting(self, smtp: smtplib.SMTP) -> tuple[bytes, bool]:
-        told = smtp.esmtp_features.get("size", "")
-        size = int(told) if _SIZE.fullmatch(told) else 0  # 0, or none: it names no limit
-        limit = min(self.most_bytes, size or self.most_bytes)
-        attached = self.letter.attachment is not None
-        data = message_bytes(self.letter, self.envelope, attached=attached)
-        if attached and len(data) > limit:
-            return message_bytes(self.letter, self.envelope, attached=False), False
-        return data, attached
+    def _message(self) -> bytes:
+        return message_bytes(self.letter, self.envelope, attached=self.attached)
+
+    def _send(self, smtp: smtplib.SMTP, data: bytes) -> None:
+        smtp.sendmail(self.server.sender.addr_spec, [self.envelope.recipient], data)
+
+    def _size_limit(self, smtp: smtplib.SMTP) -> int:
+        announced = smtp.esmtp_features.get("size", "")
+        size = int(announced) if _SIZE.fullmatch(announced) else 0  # 0: the server announces no limit
+        return min(self.most_bytes, size or self.most_bytes)

@@ -1,6 +1,6 @@
-"""The two letters of a saved query's run: here is the report, and there is none.
+"""The two letters of a saved query's run: the report, or the news that the run failed.
 
-Both say what, when and where to turn. A failure's texts are cleared of every secret of this machine.
+Secrets of this machine are masked in every text of a failure.
 """
 
 from __future__ import annotations
@@ -9,21 +9,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from custdyn_widgets.mail.drawing import Letter, as_html, as_text
+from custdyn_widgets.mail.drawing import LetterContent, to_html, to_text
 from custdyn_widgets.mail.message import Attachment
 from custdyn_widgets.publish import Secret, without_secrets
 from custdyn_widgets.render import headline_figures
 from custdyn_widgets.report import Report, describe_query, info_rows, table_view
 
-_HERE = ("localhost", "127.0.0.1", "::1")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _MAX_FIGURES = 6
 _MAX_LINES = 30
 _MAX_FAULTS = 12
-_AGAIN = "When that is mended, run it again for the same time with:"
-_AGAIN_TO_ALL = "This runs it again for the same time, and goes to everybody, also to those who have it:"
+_RUN_AGAIN = "When that is fixed, run it again for the same time with:"
+_RUN_AGAIN_FOR_ALL = (
+    "This command runs it again for the same time, and sends it to everybody, even to those who have it:"
+)
 _FOOT = (
-    "Sent by a machine for the saved query {name}, whose recipients include you. "
-    "Whoever keeps it can take you off the list."
+    "Sent automatically for the saved query {name}: you are one of its recipients. "
+    "Its owner can take you off the list."
 )
 
 
@@ -36,15 +38,15 @@ class ReportLetter:
     title, name
         The saved query's title and name.
     report
-        What was frozen.
+        The frozen report.
     link
-        Where the frozen report is.
+        The link to it.
     attachment
-        Its CSV or XLSX, as frozen; None: only the link.
+        Its CSV or XLSX; None: the letter has only the link.
     description
-        What the saved query is for, as whoever keeps it describes it.
+        The saved query's description.
     notes
-        What a reader must know besides the report's own warnings: that it is a later run, for instance.
+        What a reader must know besides the report's own warnings, such as that this is a later run.
     """
 
     title: str
@@ -57,19 +59,15 @@ class ReportLetter:
 
     @property
     def subject(self) -> str:
-        """The title and the days that the report is about."""
+        """The title and the days that the report covers."""
         first, last = self.report.info.interval_start[:10], self.report.info.interval_end[:10]
         return f"{self.title}: {first}" if first == last else f"{self.title}: {first} to {last}"
 
     def texts(self, attached: bool) -> tuple[str, str]:
         """Return the letter as plain text and as HTML."""
-        letter = self._letter(attached)
-        return as_text(letter), as_html(letter)
-
-    def _letter(self, attached: bool) -> Letter:
         report = self.report
         message = (report.message,) if report.message else ()
-        return Letter(
+        letter = LetterContent(
             title=self.title,
             lead=" ".join(filter(None, (self.description, f"{describe_query(report)}."))),
             alerts=tuple((text,) for text in (*self.notes, *message, *report.info.warnings)),
@@ -84,13 +82,12 @@ class ReportLetter:
             facts=tuple(info_rows(report, warnings=False)),
             foot=_FOOT.format(name=self.name),
         )
+        return to_text(letter), to_html(letter)
 
     def _describe_link(self) -> str:
-        if urlsplit(self.link).hostname in _HERE:
+        if urlsplit(self.link).hostname in _LOOPBACK:
             return "The frozen report. This link opens only on the machine that made it."
-        return (
-            "The frozen report, as it stays whatever happens to the data since. It opens for whoever has it."
-        )
+        return "The frozen report, which never changes. Anyone with the link can open it."
 
     def _describe_attachment(self, attached: bool) -> str:
         if self.attachment is None:
@@ -99,33 +96,33 @@ class ReportLetter:
         if attached:
             return f"The table is attached as {kind}."
         size = f"{len(self.attachment.data) / 1_000_000:,.1f} MB"
-        return f"The {kind} of {size} is too large to be sent by mail: the link's page offers it to download."
+        return f"The {kind} of {size} is too large to send by mail: download it from the link's page."
 
 
 @dataclass(frozen=True)
 class FailureLetter:
-    """The letter that says that a run failed: what, where, and what to do.
+    """The letter that reports a failed run: what failed, in which step, and what to do.
 
     Attributes
     ----------
     title, name
         The saved query's title and name.
     problem
-        What is wrong and what to do, as the error says it.
+        The error's message.
     where
-        In which step of the run.
+        The step that failed, as what the run was doing.
     facts
-        What else is known, as label and text: for which time it ran, when it began and ended, the notebook.
+        Labels and texts: the time that the run was for, when it began and ended, its notebook.
     command
-        What to type to run it again.
+        The command that runs it again.
     log
-        The last lines that the run wrote.
+        The run's log; the letter shows its last lines.
     kept
-        What no letter may hold, see `publish.Secret`.
+        Secrets to mask, see `publish.Secret`.
     link
-        Where the report is, if there is one and only its sending failed.
+        The link to the report, if only the delivery failed.
     is_sent_again
-        Whether another run sends a report to those who may have got it.
+        Whether another run sends the report to those who may already have it.
     """
 
     title: str
@@ -142,31 +139,31 @@ class FailureLetter:
 
     @property
     def subject(self) -> str:
-        """That it failed, and what."""
-        return self._open(f"Failed: {self.title}")
+        """The title, marked as failed."""
+        return self._masked(f"Failed: {self.title}")
 
-    def texts(self, attached: bool) -> tuple[str, str]:  # noqa: ARG002  # no file goes with it
+    def texts(self, attached: bool) -> tuple[str, str]:  # noqa: ARG002  # it has no attachment
         """Return the letter as plain text and as HTML."""
-        letter = Letter(
-            title=self._open(f"{self.title}: the run failed"),
-            lead=f"It stopped while {self._open(self.where)}.",
+        letter = LetterContent(
+            title=self._masked(f"{self.title}: the run failed"),
+            lead=f"It stopped while {self._masked(self.where)}.",
             alerts=tuple(filter(None, [self._problem()])),
             command=self.command,
-            command_note=_AGAIN_TO_ALL if self.is_sent_again else _AGAIN,
+            command_note=_RUN_AGAIN_FOR_ALL if self.is_sent_again else _RUN_AGAIN,
             link=self.link,
-            link_note="The frozen report, to be passed on to those who did not get it." if self.link else "",
-            facts=tuple((label, self._open(text)) for label, text in self.facts),
-            log=tuple(self._open(line) for line in self.log[-_MAX_LINES:]),
-            foot=f"Sent by a machine to those who are told when the saved query {self.name} fails.",
+            link_note="The frozen report: pass it on to those who did not get it." if self.link else "",
+            facts=tuple((label, self._masked(text)) for label, text in self.facts),
+            log=tuple(self._masked(line) for line in self.log[-_MAX_LINES:]),
+            foot=f"Sent automatically to the failure recipients of the saved query {self.name}.",
             failed=True,
         )
-        return as_text(letter), as_html(letter)
+        return to_text(letter), to_html(letter)
 
     def _problem(self) -> tuple[str, ...]:
-        """Return the problem's lines; of a mart's many faults the first ones."""
-        lines = [self._open(line.strip()) for line in self.problem.splitlines() if line.strip()]
+        """Return the first lines of the problem, and how many there are besides."""
+        lines = [self._masked(line.strip()) for line in self.problem.splitlines() if line.strip()]
         more = len(lines) - _MAX_FAULTS
-        return tuple(lines) if more <= 0 else (*lines[:_MAX_FAULTS], f"And {more:,} lines more.")
+        return tuple(lines) if more <= 0 else (*lines[:_MAX_FAULTS], f"And {more:,} more lines.")
 
-    def _open(self, text: str) -> str:
+    def _masked(self, text: str) -> str:
         return without_secrets(text, self.kept)

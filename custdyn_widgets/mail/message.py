@@ -1,8 +1,7 @@
-"""A letter as the bytes of a message: headers that nothing can be added to, text, HTML, an attachment.
+"""A letter as the bytes of a message: headers, plain text, HTML, and an attachment.
 
-Every text that becomes part of a header is made one printable line first, so that no name in the data and no
-title can end its header and begin another. Bodies are quoted-printable and attachments base64: seven bits
-and short lines, which every server takes.
+Every text in a header is first made one printable line, so that no title and no name in the data can add a
+header. Bodies are quoted-printable and attachments base64: short lines of ASCII, which every server accepts.
 """
 
 from __future__ import annotations
@@ -27,35 +26,35 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file that goes with a letter; its name's ending, `.csv` or `.xlsx`, tells what it is."""
+    """A file attached to a letter; its name ends in `.csv` or `.xlsx`."""
 
     name: str
     data: bytes
 
     @property
     def ending(self) -> str:
-        """What the name ends in."""
+        """The ending of the name, without the dot."""
         return self.name.rpartition(".")[2]
 
 
 class Letter(Protocol):
-    """What can be sent: a subject, and texts that differ by whether the attachment goes with them."""
+    """A letter that can be sent."""
 
     @property
     def subject(self) -> str:
-        """The line that readers list it by."""
+        """The subject line."""
 
     @property
     def attachment(self) -> Attachment | None:
-        """The file that goes with it, unless that makes it too large."""
+        """The file to attach, unless it makes the message too large."""
 
     def texts(self, attached: bool) -> tuple[str, str]:
-        """Return its body as plain text and as HTML."""
+        """Return the body as plain text and as HTML, written for a copy with or without the attachment."""
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """What one copy of a letter has for itself; tries of the same copy have the same id."""
+    """The headers of one copy of a letter; every try of a copy has the same id."""
 
     sender: Address
     recipient: str
@@ -64,28 +63,29 @@ class Envelope:
 
 
 def message_bytes(letter: Letter, envelope: Envelope, *, attached: bool) -> bytes:
-    """Return the message as a server takes it, with or without the letter's attachment."""
+    """Return the message as it is sent, with or without the letter's attachment."""
+    attachment = letter.attachment if attached else None
     message = EmailMessage(policy=SMTP)
     message["From"] = envelope.sender
     message["To"] = Address(addr_spec=envelope.recipient)
     message["Subject"] = header_text(letter.subject)
     message["Date"] = envelope.date
     message["Message-ID"] = envelope.message_id
-    # Holiday notices and other machines do not answer a letter that says it is a machine's.
+    # Keeps out-of-office replies away.
     message["Auto-Submitted"] = "auto-generated"
-    text, html = letter.texts(attached and letter.attachment is not None)
+    text, html = letter.texts(attachment is not None)
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
-    if attached and letter.attachment is not None:
-        _attach(message, letter.attachment)
+    if attachment is not None:
+        _attach(message, attachment)
     return message.as_bytes()
 
 
 def header_text(text: str) -> str:
-    """Return a text as a header may hold it: one printable line, not too long, read as it stands.
+    """Return a text for a header: one printable line, cut short, without encoded words.
 
-    An encoded word in it (`=?utf-8?q?=0D=0ABcc:…?=`) would be decoded, and Pythons before 3.11.10 would write
-    its line ends out: an invisible character makes it none.
+    An encoded word (`=?utf-8?q?=0D=0ABcc:…?=`) would be decoded, and Python before 3.11.10 would write its
+    line ends into the message: an invisible character breaks it.
     """
     line = " ".join(printable(text).split()).replace("=?", "=\N{WORD JOINER}?")
     return cut_short(line, LONGEST_SUBJECT)
@@ -95,7 +95,7 @@ def _attach(message: EmailMessage, attachment: Attachment) -> None:
     maintype, subtype = _TYPES[attachment.ending]
     name = _FILE.sub("-", attachment.name.lower()).lstrip(".-")
     params = {"charset": "utf-8"} if maintype == "text" else {}
-    # Bytes, whatever the type: as text, its line ends would be anybody's to change.
+    # As bytes, even if it is text: servers may change the line ends of text.
     message.add_attachment(
         attachment.data, maintype=maintype, subtype=subtype, filename=name, params=params, cte="base64"
     )

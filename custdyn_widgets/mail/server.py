@@ -1,4 +1,4 @@
-"""Which mail server takes the letters, how it is spoken to, and who they are from."""
+"""The mail server of the settings: its address, login and sender."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from email.utils import getaddresses
 from typing import Literal
 from urllib.parse import urlsplit
 
-from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError, shown
 from custdyn_widgets.mail.message import header_text
+from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import ascii_address, printable
 
 Security = Literal["starttls", "tls", "none"]
@@ -25,27 +25,27 @@ _SCHEMES: dict[str, tuple[Security, int]] = {
 }
 _FORMS = "smtp+starttls://mail.example.com:587, smtps://mail.example.com or smtp://localhost:25"
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]+:[0-9a-f:.]*", re.ASCII)
-_HERE = ("localhost", "127.0.0.1", "::1")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _MOST_WAITS, _LONGEST_WAIT = 10, 3_600
 
 
 @dataclass(frozen=True)
 class MailServer:
-    """A mail server and whom letters are from.
+    """A mail server, and the sender of its letters.
 
     Attributes
     ----------
     host, port
-        Where it listens.
+        The server's address.
     security
-        `starttls`: the connection is made secret before anything is said, or not used; `tls`: it is from
-        the start; `none`: it never is, which a login is only given to on this very machine.
+        `starttls`: the connection is encrypted before anything is sent, or else not used; `tls`: it is
+        encrypted from the start; `none`: it is never encrypted, and a login is allowed only on this machine.
     sender
-        The address that letters are from, with the name that readers show before it, if there is one.
+        The sender's address, with a display name if there is one.
     user, password
-        The login; None: without one.
+        The login; None: there is none.
     waits
-        Seconds before each further try of what failed for now.
+        Seconds to wait before each further try.
     """
 
     host: str
@@ -57,36 +57,34 @@ class MailServer:
     waits: tuple[float, ...] = WAITS
 
     @classmethod
-    def from_settings(
-        cls, in_force: settings.Settings | None = None, environ: Mapping[str, str] | None = None
-    ) -> MailServer:
-        """Return the server that the settings name; its login comes from the environment alone.
+    def from_settings(cls, settings: Settings, environ: Mapping[str, str] | None = None) -> MailServer:
+        """Return the server that the settings name; its login comes only from the environment.
 
         Raises
         ------
         SettingsError
-            If there is none, or a setting of it cannot be used. No value of the login is ever shown.
+            If no server is set, or a setting of it is not valid. The message never shows the login.
         """
-        in_force = settings.load(environ) if in_force is None else in_force
         env = os.environ if environ is None else environ
-        security, host, port = place_of(in_force.smtp_url)
+        security, host, port = parse_smtp_url(settings.smtp_url)
         user, password = _login(env, security, host)
         waits = _waits(env.get("CUSTDYN_SMTP_WAITS"))
-        return cls(host, port, security, _sender(in_force.mail_from), user, password, waits)
+        return cls(host, port, security, _sender(settings.mail_from), user, password, waits)
 
 
-def place_of(url: str | None) -> tuple[Security, str, int]:
-    """Return how the mail server of an address is spoken to, its host and its port.
+def parse_smtp_url(url: str | None) -> tuple[Security, str, int]:
+    """Return the security, host and port of a mail server's URL.
 
     Raises
     ------
     SettingsError
-        If that cannot be told, or the address holds a login. It is not repeated: it may hold one anyhow.
+        If the URL is missing, not valid, or holds a login. The message does not repeat it: a mistyped URL
+        may hold a login too.
     """
     setting = "CUSTDYN_SMTP_URL"
     if not url:
         raise SettingsError(
-            f"Mail cannot be sent: {setting} is not set. Name your mail server there, as {_FORMS}.",
+            f"Mail cannot be sent: {setting} is not set. Set it to your mail server, such as {_FORMS}.",
             field=setting,
         )
     try:
@@ -96,7 +94,7 @@ def place_of(url: str | None) -> tuple[Security, str, int]:
         host, port, parts = "", None, urlsplit("")
     if parts.username is not None or parts.password is not None or "@" in url:
         raise SettingsError(
-            f"{setting} holds a login, which belongs in CUSTDYN_SMTP_USER and CUSTDYN_SMTP_PASSWORD.",
+            f"{setting} holds a login. Put it into CUSTDYN_SMTP_USER and CUSTDYN_SMTP_PASSWORD.",
             field=setting,
         )
     more = parts.path.strip("/") or parts.query or parts.fragment
@@ -110,20 +108,17 @@ def _login(env: Mapping[str, str], security: Security, host: str) -> tuple[str |
     user, password = env.get("CUSTDYN_SMTP_USER") or None, env.get("CUSTDYN_SMTP_PASSWORD") or None
     if (user is None) != (password is None):
         missing = "CUSTDYN_SMTP_PASSWORD" if password is None else "CUSTDYN_SMTP_USER"
-        raise SettingsError(
-            f"{missing} is not set, and a login at the mail server takes both.", field=missing
-        )
+        raise SettingsError(f"{missing} is not set: a login needs both user and password.", field=missing)
     for name, value in (("CUSTDYN_SMTP_USER", user), ("CUSTDYN_SMTP_PASSWORD", password)):
         if value and not value.isascii():
             raise SettingsError(
-                f"{name} holds a character outside ASCII, which no mail server can be told for sure: choose "
-                "another.",
+                f"{name} holds a character outside ASCII, which not every server accepts: choose another.",
                 field=name,
             )
-    if user and security == "none" and host not in _HERE:
+    if user and security == "none" and host not in _LOOPBACK:
         raise SettingsError(
-            "CUSTDYN_SMTP_URL begins with smtp://, so that the password would cross the network for all to "
-            "read. Use smtp+starttls:// or smtps://, or leave the login out.",
+            "CUSTDYN_SMTP_URL begins with smtp://, so the password would cross the network unencrypted. Use "
+            "smtp+starttls:// or smtps://, or leave the login out.",
             field="CUSTDYN_SMTP_URL",
         )
     return user, password
@@ -133,7 +128,7 @@ def _sender(text: str | None) -> Address:
     setting = "CUSTDYN_MAIL_FROM"
     if not text:
         raise SettingsError(
-            f"Mail cannot be sent: {setting} is not set. Say there whom it is from, as "
+            f"Mail cannot be sent: {setting} is not set. Set it to the sender, such as "
             "reports@example.com or Reports <reports@example.com>.",
             field=setting,
         )
@@ -153,8 +148,8 @@ def _waits(text: str | None) -> tuple[float, ...]:
         waits = (-1.0,)
     if len(waits) > _MOST_WAITS or not all(0 <= wait <= _LONGEST_WAIT for wait in waits):
         raise SettingsError(
-            f"CUSTDYN_SMTP_WAITS must be seconds, such as 5 30 120, at most {_MOST_WAITS} times and "
-            f"{_LONGEST_WAIT:,} each, not {shown(text)}.",
+            f"CUSTDYN_SMTP_WAITS must be seconds, such as 5 30 120: at most {_MOST_WAITS} numbers of at most "
+            f"{_LONGEST_WAIT:,}, not {shown(text)}.",
             field="CUSTDYN_SMTP_WAITS",
         )
     return waits

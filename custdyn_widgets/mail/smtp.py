@@ -1,9 +1,9 @@
-"""Copies of a letter, each on its own way to one recipient; what came of each is a value, never an exception.
+"""Delivery of letters by SMTP: one copy for each recipient, and an outcome for each copy.
 
-What failed for now (no connection, a reply of 4xx) is tried again after a wait, what was refused for good
-(5xx, a login or a certificate that is not accepted) is not. Every recipient gets a copy of his own, so that
-nobody sees the others and nobody's refusal keeps them from theirs. A connection that breaks after the last
-byte may make a second copy; both then have the same Message-ID, by which readers know them as one.
+Temporary failures (no connection, a reply of 4xx) are tried again after a wait; final ones (5xx, a rejected
+login or certificate) are not. Each recipient gets a separate copy: nobody sees the other recipients, and one
+refused address does not stop the others. A connection that breaks after the last byte may deliver a copy
+twice; both have the same Message-ID, so that mail readers can tell.
 """
 
 from __future__ import annotations
@@ -20,31 +20,14 @@ from custdyn_widgets.mail.copies import Copy, Delivery
 from custdyn_widgets.mail.message import Letter
 from custdyn_widgets.mail.server import MailServer
 
-MOST_BYTES = 10_000_000  # of a whole message; many servers take no more
-TIMEOUT = 30.0  # seconds for each answer of a server
-MOST_SECONDS = 1_800.0  # for all copies together: a server that crawls holds no run for ever
+MOST_BYTES = 10_000_000  # of a whole message; many servers accept no more
+TIMEOUT = 30.0  # seconds to wait for each reply
+MOST_SECONDS = 1_800.0  # for all copies together, so that a slow server cannot hold a run for ever
 _READY = 220
 _PAUSE_S = 0.2
 
 
 def deliver(
-    letter: Letter,
-    recipients: Sequence[str],
-    server: MailServer,
-    *,
-    most_bytes: int = MOST_BYTES,
-    most_seconds: float = MOST_SECONDS,
-    sleep: Callable[[float], object] = time.sleep,
-) -> list[Delivery]:
-    """Send a copy of a letter to each recipient and return what became of each, in their order.
-
-    Parameters are those of `deliver_all`, for one letter.
-    """
-    posts = [(letter, recipients)]
-    return deliver_all(posts, server, most_bytes=most_bytes, most_seconds=most_seconds, sleep=sleep)[0]
-
-
-def deliver_all(
     letters: Sequence[tuple[Letter, Sequence[str]]],
     server: MailServer,
     *,
@@ -53,24 +36,24 @@ def deliver_all(
     sleep: Callable[[float], object] = time.sleep,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[list[Delivery]]:
-    """Send several letters, each to its own recipients, and return what became of each letter's copies.
+    """Send letters, each to its own recipients, and return the outcome of each letter's copies.
 
-    All go over one connection as long as it holds, and the waits are the same for all.
+    All copies share one connection as long as it holds, and the same waits. Failures never raise.
 
     Parameters
     ----------
     letters
-        What is sent, and the plain addresses that it goes to.
+        Each letter with the addresses of its recipients.
     server
-        Who takes it.
+        The mail server.
     most_bytes
-        Over so many bytes, or over the fewer that the server takes, a message goes without its attachment.
+        A message over this size, or over the server's own limit, is sent without its attachment.
     most_seconds
-        After so long a copy that is on its way is broken off, and no further one is tried.
+        After this time the copy being sent is cut off, and no other is tried.
     sleep
-        What waits.
+        Called with the seconds of each wait.
     progress
-        Called with a line before each wait.
+        Called with a message before each wait.
     """
     copies = [[Copy(letter, server, address, most_bytes) for address in to] for letter, to in letters]
     end = time.monotonic() + most_seconds
@@ -85,67 +68,69 @@ def deliver_all(
     return [[copy.delivery() for copy in of_letter] for of_letter in copies]
 
 
-def failed_words(deliveries: Iterable[Delivery]) -> str:
-    """Return in words who did not get his copy, and why; empty if everybody did."""
+def describe_failures(deliveries: Iterable[Delivery]) -> str:
+    """Return a line for each recipient who did not get a copy, with the reason."""
     failed = [d for d in deliveries if d.outcome != "sent"]
     return "\n".join(f"{d.recipient}: {d.outcome}. {d.words}" for d in failed)
 
 
 def _try_all(copies: Sequence[Copy], server: MailServer, end: float) -> None:
-    """Try each copy once until the end; where two new connections break at once, the rest wait."""
+    """Try each copy once, until `end`; stop when two new connections in a row break at once."""
     left, broken = list(copies), 0
     while left and broken < 2 and time.monotonic() < end:
         try:
-            with _connected(server, end) as smtp:
-                handed = _hand_over_all(left, smtp, end)
+            with _connect(server, end) as smtp:
+                answered = _send_all(left, smtp, end)
         except (OSError, smtplib.SMTPException) as error:
             for copy in left:
                 copy.tries += 1
                 copy.fail(error)
             return
-        broken = 0 if handed else broken + 1
-    late = time.monotonic() >= end
-    why = "took all the time there was before this one" if late else "broke at the letters before this one"
+        broken = 0 if answered else broken + 1
+    if time.monotonic() >= end:
+        reason = "The time ran out before this copy."
+    else:
+        reason = "The connection to the mail server broke at the copies before this one."
     for copy in left:
-        copy.note("given up", f"The connection to the mail server {why}.")
+        copy.note("given up", reason)
 
 
-def _hand_over_all(left: list[Copy], smtp: smtplib.SMTP, end: float) -> int:
-    """Hand copies over until the connection breaks; return how many the server answered to.
+def _send_all(left: list[Copy], smtp: smtplib.SMTP, end: float) -> int:
+    """Send copies until the connection breaks; return the number that the server answered.
 
-    A server may hang up after so many letters: a copy that meets that stays in the list, for a connection of
-    its own. What breaks that as well is taken out, so that it costs no other copy its way.
+    A server may hang up after a number of letters, so the copy that met the break stays in the list for the
+    next connection. If that breaks at once, the copy itself is the cause and leaves the list.
     """
-    handed = 0
+    answered = 0
     while left and time.monotonic() < end:
         copy = left[0]
         copy.tries += 1
         try:
-            copy.hand_over(smtp)
-            copy.settle("sent", "The mail server took it.")
+            copy.send(smtp)
+            copy.settle("sent", "The mail server accepted it.")
         except (OSError, smtplib.SMTPException) as error:
             copy.fail(error)
             if smtp.sock is None or isinstance(error, smtplib.SMTPServerDisconnected | TimeoutError):
-                if not handed:
+                if not answered:
                     left.pop(0)
-                return handed
+                return answered
         left.pop(0)
-        handed += 1
-    return handed
+        answered += 1
+    return answered
 
 
 @contextmanager
-def _connected(server: MailServer, end: float) -> Iterator[smtplib.SMTP]:
-    """Open a connection until the end, made secret and logged in as the settings ask."""
+def _connect(server: MailServer, end: float) -> Iterator[smtplib.SMTP]:
+    """Open a connection, encrypted and logged in as the settings say, and cut it off at `end`."""
     context = None if server.security == "none" else ssl.create_default_context()
-    name = server.sender.domain  # what to call oneself: looking up the machine's own name can hang
+    name = server.sender.domain  # for EHLO: looking up this machine's own name can hang
     smtp: smtplib.SMTP
     if server.security == "tls":
         smtp = smtplib.SMTP_SSL(local_hostname=name, timeout=TIMEOUT, context=context)
     else:
         smtp = smtplib.SMTP(local_hostname=name, timeout=TIMEOUT)
-    # Whom the certificate has to name: `connect` does not note it.
-    smtp._host = server.host  # type: ignore[attr-defined]  # nor do its stubs
+    # The name that the certificate must have: `connect` does not set it.
+    smtp._host = server.host  # type: ignore[attr-defined]  # not in the stubs
     closed = threading.Event()
     threading.Thread(target=_cut_off, args=(smtp, end - time.monotonic(), closed), daemon=True).start()
     try:
@@ -162,18 +147,18 @@ def _connected(server: MailServer, end: float) -> Iterator[smtplib.SMTP]:
         try:
             with suppress(OSError, smtplib.SMTPException):
                 smtp.quit()
-        finally:  # also if the process is told to end meanwhile
+        finally:  # even if a signal ends the process here
             closed.set()
             smtp.close()
 
 
 def _cut_off(smtp: smtplib.SMTP, seconds: float, closed: threading.Event) -> None:
-    """Break a connection that is still open after so long: an answer in small pieces may have no end."""
+    """Break a connection that is still open after some seconds: a reply in small pieces may never end."""
     is_closed = closed.wait(max(seconds, 0))
     while not is_closed:
         if (sock := smtp.sock) is not None:
             with suppress(OSError):
-                # Not the method of a TLS socket, which would take its keys away from whoever is reading.
+                # Not the method of the TLS socket, which would drop the keys that another thread is using.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
         is_closed = closed.wait(_PAUSE_S)
 
@@ -181,5 +166,5 @@ def _cut_off(smtp: smtplib.SMTP, seconds: float, closed: threading.Event) -> Non
 def _log_in(smtp: smtplib.SMTP, user: str, password: str) -> None:
     try:
         smtp.login(user, password)
-    except ValueError:  # of the decoding; what it was may hold the login
-        raise smtplib.SMTPException("what it answers to a login means nothing.") from None
+    except ValueError:  # the reply cannot be decoded; it may hold the login
+        raise smtplib.SMTPException("it answers a login with nonsense.") from None

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from custdyn_widgets.errors import SavedQueryError, SettingsError, shown
-from custdyn_widgets.mail import place_of
+from custdyn_widgets.mail import parse_smtp_url
 from custdyn_widgets.query import is_time_zone
 from custdyn_widgets.saved_queries import ListedQuery, convert_schedule
 from custdyn_widgets.settings import Settings
@@ -101,7 +101,7 @@ def this_place(settings: Settings, zone: str | None = None) -> Place:
     """
     given = os.environ
     if url := given.get("CUSTDYN_SMTP_URL"):
-        place_of(url)
+        parse_smtp_url(url)
     environment = {
         name: value
         for name, value in settings.environment().items()

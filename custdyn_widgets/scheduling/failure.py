@@ -76,7 +76,7 @@ def report_failure(
         return ()
     letter = failure_letter(run, saved, recorder.settings, recorder.redact(command), lines)
     try:
-        deliveries = deliver(letter, saved.failure_recipients, recorder.server)
+        [deliveries] = deliver([(letter, saved.failure_recipients)], recorder.server)
     except Exception as error:  # the record of the failure matters more than this letter
         recorder.say(recorder.redact(f"The letter about the failure was not sent: {describe_error(error)}"))
         return ()
@@ -95,4 +95,4 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}."
-    return f"{type(error).__name__}: {error}. This is a fault of custdyn."
+    return f"{type(error).__name__}: {error}. This is a bug in custdyn."

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from custdyn_widgets.errors import CustDynError, SnapshotNotFoundError
-from custdyn_widgets.mail import Attachment, Delivery, MailServer, ReportLetter, deliver_all, failed_words
+from custdyn_widgets.mail import Attachment, Delivery, MailServer, ReportLetter, deliver, describe_failures
 from custdyn_widgets.scheduling.making import Made, Task
 from custdyn_widgets.scheduling.records import Outcome
 from custdyn_widgets.snapshots import Store
@@ -50,14 +50,14 @@ def send_all(
             outcomes[at] = replace(one.outcome, result="undelivered", problem=error.message)
     if server is not None:
         posts = [(letter, made[at].recipients) for at, letter in letters.items()]
-        for at, deliveries in zip(letters, deliver_all(posts, server, progress=progress), strict=True):
+        for at, deliveries in zip(letters, deliver(posts, server, progress=progress), strict=True):
             outcomes[at] = _delivered(outcomes[at], deliveries)
     return outcomes
 
 
 def _delivered(outcome: Outcome, deliveries: Sequence[Delivery]) -> Outcome:
     receipt = tuple(delivery.to_dict() for delivery in deliveries)
-    failed = failed_words(deliveries)
+    failed = describe_failures(deliveries)
     if not failed:
         return replace(outcome, result="sent", deliveries=receipt)
     problem = f"The report is frozen, but did not reach everybody:\n{failed}"

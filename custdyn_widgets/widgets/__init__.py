@@ -1,4 +1,4 @@
-"""The query form in JupyterLab: what an analyst fills in, sees, draws, saves and shares."""
+"""The query form in JupyterLab, and the report under it."""
 
 import lazy_loader
 

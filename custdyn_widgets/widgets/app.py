@@ -1,14 +1,12 @@
-"""The whole of it: `CustomerDynamics` puts form, result, chart and saved queries together.
+"""`CustomerDynamics`: the form, its report and the saved queries together.
 
-A click on Query computes in the kernel's main thread, so that Lab's stop button interrupts it (Lab tells
-kernels of clicks in a thread of their own). The table is shown, and then a worker freezes the report and
-writes the static view. Whatever goes wrong is said in words, and the last good table stays.
+A click on Query computes in the kernel's main thread, so that Lab's stop button interrupts it (clicks arrive
+in another thread). After the table is on screen, a worker freezes the report and writes the static view.
+Errors become messages, and the last good table stays.
 """
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -24,30 +22,28 @@ from custdyn_widgets.progress import ProgressBar
 from custdyn_widgets.query import ReportQuery, resolve
 from custdyn_widgets.report import Report, format_duration
 from custdyn_widgets.saved_queries import Stored
-from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.early_progress import EarlyProgress
 from custdyn_widgets.widgets.form import QueryForm
 from custdyn_widgets.widgets.main_thread import interruptible, running_loop
-from custdyn_widgets.widgets.publishing import Published, Publisher
-from custdyn_widgets.widgets.result import ResultPanel, Steps
+from custdyn_widgets.widgets.report_view import ReportView
+from custdyn_widgets.widgets.result import Steps
 from custdyn_widgets.widgets.save_dialog import SaveDialog
 from custdyn_widgets.widgets.saved_choices import SavedChoices
-from custdyn_widgets.widgets.static_view import LIVE, StaticView
+from custdyn_widgets.widgets.static_view import LIVE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SETTLE = 0.03  # seconds: what was changed just before a click may arrive just behind it
-_ECHO = 0.1  # seconds: clicks that waited while a query ran arrive within it, and are not meant again
-_QUIET = 1.5  # seconds without a click, until what draws is loaded
+_SETTLE = 0.03  # seconds: a change just before a click may arrive just after it
+_ECHO = 0.1  # seconds: clicks made while a query ran arrive within it, and are ignored
 _NO_NAMES = Names((), (), (), (), (), {}, {}, "")
 
 
 class CustomerDynamics:
     """The query form of a notebook, and the report that it shows.
 
-    Put it last in a cell to see it. A notebook can go on with the numbers: `report`, `table`, `total` and
-    `info` are those of the table on screen.
+    Put it last in a cell to see it. `report`, `table`, `total` and `info` give a notebook the numbers on
+    screen.
 
     Parameters
     ----------
@@ -59,36 +55,29 @@ class CustomerDynamics:
 
     def __init__(self, source: SourceLike = "demo", *, publish: bool = True) -> None:
         self._source = source
-        self._publisher = Publisher() if publish else None
-        self._report: Report | None = None
-        self._chart: dict[str, Any] | None = None  # to be drawn with the next report that has it
         self._busy = False
         self._loop = running_loop()
-        self._quiet: asyncio.TimerHandle | None = None
-        self._static = StaticView()
-        self._result = ResultPanel()
+        self._view = ReportView(publish=publish, loop=self._loop)
+        self._result = self._view.panel
         self._saved = SavedChoices()
         with EarlyProgress() if self._loop else ProgressBar() as early:
             names = self._names()
         if isinstance(early, EarlyProgress):
             self._result.set_status(" ".join(early.notes))
         self._form = QueryForm(names or _NO_NAMES, self._saved.listed())
-        self._charts = ChartPanel()
         self._dialog = SaveDialog(source)
         self._form.on_query = self._click
         self._form.on_save = lambda: self._try(self._save)
         self._form.on_load = lambda key: self._try(lambda: self._load(key))
-        self._result.on_show_chart = self._show_chart
-        self._charts.on_change, self._charts.on_close = self._chart_changed, self._chart_closed
         self._dialog.on_saved = lambda stored: self._try(lambda: self._after_saving(stored))
         self.widget = ipywidgets.VBox(
-            [self._form.widget, self._dialog.widget, self._result, self._charts.widget]
+            [self._form.widget, self._dialog.widget, self._result, self._view.charts.widget]
         )
         self.widget.add_class("custdyn-app").add_class(LIVE)
 
     @property
     def query(self) -> ReportQuery | None:
-        """The query as the form stands; None while a field is invalid."""
+        """The query in the form; None while a field is invalid."""
         query: ReportQuery | None = self._form.query()
         return query
 
@@ -99,11 +88,11 @@ class CustomerDynamics:
         Raises
         ------
         CustDynError
-            If nothing was asked yet.
+            If no query has run yet.
         """
-        if self._report is None:
+        if self._view.report is None:
             raise CustDynError("There is no report yet: click Query, or call run().")
-        return self._report
+        return self._view.report
 
     @property
     def table(self) -> pd.DataFrame:
@@ -119,37 +108,36 @@ class CustomerDynamics:
 
     @property
     def info(self) -> pd.Series[Any]:
-        """What is told around the table, by label."""
+        """The facts about the report, by label."""
         from custdyn_widgets.report import info_series
 
         return info_series(self.report)
 
     def run(self, query: ReportQuery | None = None) -> Report:
-        """Ask as a click on Query does, and return the report; its snapshot is frozen in the background.
+        """Run a query as a click on Query does, and return the report; freeze its snapshot in the background.
 
         Parameters
         ----------
         query
-            Put into the form first; default: as the form stands.
+            Put into the form first; None: run the query in the form.
 
         Raises
         ------
         CustDynError
-            As `run_report`; the form says the same words.
+            As `run_report`; the form shows the same message.
         """
         if query is not None:
             self._form.load(query, self._form.output)
-        asked = self._form.query() or ReportQuery.from_dict(self._form.fields())
-        self._ask(asked)
+        self._run(self._form.query() or ReportQuery.from_dict(self._form.fields()))
         return self.report
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
         display(self.widget)
-        self._static.display()
+        self._view.static.display()
 
-    # What the person does.
+    # Queries.
 
     def _click(self) -> None:
         if self._busy:
@@ -168,14 +156,14 @@ class CustomerDynamics:
             return
         try:
             with interruptible():
-                self._ask(query, self._form.page)
+                self._run(query, self._form.page)
         except (CustDynError, KeyboardInterrupt):
-            return  # it was said; and an interrupt that came twice must not end the kernel
+            return  # already shown; and a second interrupt must not end the kernel
 
-    def _ask(self, query: ReportQuery, page: str = "") -> None:
+    def _run(self, query: ReportQuery, page: str = "") -> None:
         self._set_busy(True)
         self._result.set_error("")
-        before, began = self._report, time.monotonic()
+        before, began = self._view.report, time.monotonic()
         try:
             with progress.told_to(Steps(self._result)):
                 self._result.set_status("Counting …")
@@ -184,97 +172,27 @@ class CustomerDynamics:
                 self._form.set_names(mart.facts.names)
             self._show(report, time.monotonic() - began, page)
         except QueryError as error:
-            self._say(error)
+            self._show_error(error)
             self._form.show_error(error)
             raise
         except CustDynError as error:
-            self._say(error)
+            self._show_error(error)
             raise
         except KeyboardInterrupt:
-            left = self._report is before
-            self._result.set_status("Stopped. The table is the one of before." if left else "Stopped.")
+            unchanged = self._view.report is before
+            self._result.set_status("Stopped. The table is unchanged." if unchanged else "Stopped.")
             raise CustDynError("The query was stopped.") from None
         except Exception as error:
             failed = CustDynError(f"The query failed: {type(error).__name__}: {error}")
-            self._say(failed)
+            self._show_error(failed)
             raise failed from error
         finally:
             self._set_busy(False)
 
     def _show(self, report: Report, seconds: float, page: str) -> None:
-        self._report = report
         rows = "1 row" if len(report.rows) == 1 else f"{len(report.rows):,} rows"
         self._result.set_status(f"{rows} in {format_duration(round(seconds * 1000))}.")
-        if self._form.output == "web":
-            self._result.show(report)
-        else:
-            self._result.set_download_only(report, self._form.output, page)
-        self._draw_again(report)
-        if self._publisher:
-            self._result.set_link("", "Making the link …")
-            self._publisher.publish(report, lambda done: self._linked(report, done))
-        self._freeze_static()
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._prepare_charts)
-
-    def _linked(self, report: Report, done: Published) -> None:
-        """Show a link, if its report is still the one on screen; called in the worker's thread."""
-        if report is self._report:
-            self._result.set_link(done.link, done.words, done.page)
-
-    # Charts.
-
-    def _prepare_charts(self) -> None:
-        """Load what draws once nothing was asked for a while: before, it would hold up the next answer."""
-        if self._quiet is not None:
-            self._quiet.cancel()
-        if self._loop is not None:
-            prepare = threading.Thread(target=ChartPanel.prepare, daemon=True)
-            self._quiet = self._loop.call_later(_QUIET, prepare.start)
-
-    def _show_chart(self, name: str) -> None:
-        if self._report is not None:
-            self._result.set_status(f"Drawing {name} …")
-            self._charts.draw(self._report, name)
-            self._result.set_status(f"{name} is below the table." if self._charts.spec() else "")
-
-    def _draw_again(self, report: Report) -> None:
-        """Draw what was drawn of the last report, or what a saved query asks for.
-
-        What this report cannot show is kept for the next one that can.
-        """
-        choice = self._chart or self._charts.choice()
-        if choice and report.rows and self._form.output == "web":
-            self._charts.restore(report, choice)
-        else:
-            self._charts.hide()
-        self._chart = None if self._charts.choice() else choice
-
-    def _chart_changed(self) -> None:
-        self._chart = None
-        self._freeze_static()
-
-    def _chart_closed(self) -> None:
-        self._chart = None
-        self._result.take_focus_from_chart()
-
-    def _freeze_static(self) -> None:
-        """Write the static view behind what the worker has to do first."""
-        if self._report is None:
-            return
-        report, chart = self._report, self._charts.spec()
-
-        def write() -> None:
-            try:
-                self._static.show(report, chart)
-            except Exception as error:  # in a worker nobody else would hear of it
-                why = f"{type(error).__name__}: {error}"
-                self._result.set_error(f"What a saved notebook shows is not up to date: {why}")
-
-        if self._publisher:
-            self._publisher.submit(write)
-        else:
-            write()
+        self._view.show(report, self._form.output, page)
 
     # Saved queries.
 
@@ -282,9 +200,8 @@ class CustomerDynamics:
         query = self._form.query()
         if query is not None:
             period = resolve(query, datetime.now(UTC).replace(microsecond=0)).period
-            chart = self._chart or self._charts.choice()
             seen, loaded = self._saved.seen, self._saved.latest
-            self._dialog.open(query, period, self._form.output, chart, seen, loaded)
+            self._dialog.open(query, period, self._form.output, self._view.chart(), seen, loaded)
 
     def _after_saving(self, stored: Stored) -> None:
         self._saved.saw(stored)
@@ -297,35 +214,35 @@ class CustomerDynamics:
             saved = self._saved.load(key).saved
         finally:
             self._form.set_saved(self._saved.listed())
-        self._chart = saved.chart
+        self._view.wanted_chart = saved.chart
         self._form.load(saved.query, saved.output)
-        if self._form.query() is None and (names := self._names()):  # perhaps it is new in the data
+        if self._form.query() is None and (names := self._names()):  # a value may be new in the data
             self._form.set_names(names)
             self._form.load(saved.query, saved.output)
-        self._result.set_status(f"Loaded: {saved.title}. Click Query to ask it.")
+        self._result.set_status(f"Loaded: {saved.title}. Click Query to run it.")
 
-    # Words and states.
+    # Messages and states.
 
     def _try(self, act: Callable[[], None]) -> None:
-        """Do what a click asks for; if that fails, say why: Jupyter would only log it."""
+        """Handle a click, and show its errors: Jupyter would only log them."""
         try:
             act()
         except CustDynError as error:
-            self._say(error)
+            self._show_error(error)
         except Exception as error:
-            self._say(CustDynError(f"That failed: {type(error).__name__}: {error}"))
+            self._show_error(CustDynError(f"This failed: {type(error).__name__}: {error}"))
 
-    def _say(self, error: CustDynError) -> None:
-        last = " The table below is the last good one." if self._report else ""
+    def _show_error(self, error: CustDynError) -> None:
+        last = " The table below is the last good one." if self._view.report else ""
         self._result.set_status("")
         self._result.set_error(error.message + last)
 
     def _names(self) -> Names | None:
-        """Return the names in the data, for the filters; without data the reason is said."""
+        """Return the names in the data for the filters; without data, show why and return None."""
         try:
             return open_mart(self._source).facts.names
         except CustDynError as error:
-            self._say(error)
+            self._show_error(error)
             return None
 
     def _set_busy(self, busy: bool) -> None:

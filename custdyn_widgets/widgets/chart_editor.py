@@ -1,4 +1,4 @@
-"""What the Blank Chart is composed with: x, columns, mark, second axis, title."""
+"""The editor of the Blank Chart: x, columns, mark, second axis and title."""
 
 from __future__ import annotations
 
@@ -14,43 +14,41 @@ from custdyn_widgets.widgets.search_select import SearchSelect
 
 
 class ChartEditor:
-    """A row of controls; each change asks for the chart anew.
-
-    Attributes
-    ----------
-    widget
-        What is shown; hidden until it is opened.
-    """
+    """A row of controls, hidden until it is opened; each change redraws the chart."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._quiet = False
-        self._x = Control(kind="choice", label="X", tooltip="What the chart runs along.", value="")
-        self._y = SearchSelect(label="Columns", tooltip="What is drawn.", placeholder="Add a column")
+        self._x = Control(
+            kind="choice", label="X", tooltip="The heading or column along the x axis.", value=""
+        )
+        self._y = SearchSelect(label="Columns", tooltip="The columns to draw.", placeholder="Add a column")
         self._mark = Control(
             kind="choice",
             label="Mark",
-            tooltip="What each value is drawn as.",
+            tooltip="How each value is drawn.",
             options=[[mark, mark.capitalize()] for mark in MARKS],
             value=MARKS[0],
         )
         self._right = SearchSelect(
             label="Second axis",
-            tooltip="Which of the columns are measured on a second axis, at the right.",
+            tooltip="The columns measured on a second axis, on the right.",
             placeholder="None",
         )
-        self._title = Control(kind="text", label="Title", tooltip="Empty: the columns' names.", value="")
+        self._title = Control(
+            kind="text", label="Title", tooltip="If empty, the names of the columns.", value=""
+        )
         controls = [self._x, self._y, self._mark, self._right, self._title]
         for control in controls:
-            control.observe(self._tell, "value")
+            control.observe(self._control_changed, "value")
         self.widget = ipywidgets.HBox(controls)
         self.widget.add_class("custdyn-line").add_class("custdyn-editor")
         self.hide()
 
     def open(self, report: Report, choice: Mapping[str, Any]) -> None:
-        """Show the controls for a report, filled with a choice; an empty choice leaves them as they were.
+        """Show the controls for a report, filled with a choice; an empty choice keeps the last one.
 
-        An x that the report has not becomes its first heading: it was grouped otherwise.
+        An x that the report does not have becomes its first heading: the grouping was another.
         """
         names = [column.name for column in report.columns]
         places = [*(report.headings or [COLUMNS]), *names]
@@ -69,15 +67,15 @@ class ChartEditor:
         self.widget.layout.display = None
 
     def take_focus(self) -> None:
-        """Put the cursor where columns are chosen: by keyboard the whole table lies before it."""
+        """Focus the columns: by keyboard, they are a whole table away."""
         self._y.wants_focus = True
 
     def hide(self) -> None:
-        """Take the controls away; what they hold stays."""
+        """Hide the controls; they keep their values."""
         self.widget.layout.display = "none"
 
     def choice(self) -> dict[str, Any]:
-        """Return what is chosen, as `charts.blank_spec` takes it."""
+        """Return the choice, as `blank_spec` takes it."""
         return {
             "x": self._x.value,
             "y": list(self._y.value),
@@ -87,11 +85,11 @@ class ChartEditor:
         }
 
     def _offer_right(self) -> None:
-        """Offer the chosen columns for the second axis; one left alone on it would leave the first empty."""
+        """Offer only the chosen columns for the second axis."""
         self._right.options = [[name, name] for name in self._y.value]
         self._right.value = [name for name in self._right.value if name in self._y.value]
 
-    def _tell(self, change: Mapping[str, Any]) -> None:
+    def _control_changed(self, change: Mapping[str, Any]) -> None:
         if self._quiet:
             return
         if change["owner"] is self._y:

@@ -1,4 +1,4 @@
-"""A chart under the table: a preset, or one that the person composes; tooltips, zoom, PNG and SVG."""
+"""The chart under the table: a preset or a Blank Chart, saved as PNG or SVG."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from custdyn_widgets.widgets.download import Download, File, chart_file
 _SAVE = [["png", "Save as PNG"], ["svg", "Save as SVG"]]
 _CLOSE = [["close", "Close the chart"]]
 _HINT = "Drag to move along the time, Shift and wheel to zoom, double-click to see all."
-# Without the menu, which would lead to another host; the tooltip's theme is in result.css.
+# Without the menu, which links to another host. The tooltip's theme is in result.css.
 _EMBEDDED = {"actions": False, "renderer": "svg", "tooltip": {"theme": "custdyn"}}
 
 
@@ -29,11 +29,11 @@ class ChartPanel:
     Attributes
     ----------
     widget
-        What is shown; hidden until a chart is drawn.
+        The panel; hidden until a chart is drawn.
     on_change
-        Called when another chart is shown, or none.
+        Called when the chart changes or is hidden.
     on_close
-        Called when the person closes it.
+        Called when the person closes the chart.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class ChartPanel:
         self._message = ipywidgets.HTML()
         self._hint = ipywidgets.HTML()
         self._place = ipywidgets.VBox()
-        self._download = Download(self._asked, buttons=_CLOSE)
+        self._download = Download(self._answer, buttons=_CLOSE)
         self.widget = ipywidgets.VBox(
             [self._editor.widget, self._message, self._place, self._hint, self._download]
         )
@@ -58,7 +58,7 @@ class ChartPanel:
 
     @staticmethod
     def prepare() -> None:
-        """Load what draws in the browser, which takes a second, before the first chart is asked for."""
+        """Load the drawing library, which takes a second, before the first chart."""
         load_jsonschema()
         import altair as alt  # late: takes most of that second
 
@@ -69,10 +69,10 @@ class ChartPanel:
         self.restore(report, {} if name == BLANK else {"preset": name}, focus=name == BLANK)
 
     def restore(self, report: Report, choice: Mapping[str, Any], *, focus: bool = False) -> None:
-        """Draw what a choice says, as `choice` gave it; what the report has not is said, and not drawn.
+        """Draw a choice that `choice` returned, or say what the report lacks for it.
 
-        A chart of another report goes first. An x that is the heading of another grouping becomes the
-        report's own. With `focus` the editor takes the cursor.
+        A chart of another report is removed first. An x of another grouping becomes the report's own. `focus`
+        moves the focus to the editor.
         """
         if report is not self._report:
             self._clear()
@@ -88,7 +88,7 @@ class ChartPanel:
         else:
             self._editor.open(report, choice)
             if focus:
-                self._editor.take_focus()  # before the first drawing, which takes a while
+                self._editor.take_focus()  # before the first drawing, which is slow
             self._compose()
 
     def hide(self) -> None:
@@ -99,11 +99,11 @@ class ChartPanel:
             self.on_change()
 
     def spec(self) -> dict[str, Any] | None:
-        """Return the chart as a Vega-Lite specification, as a page draws it; None without one."""
+        """Return the chart's Vega-Lite specification; None without a chart."""
         return self._spec
 
     def choice(self) -> dict[str, Any] | None:
-        """Return what a saved query keeps: `{"preset": name}`, or x, y, mark, second_axis and title."""
+        """Return the chart to save: `{"preset": name}`, or x, y, mark, second_axis and title."""
         return self._choice
 
     def _compose(self) -> None:
@@ -120,7 +120,7 @@ class ChartPanel:
             self._live.spec = None
 
     def _try(self, draw: Callable[[], dict[str, Any]], choice: dict[str, Any]) -> None:
-        """Draw; if that fails, say why and leave the last chart."""
+        """Draw a chart; on an error, show the message and keep the last chart."""
         try:
             spec = draw()
             live = live_spec(spec)
@@ -135,7 +135,7 @@ class ChartPanel:
         self.on_change()
 
     def _show_live(self, spec: dict[str, Any]) -> None:
-        """Swap the specification of the one chart there is: each brings a megabyte of script along."""
+        """Show a chart in the one chart widget: each widget brings a megabyte of script."""
         if self._live is None:
             self.prepare()
             import altair as alt
@@ -144,7 +144,7 @@ class ChartPanel:
             self._place.children = [self._live]
         self._live.spec = spec
 
-    def _asked(self, key: str) -> File | None:
+    def _answer(self, key: str) -> File | None:
         if key == "close":
             self.hide()
             self.on_close()
@@ -158,15 +158,15 @@ class ChartPanel:
             return None
 
     def _say(self, words: str) -> None:
-        told = f'<p class="custdyn-error" role="alert">{escape(printable(words))}</p>' if words else ""
-        self._message.value = told
+        html = f'<p class="custdyn-error" role="alert">{escape(printable(words))}</p>' if words else ""
+        self._message.value = html
 
     def _show_widget(self, shown: bool) -> None:
         self.widget.layout.display = None if shown else "none"
 
 
 def _reason(error: Exception) -> str:
-    """Return why a chart cannot be drawn or saved; of what nobody foresaw Jupyter would only log it."""
+    """Return the message of an error, even of an unexpected one: Jupyter would only log it."""
     if isinstance(error, CustDynError):
         return error.message
     return f"The chart cannot be drawn: {type(error).__name__}: {error}"

@@ -1,6 +1,6 @@
-"""What the dialog asks of a saved query's runs without a person, and what it leaves as it is.
+"""The dialog's fields for automatic runs: schedule, recipients, retention, conditions.
 
-Its fields are texts by name, as people type them; a name is the key of the file, with a point inside.
+Fields are texts by name. A name is the key in the saved query's file, with a dot for a nested key.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _LONGEST_WORDS = 200
 _NUMBER = re.compile("-?[0-9]{1,100}")
 
 
-def empty(timezone: str) -> dict[str, str]:
-    """Return the fields before anything was typed."""
+def empty_fields(timezone: str) -> dict[str, str]:
+    """Return the fields of an empty dialog."""
     nothing = (RECIPIENTS, CRON, TOLD, *_CONDITIONS, KEEP_LAST, OLDER_THAN, EACH)
     return {**dict.fromkeys(nothing, ""), ZONE: timezone}
 
 
-def shown_of(saved: SavedQuery) -> dict[str, str]:
-    """Return the fields as a saved query fills them."""
+def fields_of(saved: SavedQuery) -> dict[str, str]:
+    """Return the fields of a saved query."""
     fields = {RECIPIENTS: "\n".join(saved.recipients), TOLD: "\n".join(saved.failure_recipients)}
     fields |= {name: TICKED for name, condition in _CONDITIONS.items() if condition in saved.only_if}
     if saved.schedule:
@@ -57,8 +57,8 @@ def shown_of(saved: SavedQuery) -> dict[str, str]:
     return fields
 
 
-def division_words(division: ForEach | None) -> str:
-    """Return in words that there is a report for each company; empty if there is not."""
+def describe_division(division: ForEach | None) -> str:
+    """Describe the division into reports for each company; empty without one."""
     if division is None:
         return ""
     file = printable(cut_short(division.addresses, _LONGEST_WORDS))
@@ -66,12 +66,12 @@ def division_words(division: ForEach | None) -> str:
 
 
 def typed_in(fields: Mapping[str, str], source: SourceLike) -> dict[str, Any]:
-    """Return what was typed, as a saved query takes it; who it is sent to, only where it can be.
+    """Return the arguments of `SavedQuery` that the fields give; recipients only if the report can be sent.
 
     Raises
     ------
     SavedQueryError
-        If a field means nothing, the first on screen, or the data will not be there when it runs.
+        If a field is not valid (the first on screen), or a schedule could not find the data.
     """
     about: dict[str, Any] = {}
     if fields["output"] in _SENDABLE and fields[EACH] != TICKED:
@@ -86,9 +86,9 @@ def typed_in(fields: Mapping[str, str], source: SourceLike) -> dict[str, Any]:
 
 
 def division_in(fields: Mapping[str, str], loaded: Stored | None, place: Place) -> ForEach | None:
-    """Return the division of what was loaded, unless it was taken off; in the other place, it means the same.
+    """Return the loaded query's division, unless it was unticked.
 
-    Its file of addresses is beside the saved query's own, which a copy in another folder is not.
+    A copy in the other folder gets the full path of the file of addresses.
     """
     division = loaded.saved.for_each if loaded and fields[EACH] == TICKED else None
     if loaded is None or division is None or place == loaded.place:
@@ -97,7 +97,7 @@ def division_in(fields: Mapping[str, str], loaded: Stored | None, place: Place) 
 
 
 def left_as_it_is(replaced: SavedQuery | None, by: SavedQuery, *, division_asked: bool) -> dict[str, Any]:
-    """Return what the dialog did not ask for, from the saved query that is replaced."""
+    """Return what the dialog does not show, from the saved query being replaced."""
     if replaced is None:
         return {}
     division = by.for_each if division_asked else replaced.for_each
@@ -105,28 +105,28 @@ def left_as_it_is(replaced: SavedQuery | None, by: SavedQuery, *, division_asked
 
 
 def kept(replaced: SavedQuery, *, division_asked: bool) -> str:
-    """Return in words what stays although the dialog does not show it; or nothing."""
+    """Describe what is kept although the dialog does not show it; empty if nothing."""
     if division_asked or replaced.for_each is None:
         return ""
-    words = division_words(replaced.for_each)
+    words = describe_division(replaced.for_each)
     return f" Its {words[0].lower()}{words[1:]}, stays."
 
 
 def lost(replaced: SavedQuery, by: SavedQuery) -> str:
-    """Return in words what a saved query does on its own and its successor would not; or nothing."""
+    """Describe the automatic work that a replacement would lose or change; empty if none."""
     gone = [words for key, words in _words(replaced).items() if not getattr(by, key)]
     listed = " and ".join(", ".join(part) for part in (gone[:-1], gone[-1:]) if part)
-    told = f" That takes away {listed}." if gone else ""
+    text = f" That takes away {listed}." if gone else ""
     if replaced.source and by.source and replaced.source != by.source:
-        told += f" It would ask {shown(by.source)}, and no longer {shown(replaced.source)}."
+        text += f" It would read {shown(by.source)} instead of {shown(replaced.source)}."
     if replaced.for_each and by.for_each and replaced.for_each != by.for_each:
         files = (shown(by.for_each.addresses), shown(replaced.for_each.addresses))
-        told += f" Its addresses would come from {files[0]}, and no longer from {files[1]}."
-    return told
+        text += f" Its addresses would come from {files[0]} instead of {files[1]}."
+    return text
 
 
 def _words(saved: SavedQuery) -> dict[str, str]:
-    """Return by key what a saved query does on its own."""
+    """Describe the automatic work of a saved query, by key."""
     words = {}
     if saved.schedule:
         words["schedule"] = f"its schedule ({saved.schedule.cron} in {saved.schedule.timezone})"
@@ -155,17 +155,17 @@ def _retention(keep_last: str, older_than: str) -> Retention | None:
     if not keep_last and not older_than:
         return None
     if keep_last and not _NUMBER.fullmatch(keep_last):
-        raise SavedQueryError.invalid(KEEP_LAST, keep_last, "is no whole number such as 12")
+        raise SavedQueryError.invalid(KEEP_LAST, keep_last, "is not a whole number such as 12")
     return Retention(int(keep_last) if keep_last else None, older_than or None)
 
 
 def _lasting(source: SourceLike) -> str:
     if source == "demo":
-        return "demo"  # always that of the last midnight, where its folder is that of one
+        return "demo"  # not its folder, which holds the data of one day
     if isinstance(source, str | Path):
         return lasting(str(source))
     raise SavedQueryError(
-        "The data of this form lives in its notebook alone, and is gone when the schedule runs. "
+        "The data of this form exists only in its notebook, so a schedule cannot read it. "
         "Open the form with a folder or the name of a source, or leave the schedule empty.",
         field=CRON,
     )

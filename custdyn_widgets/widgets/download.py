@@ -1,4 +1,4 @@
-"""Files from Python to the person's disk: the browser saves them, in JupyterLab and in Voila alike."""
+"""Files that the browser saves, in JupyterLab and in Voila."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DARK_INK = "#1c2127"
 
 @dataclass(frozen=True)
 class File:
-    """A file to save: its name, its content, and the media type that goes with it."""
+    """A file to save."""
 
     name: str
     content: bytes
@@ -35,14 +35,14 @@ class File:
 
 
 class Download(anywidget.AnyWidget):
-    """Saves files in the browser; shown, it is a row of buttons that ask for them.
+    """Saves files in the browser; displayed, it is a row of buttons.
 
     Attributes
     ----------
     buttons
-        What can be asked for: a key and the button's words, each.
+        Key and label of each button.
     on_ask
-        Called with the key when a button is pressed; it returns the file, or None to save nothing.
+        Called with the key of a pressed button; returns the file, or None to save nothing.
     """
 
     _esm = Path(__file__).with_name("download.js")
@@ -51,22 +51,14 @@ class Download(anywidget.AnyWidget):
     def __init__(self, on_ask: Callable[[str], File | None] = lambda _key: None, **traits: Any) -> None:
         super().__init__(**traits)
         self.on_ask = on_ask
-        self.on_msg(self._asked)
+        self.on_msg(self._answer)
 
     def start(self, file: File, page: str = "") -> None:
-        """Let the browser save a file.
+        """Let the browser save a file in the page with this id; "": in every page that shows the notebook."""
+        message = {"kind": "file", "name": file.name, "type": file.media_type, "page": page}
+        self.send(message, [file.content])
 
-        Parameters
-        ----------
-        file
-            The file.
-        page
-            The browser page that asked, as it named itself; "" for every page that shows this notebook.
-        """
-        told = {"kind": "file", "name": file.name, "type": file.media_type, "page": page}
-        self.send(told, [file.content])
-
-    def _asked(self, _widget: object, message: object, _buffers: object) -> None:
+    def _answer(self, _widget: object, message: object, _buffers: object) -> None:
         if not isinstance(message, Mapping) or message.get("ask") not in [key for key, _ in self.buttons]:
             return
         file = self.on_ask(message["ask"])
@@ -99,7 +91,7 @@ def chart_file(report: Report, spec: Mapping[str, Any], kind: str) -> File:
 def _png(svg: str) -> bytes:
     import vl_convert  # late: loads a JavaScript engine
 
-    # A picture is pasted anywhere, so it brings its ground and its ink along.
+    # A picture may be pasted anywhere, so it has its own background and text colour.
     inked = svg.replace(f'color="{INK}"', f'color="{_DARK_INK}"', 1)
     grounded = inked.replace("</title>", '</title><rect width="100%" height="100%" fill="#ffffff"/>', 1)
     png: bytes = vl_convert.svg_to_png(grounded, scale=2)
@@ -107,7 +99,7 @@ def _png(svg: str) -> bytes:
 
 
 def _interval(report: Report) -> str:
-    """Return the interval for a file's name: a preset's name, or the first and the last day."""
+    """Return the interval for a file's name: a preset's name and last day, or the first and last day."""
     if isinstance(report.query.interval, str):
         return report.query.interval.replace("_", "-") + "-" + report.info.interval_end[:10]
     return f"{report.info.interval_start[:10]}-to-{report.info.interval_end[:10]}"

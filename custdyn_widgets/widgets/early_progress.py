@@ -1,4 +1,4 @@
-"""How far the reading of a source is, in a notebook that has no form yet."""
+"""Progress in a notebook while its form is being built."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from custdyn_widgets.text import printable
 
 
 class EarlyProgress(ProgressBar):
-    """One output that tells the step, and is empty in the end: a stream's lines would be saved for ever.
+    """One output for the current step, empty at the end: the lines of a stream would stay in the notebook.
 
     Attributes
     ----------
     notes
-        The sentences that were said meanwhile, for the form to say.
+        The messages so far, for the form to show.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class EarlyProgress(ProgressBar):
         self._handle: Any = None
 
     def note(self, words: str) -> None:
-        """Keep a sentence."""
+        """Keep a message."""
         self.notes.append(words)
 
     def _show(self) -> None:
@@ -38,8 +38,8 @@ class EarlyProgress(ProgressBar):
     def _write(self, words: str) -> None:
         from IPython.display import display  # late: only notebooks have it
 
-        told = {"text/plain": words}
+        data = {"text/plain": words}
         if self._handle is None:
-            self._handle = display(told, raw=True, display_id=True)
+            self._handle = display(data, raw=True, display_id=True)
         else:
-            self._handle.update(told, raw=True)
+            self._handle.update(data, raw=True)

@@ -1,4 +1,4 @@
-"""The query form: every field of a query as a control, checked while it is filled in."""
+"""The query form: a control for each field, checked at each change."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ def _nothing(*_: str) -> None:
 
 
 class QueryForm:
-    """The form that asks for a report.
+    """The form for a query.
 
     Parameters
     ----------
     names
-        The names of the data: what can be filtered by and converted to.
+        The names in the data: filter values and currencies.
     saved
-        Name and title of each saved query.
+        Key and title of each saved query.
     now
-        The instant that presets are shown for.
+        Returns the instant that presets resolve against.
 
     Attributes
     ----------
     widget
-        What is shown.
+        The form.
     on_query, on_save, on_load
-        Called when a button is pressed: Query and Save Query only while the query is valid; Load Query with
-        the name of the saved query.
+        Called when a button is pressed: Query and Save Query only while the query is valid, Load Query with
+        the key of the saved query.
     """
 
     def __init__(
@@ -87,12 +87,12 @@ class QueryForm:
             lambda: self._act_if_valid(self.on_query),
             description="Query",
             look="primary",
-            tooltip="Count now, and show the report.",
+            tooltip="Compute and show the report.",
         )
         self._save_button = Button(
             lambda: self._act_if_valid(self.on_save),
             description="Save Query",
-            tooltip="Keep these settings under a title, to run them again.",
+            tooltip="Save these settings under a title, to run them again.",
         )
         self._load_button = Button(
             lambda: self._saved.value and self.on_load(self._saved.value),
@@ -107,51 +107,43 @@ class QueryForm:
 
     def _act_if_valid(self, then: Callable[[], None]) -> None:
         self._interval.fill()
-        self._show_problems()  # what the last answer said about a control is of the past
+        self._show_problems()  # removes the last answer's errors
         if self._query is not None and not self._busy:
             then()
 
     @property
     def page(self) -> str:
-        """The browser page that Query was last clicked in; "" if it was none."""
+        """The id of the browser page of the last click on Query; "" if there was none."""
         return self._query_button.page
 
     @property
     def output(self) -> str:
-        """What is done with the report: `web`, `csv` or `xlsx`."""
+        """The output type: `web`, `csv` or `xlsx`."""
         return str(self._choices.output.value)
 
     def fields(self) -> dict[str, Any]:
-        """Return the query as its JSON object, as the form stands, valid or not."""
-        asked = {
+        """Return the query in the form as a JSON object, valid or not."""
+        fields = {
             **DEFAULT.to_dict(),
             **self._interval.fields(),
             **self._filters.fields(),
             **self._choices.fields(),
         }
-        return {name: asked[name] for name in FIELDS}
+        return {name: fields[name] for name in FIELDS}
 
     def query(self) -> ReportQuery | None:
-        """Return the query that the form asks, or None while something is invalid."""
+        """Return the query in the form; None while a field is invalid."""
         return self._query
 
     def load(self, query: ReportQuery, output: str = "web") -> None:
-        """Fill the form.
-
-        Parameters
-        ----------
-        query
-            What it shall ask. What the data does not have is shown and marked.
-        output
-            What is done with the report.
-        """
+        """Fill the form; values that the data does not have are shown and marked."""
         with self._without_checks():
             self._interval.load(query)
             self._filters.load(query)
             self._choices.load(query, output)
 
     def set_names(self, names: Names) -> None:
-        """Offer the names of data that was built anew; what is gone is marked."""
+        """Offer the names of new data; mark values that are gone."""
         if names == self._names:
             return
         self._names = names
@@ -160,7 +152,7 @@ class QueryForm:
             self._choices.set_names(names)
 
     def set_saved(self, saved: Sequence[tuple[str, str]]) -> None:
-        """Offer these saved queries, given as name and title; Load Query is there if there is one."""
+        """Offer saved queries, given as key and title; without any, hide Load Query."""
         titles = [title for _, title in saved]
         self._saved.options = [
             [name, printable(title if titles.count(title) == 1 else f"{title} ({name})")]
@@ -172,12 +164,12 @@ class QueryForm:
         self._buttons.children = [self._query_button, self._save_button, *load]
 
     def set_busy(self, busy: bool) -> None:
-        """Switch Query off while a report is made, and on again."""
+        """Disable Query while a report is being made."""
         self._busy = busy
         self._query_button.disabled = busy or bool(self._problems)
 
     def show_error(self, error: CustDynError) -> None:
-        """Say an error beside the control that it is about, or above the buttons, until the form changes."""
+        """Show an error beside its control, or above the buttons, until the form changes."""
         control = self._controls().get(error.field or "")
         if control:
             control.error = printable(_message_for(error))
@@ -199,7 +191,7 @@ class QueryForm:
         self._check()
 
     def _check(self) -> None:
-        """Check the form after a change; while something is wrong, nothing can be asked."""
+        """Check the form after a change; while a field is invalid, Query is disabled."""
         if self._quiet:
             return
         self._problems = self._find_problems()
@@ -207,7 +199,7 @@ class QueryForm:
         self._show_problems()
 
     def _show_problems(self) -> None:
-        """Show what is wrong beside each control, in place of any error that was shown since."""
+        """Show each control's problem; replace errors shown since."""
         controls = self._controls()
         for field, control in controls.items():
             control.error = printable(self._problems.get(field, ""))
@@ -216,7 +208,7 @@ class QueryForm:
         self.set_busy(self._busy)
 
     def _find_problems(self) -> dict[str, str]:
-        """Return what is wrong, in words, by field."""
+        """Return the problem of each invalid field."""
         groups = (self._interval, self._filters, self._choices)
         found = {field: words for group in groups for field, words in group.problems().items()}
         known = {field.partition(".")[0] for field in found}
@@ -231,7 +223,7 @@ class QueryForm:
     def _check_field(self, name: str, value: Any) -> None:
         if value is not None:
             value = FIELDS[name].check(value)
-        if name == "currency" and self._names.currencies:  # else there are no data, and nothing to choose
+        if name == "currency" and self._names.currencies:  # without data there is nothing to choose
             target_currency(self._names, value)
 
     def _controls(self) -> dict[str, SearchSelect | Control]:
@@ -243,7 +235,7 @@ class QueryForm:
 
 
 def _message_for(error: CustDynError) -> str:
-    """Return an error's words with the field as the form calls it."""
+    """Return an error's message, with the field's label in place of its name."""
     field = error.field or ""
     label = _TIMES.get(field) or (FIELDS[field].label if field in FIELDS else "")
     if label and error.message.startswith(field):

@@ -1,7 +1,7 @@
 """A button of the form.
 
-Lab takes a letter pressed on ipywidgets' buttons for one of its own keys (D, D deletes the cell), and a
-button that is switched off while it has the focus loses it. This one keeps both.
+On ipywidgets' buttons, Lab handles letters as its own keys (D, D deletes the cell), and a focused button that
+is disabled loses the focus. This button avoids both.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class Button(anywidget.AnyWidget):
     Attributes
     ----------
     description
-        What it says; of a bin, what a screen reader says.
+        The label; for a bin, the text for screen readers.
     tooltip
         The text on hovering.
     look
-        `plain`, `primary` for the one thing that a form is for, or `bin`, a picture alone.
+        `plain`, `primary` for the main action, or `bin`, an icon.
     disabled
-        Whether it is off: dimmed, and reached by the keyboard all the same.
+        Whether it is dimmed and ignores clicks; the keyboard still reaches it.
     page
-        The browser page that it was last clicked in, as that named itself; "" if it was none.
+        The id of the browser page of the last click; "" if there was none.
     """
 
     _esm = _FOLDER / "form_button.js"

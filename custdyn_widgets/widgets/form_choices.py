@@ -1,4 +1,4 @@
-"""The form's single choices: client type, grouping, currency, months, and what is done with the report."""
+"""The form's single choices: client type, grouping, currency, months and output type."""
 
 from __future__ import annotations
 
@@ -17,22 +17,7 @@ OUTPUTS = {"web": "Table", "csv": "CSV", "xlsx": "XLSX"}
 
 
 class Choices:
-    """One control for each single choice.
-
-    Parameters
-    ----------
-    names
-        The names of the data: what can be converted to.
-    defaults
-        What is chosen at first.
-    changed
-        Called when a choice was changed.
-
-    Attributes
-    ----------
-    box
-        What is shown.
-    """
+    """One control for each single choice, in `box`."""
 
     def __init__(self, names: Names, defaults: ReportQuery, changed: Callable[[], None]) -> None:
         self._names = names
@@ -64,7 +49,7 @@ class Choices:
         self.box = ipywidgets.HBox(controls)
 
     def fields(self) -> dict[str, Any]:
-        """Return the query's fields that are decided here."""
+        """Return the fields that the controls set."""
         groups = (self.time.value, "package" if self.by_package.value else "")
         return {
             "client_type": self.client_type.value,
@@ -74,7 +59,7 @@ class Choices:
         }
 
     def load(self, query: ReportQuery, output: str) -> None:
-        """Show a query's choices, and what is done with its report."""
+        """Show a query's choices and the output type."""
         self.client_type.value = query.client_type
         self.time.value = query.time_group or ""
         self.by_package.value = query.by_package
@@ -89,7 +74,7 @@ class Choices:
         self._offer_currencies()
 
     def problems(self) -> dict[str, str]:
-        """Return what is missing, in words, by field."""
+        """Return a message for each missing value, by field."""
         if self.months.value is not None:
             return {}
         field = FIELDS["active_duration"]

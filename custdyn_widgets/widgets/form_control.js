@@ -1,7 +1,7 @@
 // One native control of the query form, with its label and its error.
-// Wall times stay texts: a Date would move those that the browser's own clock skips.
+// Wall times stay texts: a Date would shift the times that the browser's clock skips.
 
-const WAIT_FOR_YEAR = /^0/; // a year that is still being typed: 0002 on the way to 2021
+const WAIT_FOR_YEAR = /^0/; // a year that is still being typed: 0002 before 2021
 
 const PAUSE = 300; // milliseconds
 
@@ -42,7 +42,7 @@ function render({ model, el }) {
   const control = element(tag, {
     id,
     "aria-describedby": `${id}-help ${id}-error`,
-    "data-lm-suppress-shortcuts": "true", // else Lab takes keys for its cells: an arrow leaves the choice
+    "data-lm-suppress-shortcuts": "true", // else Lab handles keys: an arrow leaves the control
     ...attributes,
   });
   const label = element("label", { for: id });
@@ -82,7 +82,7 @@ function render({ model, el }) {
   control.addEventListener("change", () => {
     if (!(kind === "wall time" && WAIT_FOR_YEAR.test(control.value))) send();
   });
-  // A number is told at a pause: on its way to Query, a mouse would find the button still off.
+  // A number is sent after a pause, so that Query is enabled before the mouse reaches it.
   let pause = 0;
   control.addEventListener("input", () => {
     clearTimeout(pause);
@@ -92,7 +92,7 @@ function render({ model, el }) {
     if (kind === "wall time" && read(kind, control) !== model.get("value")) send();
   });
 
-  // Lab takes away what Enter does in a cell, in fields of outputs too.
+  // Lab suppresses Enter in fields of outputs.
   control.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.isComposing && read(kind, control) !== model.get("value")) send();
   });

@@ -1,7 +1,7 @@
 """One control of the form: a choice, a wall time, a number or a yes-or-no, with its label and its error.
 
-ipywidgets' own pickers pass times through the browser's clock, which loses those that it skips, and can
-tell a screen reader neither that a value is wrong nor why.
+ipywidgets' own pickers convert times with the browser's clock, which loses the times that it skips, and
+cannot give an error to a screen reader.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Control(anywidget.AnyWidget):
         The chosen option's value; a text; the wall time as `YYYY-MM-DDTHH:MM:SS`, empty where it is
         incomplete; the number, None without one; or a bool.
     options
-        `[value, label]` of a choice.
+        Value and label of each option of a choice.
     least, most
-        The bounds of a number, as hints: what is typed beyond them arrives all the same.
+        The bounds of a number, as hints only: values beyond them are sent too.
     label, tooltip
-        Texts: above the control, and on hovering.
+        The text above the control, and the text on hovering.
     error
-        What is wrong with the value, in words; empty if nothing is.
+        The error in the value; empty if there is none.
     """
 
     _esm = _FOLDER / "form_control.js"
@@ -46,6 +46,6 @@ class Control(anywidget.AnyWidget):
     most = traitlets.Int(0).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     tooltip = traitlets.Unicode().tag(sync=True)
-    description = traitlets.Unicode().tag(sync=True)  # Jupyter measures it before it shows a tooltip
+    description = traitlets.Unicode().tag(sync=True)  # Jupyter needs it to show a tooltip
     disabled = traitlets.Bool(False).tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)

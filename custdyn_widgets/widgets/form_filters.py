@@ -1,4 +1,4 @@
-"""The form's filters: a quick search for a filter, and a row for each one that was chosen."""
+"""The form's filters: a search for a filter, and a row for each chosen one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_FILTER = ReportQuery(interval="today")
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter that can be chosen: its field, the group it is listed in, what its values are, its extra."""
+    """A filter: its field, its group in the list, the noun for its values, and its extra field."""
 
     field: str
     group: str
@@ -32,7 +32,7 @@ class Filter:
 
     @property
     def label(self) -> str:
-        """The filter's name."""
+        """The label of its field."""
         return FIELDS[self.field].label
 
 
@@ -48,7 +48,7 @@ FILTERS = {
 
 
 def _encode(name: str) -> str:
-    """Return what stands for a name on its way to the browser: itself, unless UTF-8 cannot hold it."""
+    """Return the key of a name for the browser: the name, or its bytes in hex if it is not valid UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -57,7 +57,7 @@ def _encode(name: str) -> str:
 
 
 def _decode(key: str) -> str:
-    """Return the name that a key stands for."""
+    """Return the name of a key."""
     if not key.startswith(_IN_HEX):
         return key
     return bytes.fromhex(key.removeprefix(_IN_HEX)).decode(errors="surrogatepass")
@@ -72,13 +72,7 @@ def _values(field: str, names: Names) -> Sequence[tuple[str, str]]:
 
 
 class FilterRow:
-    """A filter on the form: the search for its values, its extra choice, and the bin.
-
-    Attributes
-    ----------
-    box
-        What is shown.
-    """
+    """A filter on the form, in `box`: the search for its values, its extra field, and the bin."""
 
     def __init__(
         self, of: Filter, names: Names, changed: Callable[[], None], remove: Callable[[], None]
@@ -121,14 +115,14 @@ class FilterRow:
         self.search.options = sorted(options, key=lambda option: option[1].casefold())
 
     def fields(self) -> dict[str, Any]:
-        """Return the query's fields that this row decides."""
+        """Return the fields that this row sets."""
         chosen: dict[str, Any] = {self.of.field: [_decode(key) for key in self.search.value]}
         if self.extra:
             chosen[self.of.extra] = self.extra.value
         return chosen
 
     def load(self, query: ReportQuery) -> None:
-        """Show what a query filters by; a package's name becomes its id."""
+        """Show a query's values; a package's name becomes its id."""
         chosen = [_encode(value) for value in getattr(query, self.of.field)]
         ids = {key: self._ids.get(_decode(key), []) for key in chosen if key not in self._present}
         self.search.value = [_encode(ids[key][0]) if len(ids.get(key, [])) == 1 else key for key in chosen]
@@ -136,7 +130,7 @@ class FilterRow:
             self.extra.value = getattr(query, self.of.extra)
 
     def problem(self) -> str:
-        """Return what is wrong with the chosen values, in words."""
+        """Return a message about values that the data does not have."""
         gone = [_decode(key) for key in self.search.value if key not in self._present]
         if not gone:
             return ""
@@ -145,13 +139,7 @@ class FilterRow:
 
 
 class Filters:
-    """All filters of the form.
-
-    Attributes
-    ----------
-    box
-        What is shown.
-    """
+    """All filters of the form, in `box`."""
 
     def __init__(self, names: Names, changed: Callable[[], None]) -> None:
         self._names = names
@@ -177,7 +165,7 @@ class Filters:
             self.add(field).search.wants_focus = True
 
     def add(self, field: str) -> FilterRow:
-        """Put a filter on the form, with nothing chosen, and return its row."""
+        """Add an empty filter to the form, and return its row."""
         if field not in self._made:
             self._made[field] = FilterRow(
                 FILTERS[field], self._names, self._changed, lambda: self._remove(field)
@@ -202,11 +190,11 @@ class Filters:
         self.search.disabled = not self.search.options
 
     def fields(self) -> dict[str, Any]:
-        """Return the query's fields that the filters decide."""
+        """Return the fields that the filters set."""
         return {name: value for row in self.rows.values() for name, value in row.fields().items()}
 
     def load(self, query: ReportQuery) -> None:
-        """Show the filters of a query, and no others."""
+        """Show only the filters of a query."""
         self.rows = {}
         for field in FILTERS:
             if getattr(query, field):
@@ -220,7 +208,7 @@ class Filters:
             row.set_names(names)
 
     def problems(self) -> dict[str, str]:
-        """Return what is wrong with the chosen values, in words, by field."""
+        """Return a message for each filter with values that the data does not have, by field."""
         return {field: row.problem() for field, row in self.rows.items() if row.problem()}
 
     def controls(self) -> dict[str, SearchSelect | Control]:

@@ -17,14 +17,9 @@ CUSTOM = "custom"
 
 
 class Interval:
-    """A preset, its start and end, and the time zone, which keep in step.
+    """The controls of the interval, in `box`: preset, start, end and time zone.
 
-    A preset fills the times in, anew in another time zone; changing a time makes the interval a custom one.
-
-    Attributes
-    ----------
-    box
-        What is shown.
+    A preset sets the times on the clock of the time zone; changing a time makes the interval a custom one.
     """
 
     def __init__(self, now: Callable[[], datetime], changed: Callable[[], None]) -> None:
@@ -68,13 +63,13 @@ class Interval:
             self._changed()
 
     def fill(self) -> None:
-        """Show the times of the preset, as of now."""
+        """Set the times to those of the preset now."""
         zone = self._zone()
         if self.preset.value not in PRESETS or zone not in time_zones():
             return
         try:
             self._show(preset_period(self.preset.value, zone, self._now()))
-        except QueryError:  # a clock beyond the calendar: the report will say so
+        except QueryError:  # the clock is wrong: the report will say so
             return
 
     def _show(self, period: Period) -> None:
@@ -89,7 +84,7 @@ class Interval:
         return self.zone.value[0] if self.zone.value else ""
 
     def fields(self) -> dict[str, Any]:
-        """Return the query's fields that are decided here."""
+        """Return the fields that the controls set."""
         period = {"start": str(self.start.value or ""), "end": str(self.end.value or "")}
         fixed = {name: time.replace("T", " ") for name, time in period.items()}
         return {
@@ -98,7 +93,7 @@ class Interval:
         }
 
     def problems(self) -> dict[str, str]:
-        """Return what is missing, in words, by field."""
+        """Return a message for each missing value, by field."""
         found = {}
         if self.preset.value == CUSTOM:
             for name, control in (("start", self.start), ("end", self.end)):

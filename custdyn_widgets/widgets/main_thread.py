@@ -1,4 +1,4 @@
-"""The kernel's main thread, in which a form's queries are answered: its loop, and what interrupts it."""
+"""The kernel's main thread, which runs a form's queries: its event loop and interrupts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let an interrupt stop what runs in the block: between cells, kernels pass interrupts over."""
+    """Let an interrupt stop the block: between cells, kernels ignore interrupts."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,10 +1,10 @@
-// One report on screen: status, error, toolbar, link, table, Info. Everything that came with the data is text.
-// Sorting, the menu and copying never ask the kernel.
+// The result panel: status, error, toolbar, link, table, Info. Names from the data are text, never markup.
+// Sorting, the menu and copying work without the kernel.
 
-const PAGE = Symbol.for("custdyn.page"); // as in download.js: which page asked
-const GONE = "The kernel has gone or was restarted: nothing here is alive any more. Run the cells again.";
+const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
+const GONE = "The kernel stopped or was restarted, so nothing here works any more. Run the cells again.";
 
-// Else Lab takes keys for its cells: d d deletes one. It heeds this only on the very element that has the focus.
+// Else Lab handles keys: d d deletes a cell. Lab looks for this only on the focused element itself.
 const OWN_KEYS = { lmSuppressShortcuts: "true" };
 
 function element(tag, attributes = {}, ...children) {
@@ -23,7 +23,7 @@ function button(text, act, attributes = {}) {
 
 // The table.
 
-const FIRST_ROWS = 60; // more than a screen shows; laying out all the others takes longer, and comes a frame later
+const FIRST_ROWS = 60; // more than a screen shows; the others follow a frame later
 
 // The positions of the columns that begin a group.
 function groupStarts(groups) {
@@ -74,7 +74,7 @@ function total(row, firsts) {
   return made;
 }
 
-// Exact: keys are whole numbers as text. Nothing comes last in either direction; ties stay as they were.
+// Exact: keys are whole numbers as text. Null sorts last in both directions; the sort is stable.
 function compared(keys, column, order) {
   const numbers = keys.map((row) => (row[column] === null ? null : BigInt(row[column])));
   const sign = order === "descending" ? -1 : 1;
@@ -208,7 +208,7 @@ function openPage(bytes) {
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
-// Without https, or where the browser asks and is refused, the clipboard is reached by a selection alone.
+// Without https, or when the browser denies access, copying needs a selection.
 async function copied(anchor) {
   try {
     await navigator.clipboard.writeText(anchor.textContent);
@@ -222,7 +222,7 @@ async function copied(anchor) {
 function copyButton(anchor, said) {
   const copy = button("Copy link", async () => {
     const done = await copied(anchor);
-    said.textContent = done ? "Copied" : "Press Ctrl+C to copy what is selected";
+    said.textContent = done ? "Copied" : "Press Ctrl+C to copy the selected link";
     copy.textContent = done ? "Copied" : "Copy link";
     setTimeout(() => (copy.textContent = "Copy link"), 2_000);
   });
@@ -289,7 +289,7 @@ function render({ model, el }) {
   status.append(words, bar);
   const error = element("p", { class: "custdyn-error", role: "alert" });
   const place = element("div", { class: "custdyn-report" });
-  el.classList.add("custdyn-result", "mathjax_ignore"); // a name such as "$5 to $10" is no formula
+  el.classList.add("custdyn-result", "mathjax_ignore"); // a name such as "$5 to $10" is not a formula
   el.replaceChildren(status, error, place);
 
   let link = null;
@@ -310,7 +310,7 @@ function render({ model, el }) {
     showLink();
   };
   const gone = () => (error.textContent = GONE);
-  // Only where the cursor was on the chart: the same notebook may be open elsewhere.
+  // Only if the focus was on the chart: another page may show the same notebook.
   const received = ({ kind }) => {
     const cursor = document.activeElement;
     const lost = cursor === document.body || cursor?.closest(".custdyn-chart");

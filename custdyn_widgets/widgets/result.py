@@ -1,4 +1,4 @@
-"""One report on screen: its table, Info, exports and link, drawn in the browser from data sent once."""
+"""The result panel: status, table, Info, exports and link, drawn in the browser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FORMATS = {"csv": "CSV", "xlsx": "XLSX"}
 
 
 class ResultPanel(anywidget.AnyWidget):
-    """The panel under the form: status, error, toolbar, the table of the last report, its notes and Info.
+    """The panel under the form.
 
     Attributes
     ----------
@@ -42,37 +42,37 @@ class ResultPanel(anywidget.AnyWidget):
         self._report: Report | None = None
         self._page: bytes | None = None
         self._download = Download()
-        self.on_msg(self._asked)
+        self.on_msg(self._answer)
 
     def show(self, report: Report) -> None:
-        """Show a report; it stays until the next one."""
+        """Show a report as a table."""
         self._set(report, "web")
 
     def set_download_only(self, report: Report, format: str, page: str = "") -> None:
-        """Show a report as a file alone: the download starts at once, and a button starts it again.
+        """Download a report without showing its table, with a button to download it again.
 
-        `page` is the browser page that asked, as it named itself; "" for every page that shows this notebook.
+        `page` is the id of the browser page that asked; "" for every page that shows the notebook.
         """
         self._set(report, format)
         self._export(format, page)
 
     def set_status(self, words: str, done: float | None = None) -> None:
-        """Say what is going on, with a progress bar where `done`, from 0 to 1, is given."""
+        """Show a status, with a progress bar if `done`, from 0 to 1, is given."""
         part = None if done is None else min(1.0, max(0.0, float(done)))
-        told: dict[str, Any] = {"words": printable(words), "done": part}
-        self._status = told
+        status: dict[str, Any] = {"words": printable(words), "done": part}
+        self._status = status
 
     def set_error(self, words: str) -> None:
-        """Say what went wrong above the table, which stays; "" takes it away."""
+        """Show an error above the table; "" removes it."""
         self._error = printable(words)
 
     def set_link(self, link: str, words: str = "", page: bytes | None = None) -> None:
-        """Show the report's link and some words; with its page, a button that opens that."""
+        """Show the report's link and a message; with `page`, also a button that opens it."""
         self._page = page
         self._link = {"link": printable(link), "words": printable(words), "page": page is not None}
 
     def take_focus_from_chart(self) -> None:
-        """Put the cursor on Show Chart, where a closed chart left it nowhere: Lab would take its keys."""
+        """Focus Show Chart after the chart closed: without focus, Lab would take the next key."""
         self.send({"kind": "chart closed"})
 
     def _set(self, report: Report, output: str) -> None:
@@ -85,8 +85,8 @@ class ResultPanel(anywidget.AnyWidget):
             "charts": [*presets_of(report), BLANK] if report.rows else [],
         }
 
-    def _asked(self, _widget: object, message: object, _buffers: object) -> None:
-        """Answer the browser: an export, or a chart to show."""
+    def _answer(self, _widget: object, message: object, _buffers: object) -> None:
+        """Handle a button: an export, the page, or a chart."""
         if not isinstance(message, Mapping) or self._report is None:
             return
         if message.get("ask") in _FORMATS:
@@ -111,7 +111,7 @@ class ResultPanel(anywidget.AnyWidget):
 
 
 class Steps:
-    """Tells the result's status line how far the reading of a source is."""
+    """Shows the progress of reading a source in the status line."""
 
     def __init__(self, result: ResultPanel) -> None:
         self._result = result
@@ -121,5 +121,5 @@ class Steps:
         self._result.set_status(words, done)
 
     def note(self, words: str) -> None:
-        """Show a sentence."""
+        """Show a message."""
         self._result.set_status(words)

@@ -1,7 +1,7 @@
 // The dialog that saves a query: native controls, an error beside them, and a question before overwriting.
-// What is typed is Python's as soon as a control is left, so that a second view shows the same.
+// Values are sent to Python when a control loses the focus, so that a second view shows the same.
 
-// Lab's own keys for cells (D, D deletes one) stop only at the very element that has the focus.
+// Else Lab handles keys: D, D deletes a cell. Lab looks for this only on the focused element itself.
 const CONTROLS = ["input", "textarea", "select", "button"];
 const TICKED = "yes";
 
@@ -15,7 +15,7 @@ function element(tag, attributes = {}, ...content) {
   return made;
 }
 
-// What helps is said with the control; an error joins it while there is one (`showError`).
+// Help texts describe the control; `showError` adds the error.
 function labelled(words, control, ...helps) {
   control.dataset.help = helps.map((one) => one.id).join(" ");
   return element("div", { class: "custdyn-dialog-field" }, element("label", { for: control.id }, words), control, ...helps);
@@ -65,10 +65,10 @@ function valueOf(control) {
 function put(control, value) {
   if (control.type === "radio") control.checked = control.value === value;
   else if (control.type === "checkbox") control.checked = value === TICKED;
-  else if (control.value !== value) control.value = value; // or the cursor would leave its place
+  else if (control.value !== value) control.value = value; // else the cursor would move
 }
 
-// What a run without a person does; only with a schedule (or a part of it) is more asked than the schedule.
+// The fields of automatic runs; without a schedule only the cron expression is shown.
 function automation(id) {
   const cron = line(id, "schedule.cron");
   const zone = line(id, "schedule.timezone");
@@ -128,7 +128,7 @@ function automation(id) {
   const update = () => {
     const scheduled = Boolean(cron.value.trim());
     const said = [...more.querySelectorAll("[data-field]")].some((one) => one !== zone && valueOf(one).trim());
-    // Nothing that says something is hidden, and nothing under the person's hands.
+    // Never hide a field with a value, or with the focus.
     more.hidden = !scheduled && !said && !more.contains(document.activeElement);
     const words = scheduled && !told.value.trim() ? "Nobody will be told when it fails." : "";
     if (nobody.textContent !== words) nobody.textContent = words;
@@ -154,12 +154,12 @@ function render({ model, el }) {
     return fields;
   };
   const keep = () => {
-    if (!parts) return; // a field that is taken away while it has the focus tells of its change once more
+    if (!parts) return; // removing a focused field fires one more change
     model.set("fields", typed());
     model.save_changes();
   };
   const ask = (what) => {
-    keep(); // or what was kept before, late on its way, would come back over what is typed meanwhile
+    keep(); // else an earlier update could arrive late and overwrite newer input
     model.send({ do: what, fields: typed() });
   };
 
@@ -199,7 +199,7 @@ function render({ model, el }) {
       if (!model.get("question").length) ask("save");
     });
     form.addEventListener("change", keep);
-    // Lab takes away what Enter does in a cell, in fields of outputs too.
+    // Lab suppresses Enter in fields of outputs.
     const onEnter = (control, act) =>
       control.addEventListener("keydown", (event) => {
         if (event.key !== "Enter" || event.isComposing) return;
@@ -221,7 +221,7 @@ function render({ model, el }) {
     dialog.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || event.isComposing) return;
       event.preventDefault();
-      event.stopPropagation(); // to Lab it means: leave this cell
+      event.stopPropagation(); // in Lab it means: leave this cell
       ask(model.get("question").length ? "keep" : "cancel");
     });
     form.addEventListener("input", showParts);
@@ -246,7 +246,7 @@ function render({ model, el }) {
 
   const showParts = () => {
     const each = named("for_each");
-    const file = ["csv", "xlsx"].includes(parts.output.value); // a table is no file to be sent
+    const file = ["csv", "xlsx"].includes(parts.output.value); // a table cannot be sent
     parts.recipients.hidden = !file || Boolean(each?.checked);
     parts.schedule.update();
     describe();
@@ -278,7 +278,7 @@ function render({ model, el }) {
   const showQuestion = () => {
     if (!parts) return;
     const [words, yes, no] = model.get("question");
-    parts.controls.disabled = Boolean(words); // the answer is about what was typed
+    parts.controls.disabled = Boolean(words); // the answer is about these values
     parts.buttons.hidden = Boolean(words);
     parts.question.replaceChildren();
     if (!words) return;
@@ -291,7 +291,7 @@ function render({ model, el }) {
     parts.question.append(
       element("div", { role: "alertdialog", "aria-labelledby": text.id, "aria-describedby": text.id }, text, choice),
     );
-    keepIt.focus(); // the answer by which nothing is lost
+    keepIt.focus(); // the safe answer
   };
 
   const showFields = () => {
@@ -309,7 +309,7 @@ function render({ model, el }) {
       build();
       showError();
       showQuestion();
-      if (focus && !model.get("question").length) parts.title.select(); // which is typed over, or kept
+      if (focus && !model.get("question").length) parts.title.select(); // ready to be replaced
     } else if (parts) {
       const inside = el.contains(document.activeElement) || document.activeElement === document.body;
       parts = null;

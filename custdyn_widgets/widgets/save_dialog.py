@@ -1,4 +1,4 @@
-"""The dialog that keeps a query under a title, as a saved query: inline, below the form's buttons."""
+"""The dialog that saves a query under a title, shown below the form's buttons."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ _EMPTY = {
     "interval": "fixed",
     "output": "web",
     "chart": "none",
-    **automation.empty("UTC"),
+    **automation.empty_fields("UTC"),
 }
 _LONGEST_WORDS, _LONGEST_ASKED = 200, 1_000
 
 
 class DialogView(anywidget.AnyWidget):
-    """What is on screen of the dialog.
+    """The dialog in the browser.
 
     Attributes
     ----------
     opened
-        0 while it is closed; each opening has another number, so that it begins anew.
+        0 while it is closed; a new number each time it is opened.
     asked
-        The query that is saved, in words: the form may say something else meanwhile.
+        The description of the query to save; the form may have changed since.
     fields
-        What was typed and chosen, by name, as text.
+        The values, by name, as text.
     outputs, places, intervals, charts
-        The choices: value and words.
+        The choices: value and label.
     error
-        The words, the field that they are about, and a number that tells one from the one before; or empty.
+        The message, its field, and a number that differs for each error; or empty.
     question
-        The words and the two answers, to overwrite and to keep; or empty.
+        The question and its two answers, to overwrite and to keep; or empty.
     division
-        That there is a report for each company, in words, to be ticked or not; or empty.
+        The label of the checkbox for a report for each company; or empty.
     """
 
     _esm = Path(__file__).with_name("save_dialog.js")
@@ -70,19 +70,19 @@ class DialogView(anywidget.AnyWidget):
 
 
 class SaveDialog:
-    """Asks for what a saved query needs beside the query, and saves it.
+    """Asks for the rest of a saved query, and saves it.
 
     Parameters
     ----------
     source
-        What the form asks; a schedule asks it too.
+        The form's source, which a schedule reads too.
 
     Attributes
     ----------
     widget
-        What is shown; nothing until it is opened.
+        The dialog; empty until it is opened.
     on_saved
-        Called with what was saved.
+        Called with the stored query.
     """
 
     def __init__(self, source: SourceLike = "demo") -> None:
@@ -118,18 +118,17 @@ class SaveDialog:
         Parameters
         ----------
         query
-            What to save.
+            The query to save.
         period
-            The interval as it is now, kept where the person wants it fixed.
+            The interval as of now, saved if the person wants it fixed.
         output
-            What is done with the report: `web`, `csv` or `xlsx`.
+            The output: `web`, `csv` or `xlsx`.
         chart
             The chart on screen, as `ChartPanel.choice` gives it.
         seen
-            The revisions that the person has loaded or saved, by place and name: an edit since then is told
-            before it is overwritten.
+            The revisions that the person has loaded or saved, by place and name, to notice edits since.
         loaded
-            The saved query that the person loaded or saved last: what it says beside the query is offered.
+            The saved query loaded or saved last; it fills the other fields.
         """
         self._seen, self._loaded = seen or {}, loaded
         self._query, self._period, self._chart = query, period, chart
@@ -141,19 +140,19 @@ class SaveDialog:
             self.widget.charts = [*_drawn(chart), ["none", "None"]]
             self.widget.asked = printable(cut_short(query.describe(), _LONGEST_ASKED))
             first = {"interval": self.widget.intervals[0][0], "chart": self.widget.charts[0][0]}
-            own = {**automation.empty(query.timezone), **(_shown_of(loaded) if loaded else {})}
-            self.widget.division = automation.division_words(loaded.saved.for_each if loaded else None)
+            own = {**automation.empty_fields(query.timezone), **(_shown_of(loaded) if loaded else {})}
+            self.widget.division = automation.describe_division(loaded.saved.for_each if loaded else None)
             self.widget.fields = {**_EMPTY, **first, **own, "output": output}
             self.widget.error = []
             self.widget.opened = self._count
 
     def close(self) -> None:
-        """Take the dialog away."""
+        """Close the dialog."""
         self._ask_no_more()
         self.widget.opened = 0
 
     def _asked(self, _widget: object, message: object, _buffers: object) -> None:
-        """Do what the browser asks: save, overwrite, keep what is there, cancel."""
+        """Handle a button: save, overwrite, keep or cancel."""
         if not self.is_open or not isinstance(message, Mapping) or not isinstance(message.get("do"), str):
             return
         typed = message.get("fields")
@@ -190,7 +189,7 @@ class SaveDialog:
                 self._ask(words + more, "Overwrite anyway", "Cancel", error.revision)
         except SavedQueryChangedError as error:
             done, answer = ("changed", "Overwrite") if error.revision else ("deleted", "Save")
-            words = f"Somebody else has {done} this saved query meanwhile. Nothing was overwritten."
+            words = f"Somebody else has {done} this saved query in the meantime. Nothing was overwritten."
             self._ask(words, f"{answer} anyway", "Cancel", error.revision)
         except CustDynError as error:
             self._count += 1
@@ -202,7 +201,7 @@ class SaveDialog:
             self.on_saved(stored)
 
     def _typed(self, place: Place) -> SavedQuery:
-        """Return the saved query as it was typed and chosen."""
+        """Return the saved query that the fields give."""
         assert self._query is not None
         assert self._period is not None
         typed, query = self.widget.fields, self._query
@@ -231,14 +230,14 @@ class SaveDialog:
 
 
 def _shown_of(stored: Stored) -> dict[str, str]:
-    """Return the fields as a saved query fills them; interval, output and chart are those on screen."""
+    """Return the fields of a stored query; interval, output and chart come from the screen."""
     saved = stored.saved
     own = {"title": saved.title, "description": saved.description, "place": stored.place}
-    return {**own, **automation.shown_of(saved)}
+    return {**own, **automation.fields_of(saved)}
 
 
 def _there(name: str, place: Place) -> SavedQuery | None:
-    """Return the saved query that has this name already, if it can be used."""
+    """Return the saved query of this name, if there is a valid one."""
     with contextlib.suppress(CustDynError):
         return saved_queries.load(name, place).saved
     return None

@@ -1,4 +1,4 @@
-"""The saved queries that a form offers: those of both places, and those that cannot be used."""
+"""The saved queries that a form offers, valid or not, from both folders."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _WHOLE_PLACE = {"mine": "Your saved queries", "shared": "The shared saved querie
 
 
 class SavedChoices:
-    """What can be loaded, by a key of place and name, and what of it the person has seen.
+    """The saved queries by a key of place and name, and the revisions that the person has seen.
 
     Attributes
     ----------
     seen
-        The revision of each saved query as it was when the person loaded or saved it.
+        The revision of each saved query that the person has loaded or saved.
     latest
-        The saved query that the person loaded or saved last, if there is one.
+        The saved query loaded or saved last, if there is one.
     """
 
     def __init__(self) -> None:
@@ -27,18 +27,18 @@ class SavedChoices:
         self._entries: dict[str, ListedQuery] = {}
 
     def listed(self) -> list[tuple[str, str]]:
-        """Return key and words of each, as the folders are now; those that cannot be used come last."""
+        """Read the folders and return key and label of each saved query, invalid ones last."""
         found = sorted(saved_queries.listing(), key=lambda entry: entry.error is not None)
         self._entries = {f"{entry.place}/{entry.name}": entry for entry in found}
         return [(key, _words(entry)) for key, entry in self._entries.items()]
 
     def load(self, key: str) -> Stored:
-        """Return the saved query of a key as it is now.
+        """Load the saved query of a key.
 
         Raises
         ------
         CustDynError
-            If it has gone or cannot be used.
+            If it is gone or not valid.
         """
         place, _, name = key.partition("/")
         try:
@@ -52,7 +52,7 @@ class SavedChoices:
         return stored
 
     def saw(self, stored: Stored) -> None:
-        """Note what the person has loaded or saved."""
+        """Record a saved query that the person has loaded or saved."""
         self.seen[stored.place, stored.name] = stored.revision
         self.latest = stored
 

@@ -1,11 +1,11 @@
-// A combobox that searches as one types, among thousands of options, without the kernel.
+// A combobox that searches thousands of options while typing, without the kernel.
 // The pattern: ARIA APG, "Editable Combobox With List Autocomplete". Focus stays in the <input>, which
 // never moves in the document; the active option is told by aria-activedescendant.
 
 const MOST_SHOWN = 100;
-const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" }; // else Lab takes keys for its cells: d d deletes one
+const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" }; // else Lab handles keys: d d deletes a cell
 const LETTERS = { ł: "l", ø: "o", đ: "d", ð: "d", þ: "th", ß: "ss", æ: "ae", œ: "oe", ı: "i", ς: "σ" };
-// What display.printable replaces: a value that is in no option comes as it is.
+// The characters that text.printable replaces: a value without an option is not yet printable.
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069\u2028\u2029]/gu;
 
 function folded(text) {
@@ -213,7 +213,7 @@ function render({ model, el }) {
     input.setAttribute("aria-expanded", "false");
   }
 
-  // In the browser's top layer, so that no output area cuts the list off; under the box, or over it.
+  // In the browser's top layer, so that no output area cuts off the list; below or above the box.
   function place(event) {
     if (event && popup.contains(event.target)) return;
     const edge = box.getBoundingClientRect();
@@ -226,7 +226,7 @@ function render({ model, el }) {
     popup.style.bottom = above ? `${window.innerHeight - edge.top + 2}px` : "auto";
   }
 
-  // What was typed and not picked: nothing where several can be chosen, else the value, right or wrong.
+  // Text that was typed and not picked: dropped if several can be chosen, else the value, valid or not.
   function leave() {
     close();
     const text = input.value.trim();
@@ -246,7 +246,7 @@ function render({ model, el }) {
     Home: () => open && active >= 0 && (activate(0), true),
     End: () => open && active >= 0 && (activate(shown.length - 1), true),
     Enter: () => open && active >= 0 && pick(active),
-    Tab: () => (close(), false), // before the browser looks for the next stop: the list could be one
+    Tab: () => (close(), false), // before the browser moves the focus: it could go to the list
     Escape: () => {
       close();
       typed = false;

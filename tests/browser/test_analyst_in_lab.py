@@ -283,7 +283,7 @@ def test_a_saved_notebook_shows_the_last_table_without_a_kernel(
     form.page.locator(".custdyn-chart svg.marks, .custdyn-chart canvas.marks").first.wait_for()
     assert not form.page.locator(".custdyn-static").is_visible()
     form.link().wait_for(timeout=10_000)
-    form.ask("dynamics._publisher.submit(lambda: None).result()")
+    form.ask("dynamics._view._publisher.submit(lambda: None).result()")
     form.command("docmanager:save")
     assert form.path.stat().st_size < 200_000
     saved = json.loads(form.path.read_text())

@@ -29,17 +29,6 @@ YEAR = "2021-01-01/2021-12-31"
 AS_OF = "2022-01-01T00:00:00Z"
 
 
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep cache, store and settings out of the checkout; work in an empty folder."""
-    for name in ("CACHE", "SNAPSHOTS", "QUERIES"):
-        monkeypatch.setenv(f"CUSTDYN_{name}", str(tmp_path / name.lower()))
-    for name in ("CONFIG", "SHARE_URL", "ROLE"):
-        monkeypatch.delenv(f"CUSTDYN_{name}", raising=False)
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-
-
 def custdyn(*args: object) -> Result:
     result = CliRunner().invoke(cli.main, [str(a) for a in args])
     assert "Traceback" not in result.output
@@ -353,10 +342,6 @@ def test_a_frozen_report_is_listed_shown_and_verified_until_a_byte_changes(tmp_p
         assert "report.html" in result.stdout
 
 
-def test_a_snapshot_that_is_not_there_fails() -> None:
-    assert custdyn("snapshots", "show", "x" * 52).exit_code == 1
-
-
 # The process
 
 
@@ -407,10 +392,3 @@ def test_demo_says_page_and_link() -> None:
         line.removeprefix("Page: ") for line in result.stderr.splitlines() if line.startswith("Page: ")
     )
     assert Path(page).is_file()
-
-
-def test_verifying_a_store_that_is_not_there_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path / "mistyped"))
-    done = custdyn("snapshots", "verify")
-    assert done.exit_code == 1
-    assert "There is no store" in done.stderr

@@ -36,17 +36,6 @@ YEAR = ReportQuery.from_dict(
 )
 
 
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep cache, store, saved queries and settings out of the checkout; work in an empty folder."""
-    for name in ("CACHE", "SNAPSHOTS", "QUERIES", "MY_QUERIES"):
-        monkeypatch.setenv(f"CUSTDYN_{name}", str(tmp_path / name.lower()))
-    for name in ("CONFIG", "SHARE_URL", "ROLE"):
-        monkeypatch.delenv(f"CUSTDYN_{name}", raising=False)
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-
-
 def keep(title: str = "The year", place: Any = "mine", **about: Any) -> SavedQuery:
     saved = SavedQuery(title, **{"query": YEAR, **about})
     saved_queries.save(saved, place, over=None)

@@ -169,7 +169,7 @@ def test_revoking_again_is_done_and_tells_since_when(store: Store) -> None:
     set_state(store, snapshot_id, '{"expires":null,"revoked":"2026-01-01T00:00:00Z"}')
     result = snapshots("revoke", snapshot_id)
     assert result.exit_code == 0
-    assert result.stderr == f"Revoked: {snapshot_id} (since 2026-01-01T00:00:00Z already).\n"
+    assert result.stderr == f"Revoked: {snapshot_id} (already since 2026-01-01T00:00:00Z).\n"
 
 
 def test_revoking_what_has_a_damaged_state_says_so(store: Store) -> None:
@@ -229,7 +229,7 @@ def test_a_dry_run_lists_what_would_go_and_deletes_nothing(store: Store) -> None
     assert result.exit_code == 0
     assert old in result.stdout
     assert new not in result.stdout
-    assert result.stderr == "Would be deleted: 1 snapshot (1 kB). Would stay: 1.\n"
+    assert result.stderr == "Would delete: 1 snapshot (1 kB). Would keep: 1.\n"
     assert sorted(store.ids()) == sorted([new, old])
     assert not (store.folder / "trash").exists()
 
@@ -245,14 +245,14 @@ def test_prune_deletes_lists_and_sweeps(store: Store) -> None:
     assert old in result.stdout
     assert sorted(store.ids()) == sorted([new, hurt])
     assert result.stderr.splitlines() == [
-        "Damaged, and left as they are: 1. `custdyn snapshots verify` tells about them.",
-        "Removed 1 remnant of what was killed while it published or deleted.",
-        "Deleted: 1 snapshot (1 kB). Stay: 2.",
+        "Damaged, and not deleted: 1. See `custdyn snapshots verify`.",
+        "Removed 1 leftover of killed commands.",
+        "Deleted: 1 snapshot (1 kB). Kept: 2.",
     ]
     assert not left.exists()
     result = snapshots("prune", "--older-than", "12w", "--yes")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr.splitlines()[-1] == "Deleted: 0 snapshots (0 kB). Stay: 2."
+    assert result.stderr.splitlines()[-1] == "Deleted: 0 snapshots (0 kB). Kept: 2."
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_a_prune_goes_on_after_one_that_cannot_be_deleted(
     result = snapshots("prune", "--older-than", "90d", "--yes")
     assert result.exit_code == 1
     assert f"custdyn: {ids[1]} was not deleted, or not for good: Permission denied." in result.stderr
-    assert result.stderr.splitlines()[-1] == "Failed: 1. Mend that, and prune again."
+    assert result.stderr.splitlines()[-1] == "Failed: 1. Fix the cause and prune again."
     assert store.ids() == [ids[1]]
 
 

@@ -1,4 +1,4 @@
-"""What letters say, and that no name in them does anything but be read."""
+"""The content of letters; names in them stay plain text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custdyn_widgets.mail.drawing import unlinked
+from custdyn_widgets.mail.drawing import without_links
 from custdyn_widgets.mail.letters import FailureLetter, ReportLetter
 from custdyn_widgets.mail.message import LONGEST_SUBJECT, Attachment, Envelope, Letter, message_bytes
 from custdyn_widgets.publish.secrets.known import Secret
@@ -73,7 +73,7 @@ class Parsed(HTMLParser):
 
 @dataclass(frozen=True)
 class Short:
-    """A letter of which the subject matters."""
+    """A letter with nothing but a subject."""
 
     subject: str
     attachment: Attachment | None = None
@@ -97,7 +97,7 @@ def bodies(message: EmailMessage) -> tuple[str, str]:
 
 
 def hostile(name: str) -> ReportLetter:
-    """Return a letter in which every text that data or people give is this one."""
+    """Return a letter with this text wherever data or people can put one."""
     query = ReportQuery.from_dict({"interval": "last_month", "client_tags": [name or "x"], "company": [name]})
     info = replace(INFO, role=name, source=name, warnings=(name,))
     report = make_report(2, query=query, info=info, message=name)
@@ -123,7 +123,7 @@ def assert_harmless(letter: Letter) -> None:
         assert HOST not in rest
 
 
-def test_a_letter_brings_title_link_figures_info_and_warnings_in_text_and_html() -> None:
+def test_a_letter_has_title_link_figures_info_and_warnings_in_text_and_html() -> None:
     _, message = sent(replace(LETTER, notes=("This is a later run.",)))
     assert message["Subject"] == "Monthly for the board: 2021-01-01 to 2022-12-31"
     assert message.get_content_type() == "multipart/mixed"
@@ -145,7 +145,7 @@ def test_a_letter_brings_title_link_figures_info_and_warnings_in_text_and_html()
     assert Parsed(html).links == [LINK, LINK]
 
 
-def test_a_plain_text_never_breaks_the_link_or_the_command_and_its_lines_are_short() -> None:
+def test_plain_text_has_short_lines_and_never_breaks_the_link_or_the_command() -> None:
     text, _ = bodies(sent(LETTER)[1])
     assert LINK in text.splitlines()
     assert all(len(line) <= 76 for line in text.splitlines() if line != LINK)
@@ -153,7 +153,7 @@ def test_a_plain_text_never_breaks_the_link_or_the_command_and_its_lines_are_sho
     assert f"    {FAILURE.command}{' --no-send' * 9}" in text.splitlines()
 
 
-def test_a_long_title_is_broken_into_lines_too_and_underlined_as_far_as_it_goes() -> None:
+def test_a_long_title_is_wrapped_and_underlined_at_its_longest_line() -> None:
     text, _ = bodies(sent(replace(LETTER, title="Customers of all resellers " * 5))[1])
     first, second, line = text.splitlines()[:3]
     assert (first + " " + second).startswith("Customers of all resellers Customers")
@@ -161,7 +161,7 @@ def test_a_long_title_is_broken_into_lines_too_and_underlined_as_far_as_it_goes(
     assert len(line) <= 76
 
 
-def test_each_figure_ends_its_line_for_readers_that_draw_no_table() -> None:
+def test_each_figure_ends_its_line_for_mail_readers_without_tables() -> None:
     class Lines(Parsed):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
             super().handle_starttag(tag, attrs)
@@ -179,19 +179,19 @@ def test_a_report_without_rows_says_why() -> None:
     assert "No clients existed before the end." in html
 
 
-def test_a_link_that_only_this_machine_opens_says_so() -> None:
+def test_a_link_that_opens_only_on_this_machine_says_so() -> None:
     local = replace(LETTER, link=LINK.replace("https://reports.example.com", "http://127.0.0.1:8899"))
     assert "opens only on the machine that made it" in bodies(sent(local)[1])[0]
     assert "opens only on the machine" not in bodies(sent(LETTER)[1])[0]
 
 
-def test_a_letter_without_an_attachment_speaks_of_none() -> None:
+def test_a_letter_without_an_attachment_does_not_mention_one() -> None:
     _, message = sent(replace(LETTER, attachment=None))
     assert not list(message.iter_attachments())
     assert "attached" not in bodies(message)[0]
 
 
-def test_a_failure_says_what_where_and_what_to_type() -> None:
+def test_a_failure_says_what_failed_where_and_what_to_type() -> None:
     _, message = sent(FAILURE)
     assert message["Subject"] == "Failed: Monthly for the board"
     for words in bodies(message):
@@ -207,23 +207,23 @@ def test_a_failure_says_what_where_and_what_to_type() -> None:
             assert expected in told
 
 
-def test_a_failure_of_many_faults_tells_the_first_ones_line_by_line_and_how_many_more() -> None:
+def test_a_failure_with_many_faults_lists_the_first_and_counts_the_rest() -> None:
     faults = "\n".join(f"  transactions.csv, row {row}, at: 'z' is no time" for row in range(2, 202))
     letter = replace(FAILURE, problem=f"The data of 'shop' has 200 faults:\n{faults}")
     text, html = bodies(sent(letter)[1])
     assert "! The data of 'shop' has 200 faults:" in text.splitlines()
     for words in (text, Parsed(html).words):
         assert words.count("is no time") == 11
-        assert "And 189 lines more." in words
+        assert "And 189 more lines." in words
 
 
-def test_a_failure_of_which_nothing_is_known_still_says_that_it_failed() -> None:
+def test_a_failure_without_any_details_still_says_that_it_failed() -> None:
     text, html = bodies(sent(replace(FAILURE, problem=" \n", facts=(), command="", log=()))[1])
     assert "the run failed" in text
     assert "the run failed" in html
 
 
-def test_a_failure_never_tells_a_secret() -> None:
+def test_a_failure_shows_no_secret() -> None:
     kept = [
         Secret("the password of the source SHOP", "hunter22"),
         Secret("the address of the source SHOP", "postgresql://anna:hunter22@db/shop"),
@@ -251,7 +251,7 @@ def test_no_name_adds_a_header_a_tag_or_a_link(name: str) -> None:
 
 
 @given(st.text(min_size=1))
-def test_no_text_at_all_adds_a_header(name: str) -> None:
+def test_no_title_adds_a_header(name: str) -> None:
     data, message = sent(Short(name))
     assert sorted(message.keys()) == sorted(HEADERS)
     head = data.partition(b"\r\n\r\n")[0]
@@ -266,7 +266,7 @@ def test_no_encoded_word_in_a_title_is_decoded(name: str) -> None:
     assert str(message["Subject"]).replace("\N{WORD JOINER}", "").startswith("=?utf-8?q?")
 
 
-def test_an_attachments_name_is_plain_whatever_it_was_called() -> None:
+def test_an_attachments_name_is_made_plain() -> None:
     odd = Attachment('../../"Évil\r\nname".csv', b"x")
     [attached] = sent(replace(LETTER, attachment=odd))[1].iter_attachments()
     assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*\.csv", attached.get_filename() or "")
@@ -274,4 +274,4 @@ def test_an_attachments_name_is_plain_whatever_it_was_called() -> None:
 
 def test_amounts_times_and_sentences_stay_as_they_are() -> None:
     for plain in ("0.82 of 2021-01-01", "12:30:00", "Two sentences. The second.", "2026a", "Europe/Paris"):
-        assert unlinked(plain) == plain
+        assert without_links(plain) == plain

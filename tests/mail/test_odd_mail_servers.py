@@ -1,4 +1,4 @@
-"""Mail servers that break the rules: what came of a letter is told, and none holds or breaks a run."""
+"""Mail servers that break the rules: every copy has an outcome, and none hangs or breaks a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from custdyn_widgets.mail import smtp
 from custdyn_widgets.mail.copies import Delivery
 from custdyn_widgets.mail.letters import FailureLetter
 from custdyn_widgets.mail.server import MailServer
-from custdyn_widgets.mail.smtp import deliver
+from tests.mail_server import send
 
 LETTER = FailureLetter("Board", "board", "The mart is missing.", "the report was made")
 ANNA, BEN = "anna@example.com", "ben@example.org"
@@ -26,7 +26,7 @@ Talk = Callable[[socket.socket, BinaryIO], None]
 
 @contextlib.contextmanager
 def server(talk: Talk, **login: str) -> Iterator[MailServer]:
-    """Run a server that talks so on each connection."""
+    """Run a server that calls `talk` for each connection."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=accept_all, args=(listening, talk), daemon=True).start()
         sender = Address("Reports", "reports", "example.com")
@@ -46,7 +46,7 @@ def answer(connection: socket.socket, talk: Talk) -> None:
 
 
 def replying(**replies: bytes) -> Talk:
-    """Return a server that knows the rules except for these replies; an empty one hangs up."""
+    """Return a server that keeps the rules except for these replies; an empty reply hangs up."""
     usual = {"EHLO": b"250 hello", "DATA": b"354 go on", "QUIT": b"221 bye", "end": b"250 taken"}
 
     def talk(connection: socket.socket, said: BinaryIO) -> None:
@@ -81,17 +81,17 @@ def endlessly(before: bytes, piece: bytes) -> Talk:
 
 
 def delivered(talk: Talk, most_seconds: float = PATIENCE_S / 2, **login: str) -> list[Delivery]:
-    """Send a letter, and return what came of it, if that is ever told."""
-    told: list[list[Delivery]] = []
+    """Send a letter and return the outcomes; fail if there are none in time."""
+    found: list[list[Delivery]] = []
     with server(talk, **login) as at:
         sending = threading.Thread(
-            target=lambda: told.append(deliver(LETTER, [ANNA, BEN], at, most_seconds=most_seconds)),
+            target=lambda: found.append(send(LETTER, [ANNA, BEN], at, most_seconds=most_seconds)),
             daemon=True,
         )
         sending.start()
         sending.join(PATIENCE_S)
-    assert told, "it never came to an end, or ended in a traceback"
-    return told[0]
+    assert found, "it hung, or ended in a traceback"
+    return found[0]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def delivered(talk: Talk, most_seconds: float = PATIENCE_S / 2, **login: str) ->
     [(b"", b"2"), (b"", b"220-Wait\r\n"), (b"220 here\r\n", b"250-Wait\r\n")],
     ids=["a greeting byte by byte", "a greeting line by line", "a reply line by line"],
 )
-def test_a_reply_without_an_end_holds_nobody_longer_than_there_is_time(before: bytes, piece: bytes) -> None:
+def test_an_endless_reply_is_cut_off_when_the_time_runs_out(before: bytes, piece: bytes) -> None:
     deliveries = delivered(endlessly(before, piece), most_seconds=1.5)
     assert {d.outcome for d in deliveries} == {"given up"}
     assert all(d.words for d in deliveries)
@@ -125,17 +125,17 @@ def test_a_connection_that_closes_as_its_time_runs_out_leaves_no_traceback() -> 
         assert theirs.recv(1) == b""
 
 
-def test_a_size_of_thousands_of_digits_is_none() -> None:
+def test_an_absurd_size_limit_is_ignored() -> None:
     deliveries = delivered(replying(EHLO=b"250-hello\r\n250 SIZE " + b"9" * 5_000))
     assert [d.outcome for d in deliveries] == ["sent", "sent"]
 
 
 @pytest.mark.parametrize(("mechanism", "challenge"), [("CRAM-MD5", b"334 abc"), ("PLAIN", b"334 zzz")])
-def test_a_login_that_is_answered_with_nonsense_is_told_in_words(mechanism: str, challenge: bytes) -> None:
+def test_a_nonsense_answer_to_a_login_is_reported(mechanism: str, challenge: bytes) -> None:
     talk = replying(EHLO=b"250-hello\r\n250 AUTH " + mechanism.encode(), AUTH=challenge)
     deliveries = delivered(talk, user="job", password="hunter22-secret")
     assert {d.outcome for d in deliveries} == {"refused"}
-    assert "what it answers to a login means nothing" in deliveries[0].words
+    assert "it answers a login with nonsense" in deliveries[0].words
     assert "hunter22" not in repr(deliveries)
 
 
@@ -150,10 +150,10 @@ def test_a_login_that_is_answered_with_nonsense_is_told_in_words(mechanism: str,
         ({"DATA": b""}, "given up", "was lost"),
         ({"DATA": b"554 no"}, "refused", "554 no"),
         ({"end": b"452 disk full"}, "given up", "452 disk full"),
-        ({"QUIT": b""}, "sent", "took it"),
+        ({"QUIT": b""}, "sent", "accepted it"),
     ],
 )  # fmt: skip
-def test_whatever_it_answers_is_told_in_one_printable_line(
+def test_any_reply_is_reported_in_one_printable_line(
     replies: dict[str, bytes], outcome: str, words: str
 ) -> None:
     deliveries = delivered(replying(**replies))

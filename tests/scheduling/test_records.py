@@ -122,7 +122,7 @@ def test_a_lock_is_free_when_its_holder_was_killed(tmp_path: Path) -> None:
 
 
 def test_the_list_tells_when_for_what_time_how_long_and_what_came_of_it(runs: Runs) -> None:
-    assert listed() == "Nothing has run on its own yet.\n"
+    assert listed() == "No saved query has run yet.\n"
     first = run_of("board", "sent", "2026-11-01T06:00:00Z", Outcome("sent", None, "a" * 52))
     runs.keep(replace(first, began="2026-11-01T06:00:03Z", ended="2026-11-01T06:00:08Z"))
     second = run_of("sales", "failed", "2026-11-02T06:00:00Z")

@@ -28,19 +28,14 @@ NOBODY = ReportQuery(interval=Period(datetime(1950, 1, 1), datetime(1950, 12, 31
 REFILLS = {"preset": "Balance Refill: Total"}
 
 
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUSTDYN_QUERIES", str(tmp_path / "shared"))
-    monkeypatch.setenv("CUSTDYN_MY_QUERIES", str(tmp_path / "mine"))
-
-
 class Person:
     """Somebody at the form: what they do, and what they are told."""
 
     def __init__(self, source: Any = MART) -> None:
         self.dynamics = CustomerDynamics(source, publish=False)
         self.form, self.result = self.dynamics._form, self.dynamics._result
-        self.charts, self.dialog = self.dynamics._charts, self.dynamics._dialog
+        self.view, self.charts = self.dynamics._view, self.dynamics._view.charts
+        self.dialog = self.dynamics._dialog
 
     def query(self, output: str = "web") -> None:
         self.form._choices.output.value = output
@@ -150,10 +145,10 @@ def test_a_static_view_that_cannot_be_written_is_told(
     def broken(*_: object) -> None:
         raise OSError("no room")
 
-    monkeypatch.setattr(person.dynamics._static, "show", broken)
+    monkeypatch.setattr(person.view.static, "show", broken)
     person.query()
     assert len(person.dynamics.table) == 12
-    assert person.error == "What a saved notebook shows is not up to date: OSError: no room"
+    assert person.error == "The table in the saved notebook is out of date: OSError: no room"
 
 
 @pytest.mark.parametrize("act", ["save", "load"])
@@ -234,10 +229,10 @@ def test_a_chart_comes_back_after_a_report_that_cannot_be_drawn(person: Person) 
 def test_a_chart_that_a_report_lacks_comes_back_with_the_next_that_has_it(person: Person) -> None:
     person.query()
     own = {"x": "Month", "y": ["Own: Column"], "mark": "bar", "second_axis": [], "title": None}
-    person.dynamics._chart = own
+    person.view.wanted_chart = own
     person.query()
     assert person.charts.choice() is None
-    assert person.dynamics._chart == own
+    assert person.view.wanted_chart == own
     person.show_chart(REFILLS["preset"])
     person.query()
     assert person.charts.choice() == REFILLS
@@ -257,7 +252,7 @@ def test_a_closed_chart_stays_closed(person: Person) -> None:
     person.close_chart()
     person.query()
     assert (person.charts.choice(), person.charts.widget.layout.display) == (None, "none")
-    person.dynamics._chart = {"preset": "Gone"}
+    person.view.wanted_chart = {"preset": "Gone"}
     person.query()
     person.close_chart()
     person.query()

@@ -23,12 +23,6 @@ from tests.saved_queries.test_saved_queries import saved as plain_queries
 SMALL = Path(__file__).parents[1] / "golden" / "small" / "mart"
 
 
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUSTDYN_QUERIES", str(tmp_path / "shared"))
-    monkeypatch.setenv("CUSTDYN_MY_QUERIES", str(tmp_path / "mine"))
-
-
 AT_SIX = {"schedule.cron": "0 6 1 * *"}
 ON_ITS_OWN = SavedQuery(
     "Monthly",
@@ -66,7 +60,7 @@ def test_a_relative_path_is_kept_as_the_one_that_it_means_here(monkeypatch: pyte
 def test_data_of_the_notebook_alone_cannot_be_scheduled(source: Any) -> None:
     person = Person(source=source)
     person.save("Monthly", **AT_SIX)
-    assert "is gone when the schedule runs" in person.error
+    assert "exists only in its notebook" in person.error
     assert person.wrong == "schedule.cron"
     person.save("Monthly", **{"schedule.cron": ""})
     assert person.saved[0].saved.schedule is None
@@ -103,10 +97,10 @@ def test_a_table_is_sent_to_nobody() -> None:
             "not a plain e-mail address",
             "failure_recipients",
         ),
-        ({"retention.keep_last": "many"}, "'many' is no whole number such as 12", "retention.keep_last"),
-        ({"retention.keep_last": "１２"}, "is no whole number", "retention.keep_last"),
-        ({"retention.keep_last": "1.5"}, "is no whole number", "retention.keep_last"),
-        ({"retention.keep_last": "9" * 5_000}, "is no whole number", "retention.keep_last"),
+        ({"retention.keep_last": "many"}, "'many' is not a whole number such as 12", "retention.keep_last"),
+        ({"retention.keep_last": "１２"}, "is not a whole number", "retention.keep_last"),
+        ({"retention.keep_last": "1.5"}, "is not a whole number", "retention.keep_last"),
+        ({"retention.keep_last": "9" * 5_000}, "is not a whole number", "retention.keep_last"),
         ({"retention.keep_last": "0"}, "0 is less than 1", "retention.keep_last"),
         ({"retention.keep_last": "-3"}, "-3 is less than 1", "retention.keep_last"),
         ({"retention.older_than": "3 months"}, "such as 90d, 12w, 6m or 1y", "retention.older_than"),
@@ -297,7 +291,7 @@ def test_what_was_not_loaded_can_be_replaced_by_another_one_for_each_company() -
     person = Person.after_loading(other)
     person.save("Your clients")
     assert person.question[0].endswith(
-        "overwrite it? Its addresses would come from 'other.csv', and no longer from 'resellers.csv'."
+        "overwrite it? Its addresses would come from 'other.csv' instead of 'resellers.csv'."
     )
     person.do("overwrite")
     assert person.saved[0].saved.for_each == ForEach("company", "other.csv")
@@ -327,7 +321,7 @@ def test_overwriting_tells_one_thing_that_is_taken_away_too() -> None:
 def test_overwriting_tells_that_another_source_is_asked() -> None:
     person = Person.after_loading(kept(ON_ITS_OWN))
     person.do("save")
-    assert person.question[0].endswith("overwrite it? It would ask 'demo', and no longer 'shop'.")
+    assert person.question[0].endswith("overwrite it? It would read 'demo' instead of 'shop'.")
     person.do("overwrite")
     assert person.saved[0].saved == replace(ON_ITS_OWN, source="demo")
 

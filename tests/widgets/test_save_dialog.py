@@ -15,12 +15,6 @@ from tests.at_the_dialog import FIXED, OCTOBER, RELATIVE, Person
 CHART = {"preset": "Clients - Active: Qty"}
 
 
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUSTDYN_QUERIES", str(tmp_path / "shared"))
-    monkeypatch.setenv("CUSTDYN_MY_QUERIES", str(tmp_path / "mine"))
-
-
 def kept() -> list[str]:
     return [entry.title for entry in saved_queries.listing() if entry.saved]
 
@@ -147,7 +141,7 @@ def test_an_edit_by_somebody_else_in_between_is_told_and_can_be_overwritten_know
     saved_queries.save(other, "mine", over=saved_queries.load("taken").revision)
     person.do("overwrite")
     words, yes, no = person.question
-    assert words == "Somebody else has changed this saved query meanwhile. Nothing was overwritten."
+    assert words == "Somebody else has changed this saved query in the meantime. Nothing was overwritten."
     assert (yes, no) == ("Overwrite anyway", "Cancel")
     assert saved_queries.load("taken").saved == other
     person.do("overwrite")
@@ -161,7 +155,7 @@ def test_a_deletion_by_somebody_else_in_between_is_told_too() -> None:
     saved_queries.delete("taken")
     person.do("overwrite")
     assert person.question[:2] == [
-        "Somebody else has deleted this saved query meanwhile. Nothing was overwritten.", "Save anyway",
+        "Somebody else has deleted this saved query in the meantime. Nothing was overwritten.", "Save anyway",
     ]  # fmt: skip
     person.do("overwrite")
     assert saved_queries.load("taken").saved.query == FIXED

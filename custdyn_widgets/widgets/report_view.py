@@ -1,0 +1,112 @@
+"""The report on screen: its table or download, chart, link and static view."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+from custdyn_widgets.report import Report
+from custdyn_widgets.widgets.chart_panel import ChartPanel
+from custdyn_widgets.widgets.publishing import Published, Publisher
+from custdyn_widgets.widgets.result import ResultPanel
+from custdyn_widgets.widgets.static_view import StaticView
+
+_QUIET_S = 1.5  # without a query, before the drawing library is loaded
+
+
+class ReportView:
+    """Shows a report with its chart and link, and keeps the static view up to date.
+
+    Attributes
+    ----------
+    report
+        The report on screen, if there is one.
+    panel, charts, static
+        The widgets that show it, and the output that a saved notebook keeps.
+    wanted_chart
+        The chart to draw with the next report that has its columns.
+    """
+
+    def __init__(self, *, publish: bool, loop: asyncio.AbstractEventLoop | None) -> None:
+        self.report: Report | None = None
+        self.wanted_chart: dict[str, Any] | None = None
+        self.panel, self.charts, self.static = ResultPanel(), ChartPanel(), StaticView()
+        self._publisher = Publisher() if publish else None
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+        self.panel.on_show_chart = self._show_chart
+        self.charts.on_change, self.charts.on_close = self._chart_changed, self._chart_closed
+
+    def show(self, report: Report, output: str, page: str) -> None:
+        """Show a report as a table, or as a download for the browser page that asked."""
+        self.report = report
+        if output == "web":
+            self.panel.show(report)
+        else:
+            self.panel.set_download_only(report, output, page)
+        self._redraw(report, output)
+        if self._publisher:
+            self.panel.set_link("", "Making the link …")
+            self._publisher.publish(report, lambda done: self._show_link(report, done))
+        self._write_static()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._prepare_charts)
+
+    def chart(self) -> dict[str, Any] | None:
+        """Return the chart that a saved query keeps."""
+        return self.wanted_chart or self.charts.choice()
+
+    def _show_link(self, report: Report, done: Published) -> None:
+        """Show a link if its report is still on screen; called in the publisher's thread."""
+        if report is self.report:
+            self.panel.set_link(done.link, done.words, done.page)
+
+    def _prepare_charts(self) -> None:
+        """Load the drawing library when no query has run for a while; earlier it would delay the next."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._loop is not None:
+            prepare = threading.Thread(target=ChartPanel.prepare, daemon=True)
+            self._timer = self._loop.call_later(_QUIET_S, prepare.start)
+
+    def _show_chart(self, name: str) -> None:
+        if self.report is not None:
+            self.panel.set_status(f"Drawing {name} …")
+            self.charts.draw(self.report, name)
+            self.panel.set_status(f"{name} is below the table." if self.charts.spec() else "")
+
+    def _redraw(self, report: Report, output: str) -> None:
+        """Draw the wanted or the last chart; keep it for later if this report cannot show it."""
+        choice = self.chart()
+        if choice and report.rows and output == "web":
+            self.charts.restore(report, choice)
+        else:
+            self.charts.hide()
+        self.wanted_chart = None if self.charts.choice() else choice
+
+    def _chart_changed(self) -> None:
+        self.wanted_chart = None
+        self._write_static()
+
+    def _chart_closed(self) -> None:
+        self.wanted_chart = None
+        self.panel.take_focus_from_chart()
+
+    def _write_static(self) -> None:
+        """Write the static view, after the publisher's other work."""
+        if self.report is None:
+            return
+        report, chart = self.report, self.charts.spec()
+
+        def write() -> None:
+            try:
+                self.static.show(report, chart)
+            except Exception as error:  # nobody sees an exception in the publisher's thread
+                reason = f"{type(error).__name__}: {error}"
+                self.panel.set_error(f"The table in the saved notebook is out of date: {reason}")
+
+        if self._publisher:
+            self._publisher.submit(write)
+        else:
+            write()
