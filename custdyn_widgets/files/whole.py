@@ -8,7 +8,7 @@ import os
 import secrets
 from pathlib import Path
 
-from custdyn_widgets.files.disk import create_file, sync_folder
+from custdyn_widgets.files.writing import create_file, sync_folder
 
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
@@ -32,7 +32,7 @@ def write_whole(
         Its content.
     new
         Whether nothing may be there yet, not even a file by a writer who takes no lock. Where the disk knows
-        no hard links, only a lock (`alone`) keeps that.
+        no hard links, only a lock (`lock_folder`) keeps that.
     follow
         Whether what a link leads to is written and the link stays, and a pipe or a device takes the bytes as
         it is; else the file takes the place of either.

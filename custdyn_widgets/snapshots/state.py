@@ -14,11 +14,11 @@ from pathlib import Path
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError
 from custdyn_widgets.files import (
-    ExchangedError,
     NotPlainError,
-    alone,
+    ReplacedError,
     canonical_json,
     folder_below,
+    lock_folder,
     make_folder,
     parse_canonical,
     plain_bytes,
@@ -76,7 +76,7 @@ def changing_states(store: Path) -> Iterator[None]:
     """
     make_folder(store / _STATES)
     # The folder is opened first, so that no lock is put behind a link.
-    with folder_below(store, _STATES), alone(store / _STATES):
+    with folder_below(store, _STATES), lock_folder(store / _STATES):
         yield
 
 
@@ -100,7 +100,7 @@ def _bytes(store: Path, snapshot_id: str, looks: int = 10) -> bytes:
     try:
         with folder_below(store, _STATES, snapshot_id[:2]) as folder:
             return plain_bytes(folder, name, _MOST_BYTES)
-    except ExchangedError:  # by its writer, whose next one may come at once
+    except ReplacedError:  # by its writer, whose next one may come at once
         if looks == 1:
             raise
         return _bytes(store, snapshot_id, looks - 1)

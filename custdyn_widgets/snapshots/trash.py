@@ -16,7 +16,7 @@ import stat
 import time
 from pathlib import Path
 
-from custdyn_widgets.files import folder_below, is_free, make_folder, names_in
+from custdyn_widgets.files import folder_below, is_unlocked, make_folder, names_in
 
 TMP, TRASH = "tmp", "trash"
 _DAY_S = 24 * 60 * 60
@@ -109,4 +109,4 @@ def _is_left(tmp: int, name: str) -> bool:
         modified = os.stat(name, dir_fd=tmp, follow_symlinks=False).st_mtime
     except FileNotFoundError:
         return False
-    return modified < time.time() - _DAY_S and is_free(tmp, name)
+    return modified < time.time() - _DAY_S and is_unlocked(tmp, name)

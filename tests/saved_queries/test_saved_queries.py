@@ -25,8 +25,7 @@ from custdyn_widgets.errors import (
     SavedQueryError,
     SavedQueryExistsError,
 )
-from custdyn_widgets.files import disk as store_disk
-from custdyn_widgets.files import whole
+from custdyn_widgets.files import whole, writing
 from custdyn_widgets.query.checks import Period
 from custdyn_widgets.query.fields import CLIENT_TYPES, GROUPS, PRESETS
 from custdyn_widgets.query.query import ReportQuery
@@ -806,8 +805,8 @@ def test_a_writer_that_never_ends_is_not_waited_for_without_end(
 ) -> None:
     assert folders.my_queries
     folders.my_queries.mkdir()
-    monkeypatch.setattr(store_disk, "_LOCK_PAUSE_S", 0)
-    with store_disk.alone(folders.my_queries), pytest.raises(SavedQueryError, match="for ten seconds"):
+    monkeypatch.setattr(writing, "_LOCK_PAUSE_S", 0)
+    with writing.lock_folder(folders.my_queries), pytest.raises(SavedQueryError, match="for ten seconds"):
         keep(MONTHLY)
     assert keep(MONTHLY).saved == MONTHLY
 
