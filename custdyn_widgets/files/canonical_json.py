@@ -1,4 +1,4 @@
-"""JSON in one form only, so that equal values give equal bytes and a hash of the bytes means the value."""
+"""Canonical JSON: equal values give equal bytes, so a hash of the bytes identifies the value."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from custdyn_widgets.text import join_surrogates
 
 
 def canonical_json(value: object, *, floats: bool = False) -> bytes:
-    """Return a value as canonical JSON: sorted keys, no blanks, UTF-8, no NaN and no floats.
+    """Return a value as canonical JSON: sorted keys, no whitespace, UTF-8, no NaN and no floats.
 
-    A lone surrogate, which UTF-8 cannot hold, is written as JSON's own escape; every other character
-    stands as itself.
+    A lone surrogate, which UTF-8 cannot encode, is written as a JSON escape; every other character is
+    written as itself.
 
     Parameters
     ----------
     value
         None, booleans, integers, text, and lists and string-keyed mappings of these.
     floats
-        Whether finite floats may be in it (chart specs have widths and opacities; nothing else may).
+        Whether to allow finite floats (only chart specs need them, for widths and opacities).
 
     Raises
     ------
     SnapshotError
-        If something in it has another type, or it is nested too deeply; the error says where.
+        If it contains another type or is nested too deeply; the error says where.
     """
     try:
         plain = _plain(value, "", floats)
@@ -37,18 +37,18 @@ def canonical_json(value: object, *, floats: bool = False) -> bytes:
 
 
 def parse_canonical(data: bytes) -> Any:
-    """Return the value whose canonical JSON these bytes are.
+    """Parse canonical JSON.
 
     Raises
     ------
     SnapshotError
-        If the bytes are not JSON, or are JSON in any other than the canonical form.
+        If the bytes are not JSON in canonical form.
     """
     try:
         value = json.loads(data.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise SnapshotError(f"It is not canonical JSON: {error}.") from error
-    # Duplicate keys, blanks, other escapes and another order all end here.
+    # Catches duplicate keys, whitespace, other escapes and another order.
     if canonical_json(value) != data:
         raise SnapshotError("It is not canonical JSON: the same value is written differently.")
     return value

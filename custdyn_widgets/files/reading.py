@@ -15,24 +15,24 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class NotPlainError(Exception):
-    """A name leads to something else than a plain file of one name."""
+    """A name does not refer to a plain file with a single name."""
 
 
 class TooLargeError(NotPlainError):
-    """A file is larger than what is read of it."""
+    """A file is larger than the caller accepts."""
 
 
 class ReplacedError(NotPlainError):
-    """A file was replaced between looking at it and opening it; the next look finds the new one."""
+    """A file was replaced between being inspected and being opened; try again to get the new one."""
 
 
 def error_words(error: OSError) -> str:
-    """Return in words why a call failed, without a path."""
+    """Return why a system call failed, without its path."""
     return error.strerror or type(error).__name__
 
 
 def reason(error: Exception) -> str:
-    """Return in words why a file could not be used, without its path."""
+    """Return why a file could not be used, without its path."""
     if isinstance(error, FileNotFoundError):
         return "is missing"
     if isinstance(error, OSError):
@@ -42,7 +42,7 @@ def reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def folder_below(root: Path, *names: str) -> Iterator[int]:
-    """Open the folder root/names…, none of the names being a symbolic link, as a descriptor."""
+    """Open the folder root/names… as a descriptor, following no symbolic link below root."""
     folder = os.open(root, OPEN_FOLDER)
     try:
         for name in names:
@@ -58,8 +58,8 @@ def folder_below(root: Path, *names: str) -> Iterator[int]:
 def open_plain_file(folder: int, name: str) -> Iterator[BinaryIO]:
     """Open a plain file in an open folder for reading.
 
-    It is looked at before it is opened (opening a pipe or device can block or act), and again once it is
-    open. A second hard link counts as not plain: whoever holds it could change the content unseen.
+    Check it before opening (opening a pipe or device can block or act), and again once it is open. A file
+    with a second hard link is refused: its content could be changed through the other name.
 
     Raises
     ------
@@ -74,31 +74,31 @@ def open_plain_file(folder: int, name: str) -> Iterator[BinaryIO]:
     with os.fdopen(os.open(name, _READ | os.O_NONBLOCK, dir_fd=folder), "rb") as file:
         after = os.fstat(file.fileno())
         if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):
-            raise ReplacedError("was exchanged while it was opened")
+            raise ReplacedError("was replaced while it was being opened")
         yield file
 
 
 def file_size(file: BinaryIO) -> int:
-    """Return how many bytes an open file has, without reading it."""
+    """Return the size of an open file in bytes."""
     return os.fstat(file.fileno()).st_size
 
 
 def plain_bytes(folder: int, name: str, most: int) -> bytes:
-    """Return what a plain file holds; errors as `open_plain_file`, also where that is more than `most`."""
+    """Return the content of a plain file; raise as `open_plain_file`, or if it exceeds `most` bytes."""
     with open_plain_file(folder, name) as file:
         size = file_size(file)
-        if size > most:  # a hole of a terabyte takes no room on a disk, and all of it in memory
+        if size > most:  # a sparse file takes no room on the disk, but all of it in memory
             raise NotPlainError(f"has {size:,} bytes, of {most:,} at most")
         return file.read(size)
 
 
 def read_plain(folder: Path, name: str, most: int) -> bytes:
-    """Return what a plain file of a folder holds; one with a second name (a hard link) is plain here.
+    """Return the content of a plain file in a folder; a second name (a hard link) is allowed here.
 
     Raises
     ------
     FileNotFoundError
-        If there is none.
+        If it does not exist.
     NotPlainError
         If it is a link, a device or larger than `most`, or cannot be read; it says which.
     """
@@ -124,7 +124,7 @@ def names_in(folder: int) -> list[str]:
 
 
 def names_two_below(root: Path, top: str) -> list[tuple[str, str]]:
-    """Return (folder, name) of everything two levels below root/top; what is not a folder has no name."""
+    """Return (folder, name) of everything two levels below root/top; the name is empty for a non-folder."""
     found: list[tuple[str, str]] = []
     try:
         with folder_below(root, top) as folder:
@@ -141,7 +141,7 @@ def names_two_below(root: Path, top: str) -> list[tuple[str, str]]:
 
 
 def may_exist(path: Path) -> bool:
-    """Return whether something stands there; yes if the disk does not tell."""
+    """Return whether a path exists; True if the disk cannot tell."""
     try:
         path.lstat()
     except FileNotFoundError:

@@ -28,11 +28,11 @@ _LOCK_TRIES, _LOCK_PAUSE_S = 200, 0.05
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, and make their names last."""
+    """Create a folder and its parents, and sync their names to the disk."""
     try:
         folder.mkdir()
     except FileExistsError:
-        with contextlib.suppress(PermissionError):  # somebody else's
+        with contextlib.suppress(PermissionError):  # owned by someone else
             _share(folder)
         return
     except FileNotFoundError:
@@ -44,23 +44,23 @@ def make_folder(folder: Path) -> None:
 
 
 def _share(folder: Path) -> None:
-    """Give a folder the mode of the shared one that it is in: its maker may have been killed before that."""
+    """Copy the mode of a shared parent: the folder's maker may have been killed before doing so."""
     shared, own = _shared_mode(folder.parent.stat()), folder.lstat().st_mode
     if shared and stat.S_ISDIR(own) and stat.S_IMODE(own) != shared:
         folder.chmod(shared)
 
 
 def _shared_mode(folder: os.stat_result) -> int:
-    """Return the mode of a folder that a group shares; 0 for any other."""
+    """Return the mode of a folder shared by a group; 0 for any other."""
     mode = stat.S_IMODE(folder.st_mode)
     return mode if mode & stat.S_ISGID else 0
 
 
 @contextlib.contextmanager
 def new_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
-    """Make a new folder with these files; within the block all of it is on the disk.
+    """Create a folder with these files, all of them on the disk when the block begins.
 
-    Until the block ends the folder is locked, which tells `is_unlocked` that its writer is at work.
+    The folder stays locked until the block ends, so that `is_unlocked` knows its writer is still at work.
     """
     folder.mkdir()
     own = os.open(folder, OPEN_FOLDER)
@@ -68,25 +68,25 @@ def new_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
         shared = _shared_mode(folder.parent.stat())
         if shared:
             os.fchmod(own, shared)
-        with contextlib.suppress(OSError):  # where it cannot be locked, its age alone protects it
+        with contextlib.suppress(OSError):  # without a lock, only its age protects it
             fcntl.flock(own, fcntl.LOCK_SH | fcntl.LOCK_NB)
         for name, data in files.items():
             create_file(name, data, folder=own)
         os.fsync(own)
         yield
     finally:
-        with contextlib.suppress(OSError):  # nothing is left to be written through it
+        with contextlib.suppress(OSError):  # everything is written already
             os.close(own)
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove an unfinished folder as far as the disk lets it; what is left, nobody reads."""
-    with contextlib.suppress(OSError):  # ignore_errors lets those of closing a folder through
+    """Remove an unfinished folder as far as possible; nobody reads what is left."""
+    with contextlib.suppress(OSError):  # ignore_errors does not cover closing a folder
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def put_file(root: Path, aside: str, shelf: tuple[str, ...], name: str, data: bytes) -> None:
-    """Put a whole file into root/shelf…, in one step from root/aside; return when it is on the disk."""
+    """Write a file in root/aside, move it into root/shelf… in one step, and sync it to the disk."""
     make_folder(root / aside)
     make_folder(root.joinpath(*shelf))
     own = secrets.token_hex(16)
@@ -109,18 +109,18 @@ def create_file(
     mode: int = _FILE_MODE,
     lasting: bool = True,
 ) -> None:
-    """Write a file that is not there yet, and nothing through a link.
+    """Create a file; never overwrite one or write through a link.
 
     Parameters
     ----------
     name, data
-        Its place and its content.
+        Its path and its content.
     folder
-        An open folder that the name is in; then the file has the mode that a shared folder gives it.
+        An open folder that the name is relative to; if it is shared, its mode applies.
     mode
-        The file's mode otherwise, less the umask.
+        The file's mode otherwise, before the umask.
     lasting
-        Whether it is on the disk when this returns.
+        Whether to sync it to the disk before returning.
     """
     file = os.open(name, _CREATE, mode, dir_fd=folder)
     try:
@@ -137,7 +137,7 @@ def create_file(
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
+    """Sync the names in a folder to the disk."""
     descriptor = os.open(folder, OPEN_FOLDER)
     try:
         os.fsync(descriptor)
@@ -147,16 +147,16 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Keep every other writer of a folder waiting: threads, processes, other people's.
+    """Lock a folder against all other writers: threads, processes, other users.
 
     Raises
     ------
     OSError
-        If the folder takes no lock, or somebody holds it for ten seconds.
+        If the folder cannot be locked, or someone else holds the lock for ten seconds.
     """
     lock = os.open(folder / ".lock", _LOCK, _FILE_MODE)
     try:
-        with contextlib.suppress(PermissionError):  # whoever may write in the folder may take its lock
+        with contextlib.suppress(PermissionError):  # anyone who can write in the folder can lock it
             os.fchmod(lock, stat.S_IMODE(folder.stat().st_mode) & _FILE_MODE)
         for _ in range(_LOCK_TRIES):
             with contextlib.suppress(BlockingIOError):
@@ -171,7 +171,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def is_unlocked(folder: int, name: str) -> bool:
-    """Return whether nobody is known to be at work in what this name of an open folder leads to."""
+    """Return whether no writer is known to hold the folder of this name in an open folder."""
     try:
         inner = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
     except OSError:

@@ -1,4 +1,4 @@
-"""What a snapshot's keeper does to it: takes its link back for good, or gives it an end."""
+"""Revoking a snapshot, setting when it expires, and finding its id in what a person typed."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _ALL_IDS = "`custdyn snapshots list` shows the whole ids."
 
 
 def revoke(store: Store, snapshot_id: str) -> State | None:
-    """Take a snapshot's link back for good; from the next request on it shows nothing.
+    """Revoke a snapshot for good; from the next request on, its link shows nothing.
 
-    A snapshot that is revoked already stays so since when it was, and is written again: the first time may
-    have failed half-way to the disk. A damaged state, which hides the snapshot as well, is replaced.
+    Revoking again keeps the first instant but writes the state again, because the first write may not have
+    reached the disk. A damaged state, which also hides the snapshot, is replaced.
 
     Returns
     -------
     State or None
-        The state before; None: it was damaged.
+        The previous state; None if it was damaged.
 
     Raises
     ------
     SnapshotNotFoundError
         If there is no such snapshot.
     SnapshotError
-        If the disk did not take it.
+        If the state could not be written.
     """
     with _changing(store, snapshot_id):
         try:
@@ -45,26 +45,26 @@ def revoke(store: Store, snapshot_id: str) -> State | None:
 
 
 def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
-    """Let a snapshot be seen until an instant and no longer; a revoked one stays revoked.
+    """Set when a snapshot expires; a revoked one stays revoked.
 
     Parameters
     ----------
     store, snapshot_id
         The snapshot.
     at
-        The instant, cut to its second; None: it has no end (any more).
+        The instant, cut to the second; None if it never expires.
 
     Returns
     -------
     State
-        The state now.
+        The new state.
 
     Raises
     ------
     SnapshotNotFoundError
         If there is no such snapshot.
     SnapshotError
-        If its state is damaged (nothing is changed then), or the disk did not take the new one.
+        If its state is damaged (then nothing is changed), or the new one could not be written.
     """
     with _changing(store, snapshot_id):
         try:
@@ -81,12 +81,12 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
 
 
 def id_in(text: str) -> str:
-    """Return the id that a person gave: by itself, or in a whole link as it was handed on.
+    """Return the id in what a person typed: an id, or a whole link.
 
     Raises
     ------
     SnapshotError
-        If there is none in it; the error says what it is instead.
+        If the text contains no id; the error says why.
     """
     text = text.strip(" \t\r\n<>\"'")
     url = _parts(text) if "?" in text else None

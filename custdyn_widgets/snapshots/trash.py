@@ -1,8 +1,8 @@
-"""Deleting in the store: one rename takes something out of sight, and then it is removed.
+"""Deleting from the store: a rename hides an item at once, then its files are removed.
 
-What a killed process left is removed later: all of trash/, and what has been in tmp/ for a day and is
-nobody's any more. It goes through trash/ too, so that a publisher that comes back after all finds its folder
-whole or not at all.
+Leftovers of killed processes are removed later: all of trash/, and unlocked items that have been in tmp/ for
+a day. The latter go through trash/ too, so that a publisher that resumes finds its folder whole or not at
+all.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _TRIES = 3
 
 
 def throw_away(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, str]:
-    """Move root/shelf…/name into the trash, for good, and return where it is there; `remove` ends it.
+    """Move root/shelf…/name into the trash and return its place there; `remove` then deletes it.
 
     Raises
     ------
     FileNotFoundError
-        If it is not there.
+        If it does not exist.
     OSError
-        If it could not be moved, or the disk does not say that it was.
+        If it could not be moved, or the move could not be synced.
     """
     place, token = _trash(root), secrets.token_hex(16)
     with folder_below(root, *shelf) as source, folder_below(root, place) as trash:
@@ -42,7 +42,7 @@ def throw_away(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, str]
 
 
 def remove(root: Path, place: str, name: str) -> None:
-    """Remove what was thrown away; somebody else may be at it as well."""
+    """Remove an item from the trash, even while another process does the same."""
     with folder_below(root, place) as trash:
         for _ in range(_TRIES):
             with contextlib.suppress(FileNotFoundError):
@@ -54,7 +54,7 @@ def remove(root: Path, place: str, name: str) -> None:
 
 
 def sweep(root: Path) -> tuple[int, list[str]]:
-    """Remove what processes that were killed have left; return of how many, and what failed, in words."""
+    """Remove what killed processes left; return how many items, and a message for each failure."""
     swept, failed = 0, []
     for place, leftovers in ((TRASH, _in_trash), (TMP, _in_tmp)):
         try:
@@ -88,12 +88,12 @@ def _in_tmp(root: Path) -> list[str]:
 
 
 def _remove_left(root: Path, place: str, name: str) -> None:
-    with contextlib.suppress(FileNotFoundError):  # by somebody else already
+    with contextlib.suppress(FileNotFoundError):  # another process removed it
         remove(root, *((place, name) if place == TRASH else throw_away(root, (place,), name)))
 
 
 def _trash(root: Path) -> str:
-    """Return where to throw things: trash/, or tmp/, if the disk is too full to make one."""
+    """Return the folder for trash: trash/, or tmp/ if the disk is too full to create it."""
     try:
         make_folder(root / TRASH)
     except OSError as error:
@@ -104,7 +104,7 @@ def _trash(root: Path) -> str:
 
 
 def _is_left(tmp: int, name: str) -> bool:
-    """Return whether something in tmp/ is a day old and nobody holds it."""
+    """Return whether an item in tmp/ is a day old and unlocked."""
     try:
         modified = os.stat(name, dir_fd=tmp, follow_symlinks=False).st_mtime
     except FileNotFoundError:
