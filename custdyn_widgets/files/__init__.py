@@ -1,56 +1,58 @@
 """Files: reading without following links, writing whole or not at all, and JSON in one form."""
 
 from custdyn_widgets.files.canonical_json import canonical_json, parse_canonical
-from custdyn_widgets.files.disk import (
-    ExchangedError,
+from custdyn_widgets.files.json_schema import load_jsonschema
+from custdyn_widgets.files.reading import (
     NotPlainError,
+    ReplacedError,
     TooLargeError,
-    alone,
-    clear_away,
     error_words,
+    file_size,
     folder_below,
-    is_free,
-    make_folder,
     may_exist,
     names_in,
     names_two_below,
+    open_plain_file,
     plain_bytes,
-    plain_file,
-    put_file,
     read_plain,
     reason,
-    size_of,
-    sync_folder,
-    written_folder,
 )
-from custdyn_widgets.files.json_schema import load_jsonschema
 from custdyn_widgets.files.strict_json import strict_json
 from custdyn_widgets.files.whole import write_whole
+from custdyn_widgets.files.writing import (
+    is_unlocked,
+    lock_folder,
+    make_folder,
+    new_folder,
+    put_file,
+    remove_folder,
+    sync_folder,
+)
 
 __all__ = [
-    "ExchangedError",
     "NotPlainError",
+    "ReplacedError",
     "TooLargeError",
-    "alone",
     "canonical_json",
-    "clear_away",
     "error_words",
+    "file_size",
     "folder_below",
-    "is_free",
+    "is_unlocked",
     "load_jsonschema",
+    "lock_folder",
     "make_folder",
     "may_exist",
     "names_in",
     "names_two_below",
+    "new_folder",
+    "open_plain_file",
     "parse_canonical",
     "plain_bytes",
-    "plain_file",
     "put_file",
     "read_plain",
     "reason",
-    "size_of",
+    "remove_folder",
     "strict_json",
     "sync_folder",
     "write_whole",
-    "written_folder",
 ]

@@ -1,4 +1,4 @@
-"""JSON in one canonical form: equal values give equal bytes, so a hash of the bytes identifies the value."""
+"""Canonical JSON: equal values give equal bytes, so a hash of the bytes identifies the value."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from custdyn_widgets.text import join_surrogates
 
 
 def canonical_json(value: object, *, floats: bool = False) -> bytes:
-    """Return a value as canonical JSON: sorted keys, no blanks, UTF-8, no NaN and no floats.
+    """Return a value as canonical JSON: sorted keys, no whitespace, UTF-8, no NaN and no floats.
 
-    A lone surrogate, which UTF-8 cannot encode, is written as a JSON escape; every other character
-    is written as it is.
+    A lone surrogate, which UTF-8 cannot encode, is written as a JSON escape; every other character is
+    written as itself.
 
     Parameters
     ----------
     value
         None, booleans, integers, text, and lists and string-keyed mappings of these.
     floats
-        Whether to allow finite floats (for the widths and opacities in chart specs).
+        Whether to allow finite floats (only chart specs need them, for widths and opacities).
 
     Raises
     ------
     SnapshotError
-        If a value has another type, or is nested too deeply; the error says where.
+        If it contains another type or is nested too deeply; the error says where.
     """
     try:
         plain = _plain(value, "", floats)
@@ -42,13 +42,13 @@ def parse_canonical(data: bytes) -> Any:
     Raises
     ------
     SnapshotError
-        If the bytes are not JSON, or are JSON in any other than the canonical form.
+        If the bytes are not JSON in canonical form.
     """
     try:
         value = json.loads(data.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise SnapshotError(f"It is not canonical JSON: {error}.") from error
-    # Duplicate keys, blanks, other escapes and another order all end here.
+    # Catches duplicate keys, whitespace, other escapes and another order.
     if canonical_json(value) != data:
         raise SnapshotError("It is not canonical JSON: the same value is written differently.")
     return value
@@ -74,7 +74,7 @@ def _plain(value: object, where: str, floats: bool) -> object:
         return [_plain(item, f"{where}[{i}]", floats) for i, item in enumerate(value)]
     raise SnapshotError(
         f"{where.lstrip('.') or 'The value'} is {shown(value)}, a {type(value).__name__}, which canonical "
-        "JSON does not allow: give text, a whole number, true, false, null, a list or an object."
+        "JSON does not hold: give text, a whole number, true, false, null, a list or an object."
     )
 
 

@@ -1,14 +1,14 @@
-"""The one place that gets round a slow import: jsonschema's, which altair, nbformat and papermill need.
+"""A workaround for the slow import of jsonschema, which altair, nbformat and papermill need.
 
-jsonschema prepares checkers for the text formats of its schemas when it is imported. For the formats `iri`
-and `iri-reference` it imports `rfc3987_syntax`, which builds a parser there and then: more than a second,
-in each process, for a check that no notebook and no chart asks for. (The package is there because JupyterLab
+When it is imported, jsonschema prepares checkers for text formats. For `iri` and `iri-reference` it imports
+`rfc3987_syntax`, which builds a parser at once: more than a second in each process, for a check that no
+notebook or chart needs. (The package is there because JupyterLab
 brings it, through jupyter-events' `jsonschema[format-nongpl]`.)
 
-`load_jsonschema`, called before the first of those imports, lets jsonschema find a small stand-in instead,
-whose one function imports the real package when an IRI is checked for the first time. Nothing is lost: every
-format is checked as before, and who imports `rfc3987_syntax` afterwards gets the real one. It touches the
-process that calls it and no other; where jsonschema or the package was imported before, it does nothing.
+`load_jsonschema`, called before those imports, gives jsonschema a small placeholder instead, whose only
+function imports the real package when an IRI is first checked. Every format is still checked, and importing
+`rfc3987_syntax` later gives the real package. If jsonschema or that package is already imported,
+`load_jsonschema` does nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SLOW = "rfc3987_syntax"
 
 
 def load_jsonschema() -> None:
-    """Import jsonschema without building its parser of IRIs before one is checked."""
+    """Import jsonschema without building its IRI parser until an IRI is checked."""
     if "jsonschema" in sys.modules or _SLOW in sys.modules or importlib.util.find_spec(_SLOW) is None:
         return
     stand_in = ModuleType(_SLOW)

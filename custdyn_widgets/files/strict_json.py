@@ -1,4 +1,4 @@
-"""JSON as people write it by hand, read strictly: what other readers pass over in silence is an error."""
+"""Strict reading of hand-written JSON: what other readers silently accept is an error."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from custdyn_widgets.errors import shown
 
 
 def strict_json(text: str) -> object:
-    """Return the value of a strict JSON text: no key twice, no NaN.
+    """Parse JSON strictly: no duplicate keys, no NaN.
 
     Raises
     ------
     ValueError, RecursionError
-        If it is not that, or nested too deeply.
+        If it is not strict JSON, or is nested too deeply.
     """
     return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
 

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all: to a temporary file beside it first, then renamed in one step."""
+"""Writing a file atomically: beside its target first, then moved there in one step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import secrets
 from pathlib import Path
 
-from custdyn_widgets.files.disk import create_file, sync_folder
+from custdyn_widgets.files.writing import create_file, sync_folder
 
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
@@ -22,29 +22,29 @@ def write_whole(
     private: bool = False,
     lasting: bool = True,
 ) -> None:
-    """Put a whole file in its place.
+    """Write a file atomically.
 
     Parameters
     ----------
     target
-        Its place, in a folder that is there.
+        Its path, in an existing folder.
     data
         Its content.
     new
-        Whether nothing may be there yet, not even a file by a writer who takes no lock. Where the disk knows
-        no hard links, only a lock (`alone`) keeps that.
+        Whether to fail if the target exists, even if its writer took no lock. On a disk without hard links,
+        only a lock (`lock_folder`) guarantees this.
     follow
-        Whether what a link leads to is written and the link stays, and a pipe or a device takes the bytes as
-        it is; else the file takes the place of either.
+        Whether to write to the target of a link, and into a pipe or a device; otherwise the file replaces
+        them.
     private
         Whether only its owner may read it, regardless of the umask.
     lasting
-        Whether it is on the disk when this returns.
+        Whether to sync it to the disk before returning.
 
     Raises
     ------
     OSError
-        If the disk refuses it, or (FileExistsError) there is a file already. Nothing is left behind.
+        If it cannot be written, or (FileExistsError) the target exists. Nothing is left behind.
     """
     if follow:
         if target.exists() and not (target.is_file() or target.is_dir()):

@@ -25,8 +25,8 @@ from custdyn_widgets.errors import (
 from custdyn_widgets.files import (
     NotPlainError,
     TooLargeError,
-    alone,
     error_words,
+    lock_folder,
     read_plain,
     write_whole,
 )
@@ -118,7 +118,7 @@ def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Setting
     [folder] = _folders_to_search(name, place, settings).values()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder):
+        with lock_folder(folder):
             _compare(folder, name, over)
             write_whole(folder / f"{name}.json", data, new=over is None)
     except OSError as error:
@@ -158,7 +158,7 @@ def delete(name: str, place: Place | None = None, *, settings: Settings | None =
     where = find(name, place, settings=settings)
     folder = folder_of(where, settings=settings)
     try:
-        with alone(folder):
+        with lock_folder(folder):
             (folder / f"{name}.json").unlink()
     except FileNotFoundError:
         raise SavedQueryError.not_found(name, _known_names(settings)) from None

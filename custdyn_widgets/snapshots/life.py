@@ -1,4 +1,4 @@
-"""Revoking a snapshot's link for good, or letting it expire."""
+"""Revoking a snapshot, setting when it expires, and finding its id in what a person typed."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _ALL_IDS = "`custdyn snapshots list` shows the whole ids."
 
 
 def revoke(store: Store, snapshot_id: str) -> State | None:
-    """Revoke a snapshot's link for good; from the next request on it shows nothing.
+    """Revoke a snapshot for good; from the next request on, its link shows nothing.
 
-    A snapshot that is already revoked keeps its time of revocation; its state is written again, because the
-    first write may not have reached the disk. A damaged state, which also hides the snapshot, is replaced.
+    Revoking again keeps the first instant but writes the state again, because the first write may not have
+    reached the disk. A damaged state, which also hides the snapshot, is replaced.
 
     Returns
     -------
     State or None
-        The state before; None if it was damaged.
+        The previous state; None if it was damaged.
 
     Raises
     ------
     SnapshotNotFoundError
         If there is no such snapshot.
     SnapshotError
-        If the disk did not take it.
+        If the state could not be written.
     """
     with _changing(store, snapshot_id):
         try:
@@ -45,26 +45,26 @@ def revoke(store: Store, snapshot_id: str) -> State | None:
 
 
 def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
-    """Let a snapshot expire at an instant; a revoked one stays revoked.
+    """Set when a snapshot expires; a revoked one stays revoked.
 
     Parameters
     ----------
     store, snapshot_id
         The snapshot.
     at
-        The instant, cut to its second; None: never.
+        The instant, cut to the second; None if it never expires.
 
     Returns
     -------
     State
-        The state now.
+        The new state.
 
     Raises
     ------
     SnapshotNotFoundError
         If there is no such snapshot.
     SnapshotError
-        If its state is damaged and was left unchanged, or the disk refused the new one.
+        If its state is damaged (then nothing is changed), or the new one could not be written.
     """
     with _changing(store, snapshot_id):
         try:
@@ -72,7 +72,7 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
         except SnapshotDamagedError as error:
             raise SnapshotError(
                 f"{error.file[0].upper()}{error.file[1:]} of {snapshot_id} {error.what}, so nothing was "
-                "changed, and it cannot be seen. Restore its file in state/ from a backup, or revoke "
+                "changed; it is not shown as it is. Restore its file below state/ from a backup, or revoke "
                 "the snapshot.",
                 field="id",
             ) from error
@@ -81,12 +81,12 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
 
 
 def id_in(text: str) -> str:
-    """Return the id that a person gave: on its own, or in a whole link.
+    """Return the id in what a person typed: an id, or a whole link.
 
     Raises
     ------
     SnapshotError
-        If the text is neither; the error says what is wrong with it.
+        If the text contains no id; the error says why.
     """
     text = text.strip(" \t\r\n<>\"'")
     url = _parts(text) if "?" in text else None
@@ -94,13 +94,11 @@ def id_in(text: str) -> str:
     if is_id(given) and (url is None or url.path.rsplit("/", 1)[-1] == "view"):
         return given
     if is_id(given.lower()):
-        why = (
-            "is not a link as it was shared: an id is in lowercase letters, and a link ends in /view?id=<id>"
-        )
+        why = "is not as it was handed on: an id is in lowercase letters, and a link ends in /view?id=<id>"
     elif given.isascii() and given.isalnum() and len(given) < ID_LENGTH:
         why = f"is cut short: it has {len(given)} of an id's {ID_LENGTH} characters"
     else:
-        why = f"contains no snapshot id: {ID_LENGTH} lowercase letters and digits"
+        why = f"holds no snapshot's id, which is {ID_LENGTH} lowercase letters and digits"
     raise SnapshotError(f"{shown(text)} {why}. Give it whole, or its whole link. {_ALL_IDS}", field="id")
 
 
@@ -120,7 +118,7 @@ def _changing(store: Store, snapshot_id: str) -> Iterator[None]:
             yield
     except OSError as error:
         raise SnapshotError(
-            f"The new state of {snapshot_id} may not have been saved: {error.strerror or error}. Fix that "
-            "and do it again; until then, do not rely on it.",
+            f"The new state of {snapshot_id} may not have been kept: {error.strerror or error}. Mend that "
+            "and do it again; until then, do not count on it.",
             field="id",
         ) from error

@@ -13,12 +13,12 @@ from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, shown
 from custdyn_widgets.files import (
     NotPlainError,
     canonical_json,
+    file_size,
     names_in,
+    open_plain_file,
     parse_canonical,
     plain_bytes,
-    plain_file,
     reason,
-    size_of,
 )
 
 FORMAT = 1
@@ -109,8 +109,8 @@ def parsed(data: bytes, snapshot_id: str) -> dict[str, Any]:
 def compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, bytes]:
     """Return what is wrong with a file (empty if nothing is), and its bytes."""
     try:
-        with plain_file(folder, name) as file:
-            size = size_of(file)
+        with open_plain_file(folder, name) as file:
+            size = file_size(file)
             data = file.read(size) if size == entry["size"] else b""
     except (OSError, NotPlainError) as error:
         return reason(error), b""

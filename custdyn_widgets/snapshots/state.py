@@ -1,7 +1,7 @@
-"""The state of a snapshot, stored outside its folder and its hash: when it was revoked or expires.
+"""A snapshot's state, kept outside its folder and its hash: when it was revoked and when it expires.
 
-A state is only ever replaced as a whole, by one writer at a time. It outlives its snapshot: pruning leaves
-it, so that a backup that brings the folder back does not bring a revoked link back to life.
+A state is always replaced as a whole, by one writer at a time. Pruning keeps it, so that restoring a
+snapshot's folder from a backup does not revive a revoked link.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError
 from custdyn_widgets.files import (
-    ExchangedError,
     NotPlainError,
-    alone,
+    ReplacedError,
     canonical_json,
     folder_below,
+    lock_folder,
     make_folder,
     parse_canonical,
     plain_bytes,
@@ -33,7 +33,7 @@ _MOST_BYTES = 4096
 
 @dataclass(frozen=True)
 class State:
-    """What may change about a snapshot: since when it is revoked, and when it expires, if at all."""
+    """When a snapshot was revoked, and when it expires; None if never."""
 
     revoked: datetime | None = None
     expires: datetime | None = None
@@ -47,7 +47,7 @@ class State:
 
 
 def read_state(store: Path, snapshot_id: str) -> State:
-    """Return what `state/<first two>/<id>.json` in a store's folder says; nothing there: it can be seen.
+    """Read `state/<first two>/<id>.json` in a store's folder; without that file, the snapshot is visible.
 
     Raises
     ------
@@ -67,26 +67,26 @@ def read_state(store: Path, snapshot_id: str) -> State:
 
 @contextlib.contextmanager
 def changing_states(store: Path) -> Iterator[None]:
-    """Keep every other writer of states waiting within the block, in which one is read and written again.
+    """Lock the states while one is read and written again.
 
     Raises
     ------
     OSError
-        If the disk refuses a lock, or another process holds it for ten seconds.
+        If the folder cannot be locked, or someone else holds the lock for ten seconds.
     """
     make_folder(store / _STATES)
-    # The folder is opened first, so that no lock is put behind a link.
-    with folder_below(store, _STATES), alone(store / _STATES):
+    # Open the folder first, so that no lock is created through a link.
+    with folder_below(store, _STATES), lock_folder(store / _STATES):
         yield
 
 
 def write_state(store: Path, snapshot_id: str, state: State) -> None:
-    """Replace a snapshot's state, within `changing_states`; return when the new one is on the disk.
+    """Replace a snapshot's state and sync it to the disk; call within `changing_states`.
 
     Raises
     ------
     OSError
-        If that fails. Either state may then be there, whole; write it once more to be sure.
+        If that fails. The old or the new state is then stored, never a part; write it again to be sure.
     """
     instants = {
         key: None if instant is None else format_instant_utc(instant)
@@ -100,7 +100,7 @@ def _bytes(store: Path, snapshot_id: str, looks: int = 10) -> bytes:
     try:
         with folder_below(store, _STATES, snapshot_id[:2]) as folder:
             return plain_bytes(folder, name, _MOST_BYTES)
-    except ExchangedError:  # by its writer, whose next one may come at once
+    except ReplacedError:  # its writer may replace it again at once
         if looks == 1:
             raise
         return _bytes(store, snapshot_id, looks - 1)

@@ -28,14 +28,14 @@ from custdyn_widgets.errors import (
     shown,
 )
 from custdyn_widgets.files import (
-    clear_away,
     folder_below,
     make_folder,
     may_exist,
     names_two_below,
+    new_folder,
     reason,
+    remove_folder,
     sync_folder,
-    written_folder,
 )
 from custdyn_widgets.snapshots.manifests import (
     MANIFEST,
@@ -267,9 +267,9 @@ class Store:
                 for folder in ("tmp", "v1", f"v1/{shard}"):
                     make_folder(self.folder / folder)
                 with folder_below(self.folder, "v1", shard):  # no reader goes there through a link
-                    written.enter_context(written_folder(staged, files))
+                    written.enter_context(new_folder(staged, files))
             except BaseException as error:
-                clear_away(staged)
+                remove_folder(staged)
                 if isinstance(error, OSError):
                     raise SnapshotError.not_published(str(error.strerror or error)) from error
                 raise
@@ -283,7 +283,7 @@ class Store:
         except OSError as error:
             if may_exist(place):  # a network file system can do it and lose the answer
                 raise SnapshotUnknownError(snapshot_id, str(error.strerror or error)) from error
-            clear_away(staged)
+            remove_folder(staged)
             raise SnapshotError.not_published(str(error.strerror or error)) from error
         try:
             for folder in (place.parent, place.parent.parent, self.folder):

@@ -1,8 +1,8 @@
-"""Deleting in the store: a rename hides something at once, and then it is removed.
+"""Deleting from the store: a rename hides an item at once, then its files are removed.
 
-What killed processes left is removed later: everything in trash/, and what has been in tmp/ for a day and
-has no owner any more. That goes through trash/ too, so that a publisher that resumes finds its folder whole
-or gone.
+Leftovers of killed processes are removed later: all of trash/, and unlocked items that have been in tmp/ for
+a day. The latter go through trash/ too, so that a publisher that resumes finds its folder whole or not at
+all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import stat
 import time
 from pathlib import Path
 
-from custdyn_widgets.files import folder_below, is_free, make_folder, names_in
+from custdyn_widgets.files import folder_below, is_unlocked, make_folder, names_in
 
 TMP, TRASH = "tmp", "trash"
 _DAY_S = 24 * 60 * 60
@@ -24,14 +24,14 @@ _TRIES = 3
 
 
 def throw_away(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, str]:
-    """Move root/shelf…/name into the trash, for good, and return where it is there; `remove` ends it.
+    """Move root/shelf…/name into the trash and return its place there; `remove` then deletes it.
 
     Raises
     ------
     FileNotFoundError
-        If it is not there.
+        If it does not exist.
     OSError
-        If it could not be moved, or the disk did not confirm the move.
+        If it could not be moved, or the move could not be synced.
     """
     place, token = _trash(root), secrets.token_hex(16)
     with folder_below(root, *shelf) as source, folder_below(root, place) as trash:
@@ -42,7 +42,7 @@ def throw_away(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, str]
 
 
 def remove(root: Path, place: str, name: str) -> None:
-    """Remove something from the trash; another process may be doing so too."""
+    """Remove an item from the trash, even while another process does the same."""
     with folder_below(root, place) as trash:
         for _ in range(_TRIES):
             with contextlib.suppress(FileNotFoundError):
@@ -54,7 +54,7 @@ def remove(root: Path, place: str, name: str) -> None:
 
 
 def sweep(root: Path) -> tuple[int, list[str]]:
-    """Remove what killed processes left; return how many things were removed, and what failed."""
+    """Remove what killed processes left; return how many items, and a message for each failure."""
     swept, failed = 0, []
     for place, leftovers in ((TRASH, _in_trash), (TMP, _in_tmp)):
         try:
@@ -88,12 +88,12 @@ def _in_tmp(root: Path) -> list[str]:
 
 
 def _remove_left(root: Path, place: str, name: str) -> None:
-    with contextlib.suppress(FileNotFoundError):  # by somebody else already
+    with contextlib.suppress(FileNotFoundError):  # another process removed it
         remove(root, *((place, name) if place == TRASH else throw_away(root, (place,), name)))
 
 
 def _trash(root: Path) -> str:
-    """Return the folder to move things to: trash/, or tmp/ if the disk is too full to make one."""
+    """Return the folder for trash: trash/, or tmp/ if the disk is too full to create it."""
     try:
         make_folder(root / TRASH)
     except OSError as error:
@@ -104,9 +104,9 @@ def _trash(root: Path) -> str:
 
 
 def _is_left(tmp: int, name: str) -> bool:
-    """Return whether something in tmp/ is a day old and not in use."""
+    """Return whether an item in tmp/ is a day old and unlocked."""
     try:
         modified = os.stat(name, dir_fd=tmp, follow_symlinks=False).st_mtime
     except FileNotFoundError:
         return False
-    return modified < time.time() - _DAY_S and is_free(tmp, name)
+    return modified < time.time() - _DAY_S and is_unlocked(tmp, name)

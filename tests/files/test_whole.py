@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from custdyn_widgets.files import NotPlainError, TooLargeError, disk, read_plain, whole, write_whole
+from custdyn_widgets.files import NotPlainError, TooLargeError, read_plain, whole, write_whole, writing
 
 
 def names(folder: Path) -> list[str]:
@@ -31,7 +31,7 @@ def test_a_disk_that_refuses_has_what_was_there_and_nothing_beside_it(
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    for place, name in ((Path, "replace"), (disk.os, "fsync")):
+    for place, name in ((Path, "replace"), (writing.os, "fsync")):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, refuse)
             with pytest.raises(OSError, match="No space"):

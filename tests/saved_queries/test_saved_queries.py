@@ -24,8 +24,7 @@ from custdyn_widgets.errors import (
     SavedQueryError,
     SavedQueryExistsError,
 )
-from custdyn_widgets.files import disk as store_disk
-from custdyn_widgets.files import whole
+from custdyn_widgets.files import whole, writing
 from custdyn_widgets.query.checks import Period
 from custdyn_widgets.query.fields import CLIENT_TYPES, GROUPS, PRESETS
 from custdyn_widgets.query.query import ReportQuery
@@ -764,8 +763,8 @@ def test_waiting_for_another_writer_times_out(
     keep: Keep, folders: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own_folder(folders).mkdir()
-    monkeypatch.setattr(store_disk, "_LOCK_PAUSE_S", 0)
-    with store_disk.alone(own_folder(folders)), pytest.raises(SavedQueryError, match="for ten seconds"):
+    monkeypatch.setattr(writing, "_LOCK_PAUSE_S", 0)
+    with writing.lock_folder(own_folder(folders)), pytest.raises(SavedQueryError, match="for ten seconds"):
         keep(MONTHLY)
     assert keep(MONTHLY).saved == MONTHLY
 

@@ -313,7 +313,7 @@ def test_a_full_disk_is_told_by_mail_even_where_no_record_can_be_kept(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("custdyn_widgets.scheduling.records.write_whole", full)
-    monkeypatch.setattr("custdyn_widgets.snapshots.store.written_folder", full)
+    monkeypatch.setattr("custdyn_widgets.snapshots.store.new_folder", full)
     run = ask()
     assert run.result == "failed"
     assert "No space left on device" in text_of(received)

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, SnapshotNotFoundError
-from custdyn_widgets.files import disk
+from custdyn_widgets.files import writing
 from custdyn_widgets.snapshots import listing
 from custdyn_widgets.snapshots.life import expire, id_in, revoke
 from custdyn_widgets.snapshots.state import State, changing_states, read_state
@@ -261,7 +261,7 @@ def test_who_holds_the_states_for_long_makes_others_give_up_with_words(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot_id = store.publish(MANIFEST, FILES)
-    monkeypatch.setattr(disk, "_LOCK_PAUSE_S", 0)
+    monkeypatch.setattr(writing, "_LOCK_PAUSE_S", 0)
     with changing_states(store.folder), pytest.raises(SnapshotError, match="for ten seconds"):
         revoke(store, snapshot_id)
     revoke(store, snapshot_id)

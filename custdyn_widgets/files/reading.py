@@ -1,0 +1,151 @@
+"""Reading plain files and listing folders without following links."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class NotPlainError(Exception):
+    """A name does not refer to a plain file with a single name."""
+
+
+class TooLargeError(NotPlainError):
+    """A file is larger than the caller accepts."""
+
+
+class ReplacedError(NotPlainError):
+    """A file was replaced between being inspected and being opened; try again to get the new one."""
+
+
+def error_words(error: OSError) -> str:
+    """Return why a system call failed, without its path."""
+    return error.strerror or type(error).__name__
+
+
+def reason(error: Exception) -> str:
+    """Return why a file could not be used, without its path."""
+    if isinstance(error, FileNotFoundError):
+        return "is missing"
+    if isinstance(error, OSError):
+        return f"cannot be read ({error_words(error)})"
+    return str(error)
+
+
+@contextlib.contextmanager
+def folder_below(root: Path, *names: str) -> Iterator[int]:
+    """Open the folder root/names… as a descriptor, following no symbolic link below root."""
+    folder = os.open(root, OPEN_FOLDER)
+    try:
+        for name in names:
+            inner = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        yield folder
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def open_plain_file(folder: int, name: str) -> Iterator[BinaryIO]:
+    """Open a plain file in an open folder for reading.
+
+    Check it before opening (opening a pipe or device can block or act), and again once it is open. A file
+    with a second hard link is refused: its content could be changed through the other name.
+
+    Raises
+    ------
+    NotPlainError
+        If it is a link, a folder or a device, or has a second name.
+    """
+    before = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if not stat.S_ISREG(before.st_mode):
+        raise NotPlainError("is a link, a folder or a device, not a plain file")
+    if before.st_nlink != 1:
+        raise NotPlainError("has a second name (a hard link)")
+    with os.fdopen(os.open(name, _READ | os.O_NONBLOCK, dir_fd=folder), "rb") as file:
+        after = os.fstat(file.fileno())
+        if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):
+            raise ReplacedError("was replaced while it was being opened")
+        yield file
+
+
+def file_size(file: BinaryIO) -> int:
+    """Return the size of an open file in bytes."""
+    return os.fstat(file.fileno()).st_size
+
+
+def plain_bytes(folder: int, name: str, most: int) -> bytes:
+    """Return the content of a plain file; raise as `open_plain_file`, or if it exceeds `most` bytes."""
+    with open_plain_file(folder, name) as file:
+        size = file_size(file)
+        if size > most:  # a sparse file takes no room on the disk, but all of it in memory
+            raise NotPlainError(f"has {size:,} bytes, of {most:,} at most")
+        return file.read(size)
+
+
+def read_plain(folder: Path, name: str, most: int) -> bytes:
+    """Return the content of a plain file in a folder; a second name (a hard link) is allowed here.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it does not exist.
+    NotPlainError
+        If it is a link, a device or larger than `most`, or cannot be read; it says which.
+    """
+    try:
+        with os.fdopen(os.open(folder / name, _READ | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise NotPlainError("is a device or a pipe, not a plain file")
+            data = file.read(most + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        followed = error.errno == errno.ELOOP
+        why = "is a link, which is not followed" if followed else f"cannot be read: {error_words(error)}"
+        raise NotPlainError(why) from error
+    if len(data) > most:
+        raise TooLargeError(f"is larger than {most:,} bytes")
+    return data
+
+
+def names_in(folder: int) -> list[str]:
+    """Return the names in an open folder, sorted."""
+    return sorted(os.listdir(folder))
+
+
+def names_two_below(root: Path, top: str) -> list[tuple[str, str]]:
+    """Return (folder, name) of everything two levels below root/top; the name is empty for a non-folder."""
+    found: list[tuple[str, str]] = []
+    try:
+        with folder_below(root, top) as folder:
+            outer = names_in(folder)
+    except FileNotFoundError:
+        return []
+    for middle in outer:
+        try:
+            with folder_below(root, top, middle) as folder:
+                found += [(middle, name) for name in names_in(folder)]
+        except OSError:
+            found.append((middle, ""))
+    return found
+
+
+def may_exist(path: Path) -> bool:
+    """Return whether a path exists; True if the disk cannot tell."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,187 @@
+"""Writing files and folders so that they survive a crash, and locking folders.
+
+New files and folders get the modes that the umask leaves. A group shares a folder by its set-group-id bit:
+below such a folder, new folders copy its mode and new files its read and write bits, whatever the umask is,
+so that every member can write beside what another has made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from custdyn_widgets.files.reading import OPEN_FOLDER, folder_below
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_MODE = 0o666  # less the umask; never an exec bit
+_SHARED_FILE = 0o644
+_LOCK_TRIES, _LOCK_PAUSE_S = 200, 0.05
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents, and sync their names to the disk."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        with contextlib.suppress(PermissionError):  # owned by someone else
+            _share(folder)
+        return
+    except FileNotFoundError:
+        make_folder(folder.parent)
+        make_folder(folder)
+        return
+    _share(folder)
+    sync_folder(folder.parent)
+
+
+def _share(folder: Path) -> None:
+    """Copy the mode of a shared parent: the folder's maker may have been killed before doing so."""
+    shared, own = _shared_mode(folder.parent.stat()), folder.lstat().st_mode
+    if shared and stat.S_ISDIR(own) and stat.S_IMODE(own) != shared:
+        folder.chmod(shared)
+
+
+def _shared_mode(folder: os.stat_result) -> int:
+    """Return the mode of a folder shared by a group; 0 for any other."""
+    mode = stat.S_IMODE(folder.st_mode)
+    return mode if mode & stat.S_ISGID else 0
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
+    """Create a folder with these files, all of them on the disk when the block begins.
+
+    The folder stays locked until the block ends, so that `is_unlocked` knows its writer is still at work.
+    """
+    folder.mkdir()
+    own = os.open(folder, OPEN_FOLDER)
+    try:
+        shared = _shared_mode(folder.parent.stat())
+        if shared:
+            os.fchmod(own, shared)
+        with contextlib.suppress(OSError):  # without a lock, only its age protects it
+            fcntl.flock(own, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        for name, data in files.items():
+            create_file(name, data, folder=own)
+        os.fsync(own)
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # everything is written already
+            os.close(own)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove an unfinished folder as far as possible; nobody reads what is left."""
+    with contextlib.suppress(OSError):  # ignore_errors does not cover closing a folder
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def put_file(root: Path, aside: str, shelf: tuple[str, ...], name: str, data: bytes) -> None:
+    """Write a file in root/aside, move it into root/shelf… in one step, and sync it to the disk."""
+    make_folder(root / aside)
+    make_folder(root.joinpath(*shelf))
+    own = secrets.token_hex(16)
+    with folder_below(root, aside) as source, folder_below(root, *shelf) as target:
+        try:
+            create_file(own, data, folder=source)
+            os.rename(own, name, src_dir_fd=source, dst_dir_fd=target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(own, dir_fd=source)
+            raise
+        os.fsync(target)
+
+
+def create_file(
+    name: str | Path,
+    data: bytes,
+    *,
+    folder: int | None = None,
+    mode: int = _FILE_MODE,
+    lasting: bool = True,
+) -> None:
+    """Create a file; never overwrite one or write through a link.
+
+    Parameters
+    ----------
+    name, data
+        Its path and its content.
+    folder
+        An open folder that the name is relative to; if it is shared, its mode applies.
+    mode
+        The file's mode otherwise, before the umask.
+    lasting
+        Whether to sync it to the disk before returning.
+    """
+    file = os.open(name, _CREATE, mode, dir_fd=folder)
+    try:
+        shared = 0 if folder is None else _shared_mode(os.fstat(folder))
+        if shared:
+            os.fchmod(file, shared & _SHARED_FILE)
+        left = memoryview(data)
+        while left:
+            left = left[os.write(file, left) :]
+        if lasting:
+            os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def sync_folder(folder: Path) -> None:
+    """Sync the names in a folder to the disk."""
+    descriptor = os.open(folder, OPEN_FOLDER)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder against all other writers: threads, processes, other users.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be locked, or someone else holds the lock for ten seconds.
+    """
+    lock = os.open(folder / ".lock", _LOCK, _FILE_MODE)
+    try:
+        with contextlib.suppress(PermissionError):  # anyone who can write in the folder can lock it
+            os.fchmod(lock, stat.S_IMODE(folder.stat().st_mode) & _FILE_MODE)
+        for _ in range(_LOCK_TRIES):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(_LOCK_PAUSE_S)
+        else:
+            raise OSError(errno.EAGAIN, "somebody else has been writing there for ten seconds")
+        yield
+    finally:
+        os.close(lock)
+
+
+def is_unlocked(folder: int, name: str) -> bool:
+    """Return whether no writer is known to hold the folder of this name in an open folder."""
+    try:
+        inner = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(inner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(inner)
+    return True
