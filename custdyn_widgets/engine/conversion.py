@@ -104,7 +104,7 @@ class Rates:
         return _ratio(quote)
 
     def changes(self, currencies: Sequence[str], first: int, last: int) -> list[int]:
-        """Return the days since 1970, among these, on which the worth of one of the currencies may change.
+        """Return the days since 1970, of those given, on which the rate of one of the currencies may change.
 
         Until a currency's first quote that is every day, so that an error can name the very date on which
         a quote is missing.

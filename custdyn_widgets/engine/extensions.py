@@ -1,7 +1,7 @@
 """An analyst's own modules: those in the setting `extensions` are imported once, before the first report.
 
 Such a module registers metrics and chart presets when it is imported; everything that computes a report in
-this process then has them. What a module does is its author's affair: it is run like any other code.
+this process then has them. A module runs like any other code, at its author's own risk.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ class SourceError(CustDynError):
     def not_found(cls, source: str, why: str) -> SourceError:
         """Return the error for a source that is not there or not of a known form."""
         return cls(
-            f"Source {shown(source)} {why}. Give a folder with clients and transactions as CSV or "
+            f"Source {shown(source)} {why}. Give a folder that holds clients and transactions as CSV or "
             "Parquet files, a DuckDB file, or a dict of pandas DataFrames by those names.",
             field="source",
         )

@@ -164,7 +164,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
                 break
             time.sleep(_LOCK_PAUSE_S)
         else:
-            raise OSError(errno.EAGAIN, "somebody else has been writing there for ten seconds")
+            raise OSError(errno.EAGAIN, "another process has been writing there for ten seconds")
         yield
     finally:
         os.close(lock)

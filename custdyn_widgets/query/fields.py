@@ -1,7 +1,7 @@
-"""The table of a query's fields: what each is called, what it means and what it takes.
+"""The table of a query's fields: their labels, their meanings and their allowed values.
 
 Form, command line, notebook parameters, validation and documentation read this table, so they cannot
-disagree. A field's default stands in `ReportQuery`.
+disagree. A field's default is in `ReportQuery`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MONTHS = range(1, 121)
 
 
 class Kind(Enum):
-    """What the values of a field are."""
+    """The kind of a field's values."""
 
     INTERVAL = auto()
     ZONE = auto()
@@ -61,9 +61,9 @@ class Field:
     kind
         What its values are.
     choices
-        The texts that it takes; of an interval, the presets. Empty: there is no fixed choice.
+        The allowed texts; for an interval, the presets. Empty if there is no fixed choice.
     bounds
-        The numbers that it takes; empty for other kinds.
+        The allowed numbers; empty for other kinds.
     unit
         What a number counts.
     """
@@ -78,16 +78,16 @@ class Field:
 
     @property
     def is_list(self) -> bool:
-        """Whether it takes several values."""
+        """Whether the field is a list."""
         return self.kind in (Kind.TEXTS, Kind.GROUPS)
 
     def check(self, value: object) -> Any:
-        """Return a value of JSON or Python form as a query holds it.
+        """Return a value, in JSON or Python form, as a query stores it.
 
         Raises
         ------
         QueryError
-            If the field does not take the value.
+            If the value is not allowed.
         """
         name = self.name
         match self.kind:

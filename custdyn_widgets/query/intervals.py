@@ -1,4 +1,4 @@
-"""From what a query says about time to exact instants: presets, bucket edges and window starts.
+"""The exact instants of a query: presets, the edges of buckets, and the starts of windows.
 
 Every edge is a whole second in UTC, computed here and nowhere else; nothing downstream does calendar
 arithmetic. A wall time that the clocks skip or repeat resolves as `datetime(…, fold=0)` does. Instants
@@ -145,7 +145,7 @@ def to_instant(wall: datetime, zone: zoneinfo.ZoneInfo) -> int:
 
 
 def months_before(wall: datetime, months: int) -> datetime:
-    """Return the wall time so many months earlier, the day clamped to that month's length."""
+    """Return the wall time a number of months earlier, the day clamped to that month's length."""
     year, month0 = divmod(wall.year * 12 + wall.month - 1 - months, 12)
     return wall.replace(year=year, month=month0 + 1, day=min(wall.day, monthrange(year, month0 + 1)[1]))
 
@@ -156,7 +156,7 @@ def preset_period(name: str, timezone: str, as_of: datetime) -> Period:
     Raises
     ------
     QueryError
-        If it lies outside the years 1900 to 2100.
+        If it is outside the years 1900 to 2100.
     """
     try:
         first, last = _preset_dates(name, as_of.astimezone(zoneinfo.ZoneInfo(timezone)).date())

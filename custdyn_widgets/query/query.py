@@ -1,4 +1,4 @@
-"""What is asked: one frozen value that holds everything that changes the numbers, and nothing else.
+"""The query: one frozen value with everything that changes the numbers, and nothing else.
 
 A query is a JSON object; the same object drives form, notebook parameters, command line, saved queries
 and manifests. What is done with a report (output, recipients, chart, schedule) is not part of it.
@@ -32,7 +32,7 @@ class ReportQuery:
     interval
         A preset's name, or a `Period`.
     timezone
-        An IANA name: whose clock and calendar dates and buckets follow.
+        The IANA name of the time zone whose clock and calendar apply.
     client_type
         One of the four types, or `all`.
     client_tags, tags_match
@@ -48,13 +48,13 @@ class ReportQuery:
     currency
         What every amount is converted to; None: the data's own choice.
     active_duration
-        In how many months before the end of a row a client must have paid for a use to be active.
+        A client is active if it paid for a use in this many months before the end of a row.
 
     Raises
     ------
     QueryError
-        If a value has a wrong type or means nothing; the error names field and value and offers the nearest
-        valid ones.
+        If a value has the wrong type or is not allowed; the error names the field and the value, and offers
+        the nearest allowed values.
     """
 
     interval: str | Period
@@ -83,7 +83,7 @@ class ReportQuery:
 
     @classmethod
     def from_dict(cls, data: object) -> ReportQuery:
-        """Return the query that a JSON object means.
+        """Parse a JSON object.
 
         Parameters
         ----------
@@ -94,7 +94,7 @@ class ReportQuery:
         Raises
         ------
         QueryError
-            If a key is unknown, the interval is missing, or a value is none that its field takes.
+            If a key is unknown, the interval is missing, or a value is not allowed.
         """
         if not isinstance(data, Mapping):
             raise QueryError.wrong_type("query", data, "an object with field names as keys")
@@ -104,7 +104,7 @@ class ReportQuery:
         return cls(**{"interval": None, **data})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the query as the JSON object that gives it again; fields left at their defaults included."""
+        """Return the query as a JSON object, with the fields that have their default value."""
         return {name: _to_json(getattr(self, name)) for name in FIELDS}
 
     @property
@@ -118,7 +118,7 @@ class ReportQuery:
         return "package" in self.group_by
 
     def describe(self) -> str:
-        """Return the query in words, for people: what is counted, when, and how it is grouped."""
+        """Describe the query for people: what is counted, when, and how it is grouped."""
         parts = [_interval_words(self.interval) + f" ({self.timezone})", _who_words(self)]
         if self.package:
             parts.append("packages " + ", ".join(self.package))

@@ -1,6 +1,6 @@
 """The static page: one inert HTML file that shows a report to anyone, without a script or a request.
 
-The page only arranges what the report holds. The same report gives the same bytes.
+The page only arranges the report. The same report gives the same bytes.
 """
 
 from __future__ import annotations

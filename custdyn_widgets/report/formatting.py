@@ -35,7 +35,7 @@ def format_value(value: Value, column: Column, currency: str) -> str:
     value
         A count (int), an amount in `currency` (Decimal), or None for an average over nothing.
     column
-        The column that the value stands in; its unit decides the form.
+        The column of the value; its unit decides the form.
     currency
         The ISO 4217 code of the report's amounts. It gives the number of decimal places and is not itself
         part of the text: headings say it once.
@@ -75,7 +75,7 @@ def format_duration(milliseconds: int) -> str:
 
 
 def describe_query(report: Report) -> str:
-    """Return what was asked, with the report's currency where the query names none."""
+    """Describe the query, with the report's currency if the query names none."""
     return report.query.describe() + ("" if report.query.currency else f", amounts in {report.currency}")
 
 

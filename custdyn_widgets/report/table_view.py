@@ -153,7 +153,7 @@ def table_view(
     report
         The report.
     max_rows
-        How many rows are shown besides the Total; None: all.
+        The most rows to show besides the Total; None for all.
     max_label
         The most characters of a label.
     partial_note

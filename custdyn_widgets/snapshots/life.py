@@ -98,7 +98,7 @@ def id_in(text: str) -> str:
     elif given.isascii() and given.isalnum() and len(given) < ID_LENGTH:
         why = f"is cut short: it has {len(given)} of an id's {ID_LENGTH} characters"
     else:
-        why = f"holds no snapshot's id, which is {ID_LENGTH} lowercase letters and digits"
+        why = f"contains no snapshot id: {ID_LENGTH} lowercase letters and digits"
     raise SnapshotError(f"{shown(text)} {why}. Give it whole, or its whole link. {_ALL_IDS}", field="id")
 
 
@@ -118,7 +118,7 @@ def _changing(store: Store, snapshot_id: str) -> Iterator[None]:
             yield
     except OSError as error:
         raise SnapshotError(
-            f"The new state of {snapshot_id} may not have been kept: {error.strerror or error}. Mend that "
-            "and do it again; until then, do not count on it.",
+            f"The new state of {snapshot_id} may not have been saved: {error.strerror or error}. Fix that "
+            "and do it again; until then, do not rely on it.",
             field="id",
         ) from error

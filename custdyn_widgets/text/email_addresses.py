@@ -33,8 +33,8 @@ def ascii_address(text: str) -> str | None:
 def _means_itself(domain: str, plain: str) -> bool:
     """Return whether the ASCII form of a domain is the same domain, and not one that looks like it.
 
-    Python knows the rules of 2003, which write `faß` as `fass` and drop what cannot be seen: today these are
-    domains of others.
+    Python follows the rules of 2003, which write `faß` as `fass` and drop invisible characters: today, those
+    domains belong to others.
     """
     written = unicodedata.normalize("NFC", domain).lower().split(".")
     meant = [label.encode().decode("idna") for label in plain.lower().split(".")]

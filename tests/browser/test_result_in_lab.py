@@ -27,7 +27,7 @@ from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
 from tests.make_report import make_report
 from tests.payloads import PAYLOADS
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("result")]
 Open = Callable[..., LabNotebook]
 
 _CELL = f"""

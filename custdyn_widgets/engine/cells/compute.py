@@ -4,8 +4,8 @@ The cost grows with the ledger's rows in the report, not with rows × buckets, n
 The rows of a client are in order of time, and each carries the running sum of amounts and the last paid
 use, so
 
-- only the last row of a client in a bucket matters for stocks: it makes a *cell*, whose balance and last
-  paid use hold until the client's next cell;
+- only a client's last row in a bucket matters for stocks: it makes a *cell*, whose balance and last
+  paid use are valid until the client's next cell;
 - the row before the report's first one has the balance and the last paid use to begin with, so history
   is not read (but for package rows, which ask where a client ever had transactions);
 - the last paid use gives the cell's *reach*, the last bucket whose window contains it. Windows rise with
@@ -33,7 +33,7 @@ Schema
 `Cells.flows` and `Cells.stocks` are DataFrames with one line for each row of the report, currency and
 date of valuation. Common columns: `row` (int64, position of the row), `currency` (str), `value_date`
 (datetime.date in UTC: amounts are converted at the latest quote on or before it), `needs_quote` (bool:
-whether any amount in the line is not zero). All other columns hold Python ints: `…_qty` counts, the
+whether any amount in the line is not zero). All other columns are Python ints: `…_qty` counts, the
 rest sums in millionths of `currency`.
 
 - flows: `refill_qty`, `refill`, `usage`, `activation_qty`, `activation`, `renewal_qty`, `renewal`,
@@ -65,7 +65,7 @@ __all__ = ["FLOW_COLUMNS", "STOCK_COLUMNS", "Cells", "Grid", "compute_cells"]
 
 @dataclass(frozen=True)
 class Cells:
-    """What was summed.
+    """The sums.
 
     Attributes
     ----------
@@ -102,8 +102,8 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
         # An `as_of` in an hour that clocks repeat: the last window may start before the one before it.
         edges = grid.edges[k : k + 2]
         changes = tuple(days[days > edges[0]] for days in grid.changes)
-        alone = replace(grid, edges=edges, windows=grid.windows[k : k + 1], changes=changes)
-        own = _sum_up(facts, clients, alone).stocks
+        one_row = replace(grid, edges=edges, windows=grid.windows[k : k + 1], changes=changes)
+        own = _sum_up(facts, clients, one_row).stocks
         own["row"] += k * grid.groups
         cells = replace(cells, stocks=_with_active_of(own, cells.stocks))
     return cells
@@ -133,7 +133,7 @@ def _sum_up(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
 
 
 def _in_threads(facts: Facts, spans: list[Span], grid: Grid) -> list[tuple[int, _Sums]]:
-    """Return the sums of each currency; threads take the parts from one list, and add up apart."""
+    """Return the sums of each currency; threads take parts from one list, and each adds up its own."""
     waiting = iter(spans)
 
     def add_up() -> dict[int, _Sums]:

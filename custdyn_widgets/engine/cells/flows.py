@@ -60,7 +60,7 @@ class FlowSums:
         return self._bucket_of.take(segment, mode="clip")
 
     def merge(self, other: FlowSums) -> None:
-        """Add what another one of the same grid and currency holds."""
+        """Add the sums of another one with the same grid and currency."""
         self._sums.merge(other._sums)
 
     def columns(self, currency: str) -> dict[str, list[object]]:

@@ -10,12 +10,12 @@ import numpy as np
 from custdyn_widgets.mart import Bools, Int64s, Times
 
 _FINEST = 11  # bits: a granule of 2**11 seconds
-_LARGEST = 17  # bits: so many granules at most
+_LARGEST = 17  # bits of the number of granules
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the rows of a report lie.
+    """The rows of a report on the time line.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Grid:
 
     @property
     def bucket_count(self) -> int:
-        """How many buckets there are."""
+        """The number of buckets."""
         return len(self.windows)
 
     @property
@@ -67,8 +67,8 @@ class EdgeCounter:
         self._edges = edges
         span = int(edges[-1] - edges[0])
         self._bits = max(_FINEST, span.bit_length() - _LARGEST)
-        self._first = (int(edges[0]) >> self._bits) - 1  # what lies before the edges falls into granule 0
-        last = (int(edges[-1]) >> self._bits) + 1  # and what lies behind them into the last one
+        self._first = (int(edges[0]) >> self._bits) - 1  # times before the edges fall into granule 0
+        last = (int(edges[-1]) >> self._bits) + 1  # and times after them into the last one
         starts = np.arange(self._first, last + 2) << self._bits
         at_start = np.searchsorted(edges, starts[:-1], "right")
         at_end = np.searchsorted(edges, starts[1:] - 1, "right")

@@ -122,7 +122,7 @@ class Piece:
 
 
 def parts(facts: Facts, span: Span) -> list[Span]:
-    """Return the clients of a span so many rows at a time, each part's of one currency."""
+    """Split a span of clients into parts of a limited number of rows, each in one currency."""
     ends = np.cumsum(span.end - span.begin)
     currency = facts.currency[span.clients]
     of_currency = np.searchsorted(currency, np.unique(currency), "right")  # clients are in order of it
@@ -138,12 +138,12 @@ def parts(facts: Facts, span: Span) -> list[Span]:
 
 
 def _of_rows(values: Any, rows: slice | Int64s) -> Any:
-    """Return the values of rows; without a look whether the rows exist, which takes as long as the rest."""
+    """Return the values of rows, without checking that the rows exist, which would double the time."""
     return values[rows] if isinstance(rows, slice) else values.take(rows, mode="clip")
 
 
 def _before(values: npt.NDArray[Any], rows: Int64s, nothing: int) -> npt.NDArray[Any]:
-    """Return the values of the rows before these; `nothing` where there is none."""
+    """Return the values of the previous rows; `nothing` where there is none."""
     found = np.full(len(rows), nothing, values.dtype)
     some = rows > 0
     found[some] = values[rows[some] - 1]

@@ -1,4 +1,4 @@
-"""Stocks: who is there at the end of each row, and what they hold.
+"""Stocks: the clients at the end of each row, and their balances.
 
 A client is in one state at a time: a level (alive; alive and once paid; active) and the sign of its
 balance. It enters a state with a balance and leaves it with that balance, and only these moments count:
@@ -33,7 +33,7 @@ STOCK_COLUMNS = tuple(f"{level}_{what}" for level in reversed(LEVELS) for what i
 class _Stays:
     """Spans of buckets in which a balance and a last paid use hold, those of an entity one after another.
 
-    A stay lasts from `low` to the next one's, an entity's last one to `gone`. One of no length is nothing.
+    A stay lasts from its `low` to that of the next; an entity's last stay ends at `gone`. It may be empty.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class _Stays:
 class _Cells:
     """The last row of each client in each bucket.
 
-    `count` is how many a client has; `last` the rows' positions in the piece, `bucket` where they lie.
+    `count` is their number for each client; `last` their positions in the piece; `bucket` their buckets.
     """
 
     count: Int64s
@@ -80,7 +80,7 @@ class StockSums:
         self._reach = EdgeCounter(grid.windows)
 
     def add(self, piece: Piece, bucket: Int64s) -> None:
-        """Add the clients of a piece, whose rows lie in these buckets."""
+        """Add the clients of a piece, whose rows are in these buckets."""
         ends = self._grid.edges[1:]
         present = np.searchsorted(ends, piece.exists, "right")
         gone = np.searchsorted(ends, piece.closed, "right")
@@ -143,7 +143,7 @@ class StockSums:
         high = np.append(low[1:], 0)
         high[np.append(stays.first[1:], len(low)) - 1] = stays.gone
         paid = stays.paid_at > np.iinfo(stays.paid_at.dtype).min
-        # The windows that hold the last paid use are those of the buckets before this one.
+        # The windows that contain the last paid use are those of the buckets before this one.
         until = self._reach(stays.paid_at)
         active = paid & (until > low)
         lapses = active & (until < high)
@@ -191,7 +191,7 @@ class StockSums:
         self._sums.count(keys, -1)
 
     def merge(self, other: StockSums) -> None:
-        """Add what another one of the same grid holds."""
+        """Add the sums of another one with the same grid."""
         self._sums.merge(other._sums)
 
     def columns(self, currency: str) -> dict[str, list[object]]:

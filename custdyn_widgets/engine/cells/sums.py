@@ -12,7 +12,7 @@ import numpy as np
 from custdyn_widgets.mart import Int64s
 
 _MAX_ROWS = 2**21  # so many halves below 2**32 add up to less than 2**53
-_FEW = 2**14  # slots: so many are added up whole, whichever keys there are
+_FEW = 2**14  # slots: up to this many, every possible key has one
 _DENSE = 2**20
 _HALF = 32
 _LOW = (1 << _HALF) - 1
@@ -32,12 +32,12 @@ class KeyedSums:
         self._counts, self._high, self._low = (np.zeros(dense, np.int64) for _ in range(3))
 
     def count(self, keys: Int64s, sign: int = 1) -> None:
-        """Add 1 to each key, or take it away."""
+        """Add 1 to each key, or subtract it."""
         slots, place, size = self._slots(keys)
         self._keep(slots, counts=sign * np.bincount(place, minlength=size))
 
     def add(self, keys: Int64s, amounts: Int64s, sign: int = 1) -> None:
-        """Add an amount to each key, or take it away."""
+        """Add an amount to each key, or subtract it."""
         for first in range(0, len(keys), _MAX_ROWS):
             part = slice(first, first + _MAX_ROWS)
             slots, place, size = self._slots(keys[part])
@@ -96,7 +96,7 @@ class KeyedSums:
 
 
 def _add_up(place: Int64s, amounts: Int64s, size: int) -> tuple[Int64s | None, Int64s]:
-    """Return the sums by place in halves; the upper one is None where the lower one holds all."""
+    """Return the sums by slot in two halves; the upper one is None where the lower one is enough."""
     largest = max(int(amounts.max()), -int(amounts.min()))
     if largest * len(amounts) < 2**53:
         return None, np.bincount(place, weights=amounts, minlength=size).astype(np.int64)

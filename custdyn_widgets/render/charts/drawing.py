@@ -1,6 +1,6 @@
 """Drawings of a report's charts: Altair charts for a notebook, and inert SVG for pages, made in this process.
 
-A chart draws values of a report's rows as they stand; it never computes a metric and never queries again.
+A chart draws the values of a report's rows; it never computes a metric and never queries again.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def chart_svg(chart: alt.TopLevelMixin | Mapping[str, Any]) -> str:
     return inert_svg(svg, str(spec.get("description", "") or _title(spec)))
 
 
-@lru_cache(maxsize=16)  # what a notebook showed is drawn no second time when it is frozen
+@lru_cache(maxsize=16)  # so that freezing does not draw again what the notebook has shown
 def _drawn(spec: str) -> str:
     import vl_convert  # late: loads a JavaScript engine
 
@@ -112,8 +112,8 @@ def report_charts(report: Report, drawn: Mapping[str, str] | None = None) -> dic
     report
         The report.
     drawn
-        Drawings that another process made of this report, by title: taken where nothing in them has to be
-        made inert, and drawn again otherwise.
+        Drawings of this report that another process made, by title: used if they are inert, otherwise drawn
+        again.
     """
     if not report.rows:
         return {}
@@ -139,7 +139,7 @@ def with_own_presets(report: Report) -> Report:
 
 
 def _inert(drawn: Mapping[str, str] | None, title: str) -> str | None:
-    """Return a drawing that another process made, if it is inert as it stands."""
+    """Return a drawing that another process made, if it is inert."""
     svg = drawn.get(title) if drawn else None
     try:
         return svg if isinstance(svg, str) and inert_svg(svg) == svg else None

@@ -32,7 +32,7 @@ _ZOOM = {
 
 
 def live_spec(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return a chart's specification for a screen, from the one for a page (which is left as it is).
+    """Return a chart's specification for a screen, made from a copy of the one for a page.
 
     Only specifications of `charts.preset_spec` and `charts.blank_spec` are understood.
     """
@@ -84,7 +84,7 @@ def _instant(label: str) -> int:
 
 
 def _hidden_points(unit: dict[str, Any]) -> dict[str, Any]:
-    """Return invisible points that carry tooltips: a page has none where points are very many."""
+    """Return invisible points that carry tooltips: a chart of very many points on a page has none."""
     encoding = {key: value for key, value in unit["encoding"].items() if key in ("x", "y", "color")}
     encoding["tooltip"] = {"field": "told"}
     return {

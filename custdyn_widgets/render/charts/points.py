@@ -1,4 +1,4 @@
-"""The points that a chart draws, taken from a report's rows: values as they stand, nothing computed.
+"""The points of a chart, taken from a report's rows without computing anything.
 
 This is the last step before drawing, and the only place where an amount becomes a float.
 """
@@ -37,12 +37,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Points:
-    """What a chart draws.
+    """The points of a chart.
 
     Attributes
     ----------
     x
-        What the x axis shows: a heading of the report, `Columns`, or the name of a column of numbers.
+        The x axis: a heading of the report, `Columns`, or the name of a column of numbers.
     places
         The places of x in order; empty where x is a number.
     values
@@ -52,7 +52,7 @@ class Points:
     folded
         How many series share the grey.
     notes
-        What a reader must know to read the picture.
+        Notes that a reader needs to understand the picture.
     """
 
     x: str
@@ -107,9 +107,9 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
 
 
 def shown_names(report: Report) -> dict[str, str]:
-    """Return each label of the report's rows as charts write it, so that no two of them look the same.
+    """Return the label of each row as charts write it, so that no two look the same.
 
-    A name stands on one line and is cut short when it is long; one that would then look like another's
+    A name is on one line and is cut short if it is long; one that would then look like another's
     gets a number.
     """
     shown: dict[str, str] = {}

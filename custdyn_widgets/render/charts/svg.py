@@ -1,7 +1,7 @@
 """Inert SVG: a drawing cut down to shapes and text, so that it can stand inside a shared page.
 
 Only listed elements and attributes survive: no script, no style sheet, no link, no picture, no reference
-beyond the drawing. What the drawing library writes for its own use goes too, which makes it small.
+beyond the drawing. The drawing library's own markup is removed too, which makes the file small.
 """
 
 from __future__ import annotations

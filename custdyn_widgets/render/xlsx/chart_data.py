@@ -86,7 +86,7 @@ def _date_cell(sheet: Any, begins: date, report: Report) -> Any:
 
 
 def place_dates(drawing: Drawing, report: Report) -> list[date] | None:
-    """Return a chart's places as dates, or None where they have to stay texts."""
+    """Return the x values of a chart as dates, or None if they must stay text."""
     if not drawing.points.is_time:
         return None
     dates = [date_label(report, place) for place in drawing.points.places]
