@@ -27,7 +27,7 @@ test: $(VENV)/.test-ready ## Run every test (browser and LibreOffice too; ONLY=â
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ONLY)
 
 quick: $(VENV)/.test-ready ## Run the quick tests only
-	@$(BIN)/python -m pytest --numprocesses 2 -m "not browser and not office and not slow" $(ONLY)
+	@$(BIN)/python -m pytest --numprocesses 2 --few-examples -m "not browser and not office and not slow" $(ONLY)
 
 check: $(VENV)/.test-ready ## Lint, types, structure
 	@$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-QUICK = 250
+USUAL, FEW = 250, 50
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,7 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         metavar="N",
         help="draw N examples in each property test, anew each time, and sweep every zone's clock changes "
-        f"(default: {QUICK}, always the same, and a sample of the zones)",
+        f"(default: {USUAL}, always the same, and a sample of the zones)",
+    )
+    parser.addoption(
+        "--few-examples",
+        action="store_true",
+        help=f"draw {FEW} examples in each property test, for a quick answer",
     )
 
 
@@ -34,9 +39,10 @@ def pytest_configure(config: pytest.Config) -> None:
             HealthCheck.filter_too_much,
         ],
     }
-    settings.register_profile("quick", max_examples=QUICK, derandomize=True, **common)
-    settings.register_profile("long", max_examples=examples or QUICK, print_blob=True, **common)
-    settings.load_profile("long" if examples else "quick")
+    usual = FEW if config.getoption("--few-examples") else USUAL
+    settings.register_profile("usual", max_examples=usual, derandomize=True, **common)
+    settings.register_profile("long", max_examples=examples or USUAL, print_blob=True, **common)
+    settings.load_profile("long" if examples else "usual")
 
 
 @pytest.fixture

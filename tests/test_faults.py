@@ -23,6 +23,7 @@ MART = Path(__file__).parent / "golden" / "small" / "mart"
 AS_OF = "2022-01-01T00:00:00Z"
 
 
+@pytest.mark.slow
 def test_publishers_killed_at_random_show_nothing_partial_and_lose_nothing(tmp_path: Path) -> None:
     findings = kills.random_kills(tmp_path / "store", 20)
     assert findings.broken == []
@@ -30,6 +31,7 @@ def test_publishers_killed_at_random_show_nothing_partial_and_lose_nothing(tmp_p
     assert findings.counts["snapshots acknowledged"] > 0
 
 
+@pytest.mark.slow
 def test_a_publishing_that_is_killed_at_a_call_or_whose_call_fails_leaves_nothing_bad(tmp_path: Path) -> None:
     try:
         findings = calls.each_call(tmp_path, 24)

@@ -75,6 +75,7 @@ def mart(years: list[int]) -> dict[str, pd.DataFrame]:
     return {"clients": clients, "transactions": ledger.assign(kind="usage", amount=-1), "rates": rates}
 
 
+@pytest.mark.slow
 @given(instant=st.integers(-(2**31), 2**31))
 def test_finds_each_clients_first_row_at_an_instant(instant: int) -> None:
     facts = open_mart(mart([1999, 2003])).facts

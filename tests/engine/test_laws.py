@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -167,6 +168,7 @@ def added(parts: Sequence[Mapping[str, Any] | None], name: str) -> Any:
     return sum(part[name] for part in parts if part)
 
 
+@pytest.mark.slow
 @fewer
 @given(cases(sparse_quotes=False, filtered=False), st.booleans())
 def test_splitting_the_clients_between_two_marts_adds_up(case: Case, one_package: bool) -> None:

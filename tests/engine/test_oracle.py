@@ -86,17 +86,20 @@ def is_the_error(error: CustDynError, none: oracle.NoAnswer) -> bool:
     return isinstance(error, RateError) and any(words in error.message for words in named)
 
 
+@pytest.mark.slow
 @given(case=cases(), form=st.sampled_from(FORMS))
 def test_product_and_oracle_agree(case: Case, form: str) -> None:
     check(case, form)
 
 
+@pytest.mark.slow
 @settings(max_examples=max(1, settings.default.max_examples // 3))
 @given(dense_cases())
 def test_they_agree_where_everything_happens_beside_every_edge(case: Case) -> None:
     check(case, "text")
 
 
+@pytest.mark.slow
 @settings(max_examples=max(1, settings.default.max_examples // 3))
 @given(
     case=cases(sparse_quotes=False),
@@ -115,6 +118,7 @@ def test_they_agree_when_the_ledger_is_summed_in_small_pieces(
         check(case, "text")
 
 
+@pytest.mark.slow
 @given(
     case=cases(),
     seed=st.integers(0, 2**32),

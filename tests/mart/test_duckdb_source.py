@@ -64,6 +64,7 @@ def test_a_database_gives_the_report_of_its_data_as_csv(
     assert found == numbers(folder(tmp_path / "csv"), query)
 
 
+@pytest.mark.slow
 @settings(max_examples=max(1, settings.default.max_examples // 8))
 @given(case=cases(known_names=True))
 def test_a_drawn_mart_reads_alike_from_a_database_and_from_frames(case: Case) -> None:

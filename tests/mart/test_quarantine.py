@@ -233,6 +233,7 @@ def faulty_cases(draw: st.DrawFn) -> Case:
     return replace(case, mart=mart)
 
 
+@pytest.mark.slow
 @settings(max_examples=max(1, settings.default.max_examples // 3))
 @given(case=faulty_cases())
 def test_a_mart_is_read_as_if_its_faulty_rows_had_been_deleted_by_hand(case: Case) -> None:

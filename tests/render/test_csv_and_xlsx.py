@@ -375,6 +375,7 @@ labels = st.text(st.characters(), max_size=12) | st.sampled_from(HOSTILE[:-1])
 amounts = st.integers(-(10**20), 10**20).map(lambda n: Decimal(n).scaleb(-6))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(labels, amounts), min_size=1, max_size=4, unique_by=lambda pair: pair[0]))
 def test_any_names_and_amounts_come_back(pairs):

@@ -143,6 +143,7 @@ CHANGES = {
 nights = st.sampled_from([(zone, day) for zone, days in CHANGES.items() for day in days])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(crons, nights)
 @example("*/10 3 * * *", ("Australia/Lord_Howe", "2026-10-04"))

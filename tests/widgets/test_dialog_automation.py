@@ -197,6 +197,7 @@ def automated(draw: st.DrawFn) -> SavedQuery:
     )
 
 
+@pytest.mark.slow
 @given(automated(), st.sampled_from(("mine", "shared")))
 def test_loading_and_saving_again_brings_back_every_byte(saved: SavedQuery, place: Place) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
