@@ -44,8 +44,8 @@ class Settings:
     role
         The role named as the generator of a report; never an account's name.
     extensions
-        Modules that register own metrics and chart presets, imported before a first report: names of
-        installed modules, and absolute paths of `.py` files. They are run as code.
+        Modules that register custom metrics and chart presets, imported before the first report: names of
+        installed modules or absolute paths to `.py` files. They are run as code.
     config
         The `custdyn.toml` that was read, or None.
     sources
@@ -69,7 +69,7 @@ class Settings:
     mail_from: str | None = None
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that pass these settings to another process, paths absolute."""
+        """Return environment variables that pass these settings to another process, with absolute paths."""
         handed = {
             "CUSTDYN_SNAPSHOTS": str(self.snapshots),
             "CUSTDYN_QUERIES": str(self.queries),
@@ -93,7 +93,7 @@ class Settings:
         return handed
 
     def link(self, snapshot_id: str) -> str:
-        """Return the link of a snapshot: below `share_url`, or at this machine's viewer."""
+        """Return a link to a snapshot, under `share_url` if it is set and otherwise to the local viewer."""
         return f"{self.share_url or self.viewer_url or _USUAL_VIEWER}/view?id={snapshot_id}"
 
 
@@ -107,9 +107,9 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     Parameters
     ----------
     environ
-        The environment; default: this process's.
+        The environment variables. Defaults to `os.environ`.
     folder
-        Where the search for `custdyn.toml` starts; default: the working folder.
+        The folder in which the search for `custdyn.toml` starts. Defaults to the current working directory.
 
     Raises
     ------
@@ -213,7 +213,7 @@ def _check_extensions(value: object, where: str) -> None:
 
 
 def _check_address(setting: str, value: object) -> None:
-    """Raise an error unless a link can begin with this."""
+    """Raise an error unless this is a valid base URL for links."""
     if value is None:
         return
     address = str(value)

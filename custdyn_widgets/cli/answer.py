@@ -98,7 +98,7 @@ def print_report(
     from custdyn_widgets.progress import ProgressBar
 
     if form == "xlsx" and output is None and sys.stdout.isatty():
-        raise click.UsageError("A terminal cannot show a workbook: give --output FILE.")
+        raise click.UsageError("A workbook cannot be printed to a terminal: give --output FILE.")
     with ProgressBar():
         report = run_report(query, source, as_of=as_of)
     data = _formatted(report, form, total)

@@ -156,5 +156,5 @@ def _as_table(entries: Sequence[ListedQuery]) -> str:
 
 
 def _escaped(character: str) -> str:
-    """Return a character of a JSON text, as an escape if a terminal would act on it."""
+    """Return a character of JSON text, escaped if a terminal would interpret it."""
     return character if character.isprintable() else json.dumps(character)[1:-1]

@@ -1,4 +1,4 @@
-"""A query on the command line: an option for each field, a JSON file or a saved query, and their merge."""
+"""Query options of the command line: one for each field, and their merge with a file or a saved query."""
 
 from __future__ import annotations
 

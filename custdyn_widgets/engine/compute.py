@@ -37,7 +37,7 @@ def run_report(
         The instant at and after which nothing counts, and that relative intervals resolve against;
         ISO 8601 or a datetime, without an offset UTC, cut to its second. Default: now.
     role
-        The role that the report names as its generator; default: the setting.
+        The role that the report names as its generator. Defaults to the setting.
 
     Returns
     -------

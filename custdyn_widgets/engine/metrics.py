@@ -114,7 +114,7 @@ def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecora
     group
         The upper level of the columns' heading.
     columns
-        Label, unit (`count` or `money`) and definition of each column, in order.
+        The label, unit (`count` or `money`) and definition of each column, in order.
 
     Raises
     ------

@@ -11,7 +11,7 @@ _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)  # the usual one r
 
 
 def round_value(value: int | Fraction | None, column: Column) -> Value:
-    """Return a value of a report; round money once, half-even, to 6 places."""
+    """Return a report value; money is rounded once, half to even, to 6 decimal places."""
     if value is None or column.unit == "count":
         return value if value is None else int(value)
     return round_to_six_places(value)

@@ -38,7 +38,7 @@ def report_on(
     mart
         What `open_mart` returned.
     began
-        When the work began, by `time.monotonic`; default: now.
+        When the work began, by `time.monotonic`. Defaults to now.
 
     Raises
     ------

@@ -64,7 +64,7 @@ class QueryError(FieldError):
 
     @classmethod
     def unknown_field(cls, name: str, allowed: Sequence[str]) -> QueryError:
-        """Return the error for a key that no query has."""
+        """Return the error for an unknown query key."""
         return cls(f"A query has no field {shown(name)}. {hint(name, allowed)}", field=name)
 
     @classmethod
@@ -121,7 +121,7 @@ class SnapshotError(CustDynError):
 
     @classmethod
     def not_published(cls, why: str) -> SnapshotError:
-        """Return the error for a publishing that failed before anything could be seen."""
+        """Return the error for a publication that failed before anything became visible."""
         return cls(
             f"Nothing was published: {why}. Fix that and freeze the report again.",
             field="snapshots",
@@ -239,9 +239,9 @@ class SavedQueryExistsError(SavedQueryError):
 
 
 class SavedQueryChangedError(SavedQueryError):
-    """The saved query is no longer the one that the person saw.
+    """The saved query has changed since the user last read it.
 
-    `revision` is that of the one that is there now; None: it was deleted.
+    `revision` is the revision of the currently stored query; None: it was deleted.
     """
 
     code = "saved-query-changed"

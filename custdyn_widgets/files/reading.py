@@ -32,7 +32,7 @@ def error_words(error: OSError) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Return why a file could not be used, without its path."""
+    """Return the reason a file could not be used, without naming its path."""
     if isinstance(error, FileNotFoundError):
         return "is missing"
     if isinstance(error, OSError):
@@ -100,7 +100,7 @@ def read_plain(folder: Path, name: str, most: int) -> bytes:
     FileNotFoundError
         If it does not exist.
     NotPlainError
-        If it is a link, a device or larger than `most`, or cannot be read; it says which.
+        If it is a symbolic link, a device or larger than `most`, or cannot be read; the message says which.
     """
     try:
         with os.fdopen(os.open(folder / name, _READ | os.O_NONBLOCK), "rb") as file:

@@ -1,8 +1,8 @@
 """Writing files and folders so that they survive a crash, and locking folders.
 
-New files and folders get the modes that the umask leaves. A group shares a folder by its set-group-id bit:
-below such a folder, new folders copy its mode and new files its read and write bits, whatever the umask is,
-so that every member can write beside what another has made.
+New files and folders get the modes that the umask leaves. A directory with the setgid bit is shared by its
+group: new directories below it copy its mode, and new files its read and write bits, regardless of the umask,
+so that every member can write to what another member created.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def create_file(
     name, data
         Its path and its content.
     folder
-        An open folder that the name is relative to; if it is shared, its mode applies.
+        An open directory that the name is relative to. If it is shared, new files take its mode.
     mode
         The file's mode otherwise, before the umask.
     lasting

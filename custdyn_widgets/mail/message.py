@@ -38,7 +38,7 @@ class Attachment:
 
 
 class Letter(Protocol):
-    """A letter that can be sent."""
+    """An email message that is ready to send."""
 
     @property
     def subject(self) -> str:

@@ -96,7 +96,7 @@ def _try_all(copies: Sequence[Copy], server: MailServer, end: float) -> None:
 
 
 def _send_all(left: list[Copy], smtp: smtplib.SMTP, end: float) -> int:
-    """Send copies until the connection breaks; return the number that the server answered.
+    """Send copies until the connection drops; return how many the server responded to.
 
     A server may hang up after a number of letters, so the copy that met the break stays in the list for the
     next connection. If that breaks at once, the copy itself is the cause and leaves the list.

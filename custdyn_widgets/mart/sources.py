@@ -49,7 +49,7 @@ class Source:
         What happens when rows have faults: `refuse` gives no report and lists them; `quarantine` leaves
         those rows out, and what refers to them, lists them in a file and says so in every report.
     name
-        What reports call it; default: the last component of the path.
+        What reports call it. Defaults to the last component of the path.
     """
 
     data: str | Path | Mapping[str, pd.DataFrame]

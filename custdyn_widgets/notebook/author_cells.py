@@ -88,7 +88,7 @@ def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | Non
 
 
 def table_html(html: str) -> str | None:
-    """Return the table of an HTML output reduced to its cells; None if it is neither ours nor pandas'."""
+    """Return the table in an HTML output, stripped to its cells; None if it is neither ours nor pandas'."""
     if not _OUR_TABLE.search(html):
         return None
     import bleach

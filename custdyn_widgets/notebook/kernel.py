@@ -52,7 +52,7 @@ class NotebookExecution:
     private
         A folder that only this run uses, for the kernel's connection file.
     on_cell
-        A callback for each cell that starts; the worker thread calls it.
+        Callback invoked when a cell starts; called from the worker thread.
     in_background
         A function to call once, in its own thread, after the kernel has started. Its errors are ignored:
         they will occur again where its results are needed.

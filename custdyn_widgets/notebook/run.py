@@ -169,7 +169,7 @@ def _execute(
 
 
 def _load_for_page() -> None:
-    """Import the packages that drawing the page needs, while the notebook runs."""
+    """Import the packages needed to render the page while the notebook is running."""
     import bleach  # noqa: F401
     import mistune  # noqa: F401
 

@@ -116,7 +116,7 @@ def check_parameters(template: Template, given: Mapping[str, object]) -> dict[st
 
 
 def _check_json(name: str, value: object) -> None:
-    """Refuse values that papermill would inject as code, or could not send to a kernel."""
+    """Reject values that papermill would inject as code or that could not be sent to a kernel."""
     if isinstance(value, list | tuple):
         for item in value:
             _check_json(name, item)

@@ -1,4 +1,4 @@
-"""How far the reading of a source is, on stderr: a bar on a terminal, plain lines elsewhere.
+"""Progress of reading a source, on stderr: a bar on a terminal, plain lines elsewhere.
 
 Nothing is shown for the first second.
 """
@@ -21,7 +21,7 @@ _BAR = 24  # characters
 
 
 class ProgressBar:
-    """A context in which the reading of a source is shown."""
+    """Context manager that shows progress while a source is read."""
 
     def __init__(self) -> None:
         self._drawn = False

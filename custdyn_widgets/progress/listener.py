@@ -1,4 +1,4 @@
-"""Reporting how far the reading of a source is to a listener, if there is one.
+"""Reports the progress of reading a source to a listener, if there is one.
 
 The command line listens. A library call is silent.
 """
@@ -12,13 +12,13 @@ from typing import Protocol
 
 
 class Listener(Protocol):
-    """Something to report about the reading of a source."""
+    """A progress event from reading a source."""
 
     def step(self, words: str, done: float) -> None:
-        """Take note that a step begins, and which part of the whole is done: 0 to 1."""
+        """Receive the step that starts, and the fraction completed so far (0 to 1)."""
 
     def note(self, words: str) -> None:
-        """Take note of a sentence that a person at the terminal should read."""
+        """Receive a message to show to the user at the terminal."""
 
 
 _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)

@@ -67,7 +67,7 @@ def freeze(report: Report, *, store: Store | None = None, sections: Sequence[Sec
     report
         The report.
     store
-        The store; default: that of the settings.
+        The store. Defaults to that of the settings.
     sections
         The author's own cells around the report, already made inert.
 
@@ -215,7 +215,7 @@ def report_json(report: Report) -> bytes:
 
 
 def table_parquet(report: Report) -> bytes:
-    """Return the rows as Parquet, without the Total, so that sums over them count nothing twice.
+    """Return the rows as Parquet, without the Total row, so that summing a column counts nothing twice.
 
     Columns: the label headings (string); each number column by its one-level name, int64 or
     decimal128(38, 6) in the report's currency, null for an average over nothing; `start` and `end` of the

@@ -33,7 +33,7 @@ class Staging:
 
     @classmethod
     def new(cls, folder: Path) -> Staging:
-        """Return a new staging place in a folder that only this run uses."""
+        """Return a new staging directory inside a folder used only by this run."""
         return cls(folder, secrets.token_hex(16))
 
     @classmethod
@@ -74,7 +74,7 @@ class Staging:
         Raises
         ------
         RunError
-            If it left no report, more than one, or an invalid one.
+            If the notebook produced no report, more than one, or an invalid one.
         """
         if self._repeated.exists():
             raise RunError("The notebook called freeze twice. Call it once, in its last cell.")

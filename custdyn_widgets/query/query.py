@@ -24,8 +24,8 @@ class ReportQuery:
     """One question to the data.
 
     Every field takes its value in Python's form or in JSON's (a list for a tuple, `{"start": …, "end": …}`
-    for a `Period`); None stands for the default. Equal queries are equal values; `dataclasses.replace`
-    gives a changed one, checked again.
+    for a `Period`); None stands for the default. Queries compare by value; `dataclasses.replace` returns a
+    modified copy, which is validated again.
 
     Parameters
     ----------

@@ -56,5 +56,5 @@ def _cells(row: Row) -> list[str]:
 
 
 def _text_cell(text: str) -> str:
-    """Return a text from the data as a cell that no spreadsheet runs and that UTF-8 can encode."""
+    """Return text from the data as a cell that no spreadsheet runs and that UTF-8 can encode."""
     return replace_surrogates(guard_formula(text))

@@ -43,7 +43,7 @@ Kind = Literal["html", "text", "svg", "png", "note", "report"]
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page that the author of a notebook wrote around the report.
+    """A section of the page that the notebook's author wrote around the report.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A report's table, Total and Info in pandas, for analysts who go on from there."""
+"""A report's table, Total and Info as pandas objects, for further analysis."""
 
 from __future__ import annotations
 

@@ -39,9 +39,10 @@ _STYLE = """
 
 
 def report_html(report: Report, max_rows: int = MAX_NOTEBOOK_ROWS) -> str:
-    """Return a report as HTML for a notebook: what was asked, the table, and what a reader must know.
+    """Return a report as HTML for a notebook: the query, the table and any notes.
 
-    Every text is escaped. Of more than `max_rows` rows the first ones are shown, and the Total.
+    Every text is escaped. If there are more than `max_rows` rows, only the first `max_rows` and the Total are
+    shown.
     """
     view = table_view(report, max_rows=max_rows, limit_note=_LIMIT_NOTE)
     query = cut_short(describe_query(report), MAX_QUERY_TEXT)

@@ -1,7 +1,7 @@
 """A report as a plain value: the table and Info that a query gave.
 
 Everything that shows a report (chart, page, export, snapshot) reads this value and nothing else, so it
-round-trips through JSON and can leave the process that made it. It is low in the package: it knows
+round-trips through JSON and can be passed between processes. It is low in the package: it knows
 neither sources nor pandas (`Report.table` makes a DataFrame on demand).
 """
 

@@ -57,7 +57,7 @@ class TableRow:
     source
         The report's row.
     is_partial
-        Whether the row gets the mark of a bucket that was cut short.
+        Whether the row is marked as a partial bucket.
     is_total
         Whether it is the Total.
     """
@@ -153,7 +153,7 @@ def table_view(
     report
         The report.
     max_rows
-        The most rows to show besides the Total; None for all.
+        The maximum number of rows to show, excluding the Total; None for all.
     max_label
         The most characters of a label.
     partial_note

@@ -12,7 +12,7 @@ _LONGEST_PATH = 1_000
 
 
 def check_text(key: str, value: object, longest: int, *, lines: bool = False) -> None:
-    """Refuse anything but text of a limited length without control characters."""
+    """Reject anything other than a string of limited length without control characters."""
     if not isinstance(value, str):
         raise SavedQueryError.wrong_type(key, value, "text")
     if len(value) > longest:

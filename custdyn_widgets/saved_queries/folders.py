@@ -103,7 +103,7 @@ def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Setting
     over
         The revision to overwrite, which the user has seen; None: the name must be unused.
     settings
-        The settings that name the folders; default: the current settings.
+        The settings that name the folders. Defaults to the current settings.
 
     Raises
     ------

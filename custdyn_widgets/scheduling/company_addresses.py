@@ -54,7 +54,7 @@ def read_addresses(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the lines below the headings, with their numbers; refuse a file with other headings."""
+    """Yield the lines after the header with their line numbers; check the header."""
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     if next(reader, None) != _HEADINGS:
         raise RunError(f"The first line of {path.name} must be: {','.join(_HEADINGS)}")

@@ -51,9 +51,9 @@ def dispatch(
     progress
         Called with each progress line, from other threads too.
     warn
-        Called with each line that somebody must see even if all goes well; default: `progress`.
+        Called with each line that somebody must see even if all goes well. Defaults to `progress`.
     now
-        The current instant; default: the clock's.
+        The current time. Defaults to the system clock.
 
     Returns
     -------

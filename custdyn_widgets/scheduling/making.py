@@ -30,7 +30,8 @@ class Task:
     logical_time, note
         The instant that intervals resolve against, and what readers must know about it (or empty).
     digests
-        By company, the digest of the last report that need not be sent again.
+        The digest of each company's last report, keyed by company; a report with the same digest is not sent
+        again.
     """
 
     order: Order

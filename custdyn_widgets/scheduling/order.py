@@ -26,7 +26,7 @@ class Order:
     name
         The saved query's name.
     as_of
-        The instant to run it for; None: the last one of its schedule.
+        The time for which to run the query; If None, the most recent time in its schedule.
     source
         The source; None: the saved query's own.
     template

@@ -61,7 +61,7 @@ class Recorder:
         self.run = replace(self.run, **changes)
 
     def add_report(self, outcome: Outcome) -> None:
-        """Add a report that was made."""
+        """Record a generated report."""
         self.update(reports=(*self.run.reports, outcome))
 
     def finish(self, result: str, *, problem: str = "", where: str | None = None) -> None:

@@ -48,12 +48,12 @@ def id_of(manifest: bytes) -> str:
 
 
 def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
-    """Return the bytes of a manifest, with its format, a fresh nonce, and its list of files added.
+    """Return the manifest as bytes, after adding its format, a fresh nonce and its list of files.
 
     Raises
     ------
     SnapshotError
-        If the manifest sets one of these itself or is not JSON, if the name of a file is not allowed, or if
+        If the manifest already sets one of these keys or is not JSON, if a file name is not allowed, or if
         the snapshot would be too large.
     """
     for key in _OWN_KEYS:

@@ -81,7 +81,7 @@ def ago(age: str, now: datetime) -> datetime:
 
 
 def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
-    """Return the plan of a rule for these snapshots; damaged ones stay for a person to look at."""
+    """Return what a rule would prune from these snapshots; damaged ones are kept for inspection."""
     dated: list[_Dated] = []
     damaged = 0
     for snapshot_id in ids:
@@ -143,5 +143,5 @@ def _dated(store: Store, snapshot_id: str) -> _Dated:
 
 
 def _series(manifest: dict[str, Any]) -> bytes:
-    """Return the key that snapshots of one query share: the query as given, and the source's name."""
+    """Return the key shared by all snapshots of a query: the query as given and the source's name."""
     return canonical_json([manifest.get("query"), manifest.get("source")])

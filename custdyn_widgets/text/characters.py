@@ -42,7 +42,7 @@ def has_control_character(text: str, *, lines: bool = False) -> bool:
 
 
 def replace_surrogates(text: str) -> str:
-    """Return a text that UTF-8 can encode: each surrogate becomes U+FFFD."""
+    """Replace each surrogate with U+FFFD so that the text can be encoded as UTF-8."""
     return _SURROGATE.sub(_REPLACEMENT, text)
 
 

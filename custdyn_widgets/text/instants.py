@@ -22,7 +22,7 @@ def format_instant_utc(instant: datetime | int) -> str:
 
 
 def parse_instant(text: str) -> datetime:
-    """Return the instant that an ISO 8601 text with an offset names, in UTC.
+    """Parse an ISO 8601 string with an offset and return the time in UTC.
 
     Raises
     ------

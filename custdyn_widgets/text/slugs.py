@@ -11,7 +11,7 @@ _LONGEST = 60
 def slug(text: str) -> str:
     """Return a text as at most 60 lowercase ASCII letters and digits with single hyphens between them.
 
-    It is empty for a text without any of these, and different texts may have the same slug: for unique names
+    The slug is empty if the text has none of these, and different texts may share one: for unique names
     see `saved_queries.name_for`.
     """
     return _OTHERS.sub("-", text.lower())[:_LONGEST].strip("-")

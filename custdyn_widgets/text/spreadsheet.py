@@ -1,4 +1,4 @@
-"""Texts in cells of a CSV file, which spreadsheets would run as formulas."""
+"""Escaping of CSV cells that spreadsheets would evaluate as formulas."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def guard_formula(text: str, *, numbers_stay: bool = False) -> str:
-    """Return a text as a CSV cell that no spreadsheet runs as a formula: with a leading apostrophe.
+    """Return text as a CSV cell, prefixed with an apostrophe if a spreadsheet would evaluate it as a formula.
 
     Parameters
     ----------
     text
-        The text, from the data.
+        The text to escape.
     numbers_stay
-        Whether a text that is entirely a number (`-1.5`) stays as it is.
+        Whether to leave numeric text (such as `-1.5`) unchanged.
     """
     if numbers_stay and _NUMBER.fullmatch(text):
         return text

@@ -103,7 +103,7 @@ class Answer(tornado.web.RequestHandler):
     def _log(self) -> None:
         """Log one line: method, target, status and milliseconds.
 
-        It replaces the server's own line, which would hold the whole address.
+        It replaces the server's default log line, which would contain the full URL.
         """
         method = self.request.method if self.request.method in METHODS else "(other)"
         took = 1000 * self.request.request_time()

@@ -2,7 +2,7 @@
 
 The bar is sent before the page's bytes and is not part of them. No page can hide it there: no unclosed tag or
 comment precedes it, and it brings a doctype, because the page's own comes too late to select standards mode.
-It needs no script, frame or request; its style rules apply to its own id and override the page's rules.
+It needs no scripts, frames or extra requests; its styles are scoped to its own id and override the page's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def bar(snapshot_id: str, manifest: Mapping[str, Any], link: str, wrong: Collect
     link
         The snapshot's link, shown as text that one click selects.
     wrong
-        The names of the files that are not as published. They cannot be downloaded.
+        The names of the files that differ from what was published. They cannot be downloaded.
     """
     text = (
         '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -66,7 +66,7 @@ def _downloads(snapshot_id: str, files: Mapping[str, Any], wrong: Collection[str
 
 
 def _info(manifest: Mapping[str, Any], wrong: Collection[str]) -> Iterator[str]:
-    """Yield the facts in the manifest as terms and descriptions."""
+    """Yield the manifest's entries as (term, description) pairs."""
     interval = manifest.get("interval")
     interval = interval if isinstance(interval, dict) else {}
     span = [_shown(interval.get(key)) for key in ("first", "last", "timezone")]

@@ -99,7 +99,7 @@ async def _start_jupyter_server_extension(serverapp: ServerApp) -> None:
 
 
 def _address(serverapp: ServerApp) -> str:
-    """Return the beginning of links; empty if no browser can follow them (a Unix socket)."""
+    """Return the base URL of links, or an empty string if no browser can follow them (a Unix socket)."""
     shown = urlsplit(serverapp.custom_display_url or serverapp.connection_url)
     if shown.scheme not in ("http", "https"):
         return ""

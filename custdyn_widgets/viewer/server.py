@@ -53,7 +53,7 @@ def make_app(
     allowed_hosts: Iterable[str] = LOOPBACK_HOSTS,
     share_url: str | None = None,
 ) -> tornado.web.Application:
-    """Return a tornado application that serves links, and answers 404 to everything else.
+    """Return a Tornado application that serves snapshot links and responds with 404 to everything else.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ class Content:
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """The served snapshots, and the beginning of their links on pages, if it is set."""
+    """The snapshots being served and, if set, the base URL of links to them."""
 
     store: Store
     share_url: str | None = None

@@ -124,7 +124,7 @@ class CustomerDynamics:
         Raises
         ------
         CustDynError
-            As `run_report`; the form shows the same message.
+            As for `run_report`; the form also shows the message.
         """
         if query is not None:
             self._form.load(query, self._form.output)

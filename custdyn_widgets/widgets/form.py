@@ -132,7 +132,7 @@ class QueryForm:
         return {name: fields[name] for name in FIELDS}
 
     def query(self) -> ReportQuery | None:
-        """Return the query in the form; None while a field is invalid."""
+        """Return the query currently entered in the form; None while a field is invalid."""
         return self._query
 
     def load(self, query: ReportQuery, output: str = "web") -> None:

@@ -1,4 +1,4 @@
-"""The form's single choices: client type, grouping, currency, months and output type."""
+"""The form's single-choice fields: client type, grouping, currency, months and output type."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let an interrupt stop the block: between cells, kernels ignore interrupts."""
+    """Allow an interrupt to stop the block; kernels otherwise ignore interrupts between cells."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -77,7 +77,7 @@ class ReportView:
             self.panel.set_status(f"{name} is below the table." if self.charts.spec() else "")
 
     def _redraw(self, report: Report, output: str) -> None:
-        """Draw the wanted or the last chart; keep it for later if this report cannot show it."""
+        """Draw the requested chart or the last one shown; keep it for later if the report cannot show it."""
         choice = self.chart()
         if choice and report.rows and output == "web":
             self.charts.restore(report, choice)

@@ -70,7 +70,7 @@ class DialogView(anywidget.AnyWidget):
 
 
 class SaveDialog:
-    """Asks for the rest of a saved query, and saves it.
+    """Dialog that asks for a saved query's remaining fields and saves it.
 
     Parameters
     ----------

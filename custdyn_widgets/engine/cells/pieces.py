@@ -76,7 +76,7 @@ class Piece:
 
     @classmethod
     def of(cls, facts: Facts, span: Span, grid: Grid) -> Piece:
-        """Return the clients of a part with their rows."""
+        """Return the clients in a partition, with their row numbers."""
         count = span.end - span.begin
         rows = _rows(span.begin, count)
         first = facts.offset[span.clients]
@@ -143,7 +143,7 @@ def _of_rows(values: Any, rows: slice | Int64s) -> Any:
 
 
 def _before(values: npt.NDArray[Any], rows: Int64s, nothing: int) -> npt.NDArray[Any]:
-    """Return the values of the previous rows; `nothing` where there is none."""
+    """Return each row's previous value, or `nothing` if it has no previous row."""
     found = np.full(len(rows), nothing, values.dtype)
     some = rows > 0
     found[some] = values[rows[some] - 1]

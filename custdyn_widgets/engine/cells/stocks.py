@@ -62,7 +62,7 @@ class _Stays:
 class _Cells:
     """The last row of each client in each bucket.
 
-    `count` is their number for each client; `last` their positions in the piece; `bucket` their buckets.
+    `count` is the number of cells per client, `last` their positions in the piece, `bucket` their buckets.
     """
 
     count: Int64s

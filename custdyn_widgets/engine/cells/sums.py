@@ -1,4 +1,4 @@
-"""Exact sums by key: counts and int64 amounts, as large as they get.
+"""Exact sums by key, of counts and int64 amounts, without overflow.
 
 `numpy.bincount` is the fastest way to add up by key, but its weights are doubles. A sum of doubles is
 exact as long as every partial sum is a whole number below 2**53; so amounts too large for the number of

@@ -43,7 +43,7 @@ def might_leave(rows: Int64s, largest: int, opening: Int64s) -> bool:
     rows
         How many transactions each client has.
     largest
-        The size of the largest amount.
+        The largest absolute amount.
     opening
         Each client's opening balance.
     """

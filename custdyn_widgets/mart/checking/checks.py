@@ -279,7 +279,7 @@ def _quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
 
 
 def _base(currencies: Sequence[str | None], bases: Sequence[str | None], quotes: Sequence[Decimal]) -> str:
-    """Return the base of a table of rates, whatever the order of its rows: the one that most rows name.
+    """Return the base currency of a rates table: the one named in most rows, regardless of their order.
 
     Among equals it is one that is quoted at 1 itself, then the first by code points; empty without rows.
     """

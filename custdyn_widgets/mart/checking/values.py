@@ -95,7 +95,7 @@ def dates(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
 
 
 def positives(column: pa.Array, blank: Bools) -> tuple[list[Decimal], Faults]:
-    """Return quotes as exact decimals; a fault where one is not a plain decimal above zero."""
+    """Return exchange rates as exact decimals, and faults where one is not a plain positive decimal."""
     quotes: list[Decimal] = []
     faults: Faults = {}
     for i, value in enumerate(column.to_pylist()):
@@ -122,7 +122,7 @@ def _exact(value: object) -> Decimal | None:
 
 
 def _wrong_type(column: pa.Array, blank: Bools, why: str) -> tuple[Int64s, Faults]:
-    """Return zeros and a fault for every value: the column's type holds no value of this kind."""
+    """Return zeros and a fault for every value: the type of the column cannot hold such values."""
     return np.zeros(len(column), np.int64), {int(i): why for i in np.flatnonzero(~blank)}
 
 

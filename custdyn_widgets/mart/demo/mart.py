@@ -96,8 +96,8 @@ def write_demo(folder: Path, as_of: datetime, seed: int = 1) -> None:
     folder
         Where the mart shall stand. An earlier demo mart there is replaced; anything else is left alone.
     as_of
-        The instant that the three years end at, cut to its whole second; without an offset, UTC. The last
-        row is shortly before it.
+        The instant that the three years end at, cut to its whole second; without an offset, UTC. The last row
+        falls shortly before that time.
     seed
         A whole number ≥ 0; another seed gives another operator with the same story.
 

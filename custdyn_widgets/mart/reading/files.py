@@ -105,7 +105,7 @@ def read_mart(path: Path) -> StoredMart:
 
 
 def read_folder(folder: Path) -> StoredMart:
-    """Read the tables of a folder of CSV or Parquet files; a ledger of Parquet when it is asked for."""
+    """Read the tables in a folder of CSV or Parquet files. A Parquet ledger is read only on request."""
     files = _looked_at(folder)
     size = max(sum(status.st_size for _, status in files.values()), 1)
     tables: dict[str, StoredTable] = {}

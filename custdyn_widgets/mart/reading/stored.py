@@ -76,7 +76,7 @@ class StoredLedger:
 
 
 def batches(table: StoredTable) -> Iterator[StoredTable]:
-    """Yield a table a few rows at a time; at least one batch, which may be empty."""
+    """Yield a table in batches of rows; always yields at least one batch, which may be empty."""
     for low in range(0, max(table.data.num_rows, 1), BATCH):
         yield replace(
             table,

@@ -85,9 +85,9 @@ def known_secrets(
     folders
         Folders of other stores.
     environ
-        The environment; default: this process's.
+        The environment. Defaults to that of this process.
     home
-        The user's home folder; default: that of this process.
+        The user's home folder. Defaults to that of this process.
 
     Raises
     ------

@@ -52,7 +52,7 @@ def texts(name: str, data: bytes) -> Iterator[str]:
 
 
 def _readings(text: str, is_csv: bool) -> Iterator[str]:
-    """Yield a text as written and with each kind of escape decoded, up to a depth.
+    """Yield the text as written, then with each kind of escape decoded, up to a maximum depth.
 
     Each kind is decoded separately, because a secret may itself contain the escapes of another kind.
     """

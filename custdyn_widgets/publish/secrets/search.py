@@ -42,7 +42,7 @@ def refuse_secrets(files: Mapping[str, bytes], secrets: Sequence[Secret]) -> Non
 
 
 def without_secrets(text: str, secrets: Iterable[Secret]) -> str:
-    """Return a text with each secret replaced by its kind."""
+    """Return the text with each secret replaced by the name of its kind."""
     for secret in sorted(secrets, key=lambda secret: -len(secret.text)):
         text = secret.redact(text)
     return text

@@ -47,7 +47,7 @@ def live_spec(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def can_zoom(spec: dict[str, Any]) -> bool:
-    """Return whether a chart runs over time, with one mark for each moment and series."""
+    """Return whether a chart has a time axis, with one mark per time and series."""
     values = spec["data"]["values"]
     by_time = bool(values) and all(isinstance(v["x"], str) and _TIME.fullmatch(v["x"]) for v in values)
     return by_time and not any("xOffset" in unit["encoding"] for unit in _units(spec))

@@ -52,13 +52,13 @@ def blank_spec(
         One of the report's headings, or a column's name to draw against numbers; default: time, else the
         package, else (a report of one row) a place for each column.
     y
-        The names of one or more columns; default: `Clients - Active: Qty`, or the first column.
+        The names of one or more columns. Defaults to `Clients - Active: Qty`, or the first column.
     mark
         `line`, `bar`, `stacked bar`, `area`, `point` or `stacked area`.
     second_axis
         The names of those columns of `y` that are measured on a second axis, at the right.
     title
-        The chart's title; default: the columns' names.
+        The chart's title. Defaults to the columns' names.
 
     Raises
     ------

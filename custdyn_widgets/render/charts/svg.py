@@ -48,7 +48,7 @@ def inert_svg(svg: str, label: str | None = None) -> str:
     svg
         An SVG document.
     label
-        What the drawing shows, for people who cannot see it; default: the label that it has.
+        What the drawing shows, for people who cannot see it. Defaults to the label that it has.
 
     Raises
     ------

@@ -77,7 +77,7 @@ class Schedule:
 
     @property
     def times(self) -> Times:
-        """The wall times that the expression names."""
+        """The local times that the expression matches."""
         return times(self.cron)
 
     def last(self, at: datetime) -> datetime:
