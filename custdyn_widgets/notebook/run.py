@@ -170,8 +170,8 @@ def _execute(
 
 def _load_for_page() -> None:
     """Import the packages that drawing the page needs, while the notebook runs."""
-    import bleach  # noqa: F401
     import mistune  # noqa: F401
+    import nh3  # noqa: F401
 
     prepare()
 
