@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -18,6 +19,7 @@ import pytest
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import CustDynError, MartError, SourceError
 from custdyn_widgets.mart.opening import check_source
+from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.report.report import Report
 
@@ -265,6 +267,75 @@ def test_extra_columns_are_ignored_and_noted(tmp_path: Path) -> None:
     )
     assert mart.faults == []
     assert mart.notes == ["packages.csv: extra columns are ignored: 'color', 'size', 'size'."]
+
+
+NEAR = [
+    ("closed_at", "Closed_At"),
+    ("closed_at", "closed at"),
+    ("opening_balance", "opening_balance "),
+    ("opening_balance", "Opening-Balance"),
+    ("owner_user", "ownerUser"),
+    ("tags", "\ufefftags"),
+    ("client_id", "CLIENT_ID"),
+    ("company", "ｃｏｍｐａｎｙ"),
+]
+
+
+@pytest.mark.parametrize("form", ["frames", "csv", "parquet", "duckdb"])
+@pytest.mark.parametrize(("meant", "name"), NEAR)
+def test_a_heading_that_nearly_names_a_column_is_a_fault(
+    tmp_path: Path, form: str, meant: str, name: str
+) -> None:
+    mart = frames()
+    mart["clients"] = mart["clients"].assign(**{name: ""})
+    source = in_form(mart, tmp_path, form)
+    near = [fault for fault in faults(source) if "nearly" in fault]
+    if form == "duckdb" and name.lower() == meant:  # one name, to DuckDB
+        assert near == []
+        return
+    assert len(near) == 1
+    assert f"is nearly the name of the column {meant}, so it is not read: rename it" in near[0]
+    for rule in ("refuse", "quarantine"):
+        with pytest.raises(MartError, match="nearly the name"):
+            run_report(EVERYONE, Source(source, rule))
+
+
+def test_a_ledger_read_in_pieces_finds_near_names_too(tmp_path: Path) -> None:
+    mart = frames()
+    mart["transactions"]["Package ID"] = ""
+    [fault] = faults(in_form(mart, tmp_path, "parquet"))
+    assert "nearly the name of the column package_id" in fault
+    with pytest.raises(MartError, match="nearly the name"):
+        run_report(EVERYONE, tmp_path)
+
+
+def test_a_near_name_is_not_noted_as_ignored_and_cannot_act_on_a_terminal() -> None:
+    mart = frames()
+    mart["clients"] = mart["clients"].assign(**{"closed\x1b[31mAt": "", "Closed\x1bAt": "", "shoe": ""})
+    found = check_source(mart)
+    assert [note for note in found.notes if "extra" in note] == [
+        "clients: extra columns are ignored: 'closed\\x1b[31mAt', 'shoe'."
+    ]
+    assert "\x1b" not in "".join(map(str, found.faults))
+
+
+def in_form(mart: Mapping[str, pd.DataFrame], folder: Path, form: str) -> Any:
+    """Return DataFrames as a source of some form."""
+    if form == "frames":
+        return mart
+    if form == "duckdb":
+        with duckdb.connect(str(folder / "mart.duckdb")) as database:
+            for table, frame in mart.items():
+                database.register("frame", frame)
+                database.execute(f"create table {table} as select * from frame")
+                database.unregister("frame")
+        return folder / "mart.duckdb"
+    for table, frame in mart.items():
+        if form == "csv":
+            frame.to_csv(folder / f"{table}.csv", index=False)
+        else:
+            frame.to_parquet(folder / f"{table}.parquet")
+    return folder
 
 
 # The forms of one mart
