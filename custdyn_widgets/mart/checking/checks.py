@@ -192,7 +192,7 @@ def _tags(array: pa.Array) -> pa.Array | None:
             lists = array.cast(pa.large_list(pa.large_string()))
         else:
             lists = pc.split_pattern(columns.as_text(columns.decoded(array)).cast(pa.large_string()), ";")
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
         return None
     tags = pc.utf8_trim_whitespace(pc.list_flatten(lists))
     kept = pc.fill_null(pc.not_equal(tags, ""), False)
