@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -35,6 +37,36 @@ def test_the_wheel_carries_the_template_and_the_page_and_nothing_of_the_tests(wh
     assert {name.split("/")[0].split("-")[0] for name in names} == {"custdyn_widgets"}
 
 
+def test_the_wheel_says_who_made_it_under_which_license_and_where_it_runs(wheel: Path) -> None:
+    content = zipfile.ZipFile(wheel)
+    [name] = [name for name in content.namelist() if name.endswith(".dist-info/METADATA")]
+    metadata = content.read(name).decode()
+    assert "\nLicense-Expression: MIT\n" in metadata
+    assert "\nLicense-File: LICENSE\n" in metadata
+    assert "\nAuthor: " in metadata
+    assert "\nClassifier: Operating System :: POSIX\n" in metadata
+
+
+def test_the_source_distribution_holds_what_its_tests_need(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        archive.extractall(tmp_path, filter="data")
+    [root] = [folder for folder in tmp_path.iterdir() if folder.is_dir()]
+    for name in ("LICENSE", "SECURITY.md", "Makefile", "constraints.txt", "templates", "notebooks", "docs"):
+        assert (root / name).exists(), name
+    tests = ["tests/engine/test_golden.py", "tests/test_first_version.py", "tests/test_documentation.py"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_wheel_runs_the_demo_and_the_default_template_outside_any_clone(
     wheel: Path, tmp_path: Path
 ) -> None:
@@ -46,7 +78,7 @@ def test_the_wheel_runs_the_demo_and_the_default_template_outside_any_clone(
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "PYTHONPATH": str(site)}
 
     def custdyn(*arguments: str) -> str:
-        command = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()", *arguments]
+        command = [sys.executable, "-m", "custdyn_widgets", *arguments]
         done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
+from custdyn_widgets.text import mask_passwords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ FaultRule = Literal["refuse", "quarantine"]
 _RULES = get_args(FaultRule)
 _KEYS = ("path", "on_fault")
 _NAME = re.compile(r"\w[\w.-]*")
+_URL = re.compile(r"[A-Za-z][\w+.-]+:/")  # a path has dropped the second slash
 _SECRET_KEY = re.compile(
     r"pass(word|wd|phrase)|^pass$|pwd|secret|token|credential|api[_-]?key", re.IGNORECASE
 )
@@ -79,6 +81,7 @@ def resolve(source: SourceLike) -> Source:
     """
     if isinstance(source, Mapping):
         return Source(source)
+    _refuse_url(source.data if isinstance(source, Source) else source)
     if isinstance(source, Source):
         if isinstance(source.data, Mapping):
             return source
@@ -89,6 +92,18 @@ def resolve(source: SourceLike) -> Source:
             return named[source]
         return Source(_path(source, named))
     return Source(_path(source))
+
+
+def _refuse_url(data: object) -> None:
+    """Refuse the address of a database or a store, without repeating its password."""
+    text = str(data) if isinstance(data, str | Path) else ""
+    if _URL.match(text):
+        raise SourceError(
+            f"Source {shown(mask_passwords(text))} is an address, and sources are files: export its tables "
+            "as CSV or Parquet to a folder, and give that folder. If others may have seen a password in it, "
+            "change the password.",
+            field="source",
+        )
 
 
 def lasting(source: str) -> str:
@@ -145,6 +160,12 @@ def _section(file: Path, name: str, section: object) -> Source:
             raise SettingsError(f"{place}: {key} must be text.", field=key)
     if "path" not in section:
         raise SettingsError(f"{place} lacks its path.", field="path")
+    if _URL.match(section["path"]):
+        raise SettingsError(
+            f"{place}: path {shown(section['path'])} is an address. Give the path of a folder or of a "
+            "DuckDB file.",
+            field="path",
+        )
     rule: Any = section.get("on_fault", "refuse")
     if rule not in _RULES:
         allowed = " or ".join(map(shown, _RULES))

@@ -30,13 +30,19 @@ _PNG_URI = "data:image/png;base64,"
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _TAG = re.compile(r"<[^>]*>")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_STYLE = re.compile(r"<(style|script)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _OUR_TABLE = re.compile(r'<table\b[^>]*\bclass="(?:custdyn|dataframe)\b')
 _TABLE_TAGS = frozenset({"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "p", "div"})
 _PROSE_TAGS = _TABLE_TAGS - {"div"} | {
     "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "del", "code", "pre", "blockquote", "ul", "ol", "li",
     "hr", "br", "img",
 }  # fmt: skip
+# Without "*", `lang` and `title` would be allowed everywhere.
+_PROSE_ATTRIBUTES: dict[str, set[str]] = {"*": set(), "img": {"alt", "src"}, "ol": {"start"}}
+_TABLE_ATTRIBUTES: dict[str, set[str]] = {
+    "*": set(),
+    "th": {"colspan", "rowspan", "scope"},
+    "td": {"colspan", "rowspan"},
+}
 
 
 def author_sections(notebook: NotebookNode) -> list[Section]:
@@ -78,12 +84,17 @@ def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | Non
     A link becomes its text, followed by a web or mail address. A picture is shown if it is a PNG attached to
     the cell; otherwise its description replaces it.
     """
-    import bleach
+    import nh3
 
     source = "\n".join(printable(line) for line in markdown.expandtabs(4).splitlines())
     html = _renderer(attachments or {})(source)
-    return str(
-        bleach.clean(html, tags=_PROSE_TAGS, attributes=_prose_attribute, protocols={"data"}, strip=True)
+    return nh3.clean(
+        html,
+        tags=_PROSE_TAGS,
+        attributes=_PROSE_ATTRIBUTES,
+        attribute_filter=_prose_attribute,
+        url_schemes={"data"},
+        link_rel=None,
     )
 
 
@@ -91,11 +102,10 @@ def table_html(html: str) -> str | None:
     """Return the table in an HTML output, stripped to its cells; None if it is neither ours nor pandas'."""
     if not _OUR_TABLE.search(html):
         return None
-    import bleach
+    import nh3
 
-    spans = {"th": ["colspan", "rowspan", "scope"], "td": ["colspan", "rowspan"]}
-    cells = "\n".join(printable(line) for line in _STYLE.sub("", html).splitlines())
-    return str(bleach.clean(cells, tags=_TABLE_TAGS, attributes=spans, strip=True, strip_comments=True))
+    cells = "\n".join(printable(line) for line in html.splitlines())
+    return nh3.clean(cells, tags=_TABLE_TAGS, attributes=_TABLE_ATTRIBUTES, link_rel=None)
 
 
 def _renderer(attachments: Mapping[str, Mapping[str, str]]) -> Callable[[str], str]:
@@ -126,10 +136,10 @@ def _renderer(attachments: Mapping[str, Mapping[str, str]]) -> Callable[[str], s
     return lambda source: str(markdown(source))
 
 
-def _prose_attribute(tag: str, name: str, value: str) -> bool:
-    if tag == "img":
-        return name == "alt" or (name == "src" and value.startswith(_PNG_URI))
-    return tag == "ol" and name == "start" and value.isdecimal()
+def _prose_attribute(tag: str, name: str, value: str) -> str | None:
+    """Return the value of an attribute; None to drop it."""
+    is_kept = {"src": value.startswith(_PNG_URI), "start": value.isdecimal()}.get(name, tag == "img")
+    return value if is_kept else None
 
 
 def _output_sections(outputs: Sequence[NotebookNode]) -> Iterator[Section]:

@@ -170,8 +170,8 @@ def _execute(
 
 def _load_for_page() -> None:
     """Import the packages needed to render the page while the notebook is running."""
-    import bleach  # noqa: F401
     import mistune  # noqa: F401
+    import nh3  # noqa: F401
 
     prepare()
 

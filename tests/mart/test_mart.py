@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -18,6 +19,8 @@ import pytest
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import CustDynError, MartError, SourceError
 from custdyn_widgets.mart.opening import check_source
+from custdyn_widgets.mart.schema import TABLES
+from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.report.report import Report
 
@@ -265,6 +268,151 @@ def test_extra_columns_are_ignored_and_noted(tmp_path: Path) -> None:
     )
     assert mart.faults == []
     assert mart.notes == ["packages.csv: extra columns are ignored: 'color', 'size', 'size'."]
+
+
+OTHERS = ("companies", "packages", "rates")
+NEAR = [
+    ("closed_at", "Closed_At"),
+    ("closed_at", "closed at"),
+    ("opening_balance", "opening_balance "),
+    ("opening_balance", "Opening-Balance"),
+    ("owner_user", "ownerUser"),
+    ("tags", "\ufefftags"),
+    ("client_id", "CLIENT_ID"),
+    ("company", "ｃｏｍｐａｎｙ"),
+]
+
+
+@pytest.mark.parametrize("form", ["frames", "csv", "parquet", "duckdb"])
+@pytest.mark.parametrize(("meant", "name"), NEAR)
+def test_a_heading_that_nearly_names_a_column_is_a_fault(
+    tmp_path: Path, form: str, meant: str, name: str
+) -> None:
+    mart = frames()
+    mart["clients"] = mart["clients"].assign(**{name: ""})
+    source = in_form(mart, tmp_path, form)
+    near = [fault for fault in faults(source) if "nearly" in fault]
+    if form == "duckdb" and name.lower() == meant:  # one name, to DuckDB
+        assert near == []
+        return
+    assert len(near) == 1
+    assert f"is nearly the name of the column {meant}, so it is not read: rename it" in near[0]
+    for rule in ("refuse", "quarantine"):
+        with pytest.raises(MartError, match="nearly the name"):
+            run_report(EVERYONE, Source(source, rule))
+
+
+def test_a_ledger_read_in_pieces_finds_near_names_too(tmp_path: Path) -> None:
+    mart = frames()
+    mart["transactions"]["Package ID"] = ""
+    [fault] = faults(in_form(mart, tmp_path, "parquet"))
+    assert "nearly the name of the column package_id" in fault
+    with pytest.raises(MartError, match="nearly the name"):
+        run_report(EVERYONE, tmp_path)
+
+
+NESTED = {
+    "list": (["a"], pa.list_(pa.string())),
+    "struct": ({"x": "a"}, pa.struct([("x", pa.string())])),
+    "map": ([("a", "b")], pa.map_(pa.string(), pa.string())),
+}
+COLUMNS = [(table.name, column.name, column.kind) for table in TABLES.values() for column in table.columns]
+
+
+@pytest.mark.parametrize("form", ["parquet", "frames"])
+@pytest.mark.parametrize("nested", NESTED)
+@pytest.mark.parametrize(("table", "column", "kind"), COLUMNS)
+def test_lists_structs_and_maps_are_faults_where_single_values_belong(
+    tmp_path: Path, table: str, column: str, kind: str, nested: str, form: str
+) -> None:
+    mart = frames(**{name: pd.DataFrame({c: ["x"] for c in TABLES[name].column_names}) for name in OTHERS})
+    value, kept_as = NESTED[nested]
+    mart[table][column] = pd.Series([value] * len(mart[table]), dtype=object)
+    source: Any = mart
+    if form == "parquet":
+        source = in_form({name: frame for name, frame in mart.items() if name != table}, tmp_path, form)
+        data = pa.Table.from_pandas(mart[table].drop(columns=column), preserve_index=False)
+        values = pa.array([value] * len(mart[table]), kept_as)
+        pq.write_table(data.append_column(column, values), tmp_path / f"{table}.parquet")
+    found = [str(fault) for fault in check_source(source).faults]
+    of_column = [fault for fault in found if f", {column}: " in fault and fault.startswith(table)]
+    assert bool(of_column) is not (kind == "tags" and nested == "list")
+    with pytest.raises(MartError):
+        run_report(EVERYONE, source)
+
+
+def test_a_column_that_pandas_keeps_as_the_index_is_read() -> None:
+    plain = numbers(frames())
+    mart = frames()
+    mart["clients"] = mart["clients"].set_index("client_id")
+    mart["transactions"] = mart["transactions"].set_index(["at", "transaction_id"])
+    assert numbers(mart) == plain
+    mart["clients"] = mart["clients"].assign(client_id=["a", "b"])
+    assert numbers(mart) == plain
+
+
+INT96_YEARS = [1601, 1677, 1678, 1970, 2261, 2262, 2263, 2600, 9999]
+
+
+@pytest.mark.parametrize("year", INT96_YEARS)
+def test_times_of_the_old_parquet_type_are_read_in_every_year(tmp_path: Path, year: int) -> None:
+    mart = in_form(frames(), tmp_path, "parquet")
+    clients = pq.read_table(mart / "clients.parquet")
+    at = datetime(year, 12, 31, 23, 59, 59)
+    clients = clients.append_column("closed_at", pa.array([at, None], pa.timestamp("us")))
+    pq.write_table(clients, mart / "clients.parquet", use_deprecated_int96_timestamps=True)
+    stored = check_source(mart).tables["clients"].columns["closed_at"]
+    assert datetime(1970, 1, 1) + timedelta(microseconds=int(stored[0])) == at
+
+
+UNITS = {"s": (1, 9999), "ms": (1, 9999), "us": (1, 9999), "ns": (1678, 2261)}
+
+
+@pytest.mark.parametrize("form", ["parquet", "frames"])
+@pytest.mark.parametrize(("unit", "year"), [(u, year) for u, ends in UNITS.items() for year in ends])
+def test_each_unit_of_time_is_read_at_both_ends_of_its_range(
+    tmp_path: Path, unit: str, year: int, form: str
+) -> None:
+    at = datetime(year, 6, 15, 12)
+    times = pa.array([at, None], pa.timestamp(unit))
+    if form == "frames":
+        source: Any = frames()
+        source["clients"]["closed_at"] = times.to_pandas()
+    else:
+        source = in_form(frames(), tmp_path, form)
+        clients = pq.read_table(source / "clients.parquet")
+        pq.write_table(clients.append_column("closed_at", times), source / "clients.parquet")
+    stored = check_source(source).tables["clients"].columns["closed_at"]
+    assert datetime(1970, 1, 1) + timedelta(microseconds=int(stored[0])) == at
+
+
+def test_a_near_name_is_not_noted_as_ignored_and_cannot_act_on_a_terminal() -> None:
+    mart = frames()
+    mart["clients"] = mart["clients"].assign(**{"closed\x1b[31mAt": "", "Closed\x1bAt": "", "shoe": ""})
+    found = check_source(mart)
+    assert [note for note in found.notes if "extra" in note] == [
+        "clients: extra columns are ignored: 'closed\\x1b[31mAt', 'shoe'."
+    ]
+    assert "\x1b" not in "".join(map(str, found.faults))
+
+
+def in_form(mart: Mapping[str, pd.DataFrame], folder: Path, form: str) -> Any:
+    """Return DataFrames as a source of some form."""
+    if form == "frames":
+        return mart
+    if form == "duckdb":
+        with duckdb.connect(str(folder / "mart.duckdb")) as database:
+            for table, frame in mart.items():
+                database.register("frame", frame)
+                database.execute(f"create table {table} as select * from frame")
+                database.unregister("frame")
+        return folder / "mart.duckdb"
+    for table, frame in mart.items():
+        if form == "csv":
+            frame.to_csv(folder / f"{table}.csv", index=False)
+        else:
+            frame.to_parquet(folder / f"{table}.parquet")
+    return folder
 
 
 # The forms of one mart

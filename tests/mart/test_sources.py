@@ -13,6 +13,7 @@ from custdyn_widgets import Source, settings
 from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import MartError, SettingsError, SourceError
+from custdyn_widgets.mart.opening import check_source, open_mart
 from custdyn_widgets.mart.sources import lasting, named_sources, resolve
 from tests.mart.test_mart import EVERYONE, changed, folder, frames
 
@@ -189,3 +190,36 @@ def test_check_of_a_good_source_that_sets_faults_aside_says_nothing_of_them(tmp_
 def test_what_is_no_source_is_an_error(given: Any) -> None:
     with pytest.raises(SourceError):
         run_report(EVERYONE, given)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("mysql+pymysql://anna:sea-and-sand@db/crm", "mysql+pymysql://anna:***@db/crm"),
+        (Path("mysql+pymysql://anna:sea-and-sand@db/crm"), "mysql+pymysql:/anna:***@db/crm"),
+        (Source("postgresql://anna:sea-and-sand@db/crm"), "postgresql://anna:***@db/crm"),
+        ("s3://bucket/mart", "s3://bucket/mart"),
+    ],
+)
+@pytest.mark.parametrize("use", [open_mart, check_source, resolve])
+def test_an_address_is_refused_without_its_password(use: Any, given: Any, shown: str) -> None:
+    with pytest.raises(SourceError) as refused:
+        use(given)
+    assert f"Source '{shown}' is an address, and sources are files" in str(refused.value)
+    assert "sea-and-sand" not in str(refused.value)
+
+
+@pytest.mark.parametrize("command", ["query", "check", "run"])
+def test_no_command_prints_the_password_of_an_address(tmp_path: Path, command: str) -> None:
+    address = "mysql+pymysql://anna:sea-and-sand@db/crm"
+    given = [address] if command == "check" else ["--source", address, "--interval", "last_month"]
+    done = CliRunner().invoke(cli.main, [command, *given])
+    assert done.exit_code == 1
+    assert "mysql+pymysql://anna:***@db/crm" in done.stderr
+    assert "sea-and-sand" not in done.output
+
+
+def test_an_address_is_no_path_of_a_named_source(tmp_path: Path) -> None:
+    (tmp_path / "sources.toml").write_text('[shop]\npath = "postgresql://db/crm"\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match="path 'postgresql://db/crm' is an address"):
+        named_sources()

@@ -102,6 +102,12 @@ def test_a_data_frame_keeps_only_its_cells() -> None:
     assert not any(word in html for word in ("<script", "<style", "<img", "style=", "class=", "border="))
 
 
+def test_a_cell_keeps_no_attribute_but_its_spans() -> None:
+    cell = '<td title="a" lang="b" id="c" class="d" style="e" onclick="f" colspan="2">x</td>'
+    table = table_html(f'<table class="dataframe" title="t"><tbody><tr>{cell}</tr></tbody></table>')
+    assert table == '<table><tbody><tr><td colspan="2">x</td></tr></tbody></table>'
+
+
 def test_a_note_replaces_other_markup() -> None:
     for html in ("<b>bold</b>", "<table><tr><td>x</td></tr></table>"):
         [_, (kind, note)] = sections(

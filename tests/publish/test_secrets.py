@@ -417,3 +417,15 @@ def test_secrets_in_a_message_are_replaced_by_their_kind() -> None:
         "[the address of the source SHOP] refused [the password of the source SHOP], token "
         "[the value of JOB_TOKEN], in [the path of the home folder]/billing, /home/annabel and 1234567"
     )
+
+
+@pytest.mark.parametrize(
+    "form", ["https://anna:sea-and-sand@host/x", "https%3A%2F%2Fanna%3Asea-and-sand%40host"]
+)
+def test_any_address_with_a_password_is_refused_wherever_it_came_from(form: str) -> None:
+    assert "report.html holds an address with a password." in refusal(f"<p>{form}</p>", env={})
+    assert refusal("<p>https://anna:***@host/x and https://host:8080/@anna</p>", env={}) == ""
+
+
+def test_words_about_a_failure_have_the_password_of_any_address_masked() -> None:
+    assert without_secrets("no a://b:c@d", []) == "no a://b:***@d"

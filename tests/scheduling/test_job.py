@@ -673,3 +673,17 @@ def test_a_workbook_goes_with_the_mail_where_the_saved_query_in_force_says_so(
     assert attachment.get_filename() == "board.xlsx"
     frozen_file = Store(settings.snapshots).read(str(run.reports[0].snapshot), "report.xlsx")
     assert attachment.get_content() == frozen_file
+
+
+def test_the_password_of_an_address_given_as_a_source_is_told_to_nobody(
+    ask: Ask, received: Received, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ask(source="mysql+pymysql://anna:sea-and-sand@db/crm", parameters={"link": "ftp://anna:sand@host"})
+    assert (run.result, run.where) == ("failed", "the report was made")
+    assert "mysql+pymysql://anna:***@db/crm" in str(run.problem)
+    letter = text_of(received)
+    assert "ftp://anna:***@host" in letter
+    records = "".join(path.read_text() for path in (settings.runs or Path()).rglob("*.json"))
+    for told in (letter, str(received.mails), records, str(run), *capsys.readouterr()):
+        assert "sea-and-sand" not in told
+        assert "anna:sand" not in told

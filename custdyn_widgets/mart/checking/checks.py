@@ -6,6 +6,7 @@ a faulty value becomes a `Fault`, and whoever wants numbers calls `refuse_faults
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable, Fault
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import MartColumn
+from custdyn_widgets.text import printable
 
 # What names a row of another table, those that are named by others first: table, column, the other, its key.
 REFERENCES = (
@@ -63,7 +65,7 @@ class BatchCheck:
 
     def read(self, batch: StoredTable) -> tuple[CheckedTable, list[Fault]]:
         """Return a batch as read, and its faults."""
-        faults = list(_misshapen(batch))
+        faults = [*_misshapen(batch), *_near_misses(batch)]
         table = _read_table(batch, faults, unique=False)
         for column, (places, other) in self._places.items():
             table.codes[column] = places.of(table.columns[column])
@@ -79,9 +81,10 @@ def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
     for table_name, table in stored.items():
         if "transactions" in stored:  # the others are checked in no time
             progress.step(f"Checking {table.origin}", 0.4 + 0.3 * sum(map(len, tables.values())) / rows)
-        if table.extra:
-            notes.append(f"{table.origin}: extra columns are ignored: {', '.join(map(shown, table.extra))}.")
-        faults += _misshapen(table)
+        near = list(_near_misses(table))
+        if ignored := [name for name in table.extra if name not in {fault.value for fault in near}]:
+            notes.append(f"{table.origin}: extra columns are ignored: {', '.join(map(shown, ignored))}.")
+        faults += [*_misshapen(table), *near]
         tables[table_name] = _read_table(table, faults)
     for between in (_references, _closings, _company_tree, _quotes):
         faults.extend(between(tables))
@@ -94,6 +97,19 @@ def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
 
 def _misshapen(table: StoredTable) -> Iterator[Fault]:
     return (Fault(table.origin, row, "", text, why) for row, text, why in table.misshapen)
+
+
+def _near_misses(table: StoredTable) -> Iterator[Fault]:
+    """Yield a fault for each extra column whose name is a column's but for case, blanks and punctuation."""
+    known = {_letters(name): name for name in table.spec.column_names}
+    for name in table.extra:
+        if meant := known.get(_letters(name)):
+            why = f"is nearly the name of the column {meant}, so it is not read: rename it, or remove it"
+            yield Fault(table.origin, 1, printable(name), name, why)
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
 
 
 def _read_table(stored: StoredTable, faults: list[Fault], *, unique: bool = True) -> CheckedTable:
@@ -176,7 +192,7 @@ def _tags(array: pa.Array) -> pa.Array | None:
             lists = array.cast(pa.large_list(pa.large_string()))
         else:
             lists = pc.split_pattern(columns.as_text(columns.decoded(array)).cast(pa.large_string()), ";")
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
         return None
     tags = pc.utf8_trim_whitespace(pc.list_flatten(lists))
     kept = pc.fill_null(pc.not_equal(tags, ""), False)

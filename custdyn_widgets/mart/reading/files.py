@@ -151,6 +151,8 @@ def _from_frame(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
         raise SourceError(
             f"The table {spec.name!r} must be a pandas DataFrame, not {shown(frame)}.", field="source"
         )
+    if levels := [name for name in frame.index.names if name in spec.column_names]:
+        frame = frame.reset_index(level=[name for name in levels if name not in frame.columns])
     names = list(frame.columns)
     refuse_doubled(names, spec, f"The DataFrame {spec.name}")
     columns = {c.name: _frame_column(frame[c.name], c.kind) for c in spec.columns if c.name in names}

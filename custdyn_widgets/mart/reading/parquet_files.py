@@ -113,14 +113,26 @@ def _in_range(indices: pa.Array, count: int) -> bool:
 
 @contextmanager
 def _opened(path: Path, spec: MartTable, metadata: pq.FileMetaData | None) -> Iterator[pq.ParquetFile]:
-    """Open a file so that columns in which few values repeat are read as dictionaries."""
+    """Open a file so that columns in which few values repeat are read as dictionaries.
+
+    Times of the old type INT96 are read in microseconds: nanoseconds end in the years 1677 and 2262.
+    """
     try:
         with pa.OSFile(os.fsencode(path)) as stored:  # a path need not be UTF-8
             seen = pq.ParquetFile(stored, metadata=metadata)
-            names = seen.schema_arrow.names
-            refuse_doubled(names, spec, path.name)
-            repeating = [name for name in spec.repeating if name in names]
-            with pq.ParquetFile(stored, metadata=seen.metadata, read_dictionary=repeating) as file:
+            schema = seen.schema_arrow
+            refuse_doubled(schema.names, spec, path.name)
+            repeating = [
+                name
+                for name in spec.repeating
+                if name in schema.names and not pa.types.is_nested(schema.field(name).type)
+            ]
+            with pq.ParquetFile(
+                stored,
+                metadata=seen.metadata,
+                read_dictionary=repeating,
+                coerce_int96_timestamp_unit="us",
+            ) as file:
                 yield file
     except (OSError, pa.ArrowException) as error:
         raise unreadable(path, error) from error

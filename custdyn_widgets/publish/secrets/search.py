@@ -1,7 +1,8 @@
 """Search files for secrets before they are published.
 
 A snapshot is permanent, and anyone who has its link can read it. If a password got into a package's name, or
-a path into a note, the search finds it first, and nothing is published.
+a path into a note, the search finds it first, and nothing is published. An address with a password is refused
+wherever it came from.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from custdyn_widgets.errors import SnapshotError
 from custdyn_widgets.publish.secrets.known import Secret
 from custdyn_widgets.publish.secrets.readings import texts
+from custdyn_widgets.text import has_password, mask_passwords
 
 
 def refuse_secrets(files: Mapping[str, bytes], secrets: Sequence[Secret]) -> None:
@@ -31,22 +33,29 @@ def refuse_secrets(files: Mapping[str, bytes], secrets: Sequence[Secret]) -> Non
     # Only charts have names that come from users.
     in_name = _first(secrets, (name for name in files if name.startswith("chart-")))
     if in_name:
-        raise SnapshotError.not_published(f"the title of a chart, which names a file, holds {in_name.kind}")
+        raise SnapshotError.not_published(f"the title of a chart, which names a file, holds {in_name}")
     for name, data in files.items():
         try:
             found = _first(secrets, texts(name, data))
         except ValueError as error:
             raise SnapshotError.not_published(f"{name} cannot be searched for secrets ({error})") from None
         if found:
-            raise SnapshotError.not_published(f"{name} holds {found.kind}")
+            raise SnapshotError.not_published(f"{name} holds {found}")
 
 
 def without_secrets(text: str, secrets: Iterable[Secret]) -> str:
-    """Return the text with each secret replaced by the name of its kind."""
+    """Replace each secret with the name of its kind, and mask the password in any URL."""
     for secret in sorted(secrets, key=lambda secret: -len(secret.text)):
         text = secret.redact(text)
-    return text
+    return mask_passwords(text)
 
 
-def _first(secrets: Iterable[Secret], texts: Iterable[str]) -> Secret | None:
-    return next((secret for text in texts for secret in secrets if secret.is_in(text)), None)
+def _first(secrets: Sequence[Secret], texts: Iterable[str]) -> str | None:
+    """Return the kind of the first secret that is found."""
+    for text in texts:
+        for secret in secrets:
+            if secret.is_in(text):
+                return secret.kind
+        if has_password(text):
+            return "an address with a password"
+    return None

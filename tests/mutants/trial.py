@@ -1,0 +1,143 @@
+"""A copy of the checkout in which a change is made, tested and taken back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from .changes import Change
+
+PACKAGE = "custdyn_widgets"
+_NOT_FOR_MUTANTS = "not browser and not office and not slow"
+
+
+class Outcome(Enum):
+    """What the tests made of a change."""
+
+    DIED = "died"
+    SURVIVED = "survived"
+    HUNG = "hung"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change to a module, by its path below the checkout."""
+
+    module: str
+    change: Change
+
+    def __str__(self) -> str:
+        """Return where the change is and what it is."""
+        return f"{self.module}:{self.change.line}: {self.change}"
+
+
+def nearest_tests(root: Path, module: str) -> list[str]:
+    """Return the tests of a module: those named after it first, then the others of its room."""
+    path = Path(module).relative_to(PACKAGE)
+    room = root / "tests" / path.parts[0]
+    if not room.is_dir():
+        named = f"tests/test_{path.stem}.py"
+        return [named] if (root / named).exists() else ["tests"]
+    names = {path.stem, *path.parts[1:-1]}
+    tests = sorted(room.rglob("test_*.py"))
+    tests.sort(key=lambda test: not any(name in test.stem for name in names))
+    return [str(test.relative_to(root)) for test in tests]
+
+
+class Checkout:
+    """A copy of what git tracks, to change and to test.
+
+    Parameters
+    ----------
+    root
+        The checkout that is copied.
+    folder
+        Where the copy goes; it must not exist.
+    tests
+        What is run instead of the tests nearest to a module.
+    timeout
+        The seconds after which tests hang.
+    """
+
+    def __init__(self, root: Path, folder: Path, tests: Sequence[str] = (), timeout: float = 300) -> None:
+        self.folder, self._tests, self._timeout = folder, tests, timeout
+        self._written = 0
+        for name in tracked_files(root):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, target, follow_symlinks=False)
+
+    def try_mutant(self, mutant: Mutant) -> Outcome:
+        """Make the change, run the tests, and take it back."""
+        path = self.folder / mutant.module
+        source = path.read_bytes()
+        try:
+            self._write(path, mutant.change.apply(source))
+            return self._run_tests(mutant.module)
+        finally:
+            self._write(path, source)
+
+    def _write(self, path: Path, source: bytes) -> None:
+        """Write a module, with a time of its own: compiled code is looked up by time and size."""
+        path.write_bytes(source)
+        self._written += 1
+        os.utime(path, (self._written, self._written))
+
+    def _run_tests(self, module: str) -> Outcome:
+        tests = self._tests or nearest_tests(self.folder, module)
+        options = ("-x", "-q", "-p", "no:cacheprovider", "-m", _NOT_FOR_MUTANTS, "--no-header", "--tb=no")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", *options, *tests],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            return Outcome.SURVIVED if process.wait(self._timeout) == 0 else Outcome.DIED
+        except subprocess.TimeoutExpired:
+            return Outcome.HUNG
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def tracked_files(root: Path) -> Iterable[str]:
+    """Return the files that git tracks, and those that it does not ignore."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        check=True,
+        capture_output=True,
+    )
+    names = listed.stdout.decode().split("\0")
+    return [name for name in names if name and (root / name).is_file()]
+
+
+def changed_lines(root: Path, revision: str) -> dict[str, set[int]]:
+    """Return the lines of each module that were added or changed since a revision."""
+    diff = subprocess.run(
+        ["git", "diff", "--unified=0", "--no-renames", revision, "--", PACKAGE],
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    lines: dict[str, set[int]] = {}
+    module = ""
+    for line in diff.stdout.splitlines():
+        if line.startswith("+++ "):
+            module = line.removeprefix("+++ b/")
+        elif line.startswith("@@"):
+            first, _, count = line.split()[2].removeprefix("+").partition(",")
+            lines.setdefault(module, set()).update(range(int(first), int(first) + int(count or 1)))
+    return lines

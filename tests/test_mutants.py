@@ -1,0 +1,94 @@
+"""The mutation tool finds each kind of change, and knows what tests notice from what they miss."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.changes import changes_of
+from tests.mutants.trial import Checkout, Mutant, Outcome, changed_lines, nearest_tests
+
+MODULE = "custdyn_widgets/sums/sums.py"
+SOURCE = "def larger(a, b):\n    return a if a > b else b\n\n\ndef untested(a):\n    return a + 1\n"
+TEST = "from custdyn_widgets.sums.sums import larger\n\n\ndef test_it():\n    assert larger(1, 2) == 2\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "changes"),
+    [
+        ("x = a < b", ["< → <=", "< → >"]),
+        ("x = a not in b", ["not in → in"]),
+        ("x = (a) == (  b)", ["== → !="]),
+        ("x = a and b or c", ["and → or", "or → and"]),
+        ("x = a + b * c", ["+ → -", "* → //"]),
+        ("x = not a", ["not a → (a)"]),
+        ("if a:\n    pass", ["a → (not (a))"]),
+        ("x: int = 3", ["3 → (3 + 1)"]),
+        ("x = True", ["True → False"]),
+        ("def f(a: 'x' = 1):\n    '''Say 1 + 1.'''\n    raise a", ["1 → (1 + 1)", "raise a → pass"]),
+        ("def f():\n    return a", ["return a → return None"]),
+        ("a.update(b)", ["a.update(b) → pass"]),
+        ("x += y", ["x += y → pass"]),
+        ("x = f'{1 + 1}'", []),
+        ("if TYPE_CHECKING:\n    x = 1", []),
+        ("x = 'є' if a else b", ["a → (not (a))"]),
+        ("x = 'є' + a  # - b", ["+ → -"]),
+    ],
+)
+def test_the_changes_of_a_piece_of_code(source: str, changes: list[str]) -> None:
+    found = changes_of(source.encode())
+    assert [str(change) for change in found] == changes
+    for change in found:
+        compile(change.apply(source.encode()), "changed", "exec")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    for name, text in {
+        "custdyn_widgets/__init__.py": "",
+        "custdyn_widgets/sums/__init__.py": "",
+        MODULE: SOURCE,
+        "tests/sums/test_others.py": TEST,
+        "tests/sums/test_sums.py": TEST,
+        "pyproject.toml": '[tool.pytest.ini_options]\nmarkers = ["browser", "office", "slow"]\n',
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    git(root, "init", "--quiet")
+    git(root, "add", ".")
+    git(root, "-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "--quiet", "-m", "x")
+    return root
+
+
+def git(root: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=root, check=True)
+
+
+def test_a_change_dies_or_survives_and_is_taken_back(root: Path, tmp_path: Path) -> None:
+    checkout = Checkout(root, tmp_path / "copy")
+    outcomes = {
+        str(change): checkout.try_mutant(Mutant(MODULE, change)) for change in changes_of(SOURCE.encode())
+    }
+    assert outcomes["> → <"] is Outcome.DIED
+    assert outcomes["> → >="] is Outcome.SURVIVED
+    assert outcomes["+ → -"] is Outcome.SURVIVED
+    assert (checkout.folder / MODULE).read_text(encoding="utf-8") == SOURCE
+    assert (root / MODULE).read_text(encoding="utf-8") == SOURCE
+
+
+def test_tests_that_never_end_are_stopped(root: Path, tmp_path: Path) -> None:
+    (root / "tests/sums/test_sums.py").write_text("import time\n\n\ndef test_it():\n    time.sleep(99)\n")
+    checkout = Checkout(root, tmp_path / "copy", timeout=2)
+    assert checkout.try_mutant(Mutant(MODULE, changes_of(SOURCE.encode())[0])) is Outcome.HUNG
+
+
+def test_the_tests_named_after_a_module_come_first(root: Path) -> None:
+    assert nearest_tests(root, MODULE) == ["tests/sums/test_sums.py", "tests/sums/test_others.py"]
+
+
+def test_the_lines_that_a_revision_did_not_have(root: Path) -> None:
+    (root / MODULE).write_text(SOURCE.replace("a + 1", "a + 2") + "\n\nx = 1\n", encoding="utf-8")
+    assert changed_lines(root, "HEAD") == {MODULE: {6, 7, 8, 9}}

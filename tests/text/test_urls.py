@@ -1,0 +1,51 @@
+"""A password in a URL is found and masked wherever it stands, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from custdyn_widgets.text import has_password, mask_passwords
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("mysql+pymysql://anna:sea@db/crm", "mysql+pymysql://anna:***@db/crm"),
+        ("mysql+pymysql:/anna:sea@db/crm", "mysql+pymysql:/anna:***@db/crm"),
+        ("redis://:sea@cache:6379/0", "redis://:***@cache:6379/0"),
+        ("https://anna:p@ss:w@host/x", "https://anna:***@host/x"),
+        ("see 'a://b:c@d' and e://f:g@h.", "see 'a://b:***@d' and e://f:***@h."),
+        ("postgresql://anna:%40sea@db", "postgresql://anna:***@db"),
+        ("Василь://анна:море@хост", "Василь://анна:***@хост"),
+    ],
+)
+def test_a_password_is_masked(text: str, masked: str) -> None:
+    assert has_password(text)
+    assert mask_passwords(text) == masked
+    assert not has_password(masked)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://db.example:5432/billing",
+        "https://anna@host/x",
+        "https://host:443/@anna",
+        "http://www.w3.org/2000/svg … @media print",
+        "mail anna@example.com: see https://reports.example",
+        "10:30 @ noon",
+        "",
+    ],
+)
+def test_nothing_else_is_taken_for_one(text: str) -> None:
+    assert not has_password(text)
+    assert mask_passwords(text) == text
+
+
+@pytest.mark.parametrize("piece", ["a.", ":/", "a://b:", "a:/b:c", "::", "x:/"])
+def test_a_long_text_takes_no_long_time(piece: str) -> None:
+    began = time.process_time()
+    has_password(piece * 300_000)
+    assert time.process_time() - began < 20
