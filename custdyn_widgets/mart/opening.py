@@ -1,7 +1,7 @@
-"""Opening a source: its facts, built once and kept in the cache under a fingerprint of its files.
+"""Open a source: build its facts once and cache them under a fingerprint of its files.
 
-With `on_fault = "quarantine"` the faulty rows are set aside before the facts are built, and listed in a
-file of the folder `quarantine` beside the facts.
+With `on_fault = "quarantine"`, faulty rows are left out of the facts and listed in a file in the cache folder
+`quarantine`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from custdyn_widgets.mart.facts.facts import Facts, build, build_in_pieces
 from custdyn_widgets.mart.facts.memory import keep_freed_memory
 from custdyn_widgets.mart.reading.files import Stamp, from_frames, read_mart, source_name, stamp
 from custdyn_widgets.mart.reading.stored import StoredMart
-from custdyn_widgets.mart.sources import Source, SourceLike, resolve
+from custdyn_widgets.mart.sources import Source, SourceLike, resolve_source
 
 
 @dataclass(frozen=True)
 class OpenedMart:
-    """A source ready to be asked: its facts, its name, when its files last changed (in seconds).
+    """An open source: its facts, its name, and when its files last changed (Unix time).
 
-    `warnings` are sentences that every report on it carries.
+    `warnings` are the sentences to show in every report.
     """
 
     facts: Facts
@@ -43,20 +43,20 @@ def open_mart(source: SourceLike) -> OpenedMart:
     Parameters
     ----------
     source
-        A `Source`, or its data: a name of `sources.toml`, a folder of CSV or Parquet files, a DuckDB file,
-        the word `demo`, or a dict of DataFrames by the names of the tables.
+        A `Source`, a name in `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, the word `demo`,
+        or a dict of DataFrames by table name.
 
     Raises
     ------
     SourceError
-        If it is not there, cannot be read, or kept changing while it was read.
+        If the source does not exist, cannot be read, or keeps changing during reading.
     MartError
-        If the data has faults, unless the source says that they are set aside.
+        If the data has faults and the source does not quarantine them.
     SettingsError
         If `sources.toml` cannot be used.
     """
     keep_freed_memory()
-    chosen = resolve(source)
+    chosen = resolve_source(source)
     if isinstance(chosen.data, Mapping):
         stored = from_frames(chosen.data)
         return _opened(_build(stored, chosen, None), chosen.name or stored.name, None)
@@ -71,20 +71,22 @@ def open_mart(source: SourceLike) -> OpenedMart:
                 continue
             entries.store(key, entry)
         return _opened(entry, chosen.name or source_name(path), found.last_changed)
-    raise SourceError.not_found(path.name, "kept changing while it was read; try again when it is written")
+    raise SourceError.not_found(
+        path.name, "kept changing while it was read; try again when the export is complete"
+    )
 
 
 def check_source(source: SourceLike) -> CheckedMart:
-    """Read a source and find every fault of it.
+    """Read a source and find all its faults.
 
-    What its rule sets aside is listed in a file, as it is for a report, and a note says where.
+    Rows to quarantine are listed in a file, as for a report, and a note names the file.
 
     Raises
     ------
     SourceError
-        If it is not there or cannot be read.
+        If the source does not exist or cannot be read.
     """
-    chosen = resolve(source)
+    chosen = resolve_source(source)
     if isinstance(chosen.data, Mapping):
         stored, key = from_frames(chosen.data), None
     else:
@@ -97,7 +99,7 @@ def check_source(source: SourceLike) -> CheckedMart:
         warning, listing = _listed(stored, chosen, key, aside)
         mart = replace(mart, notes=[*mart.notes, *([warning] if warning else [])])
         if listing:
-            progress.note(f"What is left out is listed in {listing}")
+            progress.note(f"The rows left out are listed in {listing}")
     return mart
 
 
@@ -106,9 +108,9 @@ def _key(found: Stamp, source: Source) -> str:
 
 
 def _build_unchanged(path: Path, source: Source, found: Stamp) -> entries.Entry | None:
-    """Build the facts of files; None if they changed meanwhile, so that half may be old and half new.
+    """Build facts from files; return None if the files changed during the build.
 
-    Then an error says nothing either: of two halves, one names what the other has not.
+    A fault found in files that changed is ignored: it may come from mixing old and new tables.
     """
     try:
         entry = _build(read_mart(path), source, _key(found, source))
@@ -120,7 +122,7 @@ def _build_unchanged(path: Path, source: Source, found: Stamp) -> entries.Entry 
 
 
 def _build(stored: StoredMart, source: Source, key: str | None) -> entries.Entry:
-    """Build the facts of a mart, without the faulty rows if the source says so."""
+    """Build the facts of a mart, without its faulty rows if the source quarantines them."""
     if facts := build_in_pieces(stored):
         return entries.Entry(facts)
     mart, aside = check(stored), None
@@ -134,9 +136,9 @@ def _build(stored: StoredMart, source: Source, key: str | None) -> entries.Entry
 def _listed(
     stored: StoredMart, source: Source, key: str | None, aside: Quarantine | None
 ) -> tuple[str, Path | None]:
-    """Write the file that lists what was set aside; return what reports say of it, and its place.
+    """Write the list of rows left out; return the warning for reports and the path of the list.
 
-    What stands in DataFrames has no fingerprint, so the key is that of the list itself.
+    DataFrames have no fingerprint, so their list is stored under its own hash.
     """
     if aside is None:
         return "", None
@@ -148,5 +150,5 @@ def _listed(
 
 def _opened(entry: entries.Entry, name: str, changed: int | None) -> OpenedMart:
     if entry.listing:
-        progress.note(f"What is left out is listed in {entry.listing}")
+        progress.note(f"The rows left out are listed in {entry.listing}")
     return OpenedMart(entry.facts, name, changed, (entry.warning,) if entry.warning else ())

@@ -62,7 +62,7 @@ def listed(data: Any) -> list[dict[str, str]]:
     if not heard.notes:
         return []
     [place] = heard.notes
-    content = Path(place.removeprefix("What is left out is listed in ")).read_bytes().decode()
+    content = Path(place.removeprefix("The rows left out are listed in ")).read_bytes().decode()
     return list(csv.DictReader(io.StringIO(content, newline="")))
 
 
@@ -354,7 +354,7 @@ def test_check_tells_what_would_be_left_out_and_where_it_is_listed(tmp_path: Pat
         mart = check_source(Source(source, on_fault="quarantine"))
     assert [fault.why for fault in mart.faults] == ["is not in clients.csv"]
     assert mart.notes[-1].startswith("1 faulty row is left out (1 of transactions).")
-    assert heard.notes[0].startswith("What is left out is listed in ")
+    assert heard.notes[0].startswith("The rows left out are listed in ")
 
 
 def test_an_unknown_rule_is_an_error() -> None:

@@ -13,7 +13,7 @@ from custdyn_widgets import Source, settings
 from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import MartError, SettingsError, SourceError
-from custdyn_widgets.mart.sources import lasting, named_sources, resolve
+from custdyn_widgets.mart.sources import absolute_source, named_sources, resolve_source
 from tests.mart.test_mart import EVERYONE, changed, folder, frames
 
 BAD = changed("transactions", "-2.25", "two")
@@ -59,7 +59,7 @@ def test_a_name_wins_over_a_folder_of_that_name_and_a_path_does_not_look_like_on
     mart = folder(tmp_path / "exports")
     folder(tmp_path / "work" / "shop", **BAD)
     write(tmp_path, '[shop]\npath = "exports"\n')
-    assert resolve("shop").data == mart
+    assert resolve_source("shop").data == mart
     with pytest.raises(MartError):
         run_report(EVERYONE, "./shop")
     with pytest.raises(MartError):
@@ -83,10 +83,10 @@ def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
 def test_what_lasts_is_the_name_or_an_absolute_path(tmp_path: Path) -> None:
     mart = folder(tmp_path / "work" / "mart")
     write(tmp_path, '[shop]\npath = "work/mart"\n[gone]\npath = "nowhere"\n')
-    assert lasting("shop") == "shop"
-    assert lasting("mart") == str(mart)
+    assert absolute_source("shop") == "shop"
+    assert absolute_source("mart") == str(mart)
     with pytest.raises(SourceError, match="is not a folder that exists"):
-        lasting("gone")
+        absolute_source("gone")
 
 
 def test_the_setting_is_handed_to_kernels_and_read_from_the_configuration(
@@ -103,14 +103,15 @@ def test_the_setting_is_handed_to_kernels_and_read_from_the_configuration(
     [
         ('[shop]\npath = "x"\non_fautl = "refuse"\n',
          "'shop' has an unknown key 'on_fautl'. Did you mean 'on_fault'?"),
-        ('[shop]\npath = "x"\nzone = "UTC"\n', "'shop' has an unknown key 'zone'. It takes: path, on_fault."),
+        (
+         '[shop]\npath = "x"\nzone = "UTC"\n', "'shop' has an unknown key 'zone'. Known keys: path, on_fault."),
         ('[shop]\npath = "x"\non_fault = "drop"\n',
          "'shop': on_fault must be 'refuse' or 'quarantine', not 'drop'."),
-        ('[shop]\non_fault = "refuse"\n', "'shop' lacks its path."),
+        ('[shop]\non_fault = "refuse"\n', "'shop' needs a path."),
         ("[shop]\npath = 5\n", "'shop': path must be text."),
-        ('path = "x"\n', "'path': it must stand in a section [name] of a source."),
+        ('path = "x"\n', "'path': move it into the [name] section of a source."),
         ('["a/b"]\npath = "x"\n',
-         "'a/b': a source's name has letters, digits, points, hyphens and underscores only."),
+         "'a/b': source names may contain only letters, digits, dots, hyphens and underscores."),
         ("[shop\n", "sources.toml is not valid TOML"),
     ],
 )  # fmt: skip
@@ -130,7 +131,7 @@ def test_what_the_file_cannot_say_is_an_error_that_names_it(tmp_path: Path, text
 @pytest.mark.parametrize("section", ["", "[shop]\n"], ids=["top", "section"])
 def test_a_secret_is_refused_and_not_repeated(tmp_path: Path, section: str, line: str) -> None:
     message = refused(tmp_path, section + line)
-    assert "holds a secret" in message
+    assert "contains a secret" in message
     assert "hunter2" not in message
 
 
@@ -172,9 +173,9 @@ def test_query_and_check_say_what_is_left_out_and_where_it_is_listed(tmp_path: P
 
 def place(result: Result) -> Path:
     [line] = [
-        line for line in result.stderr.splitlines() if line.startswith("What is left out is listed in ")
+        line for line in result.stderr.splitlines() if line.startswith("The rows left out are listed in ")
     ]
-    return Path(line.removeprefix("What is left out is listed in "))
+    return Path(line.removeprefix("The rows left out are listed in "))
 
 
 def test_check_of_a_good_source_that_sets_faults_aside_says_nothing_of_them(tmp_path: Path) -> None:
