@@ -43,8 +43,8 @@ def open_mart(source: SourceLike) -> OpenedMart:
     Parameters
     ----------
     source
-        A `Source`, a name in `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, the word `demo`,
-        or a dict of DataFrames by table name.
+        A `Source`, a name in `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, the word
+        `demo`, or a dict of DataFrames by table name.
 
     Raises
     ------

@@ -103,8 +103,8 @@ def test_the_setting_is_handed_to_kernels_and_read_from_the_configuration(
     [
         ('[shop]\npath = "x"\non_fautl = "refuse"\n',
          "'shop' has an unknown key 'on_fautl'. Did you mean 'on_fault'?"),
-        (
-         '[shop]\npath = "x"\nzone = "UTC"\n', "'shop' has an unknown key 'zone'. Known keys: path, on_fault."),
+        ('[shop]\npath = "x"\nzone = "UTC"\n',
+         "'shop' has an unknown key 'zone'. Known keys: path, on_fault."),
         ('[shop]\npath = "x"\non_fault = "drop"\n',
          "'shop': on_fault must be 'refuse' or 'quarantine', not 'drop'."),
         ('[shop]\non_fault = "refuse"\n', "'shop' needs a path."),

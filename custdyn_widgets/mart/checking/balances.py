@@ -1,4 +1,4 @@
-"""Balances must fit an int64 of millionths at the end of every second: which clients' do not."""
+"""Find balances that do not fit an int64 of millionths at the end of every second."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _SAFE = 2.0**62
 
 
 def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = None) -> Iterator[Fault]:
-    """Find the clients whose balance leaves what an int64 holds.
+    """Find the clients whose balance exceeds the range of an int64.
 
     Parameters
     ----------
     tables
-        Clients and transactions, each transaction with the position of its client.
+        Clients and transactions; each transaction has the position of its client.
     counts
-        Which transactions count; all, if None.
+        Which transactions to include; None for all.
     """
     clients, ledger = tables["clients"], tables["transactions"]
     client, at, amount = ledger.codes["client_id"], ledger.columns["at"], ledger.columns["amount"]
@@ -36,14 +36,14 @@ def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = No
 
 
 def might_leave(rows: Int64s, largest: int, opening: Int64s) -> bool:
-    """Return whether a balance might leave an int64.
+    """Return whether a balance might exceed the range of an int64.
 
     Parameters
     ----------
     rows
-        How many transactions each client has.
+        The number of transactions of each client.
     largest
-        The size of the largest amount.
+        The largest absolute amount.
     opening
         Each client's opening balance.
     """
@@ -51,7 +51,7 @@ def might_leave(rows: Int64s, largest: int, opening: Int64s) -> bool:
 
 
 def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
-    """Return the clients whose balance might: no balance is further from 0 than all sizes together."""
+    """Return the clients whose absolute amounts add up to more than an int64 surely holds."""
     largest = max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
     if not might_leave(np.bincount(client, minlength=len(opening)), largest, opening):
         return np.empty(0, np.int64)
@@ -60,7 +60,7 @@ def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
 
 
 def _leaves(balance: int, second: Int64s, amount: Int64s) -> bool:
-    """Return whether a client's balance leaves an int64 at the end of any second."""
+    """Return whether a client's balance exceeds an int64 at the end of any second."""
     order = np.argsort(second, kind="stable")
     ends = np.append(np.diff(second[order]) > 0, True)
     for value, end in zip(amount[order].tolist(), ends.tolist(), strict=False):
