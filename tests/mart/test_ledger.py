@@ -21,7 +21,7 @@ from custdyn_widgets.mart import opening as cache
 from custdyn_widgets.mart.checking.checks import check
 from custdyn_widgets.mart.facts import by_client, facts
 from custdyn_widgets.mart.facts import cache as entries
-from custdyn_widgets.mart.facts.by_client import Rows, Runs
+from custdyn_widgets.mart.facts.by_client import Rows, SortedRuns
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.flow_class import PAID
 from custdyn_widgets.mart.reading import parquet_files, stored
@@ -220,7 +220,7 @@ def test_runs_merged_are_in_order_of_client_and_time(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(by_client, "_BLOCK", block)
         patch.setattr(by_client, "_BLOCKS", blocks)
-        runs, first = Runs(size, client_count, np.uint32, np.int32), 0
+        runs, first = SortedRuns(size, client_count, np.uint32, np.int32), 0
     for count in sizes:
         runs.put(first, rows.part(first, first + count))
         first += count

@@ -318,7 +318,7 @@ def test_a_quote_inside_an_unquoted_cell_is_a_character(tmp_path: Path) -> None:
 def test_a_quote_left_open_is_an_error_and_swallows_no_row(tmp_path: Path, column: str, close: str) -> None:
     rows = CSV["transactions"].replace("package_id", column).replace("refill,10,", 'refill,10,"')
     rows = rows.replace("other,0.5,", f"other,0.5,{close}")
-    with pytest.raises(SourceError, match=r"transactions\.csv: the row that begins in line 2 has a quote"):
+    with pytest.raises(SourceError, match=r"transactions\.csv: the row that starts on line 2 has a quote"):
         check_source(folder(tmp_path, transactions=rows, packages=None))
 
 
@@ -337,7 +337,7 @@ def test_an_extra_column_need_not_be_utf8_even_beside_ragged_rows(tmp_path: Path
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\r\n\r\n", b"\xef\xbb\xbf"])
 def test_a_file_without_headings_is_an_error(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(SourceError, match=r"rates\.csv is empty: not even headings are there"):
+    with pytest.raises(SourceError, match=r"rates\.csv is empty: it has no headings"):
         check_source(folder(tmp_path, rates=content))
 
 
@@ -377,7 +377,7 @@ def test_cells_parted_by_semicolons_are_shown_as_one_unknown_heading(tmp_path: P
 def test_a_table_as_csv_and_as_parquet_is_an_error(tmp_path: Path) -> None:
     source = folder(tmp_path / "both")
     pd.DataFrame({"package_id": ["p1"]}).to_parquet(source / "packages.parquet")
-    with pytest.raises(SourceError, match="'both' holds the table packages twice, as CSV and as Parquet"):
+    with pytest.raises(SourceError, match="'both' has the table packages twice, as CSV and as Parquet"):
         run_report(EVERYONE, source)
 
 
@@ -403,11 +403,11 @@ def test_what_stands_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
     source = folder(tmp_path, packages=None)
     place = source / "packages.csv"
     place.mkdir()
-    with pytest.raises(SourceError, match=r"holds packages\.csv, which is not a file"):
+    with pytest.raises(SourceError, match=r"has packages\.csv, which is not a file"):
         run_report(EVERYONE, source)
     place.rmdir()
     place.symlink_to(place.name)
-    with pytest.raises(SourceError, match=r"holds packages\.csv, which is not a file"):
+    with pytest.raises(SourceError, match=r"has packages\.csv, which is not a file"):
         run_report(EVERYONE, source)
     with pytest.raises(SourceError, match="is not a folder that exists"):
         run_report(EVERYONE, place)

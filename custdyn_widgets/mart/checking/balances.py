@@ -31,11 +31,11 @@ def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = No
     opening = clients.columns["opening_balance"]
     for i in _suspects(client, amount, opening):
         rows = np.flatnonzero(client == i)
-        if _leaves(int(opening[i]), at[rows] // MICROS, amount[rows]):
+        if _overflows(int(opening[i]), at[rows] // MICROS, amount[rows]):
             yield clients.fault(int(i), "client_id", TOO_LARGE)
 
 
-def might_leave(rows: Int64s, largest: int, opening: Int64s) -> bool:
+def might_overflow(rows: Int64s, largest: int, opening: Int64s) -> bool:
     """Return whether a balance might exceed the range of an int64.
 
     Parameters
@@ -53,13 +53,13 @@ def might_leave(rows: Int64s, largest: int, opening: Int64s) -> bool:
 def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
     """Return the clients whose absolute amounts add up to more than an int64 surely holds."""
     largest = max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
-    if not might_leave(np.bincount(client, minlength=len(opening)), largest, opening):
+    if not might_overflow(np.bincount(client, minlength=len(opening)), largest, opening):
         return np.empty(0, np.int64)
     sizes = np.bincount(client, np.abs(amount.astype(np.float64)), minlength=len(opening))
     return np.flatnonzero(sizes + np.abs(opening.astype(np.float64)) >= _SAFE)
 
 
-def _leaves(balance: int, second: Int64s, amount: Int64s) -> bool:
+def _overflows(balance: int, second: Int64s, amount: Int64s) -> bool:
     """Return whether a client's balance exceeds an int64 at the end of any second."""
     order = np.argsort(second, kind="stable")
     ends = np.append(np.diff(second[order]) > 0, True)
