@@ -15,8 +15,8 @@ from custdyn_widgets import progress
 from custdyn_widgets.errors import CustDynError, SourceError
 from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.checking.checks import check
-from custdyn_widgets.mart.checking.quarantine import Quarantine, set_aside
-from custdyn_widgets.mart.facts import cache as entries
+from custdyn_widgets.mart.checking.quarantine import Quarantine, leave_out_faulty_rows
+from custdyn_widgets.mart.facts import cache
 from custdyn_widgets.mart.facts.facts import Facts, build, build_in_pieces
 from custdyn_widgets.mart.facts.memory import keep_freed_memory
 from custdyn_widgets.mart.reading.files import Stamp, from_frames, read_mart, source_name, stamp
@@ -64,12 +64,12 @@ def open_mart(source: SourceLike) -> OpenedMart:
     for _ in range(2):
         found = stamp(path)
         key = _key(found, chosen)
-        entry = entries.load(key)
+        entry = cache.load(key)
         if entry is None:
             entry = _build_unchanged(path, chosen, found)
             if entry is None:
                 continue
-            entries.store(key, entry)
+            cache.store(key, entry)
         return _opened(entry, chosen.name or source_name(path), found.last_changed)
     raise SourceError.not_found(
         path.name, "kept changing while it was read; try again when the export is complete"
@@ -95,8 +95,8 @@ def check_source(source: SourceLike) -> CheckedMart:
         stored = read_mart(path)
     mart = check(stored)
     if chosen.on_fault == "quarantine":
-        _, aside = set_aside(mart)
-        warning, listing = _listed(stored, chosen, key, aside)
+        _, left_out = leave_out_faulty_rows(mart)
+        warning, listing = _listed(stored, chosen, key, left_out)
         mart = replace(mart, notes=[*mart.notes, *([warning] if warning else [])])
         if listing:
             progress.note(f"The rows left out are listed in {listing}")
@@ -107,7 +107,7 @@ def _key(found: Stamp, source: Source) -> str:
     return hashlib.sha256(f"{found.fingerprint}\0{source.on_fault}".encode()).hexdigest()
 
 
-def _build_unchanged(path: Path, source: Source, found: Stamp) -> entries.Entry | None:
+def _build_unchanged(path: Path, source: Source, found: Stamp) -> cache.CacheEntry | None:
     """Build facts from files; return None if the files changed during the build.
 
     A fault found in files that changed is ignored: it may come from mixing old and new tables.
@@ -121,34 +121,34 @@ def _build_unchanged(path: Path, source: Source, found: Stamp) -> entries.Entry 
     return entry if stamp(path) == found else None
 
 
-def _build(stored: StoredMart, source: Source, key: str | None) -> entries.Entry:
+def _build(stored: StoredMart, source: Source, key: str | None) -> cache.CacheEntry:
     """Build the facts of a mart, without its faulty rows if the source quarantines them."""
     if facts := build_in_pieces(stored):
-        return entries.Entry(facts)
-    mart, aside = check(stored), None
+        return cache.CacheEntry(facts)
+    mart, left_out = check(stored), None
     if source.on_fault == "quarantine":
-        mart, aside = set_aside(mart)
+        mart, left_out = leave_out_faulty_rows(mart)
     mart.refuse_faults()
     progress.step("Putting the transactions of each client together", 0.7)
-    return entries.Entry(build(mart), *_listed(stored, source, key, aside))
+    return cache.CacheEntry(build(mart), *_listed(stored, source, key, left_out))
 
 
 def _listed(
-    stored: StoredMart, source: Source, key: str | None, aside: Quarantine | None
+    stored: StoredMart, source: Source, key: str | None, left_out: Quarantine | None
 ) -> tuple[str, Path | None]:
     """Write the list of rows left out; return the warning for reports and the path of the list.
 
     DataFrames have no fingerprint, so their list is stored under its own hash.
     """
-    if aside is None:
+    if left_out is None:
         return "", None
-    key = key or hashlib.sha256(aside.listing).hexdigest()
-    place = entries.store_listing(source.name or stored.name, key, aside.listing)
+    key = key or hashlib.sha256(left_out.listing).hexdigest()
+    place = cache.store_listing(source.name or stored.name, key, left_out.listing)
     nowhere = " They could not be listed in a file: the cache cannot be written."
-    return aside.warning + ("" if place else nowhere), place
+    return left_out.warning + ("" if place else nowhere), place
 
 
-def _opened(entry: entries.Entry, name: str, changed: int | None) -> OpenedMart:
+def _opened(entry: cache.CacheEntry, name: str, changed: int | None) -> OpenedMart:
     if entry.listing:
         progress.note(f"The rows left out are listed in {entry.listing}")
     return OpenedMart(entry.facts, name, changed, (entry.warning,) if entry.warning else ())

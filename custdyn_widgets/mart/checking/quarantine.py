@@ -28,7 +28,7 @@ from custdyn_widgets.text import format_millionths, guard_formula
 _HEADINGS = ("file", "row", "column", "value", "why", "whole row")
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
-Aside = dict[str, Bools]  # per table: which rows are left out
+RowsLeftOut = dict[str, Bools]  # per table: which rows are left out
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Quarantine:
     listing: bytes
 
 
-def set_aside(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | None]:
+def leave_out_faulty_rows(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | None]:
     """Return a mart without its faulty rows, and a summary of those; None if there are none.
 
     Raises
@@ -75,14 +75,14 @@ def _columns_of(tables: Mapping[str, CheckedTable], fault: Fault) -> list[str]:
     return columns
 
 
-def _mark(tables: Mapping[str, CheckedTable], aside: Aside, faults: list[Fault]) -> None:
+def _mark(tables: Mapping[str, CheckedTable], aside: RowsLeftOut, faults: list[Fault]) -> None:
     names = _by_origin(tables)
     for fault in faults:
         name = names[fault.file]
         aside[name][tables[name].position(fault)] = True
 
 
-def _referrers(tables: Mapping[str, CheckedTable], aside: Aside) -> Iterator[Fault]:
+def _referrers(tables: Mapping[str, CheckedTable], aside: RowsLeftOut) -> Iterator[Fault]:
     """Leave out rows that refer to a row left out, and yield a fault for each.
 
     Only companies refer to their own table, so the loop runs once per level of companies; the tables that
@@ -104,7 +104,7 @@ def _refers(tables: Mapping[str, CheckedTable], name: str, column: str) -> bool:
     return name in tables and column in tables[name].codes
 
 
-def _left(tables: Mapping[str, CheckedTable], aside: Aside) -> dict[str, CheckedTable]:
+def _left(tables: Mapping[str, CheckedTable], aside: RowsLeftOut) -> dict[str, CheckedTable]:
     """Return the tables without the rows left out, and codes that count the remaining rows."""
     left = {name: table.rows(~aside[name]) for name, table in tables.items()}
     for name, column, other, _ in REFERENCES:
@@ -118,7 +118,7 @@ def _left(tables: Mapping[str, CheckedTable], aside: Aside) -> dict[str, Checked
 # The warning
 
 
-def _warning(tables: Mapping[str, CheckedTable], aside: Aside) -> str:
+def _warning(tables: Mapping[str, CheckedTable], aside: RowsLeftOut) -> str:
     """Return sentences with the number of rows left out and the sum of their amounts by currency."""
     counts = {name: int(rows.sum()) for name, rows in aside.items() if rows.any()}
     count = sum(counts.values())

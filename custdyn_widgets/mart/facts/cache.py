@@ -47,13 +47,13 @@ _NAMES, _SEAL = "names.json", "seal.json"
 _BUILDING = ".building-"
 _ABANDONED = 3600  # seconds
 _VERIFIED: set[tuple[Path, str]] = set()  # entries and their seals
-_OPEN: dict[tuple[Path, str], Entry] = {}  # the last entry opened
-_STORING: dict[Path, tuple[threading.Thread, Entry]] = {}
+_OPEN: dict[tuple[Path, str], CacheEntry] = {}  # the last entry opened
+_STORING: dict[Path, tuple[threading.Thread, CacheEntry]] = {}
 _LOCK = threading.Lock()  # guards `_STORING`
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """Facts, the warning about rows left out, and the file that lists those rows (None: none were)."""
 
     facts: Facts
@@ -61,7 +61,7 @@ class Entry:
     listing: Path | None = None
 
 
-def load(key: str) -> Entry | None:
+def load(key: str) -> CacheEntry | None:
     """Return an entry with memory-mapped arrays; None if it is missing, damaged or lacks its listing.
 
     An entry that this process is still storing is returned as built.
@@ -75,7 +75,7 @@ def load(key: str) -> Entry | None:
     return _load(folder)
 
 
-def store(key: str, entry: Entry) -> None:
+def store(key: str, entry: CacheEntry) -> None:
     """Start a thread that writes an entry; failing to write is not an error, as it only costs time."""
     folder = _folder(key)
     finish_storing()
@@ -95,7 +95,7 @@ def finish_storing() -> None:
         thread.join()
 
 
-def _store_and_forget(folder: Path, entry: Entry) -> None:
+def _store_and_forget(folder: Path, entry: CacheEntry) -> None:
     try:
         _store(folder, entry)
     finally:
@@ -103,7 +103,7 @@ def _store_and_forget(folder: Path, entry: Entry) -> None:
             _STORING.pop(folder, None)
 
 
-def _load(folder: Path) -> Entry | None:
+def _load(folder: Path) -> CacheEntry | None:
     try:
         seal, sealed = _unsealed((folder / _SEAL).read_text(encoding="ascii"))
         if sealed["files"] != _files(folder):
@@ -121,12 +121,12 @@ def _load(folder: Path) -> Entry | None:
     return entry
 
 
-def _is_listed(entry: Entry) -> bool:
+def _is_listed(entry: CacheEntry) -> bool:
     """Return whether the listing exists, if the entry has one."""
     return entry.listing is None or entry.listing.is_file()
 
 
-def _opened(folder: Path, seal: str, sums: Mapping[str, Any]) -> Entry:
+def _opened(folder: Path, seal: str, sums: Mapping[str, Any]) -> CacheEntry:
     """Return an entry with mapped files.
 
     Raises
@@ -140,12 +140,12 @@ def _opened(folder: Path, seal: str, sums: Mapping[str, Any]) -> Entry:
         raise ValueError("a checksum differs")
     stored = json.loads(text)
     listing = _listings(folder.parents[1]) / stored["listing"] if stored["listing"] else None
-    entry = Entry(Facts(**arrays, names=_names(stored["names"])), stored["warning"], listing)
+    entry = CacheEntry(Facts(**arrays, names=_names(stored["names"])), stored["warning"], listing)
     _VERIFIED.add((folder, seal))
     return entry
 
 
-def _store(folder: Path, entry: Entry) -> None:
+def _store(folder: Path, entry: CacheEntry) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
