@@ -22,7 +22,7 @@ ASKED = ("--interval", "2021-01-01/2021-03-31", "--as-of", "2021-04-01")
 
 @pytest.fixture(autouse=True)
 def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in an empty folder, with a sources.toml of one's own."""
+    """Work in an empty folder with its own sources.toml."""
     monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("CUSTDYN_SOURCES", str(tmp_path / "sources.toml"))
     monkeypatch.delenv("CUSTDYN_CONFIG", raising=False)
@@ -55,7 +55,7 @@ def test_a_name_stands_for_a_path_beside_the_file(tmp_path: Path) -> None:
     assert report.rows == run_report(EVERYONE, tmp_path / "exports", as_of="2021-04-01").rows
 
 
-def test_a_name_wins_over_a_folder_of_that_name_and_a_path_does_not_look_like_one(tmp_path: Path) -> None:
+def test_a_name_takes_precedence_over_a_folder(tmp_path: Path) -> None:
     mart = folder(tmp_path / "exports")
     folder(tmp_path / "work" / "shop", **BAD)
     write(tmp_path, '[shop]\npath = "exports"\n')
@@ -66,13 +66,13 @@ def test_a_name_wins_over_a_folder_of_that_name_and_a_path_does_not_look_like_on
         run_report(EVERYONE, Path("shop"))
 
 
-def test_without_the_file_there_are_no_names_and_paths_do() -> None:
+def test_without_the_file_only_paths_work() -> None:
     assert named_sources() == {}
     with pytest.raises(SourceError, match="Source 'shop' is not a folder that exists"):
         run_report(EVERYONE, "shop")
 
 
-def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_name_suggests_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, '[shop]\npath = "exports"\n')
     with pytest.raises(
         SourceError, match=r"'shpo' is not .* nor a name in sources\.toml \(did you mean 'shop'\?\)"
@@ -80,7 +80,7 @@ def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
         run_report(EVERYONE, "shpo")
 
 
-def test_what_lasts_is_the_name_or_an_absolute_path(tmp_path: Path) -> None:
+def test_an_absolute_source_is_a_name_or_an_absolute_path(tmp_path: Path) -> None:
     mart = folder(tmp_path / "work" / "mart")
     write(tmp_path, '[shop]\npath = "work/mart"\n[gone]\npath = "nowhere"\n')
     assert absolute_source("shop") == "shop"
@@ -115,7 +115,7 @@ def test_the_setting_is_handed_to_kernels_and_read_from_the_configuration(
         ("[shop\n", "sources.toml is not valid TOML"),
     ],
 )  # fmt: skip
-def test_what_the_file_cannot_say_is_an_error_that_names_it(tmp_path: Path, text: str, words: str) -> None:
+def test_an_invalid_file_is_an_error_that_names_it(tmp_path: Path, text: str, words: str) -> None:
     assert words in refused(tmp_path, text)
 
 
@@ -138,7 +138,7 @@ def test_a_secret_is_refused_and_not_repeated(tmp_path: Path, section: str, line
 # Quarantine, by name and from the command line
 
 
-def test_a_named_source_says_what_happens_to_its_faults(tmp_path: Path) -> None:
+def test_a_named_source_sets_its_fault_rule(tmp_path: Path) -> None:
     folder(tmp_path / "exports", **BAD)
     write(tmp_path, '[strict]\npath = "exports"\n[shop]\npath = "exports"\non_fault = "quarantine"\n')
     [warning] = run_report(EVERYONE, "shop", as_of="2021-04-01").info.warnings
@@ -178,7 +178,7 @@ def place(result: Result) -> Path:
     return Path(line.removeprefix("The rows left out are listed in "))
 
 
-def test_check_of_a_good_source_that_sets_faults_aside_says_nothing_of_them(tmp_path: Path) -> None:
+def test_check_of_a_faultless_quarantined_source_mentions_no_faults(tmp_path: Path) -> None:
     folder(tmp_path / "exports")
     write(tmp_path, '[shop]\npath = "exports"\non_fault = "quarantine"\n')
     result = custdyn("check", "shop")
@@ -187,6 +187,6 @@ def test_check_of_a_good_source_that_sets_faults_aside_says_nothing_of_them(tmp_
 
 
 @pytest.mark.parametrize("given", [5, None, b"/", Source(5), Source(None)])  # type: ignore[arg-type]
-def test_what_is_no_source_is_an_error(given: Any) -> None:
+def test_an_invalid_source_is_an_error(given: Any) -> None:
     with pytest.raises(SourceError):
         run_report(EVERYONE, given)
