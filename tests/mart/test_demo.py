@@ -352,7 +352,7 @@ def test_a_folder_with_other_contents_is_not_replaced(tmp_path: Path, name: str)
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / name).write_text("my own work")
-    with pytest.raises(SourceError, match="other than a demo mart") as caught:
+    with pytest.raises(SourceError, match="is not a demo mart") as caught:
         write_demo(folder, AS_OF)
     assert caught.value.field == "folder"
     assert [(p.name, p.read_text()) for p in folder.iterdir()] == [(name, "my own work")]
@@ -363,7 +363,7 @@ def test_another_mart_with_the_same_tables_is_not_replaced(tmp_path: Path) -> No
     folder.mkdir()
     for table in TABLES:
         (folder / f"{table}.csv").write_text("my own work")
-    with pytest.raises(SourceError, match="other than a demo mart"):
+    with pytest.raises(SourceError, match="is not a demo mart"):
         write_demo(folder, AS_OF)
     assert {p.read_text() for p in folder.iterdir()} == {"my own work"}
 

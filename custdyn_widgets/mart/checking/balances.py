@@ -50,10 +50,15 @@ def might_overflow(rows: Int64s, largest: int, opening: Int64s) -> bool:
     return bool((rows * float(largest) + np.abs(opening.astype(np.float64)) >= _SAFE).any())
 
 
+def largest_amount(amount: Int64s) -> int:
+    """Return the largest absolute amount; 0 if there are none."""
+    return max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
+
+
 def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
     """Return the clients whose absolute amounts add up to more than an int64 surely holds."""
-    largest = max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
-    if not might_overflow(np.bincount(client, minlength=len(opening)), largest, opening):
+    rows = np.bincount(client, minlength=len(opening))
+    if not might_overflow(rows, largest_amount(amount), opening):
         return np.empty(0, np.int64)
     sizes = np.bincount(client, np.abs(amount.astype(np.float64)), minlength=len(opening))
     return np.flatnonzero(sizes + np.abs(opening.astype(np.float64)) >= _SAFE)

@@ -50,20 +50,20 @@ def leave_out_faulty_rows(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | 
     tables = mart.tables
     missing = [f for f in mart.faults if f.column and f.column not in _columns_of(tables, f)]
     replace(mart, faults=missing).refuse_faults()
-    aside = {name: np.zeros(len(table), np.bool_) for name, table in tables.items()}
+    left_out = {name: np.zeros(len(table), np.bool_) for name, table in tables.items()}
     found = list(mart.faults)
-    _mark(tables, aside, found)
-    found += _referrers(tables, aside)
-    too_large = list(balance_faults(tables, ~aside["transactions"])) if found else []
-    _mark(tables, aside, too_large)
+    _mark(tables, left_out, found)
+    found += _referrers(tables, left_out)
+    too_large = list(balance_faults(tables, ~left_out["transactions"])) if found else []
+    _mark(tables, left_out, too_large)
     found += too_large
-    found += _referrers(tables, aside)
+    found += _referrers(tables, left_out)
     if not found:
         return mart, None
     order = {table.stored.origin: i for i, table in enumerate(tables.values())}
     found.sort(key=lambda fault: (order[fault.file], fault.row))
-    quarantine = Quarantine(_warning(tables, aside), _listing(tables, found))
-    return replace(mart, tables=_left(tables, aside), faults=[]), quarantine
+    quarantine = Quarantine(_warning(tables, left_out), _listing(tables, found))
+    return replace(mart, tables=_left(tables, left_out), faults=[]), quarantine
 
 
 def _by_origin(tables: Mapping[str, CheckedTable]) -> dict[str, str]:
@@ -75,14 +75,14 @@ def _columns_of(tables: Mapping[str, CheckedTable], fault: Fault) -> list[str]:
     return columns
 
 
-def _mark(tables: Mapping[str, CheckedTable], aside: RowsLeftOut, faults: list[Fault]) -> None:
+def _mark(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut, faults: list[Fault]) -> None:
     names = _by_origin(tables)
     for fault in faults:
         name = names[fault.file]
-        aside[name][tables[name].position(fault)] = True
+        left_out[name][tables[name].position(fault)] = True
 
 
-def _referrers(tables: Mapping[str, CheckedTable], aside: RowsLeftOut) -> Iterator[Fault]:
+def _referrers(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> Iterator[Fault]:
     """Leave out rows that refer to a row left out, and yield a fault for each.
 
     Only companies refer to their own table, so the loop runs once per level of companies; the tables that
@@ -92,10 +92,10 @@ def _referrers(tables: Mapping[str, CheckedTable], aside: RowsLeftOut) -> Iterat
         if not _refers(tables, name, column):
             continue
         table = tables[name]
-        codes, why = table.codes[column], f"is set aside in {tables[other].stored.origin}"
+        codes, why = table.codes[column], f"is left out of {tables[other].stored.origin}"
         refers = np.flatnonzero(~table.blank[column] & (codes >= 0))
-        while len(lost := refers[~aside[name][refers] & aside[other][codes[refers]]]):
-            aside[name][lost] = True
+        while len(lost := refers[~left_out[name][refers] & left_out[other][codes[refers]]]):
+            left_out[name][lost] = True
             yield from (table.fault(int(i), column, why) for i in lost)
 
 
@@ -104,13 +104,13 @@ def _refers(tables: Mapping[str, CheckedTable], name: str, column: str) -> bool:
     return name in tables and column in tables[name].codes
 
 
-def _left(tables: Mapping[str, CheckedTable], aside: RowsLeftOut) -> dict[str, CheckedTable]:
+def _left(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> dict[str, CheckedTable]:
     """Return the tables without the rows left out, and codes that count the remaining rows."""
-    left = {name: table.rows(~aside[name]) for name, table in tables.items()}
+    left = {name: table.rows(~left_out[name]) for name, table in tables.items()}
     for name, column, other, _ in REFERENCES:
         if _refers(left, name, column):
             codes = left[name].codes[column]
-            place = np.cumsum(~aside[other], dtype=np.int32) - 1
+            place = np.cumsum(~left_out[other], dtype=np.int32) - 1
             left[name].codes[column] = np.append(place, np.int32(-1))[codes]
     return left
 
@@ -118,20 +118,20 @@ def _left(tables: Mapping[str, CheckedTable], aside: RowsLeftOut) -> dict[str, C
 # The warning
 
 
-def _warning(tables: Mapping[str, CheckedTable], aside: RowsLeftOut) -> str:
+def _warning(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> str:
     """Return sentences with the number of rows left out and the sum of their amounts by currency."""
-    counts = {name: int(rows.sum()) for name, rows in aside.items() if rows.any()}
+    counts = {name: int(rows.sum()) for name, rows in left_out.items() if rows.any()}
     count = sum(counts.values())
     places = ", ".join(f"{n:,} of {name}" for name, n in counts.items())
     words = f"{count:,} faulty row{'s are' if count > 1 else ' is'} left out ({places})."
-    names, own, of_id = _currencies(tables["clients"], aside["clients"])
-    ledger, rows = tables["transactions"], aside["transactions"]
+    names, own, of_id = _currencies(tables["clients"], left_out["clients"])
+    ledger, rows = tables["transactions"], left_out["transactions"]
     if rows.any():
         client = np.where(ledger.blank["client_id"], -1, ledger.codes["client_id"])[rows]
         currency = np.append(of_id, np.int32(-1))[client]
         sums = _sums(ledger.columns["amount"][rows], ledger.blank["amount"][rows], currency, names)
         words += f" The sum of their amounts: {sums}."
-    clients, rows = tables["clients"], aside["clients"] & ~_absent(tables["clients"], "opening_balance")
+    clients, rows = tables["clients"], left_out["clients"] & ~_absent(tables["clients"], "opening_balance")
     if rows.any():
         opening, blank = clients.columns["opening_balance"][rows], clients.blank["opening_balance"][rows]
         words += f" Opening balances left out: {_sums(opening, blank, own[rows], names)}."
@@ -149,7 +149,7 @@ def _absent(table: CheckedTable, column: str) -> Bools:
     return absent
 
 
-def _currencies(clients: CheckedTable, aside: Bools) -> tuple[list[str], Codes, Codes]:
+def _currencies(clients: CheckedTable, left_out: Bools) -> tuple[list[str], Codes, Codes]:
     """Return the currencies, each client's currency code, and the code for its id; -1 if unknown.
 
     An id whose rows have different currencies has no currency.
@@ -158,7 +158,7 @@ def _currencies(clients: CheckedTable, aside: Bools) -> tuple[list[str], Codes, 
     names = sorted({text for text in texts if text and _CURRENCY.fullmatch(text)})
     own = positions(clients.columns["currency"], names)
     of_id = own.copy()
-    ids = {int(i): clients.columns["client_id"][int(i)].as_py() for i in np.flatnonzero(aside)}
+    ids = {int(i): clients.columns["client_id"][int(i)].as_py() for i in np.flatnonzero(left_out)}
     given: dict[str, set[int]] = {}
     for i, client in ids.items():
         given.setdefault(client, set()).add(int(own[i]))

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from custdyn_widgets import progress
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.checking.balances import might_overflow
+from custdyn_widgets.mart.checking.balances import largest_amount, might_overflow
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.checks import BatchCheck, rising
 from custdyn_widgets.mart.checking.values import MICROS
@@ -207,9 +207,8 @@ class _LedgerWork:
 
 def _batch(table: CheckedTable, rows: slice, packages: tuple[str, ...]) -> _Batch:
     ids, amount = table.columns["transaction_id"], table.columns["amount"]
-    largest = max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
     ends = (ids[0].as_py(), ids[-1].as_py()) if len(ids) else ()
-    return _Batch(rows, packages, ends, rising(ids), largest)
+    return _Batch(rows, packages, ends, rising(ids), largest_amount(amount))
 
 
 def _is_complete(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
