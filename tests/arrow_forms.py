@@ -1,8 +1,8 @@
-"""A mart as Arrow tables, each column stored in one of the many ways that mean the same, drawn at random.
+"""Convert test marts to Arrow tables, choosing among equivalent representations at random.
 
-Texts as dictionaries that hold values twice, in any order or for nobody, and with any index type; instants
-in any unit that holds them, in any zone; amounts as decimals of any scale, integers or text; quotes and days
-too; all of it in chunks, slices of larger arrays, small groups of rows, and Parquet's encodings.
+Texts are dictionaries with duplicate or unused values in any order and with any index type; instants have
+any sufficient unit and any zone; amounts and quotes are decimals of any scale, integers or text; days vary
+too. All come in chunks, slices of larger arrays, small row groups, and the encodings of Parquet.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TEXTS = (pa.string(), pa.large_string())
 
 
 def arrow_tables(mart: oracle.Mart, random: Random) -> dict[str, pa.Table]:
-    """Return the tables of a mart, each column in a form of its own, the columns in any order."""
+    """Return the tables of a mart, each column in a random form, the columns in any order."""
     found = {}
     for name, rows in mart.items():
         columns = [*COLUMNS[name]]
@@ -39,7 +39,7 @@ def arrow_tables(mart: oracle.Mart, random: Random) -> dict[str, pa.Table]:
 
 
 def write_arrow(mart: oracle.Mart, folder: Path, random: Random) -> Path:
-    """Write the tables as Parquet, each file with encodings of its own, and return the folder."""
+    """Write the tables as Parquet, each file with random encodings, and return the folder."""
     for name, table in arrow_tables(mart, random).items():
         pq.write_table(
             pa.table({c: _writable(table.column(c)) for c in table.column_names}),
@@ -48,7 +48,7 @@ def write_arrow(mart: oracle.Mart, folder: Path, random: Random) -> Path:
             use_dictionary=random.choice((True, False)),
             compression=random.choice(("none", "snappy", "zstd", "gzip")),
             data_page_version=random.choice(("1.0", "2.0")),
-            data_page_size=random.choice((100, None)),  # of 1, lists are written that Arrow cannot read again
+            data_page_size=random.choice((100, None)),  # with 1, Arrow writes lists that it cannot read
             version=random.choice(("1.0", "2.4", "2.6")),
             store_schema=random.choice((True, False)),
             write_statistics=random.choice((True, False)),
@@ -57,13 +57,13 @@ def write_arrow(mart: oracle.Mart, folder: Path, random: Random) -> Path:
 
 
 def arrow_frames(mart: oracle.Mart, random: Random) -> dict[str, pd.DataFrame]:
-    """Return the tables as DataFrames that hold Arrow's columns."""
+    """Return the tables as DataFrames of Arrow columns."""
     tables = arrow_tables(mart, random)
     return {name: table.to_pandas(types_mapper=pd.ArrowDtype) for name, table in tables.items()}
 
 
 def _writable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column as Parquet takes it: no dictionary of it holds a null."""
+    """Return a column that Parquet can store: without nulls in dictionaries."""
     dictionaries = [chunk.dictionary for chunk in column.chunks if pa.types.is_dictionary(column.type)]
     return column.cast(column.type.value_type) if any(d.null_count for d in dictionaries) else column
 
@@ -91,7 +91,7 @@ def _texts(texts: Sequence[str | None], random: Random) -> pa.Array:
     kind = random.choice(_TEXTS)
     if random.random() < 0.5:
         return pa.array(texts, kind)
-    # A dictionary with values twice, in any order, with some that nobody has; nulls as index or as value.
+    # A dictionary with duplicate and unused values in any order; nulls as index or as value.
     values = [*dict.fromkeys(texts), *random.sample([*texts, "of nobody"], 1)]
     random.shuffle(values)
     nulls_are_values = random.random() < 0.3
@@ -153,7 +153,7 @@ def _dates(days: list[date | None], random: Random) -> pa.Array | None:
 
 
 def _chunked(array: pa.Array, random: Random) -> pa.ChunkedArray:
-    """Return the column in chunks, each perhaps a slice of something larger."""
+    """Return the column in chunks, each possibly a slice of a larger array."""
     if random.random() < 0.5 and len(array):
         array = pa.concat_arrays([array[-1:], array, array[:1]])[1:-1]
     ends = sorted(random.randint(0, len(array)) for _ in range(random.choice((0, 0, 1, 3))))

@@ -1,6 +1,6 @@
-"""Which rows of a mart are faulty (specification, section 1), asked row by row, to hold quarantine to.
+"""Find faulty rows of a mart row by row (specification, section 1), as a reference for quarantine.
 
-A mart is a dict of lists of dicts of text, as the oracle takes it; this shares no code with the product.
+A mart is a dict of lists of dicts of text, as in the oracle; no code is shared with the product.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LIMITS = Fraction(-(2**63), 10**6), Fraction(2**63 - 1, 10**6)
 
 
 def without_faulty_rows(mart: Mart) -> tuple[Mart, set[Row]]:
-    """Delete faulty rows until none is left; return the mart and which rows of the first one are gone."""
+    """Delete faulty rows until none remain; return the mart and the deleted rows of the original."""
     places = {name: list(range(len(rows))) for name, rows in mart.items()}
     while True:
         left = {name: [mart[name][i] for i in kept] for name, kept in places.items()}

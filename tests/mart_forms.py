@@ -1,4 +1,4 @@
-"""A mart as tests draw it (a dict of lists of dicts of text) in the forms that the product reads."""
+"""Convert test marts (dicts of lists of dicts of text) to the forms that the product reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from tests import oracle
 
-# Of each column, what its text means, where that is not the text itself.
+# The type of each column, if it is not text.
 COLUMNS: dict[str, dict[str, str]] = {
     "clients": {
         "client_id": "", "name": "", "client_type": "", "company": "", "owner_user": "", "tags": "tags",
@@ -28,7 +28,7 @@ COLUMNS: dict[str, dict[str, str]] = {
 
 
 def frames(mart: oracle.Mart) -> dict[str, pd.DataFrame]:
-    """Return a mart as DataFrames of text, blanks as they are."""
+    """Return a mart as DataFrames of text, keeping blanks."""
     return {name: text_frame(rows, list(COLUMNS[name])) for name, rows in mart.items()}
 
 
@@ -37,7 +37,7 @@ def text_frame(rows: Sequence[oracle.Row], columns: Sequence[str]) -> pd.DataFra
 
 
 def typed_frames(mart: oracle.Mart) -> dict[str, pd.DataFrame]:
-    """Return a mart as an analyst may have it: instants as datetimes, amounts as Decimal, tags as lists."""
+    """Return a mart as typed DataFrames: instants as datetimes, amounts as Decimal, tags as lists."""
     found = frames(mart)
     for name, frame in found.items():
         for column, kind in COLUMNS[name].items():
@@ -67,7 +67,7 @@ def write_csv(mart: oracle.Mart, folder: Path) -> Path:
 
 
 def write_parquet(mart: oracle.Mart, folder: Path) -> Path:
-    """Write a mart as a folder of Parquet files, instants and lists as such, and return the folder."""
+    """Write a mart as a folder of typed Parquet files and return the folder."""
     for name, frame in typed_frames(mart).items():
         for column in (column for column, kind in COLUMNS[name].items() if kind == "amount"):
             frame[column] = frame[column].map(str, na_action="ignore")  # Arrow's decimals have one scale

@@ -1,4 +1,4 @@
-"""The mart: billing data read, checked and made compact."""
+"""Read and check billing data, and store it compactly."""
 
 import lazy_loader
 

@@ -5,7 +5,7 @@ from .facts.by_client import Packages, Times, threads
 from .facts.facts import Facts, Names
 from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass
 from .opening import OpenedMart, check_source, open_mart
-from .sources import Source, SourceLike, demo_folder, last_midnight, lasting
+from .sources import Source, SourceLike, absolute_source, demo_folder, last_midnight
 
 __all__ = [
     "PACKAGE_FEE",
@@ -20,11 +20,11 @@ __all__ = [
     "Source",
     "SourceLike",
     "Times",
+    "absolute_source",
     "check_source",
     "demo_folder",
     "demo_query",
     "last_midnight",
-    "lasting",
     "open_mart",
     "threads",
 ]

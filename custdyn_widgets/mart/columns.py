@@ -1,4 +1,4 @@
-"""Columns as Arrow holds them: as one array, as text, their blanks, and where texts stand among others."""
+"""Convert Arrow columns, find their blanks, and look up texts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int32]
 
-_LARGE = 2**31  # bytes: more do not go into one array of plain strings
+_LARGE = 2**31  # bytes: a string array cannot hold more
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column as one array, without an encoding around it; a dictionary of text stays one."""
+    """Return a column as one array without its encoding, except that dictionaries of text are kept."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         if kind.extension_name == "arrow.uuid":
@@ -25,7 +25,7 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
         return plain(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
     if pa.types.is_dictionary(kind):
         if not is_text(kind.value_type) or any(chunk.dictionary.null_count for chunk in column.chunks):
-            return plain(column.cast(kind.value_type))  # Arrow does not unify dictionaries with nulls
+            return plain(column.cast(kind.value_type))  # Arrow cannot unify dictionaries with nulls
         return _one_chunk(column.unify_dictionaries())
     if pa.types.is_run_end_encoded(kind):
         return plain(pc.run_end_decode(column))
@@ -39,12 +39,12 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
 
 
 def decoded(column: pa.Array) -> pa.Array:
-    """Return a dictionary's values, one for each row; any other column as it is."""
+    """Return a dictionary column as plain values; return any other column unchanged."""
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def as_text(column: pa.Array) -> pa.Array:
-    """Return a column as text, whole numbers as their digits; a blank may be null or empty."""
+    """Return a column as text, whole numbers without a fraction; blanks may be null or empty."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return column
@@ -63,10 +63,10 @@ def _all_whole(column: pa.Array) -> bool:
 
 
 def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
-    """Return which values are null, empty or only blanks.
+    """Return which values are null, empty or white space.
 
-    A NaN is a blank where text is meant, because an id with gaps may be stored as a float; in a column
-    `of_numbers` it is a number that is none. (What pandas takes as missing is null before it comes here.)
+    A NaN is blank unless the column is one `of_numbers`: ids with gaps may be stored as floats. (Values that
+    pandas treats as missing are null already.)
     """
     kind = column.type
     if pa.types.is_dictionary(kind) and (of_values := blanks(column.dictionary)).any():
@@ -80,7 +80,7 @@ def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
         starts, content = _bytes(column)
         missing |= starts[1:] == starts[:-1]
         if content.min(initial=0xFF) <= ord(" ") or content.max(initial=0) >= 0x80:
-            # Only what begins with a blank, or with a byte beyond ASCII, can be all blanks: few rows, if any.
+            # Only text that begins with white space or a non-ASCII byte can be blank: few rows, if any.
             begins = content.take(starts[:-1] - starts[0], mode="clip")
             doubtful = np.flatnonzero(((begins <= ord(" ")) | (begins >= 0x80)) & ~missing)
             inked = pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S")
@@ -89,12 +89,12 @@ def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
 
 
 def to_bools(column: pa.Array) -> Bools:
-    """Return a boolean array without nulls as NumPy holds it, writable."""
+    """Return a boolean array without nulls as a writable NumPy array."""
     return np.array(column.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def _bytes(column: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Return where each text begins, at last where the last one ends, and the bytes from the first one on."""
+    """Return the offsets of the texts, including the last end, and the bytes from the first offset on."""
     width = np.int64 if pa.types.is_large_string(column.type) else np.int32
     _, offsets, data = column.buffers()
     starts = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
@@ -103,7 +103,7 @@ def _bytes(column: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
 
 
 def positions(text: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
-    """Return where each text stands among the known ones, -1 for nowhere."""
+    """Return the position of each text among the known texts, or -1."""
     if pa.types.is_dictionary(text.type):
         return _of_rows(text, positions(text.dictionary, known), -1)
     known = decoded(known) if isinstance(known, pa.Array) else pa.array(known, pa.large_string())
@@ -111,10 +111,10 @@ def positions(text: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
     return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
 
 
-class Places:
-    """Where texts stand among known ones, for one batch after the other.
+class PositionLookup:
+    """Look up texts among known texts, batch by batch.
 
-    It remembers the last dictionary, because batches of one group of rows have the same.
+    The result for the last dictionary is kept, because batches of one row group share it.
     """
 
     def __init__(self, known: pa.Array | Sequence[str]) -> None:
@@ -122,8 +122,8 @@ class Places:
         self._last: pa.Array | None = None
         self._codes: Codes = np.empty(0, np.int32)
 
-    def of(self, text: pa.Array) -> Codes:
-        """Return the place of each text, -1 for nowhere."""
+    def positions(self, text: pa.Array) -> Codes:
+        """Return the position of each text among the known texts, or -1."""
         if not pa.types.is_dictionary(text.type):
             return positions(text, self._known)
         if self._last is None or not text.dictionary.equals(self._last):
@@ -132,18 +132,18 @@ class Places:
 
 
 def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: object) -> npt.NDArray[Any]:
-    """Return, for each row, what belongs to its value in the dictionary, or to none."""
+    """Return one value per row, given the values for the dictionary and the value for null."""
     rows = column.indices
     if rows.null_count:
         of_values = np.append(of_values, np.asarray([of_null], of_values.dtype))
-        if rows.type.bit_width < 32:  # such codes may all be in use already
+        if rows.type.bit_width < 32:  # all such codes may be in use
             rows = rows.cast(pa.int32())
         rows = pc.fill_null(rows, len(of_values) - 1)
-    # Any other mode looks at each place first, which takes as long again.
+    # Other modes check each index first, which takes twice as long.
     found: npt.NDArray[Any] = of_values.take(rows.to_numpy(zero_copy_only=False), mode="clip")
     return found
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Return whether a type is that of plain text."""
+    """Return whether a type is plain text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

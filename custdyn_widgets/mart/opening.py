@@ -1,7 +1,7 @@
-"""Opening a source: its facts, built once and kept in the cache under a fingerprint of its files.
+"""Open a source: build its facts once and cache them under a fingerprint of its files.
 
-With `on_fault = "quarantine"` the faulty rows are set aside before the facts are built, and listed in a
-file of the folder `quarantine` beside the facts.
+With `on_fault = "quarantine"`, faulty rows are left out of the facts and listed in a file in the cache folder
+`quarantine`.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from custdyn_widgets import progress
 from custdyn_widgets.errors import CustDynError, SourceError
 from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.checking.checks import check
-from custdyn_widgets.mart.checking.quarantine import Quarantine, set_aside
-from custdyn_widgets.mart.facts import cache as entries
+from custdyn_widgets.mart.checking.quarantine import Quarantine, leave_out_faulty_rows
+from custdyn_widgets.mart.facts import cache
 from custdyn_widgets.mart.facts.facts import Facts, build, build_in_pieces
 from custdyn_widgets.mart.facts.memory import keep_freed_memory
 from custdyn_widgets.mart.reading.files import Stamp, from_frames, read_mart, source_name, stamp
 from custdyn_widgets.mart.reading.stored import StoredMart
-from custdyn_widgets.mart.sources import Source, SourceLike, resolve
+from custdyn_widgets.mart.sources import Source, SourceLike, resolve_source
 
 
 @dataclass(frozen=True)
 class OpenedMart:
-    """A source ready to be asked: its facts, its name, when its files last changed (in seconds).
+    """An open source: its facts, its name, and when its files last changed (Unix time).
 
-    `warnings` are sentences that every report on it carries.
+    `warnings` are the sentences to show in every report.
     """
 
     facts: Facts
@@ -43,20 +43,20 @@ def open_mart(source: SourceLike) -> OpenedMart:
     Parameters
     ----------
     source
-        A `Source`, or its data: a name of `sources.toml`, a folder of CSV or Parquet files, a DuckDB file,
-        the word `demo`, or a dict of DataFrames by the names of the tables.
+        A `Source`, a name in `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, the word
+        `demo`, or a dict of DataFrames by table name.
 
     Raises
     ------
     SourceError
-        If it is not there, cannot be read, or kept changing while it was read.
+        If the source does not exist, cannot be read, or keeps changing during reading.
     MartError
-        If the data has faults, unless the source says that they are set aside.
+        If the data has faults and the source does not quarantine them.
     SettingsError
         If `sources.toml` cannot be used.
     """
     keep_freed_memory()
-    chosen = resolve(source)
+    chosen = resolve_source(source)
     if isinstance(chosen.data, Mapping):
         stored = from_frames(chosen.data)
         return _opened(_build(stored, chosen, None), chosen.name or stored.name, None)
@@ -64,27 +64,29 @@ def open_mart(source: SourceLike) -> OpenedMart:
     for _ in range(2):
         found = stamp(path)
         key = _key(found, chosen)
-        entry = entries.load(key)
+        entry = cache.load(key)
         if entry is None:
             entry = _build_unchanged(path, chosen, found)
             if entry is None:
                 continue
-            entries.store(key, entry)
+            cache.store(key, entry)
         return _opened(entry, chosen.name or source_name(path), found.last_changed)
-    raise SourceError.not_found(path.name, "kept changing while it was read; try again when it is written")
+    raise SourceError.not_found(
+        path.name, "kept changing while it was read; try again when the export is complete"
+    )
 
 
 def check_source(source: SourceLike) -> CheckedMart:
-    """Read a source and find every fault of it.
+    """Read a source and find all its faults.
 
-    What its rule sets aside is listed in a file, as it is for a report, and a note says where.
+    Rows to quarantine are listed in a file, as for a report, and a note names the file.
 
     Raises
     ------
     SourceError
-        If it is not there or cannot be read.
+        If the source does not exist or cannot be read.
     """
-    chosen = resolve(source)
+    chosen = resolve_source(source)
     if isinstance(chosen.data, Mapping):
         stored, key = from_frames(chosen.data), None
     else:
@@ -93,11 +95,11 @@ def check_source(source: SourceLike) -> CheckedMart:
         stored = read_mart(path)
     mart = check(stored)
     if chosen.on_fault == "quarantine":
-        _, aside = set_aside(mart)
-        warning, listing = _listed(stored, chosen, key, aside)
+        _, left_out = leave_out_faulty_rows(mart)
+        warning, listing = _listed(stored, chosen, key, left_out)
         mart = replace(mart, notes=[*mart.notes, *([warning] if warning else [])])
         if listing:
-            progress.note(f"What is left out is listed in {listing}")
+            progress.note(f"The rows left out are listed in {listing}")
     return mart
 
 
@@ -105,10 +107,10 @@ def _key(found: Stamp, source: Source) -> str:
     return hashlib.sha256(f"{found.fingerprint}\0{source.on_fault}".encode()).hexdigest()
 
 
-def _build_unchanged(path: Path, source: Source, found: Stamp) -> entries.Entry | None:
-    """Build the facts of files; None if they changed meanwhile, so that half may be old and half new.
+def _build_unchanged(path: Path, source: Source, found: Stamp) -> cache.CacheEntry | None:
+    """Build facts from files; return None if the files changed during the build.
 
-    Then an error says nothing either: of two halves, one names what the other has not.
+    A fault found in files that changed is ignored: it may come from mixing old and new tables.
     """
     try:
         entry = _build(read_mart(path), source, _key(found, source))
@@ -119,34 +121,34 @@ def _build_unchanged(path: Path, source: Source, found: Stamp) -> entries.Entry 
     return entry if stamp(path) == found else None
 
 
-def _build(stored: StoredMart, source: Source, key: str | None) -> entries.Entry:
-    """Build the facts of a mart, without the faulty rows if the source says so."""
+def _build(stored: StoredMart, source: Source, key: str | None) -> cache.CacheEntry:
+    """Build the facts of a mart, without its faulty rows if the source quarantines them."""
     if facts := build_in_pieces(stored):
-        return entries.Entry(facts)
-    mart, aside = check(stored), None
+        return cache.CacheEntry(facts)
+    mart, left_out = check(stored), None
     if source.on_fault == "quarantine":
-        mart, aside = set_aside(mart)
+        mart, left_out = leave_out_faulty_rows(mart)
     mart.refuse_faults()
     progress.step("Putting the transactions of each client together", 0.7)
-    return entries.Entry(build(mart), *_listed(stored, source, key, aside))
+    return cache.CacheEntry(build(mart), *_listed(stored, source, key, left_out))
 
 
 def _listed(
-    stored: StoredMart, source: Source, key: str | None, aside: Quarantine | None
+    stored: StoredMart, source: Source, key: str | None, left_out: Quarantine | None
 ) -> tuple[str, Path | None]:
-    """Write the file that lists what was set aside; return what reports say of it, and its place.
+    """Write the list of rows left out; return the warning for reports and the path of the list.
 
-    What stands in DataFrames has no fingerprint, so the key is that of the list itself.
+    DataFrames have no fingerprint, so their list is stored under its own hash.
     """
-    if aside is None:
+    if left_out is None:
         return "", None
-    key = key or hashlib.sha256(aside.listing).hexdigest()
-    place = entries.store_listing(source.name or stored.name, key, aside.listing)
+    key = key or hashlib.sha256(left_out.listing).hexdigest()
+    place = cache.store_listing(source.name or stored.name, key, left_out.listing)
     nowhere = " They could not be listed in a file: the cache cannot be written."
-    return aside.warning + ("" if place else nowhere), place
+    return left_out.warning + ("" if place else nowhere), place
 
 
-def _opened(entry: entries.Entry, name: str, changed: int | None) -> OpenedMart:
+def _opened(entry: cache.CacheEntry, name: str, changed: int | None) -> OpenedMart:
     if entry.listing:
-        progress.note(f"What is left out is listed in {entry.listing}")
+        progress.note(f"The rows left out are listed in {entry.listing}")
     return OpenedMart(entry.facts, name, changed, (entry.warning,) if entry.warning else ())

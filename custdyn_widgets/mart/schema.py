@@ -1,6 +1,6 @@
-"""The five tables of a mart: their columns and what a value in each may be.
+"""The five tables of a mart: their columns and the values allowed in each.
 
-The single place that knows the form of the data; reading, checking and the documentation follow it.
+Reading, checking and the documentation all follow this schema.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ KINDS = ("refill", "usage", "package_activation", "package_renewal", "other")
 
 @dataclass(frozen=True)
 class MartColumn:
-    """A column: its kind of value, whether each row needs one, whether it is the table's key, its choices.
+    """A column: the kind of its values, whether they are required or unique, and its choices.
 
-    A column whose values are not required may be absent altogether. Where few values repeat in many rows
-    it is read as a dictionary: each text once, and a code for each row.
+    An optional column may be absent. A column that `repeats` a few values in many rows is read as a
+    dictionary: each text once, and a code for each row.
     """
 
     name: str
@@ -33,7 +33,7 @@ class MartColumn:
 
 @dataclass(frozen=True)
 class MartTable:
-    """A table: its columns, and whether a mart must have it."""
+    """A table: its columns, and whether it is required."""
 
     name: str
     columns: tuple[MartColumn, ...]

@@ -1,12 +1,12 @@
-"""What a source is: data, the name that reports carry, and what happens to its faulty rows.
+"""Sources of data: where the data is, what reports call it, and how faulty rows are handled.
 
-A source is given by a path, by DataFrames, or by a name that `sources.toml` gives to a path:
+A source is a path, a dict of DataFrames, or a name defined in `sources.toml`:
 
     [shop]
     path = "exports/shop"        # relative to this file
-    on_fault = "quarantine"      # or "refuse", which is what happens otherwise
+    on_fault = "quarantine"      # or "refuse", the default
 
-The file holds nothing secret, and refuses what looks like a password.
+The file must not contain secrets: anything that looks like a password is refused.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class Source:
     Attributes
     ----------
     data
-        The path of a folder of CSV or Parquet files or of a DuckDB file, the word `demo`, or a dict of
-        DataFrames by the names of the tables.
+        A folder of CSV or Parquet files, a DuckDB file, the word `demo`, or a dict of DataFrames by table
+        name.
     on_fault
-        What happens when rows have faults: `refuse` gives no report and lists them; `quarantine` leaves
-        those rows out, and what refers to them, lists them in a file and says so in every report.
+        How to handle faulty rows: `refuse` lists them and gives no report; `quarantine` leaves out those rows
+        and all rows that refer to them, lists them in a file, and adds a warning to every report.
     name
-        What reports call it. Defaults to the last component of the path.
+        The name shown in reports. Defaults to the last component of the path.
     """
 
     data: str | Path | Mapping[str, pd.DataFrame]
@@ -69,13 +69,13 @@ class Source:
 SourceLike = Source | str | Path | Mapping[str, "pd.DataFrame"]
 
 
-def resolve(source: SourceLike) -> Source:
-    """Return a source as a value, its data as a `Path` or a dict; a name of `sources.toml` wins over a path.
+def resolve_source(source: SourceLike) -> Source:
+    """Return a `Source` whose data is a `Path` or a dict; names in `sources.toml` take precedence over paths.
 
     Raises
     ------
     SourceError
-        If what is given can be no source.
+        If there is no such source.
     SettingsError
         If `sources.toml` cannot be used.
     """
@@ -106,24 +106,24 @@ def _refuse_url(data: object) -> None:
         )
 
 
-def lasting(source: str) -> str:
-    """Return a source's name, or its absolute path: what means the same in another working folder.
+def absolute_source(source: str) -> str:
+    """Return a source's name or absolute path, which are valid in any working folder.
 
     Raises
     ------
     SourceError, SettingsError
-        As `resolve`; or if there is no mart at that path.
+        As for `resolve_source`, or if there is no mart at the path.
     """
     from custdyn_widgets.mart.reading.files import stamp  # late: loads Arrow
 
-    found = resolve(source)
+    found = resolve_source(source)
     assert isinstance(found.data, Path)
     stamp(found.data)
     return found.name or str(found.data.absolute())
 
 
 def named_sources() -> dict[str, Source]:
-    """Return the sources of `sources.toml` by name; none if there is no such file.
+    """Return the sources defined in `sources.toml` by name; empty if the file does not exist.
 
     Raises
     ------
@@ -137,29 +137,29 @@ def named_sources() -> dict[str, Source]:
         stored = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path.name} is not valid TOML: {error}.", field="sources") from error
-    return {name: _section(path, name, section) for name, section in stored.items()}
+    return {name: _read_section(path, name, section) for name, section in stored.items()}
 
 
-def _section(file: Path, name: str, section: object) -> Source:
+def _read_section(file: Path, name: str, section: object) -> Source:
     place = f"{file.name}, {shown(name)}"
     if not isinstance(section, dict):
         _refuse_secret(place, name, section)
-        raise SettingsError(f"{place}: it must stand in a section [name] of a source.", field="sources")
+        raise SettingsError(f"{place}: move it into the [name] section of a source.", field="sources")
     if not _NAME.fullmatch(name):
         raise SettingsError(
-            f"{place}: a source's name has letters, digits, points, hyphens and underscores only.",
+            f"{place}: source names may contain only letters, digits, dots, hyphens and underscores.",
             field="sources",
         )
     for key, value in section.items():
         _refuse_secret(place, key, value)
         if key not in _KEYS:
             close = nearest(key, _KEYS, 1)
-            hint = f"Did you mean {shown(close[0])}?" if close else f"It takes: {', '.join(_KEYS)}."
+            hint = f"Did you mean {shown(close[0])}?" if close else f"Known keys: {', '.join(_KEYS)}."
             raise SettingsError(f"{place} has an unknown key {shown(key)}. {hint}", field=key)
         if not isinstance(value, str):
             raise SettingsError(f"{place}: {key} must be text.", field=key)
     if "path" not in section:
-        raise SettingsError(f"{place} lacks its path.", field="path")
+        raise SettingsError(f"{place} needs a path.", field="path")
     if _URL.match(section["path"]):
         raise SettingsError(
             f"{place}: path {shown(section['path'])} is an address. Give the path of a folder or of a "
@@ -172,37 +172,37 @@ def _section(file: Path, name: str, section: object) -> Source:
         raise SettingsError(f"{place}: on_fault must be {allowed}, not {shown(rule)}.", field="on_fault")
     try:
         path = file.parent / Path(section["path"]).expanduser()
-    except RuntimeError:  # `~` of somebody unknown
-        raise SettingsError(f"{place}: path {shown(section['path'])} is none.", field="path") from None
+    except RuntimeError:  # `~` of an unknown user
+        raise SettingsError(f"{place}: path {shown(section['path'])} is not valid.", field="path") from None
     return Source(path, rule, name)
 
 
 def _refuse_secret(place: str, key: str, value: object) -> None:
-    """Refuse a password without repeating it."""
+    """Raise if a value looks like a secret, without repeating it."""
     if _SECRET_KEY.search(key) or (isinstance(value, str) and _SECRET_VALUE.search(value)):
         raise SettingsError(
-            f"{place} holds a secret. This file is for what anybody may read: take it out, and change the "
+            f"{place} contains a secret, but anybody may read this file. Remove it, and change the "
             "password if others have seen it.",
             field="sources",
         )
 
 
 def _path(data: str | Path, named: Mapping[str, Source] | None = None) -> Path:
-    """Return the path of a source; the word `demo`, where nothing of that name is, makes the demo mart."""
+    """Return the path of a source; create the demo mart for `demo` unless a file has that name."""
     if not isinstance(data, (str, Path)):
         raise SourceError.not_found(str(data), "is not the path of a folder")
     try:
         path = Path(data).expanduser()
-        there = path.exists()
-    except (OSError, ValueError, RuntimeError):  # too long, or `~` of somebody unknown
+        exists = path.exists()
+    except (OSError, ValueError, RuntimeError):  # too long, or `~` of an unknown user
         raise SourceError.not_found(str(data), "is not the path of a folder") from None
-    if str(data) == "demo" and not there:
+    if str(data) == "demo" and not exists:
         return demo_folder()
-    if named and not there:
+    if named and not exists:
         close = nearest(data, named, 1)
-        meant = f" (did you mean {shown(close[0])}?)" if close else ""
+        hint = f" (did you mean {shown(close[0])}?)" if close else ""
         raise SourceError.not_found(
-            str(data), f"is not a folder that exists, nor a name in sources.toml{meant}"
+            str(data), f"is not a folder that exists, nor a name in sources.toml{hint}"
         )
     return path
 
@@ -213,7 +213,7 @@ def last_midnight() -> datetime:
 
 
 def demo_folder(as_of: datetime | None = None) -> Path:
-    """Return the folder of the demo mart that ends at `as_of` (default: the latest midnight in UTC)."""
+    """Return the demo mart that ends at `as_of` (default: last midnight in UTC); write it if missing."""
     at = as_of or last_midnight()
     folder = settings.load().cache / "demo" / at.strftime("demo-%Y%m%dT%H%M%SZ")
     if not folder.exists():
@@ -223,8 +223,8 @@ def demo_folder(as_of: datetime | None = None) -> Path:
             write_demo(folder, at)
         except OSError as error:
             raise SourceError(
-                f"The demo mart cannot be written to {folder.parent}: {error.strerror}. Make room, or let "
-                "CUSTDYN_CACHE name another folder.",
+                f"The demo mart cannot be written to {folder.parent}: {error.strerror}. Free some space, or "
+                "set CUSTDYN_CACHE to another folder.",
                 field="source",
             ) from error
     return folder

@@ -109,9 +109,9 @@ def check_parameters(template: Template, given: Mapping[str, object]) -> dict[st
         _check_json(name, value)
     together = {**template.parameters, **flat}
     source = parse_parameters(together, flat)[1]
-    from custdyn_widgets.mart import lasting  # late: most of a run needs no source
+    from custdyn_widgets.mart import absolute_source  # late: most of a run needs no source
 
-    flat["source"] = lasting(source)
+    flat["source"] = absolute_source(source)
     return {name: value for name, value in flat.items() if name in known}
 
 

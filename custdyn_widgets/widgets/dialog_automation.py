@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from custdyn_widgets.errors import SavedQueryError, shown
-from custdyn_widgets.mart import SourceLike, lasting
+from custdyn_widgets.mart import SourceLike, absolute_source
 from custdyn_widgets.saved_queries import (
     ONLY_IF,
     ForEach,
@@ -163,7 +163,7 @@ def _lasting(source: SourceLike) -> str:
     if source == "demo":
         return "demo"  # not its folder, which holds the data of one day
     if isinstance(source, str | Path):
-        return lasting(str(source))
+        return absolute_source(str(source))
     raise SavedQueryError(
         "The data of this form exists only in its notebook, so a schedule cannot read it. "
         "Open the form with a folder or the name of a source, or leave the schedule empty.",

@@ -45,7 +45,7 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 @dataclass(frozen=True, eq=False)
 class Demo:
-    """A demo mart as text, and the instant that it ends at."""
+    """A demo mart as text, and the instant at which it ends."""
 
     folder: Path
     as_of: datetime
@@ -58,7 +58,7 @@ class Demo:
         return {c["client_id"] for c in self.clients if c["client_type"] == client_type}
 
     def full_months(self) -> list[str]:
-        """The calendar months that the ledger covers whole."""
+        """The calendar months that the ledger covers completely."""
         return sorted({t["at"][:7] for t in self.transactions})[:-1]
 
 
@@ -86,7 +86,7 @@ LEAP_DAY = datetime(2024, 2, 29, tzinfo=UTC)
 
 @pytest.fixture(scope="module", params=[AS_OF, LEAP_DAY], ids=lambda at: f"{at:%Y-%m-%d}")
 def any_demo(request: pytest.FixtureRequest, demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """The demo at two instants and seeds, so that no story hangs on one calendar."""
+    """The demo at two instants and seeds, so that no test depends on one calendar."""
     if request.param == AS_OF:
         return demo
     folder = tmp_path_factory.mktemp("other") / "mart"
@@ -94,7 +94,7 @@ def any_demo(request: pytest.FixtureRequest, demo: Demo, tmp_path_factory: pytes
     return read(folder, request.param)
 
 
-def test_the_bytes_are_those_of_every_machine_and_release(demo: Demo) -> None:
+def test_the_bytes_are_the_same_on_every_machine(demo: Demo) -> None:
     assert digests(demo.folder) == DIGESTS
 
 
@@ -114,7 +114,7 @@ def test_another_seed_gives_another_ledger_and_replaces_an_earlier_demo(demo: De
     assert [p.name for p in tmp_path.iterdir()] == ["mart"]
 
 
-def test_every_required_value_is_there_and_every_id_is_unique(any_demo: Demo) -> None:
+def test_required_values_exist_and_ids_are_unique(any_demo: Demo) -> None:
     required = {
         "clients": ("client_id", "client_type", "currency", "created_at"),
         "transactions": ("transaction_id", "client_id", "at", "kind", "amount"),
@@ -130,7 +130,7 @@ def test_every_required_value_is_there_and_every_id_is_unique(any_demo: Demo) ->
         assert len(ids) == len(set(ids))
 
 
-def test_every_reference_leads_somewhere(any_demo: Demo) -> None:
+def test_every_reference_exists(any_demo: Demo) -> None:
     companies = {c["company"] for c in any_demo.companies}
     packages = {p["package_id"] for p in any_demo.packages}
     clients = {c["client_id"] for c in any_demo.clients}
@@ -143,7 +143,7 @@ def test_every_reference_leads_somewhere(any_demo: Demo) -> None:
         assert row["package_id"] in (packages if row["kind"].startswith("package") else {""})
 
 
-def test_the_marts_own_check_finds_nothing(any_demo: Demo) -> None:
+def test_the_demo_has_no_faults(any_demo: Demo) -> None:
     mart = check(read_folder(any_demo.folder))
     assert set(mart.tables) == set(TABLES)
     assert mart.faults == []
@@ -306,7 +306,7 @@ def test_every_august_dips(any_demo: Demo) -> None:
 
 
 def below(demo: Demo, company: str) -> set[str]:
-    """Return a company and all below it."""
+    """Return a company and its descendants."""
     return {company}.union(*(below(demo, c["company"]) for c in demo.companies if c["parent"] == company))
 
 
@@ -330,7 +330,7 @@ def test_a_reseller_leaves_at_one_point_with_all_its_clients(any_demo: Demo) -> 
     assert all(last > gone for company, last in last_seen.items() if company not in lost)
 
 
-def test_every_package_gets_dearer_once_and_on_the_same_day(any_demo: Demo) -> None:
+def test_every_package_price_rises_once_and_on_the_same_day(any_demo: Demo) -> None:
     fees = defaultdict(dict)
     for t in any_demo.transactions:
         if t["kind"] == "package_renewal" and t["amount"].startswith("-"):
@@ -348,22 +348,22 @@ def test_every_package_gets_dearer_once_and_on_the_same_day(any_demo: Demo) -> N
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "clients.csv", "companies.csv"])
-def test_a_folder_that_holds_anything_else_is_left_alone(tmp_path: Path, name: str) -> None:
+def test_a_folder_with_other_contents_is_not_replaced(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / name).write_text("my own work")
-    with pytest.raises(SourceError, match="other than a demo mart") as caught:
+    with pytest.raises(SourceError, match="is not a demo mart") as caught:
         write_demo(folder, AS_OF)
     assert caught.value.field == "folder"
     assert [(p.name, p.read_text()) for p in folder.iterdir()] == [(name, "my own work")]
 
 
-def test_somebody_elses_mart_of_the_same_tables_is_left_alone(tmp_path: Path) -> None:
+def test_another_mart_with_the_same_tables_is_not_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     for table in TABLES:
         (folder / f"{table}.csv").write_text("my own work")
-    with pytest.raises(SourceError, match="other than a demo mart"):
+    with pytest.raises(SourceError, match="is not a demo mart"):
         write_demo(folder, AS_OF)
     assert {p.read_text() for p in folder.iterdir()} == {"my own work"}
 
@@ -421,13 +421,13 @@ def test_two_runs_at_once_leave_one_mart(demo: Demo, tmp_path: Path, monkeypatch
     assert [p.name for p in tmp_path.iterdir()] == ["mart"]
 
 
-def test_a_mart_that_stands_already_is_not_touched(demo: Demo) -> None:
+def test_an_identical_mart_is_not_rewritten(demo: Demo) -> None:
     before = {p.name: p.stat().st_mtime_ns for p in demo.folder.iterdir()}
     write_demo(demo.folder, AS_OF)
     assert {p.name: p.stat().st_mtime_ns for p in demo.folder.iterdir()} == before
 
 
-def test_a_seed_below_zero_and_a_year_off_the_calendar_are_refused(tmp_path: Path) -> None:
+def test_a_negative_seed_and_a_year_out_of_range_are_refused(tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="seed: -1 is below 0"):
         write_demo(tmp_path / "mart", AS_OF, seed=-1)
     with pytest.raises(QueryError, match=r"as_of: .* is not in the years 1900 to 2100"):

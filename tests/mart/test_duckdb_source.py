@@ -36,7 +36,7 @@ TYPED = {
 
 
 def database(path: Path, typed: bool = False, **tables: str | None) -> Path:
-    """Write the mart as a DuckDB file, as text or in types of its own, and return the file."""
+    """Write the mart as a DuckDB file, as text or typed, and return the file."""
     source = folder(path.with_suffix(".folder"), **tables)
     with duckdb.connect(str(path)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -96,14 +96,14 @@ def test_a_fault_is_named_with_its_table_and_row(
 
 
 def in_database(words: str) -> str:
-    """Return what is said of a CSV file as it is of a table: no suffix, and no row for the headings."""
+    """Return a message about a CSV file as one about a table: without suffix and heading row."""
     place, _, rest = words.partition(", row ")
     row, mark, rest = rest.partition(",")
     number = max(int(row) - 1, 1)
     return f"{place}, row {number}{mark}{rest}".replace(".csv", "")
 
 
-def test_faulty_rows_of_a_database_are_set_aside(tmp_path: Path) -> None:
+def test_faulty_rows_of_a_database_are_left_out(tmp_path: Path) -> None:
     source = database(tmp_path / "shop.db", **changed("transactions", "-2.25", "two"))
     found = numbers(Source(source, on_fault="quarantine"))  # type: ignore[arg-type]
     mended = changed("transactions", "t2,c1,2021-01-06T10:00:00.5Z,usage,-2.25,\n", "")
@@ -121,14 +121,14 @@ def test_a_changed_database_gives_new_facts_even_from_its_log(tmp_path: Path) ->
     assert len(open_mart(source).facts.amount) == 4
 
 
-def test_reading_leaves_the_file_as_it_is(tmp_path: Path) -> None:
+def test_reading_does_not_change_the_file(tmp_path: Path) -> None:
     source = database(tmp_path / "shop.db")
     before = source.read_bytes(), source.stat().st_mtime_ns, sorted(tmp_path.iterdir())
     open_mart(source)
     assert (source.read_bytes(), source.stat().st_mtime_ns, sorted(tmp_path.iterdir())) == before
 
 
-def test_views_and_capital_letters_are_as_good_as_tables(tmp_path: Path) -> None:
+def test_views_and_names_in_capitals_are_read(tmp_path: Path) -> None:
     source = database(tmp_path / "shop.db")
     expected = numbers(source)
     run(
@@ -168,7 +168,7 @@ def reads(source: Any) -> str:
     return caught.value.message
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "lite.db").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
     (tmp_path / "empty.duckdb").touch()
     for name in ("lite.db", "empty.duckdb"):
@@ -222,7 +222,7 @@ def test_without_the_package_the_error_says_how_to_install_it(
     )
 
 
-def test_text_that_no_page_likes_is_carried_through(tmp_path: Path) -> None:
+def test_hostile_text_is_preserved(tmp_path: Path) -> None:
     name = "</svg>\ufffe\u2028\x01'\"=cmd|"
     source = database(tmp_path / "shop.db")
     with duckdb.connect(str(source)) as connection:
@@ -230,7 +230,7 @@ def test_text_that_no_page_likes_is_carried_through(tmp_path: Path) -> None:
     assert open_mart(source).facts.names.packages[0] == ("p1", name)
 
 
-def test_the_command_says_nothing_when_it_ends(tmp_path: Path) -> None:
+def test_the_command_prints_nothing_at_exit(tmp_path: Path) -> None:
     source = str(database(tmp_path / "shop.db"))
     asked = ("query", "--source", source, "--interval", "2021-01-01/2021-12-31", "--as-of", "2022-01-01")
     command = [str(Path(sys.prefix, "bin", "custdyn")), *asked]

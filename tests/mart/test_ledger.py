@@ -21,7 +21,7 @@ from custdyn_widgets.mart import opening as cache
 from custdyn_widgets.mart.checking.checks import check
 from custdyn_widgets.mart.facts import by_client, facts
 from custdyn_widgets.mart.facts import cache as entries
-from custdyn_widgets.mart.facts.by_client import Rows, Runs
+from custdyn_widgets.mart.facts.by_client import Rows, SortedRuns
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.flow_class import PAID
 from custdyn_widgets.mart.reading import parquet_files, stored
@@ -87,7 +87,7 @@ def both_ways(folder: Path) -> Facts:
     return built
 
 
-def test_a_piece_is_some_groups_of_rows_and_each_batch_tells_its_first_row(mart: Path) -> None:
+def test_pieces_are_row_groups_and_batches_know_their_first_row(mart: Path) -> None:
     pieces = read_mart(written(mart, ledger(21))).ledger.pieces
     found = [[range(b.first_row, b.first_row + b.data.num_rows) for b in piece()] for piece in pieces]
     assert [[*chain(*batches)] for batches in found] == [[*range(1, 9)], [*range(9, 17)], [*range(17, 22)]]
@@ -101,7 +101,7 @@ def test_pieces_and_whole_give_the_same_facts(mart: Path) -> None:
     assert sorted(built.amount.tolist()) == sorted(written_amounts)
 
 
-def test_packages_without_a_table_are_those_of_all_batches(mart: Path) -> None:
+def test_without_a_table_packages_come_from_all_batches(mart: Path) -> None:
     built = both_ways(written(mart, ledger(40)))
     assert [i for i, _ in built.names.packages] == ["p0", "p1", "p2", "p3", "p4"]
     packed = built.package[built.package >= 0]
@@ -109,13 +109,13 @@ def test_packages_without_a_table_are_those_of_all_batches(mart: Path) -> None:
 
 
 @pytest.mark.parametrize("ink", ["\u00a0", "\u2003", "\x0b"])
-def test_a_package_whose_id_is_ink_that_nobody_sees_is_a_package(mart: Path, ink: str) -> None:
+def test_an_invisible_package_id_counts(mart: Path, ink: str) -> None:
     built = both_ways(written(mart, ledger(9, package_id=[ink, " \t", "", None, *["p"] * 5])))
     assert built.names.packages == tuple(sorted([(ink, ink), ("p", "p")]))
     assert sorted(built.package.tolist()).count(-1) == 3
 
 
-def test_a_package_that_a_dictionary_holds_twice_is_one() -> None:
+def test_a_package_twice_in_a_dictionary_counts_once() -> None:
     twice = pa.DictionaryArray.from_arrays(pa.array([2, 0, None]), pa.array(["p", "unused", "p"]))
     at = ["1969-12-31", "2021-01-01", "2021-01-01"]  # so early that the ledger is read as a whole
     frame = ledger(3, at=list(at)).to_pandas()
@@ -128,7 +128,7 @@ def test_a_package_that_a_dictionary_holds_twice_is_one() -> None:
 @pytest.mark.parametrize(
     ("count", "kind"), [(0, np.int8), (1, np.int8), (128, np.int8), (129, np.int16), (32_769, np.int32)]
 )
-def test_codes_of_packages_take_no_more_room_than_they_need(
+def test_package_codes_use_the_smallest_type(
     count: int, kind: type[np.signedinteger[Any]], mart: Path
 ) -> None:
     packages = pa.array([f"p{i:05}" for i in range(count)], pa.string())
@@ -147,12 +147,12 @@ def test_a_ledger_in_any_order_is_sorted_by_time(mart: Path) -> None:
     same(built, both_ways(written(mart, table)))
 
 
-def test_ids_that_do_not_rise_are_no_doubt(mart: Path) -> None:
+def test_ids_in_any_order_are_accepted(mart: Path) -> None:
     both_ways(written(mart, ledger(12, transaction_id=[f"t{(i * 5) % 12}" for i in range(12)])))
 
 
 @pytest.mark.parametrize("again", [1, 11])
-def test_an_id_that_is_there_again_in_another_piece_is_found(mart: Path, again: int) -> None:
+def test_a_duplicate_id_in_another_piece_is_found(mart: Path, again: int) -> None:
     ids = [f"t{i:03}" for i in range(12)]
     ids[again] = "t000"
     folder = written(mart, ledger(12, transaction_id=list(ids)))
@@ -188,7 +188,7 @@ def test_times_that_need_more_than_32_bits_are_held_in_64(mart: Path, at: str) -
     assert len(set(built.time.tolist())) == 1
 
 
-def test_a_balance_that_might_leave_an_int64_is_looked_at_as_a_whole(mart: Path) -> None:
+def test_a_possible_overflow_of_a_balance_is_left_to_the_whole_check(mart: Path) -> None:
     large = ["5000000000000", "-5000000000000", "1"] * 3
     folder = written(mart, ledger(9, client_id=["c1"] * 9, amount=list(large)))
     assert facts.build_in_pieces(read_mart(folder)) is None
@@ -206,7 +206,7 @@ def test_a_ledger_without_rows_has_facts(mart: Path) -> None:
     block=st.sampled_from([1, 7, 1000]),
     blocks=st.sampled_from([1, 3, by_client._BLOCKS]),
 )
-def test_runs_merged_are_in_order_of_client_and_time(
+def test_merged_runs_are_sorted_by_client_and_time(
     data: st.DataObject, client_count: int, block: int, blocks: int
 ) -> None:
     sizes = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=5))
@@ -220,7 +220,7 @@ def test_runs_merged_are_in_order_of_client_and_time(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(by_client, "_BLOCK", block)
         patch.setattr(by_client, "_BLOCKS", blocks)
-        runs, first = Runs(size, client_count, np.uint32, np.int32), 0
+        runs, first = SortedRuns(size, client_count, np.uint32, np.int32), 0
     for count in sizes:
         runs.put(first, rows.part(first, first + count))
         first += count
@@ -238,10 +238,10 @@ def test_runs_merged_are_in_order_of_client_and_time(
 
 
 @pytest.mark.parametrize("more", [-3, 7])
-def test_rows_that_do_not_come_are_no_facts(mart: Path, more: int) -> None:
+def test_missing_rows_give_no_facts(mart: Path, more: int) -> None:
     source = read_mart(written(mart, ledger(21)))
-    told = replace(source.ledger, count=21 + more)
-    assert facts.build_in_pieces(replace(source, ledger=told)) is None
+    longer = replace(source.ledger, count=21 + more)
+    assert facts.build_in_pieces(replace(source, ledger=longer)) is None
 
 
 def test_a_piece_that_ends_early_gives_no_facts(mart: Path) -> None:
@@ -251,7 +251,7 @@ def test_a_piece_that_ends_early_gives_no_facts(mart: Path) -> None:
     assert facts.build_in_pieces(replace(source, ledger=replace(source.ledger, pieces=short))) is None
 
 
-def test_a_balance_may_leave_by_the_opening_of_a_client_with_few_rows(mart: Path) -> None:
+def test_an_opening_balance_counts_towards_overflow(mart: Path) -> None:
     opening = pa.array([0, 0, 4_611_686_018_427], pa.int64())  # the third client comes second in the order
     pq.write_table(CLIENTS.append_column("opening_balance", opening), mart / "clients.parquet")
     few = [["c2", "c1"][i % 2] if i else "c3" for i in range(21)]

@@ -51,7 +51,7 @@ EVERYONE = ReportQuery.from_dict(
 
 
 def folder(path: Path, **changed: str | bytes | None) -> Path:
-    """Write the mart as CSV files, some tables changed or (None) left out, and return the folder."""
+    """Write the mart as CSV files, with some tables changed or (None) omitted, and return the folder."""
     path.mkdir(exist_ok=True)
     for name, text in {**CSV, **changed}.items():
         if text is not None:
@@ -61,7 +61,7 @@ def folder(path: Path, **changed: str | bytes | None) -> Path:
 
 
 def changed(table: str, old: str, new: str) -> dict[str, str]:
-    """Return the table's text with one place changed."""
+    """Return the table's text with one replacement."""
     assert CSV[table].count(old) == 1
     return {table: CSV[table].replace(old, new)}
 
@@ -97,7 +97,7 @@ def frames(**changed: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def with_column(table: str, column: str, values: object) -> dict[str, pd.DataFrame]:
-    """Return the small mart with a column of one table in its place."""
+    """Return the small mart with one column replaced."""
     found = frames()
     return {**found, table: found[table].assign(**{column: values})}
 
@@ -106,7 +106,7 @@ def objects(*values: object) -> pd.Series:
     return pd.Series(list(values), dtype=object)
 
 
-def test_the_mart_of_these_tests_has_no_fault(tmp_path: Path) -> None:
+def test_the_mart_in_these_tests_has_no_faults(tmp_path: Path) -> None:
     assert faults(folder(tmp_path)) == []
 
 
@@ -245,7 +245,7 @@ def test_check_lists_every_fault_and_a_query_the_first_twenty(tmp_path: Path) ->
     assert "and 10 more: custdyn check lists them all" in caught.value.message
 
 
-def test_a_fault_brings_no_second_one_in_its_wake(tmp_path: Path) -> None:
+def test_a_fault_causes_no_second_one(tmp_path: Path) -> None:
     source = folder(
         tmp_path,
         clients=CSV["clients"].replace("2021-03-01", "soon"),
@@ -444,7 +444,7 @@ def test_csv_parquet_and_frames_of_the_same_data_give_the_same_report(tmp_path: 
     ],
     ids=["mark", "CRLF", "CR", "blank lines first", "blank lines between", "no end", "all quoted"],
 )
-def test_a_csv_reads_the_same_however_it_is_dressed(tmp_path: Path, disguise: Any) -> None:
+def test_csv_dialects_read_the_same(tmp_path: Path, disguise: Any) -> None:
     plain = numbers(folder(tmp_path / "plain"))
     dressed = folder(tmp_path / "dressed", **{name: disguise(text) for name, text in CSV.items()})
     assert faults(dressed) == []
@@ -463,10 +463,10 @@ def test_a_quote_inside_an_unquoted_cell_is_a_character(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("column", ["package_id", "comment"])
 @pytest.mark.parametrize("close", ["", 'x"y'], ids=["never", "rows later"])
-def test_a_quote_left_open_is_an_error_and_swallows_no_row(tmp_path: Path, column: str, close: str) -> None:
+def test_an_unclosed_quote_is_an_error(tmp_path: Path, column: str, close: str) -> None:
     rows = CSV["transactions"].replace("package_id", column).replace("refill,10,", 'refill,10,"')
     rows = rows.replace("other,0.5,", f"other,0.5,{close}")
-    with pytest.raises(SourceError, match=r"transactions\.csv: the row that begins in line 2 has a quote"):
+    with pytest.raises(SourceError, match=r"transactions\.csv: the row that starts on line 2 has a quote"):
         check_source(folder(tmp_path, transactions=rows, packages=None))
 
 
@@ -485,7 +485,7 @@ def test_an_extra_column_need_not_be_utf8_even_beside_ragged_rows(tmp_path: Path
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\r\n\r\n", b"\xef\xbb\xbf"])
 def test_a_file_without_headings_is_an_error(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(SourceError, match=r"rates\.csv is empty: not even headings are there"):
+    with pytest.raises(SourceError, match=r"rates\.csv is empty: it has no headings"):
         check_source(folder(tmp_path, rates=content))
 
 
@@ -511,7 +511,7 @@ def test_a_column_given_twice_is_an_error_in_every_form(tmp_path: Path) -> None:
         check_source(frames(clients=pd.concat([clients, clients], axis=1)))
 
 
-def test_cells_parted_by_semicolons_are_shown_as_one_unknown_heading(tmp_path: Path) -> None:
+def test_cells_separated_by_semicolons_are_one_unknown_heading(tmp_path: Path) -> None:
     mart = check_source(folder(tmp_path, packages="package_id;name\n1;x\n", transactions=CSV["transactions"]))
     assert mart.notes == ["packages.csv: extra columns are ignored: 'package_id;name'."]
     assert str(mart.faults[-1]) == (
@@ -525,7 +525,7 @@ def test_cells_parted_by_semicolons_are_shown_as_one_unknown_heading(tmp_path: P
 def test_a_table_as_csv_and_as_parquet_is_an_error(tmp_path: Path) -> None:
     source = folder(tmp_path / "both")
     pd.DataFrame({"package_id": ["p1"]}).to_parquet(source / "packages.parquet")
-    with pytest.raises(SourceError, match="'both' holds the table packages twice, as CSV and as Parquet"):
+    with pytest.raises(SourceError, match="'both' has the table packages twice, as CSV and as Parquet"):
         run_report(EVERYONE, source)
 
 
@@ -541,21 +541,21 @@ def test_a_required_table_that_is_missing_is_named(tmp_path: Path, table: str) -
 @pytest.mark.parametrize(
     "source", ["x" * 300, "a\0b", "~nobody-of-this-name/x", "/tmp/\udcff", 5, None, b"/"]
 )
-def test_what_is_no_folder_is_a_source_error(source: Any) -> None:
+def test_a_source_that_is_not_a_folder_is_an_error(source: Any) -> None:
     with pytest.raises(SourceError) as caught:
         run_report(EVERYONE, source)
     caught.value.message.encode()  # can be written anywhere
 
 
-def test_what_stands_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+def test_something_other_than_a_file_is_named(tmp_path: Path) -> None:
     source = folder(tmp_path, packages=None)
     place = source / "packages.csv"
     place.mkdir()
-    with pytest.raises(SourceError, match=r"holds packages\.csv, which is not a file"):
+    with pytest.raises(SourceError, match=r"has packages\.csv, which is not a file"):
         run_report(EVERYONE, source)
     place.rmdir()
     place.symlink_to(place.name)
-    with pytest.raises(SourceError, match=r"holds packages\.csv, which is not a file"):
+    with pytest.raises(SourceError, match=r"has packages\.csv, which is not a file"):
         run_report(EVERYONE, source)
     with pytest.raises(SourceError, match="is not a folder that exists"):
         run_report(EVERYONE, place)
@@ -602,7 +602,7 @@ def test_parquet_text_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
         run_report(EVERYONE, source)
 
 
-def test_what_is_no_data_frame_or_no_table_is_an_error() -> None:
+def test_other_types_and_unknown_tables_are_errors() -> None:
     with pytest.raises(SourceError, match="A mart has no table 'client'; it has clients, transactions"):
         run_report(EVERYONE, {"client": frames()["clients"]})
     with pytest.raises(SourceError, match=r"The table 'clients' must be a pandas DataFrame, not \[1\]"):
@@ -690,13 +690,13 @@ def test_an_amount_is_the_same_whatever_the_column_is(amounts: object) -> None:
         (np.timedelta64(1, "s"), "is not a plain decimal number"),
     ],
 )
-def test_a_python_value_that_is_no_amount_is_a_fault(amount: object, why: str) -> None:
+def test_a_python_value_that_is_not_an_amount_is_a_fault(amount: object, why: str) -> None:
     [words] = faults(with_column("transactions", "amount", objects(amount, "2")))
     assert words.startswith("transactions, row 1, amount: ")
     assert words.endswith(why)
 
 
-def test_numpy_scalars_of_several_types_in_one_column_are_read_each_for_itself() -> None:
+def test_numpy_scalars_of_several_types_in_one_column_are_read() -> None:
     [words] = faults(with_column("transactions", "at", objects(np.datetime64("2021-01-05"), np.float32(1))))
     assert words == "transactions, row 2, at: '1.0' is not an ISO 8601 time"
     assert same_as_plain(
@@ -718,7 +718,7 @@ def test_a_column_of_nothing_but_missing_values_is_blank() -> None:
     assert same_as_plain(source)
 
 
-def test_a_client_may_be_called_like_a_missing_value() -> None:
+def test_a_client_name_may_look_like_a_missing_value() -> None:
     source = frames()
     for frame in source.values():
         frame["client_id"] = objects("<NA>", 1)
@@ -745,7 +745,7 @@ def test_a_time_is_the_same_instant_whatever_the_column_is(times: object) -> Non
 
 
 @pytest.mark.parametrize("at", [10**17, -(10**17), 10**12])
-def test_a_timestamp_that_no_calendar_shows_is_a_fault(at: int) -> None:
+def test_a_timestamp_outside_the_calendar_is_a_fault(at: int) -> None:
     times = np.array([at, 0], "datetime64[s]")
     [words] = faults(with_column("transactions", "at", times))
     assert words.startswith("transactions, row 1, at: ")
@@ -753,7 +753,7 @@ def test_a_timestamp_that_no_calendar_shows_is_a_fault(at: int) -> None:
 
 
 @pytest.mark.parametrize("times", [[1, 2], [1.5, 2.5], [True, False], pd.period_range("2021", periods=2)])
-def test_a_column_of_another_type_is_no_time(times: object) -> None:
+def test_a_column_of_another_type_is_not_a_time(times: object) -> None:
     words = faults(with_column("transactions", "at", times))
     assert [w.endswith("is not an ISO 8601 time") for w in words] == [True, True]
 
@@ -785,7 +785,7 @@ def test_tags_of_numbers_are_their_digits_and_structures_are_faults() -> None:
     ]
 
 
-def test_text_with_surrogates_and_control_characters_is_carried_through() -> None:
+def test_surrogates_and_control_characters_are_preserved() -> None:
     names = objects("\ud800<script>", "=cmd|'\x00\ufffe")
     source = frames(packages=pd.DataFrame({"package_id": ["p", "q"], "name": names}))
     source["transactions"]["package_id"] = ["p", "q"]
@@ -798,12 +798,12 @@ def test_text_with_surrogates_and_control_characters_is_carried_through() -> Non
     assert Report.from_dict(report.to_dict()) == report
 
 
-def test_a_column_that_holds_no_text_is_a_fault_for_each_value() -> None:
+def test_a_column_that_cannot_be_text_is_a_fault_for_each_value() -> None:
     words = faults(with_column("clients", "owner_user", objects({"a": 1}, None)))
     assert words == ["clients, row 1, owner_user: \"{'a': 1}\" is not text"]
 
 
-def test_every_error_is_one_that_a_person_can_act_on() -> None:
+def test_every_error_says_what_to_do() -> None:
     for column in ("client_id", "client_type", "currency", "created_at"):
         for junk in (objects([], {}), objects(b"\xff", "x"), [np.inf, -np.inf], [np.nan, np.nan]):
             with pytest.raises(CustDynError):

@@ -34,7 +34,7 @@ LEDGER = "transaction_id,client_id,at,kind,amount\nt1,c1,2021-01-02,refill,1\n"
 
 @pytest.fixture
 def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Path]]:
-    """Give the test a cache of its own; return what lists its entries."""
+    """Give the test its own cache; return a function that lists the entries."""
     monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
 
     def listed() -> list[Path]:
@@ -75,7 +75,7 @@ def amounts(source: Path) -> list[int]:
 
 
 def forget() -> None:
-    """Let an entry be found as a new process finds it."""
+    """Forget all open entries, like a new process."""
     kept._VERIFIED.clear()
     kept._OPEN.clear()
 
@@ -94,7 +94,7 @@ def test_facts_are_built_once_and_then_opened(
         assert one.tolist() == other.tolist()
 
 
-def test_facts_that_are_still_being_stored_are_asked_at_once(
+def test_facts_are_usable_while_they_are_stored(
     source: Path, builds: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = threading.Event()
@@ -110,7 +110,7 @@ def test_facts_that_are_still_being_stored_are_asked_at_once(
     assert len(builds) == 1
 
 
-def test_whoever_waits_for_what_is_stored_waits(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finish_storing_waits(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = threading.Event()
     save = np.save
     monkeypatch.setattr(np, "save", lambda *a: (asked.wait(60), save(*a)))
@@ -137,7 +137,7 @@ def test_threads_may_open_sources_at_once(source: Path, tmp_path: Path) -> None:
     assert found == [[1_000_000, (number + 2) * 1_000_000] for number in range(80)]
 
 
-def test_a_listing_that_goes_while_the_facts_are_stored_is_written_anew(
+def test_a_listing_removed_while_facts_are_stored_is_written_again(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = threading.Event()
@@ -198,7 +198,7 @@ def cut(path: Path) -> None:
 
 
 def flip(path: Path) -> None:
-    """Change the last byte, and leave no trace in size and time."""
+    """Change the last byte without changing size and time."""
     before, data = path.stat(), bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
@@ -233,7 +233,7 @@ def test_a_damaged_entry_is_built_again_and_replaced(
 
 
 @pytest.mark.parametrize("place", range(0, 136, 5))
-def test_a_byte_that_flipped_gives_no_other_number(
+def test_a_flipped_byte_does_not_change_numbers(
     entries: Callable[[], list[Path]], source: Path, builds: list[int], place: int
 ) -> None:
     amounts(source)
@@ -247,7 +247,7 @@ def test_a_byte_that_flipped_gives_no_other_number(
     assert amounts(source) == [1_000_000]
 
 
-def test_a_byte_that_is_overwritten_is_seen_in_the_same_process(
+def test_an_overwritten_byte_is_detected_in_the_same_process(
     entries: Callable[[], list[Path]], source: Path, builds: list[int]
 ) -> None:
     amounts(source)
@@ -289,7 +289,7 @@ def test_a_full_disk_leaves_nothing_behind(
     assert entries() == []
 
 
-def test_a_cache_that_one_may_only_read_is_used(
+def test_a_read_only_cache_is_used(
     entries: Callable[[], list[Path]], source: Path, builds: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     amounts(source)
@@ -338,7 +338,7 @@ def hang_in_the_middle(source: Path, place: Path) -> None:
     amounts(source)
 
 
-def test_a_process_killed_while_it_writes_leaves_nothing_that_counts(
+def test_a_process_killed_while_writing_leaves_no_entry(
     entries: Callable[[], list[Path]], source: Path, builds: list[int]
 ) -> None:
     context = multiprocessing.get_context("forkserver")
@@ -359,7 +359,7 @@ def test_a_process_killed_while_it_writes_leaves_nothing_that_counts(
     assert left not in entries()
 
 
-def test_another_process_that_was_first_is_not_disturbed(
+def test_an_entry_of_a_faster_process_is_kept(
     entries: Callable[[], list[Path]], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     amounts(source)
@@ -483,7 +483,7 @@ def test_entries_beyond_the_bound_of_bytes_are_pruned_but_never_the_last(
     assert last != first
 
 
-def test_names_round_trip_whatever_they_hold(entries: Callable[[], list[Path]], source: Path) -> None:
+def test_names_round_trip(entries: Callable[[], list[Path]], source: Path) -> None:
     name = "</svg>\ufffe\u2028\x01'\""
     (source / "packages.csv").write_text(
         'package_id,name\np1,"' + name.replace('"', '""') + '"\n', encoding="utf-8"

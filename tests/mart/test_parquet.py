@@ -41,9 +41,7 @@ def _without(folder: Path, table: str, column: str) -> list[str]:
 @pytest.mark.parametrize(
     ("table", "column"), [(t, c.name) for t in MART for c in TABLES[t].columns], ids=lambda x: x
 )
-def test_a_column_that_is_not_there_is_a_fault_only_where_it_is_needed(
-    table: str, column: str, tmp_path: Path
-) -> None:
+def test_a_missing_column_is_a_fault_only_if_required(table: str, column: str, tmp_path: Path) -> None:
     folder = mart_forms.write_parquet(MART, tmp_path)
     faults = _without(folder, table, column)
     required = next(c.required for c in TABLES[table].columns if c.name == column)
@@ -54,7 +52,7 @@ def test_a_column_that_is_not_there_is_a_fault_only_where_it_is_needed(
 
 
 @pytest.mark.parametrize(("table", "column"), [("clients", "opening_balance"), ("transactions", "amount")])
-def test_nan_in_a_file_is_a_fault_and_not_a_blank(table: str, column: str, tmp_path: Path) -> None:
+def test_nan_in_a_file_is_a_fault_rather_than_a_blank(table: str, column: str, tmp_path: Path) -> None:
     folder = mart_forms.write_parquet(MART, tmp_path)
     path = folder / f"{table}.parquet"
     stored = pq.read_table(path)

@@ -55,14 +55,14 @@ def quarantined(data: Any, query: Any = EVERYONE, as_of: str = "2021-04-01") -> 
 
 
 def listed(data: Any) -> list[dict[str, str]]:
-    """Return the lines of the file that lists what is set aside."""
+    """Return the lines of the listing."""
     heard = Heard()
     with progress.told_to(heard):
         open_mart(Source(data, on_fault="quarantine"))
     if not heard.notes:
         return []
     [place] = heard.notes
-    content = Path(place.removeprefix("What is left out is listed in ")).read_bytes().decode()
+    content = Path(place.removeprefix("The rows left out are listed in ")).read_bytes().decode()
     return list(csv.DictReader(io.StringIO(content, newline="")))
 
 
@@ -78,7 +78,7 @@ def numbers(report: Report) -> Any:
 
 
 def outcome(source: Any, query: Any, as_of: str) -> Any:
-    """Return the numbers of a report, or the words of the error where there is none."""
+    """Return the numbers of a report, or the message of its error."""
     try:
         return numbers(run_report(query, source, as_of=as_of))
     except CustDynError as error:
@@ -118,19 +118,19 @@ def test_a_mart_with_a_fault_is_read_as_without_the_faulty_rows(
     }
 
 
-def test_a_row_of_another_length_is_set_aside(tmp_path: Path) -> None:
+def test_a_row_of_another_length_is_left_out(tmp_path: Path) -> None:
     source = folder(tmp_path, packages=CSV["packages"] + "p3\np4,a,b\n")
     assert numbers(quarantined(source)) == numbers(quarantined(folder(tmp_path / "mended")))
     assert [(line["row"], line["value"]) for line in listed(source)] == [("4", "p3"), ("5", "p4,a,b")]
 
 
-def test_a_column_that_is_missing_is_no_fault_of_a_row(tmp_path: Path) -> None:
+def test_a_missing_column_is_refused(tmp_path: Path) -> None:
     source = folder(tmp_path, clients=CSV["clients"].replace("created_at", "created"))
     with pytest.raises(MartError, match="created_at: '' is missing: the table has no such column"):
         quarantined(source)
 
 
-def test_all_rows_of_a_client_whose_balance_grows_too_large_are_set_aside(tmp_path: Path) -> None:
+def test_all_rows_of_a_client_with_too_large_a_balance_are_left_out(tmp_path: Path) -> None:
     rows = "t6,c1,2021-02-01,refill,9223372036854.775807,\n"
     source = folder(tmp_path, transactions=CSV["transactions"] + rows)
     assert [(line["file"], line["row"]) for line in listed(source)] == [
@@ -139,7 +139,7 @@ def test_all_rows_of_a_client_whose_balance_grows_too_large_are_set_aside(tmp_pa
     assert quarantined(source).info.clients == 2
 
 
-def test_a_balance_that_another_fault_kept_from_being_judged_is_judged_then(tmp_path: Path) -> None:
+def test_balances_are_checked_after_other_faults_are_left_out(tmp_path: Path) -> None:
     rows = "t6,c1,2021-02-01,refill,9223372036854.775807,\nt7,c3,2021-02-01,usage,x,\n"
     source = folder(tmp_path, transactions=CSV["transactions"] + rows)
     assert [line["row"] for line in listed(source) if line["file"] == "transactions.csv"] == [
@@ -151,7 +151,7 @@ def test_a_balance_that_another_fault_kept_from_being_judged_is_judged_then(tmp_
     assert quarantined(source).info.clients == 2
 
 
-def test_an_amount_of_a_client_that_has_two_currencies_has_none(tmp_path: Path) -> None:
+def test_amounts_of_a_client_with_two_currencies_have_no_currency(tmp_path: Path) -> None:
     clients = CSV["clients"].replace("c2,,client,south,,,EUR", "c1,,client,south,,,EUR")
     [warning] = quarantined(folder(tmp_path, clients=clients)).info.warnings
     assert warning == (
@@ -160,14 +160,14 @@ def test_an_amount_of_a_client_that_has_two_currencies_has_none(tmp_path: Path) 
     )
 
 
-def test_a_float_that_stands_for_no_amount_is_no_part_of_the_sum() -> None:
+def test_an_unreadable_float_is_not_in_the_sum() -> None:
     source = small_frames()
     source["transactions"]["amount"] = [0.1 + 0.2, 2.0]
     [warning] = open_mart(Source(source, on_fault="quarantine")).warnings
     assert warning.endswith("The sum of their amounts: 1 amount that cannot be read.")
 
 
-def test_what_refers_to_a_faulty_row_is_set_aside_down_to_the_last() -> None:
+def test_rows_that_refer_to_a_faulty_row_are_left_out_at_every_level() -> None:
     depth = 50
     chain = [{"company": f"c{i}", "parent": f"c{i - 1}" if i else "nobody"} for i in reversed(range(depth))]
     client = {"client_id": "a", "client_type": "client", "currency": "USD", "created_at": "2021-01-01"}
@@ -176,14 +176,14 @@ def test_what_refers_to_a_faulty_row_is_set_aside_down_to_the_last() -> None:
         frames({"clients": [{**client, "company": "c49"}], "transactions": [used], "companies": chain})
     )
     assert [(line["file"], line["row"], line["why"]) for line in found] == [
-        ("clients", "1", "is set aside in companies"),
-        ("transactions", "1", "is set aside in clients"),
-        *(("companies", str(i), "is set aside in companies") for i in range(1, depth)),
+        ("clients", "1", "is left out of companies"),
+        ("transactions", "1", "is left out of clients"),
+        *(("companies", str(i), "is left out of companies") for i in range(1, depth)),
         ("companies", str(depth), "is not in companies"),
     ]
 
 
-def test_the_order_of_quotes_does_not_choose_the_base() -> None:
+def test_the_base_does_not_depend_on_the_order_of_quotes() -> None:
     found = frames({"clients": [], "transactions": []})
     rows = [
         ("EUR", "2021-01-01", "1", "EUR"),
@@ -223,7 +223,7 @@ BAD = {
 
 @st.composite
 def faulty_cases(draw: st.DrawFn) -> Case:
-    """Draw a case, some of its values spoilt."""
+    """Draw a case with some faulty values."""
     case = draw(cases(known_names=True))
     places = [place for place in BAD if case.mart.get(place[0])]
     mart = {name: [dict(row) for row in rows] for name, rows in case.mart.items()}
@@ -250,7 +250,7 @@ def test_a_mart_is_read_as_if_its_faulty_rows_had_been_deleted_by_hand(case: Cas
 
 
 def sums(mart: Mart, gone: set[tuple[str, int]]) -> list[str]:
-    """Return what the warning says of the amounts of transactions: a sum for each currency that is known."""
+    """Return the sums of transaction amounts in the warning, one per known currency."""
     given: dict[str, set[str]] = defaultdict(set)
     for row in mart["clients"]:
         given[row["client_id"]].add(row["currency"])
@@ -272,7 +272,7 @@ def places(amount: Fraction) -> str:
     return f"{whole}.{rest[:2]}{rest[2:].rstrip('0')}"
 
 
-# What is told
+# Warnings
 
 
 def test_a_report_warns_of_the_rows_left_out_and_of_their_sums(tmp_path: Path) -> None:
@@ -288,14 +288,14 @@ def test_a_report_warns_of_the_rows_left_out_and_of_their_sums(tmp_path: Path) -
     assert run_report(EVERYONE, folder(tmp_path / "good"), as_of="2021-04-01").info.warnings == ()
 
 
-def test_facts_from_the_cache_warn_as_those_just_built(tmp_path: Path) -> None:
+def test_cached_facts_keep_their_warning(tmp_path: Path) -> None:
     source = folder(tmp_path, transactions=CSV["transactions"].replace("-2.25", "two"))
     built, opened = quarantined(source), quarantined(source)
     assert built.info.warnings == opened.info.warnings
     assert numbers(built) == numbers(opened)
 
 
-def test_the_rule_is_part_of_the_key(tmp_path: Path) -> None:
+def test_the_fault_rule_is_part_of_the_cache_key(tmp_path: Path) -> None:
     source = folder(tmp_path, transactions=CSV["transactions"].replace("-2.25", "two"))
     assert quarantined(source).info.warnings
     with pytest.raises(MartError, match="1 fault"):
@@ -312,7 +312,7 @@ def test_a_listing_that_was_removed_is_written_again(tmp_path: Path) -> None:
     assert mine.is_file()
 
 
-def test_the_listing_holds_place_value_reason_and_the_whole_row_and_nothing_that_runs(tmp_path: Path) -> None:
+def test_the_listing_has_location_value_reason_and_row_but_no_formula(tmp_path: Path) -> None:
     bad = "=cmd|'/C calc'!A0"
     source = folder(
         tmp_path, transactions=CSV["transactions"].replace("-2.25", bad).replace("-3.000001", "-3e1")
@@ -330,9 +330,7 @@ def test_the_listing_holds_place_value_reason_and_the_whole_row_and_nothing_that
 
 
 @pytest.mark.parametrize("invisible", ["\ufeff", "\u200b", "\u2060", "\x7f", "\u00ad"])
-def test_the_listing_guards_a_formula_behind_a_character_that_is_not_seen(
-    tmp_path: Path, invisible: str
-) -> None:
+def test_the_listing_guards_a_formula_after_an_invisible_character(tmp_path: Path, invisible: str) -> None:
     bad = f"{invisible}=cmd|'/C calc'!A0"
     [line] = listed(folder(tmp_path, transactions=CSV["transactions"].replace("-2.25", bad)))
     assert line["value"] == "'" + bad
@@ -348,14 +346,14 @@ def test_a_cache_that_cannot_be_written_is_part_of_the_warning(
     assert warning.endswith("They could not be listed in a file: the cache cannot be written.")
 
 
-def test_check_tells_what_would_be_left_out_and_where_it_is_listed(tmp_path: Path) -> None:
+def test_check_says_what_would_be_left_out_and_where_it_is_listed(tmp_path: Path) -> None:
     source = folder(tmp_path, transactions=CSV["transactions"].replace("t5,c3", "t5,c9"))
     heard = Heard()
     with progress.told_to(heard):
         mart = check_source(Source(source, on_fault="quarantine"))
     assert [fault.why for fault in mart.faults] == ["is not in clients.csv"]
     assert mart.notes[-1].startswith("1 faulty row is left out (1 of transactions).")
-    assert heard.notes[0].startswith("What is left out is listed in ")
+    assert heard.notes[0].startswith("The rows left out are listed in ")
 
 
 def test_an_unknown_rule_is_an_error() -> None:

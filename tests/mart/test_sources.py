@@ -14,7 +14,7 @@ from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import MartError, SettingsError, SourceError
 from custdyn_widgets.mart.opening import check_source, open_mart
-from custdyn_widgets.mart.sources import lasting, named_sources, resolve
+from custdyn_widgets.mart.sources import absolute_source, named_sources, resolve_source
 from tests.mart.test_mart import EVERYONE, changed, folder, frames
 
 BAD = changed("transactions", "-2.25", "two")
@@ -23,7 +23,7 @@ ASKED = ("--interval", "2021-01-01/2021-03-31", "--as-of", "2021-04-01")
 
 @pytest.fixture(autouse=True)
 def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in an empty folder, with a sources.toml of one's own."""
+    """Work in an empty folder with its own sources.toml."""
     monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("CUSTDYN_SOURCES", str(tmp_path / "sources.toml"))
     monkeypatch.delenv("CUSTDYN_CONFIG", raising=False)
@@ -56,24 +56,24 @@ def test_a_name_stands_for_a_path_beside_the_file(tmp_path: Path) -> None:
     assert report.rows == run_report(EVERYONE, tmp_path / "exports", as_of="2021-04-01").rows
 
 
-def test_a_name_wins_over_a_folder_of_that_name_and_a_path_does_not_look_like_one(tmp_path: Path) -> None:
+def test_a_name_takes_precedence_over_a_folder(tmp_path: Path) -> None:
     mart = folder(tmp_path / "exports")
     folder(tmp_path / "work" / "shop", **BAD)
     write(tmp_path, '[shop]\npath = "exports"\n')
-    assert resolve("shop").data == mart
+    assert resolve_source("shop").data == mart
     with pytest.raises(MartError):
         run_report(EVERYONE, "./shop")
     with pytest.raises(MartError):
         run_report(EVERYONE, Path("shop"))
 
 
-def test_without_the_file_there_are_no_names_and_paths_do() -> None:
+def test_without_the_file_only_paths_work() -> None:
     assert named_sources() == {}
     with pytest.raises(SourceError, match="Source 'shop' is not a folder that exists"):
         run_report(EVERYONE, "shop")
 
 
-def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_name_suggests_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, '[shop]\npath = "exports"\n')
     with pytest.raises(
         SourceError, match=r"'shpo' is not .* nor a name in sources\.toml \(did you mean 'shop'\?\)"
@@ -81,13 +81,13 @@ def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
         run_report(EVERYONE, "shpo")
 
 
-def test_what_lasts_is_the_name_or_an_absolute_path(tmp_path: Path) -> None:
+def test_an_absolute_source_is_a_name_or_an_absolute_path(tmp_path: Path) -> None:
     mart = folder(tmp_path / "work" / "mart")
     write(tmp_path, '[shop]\npath = "work/mart"\n[gone]\npath = "nowhere"\n')
-    assert lasting("shop") == "shop"
-    assert lasting("mart") == str(mart)
+    assert absolute_source("shop") == "shop"
+    assert absolute_source("mart") == str(mart)
     with pytest.raises(SourceError, match="is not a folder that exists"):
-        lasting("gone")
+        absolute_source("gone")
 
 
 def test_the_setting_is_handed_to_kernels_and_read_from_the_configuration(
@@ -104,18 +104,19 @@ def test_the_setting_is_handed_to_kernels_and_read_from_the_configuration(
     [
         ('[shop]\npath = "x"\non_fautl = "refuse"\n',
          "'shop' has an unknown key 'on_fautl'. Did you mean 'on_fault'?"),
-        ('[shop]\npath = "x"\nzone = "UTC"\n', "'shop' has an unknown key 'zone'. It takes: path, on_fault."),
+        ('[shop]\npath = "x"\nzone = "UTC"\n',
+         "'shop' has an unknown key 'zone'. Known keys: path, on_fault."),
         ('[shop]\npath = "x"\non_fault = "drop"\n',
          "'shop': on_fault must be 'refuse' or 'quarantine', not 'drop'."),
-        ('[shop]\non_fault = "refuse"\n', "'shop' lacks its path."),
+        ('[shop]\non_fault = "refuse"\n', "'shop' needs a path."),
         ("[shop]\npath = 5\n", "'shop': path must be text."),
-        ('path = "x"\n', "'path': it must stand in a section [name] of a source."),
+        ('path = "x"\n', "'path': move it into the [name] section of a source."),
         ('["a/b"]\npath = "x"\n',
-         "'a/b': a source's name has letters, digits, points, hyphens and underscores only."),
+         "'a/b': source names may contain only letters, digits, dots, hyphens and underscores."),
         ("[shop\n", "sources.toml is not valid TOML"),
     ],
 )  # fmt: skip
-def test_what_the_file_cannot_say_is_an_error_that_names_it(tmp_path: Path, text: str, words: str) -> None:
+def test_an_invalid_file_is_an_error_that_names_it(tmp_path: Path, text: str, words: str) -> None:
     assert words in refused(tmp_path, text)
 
 
@@ -131,14 +132,14 @@ def test_what_the_file_cannot_say_is_an_error_that_names_it(tmp_path: Path, text
 @pytest.mark.parametrize("section", ["", "[shop]\n"], ids=["top", "section"])
 def test_a_secret_is_refused_and_not_repeated(tmp_path: Path, section: str, line: str) -> None:
     message = refused(tmp_path, section + line)
-    assert "holds a secret" in message
+    assert "contains a secret" in message
     assert "hunter2" not in message
 
 
 # Quarantine, by name and from the command line
 
 
-def test_a_named_source_says_what_happens_to_its_faults(tmp_path: Path) -> None:
+def test_a_named_source_sets_its_fault_rule(tmp_path: Path) -> None:
     folder(tmp_path / "exports", **BAD)
     write(tmp_path, '[strict]\npath = "exports"\n[shop]\npath = "exports"\non_fault = "quarantine"\n')
     [warning] = run_report(EVERYONE, "shop", as_of="2021-04-01").info.warnings
@@ -173,12 +174,12 @@ def test_query_and_check_say_what_is_left_out_and_where_it_is_listed(tmp_path: P
 
 def place(result: Result) -> Path:
     [line] = [
-        line for line in result.stderr.splitlines() if line.startswith("What is left out is listed in ")
+        line for line in result.stderr.splitlines() if line.startswith("The rows left out are listed in ")
     ]
-    return Path(line.removeprefix("What is left out is listed in "))
+    return Path(line.removeprefix("The rows left out are listed in "))
 
 
-def test_check_of_a_good_source_that_sets_faults_aside_says_nothing_of_them(tmp_path: Path) -> None:
+def test_check_of_a_faultless_quarantined_source_mentions_no_faults(tmp_path: Path) -> None:
     folder(tmp_path / "exports")
     write(tmp_path, '[shop]\npath = "exports"\non_fault = "quarantine"\n')
     result = custdyn("check", "shop")
@@ -187,7 +188,7 @@ def test_check_of_a_good_source_that_sets_faults_aside_says_nothing_of_them(tmp_
 
 
 @pytest.mark.parametrize("given", [5, None, b"/", Source(5), Source(None)])  # type: ignore[arg-type]
-def test_what_is_no_source_is_an_error(given: Any) -> None:
+def test_an_invalid_source_is_an_error(given: Any) -> None:
     with pytest.raises(SourceError):
         run_report(EVERYONE, given)
 
@@ -201,7 +202,7 @@ def test_what_is_no_source_is_an_error(given: Any) -> None:
         ("s3://bucket/mart", "s3://bucket/mart"),
     ],
 )
-@pytest.mark.parametrize("use", [open_mart, check_source, resolve])
+@pytest.mark.parametrize("use", [open_mart, check_source, resolve_source])
 def test_an_address_is_refused_without_its_password(use: Any, given: Any, shown: str) -> None:
     with pytest.raises(SourceError) as refused:
         use(given)

@@ -64,11 +64,11 @@ def test_a_plain_decimal_is_read_exactly(text: str, millionths: int) -> None:
         (".", values.NOT_AN_AMOUNT),
     ],
 )
-def test_what_is_no_plain_decimal_is_a_fault_and_its_neighbours_are_read(text: str, why: str) -> None:
+def test_an_unreadable_amount_is_a_fault_and_its_neighbours_are_read(text: str, why: str) -> None:
     assert _amounts(["1.25", text, "-2"]) == ([1_250_000, 0, -2_000_000], {1: why})
 
 
-def test_a_blank_amount_is_no_fault_and_reads_as_zero() -> None:
+def test_a_blank_amount_is_not_a_fault_and_reads_as_zero() -> None:
     column = pa.array(["1", "", None, "  "])
     blank = columns.blanks(column)
     assert blank.tolist() == [False, True, True, True]
@@ -83,7 +83,7 @@ def test_integers_and_decimals_of_any_scale_are_amounts() -> None:
 
 
 @given(st.integers(-(10**17), 10**17))
-def test_a_float_stands_for_the_decimal_whose_nearest_double_it_is(millionths: int) -> None:
+def test_a_float_is_read_as_the_decimal_it_is_nearest_to(millionths: int) -> None:
     amount = float(Decimal(millionths).scaleb(-6))
     read, faults = _amounts([amount], pa.float64())
     assert not faults
@@ -99,7 +99,7 @@ def test_a_float_that_is_no_decimal_of_six_places_is_a_fault() -> None:
     assert faults == {1: values.TOO_PRECISE, 2: values.NOT_A_NUMBER, 3: values.TOO_LARGE}
 
 
-def test_times_with_and_without_an_offset_may_stand_in_one_column() -> None:
+def test_times_with_and_without_an_offset_may_share_a_column() -> None:
     read, faults = _times(
         pa.array(["2021-10-31T23:30:00Z", "2021-10-31 23:30:00", "2021-11-01T05:00:00+05:30", "2021-10-31"])
     )
@@ -114,7 +114,7 @@ def test_a_time_may_be_in_any_form_of_iso_8601(text: str) -> None:
     assert _times(pa.array([text])) == ([int(at.timestamp()) * values.MICROS], {})
 
 
-def test_what_is_finer_than_a_microsecond_is_cut() -> None:
+def test_times_are_truncated_to_microseconds() -> None:
     read, _ = _times(pa.array(["1969-12-31T23:59:59.9999999Z"]))
     assert read == [-1]
     assert _times(pa.array([-1], pa.timestamp("ns")))[0] == [-1]
@@ -142,7 +142,7 @@ def test_a_timestamp_of_any_unit_and_zone_is_its_instant(unit: str) -> None:
         "2021-01-01\u00a010:00",
     ],
 )
-def test_what_is_no_time_is_a_fault(text: str) -> None:
+def test_an_invalid_time_is_a_fault(text: str) -> None:
     assert _times(pa.array([text, "2021-01-01"]))[1] == {0: values.NOT_A_TIME}
 
 
@@ -164,7 +164,7 @@ def test_quotes_are_exact_and_above_zero() -> None:
     assert values.positives(floats, columns.blanks(floats))[0] == [Decimal("0.1")]
 
 
-def test_whole_numbers_are_taken_as_text_even_where_gaps_made_them_floats() -> None:
+def test_whole_numbers_are_read_as_text_even_as_floats() -> None:
     assert columns.as_text(pa.array([7, None])).to_pylist() == ["7", None]
     gaps = pa.array(pd.Series([10, None, 12]), from_pandas=True)
     assert columns.as_text(gaps).to_pylist() == ["10", None, "12"]

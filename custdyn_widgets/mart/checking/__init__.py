@@ -1,1 +1,1 @@
-"""Checking: every value read exactly, every fault named."""
+"""Check a mart: read every value exactly and report every fault."""

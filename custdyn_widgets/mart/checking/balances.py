@@ -1,4 +1,4 @@
-"""Balances must fit an int64 of millionths at the end of every second: which clients' do not."""
+"""Find balances that do not fit an int64 of millionths at the end of every second."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _SAFE = 2.0**62
 
 
 def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = None) -> Iterator[Fault]:
-    """Find the clients whose balance leaves what an int64 holds.
+    """Find the clients whose balance exceeds the range of an int64.
 
     Parameters
     ----------
     tables
-        Clients and transactions, each transaction with the position of its client.
+        Clients and transactions; each transaction has the position of its client.
     counts
-        Which transactions count; all, if None.
+        Which transactions to include; None for all.
     """
     clients, ledger = tables["clients"], tables["transactions"]
     client, at, amount = ledger.codes["client_id"], ledger.columns["at"], ledger.columns["amount"]
@@ -31,17 +31,17 @@ def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = No
     opening = clients.columns["opening_balance"]
     for i in _suspects(client, amount, opening):
         rows = np.flatnonzero(client == i)
-        if _leaves(int(opening[i]), at[rows] // MICROS, amount[rows]):
+        if _overflows(int(opening[i]), at[rows] // MICROS, amount[rows]):
             yield clients.fault(int(i), "client_id", TOO_LARGE)
 
 
-def might_leave(rows: Int64s, largest: int, opening: Int64s) -> bool:
-    """Return whether a balance might leave an int64.
+def might_overflow(rows: Int64s, largest: int, opening: Int64s) -> bool:
+    """Return whether a balance might exceed the range of an int64.
 
     Parameters
     ----------
     rows
-        How many transactions each client has.
+        The number of transactions of each client.
     largest
         The largest absolute amount.
     opening
@@ -50,17 +50,22 @@ def might_leave(rows: Int64s, largest: int, opening: Int64s) -> bool:
     return bool((rows * float(largest) + np.abs(opening.astype(np.float64)) >= _SAFE).any())
 
 
+def largest_amount(amount: Int64s) -> int:
+    """Return the largest absolute amount; 0 if there are none."""
+    return max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
+
+
 def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
-    """Return the clients whose balance might: no balance is further from 0 than all sizes together."""
-    largest = max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
-    if not might_leave(np.bincount(client, minlength=len(opening)), largest, opening):
+    """Return the clients whose absolute amounts add up to more than an int64 surely holds."""
+    rows = np.bincount(client, minlength=len(opening))
+    if not might_overflow(rows, largest_amount(amount), opening):
         return np.empty(0, np.int64)
     sizes = np.bincount(client, np.abs(amount.astype(np.float64)), minlength=len(opening))
     return np.flatnonzero(sizes + np.abs(opening.astype(np.float64)) >= _SAFE)
 
 
-def _leaves(balance: int, second: Int64s, amount: Int64s) -> bool:
-    """Return whether a client's balance leaves an int64 at the end of any second."""
+def _overflows(balance: int, second: Int64s, amount: Int64s) -> bool:
+    """Return whether a client's balance exceeds an int64 at the end of any second."""
     order = np.argsort(second, kind="stable")
     ends = np.append(np.diff(second[order]) > 0, True)
     for value, end in zip(amount[order].tolist(), ends.tolist(), strict=False):

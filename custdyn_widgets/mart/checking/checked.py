@@ -1,4 +1,4 @@
-"""A mart whose values were read: exact columns, the faults that were found, and the words for them."""
+"""Checked marts: exact columns and the faults found in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LISTED = 20
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """A fault: where it is, the value as stored, and what is wrong with it."""
+    """A faulty value or row: its location, the value as stored, and the reason."""
 
     file: str
     row: int
@@ -32,7 +32,7 @@ class Fault:
 
 @dataclass
 class CheckedTable:
-    """A table read exactly.
+    """A table whose values were read exactly.
 
     Attributes
     ----------
@@ -43,9 +43,9 @@ class CheckedTable:
         (millionths), lists of Decimal for quotes, list arrays of text for tags. An absent column is
         filled with blanks.
     blank
-        Per column: which values are missing: blank, or a fault of their own.
+        Per column: which values are missing, because they are blank or faulty.
     codes
-        Per column that names a choice or a row of another table: the position of what it names, or -1.
+        Per column of choices or references: the position of the choice or of the row referred to, or -1.
     """
 
     stored: StoredTable
@@ -57,17 +57,17 @@ class CheckedTable:
         return int(self.stored.data.num_rows)
 
     def fault(self, row: int, column: str, why: str) -> Fault:
-        """Return the fault of a value, by the position of its row."""
+        """Return a fault for the value at a row position."""
         known = column in self.stored.data.column_names
         text = stored_text(self.stored.data.column(column)[row]) if known else ""
         return Fault(self.stored.origin, row + self.stored.first_row, column, text, why)
 
     def position(self, fault: Fault) -> int:
-        """Return the position of a fault's row."""
+        """Return the row position of a fault."""
         return fault.row - self.stored.first_row
 
     def rows(self, kept: Bools) -> CheckedTable:
-        """Return the table with only some of its rows; codes still count the rows of the whole mart."""
+        """Return the table with only some of its rows; codes still refer to positions in the whole mart."""
         mask = pa.array(kept)
 
         def of(column: Any) -> Any:
@@ -85,9 +85,9 @@ class CheckedTable:
 
 @dataclass(repr=False)
 class CheckedMart:
-    """The tables of a mart, read exactly, their faults, and notes on what was ignored or set aside.
+    """The checked tables of a mart, their faults, and notes on what was ignored or left out.
 
-    As text it is what `custdyn check` says.
+    `str()` gives the output of `custdyn check`.
     """
 
     name: str
@@ -99,18 +99,18 @@ class CheckedMart:
         return "\n".join([*map(str, self.faults), *(f"Note: {note}" for note in self.notes), self.summary()])
 
     def summary(self) -> str:
-        """Return how large the tables are and how many faults they have, in a sentence."""
+        """Return a sentence with the sizes of the tables and the number of faults."""
         sizes = ", ".join(f"{len(table):,} {name}" for name, table in self.tables.items())
         count = len(self.faults)
         return f"{self.name}: {sizes}. {f'{count:,}' if count else 'No'} fault{'' if count == 1 else 's'}."
 
     def refuse_faults(self) -> None:
-        """Raise if there is a fault.
+        """Raise an error if there are faults.
 
         Raises
         ------
         MartError
-            With the first faults in the words of `custdyn check`, and how many there are.
+            With the number of faults and the first of them.
         """
         if not self.faults:
             return
@@ -123,7 +123,7 @@ class CheckedMart:
 
 
 def stored_text(value: pa.Scalar) -> str:
-    """Return a stored value as text, as a fault shows it."""
+    """Return a stored value as text for display in a fault."""
     try:
         plain = value.as_py()
     except (ValueError, OverflowError):  # a time that Python cannot hold

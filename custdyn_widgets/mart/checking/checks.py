@@ -1,12 +1,11 @@
-"""What a mart must be (spec 1): every value read exactly, every fault named by file, row, column and value.
+"""Check a mart against spec 1: report every fault by file, row, column and value.
 
-`check` reads all columns of all tables, then what ties tables together. It never drops or guesses:
-a faulty value becomes a `Fault`, and whoever wants numbers calls `refuse_faults` first.
+`check` reads all columns of all tables, then checks the references between tables. It never drops or guesses
+a value: a faulty value becomes a `Fault`, and callers that compute numbers call `refuse_faults` first.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,11 +21,11 @@ from custdyn_widgets.mart import columns
 from custdyn_widgets.mart.checking import values
 from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable, Fault
+from custdyn_widgets.mart.checking.headings import near_misses
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import MartColumn
-from custdyn_widgets.text import printable
 
-# What names a row of another table, those that are named by others first: table, column, the other, its key.
+# References between tables as (table, column, other table, its key); referenced tables come first.
 REFERENCES = (
     ("companies", "parent", "companies", "company"),
     ("clients", "company", "companies", "company"),
@@ -36,19 +35,19 @@ REFERENCES = (
 
 
 def check(stored: StoredMart) -> CheckedMart:
-    """Read every value of a mart and find every fault of spec 1, in the order of tables and rows."""
+    """Read every value of a mart and find all faults, in the order of tables and rows."""
     return _checked(stored.name, stored.tables())
 
 
 def check_others(stored: StoredMart) -> CheckedMart:
-    """Do the same with all tables but the ledger."""
+    """Check all tables except the transactions."""
     return _checked(stored.name, stored.others)
 
 
 class BatchCheck:
-    """Reads batches of the ledger and finds their faults, but what no batch can tell alone.
+    """Check the ledger in batches.
 
-    That are ids that are there twice, and balances that leave an int64.
+    Duplicate ids and balances that exceed an int64 span batches and are not checked here.
 
     Parameters
     ----------
@@ -57,18 +56,18 @@ class BatchCheck:
     """
 
     def __init__(self, others: Mapping[str, CheckedTable]) -> None:
-        self._places = {
-            column: (columns.Places(others[other].columns[key]), others[other])
+        self._lookups = {
+            column: (columns.PositionLookup(others[other].columns[key]), others[other])
             for table, column, other, key in REFERENCES
             if table == "transactions" and other in others
         }
 
     def read(self, batch: StoredTable) -> tuple[CheckedTable, list[Fault]]:
         """Return a batch as read, and its faults."""
-        faults = [*_misshapen(batch), *_near_misses(batch)]
+        faults = [*_misshapen(batch), *near_misses(batch)]
         table = _read_table(batch, faults, unique=False)
-        for column, (places, other) in self._places.items():
-            table.codes[column] = places.of(table.columns[column])
+        for column, (lookup, other) in self._lookups.items():
+            table.codes[column] = lookup.positions(table.columns[column])
             faults += _unknown(table, column, other)
         return table, faults
 
@@ -79,15 +78,15 @@ def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
     tables: dict[str, CheckedTable] = {}
     rows = max(sum(table.data.num_rows for table in stored.values()), 1)
     for table_name, table in stored.items():
-        if "transactions" in stored:  # the others are checked in no time
+        if "transactions" in stored:  # checking the other tables takes no time
             progress.step(f"Checking {table.origin}", 0.4 + 0.3 * sum(map(len, tables.values())) / rows)
-        near = list(_near_misses(table))
+        near = list(near_misses(table))
         if ignored := [name for name in table.extra if name not in {fault.value for fault in near}]:
             notes.append(f"{table.origin}: extra columns are ignored: {', '.join(map(shown, ignored))}.")
         faults += [*_misshapen(table), *near]
         tables[table_name] = _read_table(table, faults)
-    for between in (_references, _closings, _company_tree, _quotes):
-        faults.extend(between(tables))
+    for check_between in (_unknown_references, _early_closings, _company_cycles, _wrong_quotes):
+        faults.extend(check_between(tables))
     if not faults and "transactions" in tables:  # a fault elsewhere may be what makes a balance too large
         faults.extend(balance_faults(tables))
     order = {table.stored.origin: i for i, table in enumerate(tables.values())}
@@ -97,19 +96,6 @@ def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
 
 def _misshapen(table: StoredTable) -> Iterator[Fault]:
     return (Fault(table.origin, row, "", text, why) for row, text, why in table.misshapen)
-
-
-def _near_misses(table: StoredTable) -> Iterator[Fault]:
-    """Yield a fault for each extra column whose name is a column's but for case, blanks and punctuation."""
-    known = {_letters(name): name for name in table.spec.column_names}
-    for name in table.extra:
-        if meant := known.get(_letters(name)):
-            why = f"is nearly the name of the column {meant}, so it is not read: rename it, or remove it"
-            yield Fault(table.origin, 1, printable(name), name, why)
-
-
-def _letters(name: str) -> str:
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
 
 
 def _read_table(stored: StoredTable, faults: list[Fault], *, unique: bool = True) -> CheckedTable:
@@ -149,14 +135,14 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
     if spec.kind in _READERS:
         table.columns[spec.name], faults = _READERS[spec.kind](array, blank)
         yield from (table.fault(i, spec.name, why) for i, why in faults.items())
-        blank[list(faults)] = True  # named once; what compares columns need not judge it again
+        blank[list(faults)] = True  # already reported, so comparisons of columns skip it
         return
-    text = table.columns[spec.name] = _text_or_nothing(array, blank)
+    text = table.columns[spec.name] = _text_or_none(array, blank)
     if text is None:
         table.columns[spec.name] = pa.array([""] * len(table), pa.large_string())
         yield from (table.fault(int(i), spec.name, "is not text") for i in np.flatnonzero(~blank))
     elif spec.choices:
-        yield from _not_among(table, spec, text, blank)
+        yield from _unknown_choices(table, spec, text, blank)
     elif spec.kind == "currency":
         fits = pc.fill_null(pc.match_substring_regex(text, r"^[A-Z]{3}$"), True)
         bad = ~columns.to_bools(fits)
@@ -174,19 +160,19 @@ _READERS = {
 }
 
 
-def _text_or_nothing(array: pa.Array, blank: columns.Bools) -> pa.Array | None:
-    """Return a column as text, nulls where it is blank; None if its type is no text."""
+def _text_or_none(array: pa.Array, blank: columns.Bools) -> pa.Array | None:
+    """Return a column as text with nulls for blanks; None if its type cannot be text."""
     try:
         text = columns.as_text(array)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     if pa.types.is_dictionary(text.type) or text.null_count == blank.sum():
-        return text  # a blank in a dictionary is found nowhere, which is the same
+        return text  # looking up a blank dictionary value gives -1, as for a null
     return pc.if_else(pa.array(blank), None, text)
 
 
 def _tags(array: pa.Array) -> pa.Array | None:
-    """Return each client's tags as a list of text (in text, `;` separates them); None if it is neither."""
+    """Return each client's tags as a list, splitting text at `;`; None if the type is unsuitable."""
     try:
         if pa.types.is_nested(array.type):
             lists = array.cast(pa.large_list(pa.large_string()))
@@ -203,11 +189,11 @@ def _tags(array: pa.Array) -> pa.Array | None:
     )
 
 
-def _not_among(
+def _unknown_choices(
     table: CheckedTable, spec: MartColumn, text: pa.Array, blank: columns.Bools
 ) -> Iterator[Fault]:
     codes = table.codes[spec.name] = columns.positions(text, spec.choices)
-    hints: dict[str, str] = {}  # a wrong value mostly comes many times, and looking for the nearest is slow
+    hints: dict[str, str] = {}  # wrong values tend to repeat, and finding the nearest choice is slow
     for i in np.flatnonzero((codes < 0) & ~blank):
         given = text[int(i)].as_py()
         if given not in hints:
@@ -226,13 +212,13 @@ def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: columns
 
 
 def rising(text: pa.Array) -> bool:
-    """Return whether each id is greater than the one before: then all differ, and that is quickly seen."""
+    """Return whether each id is greater than the one before: a quick proof that all differ."""
     greater = pc.greater(text[1:], text[:-1])
     return len(text) == 0 or bool(pc.all(greater, skip_nulls=False, min_count=0).as_py())
 
 
-def _references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
-    """Find values that name a row of another table that is not there."""
+def _unknown_references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
+    """Find references to rows that do not exist."""
     for table, column, other, key in REFERENCES:
         if table not in tables or other not in tables or key not in tables[other].stored.data.column_names:
             continue
@@ -247,14 +233,14 @@ def _unknown(table: CheckedTable, column: str, other: CheckedTable) -> Iterator[
     yield from (table.fault(int(i), column, what) for i in unknown)
 
 
-def _closings(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
+def _early_closings(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
     clients = tables["clients"]
     given = ~clients.blank["closed_at"] & ~clients.blank["created_at"]
     early = given & (clients.columns["closed_at"] < clients.columns["created_at"])
     yield from (clients.fault(int(i), "closed_at", "is before created_at") for i in np.flatnonzero(early))
 
 
-def _company_tree(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
+def _company_cycles(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
     """Find companies that are their own ancestors."""
     if "companies" not in tables:
         return
@@ -271,8 +257,8 @@ def _company_tree(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
             yield table.fault(i, "parent", f"makes {shown(name)} its own ancestor")
 
 
-def _quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
-    """Find quotes given twice, a second base, and a base that is not 1."""
+def _wrong_quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
+    """Find duplicate quotes, second bases, and bases that are not quoted at 1."""
     if "rates" not in tables:
         return
     table = tables["rates"]
@@ -286,7 +272,7 @@ def _quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
     yield from (
         table.fault(i, "date", f"is a second quote of {currencies[i]} for this date") for i in sorted(twice)
     )
-    the_base = _base(currencies, bases, table.columns["units_per_base"])
+    the_base = _main_base(currencies, bases, table.columns["units_per_base"])
     for i, base in enumerate(bases):
         if base and base != the_base:
             yield table.fault(i, "base", f"is a second base; the table's base is {the_base}")
@@ -294,10 +280,12 @@ def _quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
             yield table.fault(i, "units_per_base", f"is the quote of the base {the_base} itself, which is 1")
 
 
-def _base(currencies: Sequence[str | None], bases: Sequence[str | None], quotes: Sequence[Decimal]) -> str:
-    """Return the base currency of a rates table: the one named in most rows, regardless of their order.
+def _main_base(
+    currencies: Sequence[str | None], bases: Sequence[str | None], quotes: Sequence[Decimal]
+) -> str:
+    """Return the base named by most rows of a table of rates; empty without rows.
 
-    Among equals it is one that is quoted at 1 itself, then the first by code points; empty without rows.
+    Break ties in favour of a base that is quoted at 1, then by code points.
     """
     counts = Counter(base for base in bases if base)
     ones = {c for c, base, quote in zip(currencies, bases, quotes, strict=True) if c == base and quote == 1}

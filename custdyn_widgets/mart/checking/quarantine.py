@@ -1,10 +1,10 @@
-"""Setting faulty rows aside (spec 1): with `on_fault = "quarantine"` a mart is read without them.
+"""Leave out faulty rows (spec 1), for sources with `on_fault = "quarantine"`.
 
-A row is set aside if it has a fault (of duplicates all have one), if it refers to a row that is set aside,
-or if it is that of a client whose balance leaves int64; and so on, until nothing that is left refers to
-anything that is not. What is left is the mart that one gets by deleting those rows by hand.
+A row is left out if it has a fault (every one of a set of duplicates has), if it refers to a row that is left
+out, or if it is a client whose balance exceeds an int64. This repeats until every reference points to a row
+that remains, and gives the same mart as deleting those rows by hand.
 
-What is set aside is never silent: a warning for every report counts it, and a CSV file lists it.
+Rows are never left out silently: a warning in every report counts them, and a CSV file lists them.
 """
 
 from __future__ import annotations
@@ -28,42 +28,42 @@ from custdyn_widgets.text import format_millionths, guard_formula
 _HEADINGS = ("file", "row", "column", "value", "why", "whole row")
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
-Aside = dict[str, Bools]  # per table, which rows are set aside
+RowsLeftOut = dict[str, Bools]  # per table: which rows are left out
 
 
 @dataclass(frozen=True)
 class Quarantine:
-    """What was set aside: the sentences that tell of it, and the content of the CSV file that lists it."""
+    """The rows left out: the warning about them and the content of the CSV file that lists them."""
 
     warning: str
     listing: bytes
 
 
-def set_aside(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | None]:
-    """Return a mart without its faulty rows, and what they were; None if there are none.
+def leave_out_faulty_rows(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | None]:
+    """Return a mart without its faulty rows, and a summary of those; None if there are none.
 
     Raises
     ------
     MartError
-        If a table lacks a column that it must have: that is no fault of a row.
+        If a table lacks a required column, which leaving out rows cannot fix.
     """
     tables = mart.tables
     missing = [f for f in mart.faults if f.column and f.column not in _columns_of(tables, f)]
     replace(mart, faults=missing).refuse_faults()
-    aside = {name: np.zeros(len(table), np.bool_) for name, table in tables.items()}
+    left_out = {name: np.zeros(len(table), np.bool_) for name, table in tables.items()}
     found = list(mart.faults)
-    _mark(tables, aside, found)
-    found += _referrers(tables, aside)
-    too_large = list(balance_faults(tables, ~aside["transactions"])) if found else []
-    _mark(tables, aside, too_large)
+    _mark(tables, left_out, found)
+    found += _referrers(tables, left_out)
+    too_large = list(balance_faults(tables, ~left_out["transactions"])) if found else []
+    _mark(tables, left_out, too_large)
     found += too_large
-    found += _referrers(tables, aside)
+    found += _referrers(tables, left_out)
     if not found:
         return mart, None
     order = {table.stored.origin: i for i, table in enumerate(tables.values())}
     found.sort(key=lambda fault: (order[fault.file], fault.row))
-    told = Quarantine(_warning(tables, aside), _listing(tables, found))
-    return replace(mart, tables=_left(tables, aside), faults=[]), told
+    quarantine = Quarantine(_warning(tables, left_out), _listing(tables, found))
+    return replace(mart, tables=_left(tables, left_out), faults=[]), quarantine
 
 
 def _by_origin(tables: Mapping[str, CheckedTable]) -> dict[str, str]:
@@ -75,42 +75,42 @@ def _columns_of(tables: Mapping[str, CheckedTable], fault: Fault) -> list[str]:
     return columns
 
 
-def _mark(tables: Mapping[str, CheckedTable], aside: Aside, faults: list[Fault]) -> None:
+def _mark(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut, faults: list[Fault]) -> None:
     names = _by_origin(tables)
     for fault in faults:
         name = names[fault.file]
-        aside[name][tables[name].position(fault)] = True
+        left_out[name][tables[name].position(fault)] = True
 
 
-def _referrers(tables: Mapping[str, CheckedTable], aside: Aside) -> Iterator[Fault]:
-    """Set aside what refers to a row that is set aside, and yield it.
+def _referrers(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> Iterator[Fault]:
+    """Leave out rows that refer to a row left out, and yield a fault for each.
 
-    Only companies refer to their own table, so it takes as many rounds as companies stand one below the
-    other; what the others refer to is settled before them.
+    Only companies refer to their own table, so the loop runs once per level of companies; the tables that
+    others refer to are settled first.
     """
     for name, column, other, _ in REFERENCES:
         if not _refers(tables, name, column):
             continue
         table = tables[name]
-        codes, why = table.codes[column], f"is set aside in {tables[other].stored.origin}"
+        codes, why = table.codes[column], f"is left out of {tables[other].stored.origin}"
         refers = np.flatnonzero(~table.blank[column] & (codes >= 0))
-        while len(lost := refers[~aside[name][refers] & aside[other][codes[refers]]]):
-            aside[name][lost] = True
+        while len(lost := refers[~left_out[name][refers] & left_out[other][codes[refers]]]):
+            left_out[name][lost] = True
             yield from (table.fault(int(i), column, why) for i in lost)
 
 
 def _refers(tables: Mapping[str, CheckedTable], name: str, column: str) -> bool:
-    """Return whether a mart has both the table that refers and the one that is referred to."""
+    """Return whether a mart has both tables of a reference."""
     return name in tables and column in tables[name].codes
 
 
-def _left(tables: Mapping[str, CheckedTable], aside: Aside) -> dict[str, CheckedTable]:
-    """Return the tables without the rows that are set aside; what refers to a row counts those left."""
-    left = {name: table.rows(~aside[name]) for name, table in tables.items()}
+def _left(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> dict[str, CheckedTable]:
+    """Return the tables without the rows left out, and codes that count the remaining rows."""
+    left = {name: table.rows(~left_out[name]) for name, table in tables.items()}
     for name, column, other, _ in REFERENCES:
         if _refers(left, name, column):
             codes = left[name].codes[column]
-            place = np.cumsum(~aside[other], dtype=np.int32) - 1
+            place = np.cumsum(~left_out[other], dtype=np.int32) - 1
             left[name].codes[column] = np.append(place, np.int32(-1))[codes]
     return left
 
@@ -118,20 +118,20 @@ def _left(tables: Mapping[str, CheckedTable], aside: Aside) -> dict[str, Checked
 # The warning
 
 
-def _warning(tables: Mapping[str, CheckedTable], aside: Aside) -> str:
-    """Return the count of the rows set aside and the sum of their amounts by currency."""
-    counts = {name: int(rows.sum()) for name, rows in aside.items() if rows.any()}
+def _warning(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> str:
+    """Return sentences with the number of rows left out and the sum of their amounts by currency."""
+    counts = {name: int(rows.sum()) for name, rows in left_out.items() if rows.any()}
     count = sum(counts.values())
     places = ", ".join(f"{n:,} of {name}" for name, n in counts.items())
     words = f"{count:,} faulty row{'s are' if count > 1 else ' is'} left out ({places})."
-    names, own, of_id = _currencies(tables["clients"], aside["clients"])
-    ledger, rows = tables["transactions"], aside["transactions"]
+    names, own, of_id = _currencies(tables["clients"], left_out["clients"])
+    ledger, rows = tables["transactions"], left_out["transactions"]
     if rows.any():
         client = np.where(ledger.blank["client_id"], -1, ledger.codes["client_id"])[rows]
         currency = np.append(of_id, np.int32(-1))[client]
         sums = _sums(ledger.columns["amount"][rows], ledger.blank["amount"][rows], currency, names)
         words += f" The sum of their amounts: {sums}."
-    clients, rows = tables["clients"], aside["clients"] & ~_absent(tables["clients"], "opening_balance")
+    clients, rows = tables["clients"], left_out["clients"] & ~_absent(tables["clients"], "opening_balance")
     if rows.any():
         opening, blank = clients.columns["opening_balance"][rows], clients.blank["opening_balance"][rows]
         words += f" Opening balances left out: {_sums(opening, blank, own[rows], names)}."
@@ -139,7 +139,7 @@ def _warning(tables: Mapping[str, CheckedTable], aside: Aside) -> str:
 
 
 def _absent(table: CheckedTable, column: str) -> Bools:
-    """Return where an optional column has nothing at all, and no faulty value either."""
+    """Return the rows in which an optional column is blank rather than faulty."""
     if column not in table.stored.data.column_names:
         return np.ones(len(table), np.bool_)
     stored = table.stored.data.column(column)
@@ -149,16 +149,16 @@ def _absent(table: CheckedTable, column: str) -> Bools:
     return absent
 
 
-def _currencies(clients: CheckedTable, aside: Bools) -> tuple[list[str], Codes, Codes]:
-    """Return the currencies, each client's own code, and that of its id; -1 where it is not known.
+def _currencies(clients: CheckedTable, left_out: Bools) -> tuple[list[str], Codes, Codes]:
+    """Return the currencies, each client's currency code, and the code for its id; -1 if unknown.
 
-    An id that several rows give different currencies has none.
+    An id whose rows have different currencies has no currency.
     """
     texts = clients.columns["currency"].to_pylist()
     names = sorted({text for text in texts if text and _CURRENCY.fullmatch(text)})
     own = positions(clients.columns["currency"], names)
     of_id = own.copy()
-    ids = {int(i): clients.columns["client_id"][int(i)].as_py() for i in np.flatnonzero(aside)}
+    ids = {int(i): clients.columns["client_id"][int(i)].as_py() for i in np.flatnonzero(left_out)}
     given: dict[str, set[int]] = {}
     for i, client in ids.items():
         given.setdefault(client, set()).add(int(own[i]))
@@ -167,7 +167,7 @@ def _currencies(clients: CheckedTable, aside: Bools) -> tuple[list[str], Codes, 
 
 
 def _sums(amount: Int64s, unreadable: Bools, currency: Codes, names: list[str]) -> str:
-    """Return the sum of amounts in words, by currency, and how many are unknown."""
+    """Return a phrase with the sum of amounts by currency and the number of unknown amounts."""
     known = ~unreadable & (currency >= 0)
     words = [
         f"{format_millionths(_exact_sum(amount[known & (currency == code)]))} {names[code]}"
@@ -190,7 +190,7 @@ def _exact_sum(amount: Int64s) -> int:
 
 
 def _listing(tables: Mapping[str, CheckedTable], faults: list[Fault]) -> bytes:
-    """Return the faults as a CSV file, each with the whole row as it is stored."""
+    """Return the faults as a CSV file, each with its whole row as stored."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(_HEADINGS)

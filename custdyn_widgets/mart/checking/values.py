@@ -1,11 +1,11 @@
-"""From columns as they are stored to exact arrays, with a reason for every value that is not one.
+"""Read stored columns into exact arrays, with a reason for every value that cannot be read.
 
-Each function takes a pyarrow array of a column as its file holds it and returns a NumPy array of the
-same length and the faults: a dict from position to reason. Arrow's own casts do the work where a whole
-slice is good; where one is not, its values are read one by one, so that each fault is found.
+Each function takes a column as a pyarrow array and returns a NumPy array of the same length and the faults:
+a dict from position to reason. Arrow's casts read slices without faults; the values of other slices are read
+one by one, to find each fault.
 
-A blank (null or empty text) is no fault here; it gives the array's filler and whether a blank is
-allowed is for the caller, who has `blanks`.
+A blank (null or empty text) is not a fault here and gives a filler value; the caller decides whether blanks
+are allowed.
 """
 
 from __future__ import annotations
@@ -48,24 +48,24 @@ NOT_A_NUMBER = "is not a number"
 
 
 def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
-    """Return instants as microseconds since 1970 in UTC; what has no offset is UTC, finer is cut.
+    """Return instants as microseconds since 1970 in UTC, truncating finer fractions.
 
-    Takes text, timestamps with or without a zone, and dates.
+    Accept text, timestamps and dates; a value without an offset is UTC.
     """
     kind = column.type
     if pa.types.is_date(kind):
         column, kind = column.cast(pa.timestamp("s")), pa.timestamp("s")
-    if pa.types.is_timestamp(kind):  # stored as whole units since 1970 in UTC, whatever zone it is shown in
+    if pa.types.is_timestamp(kind):  # stored as units since 1970 in UTC, whatever its zone
         return _in_micros(_filled(column), kind.unit)
     if not is_text(kind):
         return _wrong_type(column, blank, NOT_A_TIME)
-    micros, faults = _by_slices(column, blank, _arrow_times, _one_time)
+    micros, faults = _by_slices(column, blank, _times_by_arrow, _read_time)
     micros, outside = _in_micros(micros, "us")
     return micros, faults | outside
 
 
 def _in_micros(units: Int64s, unit: str) -> tuple[Int64s, Faults]:
-    """Return instants in microseconds; those that no calendar shows are faults."""
+    """Return instants in microseconds; instants outside the years 1 to 9999 are faults."""
     if unit == "ns":  # reaches from 1677 to 2262
         return units // 1000, {}
     scale = {"us": 1, "ms": 1000, "s": MICROS}[unit]
@@ -77,7 +77,7 @@ def _in_micros(units: Int64s, unit: str) -> tuple[Int64s, Faults]:
 
 
 def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
-    """Return amounts as int64 millionths; takes decimals, integers, text, and floats as spec 1 reads them."""
+    """Return amounts as int64 millionths; accept decimals, integers, text, and floats as in spec 1."""
     kind = column.type
     if pa.types.is_floating(kind):
         return _float_amounts(column, blank)
@@ -85,17 +85,17 @@ def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
         column = column.cast(pa.decimal128(38, 0) if kind != pa.uint64() else pa.decimal128(20, 0))
     elif not (is_text(kind) or pa.types.is_decimal(kind)):
         return _wrong_type(column, blank, NOT_AN_AMOUNT)
-    return _by_slices(column, blank, _arrow_amounts, _one_amount)
+    return _by_slices(column, blank, _amounts_by_arrow, _read_amount)
 
 
 def dates(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
-    """Return dates as days since 1970; takes text `YYYY-MM-DD`, dates and timestamps (their UTC date)."""
+    """Return dates as days since 1970; accept text `YYYY-MM-DD`, dates, and timestamps (in UTC)."""
     micros, faults = times(column, blank)
     return micros // (86_400 * MICROS), dict.fromkeys(faults, "is not a date YYYY-MM-DD")
 
 
 def positives(column: pa.Array, blank: Bools) -> tuple[list[Decimal], Faults]:
-    """Return exchange rates as exact decimals, and faults where one is not a plain positive decimal."""
+    """Return quotes as exact decimals; values that are not plain decimals above 0 are faults."""
     quotes: list[Decimal] = []
     faults: Faults = {}
     for i, value in enumerate(column.to_pylist()):
@@ -109,7 +109,7 @@ def positives(column: pa.Array, blank: Bools) -> tuple[list[Decimal], Faults]:
 
 
 def _exact(value: object) -> Decimal | None:
-    """Return the number a value stands for: a float, the shortest decimal that is read back as it."""
+    """Return a value as an exact number; a float as the shortest decimal that reads back as it."""
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         number = Decimal(value)
     elif isinstance(value, float):
@@ -122,7 +122,7 @@ def _exact(value: object) -> Decimal | None:
 
 
 def _wrong_type(column: pa.Array, blank: Bools, why: str) -> tuple[Int64s, Faults]:
-    """Return zeros and a fault for every value: the type of the column cannot hold such values."""
+    """Return zeros and a fault for every value of a column of an unsupported type."""
     return np.zeros(len(column), np.int64), {int(i): why for i in np.flatnonzero(~blank)}
 
 
@@ -136,14 +136,14 @@ def _filled(column: pa.Array) -> Int64s:
 def _by_slices(
     column: pa.Array,
     blank: Bools,
-    together: Callable[[pa.Array], Int64s],
-    alone: Callable[[Any], int | str],
+    read_slice: Callable[[pa.Array], Int64s],
+    read_value: Callable[[Any], int | str],
 ) -> tuple[Int64s, Faults]:
-    """Read a column at once if all of it is good, else slice by slice, and a bad slice value by value."""
+    """Read a column at once, or slice by slice if that fails, and failing slices value by value."""
     if blank.any():
         column = pc.if_else(pa.array(blank), None, column)
     try:
-        return together(column), {}
+        return read_slice(column), {}
     except (pa.ArrowInvalid, OverflowError):
         pass
     out = np.zeros(len(column), np.int64)
@@ -151,10 +151,10 @@ def _by_slices(
     for low in range(0, len(column), _SLICE):
         part = column.slice(low, _SLICE)
         try:
-            out[low : low + len(part)] = together(part)
+            out[low : low + len(part)] = read_slice(part)
         except (pa.ArrowInvalid, OverflowError):
             for i, value in enumerate(part.to_pylist(), start=low):
-                read = 0 if value is None else alone(value)
+                read = 0 if value is None else read_value(value)
                 if isinstance(read, str):
                     faults[i] = read
                 else:
@@ -162,15 +162,15 @@ def _by_slices(
     return out, faults
 
 
-def _arrow_times(column: pa.Array) -> Int64s:
+def _times_by_arrow(column: pa.Array) -> Int64s:
     try:
         return _filled(column.cast(pa.timestamp("us", "UTC")))  # fails at the first value without an offset
     except pa.ArrowInvalid:
         return _filled(column.cast(pa.timestamp("us")))
 
 
-def _one_time(value: str) -> int | str:
-    if not _DATE_THEN_TIME.fullmatch(value):  # Python takes any character between the two
+def _read_time(value: str) -> int | str:
+    if not _DATE_THEN_TIME.fullmatch(value):  # Python accepts any character between date and time
         return NOT_A_TIME
     try:
         at = datetime.fromisoformat(value)
@@ -180,7 +180,7 @@ def _one_time(value: str) -> int | str:
         return NOT_A_TIME
 
 
-def _arrow_amounts(column: pa.Array) -> Int64s:
+def _amounts_by_arrow(column: pa.Array) -> Int64s:
     if is_text(column.type) and (
         pc.any(pc.match_substring(column, "e", ignore_case=True)).as_py()
         or (pc.max(pc.binary_length(column)).as_py() or 0) > _LONGEST
@@ -189,7 +189,7 @@ def _arrow_amounts(column: pa.Array) -> Int64s:
     kind = column.type
     fits = pa.types.is_decimal128(kind) and kind.scale == PLACES
     decimals = column if fits else column.cast(pa.decimal128(38, PLACES))
-    # The value times 10**6 as 128 bits, little end first: it fits 64 if the upper half only repeats the sign.
+    # Millionths as little-endian 128-bit integers: they fit 64 bits if the upper half only repeats the sign.
     halves = np.frombuffer(decimals.buffers()[1], np.int64, 2 * len(decimals), 16 * decimals.offset)
     low, high = halves[0::2], halves[1::2]
     if decimals.null_count:
@@ -200,7 +200,7 @@ def _arrow_amounts(column: pa.Array) -> Int64s:
     return np.ascontiguousarray(low)
 
 
-def _one_amount(value: str | Decimal) -> int | str:
+def _read_amount(value: str | Decimal) -> int | str:
     if isinstance(value, str):
         if not _PLAIN_DECIMAL.fullmatch(value):
             return _why_not_an_amount(value)
@@ -220,10 +220,10 @@ def _why_not_an_amount(value: str) -> str:
 
 
 def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
-    """Read floats as the decimal of up to 6 places whose nearest double each is.
+    """Read each float as the decimal of up to 6 places that it is nearest to.
 
-    Below 2**32 there is at most one: the nearest multiple of 10**-6, divided exactly by IEEE rules.
-    Above, the shortest decimal that reads back as the double is the one that a person wrote.
+    Below 2**32 there is at most one: the nearest multiple of 10**-6, which IEEE division reproduces exactly.
+    Above, take the shortest decimal that reads back as the same double.
     """
     floats = np.where(blank, 0.0, column.cast(pa.float64()).to_numpy(zero_copy_only=False))
     small = np.abs(floats) < _EXACT_FLOAT
@@ -231,7 +231,7 @@ def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     faults: Faults = {int(i): TOO_PRECISE for i in np.flatnonzero(small & (out / MICROS != floats))}
     for i in np.flatnonzero(~small):
         value = float(floats[i])
-        read = _one_amount(Decimal(repr(value))) if np.isfinite(value) else NOT_A_NUMBER
+        read = _read_amount(Decimal(repr(value))) if np.isfinite(value) else NOT_A_NUMBER
         if isinstance(read, str):
             faults[int(i)] = read
         else:

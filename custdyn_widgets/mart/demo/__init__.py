@@ -1,1 +1,1 @@
-"""The demo mart: an invented operator, drawn from a seed."""
+"""Generate the demo mart: a fictional operator, drawn from a seed."""

@@ -1,8 +1,8 @@
-"""Who the demo operator is and who its clients are, drawn from a seed.
+"""Generate the demo operator and its clients from a seed.
 
-All draws are integer arithmetic on the generator's raw 64-bit words, because NumPy promises that stream
-and not those of its distributions: the same seed gives the same clients on every machine. Money is in
-`UNIT`ths of a currency's unit, a day is counted from 1970-01-01, an instant in seconds from then.
+All draws use integer arithmetic on the raw 64-bit words of the generator, because NumPy keeps that stream
+stable but not those of its distributions: a seed gives the same clients on every machine. Money is in
+`UNIT`ths of a currency unit, days and instants count from 1970-01-01, instants in seconds.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Flags: TypeAlias = NDArray[np.bool_]
 
 UNIT = 10_000
 DAY = 86_400
-NEVER = 1_000_000  # a day far beyond every calendar of the demo
+NEVER = 1_000_000  # a day beyond the end of any demo
 MONTHS = 36
 CLIENTS, BASE = 3000, 620
-CLIENT, RESELLER, CARD, SHOP = range(4)  # as query.CLIENT_TYPES has them
+CLIENT, RESELLER, CARD, SHOP = range(4)  # positions in query.CLIENT_TYPES
 CURRENCIES = ("USD", "EUR", "GBP")
 DIRECT = -1
 
-# Company and the place of its parent: three levels, parents first.
+# Company and position of its parent: three levels, parents first.
 COMPANIES = (
     ("Aldermoor Voice", -1), ("Castellan Networks", -1), ("Northlight Carrier Services", -1),
     ("Pontevale Telecom", -1), ("Saltmarsh Communications", -1),
@@ -37,7 +37,7 @@ COMPANIES = (
     ("Hafenblick Altona", 10), ("Iberavoz Levante", 11), ("Iberavoz Norte", 11), ("Quillhaven Campus", 13),
     ("Tidewater Harbour", 14), ("Tidewater Station", 14), ("Aldermoor Online", 5),
 )  # fmt: skip
-LOST = (4, 13, 14, 22, 23, 24)  # Saltmarsh Communications and all below it: the reseller that leaves
+LOST = (4, 13, 14, 22, 23, 24)  # the reseller that leaves: Saltmarsh Communications and its subsidiaries
 
 # Package: name, set-up fee, fee of a period before and after the price rise.
 PACKAGES = (
@@ -54,48 +54,48 @@ OWNERS = (
     "i.sørensen", "j.whitlock",
 )  # fmt: skip
 
-# Of 1,000 days' worth: how sign-ups lean on the month (January first).
+# Sign-ups by month from January, relative to 1,000.
 _JOINS = (1040, 1010, 1050, 1000, 960, 820, 640, 520, 1180, 1260, 1200, 1020)
-# What one usage row costs on average, and the chance of one on a day in millionths, per kind of client.
+# Average cost of a usage row, and the chance of one per day in millionths.
 _SPEND = np.array([9_000, 14_000, 18_000, 24_000, 30_000, 38_000, 50_000, 70_000], np.int64)
 _CHANCE = np.array([35_000, 60_000, 80_000, 100_000, 115_000, 130_000, 160_000, 210_000], np.int64)
 _REFILLS = np.array([5, 10, 10, 10, 20, 20, 25, 50], np.int64) * UNIT
 
 
 class Words:
-    """A seeded stream of raw words, read as whole numbers."""
+    """A seeded stream of random integers."""
 
     def __init__(self, seed: int) -> None:
         self._source = np.random.PCG64(seed)
 
     def below(self, limit: int | Ints, count: int) -> Ints:
-        """Return so many whole numbers from 0 to below the limit (at most 2³¹), one word each."""
+        """Return `count` integers from 0 to below the limit (at most 2³¹), using one raw word each."""
         raw = np.asarray(self._source.random_raw(count), np.uint64)
         return ((raw >> np.uint64(33)).astype(np.int64) * limit) >> 31
 
     def once_in(self, odds: int, count: int) -> Flags:
-        """Return so many flags, each true once in `odds`."""
+        """Return `count` flags, each true with a chance of 1 in `odds`."""
         flags: Flags = self.below(odds, count) == 0
         return flags
 
     def pick(self, table: Ints, count: int) -> Ints:
-        """Return so many entries of the table, each as likely as the others."""
+        """Return `count` entries of the table, drawn uniformly."""
         return table[self.below(len(table), count)]
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """The days of the ledger and of the story.
+    """The days of the ledger and the main events.
 
     Attributes
     ----------
     as_of
-        The instant before which everything happens.
+        The end: every transaction is before this instant.
     first, last
-        The ledger's days: the first of the month three years before, and the last that has a second.
+        The first and last day of the ledger; the first one begins a month, three years earlier.
     loss, rise
-        The day the lost reseller leaves, 12 to 17 months before the end; the day the packages' prices rise,
-        3 to 6 months before it.
+        The day the reseller leaves, 12 to 17 months before the end; the day package prices rise, 3 to 6
+        months before the end.
     """
 
     as_of: int
@@ -106,25 +106,25 @@ class Timeline:
 
     @classmethod
     def ending_at(cls, as_of: datetime) -> Timeline:
-        """Return the timeline of three years and a part of a month that ends at an aware instant."""
+        """Return the timeline of three years and part of a month that ends at an aware datetime."""
         now = np.datetime64(as_of.replace(tzinfo=None), "s").astype(np.int64)
         month = np.datetime64(int(now), "s").astype("datetime64[M]").astype(np.int64)
         return cls(
             as_of=int(now),
             first=_first_day(int(month) - MONTHS),
             last=(int(now) - 1) // DAY,
-            loss=_first_day(_outside(int(month) - 17, range(4, 9))),
-            rise=_first_day(_outside(int(month) - 6, range(6, 9))),
+            loss=_first_day(_month_outside(int(month) - 17, range(4, 9))),
+            rise=_first_day(_month_outside(int(month) - 6, range(6, 9))),
         )
 
     @property
     def days(self) -> Ints:
-        """The ledger's days in order."""
+        """The days of the ledger in order."""
         return np.arange(self.first, self.last + 1, dtype=np.int64)
 
 
-def _outside(month: int, summer: range) -> int:
-    """Return the first month from this one on that is not in the summer, so that no dip hides the event."""
+def _month_outside(month: int, summer: range) -> int:
+    """Return the first month from this one on outside the summer, whose dip would hide an event."""
     while month % 12 in summer:
         month += 1
     return month
@@ -143,12 +143,12 @@ def month_and_day(days: Ints) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True)
 class Clients:
-    """What makes each client what it is: arrays of one length, in the order in which they joined.
+    """The attributes of the clients: arrays of equal length, in the order of creation.
 
-    `stops` is the last day on which a client does anything, `closes` the day its account is closed, either
-    may be `NEVER`; `refill` is the size of a top-up (0: a card that is never topped up); `chance` the odds of
-    a usage row on a day, in millionths; `rest_from` and `rest_to` the days of a year (31 × month + day, the
-    months from 0) between which a campus client is away; `package` the place of its package or -1.
+    `stops` is the last active day of a client and `closes` the day its account is closed (either may be
+    `NEVER`); `refill` is the size of a top-up (0: never topped up); `chance` is the chance of a usage row per
+    day, in millionths; `rest_from` and `rest_to` are the days of the year (31 × month + day, months from 0)
+    between which a campus client is away; `package` is the position of its package, or -1.
     """
 
     kind: Ints
@@ -174,12 +174,12 @@ class Clients:
 
     @property
     def joined(self) -> Ints:
-        """The day on which each client was created."""
+        """The day each client was created."""
         return self.created // DAY
 
 
 def draw_clients(line: Timeline, words: Words) -> Clients:
-    """Return the operator's clients: a base from before the ledger, then those who joined month by month."""
+    """Return the clients: an initial base from before the ledger, then those who joined later."""
     created = _created(line, words)
     joined = created // DAY
     kind = _kinds(words)
@@ -187,7 +187,7 @@ def draw_clients(line: Timeline, words: Words) -> Clients:
     home = kind == CLIENT
     office = (home & words.once_in(6, CLIENTS)) | (kind == RESELLER)
     campus = home & ~office & words.once_in(5, CLIENTS)
-    stops, closes = _ends(kind, company, joined, line, words)
+    stops, closes = _lifetimes(kind, company, joined, line, words)
     postpaid = (kind == RESELLER) | (office & words.once_in(3, CLIENTS))
     spend, chance = _habits(kind, office, words)
     refill = _refills(kind, office, words)
@@ -220,7 +220,7 @@ def draw_clients(line: Timeline, words: Words) -> Clients:
 
 
 def _created(line: Timeline, words: Words) -> Ints:
-    """Return the instants of creation in order; sign-ups double over the years and lean on the season."""
+    """Return the instants of creation in order; sign-ups double over the years and vary by season."""
     days = np.arange(line.first, line.last, dtype=np.int64)
     month, _ = month_and_day(days)
     lean = np.array(_JOINS, np.int64)[month]
@@ -234,12 +234,12 @@ def _created(line: Timeline, words: Words) -> Ints:
 def _kinds(words: Words) -> Ints:
     kind = np.searchsorted(np.array([840, 865, 955], np.int64), words.below(1000, CLIENTS), side="right")
     kind = kind.astype(np.int64)
-    kind[: len(COMPANIES)] = RESELLER  # the oldest accounts are the companies' own
+    kind[: len(COMPANIES)] = RESELLER  # the oldest accounts belong to the companies themselves
     return kind
 
 
 def _companies(joined: Ints, line: Timeline, words: Words) -> Ints:
-    """Return each client's company; a company's own account belongs to its parent; none joins a lost one."""
+    """Return each client's company; a company's own account belongs to its parent."""
     ours = np.setdiff1d(np.arange(len(COMPANIES), dtype=np.int64), LOST)
     roll = words.below(100, CLIENTS)
     lost = words.pick(np.array(LOST, np.int64), CLIENTS)
@@ -248,8 +248,8 @@ def _companies(joined: Ints, line: Timeline, words: Words) -> Ints:
     return np.where(np.isin(company, LOST) & (joined >= line.loss - 30), DIRECT, company)
 
 
-def _ends(kind: Ints, company: Ints, joined: Ints, line: Timeline, words: Words) -> tuple[Ints, Ints]:
-    """Return when clients stop and close: by themselves, or with the reseller that leaves."""
+def _lifetimes(kind: Ints, company: Ints, joined: Ints, line: Timeline, words: Words) -> tuple[Ints, Ints]:
+    """Return when clients stop and close, on their own or with the reseller that leaves."""
     started = np.maximum(joined, line.first)
     life = np.where(kind == CARD, 45 + words.below(300, CLIENTS), 60 + words.below(1100, CLIENTS))
     loyal = (words.below(100, CLIENTS) < 46) & (kind != CARD)
@@ -263,7 +263,7 @@ def _ends(kind: Ints, company: Ints, joined: Ints, line: Timeline, words: Words)
 
 
 def _habits(kind: Ints, office: Flags, words: Words) -> tuple[Ints, Ints]:
-    """Return what a usage row costs on average and the chance of one on a day."""
+    """Return the average cost of a usage row and the chance of one per day."""
     factor = np.select([kind == RESELLER, kind == SHOP, office], [24, 9, 5], 1)
     often = np.select([kind == RESELLER, kind == SHOP, kind == CARD], [250, 180, 70], 100)
     return words.pick(_SPEND, CLIENTS) * factor, words.pick(_CHANCE, CLIENTS) * often // 100
@@ -276,7 +276,7 @@ def _refills(kind: Ints, office: Flags, words: Words) -> Ints:
 
 
 def _subscriptions(kind: Ints, office: Flags, begins: Ints, words: Words) -> tuple[Ints, Ints]:
-    """Return each client's package, or -1, and the last day of it."""
+    """Return each client's package, or -1, and its last day."""
     buys = (kind == CLIENT) & (words.below(100, CLIENTS) < np.where(office, 70, 42))
     package = np.where(office, words.pick(_OFFICE_PACKAGES, CLIENTS), words.pick(_HOME_PACKAGES, CLIENTS))
     cancels = words.once_in(4, CLIENTS)
@@ -285,7 +285,7 @@ def _subscriptions(kind: Ints, office: Flags, begins: Ints, words: Words) -> tup
 
 
 def _openings(kind: Ints, old: Flags, postpaid: Flags, refill: Ints, words: Words) -> Ints:
-    """Return the opening balances: what the base brought along, and what a calling card is sold with."""
+    """Return the opening balances of the initial base and of calling cards."""
     card = words.pick(np.array([5, 10, 10, 20], np.int64) * UNIT, CLIENTS)
     brought = refill * words.below(100, CLIENTS) // 100 // 100 * 100
     owed = -(words.below(60, CLIENTS) * UNIT)

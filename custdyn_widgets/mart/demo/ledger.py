@@ -1,8 +1,8 @@
-"""What the demo operator's clients do, day by day: the ledger.
+"""Generate the ledger of the demo operator, day by day.
 
-Each day the bill run comes first (postpaid clients pay, packages are activated and renewed), then people
-call, then accounts are closed. A balance is carried along, so that a prepaid client tops up when it runs
-low and cannot call on an empty account.
+Each day begins with the bill run (postpaid clients pay, packages are activated and renewed), then clients
+call, then accounts are closed. Balances are tracked, so that prepaid clients top up when they run low and
+cannot call on an empty account.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from custdyn_widgets.mart.demo.clients import (
     Words,
     month_and_day,
 )
+from custdyn_widgets.mart.schema import KINDS
 
-KINDS = ("refill", "usage", "package_activation", "package_renewal", "other")
-REFILL, USAGE, ACTIVATION, RENEWAL, OTHER = range(5)
+REFILL, USAGE, ACTIVATION, RENEWAL, OTHER = range(len(KINDS))
 
-# The chance of a usage row in percent of the usual: January first, Monday first.
+# Usage relative to an average of 100, by month from January and by weekday from Monday.
 _SEASON = (101, 100, 102, 101, 99, 92, 77, 58, 98, 105, 108, 114)
 _WEEK = (107, 109, 109, 108, 110, 84, 73)
-# The hour of a call: as often as it stands here.
+# Hours of calls; repeated hours are more likely.
 _HOURS = np.array(
     [7, 8, 9, 9, 10, 10, 11, 11, 12, 13, 14, 14, 15, 15, 16, 16, 17, 17, 18, 18, 19, 19, 20, 20, 21, 22],
     np.int64,
@@ -39,8 +39,8 @@ _FEES = np.array([[before, after] for _, _, before, after in PACKAGES], np.int64
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The ledger as arrays of one length, in the order of time; `package` is -1 where there is none."""
+class DemoLedger:
+    """The ledger as arrays of equal length, in order of time; `package` is -1 for none."""
 
     client: Ints
     at: Ints
@@ -49,8 +49,8 @@ class Rows:
     package: Ints
 
 
-def draw_ledger(clients: Clients, line: Timeline, words: Words) -> Rows:
-    """Return every movement of every balance from the timeline's first day to just before its end."""
+def draw_ledger(clients: Clients, line: Timeline, words: Words) -> DemoLedger:
+    """Return all transactions from the first day of the timeline to just before its end."""
     book = _Book(clients, line, words)
     days = line.days
     for day, month, date in zip(days.tolist(), *(a.tolist() for a in month_and_day(days)), strict=True):
@@ -62,7 +62,7 @@ def draw_ledger(clients: Clients, line: Timeline, words: Words) -> Rows:
 
 
 class _Book:
-    """The balances as of a day, and the rows that led to them."""
+    """The current balances and the rows posted so far."""
 
     def __init__(self, clients: Clients, line: Timeline, words: Words) -> None:
         self._clients, self._line, self._words = clients, line, words
@@ -71,14 +71,14 @@ class _Book:
         self._posted: list[tuple[Ints, Ints, Ints, Ints, Ints]] = []
 
     def present(self, day: int, month: int, date: int) -> Flags:
-        """Return which clients are there on a day: joined before, not stopped, not away for the summer."""
+        """Return which clients are active on a day: joined before, not stopped, not away for the summer."""
         who = self._clients
         turn = month * 31 + date
         away = who.campus & (who.rest_from <= turn) & (turn < who.rest_to)
         return (who.joined < day) & (day <= who.stops) & ~away
 
     def run_bills(self, day: int, due: Ints) -> None:
-        """Let the postpaid clients among those due pay, then activate and renew their packages."""
+        """Post payments of postpaid clients that are due, then activate and renew packages."""
         who, words = self._clients, self._words
         owing = due[who.postpaid[due] & (self._balance[due] < -5 * UNIT)]
         owing = owing[~words.once_in(14, len(owing))]
@@ -104,7 +104,7 @@ class _Book:
         self._post(due[back], at[back] + 1800, RENEWAL, fee[back], package[back])
 
     def take_calls(self, day: int, present: Flags, lean: int) -> None:
-        """Post the day's usage of those who call, with the top-ups that it takes."""
+        """Post the usage of the day and the top-ups it requires."""
         who, words = self._clients, self._words
         calls = words.below(1_000_000, len(present)) < who.chance * lean // 10_000
         idx = np.nonzero(present & calls)[0]
@@ -119,7 +119,7 @@ class _Book:
         self._post(idx[back], at[back] + 900, USAGE, cost[back])
 
     def _top_up(self, idx: Ints, at: Ints, need: Ints, wanted: Flags) -> None:
-        """Refill prepaid accounts by multiples of their usual size; now and then with a bonus or a bounce."""
+        """Refill prepaid accounts by multiples of their usual size, with a few bonuses and bounces."""
         who, words = self._clients, self._words
         wanted = wanted & ~who.postpaid[idx] & (who.refill[idx] > 0)
         idx, at, need = idx[wanted], at[wanted], need[wanted]
@@ -133,29 +133,29 @@ class _Book:
         self._post(idx[bounced], at[bounced] + 40, OTHER, -paid[bounced])
 
     def close_accounts(self, day: int) -> None:
-        """Pay half of those who close today what they have left."""
+        """Pay out the balance to half of the clients who close on this day."""
         idx = np.nonzero(self._clients.closes == day)[0]
         idx = idx[(self._balance[idx] > 0) & self._words.once_in(2, len(idx))]
         self._post(idx, closing_instant(self._clients.closes[idx]) - 60, OTHER, -self._balance[idx])
 
     def _post(self, idx: Ints, at: Ints, kind: int, amount: Ints, package: Ints | None = None) -> None:
-        """Write one row for each of these clients, all different, and move their balances."""
+        """Post one row for each of these distinct clients and update their balances."""
         self._balance[idx] += amount
         none = np.full(len(idx), -1, np.int64)
         self._posted.append(
             (idx, at, np.full(len(idx), kind, np.int64), amount, none if package is None else package)
         )
 
-    def rows(self) -> Rows:
-        """Return what was posted before the timeline's end, in the order of time."""
+    def rows(self) -> DemoLedger:
+        """Return the rows posted before the end of the timeline, in order of time."""
         client, at, kind, amount, package = (
             np.concatenate(column) for column in zip(*self._posted, strict=True)
         )
         order = np.argsort(at, kind="stable")
         order = order[at[order] < self._line.as_of]
-        return Rows(client[order], at[order], kind[order], amount[order], package[order])
+        return DemoLedger(client[order], at[order], kind[order], amount[order], package[order])
 
 
 def closing_instant(day: Ints) -> Ints:
-    """Return the instant at which an account that closes on a day is closed: at its last minute."""
+    """Return the last minute of a day, when its accounts are closed."""
     return day * DAY + 23 * 3600 + 59 * 60

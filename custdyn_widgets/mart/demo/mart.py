@@ -1,8 +1,8 @@
-"""The demo mart: three years of an invented VoIP operator, drawn from a seed.
+"""Write the demo mart: three years of a fictional VoIP operator, drawn from a seed.
 
-The story that its charts tell: the operator grows, every summer dips (campus clients stay away in
-August), in the second year a reseller leaves with all its clients, in the third the packages get dearer.
-The same seed and `as_of` give the same bytes on every machine.
+Its charts tell a story: the operator grows, usage dips every summer (campus clients are away in August), a
+reseller leaves with all its clients in the second year, and package prices rise in the third. The same seed
+and `as_of` give the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from custdyn_widgets.mart.demo.clients import (
     Words,
     draw_clients,
 )
-from custdyn_widgets.mart.demo.ledger import KINDS, Rows, closing_instant, draw_ledger
+from custdyn_widgets.mart.demo.ledger import DemoLedger, closing_instant, draw_ledger
+from custdyn_widgets.mart.schema import KINDS, TABLES
 from custdyn_widgets.query import CLIENT_TYPES, YEARS, Period, ReportQuery, parse_as_of
 
 _FIRST = (
@@ -76,35 +77,25 @@ _ELSEWHERE = (
 )
 
 _CENTRES = {"EUR": 921_000, "GBP": 788_000}  # millionths of a unit for one dollar
-_HEADS = {
-    "clients": (
-        "client_id", "name", "client_type", "company", "owner_user", "tags", "currency", "created_at",
-        "closed_at", "opening_balance",
-    ),
-    "transactions": ("transaction_id", "client_id", "at", "kind", "amount", "package_id"),
-    "packages": ("package_id", "name"),
-    "companies": ("company", "parent"),
-    "rates": ("currency", "date", "units_per_base", "base"),
-}  # fmt: skip
 
 
 def write_demo(folder: Path, as_of: datetime, seed: int = 1) -> None:
-    """Write the demo mart as a folder of CSV files, whole or not at all.
+    """Write the demo mart as a folder of CSV files, atomically.
 
     Parameters
     ----------
     folder
-        Where the mart shall stand. An earlier demo mart there is replaced; anything else is left alone.
+        The folder to write. An existing demo mart is replaced; anything else is left alone.
     as_of
-        The instant that the three years end at, cut to its whole second; without an offset, UTC. The last row
-        falls shortly before that time.
+        The end of the three years, truncated to whole seconds; UTC if it has no offset. The last row is
+        shortly before it.
     seed
-        A whole number ≥ 0; another seed gives another operator with the same story.
+        An integer ≥ 0; a different seed gives a different operator with the same story.
 
     Raises
     ------
     SourceError
-        If something else than a demo mart stands at `folder`.
+        If `folder` exists and is not a demo mart.
     QueryError
         If the seed is negative or `as_of` is outside the years 1900 to 2100.
     """
@@ -114,13 +105,13 @@ def write_demo(folder: Path, as_of: datetime, seed: int = 1) -> None:
     if seed < 0:
         raise QueryError.invalid("seed", seed, "is below 0")
     place = Path(folder).resolve()
-    _check_place(place)
-    files = {f"{table}.csv": _csv(_HEADS[table], rows) for table, rows in _tables(now, seed)}
-    _put(place, files)
+    _refuse_other_folder(place)
+    files = {f"{table}.csv": _csv(table, rows) for table, rows in _tables(now, seed)}
+    _write_folder(place, files)
 
 
 def _tables(now: datetime, seed: int) -> Iterator[tuple[str, Iterable[Sequence[object]]]]:
-    """Yield each table's name and rows as they stand in the files."""
+    """Yield the name and the rows of each table."""
     words = Words(seed)
     line = Timeline.ending_at(now)
     clients = draw_clients(line, words)
@@ -148,7 +139,7 @@ def _client_rows(clients: Clients, line: Timeline, words: Words) -> Iterator[Seq
 
 
 def _names(clients: Clients, words: Words) -> list[str]:
-    """Return a name for each client; the first accounts are the companies' own."""
+    """Return a name for each client; the first clients are the companies themselves."""
     draws = (words.below(len(pool), CLIENTS).tolist() for pool in (_FIRST, _LAST, _TRADES, _SHOPS))
     odd = words.below(500, CLIENTS).tolist()
     names = []
@@ -184,7 +175,7 @@ def _tags(clients: Clients, words: Words) -> list[str]:
     return [";".join(tag for tag, has in marks.items() if has[i]) for i in range(CLIENTS)]
 
 
-def _transaction_rows(ledger: Rows) -> Iterator[Sequence[object]]:
+def _transaction_rows(ledger: DemoLedger) -> Iterator[Sequence[object]]:
     packages = ["", *map(_package_id, range(len(PACKAGES)))]
     clients = [_client_id(i) for i in range(CLIENTS)]
     columns = (ledger.client.tolist(), _instants(ledger.at), ledger.kind.tolist(), ledger.amount.tolist())
@@ -199,7 +190,7 @@ def _company_rows() -> list[tuple[str, str]]:
 
 
 def _rate_rows(line: Timeline, words: Words) -> Iterator[Sequence[object]]:
-    """Yield a quote of each currency for every date since before the first client: a slow, tethered walk."""
+    """Yield daily quotes of each currency from before the first client on: a mean-reverting random walk."""
     days = np.arange(line.first - 366, line.last + 1, dtype=np.int64)
     dates = np.datetime_as_string(days.astype("datetime64[D]")).tolist()
     for currency, centre in _CENTRES.items():
@@ -229,33 +220,33 @@ def _decimal(amount: int) -> str:
     return f"{sign}{whole}.{part // 100:02}" if part % 100 == 0 else f"{sign}{whole}.{part:04}"
 
 
-def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+def _csv(table: str, rows: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
+    writer.writerow(TABLES[table].column_names)
     writer.writerows(rows)
     return text.getvalue().encode()
 
 
-def _check_place(place: Path) -> None:
-    """Refuse to replace what is not a demo mart: the companies are the same in every one, so they tell."""
+def _refuse_other_folder(place: Path) -> None:
+    """Raise if the folder is not a demo mart, recognised by its companies, which are always the same."""
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
-    known = {f"{table}.csv" for table in _HEADS}
+    known = {f"{table}.csv" for table in TABLES}
     if place.is_dir() and {p.name for p in place.iterdir()} == known:
-        companies = _csv(_HEADS["companies"], _company_rows())
+        companies = _csv("companies", _company_rows())
         if (place / "companies.csv").read_bytes() == companies:
             return
     raise SourceError(
-        f"{shown(str(place))} holds something other than a demo mart, which is left as it is. "
-        "Name a folder that does not exist yet, or move what is there.",
+        f"{shown(str(place))} is not a demo mart, so it is left unchanged. "
+        "Name a folder that does not exist yet, or move its contents.",
         field="folder",
     )
 
 
-def _put(place: Path, files: dict[str, bytes]) -> None:
-    """Write the files beside the place and rename, so that a run that is killed leaves no half mart."""
-    if _holds(place, files):
+def _write_folder(place: Path, files: dict[str, bytes]) -> None:
+    """Write the files to a temporary folder and rename it, so that a killed run leaves no partial mart."""
+    if _has_files(place, files):
         return
     mark = secrets.token_hex(6)
     fresh, old = (place.with_name(f".{place.name}.{mark}.{what}") for what in ("new", "old"))
@@ -269,7 +260,7 @@ def _put(place: Path, files: dict[str, bytes]) -> None:
     except BaseException as error:
         if old.exists() and not place.exists():
             old.rename(place)
-        another_was_first = isinstance(error, OSError) and _holds(place, files)
+        another_was_first = isinstance(error, OSError) and _has_files(place, files)
         if not another_was_first:
             raise
     finally:
@@ -277,15 +268,15 @@ def _put(place: Path, files: dict[str, bytes]) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _holds(place: Path, files: dict[str, bytes]) -> bool:
-    """Return whether exactly these files stand at the place already."""
+def _has_files(place: Path, files: dict[str, bytes]) -> bool:
+    """Return whether the folder contains exactly these files."""
     if not place.is_dir() or {p.name for p in place.iterdir()} != set(files):
         return False
     return all((place / name).read_bytes() == content for name, content in files.items())
 
 
 def demo_query(as_of: datetime) -> ReportQuery:
-    """Return the query of the demo report: clients by month, over the three years before `as_of`."""
+    """Return the query of the demo report: clients by month for the three years before `as_of`."""
     months = as_of.year * 12 + as_of.month - 1
     first = datetime((months - 35) // 12, (months - 35) % 12 + 1, 1)
     after = datetime((months + 1) // 12, (months + 1) % 12 + 1, 1)

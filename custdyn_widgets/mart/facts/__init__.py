@@ -1,1 +1,1 @@
-"""Facts: a mart as compact arrays, sorted by client, and their cache."""
+"""Build facts, the compact arrays of a mart sorted by client, and cache them."""

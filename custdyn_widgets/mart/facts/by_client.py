@@ -1,13 +1,13 @@
-"""A ledger's rows by client, in order of time within: sorted runs, then merged.
+"""Sort ledger rows by client and time: sort each batch into a run, then merge the runs.
 
-The ledger comes in batches. Each becomes a run, in which the rows of one block of neighbouring clients stand
-together. Then each block's rows, of which a processor's cache holds all, are put behind each other in the
-order of the ledger and sorted by client: so no row is compared with all others, and none is moved far.
+Each batch of the ledger becomes a run, in which rows are grouped by blocks of neighbouring clients. Then
+the rows of each block, few enough for a processor's cache, are concatenated in ledger order and sorted by
+client. So sorting never spans the whole ledger.
 
-Both sorts are by counting: NumPy sorts numbers of 8 or 16 bits so, and 8 bits tell blocks apart, and mostly
-the clients of one. Until then a row is held as one record, so that it is moved at once, and not each of its
-columns alone. What is made is put into a few large arrays: memory that is new costs more than what is done
-with it, and large arrays get theirs in large pages.
+NumPy sorts integers of 8 or 16 bits by counting, and 8 bits suffice for blocks and mostly for the clients
+in a block. A row is one record, so that it moves at once instead of column by column. Results go into a few
+large arrays, because allocating memory costs more than the work done on it, and large arrays get large
+pages.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from custdyn_widgets.mart.checking.values import Int64s
 from custdyn_widgets.mart.columns import Codes
 from custdyn_widgets.mart.facts.flow_class import PAID, Flows
 
-_BLOCKS = 2**8  # at most, so that 8 bits tell them apart
-_BLOCK = 2**14  # rows: for fewer a block is not worth its while
+_BLOCKS = 2**8  # at most: a block number has 8 bits
+_BLOCK = 2**14  # rows: a smaller block does not pay off
 
 Times = npt.NDArray[np.uint32] | Int64s
 Packages = npt.NDArray[np.int8] | npt.NDArray[np.int16] | Codes
@@ -38,11 +38,11 @@ class Rows:
     Attributes
     ----------
     client
-        int32: the place of each row's client.
+        int32: the place of the client in the order of clients.
     time
-        Seconds since 1970 in UTC: uint32 where all lie from 1970 to 2106, else int64.
+        Seconds since 1970 in UTC: uint32 if all are from 1970 to 2106, else int64.
     amount, flow, package
-        int64 millionths; uint8 `FlowClass`; code of the package, or -1, of the least type that has it.
+        int64 millionths; uint8 `FlowClass`; package code, or -1, in the smallest type that fits.
     """
 
     client: Codes
@@ -55,13 +55,13 @@ class Rows:
         return len(self.client)
 
     def part(self, begin: int, end: int) -> Rows:
-        """Return some of the rows, as views."""
+        """Return a slice of the rows as views."""
         return Rows(*(getattr(self, column.name)[begin:end] for column in fields(self)))
 
 
 @dataclass(frozen=True)
 class Merged:
-    """All rows by client and time, as `Facts` holds them, but amounts are not yet summed."""
+    """All rows by client and time, as in `Facts`, with amounts not yet summed."""
 
     offset: Int64s
     time: Times
@@ -71,15 +71,15 @@ class Merged:
     paid_at: Times
 
 
-class Runs:
-    """Room for a ledger, which is filled with runs.
+class SortedRuns:
+    """The runs of a ledger, in one preallocated array.
 
     Parameters
     ----------
     count, client_count
-        How many rows and clients there are.
+        The numbers of rows and of clients.
     time_type, package_type
-        What times and codes of packages are held as.
+        The types of times and of package codes.
     """
 
     def __init__(
@@ -94,33 +94,30 @@ class Runs:
             *(("client", within), ("flow", np.uint8), ("package", package_type)),
         ]
         self._rows = np.empty(count, np.dtype(record, align=True))
-        self._begins: dict[int, Int64s] = {}  # of each run: where each block begins in it, and its end
+        self._begins: dict[int, Int64s] = {}  # by first row of a run: the start of each block, and its end
 
     @property
     def package(self) -> Packages:
-        """The code of each row's package, as a view, a run's rows in another order than they came in."""
+        """A view of the package codes, in the row order of the runs."""
         return self._rows["package"]
 
     def put(self, first: int, rows: Rows) -> None:
-        """Put in rows of the ledger that follow the first ones, as a run.
-
-        Threads may do so at the same time.
-        """
+        """Add rows of the ledger, from position `first` on, as a run; safe to call from several threads."""
         block = (rows.client >> self._bits).astype(np.uint8)
         order = np.argsort(block, kind="stable")
         records = np.empty(len(rows), self._rows.dtype)
         records["client"] = rows.client & ((1 << self._bits) - 1)
         for name in ("amount", "time", "flow", "package"):
             records[name] = getattr(rows, name)
-        records.take(order, out=self._rows[first : first + len(rows)], mode="clip")  # others copy first
+        records.take(order, out=self._rows[first : first + len(rows)], mode="clip")  # other modes make a copy
         self._begins[first] = first + np.searchsorted(block.take(order), np.arange(self._block_count + 1))
 
     def merged(self, package_type: npt.DTypeLike | None = None) -> Merged:
-        """Return all rows by client and time, codes of packages as another type if one is given."""
+        """Return all rows by client and time, with package codes of another type if given."""
         begins = np.array([begins for _, begins in sorted(self._begins.items())], np.int64)
         ends = np.cumsum(np.diff(begins).sum(axis=0)).tolist()
         kind = self._rows.dtype
-        whole = self._rows.view(f"V{kind.itemsize}")  # records are put together field by field, which is slow
+        whole = self._rows.view(f"V{kind.itemsize}")  # concatenating structured records is slow
         types = (np.int64, np.uint8, package_type or kind["package"], kind["time"])
         room = [np.empty(len(self._rows), each) for each in (kind["time"], *types)]
         out = Merged(np.zeros(self.client_count + 1, np.int64), *room)
@@ -130,7 +127,7 @@ class Runs:
             parts = [whole[begin:end] for begin, end in begins[:, block : block + 2].tolist()]
             rows = np.concatenate(parts).view(kind)
             high = min(low + (1 << self._bits), self.client_count)
-            _put(out, rows, slice(low, high), slice(end - len(rows), end))
+            _place_block(out, rows, slice(low, high), slice(end - len(rows), end))
 
         with ThreadPoolExecutor(threads()) as pool:
             for _ in pool.map(put, range(self._block_count)):
@@ -140,30 +137,30 @@ class Runs:
 
 
 def threads() -> int:
-    """Return how many threads work at once: each has work for a core, and holds memory."""
+    """Return the number of worker threads: one per core, but few, because each holds memory."""
     return min(len(os.sched_getaffinity(0)), 4)
 
 
-def fit(seconds: Int64s) -> bool:
-    """Return whether an uint32 holds all times; 0 is left for "never"."""
+def fit_uint32(seconds: Int64s) -> bool:
+    """Return whether all times fit a uint32; 0 is reserved for "never"."""
     return bool(seconds.min(initial=1) >= 1 and seconds.max(initial=1) < 2**32)
 
 
 def _bits_within(client_count: int, blocks: int) -> int:
-    """Return how many bits tell the clients of a block apart if there are at most so many blocks."""
+    """Return how many bits number the clients in a block, given the largest number of blocks."""
     bits = 0
     while client_count > blocks << bits:
         bits += 1
     return bits
 
 
-def _put(out: Merged, rows: npt.NDArray[Any], clients: slice, place: slice) -> None:
-    """Put the records of a block's clients, which come in the ledger's order, in their place."""
+def _place_block(out: Merged, rows: npt.NDArray[Any], clients: slice, place: slice) -> None:
+    """Sort the records of a block, given in ledger order, into the output."""
     client = np.ascontiguousarray(rows["client"])
     order = np.argsort(client, kind="stable")
     client, rows = client.take(order), rows.take(order)
     time = np.ascontiguousarray(rows["time"])
-    if ((time[1:] < time[:-1]) & (client[1:] == client[:-1])).any():  # mostly a ledger is in order of time
+    if ((time[1:] < time[:-1]) & (client[1:] == client[:-1])).any():  # ledgers are mostly in order of time
         again = np.lexsort((time, client))
         rows, time = rows.take(again), time.take(again)
     out.time[place] = time
@@ -175,15 +172,15 @@ def _put(out: Merged, rows: npt.NDArray[Any], clients: slice, place: slice) -> N
 
 
 def _last_paid(time: Times, flow: Flows, first: Int64s) -> Times:
-    """Return when, up to each row, its client's last paid use was; the type's least value if none was.
+    """Return the time of the client's last paid use up to each row, or the minimum of the type.
 
-    `first` is where the rows of each client begin.
+    `first` holds the position of each client's first row.
     """
     paid = PAID.take(flow)
     found = time.copy()
     found[~paid] = np.iinfo(time.dtype).min
-    paid[first[first < len(time)]] = True  # a client's first row tells too: what was before is another's
-    telling, others = np.flatnonzero(paid), np.flatnonzero(~paid)
-    before = others - np.arange(1, len(others) + 1)  # which telling row comes before
-    found[others] = found.take(telling.take(before))
+    paid[first[first < len(time)]] = True  # earlier rows belong to another client
+    sources, others = np.flatnonzero(paid), np.flatnonzero(~paid)
+    before = others - np.arange(1, len(others) + 1)  # the source row before each other row
+    found[others] = found.take(sources.take(before))
     return found

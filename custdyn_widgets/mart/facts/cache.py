@@ -1,18 +1,18 @@
-"""The cache's entries: facts as memory-mapped arrays, and what was set aside when they were built.
+"""Cache facts as memory-mapped arrays, with the warning and the list of rows left out.
 
-An entry is a folder that is written aside and renamed into place, so that it is whole or not there,
-whoever builds at the same time and whoever is killed. It is never changed afterwards: its last file holds
-size, time and checksum of each of the others, and an entry in which one differs is built again. Sizes and
-times are looked at whenever an entry is opened; checksums once in a process, because reading every byte
-takes as long as a small report (12 ms for 10 million rows; a report on all of them takes 500 ms). Each is a
-sum of 64-bit words, the one quick enough: it finds bytes that flipped and blocks that a crash left empty.
+An entry is a folder that is written under a temporary name and renamed, so that it is complete or absent even
+if several processes build it or one is killed. It never changes afterwards: its seal holds the size, time and
+checksum of every other file, and an entry that does not match is built again. Sizes and times are checked
+whenever an entry is opened; checksums once per process, because reading every byte takes as long as a small
+report (12 ms for 10 million rows; a report on all of them takes 500 ms). A checksum is a sum of 64-bit words,
+which is fast enough and detects flipped bytes and blocks that a crash left empty.
 
-The entry opened last stays mapped, because to map its pages anew takes a seventh of a small report's time.
+The last entry opened stays mapped: mapping it again takes a seventh of the time of a small report.
 
-The cache is bounded: the entries opened longest ago go first.
+The cache is bounded: the least recently opened entries are removed first.
 
-An entry is written by a thread while its facts are already asked: a process that ends, or that opens another
-source, waits for it.
+A thread writes an entry while its facts are already in use; a process waits for that thread before it ends or
+opens another source.
 """
 
 from __future__ import annotations
@@ -47,27 +47,27 @@ _NAMES, _SEAL = "names.json", "seal.json"
 _BUILDING = ".building-"
 _ABANDONED = 3600  # seconds
 _VERIFIED: set[tuple[Path, str]] = set()  # entries and their seals
-_OPEN: dict[tuple[Path, str], Entry] = {}  # the one opened last stays mapped
-_STORING: dict[Path, tuple[threading.Thread, Entry]] = {}
-_TURN = threading.Lock()  # to look at what is being stored, or to change it
+_OPEN: dict[tuple[Path, str], CacheEntry] = {}  # the last entry opened
+_STORING: dict[Path, tuple[threading.Thread, CacheEntry]] = {}
+_LOCK = threading.Lock()  # guards `_STORING`
 
 
 @dataclass(frozen=True)
-class Entry:
-    """Facts; the sentences that tell what was set aside, and the file that lists it (None: nothing was)."""
+class CacheEntry:
+    """Facts, the warning about rows left out, and the file that lists those rows (None: none were)."""
 
     facts: Facts
     warning: str = ""
     listing: Path | None = None
 
 
-def load(key: str) -> Entry | None:
-    """Return an entry, its arrays memory-mapped; None if it is not there, not whole, or lacks its listing.
+def load(key: str) -> CacheEntry | None:
+    """Return an entry with memory-mapped arrays; None if it is missing, damaged or lacks its listing.
 
-    One that this process is still storing is returned as it was built.
+    An entry that this process is still storing is returned as built.
     """
     folder = _folder(key)
-    with _TURN:
+    with _LOCK:
         _, entry = _STORING.get(folder, (None, None))
     if entry:
         return entry if _is_listed(entry) else None
@@ -75,35 +75,35 @@ def load(key: str) -> Entry | None:
     return _load(folder)
 
 
-def store(key: str, entry: Entry) -> None:
-    """Let a thread write an entry. A cache that cannot be written only costs time, so it is no error."""
+def store(key: str, entry: CacheEntry) -> None:
+    """Start a thread that writes an entry; failing to write is not an error, as it only costs time."""
     folder = _folder(key)
     finish_storing()
-    with _TURN:
+    with _LOCK:
         if folder in _STORING:  # another thread built the same
             return
         thread = threading.Thread(target=_store_and_forget, args=(folder, entry), name="custdyn facts")
-        thread.start()  # first: who is stopped in between must not leave one that nobody can wait for
+        thread.start()  # first: an interrupt here must not register an unstarted thread
         _STORING[folder] = thread, entry
 
 
 def finish_storing() -> None:
-    """Wait until what this process stores is stored."""
-    with _TURN:
+    """Wait until this process has stored its entries."""
+    with _LOCK:
         threads = [thread for thread, _ in _STORING.values()]
     for thread in threads:
         thread.join()
 
 
-def _store_and_forget(folder: Path, entry: Entry) -> None:
+def _store_and_forget(folder: Path, entry: CacheEntry) -> None:
     try:
         _store(folder, entry)
     finally:
-        with _TURN:
+        with _LOCK:
             _STORING.pop(folder, None)
 
 
-def _load(folder: Path) -> Entry | None:
+def _load(folder: Path) -> CacheEntry | None:
     try:
         seal, sealed = _unsealed((folder / _SEAL).read_text(encoding="ascii"))
         if sealed["files"] != _files(folder):
@@ -114,25 +114,25 @@ def _load(folder: Path) -> Entry | None:
     if not _is_listed(entry):
         return None
     for used in filter(None, (folder, entry.listing)):
-        with contextlib.suppress(OSError):  # a cache that one may only read
-            os.utime(used)  # for pruning: opened just now
+        with contextlib.suppress(OSError):  # the cache may be read-only
+            os.utime(used)  # mark as opened, for pruning
     _OPEN.clear()
     _OPEN[folder, seal] = entry
     return entry
 
 
-def _is_listed(entry: Entry) -> bool:
-    """Return whether the file that lists what was set aside is there, if there is one."""
+def _is_listed(entry: CacheEntry) -> bool:
+    """Return whether the listing exists, if the entry has one."""
     return entry.listing is None or entry.listing.is_file()
 
 
-def _opened(folder: Path, seal: str, sums: Mapping[str, Any]) -> Entry:
-    """Return an entry whose files are mapped.
+def _opened(folder: Path, seal: str, sums: Mapping[str, Any]) -> CacheEntry:
+    """Return an entry with mapped files.
 
     Raises
     ------
     OSError, ValueError, KeyError, TypeError
-        If it is damaged.
+        If the entry is damaged.
     """
     text = (folder / _NAMES).read_bytes()
     arrays = {name: _mapped(folder / f"{name}.npy", *sums[name][:2]) for name in ARRAYS}
@@ -140,12 +140,12 @@ def _opened(folder: Path, seal: str, sums: Mapping[str, Any]) -> Entry:
         raise ValueError("a checksum differs")
     stored = json.loads(text)
     listing = _listings(folder.parents[1]) / stored["listing"] if stored["listing"] else None
-    entry = Entry(Facts(**arrays, names=_names(stored["names"])), stored["warning"], listing)
+    entry = CacheEntry(Facts(**arrays, names=_names(stored["names"])), stored["warning"], listing)
     _VERIFIED.add((folder, seal))
     return entry
 
 
-def _store(folder: Path, entry: Entry) -> None:
+def _store(folder: Path, entry: CacheEntry) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
@@ -157,8 +157,8 @@ def _store(folder: Path, entry: Entry) -> None:
             np.save(aside / f"{name}.npy", array)
         names = {f.name: getattr(entry.facts.names, f.name) for f in fields(Names)}
         listing = entry.listing.name if entry.listing else None
-        told = {"names": names, "warning": entry.warning, "listing": listing}
-        text = json.dumps(told).encode("ascii")
+        content = {"names": names, "warning": entry.warning, "listing": listing}
+        text = json.dumps(content).encode("ascii")
         (aside / _NAMES).write_bytes(text)
         seal = {"files": _files(aside), "sums": _sums(arrays, text)}
         (aside / _SEAL).write_text(_sealed(seal), encoding="ascii")
@@ -166,12 +166,12 @@ def _store(folder: Path, entry: Entry) -> None:
             shutil.rmtree(folder.rename(aside.with_name(f"{aside.name}-damaged")), ignore_errors=True)
         aside.rename(folder)
     except OSError:
-        shutil.rmtree(aside, ignore_errors=True)  # no room, or another process was first
+        shutil.rmtree(aside, ignore_errors=True)  # the disk is full, or another process was first
     _prune(folder.parent)
 
 
 def store_listing(name: str, key: str, content: bytes) -> Path | None:
-    """Write the list of what was set aside, whole or not at all; None if the cache cannot be written."""
+    """Write the list of rows left out and return its path; None if the cache cannot be written."""
     place = _listings(settings.load().cache) / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:60]}-{key[:12]}.csv"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -196,7 +196,7 @@ def _sealed(content: Mapping[str, Any]) -> str:
 
 
 def _unsealed(text: str) -> tuple[str, dict[str, Any]]:
-    """Return a seal's checksum and what it holds."""
+    """Return the checksum and the content of a seal."""
     checksum, _, content = text.partition(" ")
     if checksum != f"{zlib.crc32(content.encode()):08x}":
         raise ValueError("the seal is damaged")
@@ -204,14 +204,14 @@ def _unsealed(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _mapped(path: Path, kind: str, shape: list[int]) -> Any:
-    """Return an array of an entry; what the file says of itself is not asked."""
+    """Map an array of an entry, taking its type and shape from the seal rather than from the file."""
     dtype = np.dtype(kind)
     begin = path.stat().st_size - dtype.itemsize * math.prod(shape)
     return np.asarray(np.memmap(path, dtype, "r", begin, tuple(shape)))
 
 
 def _files(folder: Path) -> dict[str, list[int]]:
-    """Return size and time of each file of an entry, but the seal."""
+    """Return the size and time of each file of an entry, except the seal."""
     found = {}
     for name in (*(f"{array}.npy" for array in ARRAYS), _NAMES):
         status = (folder / name).stat()
@@ -220,7 +220,7 @@ def _files(folder: Path) -> dict[str, list[int]]:
 
 
 def _sums(arrays: Mapping[str, npt.NDArray[Any]], text: bytes) -> dict[str, Any]:
-    """Return type, shape and checksum of each array, and the checksum of the names."""
+    """Return the type, shape and checksum of each array, and the checksum of the names."""
     sums: dict[str, Any] = {_NAMES: zlib.crc32(text)}
     for name, array in arrays.items():
         octets = np.asarray(array).reshape(-1).view(np.uint8)
@@ -244,7 +244,7 @@ def _names(stored: dict[str, Any]) -> Names:
 
 
 def _prune(folder: Path) -> None:
-    """Remove the entries opened longest ago, and what a killed process left an hour ago."""
+    """Remove the least recently opened entries, and leftovers of processes killed over an hour ago."""
     with contextlib.suppress(OSError):  # another process is pruning
         found = _by_use(folder)
         newest = found[0].stat().st_mtime if found else 0
@@ -253,7 +253,7 @@ def _prune(folder: Path) -> None:
         room = KEPT_BYTES
         for count, entry in enumerate(path for path in found if path not in begun):
             room -= sum(file.stat().st_size for file in entry.iterdir())
-            if count and (count >= KEPT or room < 0):  # the one just written stays, however large
+            if count and (count >= KEPT or room < 0):  # always keep the newest entry
                 _remove([entry])
 
 

@@ -1,16 +1,15 @@
-"""Facts: a mart as compact arrays sorted by client and time, which every report is computed from.
+"""Facts: the compact arrays, sorted by client and time, from which every report is computed.
 
-Per ledger row: the time in whole seconds (every edge of a report is a whole second, so nothing is lost),
-the running sum of amounts in millionths, a flow class, a package code and the last paid use so far. Rows of
-a client stand together, in order of time, so that one row tells the balance and the last paid use at any
-moment, and a report reads no row before its start. Beside them stand the clients in the order of their
-rows, packages, companies and quotes.
+Each ledger row has its time in whole seconds (reports start and end on whole seconds, so nothing is lost),
+the running sum of amounts in millionths, a flow class, a package code and the time of the last paid use.
+The rows of a client are contiguous and in order of time, so a single row gives the balance and the last
+paid use at any moment, and a report reads no row before its start. Clients, packages, companies and quotes
+complete the facts.
 
-Clients are in order of currency, so that a run of them adds up without asking for the currency of each,
-then of type, company and owner, so that what a filter chooses mostly lies together.
+Clients are sorted by currency, so that a range of them can be summed without looking up currencies, then by
+type, company and owner, so that filters mostly select contiguous clients.
 
-A row's `FlowClass`, not its kind, is stored, so that a report never looks at an amount to decide what the
-row is.
+Rows store a `FlowClass` rather than a kind, so that reports need not look at amounts to classify them.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ NEVER = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class Names:
-    """The names that codes in the arrays stand for, and what belongs to them.
+    """The names behind the codes in the arrays, with company parents and quotes.
 
     Attributes
     ----------
@@ -48,11 +47,11 @@ class Names:
     packages
         Id and name by code.
     parents
-        The company above each company that has one.
+        The parent of each company that has one.
     quotes
         Per currency, (day since 1970, units per base as text), by day.
     base
-        The currency of the quotes' base; empty without rates.
+        The base currency of the quotes; empty without rates.
     """
 
     currencies: tuple[str, ...]
@@ -67,29 +66,29 @@ class Names:
 
 @dataclass(frozen=True)
 class Facts:
-    """The arrays. Row arrays have one value for each ledger row, client arrays one for each client.
+    """The arrays of a mart: one value per ledger row, or one value per client.
 
     Attributes
     ----------
     offset
         int64[clients + 1]: the rows of client i are `offset[i]:offset[i + 1]`, in order of time.
     time
-        Seconds since 1970 in UTC: uint32 where all lie from 1970 to 2106, else int64.
+        Seconds since 1970 in UTC: uint32 if all are from 1970 to 2106, else int64.
     running
         int64: the sum of the amounts of all rows up to this one, over all clients, in millionths. It may
         wrap around; the difference of two of a client's rows is exact, because a balance fits an int64.
     paid_at
-        As `time`: of the client's last paid use up to this row; the least value of the type if none was.
+        As `time`: the client's last paid use up to this row; the minimum of the type if there was none.
     flow, package
-        uint8 `FlowClass`; code, or -1, as int8, int16 or int32: the least that has codes for all packages.
+        uint8 `FlowClass`; package code, or -1 for none, in the smallest of int8, int16 and int32 that fits.
     exists, closed, opening
-        int64: seconds from which the client exists; at which it closed, or `NEVER`; opening balance.
+        int64: when the client starts to exist; when it closed, or `NEVER`; opening balance.
     client_type, currency, company, owner
         int32 codes (type: position in `CLIENT_TYPES`), -1 for none.
     tag_offset, tag
         Tags of client i: codes `tag[tag_offset[i]:tag_offset[i + 1]]`.
     names
-        What the codes stand for.
+        The names behind the codes.
     """
 
     offset: Int64s
@@ -111,7 +110,7 @@ class Facts:
 
     @property
     def client_count(self) -> int:
-        """How many clients there are."""
+        """The number of clients."""
         return len(self.exists)
 
     @property
@@ -121,7 +120,7 @@ class Facts:
 
 
 def build(mart: CheckedMart) -> Facts:
-    """Make the facts of a mart that was read as a whole.
+    """Build the facts of a mart that was read completely.
 
     Raises
     ------
@@ -137,12 +136,7 @@ def build(mart: CheckedMart) -> Facts:
 
 
 def build_in_pieces(stored: StoredMart) -> Facts | None:
-    """Make the facts of a mart while its ledger is read; None if it may have faults.
-
-    Parameters
-    ----------
-    stored
-        The mart.
+    """Build the facts of a mart while reading its ledger in pieces; None if it may have faults.
 
     Raises
     ------
@@ -160,7 +154,7 @@ def build_in_pieces(stored: StoredMart) -> Facts | None:
 
 @dataclass(frozen=True)
 class _Clients:
-    """The order of clients: which row of their table comes next, and each row's place; codes by row."""
+    """The order of clients: table rows in order, the place of each row, and the codes of each row."""
 
     order: Int64s
     place: Codes
@@ -219,7 +213,7 @@ def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger
 
 
 def _exists_from(created: Int64s, offset: Int64s, time: Times) -> Int64s:
-    """Return when each client was created or had its first transaction, whichever is earlier."""
+    """Return the earlier of creation and first transaction of each client."""
     exists = created.copy()
     some = offset[1:] > offset[:-1]
     exists[some] = np.minimum(exists[some], time[offset[:-1][some]])
@@ -236,7 +230,7 @@ def _named(clients: CheckedTable, column: str) -> tuple[tuple[str, ...], npt.NDA
 def _tags(
     clients: CheckedTable, order: npt.NDArray[np.int64]
 ) -> tuple[tuple[str, ...], Int64s, npt.NDArray[np.int32]]:
-    """Return the tags' names, and each client's tags, for clients in this order."""
+    """Return the names of tags, and the offsets and codes of each client's tags, in the given order."""
     lists = clients.columns["tags"].take(pa.array(order))
     flat = lists.flatten()
     names = tuple(sorted(pc.unique(flat).to_pylist()))
@@ -248,7 +242,7 @@ def _tags(
 
 
 def _packages(tables: Mapping[str, CheckedTable], named: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return id and name of each package; without the table, those that the ledger names are their names."""
+    """Return the id and name of each package; without a table, the ids in the ledger serve as names."""
     if "packages" not in tables:
         return tuple((i, i) for i in named)
     table = tables["packages"]
@@ -272,7 +266,7 @@ def _parents(tables: Mapping[str, CheckedTable]) -> dict[str, str]:
 
 
 def _rates(table: CheckedTable | None) -> tuple[dict[str, tuple[tuple[int, str], ...]], str]:
-    """Return the quotes by currency and day, and the base."""
+    """Return the quotes by currency and day, and the base currency."""
     if table is None or not len(table):
         return {}, ""
     quotes: dict[str, list[tuple[int, str]]] = {}

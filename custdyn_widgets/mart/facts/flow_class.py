@@ -1,4 +1,4 @@
-"""What a ledger row counts as: its kind together with what its sign means for it."""
+"""Classify ledger rows by their kind and the sign of their amount."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Flows = npt.NDArray[np.uint8]
 
 
 class FlowClass(IntEnum):
-    """What a ledger row counts as. `PAID` ones keep a client active."""
+    """The class of a ledger row. Rows of the classes in `PAID` keep a client active."""
 
     OTHER = 0
     REFILL = 1
@@ -31,7 +31,7 @@ class FlowClass(IntEnum):
 
 
 _C = FlowClass
-# By kind, the class of a negative, a zero and a positive amount.
+# By kind: the classes of negative, zero and positive amounts.
 _CLASS_BY_KIND = {
     "refill": (_C.REFILL_NOT_COUNTED, _C.REFILL_NOT_COUNTED, _C.REFILL),
     "usage": (_C.USAGE_PAID, _C.USAGE_NOT_PAID, _C.USAGE_NOT_PAID),
@@ -47,7 +47,7 @@ PACKAGE_FEE[_C.ACTIVATION_PAID :] = True
 
 
 def flow_classes(kind: Codes, amount: Int64s) -> Flows:
-    """Return the class of each row, by the position of its kind in `KINDS` and its amount."""
+    """Return the class of each row, given the position of its kind in `KINDS` and its amount."""
     place = kind.astype(np.uint8)
     place *= 3
     place += (amount >= 0).view(np.uint8)

@@ -1,12 +1,10 @@
-"""The ledger, checked and brought in order of client piece by piece, on all cores.
+"""Check a ledger and sort it by client, piece by piece on all cores.
 
-Most ledgers have no fault, and then nothing needs to be held but what the facts need. So each piece is
-read, checked and made a `Run`, and what was read is given back; at the first doubt all of this is given up,
-and whoever asked reads the mart as a whole, which finds every fault and names it.
+Most ledgers have no faults, so each piece is read, checked, added to the runs and freed. At the first sign
+of a fault this stops, and the caller reads the whole mart, which reports every fault.
 
-Both ways check with the same functions. What no piece can tell alone is found here: whether ids are unique
-(they are if each is greater than the one before; else they are compared as a whole), and whether a balance
-might leave an int64.
+Both ways use the same checks. Checks that span pieces are here: whether ids are unique (they are if each is
+greater than the one before; otherwise all are compared) and whether a balance might exceed an int64.
 """
 
 from __future__ import annotations
@@ -24,12 +22,20 @@ import pyarrow.compute as pc
 
 from custdyn_widgets import progress
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.checking.balances import might_leave
+from custdyn_widgets.mart.checking.balances import largest_amount, might_overflow
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.checks import BatchCheck, rising
 from custdyn_widgets.mart.checking.values import MICROS
 from custdyn_widgets.mart.columns import Codes, positions
-from custdyn_widgets.mart.facts.by_client import Merged, Packages, Rows, Runs, Times, fit, threads
+from custdyn_widgets.mart.facts.by_client import (
+    Merged,
+    Packages,
+    Rows,
+    SortedRuns,
+    Times,
+    fit_uint32,
+    threads,
+)
 from custdyn_widgets.mart.facts.flow_class import flow_classes
 from custdyn_widgets.mart.reading.stored import Piece, StoredLedger
 
@@ -38,7 +44,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Ledger:
-    """A whole ledger by client, and the ids that its package codes count, in order."""
+    """A ledger sorted by client, and the package ids by code."""
 
     rows: Merged
     packages: tuple[str, ...]
@@ -46,20 +52,20 @@ class Ledger:
 
 @dataclass(frozen=True)
 class _Batch:
-    """What is known of a batch without faults.
+    """A summary of a batch without faults.
 
     Attributes
     ----------
     rows
-        Which rows of the ledger it is.
+        The rows of the ledger in this batch.
     packages
-        The ids that its package codes count.
+        The package ids by code.
     ids
-        The first and the last transaction's.
+        The first and the last transaction id.
     rises
-        Whether each id is greater than the one before.
+        Whether each transaction id is greater than the one before.
     largest
-        The size of the largest amount.
+        The largest absolute amount.
     """
 
     rows: slice
@@ -70,27 +76,27 @@ class _Batch:
 
 
 def package_ids(ledger: CheckedTable) -> tuple[str, ...]:
-    """Return the packages that a ledger names, in order."""
+    """Return the sorted package ids in a ledger."""
     ids = columns.decoded(pc.unique(ledger.columns["package_id"]))
     named = ids.filter(pa.array(~columns.blanks(ids)))
-    return tuple(sorted(set(named.to_pylist())))  # a dictionary may hold a text twice
+    return tuple(sorted(set(named.to_pylist())))  # a dictionary may contain duplicates
 
 
 def whole_ledger(table: CheckedTable, place: Codes, packages: Sequence[str]) -> Ledger:
-    """Return a ledger without faults that was read as a whole.
+    """Sort a ledger without faults that was read completely.
 
     Parameters
     ----------
     table
         The ledger.
     place
-        For each row of the table of clients, the client's place in the order.
+        The place in the order of clients of each row of the clients table.
     packages
-        The ids that package codes count.
+        The package ids by code.
     """
     seconds = table.columns["at"] // MICROS
-    kind = np.uint32 if fit(seconds) else np.int64
-    runs = Runs(len(table), len(place), kind, _type_of_codes(packages))
+    kind = np.uint32 if fit_uint32(seconds) else np.int64
+    runs = SortedRuns(len(table), len(place), kind, _type_of_codes(packages))
     codes = positions(table.columns["package_id"], packages)
     runs.put(0, _rows(table, seconds.astype(kind), place, codes))
     return Ledger(runs.merged(), tuple(packages))
@@ -103,7 +109,7 @@ def _rows(table: CheckedTable, seconds: Times, place: Codes, package: Packages) 
 
 
 def _type_of_codes(packages: Sequence[str] | None) -> np.dtype[Any]:
-    """Return the least type that has a code for each package, and -1; of unknown packages, the largest."""
+    """Return the smallest integer type for -1 and all package codes; int32 if the packages are unknown."""
     return np.dtype(np.int32) if packages is None else np.min_scalar_type(-max(len(packages), 1))
 
 
@@ -119,11 +125,11 @@ def checked_ledger(
     others
         The other tables, without faults.
     place, packages
-        As for `whole_ledger`; None for the packages that the ledger names.
+        As for `whole_ledger`; if `packages` is None, use those in the ledger.
 
     Returns
     -------
-    None where anything may be wrong, or where a time needs more than 32 bits.
+    The ledger; None if it may have faults, or if a time needs more than 32 bits.
 
     Raises
     ------
@@ -131,26 +137,26 @@ def checked_ledger(
         If the ledger cannot be read.
     """
     progress.step("Reading and checking the transactions", 0.4)
-    runs = Runs(stored.count, len(place), np.uint32, _type_of_codes(packages))
-    work = _Work(stored, runs, others, place, packages)
+    runs = SortedRuns(stored.count, len(place), np.uint32, _type_of_codes(packages))
+    work = _LedgerWork(stored, runs, others, place, packages)
     found: list[_Batch] = []
-    with closing(_in_threads(work.done_with, stored.pieces)) as results:
+    with closing(_in_threads(work.process, stored.pieces)) as results:
         for done, batches in enumerate(results, start=1):
             if batches is None:
                 return None
             found += batches
             progress.step("Reading and checking the transactions", 0.4 + 0.3 * done / len(stored.pieces))
     pa.default_memory_pool().release_unused()
-    if not found or not _in_sequence(stored, found) or not _all_different(stored, found):
+    if not found or not _is_complete(stored, found) or not _ids_are_unique(stored, found):
         return None
     progress.step("Putting the transactions of each client together", 0.8)
-    named = _one_coding(runs, found)
+    named = _unify_package_codes(runs, found)
     rows = runs.merged(_type_of_codes(named))
-    return None if work.balances_might_leave(rows, found) else Ledger(rows, named)
+    return None if work.balances_might_overflow(rows, found) else Ledger(rows, named)
 
 
 def _in_threads(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Generator[T]:
-    """Yield the result of each piece, in order; once closed, begin no other piece."""
+    """Yield the result for each piece in order; when closed, cancel pieces not yet started."""
     pool = ThreadPoolExecutor(threads())
     try:
         for future in [pool.submit(work, piece) for piece in pieces]:
@@ -160,23 +166,23 @@ def _in_threads(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Generato
 
 
 @dataclass(frozen=True)
-class _Work:
-    """What threads do with the pieces of a ledger; parameters as for `checked_ledger`."""
+class _LedgerWork:
+    """The work on the pieces of a ledger; attributes as the parameters of `checked_ledger`."""
 
     stored: StoredLedger
-    runs: Runs
+    runs: SortedRuns
     others: Mapping[str, CheckedTable]
     place: Codes
     packages: Sequence[str] | None
 
-    def done_with(self, piece: Piece) -> list[_Batch] | None:
-        """Put a piece's rows among the runs; None if a batch has a fault or an odd time."""
+    def process(self, piece: Piece) -> list[_Batch] | None:
+        """Add the rows of a piece to the runs; None if a batch has faults or times beyond 32 bits."""
         check, found = BatchCheck(self.others), []
         for stored in piece():
             table, faults = check.read(stored)
             seconds = table.columns["at"] // MICROS
             first = stored.first_row - self.stored.first_row
-            if faults or not fit(seconds) or first + len(table) > self.stored.count:
+            if faults or not fit_uint32(seconds) or first + len(table) > self.stored.count:
                 return None
             packages = package_ids(table) if self.packages is None else self.packages
             codes = self._package_codes(table, packages)
@@ -185,36 +191,35 @@ class _Work:
         return found
 
     def _package_codes(self, table: CheckedTable, packages: Sequence[str]) -> Packages:
-        """Return the package code of each row; the check has looked the rows up where there is a table."""
+        """Return the package code of each row, reusing the lookup of the check if there is a table."""
         if "packages" not in self.others:
             return positions(table.columns["package_id"], packages)
         codes = positions(self.others["packages"].columns["package_id"], packages)
         of_table = np.append(codes, -1).astype(_type_of_codes(self.packages))
-        return of_table.take(table.codes["package_id"], mode="wrap")  # -1 for none is the last one
+        return of_table.take(table.codes["package_id"], mode="wrap")  # -1 (none) takes the last one
 
-    def balances_might_leave(self, rows: Merged, batches: Sequence[_Batch]) -> bool:
-        """Return whether a balance might leave an int64."""
+    def balances_might_overflow(self, rows: Merged, batches: Sequence[_Batch]) -> bool:
+        """Return whether a balance might exceed the range of an int64."""
         opening = self.others["clients"].columns["opening_balance"]
         largest = max(batch.largest for batch in batches)
-        return might_leave(np.diff(rows.offset)[self.place], largest, opening)
+        return might_overflow(np.diff(rows.offset)[self.place], largest, opening)
 
 
 def _batch(table: CheckedTable, rows: slice, packages: tuple[str, ...]) -> _Batch:
     ids, amount = table.columns["transaction_id"], table.columns["amount"]
-    largest = max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
     ends = (ids[0].as_py(), ids[-1].as_py()) if len(ids) else ()
-    return _Batch(rows, packages, ends, rising(ids), largest)
+    return _Batch(rows, packages, ends, rising(ids), largest_amount(amount))
 
 
-def _in_sequence(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
-    """Return whether all rows came: Arrow may end a damaged group of rows early, and say nothing."""
+def _is_complete(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
+    """Return whether all rows were read: Arrow may silently stop early in a damaged row group."""
     begins = [batch.rows.start for batch in batches]
     ends = [batch.rows.stop for batch in batches]
     return [*begins, stored.count] == [0, *ends]
 
 
-def _all_different(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
-    """Return whether no two transactions have the same id."""
+def _ids_are_unique(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
+    """Return whether all transaction ids differ."""
     ends = [batch.ids for batch in batches if batch.ids]
     if all(one[1] < other[0] for one, other in pairwise(ends)) and all(batch.rises for batch in batches):
         return True
@@ -223,8 +228,8 @@ def _all_different(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
     return len(pc.unique(ids)) == len(ids)
 
 
-def _one_coding(runs: Runs, batches: Sequence[_Batch]) -> tuple[str, ...]:
-    """Let the package codes of all batches count the same ids; return these."""
+def _unify_package_codes(runs: SortedRuns, batches: Sequence[_Batch]) -> tuple[str, ...]:
+    """Recode the packages of all batches to one list of ids, and return the list."""
     packages = tuple(sorted(set().union(*(batch.packages for batch in batches))))
     for batch in batches:
         if batch.packages != packages:

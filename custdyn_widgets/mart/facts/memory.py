@@ -1,4 +1,4 @@
-"""Keeping memory that is used again and again."""
+"""Keep freed memory for reuse."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ _LARGEST_KEPT = 31 * 2**20
 
 @cache
 def keep_freed_memory() -> None:
-    """Let this process keep the memory of arrays that it frees, for the next ones.
+    """Make this process reuse the memory of freed arrays.
 
-    The C library of Linux returns every array of more than 128 KiB to the system at once, and the next one
-    is paid for again, page by page: 40 % of the time of a report. It learns from what is freed, up to
-    32 MiB, how large the arrays of a process are; so one that is never written to is made and freed here.
-    Other systems' libraries keep memory anyway.
+    By default glibc returns every freed array of more than 128 KiB to the system, and mapping pages for new
+    arrays takes 40 % of the time of a report. Freeing a larger block raises that threshold, up to 32 MiB, so
+    this allocates and frees an array without writing to it. Other C libraries keep freed memory anyway.
     """
     np.empty(_LARGEST_KEPT, np.uint8)

@@ -1,1 +1,1 @@
-"""Reading: tables from CSV, Parquet and DuckDB files and from DataFrames."""
+"""Read tables from CSV, Parquet and DuckDB files and from DataFrames."""

@@ -1,4 +1,4 @@
-"""Reading a table from a CSV file: every row that stands in it, or words about what is wrong with it."""
+"""Read a table from a CSV file: all its rows, or an error that says what is wrong."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _CODED = pa.dictionary(pa.int32(), pa.large_string())
 
 
 def read_csv(path: Path, spec: MartTable) -> StoredTable:
-    """Read a table, its known columns as text.
+    """Read the known columns of a table as text.
 
     Raises
     ------
     SourceError
-        If there are no headings, a known one is there twice, the text is not UTF-8, or a quote stays open.
+        If headings are missing, a known one occurs twice, the text is not UTF-8, or a quote is not closed.
     """
     names, *below = _first_rows(path)
     refuse_doubled(names, spec, path.name)
@@ -46,13 +46,13 @@ def read_csv(path: Path, spec: MartTable) -> StoredTable:
         raise
     if quoted and _line_count(path) != data.num_rows + misshapen + 1:
         _refuse_open_quotes(path)
-    if misshapen:  # rare: rows must be counted to be named, so read them one by one
+    if misshapen:  # rare: read row by row, to report row numbers
         return _read_misshapen_csv(path, spec, names, extra)
     return StoredTable(spec, path.name, data, extra, first_row=2)
 
 
 def _read_known(path: Path, spec: MartTable, known: list[str], quoted: bool) -> tuple[pa.Table, int]:
-    """Return the known columns of the rows of the right length, and how many rows are not."""
+    """Return the known columns of rows of the right length, and the number of other rows."""
     misshapen: list[object] = []
 
     def note(row: object) -> str:
@@ -72,16 +72,16 @@ def _read_known(path: Path, spec: MartTable, known: list[str], quoted: bool) -> 
 
 
 def _first_rows(path: Path) -> list[list[str]]:
-    """Return the headings and the row below, if there is one; Arrow too passes over empty lines."""
+    """Return the headings and the first row, if any, skipping empty lines as Arrow does."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = list(itertools.islice(filter(None, csv.reader(file)), 2))
     if not rows:
-        raise SourceError(f"{path.name} is empty: not even headings are there.", field="source")
+        raise SourceError(f"{path.name} is empty: it has no headings.", field="source")
     return rows
 
 
 def _has_quotes(path: Path) -> bool:
-    """Return whether a cell may hold a line break; without any quote the file is read in parallel."""
+    """Return whether a file has quotes, so that cells may contain line breaks."""
     if path.stat().st_size == 0:
         return False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -89,7 +89,7 @@ def _has_quotes(path: Path) -> bool:
 
 
 def _line_count(path: Path) -> int:
-    """Return how many lines a file has, the last one perhaps without an end."""
+    """Return the number of lines in a file; the last one may lack a line break."""
     feeds = returns = 0
     block = b""
     with path.open("rb") as file:
@@ -101,10 +101,10 @@ def _line_count(path: Path) -> int:
 
 
 def _refuse_open_quotes(path: Path) -> None:
-    """Raise if a quote is opened and not closed before the next comma or line: it swallows what follows.
+    """Raise if a quote is not closed before the next comma or line break.
 
-    Arrow takes that as a cell with line breaks, and the rows inside it would be gone without a word. So
-    this is asked whenever a file with quotes has other than one line for each row.
+    Arrow reads such a cell on across line breaks and silently loses the rows inside it. So this check runs
+    whenever a file with quotes does not have exactly one line per row.
     """
     begins = 1
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -114,14 +114,14 @@ def _refuse_open_quotes(path: Path) -> None:
                 begins = rows.line_num + 1
         except csv.Error as error:
             raise SourceError(
-                f'{path.name}: the row that begins in line {begins} has a quote (") that is opened and not '
-                f"closed properly ({error}). Inside quotes, write a quote twice.",
+                f'{path.name}: the row that starts on line {begins} has a quote (") that is opened and not '
+                f"closed properly ({error}). Double any quote inside a quoted cell.",
                 field="source",
             ) from None
 
 
 def _refuse_encoding(path: Path) -> None:
-    """Raise for the first line that is not UTF-8."""
+    """Raise an error for the first line that is not UTF-8."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -135,7 +135,7 @@ def _refuse_encoding(path: Path) -> None:
 
 
 def _read_misshapen_csv(path: Path, spec: MartTable, names: list[str], extra: tuple[str, ...]) -> StoredTable:
-    """Read a CSV whose rows differ in length: short ones are filled with blanks, long ones cut."""
+    """Read a CSV file with rows of different lengths: pad short ones with blanks, truncate long ones."""
     rows: list[list[str]] = []
     misshapen = []
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:

@@ -1,6 +1,6 @@
-"""Reading a mart's tables as they are stored: CSV and Parquet files, and DataFrames.
+"""Read a mart as stored in CSV or Parquet files or in DataFrames.
 
-Nothing is judged here beyond what makes a table readable at all; `checks` does that.
+Only what makes a table unreadable is an error here; `checks` validates the values.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 _SUFFIXES = (".csv", ".parquet")
 _OF_ONE_TYPE = ("string", "decimal", "integer", "floating", "boolean", "datetime", "date", "empty")
 _READ_FROM_TEXT = ("time", "date", "amount", "positive")
-_WRITTEN_OUT = 100  # digits of a Decimal that are written out; one beyond keeps its exponent
+_WRITTEN_OUT = 100  # digits: a longer Decimal keeps its exponent
 
 
 def mart_files(folder: Path) -> dict[str, Path]:
-    """Return the file of each table that a folder holds.
+    """Return the file of each table in a folder.
 
     Raises
     ------
     SourceError
-        If it is no folder, lacks clients or transactions, or holds a table twice.
+        If it is not a folder, lacks clients or transactions, or contains a table twice.
     """
     if not folder.is_dir():
         other = ", nor a .duckdb or .db file" if folder.is_file() else ""
@@ -50,9 +50,9 @@ def mart_files(folder: Path) -> dict[str, Path]:
     for name, spec in TABLES.items():
         files = [path for suffix in _SUFFIXES if os.path.lexists(path := folder / f"{name}{suffix}")]
         if len(files) > 1:
-            raise SourceError.not_found(folder.name, f"holds the table {name} twice, as CSV and as Parquet")
+            raise SourceError.not_found(folder.name, f"has the table {name} twice, as CSV and as Parquet")
         if files and not files[0].is_file():
-            raise SourceError.not_found(folder.name, f"holds {files[0].name}, which is not a file")
+            raise SourceError.not_found(folder.name, f"has {files[0].name}, which is not a file")
         if files:
             found[name] = files[0]
         elif spec.required:
@@ -62,29 +62,29 @@ def mart_files(folder: Path) -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Stamp:
-    """How a mart's files stand: a text that changes when one does, and the newest change in seconds."""
+    """The state of a mart's files: a fingerprint, and the time of the latest change (Unix time)."""
 
     fingerprint: str
     last_changed: int
 
 
 def stamp(path: Path) -> Stamp:
-    """Look at a mart's files, or its DuckDB file: at place, names, sizes and times.
+    """Return the stamp of a mart's files from their paths, sizes and times.
 
     Raises
     ------
     SourceError
-        As `mart_files`; or if a file cannot be looked at.
+        As for `mart_files`, or if the status of a file cannot be read.
     """
-    files = _looked_at(path)
+    files = _files_with_status(path)
     seen = [str(path.resolve())]
     seen += [f"{p.name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for p, s in files.values()]
     digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
     return Stamp(digest, max(s.st_mtime_ns for _, s in files.values()) // 10**9)
 
 
-def _looked_at(path: Path) -> dict[str, tuple[Path, os.stat_result]]:
-    """Return the files that hold a mart, by table where there is one for each, and their status."""
+def _files_with_status(path: Path) -> dict[str, tuple[Path, os.stat_result]]:
+    """Return the files of a mart, by table if each has its own, and their status."""
     try:
         return {name: (file, file.stat()) for name, file in _files(path).items()}
     except OSError as error:
@@ -100,13 +100,13 @@ def _files(path: Path) -> dict[str, Path]:
 
 
 def read_mart(path: Path) -> StoredMart:
-    """Read the tables of a folder of CSV or Parquet files, or of a DuckDB file."""
+    """Read a folder of CSV or Parquet files, or a DuckDB file."""
     return read_duckdb(path, source_name(path)) if is_duckdb(path) else read_folder(path)
 
 
 def read_folder(folder: Path) -> StoredMart:
-    """Read the tables in a folder of CSV or Parquet files. A Parquet ledger is read only on request."""
-    files = _looked_at(folder)
+    """Read a folder of CSV or Parquet files; a Parquet ledger is read later, on demand."""
+    files = _files_with_status(folder)
     size = max(sum(status.st_size for _, status in files.values()), 1)
     tables: dict[str, StoredTable] = {}
     ledger = None
@@ -127,12 +127,12 @@ def read_folder(folder: Path) -> StoredMart:
 
 
 def source_name(path: Path) -> str:
-    """Return the name of a path as reports carry it: its last component, as text that can be written."""
+    """Return the name of a path for reports: its last component, with undecodable bytes escaped."""
     return path.resolve().name.encode("utf-8", "backslashreplace").decode()
 
 
 def from_frames(frames: Mapping[str, pd.DataFrame]) -> StoredMart:
-    """Take the tables from DataFrames by the names of the tables."""
+    """Return a mart from DataFrames by table name."""
     for name in frames:
         if name not in TABLES:
             raise SourceError(f"A mart has no table {name!r}; it has {', '.join(TABLES)}.", field="source")
@@ -145,7 +145,7 @@ def from_frames(frames: Mapping[str, pd.DataFrame]) -> StoredMart:
 
 
 def _from_frame(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
-    import pandas as pd  # late: who reads files has no need of it
+    import pandas as pd  # late: reading files does not need it
 
     if not isinstance(frame, pd.DataFrame):
         raise SourceError(
@@ -161,11 +161,11 @@ def _from_frame(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
 
 
 def _frame_column(series: pd.Series[Any], kind: Kind) -> pa.Array:
-    """Return a column as Arrow holds it; mixed Python values, each as its text."""
+    """Return a column as an Arrow array, converting mixed Python values to text."""
     import pandas as pd
 
     mixed = series.dtype == object and pd.api.types.infer_dtype(series) not in _OF_ONE_TYPE
-    if mixed and kind in _READ_FROM_TEXT:  # Arrow would take a number among times as microseconds
+    if mixed and kind in _READ_FROM_TEXT:  # Arrow would read a number among times as microseconds
         return _texts(series)
     try:
         if mixed:  # Arrow crashes on NumPy scalars of several types
@@ -190,18 +190,18 @@ def _unboxed(value: object) -> object:
 
 
 def _tag_texts(value: object) -> list[str | None]:
-    """Return the tags of a client: the elements of a collection, or the parts of a text."""
+    """Return a client's tags: the elements of a collection, or the parts of a text."""
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
         return [_value_text(v) for v in value]
     return list((_value_text(value) or "").split(";"))
 
 
 def _value_text(value: object) -> str | None:
-    """Return a Python value as its text, None where pandas takes it as missing."""
+    """Return a Python value as text, or None if pandas treats it as missing."""
     import pandas as pd
 
     if isinstance(value, Decimal) and value.is_snan():
-        return "NaN"  # not even a comparison takes it
+        return "NaN"  # comparing a signalling NaN raises
     if pd.api.types.is_scalar(value) and pd.isna(value):  # type: ignore[call-overload]
         return None
     if isinstance(value, (float, np.floating)):

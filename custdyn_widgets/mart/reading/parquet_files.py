@@ -1,4 +1,4 @@
-"""Reading a mart's tables from Parquet files: small ones at once, the ledger in pieces."""
+"""Read tables from Parquet files: small ones at once, the ledger in pieces."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from custdyn_widgets.mart.columns import is_text
 from custdyn_widgets.mart.reading.stored import BATCH, StoredLedger, StoredTable, refuse_doubled, unreadable
 from custdyn_widgets.mart.schema import MartTable
 
-_PIECE = 2**20  # rows; a group of rows is never divided
+_PIECE = 2**20  # rows; row groups are never split
 
 
 def read_parquet(path: Path, spec: MartTable, columns: Sequence[str] | None = None) -> StoredTable:
-    """Read a table, or only some of its columns.
+    """Read a table or some of its columns.
 
     Raises
     ------
     SourceError
-        If the file cannot be read, or a known column is there twice or holds text that is not UTF-8.
+        If the file cannot be read, or a known column occurs twice or contains text that is not UTF-8.
     """
     with _opened(path, spec, None) as file:
         return _table(file, path, spec, file.read(_known(file, columns or spec.column_names)))
 
 
 def parquet_ledger(path: Path, spec: MartTable) -> StoredLedger:
-    """Return the ledger of a file, of which nothing is read yet.
+    """Return the ledger of a file without reading its rows.
 
     Raises
     ------
     SourceError
-        As `read_parquet`; now, or when it is read.
+        As for `read_parquet`, now or when the rows are read.
     """
 
     def whole(columns: Sequence[str] | None) -> StoredTable:
@@ -55,12 +55,12 @@ def parquet_ledger(path: Path, spec: MartTable) -> StoredLedger:
 
     with _opened(path, spec, None) as file:
         metadata = file.metadata
-    pieces = tuple(partial(piece, *part) for part in _parts(metadata))
+    pieces = tuple(partial(piece, *part) for part in _row_group_ranges(metadata))
     return StoredLedger(whole, pieces, metadata.num_rows)
 
 
-def _parts(metadata: pq.FileMetaData) -> Iterator[tuple[range, int]]:
-    """Yield groups of rows that are read together, and the number of rows before them."""
+def _row_group_ranges(metadata: pq.FileMetaData) -> Iterator[tuple[range, int]]:
+    """Yield row groups to read together, and the number of rows before them."""
     begin = first = rows = 0
     for group in range(metadata.num_row_groups):
         size = metadata.row_group(group).num_rows
@@ -79,21 +79,21 @@ def _known(file: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
 
 def _table(file: pq.ParquetFile, path: Path, spec: MartTable, data: pa.Table, first: int = 0) -> StoredTable:
     for name in data.column_names:
-        if all(_cannot_be_wrong(chunk) for chunk in data.column(name).chunks):
+        if all(_needs_no_validation(chunk) for chunk in data.column(name).chunks):
             continue
         try:
-            data.column(name).validate(full=True)  # text need not be UTF-8: who wrote it may not have looked
+            data.column(name).validate(full=True)  # writers need not check that text is UTF-8
         except pa.ArrowInvalid as error:
             raise SourceError(f"{path.name}, column {name}: {error}", field=name) from error
     extra = tuple(name for name in file.schema_arrow.names if name not in spec.column_names)
     return StoredTable(spec, path.name, data, extra, first_row=first + 1)
 
 
-def _cannot_be_wrong(column: pa.Array) -> bool:
-    """Return whether values are numbers, whatever their bytes, or plainly ASCII: in a tenth of the time."""
+def _needs_no_validation(column: pa.Array) -> bool:
+    """Return whether values are numbers or ASCII, and need no validation, which takes ten times as long."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _cannot_be_wrong(column.dictionary) and _in_range(column.indices, len(column.dictionary))
+        return _needs_no_validation(column.dictionary) and _in_range(column.indices, len(column.dictionary))
     if pa.types.is_decimal(kind) or pa.types.is_timestamp(kind):
         return True
     if not is_text(kind):
@@ -103,7 +103,7 @@ def _cannot_be_wrong(column: pa.Array) -> bool:
 
 
 def _in_range(indices: pa.Array, count: int) -> bool:
-    """Return whether all indices, also what stands in the place of nulls, count values of a dictionary."""
+    """Return whether all indices of a dictionary, including those under nulls, are valid."""
     if not len(indices):
         return True
     held = np.frombuffer(indices.buffers()[1], indices.type.to_pandas_dtype())
@@ -113,9 +113,9 @@ def _in_range(indices: pa.Array, count: int) -> bool:
 
 @contextmanager
 def _opened(path: Path, spec: MartTable, metadata: pq.FileMetaData | None) -> Iterator[pq.ParquetFile]:
-    """Open a file so that columns in which few values repeat are read as dictionaries.
+    """Open a file, and read columns of repeating values as dictionaries.
 
-    Times of the old type INT96 are read in microseconds: nanoseconds end in the years 1677 and 2262.
+    Read times of the old type INT96 in microseconds: nanoseconds end in the years 1677 and 2262.
     """
     try:
         with pa.OSFile(os.fsencode(path)) as stored:  # a path need not be UTF-8

@@ -1,4 +1,4 @@
-"""A mart's tables as they are stored, before anything in them is judged."""
+"""A mart's tables as stored, before any check."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class StoredTable:
     Attributes
     ----------
     spec
-        What the table should be.
+        The schema of the table.
     origin
-        Its file's name, or the table's name for a DataFrame.
+        The name of its file; for a DataFrame, the name of the table.
     data
-        The known columns, one chunk each, as the file types them.
+        The known columns, one chunk each, with the types of the file.
     extra
-        Names of columns that the mart does not know; they are ignored.
+        Names of unknown columns, which are ignored.
     first_row
-        The number of its first row as a person counts it: a CSV's headings are row 1.
+        The number of its first row in messages: a CSV file's headings are row 1.
     misshapen
         Rows of a CSV with too many or too few cells: (row, text, why).
     """
@@ -40,24 +40,24 @@ class StoredTable:
     misshapen: tuple[tuple[int, str, str], ...] = ()
 
 
-BATCH = 2**18  # rows: so few that what is made of them stays in a processor's cache
+BATCH = 2**18  # rows: few enough for a processor's cache
 
 Piece = Callable[[], Iterator[StoredTable]]
 
 
 @dataclass(frozen=True)
 class StoredLedger:
-    """The transactions as stored. There may be more of them than one wants to hold at once.
+    """The transactions as stored, which may not fit in memory at once.
 
     Attributes
     ----------
     whole
-        Reads all of them, or only some columns.
+        Reads all transactions, or only some of their columns.
     pieces
-        Each reads some of them, a batch at a time; together they are the whole, in its order. Several
-        threads may read, each another piece.
+        Functions that each read a part of the transactions in batches; concatenated, the parts are the whole.
+        Several threads may each read a different piece.
     count, first_row
-        How many there are, and the number of the first row as a person counts it.
+        The number of transactions, and the number of the first row in messages.
     """
 
     whole: Callable[[Sequence[str] | None], StoredTable]
@@ -67,7 +67,7 @@ class StoredLedger:
 
     @classmethod
     def of(cls, table: StoredTable) -> StoredLedger:
-        """Return a ledger that is held already."""
+        """Return a ledger from a table in memory."""
 
         def whole(columns: Sequence[str] | None) -> StoredTable:
             return table if columns is None else replace(table, data=table.data.select(columns))
@@ -76,7 +76,7 @@ class StoredLedger:
 
 
 def batches(table: StoredTable) -> Iterator[StoredTable]:
-    """Yield a table in batches of rows; always yields at least one batch, which may be empty."""
+    """Yield a table in batches; at least one, which may be empty."""
     for low in range(0, max(table.data.num_rows, 1), BATCH):
         yield replace(
             table,
@@ -88,7 +88,7 @@ def batches(table: StoredTable) -> Iterator[StoredTable]:
 
 @dataclass(frozen=True)
 class StoredMart:
-    """A source's name, its tables but the ledger, and the ledger."""
+    """The name of a source, its ledger, and its other tables."""
 
     name: str
     others: Mapping[str, StoredTable]
@@ -96,24 +96,24 @@ class StoredMart:
 
     @classmethod
     def of(cls, name: str, tables: Mapping[str, StoredTable]) -> StoredMart:
-        """Return a mart whose tables are all held already."""
+        """Return a mart from tables in memory."""
         others = {table: stored for table, stored in tables.items() if table != "transactions"}
         return cls(name, others, StoredLedger.of(tables["transactions"]))
 
     def tables(self) -> dict[str, StoredTable]:
-        """Return all tables, in the order of the schema; reads the whole ledger."""
+        """Read the whole ledger and return all tables in the order of the schema."""
         found = {**self.others, "transactions": self.ledger.whole(None)}
         return {name: found[name] for name in TABLES if name in found}
 
 
 def refuse_doubled(names: Sequence[object], spec: MartTable, whose: str) -> None:
-    """Raise a SourceError if a column that the mart knows is there twice."""
+    """Raise a SourceError if a known column occurs twice."""
     for name in spec.column_names:
         if names.count(name) > 1:
             raise SourceError(f"{whose} has the column {name!r} twice.", field=name)
 
 
 def unreadable(path: Path, error: Exception) -> SourceError:
-    """Return the error of a file that the system or the library cannot read."""
+    """Return the error for a file that cannot be read."""
     why = getattr(error, "strerror", None) or error
     return SourceError(f"{path.name} cannot be read: {why}", field="source")
