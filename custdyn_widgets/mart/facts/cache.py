@@ -148,25 +148,25 @@ def _opened(folder: Path, seal: str, sums: Mapping[str, Any]) -> CacheEntry:
 def _store(folder: Path, entry: CacheEntry) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
     except OSError:
         return
     try:
         arrays = {name: getattr(entry.facts, name) for name in ARRAYS}
         for name, array in arrays.items():
-            np.save(aside / f"{name}.npy", array)
+            np.save(temporary / f"{name}.npy", array)
         names = {f.name: getattr(entry.facts.names, f.name) for f in fields(Names)}
         listing = entry.listing.name if entry.listing else None
         content = {"names": names, "warning": entry.warning, "listing": listing}
         text = json.dumps(content).encode("ascii")
-        (aside / _NAMES).write_bytes(text)
-        seal = {"files": _files(aside), "sums": _sums(arrays, text)}
-        (aside / _SEAL).write_text(_sealed(seal), encoding="ascii")
+        (temporary / _NAMES).write_bytes(text)
+        seal = {"files": _files(temporary), "sums": _sums(arrays, text)}
+        (temporary / _SEAL).write_text(_sealed(seal), encoding="ascii")
         if folder.exists() and _load(folder) is None:
-            shutil.rmtree(folder.rename(aside.with_name(f"{aside.name}-damaged")), ignore_errors=True)
-        aside.rename(folder)
+            shutil.rmtree(folder.rename(temporary.with_name(f"{temporary.name}-damaged")), ignore_errors=True)
+        temporary.rename(folder)
     except OSError:
-        shutil.rmtree(aside, ignore_errors=True)  # the disk is full, or another process was first
+        shutil.rmtree(temporary, ignore_errors=True)  # the disk is full, or another process was first
     _prune(folder.parent)
 
 
