@@ -9,7 +9,7 @@ ONLY ?=
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab serve test quick check format bench pictures clean
+.PHONY: help demo lab serve test quick lowest check format bench pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ test: $(VENV)/.test-ready ## Run every test (browser and LibreOffice too; ONLY=â
 quick: $(VENV)/.test-ready ## Run the quick tests only
 	@$(BIN)/python -m pytest --numprocesses 2 --few-examples -m "not browser and not office and not slow" $(ONLY)
 
+lowest: $(VENV)-lowest/.ready ## Run the quick tests with the lowest versions of dependencies
+	@$(VENV)-lowest/bin/python -m pytest --numprocesses 2 --few-examples -m "not browser and not office and not slow"
+
 check: $(VENV)/.test-ready ## Lint, types, structure
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
@@ -45,7 +48,13 @@ pictures: $(VENV)/.test-ready ## Draw the pictures of the README again
 	@$(BIN)/python -m tests.browser.pictures
 
 clean: ## Remove what the targets made, but no snapshot
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(VENV) $(VENV)-lowest .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+
+$(VENV)-lowest/.ready: pyproject.toml constraints-lowest.txt
+	@$(PYTHON) -m venv $(VENV)-lowest
+	@$(VENV)-lowest/bin/python -m pip --quiet --disable-pip-version-check install \
+	  --constraint constraints-lowest.txt --editable '.[test]'
+	@touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

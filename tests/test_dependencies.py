@@ -46,3 +46,14 @@ def test_what_is_imported_is_declared() -> None:
 def test_every_dependency_has_a_tested_version() -> None:
     tested = names((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
     assert names(DECLARED) <= tested
+
+
+def test_the_lowest_versions_are_the_floors() -> None:
+    """`make lowest` tests the versions that `pyproject.toml` promises, and no others."""
+    lines = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
+    lowest = {normalized(name): version for name, version in (line.split("==") for line in lines)}
+    assert set(lowest) == names(DECLARED)
+    for line in DECLARED:
+        name, _, bounds = line.partition(">=")
+        floor, tested = bounds.partition(",")[0], lowest[normalized(name)]
+        assert f"{tested}.".startswith(f"{floor}."), f"{line} is tested with {tested}"

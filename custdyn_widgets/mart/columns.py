@@ -35,6 +35,8 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    if column.num_chunks == 0:  # older versions of Arrow cannot combine no chunks of a dictionary
+        return pa.nulls(0, column.type)
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 

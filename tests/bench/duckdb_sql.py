@@ -25,8 +25,8 @@ from .question import Question
 KINDS = ("usage", "refill", "package_activation", "package_renewal")  # by their numbers, from 1
 
 # How many ids do not rise above the one before, in the order of reading: if all do, no two are the same.
-NOT_RISING = """select count(*) - 1 - count(*) filter (transaction_id > before) from (
-    select transaction_id, lag(transaction_id) over () before from '{0}/transactions.parquet')"""
+NOT_RISING = """select count(*) - 1 - count(*) filter (transaction_id > previous) from (
+    select transaction_id, lag(transaction_id) over () as previous from '{0}/transactions.parquet')"""
 TWICE = "select count(*) - count(distinct transaction_id) from '{0}/transactions.parquet'"
 CHECKS = {
     "client_id, blank or twice": "select count(*) - count(distinct client_id) from '{0}/clients.parquet'",
