@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,9 +13,6 @@ from custdyn_widgets.engine.selection import Selection, select
 from custdyn_widgets.mart import Facts
 from custdyn_widgets.query import Bucket, ReportQuery, ResolvedInterval, resolve
 
-_TIME_HEADINGS = {"year": "Year", "month": "Month", "date": "Date"}
-_PACKAGE_HEADING = "Package Name"
-_NO_PACKAGE, _OTHER_PACKAGES = "(no package)", "(other)"
 _DAY = 86_400
 
 
@@ -31,26 +27,6 @@ class Plan:
     rates: Rates
     buckets: list[Bucket]
     packages: tuple[int, ...]  # codes of the package rows in order, without the rest; () ungrouped
-
-    @property
-    def headings(self) -> tuple[str, ...]:
-        """The headings of the label columns."""
-        time_heading = [_TIME_HEADINGS[self.query.time_group]] if self.query.time_group else []
-        return (*time_heading, *([_PACKAGE_HEADING] if self.query.by_package else []))
-
-    @property
-    def package_labels(self) -> list[str]:
-        """The labels of the package rows of a bucket; one empty one without a package grouping."""
-        if not self.query.by_package:
-            return [""]
-        rest = _OTHER_PACKAGES if self.selection.packages else _NO_PACKAGE
-        names = Counter(name for _, name in self.facts.names.packages)
-        names.update([_NO_PACKAGE, _OTHER_PACKAGES, "Total"])
-        labels = []
-        for package_id, name in (self.facts.names.packages[p] for p in self.packages):
-            # Where several packages share a name, or it is the label of our own rows, the id is added.
-            labels.append(name if names[name] == 1 else f"{name} ({package_id})")
-        return [*labels, rest]
 
     def grid(self, buckets: list[Bucket], by_package: bool) -> Grid:
         """Return the edges, windows and groups that cells are summed by."""

@@ -12,6 +12,7 @@ import pandas as pd
 from custdyn_widgets import __version__, settings
 from custdyn_widgets.engine.cells.compute import Cells
 from custdyn_widgets.engine.extensions import load_extensions
+from custdyn_widgets.engine.labels import label_headings
 from custdyn_widgets.engine.metrics import SURPRISES, columns
 from custdyn_widgets.engine.plan import Plan, plan_report
 from custdyn_widgets.engine.rows import build_rows, ignored_refills
@@ -52,7 +53,7 @@ def report_on(
     rows, total, cells = build_rows(plan)
     return Report(
         query=plan.query,
-        headings=plan.headings,
+        headings=label_headings(plan.query),
         columns=columns(),
         rows=tuple(rows),
         total=total,

@@ -11,6 +11,7 @@ import pandas as pd
 from custdyn_widgets.engine.cells.compute import Cells, compute_cells
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
 from custdyn_widgets.engine.conversion import LINE_COLUMNS, lines_of, to_lines
+from custdyn_widgets.engine.labels import label_headings, package_labels
 from custdyn_widgets.engine.metrics import columns, compute_metrics
 from custdyn_widgets.engine.numbers import round_value
 from custdyn_widgets.engine.plan import Plan
@@ -24,11 +25,13 @@ def labelled_lines(plan: Plan) -> pd.DataFrame:
     if not plan.buckets:
         return pd.DataFrame(columns=LINE_COLUMNS, dtype=object)
     lines, _ = _lines(plan)
-    levels = [[b.label for b in plan.buckets], plan.package_labels]
+    levels = [[b.label for b in plan.buckets], package_labels(plan)]
     shown = [plan.query.time_group is not None, plan.query.by_package]
     if plan.query.group_by:
         index = pd.MultiIndex.from_product(levels)
-        lines.index = index.droplevel([i for i in (0, 1) if not shown[i]]).set_names(plan.headings)
+        lines.index = index.droplevel([i for i in (0, 1) if not shown[i]]).set_names(
+            label_headings(plan.query)
+        )
     return lines
 
 
@@ -36,7 +39,7 @@ def build_rows(plan: Plan) -> tuple[list[Row], Row | None, Cells | None]:
     """Return the rows, the Total where there is one, and the cells behind the rows."""
     if not plan.buckets:
         return [], None, None
-    labels = plan.package_labels
+    labels = package_labels(plan)
     lines, cells = _lines(plan)
     shown = columns()
     rows = []
@@ -51,7 +54,7 @@ def build_rows(plan: Plan) -> tuple[list[Row], Row | None, Cells | None]:
         return rows, None, cells
     whole = plan.interval.whole()
     (values,) = zip(*compute_metrics(_total_line(plan, lines, whole)).values(), strict=True)
-    total_labels = ["Total"] + [""] * (len(plan.headings) - 1)
+    total_labels = ["Total"] + [""] * (len(label_headings(plan.query)) - 1)
     return rows, _row(total_labels, values, whole, shown), cells
 
 
@@ -59,7 +62,7 @@ def _lines(plan: Plan) -> tuple[pd.DataFrame, Cells]:
     """Return a line for each row, before any is left out, and the cells behind them."""
     grid = plan.grid(plan.buckets, plan.query.by_package)
     cells = compute_cells(plan.facts, plan.selection.clients, grid)
-    return to_lines(cells, plan.rates, len(plan.buckets) * len(plan.package_labels)), cells
+    return to_lines(cells, plan.rates, len(plan.buckets) * len(package_labels(plan))), cells
 
 
 def _total_line(plan: Plan, lines: pd.DataFrame, whole: Bucket) -> pd.DataFrame:

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 from custdyn_widgets.errors import SettingsError, shown
 from custdyn_widgets.mail.message import header_text
+from custdyn_widgets.mail.retries import WAITS, parse_waits
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import ascii_address, printable
 
 Security = Literal["starttls", "tls", "none"]
-WAITS = (5.0, 30.0, 120.0, 300.0)
 _SCHEMES: dict[str, tuple[Security, int]] = {
     "smtp+starttls": ("starttls", 587),
     "smtps": ("tls", 465),
@@ -26,7 +26,6 @@ _SCHEMES: dict[str, tuple[Security, int]] = {
 _FORMS = "smtp+starttls://mail.example.com:587, smtps://mail.example.com or smtp://localhost:25"
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]+:[0-9a-f:.]*", re.ASCII)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_MOST_WAITS, _LONGEST_WAIT = 10, 3_600
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class MailServer:
         env = os.environ if environ is None else environ
         security, host, port = parse_smtp_url(settings.smtp_url)
         user, password = _login(env, security, host)
-        waits = _waits(env.get("CUSTDYN_SMTP_WAITS"))
+        waits = parse_waits(env.get("CUSTDYN_SMTP_WAITS"))
         return cls(host, port, security, _sender(settings.mail_from), user, password, waits)
 
 
@@ -137,19 +136,3 @@ def _sender(text: str | None) -> Address:
     if plain is None:
         raise SettingsError(f"{setting} must be one e-mail address, not {shown(text)}.", field=setting)
     return Address(header_text(name), addr_spec=plain)
-
-
-def _waits(text: str | None) -> tuple[float, ...]:
-    if text is None:
-        return WAITS
-    try:
-        waits = tuple(float(part) for part in text.split())
-    except ValueError:
-        waits = (-1.0,)
-    if len(waits) > _MOST_WAITS or not all(0 <= wait <= _LONGEST_WAIT for wait in waits):
-        raise SettingsError(
-            f"CUSTDYN_SMTP_WAITS must be seconds, such as 5 30 120: at most {_MOST_WAITS} numbers of at most "
-            f"{_LONGEST_WAIT:,}, not {shown(text)}.",
-            field="CUSTDYN_SMTP_WAITS",
-        )
-    return waits

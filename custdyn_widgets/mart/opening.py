@@ -19,7 +19,8 @@ from custdyn_widgets.mart.checking.quarantine import Quarantine, leave_out_fault
 from custdyn_widgets.mart.facts import cache
 from custdyn_widgets.mart.facts.facts import Facts, build, build_in_pieces
 from custdyn_widgets.mart.facts.memory import keep_freed_memory
-from custdyn_widgets.mart.reading.files import Stamp, from_frames, read_mart, source_name, stamp
+from custdyn_widgets.mart.reading.files import from_frames, read_mart, source_name
+from custdyn_widgets.mart.reading.fingerprint import Stamp, stamp
 from custdyn_widgets.mart.reading.stored import StoredMart
 from custdyn_widgets.mart.sources import Source, SourceLike, resolve_source
 

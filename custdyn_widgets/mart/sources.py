@@ -114,7 +114,7 @@ def absolute_source(source: str) -> str:
     SourceError, SettingsError
         As for `resolve_source`, or if there is no mart at the path.
     """
-    from custdyn_widgets.mart.reading.files import stamp  # late: loads Arrow
+    from custdyn_widgets.mart.reading.fingerprint import stamp  # late: loads Arrow
 
     found = resolve_source(source)
     assert isinstance(found.data, Path)

@@ -8,10 +8,9 @@ from .formatting import (
 )
 from .frames import info_series, total_series
 from .html import report_html
+from .partial_rows import ASTERISK_NOTE, CUT_SHORT
 from .report import Column, Info, Quote, Report, Row, Unit, Value
 from .table_view import (
-    ASTERISK_NOTE,
-    CUT_SHORT,
     MAX_QUERY_TEXT,
     MAX_ROWS,
     ColumnGroup,

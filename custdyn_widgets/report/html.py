@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from html import escape
 
 from custdyn_widgets.report.formatting import describe_query
+from custdyn_widgets.report.partial_rows import PARTIAL_MARK
 from custdyn_widgets.report.report import Report
-from custdyn_widgets.report.table_view import MAX_QUERY_TEXT, PARTIAL_MARK, TableRow, TableView, table_view
+from custdyn_widgets.report.table_view import MAX_QUERY_TEXT, TableRow, TableView, table_view
 from custdyn_widgets.text import cut_short, printable
 
 MAX_NOTEBOOK_ROWS = 400

@@ -12,16 +12,13 @@ from functools import cached_property
 from itertools import groupby
 
 from custdyn_widgets.report.formatting import format_value
+from custdyn_widgets.report.partial_rows import PARTIAL_NOTE
 from custdyn_widgets.report.report import Column, Report, Row, Value
 from custdyn_widgets.text import cut_short, printable
 
 MAX_ROWS = 2_000
 MAX_LABEL = 300  # characters; the exports have longer names whole
 MAX_QUERY_TEXT = 5_000
-PARTIAL_MARK = "◐"
-CUT_SHORT = "cut short by the interval's start or end, or by the moment of the report"
-PARTIAL_NOTE = f"{PARTIAL_MARK} marks a bucket {CUT_SHORT}."
-ASTERISK_NOTE = f"* {CUT_SHORT}"
 _LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the CSV has them all."
 _OVERLAP_NOTE = (
     "Clients and balances of packages overlap and do not add up: a client that used two packages stands in "

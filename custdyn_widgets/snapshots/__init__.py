@@ -1,8 +1,9 @@
 """The snapshot store: finished files under ids that vouch for every byte."""
 
 from custdyn_widgets.snapshots import life, listing, pruning, trash
+from custdyn_widgets.snapshots.ids import is_id
 from custdyn_widgets.snapshots.life import id_in
-from custdyn_widgets.snapshots.manifests import MANIFEST, is_id
+from custdyn_widgets.snapshots.manifests import MANIFEST
 from custdyn_widgets.snapshots.pruning import Rule, ago
 from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, SnapshotNotFoundError, shown
-from custdyn_widgets.snapshots.manifests import ID_LENGTH, is_id
+from custdyn_widgets.snapshots.ids import ID_LENGTH, is_id
 from custdyn_widgets.snapshots.state import State, changing_states, read_state, write_state
 from custdyn_widgets.snapshots.store import Store
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import secrets
@@ -20,31 +19,17 @@ from custdyn_widgets.files import (
     plain_bytes,
     reason,
 )
+from custdyn_widgets.snapshots.ids import id_of
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-ID_LENGTH = 52
 # Far more than a report needs: nobody who can write to a store may exhaust its readers' memory.
 MOST_FILES, MOST_BYTES, MOST_OF_MANIFEST = 1_000, 2**30, 2**26
-_TAG = b"custdyn snapshot v1\n"
 _OWN_KEYS = ("format", "nonce", "files")
 _NAME_LENGTH = 100
-# 256 bits fill 51 characters and one bit of the last, which is therefore `a` or `q`.
-_ID = re.compile(r"[a-z2-7]{51}[aq]", re.ASCII)
 _NAME = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
-
-
-def is_id(text: object) -> bool:
-    """Return whether this has the one form of a snapshot's id."""
-    return _matches(_ID, text)
-
-
-def id_of(manifest: bytes) -> str:
-    """Return the id of a snapshot from its manifest's bytes."""
-    digest = hashlib.sha256(_TAG + manifest).digest()
-    return base64.b32encode(digest).decode("ascii").rstrip("=").lower()
 
 
 def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:

@@ -37,13 +37,12 @@ from custdyn_widgets.files import (
     remove_folder,
     sync_folder,
 )
+from custdyn_widgets.snapshots.ids import id_of, is_id
 from custdyn_widgets.snapshots.manifests import (
     MANIFEST,
     check_manifest,
     compared,
     folder_problems,
-    id_of,
-    is_id,
     read_manifest,
     sealed,
 )

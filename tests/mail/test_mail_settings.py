@@ -10,7 +10,8 @@ import pytest
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError
-from custdyn_widgets.mail.server import WAITS, MailServer
+from custdyn_widgets.mail.retries import WAITS
+from custdyn_widgets.mail.server import MailServer
 
 FROM = {"CUSTDYN_MAIL_FROM": "Reports <reports@example.com>"}
 URL = {"CUSTDYN_SMTP_URL": "smtp+starttls://mail.example.com"}

@@ -6,7 +6,8 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from custdyn_widgets.report.table_view import ASTERISK_NOTE, CUT_SHORT, TableView, table_view
+from custdyn_widgets.report.partial_rows import ASTERISK_NOTE, CUT_SHORT
+from custdyn_widgets.report.table_view import TableView, table_view
 from tests.make_report import make_report
 
 PACKAGES = ("Basic", "Gold\x00\n" + "x" * 400)

@@ -27,8 +27,9 @@ from custdyn_widgets.errors import (
 )
 from custdyn_widgets.files.canonical_json import canonical_json, parse_canonical
 from custdyn_widgets.snapshots import listing, manifests
+from custdyn_widgets.snapshots.ids import id_of, is_id
 from custdyn_widgets.snapshots.life import revoke
-from custdyn_widgets.snapshots.manifests import id_of, is_id, sealed
+from custdyn_widgets.snapshots.manifests import sealed
 from custdyn_widgets.snapshots.store import Problem, Store
 from custdyn_widgets.text import text_width
 

@@ -6,10 +6,8 @@ Only what makes a table unreadable is an error here; `checks` validates the valu
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -60,30 +58,7 @@ def mart_files(folder: Path) -> dict[str, Path]:
     return found
 
 
-@dataclass(frozen=True)
-class Stamp:
-    """The state of a mart's files: a fingerprint, and the time of the latest change (Unix time)."""
-
-    fingerprint: str
-    last_changed: int
-
-
-def stamp(path: Path) -> Stamp:
-    """Return the stamp of a mart's files from their paths, sizes and times.
-
-    Raises
-    ------
-    SourceError
-        As for `mart_files`, or if the status of a file cannot be read.
-    """
-    files = _files_with_status(path)
-    seen = [str(path.resolve())]
-    seen += [f"{p.name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for p, s in files.values()]
-    digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
-    return Stamp(digest, max(s.st_mtime_ns for _, s in files.values()) // 10**9)
-
-
-def _files_with_status(path: Path) -> dict[str, tuple[Path, os.stat_result]]:
+def files_with_status(path: Path) -> dict[str, tuple[Path, os.stat_result]]:
     """Return the files of a mart, by table if each has its own, and their status."""
     try:
         return {name: (file, file.stat()) for name, file in _files(path).items()}
@@ -106,7 +81,7 @@ def read_mart(path: Path) -> StoredMart:
 
 def read_folder(folder: Path) -> StoredMart:
     """Read a folder of CSV or Parquet files; a Parquet ledger is read later, on demand."""
-    files = _files_with_status(folder)
+    files = files_with_status(folder)
     size = max(sum(status.st_size for _, status in files.values()), 1)
     tables: dict[str, StoredTable] = {}
     ledger = None

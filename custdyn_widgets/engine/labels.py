@@ -1,0 +1,32 @@
+"""The labels of rows, such as `2026-01` and `(no package)`, and their headings."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from custdyn_widgets.engine.plan import Plan
+from custdyn_widgets.query import ReportQuery
+
+_TIME_HEADINGS = {"year": "Year", "month": "Month", "date": "Date"}
+_PACKAGE_HEADING = "Package Name"
+_NO_PACKAGE, _OTHER_PACKAGES = "(no package)", "(other)"
+
+
+def label_headings(query: ReportQuery) -> tuple[str, ...]:
+    """Return the headings of the label columns."""
+    time_heading = [_TIME_HEADINGS[query.time_group]] if query.time_group else []
+    return (*time_heading, *([_PACKAGE_HEADING] if query.by_package else []))
+
+
+def package_labels(plan: Plan) -> list[str]:
+    """Return the labels of the package rows of a bucket; one empty label without a package grouping."""
+    if not plan.query.by_package:
+        return [""]
+    rest = _OTHER_PACKAGES if plan.selection.packages else _NO_PACKAGE
+    names = Counter(name for _, name in plan.facts.names.packages)
+    names.update([_NO_PACKAGE, _OTHER_PACKAGES, "Total"])
+    labels = []
+    for package_id, name in (plan.facts.names.packages[p] for p in plan.packages):
+        # Where several packages share a name, or it is a label of our own, the id is added.
+        labels.append(name if names[name] == 1 else f"{name} ({package_id})")
+    return [*labels, rest]

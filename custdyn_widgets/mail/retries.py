@@ -1,0 +1,25 @@
+"""The waits before a mail server that was not ready is tried again."""
+
+from __future__ import annotations
+
+from custdyn_widgets.errors import SettingsError, shown
+
+WAITS = (5.0, 30.0, 120.0, 300.0)
+_MOST_WAITS, _LONGEST_WAIT = 10, 3_600
+
+
+def parse_waits(text: str | None) -> tuple[float, ...]:
+    """Parse the setting CUSTDYN_SMTP_WAITS: seconds, separated by blanks."""
+    if text is None:
+        return WAITS
+    try:
+        waits = tuple(float(part) for part in text.split())
+    except ValueError:
+        waits = (-1.0,)
+    if len(waits) > _MOST_WAITS or not all(0 <= wait <= _LONGEST_WAIT for wait in waits):
+        raise SettingsError(
+            f"CUSTDYN_SMTP_WAITS must be seconds, such as 5 30 120: at most {_MOST_WAITS} numbers of at most "
+            f"{_LONGEST_WAIT:,}, not {shown(text)}.",
+            field="CUSTDYN_SMTP_WAITS",
+        )
+    return waits

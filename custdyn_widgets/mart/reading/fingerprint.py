@@ -1,0 +1,32 @@
+"""The fingerprint of a mart's files, under which its facts are kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from custdyn_widgets.mart.reading.files import files_with_status
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """The state of a mart's files: a fingerprint, and the time of the latest change (Unix time)."""
+
+    fingerprint: str
+    last_changed: int
+
+
+def stamp(path: Path) -> Stamp:
+    """Return the stamp of a mart's files from their paths, sizes and times.
+
+    Raises
+    ------
+    SourceError
+        As for `mart_files`, or if the status of a file cannot be read.
+    """
+    files = files_with_status(path)
+    seen = [str(path.resolve())]
+    seen += [f"{p.name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for p, s in files.values()]
+    digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
+    return Stamp(digest, max(s.st_mtime_ns for _, s in files.values()) // 10**9)
