@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
-from custdyn_widgets.text import mask_passwords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +30,7 @@ FaultRule = Literal["refuse", "quarantine"]
 _RULES = get_args(FaultRule)
 _KEYS = ("path", "on_fault")
 _NAME = re.compile(r"\w[\w.-]*")
-_URL = re.compile(r"[A-Za-z][\w+.-]+:/")  # a path has dropped the second slash
+_URL = re.compile(r"[\s\ufeff]*[A-Za-z][\w+.:-]+:/")  # a path has dropped the second slash
 _SECRET_KEY = re.compile(
     r"pass(word|wd|phrase)|^pass$|pwd|secret|token|credential|api[_-]?key", re.IGNORECASE
 )
@@ -95,13 +94,13 @@ def resolve_source(source: SourceLike) -> Source:
 
 
 def _refuse_url(data: object) -> None:
-    """Refuse the address of a database or a store, without repeating its password."""
-    text = str(data) if isinstance(data, str | Path) else ""
-    if _URL.match(text):
+    """Refuse the address of a database or a store; repeat no more of it than its scheme."""
+    scheme = _URL.match(str(data)) if isinstance(data, str | Path) else None
+    if scheme:
         raise SourceError(
-            f"Source {shown(mask_passwords(text))} is an address, and sources are files: export its tables "
-            "as CSV or Parquet to a folder, and give that folder. If others may have seen a password in it, "
-            "change the password.",
+            f"A source is a folder or a file, not an address ({shown(scheme[0].strip())}…): export its "
+            "tables as CSV or Parquet to a folder, and give that folder. If others may have seen a password "
+            "in it, change the password.",
             field="source",
         )
 
@@ -162,9 +161,7 @@ def _read_section(file: Path, name: str, section: object) -> Source:
         raise SettingsError(f"{place} needs a path.", field="path")
     if _URL.match(section["path"]):
         raise SettingsError(
-            f"{place}: path {shown(section['path'])} is an address. Give the path of a folder or of a "
-            "DuckDB file.",
-            field="path",
+            f"{place}: path is an address. Give the path of a folder or of a DuckDB file.", field="path"
         )
     rule: Any = section.get("on_fault", "refuse")
     if rule not in _RULES:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 
-# One slash is enough, since a path drops the second. The lengths keep the search linear.
+# One slash is enough, since a path drops the second. A user's name may have an @. A port is not a password,
+# and neither is a masked one. The lengths keep the search linear.
 _PASSWORD = re.compile(
-    r"""(?<=[\w+.-])(?P<before>:/{1,2}[^\s/:@"'<>]{0,300}:)(?!\*+@)[^\s/"'<>]{1,300}(?=@)""",
+    r"""
+    (?<=[\w+.-])
+    (?P<before> :/{1,2} [^\s/:"'<>]{0,300} : )
+    (?! \*{3} @ [^\s/@]* (?:[\s/"'<>]|$) )
+    (?! \d{1,5} [?\#,] )
+    [^\s/"<>]{1,2000}
+    (?=@)
+    """,
+    re.VERBOSE,
 )
 
 

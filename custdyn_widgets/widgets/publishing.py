@@ -7,6 +7,7 @@ lives as long as the kernel, finishes what it has begun, and is not interrupted 
 from __future__ import annotations
 
 import atexit
+import http.client
 import os
 import ssl
 import subprocess
@@ -95,7 +96,7 @@ def answers(link: str) -> bool:
     except urllib.error.HTTPError as response:
         policy = "Content-Security-Policy"
         return response.code in _LOGIN_STATUSES and response.headers.get(policy) == HEADERS[policy]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         # A certificate that this machine does not trust: a viewer answers, and the browser asks about it.
         return isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError)
 

@@ -351,6 +351,28 @@ def test_a_column_that_pandas_keeps_as_the_index_is_read() -> None:
     assert numbers(mart) == plain
 
 
+def test_an_index_is_looked_at_like_columns_are() -> None:
+    mart = frames()
+    mart["clients"]["Closed At"] = ""
+    mart["clients"] = mart["clients"].set_index(["client_id", "Closed At"])
+    [fault] = faults(mart)
+    assert "nearly the name of the column closed_at" in fault
+    twice = frames()
+    twice["clients"] = twice["clients"].set_index(["client_id", "currency"]).rename_axis(["client_id"] * 2)
+    with pytest.raises(SourceError, match="has the column 'client_id' twice"):
+        check_source(twice)
+
+
+def test_a_name_that_is_no_text_is_words(tmp_path: Path) -> None:
+    source = in_form(frames(), tmp_path, "parquet")
+    clients = pq.read_table(source / "clients.parquet").append_column("extraZZ", pa.array(["", ""]))
+    pq.write_table(clients, source / "clients.parquet", store_schema=False)
+    data = (source / "clients.parquet").read_bytes().replace(b"extraZZ", b"extra\xff\xff")
+    (source / "clients.parquet").write_bytes(data)
+    with pytest.raises(SourceError, match=r"clients\.parquet"):
+        check_source(source)
+
+
 INT96_YEARS = [1601, 1677, 1678, 1970, 2261, 2262, 2263, 2600, 9999]
 
 

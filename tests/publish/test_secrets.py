@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import json
+import random
 import re
 import zipfile
 from collections.abc import Iterator
@@ -425,6 +426,11 @@ def test_secrets_in_a_message_are_replaced_by_their_kind() -> None:
 def test_any_address_with_a_password_is_refused_wherever_it_came_from(form: str) -> None:
     assert "report.html holds an address with a password." in refusal(f"<p>{form}</p>", env={})
     assert refusal("<p>https://anna:***@host/x and https://host:8080/@anna</p>", env={}) == ""
+
+
+@pytest.mark.parametrize("seed", [1004, 28, 1, 2, 3])
+def test_packed_bytes_are_no_address_by_chance(seed: int) -> None:
+    assert refusal(random.Random(seed).randbytes(2_000_000), name="report.xlsx", env={}) == ""
 
 
 def test_words_about_a_failure_have_the_password_of_any_address_masked() -> None:

@@ -19,6 +19,10 @@ from custdyn_widgets.text import has_password, mask_passwords
         ("see 'a://b:c@d' and e://f:g@h.", "see 'a://b:***@d' and e://f:***@h."),
         ("postgresql://anna:%40sea@db", "postgresql://anna:***@db"),
         ("Василь://анна:море@хост", "Василь://анна:***@хост"),
+        ("postgresql://me@corp.example:sea@db", "postgresql://me@corp.example:***@db"),
+        ("a://b:it's@d", "a://b:***@d"),
+        (f"a://b:{'x' * 1_900}@d", "a://b:***@d"),
+        ("a://b:***@sea@d", "a://b:***@d"),
     ],
 )
 def test_a_password_is_masked(text: str, masked: str) -> None:
@@ -36,6 +40,8 @@ def test_a_password_is_masked(text: str, masked: str) -> None:
         "http://www.w3.org/2000/svg … @media print",
         "mail anna@example.com: see https://reports.example",
         "10:30 @ noon",
+        "https://shop.example:443?user=bob@x.example",
+        "http://host:8080,mail:bob@x.example",
         "",
     ],
 )

@@ -134,5 +134,5 @@ def _opened(path: Path, spec: MartTable, metadata: pq.FileMetaData | None) -> It
                 coerce_int96_timestamp_unit="us",
             ) as file:
                 yield file
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise unreadable(path, error) from error

@@ -56,6 +56,6 @@ def _first(secrets: Sequence[Secret], texts: Iterable[str]) -> str | None:
         for secret in secrets:
             if secret.is_in(text):
                 return secret.kind
-        if has_password(text):
+        if "\0" not in text and has_password(text):  # in packed bytes it would be found by chance
             return "an address with a password"
     return None
