@@ -126,7 +126,7 @@ def _from_frame(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
         raise SourceError(
             f"The table {spec.name!r} must be a pandas DataFrame, not {shown(frame)}.", field="source"
         )
-    names = list(frame.columns)
+    names: list[Any] = list(frame.columns)
     levels = [name for name in frame.index.names if name is not None and name not in names]
     refuse_doubled(levels, spec, f"The index of the DataFrame {spec.name}")
     if known := [name for name in levels if name in spec.column_names]:
