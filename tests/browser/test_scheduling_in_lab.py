@@ -64,7 +64,8 @@ def create_job(page: Page, value: str) -> None:
     page.keyboard.type(value)
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Create", exact=True).click()
-    page.locator("a", has_text="customer_dynamics").first.click()
+    # The list of jobs is drawn anew only every ten seconds.
+    page.locator("a", has_text="customer_dynamics").first.click(timeout=_PATIENCE_MS)
     for _ in range(_PATIENCE_MS // 1000):
         page.get_by_role("button", name="Reload Job").click()
         page.wait_for_timeout(1000)
