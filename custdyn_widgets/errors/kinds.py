@@ -215,7 +215,7 @@ class SavedQueryError(FieldError):
         left = "" if doing == "read" else " Nothing was changed."
         todo = f"or {other}" if doing == "written to" else "and try again"
         return cls(
-            f"The folder of {whose} ({setting}) cannot be {doing}: {why}.{left} Mend that, {todo}.",
+            f"The folder of {whose} ({setting}) cannot be {doing}: {why}.{left} Fix that, {todo}.",
             field="place",
         )
 

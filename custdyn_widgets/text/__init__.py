@@ -14,7 +14,6 @@ from custdyn_widgets.text.instants import format_clock, format_instant_utc, pars
 from custdyn_widgets.text.slugs import slug
 from custdyn_widgets.text.spreadsheet import guard_formula
 from custdyn_widgets.text.tables import GAP, align_cells, align_rows, text_width
-from custdyn_widgets.text.urls import has_password, mask_passwords
 
 __all__ = [
     "GAP",
@@ -28,10 +27,8 @@ __all__ = [
     "format_millionths",
     "guard_formula",
     "has_control_character",
-    "has_password",
     "join_surrogates",
     "mailbox",
-    "mask_passwords",
     "parse_instant",
     "printable",
     "replace_not_xml",

@@ -27,7 +27,6 @@ from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.publish import Frozen, prepare, publish
 from custdyn_widgets.report import Report
 
-_MODULE = "custdyn_widgets.widgets.publishing"
 _NICENESS = 5  # the table on screen comes first
 _TIMEOUT_S = 0.5  # for a viewer on this machine to answer
 _LOGIN_STATUSES = (302, 403)
@@ -67,7 +66,7 @@ def describe_failure(error: Exception) -> Published:
     if isinstance(error, CustDynError):
         return Published("", error.message)
     if isinstance(error, OSError):  # of a file outside the store
-        return Published("", f"There is no link: {error.strerror or error}. Mend that, and query again.")
+        return Published("", f"There is no link: {error.strerror or error}. Fix that, and query again.")
     return Published("", f"There is no link: {type(error).__name__}: {error}")
 
 
@@ -154,7 +153,7 @@ class PublishingProcess:
             here, there = Pipe()
             with there:
                 self._process = subprocess.Popen(  # noqa: S603  # this interpreter, and this module
-                    [sys.executable, "-m", _MODULE, str(there.fileno())],
+                    [sys.executable, "-m", __name__, str(there.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,  # the kernel's stderr goes into the notebook

@@ -731,7 +731,7 @@ def test_a_failing_disk_changes_nothing_and_the_error_says_what_to_do(
             keep(MONTHLY, over=over)
     message = caught.value.message
     assert (
-        f"cannot be written to: {os.strerror(number)}. Nothing was changed. Mend that, or save it" in message
+        f"cannot be written to: {os.strerror(number)}. Nothing was changed. Fix that, or save it" in message
     )
     assert str(folder) not in message
     after = {path.name: path.read_bytes() for path in folder.iterdir()}

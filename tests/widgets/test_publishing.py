@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import signal
+import socket
 import ssl
 import threading
 import time
@@ -109,6 +110,21 @@ def test_a_port_where_nobody_listens_does_not_answer(viewer: str) -> None:
     assert not answers("http://127.0.0.1:1/view?id=there")
 
 
+def test_a_port_where_something_else_listens_does_not_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-none\r\n")
+
+        greeter = threading.Thread(target=greet)
+        greeter.start()
+        assert not answers(f"http://127.0.0.1:{server.getsockname()[1]}/view?id=there")
+        greeter.join()
+
+
 def test_a_store_that_cannot_be_written_is_told_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +141,7 @@ def test_a_disk_that_is_full_elsewhere_is_told_in_words(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("custdyn_widgets.widgets.publishing.publish", fail)
     told = publish_report(make_report(2)).words
-    assert told == "There is no link: No space left on device. Mend that, and query again."
+    assert told == "There is no link: No space left on device. Fix that, and query again."
 
 
 def test_what_nobody_foresaw_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

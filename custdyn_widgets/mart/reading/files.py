@@ -126,13 +126,11 @@ def _from_frame(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
         raise SourceError(
             f"The table {spec.name!r} must be a pandas DataFrame, not {shown(frame)}.", field="source"
         )
-    names: list[Any] = list(frame.columns)
-    levels = [name for name in frame.index.names if name is not None and name not in names]
-    refuse_doubled(levels, spec, f"The index of the DataFrame {spec.name}")
+    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    names = [*frame.columns, *levels]
+    refuse_doubled(names, spec, f"The DataFrame {spec.name}")
     if known := [name for name in levels if name in spec.column_names]:
         frame = frame.reset_index(level=known)
-    names += levels
-    refuse_doubled(names, spec, f"The DataFrame {spec.name}")
     columns = {c.name: _frame_column(frame[c.name], c.kind) for c in spec.columns if c.name in names}
     extra = tuple(str(c) for c in names if c not in spec.column_names)
     return StoredTable(spec, spec.name, pa.table(columns), extra)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from custdyn_widgets.text import has_password, mask_passwords
+from custdyn_widgets.publish.secrets.urls import has_password, mask_passwords
 
 
 @pytest.mark.parametrize(
