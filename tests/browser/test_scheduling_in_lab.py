@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Response
 
 from tests.jupyter_server import BASE, TOKEN, Jupyter, running
 from tests.scheduling.test_jupyter_scheduler import CONFIG, make_project
@@ -52,6 +52,11 @@ def page(jupyter: Jupyter, chromium: Browser, elsewhere: list[str]) -> Iterator[
     page.close()
 
 
+def is_new_job(response: Response) -> bool:
+    """Return whether this is the answer to the dialog's request for a job."""
+    return response.request.method == "POST" and "/scheduler/jobs" in response.url
+
+
 def create_job(page: Page, value: str) -> None:
     """Run the open template as a job, with this as what is typed for `saved`; wait for its end."""
     page.locator('[title="Create a job"]').first.click(timeout=_PATIENCE_MS)
@@ -63,14 +68,27 @@ def create_job(page: Page, value: str) -> None:
     page.keyboard.press("Tab")
     page.keyboard.type(value)
     page.keyboard.press("Tab")
-    page.get_by_role("button", name="Create", exact=True).click()
-    # The list of jobs is drawn anew only every ten seconds.
-    page.locator("a", has_text="customer_dynamics").first.click(timeout=_PATIENCE_MS)
+    with page.expect_response(is_new_job, timeout=_PATIENCE_MS) as created:
+        page.get_by_role("button", name="Create", exact=True).click()
+    assert created.value.ok, created.value.text()
+    open_job(page)
     for _ in range(_PATIENCE_MS // 1000):
         page.get_by_role("button", name="Reload Job").click()
         page.wait_for_timeout(1000)
         if page.get_by_text(re.compile("^(Completed|Failed)$")).count():
             return
+    raise AssertionError(page.inner_text("body"))
+
+
+def open_job(page: Page) -> None:
+    """Open the newest job in the list, which may have been read before the job was in it."""
+    job = page.locator("a", has_text="customer_dynamics").first
+    for _ in range(_PATIENCE_MS // 1000):
+        page.wait_for_timeout(1000)
+        if job.count():
+            job.click()
+            return
+        page.get_by_role("button", name="Reload", exact=True).click()
     raise AssertionError(page.inner_text("body"))
 
 
