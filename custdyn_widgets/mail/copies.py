@@ -16,6 +16,8 @@ from custdyn_widgets.text import ascii_address, format_instant_utc
 
 _Outcome = Literal["sent", "refused", "given up"]
 _SIZE = re.compile("[0-9]{1,20}")
+_NOT_TRIED = "The run ended before this copy was sent."
+_UNDER_WAY = "The run ended while this copy was being sent: it may have arrived."
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,18 @@ class Copy:
         self.tries, self.attached = 0, False
         self.message_id = f"<{secrets.token_hex(16)}@{server.sender.domain}>"
         self.outcome: _Outcome = "given up"
-        self.words, self.at = "", datetime.now(UTC)
+        self.words, self.at = _NOT_TRIED, datetime.now(UTC)
         address = ascii_address(recipient)
         self.is_settled = address is None
         if address is None:
             self.settle("refused", "This is not a valid e-mail address.")
         else:
             self.envelope = Envelope(server.sender, address, self.message_id, self.at.replace(microsecond=0))
+
+    def begin(self) -> None:
+        """Count a try; until it ends, nobody knows whether the copy arrived."""
+        self.tries += 1
+        self.note("given up", _UNDER_WAY)
 
     def settle(self, outcome: _Outcome, words: str) -> None:
         """Record the final outcome."""

@@ -23,6 +23,7 @@ from custdyn_widgets.mail.server import MailServer
 MOST_BYTES = 10_000_000  # of a whole message; many servers accept no more
 TIMEOUT = 30.0  # seconds to wait for each reply
 MOST_SECONDS = 1_800.0  # for all copies together, so that a slow server cannot hold a run for ever
+Outcomes = Callable[[], list[list[Delivery]]]
 _READY = 220
 _PAUSE_S = 0.2
 
@@ -35,6 +36,7 @@ def deliver(
     most_seconds: float = MOST_SECONDS,
     sleep: Callable[[float], object] = time.sleep,
     progress: Callable[[str], None] = lambda _: None,
+    record: Callable[[Outcomes], object] = lambda _: None,
 ) -> list[list[Delivery]]:
     """Send letters, each to its own recipients, and return the outcome of each letter's copies.
 
@@ -54,8 +56,14 @@ def deliver(
         Called with the seconds of each wait.
     progress
         Called with a message before each wait.
+    record
+        Called after each accepted copy, with a function that returns the outcomes so far.
     """
     copies = [[Copy(letter, server, address, most_bytes) for address in to] for letter, to in letters]
+
+    def outcomes() -> list[list[Delivery]]:
+        return [[copy.delivery() for copy in of_letter] for of_letter in copies]
+
     end = time.monotonic() + most_seconds
     for wait in (0.0, *server.waits):
         waiting = [copy for of_letter in copies for copy in of_letter if not copy.is_settled]
@@ -64,8 +72,8 @@ def deliver(
         if wait:
             progress(f"Trying again in {wait:g} s. {waiting[0].words}")
             sleep(wait)
-        _try_all(waiting, server, end)
-    return [[copy.delivery() for copy in of_letter] for of_letter in copies]
+        _try_all(waiting, server, end, lambda: record(outcomes))
+    return outcomes()
 
 
 def describe_failures(deliveries: Iterable[Delivery]) -> str:
@@ -74,13 +82,13 @@ def describe_failures(deliveries: Iterable[Delivery]) -> str:
     return "\n".join(f"{d.recipient}: {d.outcome}. {d.words}" for d in failed)
 
 
-def _try_all(copies: Sequence[Copy], server: MailServer, end: float) -> None:
+def _try_all(copies: Sequence[Copy], server: MailServer, end: float, record: Callable[[], object]) -> None:
     """Try each copy once, until `end`; stop when two new connections in a row break at once."""
     left, broken = list(copies), 0
     while left and broken < 2 and time.monotonic() < end:
         try:
             with _connect(server, end) as smtp:
-                answered = _send_all(left, smtp, end)
+                answered = _send_all(left, smtp, end, record)
         except (OSError, smtplib.SMTPException) as error:
             for copy in left:
                 copy.tries += 1
@@ -95,8 +103,10 @@ def _try_all(copies: Sequence[Copy], server: MailServer, end: float) -> None:
         copy.note("given up", reason)
 
 
-def _send_all(left: list[Copy], smtp: smtplib.SMTP, end: float) -> int:
-    """Send copies until the connection drops; return how many the server responded to.
+def _send_all(left: list[Copy], smtp: smtplib.SMTP, end: float, record: Callable[[], object]) -> int:
+    """Send copies until the connection drops, recording each that is accepted.
+
+    Return how many the server responded to.
 
     A server may hang up after a number of letters, so the copy that met the break stays in the list for the
     next connection. If that breaks at once, the copy itself is the cause and leaves the list.
@@ -104,10 +114,11 @@ def _send_all(left: list[Copy], smtp: smtplib.SMTP, end: float) -> int:
     answered = 0
     while left and time.monotonic() < end:
         copy = left[0]
-        copy.tries += 1
+        copy.begin()
         try:
             copy.send(smtp)
             copy.settle("sent", "The mail server accepted it.")
+            record()
         except (OSError, smtplib.SMTPException) as error:
             copy.fail(error)
             if smtp.sock is None or isinstance(error, smtplib.SMTPServerDisconnected | TimeoutError):

@@ -19,17 +19,12 @@ from custdyn_widgets.scheduling.locks import RunLock
 from custdyn_widgets.scheduling.making import Made, Task, make_one
 from custdyn_widgets.scheduling.order import Order
 from custdyn_widgets.scheduling.recorder import Recorder
-from custdyn_widgets.scheduling.records import KILLED, Outcome, Run
+from custdyn_widgets.scheduling.records import Run
 from custdyn_widgets.scheduling.retention import prune
 from custdyn_widgets.scheduling.sending import send_all
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.text import format_instant_utc
-
-_LISTED = 20
-# From worst to best: the run's result is the worst of its reports' results.
-_RESULTS = ("failed", "undelivered", "sent", "held back", "frozen", "unchanged", "empty")
-_FAILED_STEPS = {"failed": "the reports were made", "undelivered": "the report was sent"}
 
 
 def dispatch(
@@ -137,7 +132,7 @@ def _prepare(order: Order, recorder: Recorder, now: datetime, held: contextlib.E
 def _report_killed_runs(recorder: Recorder) -> None:
     """Record that earlier runs without an end were killed, and report each; whoever holds the lock knows."""
     for run in recorder.runs.left_open(recorder.run.saved):
-        killed = replace(run, result="killed", problem=KILLED, where="it ran")
+        killed = replace(run.killed(), where="it ran")
         recorder.runs.keep(killed)
         command = Order(run.saved).again(run.logical_time)  # with which options it ran, nobody knows
         recorder.runs.keep(replace(killed, told=report_failure(recorder, killed, command)))
@@ -166,14 +161,7 @@ def _send(task: Task, made: Sequence[Made], recorder: Recorder) -> None:
     count = sum(len(report.recipients) for report in made)
     if count and recorder.server:
         recorder.say(f"Sending to {count:,} recipient{'' if count == 1 else 's'}")
-    outcomes = [
-        replace(outcome, problem=outcome.problem and recorder.redact(outcome.problem))
-        for outcome in send_all(task, made, recorder.server, recorder.say)
-    ]
-    recorder.note_deliveries(receipt for outcome in outcomes for receipt in outcome.deliveries)
-    recorder.update(reports=tuple(outcomes))
-    result = _worst_result(outcomes)
-    recorder.finish(result, problem=_list_problems(outcomes), where=_FAILED_STEPS.get(result))
+    recorder.finish_sending(send_all(task, made, recorder.server, recorder.say, recorder.record_sending))
 
 
 def _prune(task: Task, made: Sequence[Made], recorder: Recorder) -> None:
@@ -189,21 +177,6 @@ def _prune(task: Task, made: Sequence[Made], recorder: Recorder) -> None:
 def _report_failure(recorder: Recorder, order: Order) -> tuple[dict[str, Any], ...]:
     run = recorder.run
     return report_failure(recorder, run, order.again(run.logical_time), recorder.last_lines())
-
-
-def _worst_result(outcomes: Sequence[Outcome]) -> str:
-    results = {outcome.result for outcome in outcomes}
-    return next(result for result in _RESULTS if result in results)
-
-
-def _list_problems(outcomes: Sequence[Outcome]) -> str:
-    """Return the problems of a run's reports, a line for each of the first; name the companies."""
-    problems = [
-        f"{one.company}: {one.problem}" if one.company else one.problem for one in outcomes if one.problem
-    ]
-    more = len(problems) - _LISTED
-    rest = [f"… and {more:,} more: `custdyn runs list --json`."] if more > 0 else []
-    return "\n".join([*problems[:_LISTED], *rest])
 
 
 def _describe_stop(stop: SystemExit | KeyboardInterrupt) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,10 +15,12 @@ from custdyn_widgets.errors import CustDynError, RunError
 from custdyn_widgets.mail import MailServer
 from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.saved_queries import SavedQuery
-from custdyn_widgets.scheduling.records import Outcome, Run, Runs
+from custdyn_widgets.scheduling.records import Outcome, Run, Runs, list_problems, worst_result
 from custdyn_widgets.settings import Settings
 
 _LINES = 30
+_FAILED_STEPS = {"failed": "the reports were made", "undelivered": "the report was sent"}
+_WRITE_EVERY_S = 1.0
 
 
 class Recorder:
@@ -55,6 +59,8 @@ class Recorder:
         self.server: MailServer | None = None
         self._progress, self._warn = progress, warn
         self._lines: deque[str] = deque(maxlen=_LINES)
+        self._written = -math.inf
+        self._sent_so_far: Callable[[], Sequence[Outcome]] | None = None
 
     def update(self, **changes: Any) -> None:
         """Change fields of the record, without writing it."""
@@ -64,17 +70,40 @@ class Recorder:
         """Record a generated report."""
         self.update(reports=(*self.run.reports, outcome))
 
+    def record_sending(self, outcomes: Callable[[], Sequence[Outcome]]) -> None:
+        """Record what has been sent so far, at most once a second: a killed run must not forget it."""
+        self._sent_so_far = outcomes
+        if time.monotonic() - self._written >= _WRITE_EVERY_S:
+            self._set_reports(outcomes())
+            self.keep_if_possible()
+            self._written = time.monotonic()
+
+    def finish_sending(self, outcomes: Sequence[Outcome]) -> None:
+        """Record what happened to the reports, and give the run its end."""
+        self._sent_so_far = None
+        self._set_reports(outcomes)
+        self.note_deliveries(receipt for outcome in outcomes for receipt in outcome.deliveries)
+        result = worst_result(self.run.reports)
+        self.finish(result, problem=list_problems(self.run.reports), where=_FAILED_STEPS.get(result))
+
+    def _set_reports(self, outcomes: Sequence[Outcome]) -> None:
+        reports = tuple(replace(one, problem=one.problem and self.redact(one.problem)) for one in outcomes)
+        self.update(reports=reports)
+
     def finish(self, result: str, *, problem: str = "", where: str | None = None) -> None:
         """Give the run its end, which is now."""
         self.run = self.run.finished(result, problem=self.redact(problem) or None, where=where)
 
     def fail(self, problem: str) -> None:
         """Give the run its end after a failure; keep what was frozen and sent before."""
-        result = self.run.result
-        if result == "running":
+        result, problems = self.run.result, [self.run.problem, problem]
+        if self._sent_so_far:
+            self._set_reports(self._sent_so_far())
+            result = worst_result(self.run.reports)
+            problems.append(list_problems(self.run.reports))
+        elif result == "running":
             result = "undelivered" if any(report.snapshot for report in self.run.reports) else "failed"
-        problems = filter(None, (self.run.problem, problem))
-        self.finish(result, problem="\n".join(problems), where=self.step)
+        self.finish(result, problem="\n".join(filter(None, problems)), where=self.step)
 
     def keep(self) -> None:
         """Write the record.

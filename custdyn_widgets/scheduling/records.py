@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,9 @@ from custdyn_widgets.text import format_instant_utc
 
 FORMAT = 1
 KEPT = 1_000  # records of each saved query
+_LISTED = 20
+# From worst to best.
+_RESULTS = ("failed", "undelivered", "sent", "held back", "frozen", "unchanged", "empty")
 _RECENT = 50  # records in which each run looks for killed ones
 _MOST_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
@@ -104,6 +107,11 @@ class Run:
     def finished(self, result: str, **about: Any) -> Run:
         """Return the record of a run that ends now."""
         return replace(self, result=result, ended=format_instant_utc(datetime.now(UTC)), **about)
+
+    def killed(self) -> Run:
+        """Return the record of a run that is over and recorded no end."""
+        problem = "\n".join(filter(None, (KILLED, list_problems(self.reports))))
+        return replace(self, result="killed", problem=problem)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as a JSON object."""
@@ -202,8 +210,24 @@ class Runs:
         except Exception as error:
             return Run(stem, folder.name, folder.name, "", "unreadable", problem=f"{name}: {error}")
         if run.result == "running" and not is_going_on(self.folder, run.saved):
-            return replace(run, result="killed", problem=KILLED)
+            return run.killed()
         return run
+
+
+def worst_result(outcomes: Sequence[Outcome]) -> str:
+    """Return the worst result of a run's reports."""
+    results = {outcome.result for outcome in outcomes}
+    return next(result for result in _RESULTS if result in results)
+
+
+def list_problems(outcomes: Sequence[Outcome]) -> str:
+    """Return the problems of a run's reports, a line for each of the first; name the companies."""
+    problems = [
+        f"{one.company}: {one.problem}" if one.company else one.problem for one in outcomes if one.problem
+    ]
+    more = len(problems) - _LISTED
+    rest = [f"… and {more:,} more: `custdyn runs list --json`."] if more > 0 else []
+    return "\n".join([*problems[:_LISTED], *rest])
 
 
 def _is_settled(one: Outcome, run: Run) -> bool:

@@ -16,7 +16,11 @@ _TOO_LONG = "No file is attached: the report has too many rows for XLSX. Its lin
 
 
 def send_all(
-    task: Task, made: Sequence[Made], server: MailServer | None, progress: Callable[[str], None]
+    task: Task,
+    made: Sequence[Made],
+    server: MailServer | None,
+    progress: Callable[[str], None],
+    record: Callable[[Callable[[], list[Outcome]]], object] = lambda _: None,
 ) -> list[Outcome]:
     """Send each frozen report to its recipients.
 
@@ -30,6 +34,8 @@ def send_all(
         The mail server; None to send nothing.
     progress
         Called with a line before each wait for a server that is not ready.
+    record
+        Called after each accepted copy, with a function that returns what has happened so far.
 
     Returns
     -------
@@ -50,8 +56,14 @@ def send_all(
             outcomes[at] = replace(one.outcome, result="undelivered", problem=error.message)
     if server is not None:
         posts = [(letter, made[at].recipients) for at, letter in letters.items()]
-        for at, deliveries in zip(letters, deliver(posts, server, progress=progress), strict=True):
-            outcomes[at] = _delivered(outcomes[at], deliveries)
+
+        def merge(delivered: list[list[Delivery]]) -> list[Outcome]:
+            found = dict(zip(letters, delivered, strict=True))
+            return [_delivered(one, found[at]) if at in found else one for at, one in enumerate(outcomes)]
+
+        return merge(
+            deliver(posts, server, progress=progress, record=lambda so_far: record(lambda: merge(so_far())))
+        )
     return outcomes
 
 

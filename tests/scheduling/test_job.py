@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import signal
+import smtplib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -372,6 +373,65 @@ def test_a_run_that_is_told_to_end_says_so_before_it_ends(
     assert received.recipients() == [EVA]
     assert ask().result == "sent"
     assert received.recipients() == [EVA, ANNA, BEN]
+
+
+def test_a_run_that_is_told_to_end_while_it_sends_keeps_the_receipts(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    def end_at_ben(_: Received, address: str) -> None:
+        if address == BEN:
+            received.at_recipient = lambda *_: None
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    received.at_recipient = end_at_ben
+    with pytest.raises(SystemExit):
+        ask()
+    [run] = Runs(settings.runs or Path()).listing()
+    anna, ben = run.reports[0].deliveries
+    assert (run.result, run.reports[0].result) == ("undelivered", "undelivered")
+    assert (anna["recipient"], anna["outcome"]) == (ANNA, "sent")
+    assert (ben["recipient"], ben["outcome"]) == (BEN, "given up")
+    assert "may have arrived" in ben["words"]
+    assert "told to end (SIGTERM)" in str(run.problem)
+    letter = text_of(received, -1)
+    assert "given up. The run ended while this copy was being sent" in letter
+    assert "anna" not in letter
+
+
+def test_a_run_that_is_told_to_end_after_the_last_copy_was_sent(
+    ask: Ask, settings: Settings, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quit_connection = smtplib.SMTP.quit
+
+    def quit_and_end(smtp: smtplib.SMTP) -> None:
+        monkeypatch.setattr(smtplib.SMTP, "quit", quit_connection)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(smtplib.SMTP, "quit", quit_and_end)
+    with pytest.raises(SystemExit):
+        ask()
+    [run] = Runs(settings.runs or Path()).listing()
+    assert run.result == "sent"
+    assert "told to end (SIGTERM)" in str(run.problem)
+    assert [one["outcome"] for one in run.reports[0].deliveries] == ["sent", "sent"]
+
+
+def test_a_copy_that_was_accepted_is_recorded_before_the_next_is_sent(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    """What a process that is killed, or a machine that goes down, leaves behind."""
+    found: list[Run] = []
+
+    def look_at_ben(_: Received, address: str) -> None:
+        if address == BEN:
+            found.extend(Runs(settings.runs or Path()).listing())
+
+    received.at_recipient = look_at_ben
+    ask()
+    [run] = found
+    assert [one["outcome"] for one in run.reports[0].deliveries] == ["sent", "given up"]
+    assert f"{BEN}: given up. The run ended before this copy was sent." in str(run.reports[0].problem)
+    assert ANNA not in str(run.reports[0].problem)
 
 
 def test_a_metric_that_ends_python_is_a_failure(
