@@ -37,6 +37,7 @@ def snapshots_list(as_json: bool) -> None:
     with ProgressBar():
         entries = listing.entries(store, _with_progress("Reading the snapshots", store.ids()))
     click.echo(json.dumps([vars(e) for e in entries], indent=1) if as_json else listing.entries_text(entries))
+    _refuse_newer(store, "not listed")
 
 
 @snapshots_group.command("show")
@@ -75,6 +76,8 @@ def snapshots_verify(given: tuple[str, ...], every: bool) -> None:
         problems = store.verify(counted) if given else [*store.strays(), *store.verify_stored(counted)]
     if ids or not given:
         click.echo(listing.problems_text(problems, len(ids)))
+    if not given:
+        _refuse_newer(store, "not verified")
     if problems or not all_valid:
         raise click.exceptions.Exit(1)
 
@@ -133,7 +136,7 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
 
     --older-than AGE deletes snapshots that are older, --keep-last N those that are not among the newest N of
     their query; both together delete only those that meet both conditions. A query is counted for each
-    source, whenever it ran: "last month" is one query.
+    source and each saved query that made it, whenever it ran: "last month" is one query.
 
     Revoked and expired snapshots do not count among the newest: --keep-last deletes them, and --older-than
     deletes them when they are old enough. Damaged snapshots stay: see `custdyn snapshots verify`.
@@ -152,6 +155,7 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
             "There is no terminal to ask on: give --yes, or --dry-run to see what would be deleted."
         )
     store = _store(must_exist="nothing was deleted")
+    _refuse_newer(store, "not pruned, and neither are the others")
     with ProgressBar():
         plan = pruning.plan(store, rule, _with_progress("Reading the snapshots", store.ids()))
     if plan.going:
@@ -159,7 +163,7 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
     if plan.damaged:
         say(f"Damaged, and not deleted: {plan.damaged:,}. See `custdyn snapshots verify`.")
     size = listing.kilobytes(sum(entry.size for entry in plan.going))
-    these = f"{len(plan.going):,} snapshot{'' if len(plan.going) == 1 else 's'} ({size} kB)"
+    these = f"{len(plan.going):,} snapshot{'' if len(plan.going) == 1 else 's'} ({size} kB{listing.makers_text(plan.going)})"
     if dry_run:
         say(f"Would delete: {these}. Would keep: {plan.staying:,}.")
         return
@@ -241,6 +245,18 @@ def _store(must_exist: str = "") -> Store:
     if must_exist and not folder.is_dir():
         raise SnapshotError(f"There is no store {folder}: {must_exist}.", field="snapshots")
     return Store(folder)
+
+
+def _refuse_newer(store: Store, what: str) -> None:
+    """Raise an error if the store has snapshots of a newer version; `what` says what became of them."""
+    from custdyn_widgets.snapshots import newer_formats
+
+    if newer := newer_formats(store.folder):
+        raise SnapshotError(
+            f"The store also has snapshots of a newer version of custdyn, below {', '.join(newer)}/: these "
+            f"were {what}. Update custdyn.",
+            field="snapshots",
+        )
 
 
 def _now() -> datetime:

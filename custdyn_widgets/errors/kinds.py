@@ -170,6 +170,17 @@ class SnapshotDamagedError(SnapshotError):
         self.what = what
 
 
+class SnapshotNewerError(SnapshotDamagedError):
+    """A newer version stored the snapshot, in a format that this version cannot read, so it is not shown."""
+
+    code = "snapshot-newer"
+
+    def __init__(self, snapshot_id: str) -> None:
+        self.file, self.what = "manifest.json", "was stored by a newer version of custdyn"
+        told = f"Snapshot {snapshot_id[:8]}… {self.what}. Update custdyn to read it."
+        SnapshotError.__init__(self, told, field="id")
+
+
 class SavedQueryError(FieldError):
     """A saved query cannot be read, saved or found."""
 

@@ -61,9 +61,11 @@ class Finished:
     drawn: Mapping[str, str]
     sections: Sequence[Section]
 
-    def publish(self, settings: Settings) -> Frozen:
-        """Publish the report as one snapshot; errors are those of `freezing.publish`."""
-        return publish(self.report, settings, sections=self.sections, drawn=self.drawn)
+    def publish(self, settings: Settings, saved_query: str | None = None) -> Frozen:
+        """Publish the report as one snapshot; parameters and errors are those of `freezing.publish`."""
+        return publish(
+            self.report, settings, sections=self.sections, drawn=self.drawn, saved_query=saved_query
+        )
 
 
 def run_template(

@@ -93,6 +93,7 @@ def publish(
     store: Store | None = None,
     sections: Sequence[Section] = (),
     drawn: Mapping[str, str] | None = None,
+    saved_query: str | None = None,
 ) -> Frozen:
     """Publish a report as `freeze` does, also inside `custdyn run`.
 
@@ -106,6 +107,8 @@ def publish(
         As for `freeze`.
     drawn
         Finished drawings of the report, see `charts.report_charts`.
+    saved_query
+        The name of the saved query whose run this is; the manifest keeps it.
 
     Raises
     ------
@@ -115,6 +118,8 @@ def publish(
     store = Store(settings.snapshots) if store is None else store
     files = report_files(report, sections, drawn)
     manifest = manifest_of(report, files)
+    if saved_query is not None:
+        manifest["saved_query"] = saved_query
     refuse_secrets({**files, MANIFEST: canonical_json(manifest)}, known_secrets(settings, store.folder))
     snapshot_id = store.publish(manifest, files)
     return Frozen(snapshot_id, settings.link(snapshot_id), store.place(snapshot_id) / PAGE)

@@ -44,17 +44,18 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
     mart = open_mart(order.source_of(saved))
     if mart.warnings:  # they count the faulty rows of all companies
         mart = replace(mart, warnings=(_LEFT_OUT,))
+    freeze = partial(_published, settings=task.settings, saved_query=order.name)
     for number, (company, recipients) in enumerate(addresses.items(), start=1):
         progress(f"Report {number:,} of {len(addresses):,}: {company}")
         query = replace(saved.query, company=(company,), include_descendants=True)
         try:
             report = report_on(query, mart, task.logical_time)
-            yield settled(task, report, partial(_published, settings=task.settings), recipients, company)
+            yield settled(task, report, freeze, recipients, company)
         except CustDynError as error:
             yield Made(Outcome("failed", company, problem=error.message))
 
 
-def _published(report: Report, settings: Settings) -> Frozen:
+def _published(report: Report, settings: Settings, saved_query: str) -> Frozen:
     from custdyn_widgets.render import with_own_presets
 
-    return publish(with_own_presets(report), settings)
+    return publish(with_own_presets(report), settings, saved_query=saved_query)

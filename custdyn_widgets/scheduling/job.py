@@ -169,7 +169,10 @@ def _prune(task: Task, made: Sequence[Made], recorder: Recorder) -> None:
     reports = {str(one.outcome.snapshot): one.report for one in made if one.report is not None}
     if task.saved.retention is None or not reports:
         return
-    deleted = prune(Store(task.settings.snapshots), task.saved.retention, reports)
+    name, runs = task.order.name, recorder.runs
+    deleted = prune(
+        Store(task.settings.snapshots), task.saved.retention, reports, name, lambda: runs.snapshots(name)
+    )
     if deleted:
         recorder.say(f"Deleted {deleted:,} old snapshot{'' if deleted == 1 else 's'}")
 

@@ -88,7 +88,7 @@ def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
 
     def publish(report: Report) -> Frozen:
         progress("Drawing the page and publishing")
-        return replace(finished, report=report).publish(task.settings)
+        return replace(finished, report=report).publish(task.settings, task.order.name)
 
     yield settled(task, finished.report, publish, saved.recipients)
 

@@ -185,6 +185,10 @@ class Runs:
         """Return the runs without an end; to whoever holds the lock, these were killed."""
         return [run for run in self.listing(_RECENT, saved=saved) if run.result == "running"]
 
+    def snapshots(self, saved: str) -> set[str]:
+        """Return the ids of the snapshots that the recorded runs of a saved query made."""
+        return {one.snapshot for run in self.listing(saved=saved) for one in run.reports if one.snapshot}
+
     def digests(self, saved: str, until: str) -> dict[str | None, str]:
         """Return, by company, the digest of the last report up to `until` that need not be sent again."""
         settled: dict[str | None, str] = {}

@@ -1,9 +1,9 @@
-"""Deleting the old snapshots of a run's query and source, and no others."""
+"""Deleting the old snapshots that a saved query made, and no others."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,8 +14,14 @@ from custdyn_widgets.saved_queries import Retention
 from custdyn_widgets.snapshots import Store, pruning
 
 
-def prune(store: Store, retention: Retention, made: Mapping[str, Report]) -> int:
-    """Delete old snapshots of the reports' queries and sources, and return how many.
+def prune(
+    store: Store,
+    retention: Retention,
+    made: Mapping[str, Report],
+    saved_query: str,
+    recorded: Callable[[], Container[str]],
+) -> int:
+    """Delete old snapshots that a saved query made for these queries and sources; return how many.
 
     Parameters
     ----------
@@ -25,6 +31,10 @@ def prune(store: Store, retention: Retention, made: Mapping[str, Report]) -> int
         Which ones to keep.
     made
         The reports that were just frozen, by snapshot id; these snapshots stay.
+    saved_query
+        The name of the saved query. A snapshot's manifest names the one that made it.
+    recorded
+        Returns the snapshots that earlier runs recorded, for manifests of versions that named none.
 
     Raises
     ------
@@ -35,15 +45,23 @@ def prune(store: Store, retention: Retention, made: Mapping[str, Report]) -> int
     rule = retention.rule(datetime.now(UTC))
     if rule.keep_last is not None:
         rule = replace(rule, keep_last=rule.keep_last - 1)  # the one just made counts
-    going = pruning.plan(store, rule, (id_ for id_ in _of(store, series) if id_ not in made)).going
+    own = (id_ for id_ in _own(store, series, saved_query, recorded) if id_ not in made)
+    going = pruning.plan(store, rule, own).going
     for entry in going:
         pruning.delete(store, entry.id)
     return len(going)
 
 
-def _of(store: Store, series: set[bytes]) -> Iterator[str]:
+def _own(
+    store: Store, series: set[bytes], saved_query: str, recorded: Callable[[], Container[str]]
+) -> Iterator[str]:
+    by_runs: Container[str] | None = None
     for snapshot_id in store.ids():
         with contextlib.suppress(SnapshotDamagedError, SnapshotNotFoundError):
             manifest = store.kept_manifest(snapshot_id)
-            if canonical_json([manifest.get("query"), manifest.get("source")]) in series:
+            if canonical_json([manifest.get("query"), manifest.get("source")]) not in series:
+                continue
+            if "saved_query" not in manifest:
+                by_runs = recorded() if by_runs is None else by_runs
+            if manifest.get("saved_query") == saved_query or (by_runs is not None and snapshot_id in by_runs):
                 yield snapshot_id

@@ -4,6 +4,7 @@ from custdyn_widgets.snapshots import life, listing, pruning, trash
 from custdyn_widgets.snapshots.ids import is_id
 from custdyn_widgets.snapshots.life import id_in
 from custdyn_widgets.snapshots.manifests import MANIFEST
+from custdyn_widgets.snapshots.newer import newer_formats
 from custdyn_widgets.snapshots.pruning import Rule, ago
 from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store
@@ -17,6 +18,7 @@ __all__ = [
     "is_id",
     "life",
     "listing",
+    "newer_formats",
     "pruning",
     "read_state",
     "trash",

@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, SnapshotNotFoundError, shown
+from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, shown
 from custdyn_widgets.snapshots.ids import ID_LENGTH, is_id
+from custdyn_widgets.snapshots.newer import missing
 from custdyn_widgets.snapshots.state import State, changing_states, read_state, write_state
 from custdyn_widgets.snapshots.store import Store
 
@@ -112,7 +113,7 @@ def _parts(link: str) -> SplitResult:
 @contextlib.contextmanager
 def _changing(store: Store, snapshot_id: str) -> Iterator[None]:
     if not store.holds(snapshot_id):
-        raise SnapshotNotFoundError(snapshot_id)
+        raise missing(store.folder, snapshot_id)
     try:
         with changing_states(store.folder):
             yield

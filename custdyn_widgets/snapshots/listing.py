@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
+from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNewerError, SnapshotNotFoundError
 from custdyn_widgets.snapshots.state import State, read_state
 from custdyn_widgets.snapshots.store import Problem, Store
 from custdyn_widgets.text import GAP, align_rows, cut_short, format_clock, format_instant_utc, printable
@@ -23,8 +24,9 @@ class Entry:
     """One line of the list.
 
     `generated_at`, `revoked` and `expires` are instants in UTC or empty, `query` is the query in words,
-    `size` the bytes of all files, and `state` empty, `revoked`, `expired` or `damaged`. Of a damaged
-    manifest, only the id and the state are known.
+    `size` the bytes of all files, and `state` empty, `revoked`, `expired`, `damaged` or `newer` (stored by
+    a newer version); of the last two, only the id and the state are known. `saved_query` is the name of the
+    saved query whose run made it; empty if a person did, or a version that did not record it.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Entry:
     state: str = ""
     revoked: str = ""
     expires: str = ""
+    saved_query: str = ""
 
 
 def entries(store: Store, ids: Iterable[str] | None = None) -> list[Entry]:
@@ -57,21 +60,22 @@ def described(snapshot_id: str, manifest: Mapping[str, Any], state: State) -> En
         state=state.word,
         revoked=_or_empty(state.revoked),
         expires=_or_empty(state.expires),
+        saved_query=_one_line(manifest.get("saved_query")),
     )
 
 
 def _entry(store: Store, snapshot_id: str) -> Entry:
-    state, damaged = State(), False
+    state, unreadable = State(), ""
     try:
         state = read_state(store.folder, snapshot_id)
     except SnapshotDamagedError:
-        damaged = True
+        unreadable = "damaged"
     try:
         entry = described(snapshot_id, store.kept_manifest(snapshot_id), state)
-    except SnapshotDamagedError:
-        damaged = True
+    except SnapshotDamagedError as error:
+        unreadable = "newer" if isinstance(error, SnapshotNewerError) else "damaged"
         entry = described(snapshot_id, {"files": {}}, state)
-    return replace(entry, state="damaged") if damaged else entry
+    return replace(entry, state=unreadable) if unreadable else entry
 
 
 def state_words(state: State) -> str:
@@ -87,12 +91,24 @@ def entries_text(listed: Sequence[Entry]) -> str:
     """Return the list as an aligned table, sizes in kB, ids whole; a sentence when it is empty."""
     if not listed:
         return "There are no snapshots yet."
-    rows = [("Date (UTC)", "Role", "kB", "State", "Id", "Query")]
+    rows = [("Date (UTC)", "Role", "Saved query", "kB", "State", "Id", "Query")]
     for e in listed:
         state = e.state or (f"until {e.expires[:10]}" if e.expires else "ok")
         role, query = cut_short(e.role, _LONGEST_ROLE), cut_short(e.query, _LONGEST_QUERY)
-        rows.append((format_clock(e.generated_at), role or "–", kilobytes(e.size), state, e.id, query or "–"))
-    return "\n".join(align_rows(rows, right={2}))
+        saved, size = cut_short(e.saved_query, _LONGEST_ROLE), kilobytes(e.size)
+        clock = format_clock(e.generated_at)
+        rows.append((clock, role or "–", saved or "–", size, state, e.id, query or "–"))
+    return "\n".join(align_rows(rows, right={3}))
+
+
+def makers_text(listed: Iterable[Entry]) -> str:
+    """Return who made these snapshots, such as `, made 3 by saved query board, 2 by hand …`."""
+    counts = Counter(entry.saved_query for entry in listed)
+    by_hand = counts.pop("", 0)
+    parts = [f"{count:,} by saved query {name}" for name, count in sorted(counts.items())]
+    if by_hand:
+        parts.append(f"{by_hand:,} by hand or by an earlier version")
+    return f", made {', '.join(parts)}" if parts else ""
 
 
 def kilobytes(size: int) -> str:
@@ -125,7 +141,7 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
         return f"{snapshots} verified: every file is what was published."
     lines = [f"{p.id or '(no snapshot)'}  {_one_line(p.file) or 'its folder'} {p.what}" for p in problems]
     count = f"{len(problems):,} problem" + ("" if len(problems) == 1 else "s")
-    return "\n".join([*lines, f"{count} in {snapshots}. Restore these files from a backup."])
+    return "\n".join([*lines, f"{count} in {snapshots}. Restore damaged files from a backup."])
 
 
 def _or_empty(instant: datetime | None) -> str:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, shown
+from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, SnapshotNewerError, shown
 from custdyn_widgets.files import (
     NotPlainError,
     canonical_json,
@@ -20,8 +20,8 @@ from custdyn_widgets.files import (
     reason,
 )
 from custdyn_widgets.snapshots.ids import id_of
+from custdyn_widgets.snapshots.newer import FORMAT, is_newer
 
-FORMAT = 1
 MANIFEST = "manifest.json"
 # Far more than a report needs: nobody who can write to a store may exhaust its readers' memory.
 MOST_FILES, MOST_BYTES, MOST_OF_MANIFEST = 1_000, 2**30, 2**26
@@ -77,8 +77,11 @@ def parsed(data: bytes, snapshot_id: str) -> dict[str, Any]:
     Raises
     ------
     SnapshotDamagedError
-        If the bytes give another id, or are not a manifest in canonical form.
+        If the bytes give another id, or are not a manifest in canonical form; a SnapshotNewerError if they
+        name a newer format.
     """
+    if is_newer(data):
+        raise SnapshotNewerError(snapshot_id)
     if id_of(data) != snapshot_id:
         what = "does not give this id (it was changed, or its folder renamed)"
         raise SnapshotDamagedError(snapshot_id, MANIFEST, what)

@@ -143,5 +143,5 @@ def _dated(store: Store, snapshot_id: str) -> _Dated:
 
 
 def _series(manifest: dict[str, Any]) -> bytes:
-    """Return the key shared by all snapshots of a query: the query as given and the source's name."""
-    return canonical_json([manifest.get("query"), manifest.get("source")])
+    """Return the key shared by all snapshots of a query: the query, the source's name, and who made them."""
+    return canonical_json([manifest.get("query"), manifest.get("source"), manifest.get("saved_query")])

@@ -1,14 +1,14 @@
 """A snapshot's state, kept outside its folder and its hash: when it was revoked and when it expires.
 
-A state is always replaced as a whole, by one writer at a time. Pruning keeps it, so that restoring a
-snapshot's folder from a backup does not revive a revoked link.
+A state is always replaced as a whole, by one writer at a time. A revocation is a file of its own as well,
+so that an older state copied over the store from a backup does not revive the link. Pruning keeps both.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from custdyn_widgets.files import (
 )
 from custdyn_widgets.text import format_instant_utc, parse_instant
 
-_STATES = "state"
+_STATES, _REVOKED = "state", "revoked"
 _MOST_BYTES = 4096
 
 
@@ -47,22 +47,24 @@ class State:
 
 
 def read_state(store: Path, snapshot_id: str) -> State:
-    """Read `state/<first two>/<id>.json` in a store's folder; without that file, the snapshot is visible.
+    """Read `state/<first two>/<id>.json` and `revoked/<id>`; without either, the snapshot is visible.
 
     Raises
     ------
     SnapshotDamagedError
-        If it cannot be read or understood; the snapshot is then not shown.
+        If one cannot be read or understood; the snapshot is then not shown.
     """
     try:
-        return _parsed_state(_bytes(store, snapshot_id))
-    except FileNotFoundError:
-        return State()
+        state = _parsed_state(_bytes(store, (_STATES, snapshot_id[:2]), f"{snapshot_id}.json"))
+        revoked = _bytes(store, (_REVOKED,), snapshot_id)
+        if revoked is not None and state.revoked is None:
+            return replace(state, revoked=parse_instant(revoked.decode("ascii")))
     except (OSError, NotPlainError) as error:
         raise SnapshotDamagedError(snapshot_id, "its state", reason(error)) from error
     except (SnapshotError, ValueError, OverflowError, TypeError, AttributeError) as error:
         what = "is not a state that this version knows"
         raise SnapshotDamagedError(snapshot_id, "its state", what) from error
+    return state
 
 
 @contextlib.contextmanager
@@ -88,6 +90,8 @@ def write_state(store: Path, snapshot_id: str, state: State) -> None:
     OSError
         If that fails. The old or the new state is then stored, never a part; write it again to be sure.
     """
+    if state.revoked is not None:
+        put_file(store, "tmp", (_REVOKED,), snapshot_id, format_instant_utc(state.revoked).encode())
     instants = {
         key: None if instant is None else format_instant_utc(instant)
         for key, instant in (("revoked", state.revoked), ("expires", state.expires))
@@ -95,18 +99,22 @@ def write_state(store: Path, snapshot_id: str, state: State) -> None:
     put_file(store, "tmp", (_STATES, snapshot_id[:2]), f"{snapshot_id}.json", canonical_json(instants))
 
 
-def _bytes(store: Path, snapshot_id: str, looks: int = 10) -> bytes:
-    name = f"{snapshot_id}.json"
+def _bytes(store: Path, shelf: tuple[str, ...], name: str, looks: int = 10) -> bytes | None:
+    """Return a file's bytes; None if there is no such file."""
     try:
-        with folder_below(store, _STATES, snapshot_id[:2]) as folder:
+        with folder_below(store, *shelf) as folder:
             return plain_bytes(folder, name, _MOST_BYTES)
+    except FileNotFoundError:
+        return None
     except ReplacedError:  # its writer may replace it again at once
         if looks == 1:
             raise
-        return _bytes(store, snapshot_id, looks - 1)
+        return _bytes(store, shelf, name, looks - 1)
 
 
-def _parsed_state(data: bytes) -> State:
+def _parsed_state(data: bytes | None) -> State:
     """Read `{"revoked": instant or null, "expires": instant or null}`; anything else is an error."""
+    if data is None:
+        return State()
     stored = parse_canonical(data)
     return State(**{key: None if value is None else parse_instant(value) for key, value in stored.items()})

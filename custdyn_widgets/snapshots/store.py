@@ -2,6 +2,7 @@
 
     v1/<first two of the id>/<id>/   manifest.json and the files that it lists; never changed once there
     state/<first two>/<id>.json      what may change: `revoked` and `expires`, instants or null
+    revoked/<id>                     when the snapshot was revoked; stays when a backup is laid over the store
     tmp/                             what is being written; never read
     trash/                           what is being deleted; never read
 
@@ -46,6 +47,7 @@ from custdyn_widgets.snapshots.manifests import (
     read_manifest,
     sealed,
 )
+from custdyn_widgets.snapshots.newer import missing
 from custdyn_widgets.snapshots.state import read_state
 
 _REMEMBERED = 256
@@ -249,7 +251,7 @@ class Store:
             with folder_below(self.folder, "v1", snapshot_id[:2], snapshot_id) as folder:
                 yield folder
         except FileNotFoundError:
-            raise SnapshotNotFoundError(snapshot_id) from None
+            raise missing(self.folder, snapshot_id) from None
         except OSError as error:
             raise SnapshotDamagedError(snapshot_id, "its folder", reason(error)) from error
         except SnapshotDamagedError:

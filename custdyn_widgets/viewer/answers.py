@@ -33,6 +33,10 @@ _WORDS = {
         "Cannot be shown",
         "The stored report is not the published one. The operator can run custdyn snapshots verify.",
     ),
+    501: (
+        "Made by a newer version",
+        "This server is too old for the report. The operator can update custdyn.",
+    ),
 }
 _ERROR_PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'

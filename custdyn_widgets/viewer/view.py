@@ -12,7 +12,7 @@ import tornado.iostream
 import tornado.web
 from tornado.http1connection import HTTP1Connection
 
-from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
+from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNewerError, SnapshotNotFoundError
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.viewer.answers import HTML, Answer
 from custdyn_widgets.viewer.bar import bar
@@ -99,6 +99,9 @@ class ViewHandler(Answer):
             content = await asyncio.to_thread(self._content, snapshot_id, kind)
         except SnapshotNotFoundError:
             raise tornado.web.HTTPError(404) from None
+        except SnapshotNewerError as error:
+            self.log.error("%s… %s", snapshot_id[:_ID_BEGINNING], error.what)
+            raise tornado.web.HTTPError(501) from None
         except SnapshotDamagedError as error:
             self.log.error("%s… is damaged: %s %s", snapshot_id[:_ID_BEGINNING], error.file, error.what)
             raise tornado.web.HTTPError(500) from None

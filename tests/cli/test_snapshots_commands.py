@@ -16,8 +16,10 @@ from click.testing import CliRunner, Result
 
 from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.errors import SnapshotNotFoundError
+from custdyn_widgets.files.canonical_json import canonical_json
 from custdyn_widgets.progress import bar as progress_bar
 from custdyn_widgets.snapshots import pruning
+from custdyn_widgets.snapshots.ids import id_of
 from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store
 from tests.snapshots.test_store import FILES, MANIFEST, flip, flip_manifest, set_state, snapshot_folder
@@ -28,6 +30,7 @@ PROGRAM = [
     "from custdyn_widgets.cli import main; main(prog_name='custdyn')",
     "snapshots",
 ]
+ONE_BY_HAND = "(1 kB, made 1 by hand or by an earlier version)"
 
 
 @pytest.fixture
@@ -65,13 +68,19 @@ def test_a_list_tells_date_role_size_state_id_and_query(store: Store) -> None:
     assert snapshots("list").stdout == "There are no snapshots yet.\n"
     assert not store.folder.exists()
     hidden = published(store, 1)
-    shown = published(store, 2, generated_at="2026-01-02T03:04:05Z", query_words="Last month, " + "x" * 200)
+    shown = published(
+        store,
+        2,
+        generated_at="2026-01-02T03:04:05Z",
+        query_words="Last month, " + "x" * 200,
+        saved_query="board",
+    )
     snapshots("revoke", hidden)
     heading, first, second = snapshots("list").stdout.splitlines()
-    assert heading.split() == ["Date", "(UTC)", "Role", "kB", "State", "Id", "Query"]
-    assert first.split()[:8] == ["2026-01-02", "03:04:05", "analyst", "1", "ok", shown, "Last", "month,"]
+    assert heading.split() == ["Date", "(UTC)", "Role", "Saved", "query", "kB", "State", "Id", "Query"]
+    assert first.split()[:8] == ["2026-01-02", "03:04:05", "analyst", "board", "1", "ok", shown, "Last"]
     assert first.endswith("x…")
-    assert second.split()[2:6] == ["analyst", "1", "revoked", hidden]
+    assert second.split()[2:7] == ["analyst", "–", "1", "revoked", hidden]
     assert second.endswith(str(MANIFEST["query_words"]))
 
 
@@ -89,6 +98,7 @@ def test_a_list_as_json_has_everything(store: Store) -> None:
             "state": "expired",
             "revoked": "",
             "expires": "2026-02-01T00:00:00Z",
+            "saved_query": "",
         }
     ]
 
@@ -229,9 +239,54 @@ def test_a_dry_run_lists_what_would_go_and_deletes_nothing(store: Store) -> None
     assert result.exit_code == 0
     assert old in result.stdout
     assert new not in result.stdout
-    assert result.stderr == "Would delete: 1 snapshot (1 kB). Would keep: 1.\n"
+    assert result.stderr == f"Would delete: 1 snapshot {ONE_BY_HAND}. Would keep: 1.\n"
     assert sorted(store.ids()) == sorted([new, old])
     assert not (store.folder / "trash").exists()
+
+
+def test_prune_says_whose_snapshots_go_and_counts_each_makers_for_itself(store: Store) -> None:
+    for name in ("board", "board", "board", "ops", None, None):
+        published(store, **({"saved_query": name} if name else {}))
+    result = snapshots("prune", "--keep-last", "1", "--dry-run")
+    assert result.stdout.count("  board  ") == 2
+    assert "  ops  " not in result.stdout
+    assert result.stderr == (
+        "Would delete: 3 snapshots (2 kB, made 2 by saved query board, 1 by hand or by an earlier version). "
+        "Would keep: 3.\n"
+    )
+
+
+# newer formats
+
+
+@pytest.mark.parametrize("beside", [0, 2])
+def test_a_store_of_a_newer_format_is_said_to_be_one(store: Store, beside: int) -> None:
+    for _ in range(beside):
+        published(store)
+    newer = store.folder / "v2" / "aa" / ("a" * 52)
+    newer.mkdir(parents=True)
+    for args in (("list",), ("list", "--json"), ("verify",), ("prune", "--keep-last", "1", "--yes")):
+        result = snapshots(*args)
+        assert result.exit_code == 1, args
+        assert "snapshots of a newer version of custdyn, below v2/" in result.stderr
+        assert "Update custdyn." in result.stderr
+    assert len(store.ids()) == beside
+    for command in ("show", "revoke", "verify"):
+        result = snapshots(command, "a" * 52)
+        assert result.exit_code == 1
+        assert "newer version of custdyn" in result.stderr + result.stdout or command == "verify"
+
+
+def test_a_snapshot_of_a_newer_format_is_listed_as_one_and_verify_asks_for_no_backup(store: Store) -> None:
+    data = canonical_json({"format": 2, "files": "elsewhere"})
+    snapshot_id = id_of(data)
+    folder = snapshot_folder(store, snapshot_id)
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_bytes(data)
+    assert "  newer  " in snapshots("list").stdout
+    result = snapshots("show", snapshot_id)
+    assert (result.exit_code, "Update custdyn to read it." in result.stderr) == (1, True)
+    assert "manifest.json was stored by a newer version of custdyn" in snapshots("verify").stdout
 
 
 def test_prune_deletes_lists_and_sweeps(store: Store) -> None:
@@ -247,7 +302,7 @@ def test_prune_deletes_lists_and_sweeps(store: Store) -> None:
     assert result.stderr.splitlines() == [
         "Damaged, and not deleted: 1. See `custdyn snapshots verify`.",
         "Removed 1 leftover of killed commands.",
-        "Deleted: 1 snapshot (1 kB). Kept: 2.",
+        f"Deleted: 1 snapshot {ONE_BY_HAND}. Kept: 2.",
     ]
     assert not left.exists()
     result = snapshots("prune", "--older-than", "12w", "--yes")
@@ -290,7 +345,8 @@ def test_on_a_terminal_a_prune_asks_first(store: Store, answer: str, code: int, 
         os.write(keyboard, f"{answer}\n".encode())
         _, said = child.communicate(timeout=60)
     os.close(keyboard)
-    assert b"Delete 1 snapshot (1 kB)? Their links will show nothing. [y/N]:" in said
+    asked = f"Delete 1 snapshot {ONE_BY_HAND}? Their links will show nothing. [y/N]:"
+    assert asked.encode() in said
     assert child.returncode == code
     assert len(store.ids()) == left
 

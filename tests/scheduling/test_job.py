@@ -26,6 +26,7 @@ from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import CustDynError, RunError, SnapshotError
 from custdyn_widgets.notebook.parameters import parse_parameters
 from custdyn_widgets.notebook.run import Finished
+from custdyn_widgets.publish.freezing import Frozen, publish
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.saved_queries import folders as saved_queries
 from custdyn_widgets.saved_queries.automation import Retention
@@ -99,10 +100,10 @@ def ask(settings: Settings) -> Ask:
     return kept_and_run
 
 
-def keep(saved: SavedQuery, settings: Settings) -> None:
+def keep(saved: SavedQuery, settings: Settings, name: str = "board") -> None:
     folder = settings.queries
     folder.mkdir(exist_ok=True)
-    (folder / "board.json").write_bytes(saved.to_bytes())
+    (folder / f"{name}.json").write_bytes(saved.to_bytes())
 
 
 def frozen(settings: Settings) -> list[str]:
@@ -232,6 +233,39 @@ def test_retention_deletes_old_snapshots_of_this_query_and_source_alone(ask: Ask
     left = set(frozen(settings))
     assert len(left) == 5
     assert {*others, kept[-1]} <= left
+
+
+def test_retention_deletes_no_snapshot_that_anybody_else_made(ask: Ask, settings: Settings) -> None:
+    """The same query of the same source, frozen by hand and by another saved query."""
+    report = run_report(BOARD.query, str(MART), as_of=FIRST)
+    by_hand = [publish(report, settings).id for _ in range(2)]
+    keep(BOARD, settings, "other")
+    other = dispatch(Order("other"), settings=load_settings(), progress=print, now=NOW).reports[0].snapshot
+    saved = replace(BOARD, retention=Retention(keep_last=1))
+    made = [ask(saved).reports[0].snapshot for _ in range(2)]
+    assert set(frozen(settings)) == {*by_hand, other, made[-1]}
+    store = Store(settings.snapshots)
+    assert store.manifest(str(other))["saved_query"] == "other"
+    assert "saved_query" not in store.manifest(str(by_hand[0]))
+
+
+def test_retention_deletes_what_an_earlier_version_of_custdyn_made(
+    ask: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its manifests name no saved query; the records of its runs do."""
+    saved = replace(BOARD, retention=Retention(keep_last=1))
+    real = publish
+
+    def nameless(*args: Any, saved_query: str | None = None, **about: Any) -> Frozen:
+        return real(*args, **about)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("custdyn_widgets.notebook.run.publish", nameless)
+        before = ask(saved).reports[0].snapshot
+        by_hand = publish(run_report(BOARD.query, str(MART), as_of=FIRST), settings).id
+    assert "saved_query" not in Store(settings.snapshots).manifest(str(before))
+    after = ask(saved).reports[0].snapshot
+    assert set(frozen(settings)) == {by_hand, after}
 
 
 def test_a_failure_says_what_where_and_what_to_do_and_no_secret(

@@ -90,6 +90,66 @@ def test_revoking_again_keeps_the_first_moment_and_the_end(store: Store) -> None
     assert read_state(store.folder, snapshot_id) == before
 
 
+def test_a_backup_laid_over_the_store_revives_no_revoked_link(store: Store, tmp_path: Path) -> None:
+    """As `tar x` and `rsync -a` do it: older files replace newer ones, and nothing is deleted."""
+    ids = [store.publish(MANIFEST, FILES) for _ in range(3)]
+    expire(store, ids[0], SOON)
+    revoke(store, ids[1])
+    shutil.copytree(store.folder, tmp_path / "backup")
+    for snapshot_id in ids:
+        revoke(store, snapshot_id)
+    shutil.copytree(tmp_path / "backup", store.folder, dirs_exist_ok=True)
+    assert [is_seen(store, snapshot_id) for snapshot_id in ids] == [False] * 3
+    assert [entry.state for entry in listing.entries(store)] == ["revoked"] * 3
+    assert expire(store, ids[0], None).word == "revoked"
+    assert not is_seen(store, ids[0])
+
+
+@pytest.mark.parametrize("content", [b"", b"yes", b"\xff", b"2026-13-01T00:00:00Z", b"x" * 5000])
+def test_a_revocation_that_cannot_be_read_hides_the_snapshot_and_is_a_problem(
+    store: Store, content: bytes
+) -> None:
+    snapshot_id = store.publish(MANIFEST, FILES)
+    revoke(store, snapshot_id)
+    (store.folder / "revoked" / snapshot_id).write_bytes(content)
+    state_file(store, snapshot_id).unlink()
+    with pytest.raises(SnapshotDamagedError):
+        store.read(snapshot_id, "report.html")
+    assert [problem.file for problem in store.verify()] == ["its state"]
+    assert revoke(store, snapshot_id) is None
+    assert store.verify() == []
+    assert not is_seen(store, snapshot_id)
+
+
+def test_a_snapshot_that_an_earlier_version_revoked_stays_revoked(store: Store) -> None:
+    snapshot_id = store.publish(MANIFEST, FILES)
+    set_state(store, snapshot_id, '{"expires":null,"revoked":"2026-01-01T00:00:00Z"}')
+    assert not (store.folder / "revoked").exists()
+    assert read_state(store.folder, snapshot_id).revoked == PAST
+
+
+@pytest.mark.parametrize("name", ["mkdir", "open", "fsync", "rename"])
+def test_a_revocation_that_fails_is_an_error_and_one_that_does_not_is_kept_twice(
+    store: Store, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    outcomes = []
+    for at in range(1, 25):
+        snapshot_id = store.publish(MANIFEST, FILES)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, failing(getattr(os, name), errno.ENOSPC, at))
+            try:
+                revoke(store, snapshot_id)
+                outcomes.append("done")
+            except SnapshotError:
+                outcomes.append("failed")
+        if outcomes[-1] == "done":
+            assert not is_seen(store, snapshot_id)
+            assert state_file(store, snapshot_id).exists()
+            assert (store.folder / "revoked" / snapshot_id).exists()
+        assert list((store.folder / "tmp").iterdir()) == []
+    assert (outcomes[0], outcomes[-1]) == ("failed", "done")
+
+
 def test_revoking_what_has_a_damaged_state_mends_it_and_hides_the_snapshot(
     store: Store, tmp_path: Path
 ) -> None:
@@ -228,7 +288,7 @@ def test_a_failing_call_is_an_error_in_words_and_leaves_a_whole_state(
     store: Store, monkeypatch: pytest.MonkeyPatch, name: str, number: int
 ) -> None:
     outcomes, messages = [], []
-    for at in range(1, 16):
+    for at in range(1, 19):
         snapshot_id = store.publish(MANIFEST, FILES)
         set_state(store, snapshot_id, '{"expires":"2026-01-01T00:00:00Z","revoked":null}')
         with monkeypatch.context() as patch:
@@ -254,7 +314,7 @@ def test_a_state_is_on_the_disk_before_it_is_seen_and_its_name_before_it_is_said
     revoke(store, snapshot_id)
     calls = noted_disk_calls(monkeypatch)
     revoke(store, snapshot_id)  # a second time: it is written all the same, as the first may not have lasted
-    assert calls == ["file", "rename", "folder"]
+    assert calls == ["file", "rename", "folder"] * 2
 
 
 def test_who_holds_the_states_for_long_makes_others_give_up_with_words(
@@ -316,7 +376,7 @@ def test_a_hidden_snapshot_is_listed_with_all_that_it_was(store: Store) -> None:
     }
     text = listing.entries_text(listing.entries(store))
     assert f"until {SOON:%Y-%m-%d}  {ending}" in text
-    assert {line.split()[6] for line in text.splitlines()[3:]} == {over, gone, hurt}
+    assert {line.split()[7] for line in text.splitlines()[3:]} == {over, gone, hurt}
 
 
 def test_a_damaged_manifest_is_listed_with_the_state_and_nothing_else(store: Store) -> None:

@@ -22,6 +22,7 @@ import pytest
 from custdyn_widgets.errors import (
     SnapshotDamagedError,
     SnapshotError,
+    SnapshotNewerError,
     SnapshotNotFoundError,
     SnapshotUnknownError,
 )
@@ -327,19 +328,42 @@ def test_verify_finds_renamed_linked_and_missing_snapshots_and_what_lies_among_t
     assert store.verify(["../x"])[0].what.startswith("is not an id")
 
 
+SEALED: dict[str, object] = {"nonce": "0" * 32, "files": {}}
+
+
 def test_a_manifest_of_an_unknown_format_is_damaged_and_not_guessed_at(store: Store) -> None:
     for manifest in (
-        {"format": 2, "nonce": "0" * 32, "files": {}},
-        {"format": True, "nonce": "0" * 32, "files": {}},
+        {**SEALED, "format": 2},
+        {**SEALED, "format": True},
         [],
     ):
         data = canonical_json(manifest)
         folder = snapshot_folder(store, id_of(data))
         folder.mkdir(parents=True)
         (folder / "manifest.json").write_bytes(data)
-        with pytest.raises(SnapshotDamagedError):
+        with pytest.raises(SnapshotDamagedError) as caught:
             store.manifest(id_of(data))
+        assert isinstance(caught.value, SnapshotNewerError) == (manifest == {**SEALED, "format": 2})
     assert len(store.verify()) == 3
+
+
+@pytest.mark.parametrize("text", ['{"format": 2}', '{"format":3,"x":1.5}', '{ "format": 99, "files": [] }'])
+def test_a_manifest_of_a_newer_format_is_known_however_that_writes_it(store: Store, text: str) -> None:
+    snapshot_id = store.publish(MANIFEST, FILES)
+    (snapshot_folder(store, snapshot_id) / "manifest.json").write_text(text)
+    with pytest.raises(SnapshotNewerError, match=r"newer version of custdyn\. Update custdyn to read it\."):
+        store.manifest(snapshot_id)
+
+
+def test_an_id_that_a_newer_version_stored_elsewhere_is_not_just_absent(store: Store) -> None:
+    (store.folder / "v12" / "aa" / ("a" * 52)).mkdir(parents=True)
+    with pytest.raises(SnapshotNewerError):
+        store.manifest("a" * 52)
+    with pytest.raises(SnapshotNotFoundError):
+        store.manifest("b" * 51 + "a")
+    set_state(store, "a" * 52, '{"expires":null,"revoked":"2026-01-01T00:00:00Z"}')
+    with pytest.raises(SnapshotNotFoundError):
+        store.manifest("a" * 52)
 
 
 LISTED = {"size": 0, "sha256": hashlib.sha256(b"").hexdigest()}

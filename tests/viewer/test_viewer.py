@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -410,6 +411,21 @@ def test_a_page_changed_in_the_store_is_not_shown(running: Running, same_length:
     assert b"fake" not in reply.body
     assert b"Forged" not in reply.body
     assert running.ask(f"/view?id={snapshot_id}&format=csv").status == 200
+
+
+def test_what_a_newer_version_stored_is_said_to_be_newer(running: Running) -> None:
+    snapshot_id = running.store.publish({}, FILES)
+    (running.store.path(snapshot_id) / "manifest.json").write_text('{"format": 2}')
+    newer = running.store.folder / "v2" / "aa" / ("a" * 52)
+    newer.mkdir(parents=True)
+    try:
+        for given in (snapshot_id, "a" * 52):
+            reply = running.view(given)
+            assert reply.status == 501
+            assert HEADERS.items() <= reply.headers.items()
+            assert b"Made by a newer version" in reply.body
+    finally:
+        shutil.rmtree(running.store.folder / "v2")
 
 
 def test_a_link_in_the_store_is_not_followed(running: Running, tmp_path: Path) -> None:
