@@ -163,7 +163,8 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
     if plan.damaged:
         say(f"Damaged, and not deleted: {plan.damaged:,}. See `custdyn snapshots verify`.")
     size = listing.kilobytes(sum(entry.size for entry in plan.going))
-    these = f"{len(plan.going):,} snapshot{'' if len(plan.going) == 1 else 's'} ({size} kB{listing.makers_text(plan.going)})"
+    count = f"{len(plan.going):,} snapshot{'' if len(plan.going) == 1 else 's'}"
+    these = f"{count} ({size} kB{listing.makers_text(plan.going)})"
     if dry_run:
         say(f"Would delete: {these}. Would keep: {plan.staying:,}.")
         return
