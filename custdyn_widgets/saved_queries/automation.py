@@ -6,6 +6,9 @@ key.
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +20,7 @@ from custdyn_widgets.text import ascii_address, mailbox
 
 ONLY_IF = ("changed", "not_empty")
 MOST_RECIPIENTS = 100
+_FAILURE_RECIPIENTS = re.compile(r'"failure_recipients"\s*:\s*(\[[^\[\]{}]*\])')
 _DIVISIONS = ("company",)
 _FOR_EACH = {"by": "'company'", "addresses": "a CSV file with the columns company and address"}
 
@@ -138,6 +142,17 @@ def parse_recipients(key: str, value: object) -> tuple[str, ...]:
             raise SavedQueryError.invalid(key, address, "is listed twice")
         seen.add(mailbox(address))
     return given
+
+
+def recover_failure_recipients(data: bytes) -> tuple[str, ...]:
+    """Return the failure recipients in the file of an invalid saved query; empty if none can be read.
+
+    The file may be no JSON at all, so only the list itself is parsed.
+    """
+    for found in _FAILURE_RECIPIENTS.finditer(data.decode(errors="replace")):
+        with contextlib.suppress(SavedQueryError, ValueError, RecursionError):
+            return parse_recipients("failure_recipients", json.loads(found[1]))
+    return ()
 
 
 def _texts(key: str, value: object) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from custdyn_widgets.files import (
     read_plain,
     write_whole,
 )
+from custdyn_widgets.saved_queries.automation import recover_failure_recipients
 from custdyn_widgets.saved_queries.content import MOST_BYTES, SavedQuery, is_name, name_for
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
@@ -89,6 +90,14 @@ def load(name: str, place: Place | None = None, *, settings: Settings | None = N
             data = _read(folder, name)
             return Stored(SavedQuery.from_file(f"{name}.json", data), name, where, _revision(data))
     raise SavedQueryError.not_found(name, _known_names(settings))
+
+
+def failure_recipients(name: str, *, settings: Settings | None = None) -> tuple[str, ...]:
+    """Return the failure recipients of an invalid saved query; empty if none can be read."""
+    for folder in _folders_to_search(name, None, settings).values():
+        with contextlib.suppress(FileNotFoundError, SavedQueryError):
+            return recover_failure_recipients(_read(folder, name))
+    return ()
 
 
 def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Settings | None = None) -> Stored:

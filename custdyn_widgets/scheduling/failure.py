@@ -16,14 +16,14 @@ from custdyn_widgets.settings import Settings
 
 
 def failure_letter(
-    run: Run, saved: SavedQuery, settings: Settings, command: str, lines: Sequence[str] = ()
+    run: Run, saved: SavedQuery | None, settings: Settings, command: str, lines: Sequence[str] = ()
 ) -> FailureLetter:
     """Return the letter about a failed run.
 
     Parameters
     ----------
     run, saved
-        The record of the run, and its saved query.
+        The record of the run, and its saved query; None if that cannot be read.
     settings
         The settings, for the link of what was frozen.
     command
@@ -32,7 +32,7 @@ def failure_letter(
         The last progress lines.
     """
     snapshots = [report.snapshot for report in run.reports if report.snapshot and not report.company]
-    settled = ("sent",) if "changed" in saved.only_if else ()
+    settled = ("sent",) if saved and "changed" in saved.only_if else ()
     times = (("For", run.logical_time), ("Began", run.began), ("Ended", run.ended))
     facts = (
         *((label, format_instant(at, "UTC")) for label, at in times if at),
@@ -60,7 +60,7 @@ def report_failure(
     Parameters
     ----------
     recorder
-        The run that goes on: it knows the saved query and the mail server.
+        The run that goes on: it knows the recipients and the mail server.
     run
         The run that failed: the same, or one before it.
     command, lines
@@ -71,12 +71,12 @@ def report_failure(
     tuple of dict
         The receipts; empty if nothing was sent.
     """
-    saved = recorder.saved
-    if saved is None or not saved.failure_recipients or recorder.server is None:
+    recipients = recorder.run.failure_recipients
+    if not recipients or recorder.server is None:
         return ()
-    letter = failure_letter(run, saved, recorder.settings, recorder.redact(command), lines)
+    letter = failure_letter(run, recorder.saved, recorder.settings, recorder.redact(command), lines)
     try:
-        [deliveries] = deliver([(letter, saved.failure_recipients)], recorder.server)
+        [deliveries] = deliver([(letter, recipients)], recorder.server)
     except Exception as error:  # the record of the failure matters more than this letter
         recorder.say(recorder.redact(f"The letter about the failure was not sent: {describe_error(error)}"))
         return ()

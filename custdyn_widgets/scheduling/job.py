@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from custdyn_widgets import saved_queries
+from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mail import MailServer
 from custdyn_widgets.notebook import terminated_as_exit
 from custdyn_widgets.saved_queries import is_name
@@ -106,9 +107,14 @@ def _run_steps(
 def _prepare(order: Order, recorder: Recorder, now: datetime, held: contextlib.ExitStack) -> Task:
     """Read the saved query, find the time to run it for, and take its lock."""
     settings = recorder.settings
-    stored = saved_queries.load(order.name, settings=settings)
+    try:
+        stored = saved_queries.load(order.name, settings=settings)
+    except CustDynError:
+        if order.send:
+            recorder.recover_failure_recipients()
+        raise
     saved = recorder.saved = stored.saved
-    recorder.update(title=saved.title)
+    recorder.update(title=saved.title, failure_recipients=saved.failure_recipients)
     recorder.step = "the run was prepared"
     if order.send and (saved.recipients or saved.failure_recipients or saved.for_each):
         recorder.server = MailServer.from_settings(settings)

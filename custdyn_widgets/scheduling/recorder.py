@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from custdyn_widgets.errors import CustDynError, RunError
+from custdyn_widgets import saved_queries
+from custdyn_widgets.errors import CustDynError, RunError, SettingsError
 from custdyn_widgets.mail import MailServer
 from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.saved_queries import SavedQuery
@@ -89,6 +90,16 @@ class Recorder:
     def _set_reports(self, outcomes: Sequence[Outcome]) -> None:
         reports = tuple(replace(one, problem=one.problem and self.redact(one.problem)) for one in outcomes)
         self.update(reports=reports)
+
+    def recover_failure_recipients(self) -> None:
+        """Find out whom to tell that the saved query cannot be read: from its file, or its last record."""
+        name = self.run.saved
+        found = saved_queries.failure_recipients(name, settings=self.settings)
+        found = found or self.runs.failure_recipients(name)
+        if found:
+            self.update(failure_recipients=found)
+            with contextlib.suppress(SettingsError):  # the saved query's error matters more
+                self.server = MailServer.from_settings(self.settings)
 
     def finish(self, result: str, *, problem: str = "", where: str | None = None) -> None:
         """Give the run its end, which is now."""

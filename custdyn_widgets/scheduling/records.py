@@ -27,6 +27,7 @@ _MOST_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
 # JSON types by annotation; every other field is a list.
 _JSON_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "str | None": (str, NoneType), "bool": bool}
+_LATER = {"failure_recipients"}  # fields that records of earlier versions lack
 KILLED = "It never recorded its end: it was killed, or the machine went down."
 
 
@@ -82,6 +83,8 @@ class Run:
         What happened to its report, or to each company's.
     told
         The receipts of the letter about its failure.
+    failure_recipients
+        Who is told of a failure; the next run tells them if it cannot read the saved query.
     """
 
     id: str
@@ -96,6 +99,7 @@ class Run:
     problem: str | None = None
     reports: tuple[Outcome, ...] = ()
     told: tuple[dict[str, Any], ...] = ()
+    failure_recipients: tuple[str, ...] = ()
 
     @classmethod
     def begun(cls, saved: str, **about: Any) -> Run:
@@ -189,6 +193,11 @@ class Runs:
         """Return the ids of the snapshots that the recorded runs of a saved query made."""
         return {one.snapshot for run in self.listing(saved=saved) for one in run.reports if one.snapshot}
 
+    def failure_recipients(self, saved: str) -> tuple[str, ...]:
+        """Return who was told of failures when the saved query could last be read."""
+        runs = reversed(self.listing(_RECENT, saved=saved))
+        return next((run.failure_recipients for run in runs if run.failure_recipients), ())
+
     def digests(self, saved: str, until: str) -> dict[str | None, str]:
         """Return, by company, the digest of the last report up to `until` that need not be sent again."""
         settled: dict[str | None, str] = {}
@@ -243,7 +252,7 @@ def _fields_of(kind: type[Run | Outcome], data: Any) -> dict[str, Any]:
     """Return the fields in a JSON object, after checking their types."""
     given = {}
     for field in fields(kind):
-        value = data[field.name]
+        value = data.get(field.name, []) if field.name in _LATER else data[field.name]
         if not isinstance(value, _JSON_TYPES.get(str(field.type), list)):
             raise TypeError(f"{field.name} has a type that a run never writes")
         given[field.name] = tuple(value) if isinstance(value, list) else value

@@ -308,6 +308,49 @@ def test_what_is_missing_is_told_by_mail_and_record(
     assert words in text_of(received)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace('"title"', '"titel"'),
+        lambda text: text.replace('"0 6 1 * *"', '"6 Uhr"'),
+        lambda text: text.replace("Europe/Paris", "Europe/Pariss"),
+        lambda text: text.replace('"last_month"', '"lastmonth"'),
+        lambda text: text.replace('"title"', "title"),
+        lambda text: text[:-3],
+        lambda text: text + "}",
+        lambda _: "",
+        lambda _: None,
+    ],
+)
+def test_a_saved_query_that_cannot_be_read_is_told_to_its_failure_recipients(
+    ask: Ask, settings: Settings, received: Received, damage: Callable[[str], str | None]
+) -> None:
+    ask(send=False)
+    file = settings.queries / "board.json"
+    text = damage(file.read_text())
+    if text is None:
+        file.unlink()
+    else:
+        file.write_text(text)
+    run = dispatch(Order("board"), settings=load_settings(), progress=print, now=NOW)
+    assert (run.result, run.where) == ("failed", "the saved query was read")
+    assert received.recipients() == [EVA]
+    assert str(run.problem)[-40:] in text_of(received).replace("\u2060", "")
+    assert Runs(settings.runs or Path()).listing()[-1].failure_recipients == (EVA,)
+
+
+def test_of_a_saved_query_without_readable_recipients_nobody_is_told(
+    settings: Settings, received: Received
+) -> None:
+    settings.queries.mkdir()
+    (settings.queries / "board.json").write_text('{"failure_recipients": ["not an address"]')
+    run = dispatch(Order("board"), settings=load_settings(), progress=print, now=NOW)
+    assert (run.result, received.mails) == ("failed", [])
+    (settings.queries / "board.json").write_text('{"failure_recipients": ["eva@example.net"]')
+    run = dispatch(Order("board", send=False), settings=load_settings(), progress=print, now=NOW)
+    assert (run.result, received.mails) == ("failed", [])
+
+
 def test_one_recipients_refusal_is_a_failure_that_keeps_nobody_elses_mail(
     ask: Ask, settings: Settings, received: Received
 ) -> None:
