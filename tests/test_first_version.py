@@ -25,6 +25,7 @@ KEPT = Path(__file__).parent / "fixtures" / "first_version"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((KEPT / "expected.json").read_text(encoding="utf-8"))
 SNAPSHOTS: list[dict[str, Any]] = EXPECTED["snapshots, listed"]["stdout"]
 CUSTDYN = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()"]
+ADDED = {"saved_query", "failure_recipients"}
 FORMATS = {"html": "report.html", "csv": "report.csv", "xlsx": "report.xlsx", "json": "report.json"}
 
 
@@ -68,7 +69,14 @@ def custdyn(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]
 def listed(folder: Path, *arguments: str) -> Any:
     done = custdyn(folder, *arguments)
     assert done.returncode == 0, done.stderr.decode()
-    return json.loads(done.stdout)
+    return as_then(json.loads(done.stdout))
+
+
+def as_then(said: Any) -> Any:
+    """Leave out the keys that later versions added."""
+    if not isinstance(said, list):
+        return said
+    return [{key: value for key, value in entry.items() if key not in ADDED} for entry in said]
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -83,7 +91,7 @@ def test_a_command_says_what_the_first_version_said(opened: Path, name: str) -> 
     done = custdyn(opened, *expected["arguments"])
     said: Any = done.stdout.decode()
     if "--json" in expected["arguments"] or "json" in expected["arguments"]:
-        said = json.loads(said)
+        said = as_then(json.loads(said))
     else:
         said = said.splitlines()
     assert (done.returncode, said) == (expected["exit"], expected["stdout"]), done.stderr.decode()

@@ -20,6 +20,7 @@ _MEANINGS = {
     "held back": "frozen and not sent",
     "unchanged": "so nothing was frozen or sent",
     "empty": "so nothing was frozen or sent",
+    "stale": "so nothing was frozen or sent",
     "undelivered": "frozen, but not delivered to everybody",
 }
 
@@ -37,8 +38,9 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
     """List the runs of saved queries, the newest last, with times and results.
 
     sent: frozen, and a mail server accepted every mail. frozen: there are no recipients. held back: frozen
-    with --no-send. unchanged, empty: the saved query skips such reports. undelivered: frozen, but not
-    delivered to everybody. failed: the message says why. killed: ended without a result. running: not ended.
+    with --no-send. unchanged, empty: the saved query skips such reports. stale: the data ends too early.
+    undelivered: frozen, but not delivered to everybody. failed: the message says why. killed: ended without a
+    result. running: not ended.
     """
     from custdyn_widgets import settings
     from custdyn_widgets.errors import SavedQueryError

@@ -12,12 +12,13 @@ import pandas as pd
 from custdyn_widgets import __version__, settings
 from custdyn_widgets.engine.cells.compute import Cells
 from custdyn_widgets.engine.extensions import load_extensions
+from custdyn_widgets.engine.freshness import data_gaps
 from custdyn_widgets.engine.labels import label_headings
 from custdyn_widgets.engine.metrics import SURPRISES, columns
 from custdyn_widgets.engine.plan import Plan, plan_report
 from custdyn_widgets.engine.rows import build_rows, ignored_refills
 from custdyn_widgets.mart import OpenedMart
-from custdyn_widgets.query import ReportQuery, ResolvedInterval, parse_as_of, time_zone_data
+from custdyn_widgets.query import ReportQuery, parse_as_of, time_zone_data
 from custdyn_widgets.report import Info, Report
 from custdyn_widgets.text import format_instant_utc
 
@@ -65,6 +66,7 @@ def report_on(
 
 def _info(plan: Plan, mart: OpenedMart, cells: Cells | None, role: str, seconds: float) -> Info:
     interval = plan.interval
+    gaps = tuple(data_gaps(mart, interval, plan.query.time_group))
     return Info(
         interval_start=interval.period.start.isoformat(sep=" "),
         interval_end=interval.period.end.isoformat(sep=" "),
@@ -84,7 +86,8 @@ def _info(plan: Plan, mart: OpenedMart, cells: Cells | None, role: str, seconds:
         currency=plan.rates.target,
         time_zone_data=time_zone_data(),
         quotes=plan.rates.used(),
-        warnings=tuple(_warnings(mart, interval, cells)),
+        warnings=tuple(_warnings(mart, gaps, cells)),
+        data_gaps=gaps,
         versions={"custdyn-widgets": __version__, "pandas": pd.__version__, "numpy": np.__version__},
     )
 
@@ -108,13 +111,9 @@ def _why_no_rows(plan: Plan) -> str:
     return f"There is nothing to show: no chosen client existed before {end}."
 
 
-def _warnings(mart: OpenedMart, interval: ResolvedInterval, cells: Cells | None) -> Iterable[str]:
+def _warnings(mart: OpenedMart, gaps: Iterable[str], cells: Cells | None) -> Iterable[str]:
     """Yield the sentences that a reader of the numbers must know."""
     yield from mart.warnings
-    if mart.data_as_of is not None and mart.data_as_of < interval.effective_end:
-        yield (
-            f"The data is as of {format_instant_utc(mart.data_as_of)}, before the report's end "
-            f"{format_instant_utc(interval.effective_end)}: what happened in between is missing."
-        )
+    yield from gaps
     if cells and (ignored := ignored_refills(cells)):
         yield ignored

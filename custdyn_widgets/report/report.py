@@ -99,6 +99,8 @@ class Info:
         The currency of every amount; the version of the time-zone data used.
     quotes, warnings
         The quotes used; sentences that a reader must know.
+    data_gaps
+        Those of the warnings that say that the data ends before the report does.
     """
 
     interval_start: str
@@ -121,6 +123,7 @@ class Info:
     quotes: tuple[Quote, ...] = ()
     warnings: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    data_gaps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -236,6 +239,7 @@ class Report:
         info = dict(data["info"])
         info["quotes"] = tuple(Quote(**q) for q in info["quotes"])
         info["warnings"] = tuple(info["warnings"])
+        info["data_gaps"] = tuple(info.get("data_gaps", ()))
         return cls(
             query=ReportQuery.from_dict(data["query"]),
             headings=tuple(data["headings"]),
@@ -273,4 +277,5 @@ def _info_to_dict(info: Info) -> dict[str, Any]:
     plain["quotes"] = [_plain(q) for q in info.quotes]
     plain["warnings"] = list(info.warnings)
     plain["versions"] = dict(info.versions)
-    return plain
+    gaps = plain.pop("data_gaps")
+    return {**plain, "data_gaps": list(gaps)} if gaps else plain

@@ -18,7 +18,7 @@ from custdyn_widgets.saved_queries.checks import check_path, object_fields
 from custdyn_widgets.snapshots import Rule, ago
 from custdyn_widgets.text import ascii_address, mailbox
 
-ONLY_IF = ("changed", "not_empty")
+ONLY_IF = ("changed", "not_empty", "fresh")
 MOST_RECIPIENTS = 100
 _FAILURE_RECIPIENTS = re.compile(r'"failure_recipients"\s*:\s*(\[[^\[\]{}]*\])')
 _DIVISIONS = ("company",)

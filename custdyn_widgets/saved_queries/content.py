@@ -79,7 +79,7 @@ class SavedQuery:
     retention
         Which of its snapshots stay; None: all.
     only_if
-        When the report is frozen and sent: `changed`, `not_empty`, or both; empty: always.
+        When the report is frozen and sent: `changed`, `not_empty`, `fresh`; empty: always.
     for_each
         Whether each reseller gets a report of its own.
 

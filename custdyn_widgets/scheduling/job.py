@@ -156,9 +156,13 @@ def _warn_of_a_clock_moved_back(recorder: Recorder, now: datetime) -> None:
 def _make(task: Task, recorder: Recorder) -> list[Made]:
     """Make the reports; each counts once it is made, even if a later one fails."""
     made = []
+    gaps: dict[str, None] = {}
     for report in (make_each if task.saved.for_each else make_one)(task, recorder.say):
         made.append(report)
         recorder.add_report(report.outcome)
+        gaps |= dict.fromkeys(report.report.info.data_gaps if report.report else ())
+    for gap in gaps:
+        recorder.warn(gap)
     return made
 
 

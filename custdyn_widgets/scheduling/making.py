@@ -102,6 +102,8 @@ def settled(
 ) -> Made:
     """Freeze a report, unless the saved query's `only_if` leaves it out."""
     digest = content_digest(report)
+    if report.info.data_gaps and "fresh" in task.saved.only_if:
+        return Made(Outcome("stale", company, digest=digest, problem="\n".join(report.info.data_gaps)))
     if "not_empty" in task.saved.only_if and not report.rows:
         return Made(Outcome("empty", company, digest=digest))
     if "changed" in task.saved.only_if and task.digests.get(company) == digest:

@@ -20,7 +20,11 @@ from custdyn_widgets.scheduling.records import Outcome, Run, Runs, list_problems
 from custdyn_widgets.settings import Settings
 
 _LINES = 30
-_FAILED_STEPS = {"failed": "the reports were made", "undelivered": "the report was sent"}
+_FAILED_STEPS = {
+    "failed": "the reports were made",
+    "stale": "the data was checked",
+    "undelivered": "the report was sent",
+}
 _WRITE_EVERY_S = 1.0
 
 

@@ -21,7 +21,7 @@ FORMAT = 1
 KEPT = 1_000  # records of each saved query
 _LISTED = 20
 # From worst to best.
-_RESULTS = ("failed", "undelivered", "sent", "held back", "frozen", "unchanged", "empty")
+_RESULTS = ("failed", "undelivered", "stale", "sent", "held back", "frozen", "unchanged", "empty")
 _RECENT = 50  # records in which each run looks for killed ones
 _MOST_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
@@ -39,8 +39,8 @@ class Outcome:
     ----------
     result
         `sent`; `frozen`: it has no recipients; `held back`: sending was switched off; `unchanged`, `empty`:
-        the saved query freezes and sends nothing then; `undelivered`: it is frozen, but not everybody got
-        it; `failed`.
+        the saved query freezes and sends nothing then; `stale`: the same, because the data ends too early;
+        `undelivered`: it is frozen, but not everybody got it; `failed`.
     company
         The reseller that it is for; None if it is the run's only report.
     snapshot, digest

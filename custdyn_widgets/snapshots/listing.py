@@ -91,14 +91,16 @@ def entries_text(listed: Sequence[Entry]) -> str:
     """Return the list as an aligned table, sizes in kB, ids whole; a sentence when it is empty."""
     if not listed:
         return "There are no snapshots yet."
-    rows = [("Date (UTC)", "Role", "Saved query", "kB", "State", "Id", "Query")]
+    rows: list[tuple[str, ...]] = [("Date (UTC)", "Role", "kB", "State", "Id", "Saved query", "Query")]
     for e in listed:
         state = e.state or (f"until {e.expires[:10]}" if e.expires else "ok")
         role, query = cut_short(e.role, _LONGEST_ROLE), cut_short(e.query, _LONGEST_QUERY)
         saved, size = cut_short(e.saved_query, _LONGEST_ROLE), kilobytes(e.size)
         clock = format_clock(e.generated_at)
-        rows.append((clock, role or "–", saved or "–", size, state, e.id, query or "–"))
-    return "\n".join(align_rows(rows, right={3}))
+        rows.append((clock, role or "–", size, state, e.id, saved or "–", query or "–"))
+    if not any(e.saved_query for e in listed):
+        rows = [(*row[:5], row[6]) for row in rows]
+    return "\n".join(align_rows(rows, right={2}))
 
 
 def makers_text(listed: Iterable[Entry]) -> str:

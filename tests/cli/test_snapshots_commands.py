@@ -77,10 +77,10 @@ def test_a_list_tells_date_role_size_state_id_and_query(store: Store) -> None:
     )
     snapshots("revoke", hidden)
     heading, first, second = snapshots("list").stdout.splitlines()
-    assert heading.split() == ["Date", "(UTC)", "Role", "Saved", "query", "kB", "State", "Id", "Query"]
-    assert first.split()[:8] == ["2026-01-02", "03:04:05", "analyst", "board", "1", "ok", shown, "Last"]
+    assert heading.split() == ["Date", "(UTC)", "Role", "kB", "State", "Id", "Saved", "query", "Query"]
+    assert first.split()[:8] == ["2026-01-02", "03:04:05", "analyst", "1", "ok", shown, "board", "Last"]
     assert first.endswith("x…")
-    assert second.split()[2:7] == ["analyst", "–", "1", "revoked", hidden]
+    assert second.split()[2:7] == ["analyst", "1", "revoked", hidden, "–"]
     assert second.endswith(str(MANIFEST["query_words"]))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import smtplib
 import subprocess
@@ -19,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 import pytest
 
@@ -349,6 +351,40 @@ def test_of_a_saved_query_without_readable_recipients_nobody_is_told(
     (settings.queries / "board.json").write_text('{"failure_recipients": ["eva@example.net"]')
     run = dispatch(Order("board", send=False), settings=load_settings(), progress=print, now=NOW)
     assert (run.result, received.mails) == ("failed", [])
+
+
+@pytest.fixture
+def early(tmp_path: Path) -> Path:
+    """A copy of the mart whose transactions end long before the report does."""
+    folder = tmp_path / "early"
+    shutil.copytree(MART, folder)
+    rows = pd.read_csv(folder / "transactions.csv", dtype=str)
+    template = rows.iloc[[0] * 40].reset_index(drop=True)
+    template["transaction_id"] = [f"daily-{n}" for n in range(40)]
+    days = (datetime(2021, 1, 10, tzinfo=UTC) + timedelta(days=n) for n in range(40))
+    template["at"] = [f"{day:%Y-%m-%dT12:00:00Z}" for day in days]
+    pd.concat([rows[:0], template]).to_csv(folder / "transactions.csv", index=False)
+    return folder
+
+
+def test_data_that_ends_early_is_told_with_what_was_sent(
+    ask: Ask, received: Received, early: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ask(replace(BOARD, source=str(early)))
+    assert run.result == "sent"
+    assert "The last transaction of the data is from" in capsys.readouterr().out
+    assert "The last transaction of the data is from" in text_of(received)
+
+
+def test_a_saved_query_that_wants_fresh_data_sends_nothing_and_tells_the_failure_recipients(
+    ask: Ask, settings: Settings, received: Received, early: Path
+) -> None:
+    saved = replace(BOARD, source=str(early), only_if=("fresh",))
+    run = ask(saved)
+    assert (run.result, run.where, frozen(settings)) == ("stale", "the data was checked", [])
+    assert "check that the data is complete" in str(run.problem)
+    assert received.recipients() == [EVA]
+    assert ask(replace(saved, source=str(MART))).result == "sent"
 
 
 def test_one_recipients_refusal_is_a_failure_that_keeps_nobody_elses_mail(

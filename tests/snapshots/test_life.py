@@ -376,7 +376,7 @@ def test_a_hidden_snapshot_is_listed_with_all_that_it_was(store: Store) -> None:
     }
     text = listing.entries_text(listing.entries(store))
     assert f"until {SOON:%Y-%m-%d}  {ending}" in text
-    assert {line.split()[7] for line in text.splitlines()[3:]} == {over, gone, hurt}
+    assert {line.split()[6] for line in text.splitlines()[3:]} == {over, gone, hurt}
 
 
 def test_a_damaged_manifest_is_listed_with_the_state_and_nothing_else(store: Store) -> None:

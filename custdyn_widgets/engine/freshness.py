@@ -1,0 +1,65 @@
+"""Whether the data reaches the end of a report, or ends early and counts too little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from custdyn_widgets.mart import OpenedMart
+from custdyn_widgets.query import ResolvedInterval
+from custdyn_widgets.report import format_instant
+from custdyn_widgets.text import format_instant_utc
+
+_HOUR_S, _DAY_S = 3_600, 86_400
+_AT_ONCE = 1 << 20  # rows, so that little memory is needed
+
+
+def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | None) -> Iterator[str]:
+    """Yield a sentence for each sign that the data ends before the report does.
+
+    While an interval is still running, data that is a little older than the report is no fault: up to an hour
+    if the rows are days, else up to a day.
+
+    Parameters
+    ----------
+    mart
+        The open source.
+    interval
+        The report's interval.
+    time_group
+        The query's grouping by time.
+    """
+    if interval.is_empty:
+        return
+    end, zone = interval.effective_end, interval.zone.key
+    is_running = interval.end > interval.as_of
+    tolerance = 0 if not is_running else _HOUR_S if time_group == "date" else _DAY_S
+    if mart.data_as_of is not None and mart.data_as_of + tolerance < end:
+        yield (
+            f"The data is as of {_clock(mart.data_as_of, zone)}, before the report's end "
+            f"{_clock(end, zone)}: what happened in between is missing."
+        )
+    times = mart.facts.time
+    last = int(times.max()) if len(times) else end
+    if end - last > _DAY_S and (longest := _longest_pause(times)) and end - last > longest + _DAY_S:
+        days = (end - last) // _DAY_S
+        yield (
+            f"The last transaction of the data is from {_clock(last, zone)}, {days:,} "
+            f"day{'' if days == 1 else 's'} before the report's end {_clock(end, zone)}, and there has never "
+            "been such a long pause: check that the data is complete."
+        )
+
+
+def _longest_pause(times: npt.NDArray[np.integer]) -> int:
+    """Return the longest time between two days with transactions, in seconds; 0 with fewer than two."""
+    first, last = int(times.min()) // _DAY_S, int(times.max()) // _DAY_S
+    has_any = np.zeros(last - first + 1, dtype=bool)
+    for start in range(0, len(times), _AT_ONCE):
+        has_any[times[start : start + _AT_ONCE] // _DAY_S - first] = True
+    return int(np.diff(np.flatnonzero(has_any)).max(initial=0)) * _DAY_S
+
+
+def _clock(instant: int, zone: str) -> str:
+    return format_instant(format_instant_utc(instant), zone)

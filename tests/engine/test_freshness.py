@@ -1,0 +1,138 @@
+"""Whether a report says that its data ends too early, and only then."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.engine.freshness import _longest_pause
+from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.report.report import Report
+
+LAST = datetime(2022, 1, 19, 23, 50, tzinfo=UTC)
+
+
+def mart(last: datetime, every: timedelta, count: int = 60) -> dict[str, pd.DataFrame]:
+    """Return a mart with a transaction at regular times up to the last."""
+    times = [last - every * n for n in range(count)]
+    return {
+        "clients": pd.DataFrame(
+            {
+                "client_id": ["a"],
+                "created_at": ["2020-01-01T00:00:00Z"],
+                "client_type": ["client"],
+                "currency": ["USD"],
+            }
+        ),
+        "transactions": pd.DataFrame(
+            {
+                "transaction_id": [f"t{n}" for n in range(count)],
+                "client_id": "a",
+                "at": [f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in times],
+                "kind": "refill",
+                "amount": "1.00",
+            }
+        ),
+    }
+
+
+def report(
+    last: datetime,
+    every: timedelta = timedelta(hours=7),
+    *,
+    as_of: str = "2022-02-01",
+    count: int = 60,
+    zone: str = "UTC",
+) -> Report:
+    return run_report(ReportQuery("last_month", timezone=zone), mart(last, every, count), as_of=as_of)
+
+
+def test_data_that_ends_twelve_days_early_is_told_on_the_clock_of_the_query() -> None:
+    found = report(LAST, zone="Europe/Paris").info
+    [gap] = found.data_gaps
+    assert gap == (
+        "The last transaction of the data is from 2022-01-20 00:50:00 +01:00, 11 days before the report's "
+        "end 2022-02-01 00:00:00 +01:00, and there has never been such a long pause: check that the data is "
+        "complete."
+    )
+    assert gap in found.warnings
+
+
+def test_a_report_with_gaps_reads_back_and_one_without_does_not_mention_them() -> None:
+    found = report(LAST)
+    assert Report.from_dict(found.to_dict()) == found
+    assert "data_gaps" not in report(LAST + timedelta(days=12)).to_dict()["info"]
+
+
+@pytest.mark.parametrize(
+    ("days_early", "every_hours", "count", "is_told"),
+    [
+        (0, 7, 60, False),
+        (1, 7, 60, False),  # a quiet day
+        (3, 7, 60, True),
+        (2, 48, 60, False),  # a pause as there always were
+        (3, 48, 60, True),
+        (10, 240, 60, False),
+        (11, 240, 60, True),
+        (12, 7, 1, False),  # one day alone has no rhythm
+        (12, 7, 2, False),
+        (12, 24, 2, True),
+    ],
+)
+def test_a_pause_is_told_if_it_is_longer_than_any_before(
+    days_early: int, every_hours: int, count: int, is_told: bool
+) -> None:
+    last = datetime(2022, 1, 31, 12, tzinfo=UTC) - timedelta(days=days_early)
+    assert bool(report(last, timedelta(hours=every_hours), count=count).info.data_gaps) == is_told
+
+
+def test_transactions_after_the_end_are_no_gap() -> None:
+    assert report(LAST + timedelta(days=40), timedelta(days=20)).info.data_gaps == ()
+
+
+@pytest.mark.parametrize(
+    ("interval", "group_by", "as_of", "hours_old", "is_told"),
+    [
+        ("this_month", ("month",), "2022-01-20T12:00:00Z", 0.1, False),
+        ("this_month", ("month",), "2022-01-20T12:00:00Z", 23, False),
+        ("this_month", ("month",), "2022-01-20T12:00:00Z", 25, True),
+        ("this_month", (), "2022-01-20T12:00:00Z", 23, False),
+        ("this_month", ("date",), "2022-01-20T12:00:00Z", 0.9, False),
+        ("this_month", ("date",), "2022-01-20T12:00:00Z", 1.1, True),
+        ("last_month", ("month",), "2022-02-20T12:00:00Z", 0.1, True),
+    ],
+)
+def test_files_older_than_the_reports_end_matter_by_the_bucket(
+    tmp_path: Path, interval: str, group_by: tuple[str, ...], as_of: str, hours_old: float, is_told: bool
+) -> None:
+    moment = datetime.fromisoformat(as_of)
+    end = moment if interval == "this_month" else datetime(2022, 2, 1, tzinfo=UTC)
+    written = end.timestamp() - hours_old * 3600
+    for name, frame in mart(end - timedelta(hours=hours_old), timedelta(hours=7)).items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        os.utime(tmp_path / f"{name}.csv", (written, written))
+    query = ReportQuery(interval, group_by=group_by, timezone="Asia/Tokyo")
+    if interval == "last_month":
+        query = ReportQuery(interval, group_by=group_by)
+    gaps = run_report(query, tmp_path, as_of=moment).info.data_gaps
+    assert bool(gaps) == is_told
+    assert all("The data is as of" in gap for gap in gaps)
+
+
+@given(
+    days=st.lists(st.integers(0, 400), min_size=1, max_size=30), first=st.sampled_from([0, -90_000, 700_000])
+)
+def test_the_longest_pause_is_that_between_neighbouring_days(days: list[int], first: int) -> None:
+    times = np.array([(first + day) * 86_400 + 5 for day in days])
+    ordered = sorted(set(days))
+    expected = max((b - a for a, b in itertools.pairwise(ordered)), default=0)
+    assert _longest_pause(times) == expected * 86_400
