@@ -1,4 +1,4 @@
-"""Entry points that compute a report, or the lines its metrics read, from a query and a source."""
+"""Functions that compute a report, or the lines behind it, from a query and a source."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from custdyn_widgets.report import Quote
 
 MILLION = 10**6
 Ratio = tuple[int, int]  # numerator and denominator, not reduced
-_OfRow = tuple[list[int], list[int], int]  # lines, factors, denominator
+_RowFactors = tuple[list[int], list[int], int]  # lines, factors, denominator
 _NOTHING = Fraction(0)
 _EPOCH = date(1970, 1, 1)
 _KEYS = ("row", "currency", "value_date", "needs_quote")
@@ -54,7 +54,7 @@ def target_currency(names: Names, asked: str | None) -> str:
     if len(names.currencies) == 1:
         return names.currencies[0]
     raise QueryError.missing(
-        "currency", f"the data has no rates and the currencies {', '.join(names.currencies) or '(none)'}"
+        "currency", f"the data has no rates, and its currencies are {', '.join(names.currencies) or '(none)'}"
     )
 
 
@@ -170,7 +170,7 @@ def lines_of(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
     return pd.DataFrame(block.T, columns=list(columns))
 
 
-def _of_rows(frame: pd.DataFrame, rates: Rates, row_count: int) -> list[_OfRow]:
+def _of_rows(frame: pd.DataFrame, rates: Rates, row_count: int) -> list[_RowFactors]:
     """Return each row's lines, with their factors over a common denominator.
 
     With daily quotes, the denominator has thousands of digits. It is computed once for all columns, and
@@ -180,7 +180,7 @@ def _of_rows(frame: pd.DataFrame, rates: Rates, row_count: int) -> list[_OfRow]:
     for line, row in enumerate(frame["row"].tolist()):
         lines[row].append(line)
     factors = _factors(frame, rates)
-    found: list[_OfRow] = []
+    found: list[_RowFactors] = []
     for own in lines:
         ratios = [factors[line] for line in own]
         denominator = prod({d for _, d in ratios})

@@ -8,7 +8,7 @@ average over nothing. Floats are rejected because they cannot be summed or repro
 
 Analysts define their own metrics with the same decorator::
 
-    @metric("Refill Habits", [("Per Client", "money", "Refills divided by clients that are there.")])
+    @metric("Refill Habits", [("Per Client", "money", "Refills divided by the number of clients.")])
     def refill_habits(lines):
         return pd.DataFrame({"Per Client": ratio(lines["refill"], lines["all_qty"])})
 
@@ -60,8 +60,8 @@ class Metric:
             )
         if list(result.columns) != labels or not result.index.equals(lines.index):
             raise CustDynError(
-                f"The metric {self.group!r} must return the columns {labels} with the index of its lines, "
-                f"not {list(result.columns)}.",
+                f"The metric {self.group!r} must return the columns {labels} with the same index as its "
+                f"lines, not {list(result.columns)}.",
                 field=self.group,
             )
         return {c.name: [self._exact(c, v) for v in result[c.label]] for c in self.columns}
@@ -77,7 +77,7 @@ class Metric:
         return CustDynError(f"The metric {shown(self.group)} failed: {why}.", field=self.group)
 
     def _exact(self, column: Column, value: object) -> int | Fraction | None:
-        kind = type(value)  # common types first, by identity: a daily report comes here thousands of times
+        kind = type(value)  # common types first, by identity: daily reports call this thousands of times
         if kind is int or value is None or (kind is Fraction and column.unit == "money"):
             return value  # type: ignore[return-value]
         if isinstance(value, int) and kind is not bool:
@@ -85,8 +85,12 @@ class Metric:
         if column.unit == "money" and isinstance(value, Decimal) and value.is_finite():
             return Fraction(value)
         raise CustDynError(
-            f"The metric {column.name!r} returned {shown(value)}; a {column.unit} must be "
-            + ("an int." if column.unit == "count" else "an int, a Fraction or a Decimal, never a float."),
+            f"The metric {column.name!r} returned {shown(value)}; "
+            + (
+                "counts must be ints."
+                if column.unit == "count"
+                else "amounts must be ints, Fractions or Decimals."
+            ),
             field=column.name,
         )
 

@@ -1,4 +1,4 @@
-"""Plans of reports: a query applied to its data, with all edges computed and clients selected."""
+"""Report plans: queries applied to their data, with edges computed and clients selected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DAY = 86_400
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything needed to compute the report of a query on its data."""
+    """Everything needed to compute the report of a query."""
 
     query: ReportQuery
     facts: Facts

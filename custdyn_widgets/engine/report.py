@@ -1,4 +1,4 @@
-"""Reports on an open mart: their table, Info and warnings."""
+"""Computation of reports on an open mart."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _why_no_rows(plan: Plan) -> str:
 
 
 def _warnings(mart: OpenedMart, interval: ResolvedInterval, cells: Cells | None) -> Iterable[str]:
-    """Yield the warnings that readers of the numbers need."""
+    """Yield the warnings to show with the report."""
     yield from mart.warnings
     if mart.data_as_of is not None and mart.data_as_of < interval.effective_end:
         yield (

@@ -49,7 +49,7 @@ class Section:
     ----------
     kind
         `html` for sanitised markup; `text` for plain text; `svg` for an SVG document or `png` for an image
-        (bytes or base64), both shown as pictures; `note` for our own remark, such as one on omitted content;
+        (bytes or base64), both shown as pictures; `note` for a note of ours, such as one on omitted content;
         `report` for the position of the report itself.
     content
         The content; not used for `report`.
@@ -154,7 +154,7 @@ def _inert(section: Section) -> dict[str, Any]:
 
 
 def _facts_at_top(report: Report) -> tuple[str, ...]:
-    """Return the facts to repeat at the top, including the interval if the query has a preset's name."""
+    """Return the facts to repeat at the top, including the interval if the query uses a preset."""
     always = ("Actual Interval", "Data as of", "Source")
     return ("Data Interval", *always) if isinstance(report.query.interval, str) else always
 
@@ -202,7 +202,7 @@ def _rows(view: TableView) -> Iterator[dict[str, Any]]:
 
 
 def _cells(row: TableRow) -> list[tuple[str, bool]]:
-    """Return the numbers of a row as text, each with a flag that is true if it has a minus sign."""
+    """Return the formatted numbers of a row, each with whether it has a minus sign."""
     return [(text, text.startswith("−")) for text in row.texts]
 
 

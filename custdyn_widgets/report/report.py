@@ -1,8 +1,8 @@
 """Reports as plain values: the table and Info that result from a query.
 
-Charts, pages, exports and snapshots need nothing but this value, so it round-trips through JSON and can be
-passed between processes. This module depends on neither sources nor pandas (`Report.table` imports pandas
-when it is used).
+This value is all that charts, pages, exports and snapshots need. It round-trips through JSON and can be
+passed between processes. This module depends on neither sources nor pandas (`Report.table` imports pandas when
+it is used).
 """
 
 from __future__ import annotations
@@ -88,14 +88,14 @@ class Info:
         Actual Interval: the selected clients' first and last transactions in the period, None if there are
         none.
     role, generated_at, duration_ms
-        The role that generated the report, the time when it did, and how long that took.
+        The role that generated the report, when, and how many milliseconds it took.
     as_of, data_as_of
         The instant that relative intervals were resolved against, and the time when the data was read from
         its database or its files last changed (None for DataFrames).
     source
         The source's name, never a path or URL.
     clients, transactions
-        The numbers read for the report.
+        How many of each were read for the report.
     currency, time_zone_data
         The currency of every amount, and the version of the time-zone data used.
     quotes, warnings
@@ -165,7 +165,9 @@ class Report:
         return f"<Report: {self.query.describe()}; {rows} in {self.currency}>"
 
     def _repr_html_(self) -> str:
-        from custdyn_widgets.report.html import report_html  # imported late because few reports need it
+        from custdyn_widgets.report.html import (
+            report_html,
+        )  # imported late because it is only needed for display
 
         return report_html(self)
 

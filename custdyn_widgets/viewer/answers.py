@@ -59,7 +59,7 @@ class Answer(tornado.web.RequestHandler):
         self.set_header("Content-Type", HTML)
 
     def initialize(self, allowed_hosts: frozenset[str] = frozenset()) -> None:
-        """Set the host names that the viewer serves, in lower case and without ports."""
+        """Set the host names that the viewer serves, in lowercase and without ports."""
         self.allowed_hosts = allowed_hosts
 
     def is_own_host(self) -> bool:

@@ -48,7 +48,7 @@ def hosts_for(host: str, extra: Iterable[str] = (), share_url: str | None = None
     SettingsError
         If a name is invalid, or has a scheme, port or path.
     """
-    own = [] if host in ("", "0.0.0.0", "::") else [bracketed(host)]  # noqa: S104 - compared
+    own = [] if host in ("", "0.0.0.0", "::") else [bracketed(host)]  # noqa: S104  # only compared
     linked = urlsplit(share_url).hostname if share_url else None
     if linked:
         own.append(bracketed(linked))

@@ -194,7 +194,7 @@ def _listening(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
         raise SettingsError(
-            f"cannot listen on port {port} of {host} ({why}). Choose another port or host.", field="port"
+            f"Cannot listen on port {port} of {host} ({why}). Choose another port or host.", field="port"
         ) from error
     listening.setblocking(False)
     return listening

@@ -145,12 +145,12 @@ class CustomerDynamics:
             return
         self._set_busy(True)
         if self._loop is None:
-            self._answer_click()
+            self._run_clicked()
         else:
             loop = self._loop
-            loop.call_soon_threadsafe(lambda: loop.call_later(_SETTLE, self._answer_click))
+            loop.call_soon_threadsafe(lambda: loop.call_later(_SETTLE, self._run_clicked))
 
-    def _answer_click(self) -> None:
+    def _run_clicked(self) -> None:
         query = self._form.query()
         if query is None:
             self._set_busy(False)

@@ -84,7 +84,7 @@ class ChartPanel:
             self._try(lambda: preset_spec(report, str(name)), {"preset": name})
         elif name is not None:
             self._editor.hide()
-            self._say(f"The report has no chart {shown(str(name))}. Choose another from Show Chart.")
+            self._show_message(f"The report has no chart {shown(str(name))}. Choose another from Show Chart.")
         else:
             self._editor.open(report, choice)
             if focus:
@@ -109,7 +109,7 @@ class ChartPanel:
     def _compose(self) -> None:
         report, choice = self._report, self._editor.choice()
         if not choice["y"]:
-            self._say("Choose at least one column to draw.")
+            self._show_message("Choose at least one column to draw.")
         elif report is not None:
             self._try(lambda: blank_spec(report, **choice), choice)
 
@@ -125,9 +125,9 @@ class ChartPanel:
             spec = draw()
             live = live_spec(spec)
         except Exception as error:
-            self._say(_reason(error))
+            self._show_message(_reason(error))
             return
-        self._say("")
+        self._show_message("")
         self._spec, self._choice = spec, choice
         self._hint.value = f'<p class="custdyn-hint">{_HINT}</p>' if can_zoom(spec) else ""
         self._show_live(live)
@@ -154,10 +154,10 @@ class ChartPanel:
         try:
             return chart_file(self._report, self._spec, key)
         except Exception as error:
-            self._say(_reason(error))
+            self._show_message(_reason(error))
             return None
 
-    def _say(self, words: str) -> None:
+    def _show_message(self, words: str) -> None:
         html = f'<p class="custdyn-error" role="alert">{escape(printable(words))}</p>' if words else ""
         self._message.value = html
 

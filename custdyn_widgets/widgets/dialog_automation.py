@@ -71,14 +71,14 @@ def typed_in(fields: Mapping[str, str], source: SourceLike) -> dict[str, Any]:
     Raises
     ------
     SavedQueryError
-        If a field is invalid (reporting the first on screen), or a schedule could not read the data.
+        If a field is invalid, or a schedule could not read the data. The first error on screen is raised.
     """
     about: dict[str, Any] = {}
     if fields["output"] in _SENDABLE and fields[EACH] != TICKED:
         about[RECIPIENTS] = _addresses(RECIPIENTS, fields)
     if fields[CRON].strip():
         about["schedule"] = Schedule(fields[CRON], fields[ZONE].strip())
-        about["source"] = _lasting(source)
+        about["source"] = _scheduled_source(source)
     about[ON_FAILURE] = _addresses(ON_FAILURE, fields)
     about["only_if"] = tuple(condition for name, condition in _CONDITIONS.items() if fields[name] == TICKED)
     about["retention"] = _retention(fields[KEEP_LAST].strip(), fields[OLDER_THAN].strip())
@@ -161,9 +161,9 @@ def _retention(keep_last: str, older_than: str) -> Retention | None:
     return Retention(int(keep_last) if keep_last else None, older_than or None)
 
 
-def _lasting(source: SourceLike) -> str:
+def _scheduled_source(source: SourceLike) -> str:
     if source == "demo":
-        return "demo"  # not its folder, whose data is for a single day
+        return "demo"  # not the demo's folder, whose data is for a single day
     if isinstance(source, str | Path):
         return absolute_source(str(source))
     raise SavedQueryError(

@@ -31,7 +31,7 @@ function render({ model, el }) {
     const buttons = model.get("buttons").map(([key, words]) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.dataset.lmSuppressShortcuts = "true"; // else Lab handles keys: d d deletes a cell
+      button.dataset.lmSuppressShortcuts = "true"; // otherwise, Lab handles keys: D, D deletes a cell
       button.textContent = words;
       button.addEventListener("click", () => model.send({ ask: key, page: globalThis[PAGE] }));
       return button;

@@ -174,9 +174,9 @@ class QueryForm:
         if control:
             control.error = printable(_message_for(error))
         else:
-            self._say(error.message)
+            self._show_message(error.message)
 
-    def _say(self, words: str) -> None:
+    def _show_message(self, words: str) -> None:
         self._message.value = (
             f'<p class="custdyn-error" role="alert">{escape(printable(words))}</p>' if words else ""
         )
@@ -199,11 +199,13 @@ class QueryForm:
         self._show_problems()
 
     def _show_problems(self) -> None:
-        """Show the problem of each control in place of any other error."""
+        """Show each control's problem, replacing other errors."""
         controls = self._controls()
         for field, control in controls.items():
             control.error = printable(self._problems.get(field, ""))
-        self._say(" ".join(words for field, words in self._problems.items() if field not in controls))
+        self._show_message(
+            " ".join(words for field, words in self._problems.items() if field not in controls)
+        )
         self._save_button.disabled = bool(self._problems)
         self.set_busy(self._busy)
 

@@ -19,7 +19,7 @@ function picture(path) {
 function render({ model, el }) {
   const button = document.createElement("button");
   button.type = "button";
-  button.dataset.lmSuppressShortcuts = "true"; // else Lab handles keys: d d deletes a cell
+  button.dataset.lmSuppressShortcuts = "true"; // otherwise, Lab handles keys: D, D deletes a cell
   el.replaceChildren(button);
 
   const show = () => {

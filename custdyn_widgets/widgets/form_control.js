@@ -1,7 +1,7 @@
 // A native control of the query form, with its label and error.
 // Wall times remain strings, because a Date would shift times that are skipped in the browser's time zone.
 
-const WAIT_FOR_YEAR = /^0/; // a year that is still being typed: 0002 before 2021
+const WAIT_FOR_YEAR = /^0/; // a year still being typed, such as 0002 on the way to 2021
 
 const PAUSE = 300; // milliseconds
 

@@ -102,7 +102,7 @@ class FilterRow:
         return Control(kind="choice", value=value, options=options, **text)
 
     def set_names(self, names: Names) -> None:
-        """Offer the values of this data."""
+        """Offer the values in new data."""
         options = [
             [_encode(name), cut_short(printable(label), LONGEST_LABEL)]
             for name, label in _values(self.of.field, names)
@@ -194,7 +194,7 @@ class Filters:
         return {name: value for row in self.rows.values() for name, value in row.fields().items()}
 
     def load(self, query: ReportQuery) -> None:
-        """Show exactly the filters of a query."""
+        """Show the filters of a query and no others."""
         self.rows = {}
         for field in FILTERS:
             if getattr(query, field):
@@ -202,7 +202,7 @@ class Filters:
         self._show()
 
     def set_names(self, names: Names) -> None:
-        """Offer the values of this data."""
+        """Offer the values in new data."""
         self._names = names
         for row in self._made.values():
             row.set_names(names)

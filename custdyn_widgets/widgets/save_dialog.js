@@ -278,7 +278,7 @@ function render({ model, el }) {
   const showQuestion = () => {
     if (!parts) return;
     const [words, yes, no] = model.get("question");
-    parts.controls.disabled = Boolean(words); // the answer is about these values
+    parts.controls.disabled = Boolean(words); // the question is about these values
     parts.buttons.hidden = Boolean(words);
     parts.question.replaceChildren();
     if (!words) return;
@@ -309,7 +309,7 @@ function render({ model, el }) {
       build();
       showError();
       showQuestion();
-      if (focus && !model.get("question").length) parts.title.select(); // ready to be replaced
+      if (focus && !model.get("question").length) parts.title.select(); // so that typing replaces it
     } else if (parts) {
       const inside = el.contains(document.activeElement) || document.activeElement === document.body;
       parts = null;

@@ -132,7 +132,7 @@ class SaveDialog:
         """
         self._seen, self._loaded = seen or {}, loaded
         self._query, self._period, self._chart = query, period, chart
-        self._ask_no_more()
+        self._clear_question()
         self._count += 1
         fixed = ["fixed", f"Fixed: {period.start} to {period.end} ({query.timezone})"]
         with self.widget.hold_sync():
@@ -148,7 +148,7 @@ class SaveDialog:
 
     def close(self) -> None:
         """Close the dialog."""
-        self._ask_no_more()
+        self._clear_question()
         self.widget.opened = 0
 
     def _asked(self, _widget: object, message: object, _buffers: object) -> None:
@@ -164,22 +164,22 @@ class SaveDialog:
         elif message["do"] == "overwrite" and self.widget.question:
             self._save(over=self._over)
         elif message["do"] == "keep":
-            self._ask_no_more()
+            self._clear_question()
         elif message["do"] == "cancel":
             self.close()
 
     def _save(self, over: str | None) -> None:
         place: Place = "shared" if self.widget.fields["place"] == "shared" else "mine"
-        self._ask_no_more()
+        self._clear_question()
         asked = {"division_asked": bool(self.widget.division)}
-        there = None
+        existing = None
         try:
             saved = self._typed(place)
-            there = _there(name_for(saved.title), place)
-            saved = replace(saved, **automation.left_as_it_is(there, saved, **asked))
+            existing = _existing(name_for(saved.title), place)
+            saved = replace(saved, **automation.left_as_it_is(existing, saved, **asked))
             stored = saved_queries.save(saved, place, over=over)
         except SavedQueryExistsError as error:
-            more = automation.lost(there, saved) + automation.kept(there, **asked) if there else ""
+            more = automation.lost(existing, saved) + automation.kept(existing, **asked) if existing else ""
             if self._seen.get((place, name_for(saved.title)), error.revision) == error.revision:
                 words = f"A saved query with this name already exists: {shown(error.title)}. Overwrite it?"
                 self._ask(words + more, "Overwrite", "Keep", error.revision)
@@ -223,7 +223,7 @@ class SaveDialog:
         self._over = revision
         self.widget.question = [printable(words), yes, no]
 
-    def _ask_no_more(self) -> None:
+    def _clear_question(self) -> None:
         self._over = None
         self.widget.question = []
         self.widget.error = []
@@ -236,7 +236,7 @@ def _shown_of(stored: Stored) -> dict[str, str]:
     return {**own, **automation.fields_of(saved)}
 
 
-def _there(name: str, place: Place) -> SavedQuery | None:
+def _existing(name: str, place: Place) -> SavedQuery | None:
     """Return the saved query with this name, or None if it does not exist or is invalid."""
     with contextlib.suppress(CustDynError):
         return saved_queries.load(name, place).saved

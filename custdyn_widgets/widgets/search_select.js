@@ -74,7 +74,7 @@ function render({ model, el }) {
 
   let texts = []; // the options' folded labels
   let labels = new Map();
-  let shown = []; // the options in the list, as listed
+  let shown = []; // the options in the list, in order
   let active = -1;
   let open = false;
   let typed = false; // whether text was typed since the list was opened; only then is it searched for

@@ -12,8 +12,8 @@ use. As a result:
   increase with the buckets, so the reach is the number of windows that start by that time. The client is
   active from the cell's bucket up to the reach or the next cell, whichever comes first.
 
-A client is thus in one state at a time: a level (alive; alive with a paid use ever; active) and the sign of
-its balance. It enters a state with a balance and leaves it with the same balance, so one cumulative sum of
+A client is thus in one state at a time: a level (all, overall active or active) and the sign of its balance.
+It enters a state with a balance and leaves it with the same balance, so one cumulative sum of
 entries minus exits over the buckets gives every stock. From one cell to the next the state is usually
 unchanged, and then only the difference in balance is added. A client's creation starts its first state, and
 its closing ends the last one.

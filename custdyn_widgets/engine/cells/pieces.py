@@ -1,4 +1,4 @@
-"""Pieces of the ledger of bounded size: clients of one currency, each with all the rows it needs."""
+"""Pieces of the ledger: a limited number of rows each, for clients of one currency."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Span:
 
     @classmethod
     def of(cls, facts: Facts, clients: Int64s, grid: Grid) -> Span:
-        """Find the rows of the selected clients between the first edge and the last."""
+        """Find the rows of the selected clients that a report needs."""
         inside = first_row_at(facts, clients, int(grid.edges[0]))
         end = first_row_at(facts, clients, int(grid.edges[-1]))
         return cls(clients, facts.offset[clients] if grid.by_package else inside, inside, end)
@@ -76,7 +76,7 @@ class Piece:
 
     @classmethod
     def of(cls, facts: Facts, span: Span, grid: Grid) -> Piece:
-        """Return the clients of a span, all of one currency, with their rows."""
+        """Return the piece for a span of clients of one currency."""
         count = span.end - span.begin
         rows = _rows(span.begin, count)
         first = facts.offset[span.clients]
@@ -94,7 +94,7 @@ class Piece:
             running_before=_before(facts.running, span.begin, 0),
             paid_before=_before(facts.paid_at, np.where(history, span.begin, 0), never),
             base=facts.opening[span.clients]
-            - _before(facts.running, first, 0),  # may wrap around; sums do too
+            - _before(facts.running, first, 0),  # may wrap around, as may the running sums
             _paid_at=facts.paid_at,
             _rows=rows,
         )

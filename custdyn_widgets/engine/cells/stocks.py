@@ -1,7 +1,7 @@
 """Stocks: the clients at the end of each row, and their balances.
 
-A client is in one state at a time: a level (alive; alive with a paid use ever; active) and the sign of its
-balance. It enters a state with a balance and leaves it with that balance. Only these moments are recorded,
+A client is in one state at a time: a level (all, overall active or active) and the sign of its balance. It
+enters a state with a balance and leaves it with that balance. Only these moments are recorded,
 and one cumulative sum over the buckets gives every stock. While the state stays the same, only changes of
 the balance are recorded. See `cells.compute` for cells and their reach.
 """

@@ -32,7 +32,7 @@ class KeyedSums:
         self._counts, self._high, self._low = (np.zeros(dense, np.int64) for _ in range(3))
 
     def count(self, keys: Int64s, sign: int = 1) -> None:
-        """Add 1 to the count of each key, or subtract it if `sign` is -1."""
+        """Add 1 to the count of each key, or subtract 1 if `sign` is -1."""
         slots, place, size = self._slots(keys)
         self._keep(slots, counts=sign * np.bincount(place, minlength=size))
 

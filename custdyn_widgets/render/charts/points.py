@@ -74,7 +74,7 @@ class Points:
 
 
 def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool) -> Points:
-    """Return the points of columns against x.
+    """Return the points of columns plotted against x.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
 
 
 def shown_names(report: Report) -> dict[str, str]:
-    """Return the distinct chart names of row labels.
+    """Map row labels to distinct names for charts.
 
     Names are on a single line and cut short if long. A number is added to those that would look the same.
     """

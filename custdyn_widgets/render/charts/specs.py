@@ -85,7 +85,7 @@ def column_colour(column: Column) -> str:
 
 
 def one_row_charts(report: Report) -> dict[str, list[str]]:
-    """Return the column names, by title, of the charts drawn instead of presets without grouping."""
+    """Return the charts that replace presets if there is no grouping: column names by title."""
     drawn = dict.fromkeys(name for preset in presets_of(report).values() for name in preset.columns)
     counts = [c for c in report.columns if c.unit == "count"]
     wanted = {

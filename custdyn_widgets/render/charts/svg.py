@@ -65,7 +65,7 @@ def inert_svg(svg: str, label: str | None = None) -> str:
         raise CustDynError(f"The drawing is a {shown(_local(root.tag))} document, not SVG.")
     title = escape(label if label is not None else root.get("aria-label", "Chart"))
     prefix = hashlib.sha256(svg.encode("utf-8", "replace")).hexdigest()[:8]
-    body = "".join(_written(child, prefix) for child in root if _local(child.tag) != "title")
+    body = "".join(_markup(child, prefix) for child in root if _local(child.tag) != "title")
     size = "".join(
         f" {a}={quoteattr(root.get(a, ''))}" for a in ("width", "height", "viewBox") if root.get(a)
     )
@@ -80,7 +80,7 @@ def _local(tag: object) -> str:
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""  # the tags of comments are not strings
 
 
-def _written(element: ET.Element, prefix: str) -> str:
+def _markup(element: ET.Element, prefix: str) -> str:
     """Return the markup of an element and its content; empty groups are left out."""
     name = "g" if _local(element.tag) in ("a", "svg") else _local(element.tag)
     if name not in _ELEMENTS or _HIDDEN & set(element.attrib.items()):
@@ -90,8 +90,8 @@ def _written(element: ET.Element, prefix: str) -> str:
     )
     inner = (f"<title>{escape(label)}</title>" if label else "") + escape(element.text or "").strip("\n")
     for child in element:
-        inner += _written(child, prefix) + escape((child.tail or "").strip("\n"))
-    name, attributes = _as_dot(name, _kept(element, prefix))
+        inner += _markup(child, prefix) + escape((child.tail or "").strip("\n"))
+    name, attributes = _as_dot(name, _allowed_attributes(element, prefix))
     if name == "g" and (not inner or not attributes):
         return inner
     if name == "path" and attributes.get("d", "") in ("", "M0,0h0v0h0Z"):
@@ -106,7 +106,7 @@ def _written(element: ET.Element, prefix: str) -> str:
     return f"<{name}{text}>{inner}</{name}>" if inner else f"<{name}{text}/>"
 
 
-def _kept(element: ET.Element, prefix: str) -> dict[str, str]:
+def _allowed_attributes(element: ET.Element, prefix: str) -> dict[str, str]:
     """Return the allowed attributes, with numbers rounded to hundredths of a pixel."""
     kept = {}
     for name, raw in element.attrib.items():

@@ -258,7 +258,7 @@ def _y(found: Sequence[Point], columns: Sequence[Column], currency: str, *, righ
         "tickCount": 5,
         **side,
     }
-    if "money" not in units:  # there is no half client
+    if "money" not in units:  # counts are whole numbers
         axis["tickMinStep"] = 1
         axis["labelExpr"] = f"datum.value % 1 ? '' : {axis['labelExpr']}"
     scale: dict[str, Any] = {"zero": True, "nice": True}

@@ -32,7 +32,7 @@ def cell_text(text: str) -> str:
     """Return text from the data in a form suitable for cells.
 
     Characters not allowed in XML become U+FFFD, and line breaks LF. Text that looks like one of the format's
-    escapes (`_x0041_`) is escaped, so that it is shown unchanged. Text that is too long ends with a note.
+    escapes (`_x0041_`) is escaped, so that it is shown unchanged. Text that is too long is cut.
     """
     text = replace_not_xml(text.replace("\r\n", "\n").replace("\r", "\n"))
     text = _ESCAPE.sub("_x005F_", text)
@@ -81,7 +81,7 @@ def styled_cell(
 
 
 def set_height(sheet: Any, row: int, text: str, width: float, size: int = _SIZE) -> None:
-    """Set the height of a row not yet written so that it fits text wrapped at a width in characters.
+    """Make a row that is not yet written tall enough for text wrapped at a width in characters.
 
     Otherwise, programs that rely on the file's row heights would draw lines on top of each other.
     """
