@@ -1,8 +1,8 @@
 """Reports as plain values: the table and Info that result from a query.
 
 This value is all that charts, pages, exports and snapshots need. It round-trips through JSON and can be
-passed between processes. This module depends on neither sources nor pandas (`Report.table` imports pandas when
-it is used).
+passed between processes. This module depends on neither sources nor pandas, which `Report.table` imports only
+when it is used.
 """
 
 from __future__ import annotations

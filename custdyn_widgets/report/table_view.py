@@ -36,12 +36,12 @@ class ColumnGroup:
 
     @property
     def span(self) -> int:
-        """The number of its columns."""
+        """The number of columns in the group."""
         return len(self.columns)
 
     @property
     def positions(self) -> range:
-        """The positions of its columns."""
+        """The positions of the group's columns."""
         return range(self.first, self.first + self.span)
 
 

@@ -22,9 +22,9 @@ def base(base_url: str) -> str:
 def parse_link(query: str, others: frozenset[str] = frozenset()) -> tuple[str, str | None] | None:
     """Return the id and format of a link, or None if it is not a link.
 
-    The format is None in a link to the page under its bar. A link has exactly one id, at most one format, and
-    no other parameters except those in `others`, which belong to the server. Nothing is decoded, so each link
-    has only one spelling.
+    The format is None if the link is to the page with its bar. A link has exactly one id, at most one format,
+    and no other parameters except those in `others`, which belong to the server. Nothing is decoded, so each
+    link has only one spelling.
     """
     parts = [part.partition("=") for part in query.split("&")]
     given = {name: value for name, _, value in parts}

@@ -149,7 +149,7 @@ class Filters:
         self.search = SearchSelect(
             multiple=False,
             label="Filters",
-            tooltip="Choose a filter for the clients. Each filter has its own row.",
+            tooltip="Filter the clients. Each filter has its own row.",
             placeholder="Add a filter",
         )
         self.search.observe(self._choose, "value")

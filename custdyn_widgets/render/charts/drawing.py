@@ -62,7 +62,7 @@ def blank_chart(
 
 
 def chart_svg(chart: alt.TopLevelMixin | Mapping[str, Any]) -> str:
-    """Return a chart as inert SVG; equal charts give equal strings.
+    """Return a chart as inert SVG. The result is deterministic.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def _drawn(spec: str) -> str:
 
 
 def start_engine() -> None:
-    """Start the JavaScript engine in a thread, since it takes half a second, if charts will be drawn soon."""
+    """Start the JavaScript engine in a thread, ahead of the first chart, since it takes half a second."""
 
     def start() -> None:
         with contextlib.suppress(Exception):  # the first chart will raise it again
