@@ -1,4 +1,4 @@
-"""The engine: from a query and a mart to a report. Every number is computed here."""
+"""The engine, which computes every number: it turns a query and a mart into a report."""
 
 import lazy_loader
 

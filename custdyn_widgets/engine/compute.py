@@ -1,4 +1,4 @@
-"""From a query and a source to a report, or to the lines that its metrics read."""
+"""Functions that compute a report, or the lines behind it, from a query and a source."""
 
 from __future__ import annotations
 
@@ -29,31 +29,32 @@ def run_report(
     Parameters
     ----------
     query
-        The query: a `ReportQuery`, or its JSON object.
+        A `ReportQuery`, or a mapping with the same fields.
     source
-        A name of `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, `demo`, a dict of
-        DataFrames by the names of the tables, or a `Source`, which says what happens to faulty rows.
+        A name from `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, `demo`, a dict that
+        maps table names to DataFrames, or a `Source`, which says how to handle faulty rows.
     as_of
-        The instant at and after which nothing counts, and that relative intervals resolve against;
-        ISO 8601 or a datetime, without an offset UTC, cut to its second. Default: now.
+        The time that relative intervals are resolved against; transactions at or after it are ignored.
+        An ISO 8601 string or a datetime, in UTC if it has no offset, truncated to whole seconds. Defaults
+        to now.
     role
-        The role that the report names as its generator. Defaults to the setting.
+        The role shown as the report's author. Defaults to the `role` setting.
 
     Returns
     -------
     Report
-        Counts as int; money as Decimal with 6 places in `report.currency`, rounded once, half-even.
+        Counts are ints. Money is in `report.currency`, as Decimals rounded once, half-even, to 6 places.
 
     Raises
     ------
     QueryError
-        If the value of a field is not allowed, or names something that is not in the data.
+        If a field's value is invalid or names something that is not in the data.
     SourceError, MartError
         If the source cannot be read or has faults.
     RateError
-        If a conversion needs a quote that is missing.
+        If a quote needed for a conversion is missing.
     SettingsError
-        If an extension that the settings name cannot be imported.
+        If an extension listed in the settings cannot be imported.
     """
     began = time.monotonic()
     asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
@@ -65,7 +66,7 @@ def run_report(
 def report_lines(
     query: ReportQuery | Mapping[str, Any], source: SourceLike, *, as_of: str | datetime | None = None
 ) -> pd.DataFrame:
-    """Compute the lines of a report: what its metrics are computed from, exact and unrounded.
+    """Compute the lines of a report: the exact, unrounded sums from which metrics are computed.
 
     Parameters
     ----------
@@ -75,14 +76,15 @@ def report_lines(
     Returns
     -------
     DataFrame
-        A line for each row of the report, and for package rows in which nothing happened too. Index: the
-        labels, a level for each heading (none without grouping). Columns as `conversion.to_lines` describes
-        them: `…_qty` Python ints, all others Fractions in the report's currency. Without rows: empty.
+        One line per row of the report, including package rows in which nothing happened; empty if there
+        are no rows. The index has a level of labels for each heading, or is a plain range without grouping.
+        Columns are as in `conversion.to_lines`: `…_qty` are Python ints, all others Fractions in the
+        report's currency.
 
     Raises
     ------
     QueryError, SourceError, MartError, RateError
-        As `run_report`.
+        As for `run_report`.
     """
     asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
     instant = parse_as_of(as_of)

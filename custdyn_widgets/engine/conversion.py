@@ -1,7 +1,7 @@
-"""From cells in many currencies to one line for each row of a report, in one currency, exactly.
+"""Exact conversion of cells in many currencies to one line per report row, in one currency.
 
-An amount is worth amount × units_per_base(target) / units_per_base(own), each at its latest quote on or
-before the date of valuation. Rates multiply only summed cells, as exact fractions.
+An amount converts to amount × units_per_base(target) / units_per_base(own), with the latest quote of each
+on or before the valuation date. Rates multiply only summed cells, as exact fractions.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from custdyn_widgets.report import Quote
 
 MILLION = 10**6
 Ratio = tuple[int, int]  # numerator and denominator, not reduced
-_OfRow = tuple[list[int], list[int], int]  # lines, factors, denominator
+_RowFactors = tuple[list[int], list[int], int]  # lines, factors, denominator
 _NOTHING = Fraction(0)
 _EPOCH = date(1970, 1, 1)
 _KEYS = ("row", "currency", "value_date", "needs_quote")
-_TOLD_APART = ("ignored_refill_qty", "ignored_refill")  # of a warning, in their own currencies
-LINE_COLUMNS = [c for c in (*STOCK_COLUMNS, *FLOW_COLUMNS) if c not in _TOLD_APART]
+_IGNORED = ("ignored_refill_qty", "ignored_refill")  # for a warning only, which does not convert them
+LINE_COLUMNS = [c for c in (*STOCK_COLUMNS, *FLOW_COLUMNS) if c not in _IGNORED]
 
 
 def target_currency(names: Names, asked: str | None) -> str:
-    """Return the currency of a report: the query's, or one chosen by the data.
+    """Return the currency of a report: the query's, or else a default from the data.
 
     Raises
     ------
     QueryError
-        If the query's currency is neither in the data nor in ISO 4217, or none can be chosen.
+        If the query's currency is neither in the data nor in ISO 4217, or if there is no default.
     """
     if asked is not None:
         present = sorted({*names.currencies, *names.quotes, *([names.base] if names.base else [])})
@@ -54,18 +54,18 @@ def target_currency(names: Names, asked: str | None) -> str:
     if len(names.currencies) == 1:
         return names.currencies[0]
     raise QueryError.missing(
-        "currency", f"the data has no rates and the currencies {', '.join(names.currencies) or '(none)'}"
+        "currency", f"the data has no rates, and its currencies are {', '.join(names.currencies) or '(none)'}"
     )
 
 
 def _iso_currencies() -> frozenset[str]:
-    from babel.core import get_global  # late: reads a file of 700 kB
+    from babel.core import get_global  # imported late because it reads a 700 kB file
 
     return frozenset(get_global("all_currencies"))
 
 
 class Rates:
-    """The quotes of a mart, seen from one target currency; remembers the quotes that were used."""
+    """Conversion rates from a mart's quotes to one target currency; records the quotes it uses."""
 
     def __init__(self, names: Names, target: str) -> None:
         self._names = names
@@ -75,12 +75,12 @@ class Rates:
         self._factors: dict[tuple[str, date], Ratio] = {}
 
     def factor(self, currency: str, on: date) -> Ratio:
-        """Return what one unit of a currency is worth on a date, as numerator and denominator.
+        """Return the value of one unit of a currency on a date, as numerator and denominator.
 
         Raises
         ------
         RateError
-            If a quote on or before the date is missing.
+            If there is no quote on or before the date.
         """
         if currency == self.target:
             return 1, 1
@@ -104,10 +104,10 @@ class Rates:
         return _ratio(quote)
 
     def changes(self, currencies: Sequence[str], first: int, last: int) -> list[int]:
-        """Return the days since 1970, of those given, on which the rate of one of the currencies may change.
+        """Return the days from `first` to `last`, since 1970, on which a rate of the currencies may change.
 
-        Until a currency's first quote that is every day, so that an error can name the very date on which
-        a quote is missing.
+        Before a currency's first quote this is every day, so that an error can name the exact date for
+        which a quote is missing.
         """
         foreign = [c for c in currencies if c != self.target]
         quoted = [c for c in (*foreign, self.target) if c != self._names.base] if foreign else []
@@ -119,14 +119,14 @@ class Rates:
         return sorted(days)
 
     def used(self) -> tuple[Quote, ...]:
-        """Return the quotes that were used, by currency and date."""
+        """Return the quotes used so far, sorted by currency and date."""
         return tuple(
             _quote(currency, day, quote, self._names.base)
             for (currency, day), quote in sorted(self._used.items())
         )
 
 
-@lru_cache(maxsize=2**16)  # a process asks for the same ones again and again
+@lru_cache(maxsize=2**16)  # a process asks for the same quotes again and again
 def _quote(currency: str, day: int, quote: str, base: str) -> Quote:
     return Quote(currency, (_EPOCH + timedelta(days=day)).isoformat(), quote, base)
 
@@ -137,23 +137,23 @@ def _ratio(quote: str) -> Ratio:
 
 
 def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
-    """Return one line for each row of a report.
+    """Convert cells to one line for each row of a report.
 
     Returns
     -------
     DataFrame
-        Index 0 … row_count − 1; the columns of `cells` without its keys and ignored refills: `…_qty`
-        Python ints, all others Fractions in units of the target currency.
+        Index 0 … row_count − 1; the columns of `cells` without its keys and ignored refills. `…_qty`
+        columns are Python ints, all others Fractions in units of the target currency.
 
     Raises
     ------
     RateError
-        If an amount that is not zero needs a quote that is missing.
+        If the quote needed to convert a nonzero amount is missing.
     """
     columns: dict[str, list[object]] = {}
     for frame in (cells.stocks, cells.flows):
         of_rows = _of_rows(frame, rates, row_count)
-        for name in frame.columns.drop([*_KEYS, *_TOLD_APART], errors="ignore"):
+        for name in frame.columns.drop([*_KEYS, *_IGNORED], errors="ignore"):
             values = frame[name].tolist()
             if name.endswith("_qty"):
                 columns[name] = [sum([values[i] for i in lines]) for lines, _, _ in of_rows]
@@ -163,24 +163,24 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
 
 
 def lines_of(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
-    """Return lines from their columns, in one block: one apart for each column costs more than its sums."""
+    """Build lines from their columns as one block: a block per column would take longer than the sums."""
     block = np.empty((len(columns), len(next(iter(columns.values())))), object)
     for i, values in enumerate(columns.values()):
         block[i] = values
     return pd.DataFrame(block.T, columns=list(columns))
 
 
-def _of_rows(frame: pd.DataFrame, rates: Rates, row_count: int) -> list[_OfRow]:
-    """Return for each row its lines, and their factors over one denominator.
+def _of_rows(frame: pd.DataFrame, rates: Rates, row_count: int) -> list[_RowFactors]:
+    """Return each row's lines, with their factors over a common denominator.
 
-    With a quote a day that denominator has thousands of digits. It is found once for all columns, and
-    nothing is reduced before the end: reducing on the way would take longer than all the rest of a report.
+    With daily quotes, the denominator has thousands of digits. It is computed once for all columns, and
+    fractions are reduced only at the end: reducing each one would take longer than the rest of the report.
     """
     lines: list[list[int]] = [[] for _ in range(row_count)]
     for line, row in enumerate(frame["row"].tolist()):
         lines[row].append(line)
     factors = _factors(frame, rates)
-    found: list[_OfRow] = []
+    found: list[_RowFactors] = []
     for own in lines:
         ratios = [factors[line] for line in own]
         denominator = prod({d for _, d in ratios})
@@ -189,11 +189,11 @@ def _of_rows(frame: pd.DataFrame, rates: Rates, row_count: int) -> list[_OfRow]:
 
 
 def _factors(frame: pd.DataFrame, rates: Rates) -> list[Ratio]:
-    """Return the factor of each line; where no amount needs one, any will do."""
+    """Return the factor of each line; 0 where no amount needs one."""
     keys = zip(*(frame[key].tolist() for key in _KEYS[1:]), strict=True)
     return [rates.factor(currency, on) if needed else (0, 1) for currency, on, needed in keys]
 
 
 def _money(values: Sequence[int], lines: Sequence[int], factors: Sequence[int], denominator: int) -> Fraction:
-    """Return the sum of some lines' amounts, each times its factor."""
+    """Return the sum of the lines' amounts, each multiplied by its factor."""
     return Fraction(sum([values[i] * factor for i, factor in zip(lines, factors, strict=True)]), denominator)

@@ -1,4 +1,4 @@
-"""The labels of rows, such as `2026-01` and `(no package)`, and their headings."""
+"""Row labels, such as `2026-01` and `(no package)`, and the headings of label columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def label_headings(query: ReportQuery) -> tuple[str, ...]:
 
 
 def package_labels(plan: Plan) -> list[str]:
-    """Return the labels of the package rows of a bucket; one empty label without a package grouping."""
+    """Return the labels of a bucket's package rows; one empty label if not grouped by package."""
     if not plan.query.by_package:
         return [""]
     rest = _OTHER_PACKAGES if plan.selection.packages else _NO_PACKAGE
@@ -27,6 +27,6 @@ def package_labels(plan: Plan) -> list[str]:
     names.update([_NO_PACKAGE, _OTHER_PACKAGES, "Total"])
     labels = []
     for package_id, name in (plan.facts.names.packages[p] for p in plan.packages):
-        # Where several packages share a name, or it is a label of our own, the id is added.
+        # The id is added to a name that several packages share, or that equals one of our own labels.
         labels.append(name if names[name] == 1 else f"{name} ({package_id})")
     return [*labels, rest]

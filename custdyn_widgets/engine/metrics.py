@@ -1,18 +1,18 @@
-"""The columns of a report: what each one is, in one place.
+"""Definitions of a report's columns.
 
 A metric is a function from lines to columns. `lines` (see `conversion.to_lines` and the schema in
-`cells`) has one line for each row of the report: `…_qty` are Python ints, everything else exact
-Fractions in the report's currency, flows with the signs of the ledger. The function returns a DataFrame
-on the same index with its columns by label: ints for counts, ints or Fractions for money, None for an
-average over nothing. Floats are refused: they could not be summed or reproduced exactly.
+`cells.compute`) has one line for each row of the report: `…_qty` columns are Python ints, all others exact
+Fractions in the report's currency, and flows keep the signs of the ledger. The function returns a DataFrame
+with the same index and a column for each label: ints for counts, ints or Fractions for money, None for an
+average over nothing. Floats are rejected because they cannot be summed or reproduced exactly.
 
-An analyst's own metric is one more function with the same decorator::
+Analysts define their own metrics with the same decorator::
 
-    @metric("Refill Habits", [("Per Client", "money", "Refills divided by clients that are there.")])
+    @metric("Refill Habits", [("Per Client", "money", "Refills divided by the number of clients.")])
     def refill_habits(lines):
         return pd.DataFrame({"Per Client": ratio(lines["refill"], lines["all_qty"])})
 
-The definitions are those of the specification, section 4.
+The definitions follow section 4 of the specification.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ MetricFunction = Callable[[pd.DataFrame], pd.DataFrame]
 
 @dataclass(frozen=True)
 class Metric:
-    """A group of columns and the function that computes them."""
+    """Group of columns with the function that computes them."""
 
     group: str
     columns: tuple[Column, ...]
     function: MetricFunction
 
     def compute(self, lines: pd.DataFrame) -> dict[str, list[int | Fraction | None]]:
-        """Return the columns by one-level name, exact and unrounded.
+        """Return the exact, unrounded columns by their one-level names.
 
         Raises
         ------
         CustDynError
-            If the function fails, or returns other columns, another index or a float.
+            If the function fails, or returns the wrong columns, the wrong index or a float.
         """
         try:
             result = self.function(lines.copy())
@@ -60,24 +60,24 @@ class Metric:
             )
         if list(result.columns) != labels or not result.index.equals(lines.index):
             raise CustDynError(
-                f"The metric {self.group!r} must return the columns {labels} on the index of its lines, "
-                f"not {list(result.columns)}.",
+                f"The metric {self.group!r} must return the columns {labels} with the same index as its "
+                f"lines, not {list(result.columns)}.",
                 field=self.group,
             )
         return {c.name: [self._exact(c, v) for v in result[c.label]] for c in self.columns}
 
     def _failed(self, error: Exception, lines: pd.DataFrame) -> CustDynError:
-        """Describe the error, without a message of the metric's own code, which may be private."""
+        """Describe the error without messages from the metric's own code, which may be private."""
         missing = error.args[0] if isinstance(error, KeyError) and error.args else None
         if isinstance(missing, str) and missing not in lines.columns:
             close = nearest(missing, lines.columns) or list(lines.columns)
-            why = f"the lines have no column {shown(missing)}. They have: {', '.join(close)}"
+            why = f"the lines have no column {shown(missing)}. Choose from {', '.join(close)}"
         else:
-            why = f"{type(error).__name__}. Its traceback shows where"
+            why = f"it raised {type(error).__name__}. The traceback shows where"
         return CustDynError(f"The metric {shown(self.group)} failed: {why}.", field=self.group)
 
     def _exact(self, column: Column, value: object) -> int | Fraction | None:
-        kind = type(value)  # the usual ones first, by identity: a report by date asks thousands of times
+        kind = type(value)  # common types first, by identity: daily reports call this thousands of times
         if kind is int or value is None or (kind is Fraction and column.unit == "money"):
             return value  # type: ignore[return-value]
         if isinstance(value, int) and kind is not bool:
@@ -85,14 +85,18 @@ class Metric:
         if column.unit == "money" and isinstance(value, Decimal) and value.is_finite():
             return Fraction(value)
         raise CustDynError(
-            f"The metric {column.name!r} returned {shown(value)}; a {column.unit} must be "
-            + ("an int." if column.unit == "count" else "an int, a Fraction or a Decimal, never a float."),
+            f"The metric {column.name!r} returned {shown(value)}; "
+            + (
+                "counts must be ints."
+                if column.unit == "count"
+                else "amounts must be ints, Fractions or Decimals."
+            ),
             field=column.name,
         )
 
 
 METRICS: dict[str, Metric] = {}
-"""The metrics of every report by group, in the order of their columns."""
+"""The metrics of every report by group, in column order."""
 
 SURPRISES = (
     "Active Avg divides the spending of the row's bucket by the clients active in the whole window.",
@@ -101,30 +105,30 @@ SURPRISES = (
     "Tax and bonuses move balances and no other column.",
     "Balances are converted at the quote of each row's end, flows at the quote of each transaction's date.",
 )
-"""What surprises people, said wherever the definitions are shown."""
+"""Notes on surprising results, shown along with the definitions."""
 
 MetricDecorator = Callable[[MetricFunction], MetricFunction]
 
 
 def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecorator:
-    """Register a function as a metric; a group registered again is replaced.
+    """Register a function as a metric. Registering a group again replaces it.
 
     Parameters
     ----------
     group
-        The upper level of the columns' heading.
+        The upper level of the column headings.
     columns
         The label, unit (`count` or `money`) and definition of each column, in order.
 
     Raises
     ------
     CustDynError
-        If there is no column, two columns have the same name, or a unit is unknown.
+        If there are no columns, two columns have the same name, or a unit is unknown.
     """
     own = [Column(group, *column).name for column in columns]
     others = [c.name for m in METRICS.values() if m.group != group for c in m.columns]
     if not own or len({*own, *others}) < len(own) + len(others):
-        what = "two columns of one name" if own else "no columns"
+        what = "two columns with the same name" if own else "no columns"
         raise CustDynError(f"The metric {shown(group)} has {what}: {shown(own)}.", field=group)
     for label, unit, _ in columns:
         if unit not in ("count", "money"):
@@ -151,7 +155,7 @@ def compute_metrics(lines: pd.DataFrame) -> dict[str, list[int | Fraction | None
 
 
 def ratio(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]:
-    """Return the exact quotient of two columns, None where the whole is 0."""
+    """Return the exact quotient of two columns, with None where the divisor is 0."""
     quotients = [Fraction(p) / Fraction(w) if w else None for p, w in zip(part, whole, strict=True)]
     return pd.Series(quotients, index=part.index, dtype=object)
 
@@ -189,7 +193,7 @@ def clients_active(lines: pd.DataFrame) -> pd.DataFrame:
     _stock_columns("Clients alive at the row's end with a paid use at any time before it"),
 )
 def clients_overall_active(lines: pd.DataFrame) -> pd.DataFrame:
-    """Clients alive at the row's end that ever had a paid use before it, and their balances."""
+    """Clients alive at the row's end with a paid use at any time before it, and their balances."""
     return _stock(lines, "overall")
 
 
@@ -211,7 +215,7 @@ def clients_all(lines: pd.DataFrame) -> pd.DataFrame:
     ],
 )
 def balance_refill(lines: pd.DataFrame) -> pd.DataFrame:
-    """Refills above 0 in the bucket: how many, how much, and the average."""
+    """Refills above 0 in the bucket: their number, sum and average."""
     total, quantity = lines["refill"], lines["refill_qty"]
     return pd.DataFrame({"Qty": quantity, "Total": total, "Avg": ratio(total, quantity)})
 
@@ -239,7 +243,7 @@ def pay_as_you_go(lines: pd.DataFrame) -> pd.DataFrame:
     ],
 )
 def packages(lines: pd.DataFrame) -> pd.DataFrame:
-    """Package activations and renewals in the bucket: how many and how much."""
+    """Package activations and renewals in the bucket: their numbers and sums."""
     return pd.DataFrame(
         {
             "Activation Qty": lines["activation_qty"],

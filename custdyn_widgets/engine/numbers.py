@@ -1,4 +1,4 @@
-"""The numbers of a report: exact until they are rounded once, half-even, to 6 places."""
+"""Rounding of a report's numbers: exact until the end, then once, half-even, to 6 places."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from fractions import Fraction
 
 from custdyn_widgets.report import Column, Value
 
-_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)  # the usual one rounds to 28 digits
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)  # the default context rounds to 28 digits
 
 
 def round_value(value: int | Fraction | None, column: Column) -> Value:
-    """Return a report value; money is rounded once, half to even, to 6 decimal places."""
+    """Return a value as reports show it: a count as int, money rounded half-even to 6 places."""
     if value is None or column.unit == "count":
         return value if value is None else int(value)
     return round_to_six_places(value)
 
 
 def round_to_six_places(amount: int | Fraction) -> Decimal:
-    """Return an amount rounded half-even to 6 places."""
+    """Round an amount half-even to 6 places."""
     millionths, rest = divmod(amount.numerator * 10**6, amount.denominator)
     if 2 * rest > amount.denominator or (2 * rest == amount.denominator and millionths % 2):
         millionths += 1

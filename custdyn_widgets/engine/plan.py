@@ -1,4 +1,4 @@
-"""A plan: a query placed on its data, with every edge and every chosen client known."""
+"""Report plans: queries applied to their data, with edges computed and clients selected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DAY = 86_400
 
 @dataclass(frozen=True)
 class Plan:
-    """A query placed on its data: everything that the computation needs."""
+    """Everything needed to compute the report of a query."""
 
     query: ReportQuery
     facts: Facts
@@ -26,10 +26,10 @@ class Plan:
     selection: Selection
     rates: Rates
     buckets: list[Bucket]
-    packages: tuple[int, ...]  # codes of the package rows in order, without the rest; () ungrouped
+    packages: tuple[int, ...]  # codes of the package rows in order, without the last row; () if ungrouped
 
     def grid(self, buckets: list[Bucket], by_package: bool) -> Grid:
-        """Return the edges, windows and groups that cells are summed by."""
+        """Return the edges, windows and groups by which cells are summed."""
         edges = np.array([b.start for b in buckets] + [buckets[-1].end], np.int64)
         first, last = int(edges[0]) // _DAY + 1, (int(edges[-1]) - 1) // _DAY
         changes = (self.rates.changes([c], first, last) for c in self.facts.names.currencies)
@@ -53,7 +53,7 @@ class Plan:
 
 
 def plan_report(query: ReportQuery, facts: Facts, as_of: datetime) -> Plan:
-    """Place a query on its data.
+    """Apply a query to its data.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The report on an open mart: its table, its Info and its warnings."""
+"""Computation of reports on an open mart."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ def report_on(
     role: str | None = None,
     began: float | None = None,
 ) -> Report:
-    """Compute a report on an open mart, so that several reports are about the same data.
+    """Compute a report on an open mart, so that several reports can use the same data.
 
     Parameters
     ----------
     query, as_of, role
         As for `run_report`.
     mart
-        What `open_mart` returned.
+        The return value of `open_mart`.
     began
-        When the work began, by `time.monotonic`. Defaults to now.
+        The `time.monotonic` time at which work on the report began. Defaults to now.
 
     Raises
     ------
     QueryError, RateError, SettingsError
-        As `run_report`.
+        As for `run_report`.
     """
     began = time.monotonic() if began is None else began
-    in_force = settings.load()
-    load_extensions(in_force.extensions)
+    loaded = settings.load()
+    load_extensions(loaded.extensions)
     plan = plan_report(query, mart.facts, parse_as_of(as_of))
     rows, total, cells = build_rows(plan)
     return Report(
@@ -58,7 +58,7 @@ def report_on(
         columns=columns(),
         rows=tuple(rows),
         total=total,
-        info=_info(plan, mart, cells, role or in_force.role, time.monotonic() - began),
+        info=_info(plan, mart, cells, role or loaded.role, time.monotonic() - began),
         message=None if plan.buckets else _why_no_rows(plan),
         definitions=SURPRISES,
     )
@@ -112,7 +112,7 @@ def _why_no_rows(plan: Plan) -> str:
 
 
 def _warnings(mart: OpenedMart, gaps: Iterable[str], cells: Cells | None) -> Iterable[str]:
-    """Yield the sentences that a reader of the numbers must know."""
+    """Yield the warnings to show with the report."""
     yield from mart.warnings
     yield from gaps
     if cells and (ignored := ignored_refills(cells)):

@@ -1,4 +1,4 @@
-"""From a plan to the lines of a report, its rows and its Total."""
+"""Lines, rows and Total of a report, computed from its plan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from custdyn_widgets.text import format_instant_utc, format_millionths
 
 
 def labelled_lines(plan: Plan) -> pd.DataFrame:
-    """Return the lines under the labels of their rows; `report_lines` describes them."""
+    """Return the lines indexed by the labels of their rows; see `report_lines`."""
     if not plan.buckets:
         return pd.DataFrame(columns=LINE_COLUMNS, dtype=object)
     lines, _ = _lines(plan)
@@ -36,7 +36,7 @@ def labelled_lines(plan: Plan) -> pd.DataFrame:
 
 
 def build_rows(plan: Plan) -> tuple[list[Row], Row | None, Cells | None]:
-    """Return the rows, the Total where there is one, and the cells behind the rows."""
+    """Return the rows, the Total if there is one, and the cells behind the rows."""
     if not plan.buckets:
         return [], None, None
     labels = package_labels(plan)
@@ -59,7 +59,7 @@ def build_rows(plan: Plan) -> tuple[list[Row], Row | None, Cells | None]:
 
 
 def _lines(plan: Plan) -> tuple[pd.DataFrame, Cells]:
-    """Return a line for each row, before any is left out, and the cells behind them."""
+    """Return a line for each row, including rows that are later left out, and the cells behind them."""
     grid = plan.grid(plan.buckets, plan.query.by_package)
     cells = compute_cells(plan.facts, plan.selection.clients, grid)
     return to_lines(cells, plan.rates, len(plan.buckets) * len(package_labels(plan))), cells
@@ -68,8 +68,8 @@ def _lines(plan: Plan) -> tuple[pd.DataFrame, Cells]:
 def _total_line(plan: Plan, lines: pd.DataFrame, whole: Bucket) -> pd.DataFrame:
     """Return the line of the same query without grouping.
 
-    Grouped by time alone it is there already: flows add up, and stocks are those of the last row, if its
-    window is the Total's (an `as_of` or end on a wall time that clocks skip may part them).
+    When grouped by time only, it follows from `lines`: flows add up, and stocks are those of the last row,
+    provided its window is also the Total's (an end or `as_of` at a skipped wall time may separate them).
     """
     if plan.query.by_package or plan.buckets[-1].window_start != whole.window_start:
         cells = compute_cells(plan.facts, plan.selection.clients, plan.grid([whole], by_package=False))
@@ -95,9 +95,9 @@ def _row(
 
 
 def ignored_refills(cells: Cells) -> str | None:
-    """Return the warning about refills that are not counted, if there are any."""
-    told = (cells.flows[name] for name in ("currency", "ignored_refill_qty", "ignored_refill"))
-    ignored = [line for line in zip(*told, strict=True) if line[1]]
+    """Return a warning if some refills are not counted."""
+    values = (cells.flows[name] for name in ("currency", "ignored_refill_qty", "ignored_refill"))
+    ignored = [line for line in zip(*values, strict=True) if line[1]]
     if not ignored:
         return None
     count = sum(qty for _, qty, _ in ignored)

@@ -1,7 +1,7 @@
-"""Which clients a query chooses, with every name it uses checked against the data.
+"""Selection of clients by a query's filters, whose values must be in the data.
 
-A package filter chooses one set of clients for the whole report: those that ever had an activation or
-renewal of one of the packages, of any sign, before the effective end.
+A package filter selects one set of clients for the entire report: those with an activation or renewal of
+one of the packages, of any sign, at any time before the effective end.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from custdyn_widgets.query import CLIENT_TYPES, ReportQuery
 
 @dataclass(frozen=True)
 class Selection:
-    """The chosen clients (positions in the facts, rising) and the codes of the packages filtered by."""
+    """The selected clients (positions in the facts, ascending) and the codes of the packages filtered by."""
 
     clients: npt.NDArray[np.int64]
     packages: tuple[int, ...]
 
 
 def select(facts: Facts, query: ReportQuery, effective_end: int) -> Selection:
-    """Choose clients.
+    """Select the clients that match a query's filters.
 
     Parameters
     ----------
     facts
         The facts of the source.
     query
-        Its filters are read.
+        The query with the filters.
     effective_end
-        Seconds since 1970; fees at or after it do not count for a package filter.
+        Seconds since 1970; a package filter ignores fees at or after it.
 
     Raises
     ------
     QueryError
-        If a tag, company, user or package is not in the data, or a package's name is that of several.
+        If a tag, company, user or package is not in the data, or several packages share a given name.
     """
     chosen = np.ones(facts.client_count, np.bool_)
     if query.client_type != "all":
@@ -65,12 +65,12 @@ def select(facts: Facts, query: ReportQuery, effective_end: int) -> Selection:
 
 
 def package_codes(facts: Facts, wanted: Sequence[str]) -> tuple[int, ...]:
-    """Return the codes of packages given by id or name; an id wins over a name.
+    """Return the codes of packages given by id or name; ids take precedence.
 
     Raises
     ------
     QueryError
-        If one is neither, or is the name of several packages.
+        If a value is neither an id nor a name, or is the name of several packages.
     """
     by_id = {package_id: code for code, (package_id, _) in enumerate(facts.names.packages)}
     by_name: dict[str, list[str]] = {}
@@ -98,7 +98,7 @@ def _known(field: str, what: str, wanted: Sequence[str], names: Sequence[str]) -
 
 
 def _with_tags(facts: Facts, tags: Sequence[int], match: str) -> Bools:
-    """Return which clients have any or all of the tags; a tag that a client lists twice counts once."""
+    """Return a mask of the clients with any or all of the tags; repeated tags of a client count once."""
     owner = np.repeat(np.arange(facts.client_count), np.diff(facts.tag_offset))
     has = [np.bincount(owner[facts.tag == tag], minlength=facts.client_count) > 0 for tag in tags]
     combined: Bools = np.logical_or.reduce(has) if match == "any" else np.logical_and.reduce(has)
@@ -106,7 +106,7 @@ def _with_tags(facts: Facts, tags: Sequence[int], match: str) -> Bools:
 
 
 def _with_descendants(facts: Facts, companies: Sequence[int]) -> list[int]:
-    """Return the companies and all below them."""
+    """Return the companies and all their descendants."""
     names = facts.names.companies
     below: dict[str, list[str]] = {}
     for company, parent in facts.names.parents.items():

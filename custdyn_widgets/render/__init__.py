@@ -1,4 +1,4 @@
-"""Everything that is drawn from a report: page, CSV, XLSX, charts, text for a terminal."""
+"""Outputs of a report: page, CSV, XLSX, charts and text for a terminal."""
 
 import lazy_loader
 

@@ -1,7 +1,4 @@
-"""A report as CSV.
-
-An export is the report as it stands, all its rows in the order shown; it never queries again.
-"""
+"""CSV export of a report: all its rows in the order shown, without another query."""
 
 from __future__ import annotations
 
@@ -13,24 +10,24 @@ from custdyn_widgets.text import format_amount, guard_formula, replace_surrogate
 
 
 def to_csv(report: Report, *, total: bool = False) -> bytes:
-    """Return the report as CSV: RFC 4180 with CRLF, minimal quotes, UTF-8 without a byte-order mark.
+    """Return the report as RFC 4180 CSV: CRLF, minimal quoting, UTF-8 without a byte-order mark.
 
-    The headings are the label headings and the columns' one-level names. Counts are integers; amounts
-    have a point and 2 to 6 places, in the report's currency; an average over nothing is an empty cell.
-    A text that a spreadsheet would run as a formula gets a leading apostrophe; numbers never do.
+    The headings are the label headings and the one-level names of columns. Counts are integers; amounts are
+    in the report's currency with a decimal point and 2 to 6 places; an average over nothing is an empty
+    cell. Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers never do.
 
     Parameters
     ----------
     report
-        The report; without rows, there are only the headings.
+        The report. If it has no rows, the CSV has only headings.
     total
-        Whether to end with the Total: `Total` in the first label column, the other labels empty. A query
-        without grouping has none, so nothing is added there.
+        Whether to add the Total as the last row, with `Total` in the first label column and the other labels
+        empty. Has no effect for a query without grouping, which has no Total.
 
     Returns
     -------
     bytes
-        The same bytes for the same headings, labels and values.
+        Depends only on the headings, labels and values.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
@@ -43,7 +40,7 @@ def to_csv(report: Report, *, total: bool = False) -> bytes:
 
 
 def number_text(value: Value) -> str:
-    """Return a count as an integer, an amount with 2 to 6 places, None as the empty text; never `-0`."""
+    """Format a count as an integer, an amount with 2 to 6 places and None as ""; never return `-0`."""
     if value is None:
         return ""
     if isinstance(value, int):
@@ -56,5 +53,5 @@ def _cells(row: Row) -> list[str]:
 
 
 def _text_cell(text: str) -> str:
-    """Return text from the data as a cell that no spreadsheet runs and that UTF-8 can encode."""
+    """Return text as a cell that no spreadsheet runs as a formula and that UTF-8 can encode."""
     return replace_surrogates(guard_formula(text))

@@ -1,6 +1,6 @@
-"""The static page: one inert HTML file that shows a report to anyone, without a script or a request.
+"""Static pages: a report as one inert HTML file, without scripts or requests.
 
-The page only arranges the report. The same report gives the same bytes.
+Rendering computes no values, and the same report always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ _MAX_TITLE = 300  # characters of the query in the document's title and the tabl
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
 _HEADING = re.compile(r"<(/?)h([1-5])(?=[\s>])", re.IGNORECASE)
 _PAPER_WIDTH = 770  # points across a landscape sheet, A4 or Letter, within its margins
-_DIGIT = 0.56  # the width of a digit, in parts of the size of the letters
-_CELL_SPACE = 5  # points beside the number
+_DIGIT = 0.56  # width of a digit relative to the font size
+_CELL_SPACE = 5  # points of padding in a cell
 
 Kind = Literal["html", "text", "svg", "png", "note", "report"]
 
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page that the notebook's author wrote around the report.
+    """Section that the notebook's author added around the report.
 
     Attributes
     ----------
     kind
-        `html`: markup that was sanitised before; `text`: plain text, shown as it stands; `svg`: an SVG
-        document and `png`: a picture (bytes, or base64 text), both shown as pictures; `note`: a remark of
-        ours, such as what was left out; `report`: the place of the report itself.
+        `html` for sanitised markup; `text` for plain text; `svg` for an SVG document or `png` for an image
+        (bytes or base64), both shown as pictures; `note` for a note of ours, such as one on omitted content;
+        `report` for the position of the report itself.
     content
         The content; not used for `report`.
     """
@@ -60,21 +60,21 @@ class Section:
 
 
 def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Section] = ()) -> bytes:
-    """Return the page as UTF-8.
+    """Render a report as an HTML page in UTF-8.
 
     Parameters
     ----------
     report
-        The report. At most 2,000 of its rows are shown, and the page says so.
+        The report. At most 2,000 of its rows are shown; the page has a note if there are more.
     charts
-        Titles and SVG drawings; cut down to inert shapes and text once more.
+        SVG drawings by title. They are reduced to inert shapes and text again.
     sections
-        What the author wrote around the report. Without a `report` among them, the report comes last.
+        The author's sections around the report. If none of them is of kind `report`, the report comes last.
 
     Raises
     ------
     CustDynError
-        If a section is of no known kind, or a drawing is not SVG.
+        If a section has an unknown kind, or a drawing is not SVG.
     """
     before, after = _around(sections)
     view = table_view(report, max_rows=MAX_ROWS)
@@ -99,8 +99,8 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
 
 @functools.cache
 def _template() -> Any:
-    """Return the page's template. All that it is given is escaped, and made printable before."""
-    import jinja2  # late: only pages need it
+    """Return the page's template, which makes all values printable and escapes them."""
+    import jinja2  # imported late because only pages need it
     from markupsafe import Markup
 
     def shown_text(value: Any) -> Any:
@@ -119,24 +119,24 @@ def _template() -> Any:
 def _markup(text: str) -> Any:
     from markupsafe import Markup
 
-    return Markup(text)  # noqa: S704  # only what this module or a sanitiser made inert
+    return Markup(text)  # noqa: S704  # only used for markup that this module or a sanitiser made inert
 
 
 def _around(sections: Sequence[Section]) -> tuple[list[Section], list[Section]]:
-    """Return the sections before and after the place of the report."""
+    """Return the sections before and after the report."""
     place = next((i for i, s in enumerate(sections) if s.kind == "report"), len(sections))
     return list(sections[:place]), [s for s in sections[place + 1 :] if s.kind != "report"]
 
 
 def _inert(section: Section) -> dict[str, Any]:
-    """Return a section as the template shows it: its kind, and its text or its picture."""
+    """Return a section's kind and content as the template expects them."""
     kind, content = section.kind, section.content
     if kind in ("html", "text", "note"):
         text = content if isinstance(content, str) else content.decode("utf-8", "replace")
         lines = "\n".join(printable(line) for line in text.splitlines())
         if kind != "html":
             return {"kind": kind, "content": _markup(escape(lines))}
-        # The page has its own first heading, so the author's start one level lower.
+        # The page has its own h1, so the author's headings start one level lower.
         return {"kind": kind, "content": _markup(_HEADING.sub(lambda m: f"<{m[1]}h{int(m[2]) + 1}", lines))}
     if kind == "svg":
         raw = content.encode("utf-8", "replace") if isinstance(content, str) else content
@@ -150,17 +150,17 @@ def _inert(section: Section) -> dict[str, Any]:
             "kind": "picture",
             "content": "data:image/png;base64," + base64.b64encode(raw).decode("ascii"),
         }
-    raise CustDynError(f"A section of the page cannot be of the kind {shown(kind)}.", field="sections")
+    raise CustDynError(f"A section of the page cannot have the kind {shown(kind)}.", field="sections")
 
 
 def _facts_at_top(report: Report) -> tuple[str, ...]:
-    """Return the facts that stand at the top too; the interval only where the query gives it by name."""
+    """Return the facts to repeat at the top, including the interval if the query uses a preset."""
     always = ("Actual Interval", "Data as of", "Source")
     return ("Data Interval", *always) if isinstance(report.query.interval, str) else always
 
 
 def headline_figures(report: Report) -> list[dict[str, str]]:
-    """Return the headline figures: the presets' columns of the Total, or of the only row."""
+    """Return the headline figures: values of the presets' columns in the Total or the only row."""
     row = report.total or (report.rows[0] if len(report.rows) == 1 else None)
     names = {c.name: i for i, c in enumerate(report.columns)}
     found = []
@@ -181,7 +181,7 @@ def headline_figures(report: Report) -> list[dict[str, str]]:
 
 
 def _table(view: TableView) -> dict[str, Any]:
-    """Return what the template needs of the table besides the view."""
+    """Return the values that the template needs for the table in addition to the view."""
     rows = list(_rows(view))
     total = _cells(view.total) if view.total else None
     return {
@@ -193,7 +193,7 @@ def _table(view: TableView) -> dict[str, Any]:
 
 
 def _rows(view: TableView) -> Iterator[dict[str, Any]]:
-    """Yield rows as text; a label that repeats the one above it is marked, so that the page can mute it."""
+    """Yield rows as text. Labels equal to the one above are marked, so that the page can mute them."""
     above = ""
     for row in view.rows:
         repeats = len(row.labels) > 1 and row.labels[0] == above
@@ -202,12 +202,12 @@ def _rows(view: TableView) -> Iterator[dict[str, Any]]:
 
 
 def _cells(row: TableRow) -> list[tuple[str, bool]]:
-    """Return the numbers of a row as text, each with whether it is negative as shown."""
+    """Return the formatted numbers of a row, each with whether it has a minus sign."""
     return [(text, text.startswith("−")) for text in row.texts]
 
 
 def _print_size(view: TableView, rows: Sequence[Mapping[str, Any]]) -> float:
-    """Return the size of letters, in points, at which the table's columns fit a landscape sheet."""
+    """Return the font size, in points, at which the table's columns fit a landscape sheet."""
     widest = [max(len(word) for word in c.label.split()) for c in view.columns]
     for row in rows:
         widest = [max(width, len(text)) for width, (text, _) in zip(widest, row["cells"], strict=True)]

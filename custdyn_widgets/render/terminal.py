@@ -1,4 +1,4 @@
-"""A report as text for a terminal: Info's first facts, the table aligned, definitions left to the page."""
+"""Text of a report for a terminal: the query, the aligned table and its notes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from custdyn_widgets.report import ASTERISK_NOTE, ColumnGroup, Report, TableRow, TableView, table_view
 from custdyn_widgets.text import GAP, align_cells, cut_short, printable, text_width
 
-_MAX_LABEL = 60  # characters: a longer name would push every number off the screen
+_MAX_LABEL = 60  # characters; longer names would push all numbers off the screen
 _MAX_QUERY_TEXT = 2_000
 
 
@@ -19,8 +19,8 @@ def report_text(report: Report, columns: int | None = None) -> str:
     report
         The report.
     columns
-        How wide the terminal is: groups of columns that do not fit beside each other stand one below the
-        other, each with the labels of its rows. None: all beside each other.
+        The width of the terminal. Groups of columns that do not fit side by side are placed below each
+        other, and row labels are repeated. If None, all groups are side by side.
     """
     query = cut_short(printable(report.query.describe()), _MAX_QUERY_TEXT)
     head = f"{report.title} in {report.currency}: {query}"
@@ -37,7 +37,7 @@ def report_text(report: Report, columns: int | None = None) -> str:
 
 
 class _Table:
-    """The cells of a table as text, with the width of each column: labels first, then numbers."""
+    """Cells of a table as text, labels before numbers, with the width of each column."""
 
     def __init__(self, view: TableView) -> None:
         self._view = view
@@ -49,7 +49,7 @@ class _Table:
         self._widths = [max(map(text_width, column)) for column in zip(*lines, strict=True)]
 
     def blocks(self, columns: int | None) -> list[list[ColumnGroup]]:
-        """Return the groups of columns, in blocks of those that stand beside each other."""
+        """Split the groups of columns into blocks that fit the width."""
         label_room = sum(self._widths[: self._labels]) + len(GAP) * self._labels
         blocks: list[list[ColumnGroup]] = []
         used = 0
@@ -63,7 +63,7 @@ class _Table:
         return blocks
 
     def block_lines(self, block: Sequence[ColumnGroup]) -> list[str]:
-        """Return the lines of a block: both levels of headings, the rows, and the Total below a rule."""
+        """Return the lines of a block: two-level headings, the rows, and the Total below a rule."""
         shown = [*range(self._labels), *(i for group in block for i in self._positions(group))]
         widths = [self._widths[i] for i in shown]
 
@@ -75,7 +75,7 @@ class _Table:
         return [*lines, rule, line(self._total)] if self._total else lines
 
     def _group_line(self, block: Sequence[ColumnGroup]) -> str:
-        """Return the upper level of the headings, each group over its own columns."""
+        """Return the line of upper-level headings, each above its columns."""
         labels = self._widths[: self._labels]
         parts = [" " * (sum(labels) + len(GAP) * (len(labels) - 1))] if labels else []
         for group in block:

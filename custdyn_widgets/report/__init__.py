@@ -1,4 +1,4 @@
-"""Reports as plain values, and how people read them."""
+"""Reports as plain values, and their formatting for display."""
 
 import lazy_loader
 

@@ -1,6 +1,6 @@
-"""Numbers, instants and Info as people read them: one wording for page, text table, charts and Info sheet.
+"""Formatting of numbers, times and Info, shared by pages, text tables, charts and the Info sheet.
 
-Everything here turns a value of the report into text and computes nothing.
+These functions turn values of a report into text. They compute nothing.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ _FEW_QUOTES = 3
 
 @functools.cache
 def minor_digits(currency: str) -> int:
-    """Return how many decimal places amounts in this currency are shown with (2 for an unknown code)."""
-    from babel.numbers import get_currency_precision  # late: loads the locale data
+    """Return the number of decimal places shown for amounts in a currency (2 for an unknown code)."""
+    from babel.numbers import get_currency_precision  # imported late because it loads locale data
 
     digits: int = get_currency_precision(currency)
     return digits
 
 
 def format_value(value: Value, column: Column, currency: str) -> str:
-    """Return a value as a page shows it.
+    """Format a value for display.
 
     Parameters
     ----------
     value
         A count (int), an amount in `currency` (Decimal), or None for an average over nothing.
     column
-        The column of the value; its unit decides the form.
+        The value's column, whose unit determines the format.
     currency
-        The ISO 4217 code of the report's amounts. It gives the number of decimal places and is not itself
-        part of the text: headings say it once.
+        The ISO 4217 code of the report's amounts. It determines the number of decimal places but is not
+        part of the text, since headings show it once.
 
     Returns
     -------
     str
-        Grouped by thousands, rounded half-even to the currency's minor digits, with a true minus sign
-        and never a negative zero; an en dash for None.
+        The value with thousands separators, rounded half-even to the currency's minor digits, with a true
+        minus sign and never a negative zero; an en dash for None.
     """
     if value is None:
         return NULL
@@ -54,18 +54,18 @@ def format_value(value: Value, column: Column, currency: str) -> str:
 
 
 def format_instant(instant: str, timezone: str) -> str:
-    """Return an instant (ISO 8601 with `Z`) on the clock of a time zone, to the second, with its offset."""
+    """Format an instant (ISO 8601 with `Z`) in a time zone, to the second, with its UTC offset."""
     moment = datetime.fromisoformat(instant)
     try:
         local = moment.astimezone(ZoneInfo(timezone))
-    except OverflowError:  # an instant at the calendar's very edge
+    except OverflowError:  # the local time is outside years 1 to 9999
         local = moment.astimezone(UTC)
     offset = "UTC" if not local.utcoffset() else local.isoformat()[-6:].replace("-", MINUS)
     return f"{local:%Y-%m-%d %H:%M:%S} {offset}"
 
 
 def format_duration(milliseconds: int) -> str:
-    """Return a duration in the unit that fits it: `123 ms`, `4.2 s`, `3 min 5 s`."""
+    """Format a duration in a suitable unit, such as `123 ms`, `4.2 s` or `3 min 5 s`."""
     if milliseconds < 1000:
         return f"{milliseconds} ms"
     if milliseconds < 60_000:
@@ -75,16 +75,16 @@ def format_duration(milliseconds: int) -> str:
 
 
 def describe_query(report: Report) -> str:
-    """Describe the query, with the report's currency if the query names none."""
+    """Describe the query, adding the report's currency if the query has none."""
     return report.query.describe() + ("" if report.query.currency else f", amounts in {report.currency}")
 
 
 def info_rows(report: Report, *, warnings: bool = True) -> list[tuple[str, str]]:
-    """Return Info as label and text, in the order in which it is shown.
+    """Return Info as pairs of label and text, in display order.
 
-    A warning is a row of its own, labelled `Warning`; without `warnings` they are left to the caller. Quotes
-    are listed by currency: all when they are few, otherwise their number and range; `report.info.quotes`
-    holds every one.
+    Each warning has its own row labelled `Warning`, unless `warnings` is false. Quotes are listed by
+    currency: in full if there are few, otherwise as a number and a range of dates. `report.info.quotes`
+    contains all of them.
     """
     info = report.info
     zone = info.timezone
@@ -121,7 +121,7 @@ def _format_quotes(quotes: tuple[Quote, ...]) -> str:
 
 
 def _format_currency_quotes(quotes: list[Quote]) -> str:
-    """Return one currency's quotes as text, `quotes` in the order of their dates."""
+    """Format the quotes of one currency, which are sorted by date."""
     if len(quotes) <= _FEW_QUOTES:
         text = ", ".join(f"{q.units_per_base} of {q.date}" for q in quotes)
     else:

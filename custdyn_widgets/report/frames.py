@@ -18,9 +18,9 @@ def report_frame(report: Report) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index: the labels (one row without grouping has a plain index). Columns: two levels, group and
-        label; counts as Int64, money as object holding Decimal with 6 places in the report's currency,
-        None for an average over nothing.
+        The index has the labels, or is a plain range without grouping. The columns have two levels, group
+        and label. Counts are Int64; amounts are Decimals with 6 places in the report's currency, with None
+        for an average over nothing.
     """
     values = {
         (column.group, column.label): pd.Series(
@@ -38,7 +38,7 @@ def report_frame(report: Report) -> pd.DataFrame:
 
 
 def total_series(report: Report) -> Series | None:
-    """Return the Total's values by (group, label): int, Decimal or None; None without a Total."""
+    """Return the values of the Total by (group, label), or None if there is no Total."""
     if report.total is None:
         return None
     index = pd.MultiIndex.from_tuples([(c.group, c.label) for c in report.columns])
@@ -46,6 +46,6 @@ def total_series(report: Report) -> Series | None:
 
 
 def info_series(report: Report) -> Series:
-    """Return Info by the names of `report.Info`; texts and ints, tuples of them."""
+    """Return the attributes of `report.info` as a Series."""
     facts = vars(report.info)
     return pd.Series(list(facts.values()), index=list(facts), dtype=object, name="Info")

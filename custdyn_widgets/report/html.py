@@ -1,4 +1,4 @@
-"""A report's table as HTML for a notebook's output, in the colours of JupyterLab's theme."""
+"""HTML of a report for notebook output, in the colours of the JupyterLab theme."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from custdyn_widgets.report.table_view import MAX_QUERY_TEXT, TableRow, TableVie
 from custdyn_widgets.text import cut_short, printable
 
 MAX_NOTEBOOK_ROWS = 400
-_LIMIT_NOTE = "The first {shown} rows are shown; report.table holds {hidden:,} more."
+_LIMIT_NOTE = "The first {shown} rows are shown; report.table has {hidden:,} more."
 
-# Lab's own rules for tables in outputs squeeze wide ones, right-align texts and stripe the rows.
+# By default, JupyterLab squeezes wide tables in outputs, right-aligns text and stripes rows.
 _STYLE = """
 .custdyn-report .scroll { max-height: 36em; overflow: auto; width: fit-content; max-width: 100%;
   border: 1px solid var(--jp-border-color2, #8884); }
@@ -40,9 +40,9 @@ _STYLE = """
 
 
 def report_html(report: Report, max_rows: int = MAX_NOTEBOOK_ROWS) -> str:
-    """Return a report as HTML for a notebook: the query, the table and any notes.
+    """Return the HTML of a report for a notebook: the query, the table and any notes.
 
-    Every text is escaped. If there are more than `max_rows` rows, only the first `max_rows` and the Total are
+    All text is escaped. If there are more than `max_rows` rows, only the first `max_rows` and the Total are
     shown.
     """
     view = table_view(report, max_rows=max_rows, limit_note=_LIMIT_NOTE)
@@ -52,7 +52,7 @@ def report_html(report: Report, max_rows: int = MAX_NOTEBOOK_ROWS) -> str:
         parts.append(f"<p>{_escape(report.message)}</p>")
     parts.append(f'<div class="scroll"><table class="custdyn">{"".join(_table(view))}</table></div>')
     parts += [f'<p class="note">{_escape(note)}</p>' for note in (*view.notes, *view.warnings)]
-    # A name such as "from $5 to $10" is no formula: without that class Lab typesets it.
+    # Without mathjax_ignore, JupyterLab typesets a name such as "from $5 to $10" as a formula.
     return f'<div class="custdyn-report mathjax_ignore"><style>{_STYLE}</style>{"".join(parts)}</div>'
 
 

@@ -1,4 +1,4 @@
-"""The mark and the notes of partial rows: buckets that are cut short."""
+"""The mark for partial rows, whose buckets are cut short, and the notes that explain it."""
 
 PARTIAL_MARK = "◐"
 CUT_SHORT = "cut short by the interval's start or end, or by the moment of the report"

@@ -1,8 +1,8 @@
-"""A report as a plain value: the table and Info that a query gave.
+"""Reports as plain values: the table and Info that result from a query.
 
-Everything that shows a report (chart, page, export, snapshot) reads this value and nothing else, so it
-round-trips through JSON and can be passed between processes. It is low in the package: it knows
-neither sources nor pandas (`Report.table` makes a DataFrame on demand).
+This value is all that charts, pages, exports and snapshots need. It round-trips through JSON and can be
+passed between processes. This module depends on neither sources nor pandas, which `Report.table` imports only
+when it is used.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ Unit = Literal["count", "money"]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of numbers.
+    """Column of numbers.
 
     Attributes
     ----------
     group, label
-        The two levels of its heading, e.g. `Clients - Active` and `Qty`.
+        The two levels of the heading, e.g. `Clients - Active` and `Qty`.
     unit
-        `count` (values are int) or `money` (values are Decimal with 6 places, in the report's currency).
+        `count` (values are ints) or `money` (values are Decimals with 6 places in the report's currency).
     definition
-        What it means, in a sentence or two.
+        The meaning of the column in a sentence or two.
     """
 
     group: str
@@ -44,17 +44,17 @@ class Column:
 
     @property
     def name(self) -> str:
-        """The one-level name in exports and charts, e.g. `Clients - Active: Qty`."""
+        """The one-level name used in exports and charts, e.g. `Clients - Active: Qty`."""
         return f"{self.group}: {self.label}"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its labels (one for each of the report's headings) and a value for each column.
+    """Row with a label for each heading of the report and a value for each column.
 
-    `start` and `end` are the bucket's instants in UTC, ISO 8601 with `Z`, end exclusive; `partial` says
-    that the bucket was cut short by the interval's start or end or by `as_of`. A value is an int, a
-    Decimal with 6 places, or None for an average over nothing.
+    `start` and `end` (exclusive) are the bucket's edges in UTC, ISO 8601 with `Z`. `partial` is true if the
+    bucket is cut short by the interval's start or end or by `as_of`. A value is an int, a Decimal with 6
+    places, or None for an average over nothing.
     """
 
     labels: tuple[str, ...]
@@ -66,7 +66,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Quote:
-    """A quote that a report used: so many units of `currency` for one of `base`, from `date` on."""
+    """Quote used by a report: `units_per_base` units of `currency` equal one `base` as of `date`."""
 
     currency: str
     date: str
@@ -76,31 +76,32 @@ class Quote:
 
 @dataclass(frozen=True)
 class Info:
-    """The facts around the table. Instants are ISO 8601 in UTC with `Z`; wall times carry no offset.
+    """Facts about a report. Instants are ISO 8601 in UTC with `Z`; wall times have no offset.
 
     Attributes
     ----------
     interval_start, interval_end
-        Data Interval: the period set, as wall times in `timezone`; the end is the last second that counts.
+        Data Interval: the requested period as wall times in `timezone`. The end is the last second included.
     start, effective_end
-        The same as instants; the effective end is exclusive and never after `as_of`.
+        The same period as instants. The effective end is exclusive and never after `as_of`.
     actual_start, actual_end
-        Actual Interval: first and last transaction of the chosen clients in the period; None without any.
+        Actual Interval: the selected clients' first and last transactions in the period, None if there are
+        none.
     role, generated_at, duration_ms
-        By which role, when, and how long it took.
+        The role that generated the report, when, and how many milliseconds it took.
     as_of, data_as_of
-        The instant that relative intervals resolved against; when the data was read from its database, or
-        its files last changed (None for DataFrames).
+        The instant that relative intervals were resolved against, and the time when the data was read from
+        its database or its files last changed (None for DataFrames).
     source
-        The source's name; never a path or URL.
+        The source's name, never a path or URL.
     clients, transactions
-        How many were read for the report.
+        How many of each were read for the report.
     currency, time_zone_data
-        The currency of every amount; the version of the time-zone data used.
+        The currency of every amount, and the version of the time-zone data used.
     quotes, warnings
-        The quotes used; sentences that a reader must know.
+        The quotes used, and warnings to the reader.
     data_gaps
-        Those of the warnings that say that the data ends before the report does.
+        The warnings that the data ends before the report does.
     """
 
     interval_start: str
@@ -128,28 +129,28 @@ class Info:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """The result of a query.
+    """Result of a query.
 
     Attributes
     ----------
     query
-        The query as asked.
+        The query as requested.
     headings
         The label headings, e.g. `("Month", "Package Name")`; empty without grouping.
     columns
         The number columns, in order.
     rows
-        The rows, in order, without the Total. Empty (with `message`) when there is nothing to count.
+        The rows, in order, without the Total. Empty if there is nothing to count; `message` then says why.
     total
-        The row that the same query without grouping gives; None for a query without grouping or without rows.
+        The row of the same query without grouping. None if the query has no grouping or there are no rows.
     info
-        The facts around the table.
+        Facts about the report.
     message
-        Why there are no rows; None when there are.
+        The reason why there are no rows, or None.
     definitions
-        Notes on what surprises people, shown with the columns' definitions.
+        Notes on surprising results, shown with the column definitions.
     charts
-        Chart specs that belong to the report, by title, as Vega-Lite dicts (may be empty).
+        The report's own charts, by title, as Vega-Lite specifications (may be empty).
     """
 
     query: ReportQuery
@@ -167,7 +168,9 @@ class Report:
         return f"<Report: {self.query.describe()}; {rows} in {self.currency}>"
 
     def _repr_html_(self) -> str:
-        from custdyn_widgets.report.html import report_html  # late: only where it is shown
+        from custdyn_widgets.report.html import (
+            report_html,
+        )  # imported late because it is only needed for display
 
         return report_html(self)
 
@@ -178,11 +181,11 @@ class Report:
 
     @property
     def currency(self) -> str:
-        """The ISO 4217 code of every amount."""
+        """The ISO 4217 code of the currency of every amount."""
         return self.info.currency
 
     def shown_rows(self) -> Iterator[Row]:
-        """Yield the rows as pages show them: the Total last."""
+        """Yield the rows as pages show them, with the Total last."""
         yield from self.rows
         if self.total is not None:
             yield self.total
@@ -202,13 +205,13 @@ class Report:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The rows as a DataFrame: labels as index, two-level columns; counts Int64, money Decimal."""
+        """The rows as a DataFrame indexed by label, with two-level columns of Int64 counts and Decimals."""
         from custdyn_widgets.report.frames import report_frame
 
         return report_frame(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON values: decimals as text, ints as ints, no float anywhere."""
+        """Return the report as JSON values, with Decimals as strings and without any floats."""
         return {
             "format": FORMAT,
             "query": self.query.to_dict(),
@@ -224,16 +227,16 @@ class Report:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Report:
-        """Return the report that `to_dict` gave.
+        """Return a report from the output of `to_dict`.
 
         Raises
         ------
         CustDynError
-            If the format is not one that this version reads.
+            If this version cannot read the format.
         """
         if data.get("format") != FORMAT:
             raise CustDynError(
-                f"This report has the format {data.get('format')!r}; this version reads {FORMAT}."
+                f"This report has format {data.get('format')!r}, but this version can only read {FORMAT}."
             )
         columns = tuple(Column(**c) for c in data["columns"])
         info = dict(data["info"])

@@ -1,7 +1,7 @@
-"""The table of a report as every output draws it: headings, rows, limits, and the notes that belong to it.
+"""The table of a report as shown in every output: headings, rows, limits and notes.
 
-Page, notebook, browser, terminal, letter and workbook differ in how they draw; what they draw is decided
-here, once.
+Pages, notebooks, browsers, terminals, emails and workbooks each render it in their own way, but this module
+alone decides what they show.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from custdyn_widgets.report.report import Column, Report, Row, Value
 from custdyn_widgets.text import cut_short, printable
 
 MAX_ROWS = 2_000
-MAX_LABEL = 300  # characters; the exports have longer names whole
+MAX_LABEL = 300  # characters; only exports have longer names in full
 MAX_QUERY_TEXT = 5_000
 _LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the CSV has them all."
 _OVERLAP_NOTE = (
@@ -28,7 +28,7 @@ _OVERLAP_NOTE = (
 
 @dataclass(frozen=True)
 class ColumnGroup:
-    """A heading of the upper level: its name, the position of its first column, and its columns."""
+    """Upper-level heading: its name, the position of its first column, and its columns."""
 
     name: str
     first: int
@@ -36,27 +36,27 @@ class ColumnGroup:
 
     @property
     def span(self) -> int:
-        """The number of its columns."""
+        """The number of columns in the group."""
         return len(self.columns)
 
     @property
     def positions(self) -> range:
-        """The positions of its columns."""
+        """The positions of the group's columns."""
         return range(self.first, self.first + self.span)
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row of the table.
+    """Row of a `TableView`.
 
     Attributes
     ----------
     source
-        The report's row.
+        The corresponding row of the report.
     is_partial
         Whether the row is marked as a partial bucket.
     is_total
-        Whether it is the Total.
+        Whether the row is the Total.
     """
 
     source: Row
@@ -68,42 +68,42 @@ class TableRow:
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """The values as they are."""
+        """The values, not formatted."""
         return self.source.values
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The labels, printable and cut; `source.labels` has them whole."""
+        """The labels, made printable and cut short; `source.labels` has them in full."""
         return tuple(cut_short(printable(label), self._max_label) for label in self.source.labels)
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
-        """The values as text."""
+        """The formatted values."""
         values = zip(self.values, self._columns, strict=True)
         return tuple(format_value(value, column, self._currency) for value, column in values)
 
 
 @dataclass(frozen=True)
 class TableView:
-    """The table of a report.
+    """Table of a report.
 
     Attributes
     ----------
     headings
-        The headings of the labels.
+        The headings of the label columns.
     columns
-        The columns of numbers, their texts printable.
+        The number columns, with printable text.
     groups
-        The upper level of the columns' headings, in order.
+        The upper-level headings of the number columns, in order.
     rows, total
         The rows that are shown, and the Total.
     name_label
-        The position of the label that is a name, such as a package's; None where all are times.
+        The position of the label that is a name, such as that of a package; None if all labels are times.
     partial_note, overlap_note, limit_note
-        The sentences under the table: what the mark of a partial row means, that packages overlap, and how
-        many rows are left out. Empty where they do not apply.
+        Notes below the table: the meaning of the mark for partial rows, that packages overlap, and how
+        many rows are left out. Empty if they do not apply.
     warnings
-        The report's warnings, printable.
+        The report's warnings, as printable text.
     """
 
     headings: tuple[str, ...]
@@ -119,12 +119,12 @@ class TableView:
 
     @cached_property
     def group_starts(self) -> frozenset[int]:
-        """The positions of the columns that begin a group."""
+        """The positions of the first columns of groups."""
         return frozenset(group.first for group in self.groups)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The notes that apply, in the order in which they are shown."""
+        """The notes that apply, in display order."""
         return tuple(filter(None, (self.partial_note, self.overlap_note, self.limit_note)))
 
     def all_rows(self) -> Iterator[TableRow]:
@@ -152,13 +152,13 @@ def table_view(
     max_rows
         The maximum number of rows to show, excluding the Total; None for all.
     max_label
-        The most characters of a label.
+        The maximum number of characters in a label.
     partial_note
-        The note on partial rows, with the mark that the output draws.
+        The note on partial rows, with the mark used in the output.
     limit_note
-        The note on rows left out; may name `{shown}`, `{total}` and `{hidden}`, numbers of rows.
+        The note on omitted rows; may contain the numbers of rows `{shown}`, `{total}` and `{hidden}`.
     marks_total
-        Whether a partial Total is marked too.
+        Whether to mark a partial Total, too.
     """
     columns = tuple(_printable_column(column) for column in report.columns)
 

@@ -1,4 +1,4 @@
-"""The viewer: serve the files of snapshots at `/view?id=…`, and nothing else."""
+"""The viewer, a server of snapshot files at `/view?id=…`."""
 
 from custdyn_widgets.viewer.answers import HEADERS
 from custdyn_widgets.viewer.links import hosts_for

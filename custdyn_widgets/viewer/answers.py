@@ -1,4 +1,4 @@
-"""The common part of all answers: headers, error pages, and one line in the log."""
+"""Base of all request handlers: response headers, error pages, and log lines."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _WORDS = {
     405: ("Read only", "This server supports only GET and HEAD."),
     421: (
         "Wrong host",
-        "This viewer does not serve that name. The operator can add it to the allowed hosts.",
+        "This viewer does not serve this host name. The operator can add it to the allowed hosts.",
     ),
     500: (
         "Cannot be shown",
-        "The stored report is not the published one. The operator can run custdyn snapshots verify.",
+        "The stored report differs from the published one. The operator can run custdyn snapshots verify.",
     ),
     501: (
         "Made by a newer version",
@@ -47,15 +47,15 @@ _ERROR_PAGE = (
 
 @tornado.web.stream_request_body
 class Answer(tornado.web.RequestHandler):
-    """The base of all handlers; by itself it answers 404, for every path that is not a link.
+    """Base class of all handlers, which responds with 404. Also used for paths that are not links.
 
-    The body of a request is dropped, never parsed, so that methods other than GET and HEAD get only a 405.
+    Request bodies are discarded without being parsed, so methods other than GET and HEAD get only a 405.
     """
 
     log: Any = logging.getLogger("custdyn.viewer")
 
     def set_default_headers(self) -> None:
-        """Set the headers of every answer; tornado calls this again before it writes an error."""
+        """Set the headers of every response. Tornado calls this again before it writes an error."""
         self.clear_header("Server")
         for name, value in HEADERS.items():
             self.set_header(name, value)
@@ -63,7 +63,7 @@ class Answer(tornado.web.RequestHandler):
         self.set_header("Content-Type", HTML)
 
     def initialize(self, allowed_hosts: frozenset[str] = frozenset()) -> None:
-        """Set the host names that the viewer serves, in lower case and without ports."""
+        """Set the host names that the viewer serves, in lowercase and without ports."""
         self.allowed_hosts = allowed_hosts
 
     def is_own_host(self) -> bool:
@@ -71,43 +71,43 @@ class Answer(tornado.web.RequestHandler):
         return host_name(self.request.headers.get("Host", "")) in self.allowed_hosts
 
     async def prepare(self) -> None:
-        """Refuse unknown hosts and methods before any lookup."""
+        """Reject unknown hosts and methods before any lookup."""
         if not self.is_own_host():
             raise tornado.web.HTTPError(421, reason="Misdirected Request")
         if self.request.method not in METHODS:
             raise tornado.web.HTTPError(405)
 
     def data_received(self, chunk: bytes) -> None:
-        """Drop the body."""
+        """Discard the body."""
 
     async def get(self) -> None:
-        """Answer 404."""
+        """Respond with 404."""
         raise tornado.web.HTTPError(404)
 
     async def head(self) -> None:
-        """Answer like GET; tornado omits the body."""
+        """Respond as to GET. Tornado omits the body."""
         await self.get()
 
     def write_error(self, status_code: int, **_: Any) -> None:
-        """Write the page for a status, which does not depend on the cause."""
+        """Write the error page for a status. It does not reveal the cause."""
         if status_code == 405:
             self.set_header("Allow", ", ".join(METHODS))
         words = _WORDS.get(status_code, (self._reason, "The server cannot answer this request."))
         self.finish(_ERROR_PAGE.format(*words))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Log an internal error, but never the request, which holds an id."""
+        """Log an internal error, but not the request, which contains an id."""
         if not isinstance(value, tornado.web.HTTPError):
             self.log.error("internal error: %s", typ.__name__, exc_info=(typ, value, tb))
 
     def logged_target(self) -> str:
-        """Return the target of the request for the log, with no more than the beginning of an id."""
+        """Return the request's target for the log, with only the first characters of an id."""
         return "(not a link)"
 
     def _log(self) -> None:
-        """Log one line: method, target, status and milliseconds.
+        """Log the method, target, status and duration of a request.
 
-        It replaces the server's default log line, which would contain the full URL.
+        This replaces the server's default log line, which would contain the full URL.
         """
         method = self.request.method if self.request.method in METHODS else "(other)"
         took = 1000 * self.request.request_time()

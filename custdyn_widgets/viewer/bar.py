@@ -1,8 +1,8 @@
-"""Draw the bar above a frozen page: downloads, Info, the link, and whether all files are as published.
+"""The bar above a frozen page: downloads, Info, the link, and whether all files are as published.
 
-The bar is sent before the page's bytes and is not part of them. No page can hide it there: no unclosed tag or
-comment precedes it, and it brings a doctype, because the page's own comes too late to select standards mode.
-It needs no scripts, frames or extra requests; its styles are scoped to its own id and override the page's.
+The bar is sent before the page, so that no unclosed tag or comment in the page can hide it. It starts with a
+doctype, because the page's own would come too late to select standards mode. It needs no scripts, frames or
+further requests. Its styles are scoped to its own id and override those of the page.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from custdyn_widgets.text import cut_short, printable
 
 _STYLE = Path(__file__).with_name("bar.css")
 _DOWNLOADS = ("csv", "xlsx", "json")
-_LONGEST = 300  # characters of a text from the report
+_LONGEST = 300  # characters of any text from the report
 _MOST_WARNINGS = 20
 _MOST_NAMED = 3
 _MOST_FILES = 40
 
 
 def bar(snapshot_id: str, manifest: Mapping[str, Any], link: str, wrong: Collection[str]) -> bytes:
-    """Return the bar, to be sent before the page's bytes.
+    """Return the HTML of the bar, to be sent before the page.
 
     Parameters
     ----------
     snapshot_id, manifest
-        The snapshot. Its manifest must have a valid list of files; other fields are left out if they are
+        The snapshot. Its manifest must have a valid list of files. Other fields are left out if they are
         missing or invalid.
     link
-        The snapshot's link, shown as text that one click selects.
+        The snapshot's link, shown as text that is selected with one click.
     wrong
-        The names of the files that differ from what was published. They cannot be downloaded.
+        The names of the files that differ from those published. They cannot be downloaded.
     """
     text = (
         '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -56,7 +56,7 @@ def _state(wrong: Collection[str]) -> str:
 
 
 def _downloads(snapshot_id: str, files: Mapping[str, Any], wrong: Collection[str]) -> Iterator[str]:
-    """Yield a link for each file; a file that is not as published gets only its name."""
+    """Yield a link for each file, or only a name if the file is not as published."""
     for kind in _DOWNLOADS:
         name = f"report.{kind}"
         if name in wrong:
@@ -66,7 +66,7 @@ def _downloads(snapshot_id: str, files: Mapping[str, Any], wrong: Collection[str
 
 
 def _info(manifest: Mapping[str, Any], wrong: Collection[str]) -> Iterator[str]:
-    """Yield the manifest's entries as (term, description) pairs."""
+    """Yield the manifest's entries as HTML terms and descriptions."""
     interval = manifest.get("interval")
     interval = interval if isinstance(interval, dict) else {}
     span = [_shown(interval.get(key)) for key in ("first", "last", "timezone")]
@@ -101,13 +101,13 @@ def _several(term: str, texts: list[str], left: int) -> str:
 
 
 def _instant(value: object) -> str:
-    """Return an instant of the manifest, which is in UTC, in a readable format."""
+    """Format an instant of the manifest, which is in UTC, for display."""
     text = _shown(value)
     return f"{text[:10]} {text[11:19]} UTC" if re.fullmatch(r"[\d-]{10}T[\d:]{8}(\.\d+)?Z", text) else text
 
 
 def _shown(value: object) -> str:
-    """Return a text as escaped HTML, on one line and cut to a limit; empty for any other value."""
+    """Return a string as escaped HTML, on one line and cut short; "" for any other value."""
     if not isinstance(value, str):
         return ""
     return escape(cut_short(printable(value[: _LONGEST + 1], mark_breaks=True), _LONGEST))

@@ -1,7 +1,7 @@
-"""The viewer as an extension of Jupyter Server: the same links at `<base_url>view?id=…`, behind its login.
+"""The viewer as a Jupyter Server extension: the same links at `<base_url>view?id=…`, behind its login.
 
-A normal installation enables it. The server's kernels and terminals inherit its settings and its address, so
-that it shows the reports that they freeze.
+Installing the package enables it. The server's kernels and terminals inherit its settings and address, so
+that it can show the reports that they freeze.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _ANSWERS = "custdyn_viewer_answers"
 
 
 class JupyterViewHandler(ViewHandler, JupyterHandler):
-    """The handler of links for users who are logged in; it redirects others to the login."""
+    """Handler of links for users who are logged in. Others are redirected to the login page."""
 
-    other_parameters = frozenset({"token"})  # Jupyter's login by an address
+    other_parameters = frozenset({"token"})  # lets Jupyter users log in with a URL
     log = JupyterHandler.log
 
     def is_own_host(self) -> bool:
@@ -39,7 +39,7 @@ class JupyterViewHandler(ViewHandler, JupyterHandler):
         return bool(host_name(self.request.headers.get("Host", ""))) and self.check_host()
 
     async def prepare(self, *, _redirect_to_login: bool = True) -> None:
-        """Refuse what the viewer refuses, then redirect users who are not logged in."""
+        """Reject what the viewer rejects, then redirect users who are not logged in."""
         await super().prepare()
         await JupyterHandler.prepare(self, _redirect_to_login=_redirect_to_login)
         if not self._finished:
@@ -47,10 +47,10 @@ class JupyterViewHandler(ViewHandler, JupyterHandler):
 
 
 class NoViewHandler(JupyterViewHandler):
-    """A handler that always answers 404, because Jupyter's own 404 would log whole ids."""
+    """Handler that always responds with 404, because Jupyter's own 404 handler would log full ids."""
 
     async def get(self) -> None:
-        """Answer 404."""
+        """Respond with 404."""
         raise tornado.web.HTTPError(404)
 
 
@@ -59,11 +59,11 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
-    """Mount the handler of links, and pass the settings to kernels."""
+    """Register the handler of links, and pass the settings to kernels."""
     try:
         own = settings.load(folder=Path(serverapp.root_dir))
     except SettingsError as error:
-        serverapp.log.warning("custdyn: %s Until then this server shows no reports.", error.message)
+        serverapp.log.warning("custdyn: %s Until then, this server shows no reports.", error.message)
         _mount(serverapp, NoViewHandler, Site(Store(os.devnull)))
         return
     os.environ.update(_environment(own))
@@ -75,14 +75,14 @@ def _mount(serverapp: ServerApp, handler: type[JupyterViewHandler], site: Site) 
     serverapp.web_app.add_handlers(".*$", [(route, handler, {"site": site})])  # type: ignore[no-untyped-call]
     tornado_settings = serverapp.web_app.settings
     tornado_settings[_ANSWERS] = handler is JupyterViewHandler
-    # The login's line in the log would show the target of its redirect, and so a whole id.
+    # Otherwise, Jupyter would log the redirect to the login page with its target, which has the full id.
     tornado_settings[_SCRUBBED] = [*tornado_settings.get(_SCRUBBED, []), "next"]
 
 
 def _environment(own: settings.Settings) -> dict[str, str]:
     """Return the variables that kernels inherit: every setting of the server's `custdyn.toml`.
 
-    Without that file, only the store and the variables that are set already: defaults would override the
+    Without that file, these are only the store and variables already set, because defaults would override the
     `custdyn.toml` of a project in a subfolder.
     """
     values = own.environment()
@@ -92,14 +92,14 @@ def _environment(own: settings.Settings) -> dict[str, str]:
 
 
 async def _start_jupyter_server_extension(serverapp: ServerApp) -> None:
-    """Pass the viewer's address to kernels; its port is known only after the server has started."""
+    """Pass the viewer's address to kernels. Its port is only known after the server has started."""
     address = _address(serverapp)
     if address and serverapp.web_app.settings[_ANSWERS]:
         os.environ["CUSTDYN_VIEWER_URL"] = address
 
 
 def _address(serverapp: ServerApp) -> str:
-    """Return the base URL of links, or an empty string if no browser can follow them (a Unix socket)."""
+    """Return the base URL of links, or "" if browsers cannot open them (on a Unix socket)."""
     shown = urlsplit(serverapp.custom_display_url or serverapp.connection_url)
     if shown.scheme not in ("http", "https"):
         return ""

@@ -1,4 +1,4 @@
-"""Parse links and host names: the query strings of snapshots, and the hosts that a viewer serves."""
+"""Parsing of snapshot links, and of the host names that a viewer serves."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ def base(base_url: str) -> str:
 
 
 def parse_link(query: str, others: frozenset[str] = frozenset()) -> tuple[str, str | None] | None:
-    """Return the id and the format (None: the page under its bar) of a link; None if it is not a link.
+    """Return the id and format of a link, or None if it is not a link.
 
-    A link has exactly one id, at most one format, and no other parameters except those in `others`, which are
-    the server's own. Nothing is decoded, so each link has only one spelling.
+    The format is None if the link is to the page with its bar. A link has exactly one id, at most one format,
+    and no other parameters except those in `others`, which belong to the server. Nothing is decoded, so each
+    link has only one spelling.
     """
     parts = [part.partition("=") for part in query.split("&")]
     given = {name: value for name, _, value in parts}
@@ -34,20 +35,20 @@ def parse_link(query: str, others: frozenset[str] = frozenset()) -> tuple[str, s
 
 
 def host_name(host: str) -> str:
-    """Return the name in a Host header, in lower case and without its port; empty if it is invalid."""
+    """Return the name in a Host header in lowercase and without its port; "" if it is invalid."""
     match = _HOST.fullmatch(host)
     return match[1].lower() if match else ""
 
 
 def hosts_for(host: str, extra: Iterable[str] = (), share_url: str | None = None) -> tuple[str, ...]:
-    """Return the host names that a viewer at `host` serves: loopback, its own, the links', and `extra`.
+    """Return the names that a viewer at `host` serves: loopback, `host`, that of `share_url`, and `extra`.
 
     Raises
     ------
     SettingsError
-        If one of the names is invalid, or has a scheme, a port or a path.
+        If a name is invalid, or has a scheme, port or path.
     """
-    own = [] if host in ("", "0.0.0.0", "::") else [bracketed(host)]  # noqa: S104 - compared
+    own = [] if host in ("", "0.0.0.0", "::") else [bracketed(host)]  # noqa: S104  # only compared
     linked = urlsplit(share_url).hostname if share_url else None
     if linked:
         own.append(bracketed(linked))
@@ -63,5 +64,5 @@ def hosts_for(host: str, extra: Iterable[str] = (), share_url: str | None = None
 
 
 def bracketed(host: str) -> str:
-    """Return a host for use in an address: IPv6 in brackets."""
+    """Return a host as it appears in a URL, with IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""Serve the viewer by itself, as `custdyn serve` does."""
+"""The standalone server of `custdyn serve`."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def make_app(
     Parameters
     ----------
     store
-        The store of snapshots.
+        The snapshot store.
     base_url
         The base path of the links.
     allowed_hosts
-        The host names that the viewer serves, without ports; an IPv6 address in brackets.
+        The host names that the viewer serves, without ports. IPv6 addresses are in brackets.
     share_url
-        The beginning of the links that pages show; None: the address of the request.
+        The base URL of the links shown on pages. Defaults to that of the request.
     """
     hosts = {"allowed_hosts": frozenset(host.lower() for host in allowed_hosts)}
     route = re.escape(f"{base(base_url)}view")
@@ -84,16 +84,16 @@ def serve(
     allowed_hosts: Iterable[str] = LOOPBACK_HOSTS,
     share_url: str | None = None,
 ) -> None:
-    """Serve the viewer until SIGTERM or SIGINT; print its address on stderr when it is ready.
+    """Run the viewer until SIGTERM or SIGINT. Print its address to stderr when it is ready.
 
     Parameters
     ----------
     store
-        The store of snapshots.
+        The snapshot store.
     host, port
-        The address to listen on; port 0 selects a free port.
+        The address to listen on. Port 0 selects a free port.
     base_url, allowed_hosts, share_url
-        As for `make_app`; `hosts_for` gives the names for a host.
+        As for `make_app`. `hosts_for` returns suitable names for a host.
 
     Raises
     ------
@@ -105,10 +105,10 @@ def serve(
 
 
 class Server(tornado.httpserver.HTTPServer):
-    """A server that limits connections, and that sends our headers with every answer, also to invalid HTTP.
+    """HTTP server that limits connections and sends our headers even in response to invalid HTTP.
 
-    At most `most` connections are open at once. Without a limit they would use up the file descriptors that
-    reading a snapshot needs, and tornado would try to accept another one forever.
+    At most `most` connections are open at a time. Without a limit, they could use up the file descriptors
+    needed to read snapshots, and tornado would keep trying to accept another one.
     """
 
     most = _MOST_CONNECTIONS
@@ -116,7 +116,7 @@ class Server(tornado.httpserver.HTTPServer):
     _warned_at = float("-inf")
 
     def handle_stream(self, stream: tornado.iostream.IOStream, address: tuple[Any, ...]) -> None:
-        """Accept a connection, and add headers to tornado's bare 400, which no handler sees."""
+        """Accept a connection, and add headers to tornado's bare 400 response, which no handler sees."""
         if self._open >= self.most:
             stream.close()
             self._warn_full()
@@ -134,7 +134,7 @@ class Server(tornado.httpserver.HTTPServer):
         super().handle_stream(stream, address)
 
     def on_close(self, server_conn: object) -> None:
-        """Count a connection that closes."""
+        """Count a closed connection."""
         self._open -= 1
         super().on_close(server_conn)
 
@@ -147,7 +147,7 @@ class Server(tornado.httpserver.HTTPServer):
 
 async def _serve(app: tornado.web.Application, host: str, port: int, base_url: str, store: Store) -> None:
     listening = _listening(host, port)
-    # Its messages repeat parts of malformed requests; `Server` logs a line for each instead.
+    # tornado.general logs parts of malformed requests. `Server` logs a line for each of them instead.
     logging.getLogger("tornado.general").setLevel(logging.WARNING)
     server = Server(
         app,
@@ -172,17 +172,17 @@ async def _serve(app: tornado.web.Application, host: str, port: int, base_url: s
 
 
 def _warn_of_unreadable(store: Store) -> None:
-    """Warn if the store cannot be read, because recipients see only that their links do not work."""
+    """Warn if the store cannot be read, because users would only see that links do not work."""
     try:
         with folder_below(store.folder):
             pass
     except OSError as error:
-        message = "The store %s %s: no link works until that is fixed."
+        message = "The store %s %s. Links do not work until this is fixed."
         _log.warning(message, store.folder, reason(error))
 
 
 def _most_connections() -> int:
-    """Return half of the process's limit on open files; reading snapshots needs the other half."""
+    """Return half of the process's limit on open files. The other half is for reading snapshots."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MOST_CONNECTIONS if allowed == resource.RLIM_INFINITY else min(allowed // 2, _MOST_CONNECTIONS)
 
@@ -194,7 +194,7 @@ def _listening(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
         raise SettingsError(
-            f"cannot listen on port {port} of {host} ({why}). Choose another port or host.", field="port"
+            f"Cannot listen on port {port} of {host} ({why}). Choose another port or host.", field="port"
         ) from error
     listening.setblocking(False)
     return listening

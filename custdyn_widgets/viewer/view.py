@@ -1,4 +1,4 @@
-"""Answer links: `/view?id=…` with the frozen page under its bar, `&format=…` with one file."""
+"""The handler of links: `/view?id=…` for the frozen page under its bar, `&format=…` for a single file."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _CONTENT_TYPES = {
     "json": "application/json",
 }
 _MOST_BARS = 256
-_SEND_SECONDS, _SLOWEST = 60, 16_000  # seconds for any answer, and bytes a second of a large one
+_SEND_SECONDS, _SLOWEST = 60, 16_000  # seconds for any response, plus the minimum bytes per second
 _ID_BEGINNING = 8  # characters of an id that may be shown
 
 
 @dataclass(frozen=True)
 class Content:
-    """The parts of an answer, and their digest for the ETag."""
+    """Parts of a response, with their digest for the ETag."""
 
     digest: str
     parts: tuple[bytes, ...]
@@ -40,28 +40,28 @@ class Content:
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """The snapshots being served and, if set, the base URL of links to them."""
+    """Snapshots to serve, with the base URL of their links, if set."""
 
     store: Store
     share_url: str | None = None
-    # The content of an id never changes, so each bar is drawn once.
+    # The content of a snapshot never changes, so its bar is only made once.
     _bars: dict[tuple[str, str, tuple[str, ...]], bytes] = field(default_factory=dict, repr=False)
 
     def file(self, snapshot_id: str, kind: str) -> Content:
-        """Return one file unchanged; errors are those of `Store.read`."""
+        """Return a file unchanged; errors as in `Store.read`."""
         name = f"report.{kind}"
         data = self.store.read(snapshot_id, name)
         return Content(self.store.listed(snapshot_id, name)["sha256"], (data,))
 
     def page(self, snapshot_id: str, address: str) -> Content:
-        """Return the frozen page under its bar, after comparing every file of the snapshot with the manifest.
+        """Return the frozen page under its bar, after comparing all the snapshot's files with its manifest.
 
         Parameters
         ----------
         snapshot_id
-            The snapshot.
+            The id of the snapshot.
         address
-            The beginning of the link if no share_url is set: scheme, host and path, without a query.
+            The base of the link (scheme, host and path), used if no `share_url` is set.
         """
         page, wrong = self.store.read_compared(snapshot_id, PAGE)
         link = f"{self.share_url}/view" if self.share_url else address
@@ -80,17 +80,17 @@ class Site:
 
 
 class ViewHandler(Answer):
-    """`/view?id=…` and `&format=html|csv|xlsx|json`."""
+    """Handler of `/view?id=…` and `&format=html|csv|xlsx|json`."""
 
     other_parameters: frozenset[str] = frozenset()
 
     def initialize(self, site: Site, allowed_hosts: frozenset[str] = frozenset()) -> None:  # type: ignore[override]
-        """Set the served snapshots, and the host names that the viewer serves."""
+        """Set the snapshots and host names to serve."""
         super().initialize(allowed_hosts)
         self.site = site
 
     async def get(self) -> None:
-        """Answer with the page or the file, 304 if the client has it, or 404."""
+        """Respond with the page or file, 304 if the client already has it, or 404."""
         link = parse_link(self.request.query, self.other_parameters)
         if link is None:
             raise tornado.web.HTTPError(404)
@@ -116,11 +116,11 @@ class ViewHandler(Answer):
             return
         size = sum(map(len, content.parts))
         self.write(b"".join(content.parts))
-        del content  # otherwise it stays in memory until the last byte is sent
+        del content  # otherwise, it stays in memory until the last byte is sent
         await self._send(size)
 
     async def _send(self, size: int) -> None:
-        """Send the answer, and close the connection of a client that is too slow, to free its memory."""
+        """Send the response. If the client is too slow, close the connection to free memory."""
         with contextlib.suppress(tornado.iostream.StreamClosedError):
             try:
                 await asyncio.wait_for(self.finish(), _SEND_SECONDS + size / _SLOWEST)
@@ -128,14 +128,14 @@ class ViewHandler(Answer):
                 cast(HTTP1Connection, self.request.connection).close()
 
     def _content(self, snapshot_id: str, kind: str | None) -> Content:
-        """Return the content of a link; runs in a thread, because a disk may be slow."""
+        """Return the content of a link. This runs in a thread, because disks may be slow."""
         if kind is not None:
             return self.site.file(snapshot_id, kind)
         request = self.request
         return self.site.page(snapshot_id, f"{request.protocol}://{request.host.lower()}{request.path}")
 
     def logged_target(self) -> str:
-        """Return the beginning of the id, and the format."""
+        """Return the first characters of the id, and the format."""
         link = parse_link(self.request.query, self.other_parameters)
         if link is None:
             return super().logged_target()

@@ -1,4 +1,4 @@
-"""The query form in JupyterLab, and the report under it."""
+"""The query form in JupyterLab, and the report below it."""
 
 import lazy_loader
 

@@ -1,8 +1,8 @@
-"""`CustomerDynamics`: the form, its report and the saved queries together.
+"""`CustomerDynamics`: the form, its report and the saved queries.
 
-A click on Query computes in the kernel's main thread, so that Lab's stop button interrupts it (clicks arrive
-in another thread). After the table is on screen, a worker freezes the report and writes the static view.
-Errors become messages, and the last good table stays.
+Clicks arrive in another thread, but queries run in the kernel's main thread, so that JupyterLab's stop button
+can interrupt them. Once the table is on screen, a worker thread freezes the report and writes the static
+view. Errors are shown as messages, and the last table remains on screen.
 """
 
 from __future__ import annotations
@@ -34,23 +34,24 @@ from custdyn_widgets.widgets.static_view import LIVE
 if TYPE_CHECKING:
     import pandas as pd
 
-_SETTLE = 0.03  # seconds: a change just before a click may arrive just after it
-_ECHO = 0.1  # seconds: clicks made while a query ran arrive within it, and are ignored
+_SETTLE = 0.03  # seconds; a change made just before a click may arrive just after it
+_ECHO = 0.1  # seconds; clicks made while a query ran arrive within this time and are ignored
 _NO_NAMES = Names((), (), (), (), (), {}, {}, "")
 
 
 class CustomerDynamics:
-    """The query form of a notebook, and the report that it shows.
+    """Query form in a notebook, with the report that it shows.
 
-    Put it last in a cell to see it. `report`, `table`, `total` and `info` give a notebook the numbers on
-    screen.
+    It is displayed if it is the last expression of a cell. `report`, `table`, `total` and `info` return the
+    report on screen.
 
     Parameters
     ----------
     source
-        As for `run_report`: a folder, a DuckDB file, a name of `sources.toml`, `demo`, a dict of DataFrames.
+        As for `run_report`: a folder, a DuckDB file, a name from `sources.toml`, `demo`, or a dict of
+        DataFrames.
     publish
-        Whether each click on Query freezes a snapshot and shows its link.
+        Whether to freeze a snapshot and show its link whenever Query is clicked.
     """
 
     def __init__(self, source: SourceLike = "demo", *, publish: bool = True) -> None:
@@ -77,7 +78,7 @@ class CustomerDynamics:
 
     @property
     def query(self) -> ReportQuery | None:
-        """The query in the form; None while a field is invalid."""
+        """The query in the form, or None if a field is invalid."""
         query: ReportQuery | None = self._form.query()
         return query
 
@@ -96,35 +97,35 @@ class CustomerDynamics:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The rows: labels as index, two-level columns; counts Int64, money Decimal in `report.currency`."""
+        """The rows of the report as a DataFrame; see `Report.table`."""
         return self.report.table
 
     @property
     def total(self) -> pd.Series[Any] | None:
-        """The Total's values, by column; None for a report without one."""
+        """The values of the Total by column, or None if there is no Total."""
         from custdyn_widgets.report import total_series
 
         return total_series(self.report)
 
     @property
     def info(self) -> pd.Series[Any]:
-        """The facts about the report, by label."""
+        """The attributes of `report.info` as a Series."""
         from custdyn_widgets.report import info_series
 
         return info_series(self.report)
 
     def run(self, query: ReportQuery | None = None) -> Report:
-        """Run a query as a click on Query does, and return the report; freeze its snapshot in the background.
+        """Run a query as if Query were clicked, and return the report. It is frozen in the background.
 
         Parameters
         ----------
         query
-            Put into the form first; None: run the query in the form.
+            The query to fill the form with. Defaults to the query already in the form.
 
         Raises
         ------
         CustDynError
-            As for `run_report`; the form also shows the message.
+            As for `run_report`. The form also shows the message.
         """
         if query is not None:
             self._form.load(query, self._form.output)
@@ -144,12 +145,12 @@ class CustomerDynamics:
             return
         self._set_busy(True)
         if self._loop is None:
-            self._answer_click()
+            self._run_clicked()
         else:
             loop = self._loop
-            loop.call_soon_threadsafe(lambda: loop.call_later(_SETTLE, self._answer_click))
+            loop.call_soon_threadsafe(lambda: loop.call_later(_SETTLE, self._run_clicked))
 
-    def _answer_click(self) -> None:
+    def _run_clicked(self) -> None:
         query = self._form.query()
         if query is None:
             self._set_busy(False)
@@ -158,7 +159,7 @@ class CustomerDynamics:
             with interruptible():
                 self._run(query, self._form.page)
         except (CustDynError, KeyboardInterrupt):
-            return  # already shown; and a second interrupt must not end the kernel
+            return  # the error is on screen, and a second interrupt must not stop the kernel
 
     def _run(self, query: ReportQuery, page: str = "") -> None:
         self._set_busy(True)
@@ -216,7 +217,7 @@ class CustomerDynamics:
             self._form.set_saved(self._saved.listed())
         self._view.wanted_chart = saved.chart
         self._form.load(saved.query, saved.output)
-        if self._form.query() is None and (names := self._names()):  # a value may be new in the data
+        if self._form.query() is None and (names := self._names()):  # the data may have new values
             self._form.set_names(names)
             self._form.load(saved.query, saved.output)
         self._result.set_status(f"Loaded: {saved.title}. Click Query to run it.")
@@ -224,21 +225,21 @@ class CustomerDynamics:
     # Messages and states.
 
     def _try(self, act: Callable[[], None]) -> None:
-        """Handle a click, and show its errors: Jupyter would only log them."""
+        """Handle a click and show any error, which Jupyter would only log."""
         try:
             act()
         except CustDynError as error:
             self._show_error(error)
         except Exception as error:
-            self._show_error(CustDynError(f"This failed: {type(error).__name__}: {error}"))
+            self._show_error(CustDynError(f"Something went wrong: {type(error).__name__}: {error}"))
 
     def _show_error(self, error: CustDynError) -> None:
-        last = " The table below is the last good one." if self._view.report else ""
+        last = " The table below is from the last successful query." if self._view.report else ""
         self._result.set_status("")
         self._result.set_error(error.message + last)
 
     def _names(self) -> Names | None:
-        """Return the names in the data for the filters; without data, show why and return None."""
+        """Return the names in the data. If the data cannot be read, show the error and return None."""
         try:
             return open_mart(self._source).facts.names
         except CustDynError as error:

@@ -1,4 +1,4 @@
-"""The editor of the Blank Chart: x, columns, mark, second axis and title."""
+"""Editor of the Blank Chart: x axis, columns, mark, second axis and title."""
 
 from __future__ import annotations
 
@@ -14,29 +14,27 @@ from custdyn_widgets.widgets.search_select import SearchSelect
 
 
 class ChartEditor:
-    """A row of controls, hidden until it is opened; each change redraws the chart."""
+    """Row of controls, hidden until opened. Each change redraws the chart."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._quiet = False
-        self._x = Control(
-            kind="choice", label="X", tooltip="The heading or column along the x axis.", value=""
-        )
+        self._x = Control(kind="choice", label="X", tooltip="The heading or column on the x axis.", value="")
         self._y = SearchSelect(label="Columns", tooltip="The columns to draw.", placeholder="Add a column")
         self._mark = Control(
             kind="choice",
             label="Mark",
-            tooltip="How each value is drawn.",
+            tooltip="How values are drawn.",
             options=[[mark, mark.capitalize()] for mark in MARKS],
             value=MARKS[0],
         )
         self._right = SearchSelect(
             label="Second axis",
-            tooltip="The columns measured on a second axis, on the right.",
+            tooltip="The columns with a second axis on the right.",
             placeholder="None",
         )
         self._title = Control(
-            kind="text", label="Title", tooltip="If empty, the names of the columns.", value=""
+            kind="text", label="Title", tooltip="Defaults to the names of the columns.", value=""
         )
         controls = [self._x, self._y, self._mark, self._right, self._title]
         for control in controls:
@@ -46,9 +44,9 @@ class ChartEditor:
         self.hide()
 
     def open(self, report: Report, choice: Mapping[str, Any]) -> None:
-        """Show the controls for a report, filled with a choice; an empty choice keeps the last one.
+        """Show the controls for a report, filled with a choice. An empty choice keeps their values.
 
-        An x that the report does not have becomes its first heading: the grouping was another.
+        If the report does not have x, because its grouping is different, x becomes its first heading.
         """
         names = [column.name for column in report.columns]
         places = [*(report.headings or [COLUMNS]), *names]
@@ -67,15 +65,15 @@ class ChartEditor:
         self.widget.layout.display = None
 
     def take_focus(self) -> None:
-        """Focus the columns: by keyboard, they are a whole table away."""
+        """Focus the columns, which keyboard users could otherwise reach only through the entire table."""
         self._y.wants_focus = True
 
     def hide(self) -> None:
-        """Hide the controls; they keep their values."""
+        """Hide the controls, which keep their values."""
         self.widget.layout.display = "none"
 
     def choice(self) -> dict[str, Any]:
-        """Return the choice, as `blank_spec` takes it."""
+        """Return the choice as arguments of `blank_spec`."""
         return {
             "x": self._x.value,
             "y": list(self._y.value),

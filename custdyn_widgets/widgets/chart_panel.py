@@ -1,4 +1,4 @@
-"""The chart under the table: a preset or a Blank Chart, saved as PNG or SVG."""
+"""Chart below the table: a preset or a Blank Chart, which can be saved as PNG or SVG."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from custdyn_widgets.widgets.download import Download, File, chart_file
 
 _SAVE = [["png", "Save as PNG"], ["svg", "Save as SVG"]]
 _CLOSE = [["close", "Close the chart"]]
-_HINT = "Drag to move along the time, Shift and wheel to zoom, double-click to see all."
-# Without the menu, which links to another host. The tooltip's theme is in result.css.
+_HINT = "Drag to pan, Shift and scroll to zoom, double-click to reset."
+# The menu is disabled because it links to another host. The theme of tooltips is in result.css.
 _EMBEDDED = {"actions": False, "renderer": "svg", "tooltip": {"theme": "custdyn"}}
 
 
 class ChartPanel:
-    """The chart of the report on screen.
+    """Chart of the report on screen.
 
     Attributes
     ----------
     widget
-        The panel; hidden until a chart is drawn.
+        The panel, hidden until a chart is drawn.
     on_change
         Called when the chart changes or is hidden.
     on_close
-        Called when the person closes the chart.
+        Called when the user closes the chart.
     """
 
     def __init__(self) -> None:
@@ -58,20 +58,20 @@ class ChartPanel:
 
     @staticmethod
     def prepare() -> None:
-        """Load the drawing library, which takes a second, before the first chart."""
+        """Load the drawing library before the first chart, since it takes a second."""
         load_jsonschema()
-        import altair as alt  # late: takes most of that second
+        import altair as alt  # imported late because it takes most of that second
 
         alt.JupyterChart.enable_offline()
 
     def draw(self, report: Report, name: str) -> None:
-        """Draw a preset of a report, or open the editor of the Blank Chart."""
+        """Draw a preset, or open the editor of the Blank Chart."""
         self.restore(report, {} if name == BLANK else {"preset": name}, focus=name == BLANK)
 
     def restore(self, report: Report, choice: Mapping[str, Any], *, focus: bool = False) -> None:
-        """Draw a choice that `choice` returned, or say what the report lacks for it.
+        """Draw a choice returned by `choice`, or show why the report cannot be drawn that way.
 
-        A chart of another report is removed first. An x of another grouping becomes the report's own. `focus`
+        A chart of another report is removed first. If the report lacks x, its first heading is used. `focus`
         moves the focus to the editor.
         """
         if report is not self._report:
@@ -84,7 +84,7 @@ class ChartPanel:
             self._try(lambda: preset_spec(report, str(name)), {"preset": name})
         elif name is not None:
             self._editor.hide()
-            self._say(f"The report has no chart {shown(str(name))}. Choose another from Show Chart.")
+            self._show_message(f"The report has no chart {shown(str(name))}. Choose another from Show Chart.")
         else:
             self._editor.open(report, choice)
             if focus:
@@ -92,14 +92,14 @@ class ChartPanel:
             self._compose()
 
     def hide(self) -> None:
-        """Show no chart."""
+        """Hide the chart."""
         self._show_widget(False)
         if self._spec is not None:
             self._clear()
             self.on_change()
 
     def spec(self) -> dict[str, Any] | None:
-        """Return the chart's Vega-Lite specification; None without a chart."""
+        """Return the chart's Vega-Lite specification, or None if there is no chart."""
         return self._spec
 
     def choice(self) -> dict[str, Any] | None:
@@ -109,7 +109,7 @@ class ChartPanel:
     def _compose(self) -> None:
         report, choice = self._report, self._editor.choice()
         if not choice["y"]:
-            self._say("Choose at least one column to draw.")
+            self._show_message("Choose at least one column to draw.")
         elif report is not None:
             self._try(lambda: blank_spec(report, **choice), choice)
 
@@ -120,14 +120,14 @@ class ChartPanel:
             self._live.spec = None
 
     def _try(self, draw: Callable[[], dict[str, Any]], choice: dict[str, Any]) -> None:
-        """Draw a chart; on an error, show the message and keep the last chart."""
+        """Draw a chart. On an error, show the message and keep the last chart."""
         try:
             spec = draw()
             live = live_spec(spec)
         except Exception as error:
-            self._say(_reason(error))
+            self._show_message(_reason(error))
             return
-        self._say("")
+        self._show_message("")
         self._spec, self._choice = spec, choice
         self._hint.value = f'<p class="custdyn-hint">{_HINT}</p>' if can_zoom(spec) else ""
         self._show_live(live)
@@ -135,7 +135,7 @@ class ChartPanel:
         self.on_change()
 
     def _show_live(self, spec: dict[str, Any]) -> None:
-        """Show a chart in the one chart widget: each widget brings a megabyte of script."""
+        """Show a chart in the only chart widget, since each widget loads a megabyte of script."""
         if self._live is None:
             self.prepare()
             import altair as alt
@@ -154,10 +154,10 @@ class ChartPanel:
         try:
             return chart_file(self._report, self._spec, key)
         except Exception as error:
-            self._say(_reason(error))
+            self._show_message(_reason(error))
             return None
 
-    def _say(self, words: str) -> None:
+    def _show_message(self, words: str) -> None:
         html = f'<p class="custdyn-error" role="alert">{escape(printable(words))}</p>' if words else ""
         self._message.value = html
 
@@ -166,7 +166,7 @@ class ChartPanel:
 
 
 def _reason(error: Exception) -> str:
-    """Return the message of an error, even of an unexpected one: Jupyter would only log it."""
+    """Return the message of an error, even if unexpected, since Jupyter would only log it."""
     if isinstance(error, CustDynError):
         return error.message
     return f"The chart cannot be drawn: {type(error).__name__}: {error}"

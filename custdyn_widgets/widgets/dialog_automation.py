@@ -1,6 +1,6 @@
-"""The dialog's fields for automatic runs: schedule, recipients, retention, conditions.
+"""The dialog's fields for automatic runs: schedule, recipients, retention and conditions.
 
-Fields are texts by name. A name is the key in the saved query's file, with a dot for a nested key.
+Fields are strings by name. The name is the key in the saved query's file, with a dot for nested keys.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from custdyn_widgets.saved_queries import (
 from custdyn_widgets.text import cut_short, printable
 
 CRON, ZONE = "schedule.cron", "schedule.timezone"
-RECIPIENTS, TOLD = "recipients", "failure_recipients"
+RECIPIENTS, ON_FAILURE = "recipients", "failure_recipients"
 KEEP_LAST, OLDER_THAN = "retention.keep_last", "retention.older_than"
 EACH = "for_each"
 TICKED = "yes"
@@ -39,13 +39,13 @@ _NUMBER = re.compile("-?[0-9]{1,100}")
 
 def empty_fields(timezone: str) -> dict[str, str]:
     """Return the fields of an empty dialog."""
-    nothing = (RECIPIENTS, CRON, TOLD, *_CONDITIONS, KEEP_LAST, OLDER_THAN, EACH)
+    nothing = (RECIPIENTS, CRON, ON_FAILURE, *_CONDITIONS, KEEP_LAST, OLDER_THAN, EACH)
     return {**dict.fromkeys(nothing, ""), ZONE: timezone}
 
 
 def fields_of(saved: SavedQuery) -> dict[str, str]:
     """Return the fields of a saved query."""
-    fields = {RECIPIENTS: "\n".join(saved.recipients), TOLD: "\n".join(saved.failure_recipients)}
+    fields = {RECIPIENTS: "\n".join(saved.recipients), ON_FAILURE: "\n".join(saved.failure_recipients)}
     fields |= {name: TICKED for name, condition in _CONDITIONS.items() if condition in saved.only_if}
     if saved.schedule:
         fields |= {CRON: saved.schedule.cron, ZONE: saved.schedule.timezone}
@@ -58,37 +58,37 @@ def fields_of(saved: SavedQuery) -> dict[str, str]:
 
 
 def describe_division(division: ForEach | None) -> str:
-    """Describe the division into reports for each company; empty without one."""
+    """Describe the division into reports for each company; "" if there is none."""
     if division is None:
         return ""
     file = printable(cut_short(division.addresses, _LONGEST_WORDS))
-    return f"One report for each {division.by}, addresses from {file}"
+    return f"One report for each {division.by}, with addresses from {file}"
 
 
 def typed_in(fields: Mapping[str, str], source: SourceLike) -> dict[str, Any]:
-    """Return the arguments of `SavedQuery` that the fields give; recipients only if the report can be sent.
+    """Return the arguments of `SavedQuery` in the fields, with recipients only if the report can be sent.
 
     Raises
     ------
     SavedQueryError
-        If a field is not valid (the first on screen), or a schedule could not find the data.
+        If a field is invalid, or a schedule could not read the data. The first error on screen is raised.
     """
     about: dict[str, Any] = {}
     if fields["output"] in _SENDABLE and fields[EACH] != TICKED:
         about[RECIPIENTS] = _addresses(RECIPIENTS, fields)
     if fields[CRON].strip():
         about["schedule"] = Schedule(fields[CRON], fields[ZONE].strip())
-        about["source"] = _lasting(source)
-    about[TOLD] = _addresses(TOLD, fields)
+        about["source"] = _scheduled_source(source)
+    about[ON_FAILURE] = _addresses(ON_FAILURE, fields)
     about["only_if"] = tuple(condition for name, condition in _CONDITIONS.items() if fields[name] == TICKED)
     about["retention"] = _retention(fields[KEEP_LAST].strip(), fields[OLDER_THAN].strip())
     return about
 
 
 def division_in(fields: Mapping[str, str], loaded: Stored | None, place: Place) -> ForEach | None:
-    """Return the loaded query's division, unless it was unticked.
+    """Return the division of the loaded query, or None if its box is not ticked.
 
-    A copy in the other folder gets the full path of the file of addresses.
+    A copy in the other folder gets the full path of the address file.
     """
     division = loaded.saved.for_each if loaded and fields[EACH] == TICKED else None
     if loaded is None or division is None or place == loaded.place:
@@ -97,7 +97,7 @@ def division_in(fields: Mapping[str, str], loaded: Stored | None, place: Place) 
 
 
 def left_as_it_is(replaced: SavedQuery | None, by: SavedQuery, *, division_asked: bool) -> dict[str, Any]:
-    """Return what the dialog does not show, from the saved query being replaced."""
+    """Return the values not shown in the dialog, taken from the saved query being replaced."""
     if replaced is None:
         return {}
     division = by.for_each if division_asked else replaced.for_each
@@ -105,18 +105,18 @@ def left_as_it_is(replaced: SavedQuery | None, by: SavedQuery, *, division_asked
 
 
 def kept(replaced: SavedQuery, *, division_asked: bool) -> str:
-    """Describe what is kept although the dialog does not show it; empty if nothing."""
+    """Describe what is kept although the dialog does not show it; "" if nothing."""
     if division_asked or replaced.for_each is None:
         return ""
     words = describe_division(replaced.for_each)
-    return f" Its {words[0].lower()}{words[1:]}, stays."
+    return f" It would keep {words[0].lower()}{words[1:]}."
 
 
 def lost(replaced: SavedQuery, by: SavedQuery) -> str:
-    """Describe the automatic work that a replacement would lose or change; empty if none."""
+    """Describe the settings for automatic runs that a replacement would lose or change; "" if none."""
     gone = [words for key, words in _words(replaced).items() if not getattr(by, key)]
     listed = " and ".join(", ".join(part) for part in (gone[:-1], gone[-1:]) if part)
-    text = f" That takes away {listed}." if gone else ""
+    text = f" It would lose {listed}." if gone else ""
     if replaced.source and by.source and replaced.source != by.source:
         text += f" It would read {shown(by.source)} instead of {shown(replaced.source)}."
     if replaced.for_each and by.for_each and replaced.for_each != by.for_each:
@@ -126,14 +126,16 @@ def lost(replaced: SavedQuery, by: SavedQuery) -> str:
 
 
 def _words(saved: SavedQuery) -> dict[str, str]:
-    """Describe the automatic work of a saved query, by key."""
+    """Describe the settings for automatic runs of a saved query, by key."""
     words = {}
     if saved.schedule:
         words["schedule"] = f"its schedule ({saved.schedule.cron} in {saved.schedule.timezone})"
     if saved.recipients:
         words[RECIPIENTS] = f"its {_counted(saved.recipients, 'recipient')}"
     if saved.failure_recipients:
-        words[TOLD] = f"the {_counted(saved.failure_recipients, 'address', 'addresses')} told when it fails"
+        words[ON_FAILURE] = (
+            f"the {_counted(saved.failure_recipients, 'address', 'addresses')} to notify on failure"
+        )
     if saved.only_if:
         words["only_if"] = f"its {_counted(saved.only_if, 'condition')} for sending"
     if saved.retention:
@@ -159,13 +161,13 @@ def _retention(keep_last: str, older_than: str) -> Retention | None:
     return Retention(int(keep_last) if keep_last else None, older_than or None)
 
 
-def _lasting(source: SourceLike) -> str:
+def _scheduled_source(source: SourceLike) -> str:
     if source == "demo":
-        return "demo"  # not its folder, which holds the data of one day
+        return "demo"  # not the demo's folder, whose data is for a single day
     if isinstance(source, str | Path):
         return absolute_source(str(source))
     raise SavedQueryError(
-        "The data of this form exists only in its notebook, so a schedule cannot read it. "
+        "The form's data exists only in this notebook, so a schedule cannot read it. "
         "Open the form with a folder or the name of a source, or leave the schedule empty.",
         field=CRON,
     )

@@ -1,7 +1,7 @@
 // Saves files from Python as downloads, and draws a button for each.
-// The listener belongs to the model, not to a view, so that a file is saved once however many views there are.
+// The listener belongs to the model, so that a file is saved only once, regardless of the number of views.
 
-// The id of this page: of the pages that show a notebook, only the one that asked gets the file.
+// The id of this page. If several pages show a notebook, only the one that asked gets the file.
 const PAGE = Symbol.for("custdyn.page");
 globalThis[PAGE] ??= crypto.getRandomValues(new Uint32Array(2)).join("-");
 
@@ -31,7 +31,7 @@ function render({ model, el }) {
     const buttons = model.get("buttons").map(([key, words]) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.dataset.lmSuppressShortcuts = "true"; // else Lab handles keys: d d deletes a cell
+      button.dataset.lmSuppressShortcuts = "true"; // otherwise, Lab handles keys: D, D deletes a cell
       button.textContent = words;
       button.addEventListener("click", () => model.send({ ask: key, page: globalThis[PAGE] }));
       return button;

@@ -1,4 +1,4 @@
-"""Files that the browser saves, in JupyterLab and in Voila."""
+"""Downloads in JupyterLab and Voila."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DARK_INK = "#1c2127"
 
 @dataclass(frozen=True)
 class File:
-    """A file to save."""
+    """File to download."""
 
     name: str
     content: bytes
@@ -35,14 +35,14 @@ class File:
 
 
 class Download(anywidget.AnyWidget):
-    """Saves files in the browser; displayed, it is a row of buttons.
+    """Widget that downloads files, displayed as a row of buttons.
 
     Attributes
     ----------
     buttons
-        Key and label of each button.
+        The key and label of each button.
     on_ask
-        Called with the key of a pressed button; returns the file, or None to save nothing.
+        Called with the key of a clicked button. Returns the file to download, or None.
     """
 
     _esm = Path(__file__).with_name("download.js")
@@ -54,7 +54,7 @@ class Download(anywidget.AnyWidget):
         self.on_msg(self._answer)
 
     def start(self, file: File, page: str = "") -> None:
-        """Let the browser save a file in the page with this id; "": in every page that shows the notebook."""
+        """Download a file in the browser page with this id, or in all pages of the notebook if it is ""."""
         message = {"kind": "file", "name": file.name, "type": file.media_type, "page": page}
         self.send(message, [file.content])
 
@@ -72,7 +72,7 @@ def report_file(report: Report, kind: str) -> File:
     Raises
     ------
     ExportError
-        If the report cannot be written in this format.
+        If the report cannot be exported in this format.
     """
     content = to_xlsx(report) if kind == "xlsx" else to_csv(report)
     return File(f"customer-dynamics-{_interval(report)}.{kind}", content, _TYPES[kind])
@@ -89,9 +89,9 @@ def chart_file(report: Report, spec: Mapping[str, Any], kind: str) -> File:
 
 
 def _png(svg: str) -> bytes:
-    import vl_convert  # late: loads a JavaScript engine
+    import vl_convert  # imported late because it loads a JavaScript engine
 
-    # A picture may be pasted anywhere, so it has its own background and text colour.
+    # The picture may be pasted anywhere, so it needs its own background and text colour.
     inked = svg.replace(f'color="{INK}"', f'color="{_DARK_INK}"', 1)
     grounded = inked.replace("</title>", '</title><rect width="100%" height="100%" fill="#ffffff"/>', 1)
     png: bytes = vl_convert.svg_to_png(grounded, scale=2)
@@ -99,7 +99,7 @@ def _png(svg: str) -> bytes:
 
 
 def _interval(report: Report) -> str:
-    """Return the interval for a file's name: a preset's name and last day, or the first and last day."""
+    """Return the interval as used in file names: a preset's name and last day, or the first and last day."""
     if isinstance(report.query.interval, str):
         return report.query.interval.replace("_", "-") + "-" + report.info.interval_end[:10]
     return f"{report.info.interval_start[:10]}-to-{report.info.interval_end[:10]}"

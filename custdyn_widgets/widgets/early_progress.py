@@ -1,4 +1,4 @@
-"""Progress in a notebook while its form is being built."""
+"""Progress shown in a notebook until its form appears."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from custdyn_widgets.text import printable
 
 
 class EarlyProgress(ProgressBar):
-    """One output for the current step, empty at the end: the lines of a stream would stay in the notebook.
+    """Progress bar in a single output, which is empty at the end and so leaves no lines in the notebook.
 
     Attributes
     ----------
     notes
-        The messages so far, for the form to show.
+        The messages so far, to be shown by the form.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class EarlyProgress(ProgressBar):
         self._handle: Any = None
 
     def note(self, words: str) -> None:
-        """Keep a message."""
+        """Store a message."""
         self.notes.append(words)
 
     def _show(self) -> None:
@@ -36,7 +36,7 @@ class EarlyProgress(ProgressBar):
             self._write("")
 
     def _write(self, words: str) -> None:
-        from IPython.display import display  # late: only notebooks have it
+        from IPython.display import display  # imported late because only notebooks have it
 
         data = {"text/plain": words}
         if self._handle is None:

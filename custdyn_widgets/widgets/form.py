@@ -1,4 +1,4 @@
-"""The query form: a control for each field, checked at each change."""
+"""The query form: a control for each field, checked on every change."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ def _nothing(*_: str) -> None:
 
 
 class QueryForm:
-    """The form for a query.
+    """Form for a query.
 
     Parameters
     ----------
     names
-        The names in the data: filter values and currencies.
+        The names in the data, for filter values and currencies.
     saved
-        Key and title of each saved query.
+        The key and title of each saved query.
     now
-        Returns the instant that presets resolve against.
+        Returns the time that presets are resolved against.
 
     Attributes
     ----------
     widget
         The form.
     on_query, on_save, on_load
-        Called when a button is pressed: Query and Save Query only while the query is valid, Load Query with
-        the key of the saved query.
+        Called when Query, Save Query or Load Query is clicked. The first two are only called if the query is
+        valid; the last one gets the key of the saved query.
     """
 
     def __init__(
@@ -92,28 +92,28 @@ class QueryForm:
         self._save_button = Button(
             lambda: self._act_if_valid(self.on_save),
             description="Save Query",
-            tooltip="Save these settings under a title, to run them again.",
+            tooltip="Save this query under a title, to run it again.",
         )
         self._load_button = Button(
             lambda: self._saved.value and self.on_load(self._saved.value),
             description="Load Query",
-            tooltip="Fill the form with the chosen saved query.",
+            tooltip="Fill the form with the selected saved query.",
         )
         self._saved = Control(
-            kind="choice", label="Saved query", tooltip="The queries that were saved.", value=""
+            kind="choice", label="Saved query", tooltip="Your saved queries and the shared ones.", value=""
         )
         self._message = ipywidgets.HTML()
         self._buttons = ipywidgets.HBox()
 
     def _act_if_valid(self, then: Callable[[], None]) -> None:
         self._interval.fill()
-        self._show_problems()  # removes the last answer's errors
+        self._show_problems()  # removes errors of the last query
         if self._query is not None and not self._busy:
             then()
 
     @property
     def page(self) -> str:
-        """The id of the browser page of the last click on Query; "" if there was none."""
+        """The id of the browser page in which Query was last clicked, or ""."""
         return self._query_button.page
 
     @property
@@ -122,7 +122,7 @@ class QueryForm:
         return str(self._choices.output.value)
 
     def fields(self) -> dict[str, Any]:
-        """Return the query in the form as a JSON object, valid or not."""
+        """Return the query in the form as a JSON object, even if it is invalid."""
         fields = {
             **DEFAULT.to_dict(),
             **self._interval.fields(),
@@ -132,18 +132,18 @@ class QueryForm:
         return {name: fields[name] for name in FIELDS}
 
     def query(self) -> ReportQuery | None:
-        """Return the query currently entered in the form; None while a field is invalid."""
+        """Return the query in the form, or None if a field is invalid."""
         return self._query
 
     def load(self, query: ReportQuery, output: str = "web") -> None:
-        """Fill the form; values that the data does not have are shown and marked."""
+        """Fill in the form. Values that are not in the data are marked."""
         with self._without_checks():
             self._interval.load(query)
             self._filters.load(query)
             self._choices.load(query, output)
 
     def set_names(self, names: Names) -> None:
-        """Offer the names of new data; mark values that are gone."""
+        """Offer the names in new data, and mark values that are no longer there."""
         if names == self._names:
             return
         self._names = names
@@ -152,7 +152,7 @@ class QueryForm:
             self._choices.set_names(names)
 
     def set_saved(self, saved: Sequence[tuple[str, str]]) -> None:
-        """Offer saved queries, given as key and title; without any, hide Load Query."""
+        """Offer saved queries, given as keys and titles. If there are none, hide Load Query."""
         titles = [title for _, title in saved]
         self._saved.options = [
             [name, printable(title if titles.count(title) == 1 else f"{title} ({name})")]
@@ -164,19 +164,19 @@ class QueryForm:
         self._buttons.children = [self._query_button, self._save_button, *load]
 
     def set_busy(self, busy: bool) -> None:
-        """Disable Query while a report is being made."""
+        """Disable Query while a report is being computed."""
         self._busy = busy
         self._query_button.disabled = busy or bool(self._problems)
 
     def show_error(self, error: CustDynError) -> None:
-        """Show an error beside its control, or above the buttons, until the form changes."""
+        """Show an error below its control, or above the buttons, until the form changes."""
         control = self._controls().get(error.field or "")
         if control:
             control.error = printable(_message_for(error))
         else:
-            self._say(error.message)
+            self._show_message(error.message)
 
-    def _say(self, words: str) -> None:
+    def _show_message(self, words: str) -> None:
         self._message.value = (
             f'<p class="custdyn-error" role="alert">{escape(printable(words))}</p>' if words else ""
         )
@@ -191,7 +191,7 @@ class QueryForm:
         self._check()
 
     def _check(self) -> None:
-        """Check the form after a change; while a field is invalid, Query is disabled."""
+        """Check the form after a change. Query is disabled if a field is invalid."""
         if self._quiet:
             return
         self._problems = self._find_problems()
@@ -199,11 +199,13 @@ class QueryForm:
         self._show_problems()
 
     def _show_problems(self) -> None:
-        """Show each control's problem; replace errors shown since."""
+        """Show each control's problem, replacing other errors."""
         controls = self._controls()
         for field, control in controls.items():
             control.error = printable(self._problems.get(field, ""))
-        self._say(" ".join(words for field, words in self._problems.items() if field not in controls))
+        self._show_message(
+            " ".join(words for field, words in self._problems.items() if field not in controls)
+        )
         self._save_button.disabled = bool(self._problems)
         self.set_busy(self._busy)
 
@@ -223,7 +225,7 @@ class QueryForm:
     def _check_field(self, name: str, value: Any) -> None:
         if value is not None:
             value = FIELDS[name].check(value)
-        if name == "currency" and self._names.currencies:  # without data there is nothing to choose
+        if name == "currency" and self._names.currencies:  # without data, there is no default
             target_currency(self._names, value)
 
     def _controls(self) -> dict[str, SearchSelect | Control]:
@@ -235,7 +237,7 @@ class QueryForm:
 
 
 def _message_for(error: CustDynError) -> str:
-    """Return an error's message, with the field's label in place of its name."""
+    """Return an error's message, with the name of the field replaced by its label."""
     field = error.field or ""
     label = _TIMES.get(field) or (FIELDS[field].label if field in FIELDS else "")
     if label and error.message.startswith(field):

@@ -1,7 +1,7 @@
-"""A button of the form.
+"""Buttons of the form.
 
-On ipywidgets' buttons, Lab handles letters as its own keys (D, D deletes the cell), and a focused button that
-is disabled loses the focus. This button avoids both.
+On ipywidgets' buttons, JupyterLab treats letters as its own shortcuts (D, D deletes the cell), and a button
+loses the focus when disabled. This button avoids both.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ LOOKS = ("plain", "primary", "bin")
 
 
 class Button(anywidget.AnyWidget):
-    """A native button of the browser.
+    """Native button.
 
     Attributes
     ----------
     description
-        The label; for a bin, the text for screen readers.
+        The label, or for a bin, the text for screen readers.
     tooltip
-        The text on hovering.
+        The tooltip.
     look
-        `plain`, `primary` for the main action, or `bin`, an icon.
+        `plain`, `primary` for the main action, or `bin` for an icon.
     disabled
-        Whether it is dimmed and ignores clicks; the keyboard still reaches it.
+        Whether the button is dimmed and ignores clicks. It can still be focused.
     page
-        The id of the browser page of the last click; "" if there was none.
+        The id of the browser page in which it was last clicked, or "".
     """
 
     _esm = _FOLDER / "form_button.js"
@@ -49,7 +49,7 @@ class Button(anywidget.AnyWidget):
         self.on_msg(self._received)
 
     def click(self) -> None:
-        """Do what a click does."""
+        """Perform the button's action."""
         self._clicked()
 
     def _received(self, _widget: object, message: object, _buffers: object) -> None:

@@ -17,7 +17,7 @@ OUTPUTS = {"web": "Table", "csv": "CSV", "xlsx": "XLSX"}
 
 
 class Choices:
-    """One control for each single choice, in `box`."""
+    """Controls of the single-choice fields, in `box`."""
 
     def __init__(self, names: Names, defaults: ReportQuery, changed: Callable[[], None]) -> None:
         self._names = names
@@ -29,7 +29,7 @@ class Choices:
             kind="flag",
             value=defaults.by_package,
             label="By package",
-            tooltip="Also one row for each package.",
+            tooltip="Also group by package.",
         )
         self.currency = _choice("currency", {}, defaults.currency or "")
         self._offer_currencies()
@@ -37,7 +37,7 @@ class Choices:
         self.output = Control(
             kind="choice",
             label="Output type",
-            tooltip="A table here, or a file to download.",
+            tooltip="A table in the notebook, or a file to download.",
             options=[list(option) for option in OUTPUTS.items()],
             value="web",
         )
@@ -59,7 +59,7 @@ class Choices:
         }
 
     def load(self, query: ReportQuery, output: str) -> None:
-        """Show a query's choices and the output type."""
+        """Show the choices of a query, and the output type."""
         self.client_type.value = query.client_type
         self.time.value = query.time_group or ""
         self.by_package.value = query.by_package
@@ -69,7 +69,7 @@ class Choices:
         self.output.value = output if output in OUTPUTS else "web"
 
     def set_names(self, names: Names) -> None:
-        """Offer the currencies of this data."""
+        """Offer the currencies in new data."""
         self._names = names
         self._offer_currencies()
 
@@ -79,7 +79,7 @@ class Choices:
             return {}
         field = FIELDS["active_duration"]
         low, high = field.bounds[0], field.bounds[-1]
-        return {field.name: f"The {field.unit} are missing: give a whole number from {low} to {high}."}
+        return {field.name: f"The {field.unit} are missing: enter a whole number from {low} to {high}."}
 
     def controls(self) -> dict[str, Control]:
         """Return the controls, by field."""
@@ -94,12 +94,12 @@ class Choices:
         names = self._names
         present = sorted({*names.currencies, *names.quotes, *([names.base] if names.base else [])})
         try:
-            own = f"The data's own choice ({target_currency(names, None)})"
+            default = f"Default ({target_currency(names, None)})"
         except QueryError:
-            own = "Choose one" if names.currencies else "The data's own choice"
+            default = "Choose one" if names.currencies else "Default"
         chosen = self.currency.value
         missing = [[chosen, f"{chosen} (not in the data)"]] if chosen and chosen not in present else []
-        self.currency.options = [["", own], *([c, c] for c in present), *missing]
+        self.currency.options = [["", default], *([c, c] for c in present), *missing]
 
 
 def _choice(name: str, options: Mapping[str, str], value: str) -> Control:

@@ -1,7 +1,7 @@
-// One native control of the query form, with its label and its error.
-// Wall times stay texts: a Date would shift the times that the browser's clock skips.
+// A native control of the query form, with its label and error.
+// Wall times remain strings, because a Date would shift times that are skipped in the browser's time zone.
 
-const WAIT_FOR_YEAR = /^0/; // a year that is still being typed: 0002 before 2021
+const WAIT_FOR_YEAR = /^0/; // a year still being typed, such as 0002 on the way to 2021
 
 const PAUSE = 300; // milliseconds
 
@@ -42,7 +42,7 @@ function render({ model, el }) {
   const control = element(tag, {
     id,
     "aria-describedby": `${id}-help ${id}-error`,
-    "data-lm-suppress-shortcuts": "true", // else Lab handles keys: an arrow leaves the control
+    "data-lm-suppress-shortcuts": "true", // otherwise, Lab handles keys: arrows leave the control
     ...attributes,
   });
   const label = element("label", { for: id });

@@ -1,7 +1,7 @@
-"""One control of the form: a choice, a wall time, a number or a yes-or-no, with its label and its error.
+"""Controls of the form for choices, wall times, numbers, flags and text, with a label and an error.
 
-ipywidgets' own pickers convert times with the browser's clock, which loses the times that it skips, and
-cannot give an error to a screen reader.
+The pickers of ipywidgets convert times with the browser's time zone, which changes those that it skips, and
+they cannot announce errors to screen readers.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ KINDS = ("choice", "wall time", "number", "flag", "text")
 
 
 class Control(anywidget.AnyWidget):
-    """A labelled native control of the browser.
+    """Native control with a label.
 
     Attributes
     ----------
     kind
         `choice`, `wall time`, `number`, `flag` or `text`.
     value
-        The chosen option's value; a text; the wall time as `YYYY-MM-DDTHH:MM:SS`, empty where it is
-        incomplete; the number, None without one; or a bool.
+        The value of the chosen option; a wall time as `YYYY-MM-DDTHH:MM:SS`, or "" if it is incomplete; a
+        number or None; a bool; or a string.
     options
-        Value and label of each option of a choice.
+        The value and label of each option of a choice.
     least, most
-        The bounds of a number, as hints only: values beyond them are sent too.
+        The bounds of a number. They are only hints: values beyond them are also sent.
     label, tooltip
-        The text above the control, and the text on hovering.
+        The label above the control, and the tooltip.
     error
-        The error in the value; empty if there is none.
+        The error in the value, or "".
     """
 
     _esm = _FOLDER / "form_control.js"

@@ -1,4 +1,4 @@
-"""The form's filters: a search for a filter, and a row for each chosen one."""
+"""The form's filters: a list to add filters from, and a row for each filter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_FILTER = ReportQuery(interval="today")
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter: its field, its group in the list, the noun for its values, and its extra field."""
+    """Filter with its field, its group in the list, the noun for its values, and its extra field."""
 
     field: str
     group: str
@@ -32,7 +32,7 @@ class Filter:
 
     @property
     def label(self) -> str:
-        """The label of its field."""
+        """The label of the field."""
         return FIELDS[self.field].label
 
 
@@ -48,7 +48,7 @@ FILTERS = {
 
 
 def _encode(name: str) -> str:
-    """Return the key of a name for the browser: the name, or its bytes in hex if it is not valid UTF-8."""
+    """Return the browser's key for a name: the name itself, or its bytes in hex if it is not valid UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -57,14 +57,14 @@ def _encode(name: str) -> str:
 
 
 def _decode(key: str) -> str:
-    """Return the name of a key."""
+    """Return the name for a key."""
     if not key.startswith(_IN_HEX):
         return key
     return bytes.fromhex(key.removeprefix(_IN_HEX)).decode(errors="surrogatepass")
 
 
 def _values(field: str, names: Names) -> Sequence[tuple[str, str]]:
-    """Return a filter's values with their labels."""
+    """Return the values of a filter with their labels."""
     if field == "package":
         return [(i, name if name == i else f"{name} ({i})") for i, name in names.packages]
     values = {"client_tags": names.tags, "company": names.companies, "owner_user": names.owners}[field]
@@ -72,7 +72,7 @@ def _values(field: str, names: Names) -> Sequence[tuple[str, str]]:
 
 
 class FilterRow:
-    """A filter on the form, in `box`: the search for its values, its extra field, and the bin."""
+    """Row of a filter, in `box`: a search for its values, its extra field, and a button to remove it."""
 
     def __init__(
         self, of: Filter, names: Names, changed: Callable[[], None], remove: Callable[[], None]
@@ -102,7 +102,7 @@ class FilterRow:
         return Control(kind="choice", value=value, options=options, **text)
 
     def set_names(self, names: Names) -> None:
-        """Offer the values of this data."""
+        """Offer the values in new data."""
         options = [
             [_encode(name), cut_short(printable(label), LONGEST_LABEL)]
             for name, label in _values(self.of.field, names)
@@ -122,7 +122,7 @@ class FilterRow:
         return chosen
 
     def load(self, query: ReportQuery) -> None:
-        """Show a query's values; a package's name becomes its id."""
+        """Show the values of a query. Package names become ids."""
         chosen = [_encode(value) for value in getattr(query, self.of.field)]
         ids = {key: self._ids.get(_decode(key), []) for key in chosen if key not in self._present}
         self.search.value = [_encode(ids[key][0]) if len(ids.get(key, [])) == 1 else key for key in chosen]
@@ -130,12 +130,12 @@ class FilterRow:
             self.extra.value = getattr(query, self.of.extra)
 
     def problem(self) -> str:
-        """Return a message about values that the data does not have."""
+        """Return a message about values that are not in the data, or ""."""
         gone = [_decode(key) for key in self.search.value if key not in self._present]
         if not gone:
             return ""
         few = ", ".join(shown(name) for name in gone[:3]) + (" …" if len(gone) > 3 else "")
-        return f"The data has no {self.of.what} {few}: remove what is marked."
+        return f"The data has no {self.of.what} {few}: remove the marked values."
 
 
 class Filters:
@@ -149,7 +149,7 @@ class Filters:
         self.search = SearchSelect(
             multiple=False,
             label="Filters",
-            tooltip="Choose what to filter the clients by; each filter gets a row of its own.",
+            tooltip="Filter the clients. Each filter has its own row.",
             placeholder="Add a filter",
         )
         self.search.observe(self._choose, "value")
@@ -165,7 +165,7 @@ class Filters:
             self.add(field).search.wants_focus = True
 
     def add(self, field: str) -> FilterRow:
-        """Add an empty filter to the form, and return its row."""
+        """Add an empty filter to the form and return its row."""
         if field not in self._made:
             self._made[field] = FilterRow(
                 FILTERS[field], self._names, self._changed, lambda: self._remove(field)
@@ -194,7 +194,7 @@ class Filters:
         return {name: value for row in self.rows.values() for name, value in row.fields().items()}
 
     def load(self, query: ReportQuery) -> None:
-        """Show only the filters of a query."""
+        """Show the filters of a query and no others."""
         self.rows = {}
         for field in FILTERS:
             if getattr(query, field):
@@ -202,17 +202,17 @@ class Filters:
         self._show()
 
     def set_names(self, names: Names) -> None:
-        """Offer the values of this data."""
+        """Offer the values in new data."""
         self._names = names
         for row in self._made.values():
             row.set_names(names)
 
     def problems(self) -> dict[str, str]:
-        """Return a message for each filter with values that the data does not have, by field."""
+        """Return a message for each filter with values that are not in the data, by field."""
         return {field: row.problem() for field, row in self.rows.items() if row.problem()}
 
     def controls(self) -> dict[str, SearchSelect | Control]:
-        """Return the controls on the form, by field."""
+        """Return the visible controls, by field."""
         found: dict[str, SearchSelect | Control] = {}
         for field, row in self.rows.items():
             found[field] = row.search

@@ -1,4 +1,4 @@
-"""The form's interval: a preset or two wall times, on the clock of a time zone."""
+"""The form's interval: a preset or two wall times, and a time zone."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ CUSTOM = "custom"
 
 
 class Interval:
-    """The controls of the interval, in `box`: preset, start, end and time zone.
+    """Controls of the interval, in `box`: preset, start, end and time zone.
 
-    A preset sets the times on the clock of the time zone; changing a time makes the interval a custom one.
+    A preset sets the times according to the time zone. Changing a time makes the interval a custom one.
     """
 
     def __init__(self, now: Callable[[], datetime], changed: Callable[[], None]) -> None:
@@ -31,10 +31,8 @@ class Interval:
         self.preset = Control(
             kind="choice", label=field.label, tooltip=field.help, options=options, value="last_12_months"
         )
-        self.start = Control(
-            kind="wall time", label="Start", tooltip="The first second that counts.", value=""
-        )
-        self.end = Control(kind="wall time", label="End", tooltip="The last second that counts.", value="")
+        self.start = Control(kind="wall time", label="Start", tooltip="The first second included.", value="")
+        self.end = Control(kind="wall time", label="End", tooltip="The last second included.", value="")
         self.zone = SearchSelect(
             multiple=False,
             label=FIELDS["timezone"].label,
@@ -63,13 +61,13 @@ class Interval:
             self._changed()
 
     def fill(self) -> None:
-        """Set the times to those of the preset now."""
+        """Set the times to the preset's current ones."""
         zone = self._zone()
         if self.preset.value not in PRESETS or zone not in time_zones():
             return
         try:
             self._show(preset_period(self.preset.value, zone, self._now()))
-        except QueryError:  # the clock is wrong: the report will say so
+        except QueryError:  # the system clock is wrong, which the query will report
             return
 
     def _show(self, period: Period) -> None:
@@ -98,13 +96,13 @@ class Interval:
         if self.preset.value == CUSTOM:
             for name, control in (("start", self.start), ("end", self.end)):
                 if not control.value:
-                    found[f"interval.{name}"] = f"The {name} is missing: give a date and a time."
+                    found[f"interval.{name}"] = f"The {name} is missing: enter a date and a time."
         if not self._zone():
             found["timezone"] = "The time zone is missing: choose one, such as UTC."
         return found
 
     def load(self, query: ReportQuery) -> None:
-        """Show a query's interval."""
+        """Show the interval of a query."""
         self._filling = True
         self.zone.value = [query.timezone]
         self.preset.value = query.interval if isinstance(query.interval, str) else CUSTOM

@@ -1,4 +1,4 @@
-"""The kernel's main thread, which runs a form's queries: its event loop and interrupts."""
+"""Event loop and interrupts of the kernel's main thread, which runs queries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop of the kernel's main thread; None where there is no kernel."""
+    """Return the event loop of the kernel's main thread, or None if there is no kernel."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -19,7 +19,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Allow an interrupt to stop the block; kernels otherwise ignore interrupts between cells."""
+    """Let interrupts stop the block, since kernels ignore them outside of cells."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

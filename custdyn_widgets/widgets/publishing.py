@@ -1,7 +1,7 @@
-"""Freezing the reports that a form shows, in another process, so that the kernel stays free to answer.
+"""Publishing of reports in a separate process, so that the kernel remains responsive.
 
 The kernel sends the process a report and the current environment, and gets back a `Published`. The process
-lives as long as the kernel, finishes what it has begun, and is not interrupted when the kernel is.
+runs until the kernel stops, finishes any work it has started, and ignores interrupts of the kernel.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.publish import Frozen, prepare, publish
 from custdyn_widgets.report import Report
 
-_NICENESS = 5  # the table on screen comes first
-_TIMEOUT_S = 0.5  # for a viewer on this machine to answer
+_NICENESS = 5  # the table on screen takes precedence
+_TIMEOUT_S = 0.5  # for a viewer on this machine to respond
 _LOGIN_STATUSES = (302, 403)
 
 
 @dataclass(frozen=True)
 class Published:
-    """The outcome of publishing a report.
+    """Outcome of publishing a report.
 
     Attributes
     ----------
     link
-        The link; empty if nothing was published.
+        The link, or "" if nothing was published.
     words
-        What to tell the person: why there is no link, or that no viewer answers it here.
+        A message to the user if there is no link, or if no viewer responds to it.
     page
-        The frozen page, to open where no viewer answers the link; None where it is not needed.
+        The frozen page to open if no viewer responds to the link, otherwise None.
     """
 
     link: str
@@ -52,20 +52,20 @@ class Published:
 
 
 def publish_report(report: Report) -> Published:
-    """Freeze a report, with the presets registered for it; return a failure instead of raising it."""
+    """Publish a report, and return errors instead of raising them."""
     try:
         loaded = settings.load()
         frozen = publish(report, loaded)
-    except Exception as error:  # nobody else would hear of it
+    except Exception as error:  # otherwise, nobody would see it
         return describe_failure(error)
     return _describe_success(frozen, loaded)
 
 
 def describe_failure(error: Exception) -> Published:
-    """Say why there is no link."""
+    """Return an outcome whose message says why there is no link."""
     if isinstance(error, CustDynError):
         return Published("", error.message)
-    if isinstance(error, OSError):  # of a file outside the store
+    if isinstance(error, OSError):  # from a file outside the store
         return Published("", f"There is no link: {error.strerror or error}. Fix that, and query again.")
     return Published("", f"There is no link: {type(error).__name__}: {error}")
 
@@ -77,15 +77,15 @@ def _describe_success(frozen: Frozen, loaded: settings.Settings) -> Published:
         return Published(frozen.link)
     return Published(
         frozen.link,
-        "Nobody answers this link yet: run “custdyn serve” in a terminal, or set "
-        "CUSTDYN_SHARE_URL to where your viewer is. Until then, open the page from its file.",
+        "The link does not work yet: run “custdyn serve” in a terminal, or set "
+        "CUSTDYN_SHARE_URL to the address of your viewer. Until then, you can open the page here.",
         frozen.page.read_bytes(),
     )
 
 
 def answers(link: str) -> bool:
-    """Return whether a viewer on this machine answers a link, also if it asks for a login first."""
-    from custdyn_widgets.viewer import HEADERS  # late: a form shows before it publishes
+    """Return whether a viewer on this machine responds to a link, even if only with a login page."""
+    from custdyn_widgets.viewer import HEADERS  # imported late because the form is shown first
 
     request = urllib.request.Request(link, method="HEAD")  # noqa: S310  # always http(s), on this machine
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
@@ -96,19 +96,19 @@ def answers(link: str) -> bool:
         policy = "Content-Security-Policy"
         return response.code in _LOGIN_STATUSES and response.headers.get(policy) == HEADERS[policy]
     except (OSError, ValueError, http.client.HTTPException) as error:
-        # A certificate that this machine does not trust: a viewer answers, and the browser asks about it.
+        # If this machine does not trust the certificate, a viewer responds, and the browser asks the user.
         return isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Treats a redirect as the answer: its headers say whether a viewer sent it."""
+    """Handler that does not follow redirects, since their headers show whether a viewer sent them."""
 
     def redirect_request(self, *_: object) -> None:
-        """Do not follow a redirect."""
+        """Return None, so that the redirect is not followed."""
 
 
 class PublishingProcess:
-    """A process that publishes reports; started when first needed, and again after it has ended."""
+    """Process that publishes reports. It is started when first needed, and restarted if it has exited."""
 
     def __init__(self) -> None:
         self._one_at_a_time = threading.Lock()
@@ -116,8 +116,8 @@ class PublishingProcess:
         self._connection: Connection | None = None
 
     def publish(self, report: Report) -> Published:
-        """Publish a report as `publish_report` does, in the process, and wait for it."""
-        from custdyn_widgets.render import with_own_presets  # late: a form shows before it draws
+        """Run `publish_report` in the process and return its outcome."""
+        from custdyn_widgets.render import with_own_presets  # imported late because the form is shown first
 
         with self._one_at_a_time:
             try:
@@ -126,7 +126,7 @@ class PublishingProcess:
                 published: Published = connection.recv()
             except (EOFError, ConnectionError):
                 self.close()
-                return Published("", "There is no link: the process that makes it was ended. Query again.")
+                return Published("", "There is no link: the publishing process has stopped. Query again.")
             except Exception as error:
                 self.close()
                 return describe_failure(error)
@@ -134,11 +134,11 @@ class PublishingProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process's id; None while there is no process."""
+        """The id of the process, or None if it is not running."""
         return self._process.pid if self._process else None
 
     def close(self) -> None:
-        """Let the process finish, and wait for its end."""
+        """Let the process finish, and wait for it to exit."""
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:
@@ -146,40 +146,40 @@ class PublishingProcess:
         self._connection = self._process = None
 
     def _connect(self) -> Connection:
-        """Return the connection to the process; start the process if there is none."""
+        """Return the connection to the process, which is started if necessary."""
         if self._process is not None and self._process.poll() is not None:
             self.close()
         if self._connection is None:
             here, there = Pipe()
             with there:
-                self._process = subprocess.Popen(  # noqa: S603  # this interpreter, and this module
+                self._process = subprocess.Popen(  # noqa: S603  # runs this interpreter and module
                     [sys.executable, "-m", __name__, str(there.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,  # the kernel's stderr goes into the notebook
                     pass_fds=[there.fileno()],
-                    start_new_session=True,  # Jupyter interrupts the kernel's whole process group
+                    start_new_session=True,  # Jupyter interrupts the kernel's process group
                 )
             self._connection = here
         return self._connection
 
 
-SHARED = PublishingProcess()  # shared by all forms of a kernel: it survives when a form's cell is run again
+SHARED = PublishingProcess()  # shared by all forms of a kernel, and kept when a form's cell runs again
 atexit.register(SHARED.close)
 
 
 class Publisher:
-    """Publishes reports one after the other, in the background; a kernel that ends waits for them."""
+    """Publishes reports in the background, one at a time. The kernel waits for them before it exits."""
 
     def __init__(self) -> None:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="custdyn-publisher")
 
     def publish(self, report: Report, done: Callable[[Published], None]) -> Future[None]:
-        """Publish a report and call `done` with the outcome, in the background thread."""
+        """Publish a report, and call `done` with the outcome in the background thread."""
         return self.submit(lambda: done(SHARED.publish(report)))
 
     def submit(self, work: Callable[[], None]) -> Future[None]:
-        """Do some work after all that is waiting."""
+        """Run a function after all pending work."""
         return self._worker.submit(work)
 
 
@@ -199,7 +199,7 @@ def serve(connection: Connection) -> None:
 
 if __name__ == "__main__":
     os.nice(_NICENESS)
-    # From the module's own name: `Published` is pickled by it, and this one is called `__main__`.
+    # Imported because this module is now named `__main__`, but `Published` must be pickled by its real name.
     from custdyn_widgets.widgets.publishing import serve as serve_requests
 
     serve_requests(Connection(int(sys.argv[1])))

@@ -12,7 +12,7 @@ from custdyn_widgets.widgets.publishing import Published, Publisher
 from custdyn_widgets.widgets.result import ResultPanel
 from custdyn_widgets.widgets.static_view import StaticView
 
-_QUIET_S = 1.5  # without a query, before the drawing library is loaded
+_QUIET_S = 1.5  # seconds without a query before the drawing library is loaded
 
 
 class ReportView:
@@ -21,9 +21,9 @@ class ReportView:
     Attributes
     ----------
     report
-        The report on screen, if there is one.
+        The report on screen, or None.
     panel, charts, static
-        The widgets that show it, and the output that a saved notebook keeps.
+        The widgets that show the report, and its output in a saved notebook.
     wanted_chart
         The chart to draw with the next report that has its columns.
     """
@@ -39,7 +39,7 @@ class ReportView:
         self.charts.on_change, self.charts.on_close = self._chart_changed, self._chart_closed
 
     def show(self, report: Report, output: str, page: str) -> None:
-        """Show a report as a table, or as a download for the browser page that asked."""
+        """Show a report as a table, or download it in the given browser page."""
         self.report = report
         if output == "web":
             self.panel.show(report)
@@ -47,23 +47,23 @@ class ReportView:
             self.panel.set_download_only(report, output, page)
         self._redraw(report, output)
         if self._publisher:
-            self.panel.set_link("", "Making the link …")
+            self.panel.set_link("", "Creating the link …")
             self._publisher.publish(report, lambda done: self._show_link(report, done))
         self._write_static()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._prepare_charts)
 
     def chart(self) -> dict[str, Any] | None:
-        """Return the chart that a saved query keeps."""
+        """Return the chart to save with a query."""
         return self.wanted_chart or self.charts.choice()
 
     def _show_link(self, report: Report, done: Published) -> None:
-        """Show a link if its report is still on screen; called in the publisher's thread."""
+        """Show a link if its report is still on screen. Called in the publisher's thread."""
         if report is self.report:
             self.panel.set_link(done.link, done.words, done.page)
 
     def _prepare_charts(self) -> None:
-        """Load the drawing library when no query has run for a while; earlier it would delay the next."""
+        """Load the drawing library if no query runs for a while, since loading would delay the next query."""
         if self._timer is not None:
             self._timer.cancel()
         if self._loop is not None:
@@ -77,7 +77,7 @@ class ReportView:
             self.panel.set_status(f"{name} is below the table." if self.charts.spec() else "")
 
     def _redraw(self, report: Report, output: str) -> None:
-        """Draw the requested chart or the last one shown; keep it for later if the report cannot show it."""
+        """Draw the wanted or last chart. If the report cannot show it, keep it for a later report."""
         choice = self.chart()
         if choice and report.rows and output == "web":
             self.charts.restore(report, choice)
@@ -94,7 +94,7 @@ class ReportView:
         self.panel.take_focus_from_chart()
 
     def _write_static(self) -> None:
-        """Write the static view, after the publisher's other work."""
+        """Write the static view after the publisher's pending work."""
         if self.report is None:
             return
         report, chart = self.report, self.charts.spec()
@@ -102,7 +102,7 @@ class ReportView:
         def write() -> None:
             try:
                 self.static.show(report, chart)
-            except Exception as error:  # nobody sees an exception in the publisher's thread
+            except Exception as error:  # otherwise, nobody would see it in the publisher's thread
                 reason = f"{type(error).__name__}: {error}"
                 self.panel.set_error(f"The table in the saved notebook is out of date: {reason}")
 

@@ -4,14 +4,14 @@
 const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
 const GONE = "The kernel stopped or was restarted, so nothing here works any more. Run the cells again.";
 
-// Else Lab handles keys: d d deletes a cell. Lab looks for this only on the focused element itself.
+// Otherwise, Lab handles keys: D, D deletes a cell. Lab checks only the focused element for this.
 const OWN_KEYS = { lmSuppressShortcuts: "true" };
 
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   if (["A", "BUTTON"].includes(made.tagName) || "tabindex" in attributes) Object.assign(made.dataset, OWN_KEYS);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children); // texts become text nodes
+  made.append(...children); // strings become text nodes
   return made;
 }
 
@@ -23,9 +23,9 @@ function button(text, act, attributes = {}) {
 
 // The table.
 
-const FIRST_ROWS = 60; // more than a screen shows; the others follow a frame later
+const FIRST_ROWS = 60; // more than fit on a screen; the others are added a frame later
 
-// The positions of the columns that begin a group.
+// Returns the positions of the first columns of groups.
 function groupStarts(groups) {
   const starts = new Set();
   groups.reduce((at, { span }) => (starts.add(at), at + span), 0);
@@ -74,7 +74,7 @@ function total(row, firsts) {
   return made;
 }
 
-// Exact: keys are whole numbers as text. Null sorts last in both directions; the sort is stable.
+// Keys are integers as strings, so the order is exact. Null is last in both directions, and the sort is stable.
 function compared(keys, column, order) {
   const numbers = keys.map((row) => (row[column] === null ? null : BigInt(row[column])));
   const sign = order === "descending" ? -1 : 1;
@@ -128,11 +128,11 @@ function info(shown) {
     element("dl", {}, ...list.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]));
   const definitions = shown.definitions.flatMap(([group, columns]) => [element("h4", {}, group), pairs(columns)]);
   const items = shown.surprises.map((note) => element("li", {}, note));
-  const surprises = items.length ? [element("h4", {}, "What surprises people"), element("ul", {}, ...items)] : [];
+  const surprises = items.length ? [element("h4", {}, "Good to know"), element("ul", {}, ...items)] : [];
   return [pairs(shown.info), ...surprises, ...definitions];
 }
 
-// A menu button: arrows, Home, End, Escape; Tab leaves it.
+// A menu button with arrows, Home, End and Escape. Tab leaves it.
 
 function menuButton(text, names, pick) {
   const items = names.map((name) =>
@@ -163,13 +163,13 @@ function menuButton(text, names, pick) {
     else if (event.key === "Escape") (close(), opener.focus());
     else return;
     event.preventDefault();
-    event.stopPropagation(); // else the toolbar moves on as well
+    event.stopPropagation(); // otherwise, the toolbar also moves its focus
   });
   whole.addEventListener("focusout", (event) => whole.contains(event.relatedTarget) || close());
   return whole;
 }
 
-// One stop for Tab; arrows move within.
+// Tab stops once in the toolbar, and arrows move within it.
 
 function toolbar(...parts) {
   const bar = element("div", { role: "toolbar", "aria-label": "Report", class: "custdyn-toolbar" }, ...parts);
@@ -188,8 +188,8 @@ function toolbar(...parts) {
   return bar;
 }
 
-// A chart is drawn below the table, often out of sight, and grows once it is drawn: it is followed for as long
-// as the person does nothing else.
+// A chart is below the table, often out of view, and grows when drawn, so it is kept in view until the user does
+// something else.
 function follow(chart) {
   const growing = new ResizeObserver(() => chart.scrollIntoView({ block: "nearest" }));
   const events = ["wheel", "keydown", "pointerdown"];
@@ -199,7 +199,7 @@ function follow(chart) {
   };
   growing.observe(chart);
   for (const event of events) addEventListener(event, stop, true);
-  setTimeout(stop, 20_000); // the first one waits for what draws
+  setTimeout(stop, 20_000); // the first chart has to wait for the drawing library
 }
 
 function openPage(bytes) {
@@ -208,7 +208,7 @@ function openPage(bytes) {
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
-// Without https, or when the browser denies access, copying needs a selection.
+// Without https, or if the browser denies access to the clipboard, copying needs a selection.
 async function copied(anchor) {
   try {
     await navigator.clipboard.writeText(anchor.textContent);
@@ -310,7 +310,7 @@ function render({ model, el }) {
     showLink();
   };
   const gone = () => (error.textContent = GONE);
-  // Only if the focus was on the chart: another page may show the same notebook.
+  // Only if the focus was on the chart, because another page may show the same notebook.
   const received = ({ kind }) => {
     const cursor = document.activeElement;
     const lost = cursor === document.body || cursor?.closest(".custdyn-chart");

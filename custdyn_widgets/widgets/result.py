@@ -20,12 +20,12 @@ _FORMATS = {"csv": "CSV", "xlsx": "XLSX"}
 
 
 class ResultPanel(anywidget.AnyWidget):
-    """The panel under the form.
+    """Panel below the form.
 
     Attributes
     ----------
     on_show_chart
-        Called with the name of a preset, or `charts.BLANK`, when the person picks it from Show Chart.
+        Called with the name of a preset, or `BLANK`, when the user picks it from Show Chart.
     """
 
     _esm = Path(__file__).with_name("result.js")
@@ -51,28 +51,28 @@ class ResultPanel(anywidget.AnyWidget):
     def set_download_only(self, report: Report, format: str, page: str = "") -> None:
         """Download a report without showing its table, with a button to download it again.
 
-        `page` is the id of the browser page that asked; "" for every page that shows the notebook.
+        `page` is the id of the browser page that downloads it, or "" for all pages of the notebook.
         """
         self._set(report, format)
         self._export(format, page)
 
     def set_status(self, words: str, done: float | None = None) -> None:
-        """Show a status, with a progress bar if `done`, from 0 to 1, is given."""
+        """Show a status, with a progress bar if `done` (from 0 to 1) is given."""
         part = None if done is None else min(1.0, max(0.0, float(done)))
         status: dict[str, Any] = {"words": printable(words), "done": part}
         self._status = status
 
     def set_error(self, words: str) -> None:
-        """Show an error above the table; "" removes it."""
+        """Show an error above the table, or remove it if `words` is ""."""
         self._error = printable(words)
 
     def set_link(self, link: str, words: str = "", page: bytes | None = None) -> None:
-        """Show the report's link and a message; with `page`, also a button that opens it."""
+        """Show the report's link and a message, and if `page` is given, a button that opens it."""
         self._page = page
         self._link = {"link": printable(link), "words": printable(words), "page": page is not None}
 
     def take_focus_from_chart(self) -> None:
-        """Focus Show Chart after the chart closed: without focus, Lab would take the next key."""
+        """Focus Show Chart after the chart is closed. Without focus, Lab would handle the next key."""
         self.send({"kind": "chart closed"})
 
     def _set(self, report: Report, output: str) -> None:
@@ -86,7 +86,7 @@ class ResultPanel(anywidget.AnyWidget):
         }
 
     def _answer(self, _widget: object, message: object, _buffers: object) -> None:
-        """Handle a button: an export, the page, or a chart."""
+        """Handle a click on an export, the page or a chart."""
         if not isinstance(message, Mapping) or self._report is None:
             return
         if message.get("ask") in _FORMATS:
@@ -98,11 +98,11 @@ class ResultPanel(anywidget.AnyWidget):
 
     def _export(self, kind: str, page: str) -> None:
         assert self._report is not None
-        self.set_status(f"Making the {_FORMATS[kind]} …")
+        self.set_status(f"Creating the {_FORMATS[kind]} …")
         try:
             file = report_file(self._report, kind)
         except Exception as error:
-            why = f"The {_FORMATS[kind]} cannot be made: {type(error).__name__}: {error}"
+            why = f"The {_FORMATS[kind]} cannot be created: {type(error).__name__}: {error}"
             self.set_status("")
             self.set_error(error.message if isinstance(error, CustDynError) else why)
             return

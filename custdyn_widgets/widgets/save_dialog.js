@@ -1,7 +1,7 @@
-// The dialog that saves a query: native controls, an error beside them, and a question before overwriting.
-// Values are sent to Python when a control loses the focus, so that a second view shows the same.
+// The dialog that saves a query: native controls, errors below them, and a question before overwriting.
+// Values are sent to Python when a control loses the focus, so that a second view shows the same values.
 
-// Else Lab handles keys: D, D deletes a cell. Lab looks for this only on the focused element itself.
+// Otherwise, Lab handles keys: D, D deletes a cell. Lab checks only the focused element for this.
 const CONTROLS = ["input", "textarea", "select", "button"];
 const TICKED = "yes";
 
@@ -11,7 +11,7 @@ function element(tag, attributes = {}, ...content) {
   const made = document.createElement(tag);
   if (CONTROLS.includes(tag)) made.setAttribute("data-lm-suppress-shortcuts", "true");
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...content); // texts become text nodes, never markup
+  made.append(...content); // strings become text nodes, never markup
   return made;
 }
 
@@ -65,10 +65,10 @@ function valueOf(control) {
 function put(control, value) {
   if (control.type === "radio") control.checked = control.value === value;
   else if (control.type === "checkbox") control.checked = value === TICKED;
-  else if (control.value !== value) control.value = value; // else the cursor would move
+  else if (control.value !== value) control.value = value; // only if different, or the cursor would move
 }
 
-// The fields of automatic runs; without a schedule only the cron expression is shown.
+// The fields for automatic runs. Without a schedule, only the cron expression is shown.
 function automation(id) {
   const cron = line(id, "schedule.cron");
   const zone = line(id, "schedule.timezone");
@@ -76,19 +76,19 @@ function automation(id) {
   const keepLast = line(id, "retention.keep_last", { inputmode: "numeric" });
   const olderThan = line(id, "retention.older_than");
   const nobody = help(`${id}-nobody`, "", { role: "status" });
-  const otherwise = help(`${id}-only-help`, "Otherwise nothing is frozen, and nothing is sent.");
+  const otherwise = help(`${id}-only-help`, "Otherwise, nothing is frozen or sent.");
   const staying = help(
     `${id}-retention-help`,
-    "A number such as 12; an age such as 90d, 12w, 6m or 1y. Both empty: all stay. Both given: the last stay " +
-      "however old they are.",
+    "A number such as 12, or an age such as 90d, 12w, 6m or 1y. If both are empty, all are kept. If both are " +
+      "given, the last ones are kept regardless of age.",
   );
   const more = element(
     "div",
     {},
-    labelled("On the clock of", zone),
+    labelled("Time zone", zone),
     labelled(
-      "Tell when it fails", told,
-      help(`${id}-told-help`, "E-mail addresses. They are told what failed, and what to do."), nobody,
+      "Notify on failure", told,
+      help(`${id}-told-help`, "Email addresses to notify of what failed and what to do."), nobody,
     ),
     element(
       "fieldset",
@@ -121,7 +121,7 @@ function automation(id) {
       help(
         `${id}-cron-help`,
         "Minute, hour, day of the month, month, day of the week: 0 6 1 * * is 06:00 on the first of each month. " +
-          "The command custdyn queries crontab prints the line that starts it.",
+          "The command custdyn queries crontab prints the line for your crontab.",
       ),
     ),
     more,
@@ -131,7 +131,7 @@ function automation(id) {
     const said = [...more.querySelectorAll("[data-field]")].some((one) => one !== zone && valueOf(one).trim());
     // Never hide a field with a value, or with the focus.
     more.hidden = !scheduled && !said && !more.contains(document.activeElement);
-    const words = scheduled && !told.value.trim() ? "Nobody will be told when it fails." : "";
+    const words = scheduled && !told.value.trim() ? "Nobody will be notified of failures." : "";
     if (nobody.textContent !== words) nobody.textContent = words;
     told.dataset.help = words ? `${id}-told-help ${nobody.id}` : `${id}-told-help`;
   };
@@ -155,12 +155,12 @@ function render({ model, el }) {
     return fields;
   };
   const keep = () => {
-    if (!parts) return; // removing a focused field fires one more change
+    if (!parts) return; // removing a focused field triggers another change
     model.set("fields", typed());
     model.save_changes();
   };
   const ask = (what) => {
-    keep(); // else an earlier update could arrive late and overwrite newer input
+    keep(); // otherwise, an earlier update could arrive late and overwrite newer input
     model.send({ do: what, fields: typed() });
   };
 
@@ -175,7 +175,7 @@ function render({ model, el }) {
     const cancel = button("Cancel", "button", false);
     const recipients = labelled(
       "Send to (optional)", sendTo,
-      help(`${id}-send-help`, "E-mail addresses. Each scheduled run sends them the file."),
+      help(`${id}-send-help`, "Email addresses. Each scheduled run sends them the file."),
     );
     const schedule = automation(id);
     const controls = element(
@@ -222,7 +222,7 @@ function render({ model, el }) {
     dialog.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || event.isComposing) return;
       event.preventDefault();
-      event.stopPropagation(); // in Lab it means: leave this cell
+      event.stopPropagation(); // in Lab, Escape leaves the cell
       ask(model.get("question").length ? "keep" : "cancel");
     });
     form.addEventListener("input", showParts);
@@ -235,7 +235,7 @@ function render({ model, el }) {
     const words = model.get("division");
     if (!words) return [];
     const each = checkbox(id, "for_each", words);
-    const about = help(`${id}-each-help`, "Each goes to its own addresses alone. Untick it for one report of all.");
+    const about = help(`${id}-each-help`, "Each is sent only to its own addresses. Untick this to send a single report.");
     each.firstChild.dataset.help = about.id;
     return [element("div", { class: "custdyn-dialog-field" }, each, about)];
   };
@@ -279,7 +279,7 @@ function render({ model, el }) {
   const showQuestion = () => {
     if (!parts) return;
     const [words, yes, no] = model.get("question");
-    parts.controls.disabled = Boolean(words); // the answer is about these values
+    parts.controls.disabled = Boolean(words); // the question is about these values
     parts.buttons.hidden = Boolean(words);
     parts.question.replaceChildren();
     if (!words) return;
@@ -310,7 +310,7 @@ function render({ model, el }) {
       build();
       showError();
       showQuestion();
-      if (focus && !model.get("question").length) parts.title.select(); // ready to be replaced
+      if (focus && !model.get("question").length) parts.title.select(); // so that typing replaces it
     } else if (parts) {
       const inside = el.contains(document.activeElement) || document.activeElement === document.body;
       parts = null;

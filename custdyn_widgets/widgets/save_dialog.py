@@ -34,24 +34,24 @@ _LONGEST_WORDS, _LONGEST_ASKED = 200, 1_000
 
 
 class DialogView(anywidget.AnyWidget):
-    """The dialog in the browser.
+    """Browser side of the dialog.
 
     Attributes
     ----------
     opened
-        0 while it is closed; a new number each time it is opened.
+        0 if it is closed, and a different number each time it is opened.
     asked
-        The description of the query to save; the form may have changed since.
+        The description of the query to save. The form may have changed since.
     fields
-        The values, by name, as text.
+        The values as strings, by name.
     outputs, places, intervals, charts
-        The choices: value and label.
+        The value and label of each choice.
     error
-        The message, its field, and a number that differs for each error; or empty.
+        The message, its field, and a number that is different for each error; or empty.
     question
-        The question and its two answers, to overwrite and to keep; or empty.
+        The question and its two answers, to overwrite or keep; or empty.
     division
-        The label of the checkbox for a report for each company; or empty.
+        The label of the checkbox to send a report for each company, or "".
     """
 
     _esm = Path(__file__).with_name("save_dialog.js")
@@ -70,17 +70,17 @@ class DialogView(anywidget.AnyWidget):
 
 
 class SaveDialog:
-    """Dialog that asks for a saved query's remaining fields and saves it.
+    """Dialog that asks for the remaining fields of a saved query and saves it.
 
     Parameters
     ----------
     source
-        The form's source, which a schedule reads too.
+        The form's source, which is also used by a schedule.
 
     Attributes
     ----------
     widget
-        The dialog; empty until it is opened.
+        The dialog, which is empty until it is opened.
     on_saved
         Called with the stored query.
     """
@@ -101,7 +101,7 @@ class SaveDialog:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is on screen."""
+        """Whether the dialog is open."""
         return bool(self.widget.opened > 0)
 
     def open(
@@ -113,26 +113,26 @@ class SaveDialog:
         seen: Mapping[tuple[Place, str], str] | None = None,
         loaded: Stored | None = None,
     ) -> None:
-        """Show the dialog for a query.
+        """Open the dialog for a query.
 
         Parameters
         ----------
         query
             The query to save.
         period
-            The interval as of now, saved if the person wants it fixed.
+            The interval as of now, which is saved if the user chooses a fixed interval.
         output
             The output: `web`, `csv` or `xlsx`.
         chart
-            The chart on screen, as `ChartPanel.choice` gives it.
+            The chart on screen, as returned by `ChartPanel.choice`.
         seen
-            The revisions that the person has loaded or saved, by place and name, to notice edits since.
+            The revisions that the user has loaded or saved, by place and name, to detect later edits.
         loaded
-            The saved query loaded or saved last; it fills the other fields.
+            The saved query last loaded or saved, which fills the other fields.
         """
         self._seen, self._loaded = seen or {}, loaded
         self._query, self._period, self._chart = query, period, chart
-        self._ask_no_more()
+        self._clear_question()
         self._count += 1
         fixed = ["fixed", f"Fixed: {period.start} to {period.end} ({query.timezone})"]
         with self.widget.hold_sync():
@@ -148,11 +148,11 @@ class SaveDialog:
 
     def close(self) -> None:
         """Close the dialog."""
-        self._ask_no_more()
+        self._clear_question()
         self.widget.opened = 0
 
     def _asked(self, _widget: object, message: object, _buffers: object) -> None:
-        """Handle a button: save, overwrite, keep or cancel."""
+        """Handle a click on save, overwrite, keep or cancel."""
         if not self.is_open or not isinstance(message, Mapping) or not isinstance(message.get("do"), str):
             return
         typed = message.get("fields")
@@ -164,28 +164,28 @@ class SaveDialog:
         elif message["do"] == "overwrite" and self.widget.question:
             self._save(over=self._over)
         elif message["do"] == "keep":
-            self._ask_no_more()
+            self._clear_question()
         elif message["do"] == "cancel":
             self.close()
 
     def _save(self, over: str | None) -> None:
         place: Place = "shared" if self.widget.fields["place"] == "shared" else "mine"
-        self._ask_no_more()
+        self._clear_question()
         asked = {"division_asked": bool(self.widget.division)}
-        there = None
+        existing = None
         try:
             saved = self._typed(place)
-            there = _there(name_for(saved.title), place)
-            saved = replace(saved, **automation.left_as_it_is(there, saved, **asked))
+            existing = _existing(name_for(saved.title), place)
+            saved = replace(saved, **automation.left_as_it_is(existing, saved, **asked))
             stored = saved_queries.save(saved, place, over=over)
         except SavedQueryExistsError as error:
-            more = automation.lost(there, saved) + automation.kept(there, **asked) if there else ""
+            more = automation.lost(existing, saved) + automation.kept(existing, **asked) if existing else ""
             if self._seen.get((place, name_for(saved.title)), error.revision) == error.revision:
-                words = f"There is already a saved query {shown(error.title)} by this name: overwrite it?"
+                words = f"A saved query with this name already exists: {shown(error.title)}. Overwrite it?"
                 self._ask(words + more, "Overwrite", "Keep", error.revision)
             else:
-                which = f"the saved query {shown(error.title)} since you saw it"
-                words = f"Somebody else has changed {which}: overwrite it?"
+                which = f"the saved query {shown(error.title)} since you last saw it"
+                words = f"Somebody else has changed {which}. Overwrite it?"
                 self._ask(words + more, "Overwrite anyway", "Cancel", error.revision)
         except SavedQueryChangedError as error:
             done, answer = ("changed", "Overwrite") if error.revision else ("deleted", "Save")
@@ -201,12 +201,12 @@ class SaveDialog:
             self.on_saved(stored)
 
     def _typed(self, place: Place) -> SavedQuery:
-        """Return the saved query that the fields give."""
+        """Return the saved query described by the fields."""
         assert self._query is not None
         assert self._period is not None
         typed, query = self.widget.fields, self._query
         if not typed["title"].strip():
-            raise CustDynError("Give it a title.", field="title")
+            raise CustDynError("Enter a title.", field="title")
         if typed["interval"] == "fixed":
             query = replace(query, interval=self._period)
         return SavedQuery(
@@ -223,21 +223,21 @@ class SaveDialog:
         self._over = revision
         self.widget.question = [printable(words), yes, no]
 
-    def _ask_no_more(self) -> None:
+    def _clear_question(self) -> None:
         self._over = None
         self.widget.question = []
         self.widget.error = []
 
 
 def _shown_of(stored: Stored) -> dict[str, str]:
-    """Return the fields of a stored query; interval, output and chart come from the screen."""
+    """Return the fields of a stored query, except interval, output and chart, which come from the form."""
     saved = stored.saved
     own = {"title": saved.title, "description": saved.description, "place": stored.place}
     return {**own, **automation.fields_of(saved)}
 
 
-def _there(name: str, place: Place) -> SavedQuery | None:
-    """Return the saved query of this name, if there is a valid one."""
+def _existing(name: str, place: Place) -> SavedQuery | None:
+    """Return the saved query with this name, or None if it does not exist or is invalid."""
     with contextlib.suppress(CustDynError):
         return saved_queries.load(name, place).saved
     return None
@@ -247,7 +247,7 @@ def _relative(query: ReportQuery) -> list[list[str]]:
     if isinstance(query.interval, Period):
         return []
     words = query.interval.replace("_", " ").capitalize()
-    return [["relative", f"Relative: {words}, counted from the day of each run"]]
+    return [["relative", f"Relative: {words}, as of each run"]]
 
 
 def _drawn(chart: Mapping[str, Any] | None) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""The saved queries that a form offers, valid or not, from both folders."""
+"""The saved queries offered by a form: those in both folders, valid or not."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _WHOLE_PLACE = {"mine": "Your saved queries", "shared": "The shared saved querie
 
 
 class SavedChoices:
-    """The saved queries by a key of place and name, and the revisions that the person has seen.
+    """Saved queries by a key of place and name, and the revisions that the user has seen.
 
     Attributes
     ----------
     seen
-        The revision of each saved query that the person has loaded or saved.
+        The revision of each saved query that the user has loaded or saved.
     latest
-        The saved query loaded or saved last, if there is one.
+        The saved query last loaded or saved, or None.
     """
 
     def __init__(self) -> None:
@@ -27,18 +27,18 @@ class SavedChoices:
         self._entries: dict[str, ListedQuery] = {}
 
     def listed(self) -> list[tuple[str, str]]:
-        """Read the folders and return key and label of each saved query, invalid ones last."""
+        """Read the folders, and return the key and label of each saved query, with invalid ones last."""
         found = sorted(saved_queries.listing(), key=lambda entry: entry.error is not None)
         self._entries = {f"{entry.place}/{entry.name}": entry for entry in found}
         return [(key, _words(entry)) for key, entry in self._entries.items()]
 
     def load(self, key: str) -> Stored:
-        """Load the saved query of a key.
+        """Load the saved query with a key.
 
         Raises
         ------
         CustDynError
-            If it is gone or not valid.
+            If it no longer exists or is invalid.
         """
         place, _, name = key.partition("/")
         try:
@@ -52,7 +52,7 @@ class SavedChoices:
         return stored
 
     def saw(self, stored: Stored) -> None:
-        """Record a saved query that the person has loaded or saved."""
+        """Record a saved query that the user has loaded or saved."""
         self.seen[stored.place, stored.name] = stored.revision
         self.latest = stored
 

@@ -1,11 +1,11 @@
-// A combobox that searches thousands of options while typing, without the kernel.
-// The pattern: ARIA APG, "Editable Combobox With List Autocomplete". Focus stays in the <input>, which
-// never moves in the document; the active option is told by aria-activedescendant.
+// A combobox that searches thousands of options as you type, without the kernel. It follows the ARIA APG pattern
+// "Editable Combobox With List Autocomplete": the focus stays in the <input>, which never moves in the document,
+// and aria-activedescendant gives the active option.
 
 const MOST_SHOWN = 100;
-const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" }; // else Lab handles keys: d d deletes a cell
+const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" }; // otherwise, Lab handles keys: D, D deletes a cell
 const LETTERS = { ł: "l", ø: "o", đ: "d", ð: "d", þ: "th", ß: "ss", æ: "ae", œ: "oe", ı: "i", ς: "σ" };
-// The characters that text.printable replaces: a value without an option is not yet printable.
+// The characters that text.printable replaces, for values without an option, which may not be printable.
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069\u2028\u2029]/gu;
 
 function folded(text) {
@@ -26,7 +26,7 @@ function rank(text, asked) {
   return 2;
 }
 
-// The best matches first: at the beginning, at the beginning of a word, anywhere.
+// Matches are ordered by position: at the start, at the start of a word, anywhere.
 function matching(options, texts, asked) {
   const ranked = [[], [], []];
   texts.forEach((text, i) => {
@@ -39,7 +39,7 @@ function matching(options, texts, asked) {
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children); // texts become text nodes
+  made.append(...children); // strings become text nodes
   return made;
 }
 
@@ -74,10 +74,10 @@ function render({ model, el }) {
 
   let texts = []; // the options' folded labels
   let labels = new Map();
-  let shown = []; // the options in the list, as listed
+  let shown = []; // the options in the list, in order
   let active = -1;
   let open = false;
-  let typed = false; // since the list was opened; if not, the text is no search
+  let typed = false; // whether text was typed since the list was opened; only then is it searched for
 
   const many = () => model.get("multiple");
   const chosen = () => model.get("value");
@@ -149,7 +149,7 @@ function render({ model, el }) {
 
   function counted(all) {
     if (!all) return "No match";
-    const words = `${all.toLocaleString("en")} ${typed ? (all === 1 ? "match" : "matches") : "in all"}`;
+    const words = `${all.toLocaleString("en")} ${typed ? (all === 1 ? "match" : "matches") : "in total"}`;
     return all > MOST_SHOWN ? `${words}, the first ${MOST_SHOWN} are shown` : words;
   }
 
@@ -213,7 +213,7 @@ function render({ model, el }) {
     input.setAttribute("aria-expanded", "false");
   }
 
-  // In the browser's top layer, so that no output area cuts off the list; below or above the box.
+  // The list is in the top layer, so that no output area cuts it off, and either below or above the box.
   function place(event) {
     if (event && popup.contains(event.target)) return;
     const edge = box.getBoundingClientRect();
@@ -226,7 +226,7 @@ function render({ model, el }) {
     popup.style.bottom = above ? `${window.innerHeight - edge.top + 2}px` : "auto";
   }
 
-  // Text that was typed and not picked: dropped if several can be chosen, else the value, valid or not.
+  // Typed text without a pick is discarded if several values can be chosen; otherwise, it becomes the value.
   function leave() {
     close();
     const text = input.value.trim();
@@ -246,7 +246,7 @@ function render({ model, el }) {
     Home: () => open && active >= 0 && (activate(0), true),
     End: () => open && active >= 0 && (activate(shown.length - 1), true),
     Enter: () => open && active >= 0 && pick(active),
-    Tab: () => (close(), false), // before the browser moves the focus: it could go to the list
+    Tab: () => (close(), false), // before the browser moves the focus, which could go to the list
     Escape: () => {
       close();
       typed = false;
@@ -272,7 +272,7 @@ function render({ model, el }) {
   input.addEventListener("focus", () => !many() && input.select());
   input.addEventListener("blur", leave);
   box.addEventListener("click", (event) => event.target !== input && !event.target.closest("button") && input.focus());
-  popup.addEventListener("mousedown", (event) => event.preventDefault()); // focus stays in the input
+  popup.addEventListener("mousedown", (event) => event.preventDefault()); // keeps the focus in the input
 
   chips.addEventListener("keydown", (event) => {
     const at = [...chips.children].indexOf(event.target.closest("li"));

@@ -1,4 +1,4 @@
-"""A field that searches thousands of values while typing, in the browser, without the kernel."""
+"""A field that searches thousands of values as you type, in the browser, without the kernel."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ _FOLDER = Path(__file__).parent
 
 
 class SearchSelect(anywidget.AnyWidget):
-    """A combobox with a searchable list; chosen values are chips, a single one is the text.
+    """Combobox with a searchable list.
 
     Attributes
     ----------
     options
-        `[value, label]` or `[value, label, group]`, in the order in which they are listed. The label is shown
-        and searched, anywhere in it, whatever its case and accents.
+        Lists of value and label, or value, label and group, in display order. The search matches any part of
+        the label and ignores case and accents.
     value
-        The chosen values; one without an option is marked as not in the data.
+        The chosen values. Those without an option are marked as not in the data.
     multiple
-        Whether several can be chosen. If not, on leaving the field any text becomes the value, and an empty
-        field an empty list; the form checks them.
+        Whether several values can be chosen, which are then shown as chips. If not, any text in the field
+        becomes the value when the focus leaves it, or an empty list if there is none. The form checks it.
     label, tooltip, placeholder
-        Texts: above the field, on hovering, and in the empty field.
+        The label above the field, the tooltip, and the text in the empty field.
     error
-        The error in the value; empty if there is none.
+        The error in the value, or "".
     wants_focus
-        Set it to focus the field, now or when it is first shown.
+        Set to True to focus the field now, or when it is first shown.
     """
 
     _esm = _FOLDER / "search_select.js"
     _css = _FOLDER / "form.css"
 
-    options: Any = traitlets.List().tag(sync=True)  # items are not validated: there may be tens of thousands
+    options: Any = traitlets.List().tag(sync=True)  # not validated, since there may be tens of thousands
     value = traitlets.List(traitlets.Unicode()).tag(sync=True)
     multiple = traitlets.Bool(True).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)

@@ -1,10 +1,10 @@
 """The last table and chart as plain HTML, for a saved notebook without a kernel.
 
-Widgets disappear with their kernel, so each query also writes its table into a static output, which is
+Widgets disappear along with their kernel, so each query also writes its table to a static output, which is
 hidden while the widgets are live.
 
-After the browser's page is reloaded, Lab no longer finds that output and drops the update: the notebook keeps
-the earlier table until the form's cell runs again.
+After the browser page is reloaded, Lab can no longer find that output and discards updates. The notebook then
+keeps the earlier table until the form's cell runs again.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from custdyn_widgets.text import printable
 MOST_ROWS = 100
 LIVE = "custdyn-live"  # the class of a live form
 _STATIC = "custdyn-static"
-# The live form is in an output before this one, and may be shown in a window of its own.
+# The live form is in an earlier output, and may also be shown in another window.
 _HIDDEN_WHILE_LIVE = f"<style>.jp-OutputArea:has(.{LIVE}) .{_STATIC} {{ display: none; }}</style>"
 
 
 class StaticView:
-    """One output, rewritten by each query."""
+    """Output that each query overwrites."""
 
     def __init__(self) -> None:
-        self._id = uuid4().hex  # shared by all outputs that show it: a form may be shown in several cells
+        self._id = uuid4().hex  # shared by all its outputs, since a form may be shown in several cells
         self._handle: Any = None
         self._html = ""
 
     def display(self) -> None:
-        """Display the output; later updates appear here too."""
-        from IPython.display import HTML, display  # late: only notebooks have it
+        """Display the output, which also shows later updates."""
+        from IPython.display import HTML, display  # imported late because only notebooks have it
 
         self._handle = display(HTML(self._html or _wrapped("")), display_id=self._id)
 
     def show(self, report: Report, chart: Mapping[str, Any] | None = None) -> None:
-        """Replace the content with a report's first 100 rows and a picture of its chart."""
+        """Replace the content with the first 100 rows of a report and a picture of its chart."""
         self._html = static_html(report, chart)
         if self._handle is not None:
             from IPython.display import HTML
@@ -49,12 +49,12 @@ class StaticView:
 
 
 def static_html(report: Report, chart: Mapping[str, Any] | None = None) -> str:
-    """Return a report's first 100 rows and Total as HTML, with a chart's specification drawn as a picture."""
+    """Return the HTML of a report's first 100 rows, its Total, and a picture of a chart's specification."""
     return _wrapped(report_html(report, MOST_ROWS) + (_picture(chart) if chart else ""))
 
 
 def _picture(chart: Mapping[str, Any]) -> str:
-    from custdyn_widgets.render import chart_svg  # late: loads a JavaScript engine
+    from custdyn_widgets.render import chart_svg  # imported late because it loads a JavaScript engine
 
     drawn = base64.b64encode(chart_svg(chart).encode()).decode("ascii")
     words = escape(printable(str(chart.get("description", "Chart"))))

@@ -1,4 +1,4 @@
-"""A report as JSON for the browser: each cell's text, and a whole number to sort by."""
+"""A report as JSON for the browser, with the text and a sort key of each cell."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _LAST_PACKAGES = ("(no package)", "(other)")
 
 
 def shown_report(report: Report) -> dict[str, Any]:
-    """Return a report as JSON values: printable texts, and keys to sort by.
+    """Return a report as JSON values: printable strings and sort keys.
 
-    A key is a whole number as text, so that the browser compares amounts exactly. None, an average over
-    nothing, sorts last in both directions. At most 2,000 rows are included, with a note.
+    A sort key is an integer as a string, so that the browser compares amounts exactly. None, for an average
+    over nothing, is last in both directions. At most 2,000 rows are included; a note says if there are more.
     """
     view = table_view(report, max_rows=MAX_ROWS, limit_note=_LIMIT_NOTE)
     return {
@@ -60,7 +60,7 @@ def _row(row: TableRow) -> dict[str, Any]:
 
 
 def _keys(rows: tuple[TableRow, ...]) -> list[list[str | None]]:
-    """Return each row's keys: the rank of each label in its column, then the number of each value."""
+    """Return each row's sort keys: the rank of each label in its column, then a number for each value."""
     ranks = [
         {label: str(rank) for rank, label in enumerate(sorted(set(labels), key=_label_order))}
         for labels in zip(*(row.source.labels for row in rows), strict=True)
@@ -79,7 +79,7 @@ def _label_order(label: str) -> tuple[bool, str]:
 
 
 def _value_key(value: Value) -> str | None:
-    """Return an amount in millionths, a count as it is; a column never mixes the two."""
+    """Return an amount in millionths or a count unchanged. No column has both."""
     if isinstance(value, Decimal):
         return f"{value:.6f}".replace(".", "")
     return None if value is None else str(value)

@@ -75,7 +75,7 @@ def test_it_works_by_keyboard_alone_and_axe_finds_nothing(notebook: LabNotebook)
     dialog = page.get_by_role("dialog", name="New Template")
     assert faults(page) == []
     title.press("Enter")
-    dialog.get_by_role("alert").filter(has_text="Give it a title").wait_for()
+    dialog.get_by_role("alert").filter(has_text="Enter a title").wait_for()
     assert title.get_attribute("aria-invalid") == "true"
     assert faults(page) == []
     page.keyboard.type("Keys only")
@@ -106,7 +106,7 @@ def test_overwriting_asks_and_escape_takes_back_one_step_at_a_time(notebook: Lab
         title.fill("Taken")
         title.press("Enter")
         page.wait_for_function("!document.activeElement.closest('.custdyn-dialog fieldset')")
-    question = page.get_by_role("alertdialog", name="There is already a saved query 'Taken'")
+    question = page.get_by_role("alertdialog", name="A saved query with this name already exists: 'Taken'")
     question.wait_for()
     page.wait_for_function("document.activeElement.textContent === 'Keep'")
     assert faults(page) == []
@@ -176,13 +176,13 @@ dialog.open(query, period, "xlsx", chart, {}, stored)
 def test_what_was_loaded_comes_back_through_the_browser_as_it_was(notebook: LabNotebook) -> None:
     page = notebook.page
     assert notebook.ask(LOADED) == ""
-    each = page.get_by_role("checkbox", name="One report for each company, addresses from <img src=x")
+    each = page.get_by_role("checkbox", name="One report for each company, with addresses from <img src=x")
     each.wait_for()
     send_to = page.get_by_role("textbox", name="Send to (optional)", exact=True)
     assert send_to.is_hidden()
     assert faults(page) == []
     page.keyboard.press("Enter")
-    page.get_by_role("alertdialog", name="There is already a saved query").wait_for()
+    page.get_by_role("alertdialog", name="A saved query with this name already exists").wait_for()
     page.get_by_role("button", name="Overwrite", exact=True).press("Enter")
     each.wait_for(state="detached")
     assert (
@@ -192,7 +192,7 @@ def test_what_was_loaded_comes_back_through_the_browser_as_it_was(notebook: LabN
     each.press("Space")
     send_to.fill("a@example.com")
     page.get_by_role("textbox", name="Title", exact=True).press("Enter")
-    page.get_by_role("alertdialog").filter(has_text="takes away its report for each company").wait_for()
+    page.get_by_role("alertdialog").filter(has_text="would lose its report for each company").wait_for()
     page.get_by_role("button", name="Overwrite", exact=True).press("Enter")
     each.wait_for(state="detached")
     assert (
@@ -208,14 +208,14 @@ def test_with_a_schedule_more_is_asked_and_said_by_keyboard_alone(notebook: LabN
     opened(page)
     page.keyboard.type("On its own")
     cron = page.get_by_role("textbox", name="Cron expression", exact=True)
-    fails = page.get_by_role("textbox", name="Tell when it fails", exact=True)
+    fails = page.get_by_role("textbox", name="Notify on failure", exact=True)
     cron.wait_for()
     assert fails.is_hidden()
     cron.focus()
     page.keyboard.type("0 6 1 * *")
-    nobody = page.get_by_role("status").filter(has_text="Nobody will be told when it fails.")
+    nobody = page.get_by_role("status").filter(has_text="Nobody will be notified of failures.")
     nobody.wait_for()
-    assert "Nobody will be told" in described(fails)
+    assert "Nobody will be notified" in described(fails)
     assert faults(page) == []
     page.keyboard.press("Tab")
     for typed in ("dd", " ", " ", "12", "3 months"):  # the two in the middle tick their boxes

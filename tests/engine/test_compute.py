@@ -213,7 +213,9 @@ def test_a_currency_is_chosen_where_none_is_asked_for() -> None:
     assert report(mart(rates=rates(GBP="0.9"))).currency == "USD"
     assert report(mart(rates=rates(GBP="0.9"), clients={"currency": "GBP"})).currency == "EUR"
     assert report(mart(rates=rates(USD="1.2"))).currency == "USD"
-    with pytest.raises(QueryError, match="currency is required: the data has no rates and the currencies"):
+    with pytest.raises(
+        QueryError, match="currency is required: the data has no rates, and its currencies are"
+    ):
         report(mart(clients={"currency": ["GBP", "EUR"]}))
 
 

@@ -40,7 +40,9 @@ def test_without_a_choice_the_currency_is_the_datas_own(data: Names, expected: s
 
 @pytest.mark.parametrize("currencies", [("EUR", "GBP"), ("EUR", "USD"), ()])
 def test_where_none_can_be_chosen_an_error_asks_for_one(currencies: tuple[str, ...]) -> None:
-    with pytest.raises(QueryError, match="currency is required: the data has no rates and the currencies"):
+    with pytest.raises(
+        QueryError, match="currency is required: the data has no rates, and its currencies are"
+    ):
         target_currency(names(currencies), None)
 
 

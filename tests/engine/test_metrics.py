@@ -155,11 +155,11 @@ def test_a_metric_that_returns_anything_else_is_an_error(
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (lambda lines: lines["refil"], "no column 'refil'. They have: refill"),
-        (lambda lines: lines["zzz"], "no column 'zzz'. They have: active_qty, overall_qty"),
+        (lambda lines: lines["refil"], "no column 'refil'. Choose from refill"),
+        (lambda lines: lines["zzz"], "no column 'zzz'. Choose from active_qty, overall_qty"),
         (lambda _: {"a": 1}["b"], "no column 'b'"),
-        (lambda _: {}[1], "failed: KeyError"),
-        (lambda _: int("hunter2"), "failed: ValueError"),
+        (lambda _: {}[1], "failed: it raised KeyError"),
+        (lambda _: int("hunter2"), "failed: it raised ValueError"),
     ],
 )
 def test_a_metric_that_fails_says_which_and_not_what_is_in_its_data(
@@ -195,7 +195,7 @@ def test_a_metric_of_wrong_columns_cannot_be_registered(columns: Any, registry: 
 def test_two_groups_cannot_give_one_name_to_two_columns(registry: dict[str, Metric]) -> None:
     metric("A: B", [("C", "count", "C.")])
     metric("A: B", [("C", "count", "C.")])(lambda lines: lines)
-    with pytest.raises(CustDynError, match="two columns of one name"):
+    with pytest.raises(CustDynError, match="two columns with the same name"):
         metric("A", [("B: C", "count", "C.")])
     metric("A: B", [("C", "count", "Another one.")])  # the same group again is replaced
 

@@ -201,8 +201,8 @@ def test_what_is_no_list_of_modules_is_refused(value: str, tmp_path: Path) -> No
         (None, "there is no file"),
         ("import not_there_at_all", "ModuleNotFoundError: No module named 'not_there_at_all'"),
         ("def f(:\n", "SyntaxError: invalid syntax"),
-        ("raise ValueError('hunter2')", "it failed with ValueError"),
-        ("raise SystemExit('hunter2')", "it failed with SystemExit"),
+        ("raise ValueError('hunter2')", "it raised ValueError"),
+        ("raise SystemExit('hunter2')", "it raised SystemExit"),
     ],
 )
 def test_an_extension_that_cannot_be_imported_is_an_error_each_time_until_it_is_mended(

@@ -62,7 +62,7 @@ def test_hostile_names_are_text() -> None:
 def test_a_long_report_is_cut_and_says_so() -> None:
     html = report_html(make_report(MAX_NOTEBOOK_ROWS + 5))
     assert len(read(html).rows) == 2 + MAX_NOTEBOOK_ROWS + 1
-    assert "holds 5 more" in html
+    assert "has 5 more" in html
 
 
 def test_a_report_without_rows_shows_its_message_and_headings() -> None:

@@ -562,7 +562,7 @@ def test_a_missing_store_is_logged(tmp_path: Path, there: bool) -> None:
     with cramped(store, log) as address:
         assert Running(store, address[1]).view("a" * 52).status == 404
     told = [line.split(" ", 2)[2] for line in log if "404" not in line]
-    words = f"The store {store.folder} is missing: no link works until that is fixed."
+    words = f"The store {store.folder} is missing. Links do not work until this is fixed."
     assert told == ([] if there else [words])
 
 

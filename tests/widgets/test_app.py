@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_made_is_told(
     monkeypatch.setattr("custdyn_widgets.widgets.result.report_file", broken)
     person.result._handle_custom_msg({"ask": output}, [])
     assert (person.error, person.status) == (
-        f"The {output.upper()} cannot be made: MemoryError: no room", "",
+        f"The {output.upper()} cannot be created: MemoryError: no room", "",
     )  # fmt: skip
 
 
@@ -287,7 +287,7 @@ def test_loading_and_saving_again_brings_back_all_that_runs_by_itself() -> None:
     person = Person()
     person.load("Each")
     person.save("Each", place="shared")
-    assert person.dialog.widget.question[0].endswith("by this name: overwrite it?")
+    assert person.dialog.widget.question[0].endswith("Overwrite it?")
     person.dialog.widget._handle_custom_msg({"do": "overwrite", "fields": person.dialog.widget.fields}, [])
     assert saved_queries.load("each") == before
 
@@ -343,7 +343,7 @@ def test_an_edit_by_somebody_else_since_it_was_loaded_is_told_before_it_is_overw
     other = saved_queries.save(SavedQuery("Team", NOBODY), "shared", over=mine.revision)
     person.save("Team", "shared")
     words, yes, no = person.dialog.widget.question
-    assert words == "Somebody else has changed the saved query 'Team' since you saw it: overwrite it?"
+    assert words == "Somebody else has changed the saved query 'Team' since you last saw it. Overwrite it?"
     assert (yes, no) == ("Overwrite anyway", "Cancel")
     assert saved_queries.load("team") == other
 
@@ -353,10 +353,10 @@ def test_ones_own_edit_is_nobody_elses() -> None:
     person.save("Team")
     person.save("Team")
     view = person.dialog.widget
-    assert view.question[0] == "There is already a saved query 'Team' by this name: overwrite it?"
+    assert view.question[0] == "A saved query with this name already exists: 'Team'. Overwrite it?"
     view._handle_custom_msg({"do": "overwrite", "fields": view.fields}, [])
     person.save("Team")
-    assert view.question[0] == "There is already a saved query 'Team' by this name: overwrite it?"
+    assert view.question[0] == "A saved query with this name already exists: 'Team'. Overwrite it?"
 
 
 def test_a_query_loaded_while_the_data_were_away_is_judged_by_what_is_there_now(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_relative_path_is_kept_as_the_one_that_it_means_here(monkeypatch: pyte
 def test_data_of_the_notebook_alone_cannot_be_scheduled(source: Any) -> None:
     person = Person(source=source)
     person.save("Monthly", **AT_SIX)
-    assert "exists only in its notebook" in person.error
+    assert "exists only in this notebook" in person.error
     assert person.wrong == "schedule.cron"
     person.save("Monthly", **{"schedule.cron": ""})
     assert person.saved[0].saved.schedule is None
@@ -206,7 +206,7 @@ def test_loading_and_saving_again_brings_back_every_byte(saved: SavedQuery, plac
         before = kept(saved, place)
         person = Person.after_loading(before)
         person.do("save")
-        assert person.question[0].endswith("by this name: overwrite it?"), (person.error, person.question)
+        assert person.question[0].endswith("Overwrite it?"), (person.error, person.question)
         person.do("overwrite")
         assert person.saved == [before]  # the digest of the file's bytes among it
 
@@ -231,10 +231,10 @@ def test_what_was_loaded_is_offered_and_else_nothing() -> None:
 
 def test_a_report_for_each_company_is_said_and_stays() -> None:
     person = Person.after_loading(kept(FOR_EACH))
-    assert person.dialog.widget.division == "One report for each company, addresses from resellers.csv"
+    assert person.dialog.widget.division == "One report for each company, with addresses from resellers.csv"
     assert person.fields["for_each"] == "yes"
     person.do("save", description="New")
-    assert person.question[0].endswith("overwrite it?")
+    assert person.question[0].endswith("Overwrite it?")
     person.do("overwrite")
     assert person.saved[0].saved == replace(FOR_EACH, description="New")
     assert Person().dialog.widget.division == ""
@@ -259,7 +259,7 @@ def test_a_copy_in_the_other_folder_still_finds_the_file_of_addresses(tmp_path: 
 def test_it_can_be_taken_off_knowingly() -> None:
     person = Person.after_loading(kept(FOR_EACH))
     person.do("save", for_each="", recipients="a@example.com")
-    assert person.question[0].endswith("overwrite it? That takes away its report for each company.")
+    assert person.question[0].endswith("Overwrite it? It would lose its report for each company.")
     person.do("overwrite")
     assert person.saved[0].saved == replace(FOR_EACH, for_each=None, recipients=("a@example.com",))
 
@@ -276,7 +276,7 @@ def test_overwriting_what_was_not_loaded_keeps_its_report_for_each_company_and_s
     person = Person(FIXED)
     person.save("Your clients", output="csv", **AT_SIX, failure_recipients="eva@example.com")
     assert person.question[0].endswith(
-        "overwrite it? Its one report for each company, addresses from resellers.csv, stays."
+        "Overwrite it? It would keep one report for each company, with addresses from resellers.csv."
     )
     person.do("overwrite")
     assert person.saved[0].saved.for_each == EACH
@@ -292,7 +292,7 @@ def test_what_was_not_loaded_can_be_replaced_by_another_one_for_each_company() -
     person = Person.after_loading(other)
     person.save("Your clients")
     assert person.question[0].endswith(
-        "overwrite it? Its addresses would come from 'other.csv' instead of 'resellers.csv'."
+        "Overwrite it? Its addresses would come from 'other.csv' instead of 'resellers.csv'."
     )
     person.do("overwrite")
     assert person.saved[0].saved.for_each == ForEach("company", "other.csv")
@@ -306,8 +306,8 @@ def test_overwriting_tells_what_is_taken_away() -> None:
     person = Person()
     person.save("Monthly")
     assert person.question[0].endswith(
-        "overwrite it? That takes away its schedule (0 6 1 * * in Europe/Paris), its 2 recipients, "
-        "the 1 address told when it fails, its 1 condition for sending and its rule for old snapshots."
+        "Overwrite it? It would lose its schedule (0 6 1 * * in Europe/Paris), its 2 recipients, "
+        "the 1 address to notify on failure, its 1 condition for sending and its rule for old snapshots."
     )
     person.do("overwrite")
     assert person.saved[0].saved == SavedQuery("Monthly", RELATIVE, source="shop")
@@ -316,13 +316,13 @@ def test_overwriting_tells_what_is_taken_away() -> None:
 def test_overwriting_tells_one_thing_that_is_taken_away_too() -> None:
     person = Person.after_loading(kept(replace(ON_ITS_OWN, source="demo")))
     person.do("save", failure_recipients=" ")
-    assert person.question[0].endswith("overwrite it? That takes away the 1 address told when it fails.")
+    assert person.question[0].endswith("Overwrite it? It would lose the 1 address to notify on failure.")
 
 
 def test_overwriting_tells_that_another_source_is_asked() -> None:
     person = Person.after_loading(kept(ON_ITS_OWN))
     person.do("save")
-    assert person.question[0].endswith("overwrite it? It would read 'demo' instead of 'shop'.")
+    assert person.question[0].endswith("Overwrite it? It would read 'demo' instead of 'shop'.")
     person.do("overwrite")
     assert person.saved[0].saved == replace(ON_ITS_OWN, source="demo")
 

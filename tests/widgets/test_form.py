@@ -146,7 +146,7 @@ def test_each_grouping_can_be_chosen_and_none(form: QueryForm) -> None:
 def test_the_currencies_are_those_of_the_data_and_its_own_choice(form: QueryForm) -> None:
     currency = control(form, "Currency")
     assert currency.options == [
-        ["", "The data's own choice (USD)"],
+        ["", "Default (USD)"],
         ["EUR", "EUR"],
         ["GBP", "GBP"],
         ["USD", "USD"],
@@ -238,7 +238,7 @@ def test_a_value_that_the_data_does_not_have_is_named_and_stops_the_query(form: 
     form.load(replace(DEFAULT, company=("Acme", "Gone")))
     company = control(form, "Company")
     assert company.value == ["Acme", "Gone"]
-    assert company.error == "The data has no company 'Gone': remove what is marked."
+    assert company.error == "The data has no company 'Gone': remove the marked values."
     assert form.query() is None
     assert button(form, "Query").disabled
     assert button(form, "Save Query").disabled
@@ -332,13 +332,13 @@ def test_every_time_zone_of_a_query_is_offered(form: QueryForm) -> None:
             "2027-01-01T00:00:00",
             "Start: '2027-01-01 00:00:00' is after the end '2026-11-30 23:59:59'.",
         ),
-        ("Start", "", "The start is missing: give a date and a time."),
-        ("End", "", "The end is missing: give a date and a time."),
+        ("Start", "", "The start is missing: enter a date and a time."),
+        ("End", "", "The end is missing: enter a date and a time."),
         ("End", "2999-01-01T00:00:00", "End: '2999-01-01 00:00:00' is not in the years 1900 to 2100."),
         ("Active duration", 0, "Active duration: 0 is not between 1 and 120 months."),
         ("Active duration", 121, "Active duration: 121 is not between 1 and 120 months."),
         ("Active duration", 2.5, "Active duration must be a whole number of months, not 2.5."),
-        ("Active duration", None, "The months are missing: give a whole number from 1 to 120."),
+        ("Active duration", None, "The months are missing: enter a whole number from 1 to 120."),
         ("Time zone", [], "The time zone is missing: choose one, such as UTC."),
         ("Time zone", ["Europe/Pari"], "Time zone: 'Europe/Pari' is not one of its values. Did you mean"),
     ],

@@ -70,7 +70,7 @@ def test_an_own_chart_is_named_by_its_title_or_its_columns() -> None:
 @pytest.mark.parametrize(
     ("typed", "words", "field"),
     [
-        ({"title": "  "}, "Give it a title", "title"),
+        ({"title": "  "}, "Enter a title", "title"),
         ({"title": "x" * 201}, "is longer than 200 characters", "title"),
         ({"title": "a\x1bb"}, "holds a control character", "title"),
         ({"title": "ok", "description": "y" * 2001}, "is longer than 2,000 characters", "description"),
@@ -113,7 +113,7 @@ def test_overwriting_asks_and_keep_leaves_everything_as_it_was() -> None:
     person = Person(FIXED)
     person.save("Taken")
     assert person.question == [
-        "There is already a saved query 'Taken' by this name: overwrite it?", "Overwrite", "Keep",
+        "A saved query with this name already exists: 'Taken'. Overwrite it?", "Overwrite", "Keep",
     ]  # fmt: skip
     person.do("keep")
     assert (person.question, person.dialog.is_open, person.saved) == ([], True, [])

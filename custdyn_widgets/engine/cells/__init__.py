@@ -1,1 +1,1 @@
-"""Cells: exact sums for each row of a report."""
+"""Cells: the exact sums behind each row of a report."""

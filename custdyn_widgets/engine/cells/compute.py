@@ -1,40 +1,40 @@
-"""Cells: the exact sums behind a report. Facts and the edges of its rows in, integer sums per row out.
+"""Computation of cells, the exact integer sums behind each row of a report.
 
-The cost grows with the ledger's rows in the report, not with rows × buckets, nor with what came before.
-The rows of a client are in order of time, and each carries the running sum of amounts and the last paid
-use, so
+The cost grows with the number of ledger rows within the report, not with rows × buckets or with earlier
+history. The rows of a client are sorted by time, and each has the running sum of amounts and the last paid
+use. As a result:
 
-- only a client's last row in a bucket matters for stocks: it makes a *cell*, whose balance and last
-  paid use are valid until the client's next cell;
-- the row before the report's first one has the balance and the last paid use to begin with, so history
-  is not read (but for package rows, which ask where a client ever had transactions);
-- the last paid use gives the cell's *reach*, the last bucket whose window contains it. Windows rise with
-  the buckets, so reach is the count of windows begun by then, and the client is active from the cell's
-  bucket up to the reach or the next cell, whichever comes first.
+- Only a client's last row in a bucket matters for stocks. It makes a *cell*, whose balance and last paid
+  use are valid until the client's next cell.
+- The row before the first one in the report has the initial balance and last paid use, so history is not
+  read (except for package rows, which depend on where a client ever had transactions).
+- The last paid use determines the cell's *reach*: the last bucket whose window contains it. Window starts
+  increase with the buckets, so the reach is the number of windows that start by that time. The client is
+  active from the cell's bucket up to the reach or the next cell, whichever comes first.
 
-A client is thus in one state after another: a level (alive; alive and once paid; active) and the sign of
-its balance. It enters a state with a balance and leaves it with the same balance; one cumulative sum over
-the buckets, of entries minus exits, gives every stock. From one cell to the next the state is mostly the
-same, and then only the difference of the balances is added. A client's creation begins its first state, and
+A client is thus in one state at a time: a level (all, overall active or active) and the sign of its balance.
+It enters a state with a balance and leaves it with the same balance, so one cumulative sum of
+entries minus exits over the buckets gives every stock. From one cell to the next the state is usually
+unchanged, and then only the difference in balance is added. A client's creation starts its first state, and
 its closing ends the last one.
 
-Flows are sums by bucket, divided further where an exchange rate changes.
+Flows are sums by bucket, split further where an exchange rate changes.
 
-Grouped by package, the entity is (client, row of its packages) instead of the client: balances are the
-client's, presence and reach those of the entity's own transactions.
+When grouped by package, the entity is a pair (client, package row) instead of a client. Its balances are
+the client's; its presence and reach are those of its own transactions.
 
-Cells add up over disjoint sets of clients, so they are computed in pieces of bounded memory, of clients
-with the same currency, on every core at once. A piece is computed column by column (NumPy); each row
-costs a few passes: a table gives its place among the edges, its flow is added up by key,
-and its bucket is compared with the next row's. Everything else is done for cells or for clients.
+Cells of disjoint sets of clients add up, so they are computed on all cores in pieces of bounded memory,
+each with clients of one currency. A piece is computed column by column with NumPy. Each row takes only a few
+passes: a table gives its position among the edges, its flow is summed by key, and its bucket is compared
+with that of the next row. Everything else is done per cell or per client.
 
 Schema
 ------
-`Cells.flows` and `Cells.stocks` are DataFrames with one line for each row of the report, currency and
-date of valuation. Common columns: `row` (int64, position of the row), `currency` (str), `value_date`
+`Cells.flows` and `Cells.stocks` are DataFrames with one line for each combination of report row, currency
+and valuation date. Common columns: `row` (int64, position of the row), `currency` (str), `value_date`
 (datetime.date in UTC: amounts are converted at the latest quote on or before it), `needs_quote` (bool:
-whether any amount in the line is not zero). All other columns are Python ints: `…_qty` counts, the
-rest sums in millionths of `currency`.
+whether any amount in the line is nonzero). All other columns are Python ints: `…_qty` are counts, the
+rest are sums in millionths of `currency`.
 
 - flows: `refill_qty`, `refill`, `usage`, `activation_qty`, `activation`, `renewal_qty`, `renewal`,
   `ignored_refill_qty`, `ignored_refill` (refills with an amount ≤ 0, for a warning). Signs are those of
@@ -65,16 +65,16 @@ __all__ = ["FLOW_COLUMNS", "STOCK_COLUMNS", "Cells", "Grid", "compute_cells"]
 
 @dataclass(frozen=True)
 class Cells:
-    """The sums.
+    """Sums behind the rows of a report.
 
     Attributes
     ----------
     flows, stocks
         See the schema above.
     transactions
-        How many rows the chosen clients have before the report's end.
+        The number of transactions of the selected clients before the report's end.
     first, last
-        The first and last of them within the report's rows, in seconds since 1970; None without any.
+        The times of the first and last transaction within the report, in seconds since 1970, or None.
     """
 
     flows: pd.DataFrame
@@ -85,21 +85,21 @@ class Cells:
 
 
 def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
-    """Sum the ledger of the chosen clients.
+    """Sum the ledger of the selected clients.
 
     Parameters
     ----------
     facts
         The facts of the source.
     clients
-        int64: positions of the chosen clients, rising.
+        Positions of the selected clients, int64, ascending.
     grid
         The rows of the report.
     """
     rising = np.maximum.accumulate(grid.windows)
     cells = _sum_up(facts, clients, replace(grid, windows=rising))
     for k in np.flatnonzero(rising != grid.windows).tolist():
-        # An `as_of` in an hour that clocks repeat: the last window may start before the one before it.
+        # With `as_of` in a repeated hour, the last window may start before the previous one.
         edges = grid.edges[k : k + 2]
         changes = tuple(days[days > edges[0]] for days in grid.changes)
         one_row = replace(grid, edges=edges, windows=grid.windows[k : k + 1], changes=changes)
@@ -110,7 +110,7 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
 
 
 def _with_active_of(own: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
-    """Return the stocks with the active columns of single rows in the place of theirs."""
+    """Return the stocks with the active columns of some rows replaced by those in `own`."""
     active = ["active_qty", "active_pos", "active_neg"]
     key = ["row", "currency"]
     changed = stocks.set_index(key)
@@ -133,7 +133,7 @@ def _sum_up(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
 
 
 def _in_threads(facts: Facts, spans: list[Span], grid: Grid) -> list[tuple[int, _Sums]]:
-    """Return the sums of each currency; threads take parts from one list, and each adds up its own."""
+    """Return the sums of each currency. Threads take parts from a shared iterator; sums are merged last."""
     waiting = iter(spans)
 
     def add_up() -> dict[int, _Sums]:
@@ -166,7 +166,7 @@ def _code(of_currency: tuple[int, _Sums]) -> int:
 
 
 def _frame(of_currencies: list[dict[str, list[object]]], columns: tuple[str, ...]) -> pd.DataFrame:
-    """Return the lines of all currencies as one frame; its sums are one block of Python ints."""
+    """Return the lines of all currencies as one frame, whose sums are one block of Python ints."""
     joined = {name: [v for c in of_currencies for v in c[name]] for name in (*_KEYS, *columns)}
     sums = np.empty((len(joined["row"]), len(columns)), object)
     for i, name in enumerate(columns):

@@ -1,4 +1,4 @@
-"""Flows: what moved in each row, by currency and by the quote that values it."""
+"""Flows: the sums of movements in each row, by currency and by the quote that applies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from custdyn_widgets.engine.cells.sums import KeyedSums, join
 from custdyn_widgets.mart import PACKAGE_FEE, FlowClass, Int64s
 
 _C = FlowClass
-# Column → the flow classes that it counts or sums.
+# The flow classes that each column counts or sums.
 _COUNTS = {
     "refill_qty": (_C.REFILL,),
     "activation_qty": (_C.ACTIVATION_PAID, _C.ACTIVATION_FREE),
@@ -25,15 +25,15 @@ _SUMS = {
     "ignored_refill": (_C.REFILL_NOT_COUNTED,),
 }
 FLOW_COLUMNS = (*_COUNTS, *_SUMS)
-# Within a class amounts have one sign, so a sum is zero only if every amount is.
+# All amounts of a class have the same sign, so a sum is zero only if every amount is.
 _VALUED = tuple(f for column, classes in _SUMS.items() if column != "ignored_refill" for f in classes)
 
 
 class FlowSums:
     """Sums of one currency by row, segment and flow class.
 
-    Segments are the buckets, divided where the worth of an amount may change. Segment 0 is all that came
-    before the first bucket.
+    Segments are the buckets, split where an exchange rate may change. Segment 0 is everything before the
+    first bucket.
     """
 
     def __init__(self, grid: Grid, currency: int) -> None:
@@ -42,11 +42,11 @@ class FlowSums:
         self._shape = (grid.groups, len(self._segments), len(FlowClass))
         self._sums = KeyedSums(int(np.prod(self._shape)))
         self._segment_of = EdgeCounter(self._segments)
-        # History counts for the first bucket's stocks.
+        # Earlier history counts toward the stocks of the first bucket.
         self._bucket_of = np.append(0, np.searchsorted(grid.edges, self._segments[:-1], "right") - 1)
 
     def add(self, piece: Piece) -> Int64s:
-        """Add the rows of a piece; return their buckets."""
+        """Add the rows of a piece and return their buckets."""
         segment = self._segment_of(piece.time)
         flow = piece.flow
         keys = segment * len(FlowClass)
@@ -60,11 +60,11 @@ class FlowSums:
         return self._bucket_of.take(segment, mode="clip")
 
     def merge(self, other: FlowSums) -> None:
-        """Add the sums of another one with the same grid and currency."""
+        """Add the sums of another `FlowSums` with the same grid and currency."""
         self._sums.merge(other._sums)
 
     def columns(self, currency: str) -> dict[str, list[object]]:
-        """Return the flows as the schema of `cells` describes them, each column as a list."""
+        """Return the flow columns of the schema in `cells.compute` as lists."""
         keys, counts, high, low = self._sums.totals()
         group, segment, flow = np.unravel_index(keys, self._shape)
         counted = (segment > 0) & (flow != _C.OTHER)

@@ -1,4 +1,4 @@
-"""The rows of a report as arrays of edges, and a quick way to place instants among edges."""
+"""The rows of a report as arrays of edges, and a fast lookup of times among edges."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import numpy as np
 
 from custdyn_widgets.mart import Bools, Int64s, Times
 
-_FINEST = 11  # bits: a granule of 2**11 seconds
-_LARGEST = 17  # bits of the number of granules
+_FINEST = 11  # a granule spans at least 2**11 seconds
+_LARGEST = 17  # there are about 2**17 granules at most
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The rows of a report on the time line.
+    """Edges and package rows of a report.
 
     Attributes
     ----------
     edges
-        int64[buckets + 1], rising: the buckets, without gaps.
+        int64[buckets + 1], ascending: the edges of the buckets, which have no gaps between them.
     windows
-        int64[buckets]: the start of each bucket's window; need not rise.
+        int64[buckets]: the start of each bucket's window; not necessarily ascending.
     changes
-        By currency code, int64, rising: the instants at which the worth of its amounts may change.
+        int64 arrays by currency code, ascending: the times at which the currency's rate may change.
     groups
-        How many rows of packages each bucket has; 1 without a package grouping.
+        The number of package rows in each bucket; 1 if not grouped by package.
     group_of
-        int64[packages + 1]: the row of each package by code; the last entry is for no package.
+        int64[packages + 1]: the row of each package, by code; the last entry is for no package.
     fee_counts
         bool[packages + 1]: whether fees of a package count in the Packages columns.
     """
@@ -47,35 +47,35 @@ class Grid:
 
     @property
     def by_package(self) -> bool:
-        """Whether each bucket has rows of packages."""
+        """Whether each bucket has package rows."""
         return self.groups > 1
 
     @property
     def needs_packages(self) -> bool:
-        """Whether a transaction's package matters to any sum."""
+        """Whether any sum depends on the packages of transactions."""
         return self.by_package or not bool(self.fee_counts.all())
 
 
 class EdgeCounter:
-    """Counts the edges at or before an instant, as `numpy.searchsorted(edges, at, "right")` does.
+    """Faster equivalent of `numpy.searchsorted(edges, at, "right")` for times.
 
-    A table over granules of time holds the answer for all but the granules in which an edge lies; only
-    their instants are searched for, which are few.
+    A table has the answer for each granule of time that contains no edge. Only the few times in the other
+    granules need a search.
     """
 
     def __init__(self, edges: Int64s) -> None:
         self._edges = edges
         span = int(edges[-1] - edges[0])
         self._bits = max(_FINEST, span.bit_length() - _LARGEST)
-        self._first = (int(edges[0]) >> self._bits) - 1  # times before the edges fall into granule 0
-        last = (int(edges[-1]) >> self._bits) + 1  # and times after them into the last one
+        self._first = (int(edges[0]) >> self._bits) - 1  # granule 0 is for times before all edges
+        last = (int(edges[-1]) >> self._bits) + 1  # the last granule is for times after all edges
         starts = np.arange(self._first, last + 2) << self._bits
         at_start = np.searchsorted(edges, starts[:-1], "right")
         at_end = np.searchsorted(edges, starts[1:] - 1, "right")
         self._table = np.where(at_start == at_end, at_start, -1)
 
     def __call__(self, at: Times) -> Int64s:
-        """Return the number of edges at or before each instant."""
+        """Return the number of edges at or before each time."""
         granule = np.subtract(at >> self._bits, self._first, dtype=np.int64)
         found: Int64s = self._table.take(granule, mode="clip")
         shared = np.flatnonzero(found < 0)
@@ -85,6 +85,6 @@ class EdgeCounter:
 
 
 def utc_dates(instants: Int64s) -> list[date]:
-    """Return the UTC dates of instants."""
+    """Return the UTC dates of times in seconds since 1970."""
     days: list[date] = (instants // 86_400).astype("datetime64[D]").tolist()
     return days

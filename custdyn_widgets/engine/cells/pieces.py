@@ -1,4 +1,4 @@
-"""The ledger's rows in pieces of bounded memory: whole clients of one currency, and only the rows needed."""
+"""Pieces of the ledger: a limited number of rows each, for clients of one currency."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PIECE_ROWS = 2**18
 
 @dataclass(frozen=True)
 class Span:
-    """Which rows of the chosen clients a report reads: for each client, `begin:end`.
+    """Ranges of the ledger rows that a report reads: `begin:end` for each selected client.
 
-    Those of the report's rows are `inside:end`. What was before them is not read, since the row before
-    tells what it came to. Package rows alone need it: they ask in which packages a client ever had
-    transactions.
+    The rows within the report are `inside:end`. Earlier rows are usually not read, because the row before
+    `inside` has their running sum. Only package rows need them, to find the packages in which a client ever
+    had transactions.
     """
 
     clients: Int64s
@@ -30,13 +30,13 @@ class Span:
 
     @classmethod
     def of(cls, facts: Facts, clients: Int64s, grid: Grid) -> Span:
-        """Find the rows of the chosen clients before the last edge, and at or after the first one."""
+        """Find the rows of the selected clients that a report needs."""
         inside = first_row_at(facts, clients, int(grid.edges[0]))
         end = first_row_at(facts, clients, int(grid.edges[-1]))
         return cls(clients, facts.offset[clients] if grid.by_package else inside, inside, end)
 
     def part(self, low: int, high: int) -> Span:
-        """Return some of the clients with their rows."""
+        """Return the span of some of the clients."""
         return Span(*(of_clients[low:high] for of_clients in vars(self).values()))
 
 
@@ -49,15 +49,15 @@ class Piece:
     currency
         The code of the clients' currency.
     count
-        How many rows each client has in the piece.
+        The number of rows of each client in the piece.
     time, running, flow, package
-        Of each row, as in the facts; the package only where it matters.
+        Values of each row, as in the facts. `package` is None if no sum depends on it.
     exists, closed
-        Of each client, as in the facts.
+        Values of each client, as in the facts.
     running_before, paid_before
-        Of each client: the running sum and the last paid use before its first row in the piece.
+        The running sum and last paid use of each client before its first row in the piece.
     base
-        Of each client: what to add to the running sum for its balance.
+        The amount to add to each client's running sum to get its balance.
     """
 
     currency: int
@@ -76,7 +76,7 @@ class Piece:
 
     @classmethod
     def of(cls, facts: Facts, span: Span, grid: Grid) -> Piece:
-        """Return the clients in a partition, with their row numbers."""
+        """Return the piece for a span of clients of one currency."""
         count = span.end - span.begin
         rows = _rows(span.begin, count)
         first = facts.offset[span.clients]
@@ -94,14 +94,14 @@ class Piece:
             running_before=_before(facts.running, span.begin, 0),
             paid_before=_before(facts.paid_at, np.where(history, span.begin, 0), never),
             base=facts.opening[span.clients]
-            - _before(facts.running, first, 0),  # may wrap around; sums do too
+            - _before(facts.running, first, 0),  # may wrap around, as may the running sums
             _paid_at=facts.paid_at,
             _rows=rows,
         )
 
     @property
     def end(self) -> Int64s:
-        """Where each client's rows end in the piece."""
+        """The position at which each client's rows end in the piece."""
         return np.cumsum(self.count)
 
     def amount(self) -> Int64s:
@@ -114,7 +114,7 @@ class Piece:
         return amount
 
     def paid_at(self, at: Int64s) -> Times:
-        """Return the client's last paid use up to some rows of the piece."""
+        """Return the client's last paid use as of each of the given rows of the piece."""
         rows = self._rows
         if isinstance(rows, slice):
             return self._paid_at[rows].take(at, mode="clip")
@@ -122,10 +122,10 @@ class Piece:
 
 
 def parts(facts: Facts, span: Span) -> list[Span]:
-    """Split a span of clients into parts of a limited number of rows, each in one currency."""
+    """Split a span into parts of one currency and a limited number of rows."""
     ends = np.cumsum(span.end - span.begin)
     currency = facts.currency[span.clients]
-    of_currency = np.searchsorted(currency, np.unique(currency), "right")  # clients are in order of it
+    of_currency = np.searchsorted(currency, np.unique(currency), "right")  # clients are sorted by currency
     found, low = [], 0
     while low < len(span.clients):
         before = int(ends[low - 1]) if low else 0
@@ -138,12 +138,12 @@ def parts(facts: Facts, span: Span) -> list[Span]:
 
 
 def _of_rows(values: Any, rows: slice | Int64s) -> Any:
-    """Return the values of rows, without checking that the rows exist, which would double the time."""
+    """Return the values of rows. They are assumed to exist, since checking this would double the time."""
     return values[rows] if isinstance(rows, slice) else values.take(rows, mode="clip")
 
 
 def _before(values: npt.NDArray[Any], rows: Int64s, nothing: int) -> npt.NDArray[Any]:
-    """Return each row's previous value, or `nothing` if it has no previous row."""
+    """Return the value before each row, or `nothing` for the first row."""
     found = np.full(len(rows), nothing, values.dtype)
     some = rows > 0
     found[some] = values[rows[some] - 1]
@@ -151,7 +151,7 @@ def _before(values: npt.NDArray[Any], rows: Int64s, nothing: int) -> npt.NDArray
 
 
 def _rows(begin: Int64s, count: Int64s) -> slice | Int64s:
-    """Return the rows of clients: a slice where they are adjacent, so that nothing is copied."""
+    """Return the rows of clients, as a slice if they are adjacent, to avoid copies."""
     total = int(count.sum())
     some = np.flatnonzero(count)
     if not len(some) or int(begin[some[-1]] + count[some[-1]] - begin[some[0]]) == total:
@@ -162,14 +162,14 @@ def _rows(begin: Int64s, count: Int64s) -> slice | Int64s:
 
 
 def first_row_at(facts: Facts, clients: Int64s, instant: int) -> Int64s:
-    """Return each client's first row at or after an instant, or where its rows end: all bisect at once."""
+    """Return each client's first row at or after a time, or the end of its rows, by one joint bisection."""
     time = facts.time
     low, high = facts.offset[clients], facts.offset[clients + 1]
     some = np.flatnonzero(low < high)
     low[some] = np.where(time[high[some] - 1] < instant, high[some], low[some])
     some = some[low[some] < high[some]]
     some = some[time[low[some]] < instant]
-    left, right = low[some] + 1, high[some] - 1  # the last row is known to be at or after the instant
+    left, right = low[some] + 1, high[some] - 1  # the last row is known to be at or after `instant`
     while (left < right).any():
         middle = (left + right) >> 1
         early = time[middle] < instant

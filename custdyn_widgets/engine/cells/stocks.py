@@ -1,9 +1,9 @@
 """Stocks: the clients at the end of each row, and their balances.
 
-A client is in one state at a time: a level (alive; alive and once paid; active) and the sign of its
-balance. It enters a state with a balance and leaves it with that balance, and only these moments count:
-one cumulative sum over the buckets gives every stock. While the state stays the same, what is recorded is
-just by how much the balance moved. (See the package for cells and their reach.)
+A client is in one state at a time: a level (all, overall active or active) and the sign of its balance. It
+enters a state with a balance and leaves it with that balance. Only these moments are recorded,
+and one cumulative sum over the buckets gives every stock. While the state stays the same, only changes of
+the balance are recorded. See `cells.compute` for cells and their reach.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from custdyn_widgets.mart import PAID, Bools, Int64s, Times
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
-LEVELS = ("all", "overall", "active")  # each a part of the one before it
+LEVELS = ("all", "overall", "active")  # each is a subset of the previous one
 _NEGATIVE = len(LEVELS)  # a state is a level, plus this where the balance is below zero
 _STATES = 2 * len(LEVELS)
 
@@ -31,18 +31,19 @@ STOCK_COLUMNS = tuple(f"{level}_{what}" for level in reversed(LEVELS) for what i
 
 @dataclass(frozen=True)
 class _Stays:
-    """Spans of buckets in which a balance and a last paid use hold, those of an entity one after another.
+    """Spans of buckets with a constant balance and last paid use; an entity's stays are consecutive.
 
-    A stay lasts from its `low` to that of the next; an entity's last stay ends at `gone`. It may be empty.
+    A stay lasts from its `low` to that of the next stay; an entity's last stay ends at `gone`. Stays may be
+    empty.
 
     Attributes
     ----------
     first
-        Where each entity's stays begin.
+        The position of each entity's first stay.
     group, gone
-        Of each entity: its package row, and the bucket from which it is no longer there.
+        The package row of each entity, and the first bucket in which it no longer exists.
     low, balance, paid_at
-        Of each stay.
+        The first bucket, balance and last paid use of each stay.
     """
 
     first: Int64s
@@ -54,7 +55,7 @@ class _Stays:
 
     @property
     def count(self) -> Int64s:
-        """How many stays each entity has."""
+        """The number of stays of each entity."""
         return np.diff(self.first, append=len(self.low))
 
 
@@ -71,7 +72,7 @@ class _Cells:
 
 
 class StockSums:
-    """Counts and balances of one currency by row and state, of those who enter, less those who leave."""
+    """Counts and balances of the clients entering each state, less those leaving, in one currency."""
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
@@ -80,7 +81,7 @@ class StockSums:
         self._reach = EdgeCounter(grid.windows)
 
     def add(self, piece: Piece, bucket: Int64s) -> None:
-        """Add the clients of a piece, whose rows are in these buckets."""
+        """Add the clients of a piece; `bucket` has the bucket of each row."""
         ends = self._grid.edges[1:]
         present = np.searchsorted(ends, piece.exists, "right")
         gone = np.searchsorted(ends, piece.closed, "right")
@@ -93,7 +94,7 @@ class StockSums:
             self._record(self._of_packages(piece, bucket, cells, gone))
 
     def _untouched(self, piece: Piece, bucket: Int64s, present: Int64s, gone: Int64s) -> _Stays:
-        """Return the stays of clients from their creation to their first transaction, in the last row."""
+        """Return the clients' stays in the last package row, from creation to first transaction."""
         some = piece.count > 0
         first = np.full(len(present), self._grid.bucket_count)
         first[some] = bucket[(piece.end - piece.count)[some]]
@@ -108,17 +109,17 @@ class StockSums:
         )
 
     def _of_packages(self, piece: Piece, bucket: Int64s, cells: _Cells, gone: Int64s) -> _Stays:
-        """Repeat each client's cells for every package row that the client has transactions in."""
+        """Repeat each client's cells for every package row in which it has transactions."""
         assert piece.package is not None
         groups, buckets = self._grid.groups, self._grid.bucket_count
         client = np.repeat(np.arange(len(piece.count)), piece.count)
         entity_of = client * groups + self._grid.group_of[piece.package]
-        order = np.argsort(entity_of, kind="stable")  # by entity, and still by time
+        order = np.argsort(entity_of, kind="stable")  # by entity, then by time
         entities, begins = np.unique(entity_of[order], return_index=True)
         owner = entities // groups
         first, cell = _repeated(owner, cells.count)
         entity = np.repeat(np.arange(len(entities)), cells.count[owner])
-        # The entity's last paid use up to each cell: both are in order of (entity, bucket).
+        # Find the entity's last paid use up to each cell; both are sorted by (entity, bucket).
         paying = order[PAID[piece.flow[order]]]
         keys = np.searchsorted(entities, entity_of[paying]) * buckets + bucket[paying]
         found = np.searchsorted(keys, entity * buckets + cells.bucket[cell], "right") - 1
@@ -138,16 +139,16 @@ class StockSums:
         )
 
     def _record(self, stays: _Stays) -> None:
-        """Add the moments at which a state or the balance in it changes."""
+        """Record every change of a state or of the balance within it."""
         low, balance = stays.low, stays.balance
         high = np.append(low[1:], 0)
         high[np.append(stays.first[1:], len(low)) - 1] = stays.gone
         paid = stays.paid_at > np.iinfo(stays.paid_at.dtype).min
-        # The windows that contain the last paid use are those of the buckets before this one.
+        # From this bucket on, windows no longer contain the last paid use.
         until = self._reach(stays.paid_at)
         active = paid & (until > low)
         lapses = active & (until < high)
-        state = (balance < 0) * np.int8(_NEGATIVE)  # small numbers: many at once go through a processor
+        state = (balance < 0) * np.int8(_NEGATIVE)  # int8, since processors handle many of these at a time
         state += paid.view(np.int8)
         state += active.view(np.int8)
         left = state - lapses.view(np.int8)  # the state that the stay ends in
@@ -161,7 +162,7 @@ class StockSums:
         moved[1:] -= np.where(same[1:], balance[:-1], 0)
         self._sums.add(entered, moved)
         self._sums.count(entered[~same])
-        # Who comes from another state leaves that; whose window ends lapses; at last everybody goes.
+        # Clients leave a state when they enter another, when they lapse, and when they are gone.
         came, lapsed = np.flatnonzero((before >= 0) & ~same), np.flatnonzero(lapses)
         last = np.append(stays.first[1:], len(low)) - 1
         where = [
@@ -175,7 +176,7 @@ class StockSums:
     def _keys(
         self, groups: Int64s | None, at: Int64s | slice, state: npt.NDArray[np.int8], bucket: Int64s
     ) -> Int64s:
-        """Return where those who enter or leave these buckets are added up, by their group and state."""
+        """Return the keys of sums for clients that enter or leave these buckets, by group and state."""
         keys = np.multiply(state[at], self._shape[2], dtype=np.int64)
         keys += bucket
         if groups is not None:
@@ -191,13 +192,13 @@ class StockSums:
         self._sums.count(keys, -1)
 
     def merge(self, other: StockSums) -> None:
-        """Add the sums of another one with the same grid."""
+        """Add the sums of another `StockSums` with the same grid."""
         self._sums.merge(other._sums)
 
     def columns(self, currency: str) -> dict[str, list[object]]:
-        """Return the stocks as the schema of `cells` describes them, each column as a list."""
+        """Return the stock columns of the schema in `cells.compute` as lists."""
         counts, high, low = self._levels()
-        # Axes: level, sign, package row, bucket. A line stands where anyone is alive.
+        # The axes are level, sign, package row, bucket. There is a line wherever a client is alive.
         bucket, group = np.nonzero(counts[0].sum(axis=0).T)
         sums: dict[str, list[object]] = {}
         for i, level in reversed(list(enumerate(LEVELS))):
@@ -214,7 +215,7 @@ class StockSums:
         }
 
     def _levels(self) -> tuple[Int64s, Int64s, Int64s]:
-        """Return counts and halves of sums by (level, sign, package row, bucket)."""
+        """Return counts and the halves of sums by (level, sign, package row, bucket)."""
         keys, *columns = self._sums.totals()
         out = []
         for column in columns:
@@ -222,7 +223,7 @@ class StockSums:
             moments.ravel()[keys] = column
             held = np.cumsum(moments, axis=2)[:, :, :-1]
             by_sign = held.reshape(len(held), 2, len(LEVELS), -1).transpose(2, 1, 0, 3)
-            out.append(np.cumsum(by_sign[::-1], axis=0)[::-1])  # who is active is overall active, and so on
+            out.append(np.cumsum(by_sign[::-1], axis=0)[::-1])  # active clients are also overall active, etc.
         return out[0], out[1], out[2]
 
 
@@ -237,7 +238,7 @@ def _cells(piece: Piece, bucket: Int64s) -> _Cells:
 
 
 def _of_clients(piece: Piece, cells: _Cells, present: Int64s, gone: Int64s) -> _Stays:
-    """Return a stay for each client as it was before its rows, and one for each of its cells."""
+    """Return a stay for each client before its rows, followed by one for each of its cells."""
     count = cells.count + 1
     first = np.cumsum(count) - count
     later = np.ones(int(count.sum()), np.bool_)
@@ -255,7 +256,7 @@ def _of_clients(piece: Piece, cells: _Cells, present: Int64s, gone: Int64s) -> _
 
 
 def _behind(at_first: _Array, first: Int64s, later: Bools, of_cells: _Array) -> _Array:
-    """Return the values of cells, each client's behind its value at first."""
+    """Return the values of cells, with each client's initial value before its cells."""
     values: Any = np.empty(len(later), at_first.dtype)
     values[first] = at_first
     values[later] = of_cells
@@ -263,7 +264,7 @@ def _behind(at_first: _Array, first: Int64s, later: Bools, of_cells: _Array) -> 
 
 
 def _repeated(owner: Int64s, count: Int64s) -> tuple[Int64s, Int64s]:
-    """Return, for entities of these owners, where each one's cells begin, and the owner's cells for each."""
+    """Return the position of each entity's first cell, and the cells repeated from its owner."""
     begins = np.cumsum(count) - count
     repeats = count[owner]
     first = np.cumsum(repeats) - repeats

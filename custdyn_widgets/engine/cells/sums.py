@@ -1,8 +1,8 @@
-"""Exact sums by key, of counts and int64 amounts, without overflow.
+"""Exact sums of counts and int64 amounts by key, without overflow.
 
-`numpy.bincount` is the fastest way to add up by key, but its weights are doubles. A sum of doubles is
-exact as long as every partial sum is a whole number below 2**53; so amounts too large for the number of
-rows are split into halves of 32 bits, which are added up apart.
+`numpy.bincount` is the fastest way to sum by key, but its weights are doubles. A sum of doubles is exact as
+long as every partial sum is an integer below 2**53, so amounts too large for the number of rows are split
+into 32-bit halves, which are summed separately.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import numpy as np
 
 from custdyn_widgets.mart import Int64s
 
-_MAX_ROWS = 2**21  # so many halves below 2**32 add up to less than 2**53
-_FEW = 2**14  # slots: up to this many, every possible key has one
+_MAX_ROWS = 2**21  # this many halves below 2**32 sum to less than 2**53
+_FEW = 2**14  # up to this many slots are all summed, even those of keys that do not occur
 _DENSE = 2**20
 _HALF = 32
 _LOW = (1 << _HALF) - 1
-_FITS = 1 << 30  # with upper halves below it, whole sums fit an int64
+_FITS = 1 << 30  # with upper halves below this, sums fit in an int64
 
 
 class KeyedSums:
     """Counts and exact sums for integer keys below `size`.
 
-    Keys of a small range have a slot each; of a large one, only those that occur are kept.
+    If `size` is small, every key has a slot; otherwise only keys that occur are stored.
     """
 
     def __init__(self, size: int) -> None:
@@ -32,12 +32,12 @@ class KeyedSums:
         self._counts, self._high, self._low = (np.zeros(dense, np.int64) for _ in range(3))
 
     def count(self, keys: Int64s, sign: int = 1) -> None:
-        """Add 1 to each key, or subtract it."""
+        """Add 1 to the count of each key, or subtract 1 if `sign` is -1."""
         slots, place, size = self._slots(keys)
         self._keep(slots, counts=sign * np.bincount(place, minlength=size))
 
     def add(self, keys: Int64s, amounts: Int64s, sign: int = 1) -> None:
-        """Add an amount to each key, or subtract it."""
+        """Add each amount to the sum of its key, or subtract it if `sign` is -1."""
         for first in range(0, len(keys), _MAX_ROWS):
             part = slice(first, first + _MAX_ROWS)
             slots, place, size = self._slots(keys[part])
@@ -45,13 +45,13 @@ class KeyedSums:
             self._keep(slots, high=None if high is None else sign * high, low=sign * low)
 
     def merge(self, other: KeyedSums) -> None:
-        """Add the sums of another one of the same size."""
+        """Add the sums of another `KeyedSums` of the same size."""
         self._parts += other._parts
         if len(self._counts):
             self._keep(None, other._counts, other._high, other._low)
 
     def _slots(self, keys: Int64s) -> tuple[Int64s | None, Int64s, int]:
-        """Return the slots to add up (None: all), each key's position among them, and how many they are."""
+        """Return the slots in use (None for all), each key's position among them, and their number."""
         if len(self._counts) and self.size <= max(_FEW, len(keys)):
             return None, keys, self.size
         slots, place = np.unique(keys, return_inverse=True)
@@ -80,7 +80,7 @@ class KeyedSums:
             self._low[at] = low & _LOW
 
     def totals(self) -> tuple[Int64s, Int64s, Int64s, Int64s]:
-        """Return the keys that occurred, their counts, and the halves of their sums (see `join`)."""
+        """Return the keys that occur, their counts, and the halves of their sums (see `join`)."""
         if len(self._counts):
             keys = np.flatnonzero(self._counts | self._high | self._low)
             return keys, self._counts[keys], self._high[keys], self._low[keys]
@@ -96,7 +96,7 @@ class KeyedSums:
 
 
 def _add_up(place: Int64s, amounts: Int64s, size: int) -> tuple[Int64s | None, Int64s]:
-    """Return the sums by slot in two halves; the upper one is None where the lower one is enough."""
+    """Return the sums by slot in two halves; the upper one is None if the lower one is enough."""
     largest = max(int(amounts.max()), -int(amounts.min()))
     if largest * len(amounts) < 2**53:
         return None, np.bincount(place, weights=amounts, minlength=size).astype(np.int64)
@@ -106,7 +106,7 @@ def _add_up(place: Int64s, amounts: Int64s, size: int) -> tuple[Int64s | None, I
 
 
 def join(high: Int64s, low: Int64s) -> list[int]:
-    """Return sums as Python ints, which have no largest value."""
+    """Combine the halves of sums into Python ints, which cannot overflow."""
     if not len(high) or (high.min() >= -_FITS and high.max() < _FITS):
         whole: list[int] = ((high << _HALF) + low).tolist()
         return whole

@@ -1,1 +1,1 @@
-"""Charts of a report: presets, charts that a person composes, and inert SVG."""
+"""Charts of a report: presets, user-defined charts, and inert SVG."""

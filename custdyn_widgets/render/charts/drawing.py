@@ -1,6 +1,7 @@
-"""Drawings of a report's charts: Altair charts for a notebook, and inert SVG for pages, made in this process.
+"""Drawings of a report's charts: Altair charts for notebooks, and inert SVG for pages.
 
-A chart draws the values of a report's rows; it never computes a metric and never queries again.
+SVG is drawn in this process. A chart shows values of the report's rows. It computes no metrics and runs no
+query.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ _VEGALITE = "6.4"
 
 
 def chart(report: Report, name: str) -> alt.TopLevelMixin:
-    """Return a preset's chart of a report, as an Altair chart.
+    """Return the Altair chart of a preset.
 
     Parameters
     ----------
     report
-        A report with rows. Amounts are drawn in its currency, counts as they are.
+        A report with rows. Amounts are drawn in its currency.
     name
-        A key of `PRESETS`, such as `Clients - Active: Qty`, or of the report's own presets.
+        The name of a preset in `PRESETS`, such as `Clients - Active: Qty`, or in the report.
 
     Raises
     ------
     QueryError
-        If there is no preset of this name, or the report lacks a column of it or has no rows.
+        If there is no preset with this name, or the report lacks one of its columns or has no rows.
     """
     return _altair(preset_spec(report, name))
 
@@ -56,22 +57,22 @@ def blank_chart(
     second_axis: str | Sequence[str] = (),
     title: str | None = None,
 ) -> alt.TopLevelMixin:
-    """Return a chart that the person composed, as an Altair chart; parameters as in `blank_spec`."""
+    """Return a user-defined chart as an Altair chart; parameters as in `blank_spec`."""
     return _altair(blank_spec(report, x, y, mark, second_axis, title))
 
 
 def chart_svg(chart: alt.TopLevelMixin | Mapping[str, Any]) -> str:
-    """Return a chart as inert SVG, the same bytes each time.
+    """Return a chart as inert SVG. The result is deterministic.
 
     Parameters
     ----------
     chart
-        An Altair chart or a Vega-Lite specification. Data must be in it: nothing is fetched.
+        An Altair chart or a Vega-Lite specification. It must contain its data, because nothing is fetched.
 
     Raises
     ------
     CustDynError
-        If the chart cannot be drawn without fetching something, or is no chart.
+        If it is not a chart, or cannot be drawn without fetching something.
     """
     spec = dict(chart) if isinstance(chart, Mapping) else chart.to_dict()
     spec = _printable_spec(spec)
@@ -83,37 +84,38 @@ def chart_svg(chart: alt.TopLevelMixin | Mapping[str, Any]) -> str:
     return inert_svg(svg, str(spec.get("description", "") or _title(spec)))
 
 
-@lru_cache(maxsize=16)  # so that freezing does not draw again what the notebook has shown
+@lru_cache(maxsize=16)  # so that freezing does not redraw the charts shown in the notebook
 def _drawn(spec: str) -> str:
-    import vl_convert  # late: loads a JavaScript engine
+    import vl_convert  # imported late because it loads a JavaScript engine
 
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=_VEGALITE, allowed_base_urls=[])
     return svg
 
 
 def start_engine() -> None:
-    """Start the JavaScript engine in a thread, where charts will be drawn soon: it takes half a second."""
+    """Start the JavaScript engine in a thread, ahead of the first chart, since it takes half a second."""
 
     def start() -> None:
-        with contextlib.suppress(Exception):  # a drawing will meet it again
+        with contextlib.suppress(Exception):  # the first chart will raise it again
             chart_svg({"data": {"values": []}, "mark": "point"})
 
     threading.Thread(target=start, name="custdyn-engine").start()
 
 
 def report_charts(report: Report, drawn: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the drawings for a report's page: title to SVG, in order.
+    """Return the SVG drawings for a report's page by title, in order.
 
-    First the charts that the report carries, then each preset whose columns the report has. A report of one
-    row has, instead of presets of one bar each, a bar for each of their columns. No rows, no drawings.
+    These are the report's own charts, followed by each preset whose columns the report has. If there is no
+    grouping, charts with a bar for each of several columns replace the presets, which would have only one
+    bar each. There are no drawings if there are no rows.
 
     Parameters
     ----------
     report
         The report.
     drawn
-        Drawings of this report that another process made, by title: used if they are inert, otherwise drawn
-        again.
+        Drawings of this report made in another process, by title. Those that are inert are used; others are
+        drawn again.
     """
     if not report.rows:
         return {}
@@ -132,14 +134,14 @@ def report_charts(report: Report, drawn: Mapping[str, str] | None = None) -> dic
 
 
 def with_own_presets(report: Report) -> Report:
-    """Return the report with this process's own presets among its charts, so that they go where it goes."""
+    """Return the report with this process's own presets added to its charts, for use in other processes."""
     own = {} if not report.rows else {n: p for n, p in presets_of(report).items() if n in own_presets()}
     charts = {n: p.add_to(preset_spec(report, n)) for n, p in own.items() if n not in report.charts}
     return replace(report, charts={**report.charts, **charts}) if charts else report
 
 
 def _inert(drawn: Mapping[str, str] | None, title: str) -> str | None:
-    """Return a drawing that another process made, if it is inert."""
+    """Return a drawing made in another process, or None if it is missing or not inert."""
     svg = drawn.get(title) if drawn else None
     try:
         return svg if isinstance(svg, str) and inert_svg(svg) == svg else None
@@ -154,7 +156,7 @@ def _title(spec: Mapping[str, Any]) -> str:
 
 
 def _printable_spec(value: Any, *, is_data: bool = False) -> Any:
-    """Return a specification without links, and without characters that would break the drawing."""
+    """Return a specification without links or characters that would break the drawing."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, Mapping):
@@ -170,7 +172,7 @@ def _printable_spec(value: Any, *, is_data: bool = False) -> Any:
 
 def _altair(spec: dict[str, Any]) -> alt.TopLevelMixin:
     load_jsonschema()
-    import altair as alt  # late: takes a second
+    import altair as alt  # imported late because it takes a second
 
     drawn: alt.TopLevelMixin = alt.Chart.from_dict({**spec, "$schema": alt.SCHEMA_URL or SCHEMA})
     return drawn

@@ -1,7 +1,7 @@
-"""A chart to look into: the drawing of a page with tooltips everywhere, zoom, and the width of its place.
+"""Interactive charts: a page's chart with tooltips, zoom, and the width of its container.
 
-A drawing for a page shows time as named places, which can be labelled one by one but not zoomed. Here time is
-time, in UTC, so that the browser's own clock moves nothing.
+On a page, the time axis is nominal: its labels can be chosen one by one, but it cannot be zoomed. Here it is
+temporal, in UTC, so that it does not depend on the browser's time zone.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 _TIME = re.compile(r"\d{4}(-\d{2}){0,2}")
 _DAY = 86_400_000  # milliseconds
 _MIDNIGHT = "utchours(datum.value) == 0"
-# By the length of a label: the unit, its form, the least step of the axis, and where a unit begins. A label
-# elsewhere, when one looks close, would name the same unit twice.
+# By length of a label: the time unit, its format, the minimum step of the axis, and a test for the start of a
+# unit. When zoomed in, labels elsewhere would show the same unit twice.
 _UNITS = {
     4: ("utcyear", "%Y", 366 * _DAY, f"utcdayofyear(datum.value) == 1 && {_MIDNIGHT}"),
     7: ("utcyearmonth", "%Y-%m", 31 * _DAY, f"utcdate(datum.value) == 1 && {_MIDNIGHT}"),
     10: ("utcyearmonthdate", "%Y-%m-%d", _DAY, _MIDNIGHT),
 }
 _HEIGHT = 320
-# Without Shift the wheel scrolls the notebook, as everywhere.
+# Without Shift, the wheel scrolls the notebook as usual.
 _ZOOM = {
     "name": "zoom",
     "select": {"type": "interval", "encodings": ["x"], "zoom": "wheel![event.shiftKey]", "clear": "dblclick"},
@@ -32,9 +32,9 @@ _ZOOM = {
 
 
 def live_spec(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return a chart's specification for a screen, made from a copy of the one for a page.
+    """Return an interactive version of a chart's specification.
 
-    Only specifications of `charts.preset_spec` and `charts.blank_spec` are understood.
+    Works only for specifications returned by `preset_spec` and `blank_spec`.
     """
     live = copy.deepcopy(spec)
     live |= {"width": "container", "height": _HEIGHT}
@@ -61,9 +61,11 @@ def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
     axis = {
         "title": None, "labelAngle": 0, "format": form, "labelOverlap": True, "labelSeparation": 10,
         "tickMinStep": step, "labelExpr": f"{begins} && datum.value <= {last} ? datum.label : ''",
-        **({"labelAlign": "left", "labelOffset": 4} if bars else {}),  # a bar runs from its label on
+        **({"labelAlign": "left", "labelOffset": 4} if bars else {}),  # a bar starts at its label
     }  # fmt: skip
-    scale = {"type": "utc"} if bars else {"type": "utc", "padding": 16}  # a point at the edge is not cut
+    scale = (
+        {"type": "utc"} if bars else {"type": "utc", "padding": 16}
+    )  # so that points at the edge are not cut off
     for one in units:
         one["encoding"]["x"] = {
             "field": "x",
@@ -78,13 +80,13 @@ def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
 
 
 def _instant(label: str) -> int:
-    """Return when the unit of a label begins, in milliseconds since 1970 in UTC."""
+    """Return the start of a label's unit, in milliseconds since 1970 in UTC."""
     year, month, day = map(int, (label + "-01-01").split("-")[:3])
     return int(datetime(year, month, day, tzinfo=UTC).timestamp() * 1000)
 
 
 def _hidden_points(unit: dict[str, Any]) -> dict[str, Any]:
-    """Return invisible points that carry tooltips: a chart of very many points on a page has none."""
+    """Return invisible points with tooltips, for charts with too many points to have tooltips on a page."""
     encoding = {key: value for key, value in unit["encoding"].items() if key in ("x", "y", "color")}
     encoding["tooltip"] = {"field": "told"}
     return {
@@ -94,7 +96,7 @@ def _hidden_points(unit: dict[str, Any]) -> dict[str, Any]:
 
 
 def _units(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the drawings of one mark each that a specification is layered of."""
+    """Yield the single-mark layers of a specification."""
     for layer in spec.get("layer", []):
         if "layer" in layer:
             yield from _units(layer)

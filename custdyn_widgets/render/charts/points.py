@@ -1,6 +1,6 @@
-"""The points of a chart, taken from a report's rows without computing anything.
+"""The points of a chart, taken from a report's rows without further computation.
 
-This is the last step before drawing, and the only place where an amount becomes a float.
+This is the last step before drawing, and the only one that converts amounts to floats.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from datetime import date, timedelta
 from custdyn_widgets.report import Column, Report, Row, format_value
 from custdyn_widgets.text import cut_short, printable
 
-COLUMNS = "Columns"  # the x of a report of one row: a place for each column
+COLUMNS = "Columns"  # the x axis of a report without grouping, with a place for each column
 MAX_SERIES = 7
 MAX_POINTS = 4_000
 MAX_PLACES = 24
-MAX_NAME = 120  # characters; measuring a longer one can take the drawing library half a minute
+MAX_NAME = 120  # characters; the drawing library can take half a minute to measure longer names
 _TIME_HEADINGS = ("Year", "Month", "Date")
 _CALENDAR = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Point:
-    """One value to draw: where, of which series, and its exact value as text."""
+    """Value to draw, with its position, series, and exact text."""
 
     x: str | float
     y: float | None
@@ -37,22 +37,22 @@ class Point:
 
 @dataclass(frozen=True)
 class Points:
-    """The points of a chart.
+    """Points of a chart.
 
     Attributes
     ----------
     x
-        The x axis: a heading of the report, `Columns`, or the name of a column of numbers.
+        The x axis: a heading of the report, `Columns`, or the name of a number column.
     places
-        The places of x in order; empty where x is a number.
+        The places on the x axis, in order; empty if x is numeric.
     values
         The points, in the order of the report's rows.
     series
-        The series that have a colour of their own, in order; the others are drawn in grey.
+        The series with their own colours, in order. All others are grey.
     folded
-        How many series share the grey.
+        The number of grey series.
     notes
-        Notes that a reader needs to understand the picture.
+        Notes needed to understand the chart.
     """
 
     x: str
@@ -64,29 +64,29 @@ class Points:
 
     @property
     def is_time(self) -> bool:
-        """Whether x is the calendar."""
+        """Whether the x axis shows time."""
         return self.x in _TIME_HEADINGS
 
     @property
     def is_number(self) -> bool:
-        """Whether x is a column of numbers."""
+        """Whether the x axis shows a number column."""
         return not self.places
 
 
 def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool) -> Points:
-    """Return the points of columns against x.
+    """Return the points of columns plotted against x.
 
     Parameters
     ----------
     report
         A report with rows.
     x
-        A heading of the report, `Columns`, or the name of a column of numbers.
+        A heading of the report, `Columns`, or the name of a number column.
     columns
         The columns to draw.
     joined
-        Whether points are joined over the places: then a row that was left out because all in it is
-        zero gets its zero, so that no line runs past it.
+        Whether lines join the points. If so, rows left out because all their values are zero get a point at
+        zero, so that lines do not skip them.
     """
     shown = shown_names(report)
     found = [p for row in report.rows for p in _row_points(report, row, shown, x, columns)]
@@ -107,10 +107,9 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
 
 
 def shown_names(report: Report) -> dict[str, str]:
-    """Return the label of each row as charts write it, so that no two look the same.
+    """Map row labels to distinct names for charts.
 
-    A name is on one line and is cut short if it is long; one that would then look like another's
-    gets a number.
+    Names are on a single line and cut short if long. A number is added to those that would look the same.
     """
     shown: dict[str, str] = {}
     taken: set[str] = set()
@@ -158,9 +157,9 @@ def _row_points(
 
 
 def _ranked(report: Report, shown: Mapping[str, str], found: Sequence[Point]) -> list[str]:
-    """Return the series: those of columns in their order, those of packages by how many clients they have.
+    """Return the series in order: columns as given, packages by their number of clients.
 
-    The same packages then have the same colours in every chart of a report.
+    This way, a package has the same colour in every chart of a report.
     """
     names = list(dict.fromkeys(p.series for p in found))
     if "Package Name" not in report.headings or len(names) <= 1:
@@ -170,7 +169,7 @@ def _ranked(report: Report, shown: Mapping[str, str], found: Sequence[Point]) ->
     for row in report.rows:
         first = row.values[0]
         clients[shown[row.labels[place]]] += abs(int(first)) if first is not None else 0
-    # A series is a package, or a package and a column; a package's name may itself hold the dot.
+    # A series is a package, or a package and a column. The name of a package may contain the dot, too.
     packages = {n: n if n in clients else n.rpartition(" · ")[0] for n in names}
     return sorted(names, key=lambda name: -clients[packages[name]])
 
@@ -190,7 +189,7 @@ def _largest(places: Sequence[str], found: Sequence[Point]) -> tuple[str, ...]:
 
 
 def _places(x: str, found: Sequence[Point]) -> tuple[str, ...]:
-    """Return the places of x; on the calendar also the buckets between that have no row."""
+    """Return the places on the x axis. On a time axis, include buckets without rows."""
     names = tuple(dict.fromkeys(p.x for p in found if isinstance(p.x, str)))
     if x not in _TIME_HEADINGS or len(names) < 2 or not all(_CALENDAR.fullmatch(n) for n in names):
         return names
@@ -211,7 +210,7 @@ def _calendar(heading: str, first: str, last: str) -> Iterator[str]:
 def _with_zeros(
     found: Sequence[Point], series: Sequence[str], places: Sequence[str], columns: Sequence[Column]
 ) -> Iterator[Point]:
-    """Yield the points with a zero for each row that was left out; an average over nothing stays a gap."""
+    """Yield the points, with a zero for each row that was left out; averages over nothing remain gaps."""
     present = {(p.x, p.series): p for p in found}
     column_of = {p.series: p.column for p in found}
     averages = {c.name for c in columns if "Avg" in c.label}

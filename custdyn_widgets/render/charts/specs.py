@@ -1,4 +1,4 @@
-"""What a report's charts show: the specification of a preset, and of a chart that a person composes."""
+"""Vega-Lite specifications of presets and of user-defined charts."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from custdyn_widgets.report import Column, Report
 from custdyn_widgets.text import printable
 
 BLANK = "Blank Chart"
-_MANY_PLACES = 120  # more bars than that are thinner than a reader can tell apart
+_MANY_PLACES = 120  # more bars would be too thin to tell apart
 _GROUP_COLOURS = {
     "Clients": PALETTE[0],
     "Balance Refill": PALETTE[2],
     "Pay As You Go": PALETTE[4],
     "Packages": PALETTE[3],
 }
-_OWN_COLOUR = PALETTE[1]  # of columns that an analyst's own metric adds
+_OWN_COLOUR = PALETTE[1]  # for columns of an analyst's own metrics
 
 
 def preset_spec(report: Report, name: str) -> dict[str, Any]:
-    """Return a preset's chart as a Vega-Lite specification; errors as in `chart`."""
+    """Return the Vega-Lite specification of a preset; errors as in `chart`."""
     known = PRESETS | presets_of(report)
     if name not in known:
         raise QueryError.not_allowed("chart", name, [*known])
@@ -42,28 +42,28 @@ def blank_spec(
     second_axis: str | Sequence[str] = (),
     title: str | None = None,
 ) -> dict[str, Any]:
-    """Return a chart that the person composed, as a Vega-Lite specification.
+    """Return the Vega-Lite specification of a user-defined chart.
 
     Parameters
     ----------
     report
         A report with rows.
     x
-        One of the report's headings, or a column's name to draw against numbers; default: time, else the
-        package, else (a report of one row) a place for each column.
+        One of the report's headings, or the name of a number column. Defaults to the first heading; without
+        grouping, to a place for each column of `y`.
     y
-        The names of one or more columns. Defaults to `Clients - Active: Qty`, or the first column.
+        The names of one or more columns. Defaults to the first column of the report.
     mark
         `line`, `bar`, `stacked bar`, `area`, `point` or `stacked area`.
     second_axis
-        The names of those columns of `y` that are measured on a second axis, at the right.
+        The names of the columns of `y` that use a second axis, on the right.
     title
-        The chart's title. Defaults to the columns' names.
+        The chart's title. Defaults to the names of the columns.
 
     Raises
     ------
     QueryError
-        If a name or mark is not one that the report or a chart has, or the report has no rows.
+        If a name is not in the report, the mark is unknown, or the report has no rows.
     """
     check_mark(mark)
     first = [c.name for c in report.columns[:1]]
@@ -79,13 +79,13 @@ def blank_spec(
 
 
 def column_colour(column: Column) -> str:
-    """Return the colour that stands for a column's group on pages and in charts."""
+    """Return the colour of a column's group on pages and in charts."""
     own = (colour for group, colour in _GROUP_COLOURS.items() if column.group.startswith(group))
     return next(own, _OWN_COLOUR)
 
 
 def one_row_charts(report: Report) -> dict[str, list[str]]:
-    """Return what is drawn for a report of one row, in place of presets of one bar: title to column names."""
+    """Return the charts that replace presets if there is no grouping: column names by title."""
     drawn = dict.fromkeys(name for preset in presets_of(report).values() for name in preset.columns)
     counts = [c for c in report.columns if c.unit == "count"]
     wanted = {
@@ -117,7 +117,7 @@ def _spec(
         mark = preset_mark(mark, by_package=report.query.by_package, places=len(points.places))
         points = points_of(report, x, columns, joined="bar" not in mark)
     elif preset and mark == "line":
-        mark = "bar"  # packages or columns side by side are no course of time
+        mark = "bar"  # lines are only for time, not for packages or columns
     names = ", ".join(c.name for c in columns)
     units = ", in " + report.currency if any(c.unit == "money" for c in columns) else ""
     by = " by " + " and ".join(report.query.group_by) if report.query.group_by else ""
@@ -128,7 +128,7 @@ def _spec(
 
 
 def preset_mark(mark: str, *, by_package: bool, places: int) -> str:
-    """Return a preset's mark over time: stacked where packages add up, an area where bars get thin."""
+    """Return a preset's mark over time: stacked for packages, an area if there are too many bars."""
     if mark != "bar":
         return mark
     if by_package:

@@ -1,20 +1,20 @@
-"""Inert SVG: a drawing cut down to shapes and text, so that it can stand inside a shared page.
+"""Inert SVG: drawings reduced to shapes and text, so that they are safe in a shared page.
 
-Only listed elements and attributes survive: no script, no style sheet, no link, no picture, no reference
-beyond the drawing. The drawing library's own markup is removed too, which makes the file small.
+Only allowed elements and attributes are kept: no scripts, style sheets, links, images or external references.
+Removing the drawing library's own markup also makes files smaller.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import xml.etree.ElementTree as ET  # documents with a DOCTYPE, hence entities, are refused
+import xml.etree.ElementTree as ET  # documents with a DOCTYPE, and thus entities, are rejected
 from xml.sax.saxutils import escape, quoteattr
 
 from custdyn_widgets.errors import CustDynError, shown
 
-INK = "#737a84"  # readable on white and on near-black, where no page sets a colour
-_FONTS = "Arial,Helvetica,Liberation Sans,sans-serif"  # as wide as those that the layout was measured with
+INK = "#737a84"  # readable on both white and near-black, for use without a page's colour
+_FONTS = "Arial,Helvetica,Liberation Sans,sans-serif"  # same widths as the font used to measure the layout
 _ELEMENTS = frozenset({
     "g", "path", "text", "tspan", "rect", "line", "circle", "ellipse", "polygon", "polyline", "title", "defs",
     "clipPath", "linearGradient", "radialGradient", "stop",
@@ -41,14 +41,14 @@ _AT = re.compile(r"translate\((-?[\d.]+),(-?[\d.]+)\)")
 
 
 def inert_svg(svg: str, label: str | None = None) -> str:
-    """Return the drawing with nothing left in it but shapes and text.
+    """Return a drawing reduced to shapes and text.
 
     Parameters
     ----------
     svg
         An SVG document.
     label
-        What the drawing shows, for people who cannot see it. Defaults to the label that it has.
+        A description of the drawing for screen readers. Defaults to the drawing's own label.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def inert_svg(svg: str, label: str | None = None) -> str:
         If it is not an SVG document, or declares entities.
     """
     if "<!DOCTYPE" in svg.upper():
-        raise CustDynError("A drawing with a document type is not accepted; save it as plain SVG.")
+        raise CustDynError("The drawing must not have a DOCTYPE; save it as plain SVG.")
     try:
         root = ET.fromstring(svg)  # noqa: S314  # no DOCTYPE, see above
     except (ET.ParseError, UnicodeEncodeError) as error:
@@ -65,7 +65,7 @@ def inert_svg(svg: str, label: str | None = None) -> str:
         raise CustDynError(f"The drawing is a {shown(_local(root.tag))} document, not SVG.")
     title = escape(label if label is not None else root.get("aria-label", "Chart"))
     prefix = hashlib.sha256(svg.encode("utf-8", "replace")).hexdigest()[:8]
-    body = "".join(_written(child, prefix) for child in root if _local(child.tag) != "title")
+    body = "".join(_markup(child, prefix) for child in root if _local(child.tag) != "title")
     size = "".join(
         f" {a}={quoteattr(root.get(a, ''))}" for a in ("width", "height", "viewBox") if root.get(a)
     )
@@ -77,11 +77,11 @@ def inert_svg(svg: str, label: str | None = None) -> str:
 
 
 def _local(tag: object) -> str:
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""  # comments have no textual tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""  # the tags of comments are not strings
 
 
-def _written(element: ET.Element, prefix: str) -> str:
-    """Return an element and what is in it, or nothing; a group that says nothing is left out."""
+def _markup(element: ET.Element, prefix: str) -> str:
+    """Return the markup of an element and its content; empty groups are left out."""
     name = "g" if _local(element.tag) in ("a", "svg") else _local(element.tag)
     if name not in _ELEMENTS or _HIDDEN & set(element.attrib.items()):
         return ""
@@ -90,8 +90,8 @@ def _written(element: ET.Element, prefix: str) -> str:
     )
     inner = (f"<title>{escape(label)}</title>" if label else "") + escape(element.text or "").strip("\n")
     for child in element:
-        inner += _written(child, prefix) + escape((child.tail or "").strip("\n"))
-    name, attributes = _as_dot(name, _kept(element, prefix))
+        inner += _markup(child, prefix) + escape((child.tail or "").strip("\n"))
+    name, attributes = _as_dot(name, _allowed_attributes(element, prefix))
     if name == "g" and (not inner or not attributes):
         return inner
     if name == "path" and attributes.get("d", "") in ("", "M0,0h0v0h0Z"):
@@ -106,8 +106,8 @@ def _written(element: ET.Element, prefix: str) -> str:
     return f"<{name}{text}>{inner}</{name}>" if inner else f"<{name}{text}/>"
 
 
-def _kept(element: ET.Element, prefix: str) -> dict[str, str]:
-    """Return the attributes that survive, their numbers cut to hundredths of a pixel."""
+def _allowed_attributes(element: ET.Element, prefix: str) -> dict[str, str]:
+    """Return the allowed attributes, with numbers rounded to hundredths of a pixel."""
     kept = {}
     for name, raw in element.attrib.items():
         value = _LONG_NUMBER.sub(lambda m: f"{float(m[0]):z.2f}".rstrip("0").rstrip("."), raw)
@@ -121,7 +121,7 @@ def _kept(element: ET.Element, prefix: str) -> dict[str, str]:
 
 
 def _as_dot(name: str, attributes: dict[str, str]) -> tuple[str, dict[str, str]]:
-    """Return a circle for a path that draws one, which is a third as long."""
+    """Replace a path that draws a circle with a `circle` element, which is a third as long."""
     dot = _DOT.fullmatch(attributes.get("d", "")) if name == "path" else None
     at = _AT.fullmatch(attributes.get("transform", "")) if dot else None
     if not dot or not at:

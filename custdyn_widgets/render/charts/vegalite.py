@@ -1,8 +1,8 @@
-"""The Vega-Lite specification of a chart: marks, axes, colours and legend for points already chosen.
+"""Vega-Lite specifications of charts: marks, axes, colours and legend for given points.
 
-A plain dict, so that a report can be drawn without loading Altair. It holds no generated name, no link and
-no remote address; texts stand on one line and colours follow the page's ink, so that one drawing is readable
-on a light and on a dark ground.
+They are plain dicts, so that reports can be drawn without loading Altair, and contain no generated names,
+links or remote addresses. Text is on a single line. Colours follow the page's text colour, so that a drawing
+is readable on both light and dark backgrounds.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 MARKS = ("line", "bar", "stacked bar", "area", "point", "stacked area")
 WIDTH, HEIGHT = 440, 250
 
-# Okabe and Ito's colours without yellow (unreadable on white) and black (on dark), so that people with any
-# kind of colour blindness tell them apart; the grey is for what shares a colour.
+# Okabe and Ito's palette, safe for all kinds of colour blindness, without yellow (unreadable on white) and
+# black (unreadable on dark). Grey is for series that share a colour.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#9a8a4f")
 GREY = "#5f656e"
 _SCALES = ((10**13, 10**12, "trillions"), (10**10, 10**9, "billions"), (10**7, 10**6, "millions"))
-_MAX_DESCRIBED_POINTS = 240  # beyond that, a tooltip for each mark costs more bytes than it helps
+_MAX_DESCRIBED_POINTS = 240  # with more points, tooltips are not worth their size
 _LEGEND_COLUMNS = 2
 
 
@@ -37,22 +37,22 @@ def chart_spec(
     colour: str = PALETTE[0],
     description: str = "",
 ) -> dict[str, Any]:
-    """Return the specification of one chart.
+    """Return the specification of a chart.
 
     Parameters
     ----------
     points
-        What to draw.
+        The points to draw.
     columns
-        The columns that the points come from, for units.
+        The columns of the points, for their units.
     mark
         One of `MARKS`.
     title, description
-        The title above the drawing; what it shows in a sentence, for people who cannot see it.
+        The title above the drawing, and a one-sentence description for screen readers.
     currency
         The unit of amounts.
     right
-        Names of the columns that are measured on a second axis, at the right, and drawn as lines.
+        Names of the columns drawn as lines against a second axis on the right.
     colour
         The colour of a single series.
     """
@@ -103,7 +103,7 @@ def _folded_name(points: Points) -> str:
 def _layers(
     points: Points, found: Sequence[Point], mark: str, y: dict[str, Any], colour: str
 ) -> list[dict[str, Any]]:
-    """Return the marks of one side: shapes, points to look at, rings around partial buckets."""
+    """Return the layers of one axis: shapes, points, and rings around partial buckets."""
     encoding: dict[str, Any] = {"x": _x(points, mark), "y": y, **_colour(points, mark, colour)}
     chosen = {"filter": {"field": "column", "oneOf": list(dict.fromkeys(p.column for p in found))}}
     is_described = len(found) <= _MAX_DESCRIBED_POINTS
@@ -143,7 +143,7 @@ def _bars(points: Points, mark: str, base: dict[str, Any], texts: dict[str, Any]
 
 
 def _values_above(points: Points, found: Sequence[Point], base: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the numbers above the bars, where there is room for them."""
+    """Return a layer of numbers above the bars if there is room for them."""
     one_each = len(points.series) <= 1 and len(found) == len(points.places)
     if not one_each or max(len(_number(p)) for p in found) * 7 * len(found) > WIDTH - 80:
         return []
@@ -209,17 +209,17 @@ def _x(points: Points, mark: str) -> dict[str, Any]:
     elif points.x == COLUMNS:
         axis |= {"labelExpr": "split(datum.label, ': ')", "labelLimit": 150}
     elif sum(max(len(p), 4) for p in points.places) * 7 > WIDTH - 90:
-        few = len(points.places) <= 12  # more of them overlap unless they stand upright
+        few = len(points.places) <= 12  # more labels overlap unless they are vertical
         axis |= {"labelAngle": -40 if few else -90, "labelAlign": "right", "labelLimit": 110}
         axis |= {"labelBaseline": "top" if few else "middle", "labelFontSize": 12.5 if few else 11}
     return {"field": "x", "type": "nominal", "sort": None, "scale": bands, "axis": axis}
 
 
 def time_ticks(places: Sequence[str]) -> tuple[list[str], int]:
-    """Return the places of a calendar axis that carry a label, and the labels' length.
+    """Return the labelled places of a time axis, and the length of labels.
 
-    They are few enough not to overlap, and stand where the calendar begins something: a Monday, a month,
-    a quarter, a year, a decade.
+    There are few enough not to overlap. They are at natural boundaries of the calendar, such as Mondays or
+    the start of months, quarters, years or decades.
     """
     most = {10: 5, 7: 6}.get(len(places[0]), 8) if places else 0
     if len(places) <= most:
@@ -258,7 +258,7 @@ def _y(found: Sequence[Point], columns: Sequence[Column], currency: str, *, righ
         "tickCount": 5,
         **side,
     }
-    if "money" not in units:  # there is no half client
+    if "money" not in units:  # counts are whole numbers
         axis["tickMinStep"] = 1
         axis["labelExpr"] = f"datum.value % 1 ? '' : {axis['labelExpr']}"
     scale: dict[str, Any] = {"zero": True, "nice": True}

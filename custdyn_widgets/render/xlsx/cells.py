@@ -1,7 +1,7 @@
-"""Cells of a workbook: texts that stay texts, and styles.
+"""Cells of a workbook: text that is never a formula, and styles.
 
-Sheets are written in openpyxl's write-only mode: a cell is written when its row is appended, so one
-styled cell serves a whole column, with a new value for each row.
+Sheets are written in openpyxl's write-only mode: a cell is written when its row is appended, so a single
+styled cell can be reused for an entire column.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 
 from custdyn_widgets.text import replace_not_xml
 
-TEXT_LIMIT = 32_767  # UTF-16 units in a cell; openpyxl would cut without a word
+TEXT_LIMIT = 32_767  # UTF-16 units in a cell; openpyxl truncates silently
 
 _FONT = "Calibri"
 _SIZE = 11
-_TALLEST = 409  # points; the format has no taller rows
+_TALLEST = 409  # points; the format's maximum row height
 _SHADE = PatternFill("solid", fgColor="E4EBF3")
 _LINES: dict[str | None, Side] = {
     "thin": Side(style="thin", color="8A97A6"),
@@ -29,10 +29,10 @@ _ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 
 
 def cell_text(text: str) -> str:
-    """Return a text from the data as a cell can hold it.
+    """Return text from the data in a form suitable for cells.
 
-    Characters that XML cannot hold become U+FFFD, line breaks LF; a text that reads like the format's own
-    escapes (`_x0041_`) is escaped so that it shows as it is; one that is too long ends by saying so.
+    Characters not allowed in XML become U+FFFD, and line breaks LF. Text that looks like one of the format's
+    escapes (`_x0041_`) is escaped, so that it is shown unchanged. Text that is too long is cut.
     """
     text = replace_not_xml(text.replace("\r\n", "\n").replace("\r", "\n"))
     text = _ESCAPE.sub("_x005F_", text)
@@ -44,9 +44,9 @@ def cell_text(text: str) -> str:
 
 
 def put_text(cell: Cell, text: str) -> Cell:
-    """Set a cell to a text, as a string whatever it begins with, and return the cell."""
+    """Set a cell to text, always as a string and never as a formula, and return the cell."""
     cell.value = cell_text(text)
-    cell.data_type = "s"  # openpyxl has just made a formula of a text that begins with "="
+    cell.data_type = "s"  # openpyxl turns text that begins with "=" into a formula
     return cell
 
 
@@ -69,7 +69,7 @@ def styled_cell(
     left: str | None = None,
     bottom: str | None = None,
 ) -> Cell:
-    """Return a new empty cell; its borders at top, left and bottom are `thin` or `medium`."""
+    """Return a new empty cell. The border styles for `top`, `left` and `bottom` are `thin` and `medium`."""
     cell: Cell = WriteOnlyCell(sheet)
     cell.font = Font(name=_FONT, size=size, bold=bold, color=color)
     cell.alignment = Alignment(horizontal=align, vertical="top", wrap_text=wrap)
@@ -81,9 +81,9 @@ def styled_cell(
 
 
 def set_height(sheet: Any, row: int, text: str, width: float, size: int = _SIZE) -> None:
-    """Make a row, before it is written, tall enough for a text wrapped at a width in characters.
+    """Make a row that is not yet written tall enough for text wrapped at a width in characters.
 
-    Programs that trust the file's heights would otherwise draw the lines over each other.
+    Otherwise, programs that rely on the file's row heights would draw lines on top of each other.
     """
     lines = sum(max(1, -(-len(line) // max(1, int(width / 1.15)))) for line in text.splitlines() or [""])
     if lines > 1 or size > _SIZE:

@@ -1,4 +1,4 @@
-"""The sheet Chart data: which charts a report has, and the values that each of them draws."""
+"""The Chart data sheet: the charts of a report with their values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from custdyn_widgets.render.xlsx.table import COUNT_FORMAT, DATE_FORMATS, date_l
 from custdyn_widgets.report import Column, Report
 from custdyn_widgets.text import cut_short
 
-_MAX_SERIES = 40  # more cannot be told apart, and a native chart takes at most 255
+_MAX_SERIES = 40  # more would be indistinguishable; native charts allow at most 255
 _MAX_NAME = 28
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One chart to draw: its title, what is joined with what, and its points."""
+    """Chart to draw: its title, mark, columns and points."""
 
     title: str
     mark: str
@@ -30,18 +30,18 @@ class Drawing:
 
     @property
     def series(self) -> tuple[str, ...]:
-        """The names of the series that are drawn: the coloured ones first, then those in grey."""
+        """The names of the series drawn: the coloured ones, then the grey ones."""
         others = dict.fromkeys(p.series for p in self.points.values if p.series not in self.points.series)
         return (*self.points.series, *others)[:_MAX_SERIES]
 
     @property
     def left_out(self) -> int:
-        """How many series are not drawn."""
+        """The number of series not drawn."""
         return len({p.series for p in self.points.values}) - len(self.series)
 
 
 def report_drawings(report: Report) -> Iterator[Drawing]:
-    """Yield the charts of a report: as on its page, without those that the report carries as pictures."""
+    """Yield the charts of a report's page, except the report's own, which have no native equivalent."""
     if not report.rows:
         return
     by_name = {column.name: column for column in report.columns}
@@ -61,7 +61,7 @@ def report_drawings(report: Report) -> Iterator[Drawing]:
 
 
 def write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
-    """Write a chart's block (title, headings, a row for each place, a blank one); return the next row."""
+    """Write a chart's block (title, headings, a row per place, a blank row) and return the next row."""
     style: dict[str, Any] = {"bold": True, "shade": True, "bottom": "thin"}
     sheet.append([text_cell(sheet, drawing.title, bold=True)])
     names = [_short(name or drawing.columns[0].name) for name in drawing.series]
@@ -86,7 +86,7 @@ def _date_cell(sheet: Any, begins: date, report: Report) -> Any:
 
 
 def place_dates(drawing: Drawing, report: Report) -> list[date] | None:
-    """Return the x values of a chart as dates, or None if they must stay text."""
+    """Return the x values of a chart as dates, or None if they must remain text."""
     if not drawing.points.is_time:
         return None
     dates = [date_label(report, place) for place in drawing.points.places]
@@ -94,7 +94,7 @@ def place_dates(drawing: Drawing, report: Report) -> list[date] | None:
 
 
 def _short(name: str) -> str:
-    """Return a name as charts show it: a long one would leave no room for the picture."""
+    """Cut a name short, because a long one would leave no room for the chart."""
     return cut_short(name, _MAX_NAME)
 
 

@@ -1,4 +1,4 @@
-"""The sheet Charts: the presets as native charts, over the values of the sheet Chart data."""
+"""The Charts sheet: presets as native charts of the values on the Chart data sheet."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from custdyn_widgets.report import CUT_SHORT, Report
 DATA_SHEET = "Chart data"
 
 _GAP, _ROW = 0.8, 0.55  # centimetres
-_EMU = 360_000  # the format's unit of length, in a centimetre
+_EMU = 360_000  # the format's units of length per centimetre
 _SERIES_WIDTH = 30
 
 
 def write_charts(book: Any, report: Report) -> None:
-    """Write the two sheets; a report without rows has a Charts sheet that says why it is empty."""
+    """Write the two sheets. Without rows, there is only a Charts sheet that says why it is empty."""
     sheet = book.create_sheet("Charts")
     drawings = list(report_drawings(report))
     notes = _notes(report, drawings)
@@ -32,7 +32,7 @@ def write_charts(book: Any, report: Report) -> None:
     if not drawings:
         return
     data = book.create_sheet(DATA_SHEET)
-    data.sheet_state = "hidden"  # it repeats the Report, and would print as many pages again
+    data.sheet_state = "hidden"  # it repeats the Report sheet and would double the printed pages
     data.column_dimensions["A"].width = 24
     for index in range(max(len(drawing.series) for drawing in drawings)):
         data.column_dimensions[get_column_letter(index + 2)].width = _SERIES_WIDTH
@@ -46,7 +46,7 @@ def write_charts(book: Any, report: Report) -> None:
 
 
 def _anchor(index: int, notes: int) -> AbsoluteAnchor:
-    """Return a chart's place, two side by side; absolute, as programs differ in how wide a column is."""
+    """Return the position of a chart, two per row; absolute, because column widths vary between programs."""
     x = (index % 2) * (WIDTH + _GAP) + _GAP / 2
     y = (notes + 3) * _ROW + index // 2 * (HEIGHT + _GAP)
     left, top, width, height = (round(centimetres * _EMU) for centimetres in (x, y, WIDTH, HEIGHT))

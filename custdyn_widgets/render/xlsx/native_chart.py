@@ -1,4 +1,4 @@
-"""A native chart of a workbook, over the values of the sheet Chart data."""
+"""Native charts of a workbook, with values from the Chart data sheet."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _INK, _GRID = "3C4A5A", "D5DBE2"
 
 
 def native_chart(data: Any, heading: int, drawing: Drawing, report: Report) -> Any:
-    """Return the native chart over the block whose headings stand in row `heading` of the data sheet."""
+    """Return a native chart of the block with its headings in row `heading` of the data sheet."""
     chart = _empty_chart(drawing)
     first, last = heading + 1, heading + len(drawing.points.places)
     for index in range(len(drawing.series)):
@@ -46,7 +46,7 @@ def native_chart(data: Any, heading: int, drawing: Drawing, report: Report) -> A
     chart.roundedCorners = False
     chart.width, chart.height = WIDTH, HEIGHT
     chart.display_blanks = "gap"
-    chart.visible_cells_only = False  # the data's sheet is hidden
+    chart.visible_cells_only = False  # the data sheet is hidden
     _set_axes(chart, drawing, report)
     _set_legend(chart, drawing)
     if len(drawing.points.places) == 1 or not report.headings:
@@ -77,7 +77,7 @@ def _reference_title(data: Any, column: int, row: int) -> Any:
 
 
 def _colour(series: Any, drawing: Drawing, index: int) -> None:
-    """Colour a series as the page does: a single one as its group, several by the palette, the rest grey."""
+    """Colour a series as the page does: in its group's colour if it is the only one, else by the palette."""
     if len(drawing.series) == 1:
         colour = column_colour(drawing.columns[0])
     else:
@@ -113,14 +113,14 @@ def _set_axes(chart: Any, drawing: Drawing, report: Report) -> None:
         chart.x_axis.number_format = DATE_FORMATS[str(report.query.time_group)]
     values = [p.y for p in drawing.points.values if p.y is not None]
     if min(values, default=0) >= 0:
-        chart.y_axis.scaling.min = 0  # a bar that does not begin at zero misstates its length
+        chart.y_axis.scaling.min = 0  # bars that do not start at zero are misleading
     chart.y_axis.number_format = COUNT_FORMAT if _is_large(drawing) else "#,##0.00"
     chart.x_axis.title = _title(drawing.points.x)
     money = any(column.unit == "money" for column in drawing.columns)
     chart.y_axis.title = _title(report.currency if money else "Number")
     chart.x_axis.majorGridlines = None
     chart.y_axis.majorGridlines = ChartLines(GraphicalProperties(ln=LineProperties(solidFill=_GRID)))
-    chart.x_axis.tickLblPos = "low"  # below the picture also where values are negative
+    chart.x_axis.tickLblPos = "low"  # below the chart even if values are negative
     for axis in (chart.x_axis, chart.y_axis):
         axis.delete = False  # openpyxl hides axes by default
         axis.txPr = RichText(p=[Paragraph(pPr=ParagraphProperties(defRPr=_ink(9)), endParaRPr=_ink(9))])
@@ -128,14 +128,14 @@ def _set_axes(chart: Any, drawing: Drawing, report: Report) -> None:
 
 
 def _is_large(drawing: Drawing) -> bool:
-    """Return whether the axis needs no places: counts, and amounts of ten or more."""
+    """Return whether the axis needs no decimal places: for counts, or amounts of ten or more."""
     if all(column.unit == "count" for column in drawing.columns):
         return True
     return max((abs(p.y) for p in drawing.points.values if p.y is not None), default=0.0) >= 10
 
 
 def _set_legend(chart: Any, drawing: Drawing) -> None:
-    """Show a legend for several series; those in grey share the last colour and have no entry."""
+    """Show a legend if there are several series. Grey series have no entries."""
     if len(drawing.series) == 1:
         chart.legend = None
         return
@@ -146,7 +146,7 @@ def _set_legend(chart: Any, drawing: Drawing) -> None:
 
 
 def _title(text: str, size: int = 9, *, bold: bool = False) -> Title:
-    """Return a title that stands beside the picture, not over it."""
+    """Return a title placed next to the plot, not on top of it."""
     title: Any = title_maker(cell_text(text))
     title.overlay = False
     title.layout = Layout()

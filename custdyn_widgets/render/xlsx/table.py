@@ -1,4 +1,4 @@
-"""The sheet Report: title, notes, two-level headings, the rows and the Total."""
+"""The Report sheet: title, notes, two-level headings, rows and Total."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from custdyn_widgets.report import (
 DATE_FORMATS = {"year": "yyyy", "month": "yyyy-mm", "date": "yyyy-mm-dd"}
 COUNT_FORMAT = "#,##0"
 
-_FIRST_SAFE_DATE = date(1900, 3, 1)  # before it, spreadsheets disagree about what a serial number means
-_ALWAYS_EXACT = 2**33  # below, neighbouring doubles are less than 10⁻⁶ apart
+_FIRST_SAFE_DATE = date(1900, 3, 1)  # spreadsheets disagree about the serial numbers of earlier dates
+_ALWAYS_EXACT = 2**33  # below this, adjacent doubles are less than 10⁻⁶ apart
 _LABEL_WIDTHS = (9, 44)
 _TITLE_SIZE = 15
 _A4 = 9
@@ -38,7 +38,7 @@ _A4 = 9
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the rows stand on the sheet Report: first and last row, and how many label columns."""
+    """Position of the rows on the Report sheet: first and last row, and the number of label columns."""
 
     first: int
     last: int
@@ -46,7 +46,7 @@ class Placement:
 
 
 def write_table(sheet: Any, report: Report) -> Placement:
-    """Write the sheet and return where its rows stand (the Total, if any, is the row after the last)."""
+    """Write the sheet and return the position of its rows. A Total is in the row after the last one."""
     view = table_view(report, partial_note=ASTERISK_NOTE)
     notes = _notes(report, view)
     heading = 2 + len(notes)
@@ -64,7 +64,7 @@ def write_table(sheet: Any, report: Report) -> Placement:
 
 
 def write_title(sheet: Any, title: str, notes: Iterable[str]) -> None:
-    """Write a sheet's first rows: its title, then a row for each note."""
+    """Write the first rows of a sheet: its title, then a row for each note."""
     set_height(sheet, 1, "", 1, _TITLE_SIZE)
     sheet.append([text_cell(sheet, title, bold=True, size=_TITLE_SIZE)])
     for note in notes:
@@ -72,7 +72,7 @@ def write_title(sheet: Any, title: str, notes: Iterable[str]) -> None:
 
 
 def print_one_page_wide(sheet: Any, heading_rows: str | None = None) -> None:
-    """Set a sheet to print on landscape A4, one page wide, its heading rows on every page."""
+    """Set up a sheet to print on landscape A4, one page wide, with its heading rows on every page."""
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.paperSize = _A4
     sheet.page_setup.fitToWidth = 1
@@ -87,16 +87,17 @@ def print_one_page_wide(sheet: Any, heading_rows: str | None = None) -> None:
 
 
 def money_format(currency: str) -> str:
-    """Return the number format of amounts: grouped, with the currency's minor digits.
+    """Return the number format of amounts: thousands separators and the currency's minor digits.
 
-    The code stands above the table once: in each of its cells it would make a printed page a fifth smaller.
+    The currency code appears once above the table. If every cell had it, printed pages would be a fifth
+    smaller.
     """
     digits = minor_digits(currency)
     return "#,##0" + ("." + "0" * digits if digits else "")
 
 
 def date_label(report: Report, label: str) -> date | None:
-    """Return a time label as the date on which its bucket begins; None where it has to stay a text."""
+    """Return the date on which the bucket of a time label begins, or None if it must remain text."""
     if report.query.time_group is None:
         return None
     begins = date.fromisoformat(label + "0000-01-01"[len(label) :])
@@ -104,7 +105,7 @@ def date_label(report: Report, label: str) -> date | None:
 
 
 def fits_a_double(value: Value) -> bool:
-    """Return whether a spreadsheet's number, rounded to six places, gives the value back."""
+    """Return whether a spreadsheet's number, rounded to six places, equals the value."""
     if not isinstance(value, Decimal) or abs(value) < _ALWAYS_EXACT:
         return True
     written = float(f"{float(value):.16g}")  # openpyxl writes 16 digits
@@ -112,7 +113,7 @@ def fits_a_double(value: Value) -> bool:
 
 
 def _notes(report: Report, view: TableView) -> list[str]:
-    """Return the lines between title and headings: what was asked, and what a reader must know."""
+    """Return the lines between title and headings: the query, and notes for the reader."""
     notes = [report.query.describe() + f". Amounts in {report.currency}."]
     if report.message:
         notes.append(report.message)
@@ -153,7 +154,7 @@ def _merge(sheet: Any, top: int, left: int, bottom: int, right: int) -> None:
 
 
 def _left_border(view: TableView, index: int) -> str | None:
-    """Return the border on the left of a column: a line where a group begins."""
+    """Return the left border of a column, which is a line at the start of a group."""
     return "thin" if index in view.group_starts else None
 
 
@@ -169,7 +170,7 @@ def _write_rows(sheet: Any, report: Report, view: TableView, placement: Placemen
 
 
 class _Line:
-    """The cells of one row, filled anew for each row that is written."""
+    """Cells of a row, reused for every row."""
 
     def __init__(self, sheet: Any, report: Report, view: TableView, **style: Any) -> None:
         self._report = report
@@ -185,9 +186,9 @@ class _Line:
         ]
 
     def cells(self, row: TableRow) -> list[Cell]:
-        """Return the row's cells; the next call fills the same ones anew."""
+        """Return the cells of a row. The next call reuses them."""
         cells = [self._text(index, label) for index, label in enumerate(row.source.labels)]
-        if cells and not row.is_total:  # a package may be called Total, too
+        if cells and not row.is_total:  # a package may also be named Total
             cells[0] = self._first(row)
         for cell, value in zip(self._numbers, row.values, strict=True):
             cell.value = value
@@ -195,11 +196,11 @@ class _Line:
         return cells
 
     def _text(self, index: int, label: str) -> Cell:
-        """Return a label as a text; one that is long or has line breaks makes its row taller."""
+        """Return a label as text; it wraps if it is long or has line breaks."""
         return put_text((self._tall if _is_tall(label) else self._texts)[index], label)
 
     def _first(self, row: TableRow) -> Cell:
-        """Return the first label: a real date under a time heading; a partial bucket shows an asterisk."""
+        """Return the first label, as a date if it is a time; a partial bucket shows an asterisk."""
         label = row.source.labels[0]
         begins = date_label(self._report, label)
         if begins is None:
@@ -216,7 +217,7 @@ def _is_tall(label: str) -> bool:
 
 
 def _widths(report: Report, view: TableView) -> Iterator[float]:
-    """Yield the width of each column, in characters, so that no number shows as ###."""
+    """Yield column widths, in characters, large enough that no number is shown as ###."""
     for index, heading in enumerate(view.headings):
         longest = max((len(row.source.labels[index]) for row in view.rows), default=0)
         yield min(max(longest, len(heading), _LABEL_WIDTHS[0]) + 3, _LABEL_WIDTHS[1])
@@ -228,7 +229,7 @@ def _widths(report: Report, view: TableView) -> Iterator[float]:
 
 
 def _shown_width(values: Iterable[Value], column: Column, currency: str) -> int:
-    """Return how many characters the column's longest number takes."""
+    """Return the length of a column's longest number in characters."""
     numbers = [value for value in values if value is not None]
     extremes = [min(numbers), max(numbers)] if numbers else []
     return max((len(format_value(value, column, currency)) for value in extremes), default=0)

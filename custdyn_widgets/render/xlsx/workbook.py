@@ -1,4 +1,4 @@
-"""The workbook as a whole: its sheets, its properties, and bytes that depend on nothing but the report."""
+"""XLSX workbooks of reports: their sheets and properties. Their bytes depend on nothing but the report."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _TEXT_WIDTH = 100
 def to_xlsx(report: Report) -> bytes:
     """Return the report as an XLSX workbook with the sheets Report, Charts, Info and Definitions.
 
-    Report holds the table with two-level headings, frozen panes and the Total; Charts the presets as
-    native charts; Info and Definitions what a reader must know. Numbers and dates are real ones with
-    formats. A spreadsheet's number is a double: where that cannot hold an amount's six places, a note
-    above the table says so. Every text is a string cell, never a formula.
+    Report has the table with two-level headings, frozen panes and the Total, Charts has the presets as
+    native charts, and Info and Definitions have the notes. Numbers and dates are formatted cells, not text.
+    Since spreadsheets store numbers as doubles, a note above the table gives the number of inexact amounts.
+    Text is always a string cell, never a formula.
 
     Parameters
     ----------
@@ -40,12 +40,12 @@ def to_xlsx(report: Report) -> bytes:
     Returns
     -------
     bytes
-        The same bytes for the same report.
+        Depends only on the report.
 
     Raises
     ------
     ExportError
-        If the report has more than 100,000 rows; the message names CSV instead.
+        If the report has more than 100,000 rows. The message suggests CSV instead.
     """
     if len(report.rows) > ROW_LIMIT:
         raise ExportError.too_many_rows(len(report.rows), ROW_LIMIT)
@@ -62,7 +62,7 @@ def to_xlsx(report: Report) -> bytes:
 
 
 def _write_texts(sheet: Any, headings: tuple[str, str], rows: list[tuple[str, str]]) -> None:
-    """Write a sheet of names and sentences."""
+    """Write a sheet with a column of names and a column of text."""
     sheet.column_dimensions["A"].width = 4 + max(len(name) for name, _ in [headings, *rows])
     sheet.column_dimensions["B"].width = _TEXT_WIDTH
     sheet.sheet_view.showGridLines = False
@@ -75,27 +75,27 @@ def _write_texts(sheet: Any, headings: tuple[str, str], rows: list[tuple[str, st
 
 
 def _bytes(book: Workbook, report: Report) -> bytes:
-    """Return the workbook's file, with times that come from the report."""
+    """Return the workbook's file, with timestamps taken from the report."""
     moment = datetime.fromisoformat(report.info.generated_at).replace(tzinfo=None)
     book.properties.title = report.title
     book.properties.creator = "Customer Dynamics"
     book.properties.created = book.properties.modified = moment
     out = io.BytesIO()
-    # Workbook.save would stamp the present moment; the writer beneath it does not touch the properties.
+    # Workbook.save would set the current time; ExcelWriter leaves the properties alone.
     ExcelWriter(book, _SteadyZip(out, "w", ZIP_DEFLATED)).save()
     return out.getvalue()
 
 
 class _SteadyZip(ZipFile):
-    """A zip file whose members carry no trace of when and where it was written."""
+    """Zip file whose members do not depend on when and where it is written."""
 
     def writestr(self, zinfo_or_arcname: Any, data: Any, *_: Any, **__: Any) -> None:
-        """Add a member, stamped with the first moment that the format knows."""
+        """Add a member with the earliest timestamp that the format allows."""
         member = ZipInfo(zinfo_or_arcname, _FIRST_ZIP_TIME)
         member.create_system = _UNIX
         member.compress_type = ZIP_DEFLATED
         super().writestr(member, data)
 
     def write(self, filename: Any, arcname: Any = None, *_: Any, **__: Any) -> None:
-        """Add a file's content as a member."""
+        """Add the content of a file as a member."""
         self.writestr(arcname, Path(filename).read_bytes())
