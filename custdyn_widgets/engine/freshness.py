@@ -13,6 +13,7 @@ from custdyn_widgets.report import format_instant
 from custdyn_widgets.text import format_instant_utc
 
 _HOUR_S, _DAY_S = 3_600, 86_400
+_FEWEST_DAYS = 7  # with transactions, before a pause can be called unusual
 _AT_ONCE = 1 << 20  # rows, so that little memory is needed
 
 
@@ -58,7 +59,8 @@ def _longest_pause(times: npt.NDArray[np.integer]) -> int:
     has_any = np.zeros(last - first + 1, dtype=bool)
     for start in range(0, len(times), _AT_ONCE):
         has_any[times[start : start + _AT_ONCE] // _DAY_S - first] = True
-    return int(np.diff(np.flatnonzero(has_any)).max(initial=0)) * _DAY_S
+    days = np.flatnonzero(has_any)
+    return int(np.diff(days).max()) * _DAY_S if len(days) >= _FEWEST_DAYS else 0
 
 
 def _clock(instant: int, zone: str) -> str:

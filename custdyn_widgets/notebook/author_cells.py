@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from custdyn_widgets.notebook.streams import join_streams
 from custdyn_widgets.render import Section
 from custdyn_widgets.text import printable
 
@@ -24,13 +26,16 @@ REPORT_TAG = "report"
 
 _LONGEST_TEXT = 20_000
 _LARGEST_PICTURE = 2_000_000
+_LONGEST_MARKDOWN, _LARGEST_TABLE = 20_000, 5_000_000  # longer ones could take minutes to parse
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SHOWN_SCHEMES = ("https://", "http://", "mailto:")
 _PNG_URI = "data:image/png;base64,"
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
-_TAG = re.compile(r"<[^>]*>")
+_START_OR_END = re.compile(r"<(/?)(?!(?:br|col|hr|img)\b)([a-zA-Z]{1,20})")
+_DEEPEST = 200
+_TAG = re.compile(r"<[^<>]*>")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_OUR_TABLE = re.compile(r'<table\b[^>]*\bclass="(?:custdyn|dataframe)\b')
+_OUR_TABLE = re.compile(r'<table\b[^<>]*\bclass="(?:custdyn|dataframe)\b')
 _TABLE_TAGS = frozenset({"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "p", "div"})
 _PROSE_TAGS = _TABLE_TAGS - {"div"} | {
     "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "del", "code", "pre", "blockquote", "ul", "ol", "li",
@@ -143,7 +148,7 @@ def _prose_attribute(tag: str, name: str, value: str) -> str | None:
 
 
 def _output_sections(outputs: Sequence[NotebookNode]) -> Iterator[Section]:
-    for output in outputs:
+    for output in join_streams(outputs):
         if output.output_type == "stream":
             yield _text(output.text) if output.name == "stdout" else _note("the error stream's messages")
         elif output.output_type == "error":
@@ -159,14 +164,36 @@ def _display(data: Mapping[str, Any]) -> Section:
         return _picture("png", forms["image/png"])
     if "image/svg+xml" in forms:
         return _picture("svg", forms["image/svg+xml"])
+    if "text/markdown" in forms and len(forms["text/markdown"]) > _LONGEST_MARKDOWN:
+        return _note(f"Markdown of more than {_LONGEST_MARKDOWN:,} characters")
     if "text/markdown" in forms:
         return Section("html", prose_html(forms["text/markdown"]))
+    if len(forms.get("text/html", "")) > _LARGEST_TABLE:
+        return _note(f"HTML of more than {_LARGEST_TABLE // 1_000_000} MB")
+    if _is_deep(forms.get("text/html", "")):
+        return _note("HTML that is nested too deeply")
     table = table_html(forms["text/html"]) if "text/html" in forms else None
     if table is not None:
         return Section("html", table)
     if set(forms) <= {"text/plain", "text/latex"} and "text/plain" in forms:
         return _text(forms["text/plain"])
     return _note("an output that is not text, a table, PNG or SVG")
+
+
+def _is_deep(html: str) -> bool:
+    """Return whether HTML nests so deeply that parsing it would take minutes."""
+    is_open: Counter[str] = Counter()
+    depth = 0
+    for end, name in _START_OR_END.findall(html):
+        if not end:
+            is_open[name] += 1
+            depth += 1
+        elif is_open[name]:
+            is_open[name] -= 1
+            depth -= 1
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 def _text(text: str) -> Section:

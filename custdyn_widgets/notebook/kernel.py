@@ -125,7 +125,7 @@ class NotebookExecution:
             start_timeout=_START_TIMEOUT_S,
             kernel_manager_class=self._kernel_class(),
             on_cell_start=lambda cell, cell_index: self.on_cell(cell),  # noqa: ARG005 - nbclient's names
-            coalesce_streams=True,
+            coalesce_streams=False,  # see `streams`
             store_widget_state=False,
         )
 

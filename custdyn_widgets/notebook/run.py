@@ -194,6 +194,11 @@ class _CurrentCell:
             self._progress(f"Code cell {self._number} of {self._total}")
 
     @property
+    def has_started(self) -> bool:
+        """Whether any of the code cells has started."""
+        return self._number > 0
+
+    @property
     def is_last(self) -> bool:
         """Whether the last of the code cells has started."""
         return self._number >= self._total
@@ -215,6 +220,11 @@ def _run_error(error: Exception, cell: _CurrentCell) -> RunError:
         name = error.ename if error.ename.isidentifier() and len(error.ename) <= 60 else "an error"
         hidden = "Its message is not shown, because it may hold confidential data."
         return RunError(f"{cell} failed with {name}. {hidden} {_NOTHING} {_IN_LAB}")
+    if isinstance(error, RuntimeError) and not cell.has_started:
+        return RunError(
+            f"{cell} failed: the kernel ended before it was ready. It ran out of memory, was killed, or cannot "
+            f"import what it needs. {_NOTHING} Free memory and run it again."
+        )
     if isinstance(error, DeadKernelError):
         return RunError(
             f"{cell} was running when the kernel died: it ran out of memory or was killed. "

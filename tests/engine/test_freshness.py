@@ -83,9 +83,9 @@ def test_a_report_with_gaps_reads_back_and_one_without_does_not_mention_them() -
         (3, 48, 60, True),
         (10, 240, 60, False),
         (11, 240, 60, True),
-        (12, 7, 1, False),  # one day alone has no rhythm
-        (12, 7, 2, False),
-        (12, 24, 2, True),
+        (12, 24, 1, False),  # a few days have no rhythm
+        (12, 24, 6, False),
+        (12, 24, 7, True),
     ],
 )
 def test_a_pause_is_told_if_it_is_longer_than_any_before(
@@ -134,5 +134,5 @@ def test_files_older_than_the_reports_end_matter_by_the_bucket(
 def test_the_longest_pause_is_that_between_neighbouring_days(days: list[int], first: int) -> None:
     times = np.array([(first + day) * 86_400 + 5 for day in days])
     ordered = sorted(set(days))
-    expected = max((b - a for a, b in itertools.pairwise(ordered)), default=0)
+    expected = max(b - a for a, b in itertools.pairwise(ordered)) if len(ordered) >= 7 else 0
     assert _longest_pause(times) == expected * 86_400

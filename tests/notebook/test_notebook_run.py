@@ -150,6 +150,21 @@ def test_a_failed_run_publishes_nothing_and_names_the_cell(
 
 
 @pytest.mark.slow
+def test_a_kernel_that_is_killed_while_it_starts_is_named_as_the_cause(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "if 'ipykernel_launcher' in ' '.join(sys.orig_argv):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    with pytest.raises(RunError) as caught:
+        run_template(template(tmp_path, MAKE, FREEZE), GIVEN, settings=settings)
+    assert "The start of mine.ipynb failed: the kernel ended before it was ready." in str(caught.value)
+    assert published(settings) == []
+
+
+@pytest.mark.slow
 def test_a_hung_kernel_is_killed_with_its_child_processes(tmp_path: Path, settings: Settings) -> None:
     hang = (
         "import signal, subprocess\nsubprocess.Popen(['sleep', '600'])\n"

@@ -1,0 +1,63 @@
+"""The output streams of a cell, joined in time linear in their length.
+
+A kernel sends a stream in pieces, and a terminal would apply its carriage returns and backspaces.
+nbclient's own joining takes time quadratic in the length of a line and holds the interpreter's lock
+meanwhile, so that a time limit cannot end it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+
+def join_streams(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
+    """Return a cell's outputs with each stream joined at the place of its first piece, stdout first."""
+    joined: list[NotebookNode] = []
+    pieces: dict[str, list[str]] = {}
+    for output in outputs:
+        if output.output_type != "stream":
+            joined.append(output)
+        elif output.name in pieces:
+            pieces[output.name].append(output.text)
+        else:
+            pieces[output.name] = [output.text]
+            joined.append(output)
+    for at, output in enumerate(joined):
+        if output.output_type == "stream":
+            joined[at] = type(output)({**output, "text": overwrite("".join(pieces[output.name]))})
+    return _stdout_first(joined)
+
+
+def overwrite(text: str) -> str:
+    """Apply carriage returns and backspaces to a text, as a terminal shows it."""
+    if "\r" not in text and "\b" not in text:
+        return text
+    return "\n".join(map(_overwrite_line, text.split("\n")))
+
+
+def _overwrite_line(line: str) -> str:
+    line = line.rstrip("\r")
+    line = line[line.rfind("\r") + 1 :]
+    if "\b" not in line:
+        return line
+    kept: list[str] = []
+    for character in line:
+        if character != "\b":
+            kept.append(character)
+        elif kept:
+            kept.pop()
+    return "".join(kept)
+
+
+def _stdout_first(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Swap neighbouring streams in the wrong order: the kernel sends the two at its own pace."""
+    names = [output.name if output.output_type == "stream" else "" for output in outputs]
+    for at, pair in enumerate(itertools.pairwise(names)):
+        if pair == ("stderr", "stdout"):
+            outputs[at : at + 2] = outputs[at + 1], outputs[at]
+    return outputs
