@@ -46,19 +46,19 @@ class ProgressBar:
         self._told.__exit__(kind, error, trace)
 
     def step(self, words: str, done: float) -> None:
-        """Take note that a step begins."""
+        """Record the start of a step and, after the first second, show it."""
         self._words, self._done = words, done
         if time.monotonic() - self._began >= _AFTER:
             self._show()
 
     def note(self, words: str) -> None:
-        """Say a sentence at once."""
+        """Print a message immediately."""
         with self._lock:
             self._erase()
             click.echo(printable(words), err=True)
 
     def _show(self) -> None:
-        """Draw the bar, or print the step; the first time from the timer's thread."""
+        """Draw the bar or print the step; the timer's thread may call this first."""
         with self._lock:
             if not self._words:
                 return
@@ -78,6 +78,6 @@ class ProgressBar:
 
     @staticmethod
     def _fitted(line: str) -> str:
-        """Return a line as wide as the terminal, so that it covers the previous one."""
+        """Cut or pad a line to the width of the terminal, so that it covers the previous one."""
         width = shutil.get_terminal_size().columns - 1
         return line[:width].ljust(width)
