@@ -160,7 +160,7 @@ def test_a_report_of_nothing_is_no_failure() -> None:
     [
         (["-s", SMALL], 2, "interval is required"),
         (["--interval", "today"], 2, "Missing option '--source'"),
-        (["-s", SMALL, "--interval", "last_moth"], 2, "'last_moth' is not one of its values. Did you mean"),
+        (["-s", SMALL, "--interval", "last_moth"], 2, "'last_moth' is not an allowed value. Did you mean"),
         (["-s", SMALL, "--interval", "2021-02-30/2021-03-01"], 2, "'2021-02-30' is not a date"),
         (["-s", SMALL, "--interval", "2021-02-01/"], 2, "interval.end must be a wall time"),
         (["-s", SMALL, "--interval", YEAR, "--as-of", "soon"], 2, "as_of must be an ISO 8601 instant"),
@@ -172,7 +172,7 @@ def test_a_report_of_nothing_is_no_failure() -> None:
         (["-s", SMALL, "--query", "none.json"], 2, "cannot be read: No such file or directory"),
         (["-s", "nowhere", "--interval", YEAR], 1, "Source 'nowhere' is not a folder that exists"),
         (["-s", "a\udcff", "--interval", YEAR], 1, "Source 'a\\udcff' is not a folder that exists"),
-        (["-s", SMALL, "--interval", YEAR, "--currency", "JPY"], 1, "There is no quote of JPY on or before"),
+        (["-s", SMALL, "--interval", YEAR, "--currency", "JPY"], 1, "There is no quote for JPY on or before"),
         (["-s", SMALL, "--interval", YEAR, "-o", "no/where"], 1, "no/where cannot be written: No such file"),
     ],
 )  # fmt: skip

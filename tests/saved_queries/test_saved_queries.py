@@ -179,8 +179,8 @@ def test_a_byte_order_mark_is_accepted(folders: Settings) -> None:
         ({"description": "a\x00"}, "holds a control character"),
         ({"description": "d" * 2001}, "is longer than 2,000 characters"),
         ({"output": "xls"}, "choose xlsx"),
-        ({"output": "WEB"}, "'WEB' is not one of its values. Choose from: 'web', 'csv', 'xlsx'."),
-        ({"output": []}, "[] is not one of its values"),
+        ({"output": "WEB"}, "'WEB' is not an allowed value. Choose from: 'web', 'csv', 'xlsx'."),
+        ({"output": []}, "[] is not an allowed value"),
         ({"query": {"interval": "today"}}, "query must be a ReportQuery"),
         ({"query": ReportQuery(interval="today", client_tags=("\udcff",))}, "query: '\\udcff' is half"),
         (
@@ -309,9 +309,9 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "query with two times": (_query(group_by=["year", "month"]), "has more than one of year"),
     "query with small currency": (_query(currency="usd"), "currency must be an ISO 4217 code"),
     "output xls": (_but(output="xls"), "choose xlsx"),
-    "output unknown": (_but(output="pdf"), "output: 'pdf' is not one of its values"),
-    "output list": (_but(output=["web"]), "is not one of its values"),
-    "output number": (_but(output=0), "output: 0 is not one of its values"),
+    "output unknown": (_but(output="pdf"), "output: 'pdf' is not an allowed value"),
+    "output list": (_but(output=["web"]), "is not an allowed value"),
+    "output number": (_but(output=0), "output: 0 is not an allowed value"),
     "chart text": (_but(chart="bar"), "chart must be an object"),
     "chart list": (_but(chart=[]), "chart must be an object"),
     "chart false": (_but(chart=False), "chart must be an object"),
@@ -560,7 +560,7 @@ def test_an_unreadable_folder_is_reported_and_does_not_hide_the_other(keep: Keep
 
 def test_an_unknown_place_is_refused(folders: Settings) -> None:
     for act in (lambda: save(MONTHLY, "theirs", over=None, settings=folders), lambda: load("a", "theirs")):  # type: ignore[arg-type]
-        with pytest.raises(SavedQueryError, match="place: 'theirs' is not one of its values"):
+        with pytest.raises(SavedQueryError, match="place: 'theirs' is not an allowed value"):
             act()
 
 

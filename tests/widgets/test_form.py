@@ -340,7 +340,7 @@ def test_every_time_zone_of_a_query_is_offered(form: QueryForm) -> None:
         ("Active duration", 2.5, "Active duration must be a whole number of months, not 2.5."),
         ("Active duration", None, "The months are missing: give a whole number from 1 to 120."),
         ("Time zone", [], "The time zone is missing: choose one, such as UTC."),
-        ("Time zone", ["Europe/Pari"], "Time zone: 'Europe/Pari' is not one of its values. Did you mean"),
+        ("Time zone", ["Europe/Pari"], "Time zone: 'Europe/Pari' is not an allowed value. Did you mean"),
     ],
 )
 def test_what_is_wrong_is_said_in_words_beside_it_until_it_is_mended(
