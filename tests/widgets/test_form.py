@@ -334,7 +334,7 @@ def test_every_time_zone_of_a_query_is_offered(form: QueryForm) -> None:
         ),
         ("Start", "", "The start is missing: give a date and a time."),
         ("End", "", "The end is missing: give a date and a time."),
-        ("End", "2999-01-01T00:00:00", "End: '2999-01-01 00:00:00' is not in the years 1900 to 2100."),
+        ("End", "2999-01-01T00:00:00", "End: '2999-01-01 00:00:00' is outside the years 1900 to 2100."),
         ("Active duration", 0, "Active duration: 0 is not between 1 and 120 months."),
         ("Active duration", 121, "Active duration: 121 is not between 1 and 120 months."),
         ("Active duration", 2.5, "Active duration must be a whole number of months, not 2.5."),
