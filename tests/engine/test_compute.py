@@ -273,7 +273,7 @@ def test_a_balance_is_exact_at_both_ends_of_an_int64() -> None:
 
 
 def test_a_balance_that_no_int64_holds_is_an_error_that_names_the_client() -> None:
-    with pytest.raises(MartError, match="'a' has a balance that leaves ±9 223 372 036 854"):
+    with pytest.raises(MartError, match="'a' has a balance outside ±9 223 372 036 854"):
         report(
             mart(("a", "2021-01-05", "refill", "0.000001"), clients={"opening_balance": [str(LARGEST), "0"]})
         )

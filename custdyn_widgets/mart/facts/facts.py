@@ -82,7 +82,7 @@ class Facts:
     flow, package
         uint8 `FlowClass`; package code, or -1 for none, in the smallest of int8, int16 and int32 that fits.
     exists, closed, opening
-        int64: when the client starts to exist; when it closed, or `NEVER`; opening balance.
+        int64: when the client starts to exist; when it was closed, or `NEVER`; the opening balance.
     client_type, currency, company, owner
         int32 codes (type: position in `CLIENT_TYPES`), -1 for none.
     tag_offset, tag
@@ -154,7 +154,7 @@ def build_in_pieces(stored: StoredMart) -> Facts | None:
 
 @dataclass(frozen=True)
 class _Clients:
-    """The order of clients: table rows in order, the place of each row, and the codes of each row."""
+    """The order of clients: the table's rows in order, the place of each row, and the codes of each row."""
 
     order: Int64s
     place: Codes
