@@ -182,7 +182,7 @@ class SavedQueryError(FieldError):
 
     @classmethod
     def in_file(cls, file: str, error: CustDynError) -> SavedQueryError:
-        """Return an error in a file's content with the name of the file added."""
+        """Return an error in a file with the name of the file added."""
         inside = "query: " if isinstance(error, QueryError) else ""
         return cls(f"{shown(file)}: {inside}{error.message}", field=error.field)
 

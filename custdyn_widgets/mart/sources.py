@@ -210,7 +210,10 @@ def last_midnight() -> datetime:
 
 
 def demo_folder(as_of: datetime | None = None) -> Path:
-    """Return the demo mart that ends at `as_of` (by default the last midnight in UTC), written if missing."""
+    """Return the folder of the demo mart that ends at `as_of`; write it if missing.
+
+    `as_of` defaults to the last midnight in UTC.
+    """
     at = as_of or last_midnight()
     folder = settings.load().cache / "demo" / at.strftime("demo-%Y%m%dT%H%M%SZ")
     if not folder.exists():

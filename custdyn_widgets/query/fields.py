@@ -169,7 +169,7 @@ _TABLE = (
     Field(
         "active_duration",
         "Active duration",
-        "A client is active if it paid for a use in this many months before the end of a row "
+        "A client is active if it had a paid use in this many months before the end of a row "
         f"({_MONTHS[0]} to {_MONTHS[-1]}).",
         Kind.NUMBER,
         bounds=_MONTHS,

@@ -48,7 +48,7 @@ class ReportQuery:
     currency
         The currency of all amounts; if None, it depends on the data.
     active_duration
-        A client is active if it paid for a use in this many months before the end of a row.
+        A client is active if it had a paid use in this many months before the end of a row.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def parse_as_of(value: str | datetime | None) -> datetime:
             ) from None
     if isinstance(value, date) and not isinstance(value, datetime):
         raise QueryError.wrong_type("as_of", value, "a date with a time of day")
-    if not isinstance(value, datetime) or value != value:  # NaT is a datetime not equal to itself
+    if not isinstance(value, datetime) or value != value:  # NaT is a datetime, but NaT != NaT
         raise QueryError.wrong_type("as_of", value, "an ISO 8601 string or a datetime")
     instant = value.replace(tzinfo=UTC) if value.tzinfo is None else value
     try:

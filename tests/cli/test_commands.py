@@ -161,7 +161,7 @@ def test_a_report_of_nothing_is_no_failure() -> None:
         (["-s", SMALL], 2, "interval is required"),
         (["--interval", "today"], 2, "Missing option '--source'"),
         (["-s", SMALL, "--interval", "last_moth"], 2, "'last_moth' is not an allowed value. Did you mean"),
-        (["-s", SMALL, "--interval", "2021-02-30/2021-03-01"], 2, "'2021-02-30' is not a date"),
+        (["-s", SMALL, "--interval", "2021-02-30/2021-03-01"], 2, "'2021-02-30' is not a valid date"),
         (["-s", SMALL, "--interval", "2021-02-01/"], 2, "interval.end must be a wall time"),
         (["-s", SMALL, "--interval", YEAR, "--as-of", "soon"], 2, "as_of must be an ISO 8601 time"),
         (["-s", SMALL, "--interval", YEAR, "--client-tags", "nope"], 2, "the data has no tag 'nope'"),

@@ -83,7 +83,7 @@ def test_an_amount_is_worth_the_latest_quote_on_or_before_its_date(
 
 @pytest.mark.parametrize(("target", "currency"), [("USD", "RUB"), ("RUB", "USD"), ("EUR", "RUB")])
 def test_a_missing_quote_names_currency_and_date(target: str, currency: str) -> None:
-    with pytest.raises(RateError, match=f"no quote of RUB on or before 1970-01-05.* report in {target}"):
+    with pytest.raises(RateError, match=f"no quote for RUB on or before 1970-01-05.* report in {target}"):
         worth(target, currency, 4)
 
 

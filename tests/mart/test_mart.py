@@ -195,14 +195,14 @@ FAULTS = [
     (changed("rates", "0.82", "0"), ["rates.csv, row 3, units_per_base: '0' must be more than 0"]),
     (changed("rates", "0.82", "-1"), ["rates.csv, row 3, units_per_base: '-1' must be more than 0"]),
     ({"rates": CSV["rates"] + "EUR,2021-01-01,0.83,USD\n"}, [
-        "rates.csv, row 3, date: '2021-01-01' is a second quote of EUR for this date",
-        "rates.csv, row 4, date: '2021-01-01' is a second quote of EUR for this date",
+        "rates.csv, row 3, date: '2021-01-01' is a second quote for EUR on this date",
+        "rates.csv, row 4, date: '2021-01-01' is a second quote for EUR on this date",
     ]),
     (changed("rates", "0.82,USD", "0.82,EUR"), [
         "rates.csv, row 3, base: 'EUR' is a second base; the table's base is USD",
     ]),
     (changed("rates", "USD,2021-01-01,1,USD", "USD,2021-01-01,2,USD"), [
-        "rates.csv, row 2, units_per_base: '2' is the quote of the base USD, which must be 1",
+        "rates.csv, row 2, units_per_base: '2' is the quote for the base USD, which must be 1",
     ]),
     (changed("rates", "EUR,2021-01-01", "EUR,1st"), [
         "rates.csv, row 3, date: '1st' is not a date YYYY-MM-DD",
@@ -488,7 +488,9 @@ def test_a_quote_inside_an_unquoted_cell_is_a_character(tmp_path: Path) -> None:
 def test_an_unclosed_quote_is_an_error(tmp_path: Path, column: str, close: str) -> None:
     rows = CSV["transactions"].replace("package_id", column).replace("refill,10,", 'refill,10,"')
     rows = rows.replace("other,0.5,", f"other,0.5,{close}")
-    with pytest.raises(SourceError, match=r"transactions\.csv: the row that starts on line 2 has an opening quote"):
+    with pytest.raises(
+        SourceError, match=r"transactions\.csv: the row that starts on line 2 has an opening quote"
+    ):
         check_source(folder(tmp_path, transactions=rows, packages=None))
 
 

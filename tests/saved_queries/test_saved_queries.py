@@ -262,7 +262,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "a number": (b"1", "The file must be an object"),
     "null": (b"null", "The file must be an object"),
     "key twice": (_raw('"title"', '"title": "first", "title"'), "the key 'title' occurs twice"),
-    "key twice in the query": (_raw('"timezone"', '"interval": "today", "timezone"'), "'interval' is there"),
+    "key twice in the query": (
+        _raw('"timezone"', '"interval": "today", "timezone"'),
+        "'interval' occurs twice",
+    ),
     "key twice, long": (b'{"%s": 1, "%s": 2}' % ((b"k" * 20_000,) * 2), "occurs twice"),
     "unknown key": (_but(tilte="x"), "A saved query has no key 'tilte'"),
     "unknown key, long": (_but(**{"k" * 5000: 1}), "A saved query has no key 'kkkk"),
@@ -731,7 +734,8 @@ def test_a_failing_disk_changes_nothing_and_the_error_says_what_to_do(
             keep(MONTHLY, over=over)
     message = caught.value.message
     assert (
-        f"cannot be written to: {os.strerror(number)}. Nothing was changed. Fix that, or save it" in message
+        f"cannot be written to: {os.strerror(number)}. Nothing was changed. Fix that, or save the query"
+        in message
     )
     assert str(folder) not in message
     after = {path.name: path.read_bytes() for path in folder.iterdir()}

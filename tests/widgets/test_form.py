@@ -379,7 +379,7 @@ def test_a_dates_error_goes_when_a_preset_is_chosen(form: QueryForm) -> None:
 
 def test_an_error_from_elsewhere_is_shown_beside_its_control_until_a_change(form: QueryForm) -> None:
     form.show_error(RateError.missing("XAF", "2021-01-01", "USD"))
-    assert "no quote of XAF" in control(form, "Currency").error
+    assert "no quote for XAF" in control(form, "Currency").error
     assert not button(form, "Query").disabled
     control(form, "Currency").value = "EUR"
     assert control(form, "Currency").error == ""

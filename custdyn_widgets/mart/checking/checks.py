@@ -1,4 +1,4 @@
-"""Checking a mart against section 1 of the specification, with every fault by file, row, column and value.
+"""Checking a mart against section 1 of the specification, and locating every fault.
 
 `check` reads all columns of all tables, then checks the references between tables. It never drops or guesses
 a value: a faulty value becomes a `Fault`, and callers that compute numbers call `refuse_faults` first.
@@ -270,20 +270,20 @@ def _wrong_quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
     given = ~table.blank["date"] & ~table.blank["currency"]
     twice = [i for rows in seen.values() if len(rows) > 1 for i in rows if given[i]]
     yield from (
-        table.fault(i, "date", f"is a second quote of {currencies[i]} for this date") for i in sorted(twice)
+        table.fault(i, "date", f"is a second quote for {currencies[i]} on this date") for i in sorted(twice)
     )
     the_base = _main_base(currencies, bases, table.columns["units_per_base"])
     for i, base in enumerate(bases):
         if base and base != the_base:
             yield table.fault(i, "base", f"is a second base; the table's base is {the_base}")
         if base and currencies[i] == the_base and table.columns["units_per_base"][i] != 1:
-            yield table.fault(i, "units_per_base", f"is the quote of the base {the_base}, which must be 1")
+            yield table.fault(i, "units_per_base", f"is the quote for the base {the_base}, which must be 1")
 
 
 def _main_base(
     currencies: Sequence[str | None], bases: Sequence[str | None], quotes: Sequence[Decimal]
 ) -> str:
-    """Return the base named by most rows of a table of rates; empty without rows.
+    """Return the base that most rows of the rates table name; empty if there are no rows.
 
     Break ties in favour of a base that is quoted at 1, then by code points.
     """

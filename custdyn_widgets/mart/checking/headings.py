@@ -11,7 +11,7 @@ from custdyn_widgets.text import printable
 
 
 def near_misses(table: StoredTable) -> Iterator[Fault]:
-    """Yield a fault for each extra column that is a known one but for case, spaces and punctuation."""
+    """Yield a fault for each extra column that matches a known one but for case, spaces and punctuation."""
     known = {_normalized(name): name for name in table.spec.column_names}
     for name in table.extra:
         if meant := known.get(_normalized(name)):

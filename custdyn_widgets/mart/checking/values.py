@@ -4,7 +4,7 @@ Each function takes a column as a pyarrow array and returns a NumPy array of the
 a dict from position to reason. Arrow's casts read slices without faults; the values of other slices are read
 one by one, to find each fault.
 
-A blank (null or empty text) is not a fault here and gives a filler value; the caller decides whether blanks
+A blank (null or empty text) is not a fault here and becomes a filler value; the caller decides whether blanks
 are allowed.
 """
 
@@ -35,7 +35,7 @@ _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _PLAIN_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _DATE_THEN_TIME = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}(-?\d)?)([T ].+)?", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
-_LONGEST = 64  # characters of an amount that Arrow may read: beyond 127 digits it gives wrong numbers
+_LONGEST = 64  # characters of an amount that Arrow may read: beyond 127 digits it returns wrong numbers
 _EXACT_FLOAT = 2.0**32  # below it, doubles are closer together than decimals of 6 places
 
 NOT_A_TIME = "is not an ISO 8601 time"

@@ -87,8 +87,8 @@ def write_demo(folder: Path, as_of: datetime, seed: int = 1) -> None:
     folder
         The folder to write. An existing demo mart is replaced; anything else is left alone.
     as_of
-        The end of the three years, truncated to whole seconds; UTC if it has no offset. The last row is
-        shortly before it.
+        The end of the three years, truncated to whole seconds; UTC if it has no offset. The last transaction
+        is shortly before it.
     seed
         An integer ≥ 0; a different seed gives a different operator with the same story.
 

@@ -38,7 +38,7 @@ class Rows:
     Attributes
     ----------
     client
-        int32: the place of the client in the order of clients.
+        int32: the position of the client in the order of clients.
     time
         Seconds since 1970 in UTC: uint32 if all are from 1970 to 2106, else int64.
     amount, flow, package
@@ -174,7 +174,7 @@ def _place_block(out: Merged, rows: npt.NDArray[Any], clients: slice, place: sli
 def _last_paid(time: Times, flow: Flows, first: Int64s) -> Times:
     """Return the time of the client's last paid use up to each row, or the minimum of the type.
 
-    `first` holds the position of each client's first row.
+    `first` contains the position of each client's first row.
     """
     paid = PAID.take(flow)
     found = time.copy()

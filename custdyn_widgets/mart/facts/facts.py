@@ -78,7 +78,7 @@ class Facts:
         int64: the sum of the amounts of all rows up to this one, over all clients, in millionths. It may
         wrap around; the difference of two of a client's rows is exact, because a balance fits an int64.
     paid_at
-        As `time`: the client's last paid use up to this row; the minimum of the type if there was none.
+        Like `time`: the client's last paid use up to this row; the minimum of the type if there was none.
     flow, package
         uint8 `FlowClass`; package code, or -1 for none, in the smallest of int8, int16 and int32 that fits.
     exists, closed, opening
@@ -213,7 +213,7 @@ def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger
 
 
 def _exists_from(created: Int64s, offset: Int64s, time: Times) -> Int64s:
-    """Return the earlier of creation and first transaction of each client."""
+    """Return the earlier of each client's creation and first transaction."""
     exists = created.copy()
     some = offset[1:] > offset[:-1]
     exists[some] = np.minimum(exists[some], time[offset[:-1][some]])

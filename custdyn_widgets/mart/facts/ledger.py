@@ -90,7 +90,7 @@ def whole_ledger(table: CheckedTable, place: Codes, packages: Sequence[str]) -> 
     table
         The ledger.
     place
-        The place in the order of clients of each row of the clients table.
+        For each row of the clients table, its place in the order of clients.
     packages
         The package ids by code.
     """
@@ -167,7 +167,7 @@ def _in_threads(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Generato
 
 @dataclass(frozen=True)
 class _LedgerWork:
-    """The work on the pieces of a ledger; attributes as the parameters of `checked_ledger`."""
+    """The work on the pieces of a ledger; its attributes are the parameters of `checked_ledger`."""
 
     stored: StoredLedger
     runs: SortedRuns
