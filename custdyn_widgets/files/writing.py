@@ -156,7 +156,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     """
     lock = os.open(folder / ".lock", _LOCK, _FILE_MODE)
     try:
-        with contextlib.suppress(PermissionError):  # anyone who can write in the folder can lock it
+        with contextlib.suppress(PermissionError):  # anyone who can write to the folder can lock it
             os.fchmod(lock, stat.S_IMODE(folder.stat().st_mode) & _FILE_MODE)
         for _ in range(_LOCK_TRIES):
             with contextlib.suppress(BlockingIOError):
@@ -171,7 +171,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def is_unlocked(folder: int, name: str) -> bool:
-    """Return whether a folder, named within an open folder, is not known to be locked by a writer."""
+    """Return whether no writer is known to hold a lock on a folder, named within an open folder."""
     try:
         inner = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
     except OSError:

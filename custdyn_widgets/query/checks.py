@@ -42,7 +42,7 @@ class Period:
 @functools.cache
 def time_zones() -> tuple[str, ...]:
     """Return the IANA time zone names that a query may use, sorted."""
-    return tuple(sorted(filter(_names_a_place, zoneinfo.available_timezones())))
+    return tuple(sorted(filter(_is_allowed_zone, zoneinfo.available_timezones())))
 
 
 def is_time_zone(name: str) -> bool:
@@ -57,10 +57,10 @@ def is_time_zone(name: str) -> bool:
 @functools.cache
 def _usual_time_zones() -> frozenset[str]:
     listed = importlib.resources.files("tzdata").joinpath("zones").read_text(encoding="ascii")
-    return frozenset(filter(_names_a_place, listed.split()))
+    return frozenset(filter(_is_allowed_zone, listed.split()))
 
 
-def _names_a_place(zone: str) -> bool:
+def _is_allowed_zone(zone: str) -> bool:
     return zone not in _NO_PLACES and not zone.startswith(_NOT_ZONES)
 
 

@@ -20,7 +20,7 @@ def ascii_address(text: str) -> str | None:
     local, _, domain = text.rpartition("@")
     try:
         plain = domain.encode("idna").decode("ascii")
-        if not domain.isascii() and not _means_itself(domain, plain):
+        if not domain.isascii() and not _is_same_domain(domain, plain):
             return None
         domain = plain
     except UnicodeError:
@@ -30,7 +30,7 @@ def ascii_address(text: str) -> str | None:
     return f"{local}@{domain}" if fits and is_plain else None
 
 
-def _means_itself(domain: str, plain: str) -> bool:
+def _is_same_domain(domain: str, plain: str) -> bool:
     """Return whether the ASCII form of a domain is still the same domain, not a similar one.
 
     Python follows the rules of 2003, which map `faß` to `fass` and drop invisible characters. Today these are

@@ -1,4 +1,4 @@
-"""Finding balances that do not fit an int64 of millionths at the end of a second."""
+"""Finding balances that do not fit in an int64 of millionths at the end of a second."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def leave_out_faulty_rows(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | 
     order = {table.stored.origin: i for i, table in enumerate(tables.values())}
     found.sort(key=lambda fault: (order[fault.file], fault.row))
     quarantine = Quarantine(_warning(tables, left_out), _listing(tables, found))
-    return replace(mart, tables=_left(tables, left_out), faults=[]), quarantine
+    return replace(mart, tables=_remaining_tables(tables, left_out), faults=[]), quarantine
 
 
 def _by_origin(tables: Mapping[str, CheckedTable]) -> dict[str, str]:
@@ -104,7 +104,7 @@ def _refers(tables: Mapping[str, CheckedTable], name: str, column: str) -> bool:
     return name in tables and column in tables[name].codes
 
 
-def _left(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> dict[str, CheckedTable]:
+def _remaining_tables(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> dict[str, CheckedTable]:
     """Return the tables without the rows left out, with codes that refer to the remaining rows."""
     left = {name: table.rows(~left_out[name]) for name, table in tables.items()}
     for name, column, other, _ in REFERENCES:

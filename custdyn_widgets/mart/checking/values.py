@@ -189,7 +189,7 @@ def _amounts_by_arrow(column: pa.Array) -> Int64s:
     kind = column.type
     fits = pa.types.is_decimal128(kind) and kind.scale == PLACES
     decimals = column if fits else column.cast(pa.decimal128(38, PLACES))
-    # Millionths as little-endian 128-bit integers: they fit 64 bits if the upper half only repeats the sign.
+    # Millionths as little-endian 128-bit integers: they fit in 64 bits if the upper half repeats the sign.
     halves = np.frombuffer(decimals.buffers()[1], np.int64, 2 * len(decimals), 16 * decimals.offset)
     low, high = halves[0::2], halves[1::2]
     if decimals.null_count:

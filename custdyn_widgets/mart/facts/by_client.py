@@ -142,7 +142,7 @@ def threads() -> int:
 
 
 def fit_uint32(seconds: Int64s) -> bool:
-    """Return whether all times fit a uint32; 0 is reserved for "never"."""
+    """Return whether all times fit in a uint32; 0 is reserved for "never"."""
     return bool(seconds.min(initial=1) >= 1 and seconds.max(initial=1) < 2**32)
 
 
@@ -155,7 +155,7 @@ def _bits_within(client_count: int, blocks: int) -> int:
 
 
 def _place_block(out: Merged, rows: npt.NDArray[Any], clients: slice, place: slice) -> None:
-    """Sort the records of a block, given in ledger order, into the output."""
+    """Sort the records of a block, which are in ledger order, and write them to the output."""
     client = np.ascontiguousarray(rows["client"])
     order = np.argsort(client, kind="stable")
     client, rows = client.take(order), rows.take(order)

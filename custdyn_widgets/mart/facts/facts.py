@@ -76,7 +76,7 @@ class Facts:
         Seconds since 1970 in UTC: uint32 if all are from 1970 to 2106, else int64.
     running
         int64: the sum of the amounts of all rows up to this one, over all clients, in millionths. It may
-        wrap around; the difference of two of a client's rows is exact, because a balance fits an int64.
+        wrap around; the difference of two of a client's rows is exact, because a balance fits in an int64.
     paid_at
         Like `time`: the client's last paid use up to this row; the minimum of the type if there was none.
     flow, package

@@ -29,7 +29,7 @@ class StoredTable:
     first_row
         The number of its first row in messages: a CSV file's headings are row 1.
     misshapen
-        Rows of a CSV with too many or too few cells: (row, text, why).
+        Rows of a CSV file with too many or too few cells: (row, text, why).
     """
 
     spec: MartTable
