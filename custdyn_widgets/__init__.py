@@ -1,7 +1,7 @@
-"""Customer Dynamics in Jupyter: how a telecom or VoIP operator's customers move, exactly.
+"""Customer Dynamics in Jupyter: exact reports on how a telecom or VoIP operator's customers move.
 
-The public door. Names are imported when they are first used, so that `import custdyn_widgets` costs
-nothing and the command line starts at once.
+The public API. Names are imported on first use, so that `import custdyn_widgets` is cheap and the command
+line starts quickly.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The command `custdyn`, where no script of that name is on the path: `python -m custdyn_widgets`."""
+"""The command `custdyn` as `python -m custdyn_widgets`, for when its script is not on the path."""
 
 from custdyn_widgets.cli import main
 

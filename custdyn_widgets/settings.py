@@ -1,8 +1,8 @@
-"""The settings: where the store, the saved queries and the cache are, and where links lead.
+"""Settings: where to find the snapshot store, the saved queries and the cache, and where links lead.
 
-A setting comes from the environment, then from the nearest `custdyn.toml` upward of the working folder
-(or the file that `CUSTDYN_CONFIG` names), then from a default in the user's own folders. It is read
-when it is needed, never at import, so that a test, a kernel and a server can each have their own.
+A setting comes from the environment, then from the nearest `custdyn.toml` in the working folder or a parent
+(or the file that `CUSTDYN_CONFIG` names), then from a default in the user's own folders. Settings are read
+when needed, never at import, so that a test, a kernel and a server can each have their own.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ class Settings:
     Attributes
     ----------
     snapshots, queries, cache
-        Folders: the snapshot store, the shared saved queries, what can be rebuilt.
+        Folders: the snapshot store, the shared saved queries, and data that can be rebuilt.
     share_url
-        Where links lead for people who are elsewhere, without a trailing slash; None: the local viewer.
+        The base URL of links, without a trailing slash; None for the local viewer.
     viewer_url
-        Where the viewer of this machine is, if not at its usual address: a Jupyter Server tells its kernels
-        (`CUSTDYN_VIEWER_URL`) where it shows links itself. `share_url` goes before it.
+        The base URL of this machine's viewer if not the usual one: a Jupyter Server that serves links itself
+        sets `CUSTDYN_VIEWER_URL` for its kernels. `share_url` takes precedence.
     runs
         The folder of records of unattended runs, which contain recipients' addresses.
     smtp_url, mail_from
-        The mail server that takes letters, and whom they are from; see `delivery.MailServer`.
+        The mail server for outgoing messages, and their sender; see `mail.MailServer`.
     role
-        The role named as the generator of a report; never an account's name.
+        The role that reports name as their generator; never an account name.
     extensions
         Modules that register custom metrics and chart presets, imported before the first report: names of
-        installed modules or absolute paths to `.py` files. They are run as code.
+        installed modules or absolute paths to `.py` files. Their code is executed.
     config
         The `custdyn.toml` that was read, or None.
     sources
-        The file that gives names to sources; it need not be there.
+        The file that defines named sources; it need not exist.
     my_queries
-        The folder of the person's own saved queries; `queries` is that of the shared ones.
+        The folder of the user's own saved queries; `queries` is that of the shared ones.
     """
 
     snapshots: Path
@@ -93,7 +93,7 @@ class Settings:
         return handed
 
     def link(self, snapshot_id: str) -> str:
-        """Return a link to a snapshot, under `share_url` if it is set and otherwise to the local viewer."""
+        """Return a link to a snapshot, under `share_url` if set and otherwise to the local viewer."""
         return f"{self.share_url or self.viewer_url or _USUAL_VIEWER}/view?id={snapshot_id}"
 
 
@@ -115,7 +115,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     ------
     SettingsError
         If the file cannot be read, is not valid TOML, has an unknown key, or has a value of the wrong
-        type; or if links would not lead to a web address.
+        type; or if a base URL for links is not valid.
     """
     env = os.environ if environ is None else environ
     config = _find_config(env, (folder or Path.cwd()).absolute())
@@ -160,7 +160,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     for key, value in stored.items():
         if key not in known:
             close = nearest(key, known)
-            hint = f" Did you mean {shown(close[0])}?" if close else f" It takes: {', '.join(known)}."
+            hint = f" Did you mean {shown(close[0])}?" if close else f" Known keys: {', '.join(known)}."
             raise SettingsError(f"{path.name} has an unknown key {shown(key)}.{hint}", field=key)
         if key == "extensions":
             _check_extensions(value, path.name)
@@ -199,7 +199,7 @@ def _check_extensions(value: object, where: str) -> None:
     """Raise an error unless the value is a list of modules and files."""
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise SettingsError(
-            f'{where}: extensions must be a list of texts such as ["own_metrics.py"], not {shown(value)}.',
+            f'{where}: extensions must be a list of strings such as ["own_metrics.py"], not {shown(value)}.',
             field="extensions",
         )
     for name in value:
@@ -223,7 +223,7 @@ def _check_address(setting: str, value: object) -> None:
         )
     if not _is_address(address):
         raise SettingsError(
-            f"{setting} must be an address without a user, a password, a query or blanks, such as "
+            f"{setting} must be a URL without a user name, password, query or spaces, such as "
             "https://reports.example or https://reports.example:8443/path.",
             field=setting,
         )
@@ -233,7 +233,7 @@ def _is_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
         named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:  # half an IPv6 address, or a port that is no number
+    except ValueError:  # an incomplete IPv6 address, or a port that is not a number
         return False
     plain = text.isprintable() and not any(c.isspace() or c in "?#" for c in text)
     return named and plain and parts.username is None and parts.password is None

@@ -136,7 +136,7 @@ def test_addresses_of_all_kinds_lead_somewhere(tmp_path: Path, address: str) -> 
         ("snapshots = ", "custdyn.toml is not valid TOML"),
         ("\x00", "custdyn.toml is not valid TOML"),
         ('snapshot = "x"', "unknown key 'snapshot'. Did you mean 'snapshots'?"),
-        ("colour = 1", "unknown key 'colour'. It takes: snapshots, queries, cache"),
+        ("colour = 1", "unknown key 'colour'. Known keys: snapshots, queries, cache"),
         ("role = 1", "role must be text, not 1"),
         ('share_url = "javascript:alert(1)"', "must begin with http:// or https://"),
     ],

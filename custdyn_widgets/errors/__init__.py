@@ -1,4 +1,4 @@
-"""The errors that a person can act on, and how they name values."""
+"""Errors that users can act on, and how their messages quote values."""
 
 from custdyn_widgets.errors.kinds import (
     CustDynError,

@@ -1,9 +1,9 @@
-"""The errors that a person can act on.
+"""Errors that users can act on.
 
-Every error that leaves the package on purpose is a `CustDynError`: one sentence that names the field
-and the value and says what is allowed or what to do, and a stable `code` for programs. The kinds
-differ by who has to act. Named constructors hold the wording, so that a form, the command line and a
-notebook say the same words.
+Every error that the package raises on purpose is a `CustDynError`: a message that names the field and the
+value and says what is allowed or what to do, and a stable `code` for programs. The classes differ by who
+has to act. The wording is in class methods, so that the form, the command line and notebooks show the same
+messages.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from custdyn_widgets.errors.wording import hint, shown
 
 
 class CustDynError(Exception):
-    """Base of every error that the package raises on purpose.
+    """Base class of the errors that the package raises on purpose.
 
     Parameters
     ----------
     message
         One or more plain sentences: what is wrong, where, and what to do about it.
     field
-        The query field, setting or column that the error is about, if one is.
+        The query field, setting or column that the error is about, if any.
     """
 
     code: ClassVar[str] = "error"
@@ -48,12 +48,12 @@ class FieldError(CustDynError):
 
     @classmethod
     def not_allowed(cls, field: str, value: object, allowed: Sequence[str]) -> Self:
-        """Return the error for a value outside a fixed choice, with the nearest valid ones."""
-        return cls(f"{field}: {shown(value)} is not one of its values. {hint(value, allowed)}", field=field)
+        """Return the error for a value that is not one of the allowed ones; suggest the nearest."""
+        return cls(f"{field}: {shown(value)} is not an allowed value. {hint(value, allowed)}", field=field)
 
     @classmethod
     def invalid(cls, field: str, value: object, why: str) -> Self:
-        """Return the error for a value that has the right type and no sensible meaning."""
+        """Return the error for a value of the right type that makes no sense."""
         return cls(f"{field}: {shown(value)} {why}.", field=field)
 
 
@@ -74,7 +74,7 @@ class QueryError(FieldError):
 
     @classmethod
     def not_in_mart(cls, field: str, value: object, what: str, present: Sequence[str]) -> QueryError:
-        """Return the error for a tag, company, user or package that the data does not have."""
+        """Return the error for a tag, company, user or package that is not in the data."""
         return cls(f"{field}: the data has no {what} {shown(value)}. {hint(value, present)}", field=field)
 
 
@@ -85,7 +85,7 @@ class SourceError(CustDynError):
 
     @classmethod
     def not_found(cls, source: str, why: str) -> SourceError:
-        """Return the error for a source that is not there or not of a known form."""
+        """Return the error for a source that does not exist or has an unknown form."""
         return cls(
             f"Source {shown(source)} {why}. Give a folder that holds clients and transactions as CSV or "
             "Parquet files, a DuckDB file, or a dict of pandas DataFrames by those names.",
@@ -106,10 +106,10 @@ class RateError(CustDynError):
 
     @classmethod
     def missing(cls, currency: str, date: str, target: str) -> RateError:
-        """Return the error for a quote that is needed on a date and is not there."""
+        """Return the error for a quote that is needed on a date but missing."""
         return cls(
-            f"There is no quote of {currency} on or before {date}, and the report in {target} needs one. "
-            f"Add it to the table rates, or choose another currency.",
+            f"There is no quote for {currency} on or before {date}, and the report in {target} needs one. "
+            f"Add it to the rates table, or choose another currency.",
             field="currency",
         )
 
@@ -129,34 +129,34 @@ class SnapshotError(CustDynError):
 
 
 class SnapshotUnknownError(SnapshotError):
-    """Publishing failed after the snapshot became visible: whether it will last is not known."""
+    """Publishing failed after the snapshot became visible, so it may or may not last."""
 
     code = "snapshot-unknown"
 
     def __init__(self, snapshot_id: str, why: str) -> None:
         super().__init__(
-            f"The outcome is unknown: {why} after the snapshot {snapshot_id} was put in place. "
-            f"Look that id up with `custdyn snapshots verify {snapshot_id}` before its link is handed on.",
+            f"The outcome is unknown: {why} after snapshot {snapshot_id} was put in place. "
+            f"Run `custdyn snapshots verify {snapshot_id}` before you share its link.",
             field="id",
         )
         self.snapshot_id = snapshot_id
 
 
 class SnapshotNotFoundError(SnapshotError):
-    """There is no such snapshot, or it was revoked or has expired; the message is the same for all three."""
+    """A snapshot does not exist, was revoked or has expired; the message is the same for all three."""
 
     code = "snapshot-not-found"
 
     def __init__(self, snapshot_id: object) -> None:
         super().__init__(
             f"There is no snapshot {shown(snapshot_id)}. An id is 52 lowercase letters and digits; "
-            "`custdyn snapshots list` shows them all.",
+            "`custdyn snapshots list` shows all ids.",
             field="id",
         )
 
 
 class SnapshotDamagedError(SnapshotError):
-    """A stored file is not what was published, so it is not shown."""
+    """A stored file differs from what was published, so it is not shown."""
 
     code = "snapshot-damaged"
 
@@ -188,12 +188,12 @@ class SavedQueryError(FieldError):
 
     @classmethod
     def unknown_key(cls, key: str, allowed: Sequence[str]) -> SavedQueryError:
-        """Return the error for a key that no saved query has."""
+        """Return the error for an unknown key."""
         return cls(f"A saved query has no key {shown(key)}. {hint(key, allowed)}", field=key)
 
     @classmethod
     def in_file(cls, file: str, error: CustDynError) -> SavedQueryError:
-        """Return an error of a file's content, with the file's name."""
+        """Return an error in a file with the name of the file added."""
         inside = "query: " if isinstance(error, QueryError) else ""
         return cls(f"{shown(file)}: {inside}{error.message}", field=error.field)
 
@@ -207,21 +207,21 @@ class SavedQueryError(FieldError):
         """Return the error for a name that no saved query can have."""
         return cls(
             f"{shown(name)} cannot be the name of a saved query: a name is at most 80 lowercase letters and "
-            f"digits, with hyphens between. {hint(name, present)}",
+            f"digits, with hyphens between them. {hint(name, present)}",
             field="name",
         )
 
     @classmethod
     def not_found(cls, name: str, present: Sequence[str]) -> SavedQueryError:
-        """Return the error for a name that no saved query has."""
+        """Return the error for a saved query that does not exist."""
         return cls(f"There is no saved query {shown(name)}. {hint(name, present)}", field="name")
 
     @classmethod
     def folder_unusable(cls, place: str, doing: str, why: str) -> SavedQueryError:
         """Return the error for a folder of saved queries that cannot be read or written to."""
         whose, setting, other = {
-            "mine": ("your saved queries", "CUSTDYN_MY_QUERIES", "save it among the shared ones"),
-            "shared": ("the shared saved queries", "CUSTDYN_QUERIES", "save it among your own"),
+            "mine": ("your saved queries", "CUSTDYN_MY_QUERIES", "save the query as a shared one"),
+            "shared": ("the shared saved queries", "CUSTDYN_QUERIES", "save the query as your own"),
         }[place]
         left = "" if doing == "read" else " Nothing was changed."
         todo = f"or {other}" if doing == "written to" else "and try again"
@@ -232,7 +232,7 @@ class SavedQueryError(FieldError):
 
 
 class SavedQueryExistsError(SavedQueryError):
-    """There is already a saved query with this name, and overwriting it was not allowed.
+    """A saved query with this name already exists, and overwriting it was not allowed.
 
     `title` and `revision` are those of the existing one.
     """
@@ -241,7 +241,7 @@ class SavedQueryExistsError(SavedQueryError):
 
     def __init__(self, name: str, title: str, revision: str) -> None:
         super().__init__(
-            f"There is already a saved query {shown(title)} with this name ({name}). Overwrite it, or give "
+            f"There is already a saved query {shown(title)} with this name ({name}). Overwrite it, or choose "
             "another title.",
             field="title",
         )
@@ -252,7 +252,7 @@ class SavedQueryExistsError(SavedQueryError):
 class SavedQueryChangedError(SavedQueryError):
     """The saved query has changed since the user last read it.
 
-    `revision` is the revision of the currently stored query; None: it was deleted.
+    `revision` is the revision of the currently stored query; None if it was deleted.
     """
 
     code = "saved-query-changed"
@@ -261,20 +261,20 @@ class SavedQueryChangedError(SavedQueryError):
         done = "changed" if revision else "deleted"
         super().__init__(
             f"Somebody else has {done} the saved query {shown(name)}. Nothing was overwritten. "
-            "Look at it again, overwrite it anyway, or give another title.",
+            "Look at it again, overwrite it anyway, or choose another title.",
             field="title",
         )
         self.revision = revision
 
 
 class RunError(CustDynError):
-    """A template notebook failed, was killed or never reached its end: nothing was published."""
+    """A template notebook failed, was killed or did not finish; nothing was published."""
 
     code = "run"
 
 
 class StillRunningError(RunError):
-    """An earlier run of the saved query is still going on, so this one was not started."""
+    """An earlier run of the saved query is still in progress, so this one was not started."""
 
     code = "still-running"
 
@@ -294,7 +294,7 @@ class ExportError(CustDynError):
     def too_many_rows(cls, rows: int, limit: int) -> ExportError:
         """Return the error for a report that is too long for XLSX."""
         return cls(
-            f"output: the report has {rows:,} rows, and XLSX can have at most {limit:,}. "
+            f"output: the report has {rows:,} rows, but XLSX allows at most {limit:,}. "
             "Choose csv, which has no limit, or a coarser grouping.",
             field="output",
         )

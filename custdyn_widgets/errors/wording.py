@@ -1,4 +1,4 @@
-"""How errors quote a value and offer the allowed ones."""
+"""Quoting of values in messages, and suggestions of allowed ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FEW, _LISTED = 12, 20
 
 
 def shown(value: object) -> str:
-    """Return a value as it appears in a message: quoted, on one line, at most 80 characters."""
+    """Return a value as messages show it: quoted, on one line, in at most 80 characters."""
     if isinstance(value, str):
         value = value[:_SHOWN_VALUE]  # an escape is never shorter than its character
         text = repr(value) if value.isprintable() else ascii(value)
@@ -20,7 +20,7 @@ def shown(value: object) -> str:
 
 
 def nearest(value: object, allowed: Iterable[str], count: int = 3) -> list[str]:
-    """Return the allowed values closest to what was given, best first, ignoring case."""
+    """Return the allowed values closest to the given one, best first, ignoring case."""
     by_folded: dict[str, str] = {}
     for name in allowed:
         by_folded.setdefault(name.casefold()[:200], name)
@@ -29,7 +29,7 @@ def nearest(value: object, allowed: Iterable[str], count: int = 3) -> list[str]:
 
 
 def hint(value: object, allowed: Sequence[str]) -> str:
-    """Return the sentence that offers allowed values: all if they are few, otherwise the nearest ones."""
+    """Return a sentence that suggests allowed values: all if they are few, otherwise the nearest ones."""
     if not allowed:
         return "There are none."
     close = nearest(value, allowed) if len(allowed) > _FEW else []
@@ -37,4 +37,4 @@ def hint(value: object, allowed: Sequence[str]) -> str:
         return "Did you mean " + " or ".join(shown(a) for a in close) + "?"
     if len(allowed) <= _LISTED:
         return "Choose from: " + ", ".join(shown(a) for a in allowed) + "."
-    return f"There are {len(allowed)}, among them " + ", ".join(shown(a) for a in list(allowed)[:3]) + "."
+    return f"There are {len(allowed)}, including " + ", ".join(shown(a) for a in list(allowed)[:3]) + "."

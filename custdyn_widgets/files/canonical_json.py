@@ -19,7 +19,7 @@ def canonical_json(value: object, *, floats: bool = False) -> bytes:
     Parameters
     ----------
     value
-        None, booleans, integers, text, and lists and string-keyed mappings of these.
+        None, booleans, integers, strings, and lists and string-keyed mappings of these.
     floats
         Whether to allow finite floats (only chart specs need them, for widths and opacities).
 
@@ -45,16 +45,16 @@ def parse_canonical(data: bytes) -> Any:
         If the bytes are not JSON in canonical form.
     """
     try:
-        value = json.loads(data.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse)
+        value = json.loads(data.decode("utf-8"), parse_float=_reject, parse_constant=_reject)
     except (ValueError, RecursionError) as error:
         raise SnapshotError(f"It is not canonical JSON: {error}.") from error
-    # Catches duplicate keys, whitespace, other escapes and another order.
+    # Detect duplicate keys, whitespace, other escapes and a different order.
     if canonical_json(value) != data:
-        raise SnapshotError("It is not canonical JSON: the same value is written differently.")
+        raise SnapshotError("It is not canonical JSON: the same value has another canonical form.")
     return value
 
 
-def _refuse(text: str) -> NoReturn:
+def _reject(text: str) -> NoReturn:
     raise ValueError(f"the number {shown(text)} is not an integer")
 
 
@@ -68,13 +68,13 @@ def _plain(value: object, where: str, floats: bool) -> object:
     if isinstance(value, Mapping):
         plain = {_key(key, where): _plain(item, f"{where}.{key}", floats) for key, item in value.items()}
         if len(plain) != len(value):
-            raise SnapshotError(f"Two keys of {where.lstrip('.') or 'the value'} are the same text.")
+            raise SnapshotError(f"Two keys of {where.lstrip('.') or 'the value'} are equal.")
         return plain
     if isinstance(value, list | tuple):
         return [_plain(item, f"{where}[{i}]", floats) for i, item in enumerate(value)]
     raise SnapshotError(
         f"{where.lstrip('.') or 'The value'} is {shown(value)}, a {type(value).__name__}, which canonical "
-        "JSON does not hold: give text, a whole number, true, false, null, a list or an object."
+        "JSON does not allow: use text, a whole number, true, false, null, a list or an object."
     )
 
 

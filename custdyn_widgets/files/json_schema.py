@@ -1,14 +1,14 @@
 """A workaround for the slow import of jsonschema, which altair, nbformat and papermill need.
 
-When it is imported, jsonschema prepares checkers for text formats. For `iri` and `iri-reference` it imports
-`rfc3987_syntax`, which builds a parser at once: more than a second in each process, for a check that no
-notebook or chart needs. (The package is there because JupyterLab
-brings it, through jupyter-events' `jsonschema[format-nongpl]`.)
+On import, jsonschema prepares checkers for string formats. For `iri` and `iri-reference` it imports
+`rfc3987_syntax`, which immediately builds a parser: this takes more than a second in each process, for a
+check that no notebook or chart needs. (JupyterLab installs the package, through jupyter-events'
+`jsonschema[format-nongpl]`.)
 
-`load_jsonschema`, called before those imports, gives jsonschema a small placeholder instead, whose only
-function imports the real package when an IRI is first checked. Every format is still checked, and importing
-`rfc3987_syntax` later gives the real package. If jsonschema or that package is already imported,
-`load_jsonschema` does nothing.
+Called before those imports, `load_jsonschema` gives jsonschema a placeholder instead, whose only function
+imports the real package when an IRI is first checked. Every format is still checked, and importing
+`rfc3987_syntax` later gives the real package. If either package is already imported, `load_jsonschema` does
+nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def load_jsonschema() -> None:
     stand_in.is_valid_syntax = _is_valid_syntax  # type: ignore[attr-defined]
     sys.modules[_SLOW] = stand_in
     try:
-        importlib.import_module("jsonschema")  # its checkers keep the function that they found
+        importlib.import_module("jsonschema")  # its checkers keep the function of the placeholder
     finally:
         del sys.modules[_SLOW]
 

@@ -23,11 +23,11 @@ class TooLargeError(NotPlainError):
 
 
 class ReplacedError(NotPlainError):
-    """A file was replaced between being inspected and being opened; try again to get the new one."""
+    """A file was replaced after it was inspected and before it was opened; try again to get the new one."""
 
 
 def error_words(error: OSError) -> str:
-    """Return why a system call failed, without its path."""
+    """Return why a system call failed, without naming a path."""
     return error.strerror or type(error).__name__
 
 
@@ -58,8 +58,8 @@ def folder_below(root: Path, *names: str) -> Iterator[int]:
 def open_plain_file(folder: int, name: str) -> Iterator[BinaryIO]:
     """Open a plain file in an open folder for reading.
 
-    Check it before opening (opening a pipe or device can block or act), and again once it is open. A file
-    with a second hard link is refused: its content could be changed through the other name.
+    Check it before opening (opening a pipe or device can block or have side effects), and again once it is
+    open. Reject a file with a second hard link: its content could be changed through the other name.
 
     Raises
     ------
@@ -84,16 +84,16 @@ def file_size(file: BinaryIO) -> int:
 
 
 def plain_bytes(folder: int, name: str, most: int) -> bytes:
-    """Return the content of a plain file; raise as `open_plain_file`, or if it exceeds `most` bytes."""
+    """Return the content of a plain file; raise as `open_plain_file` does, or if it exceeds `most` bytes."""
     with open_plain_file(folder, name) as file:
         size = file_size(file)
-        if size > most:  # a sparse file takes no room on the disk, but all of it in memory
-            raise NotPlainError(f"has {size:,} bytes, of {most:,} at most")
+        if size > most:  # a sparse file takes no space on disk, but its full size in memory
+            raise NotPlainError(f"has {size:,} bytes; at most {most:,} are allowed")
         return file.read(size)
 
 
 def read_plain(folder: Path, name: str, most: int) -> bytes:
-    """Return the content of a plain file in a folder; a second name (a hard link) is allowed here.
+    """Return the content of a plain file in a folder; unlike `open_plain_file`, allow hard links.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def names_in(folder: int) -> list[str]:
 
 
 def names_two_below(root: Path, top: str) -> list[tuple[str, str]]:
-    """Return (folder, name) of everything two levels below root/top; the name is empty for a non-folder."""
+    """Return (folder, name) for all entries two levels below root/top; a non-folder has an empty name."""
     found: list[tuple[str, str]] = []
     try:
         with folder_below(root, top) as folder:
@@ -141,7 +141,7 @@ def names_two_below(root: Path, top: str) -> list[tuple[str, str]]:
 
 
 def may_exist(path: Path) -> bool:
-    """Return whether a path exists; True if the disk cannot tell."""
+    """Return whether a path exists; True if this cannot be determined."""
     try:
         path.lstat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Strict reading of hand-written JSON: what other readers silently accept is an error."""
+"""Strict parsing of hand-written JSON: mistakes that other parsers silently accept are errors."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def strict_json(text: str) -> object:
     ValueError, RecursionError
         If it is not strict JSON, or is nested too deeply.
     """
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+    return json.loads(text, object_pairs_hook=_unique, parse_constant=_reject)
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"the key {shown(twice)} is there twice")
+        raise ValueError(f"the key {shown(twice)} occurs twice")
     return found
 
 
-def _refuse(number: str) -> NoReturn:
+def _reject(number: str) -> NoReturn:
     raise ValueError(f"{number} is not a JSON number")

@@ -1,4 +1,4 @@
-"""Writing a file atomically: beside its target first, then moved there in one step."""
+"""Writing a file atomically: under a temporary name in the same folder, then renamed."""
 
 from __future__ import annotations
 
@@ -34,17 +34,16 @@ def write_whole(
         Whether to fail if the target exists, even if its writer took no lock. On a disk without hard links,
         only a lock (`lock_folder`) guarantees this.
     follow
-        Whether to write to the target of a link, and into a pipe or a device; otherwise the file replaces
-        them.
+        Whether to write through a link and into a pipe or a device; otherwise the file replaces them.
     private
-        Whether only its owner may read it, regardless of the umask.
+        Whether to let only its owner read it, regardless of the umask.
     lasting
-        Whether to sync it to the disk before returning.
+        Whether to sync it to disk before returning.
 
     Raises
     ------
     OSError
-        If it cannot be written, or (FileExistsError) the target exists. Nothing is left behind.
+        If it cannot be written, or (as FileExistsError) if the target exists. Nothing is left behind.
     """
     if follow:
         if target.exists() and not (target.is_file() or target.is_dir()):
@@ -61,7 +60,7 @@ def write_whole(
     finally:
         aside.unlink(missing_ok=True)
     if lasting:
-        with contextlib.suppress(OSError):  # the file is in its place; some disks sync no folders
+        with contextlib.suppress(OSError):  # the file is in place; some disks cannot sync folders
             sync_folder(target.parent)
 
 
@@ -71,4 +70,4 @@ def _link(aside: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_HARD_LINKS:
             raise
-        aside.replace(target)  # the lock is held, and nothing was there
+        aside.replace(target)  # the caller holds the lock, and the target did not exist

@@ -1,8 +1,8 @@
 """Writing files and folders so that they survive a crash, and locking folders.
 
-New files and folders get the modes that the umask leaves. A directory with the setgid bit is shared by its
-group: new directories below it copy its mode, and new files its read and write bits, regardless of the umask,
-so that every member can write to what another member created.
+New files and folders follow the umask. A folder with the setgid bit is shared by its group: new folders below
+it copy its mode, and new files its read and write bits, regardless of the umask, so that every member can
+write to what another member created.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from custdyn_widgets.files.reading import OPEN_FOLDER, folder_below
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE_MODE = 0o666  # less the umask; never an exec bit
+_FILE_MODE = 0o666  # minus the umask; never executable
 _SHARED_FILE = 0o644
 _LOCK_TRIES, _LOCK_PAUSE_S = 200, 0.05
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder and its parents, and sync their names to the disk."""
+    """Create a folder and its parents, and sync their names to disk."""
     try:
         folder.mkdir()
     except FileExistsError:
@@ -44,7 +44,7 @@ def make_folder(folder: Path) -> None:
 
 
 def _share(folder: Path) -> None:
-    """Copy the mode of a shared parent: the folder's maker may have been killed before doing so."""
+    """Copy the mode of a shared parent: its creator may have been killed before doing so."""
     shared, own = _shared_mode(folder.parent.stat()), folder.lstat().st_mode
     if shared and stat.S_ISDIR(own) and stat.S_IMODE(own) != shared:
         folder.chmod(shared)
@@ -58,9 +58,9 @@ def _shared_mode(folder: os.stat_result) -> int:
 
 @contextlib.contextmanager
 def new_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
-    """Create a folder with these files, all of them on the disk when the block begins.
+    """Create a folder with these files, all synced to disk when the block begins.
 
-    The folder stays locked until the block ends, so that `is_unlocked` knows its writer is still at work.
+    The folder stays locked until the block ends, so that `is_unlocked` shows that its writer is still active.
     """
     folder.mkdir()
     own = os.open(folder, OPEN_FOLDER)
@@ -75,18 +75,18 @@ def new_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
         os.fsync(own)
         yield
     finally:
-        with contextlib.suppress(OSError):  # everything is written already
+        with contextlib.suppress(OSError):  # everything has been written
             os.close(own)
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove an unfinished folder as far as possible; nobody reads what is left."""
+    """Remove an unfinished folder as far as possible; nothing reads the rest."""
     with contextlib.suppress(OSError):  # ignore_errors does not cover closing a folder
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def put_file(root: Path, aside: str, shelf: tuple[str, ...], name: str, data: bytes) -> None:
-    """Write a file in root/aside, move it into root/shelf… in one step, and sync it to the disk."""
+    """Write a file in root/aside, move it to root/shelf… in one step, and sync it to disk."""
     make_folder(root / aside)
     make_folder(root.joinpath(*shelf))
     own = secrets.token_hex(16)
@@ -114,13 +114,13 @@ def create_file(
     Parameters
     ----------
     name, data
-        Its path and its content.
+        The path and the content.
     folder
-        An open directory that the name is relative to. If it is shared, new files take its mode.
+        An open folder that the name is relative to. If it is shared, the file copies its mode.
     mode
-        The file's mode otherwise, before the umask.
+        The mode in any other folder, before the umask.
     lasting
-        Whether to sync it to the disk before returning.
+        Whether to sync it to disk before returning.
     """
     file = os.open(name, _CREATE, mode, dir_fd=folder)
     try:
@@ -137,7 +137,7 @@ def create_file(
 
 
 def sync_folder(folder: Path) -> None:
-    """Sync the names in a folder to the disk."""
+    """Sync the names in a folder to disk."""
     descriptor = os.open(folder, OPEN_FOLDER)
     try:
         os.fsync(descriptor)
@@ -156,7 +156,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     """
     lock = os.open(folder / ".lock", _LOCK, _FILE_MODE)
     try:
-        with contextlib.suppress(PermissionError):  # anyone who can write in the folder can lock it
+        with contextlib.suppress(PermissionError):  # anyone who can write to the folder can lock it
             os.fchmod(lock, stat.S_IMODE(folder.stat().st_mode) & _FILE_MODE)
         for _ in range(_LOCK_TRIES):
             with contextlib.suppress(BlockingIOError):
@@ -171,7 +171,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def is_unlocked(folder: int, name: str) -> bool:
-    """Return whether no writer is known to hold the folder of this name in an open folder."""
+    """Return whether no writer is known to hold a lock on a folder, named within an open folder."""
     try:
         inner = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
     except OSError:

@@ -1,4 +1,4 @@
-"""Read and check billing data, and store it compactly."""
+"""Billing data: reading, checking and compact storage."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Convert Arrow columns, find their blanks, and look up texts."""
+"""Arrow columns: conversion, blanks, and lookup of strings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LARGE = 2**31  # bytes: a string array cannot hold more
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column as one array without its encoding, except that dictionaries of text are kept."""
+    """Return a column as one decoded array, but keep dictionaries of text."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         if kind.extension_name == "arrow.uuid":
@@ -35,7 +35,7 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    if column.num_chunks == 0:  # older versions of Arrow cannot combine no chunks of a dictionary
+    if column.num_chunks == 0:  # older versions of Arrow cannot combine zero chunks of a dictionary
         return pa.nulls(0, column.type)
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
@@ -46,7 +46,7 @@ def decoded(column: pa.Array) -> pa.Array:
 
 
 def as_text(column: pa.Array) -> pa.Array:
-    """Return a column as text, whole numbers without a fraction; blanks may be null or empty."""
+    """Return a column as text, with whole numbers without a fraction; blanks may be null or empty."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return column
@@ -67,8 +67,8 @@ def _all_whole(column: pa.Array) -> bool:
 def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
     """Return which values are null, empty or white space.
 
-    A NaN is blank unless the column is one `of_numbers`: ids with gaps may be stored as floats. (Values that
-    pandas treats as missing are null already.)
+    A NaN is blank unless `of_numbers` is set: ids with gaps may be stored as floats. (Values that pandas
+    treats as missing are already null.)
     """
     kind = column.type
     if pa.types.is_dictionary(kind) and (of_values := blanks(column.dictionary)).any():
@@ -96,7 +96,7 @@ def to_bools(column: pa.Array) -> Bools:
 
 
 def _bytes(column: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Return the offsets of the texts, including the last end, and the bytes from the first offset on."""
+    """Return the offsets of the strings, with the end of the last one, and the bytes from the first on."""
     width = np.int64 if pa.types.is_large_string(column.type) else np.int32
     _, offsets, data = column.buffers()
     starts = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
@@ -105,7 +105,7 @@ def _bytes(column: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
 
 
 def positions(text: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
-    """Return the position of each text among the known texts, or -1."""
+    """Return the position of each string among the known ones, or -1."""
     if pa.types.is_dictionary(text.type):
         return _of_rows(text, positions(text.dictionary, known), -1)
     known = decoded(known) if isinstance(known, pa.Array) else pa.array(known, pa.large_string())
@@ -114,7 +114,7 @@ def positions(text: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
 
 
 class PositionLookup:
-    """Look up texts among known texts, batch by batch.
+    """Look up strings among known ones, batch by batch.
 
     The result for the last dictionary is kept, because batches of one row group share it.
     """
@@ -125,7 +125,7 @@ class PositionLookup:
         self._codes: Codes = np.empty(0, np.int32)
 
     def positions(self, text: pa.Array) -> Codes:
-        """Return the position of each text among the known texts, or -1."""
+        """Return the position of each string among the known ones, or -1."""
         if not pa.types.is_dictionary(text.type):
             return positions(text, self._known)
         if self._last is None or not text.dictionary.equals(self._last):
@@ -138,7 +138,7 @@ def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: o
     rows = column.indices
     if rows.null_count:
         of_values = np.append(of_values, np.asarray([of_null], of_values.dtype))
-        if rows.type.bit_width < 32:  # all such codes may be in use
+        if rows.type.bit_width < 32:  # all codes of this type may be in use
             rows = rows.cast(pa.int32())
         rows = pc.fill_null(rows, len(of_values) - 1)
     # Other modes check each index first, which takes twice as long.

@@ -1,4 +1,4 @@
-"""Open a source: build its facts once and cache them under a fingerprint of its files.
+"""Opening a source: its facts are built once and cached under a fingerprint of its files.
 
 With `on_fault = "quarantine"`, faulty rows are left out of the facts and listed in a file in the cache folder
 `quarantine`.
@@ -27,7 +27,7 @@ from custdyn_widgets.mart.sources import Source, SourceLike, resolve_source
 
 @dataclass(frozen=True)
 class OpenedMart:
-    """An open source: its facts, its name, and when its files last changed (Unix time).
+    """An open source: its facts, its name, and the Unix time of the last change to its files.
 
     `warnings` are the sentences to show in every report.
     """
@@ -50,7 +50,7 @@ def open_mart(source: SourceLike) -> OpenedMart:
     Raises
     ------
     SourceError
-        If the source does not exist, cannot be read, or keeps changing during reading.
+        If the source does not exist, cannot be read, or keeps changing while it is read.
     MartError
         If the data has faults and the source does not quarantine them.
     SettingsError
@@ -123,14 +123,14 @@ def _build_unchanged(path: Path, source: Source, found: Stamp) -> cache.CacheEnt
 
 
 def _build(stored: StoredMart, source: Source, key: str | None) -> cache.CacheEntry:
-    """Build the facts of a mart, without its faulty rows if the source quarantines them."""
+    """Build the facts of a mart, without faulty rows if the source quarantines them."""
     if facts := build_in_pieces(stored):
         return cache.CacheEntry(facts)
     mart, left_out = check(stored), None
     if source.on_fault == "quarantine":
         mart, left_out = leave_out_faulty_rows(mart)
     mart.refuse_faults()
-    progress.step("Putting the transactions of each client together", 0.7)
+    progress.step("Grouping the transactions by client", 0.7)
     return cache.CacheEntry(build(mart), *_listed(stored, source, key, left_out))
 
 
@@ -145,8 +145,8 @@ def _listed(
         return "", None
     key = key or hashlib.sha256(left_out.listing).hexdigest()
     place = cache.store_listing(source.name or stored.name, key, left_out.listing)
-    nowhere = " They could not be listed in a file: the cache cannot be written."
-    return left_out.warning + ("" if place else nowhere), place
+    unlisted = " They could not be listed in a file because the cache is not writable."
+    return left_out.warning + ("" if place else unlisted), place
 
 
 def _opened(entry: cache.CacheEntry, name: str, changed: int | None) -> OpenedMart:

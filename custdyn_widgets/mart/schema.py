@@ -20,7 +20,7 @@ class MartColumn:
     """A column: the kind of its values, whether they are required or unique, and its choices.
 
     An optional column may be absent. A column that `repeats` a few values in many rows is read as a
-    dictionary: each text once, and a code for each row.
+    dictionary: each string once, and a code for each row.
     """
 
     name: str

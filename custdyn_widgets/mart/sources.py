@@ -6,7 +6,7 @@ A source is a path, a dict of DataFrames, or a name defined in `sources.toml`:
     path = "exports/shop"        # relative to this file
     on_fault = "quarantine"      # or "refuse", the default
 
-The file must not contain secrets: anything that looks like a password is refused.
+The file must not contain secrets: anything that looks like a password is rejected.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FaultRule = Literal["refuse", "quarantine"]
 _RULES = get_args(FaultRule)
 _KEYS = ("path", "on_fault")
 _NAME = re.compile(r"\w[\w.-]*")
-_URL = re.compile(r"[\s\ufeff]*[A-Za-z][\w+.:-]+:/")  # a path has dropped the second slash
+_URL = re.compile(r"[\s\ufeff]*[A-Za-z][\w+.:-]+:/")  # `Path` drops the second slash
 _SECRET_KEY = re.compile(
     r"pass(word|wd|phrase)|^pass$|pwd|secret|token|credential|api[_-]?key", re.IGNORECASE
 )
@@ -47,7 +47,7 @@ class Source:
         A folder of CSV or Parquet files, a DuckDB file, the word `demo`, or a dict of DataFrames by table
         name.
     on_fault
-        How to handle faulty rows: `refuse` lists them and gives no report; `quarantine` leaves out those rows
+        How to handle faulty rows: `refuse` lists them and makes no report; `quarantine` leaves out those rows
         and all rows that refer to them, lists them in a file, and adds a warning to every report.
     name
         The name shown in reports. Defaults to the last component of the path.
@@ -80,7 +80,7 @@ def resolve_source(source: SourceLike) -> Source:
     """
     if isinstance(source, Mapping):
         return Source(source)
-    _refuse_url(source.data if isinstance(source, Source) else source)
+    _reject_url(source.data if isinstance(source, Source) else source)
     if isinstance(source, Source):
         if isinstance(source.data, Mapping):
             return source
@@ -93,20 +93,20 @@ def resolve_source(source: SourceLike) -> Source:
     return Source(_path(source))
 
 
-def _refuse_url(data: object) -> None:
-    """Refuse the address of a database or a store; repeat no more of it than its scheme."""
+def _reject_url(data: object) -> None:
+    """Raise if the source is a URL, and show only its scheme."""
     scheme = _URL.match(str(data)) if isinstance(data, str | Path) else None
     if scheme:
         raise SourceError(
-            f"A source is a folder or a file, not an address ({shown(scheme[0].strip())}…): export its "
-            "tables as CSV or Parquet to a folder, and give that folder. If others may have seen a password "
-            "in it, change the password.",
+            f"A source is a folder or a file, not a URL ({shown(scheme[0].strip())}…): export its tables as "
+            "CSV or Parquet to a folder, and give that folder. If others may have seen a password in it, "
+            "change the password.",
             field="source",
         )
 
 
 def absolute_source(source: str) -> str:
-    """Return a source's name or absolute path, which are valid in any working folder.
+    """Return a source's name or absolute path, valid in any working folder.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def named_sources() -> dict[str, Source]:
 def _read_section(file: Path, name: str, section: object) -> Source:
     place = f"{file.name}, {shown(name)}"
     if not isinstance(section, dict):
-        _refuse_secret(place, name, section)
+        _reject_secret(place, name, section)
         raise SettingsError(f"{place}: move it into the [name] section of a source.", field="sources")
     if not _NAME.fullmatch(name):
         raise SettingsError(
@@ -150,7 +150,7 @@ def _read_section(file: Path, name: str, section: object) -> Source:
             field="sources",
         )
     for key, value in section.items():
-        _refuse_secret(place, key, value)
+        _reject_secret(place, key, value)
         if key not in _KEYS:
             close = nearest(key, _KEYS, 1)
             hint = f"Did you mean {shown(close[0])}?" if close else f"Known keys: {', '.join(_KEYS)}."
@@ -158,10 +158,10 @@ def _read_section(file: Path, name: str, section: object) -> Source:
         if not isinstance(value, str):
             raise SettingsError(f"{place}: {key} must be text.", field=key)
     if "path" not in section:
-        raise SettingsError(f"{place} needs a path.", field="path")
+        raise SettingsError(f"{place} has no path.", field="path")
     if _URL.match(section["path"]):
         raise SettingsError(
-            f"{place}: path is an address. Give the path of a folder or of a DuckDB file.", field="path"
+            f"{place}: path is a URL. Give the path of a folder or a DuckDB file.", field="path"
         )
     rule: Any = section.get("on_fault", "refuse")
     if rule not in _RULES:
@@ -174,12 +174,12 @@ def _read_section(file: Path, name: str, section: object) -> Source:
     return Source(path, rule, name)
 
 
-def _refuse_secret(place: str, key: str, value: object) -> None:
-    """Raise if a value looks like a secret, without repeating it."""
+def _reject_secret(place: str, key: str, value: object) -> None:
+    """Raise if a value looks like a secret, without showing it."""
     if _SECRET_KEY.search(key) or (isinstance(value, str) and _SECRET_VALUE.search(value)):
         raise SettingsError(
-            f"{place} contains a secret, but anybody may read this file. Remove it, and change the "
-            "password if others have seen it.",
+            f"{place} contains a secret, but anyone may read this file. Remove the secret, and change it "
+            "if others may have seen it.",
             field="sources",
         )
 
@@ -210,7 +210,10 @@ def last_midnight() -> datetime:
 
 
 def demo_folder(as_of: datetime | None = None) -> Path:
-    """Return the demo mart that ends at `as_of` (default: last midnight in UTC); write it if missing."""
+    """Return the folder of the demo mart that ends at `as_of`; write it if missing.
+
+    `as_of` defaults to the last midnight in UTC.
+    """
     at = as_of or last_midnight()
     folder = settings.load().cache / "demo" / at.strftime("demo-%Y%m%dT%H%M%SZ")
     if not folder.exists():

@@ -222,8 +222,8 @@ def _run_error(error: Exception, cell: _CurrentCell) -> RunError:
         return RunError(f"{cell} failed with {name}. {hidden} {_NOTHING} {_IN_LAB}")
     if isinstance(error, RuntimeError) and not cell.has_started:
         return RunError(
-            f"{cell} failed: the kernel ended before it was ready. It ran out of memory, was killed, or cannot "
-            f"import what it needs. {_NOTHING} Free memory and run it again."
+            f"{cell} failed: the kernel ended before it was ready. It ran out of memory, was killed, or "
+            f"cannot import what it needs. {_NOTHING} Free memory and run it again."
         )
     if isinstance(error, DeadKernelError):
         return RunError(

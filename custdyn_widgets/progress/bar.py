@@ -30,10 +30,10 @@ class ProgressBar:
         self._began = time.monotonic()
         self._late = threading.Timer(_AFTER, self._show)
         self._late.daemon = True
-        self._told = progress.told_to(self)
+        self._reporting = progress.told_to(self)
 
     def __enter__(self) -> ProgressBar:
-        self._told.__enter__()
+        self._reporting.__enter__()
         self._late.start()
         return self
 
@@ -43,22 +43,22 @@ class ProgressBar:
         self._late.cancel()
         with self._lock:
             self._erase()
-        self._told.__exit__(kind, error, trace)
+        self._reporting.__exit__(kind, error, trace)
 
     def step(self, words: str, done: float) -> None:
-        """Take note that a step begins."""
+        """Record the start of a step and, after the first second, show it."""
         self._words, self._done = words, done
         if time.monotonic() - self._began >= _AFTER:
             self._show()
 
     def note(self, words: str) -> None:
-        """Say a sentence at once."""
+        """Print a message immediately."""
         with self._lock:
             self._erase()
             click.echo(printable(words), err=True)
 
     def _show(self) -> None:
-        """Draw the bar, or print the step; the first time from the timer's thread."""
+        """Draw the bar or print the step; the timer's thread may call this first."""
         with self._lock:
             if not self._words:
                 return
@@ -66,18 +66,18 @@ class ProgressBar:
             if sys.stderr.isatty():
                 full = round(self._done * _BAR)
                 line = f"[{'#' * full}{'.' * (_BAR - full)}] {self._done:4.0%}  {words}"
-                click.echo("\r" + self._fitted(line), nl=False, err=True)
+                click.echo("\r" + self._fit_to_terminal(line), nl=False, err=True)
                 self._drawn = True
             else:
                 click.echo(f"{words} ({self._done:.0%} done)", err=True)
 
     def _erase(self) -> None:
         if self._drawn:
-            click.echo("\r" + self._fitted("") + "\r", nl=False, err=True)
+            click.echo("\r" + self._fit_to_terminal("") + "\r", nl=False, err=True)
             self._drawn = False
 
     @staticmethod
-    def _fitted(line: str) -> str:
-        """Return a line as wide as the terminal, so that it covers the previous one."""
+    def _fit_to_terminal(line: str) -> str:
+        """Cut or pad a line to the width of the terminal, so that it covers the previous one."""
         width = shutil.get_terminal_size().columns - 1
         return line[:width].ljust(width)

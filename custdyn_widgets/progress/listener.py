@@ -1,6 +1,6 @@
-"""Reports the progress of reading a source to a listener, if there is one.
+"""Reporting of progress to a listener, if there is one.
 
-The command line listens. A library call is silent.
+The command line listens; library calls are silent.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Protocol
 
 
 class Listener(Protocol):
-    """A progress event from reading a source."""
+    """A receiver of progress while a source is read."""
 
     def step(self, words: str, done: float) -> None:
-        """Receive the step that starts, and the fraction completed so far (0 to 1)."""
+        """Receive the step that is starting and the fraction completed so far (0 to 1)."""
 
     def note(self, words: str) -> None:
-        """Receive a message to show to the user at the terminal."""
+        """Receive a message to show to the user."""
 
 
 _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
@@ -26,7 +26,7 @@ _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextlib.contextmanager
 def told_to(listener: Listener) -> Iterator[None]:
-    """Report what is read inside the block to a listener."""
+    """Report progress inside the block to a listener."""
     before = _LISTENER.set(listener)
     try:
         yield
@@ -35,12 +35,12 @@ def told_to(listener: Listener) -> Iterator[None]:
 
 
 def step(words: str, done: float) -> None:
-    """Report that a step begins."""
+    """Report that a step is starting."""
     if listener := _LISTENER.get():
         listener.step(words, done)
 
 
 def note(words: str) -> None:
-    """Report a sentence."""
+    """Report a message to show to the user."""
     if listener := _LISTENER.get():
         listener.note(words)

@@ -1,4 +1,4 @@
-"""Queries: their fields, their checks, and their place on the time line."""
+"""Queries: their fields, their validation, and their intervals resolved to instants."""
 
 from custdyn_widgets.query.checks import TIME_GROUPS, YEARS, Period, is_time_zone, time_zones
 from custdyn_widgets.query.fields import CLIENT_TYPES, FIELDS, PRESETS, Kind

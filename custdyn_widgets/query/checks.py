@@ -1,8 +1,8 @@
 """Checks of a query's values, one for each kind of field.
 
-A check takes a field's name and a value of JSON or Python form. It returns the value as a query holds it,
-or raises a `QueryError` that names both and offers the nearest valid values. `fields.py` says which field
-is checked by which.
+A check takes the name of a field and a JSON or Python value. It returns the value as a query stores it, or
+raises a `QueryError` that names both and suggests the nearest valid values. `fields.py` assigns the checks
+to fields.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ _NO_PLACES = ("localtime", "Factory", "posixrules")
 
 @dataclass(frozen=True)
 class Period:
-    """A fixed interval, as wall times in the query's time zone; `end` is the last second that counts."""
+    """A fixed interval, as wall times in the query's time zone; `end` is the last second included."""
 
     start: datetime
     end: datetime
 
     def to_dict(self) -> dict[str, str]:
-        """Return the two wall times as text."""
+        """Return the two wall times as strings."""
         return {"start": self.start.isoformat(sep=" "), "end": self.end.isoformat(sep=" ")}
 
 
 @functools.cache
 def time_zones() -> tuple[str, ...]:
-    """Return the IANA names that a query may use, sorted."""
-    return tuple(sorted(filter(_names_a_place, zoneinfo.available_timezones())))
+    """Return the IANA time zone names that a query may use, sorted."""
+    return tuple(sorted(filter(_is_allowed_zone, zoneinfo.available_timezones())))
 
 
 def is_time_zone(name: str) -> bool:
-    """Return whether a query may use this IANA name.
+    """Return whether a query may use this IANA time zone name.
 
-    The usual names are listed in one file; to find those that only this machine has, Python opens hundreds
-    of files.
+    The usual names are listed in one file; to find names that only this machine has, Python opens hundreds of
+    files.
     """
     return name in _usual_time_zones() or name in time_zones()
 
@@ -57,21 +57,21 @@ def is_time_zone(name: str) -> bool:
 @functools.cache
 def _usual_time_zones() -> frozenset[str]:
     listed = importlib.resources.files("tzdata").joinpath("zones").read_text(encoding="ascii")
-    return frozenset(filter(_names_a_place, listed.split()))
+    return frozenset(filter(_is_allowed_zone, listed.split()))
 
 
-def _names_a_place(zone: str) -> bool:
+def _is_allowed_zone(zone: str) -> bool:
     return zone not in _NO_PLACES and not zone.startswith(_NOT_ZONES)
 
 
 def check_interval(name: str, value: object, presets: Sequence[str]) -> str | Period:
-    """Check a preset's name, a `Period` or the JSON object of one."""
+    """Check the name of a preset, a `Period`, or the JSON object for one."""
     if isinstance(value, str):
         return check_choice(name, value, presets)
     if isinstance(value, Period):
         return _period(name, *(_wall_text(wall) for wall in (value.start, value.end)))
     if not isinstance(value, Mapping):
-        raise QueryError.wrong_type(name, value, 'a preset\'s name or {"start": …, "end": …}')
+        raise QueryError.wrong_type(name, value, 'the name of a preset or {"start": …, "end": …}')
     for key in value:
         if key not in ("start", "end"):
             raise QueryError.unknown_field(f"{name}.{key}", ["interval.start", "interval.end"])
@@ -96,16 +96,16 @@ def _period(name: str, start: object, end: object) -> Period:
 
 
 def _wall_time(name: str, value: object, time_of_day: str) -> datetime:
-    """Read a wall time `YYYY-MM-DD[ HH:MM:SS]`; a date without a time gets the given one."""
+    """Parse a wall time `YYYY-MM-DD[ HH:MM:SS]`; a date alone gets the given time of day."""
     match = _WALL_TIME.fullmatch(value) if isinstance(value, str) else None
     if not match:
         raise QueryError.wrong_type(name, value, _WALL_TIME_FORM)
     try:
         wall = datetime.fromisoformat(f"{match[1]} {match[2] or time_of_day}")
     except ValueError:
-        raise QueryError.invalid(name, value, "is not a date and time of the calendar") from None
+        raise QueryError.invalid(name, value, "is not a valid date and time") from None
     if wall.year not in YEARS:
-        raise QueryError.invalid(name, value, f"is not in the years {YEARS[0]} to {YEARS[-1]}")
+        raise QueryError.invalid(name, value, f"is outside the years {YEARS[0]} to {YEARS[-1]}")
     return wall
 
 
@@ -117,7 +117,7 @@ def check_zone(name: str, value: object) -> str:
 
 
 def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:
-    """Check one of a few texts."""
+    """Check that a value is one of the allowed strings."""
     if not isinstance(value, str):
         raise QueryError.wrong_type(name, value, "text")
     if value not in allowed:
@@ -126,18 +126,18 @@ def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:
 
 
 def check_texts(name: str, value: object) -> tuple[str, ...]:
-    """Check a list of texts; repeats are left out."""
+    """Check a list of strings and drop duplicates."""
     if (
         isinstance(value, str)
         or not isinstance(value, Sequence)
         or not all(isinstance(v, str) for v in value)
     ):
-        raise QueryError.wrong_type(name, value, "a list of texts")
+        raise QueryError.wrong_type(name, value, "a list of strings")
     return tuple(dict.fromkeys(value))
 
 
 def check_groups(name: str, value: object, allowed: Sequence[str]) -> tuple[str, ...]:
-    """Check a list of groupings, at most one of them by time, and put it into the order of `allowed`."""
+    """Check a list of groupings, at most one of them by time, and sort it in the order of `allowed`."""
     chosen = check_texts(name, value)
     for group in chosen:
         check_choice(name, group, allowed)
@@ -147,21 +147,21 @@ def check_groups(name: str, value: object, allowed: Sequence[str]) -> tuple[str,
 
 
 def check_flag(name: str, value: object) -> bool:
-    """Check a yes or no."""
+    """Check a boolean."""
     if not isinstance(value, bool):
         raise QueryError.wrong_type(name, value, "true or false")
     return value
 
 
 def check_currency(name: str, value: object) -> str:
-    """Check the form of a currency's code."""
+    """Check the form of a currency code."""
     if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
         raise QueryError.wrong_type(name, value, "an ISO 4217 code of three capital letters, such as USD")
     return value
 
 
 def check_number(name: str, value: object, bounds: range, unit: str) -> int:
-    """Check a whole number of some unit."""
+    """Check a whole number and its bounds."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise QueryError.wrong_type(name, value, f"a whole number of {unit}")
     if value not in bounds:

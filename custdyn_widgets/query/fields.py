@@ -1,7 +1,7 @@
-"""The table of a query's fields: their labels, their meanings and their allowed values.
+"""The table of a query's fields: their labels, help texts and allowed values.
 
-Form, command line, notebook parameters, validation and documentation read this table, so they cannot
-disagree. A field's default is in `ReportQuery`.
+The form, command line, notebook parameters, validation and documentation all read this table, so they cannot
+disagree. Defaults are in `ReportQuery`.
 """
 
 from __future__ import annotations
@@ -53,19 +53,19 @@ class Field:
     Attributes
     ----------
     name
-        Its key in JSON.
+        The key in JSON.
     label
-        What people read.
+        The name shown to users.
     help
-        One sentence on what it does.
+        One sentence on what the field does.
     kind
-        What its values are.
+        The kind of its values.
     choices
-        The allowed texts; for an interval, the presets. Empty if there is no fixed choice.
+        The allowed strings; for an interval, the presets. Empty if there is no fixed choice.
     bounds
         The allowed numbers; empty for other kinds.
     unit
-        What a number counts.
+        The unit of a number.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Field:
         return self.kind in (Kind.TEXTS, Kind.GROUPS)
 
     def check(self, value: object) -> Any:
-        """Return a value, in JSON or Python form, as a query stores it.
+        """Return a JSON or Python value as a query stores it.
 
         Raises
         ------
@@ -113,20 +113,20 @@ _TABLE = (
     Field(
         "interval",
         "Interval",
-        "The period to report: a preset, or a first and a last second on the clock of the time zone.",
+        "The period to report: a preset, or its first and last second in the time zone.",
         Kind.INTERVAL,
         choices=PRESETS,
     ),
     Field(
         "timezone",
         "Time zone",
-        "Whose clock and calendar the dates and buckets follow (an IANA name).",
+        "The time zone of all dates and times (an IANA name).",
         Kind.ZONE,
     ),
     Field(
         "client_type",
         "Client type",
-        "Count clients of this type only, or all types.",
+        "Only clients of this type, or clients of all types.",
         Kind.CHOICE,
         choices=(*CLIENT_TYPES, "all"),
     ),
@@ -134,7 +134,7 @@ _TABLE = (
     Field(
         "tags_match",
         "Tags match",
-        "Whether any one of the tags is enough, or all are needed.",
+        "Whether a client needs any or all of the tags.",
         Kind.CHOICE,
         choices=("any", "all"),
     ),
@@ -142,7 +142,7 @@ _TABLE = (
     Field(
         "include_descendants",
         "Include descendants",
-        "Also clients of the resellers below the chosen ones.",
+        "Include clients of the resellers below the chosen ones.",
         Kind.FLAG,
     ),
     Field("owner_user", "Owner user", "Only clients of these users.", Kind.TEXTS),
@@ -156,20 +156,20 @@ _TABLE = (
     Field(
         "group_by",
         "Group by",
-        "One row for each year, month or date, and for each package; none: one row.",
+        "One row for each year, month or date, and for each package. If empty, a single row.",
         Kind.GROUPS,
         choices=GROUPS,
     ),
     Field(
         "currency",
         "Currency",
-        "Every amount is converted to it (ISO 4217); empty: the data's own choice.",
+        "The currency of all amounts (ISO 4217). If empty, it depends on the data.",
         Kind.CURRENCY,
     ),
     Field(
         "active_duration",
         "Active duration",
-        "A client is active if it paid for a use in this many months before the end of a row "
+        "A client is active if it had a paid use in this many months before the end of a row "
         f"({_MONTHS[0]} to {_MONTHS[-1]}).",
         Kind.NUMBER,
         bounds=_MONTHS,

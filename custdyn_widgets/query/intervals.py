@@ -1,4 +1,4 @@
-"""The exact instants of a query: presets, the edges of buckets, and the starts of windows.
+"""The exact instants of a query: presets, edges of buckets, and starts of windows.
 
 Every edge is a whole second in UTC, computed here and nowhere else; nothing downstream does calendar
 arithmetic. A wall time that the clocks skip or repeat resolves as `datetime(…, fold=0)` does. Instants
@@ -24,7 +24,7 @@ SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Bucket:
-    """A row of time, [start, end), and the start of the window in which a paid use makes a client active."""
+    """A time bucket [start, end), and the start of the window in which a paid use makes a client active."""
 
     label: str
     start: int
@@ -35,20 +35,20 @@ class Bucket:
 
 @dataclass(frozen=True)
 class ResolvedInterval:
-    """A query's interval on the time line.
+    """A query's interval, resolved to instants.
 
     Attributes
     ----------
     period
-        The interval as wall times; its end is the last second that counts.
+        The interval as wall times; its end is the last second included.
     zone
-        The time zone of those.
+        The time zone of the wall times.
     start, end
-        The same as instants, the end exclusive.
+        The interval as instants; the end is exclusive.
     as_of
-        The instant at and after which nothing counts.
+        Nothing at or after this instant counts.
     active_duration
-        Months in the window.
+        The length of the window in months.
     """
 
     period: Period
@@ -65,11 +65,11 @@ class ResolvedInterval:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the interval lies wholly at or after `as_of`, or on wall times that never were."""
+        """Whether the interval is entirely at or after `as_of`, or on wall times that clocks skipped."""
         return self.effective_end <= self.start
 
     def whole(self) -> Bucket:
-        """Return the one bucket of a query without a time grouping; its label is empty."""
+        """Return the single bucket of a query without a time grouping; its label is empty."""
         return Bucket(
             "",
             self.start,
@@ -79,15 +79,15 @@ class ResolvedInterval:
         )
 
     def buckets(self, time_group: str | None, since: int) -> list[Bucket]:
-        """Return the rows of time, in order and without gaps.
+        """Return the time buckets, in order and without gaps.
 
         Parameters
         ----------
         time_group
             `year`, `month`, `date`, or None for the whole interval.
         since
-            When the first chosen client existed: the first bucket is the one that holds the later of this
-            and the interval's start.
+            When the first chosen client began to exist. The first bucket contains this or the interval's
+            start, whichever is later.
         """
         if time_group is None:
             return [self.whole()]
@@ -102,7 +102,7 @@ class ResolvedInterval:
         return found
 
     def _end_wall(self) -> datetime:
-        """Return the wall time of the effective end: the interval's own, or `as_of` as the clock shows it."""
+        """Return the wall time of the effective end: the interval's own end, or `as_of` in the time zone."""
         if self.end <= self.as_of:
             return self.period.end + SECOND
         return (EPOCH + timedelta(seconds=self.as_of)).astimezone(self.zone).replace(tzinfo=None)
@@ -112,12 +112,12 @@ class ResolvedInterval:
 
 
 def resolve(query: ReportQuery, as_of: datetime) -> ResolvedInterval:
-    """Place a query's interval on the time line.
+    """Resolve a query's interval to instants.
 
     Parameters
     ----------
     query
-        Its `interval`, `timezone` and `active_duration` are read.
+        Only its `interval`, `timezone` and `active_duration` are used.
     as_of
         An aware datetime on a whole second, as `query.parse_as_of` returns.
 
@@ -140,18 +140,18 @@ def resolve(query: ReportQuery, as_of: datetime) -> ResolvedInterval:
 
 
 def to_instant(wall: datetime, zone: zoneinfo.ZoneInfo) -> int:
-    """Return the instant at which the zone's clock shows a wall time (the first, if it shows it twice)."""
+    """Return the instant of a wall time in a time zone; the first one if the clock shows it twice."""
     return (wall.replace(tzinfo=zone, fold=0) - EPOCH) // SECOND
 
 
 def months_before(wall: datetime, months: int) -> datetime:
-    """Return the wall time a number of months earlier, the day clamped to that month's length."""
+    """Return the wall time a number of months earlier, with the day clamped to the month's length."""
     year, month0 = divmod(wall.year * 12 + wall.month - 1 - months, 12)
     return wall.replace(year=year, month=month0 + 1, day=min(wall.day, monthrange(year, month0 + 1)[1]))
 
 
 def preset_period(name: str, timezone: str, as_of: datetime) -> Period:
-    """Return the period that a preset means at an instant, on the calendar of a time zone.
+    """Return the period of a preset at a given time, on the calendar of a time zone.
 
     Raises
     ------
@@ -193,10 +193,10 @@ def _first_of_month(day: date, months: int) -> date:
 
 
 def _calendar(time_group: str, period: Period) -> Iterator[tuple[str, datetime, datetime]]:
-    """Yield label, first wall time and the wall time after, from the period before to the one after.
+    """Yield the label, the start and the end of each calendar period, with one more on either side.
 
-    One more on either side: where clocks skip, an instant's wall time and the edge of its calendar
-    period may resolve in the other order.
+    These are needed where clocks skip: there, the wall time of an instant and the edge of its calendar period
+    may resolve in the opposite order.
     """
     first = period.start.date()
     last = period.end.date()
@@ -215,9 +215,9 @@ def _calendar(time_group: str, period: Period) -> Iterator[tuple[str, datetime, 
 
 
 def time_zone_data() -> str:
-    """Return which time-zone data is in use: its version and where it comes from.
+    """Return the version and the origin of the time zone data in use.
 
-    `zoneinfo` reads the system's database before the package `tzdata`.
+    `zoneinfo` prefers the system's database to the package `tzdata`.
     """
     for folder in zoneinfo.TZPATH:
         listing = Path(folder) / "tzdata.zi"

@@ -1,10 +1,10 @@
-"""The query: one frozen value with everything that changes the numbers, and nothing else.
+"""The query: one frozen value with everything that affects the numbers, and nothing else.
 
-A query is a JSON object; the same object drives form, notebook parameters, command line, saved queries
-and manifests. What is done with a report (output, recipients, chart, schedule) is not part of it.
+A query is a JSON object; the same object drives the form, notebook parameters, the command line, saved
+queries and manifests. What is done with a report (output, recipients, chart, schedule) is not part of it.
 
-A query checks itself when it is built, as far as that can be done without the data; names that must exist
-in the data (tags, companies, users, packages) are checked when the report is run.
+A query is validated when it is built, as far as possible without the data; names that must exist in the data
+(tags, companies, users, packages) are checked when the report is run.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from custdyn_widgets.query.fields import FIELDS
 
 @dataclass(frozen=True)
 class ReportQuery:
-    """One question to the data.
+    """A query for a report.
 
-    Every field takes its value in Python's form or in JSON's (a list for a tuple, `{"start": …, "end": …}`
-    for a `Period`); None stands for the default. Queries compare by value; `dataclasses.replace` returns a
-    modified copy, which is validated again.
+    Every field accepts a Python or JSON value (a list for a tuple, `{"start": …, "end": …}` for a `Period`);
+    None means the default. Queries compare by value; `dataclasses.replace` returns a modified copy, which is
+    validated again.
 
     Parameters
     ----------
     interval
-        A preset's name, or a `Period`.
+        The name of a preset, or a `Period`.
     timezone
-        The IANA name of the time zone whose clock and calendar apply.
+        The time zone of all dates and times, as an IANA name.
     client_type
         One of the four types, or `all`.
     client_tags, tags_match
@@ -44,16 +44,16 @@ class ReportQuery:
     package
         Only clients that ever had one of these packages, by id or name.
     group_by
-        At most one of `year`, `month`, `date`, and `package`; empty: one row.
+        At most one of `year`, `month` and `date`, and optionally `package`; empty for a single row.
     currency
-        What every amount is converted to; None: the data's own choice.
+        The currency of all amounts; if None, it depends on the data.
     active_duration
-        A client is active if it paid for a use in this many months before the end of a row.
+        A client is active if it had a paid use in this many months before the end of a row.
 
     Raises
     ------
     QueryError
-        If a value has the wrong type or is not allowed; the error names the field and the value, and offers
+        If a value has the wrong type or is not allowed; the error names the field and the value, and suggests
         the nearest allowed values.
     """
 
@@ -88,8 +88,8 @@ class ReportQuery:
         Parameters
         ----------
         data
-            A mapping with field names as keys. A missing key, null, or an empty list where a list filters
-            means that the field was left out; an empty `group_by` means one row.
+            A mapping with field names as keys. A missing key, null, or an empty list in a filter means the
+            default; an empty `group_by` means a single row.
 
         Raises
         ------
@@ -104,21 +104,21 @@ class ReportQuery:
         return cls(**{"interval": None, **data})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the query as a JSON object, with the fields that have their default value."""
+        """Return the query as a JSON object, including fields with their default values."""
         return {name: _to_json(getattr(self, name)) for name in FIELDS}
 
     @property
     def time_group(self) -> str | None:
-        """The time grouping, if there is one: `year`, `month` or `date`."""
+        """The time grouping, if any: `year`, `month` or `date`."""
         return next((g for g in self.group_by if g in TIME_GROUPS), None)
 
     @property
     def by_package(self) -> bool:
-        """Whether each package has a row of its own."""
+        """Whether each package has its own row."""
         return "package" in self.group_by
 
     def describe(self) -> str:
-        """Describe the query for people: what is counted, when, and how it is grouped."""
+        """Describe the query for users: what is counted, when, and how it is grouped."""
         parts = [_interval_words(self.interval) + f" ({self.timezone})", _who_words(self)]
         if self.package:
             parts.append("packages " + ", ".join(self.package))
@@ -130,7 +130,7 @@ class ReportQuery:
         return ", ".join(parts)
 
 
-# Values that need no check: looked at in the order of the fields, so that the first wrong one is named.
+# In the order of the fields, so that an error names the first wrong one. Defaults are not checked.
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(ReportQuery)}
 
 
@@ -161,17 +161,17 @@ def _who_words(query: ReportQuery) -> str:
 
 
 def parse_as_of(value: str | datetime | None) -> datetime:
-    """Return the instant that a report resolves against, in UTC, cut to its whole second.
+    """Return the time that a report resolves against, in UTC, truncated to seconds.
 
     Parameters
     ----------
     value
-        An ISO 8601 instant or a datetime, without an offset in UTC; None: now.
+        An ISO 8601 string or a datetime, in UTC if it has no offset; None for now.
 
     Raises
     ------
     QueryError
-        If the text is not an instant.
+        If the value is not a valid time.
     """
     if value is None:
         return datetime.now(UTC).replace(microsecond=0)
@@ -180,14 +180,14 @@ def parse_as_of(value: str | datetime | None) -> datetime:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise QueryError.wrong_type(
-                "as_of", value, "an ISO 8601 instant such as 2021-12-01T00:00:00Z"
+                "as_of", value, "an ISO 8601 time such as 2021-12-01T00:00:00Z"
             ) from None
     if isinstance(value, date) and not isinstance(value, datetime):
-        raise QueryError.wrong_type("as_of", value, "an instant with a time of day")
-    if not isinstance(value, datetime) or value != value:  # pandas' NaT is a datetime, and never itself
-        raise QueryError.wrong_type("as_of", value, "an ISO 8601 text or a datetime")
+        raise QueryError.wrong_type("as_of", value, "a date with a time of day")
+    if not isinstance(value, datetime) or value != value:  # NaT is a datetime, but NaT != NaT
+        raise QueryError.wrong_type("as_of", value, "an ISO 8601 string or a datetime")
     instant = value.replace(tzinfo=UTC) if value.tzinfo is None else value
     try:
         return instant.astimezone(UTC).replace(microsecond=0)
     except OverflowError:
-        raise QueryError.invalid("as_of", str(value), "is outside the calendar") from None
+        raise QueryError.invalid("as_of", str(value), "is outside the years 1 to 9999") from None

@@ -1,4 +1,4 @@
-"""Text: what every face of the product writes the same way."""
+"""Text that every output formats the same way: amounts, times, tables, slugs and email addresses."""
 
 from custdyn_widgets.text.amounts import format_amount, format_millionths
 from custdyn_widgets.text.characters import (

@@ -1,4 +1,4 @@
-"""Characters that a text from the data may contain when it is shown, stored or passed on."""
+"""Replacement of characters that are not safe to show, store or pass on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _SURROGATES = "\ud800-\udfff"
 _BREAK_CHARACTERS = "\t\n\r\u2028\u2029"
 # Control characters, lone surrogates and noncharacters break HTML, XML and terminals; bidirectional
-# embeddings and overrides would let a name reorder the numbers beside it.
+# embeddings and overrides would let a name reorder the numbers next to it.
 _UNPRINTABLE = re.compile(
     f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_SURROGATES}\ufdd0-\ufdef\ufffe\uffff\u202a-\u202e\u2066-\u2069]"
 )
@@ -21,15 +21,14 @@ _NOT_XML = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_SURROGATES}\ufffe\uffff]")
 
 
 def printable(text: str, *, mark_breaks: bool = False) -> str:
-    """Return a text from the data on one line, each character that cannot be shown as U+FFFD.
+    """Return text on one line, with U+FFFD for each character that cannot be shown.
 
     Parameters
     ----------
     text
         The text.
     mark_breaks
-        Whether each tab and line break becomes U+FFFD too, so that it can be seen; otherwise several
-        in a row become one space.
+        Whether to show each tab and line break as U+FFFD too; otherwise each run of them becomes one space.
     """
     line = _BREAK.sub(_REPLACEMENT, text) if mark_breaks else _BREAKS.sub(" ", text)
     shown = _UNPRINTABLE.sub(_REPLACEMENT, line)
@@ -37,7 +36,7 @@ def printable(text: str, *, mark_breaks: bool = False) -> str:
 
 
 def has_control_character(text: str, *, lines: bool = False) -> bool:
-    """Return whether a text has a control character or a line break; with `lines`, allow tab and LF."""
+    """Return whether text has a control character or a line break; with `lines`, allow tab and LF."""
     return bool((_CONTROL_IN_LINES if lines else _CONTROL).search(text))
 
 
@@ -47,20 +46,17 @@ def replace_surrogates(text: str) -> str:
 
 
 def join_surrogates(text: str) -> str:
-    """Return a text with split surrogate pairs joined, as a JSON reader joins their escapes.
-
-    Lone surrogates stay.
-    """
+    """Join split surrogate pairs, as a JSON parser joins their escapes; keep lone surrogates."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def replace_not_xml(text: str) -> str:
-    """Return a text that XML 1.0 allows: every other character becomes U+FFFD."""
+    """Replace each character that XML 1.0 does not allow with U+FFFD."""
     return _NOT_XML.sub(_REPLACEMENT, text)
 
 
 def cut_short(text: str, most: int) -> str:
-    """Return a text cut to a number of characters, with an ellipsis if it was longer."""
+    """Truncate text to a number of characters; an ellipsis marks the cut."""
     return text if len(text) <= most else text[: most - 1] + "…"

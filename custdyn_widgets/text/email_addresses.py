@@ -1,4 +1,4 @@
-"""E-mail addresses: the plain ones (`local@domain`), which are all that is taken from people and files."""
+"""Plain email addresses (`local@domain`), the only form accepted from users and files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ascii_address(text: str) -> str | None:
     local, _, domain = text.rpartition("@")
     try:
         plain = domain.encode("idna").decode("ascii")
-        if not domain.isascii() and not _means_itself(domain, plain):
+        if not domain.isascii() and not _is_same_domain(domain, plain):
             return None
         domain = plain
     except UnicodeError:
@@ -30,11 +30,11 @@ def ascii_address(text: str) -> str | None:
     return f"{local}@{domain}" if fits and is_plain else None
 
 
-def _means_itself(domain: str, plain: str) -> bool:
-    """Return whether the ASCII form of a domain is the same domain, and not one that looks like it.
+def _is_same_domain(domain: str, plain: str) -> bool:
+    """Return whether the ASCII form of a domain is still the same domain, not a similar one.
 
-    Python follows the rules of 2003, which write `faß` as `fass` and drop invisible characters: today, those
-    domains belong to others.
+    Python follows the rules of 2003, which map `faß` to `fass` and drop invisible characters. Today these are
+    different domains, which may belong to someone else.
     """
     written = unicodedata.normalize("NFC", domain).lower().split(".")
     meant = [label.encode().decode("idna") for label in plain.lower().split(".")]
@@ -44,6 +44,6 @@ def _means_itself(domain: str, plain: str) -> bool:
 
 
 def mailbox(address: str) -> str:
-    """Return what two ways of writing one address have in common: a domain has no capitals."""
+    """Return an address in the form used for comparison: the domain in ASCII and lowercase."""
     local, _, domain = (ascii_address(address) or address).rpartition("@")
     return f"{local}@{domain.lower()}"

@@ -1,4 +1,4 @@
-"""Instants as text, in the one form used in reports, manifests, states and records."""
+"""Times as text, in the one form used in reports, manifests, states and records."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _TO_THE_SECOND = 19  # characters
 
 
 def format_instant_utc(instant: datetime | int) -> str:
-    """Return an instant as ISO 8601 in UTC, cut to the second, e.g. `2021-10-31T23:00:00Z`.
+    """Return a time as ISO 8601 in UTC, truncated to seconds, e.g. `2021-10-31T23:00:00Z`.
 
     Parameters
     ----------
     instant
-        A datetime with an offset, or seconds since the beginning of 1970.
+        A datetime with an offset, or a Unix time in seconds.
     """
     if not isinstance(instant, datetime):
         instant = _EPOCH + timedelta(seconds=instant)
@@ -27,17 +27,17 @@ def parse_instant(text: str) -> datetime:
     Raises
     ------
     ValueError
-        If it is not an instant, has no offset, or is outside the calendar.
+        If it is not a valid time, has no offset, or is outside the years 1 to 9999.
     """
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
-        raise ValueError("an instant without an offset")
+        raise ValueError("a time without an offset")
     try:
         return instant.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError("an instant outside the calendar") from error
+        raise ValueError("a time outside the years 1 to 9999") from error
 
 
 def format_clock(instant: str | None) -> str:
-    """Return the text of an instant as lists show it, e.g. `2021-10-31 23:00:00`; an en dash for none."""
+    """Return a formatted time as lists show it, e.g. `2021-10-31 23:00:00`; an en dash for None."""
     return (instant or "–")[:_TO_THE_SECOND].replace("T", " ")

@@ -1,4 +1,4 @@
-"""Slugs: titles and names as parts of files' names."""
+"""Slugs: titles and names in a form for file names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _LONGEST = 60
 
 
 def slug(text: str) -> str:
-    """Return a text as at most 60 lowercase ASCII letters and digits with single hyphens between them.
+    """Return a slug: at most 60 lowercase ASCII letters and digits, with single hyphens between them.
 
-    The slug is empty if the text has none of these, and different texts may share one: for unique names
-    see `saved_queries.name_for`.
+    The slug is empty if the text has no such characters. Different texts may have the same slug; for unique
+    names, see `saved_queries.name_for`.
     """
     return _OTHERS.sub("-", text.lower())[:_LONGEST].strip("-")

@@ -25,9 +25,9 @@ def guard_formula(text: str, *, numbers_stay: bool = False) -> str:
 
 
 def _is_blank(character: str) -> bool:
-    """Return whether a character shows nothing, so that what follows may be taken for a cell's first one.
+    """Return whether a character is invisible, so that the next one may count as the first of a cell.
 
     Spreadsheets differ in what they trim; control and format characters (NUL, a byte-order mark, a
-    zero-width space) count as blank here, to be on the safe side.
+    zero-width space) count as blank here, to be safe.
     """
     return character.isspace() or not character.isprintable()

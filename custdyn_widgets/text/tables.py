@@ -1,4 +1,4 @@
-"""Aligned tables for terminals, where a character is two columns wide, or one, or none."""
+"""Aligned tables for terminals, where a character is zero, one or two columns wide."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ GAP = "  "
 
 
 def text_width(text: str) -> int:
-    """Return the width of a text on a terminal: wide characters count two, combining ones none."""
+    """Return the width of text on a terminal: wide characters count as two, combining ones as zero."""
     return len(text) if text.isascii() else sum(map(_character_width, text))
 
 
@@ -19,11 +19,11 @@ def align_cells(cells: Sequence[str], widths: Sequence[int], *, right: Collectio
     Parameters
     ----------
     cells
-        Its texts.
+        The text of each cell.
     widths
-        The least width of each column.
+        The minimum width of each column.
     right
-        The positions of the columns to align at the right, such as numbers.
+        The positions of the columns to align right, such as numbers.
     """
     padded = []
     for i, (cell, width) in enumerate(zip(cells, widths, strict=True)):

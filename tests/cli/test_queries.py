@@ -259,7 +259,7 @@ def test_a_saved_query_that_is_not_there_or_bad_is_words_and_exit_1(tmp_path: Pa
     for name, words in (
         ("none", "There is no saved query 'none'. Choose from: 'bad'."),
         ("", "cannot be the name of a saved query"),
-        ("bad", "'bad.json': query: interval: 'x' is not one of its values."),
+        ("bad", "'bad.json': query: interval: 'x' is not an allowed value."),
     ):
         result = custdyn("query", "-s", SMALL, "--saved", name)
         assert (result.exit_code, result.stdout) == (1, "")

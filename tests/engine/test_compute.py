@@ -221,9 +221,9 @@ def test_a_currency_is_chosen_where_none_is_asked_for() -> None:
 
 def test_a_quote_that_is_needed_and_missing_names_currency_and_date() -> None:
     source = mart(("a", "2021-01-05", "refill", "1"), rates=rates(USD="1.2"))
-    with pytest.raises(RateError, match="no quote of USD on or before 2021-01-05, and the report in EUR"):
+    with pytest.raises(RateError, match="no quote for USD on or before 2021-01-05, and the report in EUR"):
         report(source, currency="EUR")
-    with pytest.raises(RateError, match="no quote of JPY on or before"):
+    with pytest.raises(RateError, match="no quote for JPY on or before"):
         report(source, currency="JPY")
     assert report(source, currency="USD").info.quotes == ()
 
@@ -275,7 +275,7 @@ def test_a_balance_is_exact_at_both_ends_of_an_int64() -> None:
 
 
 def test_a_balance_that_no_int64_holds_is_an_error_that_names_the_client() -> None:
-    with pytest.raises(MartError, match="'a' has a balance that leaves ±9 223 372 036 854"):
+    with pytest.raises(MartError, match="'a' has a balance outside ±9 223 372 036 854"):
         report(
             mart(("a", "2021-01-05", "refill", "0.000001"), clients={"opening_balance": [str(LARGEST), "0"]})
         )

@@ -14,8 +14,8 @@ def test_json_gives_its_value() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"a": 1, "a": 1}', "the key 'a' is there twice"),
-        ('[{"b": 1, "c": {"a": 1, "a": 2}}]', "the key 'a' is there twice"),
+        ('{"a": 1, "a": 1}', "the key 'a' occurs twice"),
+        ('[{"b": 1, "c": {"a": 1, "a": 2}}]', "the key 'a' occurs twice"),
         ('{"a": NaN}', "NaN is not a JSON number"),
         ('{"a": -Infinity}', "-Infinity is not a JSON number"),
         ("{", "line 1 column 2"),

@@ -29,7 +29,7 @@ LETTER = ReportLetter("Monthly for the board", "monthly", make_report(), LINK, C
 FAILURE = FailureLetter(
     "Monthly for the board",
     "monthly",
-    "There is no quote of EUR on or before 2021-10-01. Add it to the table rates.",
+    "There is no quote for EUR on or before 2021-10-01. Add it to the rates table.",
     "running the notebook",
     (("For", "2022-12-01 06:00:00 UTC"),),
     "custdyn run --saved monthly --as-of 2022-12-01T06:00:00Z",
@@ -199,7 +199,7 @@ def test_a_failure_says_what_failed_where_and_what_to_type() -> None:
         for expected in (
             "the run failed",
             "It stopped while running the notebook.",
-            "There is no quote of EUR on or before 2021-10-01. Add it to the table rates.",
+            "There is no quote for EUR on or before 2021-10-01. Add it to the rates table.",
             "custdyn run --saved monthly --as-of 2022-12-01T06:00:00Z",
             "2022-12-01 06:00:00 UTC",
             "the last line",

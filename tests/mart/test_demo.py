@@ -428,8 +428,8 @@ def test_an_identical_mart_is_not_rewritten(demo: Demo) -> None:
 
 
 def test_a_negative_seed_and_a_year_out_of_range_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match="seed: -1 is below 0"):
+    with pytest.raises(QueryError, match="seed: -1 is negative"):
         write_demo(tmp_path / "mart", AS_OF, seed=-1)
-    with pytest.raises(QueryError, match=r"as_of: .* is not in the years 1900 to 2100"):
+    with pytest.raises(QueryError, match=r"as_of: .* is outside the years 1900 to 2100"):
         write_demo(tmp_path / "mart", datetime(3, 1, 1))
     assert not list(tmp_path.iterdir())

@@ -157,9 +157,7 @@ def test_a_duplicate_id_in_another_piece_is_found(mart: Path, again: int) -> Non
     ids[again] = "t000"
     folder = written(mart, ledger(12, transaction_id=list(ids)))
     assert facts.build_in_pieces(read_mart(folder)) is None
-    with pytest.raises(
-        MartError, match=rf"row 1, .*\n.*row {again + 1}, transaction_id: 't000' is there more"
-    ):
+    with pytest.raises(MartError, match=rf"row 1, .*\n.*row {again + 1}, transaction_id: 't000' occurs more"):
         cache.open_mart(folder)
 
 

@@ -113,29 +113,29 @@ def test_the_mart_in_these_tests_has_no_faults(tmp_path: Path) -> None:
 # Each fault of the specification: what is changed, and the words, with file, row, column and value.
 FAULTS = [
     (changed("clients", "c2,,", "c1,,"), [
-        "clients.csv, row 2, client_id: 'c1' is there more than once",
-        "clients.csv, row 3, client_id: 'c1' is there more than once",
+        "clients.csv, row 2, client_id: 'c1' occurs more than once",
+        "clients.csv, row 3, client_id: 'c1' occurs more than once",
         "transactions.csv, row 4, client_id: 'c2' is not in clients.csv",
         "transactions.csv, row 5, client_id: 'c2' is not in clients.csv",
     ]),
     (changed("transactions", "t2,", "t1,"), [
-        "transactions.csv, row 2, transaction_id: 't1' is there more than once",
-        "transactions.csv, row 3, transaction_id: 't1' is there more than once",
+        "transactions.csv, row 2, transaction_id: 't1' occurs more than once",
+        "transactions.csv, row 3, transaction_id: 't1' occurs more than once",
     ]),
     (changed("packages", "p2", "p1"), [
-        "packages.csv, row 2, package_id: 'p1' is there more than once",
-        "packages.csv, row 3, package_id: 'p1' is there more than once",
+        "packages.csv, row 2, package_id: 'p1' occurs more than once",
+        "packages.csv, row 3, package_id: 'p1' occurs more than once",
     ]),
     (changed("companies", "south,north", "north,"), [
         "clients.csv, row 3, company: 'south' is not in companies.csv",
-        "companies.csv, row 2, company: 'north' is there more than once",
-        "companies.csv, row 3, company: 'north' is there more than once",
+        "companies.csv, row 2, company: 'north' occurs more than once",
+        "companies.csv, row 3, company: 'north' occurs more than once",
     ]),
     (changed("clients", "client,north", " ,north"), [
-        "clients.csv, row 2, client_type: ' ' is blank, and a value is required",
+        "clients.csv, row 2, client_type: ' ' is blank, but a value is required",
     ]),
     (changed("transactions", "usage,-2.25", "usage,"), [
-        "transactions.csv, row 3, amount: '' is blank, and a value is required",
+        "transactions.csv, row 3, amount: '' is blank, but a value is required",
     ]),
     (changed("transactions", "t5,c3", "t5,c9"), [
         "transactions.csv, row 6, client_id: 'c9' is not in clients.csv",
@@ -195,14 +195,14 @@ FAULTS = [
     (changed("rates", "0.82", "0"), ["rates.csv, row 3, units_per_base: '0' must be more than 0"]),
     (changed("rates", "0.82", "-1"), ["rates.csv, row 3, units_per_base: '-1' must be more than 0"]),
     ({"rates": CSV["rates"] + "EUR,2021-01-01,0.83,USD\n"}, [
-        "rates.csv, row 3, date: '2021-01-01' is a second quote of EUR for this date",
-        "rates.csv, row 4, date: '2021-01-01' is a second quote of EUR for this date",
+        "rates.csv, row 3, date: '2021-01-01' is a second quote for EUR on this date",
+        "rates.csv, row 4, date: '2021-01-01' is a second quote for EUR on this date",
     ]),
     (changed("rates", "0.82,USD", "0.82,EUR"), [
         "rates.csv, row 3, base: 'EUR' is a second base; the table's base is USD",
     ]),
     (changed("rates", "USD,2021-01-01,1,USD", "USD,2021-01-01,2,USD"), [
-        "rates.csv, row 2, units_per_base: '2' is the quote of the base USD itself, which is 1",
+        "rates.csv, row 2, units_per_base: '2' is the quote for the base USD, which must be 1",
     ]),
     (changed("rates", "EUR,2021-01-01", "EUR,1st"), [
         "rates.csv, row 3, date: '1st' is not a date YYYY-MM-DD",
@@ -211,8 +211,8 @@ FAULTS = [
         "clients.csv, row 1, created_at: '' is missing: the table has no such column",
     ]),
     ({"packages": CSV["packages"] + "p3\np4,a,b\n"}, [
-        "packages.csv, row 4: 'p3' has 1 cells, and there are 2 columns",
-        "packages.csv, row 5: 'p4,a,b' has 3 cells, and there are 2 columns",
+        "packages.csv, row 4: 'p3' has 1 cell, but there are 2 columns",
+        "packages.csv, row 5: 'p4,a,b' has 3 cells, but there are 2 columns",
     ]),
 ]  # fmt: skip
 
@@ -291,14 +291,14 @@ def test_a_heading_that_nearly_names_a_column_is_a_fault(
     mart = frames()
     mart["clients"] = mart["clients"].assign(**{name: ""})
     source = in_form(mart, tmp_path, form)
-    near = [fault for fault in faults(source) if "nearly" in fault]
+    near = [fault for fault in faults(source) if "almost" in fault]
     if form == "duckdb" and name.lower() == meant:  # one name, to DuckDB
         assert near == []
         return
     assert len(near) == 1
-    assert f"is nearly the name of the column {meant}, so it is not read: rename it" in near[0]
+    assert f"is almost the name of the column {meant}, so it is not read: rename or remove it" in near[0]
     for rule in ("refuse", "quarantine"):
-        with pytest.raises(MartError, match="nearly the name"):
+        with pytest.raises(MartError, match="almost the name"):
             run_report(EVERYONE, Source(source, rule))
 
 
@@ -306,8 +306,8 @@ def test_a_ledger_read_in_pieces_finds_near_names_too(tmp_path: Path) -> None:
     mart = frames()
     mart["transactions"]["Package ID"] = ""
     [fault] = faults(in_form(mart, tmp_path, "parquet"))
-    assert "nearly the name of the column package_id" in fault
-    with pytest.raises(MartError, match="nearly the name"):
+    assert "almost the name of the column package_id" in fault
+    with pytest.raises(MartError, match="almost the name"):
         run_report(EVERYONE, tmp_path)
 
 
@@ -356,7 +356,7 @@ def test_an_index_is_looked_at_like_columns_are() -> None:
     mart["clients"]["Closed At"] = ""
     mart["clients"] = mart["clients"].set_index(["client_id", "Closed At"])
     [fault] = faults(mart)
-    assert "nearly the name of the column closed_at" in fault
+    assert "almost the name of the column closed_at" in fault
     twice = frames()
     twice["clients"] = twice["clients"].set_index(["client_id", "currency"]).rename_axis(["client_id"] * 2)
     with pytest.raises(SourceError, match="has the column 'client_id' twice"):
@@ -488,7 +488,9 @@ def test_a_quote_inside_an_unquoted_cell_is_a_character(tmp_path: Path) -> None:
 def test_an_unclosed_quote_is_an_error(tmp_path: Path, column: str, close: str) -> None:
     rows = CSV["transactions"].replace("package_id", column).replace("refill,10,", 'refill,10,"')
     rows = rows.replace("other,0.5,", f"other,0.5,{close}")
-    with pytest.raises(SourceError, match=r"transactions\.csv: the row that starts on line 2 has a quote"):
+    with pytest.raises(
+        SourceError, match=r"transactions\.csv: the row that starts on line 2 has an opening quote"
+    ):
         check_source(folder(tmp_path, transactions=rows, packages=None))
 
 
@@ -502,7 +504,7 @@ def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path) -> No
 
 def test_an_extra_column_need_not_be_utf8_even_beside_ragged_rows(tmp_path: Path) -> None:
     source = folder(tmp_path, packages=b"package_id,name,notes\np1,Gold,M\xfcller\np2,x\n")
-    assert faults(source) == ["packages.csv, row 3: 'p2,x' has 2 cells, and there are 3 columns"]
+    assert faults(source) == ["packages.csv, row 3: 'p2,x' has 2 cells, but there are 3 columns"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\r\n\r\n", b"\xef\xbb\xbf"])
@@ -625,7 +627,7 @@ def test_parquet_text_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
 
 
 def test_other_types_and_unknown_tables_are_errors() -> None:
-    with pytest.raises(SourceError, match="A mart has no table 'client'; it has clients, transactions"):
+    with pytest.raises(SourceError, match="A mart has no table 'client', only clients, transactions"):
         run_report(EVERYONE, {"client": frames()["clients"]})
     with pytest.raises(SourceError, match=r"The table 'clients' must be a pandas DataFrame, not \[1\]"):
         run_report(EVERYONE, frames(clients=[1]))  # type: ignore[arg-type]
@@ -729,7 +731,7 @@ def test_numpy_scalars_of_several_types_in_one_column_are_read() -> None:
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, Decimal("NaN"), "", " \t"])
 def test_every_kind_of_missing_is_blank(missing: object) -> None:
     [words] = faults(with_column("transactions", "amount", objects("1", missing)))
-    assert words.endswith("is blank, and a value is required")
+    assert words.endswith("is blank, but a value is required")
     assert faults(with_column("clients", "opening_balance", objects("1", missing))) == []
     assert faults(with_column("clients", "closed_at", objects("2022-01-01", missing))) == []
 
@@ -803,7 +805,7 @@ def test_tags_of_numbers_are_their_digits_and_structures_are_faults() -> None:
     columns = check_source(with_column("clients", "tags", objects([1], [2, 3]))).tables["clients"].columns
     assert columns["tags"].to_pylist() == [["1"], ["2", "3"]]
     assert faults(with_column("clients", "tags", objects({"a": 1}, None))) == [
-        "clients, row 1, tags: \"{'a': 1}\" is not a list of texts"
+        "clients, row 1, tags: \"{'a': 1}\" is not a list of strings"
     ]
 
 

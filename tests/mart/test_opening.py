@@ -47,6 +47,7 @@ def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], lis
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
+    kept.finish_storing()  # an earlier test's entry would wait in this test's `np.save`, and the test for it
     folder = tmp_path / "mart"
     folder.mkdir()
     (folder / "clients.csv").write_text(CLIENTS)

@@ -98,7 +98,7 @@ def read(place: Path) -> Mart:
 OF_ROWS = [
     (tables, words)
     for tables, words in FAULTS
-    if "cells" not in words[0] and "no such column" not in words[0]
+    if " cell" not in words[0] and "no such column" not in words[0]
 ]
 
 
@@ -343,7 +343,7 @@ def test_a_cache_that_cannot_be_written_is_part_of_the_warning(
     monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "taken"))
     source = folder(tmp_path / "shop", transactions=CSV["transactions"].replace("-2.25", "two"))
     [warning] = quarantined(source).info.warnings
-    assert warning.endswith("They could not be listed in a file: the cache cannot be written.")
+    assert warning.endswith("They could not be listed in a file because the cache is not writable.")
 
 
 def test_check_says_what_would_be_left_out_and_where_it_is_listed(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_the_setting_is_handed_to_kernels_and_read_from_the_configuration(
          "'shop' has an unknown key 'zone'. Known keys: path, on_fault."),
         ('[shop]\npath = "x"\non_fault = "drop"\n',
          "'shop': on_fault must be 'refuse' or 'quarantine', not 'drop'."),
-        ('[shop]\non_fault = "refuse"\n', "'shop' needs a path."),
+        ('[shop]\non_fault = "refuse"\n', "'shop' has no path."),
         ("[shop]\npath = 5\n", "'shop': path must be text."),
         ('path = "x"\n', "'path': move it into the [name] section of a source."),
         ('["a/b"]\npath = "x"\n',
@@ -209,7 +209,7 @@ def test_an_invalid_source_is_an_error(given: Any) -> None:
 def test_an_address_is_refused_without_its_password(use: Any, given: Any, scheme: str) -> None:
     with pytest.raises(SourceError) as refused:
         use(given)
-    assert "A source is a folder or a file, not an address" in str(refused.value)
+    assert "A source is a folder or a file, not a URL" in str(refused.value)
     assert f"{scheme}:/" in str(refused.value)
     assert "sea-and-sand" not in str(refused.value)
 
@@ -220,7 +220,7 @@ def test_no_command_prints_the_password_of_an_address(tmp_path: Path, command: s
     given = [address] if command == "check" else ["--source", address, "--interval", "last_month"]
     done = CliRunner().invoke(cli.main, [command, *given])
     assert done.exit_code == 1
-    assert "not an address ('mysql+pymysql:/'…)" in done.stderr
+    assert "not a URL ('mysql+pymysql:/'…)" in done.stderr
     assert "sea-and-sand" not in done.output
 
 
@@ -231,8 +231,6 @@ def test_an_address_is_no_path_of_a_named_source(tmp_path: Path) -> None:
         "mysql://anna:sea/and-sand@db",
     ):
         (tmp_path / "sources.toml").write_text(f'[shop]\npath = "{address}"\n', encoding="utf-8")
-        with pytest.raises(
-            SettingsError, match=r"path is an address|holds a secret|contains a secret"
-        ) as refused:
+        with pytest.raises(SettingsError, match=r"path is a URL|holds a secret|contains a secret") as refused:
             named_sources()
         assert "sand" not in str(refused.value)

@@ -53,7 +53,7 @@ def test_elsewhere_than_on_a_terminal_each_step_is_a_line_and_stdout_stays_data(
     lines = [line for line in slow.stderr.splitlines() if line.endswith("done)")]
     assert lines[0] == "Reading clients.csv (0% done)"
     assert lines[5] == "Reading and checking the transactions (40% done)"
-    assert lines[-1] == "Putting the transactions of each client together (80% done)"
+    assert lines[-1] == "Grouping the transactions by client (80% done)"
     shares = [int(line.rsplit("(", 1)[1].split("%")[0]) for line in lines]
     assert shares == sorted(shares)
 

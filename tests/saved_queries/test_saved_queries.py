@@ -179,8 +179,8 @@ def test_a_byte_order_mark_is_accepted(folders: Settings) -> None:
         ({"description": "a\x00"}, "holds a control character"),
         ({"description": "d" * 2001}, "is longer than 2,000 characters"),
         ({"output": "xls"}, "choose xlsx"),
-        ({"output": "WEB"}, "'WEB' is not one of its values. Choose from: 'web', 'csv', 'xlsx'."),
-        ({"output": []}, "[] is not one of its values"),
+        ({"output": "WEB"}, "'WEB' is not an allowed value. Choose from: 'web', 'csv', 'xlsx'."),
+        ({"output": []}, "[] is not an allowed value"),
         ({"query": {"interval": "today"}}, "query must be a ReportQuery"),
         ({"query": ReportQuery(interval="today", client_tags=("\udcff",))}, "query: '\\udcff' is half"),
         (
@@ -261,9 +261,12 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "a list": (b"[1]", "The file must be an object"),
     "a number": (b"1", "The file must be an object"),
     "null": (b"null", "The file must be an object"),
-    "key twice": (_raw('"title"', '"title": "first", "title"'), "the key 'title' is there twice"),
-    "key twice in the query": (_raw('"timezone"', '"interval": "today", "timezone"'), "'interval' is there"),
-    "key twice, long": (b'{"%s": 1, "%s": 2}' % ((b"k" * 20_000,) * 2), "is there twice"),
+    "key twice": (_raw('"title"', '"title": "first", "title"'), "the key 'title' occurs twice"),
+    "key twice in the query": (
+        _raw('"timezone"', '"interval": "today", "timezone"'),
+        "'interval' occurs twice",
+    ),
+    "key twice, long": (b'{"%s": 1, "%s": 2}' % ((b"k" * 20_000,) * 2), "occurs twice"),
     "unknown key": (_but(tilte="x"), "A saved query has no key 'tilte'"),
     "unknown key, long": (_but(**{"k" * 5000: 1}), "A saved query has no key 'kkkk"),
     "unknown null key": (_but(recipient=None), "A saved query has no key 'recipient'"),
@@ -299,9 +302,9 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "query with half a period": (_query(interval={"start": "2021-02-01"}), "interval.end is required"),
     "query with a number as zone": (_query(timezone=1), "query: timezone must be text"),
     "query with unknown zone": (_query(timezone="Mars/Olympus"), "query: timezone: 'Mars/Olympus'"),
-    "query with a text as list": (_query(company="a"), "query: company must be a list of texts"),
-    "query with numbers in a list": (_query(package=[1]), "query: package must be a list of texts"),
-    "query with a nested list": (_query(client_tags=[["a"]]), "client_tags must be a list of texts"),
+    "query with a text as list": (_query(company="a"), "query: company must be a list of strings"),
+    "query with numbers in a list": (_query(package=[1]), "query: package must be a list of strings"),
+    "query with a nested list": (_query(client_tags=[["a"]]), "client_tags must be a list of strings"),
     "query with half a character": (_query(owner_user=["\ud800"]), "query: '\\ud800' is half a character"),
     "query with true as months": (_query(active_duration=True), "query: active_duration must be a whole"),
     "query with 121 months": (_query(active_duration=121), "121 is not between 1 and 120"),
@@ -309,9 +312,9 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "query with two times": (_query(group_by=["year", "month"]), "has more than one of year"),
     "query with small currency": (_query(currency="usd"), "currency must be an ISO 4217 code"),
     "output xls": (_but(output="xls"), "choose xlsx"),
-    "output unknown": (_but(output="pdf"), "output: 'pdf' is not one of its values"),
-    "output list": (_but(output=["web"]), "is not one of its values"),
-    "output number": (_but(output=0), "output: 0 is not one of its values"),
+    "output unknown": (_but(output="pdf"), "output: 'pdf' is not an allowed value"),
+    "output list": (_but(output=["web"]), "is not an allowed value"),
+    "output number": (_but(output=0), "output: 0 is not an allowed value"),
     "chart text": (_but(chart="bar"), "chart must be an object"),
     "chart list": (_but(chart=[]), "chart must be an object"),
     "chart false": (_but(chart=False), "chart must be an object"),
@@ -560,7 +563,7 @@ def test_an_unreadable_folder_is_reported_and_does_not_hide_the_other(keep: Keep
 
 def test_an_unknown_place_is_refused(folders: Settings) -> None:
     for act in (lambda: save(MONTHLY, "theirs", over=None, settings=folders), lambda: load("a", "theirs")):  # type: ignore[arg-type]
-        with pytest.raises(SavedQueryError, match="place: 'theirs' is not one of its values"):
+        with pytest.raises(SavedQueryError, match="place: 'theirs' is not an allowed value"):
             act()
 
 
@@ -731,7 +734,8 @@ def test_a_failing_disk_changes_nothing_and_the_error_says_what_to_do(
             keep(MONTHLY, over=over)
     message = caught.value.message
     assert (
-        f"cannot be written to: {os.strerror(number)}. Nothing was changed. Fix that, or save it" in message
+        f"cannot be written to: {os.strerror(number)}. Nothing was changed. Fix that, or save the query"
+        in message
     )
     assert str(folder) not in message
     after = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -173,7 +173,7 @@ def test_the_second_axis_is_for_chosen_columns_alone(panel: Shown) -> None:
     ("wrong", "words"),
     [
         ({"y": []}, "Choose at least one column to draw."),
-        ({"y": [HOSTILE]}, "is not one of its values"),
+        ({"y": [HOSTILE]}, "is not an allowed value"),
         ({"mark": "pie"}, "stacked bar"),
         ({"x": "Week"}, "Week"),
     ],

@@ -334,13 +334,13 @@ def test_every_time_zone_of_a_query_is_offered(form: QueryForm) -> None:
         ),
         ("Start", "", "The start is missing: enter a date and a time."),
         ("End", "", "The end is missing: enter a date and a time."),
-        ("End", "2999-01-01T00:00:00", "End: '2999-01-01 00:00:00' is not in the years 1900 to 2100."),
+        ("End", "2999-01-01T00:00:00", "End: '2999-01-01 00:00:00' is outside the years 1900 to 2100."),
         ("Active duration", 0, "Active duration: 0 is not between 1 and 120 months."),
         ("Active duration", 121, "Active duration: 121 is not between 1 and 120 months."),
         ("Active duration", 2.5, "Active duration must be a whole number of months, not 2.5."),
         ("Active duration", None, "The months are missing: enter a whole number from 1 to 120."),
         ("Time zone", [], "The time zone is missing: choose one, such as UTC."),
-        ("Time zone", ["Europe/Pari"], "Time zone: 'Europe/Pari' is not one of its values. Did you mean"),
+        ("Time zone", ["Europe/Pari"], "Time zone: 'Europe/Pari' is not an allowed value. Did you mean"),
     ],
 )
 def test_what_is_wrong_is_said_in_words_beside_it_until_it_is_mended(
@@ -379,7 +379,7 @@ def test_a_dates_error_goes_when_a_preset_is_chosen(form: QueryForm) -> None:
 
 def test_an_error_from_elsewhere_is_shown_beside_its_control_until_a_change(form: QueryForm) -> None:
     form.show_error(RateError.missing("XAF", "2021-01-01", "USD"))
-    assert "no quote of XAF" in control(form, "Currency").error
+    assert "no quote for XAF" in control(form, "Currency").error
     assert not button(form, "Query").disabled
     control(form, "Currency").value = "EUR"
     assert control(form, "Currency").error == ""

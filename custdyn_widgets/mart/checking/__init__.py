@@ -1,1 +1,1 @@
-"""Check a mart: read every value exactly and report every fault."""
+"""Checking a mart: every value is read exactly, and every fault is reported."""

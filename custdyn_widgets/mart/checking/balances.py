@@ -1,4 +1,4 @@
-"""Find balances that do not fit an int64 of millionths at the end of every second."""
+"""Finding balances that do not fit in an int64 of millionths at the end of a second."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from custdyn_widgets.mart.checking.checked import CheckedTable, Fault
 from custdyn_widgets.mart.checking.values import MICROS, Int64s
 from custdyn_widgets.mart.columns import Bools, Codes
 
-TOO_LARGE = "has a balance that leaves ±9 223 372 036 854.775807"
+TOO_LARGE = "has a balance outside ±9 223 372 036 854.775807"
 _SAFE = 2.0**62
 
 
@@ -56,7 +56,7 @@ def largest_amount(amount: Int64s) -> int:
 
 
 def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
-    """Return the clients whose absolute amounts add up to more than an int64 surely holds."""
+    """Return the clients whose absolute amounts add up to so much that a balance might overflow."""
     rows = np.bincount(client, minlength=len(opening))
     if not might_overflow(rows, largest_amount(amount), opening):
         return np.empty(0, np.int64)

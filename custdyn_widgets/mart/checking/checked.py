@@ -67,7 +67,7 @@ class CheckedTable:
         return fault.row - self.stored.first_row
 
     def rows(self, kept: Bools) -> CheckedTable:
-        """Return the table with only some of its rows; codes still refer to positions in the whole mart."""
+        """Return the table with only some of its rows; codes still refer to positions in the full mart."""
         mask = pa.array(kept)
 
         def of(column: Any) -> Any:

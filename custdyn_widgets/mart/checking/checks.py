@@ -1,4 +1,4 @@
-"""Check a mart against spec 1: report every fault by file, row, column and value.
+"""Checking a mart against section 1 of the specification, and locating every fault.
 
 `check` reads all columns of all tables, then checks the references between tables. It never drops or guesses
 a value: a faulty value becomes a `Fault`, and callers that compute numbers call `refuse_faults` first.
@@ -47,7 +47,7 @@ def check_others(stored: StoredMart) -> CheckedMart:
 class BatchCheck:
     """Check the ledger in batches.
 
-    Duplicate ids and balances that exceed an int64 span batches and are not checked here.
+    Duplicate ids and balances beyond an int64 are not checked here, because they span batches.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
     tables: dict[str, CheckedTable] = {}
     rows = max(sum(table.data.num_rows for table in stored.values()), 1)
     for table_name, table in stored.items():
-        if "transactions" in stored:  # checking the other tables takes no time
+        if "transactions" in stored:  # checking the other tables takes little time
             progress.step(f"Checking {table.origin}", 0.4 + 0.3 * sum(map(len, tables.values())) / rows)
         near = list(near_misses(table))
         if ignored := [name for name in table.extra if name not in {fault.value for fault in near}]:
@@ -87,7 +87,7 @@ def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
         tables[table_name] = _read_table(table, faults)
     for check_between in (_unknown_references, _early_closings, _company_cycles, _wrong_quotes):
         faults.extend(check_between(tables))
-    if not faults and "transactions" in tables:  # a fault elsewhere may be what makes a balance too large
+    if not faults and "transactions" in tables:  # a fault may be the reason why a balance is too large
         faults.extend(balance_faults(tables))
     order = {table.stored.origin: i for i, table in enumerate(tables.values())}
     faults.sort(key=lambda f: (order[f.file], f.row))
@@ -119,7 +119,7 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
         tags = _tags(array)
         if tags is None:
             yield from (
-                table.fault(int(i), spec.name, "is not a list of texts")
+                table.fault(int(i), spec.name, "is not a list of strings")
                 for i in np.flatnonzero(array.is_valid())
             )
             tags = pa.array([[]] * len(table), pa.large_list(pa.large_string()))
@@ -130,7 +130,7 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
     blank = table.blank[spec.name] = columns.blanks(array, of_numbers=of_numbers)
     if spec.required and spec.name in table.stored.data.column_names:
         yield from (
-            table.fault(int(i), spec.name, "is blank, and a value is required") for i in np.flatnonzero(blank)
+            table.fault(int(i), spec.name, "is blank, but a value is required") for i in np.flatnonzero(blank)
         )
     if spec.kind in _READERS:
         table.columns[spec.name], faults = _READERS[spec.kind](array, blank)
@@ -208,7 +208,7 @@ def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: columns
     counts = pc.value_counts(text)
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     again = columns.to_bools(pc.is_in(text, value_set=repeated)) & ~blank
-    yield from (table.fault(int(i), column, "is there more than once") for i in np.flatnonzero(again))
+    yield from (table.fault(int(i), column, "occurs more than once") for i in np.flatnonzero(again))
 
 
 def rising(text: pa.Array) -> bool:
@@ -270,20 +270,20 @@ def _wrong_quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
     given = ~table.blank["date"] & ~table.blank["currency"]
     twice = [i for rows in seen.values() if len(rows) > 1 for i in rows if given[i]]
     yield from (
-        table.fault(i, "date", f"is a second quote of {currencies[i]} for this date") for i in sorted(twice)
+        table.fault(i, "date", f"is a second quote for {currencies[i]} on this date") for i in sorted(twice)
     )
     the_base = _main_base(currencies, bases, table.columns["units_per_base"])
     for i, base in enumerate(bases):
         if base and base != the_base:
             yield table.fault(i, "base", f"is a second base; the table's base is {the_base}")
         if base and currencies[i] == the_base and table.columns["units_per_base"][i] != 1:
-            yield table.fault(i, "units_per_base", f"is the quote of the base {the_base} itself, which is 1")
+            yield table.fault(i, "units_per_base", f"is the quote for the base {the_base}, which must be 1")
 
 
 def _main_base(
     currencies: Sequence[str | None], bases: Sequence[str | None], quotes: Sequence[Decimal]
 ) -> str:
-    """Return the base named by most rows of a table of rates; empty without rows.
+    """Return the base that most rows of the rates table name; empty if there are no rows.
 
     Break ties in favour of a base that is quoted at 1, then by code points.
     """

@@ -1,4 +1,4 @@
-"""Headings that nearly name a column: ignoring one would give wrong numbers without a word."""
+"""Misspelled headings, which would silently give wrong numbers if they were ignored."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from custdyn_widgets.text import printable
 
 
 def near_misses(table: StoredTable) -> Iterator[Fault]:
-    """Yield a fault for each extra column whose name is a column's but for case, blanks and punctuation."""
-    known = {_letters(name): name for name in table.spec.column_names}
+    """Yield a fault for each extra column that matches a known one but for case, spaces and punctuation."""
+    known = {_normalized(name): name for name in table.spec.column_names}
     for name in table.extra:
-        if meant := known.get(_letters(name)):
-            why = f"is nearly the name of the column {meant}, so it is not read: rename it, or remove it"
+        if meant := known.get(_normalized(name)):
+            why = f"is almost the name of the column {meant}, so it is not read: rename or remove it"
             yield Fault(table.origin, 1, printable(name), name, why)
 
 
-def _letters(name: str) -> str:
+def _normalized(name: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))

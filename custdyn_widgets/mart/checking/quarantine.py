@@ -1,8 +1,8 @@
-"""Leave out faulty rows (spec 1), for sources with `on_fault = "quarantine"`.
+"""Leaving out faulty rows, for sources with `on_fault = "quarantine"`.
 
-A row is left out if it has a fault (every one of a set of duplicates has), if it refers to a row that is left
-out, or if it is a client whose balance exceeds an int64. This repeats until every reference points to a row
-that remains, and gives the same mart as deleting those rows by hand.
+A row is left out if it has a fault (all duplicates do), if it refers to a row that is left out, or if it is a
+client whose balance exceeds an int64. This repeats until every reference points to a row that remains, and
+gives the same mart as deleting those rows from the source.
 
 Rows are never left out silently: a warning in every report counts them, and a CSV file lists them.
 """
@@ -40,7 +40,7 @@ class Quarantine:
 
 
 def leave_out_faulty_rows(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | None]:
-    """Return a mart without its faulty rows, and a summary of those; None if there are none.
+    """Return a mart without its faulty rows, and a summary of them (None if there are none).
 
     Raises
     ------
@@ -63,7 +63,7 @@ def leave_out_faulty_rows(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | 
     order = {table.stored.origin: i for i, table in enumerate(tables.values())}
     found.sort(key=lambda fault: (order[fault.file], fault.row))
     quarantine = Quarantine(_warning(tables, left_out), _listing(tables, found))
-    return replace(mart, tables=_left(tables, left_out), faults=[]), quarantine
+    return replace(mart, tables=_remaining_tables(tables, left_out), faults=[]), quarantine
 
 
 def _by_origin(tables: Mapping[str, CheckedTable]) -> dict[str, str]:
@@ -85,8 +85,8 @@ def _mark(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut, faults: lis
 def _referrers(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> Iterator[Fault]:
     """Leave out rows that refer to a row left out, and yield a fault for each.
 
-    Only companies refer to their own table, so the loop runs once per level of companies; the tables that
-    others refer to are settled first.
+    Only companies refer to their own table, so the loop runs once per level of companies. Tables that others
+    refer to come first.
     """
     for name, column, other, _ in REFERENCES:
         if not _refers(tables, name, column):
@@ -104,8 +104,8 @@ def _refers(tables: Mapping[str, CheckedTable], name: str, column: str) -> bool:
     return name in tables and column in tables[name].codes
 
 
-def _left(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> dict[str, CheckedTable]:
-    """Return the tables without the rows left out, and codes that count the remaining rows."""
+def _remaining_tables(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> dict[str, CheckedTable]:
+    """Return the tables without the rows left out, with codes that refer to the remaining rows."""
     left = {name: table.rows(~left_out[name]) for name, table in tables.items()}
     for name, column, other, _ in REFERENCES:
         if _refers(left, name, column):
@@ -119,7 +119,7 @@ def _left(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> dict[str
 
 
 def _warning(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> str:
-    """Return sentences with the number of rows left out and the sum of their amounts by currency."""
+    """Return the warning: the number of rows left out and the sum of their amounts by currency."""
     counts = {name: int(rows.sum()) for name, rows in left_out.items() if rows.any()}
     count = sum(counts.values())
     places = ", ".join(f"{n:,} of {name}" for name, n in counts.items())
@@ -190,7 +190,7 @@ def _exact_sum(amount: Int64s) -> int:
 
 
 def _listing(tables: Mapping[str, CheckedTable], faults: list[Fault]) -> bytes:
-    """Return the faults as a CSV file, each with its whole row as stored."""
+    """Return the faults as a CSV file, each with its full row as stored."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(_HEADINGS)

@@ -1,10 +1,10 @@
-"""Read stored columns into exact arrays, with a reason for every value that cannot be read.
+"""Reading stored columns into exact arrays, with a reason for every value that cannot be read.
 
 Each function takes a column as a pyarrow array and returns a NumPy array of the same length and the faults:
 a dict from position to reason. Arrow's casts read slices without faults; the values of other slices are read
 one by one, to find each fault.
 
-A blank (null or empty text) is not a fault here and gives a filler value; the caller decides whether blanks
+A blank (null or empty text) is not a fault here and becomes a filler value; the caller decides whether blanks
 are allowed.
 """
 
@@ -35,8 +35,8 @@ _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _PLAIN_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _DATE_THEN_TIME = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}(-?\d)?)([T ].+)?", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
-_LONGEST = 64  # characters of an amount that Arrow may read: beyond 127 digits it gives wrong numbers
-_EXACT_FLOAT = 2.0**32  # below it doubles lie closer together than decimals of 6 places
+_LONGEST = 64  # characters of an amount that Arrow may read: beyond 127 digits it returns wrong numbers
+_EXACT_FLOAT = 2.0**32  # below it, doubles are closer together than decimals of 6 places
 
 NOT_A_TIME = "is not an ISO 8601 time"
 NOT_OF_THE_CALENDAR = "is outside the years 1 to 9999"
@@ -48,7 +48,7 @@ NOT_A_NUMBER = "is not a number"
 
 
 def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
-    """Return instants as microseconds since 1970 in UTC, truncating finer fractions.
+    """Return times as microseconds since 1970 in UTC, truncating finer fractions.
 
     Accept text, timestamps and dates; a value without an offset is UTC.
     """
@@ -65,8 +65,8 @@ def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
 
 
 def _in_micros(units: Int64s, unit: str) -> tuple[Int64s, Faults]:
-    """Return instants in microseconds; instants outside the years 1 to 9999 are faults."""
-    if unit == "ns":  # reaches from 1677 to 2262
+    """Return times in microseconds; times outside the years 1 to 9999 are faults."""
+    if unit == "ns":  # covers only 1677 to 2262
         return units // 1000, {}
     scale = {"us": 1, "ms": 1000, "s": MICROS}[unit]
     outside = np.flatnonzero((units < _FIRST // scale) | (units > _LAST // scale))
@@ -77,7 +77,7 @@ def _in_micros(units: Int64s, unit: str) -> tuple[Int64s, Faults]:
 
 
 def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
-    """Return amounts as int64 millionths; accept decimals, integers, text, and floats as in spec 1."""
+    """Return amounts as int64 millionths; accept decimals, integers, text and floats."""
     kind = column.type
     if pa.types.is_floating(kind):
         return _float_amounts(column, blank)
@@ -109,7 +109,7 @@ def positives(column: pa.Array, blank: Bools) -> tuple[list[Decimal], Faults]:
 
 
 def _exact(value: object) -> Decimal | None:
-    """Return a value as an exact number; a float as the shortest decimal that reads back as it."""
+    """Return a value as an exact number; a float becomes the shortest decimal that reads back the same."""
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         number = Decimal(value)
     elif isinstance(value, float):
@@ -139,7 +139,7 @@ def _by_slices(
     read_slice: Callable[[pa.Array], Int64s],
     read_value: Callable[[Any], int | str],
 ) -> tuple[Int64s, Faults]:
-    """Read a column at once, or slice by slice if that fails, and failing slices value by value."""
+    """Read a column in one step, or slice by slice if that fails, and failing slices value by value."""
     if blank.any():
         column = pc.if_else(pa.array(blank), None, column)
     try:
@@ -189,7 +189,7 @@ def _amounts_by_arrow(column: pa.Array) -> Int64s:
     kind = column.type
     fits = pa.types.is_decimal128(kind) and kind.scale == PLACES
     decimals = column if fits else column.cast(pa.decimal128(38, PLACES))
-    # Millionths as little-endian 128-bit integers: they fit 64 bits if the upper half only repeats the sign.
+    # Millionths as little-endian 128-bit integers: they fit in 64 bits if the upper half repeats the sign.
     halves = np.frombuffer(decimals.buffers()[1], np.int64, 2 * len(decimals), 16 * decimals.offset)
     low, high = halves[0::2], halves[1::2]
     if decimals.null_count:
@@ -223,7 +223,7 @@ def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     """Read each float as the decimal of up to 6 places that it is nearest to.
 
     Below 2**32 there is at most one: the nearest multiple of 10**-6, which IEEE division reproduces exactly.
-    Above, take the shortest decimal that reads back as the same double.
+    Above it, take the shortest decimal that reads back as the same double.
     """
     floats = np.where(blank, 0.0, column.cast(pa.float64()).to_numpy(zero_copy_only=False))
     small = np.abs(floats) < _EXACT_FLOAT

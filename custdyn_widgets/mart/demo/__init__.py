@@ -1,1 +1,1 @@
-"""Generate the demo mart: a fictional operator, drawn from a seed."""
+"""The demo mart: a fictional operator, generated from a seed."""

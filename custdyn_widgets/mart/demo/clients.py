@@ -1,8 +1,8 @@
-"""Generate the demo operator and its clients from a seed.
+"""The demo operator and its clients, generated from a seed.
 
 All draws use integer arithmetic on the raw 64-bit words of the generator, because NumPy keeps that stream
-stable but not those of its distributions: a seed gives the same clients on every machine. Money is in
-`UNIT`ths of a currency unit, days and instants count from 1970-01-01, instants in seconds.
+stable but not those of its distributions: a seed gives the same clients on every machine. Money is counted
+in steps of 1/`UNIT` of a currency unit; days, and times in seconds, count from 1970-01-01.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CLIENT, RESELLER, CARD, SHOP = range(4)  # positions in query.CLIENT_TYPES
 CURRENCIES = ("USD", "EUR", "GBP")
 DIRECT = -1
 
-# Company and position of its parent: three levels, parents first.
+# Company and the position of its parent: three levels, parents first.
 COMPANIES = (
     ("Aldermoor Voice", -1), ("Castellan Networks", -1), ("Northlight Carrier Services", -1),
     ("Pontevale Telecom", -1), ("Saltmarsh Communications", -1),
@@ -39,7 +39,7 @@ COMPANIES = (
 )  # fmt: skip
 LOST = (4, 13, 14, 22, 23, 24)  # the reseller that leaves: Saltmarsh Communications and its subsidiaries
 
-# Package: name, set-up fee, fee of a period before and after the price rise.
+# Package: name, set-up fee, and fee per period before and after the price rise.
 PACKAGES = (
     ("Starter 100", 0, 49_900, 59_900), ("Evening & Weekend", 0, 79_900, 94_900),
     ("World 300", 49_900, 129_900, 149_900), ("Europe Flat", 99_900, 199_900, 239_900),
@@ -74,7 +74,7 @@ class Words:
         return ((raw >> np.uint64(33)).astype(np.int64) * limit) >> 31
 
     def once_in(self, odds: int, count: int) -> Flags:
-        """Return `count` flags, each true with a chance of 1 in `odds`."""
+        """Return `count` flags, each true with a probability of 1 in `odds`."""
         flags: Flags = self.below(odds, count) == 0
         return flags
 
@@ -85,14 +85,14 @@ class Words:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The days of the ledger and the main events.
+    """The days of the ledger and its main events.
 
     Attributes
     ----------
     as_of
-        The end: every transaction is before this instant.
+        The end: every transaction is before this time.
     first, last
-        The first and last day of the ledger; the first one begins a month, three years earlier.
+        The first and last day of the ledger; it starts on the first of a month three years earlier.
     loss, rise
         The day the reseller leaves, 12 to 17 months before the end; the day package prices rise, 3 to 6
         months before the end.
@@ -124,7 +124,7 @@ class Timeline:
 
 
 def _month_outside(month: int, summer: range) -> int:
-    """Return the first month from this one on outside the summer, whose dip would hide an event."""
+    """Return this month, or the first one after the summer, whose dip would hide an event."""
     while month % 12 in summer:
         month += 1
     return month
@@ -220,7 +220,7 @@ def draw_clients(line: Timeline, words: Words) -> Clients:
 
 
 def _created(line: Timeline, words: Words) -> Ints:
-    """Return the instants of creation in order; sign-ups double over the years and vary by season."""
+    """Return the times of creation in order; sign-ups double over the years and vary by season."""
     days = np.arange(line.first, line.last, dtype=np.int64)
     month, _ = month_and_day(days)
     lean = np.array(_JOINS, np.int64)[month]

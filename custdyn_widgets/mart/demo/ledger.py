@@ -1,4 +1,4 @@
-"""Generate the ledger of the demo operator, day by day.
+"""The ledger of the demo operator, generated day by day.
 
 Each day begins with the bill run (postpaid clients pay, packages are activated and renewed), then clients
 call, then accounts are closed. Balances are tracked, so that prepaid clients top up when they run low and
@@ -29,7 +29,7 @@ REFILL, USAGE, ACTIVATION, RENEWAL, OTHER = range(len(KINDS))
 # Usage relative to an average of 100, by month from January and by weekday from Monday.
 _SEASON = (101, 100, 102, 101, 99, 92, 77, 58, 98, 105, 108, 114)
 _WEEK = (107, 109, 109, 108, 110, 84, 73)
-# Hours of calls; repeated hours are more likely.
+# Hours of calls; hours that are listed twice are more likely.
 _HOURS = np.array(
     [7, 8, 9, 9, 10, 10, 11, 11, 12, 13, 14, 14, 15, 15, 16, 16, 17, 17, 18, 18, 19, 19, 20, 20, 21, 22],
     np.int64,
@@ -71,14 +71,14 @@ class _Book:
         self._posted: list[tuple[Ints, Ints, Ints, Ints, Ints]] = []
 
     def present(self, day: int, month: int, date: int) -> Flags:
-        """Return which clients are active on a day: joined before, not stopped, not away for the summer."""
+        """Return which clients are active on a day: already joined, not stopped, not away for the summer."""
         who = self._clients
         turn = month * 31 + date
         away = who.campus & (who.rest_from <= turn) & (turn < who.rest_to)
         return (who.joined < day) & (day <= who.stops) & ~away
 
     def run_bills(self, day: int, due: Ints) -> None:
-        """Post payments of postpaid clients that are due, then activate and renew packages."""
+        """Post the payments of postpaid clients due that day, then activate and renew packages."""
         who, words = self._clients, self._words
         owing = due[who.postpaid[due] & (self._balance[due] < -5 * UNIT)]
         owing = owing[~words.once_in(14, len(owing))]

@@ -1,4 +1,4 @@
-"""Write the demo mart: three years of a fictional VoIP operator, drawn from a seed.
+"""The demo mart: three years of a fictional VoIP operator, generated from a seed.
 
 Its charts tell a story: the operator grows, usage dips every summer (campus clients are away in August), a
 reseller leaves with all its clients in the second year, and package prices rise in the third. The same seed
@@ -76,7 +76,7 @@ _ELSEWHERE = (
     "Þóra Jónsdóttir",
 )
 
-_CENTRES = {"EUR": 921_000, "GBP": 788_000}  # millionths of a unit for one dollar
+_CENTRES = {"EUR": 921_000, "GBP": 788_000}  # millionths of a unit per dollar
 
 
 def write_demo(folder: Path, as_of: datetime, seed: int = 1) -> None:
@@ -87,8 +87,8 @@ def write_demo(folder: Path, as_of: datetime, seed: int = 1) -> None:
     folder
         The folder to write. An existing demo mart is replaced; anything else is left alone.
     as_of
-        The end of the three years, truncated to whole seconds; UTC if it has no offset. The last row is
-        shortly before it.
+        The end of the three years, truncated to whole seconds; UTC if it has no offset. The last transaction
+        is shortly before it.
     seed
         An integer ≥ 0; a different seed gives a different operator with the same story.
 
@@ -101,11 +101,11 @@ def write_demo(folder: Path, as_of: datetime, seed: int = 1) -> None:
     """
     now = parse_as_of(as_of)
     if now.year not in YEARS:
-        raise QueryError.invalid("as_of", str(as_of), f"is not in the years {YEARS[0]} to {YEARS[-1]}")
+        raise QueryError.invalid("as_of", str(as_of), f"is outside the years {YEARS[0]} to {YEARS[-1]}")
     if seed < 0:
-        raise QueryError.invalid("seed", seed, "is below 0")
+        raise QueryError.invalid("seed", seed, "is negative")
     place = Path(folder).resolve()
-    _refuse_other_folder(place)
+    _reject_other_folder(place)
     files = {f"{table}.csv": _csv(table, rows) for table, rows in _tables(now, seed)}
     _write_folder(place, files)
 
@@ -190,7 +190,7 @@ def _company_rows() -> list[tuple[str, str]]:
 
 
 def _rate_rows(line: Timeline, words: Words) -> Iterator[Sequence[object]]:
-    """Yield daily quotes of each currency from before the first client on: a mean-reverting random walk."""
+    """Yield daily quotes of each currency, starting before the first client: a mean-reverting random walk."""
     days = np.arange(line.first - 366, line.last + 1, dtype=np.int64)
     dates = np.datetime_as_string(days.astype("datetime64[D]")).tolist()
     for currency, centre in _CENTRES.items():
@@ -214,7 +214,7 @@ def _instants(seconds: Ints) -> list[str]:
 
 
 def _decimal(amount: int) -> str:
-    """Return an amount in `UNIT`ths as a plain decimal of 2 or 4 places."""
+    """Return an amount in steps of 1/`UNIT` as a plain decimal of 2 or 4 places."""
     whole, part = divmod(abs(amount), UNIT)
     sign = "-" if amount < 0 else ""
     return f"{sign}{whole}.{part // 100:02}" if part % 100 == 0 else f"{sign}{whole}.{part:04}"
@@ -228,7 +228,7 @@ def _csv(table: str, rows: Iterable[Sequence[object]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _refuse_other_folder(place: Path) -> None:
+def _reject_other_folder(place: Path) -> None:
     """Raise if the folder is not a demo mart, recognised by its companies, which are always the same."""
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
@@ -239,7 +239,7 @@ def _refuse_other_folder(place: Path) -> None:
             return
     raise SourceError(
         f"{shown(str(place))} is not a demo mart, so it is left unchanged. "
-        "Name a folder that does not exist yet, or move its contents.",
+        "Give a folder that does not exist yet, or move its contents elsewhere.",
         field="folder",
     )
 

@@ -1,1 +1,1 @@
-"""Build facts, the compact arrays of a mart sorted by client, and cache them."""
+"""Facts, the compact arrays of a mart sorted by client, and their cache."""

@@ -1,12 +1,12 @@
-"""Sort ledger rows by client and time: sort each batch into a run, then merge the runs.
+"""Sorting ledger rows by client and time: each batch becomes a sorted run, then the runs are merged.
 
-Each batch of the ledger becomes a run, in which rows are grouped by blocks of neighbouring clients. Then
-the rows of each block, few enough for a processor's cache, are concatenated in ledger order and sorted by
-client. So sorting never spans the whole ledger.
+In a run, rows are grouped by blocks of neighbouring clients. To merge the runs, the rows of each block, few
+enough for a processor's cache, are concatenated in ledger order and sorted by client. So no sort spans the
+whole ledger.
 
 NumPy sorts integers of 8 or 16 bits by counting, and 8 bits suffice for blocks and mostly for the clients
-in a block. A row is one record, so that it moves at once instead of column by column. Results go into a few
-large arrays, because allocating memory costs more than the work done on it, and large arrays get large
+in a block. A row is one record, so that it moves in one piece rather than column by column. Results go into a
+few large arrays, because allocating memory takes longer than the work itself, and large arrays get large
 pages.
 """
 
@@ -25,7 +25,7 @@ from custdyn_widgets.mart.columns import Codes
 from custdyn_widgets.mart.facts.flow_class import PAID, Flows
 
 _BLOCKS = 2**8  # at most: a block number has 8 bits
-_BLOCK = 2**14  # rows: a smaller block does not pay off
+_BLOCK = 2**14  # rows: smaller blocks do not pay off
 
 Times = npt.NDArray[np.uint32] | Int64s
 Packages = npt.NDArray[np.int8] | npt.NDArray[np.int16] | Codes
@@ -38,7 +38,7 @@ class Rows:
     Attributes
     ----------
     client
-        int32: the place of the client in the order of clients.
+        int32: the position of the client in the order of clients.
     time
         Seconds since 1970 in UTC: uint32 if all are from 1970 to 2106, else int64.
     amount, flow, package
@@ -94,7 +94,7 @@ class SortedRuns:
             *(("client", within), ("flow", np.uint8), ("package", package_type)),
         ]
         self._rows = np.empty(count, np.dtype(record, align=True))
-        self._begins: dict[int, Int64s] = {}  # by first row of a run: the start of each block, and its end
+        self._begins: dict[int, Int64s] = {}  # by first row of a run: the starts of its blocks, and its end
 
     @property
     def package(self) -> Packages:
@@ -137,12 +137,12 @@ class SortedRuns:
 
 
 def threads() -> int:
-    """Return the number of worker threads: one per core, but few, because each holds memory."""
+    """Return the number of worker threads: one per core, but at most 4, because each takes memory."""
     return min(len(os.sched_getaffinity(0)), 4)
 
 
 def fit_uint32(seconds: Int64s) -> bool:
-    """Return whether all times fit a uint32; 0 is reserved for "never"."""
+    """Return whether all times fit in a uint32; 0 is reserved for "never"."""
     return bool(seconds.min(initial=1) >= 1 and seconds.max(initial=1) < 2**32)
 
 
@@ -155,7 +155,7 @@ def _bits_within(client_count: int, blocks: int) -> int:
 
 
 def _place_block(out: Merged, rows: npt.NDArray[Any], clients: slice, place: slice) -> None:
-    """Sort the records of a block, given in ledger order, into the output."""
+    """Sort the records of a block, which are in ledger order, and write them to the output."""
     client = np.ascontiguousarray(rows["client"])
     order = np.argsort(client, kind="stable")
     client, rows = client.take(order), rows.take(order)
@@ -174,7 +174,7 @@ def _place_block(out: Merged, rows: npt.NDArray[Any], clients: slice, place: sli
 def _last_paid(time: Times, flow: Flows, first: Int64s) -> Times:
     """Return the time of the client's last paid use up to each row, or the minimum of the type.
 
-    `first` holds the position of each client's first row.
+    `first` contains the position of each client's first row.
     """
     paid = PAID.take(flow)
     found = time.copy()

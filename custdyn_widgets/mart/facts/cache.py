@@ -1,8 +1,8 @@
-"""Cache facts as memory-mapped arrays, with the warning and the list of rows left out.
+"""The cache of facts: memory-mapped arrays, with the warning and the list of rows left out.
 
 An entry is a folder that is written under a temporary name and renamed, so that it is complete or absent even
-if several processes build it or one is killed. It never changes afterwards: its seal holds the size, time and
-checksum of every other file, and an entry that does not match is built again. Sizes and times are checked
+if several processes build it or one is killed. It never changes afterwards: its seal contains the size, time
+and checksum of every other file, and an entry that does not match is rebuilt. Sizes and times are checked
 whenever an entry is opened; checksums once per process, because reading every byte takes as long as a small
 report (12 ms for 10 million rows; a report on all of them takes 500 ms). A checksum is a sum of 64-bit words,
 which is fast enough and detects flipped bytes and blocks that a crash left empty.
@@ -11,8 +11,8 @@ The last entry opened stays mapped: mapping it again takes a seventh of the time
 
 The cache is bounded: the least recently opened entries are removed first.
 
-A thread writes an entry while its facts are already in use; a process waits for that thread before it ends or
-opens another source.
+An entry is written in a thread while its facts are already in use; the process waits for that thread before
+it ends or opens another source.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _LOCK = threading.Lock()  # guards `_STORING`
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """Facts, the warning about rows left out, and the file that lists those rows (None: none were)."""
+    """Facts, the warning about rows left out, and the file that lists those rows (None if there are none)."""
 
     facts: Facts
     warning: str = ""
@@ -64,7 +64,7 @@ class CacheEntry:
 def load(key: str) -> CacheEntry | None:
     """Return an entry with memory-mapped arrays; None if it is missing, damaged or lacks its listing.
 
-    An entry that this process is still storing is returned as built.
+    An entry that this process is still storing is returned from memory.
     """
     folder = _folder(key)
     with _LOCK:
@@ -76,14 +76,14 @@ def load(key: str) -> CacheEntry | None:
 
 
 def store(key: str, entry: CacheEntry) -> None:
-    """Start a thread that writes an entry; failing to write is not an error, as it only costs time."""
+    """Start a thread that writes an entry; a failure to write only costs time, so it is not an error."""
     folder = _folder(key)
     finish_storing()
     with _LOCK:
-        if folder in _STORING:  # another thread built the same
+        if folder in _STORING:  # another thread built the same entry
             return
         thread = threading.Thread(target=_store_and_forget, args=(folder, entry), name="custdyn facts")
-        thread.start()  # first: an interrupt here must not register an unstarted thread
+        thread.start()  # started first: an interrupt must not leave an unstarted thread in `_STORING`
         _STORING[folder] = thread, entry
 
 
@@ -115,7 +115,7 @@ def _load(folder: Path) -> CacheEntry | None:
         return None
     for used in filter(None, (folder, entry.listing)):
         with contextlib.suppress(OSError):  # the cache may be read-only
-            os.utime(used)  # mark as opened, for pruning
+            os.utime(used)  # mark it as opened, for pruning
     _OPEN.clear()
     _OPEN[folder, seal] = entry
     return entry

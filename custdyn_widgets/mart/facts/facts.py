@@ -76,13 +76,13 @@ class Facts:
         Seconds since 1970 in UTC: uint32 if all are from 1970 to 2106, else int64.
     running
         int64: the sum of the amounts of all rows up to this one, over all clients, in millionths. It may
-        wrap around; the difference of two of a client's rows is exact, because a balance fits an int64.
+        wrap around; the difference of two of a client's rows is exact, because a balance fits in an int64.
     paid_at
-        As `time`: the client's last paid use up to this row; the minimum of the type if there was none.
+        Like `time`: the client's last paid use up to this row; the minimum of the type if there was none.
     flow, package
         uint8 `FlowClass`; package code, or -1 for none, in the smallest of int8, int16 and int32 that fits.
     exists, closed, opening
-        int64: when the client starts to exist; when it closed, or `NEVER`; opening balance.
+        int64: when the client starts to exist; when it was closed, or `NEVER`; the opening balance.
     client_type, currency, company, owner
         int32 codes (type: position in `CLIENT_TYPES`), -1 for none.
     tag_offset, tag
@@ -154,7 +154,7 @@ def build_in_pieces(stored: StoredMart) -> Facts | None:
 
 @dataclass(frozen=True)
 class _Clients:
-    """The order of clients: table rows in order, the place of each row, and the codes of each row."""
+    """The order of clients: the table's rows in order, the place of each row, and the codes of each row."""
 
     order: Int64s
     place: Codes
@@ -213,7 +213,7 @@ def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger
 
 
 def _exists_from(created: Int64s, offset: Int64s, time: Times) -> Int64s:
-    """Return the earlier of creation and first transaction of each client."""
+    """Return the earlier of each client's creation and first transaction."""
     exists = created.copy()
     some = offset[1:] > offset[:-1]
     exists[some] = np.minimum(exists[some], time[offset[:-1][some]])

@@ -1,4 +1,4 @@
-"""Classify ledger rows by their kind and the sign of their amount."""
+"""Classification of ledger rows by kind and by the sign of the amount."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Check a ledger and sort it by client, piece by piece on all cores.
+"""Checking a ledger and sorting it by client, piece by piece on all cores.
 
 Most ledgers have no faults, so each piece is read, checked, added to the runs and freed. At the first sign
-of a fault this stops, and the caller reads the whole mart, which reports every fault.
+of a fault this stops, and the caller reads the whole mart to report every fault.
 
 Both ways use the same checks. Checks that span pieces are here: whether ids are unique (they are if each is
 greater than the one before; otherwise all are compared) and whether a balance might exceed an int64.
@@ -90,7 +90,7 @@ def whole_ledger(table: CheckedTable, place: Codes, packages: Sequence[str]) -> 
     table
         The ledger.
     place
-        The place in the order of clients of each row of the clients table.
+        For each row of the clients table, its place in the order of clients.
     packages
         The package ids by code.
     """
@@ -149,7 +149,7 @@ def checked_ledger(
     pa.default_memory_pool().release_unused()
     if not found or not _is_complete(stored, found) or not _ids_are_unique(stored, found):
         return None
-    progress.step("Putting the transactions of each client together", 0.8)
+    progress.step("Grouping the transactions by client", 0.8)
     named = _unify_package_codes(runs, found)
     rows = runs.merged(_type_of_codes(named))
     return None if work.balances_might_overflow(rows, found) else Ledger(rows, named)
@@ -167,7 +167,7 @@ def _in_threads(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Generato
 
 @dataclass(frozen=True)
 class _LedgerWork:
-    """The work on the pieces of a ledger; attributes as the parameters of `checked_ledger`."""
+    """The work on the pieces of a ledger; its attributes are the parameters of `checked_ledger`."""
 
     stored: StoredLedger
     runs: SortedRuns
@@ -223,7 +223,7 @@ def _ids_are_unique(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
     ends = [batch.ids for batch in batches if batch.ids]
     if all(one[1] < other[0] for one, other in pairwise(ends)) and all(batch.rises for batch in batches):
         return True
-    progress.step("Comparing the transactions' ids", 0.7)
+    progress.step("Comparing transaction ids", 0.7)
     ids = columns.as_text(columns.decoded(columns.plain(stored.whole(("transaction_id",)).data.column(0))))
     return len(pc.unique(ids)) == len(ids)
 

@@ -1,1 +1,1 @@
-"""Read tables from CSV, Parquet and DuckDB files and from DataFrames."""
+"""Reading tables from CSV, Parquet and DuckDB files and from DataFrames."""

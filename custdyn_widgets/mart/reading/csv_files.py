@@ -1,4 +1,4 @@
-"""Read a table from a CSV file: all its rows, or an error that says what is wrong."""
+"""Reading a table from a CSV file: all its rows, or an error that says what is wrong."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def read_csv(path: Path, spec: MartTable) -> StoredTable:
     refuse_doubled(names, spec, path.name)
     known = [name for name in names if name in spec.column_names]
     extra = tuple(name for name in names if name not in spec.column_names)
-    if not known:  # Arrow would read every column, and guess at types
-        _refuse_encoding(path)
+    if not known:  # Arrow would read every column and guess its type
+        _reject_encoding(path)
         return StoredTable(spec, path.name, pa.table({}), extra, first_row=2)
     if not below:
         return StoredTable(spec, path.name, pa.table(dict.fromkeys(known, _NO_TEXT)), extra, first_row=2)
@@ -41,11 +41,11 @@ def read_csv(path: Path, spec: MartTable) -> StoredTable:
     try:
         data, misshapen = _read_known(path, spec, known, quoted)
     except pa.ArrowInvalid:
-        _refuse_encoding(path)
-        _refuse_open_quotes(path)
+        _reject_encoding(path)
+        _reject_open_quotes(path)
         raise
     if quoted and _line_count(path) != data.num_rows + misshapen + 1:
-        _refuse_open_quotes(path)
+        _reject_open_quotes(path)
     if misshapen:  # rare: read row by row, to report row numbers
         return _read_misshapen_csv(path, spec, names, extra)
     return StoredTable(spec, path.name, data, extra, first_row=2)
@@ -100,10 +100,10 @@ def _line_count(path: Path) -> int:
     return (feeds or returns) + (not block.endswith((b"\n", b"\r")))
 
 
-def _refuse_open_quotes(path: Path) -> None:
+def _reject_open_quotes(path: Path) -> None:
     """Raise if a quote is not closed before the next comma or line break.
 
-    Arrow reads such a cell on across line breaks and silently loses the rows inside it. So this check runs
+    Arrow continues such a cell across line breaks and silently loses the rows inside it, so this check runs
     whenever a file with quotes does not have exactly one line per row.
     """
     begins = 1
@@ -114,13 +114,13 @@ def _refuse_open_quotes(path: Path) -> None:
                 begins = rows.line_num + 1
         except csv.Error as error:
             raise SourceError(
-                f'{path.name}: the row that starts on line {begins} has a quote (") that is opened and not '
+                f'{path.name}: the row that starts on line {begins} has an opening quote (") that is not '
                 f"closed properly ({error}). Double any quote inside a quoted cell.",
                 field="source",
             ) from None
 
 
-def _refuse_encoding(path: Path) -> None:
+def _reject_encoding(path: Path) -> None:
     """Raise an error for the first line that is not UTF-8."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
@@ -128,8 +128,8 @@ def _refuse_encoding(path: Path) -> None:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise SourceError(
-                    f"{path.name}, line {number}: byte {line[error.start]:#04x} is not UTF-8. Save it as "
-                    "UTF-8.",
+                    f"{path.name}, line {number}: byte {line[error.start]:#04x} is not UTF-8. Save the "
+                    "file as UTF-8.",
                     field="source",
                 ) from None
 
@@ -143,7 +143,8 @@ def _read_misshapen_csv(path: Path, spec: MartTable, names: list[str], extra: tu
         next(lines)
         for cells in lines:
             if len(cells) != len(names):
-                why = f"has {len(cells)} cells, and there are {len(names)} columns"
+                counted = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+                why = f"has {counted}, but there are {len(names)} columns"
                 misshapen.append((len(rows) + 2, ",".join(cells), why))
             rows.append((cells + [""] * len(names))[: len(names)])
     columns = {

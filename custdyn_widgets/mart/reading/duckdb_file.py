@@ -1,7 +1,7 @@
-"""Read a mart from a DuckDB file, read-only, as Arrow tables.
+"""Reading a mart from a DuckDB file, read-only, as Arrow tables.
 
 Rows are numbered from 1 in DuckDB's own order. Nothing outside the file is read: no extension is loaded, and
-views on other files are refused because changes of those files would go unnoticed.
+views on other files are rejected, because changes to those files would go unnoticed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def read_duckdb(path: Path, name: str) -> StoredMart:
             field="source",
         ) from None
     try:
-        _refuse_other(path)
+        _reject_other(path)
         with duckdb.connect(str(path), read_only=True, config=_CLOSED) as connection:
             return StoredMart.of(name, _read_tables(connection, path))
     except (OSError, UnicodeError, duckdb.Error, pa.ArrowException) as error:
@@ -63,7 +63,7 @@ def read_duckdb(path: Path, name: str) -> StoredMart:
         raise SourceError(f"{path.name} cannot be read: {why}", field="source") from error
 
 
-def _refuse_other(path: Path) -> None:
+def _reject_other(path: Path) -> None:
     """Raise if a file is not a DuckDB database; DuckDB would look for an extension to read it."""
     with path.open("rb") as file:
         if file.read(12)[8:] != _MAGIC:

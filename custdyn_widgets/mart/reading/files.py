@@ -1,4 +1,4 @@
-"""Read a mart as stored in CSV or Parquet files or in DataFrames.
+"""Reading a mart as stored in CSV or Parquet files or in DataFrames.
 
 Only what makes a table unreadable is an error here; `checks` validates the values.
 """
@@ -110,7 +110,7 @@ def from_frames(frames: Mapping[str, pd.DataFrame]) -> StoredMart:
     """Return a mart from DataFrames by table name."""
     for name in frames:
         if name not in TABLES:
-            raise SourceError(f"A mart has no table {name!r}; it has {', '.join(TABLES)}.", field="source")
+            raise SourceError(f"A mart has no table {name!r}, only {', '.join(TABLES)}.", field="source")
     for name, spec in TABLES.items():
         if spec.required and name not in frames:
             raise SourceError(f"The DataFrames lack the table {name!r}.", field="source")
@@ -166,7 +166,7 @@ def _unboxed(value: object) -> object:
 
 
 def _tag_texts(value: object) -> list[str | None]:
-    """Return a client's tags: the elements of a collection, or the parts of a text."""
+    """Return a client's tags: the elements of a collection, or the parts of a string."""
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
         return [_value_text(v) for v in value]
     return list((_value_text(value) or "").split(";"))

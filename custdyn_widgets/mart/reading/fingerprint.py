@@ -1,4 +1,4 @@
-"""The fingerprint of a mart's files, under which its facts are kept in the cache."""
+"""The fingerprint of a mart's files, under which its facts are cached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read tables from Parquet files: small ones at once, the ledger in pieces."""
+"""Reading tables from Parquet files: small ones in full, the ledger in pieces."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _table(file: pq.ParquetFile, path: Path, spec: MartTable, data: pa.Table, fi
 
 
 def _needs_no_validation(column: pa.Array) -> bool:
-    """Return whether values are numbers or ASCII, and need no validation, which takes ten times as long."""
+    """Return whether values are numbers or ASCII: these need no validation, which takes ten times as long."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _needs_no_validation(column.dictionary) and _in_range(column.indices, len(column.dictionary))
@@ -113,9 +113,9 @@ def _in_range(indices: pa.Array, count: int) -> bool:
 
 @contextmanager
 def _opened(path: Path, spec: MartTable, metadata: pq.FileMetaData | None) -> Iterator[pq.ParquetFile]:
-    """Open a file, and read columns of repeating values as dictionaries.
+    """Open a file so that columns of repeating values are read as dictionaries.
 
-    Read times of the old type INT96 in microseconds: nanoseconds end in the years 1677 and 2262.
+    Times of the old type INT96 are read in microseconds: nanoseconds only cover the years 1677 to 2262.
     """
     try:
         with pa.OSFile(os.fsencode(path)) as stored:  # a path need not be UTF-8

@@ -1,4 +1,4 @@
-"""A mart's tables as stored, before any check."""
+"""The tables of a mart as stored, before any checks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StoredTable:
     first_row
         The number of its first row in messages: a CSV file's headings are row 1.
     misshapen
-        Rows of a CSV with too many or too few cells: (row, text, why).
+        Rows of a CSV file with too many or too few cells: (row, text, why).
     """
 
     spec: MartTable
@@ -54,7 +54,7 @@ class StoredLedger:
     whole
         Reads all transactions, or only some of their columns.
     pieces
-        Functions that each read a part of the transactions in batches; concatenated, the parts are the whole.
+        Functions that each read some of the transactions in batches, and together all of them in order.
         Several threads may each read a different piece.
     count, first_row
         The number of transactions, and the number of the first row in messages.
