@@ -1,4 +1,4 @@
-"""The record of a run as it goes on, its progress lines, and what is known of it so far."""
+"""The recorder of a run: it updates the run's record and passes on its progress lines."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class Recorder:
     run
         The record so far.
     settings
-        The settings; `settings.runs` is the folder of records.
+        The settings; `settings.runs` is the folder of the records.
     progress
         Called with each progress line, from other threads too.
     warn
-        Called with each line that somebody must see even if all goes well.
+        Called with each line that must be seen even if the run succeeds.
 
     Attributes
     ----------
     run
         The record so far.
     step
-        What the run is doing, in words, for a failure to name.
+        The current step in words, such as "making the report", for messages about a failure.
     saved, server
         The saved query and the mail server, once they are known.
     """
@@ -50,26 +50,26 @@ class Recorder:
         self.run = run
         self.settings = settings
         self.runs = Runs(settings.runs)
-        self.step = "the saved query was read"
+        self.step = "reading the saved query"
         self.saved: SavedQuery | None = None
         self.server: MailServer | None = None
         self._progress, self._warn = progress, warn
         self._lines: deque[str] = deque(maxlen=_LINES)
 
     def update(self, **changes: Any) -> None:
-        """Change fields of the record, without writing it."""
+        """Change fields of the record without writing it."""
         self.run = replace(self.run, **changes)
 
     def add_report(self, outcome: Outcome) -> None:
-        """Record a generated report."""
+        """Add a report to the record."""
         self.update(reports=(*self.run.reports, outcome))
 
     def finish(self, result: str, *, problem: str = "", where: str | None = None) -> None:
-        """Give the run its end, which is now."""
+        """Record that the run has ended."""
         self.run = self.run.finished(result, problem=self.redact(problem) or None, where=where)
 
     def fail(self, problem: str) -> None:
-        """Give the run its end after a failure; keep what was frozen and sent before."""
+        """Record that the run has failed, without losing what was already frozen and sent."""
         result = self.run.result
         if result == "running":
             result = "undelivered" if any(report.snapshot for report in self.run.reports) else "failed"
@@ -82,17 +82,17 @@ class Recorder:
         Raises
         ------
         RunError
-            If the disk refuses it.
+            If it cannot be written.
         """
         self.runs.keep(self.run)
 
     def keep_if_possible(self) -> None:
-        """Write the record; ignore a disk that refuses it, since the last record will say so."""
+        """Write the record; ignore an error, since writing the final record will report it."""
         with contextlib.suppress(RunError):
             self.keep()
 
     def keep_last(self) -> None:
-        """Write the last record; a disk that refuses it becomes a problem of the run, named once."""
+        """Write the final record; add an error, once, to the problems of the run."""
         try:
             self.keep()
         except RunError as error:
@@ -100,20 +100,20 @@ class Recorder:
             if error.message not in problems:
                 self.update(
                     problem="\n".join(filter(None, (*problems, error.message))),
-                    where=self.run.where or "the record of the run was written",
+                    where=self.run.where or "writing the record of the run",
                 )
 
     def say(self, line: str) -> None:
-        """Report progress."""
+        """Report a progress line."""
         self._say(line, self._progress)
 
     def warn(self, line: str) -> None:
-        """Say what somebody must see even if all goes well."""
+        """Report a line that must be seen even if the run succeeds."""
         self._say(line, self._warn)
 
     def _say(self, line: str, say: Callable[[str], None]) -> None:
         self._lines.append(f"{datetime.now(UTC):%H:%M:%S} {line}")
-        with contextlib.suppress(OSError):  # a log on a full disk is no reason to send nothing
+        with contextlib.suppress(OSError):  # reports must be sent even if the log cannot be written
             say(line)
 
     def last_lines(self) -> tuple[str, ...]:
@@ -121,18 +121,18 @@ class Recorder:
         return tuple(map(self.redact, self._lines))
 
     def redact(self, text: str) -> str:
-        """Return a text without secrets and without what only this machine may know."""
+        """Return text with secrets and details of this machine masked."""
         try:
             return without_secrets(text, known_secrets(self.settings))
         except CustDynError as error:
-            return f"{error.message} Until then, nothing else is said about this run."
+            return f"{error.message} Until then, details of this run are withheld."
 
     def stop_retrying(self) -> None:
-        """From now on, try each mail once."""
+        """From now on, try to send each email only once."""
         if self.server:
             self.server = replace(self.server, waits=())
 
     def note_deliveries(self, receipts: Iterable[Mapping[str, Any]]) -> None:
-        """Stop retrying if the mail server made every mail wait until it was given up."""
+        """Stop retrying if every delivery was given up."""
         if {receipt["outcome"] for receipt in receipts} == {"given up"}:
             self.stop_retrying()

@@ -1,4 +1,4 @@
-"""Deleting the old snapshots of a run's query and source, and no others."""
+"""Deleting old snapshots that have the same query and source as the run."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from custdyn_widgets.snapshots import Store, pruning
 
 
 def prune(store: Store, retention: Retention, made: Mapping[str, Report]) -> int:
-    """Delete old snapshots of the reports' queries and sources, and return how many.
+    """Delete old snapshots of the reports' queries and sources, and return their number.
 
     Parameters
     ----------
     store
         The store.
     retention
-        Which ones to keep.
+        The rule that decides which ones to keep.
     made
-        The reports that were just frozen, by snapshot id; these snapshots stay.
+        The reports just frozen, by snapshot id; these snapshots are kept.
 
     Raises
     ------
     SnapshotError
-        If one cannot be deleted.
+        If a snapshot cannot be deleted.
     """
     series = {canonical_json([report.query.to_dict(), report.info.source]) for report in made.values()}
     rule = retention.rule(datetime.now(UTC))
     if rule.keep_last is not None:
-        rule = replace(rule, keep_last=rule.keep_last - 1)  # the one just made counts
+        rule = replace(rule, keep_last=rule.keep_last - 1)  # the new one counts
     going = pruning.plan(store, rule, (id_ for id_ in _of(store, series) if id_ not in made)).going
     for entry in going:
         pruning.delete(store, entry.id)

@@ -18,7 +18,7 @@ from custdyn_widgets.mail.letters import FailureLetter
 from custdyn_widgets.mail.server import MailServer
 from tests.mail_server import send
 
-LETTER = FailureLetter("Board", "board", "The mart is missing.", "the report was made")
+LETTER = FailureLetter("Board", "board", "The mart is missing.", "making the report")
 ANNA, BEN = "anna@example.com", "ben@example.org"
 PATIENCE_S = 20
 Talk = Callable[[socket.socket, BinaryIO], None]

@@ -188,7 +188,7 @@ def test_settings_of_this_environment_are_handed_on_and_secrets_are_not(
     text = "\n".join(lines)
     for kept in ("sEcReT", "someone", "CUSTDYN_VIEWER_URL", "CUSTDYN_CACHE"):
         assert kept not in text
-    assert "CUSTDYN_SMTP_PASSWORD=… go here" in text
+    assert "CUSTDYN_SMTP_PASSWORD=… here" in text
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_a_folder_that_cron_takes_in_no_line_is_told(
 ) -> None:
     keep("A", "0 6 1 * *")
     place = crontab.Place("UTC", Path("/bin/custdyn"), Path("/", *([folder] * 6)), {})
-    with pytest.raises(SettingsError, match=r"(line for cron|cron cannot read)"):
+    with pytest.raises(SettingsError, match=r"(crontab line|cron cannot read)"):
         crontab.crontab(saved_queries.listing(), place, NOW)
 
 
@@ -274,5 +274,5 @@ def test_the_machines_zone_is_the_one_that_its_clock_is_linked_to(tmp_path: Path
     assert crontab.machine_zone(link) == "Europe/Paris"
     copied = tmp_path / "copied"
     copied.touch()
-    with pytest.raises(SettingsError, match="give it with --zone"):
+    with pytest.raises(SettingsError, match="Set it with --zone"):
         crontab.machine_zone(copied)

@@ -211,11 +211,11 @@ def test_a_notebook_is_refused_because_none_is_run(settings: Settings) -> None:
         ("company;address\n", "first line of a.csv must be: company,address"),
         ("root:x:0:0\n", "first line of a.csv must be"),
         ("", "first line of a.csv must be"),
-        ("company,address\n", "names no company"),
-        ("company,address\nBlue\n", "line 2: has 1 values"),
-        ("company,address\n\nBlue,b@x.example\n ,c@x.example\n", "line 4: names no company"),
-        ("company,address\nBlue,b@x.example\nBlue,b@X.example\n", "line 3: 'b@X.example' is there twice"),
-        ('company,address\nBlue,"b@x.example\n', "not a CSV"),
+        ("company,address\n", "lists no companies"),
+        ("company,address\nBlue\n", "line 2: expected a company and an address, found 1 value"),
+        ("company,address\n\nBlue,b@x.example\n ,c@x.example\n", "line 4: the company is empty"),
+        ("company,address\nBlue,b@x.example\nBlue,b@X.example\n", "line 3: 'b@X.example' is listed twice"),
+        ('company,address\nBlue,"b@x.example\n', "not a valid CSV"),
         ("company,address\nBlue,b@x.example\\nBcc: c@x.example\n", "line 2: .*not a plain e-mail address"),
     ],
 )
@@ -238,7 +238,7 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"none\.csv.*does not exist"):
         read_addresses(tmp_path / "none.csv")
     (tmp_path / "latin.csv").write_bytes(b"company,address\nCaf\xe9,a@x.example\n")
-    with pytest.raises(RunError, match="not UTF-8"):
+    with pytest.raises(RunError, match="not encoded in UTF-8"):
         read_addresses(tmp_path / "latin.csv")
 
 
