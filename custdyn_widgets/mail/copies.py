@@ -65,7 +65,7 @@ class Copy:
         address = ascii_address(recipient)
         self.is_settled = address is None
         if address is None:
-            self.settle("refused", "This is not a valid e-mail address.")
+            self.settle("refused", "This is not a valid email address.")
         else:
             self.envelope = Envelope(server.sender, address, self.message_id, self.at.replace(microsecond=0))
 

@@ -134,5 +134,5 @@ def _sender(text: str | None) -> Address:
     found = getaddresses([text]) if printable(text) == text else []
     name, plain = (found[0][0], ascii_address(found[0][1])) if len(found) == 1 else ("", None)
     if plain is None:
-        raise SettingsError(f"{setting} must be one e-mail address, not {shown(text)}.", field=setting)
+        raise SettingsError(f"{setting} must be one email address, not {shown(text)}.", field=setting)
     return Address(header_text(name), addr_spec=plain)

@@ -1,4 +1,4 @@
-"""The CSV file that lists each company's e-mail addresses.
+"""The CSV file that lists each company's email addresses.
 
     company,address
     Northwind,anna@northwind.example
@@ -85,7 +85,7 @@ def _fault_of(row: list[str], found: dict[str, list[str]]) -> str:
     if not company.strip():
         return "the company is empty"
     if ascii_address(address) is None:
-        return f"{shown(address)} is not a plain e-mail address"
+        return f"{shown(address)} is not a plain email address"
     known = found.get(company, [])
     if mailbox(address) in map(mailbox, known):
         return f"{shown(address)} is listed twice for {shown(company)}"

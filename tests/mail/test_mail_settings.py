@@ -115,7 +115,7 @@ def test_a_password_is_never_sent_unencrypted(tmp_path: Path) -> None:
     ["reports", "a@example.com, b@example.com", "x <a@b.c>\nBcc: d@e.f", "ä@example.com", "<>", "a@"],
 )
 def test_a_sender_that_is_not_one_address_is_refused(tmp_path: Path, sender: str) -> None:
-    with pytest.raises(SettingsError, match="CUSTDYN_MAIL_FROM must be one e-mail address"):
+    with pytest.raises(SettingsError, match="CUSTDYN_MAIL_FROM must be one email address"):
         server_of(tmp_path, **URL, CUSTDYN_MAIL_FROM=sender)
 
 

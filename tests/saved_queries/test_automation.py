@@ -104,7 +104,7 @@ def test_a_plain_address_is_kept_unchanged(address: str) -> None:
 @pytest.mark.parametrize("address", NO_ADDRESSES, ids=range(len(NO_ADDRESSES)))
 @pytest.mark.parametrize("key", ["recipients", "failure_recipients"])
 def test_anything_but_a_plain_address_is_refused(key: str, address: str) -> None:
-    with pytest.raises(SavedQueryError, match="is not a plain e-mail address") as caught:
+    with pytest.raises(SavedQueryError, match="is not a plain email address") as caught:
         SavedQuery.from_dict({**PLAIN, key: ["good@example.com", address]})
     assert caught.value.field == key
     assert caught.value.message.isprintable()
@@ -153,24 +153,24 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"source": ["shop"]}, "source must be text"),
     ({"source": {"path": "shop"}}, "source must be text"),
     ({"source": False}, "source must be text"),
-    ({"source": "a\x00b"}, "holds a control character"),
-    ({"source": "a\nb"}, "holds a control character"),
-    ({"source": "\x1b[2J"}, "holds a control character"),
+    ({"source": "a\x00b"}, "contains a control character"),
+    ({"source": "a\nb"}, "contains a control character"),
+    ({"source": "\x1b[2J"}, "contains a control character"),
     ({"source": "s" * 1001}, "is longer than 1,000"),
     ({"source": "postgresql://user:sEcReT@db/billing"}, "must be a name or a path"),
     ({"source": "\ud800"}, "half a character"),
-    ({"recipients": "anna@example.com"}, "recipients must be a list of texts"),
-    ({"recipients": {"anna@example.com": 1}}, "recipients must be a list of texts"),
-    ({"recipients": [1]}, "recipients must be a list of texts"),
-    ({"recipients": [None]}, "recipients must be a list of texts"),
-    ({"recipients": [["anna@example.com"]]}, "recipients must be a list of texts"),
-    ({"recipients": True}, "recipients must be a list of texts"),
+    ({"recipients": "anna@example.com"}, "recipients must be a list of strings"),
+    ({"recipients": {"anna@example.com": 1}}, "recipients must be a list of strings"),
+    ({"recipients": [1]}, "recipients must be a list of strings"),
+    ({"recipients": [None]}, "recipients must be a list of strings"),
+    ({"recipients": [["anna@example.com"]]}, "recipients must be a list of strings"),
+    ({"recipients": True}, "recipients must be a list of strings"),
     ({"recipients": ["a@example.com"] * 2}, "is listed twice"),
     ({"recipients": ["a@example.com", "a@EXAMPLE.com"]}, "is listed twice"),
     ({"recipients": ["a@bücher.example", "a@xn--bcher-kva.example"]}, "is listed twice"),
     ({"recipients": [f"a{n}@example.com" for n in range(101)]}, "at most 100 are allowed"),
     ({"recipients": ["a@example.com"], "output": "web"}, "cannot be sent by mail: choose csv or xlsx"),
-    ({"recipients": ["a@example.com"], "output": None}, "cannot be sent by mail"),
+    ({"recipients": ["a@example.com"], "output": None}, "cannot be sent by email"),
     ({"failure_recipients": "ops@example.com"}, "failure_recipients must be a list"),
     ({"failure_recipients": ["o@example.com"] * 2}, "is listed twice"),
     ({"failure_recipients": [f"a{n}@example.com" for n in range(101)]}, "at most 100 are allowed"),
@@ -207,10 +207,10 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"for_each": {"by": ["company"], "addresses": "a.csv"}}, "for_each.by: ['company']"),
     ({"for_each": {"by": "company", "addresses": ""}}, "for_each.addresses: '' is blank"),
     ({"for_each": {"by": "company", "addresses": 1}}, "for_each.addresses must be text"),
-    ({"for_each": {"by": "company", "addresses": "a\x00"}}, "holds a control character"),
+    ({"for_each": {"by": "company", "addresses": "a\x00"}}, "contains a control character"),
     ({"for_each": {"by": "company", "addresses": "https://x/a.csv"}}, "must be a name or a path"),
     ({"for_each": {"by": "company", "addresses": "a.csv", "to": "b"}}, "no key 'for_each.to'"),
-    ({"for_each": {"by": "company", "addresses": "a.csv"}, "output": "web"}, "cannot be sent by mail"),
+    ({"for_each": {"by": "company", "addresses": "a.csv"}, "output": "web"}, "cannot be sent by email"),
     (
         {"for_each": {"by": "company", "addresses": "a.csv"}, "recipients": ["a@b.example"]},
         "cannot be combined with for_each",

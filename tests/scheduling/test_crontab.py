@@ -59,8 +59,8 @@ def test_a_schedule_is_told_on_a_clock_that_goes_with_its_own(
     ("cron", "zone", "clock", "why"),
     [
         ("0 6 1 * *", "Europe/Paris", "UTC", "cron would miss 2027-04-01 06:00"),
-        ("0 6 * * *", "UTC", "Europe/Paris", "cron would start at 2027-03-28 05:00"),
-        ("0 2 * * *", "America/Chicago", "America/New_York", "cron would start at 2027-03-14 01:00"),
+        ("0 6 * * *", "UTC", "Europe/Paris", "cron would run at 2027-03-28 05:00"),
+        ("0 2 * * *", "America/Chicago", "America/New_York", "cron would run at 2027-03-14 01:00"),
         ("30 0 1 * *", "Europe/Paris", "Europe/London", "across the end of a month"),
         ("30 0 * jan *", "Europe/Paris", "Europe/London", "across the end of a month"),
         ("0 23 28 * *", "Europe/London", "Europe/Paris", "across the end of a month"),
@@ -72,8 +72,8 @@ def test_what_the_clock_cannot_say_is_explained(cron: str, zone: str, clock: str
         convert_schedule(Schedule(cron, zone), clock, NOW)
     message = caught.value.message
     assert why in message
-    assert f"{cron!r} on the clock of {zone} cannot be written for a cron on the clock of {clock}" in message
-    assert f"Give the schedule the timezone {clock}" in message
+    assert f"{cron!r} in {zone} cannot be expressed for cron in {clock}" in message
+    assert f"Set the schedule's timezone to {clock}" in message
 
 
 ZONES = ("UTC", "Europe/Paris", "Europe/London", "America/New_York", "Asia/Kolkata", "Asia/Tokyo")

@@ -182,7 +182,7 @@ def test_a_companys_problem_holds_no_secret_in_the_record(
 def test_a_faulty_line_refuses_the_whole_run_with_its_number(settings: Settings, received: Received) -> None:
     run = run_each(settings, ADDRESSES + f"{BLUE},Ben <ben@blue.example>\n")
     assert run.result == "failed"
-    assert "line 6: 'Ben <ben@blue.example>' is not a plain e-mail address" in str(run.problem)
+    assert "line 6: 'Ben <ben@blue.example>' is not a plain email address" in str(run.problem)
     assert received.recipients() == [EVA]
     assert frozen(settings) == []
 
@@ -216,7 +216,7 @@ def test_a_notebook_is_refused_because_none_is_run(settings: Settings) -> None:
         ("company,address\n\nBlue,b@x.example\n ,c@x.example\n", "line 4: the company is empty"),
         ("company,address\nBlue,b@x.example\nBlue,b@X.example\n", "line 3: 'b@X.example' is listed twice"),
         ('company,address\nBlue,"b@x.example\n', "not a valid CSV"),
-        ("company,address\nBlue,b@x.example\\nBcc: c@x.example\n", "line 2: .*not a plain e-mail address"),
+        ("company,address\nBlue,b@x.example\\nBcc: c@x.example\n", "line 2: .*not a plain email address"),
     ],
 )
 def test_what_is_no_file_of_addresses_is_refused_in_words(tmp_path: Path, text: str, words: str) -> None:
@@ -257,7 +257,7 @@ def test_a_domain_that_would_be_taken_for_another_is_refused(tmp_path: Path, dom
     """Old rules, which are Python's, write fass.example for it: another's."""
     path = tmp_path / "a.csv"
     path.write_text(f"company,address\nBlue,ben@{domain}\n", encoding="utf-8")
-    with pytest.raises(RunError, match=r"line 2: .* is not a plain e-mail address"):
+    with pytest.raises(RunError, match=r"line 2: .* is not a plain email address"):
         read_addresses(path)
 
 
