@@ -29,7 +29,7 @@ def snapshots_group() -> None:
 @snapshots_group.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def snapshots_list(as_json: bool) -> None:
-    """List the snapshots, the newest first, then the revoked, expired and damaged ones."""
+    """List the snapshots, newest first, then the revoked, expired and damaged ones."""
     from custdyn_widgets.progress import ProgressBar
     from custdyn_widgets.snapshots import listing
 

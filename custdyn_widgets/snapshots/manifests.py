@@ -1,4 +1,4 @@
-"""A snapshot's manifest, the id that it gives, and the comparison of a folder with it."""
+"""A snapshot's manifest, the id derived from it, and the comparison of a folder with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from custdyn_widgets.snapshots.ids import id_of
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-# Far more than a report needs: nobody who can write to a store may exhaust its readers' memory.
+# Far more than a report needs: no one who can write to a store should be able to exhaust readers' memory.
 MOST_FILES, MOST_BYTES, MOST_OF_MANIFEST = 1_000, 2**30, 2**26
 _OWN_KEYS = ("format", "nonce", "files")
 _NAME_LENGTH = 100
@@ -33,7 +33,7 @@ _NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
-    """Return the manifest as bytes, after adding its format, a fresh nonce and its list of files.
+    """Return the manifest as bytes, after adding its format, a new nonce and the list of files.
 
     Raises
     ------
@@ -44,13 +44,13 @@ def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
     for key in _OWN_KEYS:
         if key in manifest:
             raise SnapshotError(
-                f"The manifest has the key {shown(key)}, which the store itself sets.", field=key
+                f"The manifest has the key {shown(key)}, which is set by the store.", field=key
             )
     for name in files:
         if not _is_name(name):
             raise SnapshotError(
                 f"A snapshot cannot have a file named {shown(name)}: use lowercase letters and digits, with "
-                f"single points and hyphens between them, at most {_NAME_LENGTH} in all, and not {MANIFEST}.",
+                f"single dots and hyphens between them, at most {_NAME_LENGTH} in all, and not {MANIFEST}.",
                 field="files",
             )
     _check_amount(len(files), MOST_FILES, "files")
@@ -67,32 +67,32 @@ def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
 def _check_amount(amount: int, most: int, of_what: str) -> None:
     if amount > most:
         raise SnapshotError.not_published(
-            f"a snapshot can have {most:,} {of_what}, and this one has {amount:,}"
+            f"a snapshot can have at most {most:,} {of_what}, but this one has {amount:,}"
         )
 
 
 def parsed(data: bytes, snapshot_id: str) -> dict[str, Any]:
-    """Return the manifest that gave this id.
+    """Return the manifest from which this id was derived.
 
     Raises
     ------
     SnapshotDamagedError
-        If the bytes give another id, or are not a manifest in canonical form.
+        If the bytes do not match the id, or are not a manifest in canonical form.
     """
     if id_of(data) != snapshot_id:
-        what = "does not give this id (it was changed, or its folder renamed)"
+        what = "does not match the id (it was changed, or its folder was renamed)"
         raise SnapshotDamagedError(snapshot_id, MANIFEST, what)
     try:
         manifest = parse_canonical(data)
     except SnapshotError as error:
         raise SnapshotDamagedError(snapshot_id, MANIFEST, "is not canonical JSON") from error
     if not isinstance(manifest, dict) or not _is_manifest(manifest):
-        raise SnapshotDamagedError(snapshot_id, MANIFEST, "is not a manifest that this version knows")
+        raise SnapshotDamagedError(snapshot_id, MANIFEST, "is not a manifest that this version supports")
     return manifest
 
 
 def compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return what is wrong with a file (empty if nothing is), and its bytes."""
+    """Return the problem of a file, or an empty string, and the file's bytes."""
     try:
         with open_plain_file(folder, name) as file:
             size = file_size(file)
@@ -102,12 +102,12 @@ def compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, byt
     if size != entry["size"]:
         return f"has {size} bytes instead of {entry['size']}", data
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        return "has other content than was published", data
+        return "differs from what was published", data
     return "", data
 
 
 def read_manifest(folder: int, snapshot_id: str) -> dict[str, Any]:
-    """Return the manifest in a snapshot's open folder, re-hashed and strictly parsed."""
+    """Return the manifest in a snapshot's open folder after checking its hash and parsing it strictly."""
     try:
         return parsed(plain_bytes(folder, MANIFEST, MOST_OF_MANIFEST), snapshot_id)
     except (OSError, NotPlainError) as error:
@@ -115,18 +115,18 @@ def read_manifest(folder: int, snapshot_id: str) -> dict[str, Any]:
 
 
 def check_manifest(folder: int, snapshot_id: str) -> None:
-    """Compare the manifest's bytes with the id, which says all of them without parsing."""
+    """Check the manifest's bytes against the id, which verifies them without parsing."""
     try:
         if id_of(plain_bytes(folder, MANIFEST, MOST_OF_MANIFEST)) == snapshot_id:
             return
-        problem = "does not give this id"
+        problem = "does not match the id"
     except (OSError, NotPlainError) as error:
         problem = reason(error)
     raise SnapshotDamagedError(snapshot_id, MANIFEST, problem)
 
 
 def folder_problems(folder: int, snapshot_id: str) -> Iterator[tuple[str, str]]:
-    """Yield each file of an open snapshot folder that has a problem, and the problem."""
+    """Yield each file with a problem in an open snapshot folder, and the problem."""
     try:
         entries = read_manifest(folder, snapshot_id)["files"]
     except SnapshotDamagedError as error:

@@ -1,6 +1,6 @@
 """A snapshot's state, kept outside its folder and its hash: when it was revoked and when it expires.
 
-A state is always replaced as a whole, by one writer at a time. Pruning keeps it, so that restoring a
+A state is replaced atomically, by one writer at a time. Pruning keeps it, so that restoring a
 snapshot's folder from a backup does not revive a revoked link.
 """
 
@@ -40,7 +40,7 @@ class State:
 
     @property
     def word(self) -> str:
-        """`revoked`, `expired`, or empty while the snapshot can be seen."""
+        """`revoked`, `expired`, or empty while the snapshot is visible."""
         if self.revoked is not None:
             return "revoked"
         return "expired" if self.expires is not None and self.expires <= datetime.now(UTC) else ""
@@ -52,7 +52,7 @@ def read_state(store: Path, snapshot_id: str) -> State:
     Raises
     ------
     SnapshotDamagedError
-        If it cannot be read or understood; the snapshot is then not shown.
+        If it cannot be read or parsed; the snapshot must then not be shown.
     """
     try:
         return _parsed_state(_bytes(store, snapshot_id))
@@ -61,18 +61,18 @@ def read_state(store: Path, snapshot_id: str) -> State:
     except (OSError, NotPlainError) as error:
         raise SnapshotDamagedError(snapshot_id, "its state", reason(error)) from error
     except (SnapshotError, ValueError, OverflowError, TypeError, AttributeError) as error:
-        what = "is not a state that this version knows"
+        what = "is not a state that this version supports"
         raise SnapshotDamagedError(snapshot_id, "its state", what) from error
 
 
 @contextlib.contextmanager
 def changing_states(store: Path) -> Iterator[None]:
-    """Lock the states while one is read and written again.
+    """Lock the states while one of them is read and rewritten.
 
     Raises
     ------
     OSError
-        If the folder cannot be locked, or someone else holds the lock for ten seconds.
+        If the folder cannot be locked, or another process holds the lock for ten seconds.
     """
     make_folder(store / _STATES)
     # Open the folder first, so that no lock is created through a link.
@@ -81,12 +81,12 @@ def changing_states(store: Path) -> Iterator[None]:
 
 
 def write_state(store: Path, snapshot_id: str, state: State) -> None:
-    """Replace a snapshot's state and sync it to the disk; call within `changing_states`.
+    """Replace a snapshot's state and sync it to disk; call within `changing_states`.
 
     Raises
     ------
     OSError
-        If that fails. The old or the new state is then stored, never a part; write it again to be sure.
+        If this fails. Either the old or the new state is stored then; write it again to be sure.
     """
     instants = {
         key: None if instant is None else format_instant_utc(instant)
@@ -100,13 +100,13 @@ def _bytes(store: Path, snapshot_id: str, looks: int = 10) -> bytes:
     try:
         with folder_below(store, _STATES, snapshot_id[:2]) as folder:
             return plain_bytes(folder, name, _MOST_BYTES)
-    except ReplacedError:  # its writer may replace it again at once
+    except ReplacedError:  # its writer may replace it again immediately
         if looks == 1:
             raise
         return _bytes(store, snapshot_id, looks - 1)
 
 
 def _parsed_state(data: bytes) -> State:
-    """Read `{"revoked": instant or null, "expires": instant or null}`; anything else is an error."""
+    """Parse `{"revoked": timestamp or null, "expires": timestamp or null}`; anything else is an error."""
     stored = parse_canonical(data)
     return State(**{key: None if value is None else parse_instant(value) for key, value in stored.items()})

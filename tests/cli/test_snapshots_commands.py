@@ -95,14 +95,14 @@ def test_a_list_as_json_has_everything(store: Store) -> None:
 
 def test_a_revoked_snapshot_is_shown_to_its_keeper_with_its_state(store: Store) -> None:
     snapshot_id = published(store)
-    assert "state         can be seen\n" in snapshots("show", snapshot_id).stdout
+    assert "state         visible\n" in snapshots("show", snapshot_id).stdout
     snapshots("expire", snapshot_id, "--at", "2999-01-01T00:00:00Z")
-    assert "state         can be seen until 2999-01-01T00:00:00Z\n" in snapshots("show", snapshot_id).stdout
+    assert "state         visible until 2999-01-01T00:00:00Z\n" in snapshots("show", snapshot_id).stdout
     snapshots("expire", snapshot_id, "--at", "2026-01-01T00:00:00Z")
     assert "state         expired at 2026-01-01T00:00:00Z\n" in snapshots("show", snapshot_id).stdout
     snapshots("revoke", snapshot_id)
     result = snapshots("show", f"http://127.0.0.1:8899/view?id={snapshot_id}")
-    assert "state         revoked since 20" in result.stdout
+    assert "state         revoked at 20" in result.stdout
     assert str(MANIFEST["query_words"]) in result.stdout
     assert json.loads(snapshots("show", snapshot_id, "--json").stdout) == store.kept_manifest(snapshot_id)
     set_state(store, snapshot_id, "{")
@@ -112,7 +112,11 @@ def test_a_revoked_snapshot_is_shown_to_its_keeper_with_its_state(store: Store) 
 def test_showing_what_is_damaged_absent_or_no_id_fails_in_words(store: Store) -> None:
     snapshot_id = published(store)
     flip_manifest(snapshot_folder(store, snapshot_id))
-    for given, why in ((snapshot_id, "is damaged"), ("a" * 52, "There is no snapshot"), ("abc", "cut short")):
+    for given, why in (
+        (snapshot_id, "is damaged"),
+        ("a" * 52, "There is no snapshot"),
+        ("abc", "is incomplete"),
+    ):
         result = snapshots("show", given)
         assert (result.exit_code, result.stdout) == (1, "")
         assert why in result.stderr
@@ -131,7 +135,7 @@ def test_verify_takes_all_some_or_a_link_and_not_all_and_some(store: Store) -> N
     for args in (("--all",), (), (hurt, sound)):
         result = snapshots("verify", *args)
         assert result.exit_code == 1
-        assert f"{hurt}  report.html has other content" in result.stdout
+        assert f"{hurt}  report.html differs" in result.stdout
         assert "1 problem in 2 snapshots" in result.stdout
     assert snapshots("verify", sound).exit_code == 0
     assert snapshots("verify", "--all", sound).exit_code == 2
@@ -141,7 +145,7 @@ def test_verify_tells_of_an_id_that_is_none_and_looks_at_the_others(store: Store
     sound = published(store)
     result = snapshots("verify", "abc", sound)
     assert result.exit_code == 1
-    assert "'abc' is cut short" in result.stderr
+    assert "'abc' is incomplete" in result.stderr
     assert result.stdout.startswith("1 snapshot verified")
     assert snapshots("verify", "abc").stdout == ""
     assert snapshots("verify", "a" * 52).exit_code == 1
@@ -156,7 +160,7 @@ def test_revoke_takes_links_back_and_goes_on_after_one_that_fails(store: Store) 
     assert (result.exit_code, result.stdout) == (1, "")
     assert [is_seen(store, snapshot_id) for snapshot_id in (one, two, other)] == [False, False, True]
     lines = result.stderr.splitlines()
-    assert lines[0].startswith("custdyn: 'abc' is cut short: it has 3 of an id's 52 characters.")
+    assert lines[0].startswith("custdyn: 'abc' is incomplete: it has 3 of the 52 characters of an id.")
     assert lines[1] == f"Revoked: {one}."
     assert lines[2].startswith(f"custdyn: There is no snapshot '{'a' * 52}'.")
     assert lines[3] == f"Revoked: {two}."
@@ -184,7 +188,7 @@ def test_revoking_what_has_a_damaged_state_says_so(store: Store) -> None:
 def test_expire_takes_an_instant_days_or_never(store: Store) -> None:
     snapshot_id = published(store)
     result = snapshots("expire", snapshot_id, "--at", "2999-01-01T01:00:00+01:00")
-    assert result.stderr == f"Can be seen until 2999-01-01T00:00:00Z: {snapshot_id}.\n"
+    assert result.stderr == f"Visible until 2999-01-01T00:00:00Z: {snapshot_id}.\n"
     began = datetime.now(UTC)
     assert snapshots("expire", snapshot_id, "--in", 30).exit_code == 0
     end = read_state(store.folder, snapshot_id).expires
@@ -194,7 +198,7 @@ def test_expire_takes_an_instant_days_or_never(store: Store) -> None:
         "Expired at 2026-01-01T00"
     )
     assert not is_seen(store, snapshot_id)
-    assert snapshots("expire", snapshot_id, "--never").stderr == f"Can be seen: {snapshot_id}.\n"
+    assert snapshots("expire", snapshot_id, "--never").stderr == f"Visible: {snapshot_id}.\n"
     assert is_seen(store, snapshot_id)
 
 
@@ -309,7 +313,7 @@ def test_a_prune_goes_on_after_one_that_cannot_be_deleted(
     monkeypatch.setattr(pruning, "throw_away", refused)
     result = snapshots("prune", "--older-than", "90d", "--yes")
     assert result.exit_code == 1
-    assert f"custdyn: {ids[1]} was not deleted, or not for good: Permission denied." in result.stderr
+    assert f"custdyn: {ids[1]} may not have been deleted: Permission denied." in result.stderr
     assert result.stderr.splitlines()[-1] == "Failed: 1. Fix the cause and prune again."
     assert store.ids() == [ids[1]]
 

@@ -146,7 +146,7 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"schedule": "0 6 1 * *"}, "schedule must be an object"),
     ({"schedule": [FIRST]}, "schedule must be an object"),
     ({"schedule": True}, "schedule must be an object"),
-    ({"schedule": FIRST, "source": None}, "source is required: a schedule needs"),
+    ({"schedule": FIRST, "source": None}, "source is required: a schedule requires"),
     ({"source": ""}, "source: '' is blank"),
     ({"source": " \t"}, "source: ' \\t' is blank"),
     ({"source": 1}, "source must be text"),
