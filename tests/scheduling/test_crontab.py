@@ -194,8 +194,8 @@ def test_settings_of_this_environment_are_handed_on_and_secrets_are_not(
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("smtps://someone:sEcReT@mail.example.com", "CUSTDYN_SMTP_URL holds a login"),
-        ("smtps://someone:sEcReT", "CUSTDYN_SMTP_URL must be like"),
+        ("smtps://someone:sEcReT@mail.example.com", "CUSTDYN_SMTP_URL contains a login"),
+        ("smtps://someone:sEcReT", "CUSTDYN_SMTP_URL must have the form"),
     ],
 )
 def test_a_mail_server_with_a_login_in_its_address_is_refused_and_not_printed(

@@ -395,7 +395,7 @@ def test_whoever_is_told_of_an_undelivered_report_gets_its_link_and_is_warned_of
     run = ask()
     letter = text_of(received, -1)
     assert f"https://reports.example/view?id={run.reports[0].snapshot}" in letter
-    assert "sends it to everybody, even to those who have it" in letter
+    assert "sends it to everybody, even those who already have it" in letter
 
 
 def test_a_report_that_everybody_got_is_not_offered_to_those_who_missed_it(
@@ -410,7 +410,7 @@ def test_a_report_that_everybody_got_is_not_offered_to_those_who_missed_it(
     letter = text_of(received, -1)
     assert str(run.reports[0].snapshot) in letter
     assert "did not get it" not in letter
-    assert "sends it to everybody, even to those who have it" in letter
+    assert "sends it to everybody, even those who already have it" in letter
 
 
 def test_an_extension_that_ends_the_process_is_not_taken_for_a_signal(

@@ -622,5 +622,5 @@ def test_a_manifest_and_a_verification_are_shown_in_words(store: Store) -> None:
     assert listing.problems_text(store.verify(), 1).startswith("1 snapshot verified")
     flip(snapshot_folder(store, snapshot_id))
     text = listing.problems_text(store.verify(), 1)
-    assert f"{snapshot_id}  report.html has other content" in text
+    assert f"{snapshot_id}  report.html differs from what was published" in text
     assert "1 problem in 1 snapshot" in text
