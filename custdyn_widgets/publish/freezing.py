@@ -1,8 +1,8 @@
 """Freezing a report into a snapshot: its files and its manifest.
 
 The same report always gives the same files, byte for byte. Nothing is computed here: every file depends only
-on the `Report`. A snapshot contains no path, URL, host or account name; `secrets` searches the text that comes
-from data and authors.
+on the `Report`. A snapshot contains no path, URL, host or account name; `secrets` searches the text that
+comes from data and authors.
 """
 
 from __future__ import annotations

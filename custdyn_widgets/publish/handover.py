@@ -3,8 +3,8 @@
 In a kernel that has this folder in its environment, `freeze` publishes nothing but writes the report's JSON
 and its drawings to a file in the folder. The file proves that the notebook reached its end, because papermill
 reports success even if the kernel was killed. The process that runs the notebook reads the report from the
-file, renders the page with the author's cells, and publishes it. The file includes the drawings because drawing
-them again in a second JavaScript engine would take a fifth of a run's time.
+file, renders the page with the author's cells, and publishes it. The file includes the drawings because
+drawing them again in a second JavaScript engine would take a fifth of a run's time.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ class SavedQuery:
                 json.dumps(value, ensure_ascii=False).encode()
             except UnicodeEncodeError as error:
                 half = error.object[error.start : error.end]
-                raise SavedQueryError.invalid(key, half, "is half a character: remove it") from None
+                raise SavedQueryError.invalid(key, half, "is an incomplete character: remove it") from None
         data = json.dumps(whole, ensure_ascii=False, indent=2).encode() + b"\n"
         if len(data) > MOST_BYTES:
             why = f"needs a file of {len(data):,} bytes, but the limit is {MOST_BYTES:,}: choose fewer values"

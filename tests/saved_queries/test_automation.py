@@ -158,7 +158,7 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"source": "\x1b[2J"}, "contains a control character"),
     ({"source": "s" * 1001}, "is longer than 1,000"),
     ({"source": "postgresql://user:sEcReT@db/billing"}, "must be a name or a path"),
-    ({"source": "\ud800"}, "half a character"),
+    ({"source": "\ud800"}, "an incomplete character"),
     ({"recipients": "anna@example.com"}, "recipients must be a list of strings"),
     ({"recipients": {"anna@example.com": 1}}, "recipients must be a list of strings"),
     ({"recipients": [1]}, "recipients must be a list of strings"),

@@ -11,13 +11,14 @@ The search looks for the text of:
 - the paths of the snapshot store and of the user's home folder.
 
 A secret of eight characters or more is found anywhere. One of six or seven characters, or one that consists
-only of digits, is found only as a separate word or number, because it may occur by chance in words and amounts.
-Shorter ones are ignored: a password `2021` would block every report of that year. A password that equals the
-role or the name of a source, which every report shows, is ignored unless the user name precedes it.
+only of digits, is found only as a separate word or number, because it may occur by chance in words and
+amounts. Shorter ones are ignored: a password `2021` would block every report of that year. A password that
+equals the role or the name of a source, which every report shows, is ignored unless the user name precedes
+it.
 
-Only complete paths are found: `/home/anna` is not in `/home/annabel` or `/old/home/anna`. A path with a single
-name, such as `/root`, is found only with a path below it, because `/data` may also mean "or data"; the root
-folder is ignored. The text of `share_url` is public.
+Only complete paths are found: `/home/anna` is not in `/home/annabel` or `/old/home/anna`. A path with a
+single name, such as `/root`, is found only with a path below it, because `/data` may also mean "or data"; the
+root folder is ignored. The text of `share_url` is public.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
 def texts(name: str, data: bytes) -> Iterator[str]:
     """Yield all text that someone could read in a file.
 
-    The file is read as UTF-8, as it is and with escapes of HTML, XML, JSON, CSV and URLs decoded, even if they
-    are nested. The members of a ZIP file (such as XLSX), the strings and metadata of a Parquet file, and base64
-    data in a page or drawing are read in the same way.
+    The file is read as UTF-8, as it is and with escapes of HTML, XML, JSON, CSV and URLs decoded, even if
+    they are nested. The members of a ZIP file (such as XLSX), the strings and metadata of a Parquet file, and
+    base64 data in a page or drawing are read in the same way.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """The search for secrets in files before they are published.
 
-A snapshot is permanent, and anyone with the link can read it. If a password got into a package name, or a path
-into a note, the search finds it first and nothing is published. An address with a password is rejected wherever
-it comes from.
+A snapshot is permanent, and anyone with the link can read it. If a password got into a package name, or a
+path into a note, the search finds it first and nothing is published. An address with a password is rejected
+wherever it comes from.
 """
 
 from __future__ import annotations
