@@ -79,7 +79,7 @@ def run_template(
     Parameters and errors are the same as for `run_notebook`, plus the errors of `publish.publish`.
     """
     finished = run_notebook(template, parameters, settings=settings, timeout_s=timeout_s, progress=progress)
-    progress("Drawing the page and publishing")
+    progress("Rendering and publishing the page")
     return finished.publish(settings)
 
 

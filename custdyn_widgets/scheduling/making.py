@@ -86,7 +86,7 @@ def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
     )
 
     def publish(report: Report) -> Frozen:
-        progress("Drawing the page and publishing")
+        progress("Rendering and publishing the page")
         return replace(finished, report=report).publish(task.settings)
 
     yield settled(task, finished.report, publish, saved.recipients)

@@ -106,7 +106,7 @@ def test_a_revoked_snapshot_is_shown_to_its_keeper_with_its_state(store: Store) 
     assert str(MANIFEST["query_words"]) in result.stdout
     assert json.loads(snapshots("show", snapshot_id, "--json").stdout) == store.kept_manifest(snapshot_id)
     set_state(store, snapshot_id, "{")
-    assert "damaged, and not shown: its state is not a state" in snapshots("show", snapshot_id).stdout
+    assert "damaged and not shown: its state is not a state" in snapshots("show", snapshot_id).stdout
 
 
 def test_showing_what_is_damaged_absent_or_no_id_fails_in_words(store: Store) -> None:
@@ -181,7 +181,7 @@ def test_revoking_what_has_a_damaged_state_says_so(store: Store) -> None:
     set_state(store, snapshot_id, "{")
     result = snapshots("revoke", snapshot_id)
     assert result.exit_code == 0
-    assert "its state was damaged, and has been replaced" in result.stderr
+    assert "its state was damaged and has been replaced" in result.stderr
     assert read_state(store.folder, snapshot_id).revoked
 
 
@@ -249,7 +249,7 @@ def test_prune_deletes_lists_and_sweeps(store: Store) -> None:
     assert old in result.stdout
     assert sorted(store.ids()) == sorted([new, hurt])
     assert result.stderr.splitlines() == [
-        "Damaged, and not deleted: 1. See `custdyn snapshots verify`.",
+        "Damaged and not deleted: 1. See `custdyn snapshots verify`.",
         "Removed 1 leftover of killed commands.",
         "Deleted: 1 snapshot (1 kB). Kept: 2.",
     ]
@@ -322,7 +322,7 @@ def test_a_store_that_is_not_there_is_an_error_where_nothing_would_be_done(store
     for args in (("verify",), ("prune", "--keep-last", "3", "--yes"), ("revoke", "a" * 52)):
         result = snapshots(*args)
         assert result.exit_code == 1
-        assert result.stderr.startswith("custdyn: There is no s")
+        assert result.stderr.startswith("custdyn: The store ")
     assert not store.folder.exists()
 
 

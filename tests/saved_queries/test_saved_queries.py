@@ -182,7 +182,10 @@ def test_a_byte_order_mark_is_accepted(folders: Settings) -> None:
         ({"output": "WEB"}, "'WEB' is not one of its values. Choose from: 'web', 'csv', 'xlsx'."),
         ({"output": []}, "[] is not one of its values"),
         ({"query": {"interval": "today"}}, "query must be a ReportQuery"),
-        ({"query": ReportQuery(interval="today", client_tags=("\udcff",))}, "query: '\\udcff' is an incomplete character"),
+        (
+            {"query": ReportQuery(interval="today", client_tags=("\udcff",))},
+            "query: '\\udcff' is an incomplete",
+        ),
         (
             {"query": ReportQuery(interval="today", client_tags=tuple(map(str, range(9999))))},
             "choose fewer values",
