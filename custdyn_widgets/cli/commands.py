@@ -110,13 +110,13 @@ def query_command(
     nargs=2,
     multiple=True,
     metavar="NAME VALUE",
-    help="Set a parameter of the template's own.",
+    help="Set one of the template's own parameters.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Stop a run that takes longer. Default: an hour for a saved query's own run, otherwise no limit.",
+    help="Stop a run that takes longer. Default: an hour for a recorded run, otherwise no limit.",
 )
 @click.option(
     "--scheduled",
@@ -127,7 +127,7 @@ def query_command(
 @click.option(
     "--quiet",
     is_flag=True,
-    help="Print nothing about a saved query's own run unless it fails; cron mails all output.",
+    help="Print nothing about a recorded run unless it fails; cron mails all output.",
 )
 def run_command(
     template: Path | None,
@@ -146,8 +146,8 @@ def run_command(
 
     Without TEMPLATE, the default template is run. Nothing is published if the run fails.
 
-    --saved NAME with --scheduled, or with --as-of for another time, is the saved query's own run: it is
-    recorded (custdyn runs list) and sent to the recipients; a failure is sent to the failure recipients.
+    --saved NAME with --scheduled, or with --as-of for another time, makes a recorded run: it is listed by
+    "custdyn runs list" and sent to the recipients; a failure is reported to the failure recipients.
     """
     if scheduled or no_send or quiet or (saved_name is not None and as_of is not None):
         own = dict(parameter)

@@ -60,7 +60,7 @@ def check_own_run(
     options: Mapping[str, object],
     parameters: Mapping[str, str],
 ) -> str:
-    """Return the name of the saved query if the options of its own run are consistent.
+    """Return the name of the saved query if the options of a recorded run are consistent.
 
     Raises
     ------
@@ -74,14 +74,12 @@ def check_own_run(
 
     parse_as_of(as_of)
     if name is None or scheduled == (as_of is not None):
-        raise click.UsageError(
-            "A saved query's own run needs --saved NAME and either --scheduled or --as-of TIME."
-        )
+        raise click.UsageError("A recorded run needs --saved NAME and either --scheduled or --as-of TIME.")
     given = [f"--{key.replace('_', '-')}" for key, value in options.items() if value not in (None, ())]
     given += [f"-p {key}" for key in parameters if key in NAMES]
     if given:
         raise click.UsageError(
-            f"A saved query's own run cannot change the query: remove {', '.join(given)}, or save another."
+            f"A recorded run cannot change the saved query: remove {', '.join(given)}, or save another."
         )
     return name
 
@@ -114,7 +112,7 @@ def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **order:
             link = current.link(one.snapshot)
             click.echo(f"{one.company}: {link}" if one.company else link)
     meaning = f", {_MEANINGS[run.result]}" if run.result in _MEANINGS else ""
-    say(f"{name}: {run.result}{meaning} (for {run.logical_time or 'no time yet'}).")
+    say(f"{name}: {run.result}{meaning} (for {run.logical_time or 'an unknown time'}).")
     if run.problem:
         say(f"custdyn: {run.problem}")
         raise click.exceptions.Exit(1)

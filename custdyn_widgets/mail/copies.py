@@ -29,7 +29,7 @@ class Delivery:
     outcome
         `sent`: a mail server accepted it; `refused`: rejected permanently; `given up`: all attempts failed.
     words
-        The server's reply, or why there was none; never contains a login.
+        The server's reply, or the reason why there was none, without any login.
     at
         The time of the outcome, in UTC.
     tries

@@ -46,7 +46,7 @@ class ReportLetter:
     description
         The saved query's description.
     notes
-        Notes in addition to the report's warnings, such as that this is a later run.
+        Notes in addition to the report's warnings, such as that the run was later than scheduled.
     """
 
     title: str

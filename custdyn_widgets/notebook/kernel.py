@@ -1,7 +1,7 @@
 """Running a notebook in its own kernel, with a time limit.
 
 papermill runs in a worker thread while the calling thread waits. At a timeout, Ctrl-C or SIGTERM, the
-kernel's whole process group is killed, even if the kernel hangs, ignores interrupts or forks. The kernel
+kernel's entire process group is killed, even if the kernel hangs, ignores interrupts or forks. The kernel
 always uses this process's interpreter, whichever kernels are installed.
 """
 

@@ -110,7 +110,7 @@ def run_notebook(
     Raises
     ------
     QueryError, SourceError
-        If the parameters are not valid for the template. No kernel has been started then.
+        If the parameters are not valid for the template; no kernel has been started.
     RunError
         If the notebook failed, was killed, timed out, or did not freeze exactly one report.
     """

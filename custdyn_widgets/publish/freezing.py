@@ -74,7 +74,7 @@ def freeze(report: Report, *, store: Store | None = None, sections: Sequence[Sec
     Raises
     ------
     SnapshotError
-        If nothing was published or, as a SnapshotUnknownError, if the outcome is unknown.
+        If nothing was published or, as `SnapshotUnknownError`, if the outcome is unknown.
     """
     from custdyn_widgets.render import report_charts, with_own_presets  # late: most commands draw nothing
 

@@ -33,17 +33,17 @@ class Staging:
 
     @classmethod
     def new(cls, folder: Path) -> Staging:
-        """Return a new staging place in a folder that only this run uses."""
+        """Return a new `Staging` in a folder that only this run uses."""
         return cls(folder, secrets.token_hex(16))
 
     @classmethod
     def from_environment(cls) -> Staging | None:
-        """Return the staging place given in the environment, or None outside `custdyn run`."""
+        """Return the `Staging` given in the environment, or None outside `custdyn run`."""
         folder, token = os.environ.get(FOLDER_VARIABLE), os.environ.get(TOKEN_VARIABLE)
         return cls(Path(folder), token) if folder and token else None
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that pass this place to a kernel."""
+        """Return the environment variables that pass it to a kernel."""
         return {FOLDER_VARIABLE: str(self.folder), TOKEN_VARIABLE: self.token}
 
     @property

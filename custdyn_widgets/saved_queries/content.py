@@ -230,7 +230,7 @@ def name_for(title: str) -> str:
 
 
 def is_name(name: object) -> bool:
-    """Return whether a name is valid for a saved query, and so safe as a file name on every system."""
+    """Return whether a name is valid for a saved query, and thus a safe file name on every system."""
     plain = isinstance(name, str) and len(name) <= LONGEST_NAME and _NAME.fullmatch(name)
     return bool(plain) and not _RESERVED.fullmatch(str(name))
 

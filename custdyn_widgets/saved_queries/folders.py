@@ -1,4 +1,4 @@
-"""The folders of saved queries: list, load, save and delete their files.
+"""The folders of saved queries: listing, loading, saving and deleting their files.
 
 There are two folders, the user's own and the shared one; a name in both refers to the user's own. Intervals
 are stored as given: a preset moves with the date, a period is fixed.
@@ -40,7 +40,7 @@ PLACES: tuple[Place, ...] = ("mine", "shared")  # in the order of lookup
 
 @dataclass(frozen=True)
 class Stored:
-    """A stored saved query; `revision`, the SHA-256 of its file, serves to detect changes."""
+    """A stored saved query; `revision`, the SHA-256 of its file, reveals changes."""
 
     saved: SavedQuery
     name: str
@@ -112,7 +112,7 @@ def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Setting
     SavedQueryChangedError
         If the stored revision is not `over`.
     SavedQueryError
-        If the folder cannot be written to. Nothing has been changed then.
+        If the folder cannot be written to; nothing has been changed.
     """
     name, data = name_for(saved.title), saved.to_bytes()
     [folder] = _folders_to_search(name, place, settings).values()

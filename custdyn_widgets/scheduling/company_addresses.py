@@ -45,7 +45,9 @@ def read_addresses(path: Path) -> dict[str, tuple[str, ...]]:
     if faults:
         count = f"{len(faults):,} faulty line{'' if len(faults) == 1 else 's'}"
         more = [f"  … and {len(faults) - _LISTED:,} more"] if len(faults) > _LISTED else []
-        raise RunError("\n".join([f"{path.name} has {count}, nothing was sent:", *faults[:_LISTED], *more]))
+        raise RunError(
+            "\n".join([f"{path.name} has {count}, so nothing was sent:", *faults[:_LISTED], *more])
+        )
     if not found:
         raise RunError(f"{path.name} lists no companies. Add a line with a company and an address.")
     return {company: tuple(addresses) for company, addresses in found.items()}

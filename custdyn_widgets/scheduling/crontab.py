@@ -58,7 +58,7 @@ def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Cron
     place
         Where the jobs run.
     now
-        The time from which the lines must be right.
+        The time from which the lines must be valid.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """One report for each company: the data is read once, and each report contains only its company's clients.
 
 No notebook is run: a kernel for each of hundreds of companies would take minutes, and a single kernel would
-have the data of all companies in it.
+contain the data of all companies.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
     Raises
     ------
     CustDynError
-        If the file has faults or the source cannot be read. Nothing has been published then.
+        If the file has faults or the source cannot be read; nothing has been published.
     """
     from custdyn_widgets.engine import report_on  # late: loads pandas
     from custdyn_widgets.mart import open_mart

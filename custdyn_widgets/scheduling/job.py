@@ -40,7 +40,7 @@ def dispatch(
     warn: Callable[[str], None] | None = None,
     now: datetime | None = None,
 ) -> Run:
-    """Run a saved query: freeze its report, send it, record the run, and report a failure by mail.
+    """Run a saved query: freeze its report, send it, record the run, and report a failure by email.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ def dispatch(
     Raises
     ------
     SavedQueryError
-        If this is not a valid name of a saved query. Nothing has been recorded or sent then.
+        If this is not a valid name for a saved query; nothing has been recorded or sent.
     SystemExit, KeyboardInterrupt
-        If the process was asked to stop; raised after this was recorded and reported.
+        If the process was asked to stop; raised after recording and reporting it.
     """
     if not is_name(order.name):
         saved_queries.load(order.name, settings=settings)  # raises an error that says which names are valid

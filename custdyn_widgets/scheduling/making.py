@@ -24,7 +24,7 @@ class Task:
     Attributes
     ----------
     order, saved, settings
-        What to run, the saved query, and the settings.
+        The order, the saved query and the settings.
     folder
         The folder of the saved query's file.
     logical_time, note
@@ -68,7 +68,7 @@ def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
     Raises
     ------
     CustDynError
-        If the run produced no report. Nothing has been published then.
+        If the run produced no report; nothing has been published.
     """
     saved = task.saved
     parameters: dict[str, object] = {

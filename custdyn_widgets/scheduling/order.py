@@ -80,14 +80,14 @@ class Order:
         raise RunError(f"The saved query {self.name} has no source: give --source, or save it with one.")
 
     def note(self, saved: SavedQuery, logical_time: datetime, now: datetime) -> str:
-        """Return a note that this is a later run; an empty string if it is not."""
+        """Return a note if this run is later than scheduled, otherwise an empty string."""
         if self.as_of is None or logical_time >= (saved.schedule.last(now) if saved.schedule else now):
             return ""
         zone = saved.query.timezone
         for_time, made = (format_instant(format_instant_utc(at), zone) for at in (logical_time, now))
         return (
-            f"This is a later run for {for_time}, made at {made} on the data of that moment: entries and "
-            "changes made in between count as well."
+            f"This report for {for_time} was made later, at {made}, from the data at that time: it includes "
+            "entries and changes made in between."
         )
 
     def again(self, logical_time: str | None) -> str:

@@ -87,7 +87,7 @@ class Recorder:
         self.runs.keep(self.run)
 
     def keep_if_possible(self) -> None:
-        """Write the record; ignore an error, since writing the final record will report it."""
+        """Write the record; ignore errors, since writing the final record reports them."""
         with contextlib.suppress(RunError):
             self.keep()
 

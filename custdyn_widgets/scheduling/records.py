@@ -43,7 +43,7 @@ class Outcome:
     deliveries
         The receipts: the delivery to each recipient, from `Delivery.to_dict`.
     problem
-        A message about what went wrong.
+        A message about the problem.
     """
 
     result: str
@@ -65,7 +65,7 @@ class Run:
     saved, title
         The saved query's name and title.
     began, ended
-        Timestamps in UTC; `ended` is None while it is running and if it was killed.
+        Timestamps in UTC; `ended` is None while it is running or if it was killed.
     result
         The worst result of its reports, `running`, or `killed`, if its end was never recorded.
     logical_time
@@ -73,7 +73,7 @@ class Run:
     asked_for
         Whether that time was given explicitly instead of by the schedule.
     where, problem
-        The step that failed, and what went wrong. Both are None if the run succeeded.
+        The step that failed and a message about the problem; None if the run succeeded.
     reports
         The outcome of its report, or of each company's.
     told
@@ -123,7 +123,7 @@ class Run:
         for name in ("began", "ended", "logical_time"):
             at = given[name] or given["began"]
             if at != format_instant_utc(datetime.fromisoformat(at)):
-                raise ValueError(f"{name} is not a timestamp in the format of records")
+                raise ValueError(f"{name} is not a valid timestamp")
         reports = tuple(Outcome(**_fields_of(Outcome, one)) for one in given["reports"])
         return cls(**{**given, "reports": reports})
 

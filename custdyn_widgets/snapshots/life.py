@@ -1,4 +1,4 @@
-"""Revoking a snapshot, setting its expiry, and finding its id in what a user typed."""
+"""Revoking a snapshot, setting its expiry, and finding its id in user input."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
     SnapshotNotFoundError
         If the snapshot does not exist.
     SnapshotError
-        If its state is damaged (nothing has been changed then), or the new one could not be written.
+        If its state is damaged, which is then left unchanged, or if the new one could not be written.
     """
     with _changing(store, snapshot_id):
         try:
@@ -80,7 +80,7 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
 
 
 def id_in(text: str) -> str:
-    """Return the id in what a user typed, which may be an id or a full link.
+    """Return the id from user input, which may be an id or a full link.
 
     Raises
     ------

@@ -30,8 +30,7 @@ _AGE = re.compile(r"([1-9][0-9]{0,4})([dwmy])", re.ASCII)
 class Rule:
     """The conditions for deletion: generated before a time, and not among the newest of the same query.
 
-    None omits a condition. Only visible snapshots count as the newest; a revoked or expired one neither
-    counts nor is kept.
+    None omits a condition. Only visible snapshots count as newest; revoked and expired ones do not.
     """
 
     before: datetime | None = None
@@ -40,7 +39,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a rule deletes, newest first; how many it keeps; and how many of those as damaged."""
+    """The snapshots a rule deletes, newest first, the number it keeps, and how many of those are damaged."""
 
     going: Sequence[Entry]
     staying: int

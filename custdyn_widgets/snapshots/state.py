@@ -52,7 +52,7 @@ def read_state(store: Path, snapshot_id: str) -> State:
     Raises
     ------
     SnapshotDamagedError
-        If it cannot be read or parsed; the snapshot must then not be shown.
+        If it cannot be read or parsed; the snapshot must not be shown.
     """
     try:
         return _parsed_state(_bytes(store, snapshot_id))
@@ -86,7 +86,7 @@ def write_state(store: Path, snapshot_id: str, state: State) -> None:
     Raises
     ------
     OSError
-        If this fails. Either the old or the new state is stored then; write it again to be sure.
+        If this fails. Either the old or the new state is stored; write it again to be sure.
     """
     instants = {
         key: None if instant is None else format_instant_utc(instant)

@@ -190,7 +190,8 @@ class Store:
         Parameters
         ----------
         ids
-            The snapshots, which must exist. Defaults to all; anything else among them is then a problem too.
+            The snapshots, which must exist. Defaults to all; anything else in the folder is then a problem
+            too.
         """
         if ids is None:
             return [*self.strays(), *self.verify_stored(self.ids())]

@@ -142,7 +142,7 @@ def test_an_older_time_gives_its_own_interval_and_page_and_mail_say_that_it_is_a
     run = ask(as_of="2021-12-01T05:00:00Z")
     manifest = Store(settings.snapshots).manifest(str(run.reports[0].snapshot))
     assert manifest["interval"]["first"] == "2021-11-01 00:00:00"
-    words = "This is a later run for 2021-12-01 06:00:00 +01:00, made at 2022-02-14 10:30:00 +01:00"
+    words = "This report for 2021-12-01 06:00:00 +01:00 was made later, at 2022-02-14 10:30:00 +01:00"
     assert words in manifest["warnings"][0]
     assert words in Store(settings.snapshots).read(str(run.reports[0].snapshot), "report.html").decode()
     assert words in text_of(received)
@@ -160,7 +160,7 @@ def test_a_time_of_long_ago_is_told_and_recorded_as_any_other(
 
 def test_the_schedules_own_last_time_is_no_later_run(ask: Ask, settings: Settings) -> None:
     run = ask(as_of=FIRST)
-    assert not any("later run" in warning for warning in manifest_of(run, settings)["warnings"])
+    assert not any("was made later" in warning for warning in manifest_of(run, settings)["warnings"])
 
 
 def manifest_of(run: Run, settings: Settings) -> dict[str, Any]:

@@ -49,7 +49,7 @@ _CONNECTIONS = Path(".jupysql", "connections.ini")
 
 @dataclass(frozen=True)
 class Secret:
-    """A text that must not be in a snapshot.
+    """Text that must not be in a snapshot.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Convert a schedule to another time zone.
+"""Conversion of a schedule to another time zone.
 
 Cron uses the time zone of its machine. The conversion shifts times by today's difference between the two time
 zones, and checks every day of a year, because the next clock change may invalidate the shift.
@@ -71,7 +71,7 @@ def _minutes_ahead(zone: str, now: datetime) -> int:
 
 
 def _in_numbers(cron: str) -> str:
-    """Return an expression with numbers instead of names, as every cron accepts them."""
+    """Return an expression with numbers instead of names, since every cron accepts numbers."""
     *first, month, weekday = cron.lower().split()
     month = re.sub("[a-z]+", lambda found: str(MONTHS.index(found[0]) + 1), month)
     weekday = re.sub("[a-z]+", lambda found: str(WEEKDAYS.index(found[0])), weekday)
@@ -139,7 +139,7 @@ def _numbers_text(numbers: Iterable[int], whole: range) -> str:
 
 
 def _first_difference(wanted: Schedule, found: Sequence[Schedule], now: datetime) -> datetime | None:
-    """Return the first time within a year from now that only one side has."""
+    """Return the first time within a year that only one side has."""
     first = now.astimezone(UTC).date()
     days = [first + later * _DAY for later in range(-2, _CHECKED_DAYS + 2)]
     expected = {instant for day in days for instant in wanted.on(day)}

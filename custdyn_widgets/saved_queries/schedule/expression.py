@@ -64,7 +64,7 @@ class Times:
         Whether the minute or hour begins with a star: the job then runs whenever the clock shows its time.
         Otherwise it runs exactly once for each time, even if the clocks skip or repeat it.
     both_days
-        Whether a day must match both day parts, as one begins with a star; otherwise one is enough.
+        Whether a day must match both day parts, because one begins with a star, or just one of them.
     """
 
     minutes: frozenset[int]
