@@ -148,7 +148,7 @@ class Runs:
         RunError
             If it cannot be written.
         """
-        own = self._of(run.saved)
+        own = self._folder_of(run.saved)
         data = json.dumps(run.to_dict(), ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
         try:
             for folder in (self.folder, own.parent, own):
@@ -166,7 +166,7 @@ class Runs:
 
     def listing(self, last: int | None = None, *, saved: str | None = None) -> list[Run]:
         """Return the `last` records, or all, oldest first, optionally of one saved query only."""
-        folders = [self._of(saved)] if saved else _folders(self.folder / "records")
+        folders = [self._folder_of(saved)] if saved else _folders(self.folder / "records")
         found = sorted((name, folder) for folder in folders for name in _names(folder))
         chosen = found if last is None else found[max(len(found) - last, 0) :]
         runs = (self._read(folder, name) for name, folder in chosen)
@@ -186,7 +186,7 @@ class Runs:
                     settled[one.company] = one.digest
         return settled
 
-    def _of(self, saved: str) -> Path:
+    def _folder_of(self, saved: str) -> Path:
         return self.folder / "records" / saved
 
     def _read(self, folder: Path, name: str) -> Run | None:

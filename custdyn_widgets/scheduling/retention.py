@@ -35,13 +35,13 @@ def prune(store: Store, retention: Retention, made: Mapping[str, Report]) -> int
     rule = retention.rule(datetime.now(UTC))
     if rule.keep_last is not None:
         rule = replace(rule, keep_last=rule.keep_last - 1)  # the new one counts
-    going = pruning.plan(store, rule, (id_ for id_ in _of(store, series) if id_ not in made)).going
+    going = pruning.plan(store, rule, (id_ for id_ in _ids_of(store, series) if id_ not in made)).going
     for entry in going:
         pruning.delete(store, entry.id)
     return len(going)
 
 
-def _of(store: Store, series: set[bytes]) -> Iterator[str]:
+def _ids_of(store: Store, series: set[bytes]) -> Iterator[str]:
     for snapshot_id in store.ids():
         with contextlib.suppress(SnapshotDamagedError, SnapshotNotFoundError):
             manifest = store.kept_manifest(snapshot_id)

@@ -144,7 +144,7 @@ def folder_problems(folder: int, snapshot_id: str) -> Iterator[tuple[str, str]]:
 def _is_manifest(manifest: dict[str, Any]) -> bool:
     files = manifest.get("files")
     return (
-        _is_whole(manifest.get("format"))
+        _is_count(manifest.get("format"))
         and manifest["format"] == FORMAT
         and _matches(_NONCE, manifest.get("nonce"))
         and isinstance(files, dict)
@@ -158,7 +158,7 @@ def _is_entry(entry: object) -> bool:
     return (
         isinstance(entry, dict)
         and set(entry) == {"size", "sha256"}
-        and _is_whole(entry["size"])
+        and _is_count(entry["size"])
         and _matches(_SHA256, entry["sha256"])
     )
 
@@ -167,7 +167,7 @@ def _is_name(name: object) -> bool:
     return _matches(_NAME, name) and len(str(name)) <= _NAME_LENGTH and name != MANIFEST
 
 
-def _is_whole(value: object) -> bool:
+def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
