@@ -1,11 +1,11 @@
-# make help lists what there is. Each target sets up what it needs, in .venv.
+# make help lists the targets. Each one sets up what it needs in .venv.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 ONLY ?=
-# In a container people are root, and Jupyter wants to be told that this is meant.
+# Containers often run as root, which Jupyter allows only if asked explicitly.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
@@ -14,16 +14,16 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.ready ## From nothing to the demo snapshot: says where its page is, and its link
+demo: $(VENV)/.ready ## Create the demo snapshot and print the path of its page and its link
 	@$(BIN)/custdyn demo
 
 lab: $(VENV)/.ready ## Open JupyterLab with the notebooks
 	@$(BIN)/jupyter lab $(AS_ROOT) --notebook-dir=. notebooks/customer_dynamics.ipynb
 
-serve: $(VENV)/.ready ## Serve the snapshots behind their links
+serve: $(VENV)/.ready ## Serve the snapshots at their links
 	@$(BIN)/custdyn serve
 
-test: $(VENV)/.test-ready ## Run every test (browser and LibreOffice too; ONLY=… narrows)
+test: $(VENV)/.test-ready ## Run all tests, including browser and LibreOffice (ONLY=… selects)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ONLY)
 
 quick: $(VENV)/.test-ready ## Run the quick tests only
@@ -41,13 +41,13 @@ check: $(VENV)/.test-ready ## Lint, types, structure
 format: $(VENV)/.test-ready ## Format the code
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.test-ready ## Time reports beside DuckDB SQL, Polars, pandas (ROWS=1000000 DOCUMENT=…)
+bench: $(VENV)/.test-ready ## Compare the speed with DuckDB SQL, Polars and pandas (ROWS=1000000 DOCUMENT=…)
 	@$(BIN)/python -m tests.bench --rows $(or $(ROWS),1000000) $(if $(DOCUMENT),--document $(DOCUMENT))
 
-pictures: $(VENV)/.test-ready ## Draw the pictures of the README again
+pictures: $(VENV)/.test-ready ## Regenerate the pictures in the README
 	@$(BIN)/python -m tests.browser.pictures
 
-clean: ## Remove what the targets made, but no snapshot
+clean: ## Remove generated files except snapshots
 	rm -rf $(VENV) $(VENV)-lowest .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
 $(VENV)-lowest/.ready: pyproject.toml constraints-lowest.txt
@@ -58,16 +58,16 @@ $(VENV)-lowest/.ready: pyproject.toml constraints-lowest.txt
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Python 3.11 or newer is needed; say which with: make PYTHON=/path/to/python3" >&2; exit 1; }
+	  echo "Python 3.11 or newer is required; set its path with: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
-	  echo "Making a virtual environment failed; on Debian: apt install python3-venv" >&2; exit 1; }
+	  echo "Creating a virtual environment failed; on Debian, run: apt install python3-venv" >&2; exit 1; }
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Setting up .venv (a minute, the first time) …" >&2
+	@echo "Setting up .venv (takes about a minute the first time) …" >&2
 	@$(PIP) --editable .
 	@touch $@
 
 $(VENV)/.test-ready: $(VENV)/.ready
-	@echo "Setting up what the tests need …" >&2
+	@echo "Installing test dependencies …" >&2
 	@$(PIP) --editable '.[test]'
 	@touch $@

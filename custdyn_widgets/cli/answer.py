@@ -1,4 +1,4 @@
-"""A report on the command line: data goes to stdout or into a file, messages go to stderr."""
+"""Reports on the command line: data goes to stdout or to a file, messages go to stderr."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-SOURCE_HELP = 'A folder of CSV or Parquet files, a DuckDB file, a name of sources.toml, or "demo".'
+SOURCE_HELP = 'A folder of CSV or Parquet files, a DuckDB file, a name in sources.toml, or "demo".'
 source_option = click.option("--source", "-s", required=True, help=SOURCE_HELP, metavar="SOURCE")
 as_of_option = click.option(
-    "--as-of", metavar="INSTANT", help="Count nothing at or after this ISO 8601 instant. Default: now."
+    "--as-of", metavar="TIME", help="Exclude data at or after this ISO 8601 timestamp. Default: now."
 )
 
 
 class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
-    """The formats of a report; `xls` is refused with the reason."""
+    """The formats of a report; `xls` is rejected with a reason."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value == "xls":
-            self.fail("xls holds at most 65,536 rows and is not an open format; choose xlsx.", param, ctx)
+            self.fail("xls is limited to 65,536 rows and is not an open format: choose xlsx.", param, ctx)
         chosen: str = super().convert(value, param, ctx)
         return chosen
 
@@ -42,21 +42,21 @@ _FORMATS = _Format(("table", "csv", "json", "xlsx"))
 
 
 def report_options(*, default: str | None) -> Callable[[Command], Command]:
-    """Add the options of `print_report` to a command; `default` is the format, None for the saved query's."""
+    """Add the options of `print_report` to a command; without a default format, use the saved query's."""
     options = (
         as_of_option,
         click.option(
             "--format",
             "form",
             type=_FORMATS,
-            help="What to print.",
+            help="The output format.",
             default=default,
             show_default="the saved query's output" if default is None else True,
         ),
         click.option(
             "--output", "-o", type=click.Path(path_type=Path), help="Write to this file instead of stdout."
         ),
-        click.option("--total", is_flag=True, help="Add the Total to a CSV."),
+        click.option("--total", is_flag=True, help="Add the Total row to a CSV."),
         click.option(
             "--freeze", "frozen", is_flag=True, help="Freeze the report into a snapshot and print its link."
         ),
@@ -71,7 +71,7 @@ def report_options(*, default: str | None) -> Callable[[Command], Command]:
 
 
 def say(text: str) -> None:
-    """Write a message to stderr; control characters in it cannot act on the terminal."""
+    """Write a message to stderr, with control characters made harmless."""
     from custdyn_widgets.text import printable  # late: --help does not need it
 
     click.echo("\n".join(map(printable, text.split("\n"))), err=True)
@@ -87,12 +87,12 @@ def print_report(
     total: bool,
     frozen: bool,
 ) -> None:
-    """Run a report, then print it or write it to a file, and say what its reader must know.
+    """Run a report, print it or write it to a file, and print its notes to stderr.
 
     Raises
     ------
     click.UsageError
-        If a workbook would be printed on a terminal.
+        If a workbook would be printed to a terminal.
     """
     from custdyn_widgets.engine import run_report
     from custdyn_widgets.progress import ProgressBar
@@ -108,7 +108,7 @@ def print_report(
     else:
         _write(output, data)
         say(f"Wrote {output} ({len(data):,} bytes).")
-    if report.message and form != "table":  # the table has it
+    if report.message and form != "table":  # the table includes it
         say(f"Note: {report.message}")
     for warning in report.info.warnings:
         say(f"Note: {warning}")
@@ -121,10 +121,10 @@ def print_report(
 
 
 def say_page(frozen: Frozen) -> None:
-    """Say where a snapshot's page is, and what makes its link open."""
+    """Print where a snapshot's page is and when its link opens."""
     say(f"Page: {frozen.page}")
     if settings.load().share_url is None:
-        say('The link opens while "custdyn serve" runs:')
+        say('The link opens while "custdyn serve" is running:')
 
 
 def _formatted(report: Report, form: str, total: bool) -> bytes:

@@ -1,4 +1,4 @@
-"""The command `custdyn`. Data goes to stdout, messages to stderr; exit 0: done, 1: failed, 2: wrong usage.
+"""The command `custdyn`. Data goes to stdout, messages to stderr; exit codes: 0 success, 1 failure, 2 misuse.
 
 Each command imports what it needs when it runs, so that `custdyn --help` starts fast.
 """
@@ -33,7 +33,7 @@ _FOLDER = click.Path(path_type=Path)
 
 
 class _Group(click.Group):
-    """Turns errors into messages and exit codes; shows a traceback only with --debug."""
+    """A group that turns errors into messages and exit codes, with a traceback only with --debug."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -49,7 +49,7 @@ class _Group(click.Group):
             _discard_stdout()
             ctx.exit(1)
         except Exception as error:
-            hint = "This is a bug in custdyn; --debug shows where."
+            hint = "This is a bug in custdyn; --debug shows where it is."
             _report(ctx, error, f"{type(error).__name__}: {error}. {hint}")
             ctx.exit(1)
 
@@ -61,7 +61,7 @@ def _report(ctx: click.Context, error: Exception, message: str) -> None:
 
 
 def _discard_stdout() -> None:
-    """Discard pending output, or Python tries to write it again as it exits, and changes the exit code."""
+    """Discard pending output, which Python would try to write again at exit, changing the exit code."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -72,7 +72,7 @@ def _discard_stdout() -> None:
 @click.version_option(__version__, prog_name="custdyn")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 def main(debug: bool) -> None:
-    """Report who is active, what customers hold, refill and spend, and what packages bring in."""
+    """Report on customers: activity, balances, refills, spending, and revenue from packages."""
 
 
 @main.command("query")
@@ -90,10 +90,10 @@ def query_command(
     frozen: bool,
     **options: Any,
 ) -> None:
-    """Print one report.
+    """Print a report.
 
-    The query comes from a JSON file (--query), a saved query (--saved), or from options. Options override
-    the file's and the saved query's fields.
+    The query is given by a JSON file (--query), a saved query (--saved), or options. Options override the
+    fields of the file or saved query.
     """
     query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
     print_report(query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
@@ -110,24 +110,24 @@ def query_command(
     nargs=2,
     multiple=True,
     metavar="NAME VALUE",
-    help="Set a parameter that the template itself defines.",
+    help="Set one of the template's own parameters.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Stop a run that takes longer. Default: an hour for a saved query's own run, else no limit.",
+    help="Stop a run that takes longer. Default: an hour for a recorded run, otherwise no limit.",
 )
 @click.option(
     "--scheduled",
     is_flag=True,
-    help="Run the saved query as its schedule does, for the schedule's last instant.",
+    help="Run the saved query as its schedule does, for its most recent scheduled time.",
 )
-@click.option("--no-send", is_flag=True, help="Send no mail.")
+@click.option("--no-send", is_flag=True, help="Do not send email.")
 @click.option(
     "--quiet",
     is_flag=True,
-    help="Say nothing about a saved query's own run unless it fails: cron mails all output.",
+    help="Print nothing about a recorded run unless it fails; cron mails all output.",
 )
 def run_command(
     template: Path | None,
@@ -144,10 +144,10 @@ def run_command(
 ) -> None:
     """Run a template notebook and freeze its report into a snapshot; the last line is its link.
 
-    Without TEMPLATE, run the default template. Nothing is published if the run fails.
+    Without TEMPLATE, the default template is run. Nothing is published if the run fails.
 
-    --saved NAME with --scheduled, or with --as-of for another time, is the saved query's own run: it is
-    recorded (custdyn runs list), sent to the recipients, and a failure is sent to the failure recipients.
+    --saved NAME with --scheduled, or with --as-of for another time, makes a recorded run: it is listed by
+    "custdyn runs list" and sent to the recipients; a failure is reported to the failure recipients.
     """
     if scheduled or no_send or quiet or (saved_name is not None and as_of is not None):
         own = dict(parameter)
@@ -169,18 +169,18 @@ def run_command(
 @main.command("demo")
 @as_of_option
 def demo_command(as_of: str | None) -> None:
-    """Create the demo operator's data, a report of its three years, and a snapshot of the report."""
+    """Create the data of a demo operator, a report on its three years, and a snapshot of the report."""
     from custdyn_widgets.engine import run_report
     from custdyn_widgets.mart import demo_folder, demo_query, last_midnight
     from custdyn_widgets.publish import freeze
     from custdyn_widgets.query import parse_as_of
 
     instant = parse_as_of(as_of) if as_of else last_midnight()
-    say("Drawing the demo operator: about 3,000 clients over three years …")
+    say("Creating the demo operator: about 3,000 clients over three years …")
     folder = demo_folder(instant)
     say(f"Data: {folder}")
     report = run_report(demo_query(instant), folder, as_of=instant)
-    say("Drawing the page …")
+    say("Rendering the page …")
     frozen = freeze(report)
     say_page(frozen)
     click.echo(frozen.link)
@@ -189,7 +189,7 @@ def demo_command(as_of: str | None) -> None:
 @main.command("check")
 @click.argument("source")
 def check_command(source: str) -> None:
-    """Check a source and list every fault with file, row, column and value. Exit 1 if there is one."""
+    """Check a source and list every fault with its file, row, column and value. Exit 1 if there are any."""
     from custdyn_widgets.mart import check_source
     from custdyn_widgets.progress import ProgressBar
 
@@ -210,12 +210,12 @@ def check_command(source: str) -> None:
     "--port",
     default=settings.VIEWER_PORT,
     show_default=True,
-    help="The port to listen on; 0 takes a free one.",
+    help="The port to listen on; 0 chooses a free one.",
 )
-@click.option("--base-url", default="/", show_default=True, help="The path that links begin with.")
-@click.option("--allow-host", multiple=True, metavar="NAME", help="Also answer under this host name.")
+@click.option("--base-url", default="/", show_default=True, help="The path that links start with.")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="Also accept requests for this host name.")
 def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ...]) -> None:
-    """Serve the snapshots behind their links, until Ctrl-C."""
+    """Serve snapshots at their links until Ctrl-C."""
     import logging
 
     from custdyn_widgets.snapshots import Store

@@ -1,4 +1,4 @@
-"""The commands `custdyn queries …`: list, show, delete and run saved queries, and print lines for cron."""
+"""The commands `custdyn queries …`: list, show, delete and run saved queries, and print a crontab."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST_TITLE, _LONGEST_QUERY = 40, 120
 _place_option = click.option(
     "--place",
     type=click.Choice(("mine", "shared")),
-    help="Your own or the shared one. Default: your own if there is one.",
+    help="Your own saved query or the shared one. Default: your own if it exists.",
 )
 
 
@@ -37,10 +37,10 @@ def queries_group() -> None:
     type=click.Choice(("table", "json")),
     default="table",
     show_default=True,
-    help="What to print.",
+    help="The output format.",
 )
 def queries_list(form: str) -> None:
-    """List your own and the shared saved queries, by title."""
+    """List your own and the shared saved queries by title."""
     from custdyn_widgets import saved_queries
 
     entries = saved_queries.listing()
@@ -69,7 +69,7 @@ def queries_show(name: str, place: Place | None) -> None:
 @_place_option
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 def queries_delete(name: str, place: Place | None, yes: bool) -> None:
-    """Delete a saved query, even one that is not valid."""
+    """Delete a saved query, even if it is invalid."""
     from custdyn_widgets import saved_queries
 
     if not yes:
@@ -110,8 +110,8 @@ def queries_run(
 def queries_crontab(zone: str | None) -> None:
     """Print the crontab lines that run the saved queries on their schedules.
 
-    Check them, then add them with `crontab -e`. The runs get the folder and the settings that this command
-    runs with. Exit 1 if a schedule cannot be expressed on cron's clock; the message says why.
+    Check them, then add them with `crontab -e`. The runs use the working directory and the settings of this
+    command. Exit 1 if a schedule cannot be expressed in cron's time zone; the message says why.
     """
     from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Query options of the command line: one for each field, and their merge with a file or a saved query."""
+"""Query options of the command line: one per field, merged with a file or a saved query."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def query_options(command: Command) -> Command:
-    """Add an option for each field of a query to a command."""
+    """Add an option for each query field to a command."""
     for name, field in reversed(tuple(FIELDS.items())):
         flag = name.replace("_", "-")
         option = f"--{flag}/--no-{flag}" if field.kind is Kind.FLAG else f"--{flag}"
@@ -39,7 +39,7 @@ def _help(name: str) -> str:
 
 
 def _value_type(name: str) -> dict[str, Any]:
-    """Return click's settings for a field's values; an omitted option gives None or ()."""
+    """Return click's settings for the values of a field; an omitted option gives None or ()."""
     field = FIELDS[name]
     if field.is_list:
         return {"multiple": True}
@@ -51,7 +51,7 @@ def _value_type(name: str) -> dict[str, Any]:
 def query_fields(
     query_file: Path | None, saved_name: str | None, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the fields of a query file or a saved query, overridden by the options that were given.
+    """Return the fields of a query file or saved query, overridden by the given options.
 
     Raises
     ------

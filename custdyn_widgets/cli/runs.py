@@ -1,4 +1,4 @@
-"""Saved queries' own runs: `custdyn run --saved NAME --scheduled`, and `custdyn runs list`."""
+"""Runs of saved queries: `custdyn run --saved NAME --scheduled`, and `custdyn runs list`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 _LONGEST_PROBLEM = 160
 _MEANINGS = {
-    "frozen": "with nobody to send it to",
-    "held back": "frozen and not sent",
+    "frozen": "without recipients",
+    "held back": "frozen but not sent",
     "unchanged": "so nothing was frozen or sent",
     "empty": "so nothing was frozen or sent",
     "stale": "so nothing was frozen or sent",
-    "undelivered": "frozen, but not delivered to everybody",
+    "undelivered": "frozen but not delivered to everybody",
 }
 
 
@@ -31,16 +31,16 @@ def runs_group() -> None:
 
 
 @runs_group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the receipt of each mail.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, including the receipt of each email.")
 @click.option("--last", type=click.IntRange(min=1), metavar="N", help="List only the newest N.")
 @click.option("--saved", "saved_name", metavar="NAME", help="List only the runs of this saved query.")
 def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
-    """List the runs of saved queries, the newest last, with times and results.
+    """List the runs of saved queries, newest last, with times and results.
 
-    sent: frozen, and a mail server accepted every mail. frozen: there are no recipients. held back: frozen
-    with --no-send. unchanged, empty: the saved query skips such reports. stale: the data ends too early.
-    undelivered: frozen, but not delivered to everybody. failed: the message says why. killed: ended without a
-    result. running: not ended.
+    sent: frozen, and a mail server accepted every email. frozen: there are no recipients. held back: frozen
+    with --no-send. unchanged, empty: skipped, as the saved query asks. stale: skipped, because the data ends
+    too early. undelivered: frozen but not delivered to everybody. failed: the message says why. killed: ended
+    without a result. running: not finished yet.
     """
     from custdyn_widgets import settings
     from custdyn_widgets.errors import SavedQueryError
@@ -62,28 +62,26 @@ def check_own_run(
     options: Mapping[str, object],
     parameters: Mapping[str, str],
 ) -> str:
-    """Return the name of the saved query, if the options of its own run fit together.
+    """Return the name of the saved query if the options of a recorded run are consistent.
 
     Raises
     ------
     click.UsageError
-        If they do not, or `options` or `parameters` would change the query.
+        If they are not, or if `options` or `parameters` would change the query.
     QueryError
-        If `as_of` is not an instant.
+        If `as_of` is not a timestamp.
     """
     from custdyn_widgets.notebook import NAMES
     from custdyn_widgets.query import parse_as_of
 
     parse_as_of(as_of)
     if name is None or scheduled == (as_of is not None):
-        raise click.UsageError(
-            "A saved query's own run takes --saved NAME and one of --scheduled and --as-of INSTANT."
-        )
+        raise click.UsageError("A recorded run needs --saved NAME and either --scheduled or --as-of TIME.")
     given = [f"--{key.replace('_', '-')}" for key, value in options.items() if value not in (None, ())]
     given += [f"-p {key}" for key in parameters if key in NAMES]
     if given:
         raise click.UsageError(
-            f"A saved query's own run cannot change the query: leave {', '.join(given)} out, or save another."
+            f"A recorded run cannot change the saved query: remove {', '.join(given)}, or save another."
         )
     return name
 
@@ -91,7 +89,7 @@ def check_own_run(
 def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **order: Any) -> None:
     """Run a saved query and print its links; exit 1 if something fails.
 
-    `quiet` says nothing unless something fails, and everything then. `order` holds the rest of an `Order`.
+    With `quiet`, nothing is printed unless something fails. `order` contains the other fields of an `Order`.
     """
     from custdyn_widgets import settings
     from custdyn_widgets.scheduling import TIMEOUT_S, Order, dispatch
@@ -105,7 +103,7 @@ def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **order:
             progress=held_back.append if quiet else say,
             warn=say,
         )
-    except BaseException:  # signals too: the messages say what it was doing
+    except BaseException:  # including signals: the messages say what it was doing
         _say_all(held_back)
         raise
     if quiet and not run.problem:
@@ -116,7 +114,7 @@ def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **order:
             link = current.link(one.snapshot)
             click.echo(f"{one.company}: {link}" if one.company else link)
     meaning = f", {_MEANINGS[run.result]}" if run.result in _MEANINGS else ""
-    say(f"{name}: {run.result}{meaning} (for {run.logical_time or 'no time yet'}).")
+    say(f"{name}: {run.result}{meaning} (for {run.logical_time or 'an unknown time'}).")
     if run.problem:
         say(f"custdyn: {run.problem}")
         raise click.exceptions.Exit(1)

@@ -29,7 +29,7 @@ def snapshots_group() -> None:
 @snapshots_group.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def snapshots_list(as_json: bool) -> None:
-    """List the snapshots, the newest first, then the revoked, expired and damaged ones."""
+    """List the snapshots, newest first, followed by revoked, expired and damaged ones."""
     from custdyn_widgets.progress import ProgressBar
     from custdyn_widgets.snapshots import listing
 
@@ -44,7 +44,7 @@ def snapshots_list(as_json: bool) -> None:
 @click.argument("given", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def snapshots_show(given: str, as_json: bool) -> None:
-    """Show the content and state of a snapshot, even of a revoked or expired one."""
+    """Show the content and state of a snapshot, even if it is revoked or expired."""
     from custdyn_widgets.errors import SnapshotDamagedError
     from custdyn_widgets.snapshots import id_in, listing, read_state
 
@@ -53,7 +53,7 @@ def snapshots_show(given: str, as_json: bool) -> None:
     try:
         state = listing.state_words(read_state(store.folder, snapshot_id))
     except SnapshotDamagedError as error:
-        state = f"damaged, and not shown: {error.file} {error.what}"
+        state = f"damaged and not shown: {error.file} {error.what}"
     click.echo(
         json.dumps(manifest, indent=1) if as_json else listing.manifest_text(snapshot_id, manifest, state)
     )
@@ -61,9 +61,9 @@ def snapshots_show(given: str, as_json: bool) -> None:
 
 @snapshots_group.command("verify")
 @click.argument("given", metavar="[ID]...", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Verify all snapshots: the default without ID.")
+@click.option("--all", "every", is_flag=True, help="Verify all snapshots; the default without IDs.")
 def snapshots_verify(given: tuple[str, ...], every: bool) -> None:
-    """Compare every byte of snapshots (all without ID) with what was published. Exit 1 if one differs."""
+    """Compare every byte of the given snapshots, or all, with what was published. Exit 1 if any differs."""
     from custdyn_widgets.progress import ProgressBar
     from custdyn_widgets.snapshots import listing
 
@@ -85,9 +85,9 @@ def snapshots_verify(given: tuple[str, ...], every: bool) -> None:
 @snapshots_group.command("revoke")
 @_ids_argument
 def snapshots_revoke(given: tuple[str, ...]) -> None:
-    """Revoke links permanently: from the next request on they show nothing.
+    """Revoke links permanently: from the next request on, they show nothing.
 
-    The files stay until they are pruned. A revoked snapshot cannot be restored: freeze its report again.
+    The files are kept until they are pruned. Revoking cannot be undone: freeze the report again instead.
     """
     from custdyn_widgets.snapshots import life
     from custdyn_widgets.text import format_instant_utc
@@ -97,7 +97,7 @@ def snapshots_revoke(given: tuple[str, ...]) -> None:
     def revoke(snapshot_id: str) -> str:
         before = life.revoke(store, snapshot_id)
         if before is None:
-            return f"Revoked: {snapshot_id} (its state was damaged, and has been replaced)."
+            return f"Revoked: {snapshot_id} (its state was damaged and has been replaced)."
         since = f" (already since {format_instant_utc(before.revoked)})" if before.revoked else ""
         return f"Revoked: {snapshot_id}{since}."
 
@@ -106,13 +106,13 @@ def snapshots_revoke(given: tuple[str, ...]) -> None:
 
 @snapshots_group.command("expire")
 @_ids_argument
-@click.option("--at", "instant", metavar="INSTANT", help="An ISO 8601 instant; without an offset, UTC.")
+@click.option("--at", "instant", metavar="TIME", help="An ISO 8601 timestamp, in UTC if it has no offset.")
 @click.option("--in", "days", metavar="DAYS", type=click.IntRange(1, _LONGEST_LIFE), help="Days from now.")
-@click.option("--never", is_flag=True, help="Remove the end.")
+@click.option("--never", is_flag=True, help="Remove the expiry.")
 def snapshots_expire(given: tuple[str, ...], instant: str | None, days: int | None, never: bool) -> None:
-    """Set the instant after which links show nothing.
+    """Set the time after which links show nothing.
 
-    Until a snapshot is pruned, its end can be changed or removed, even after it has passed.
+    Until a snapshot is pruned, its expiry can be changed or removed, even after it has passed.
     """
     from custdyn_widgets.snapshots import life, listing
 
@@ -135,14 +135,14 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
     """Delete old snapshots; their links then show nothing.
 
     --older-than AGE deletes snapshots that are older, --keep-last N those that are not among the newest N of
-    their query; both together delete only those that meet both conditions. A query is counted for each
-    source and each saved query that made it, whenever it ran: "last month" is one query.
+    their query; both together delete only those that meet both conditions. Queries are counted per source and
+    per saved query that made them, and "last month" is one query whenever it ran.
 
     Revoked and expired snapshots do not count among the newest: --keep-last deletes them, and --older-than
-    deletes them when they are old enough. Damaged snapshots stay: see `custdyn snapshots verify`.
+    deletes them when they are old enough. Damaged snapshots are kept: see `custdyn snapshots verify`.
 
-    A revoked snapshot stays revoked, even if a backup restores it. Files that a killed command left behind
-    are removed too; what is being published is not touched.
+    A revoked snapshot stays revoked even if it is restored from a backup. Leftover files of killed commands
+    are removed too; snapshots being published are not touched.
     """
     from custdyn_widgets.progress import ProgressBar
     from custdyn_widgets.snapshots import listing, pruning
@@ -152,7 +152,7 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
         raise click.UsageError("Give --older-than AGE or --keep-last N, or both.")
     if not (dry_run or yes or (sys.stdin and sys.stdin.isatty())):
         raise click.UsageError(
-            "There is no terminal to ask on: give --yes, or --dry-run to see what would be deleted."
+            "Cannot ask without a terminal: give --yes, or --dry-run to see what would be deleted."
         )
     store = _store(must_exist="nothing was deleted")
     _refuse_newer(store, "not pruned, and neither are the others")
@@ -161,7 +161,7 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
     if plan.going:
         click.echo(listing.entries_text(plan.going))
     if plan.damaged:
-        say(f"Damaged, and not deleted: {plan.damaged:,}. See `custdyn snapshots verify`.")
+        say(f"Damaged and not deleted: {plan.damaged:,}. See `custdyn snapshots verify`.")
     size = listing.kilobytes(sum(entry.size for entry in plan.going))
     count = f"{len(plan.going):,} snapshot{'' if len(plan.going) == 1 else 's'}"
     these = f"{count} ({size} kB{listing.makers_text(plan.going)})"
@@ -177,7 +177,7 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
 
 
 def _prune(store: Store, ids: Sequence[str]) -> int:
-    """Delete snapshots and leftovers; report failures, and return their number."""
+    """Delete snapshots and leftovers; report failures and return their number."""
     from custdyn_widgets import progress
     from custdyn_widgets.progress import ProgressBar
     from custdyn_widgets.snapshots import pruning, trash
@@ -199,7 +199,7 @@ def _prune(store: Store, ids: Sequence[str]) -> int:
 
 
 def _change_each(given: Sequence[str], change: Callable[[str], str]) -> None:
-    """Change each snapshot and say what was done; go on after a failure."""
+    """Change each snapshot and report the result; continue after a failure."""
     ids, ok = _ids_in(given)
     for snapshot_id in ids:
         try:
@@ -212,7 +212,7 @@ def _change_each(given: Sequence[str], change: Callable[[str], str]) -> None:
 
 
 def _ids_in(given: Sequence[str]) -> tuple[list[str], bool]:
-    """Return the ids among the arguments, each once, and whether all are valid; report those that are not."""
+    """Return the distinct ids in the arguments and whether all are valid; report invalid ones."""
     from custdyn_widgets.snapshots import id_in
 
     ids: dict[str, None] = {}
@@ -227,7 +227,7 @@ def _ids_in(given: Sequence[str]) -> tuple[list[str], bool]:
 
 
 def _with_progress(action: str, ids: Sequence[str]) -> Iterator[str]:
-    """Yield ids, and report the progress at each whole percent."""
+    """Yield ids and report progress at each full percent."""
     from custdyn_widgets import progress
 
     percent = -1
@@ -239,12 +239,12 @@ def _with_progress(action: str, ids: Sequence[str]) -> Iterator[str]:
 
 
 def _store(must_exist: str = "") -> Store:
-    """Return the store; `must_exist` completes the error if there is none."""
+    """Return the store; `must_exist` completes the error raised if it does not exist."""
     from custdyn_widgets.snapshots import Store
 
     folder = settings.load().snapshots
     if must_exist and not folder.is_dir():
-        raise SnapshotError(f"There is no store {folder}: {must_exist}.", field="snapshots")
+        raise SnapshotError(f"The store {folder} does not exist: {must_exist}.", field="snapshots")
     return Store(folder)
 
 
@@ -265,11 +265,11 @@ def _now() -> datetime:
 
 
 def _end(instant: str | None, days: int | None, never: bool) -> datetime | None:
-    """Return the end that the options give; None: never."""
+    """Return the expiry that the options give; None means never."""
     from custdyn_widgets.query import parse_as_of
 
     if (instant is not None) + (days is not None) + never != 1:
-        raise click.UsageError("Give one of --at INSTANT, --in DAYS and --never.")
+        raise click.UsageError("Give one of --at TIME, --in DAYS and --never.")
     if days is not None:
         return _now() + timedelta(days=days)
     try:

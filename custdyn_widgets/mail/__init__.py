@@ -1,4 +1,4 @@
-"""Mail: letters about a run, and the delivery of a copy to each recipient."""
+"""Email: the messages about a run, and the delivery of a copy to each recipient."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""One recipient's copy of a letter: its message, its tries and its outcome."""
+"""One recipient's copy of an email: its message, the attempts to send it, and the outcome."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Delivery:
     Attributes
     ----------
     recipient
-        The address, as the saved query has it.
+        The address as given in the saved query.
     outcome
-        `sent`: a mail server accepted it; `refused`: for good; `given up`: the last try failed too.
+        `sent`: a mail server accepted it; `refused`: rejected permanently; `given up`: all attempts failed.
     words
-        The server's reply, or the reason why there is none; never a login.
+        The server's reply, or the reason why there was none, without any login.
     at
-        The time of the outcome, an instant in UTC.
+        The time of the outcome, in UTC.
     tries
-        The number of tries; 0 for an address that is not valid.
+        The number of attempts; 0 if the address is invalid.
     message_id
-        The Message-ID of every try.
+        The Message-ID, the same for every attempt.
     attached
         Whether the copy was sent with its attachment.
     """
@@ -51,12 +51,12 @@ class Delivery:
     attached: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the delivery as the run's receipt stores it."""
+        """Return the delivery as a JSON object for the run's receipt."""
         return asdict(self)
 
 
 class Copy:
-    """One recipient's copy, while it is being delivered."""
+    """One recipient's copy during delivery."""
 
     def __init__(self, letter: Letter, server: MailServer, recipient: str, most_bytes: int) -> None:
         self.letter, self.server, self.recipient, self.most_bytes = letter, server, recipient, most_bytes
@@ -67,7 +67,7 @@ class Copy:
         address = ascii_address(recipient)
         self.is_settled = address is None
         if address is None:
-            self.settle("refused", "This is not a valid e-mail address.")
+            self.settle("refused", "This is not a valid email address.")
         else:
             self.envelope = Envelope(server.sender, address, self.message_id, self.at.replace(microsecond=0))
 
@@ -82,11 +82,11 @@ class Copy:
         self.note(outcome, words)
 
     def note(self, outcome: _Outcome, words: str) -> None:
-        """Record the outcome of the last try."""
+        """Record the outcome of the last attempt."""
         self.outcome, self.words, self.at = outcome, words, datetime.now(UTC)
 
     def fail(self, error: Exception) -> None:
-        """Record why a try failed; settle the copy if another try cannot help."""
+        """Record why an attempt failed; settle the copy if trying again cannot help."""
         is_final, words = explain_failure(error, self.server)
         if is_final:
             self.settle("refused", words)
@@ -100,7 +100,7 @@ class Copy:
         return Delivery(self.recipient, self.outcome, self.words, at, self.tries, self.message_id, attached)
 
     def send(self, smtp: smtplib.SMTP) -> None:
-        """Send the message over an open connection; drop the attachment if it makes the message too large."""
+        """Send the message over an open connection, without its attachment if that makes it too large."""
         self.attached = self.letter.attachment is not None
         data = self._message()
         if self.attached and len(data) > self._size_limit(smtp):

@@ -1,7 +1,7 @@
-"""Letters drawn as plain text, and as HTML with a light and a dark theme.
+"""Rendering emails as plain text, and as HTML with a light and a dark theme.
 
-Mail readers turn anything that looks like an address into a link. Names come from the data, so in every text
-but the letter's own link and commands such places get an invisible break: no client's name can become a link.
+Mail clients turn anything that looks like an address into a link. Names come from the data, so an invisible
+break is inserted there, except in the email's own link and commands: no client's name can become a link.
 """
 
 from __future__ import annotations
@@ -19,44 +19,44 @@ from custdyn_widgets.text import cut_short, printable
 _TEMPLATE = Path(__file__).with_name("letter.html.j2")
 _WIDTH = 76
 _MAX_TITLE, _MAX_TEXT = 200, 1_000
-_LARGEST_FONT = 20  # pixels, of a figure
-_HALF, _WHOLE = 138, 290  # pixels for a figure on a phone: two in a row, one in a row
+_LARGEST_FONT = 20  # pixels; font size of a figure
+_HALF, _WHOLE = 138, 290  # pixels for a figure on a phone: two per row, one per row
 _DIGIT_WIDTH = 0.62  # of the font size
 _FITS_HALF = 16  # characters
 _BREAK = "\N{WORD JOINER}"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_SHORT_WORD = 30  # fits on a phone in the font of a command
+_SHORT_WORD = 30  # characters; fits on a phone in the font for commands
 _LINK_LIKE = re.compile(r"(?<=\w)(?=\.[^\W\d_])|(?=://)|(?=@)|(?<=\bmailto)(?=:)")
 
 
 @dataclass(frozen=True)
 class LetterContent:
-    """The parts of a letter, in the order in which they are drawn; empty parts are left out.
+    """The parts of an email, in the order in which they appear; empty parts are left out.
 
     Attributes
     ----------
     title, lead
-        The heading and the sentences under it.
+        The heading and the sentences below it.
     alerts
-        What a reader must know first, each as its lines.
+        Messages that readers must see first, each as a sequence of lines.
     figures
-        Headline figures: heading, number, unit, colour.
+        The headline figures: heading, number, unit and colour.
     link, link_note
-        The letter's only link and the sentence under it.
+        The email's only link and the sentence below it.
     attachment
-        A sentence about the attached file, or why there is none.
+        A sentence about the attached file, or about why there is none.
     note
         The note on the report's table.
     command, command_note
-        The command to type, and why.
+        A command to run, and the sentence that introduces it.
     facts
-        Labels and texts at the end.
+        Pairs of label and text at the end.
     log
         The last lines of a run's log.
     foot
-        Why the reader received the letter.
+        A sentence about why the reader received the email.
     failed
-        Whether the letter reports a failure.
+        Whether the email reports a failure.
     """
 
     title: str
@@ -76,17 +76,17 @@ class LetterContent:
 
 
 def without_links(text: str) -> str:
-    """Return a text on one line, cut short, in which mail readers find no link."""
+    """Return text on one line, truncated, in which mail clients find no link."""
     return _LINK_LIKE.sub(_BREAK, cut_short(printable(text), _MAX_TEXT))
 
 
 def to_text(letter: LetterContent) -> str:
-    """Return a letter as plain text in short lines; the link and the command stay on one line."""
+    """Return an email as plain text in short lines, with the link and the command on one line each."""
     return "\n\n".join(filter(None, _text_parts(letter))) + "\n"
 
 
 def to_html(letter: LetterContent) -> str:
-    """Return a letter as HTML without scripts, pictures or anything to fetch."""
+    """Return an email as HTML without scripts, pictures or anything to fetch."""
     longest = max((len(number) for _, number, _, _ in letter.figures), default=1)
     per_row, width = (2, _HALF) if longest <= _FITS_HALF else (1, _WHOLE)
     html: str = _template().render(
@@ -124,13 +124,13 @@ def _wrap(text: str, indent: str = "") -> str:
 
 
 def _align(rows: Sequence[tuple[str, str]]) -> str:
-    """Return labels and texts side by side; a long text continues below its first line."""
+    """Return labels and texts in two columns, with long texts wrapped within theirs."""
     width = max((len(label) for label, _ in rows), default=0) + 2
     return "\n".join(_wrap(f"{label:{width}}{text}", " " * width) for label, text in rows)
 
 
 def _escape(text: str) -> Any:
-    """Return a text as HTML in which no date is broken."""
+    """Return text as HTML in which dates do not wrap."""
     from markupsafe import Markup, escape
 
     escaped = str(escape(without_links(text)))
@@ -138,7 +138,7 @@ def _escape(text: str) -> Any:
 
 
 def _format_command(command: str) -> Any:
-    """Return a command as HTML in which no option is broken at its hyphens."""
+    """Return a command as HTML in which options do not wrap at their hyphens."""
     from markupsafe import Markup, escape
 
     parts = (
@@ -153,7 +153,7 @@ def _keep_together(html: str) -> str:
 
 @functools.cache
 def _template() -> Any:
-    import jinja2  # late: only letters and pages need it
+    import jinja2  # late: only emails and pages need it
 
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined

@@ -1,6 +1,6 @@
-"""The two letters of a saved query's run: the report, or the news that the run failed.
+"""The two emails about the run of a saved query: its report, or the notice that it failed.
 
-Secrets of this machine are masked in every text of a failure.
+In a failure notice, all secrets of this machine are masked.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _MAX_FIGURES = 6
 _MAX_LINES = 30
 _MAX_FAULTS = 12
-_RUN_AGAIN = "When that is fixed, run it again for the same time with:"
+_RUN_AGAIN = "When this is fixed, run it again for the same time with:"
 _RUN_AGAIN_FOR_ALL = (
-    "This command runs it again for the same time, and sends it to everybody, even to those who have it:"
+    "This command runs it again for the same time and sends it to everybody, even those who already have it:"
 )
 _FOOT = (
     "Sent automatically for the saved query {name}: you are one of its recipients. "
@@ -31,7 +31,7 @@ _FOOT = (
 
 @dataclass(frozen=True)
 class ReportLetter:
-    """The letter that brings a report.
+    """The email with a report.
 
     Attributes
     ----------
@@ -42,11 +42,11 @@ class ReportLetter:
     link
         The link to it.
     attachment
-        Its CSV or XLSX; None: the letter has only the link.
+        The CSV or XLSX file; None if there is only the link.
     description
         The saved query's description.
     notes
-        What a reader must know besides the report's own warnings, such as that this is a later run.
+        Notes in addition to the report's warnings, such as that the run was later than scheduled.
     """
 
     title: str
@@ -59,12 +59,12 @@ class ReportLetter:
 
     @property
     def subject(self) -> str:
-        """The title and the days that the report covers."""
+        """The title and the period that the report covers."""
         first, last = self.report.info.interval_start[:10], self.report.info.interval_end[:10]
         return f"{self.title}: {first}" if first == last else f"{self.title}: {first} to {last}"
 
     def texts(self, attached: bool) -> tuple[str, str]:
-        """Return the letter as plain text and as HTML."""
+        """Return the body as plain text and as HTML."""
         report = self.report
         message = (report.message,) if report.message else ()
         letter = LetterContent(
@@ -96,12 +96,12 @@ class ReportLetter:
         if attached:
             return f"The table is attached as {kind}."
         size = f"{len(self.attachment.data) / 1_000_000:,.1f} MB"
-        return f"The {kind} of {size} is too large to send by mail: download it from the link's page."
+        return f"The {kind} of {size} is too large to send by email: download it from the linked page."
 
 
 @dataclass(frozen=True)
 class FailureLetter:
-    """The letter that reports a failed run: what failed, in which step, and what to do.
+    """The email about a failed run: what failed, in which step, and what to do.
 
     Attributes
     ----------
@@ -110,19 +110,19 @@ class FailureLetter:
     problem
         The error's message.
     where
-        The step that failed, as what the run was doing.
+        The step that failed, such as "making the report".
     facts
-        Labels and texts: the time that the run was for, when it began and ended, its notebook.
+        Pairs of label and text: the time the run was for, and when it began and ended.
     command
-        The command that runs it again.
+        The command that repeats the run.
     log
-        The run's log; the letter shows its last lines.
+        The run's log, of which the last lines are shown.
     kept
-        Secrets to mask, see `publish.Secret`.
+        The secrets to mask.
     link
-        The link to the report, if only the delivery failed.
+        The link to the report, if only delivery failed.
     is_sent_again
-        Whether another run sends the report to those who may already have it.
+        Whether repeating the run sends the report to those who may already have it.
     """
 
     title: str
@@ -142,8 +142,8 @@ class FailureLetter:
         """The title, marked as failed."""
         return self._masked(f"Failed: {self.title}")
 
-    def texts(self, attached: bool) -> tuple[str, str]:  # noqa: ARG002  # it has no attachment
-        """Return the letter as plain text and as HTML."""
+    def texts(self, attached: bool) -> tuple[str, str]:  # noqa: ARG002  # there is no attachment
+        """Return the body as plain text and as HTML."""
         letter = LetterContent(
             title=self._masked(f"{self.title}: the run failed"),
             lead=f"It stopped while {self._masked(self.where)}.",
@@ -151,7 +151,7 @@ class FailureLetter:
             command=self.command,
             command_note=_RUN_AGAIN_FOR_ALL if self.is_sent_again else _RUN_AGAIN,
             link=self.link,
-            link_note="The frozen report: pass it on to those who did not get it." if self.link else "",
+            link_note="The frozen report. Pass the link on to those who did not get it." if self.link else "",
             facts=tuple((label, self._masked(text)) for label, text in self.facts),
             log=tuple(self._masked(line) for line in self.log[-_MAX_LINES:]),
             foot=f"Sent automatically to the failure recipients of the saved query {self.name}.",
@@ -160,7 +160,7 @@ class FailureLetter:
         return to_text(letter), to_html(letter)
 
     def _problem(self) -> tuple[str, ...]:
-        """Return the first lines of the problem, and how many there are besides."""
+        """Return the first lines of the problem, and the number of the others."""
         lines = [self._masked(line.strip()) for line in self.problem.splitlines() if line.strip()]
         more = len(lines) - _MAX_FAULTS
         return tuple(lines) if more <= 0 else (*lines[:_MAX_FAULTS], f"And {more:,} more lines.")

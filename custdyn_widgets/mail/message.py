@@ -1,7 +1,7 @@
-"""A letter as the bytes of a message: headers, plain text, HTML, and an attachment.
+"""An email as the bytes of a message: headers, plain text, HTML and an attachment.
 
-Every text in a header is first made one printable line, so that no title and no name in the data can add a
-header. Bodies are quoted-printable and attachments base64: short lines of ASCII, which every server accepts.
+Header text is first reduced to one printable line, so that no title or name in the data can add a header.
+Bodies are quoted-printable and attachments base64: short lines of ASCII, which every server accepts.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file attached to a letter; its name ends in `.csv` or `.xlsx`."""
+    """A file to attach; its name ends in `.csv` or `.xlsx`."""
 
     name: str
     data: bytes
 
     @property
     def ending(self) -> str:
-        """The ending of the name, without the dot."""
+        """The file extension without the dot."""
         return self.name.rpartition(".")[2]
 
 
@@ -49,12 +49,12 @@ class Letter(Protocol):
         """The file to attach, unless it makes the message too large."""
 
     def texts(self, attached: bool) -> tuple[str, str]:
-        """Return the body as plain text and as HTML, written for a copy with or without the attachment."""
+        """Return the body as plain text and as HTML, for a copy with or without the attachment."""
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """The headers of one copy of a letter; every try of a copy has the same id."""
+    """The headers of one copy; every attempt to send it has the same id."""
 
     sender: Address
     recipient: str
@@ -63,7 +63,7 @@ class Envelope:
 
 
 def message_bytes(letter: Letter, envelope: Envelope, *, attached: bool) -> bytes:
-    """Return the message as it is sent, with or without the letter's attachment."""
+    """Return the bytes of the message to send, with or without the attachment."""
     attachment = letter.attachment if attached else None
     message = EmailMessage(policy=SMTP)
     message["From"] = envelope.sender
@@ -71,7 +71,7 @@ def message_bytes(letter: Letter, envelope: Envelope, *, attached: bool) -> byte
     message["Subject"] = header_text(letter.subject)
     message["Date"] = envelope.date
     message["Message-ID"] = envelope.message_id
-    # Keeps out-of-office replies away.
+    # Prevents out-of-office replies.
     message["Auto-Submitted"] = "auto-generated"
     text, html = letter.texts(attachment is not None)
     message.set_content(text, cte="quoted-printable")
@@ -82,10 +82,10 @@ def message_bytes(letter: Letter, envelope: Envelope, *, attached: bool) -> byte
 
 
 def header_text(text: str) -> str:
-    """Return a text for a header: one printable line, cut short, without encoded words.
+    """Return text for a header: one printable line, truncated, without encoded words.
 
     An encoded word (`=?utf-8?q?=0D=0ABcc:…?=`) would be decoded, and Python before 3.11.10 would write its
-    line ends into the message: an invisible character breaks it.
+    line breaks into the message, so an invisible character breaks it up.
     """
     line = " ".join(printable(text).split()).replace("=?", "=\N{WORD JOINER}?")
     return cut_short(line, LONGEST_SUBJECT)
@@ -95,7 +95,7 @@ def _attach(message: EmailMessage, attachment: Attachment) -> None:
     maintype, subtype = _TYPES[attachment.ending]
     name = _FILE.sub("-", attachment.name.lower()).lstrip(".-")
     params = {"charset": "utf-8"} if maintype == "text" else {}
-    # As bytes, even if it is text: servers may change the line ends of text.
+    # As bytes, even if it is text: servers may change the line endings of text.
     message.add_attachment(
         attachment.data, maintype=maintype, subtype=subtype, filename=name, params=params, cte="base64"
     )

@@ -1,4 +1,4 @@
-"""The failures of a mail server: whether another try can help, and a message that says what to do."""
+"""Failures of mail servers: whether trying again can help, and messages that say what to do."""
 
 from __future__ import annotations
 
@@ -15,22 +15,25 @@ _LONGEST_REPLY = 300
 
 
 def explain_failure(error: Exception, server: MailServer) -> tuple[bool, str]:
-    """Return whether a failure is final, and a message about it."""
+    """Return whether a failure is permanent, and a message about it."""
     where = f"the mail server {server.host}:{server.port} (CUSTDYN_SMTP_URL)"
     if isinstance(error, smtplib.SMTPAuthenticationError):
-        # The reply is left out: it may repeat the login.
+        # The reply is left out because it may repeat the login.
         todo = "Check CUSTDYN_SMTP_USER and CUSTDYN_SMTP_PASSWORD."
-        return error.smtp_code >= 500, f"The login was refused by {where}, reply {error.smtp_code}. {todo}"
+        return (
+            error.smtp_code >= 500,
+            f"The login was rejected by {where} with reply {error.smtp_code}. {todo}",
+        )
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, reply = next(iter(error.recipients.values()))
-        return code >= 500, f"The address was refused: {_format_reply(code, reply, server)}"
+        return code >= 500, f"The address was rejected: {_format_reply(code, reply, server)}"
     if isinstance(error, smtplib.SMTPResponseException):
         reply_text = _format_reply(error.smtp_code, error.smtp_error, server)
-        return error.smtp_code >= 500, f"Refused by the mail server: {reply_text}"
+        return error.smtp_code >= 500, f"Rejected by the mail server: {reply_text}"
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return False, f"The connection to {where} was lost: {error}."
-    if isinstance(error, smtplib.SMTPException):  # no STARTTLS, or no way to log in
-        return True, f"Cannot talk to {where}: {error}"
+    if isinstance(error, smtplib.SMTPException):  # no STARTTLS, or no supported login method
+        return True, f"Cannot communicate with {where}: {error}"
     if isinstance(error, ssl.SSLError):
         return _explain_tls_failure(error, where)
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -38,7 +41,7 @@ def explain_failure(error: Exception, server: MailServer) -> tuple[bool, str]:
 
 
 def is_too_large(error: smtplib.SMTPResponseException) -> bool:
-    """Return whether a message was refused for its size."""
+    """Return whether a message was rejected because of its size."""
     reply = error.smtp_error if isinstance(error.smtp_error, bytes) else error.smtp_error.encode()
     return error.smtp_code == _TOO_LARGE or reply.startswith(_TOO_LARGE_MARK)
 
@@ -46,7 +49,7 @@ def is_too_large(error: smtplib.SMTPResponseException) -> bool:
 def _explain_tls_failure(error: ssl.SSLError, where: str) -> tuple[bool, str]:
     if isinstance(error, ssl.SSLCertVerificationError):
         message = f"The certificate of {where} is not trusted: {error.verify_message}."
-        return True, f"{message} If your own authority issued it, name the authority's file in SSL_CERT_FILE."
+        return True, f"{message} If your own authority issued it, set SSL_CERT_FILE to its certificate file."
     if error.reason in _NOT_TLS:
         message = f"Connections to {where} do not start with TLS."
         return True, f"{message} If it supports STARTTLS, begin its address with smtp+starttls://."
@@ -62,7 +65,7 @@ def _format_reply(code: int, reply: bytes | str, server: MailServer) -> str:
 
 
 def _login_forms(server: MailServer) -> list[str]:
-    """Return user and password, plain and as the protocol encodes them, the longest first."""
+    """Return the user and password, plain and as encoded by the protocol, longest first."""
     if not server.user or not server.password:
         return []
     sent = [f"\0{server.user}\0{server.password}", server.password, server.user]

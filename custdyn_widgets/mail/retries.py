@@ -1,4 +1,4 @@
-"""The waits before a mail server that was not ready is tried again."""
+"""The waits before trying a mail server again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MOST_WAITS, _LONGEST_WAIT = 10, 3_600
 
 
 def parse_waits(text: str | None) -> tuple[float, ...]:
-    """Parse the setting CUSTDYN_SMTP_WAITS: seconds, separated by blanks."""
+    """Parse the setting CUSTDYN_SMTP_WAITS: seconds, separated by spaces."""
     if text is None:
         return WAITS
     try:
@@ -18,8 +18,8 @@ def parse_waits(text: str | None) -> tuple[float, ...]:
         waits = (-1.0,)
     if len(waits) > _MOST_WAITS or not all(0 <= wait <= _LONGEST_WAIT for wait in waits):
         raise SettingsError(
-            f"CUSTDYN_SMTP_WAITS must be seconds, such as 5 30 120: at most {_MOST_WAITS} numbers of at most "
-            f"{_LONGEST_WAIT:,}, not {shown(text)}.",
+            f"CUSTDYN_SMTP_WAITS must be at most {_MOST_WAITS} numbers of seconds up to {_LONGEST_WAIT:,}, "
+            f"such as 5 30 120, not {shown(text)}.",
             field="CUSTDYN_SMTP_WAITS",
         )
     return waits

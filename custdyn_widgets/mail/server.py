@@ -1,4 +1,4 @@
-"""The mail server of the settings: its address, login and sender."""
+"""The mail server in the settings: its address, login and sender."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class MailServer:
-    """A mail server, and the sender of its letters.
+    """A mail server and the sender address.
 
     Attributes
     ----------
     host, port
         The server's address.
     security
-        `starttls`: the connection is encrypted before anything is sent, or else not used; `tls`: it is
-        encrypted from the start; `none`: it is never encrypted, and a login is allowed only on this machine.
+        `starttls`: the connection must be encrypted before anything is sent; `tls`: it is encrypted from the
+        start; `none`: it is never encrypted, and a login is allowed only on this machine.
     sender
         The sender's address, with a display name if there is one.
     user, password
-        The login; None: there is none.
+        The login; None if there is none.
     waits
-        Seconds to wait before each further try.
+        The seconds to wait before each further attempt.
     """
 
     host: str
@@ -57,12 +57,12 @@ class MailServer:
 
     @classmethod
     def from_settings(cls, settings: Settings, environ: Mapping[str, str] | None = None) -> MailServer:
-        """Return the server that the settings name; its login comes only from the environment.
+        """Return the server in the settings; its login is taken only from the environment.
 
         Raises
         ------
         SettingsError
-            If no server is set, or a setting of it is not valid. The message never shows the login.
+            If no server is set or a setting is invalid. The message never shows the login.
         """
         env = os.environ if environ is None else environ
         security, host, port = parse_smtp_url(settings.smtp_url)
@@ -77,13 +77,13 @@ def parse_smtp_url(url: str | None) -> tuple[Security, str, int]:
     Raises
     ------
     SettingsError
-        If the URL is missing, not valid, or holds a login. The message does not repeat it: a mistyped URL
-        may hold a login too.
+        If the URL is missing, invalid or contains a login. The message does not repeat the URL: a mistyped
+        one may contain a login too.
     """
     setting = "CUSTDYN_SMTP_URL"
     if not url:
         raise SettingsError(
-            f"Mail cannot be sent: {setting} is not set. Set it to your mail server, such as {_FORMS}.",
+            f"Email cannot be sent: {setting} is not set. Set it to your mail server, such as {_FORMS}.",
             field=setting,
         )
     try:
@@ -93,12 +93,12 @@ def parse_smtp_url(url: str | None) -> tuple[Security, str, int]:
         host, port, parts = "", None, urlsplit("")
     if parts.username is not None or parts.password is not None or "@" in url:
         raise SettingsError(
-            f"{setting} holds a login. Put it into CUSTDYN_SMTP_USER and CUSTDYN_SMTP_PASSWORD.",
+            f"{setting} contains a login. Put it into CUSTDYN_SMTP_USER and CUSTDYN_SMTP_PASSWORD.",
             field=setting,
         )
     more = parts.path.strip("/") or parts.query or parts.fragment
     if parts.scheme not in _SCHEMES or not _HOST.fullmatch(host) or more or port == 0:
-        raise SettingsError(f"{setting} must be like {_FORMS}.", field=setting)
+        raise SettingsError(f"{setting} must have the form {_FORMS}.", field=setting)
     security, usual = _SCHEMES[parts.scheme]
     return security, host, port or usual
 
@@ -107,11 +107,13 @@ def _login(env: Mapping[str, str], security: Security, host: str) -> tuple[str |
     user, password = env.get("CUSTDYN_SMTP_USER") or None, env.get("CUSTDYN_SMTP_PASSWORD") or None
     if (user is None) != (password is None):
         missing = "CUSTDYN_SMTP_PASSWORD" if password is None else "CUSTDYN_SMTP_USER"
-        raise SettingsError(f"{missing} is not set: a login needs both user and password.", field=missing)
+        raise SettingsError(
+            f"{missing} is not set: a login requires both a user and a password.", field=missing
+        )
     for name, value in (("CUSTDYN_SMTP_USER", user), ("CUSTDYN_SMTP_PASSWORD", password)):
         if value and not value.isascii():
             raise SettingsError(
-                f"{name} holds a character outside ASCII, which not every server accepts: choose another.",
+                f"{name} contains a non-ASCII character, which not every server accepts. Choose another one.",
                 field=name,
             )
     if user and security == "none" and host not in _LOOPBACK:
@@ -127,12 +129,12 @@ def _sender(text: str | None) -> Address:
     setting = "CUSTDYN_MAIL_FROM"
     if not text:
         raise SettingsError(
-            f"Mail cannot be sent: {setting} is not set. Set it to the sender, such as "
+            f"Email cannot be sent: {setting} is not set. Set it to the sender, such as "
             "reports@example.com or Reports <reports@example.com>.",
             field=setting,
         )
     found = getaddresses([text]) if printable(text) == text else []
     name, plain = (found[0][0], ascii_address(found[0][1])) if len(found) == 1 else ("", None)
     if plain is None:
-        raise SettingsError(f"{setting} must be one e-mail address, not {shown(text)}.", field=setting)
+        raise SettingsError(f"{setting} must be one email address, not {shown(text)}.", field=setting)
     return Address(header_text(name), addr_spec=plain)

@@ -1,9 +1,9 @@
-"""Delivery of letters by SMTP: one copy for each recipient, and an outcome for each copy.
+"""Delivery of emails by SMTP: one copy for each recipient, and an outcome for each copy.
 
-Temporary failures (no connection, a reply of 4xx) are tried again after a wait; final ones (5xx, a rejected
-login or certificate) are not. Each recipient gets a separate copy: nobody sees the other recipients, and one
-refused address does not stop the others. A connection that breaks after the last byte may deliver a copy
-twice; both have the same Message-ID, so that mail readers can tell.
+Temporary failures (no connection, a 4xx reply) are retried after a wait; permanent ones (a 5xx reply, a
+rejected login or certificate) are not. Each recipient gets a separate copy: nobody sees the other recipients,
+and one rejected address does not affect the others. If the connection breaks after the last byte, a copy may
+be delivered twice; both have the same Message-ID, so that mail clients can recognize them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from custdyn_widgets.mail.copies import Copy, Delivery
 from custdyn_widgets.mail.message import Letter
 from custdyn_widgets.mail.server import MailServer
 
-MOST_BYTES = 10_000_000  # of a whole message; many servers accept no more
+MOST_BYTES = 10_000_000  # for a complete message; many servers accept no more
 TIMEOUT = 30.0  # seconds to wait for each reply
-MOST_SECONDS = 1_800.0  # for all copies together, so that a slow server cannot hold a run for ever
+MOST_SECONDS = 1_800.0  # for all copies together, so that a slow server cannot block a run forever
 Outcomes = Callable[[], list[list[Delivery]]]
 _READY = 220
 _PAUSE_S = 0.2
@@ -38,22 +38,22 @@ def deliver(
     progress: Callable[[str], None] = lambda _: None,
     record: Callable[[Outcomes], object] = lambda _: None,
 ) -> list[list[Delivery]]:
-    """Send letters, each to its own recipients, and return the outcome of each letter's copies.
+    """Send emails, each to its own recipients, and return the outcome of each email's copies.
 
-    All copies share one connection as long as it holds, and the same waits. Failures never raise.
+    All copies share one connection while it lasts, and the same waits. Failures never raise an exception.
 
     Parameters
     ----------
     letters
-        Each letter with the addresses of its recipients.
+        Each email with the addresses of its recipients.
     server
         The mail server.
     most_bytes
         A message over this size, or over the server's own limit, is sent without its attachment.
     most_seconds
-        After this time the copy being sent is cut off, and no other is tried.
+        The time limit, after which the current copy is aborted and no other is tried.
     sleep
-        Called with the seconds of each wait.
+        Called with the number of seconds of each wait.
     progress
         Called with a message before each wait.
     record
@@ -77,13 +77,13 @@ def deliver(
 
 
 def describe_failures(deliveries: Iterable[Delivery]) -> str:
-    """Return a line for each recipient who did not get a copy, with the reason."""
+    """Return one line per recipient who did not get a copy, with the reason."""
     failed = [d for d in deliveries if d.outcome != "sent"]
     return "\n".join(f"{d.recipient}: {d.outcome}. {d.words}" for d in failed)
 
 
 def _try_all(copies: Sequence[Copy], server: MailServer, end: float, record: Callable[[], object]) -> None:
-    """Try each copy once, until `end`; stop when two new connections in a row break at once."""
+    """Try each copy once, until `end`; stop when two new connections in a row break immediately."""
     left, broken = list(copies), 0
     while left and broken < 2 and time.monotonic() < end:
         try:
@@ -96,9 +96,9 @@ def _try_all(copies: Sequence[Copy], server: MailServer, end: float, record: Cal
             return
         broken = 0 if answered else broken + 1
     if time.monotonic() >= end:
-        reason = "The time ran out before this copy."
+        reason = "Time ran out before this copy was sent."
     else:
-        reason = "The connection to the mail server broke at the copies before this one."
+        reason = "The connection to the mail server broke before this copy was sent."
     for copy in left:
         copy.note("given up", reason)
 
@@ -108,8 +108,8 @@ def _send_all(left: list[Copy], smtp: smtplib.SMTP, end: float, record: Callable
 
     Return how many the server responded to.
 
-    A server may hang up after a number of letters, so the copy that met the break stays in the list for the
-    next connection. If that breaks at once, the copy itself is the cause and leaves the list.
+    A server may close the connection after some number of messages, so the copy being sent stays in the list
+    for the next connection. If that one breaks immediately, the copy is the cause and is taken off the list.
     """
     answered = 0
     while left and time.monotonic() < end:
@@ -132,7 +132,7 @@ def _send_all(left: list[Copy], smtp: smtplib.SMTP, end: float, record: Callable
 
 @contextmanager
 def _connect(server: MailServer, end: float) -> Iterator[smtplib.SMTP]:
-    """Open a connection, encrypted and logged in as the settings say, and cut it off at `end`."""
+    """Open a connection, encrypted and logged in according to the settings, and break it at `end`."""
     context = None if server.security == "none" else ssl.create_default_context()
     name = server.sender.domain  # for EHLO: looking up this machine's own name can hang
     smtp: smtplib.SMTP
@@ -140,7 +140,7 @@ def _connect(server: MailServer, end: float) -> Iterator[smtplib.SMTP]:
         smtp = smtplib.SMTP_SSL(local_hostname=name, timeout=TIMEOUT, context=context)
     else:
         smtp = smtplib.SMTP(local_hostname=name, timeout=TIMEOUT)
-    # The name that the certificate must have: `connect` does not set it.
+    # The name to expect in the certificate: `connect` does not set it.
     smtp._host = server.host  # type: ignore[attr-defined]  # not in the stubs
     closed = threading.Event()
     threading.Thread(target=_cut_off, args=(smtp, end - time.monotonic(), closed), daemon=True).start()
@@ -164,7 +164,7 @@ def _connect(server: MailServer, end: float) -> Iterator[smtplib.SMTP]:
 
 
 def _cut_off(smtp: smtplib.SMTP, seconds: float, closed: threading.Event) -> None:
-    """Break a connection that is still open after some seconds: a reply in small pieces may never end."""
+    """Break a connection that is still open after some seconds; a reply sent slowly may never end."""
     is_closed = closed.wait(max(seconds, 0))
     while not is_closed:
         if (sock := smtp.sock) is not None:
@@ -177,5 +177,5 @@ def _cut_off(smtp: smtplib.SMTP, seconds: float, closed: threading.Event) -> Non
 def _log_in(smtp: smtplib.SMTP, user: str, password: str) -> None:
     try:
         smtp.login(user, password)
-    except ValueError:  # the reply cannot be decoded; it may hold the login
-        raise smtplib.SMTPException("it answers a login with nonsense.") from None
+    except ValueError:  # the reply cannot be decoded and may contain the login
+        raise smtplib.SMTPException("its reply to the login makes no sense.") from None

@@ -1,4 +1,4 @@
-"""Template notebooks: their parameters, their kernels and their runs."""
+"""Template notebooks: their parameters, kernels and runs."""
 
 import lazy_loader
 

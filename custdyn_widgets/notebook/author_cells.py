@@ -1,8 +1,8 @@
-"""Turn an author's notebook cells into inert sections of a page.
+"""Turning an author's notebook cells into inert sections of a page.
 
-Anyone who has its link can read a page, so no output of a notebook reaches it unchanged: Markdown is rendered
-with raw HTML and links as text, and with pictures only from the notebook itself; tables are reduced to their
-cells; PNG and SVG become pictures; text stays text. A note replaces any other output. Code is never shown.
+Anyone with its link can read a page, so no notebook output is shown unchanged: in Markdown, raw HTML and
+links become text, and pictures must be from the notebook itself; tables are reduced to their cells; PNG and
+SVG become pictures; text stays text. A note replaces any other output. Code is never shown.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ _TABLE_ATTRIBUTES: dict[str, set[str]] = {
 
 
 def author_sections(notebook: NotebookNode) -> list[Section]:
-    """Return a page's sections from an executed notebook, in the order of its cells.
+    """Return the sections of a page from an executed notebook, in the order of its cells.
 
     Parameters
     ----------
     notebook
         The notebook with its outputs. Cells tagged `parameters`, `injected-parameters` or `remove-cell` are
-        left out; the report takes the place of the first cell tagged `report`, or is first without one.
+        left out. The report replaces the first cell tagged `report`; without such a cell, it comes first.
 
     Returns
     -------
@@ -86,8 +86,8 @@ def author_sections(notebook: NotebookNode) -> list[Section]:
 def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | None = None) -> str:
     """Return Markdown as inert HTML.
 
-    A link becomes its text, followed by a web or mail address. A picture is shown if it is a PNG attached to
-    the cell; otherwise its description replaces it.
+    A link becomes its text, followed by the address if it is a web or email address. A picture is shown if it
+    is a PNG attached to the cell; otherwise its description replaces it.
     """
     import nh3
 
@@ -104,7 +104,7 @@ def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | Non
 
 
 def table_html(html: str) -> str | None:
-    """Return the table in an HTML output, stripped to its cells; None if it is neither ours nor pandas'."""
+    """Return the table in an HTML output, reduced to its cells; None if it is neither ours nor pandas'."""
     if not _OUR_TABLE.search(html):
         return None
     import nh3
@@ -117,7 +117,7 @@ def _renderer(attachments: Mapping[str, Mapping[str, str]]) -> Callable[[str], s
     import mistune  # comes with nbconvert
 
     class Prose(mistune.HTMLRenderer):
-        """Markup without links, raw HTML or pictures from elsewhere."""
+        """A renderer without links, raw HTML or external pictures."""
 
         def link(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
             address = mistune.escape(url)
@@ -158,7 +158,7 @@ def _output_sections(outputs: Sequence[NotebookNode]) -> Iterator[Section]:
 
 
 def _display(data: Mapping[str, Any]) -> Section:
-    """Return the section for a display, in the best of its formats that a page may hold."""
+    """Return the section for a display, in the best of its formats that a page may contain."""
     forms = {kind: "".join(form) if isinstance(form, list) else form for kind, form in data.items()}
     if "image/png" in forms:
         return _picture("png", forms["image/png"])

@@ -1,8 +1,8 @@
-"""Run a notebook in its own kernel, with a time limit.
+"""Running a notebook in its own kernel, with a time limit.
 
 papermill runs in a worker thread while the calling thread waits. At a timeout, Ctrl-C or SIGTERM, the
-kernel's whole process group is killed, even if the kernel hangs, ignores interrupts or forks. The kernel
-always uses this process's interpreter, whatever kernels are installed.
+kernel's entire process group is killed, even if the kernel hangs, ignores interrupts or forks. The kernel
+always uses this process's interpreter, whichever kernels are installed.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ class NotebookExecution:
     Attributes
     ----------
     notebook
-        The notebook; the run adds outputs and the cell of parameters.
+        The notebook, to which the run adds outputs and a cell with the parameters.
     parameters
         The parameters that papermill injects.
     environment
-        The kernel's whole environment.
+        All environment variables of the kernel.
     folder
-        The kernel's working folder.
+        The kernel's working directory.
     private
-        A folder that only this run uses, for the kernel's connection file.
+        A folder used only by this run, for the kernel's connection file.
     on_cell
-        Callback invoked when a cell starts; called from the worker thread.
+        Called in the worker thread when a cell starts.
     in_background
-        A function to call once, in its own thread, after the kernel has started. Its errors are ignored:
-        they will occur again where its results are needed.
+        Called once, in its own thread, after the kernel has started. Its errors are ignored: they will occur
+        again where its results are needed.
     """
 
     notebook: NotebookNode
@@ -81,7 +81,7 @@ class NotebookExecution:
         RunTimeout
             After `timeout_s` seconds, including the kernel's start; None means no limit.
         Exception
-            The error of papermill or nbclient if a cell fails or the kernel dies.
+            The error from papermill or nbclient if a cell fails or the kernel dies.
         """
         worker = threading.Thread(target=self._work, name="custdyn-run", daemon=True)
         worker.start()
@@ -106,7 +106,7 @@ class NotebookExecution:
         try:
             with _own_event_loop():
                 self._execute()
-        except BaseException as error:  # the waiting thread raises it again
+        except BaseException as error:  # re-raised by the waiting thread
             self._error = error
 
     def _execute(self) -> None:
@@ -130,7 +130,7 @@ class NotebookExecution:
         )
 
     def _kernel_class(self) -> type:
-        """Return a kernel manager class that starts this interpreter in this run's environment."""
+        """Return a kernel manager class that starts this interpreter in the run's environment."""
         from jupyter_client.kernelspec import KernelSpec
         from jupyter_client.manager import AsyncKernelManager
 
@@ -151,7 +151,7 @@ class NotebookExecution:
             def kernel_spec(self) -> KernelSpec:
                 return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
-            async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # async, as its base is
+            async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # async like its base
                 self.connection_file = connection
                 await super().start_kernel(**{**options, **given})
                 group = getattr(self.provisioner, "pgid", None)
@@ -162,7 +162,7 @@ class NotebookExecution:
         return PinnedKernel
 
     def _kill(self) -> None:
-        """Kill the kernel's process group: the kernel and the processes that it started."""
+        """Kill the kernel's process group: the kernel and the processes it started."""
         for group in self._groups:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
@@ -175,7 +175,7 @@ def _ignoring_errors(work: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def _own_event_loop() -> Iterator[None]:
-    """Give nbclient's blocking calls in this thread an event loop, and close it afterwards."""
+    """Provide an event loop for nbclient's blocking calls in this thread, and close it afterwards."""
     from jupyter_core.utils import ensure_event_loop
 
     loop = ensure_event_loop()
@@ -192,9 +192,9 @@ def _own_event_loop() -> Iterator[None]:
 
 @contextlib.contextmanager
 def terminated_as_exit() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into SystemExit, so that the kernel is killed too.
+    """Turn SIGTERM and SIGHUP into SystemExit, so that the kernel is killed as well.
 
-    An ignored signal stays ignored, as after `nohup`.
+    A signal that was ignored, for example by `nohup`, stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

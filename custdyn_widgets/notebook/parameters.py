@@ -1,14 +1,14 @@
-"""Check a template's parameters: a query's fields, the source and `as_of`.
+"""Checking a template's parameters: the fields of a query, the source and `as_of`.
 
-papermill and Airflow pass JSON scalars and lists to a notebook, jupyter-scheduler any typed Python, and none
-of them checks names or types. So the `parameters` cell lists each field of the query, and this module checks
-them, before a kernel starts and again inside it.
+papermill and Airflow pass JSON scalars and lists to a notebook, jupyter-scheduler passes any Python values,
+and none of them checks names or types. So the `parameters` cell lists each field of the query, and this
+module checks them before a kernel starts and again inside it.
 
 `interval` is the name of a preset. A fixed period uses the two parameters `interval_start` and
 `interval_end`, because papermill's command line accepts only scalars.
 
 `saved` names a saved query, which replaces all fields of a query; `source` then overrides the saved query's
-source. A scheduler needs no other parameter.
+source. A scheduler needs no other parameters.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ENDS = ("interval_start", "interval_end")
 NAMES = ("saved", "source", "interval", *_ENDS, *(name for name in FIELDS if name != "interval"), "as_of")
 _DEFAULTS = {**ReportQuery("today").to_dict(), "interval": None}
 _INJECTED = "# Parameters\n"
-# Jupyter Server sets it for an open notebook, where a cell without a heading may be the user's own.
+# Jupyter Server sets it for an open notebook, in which a cell without a heading may be the user's own.
 _OPEN_VARIABLE = "JPY_SESSION_NAME"
 
 
@@ -35,8 +35,8 @@ def query_from_parameters(namespace: Mapping[str, object]) -> ReportQuery:
     Parameters
     ----------
     namespace
-        The parameters by name. A notebook passes `globals()`: other variables are ignored, and the cell that
-        papermill added may set only names that an earlier cell sets.
+        The parameters by name. A notebook passes `globals()`; other variables are ignored, and the cell added
+        by papermill may set only names that an earlier cell sets.
 
     Raises
     ------
@@ -44,28 +44,28 @@ def query_from_parameters(namespace: Mapping[str, object]) -> ReportQuery:
         If a name is unknown, `source` or the interval is missing, the interval is given twice, a field of
         the query is given together with `saved`, or a value is invalid.
     SavedQueryError
-        If there is no saved query of the name `saved`, or it is invalid.
+        If the saved query named by `saved` does not exist or is invalid.
     """
     return parse_parameters(namespace, check_injected(namespace.get("In")))[0]
 
 
 def source_from_parameters(namespace: Mapping[str, object]) -> str:
-    """Check a template's parameters and return their source, or the saved query's if they have none.
+    """Check a template's parameters and return their source, or that of the saved query if there is none.
 
-    `namespace` and errors are those of `query_from_parameters`.
+    `namespace` and errors are the same as for `query_from_parameters`.
     """
     return parse_parameters(namespace, check_injected(namespace.get("In")))[1]
 
 
 def parse_parameters(namespace: Mapping[str, object], given: Collection[str]) -> tuple[ReportQuery, str]:
-    """Return the query and the source of parameters.
+    """Return the query and the source that parameters give.
 
     Parameters
     ----------
     namespace
         The parameters by name.
     given
-        The names that were set explicitly, even if to the default.
+        The names that were set explicitly, even to the default.
 
     Raises
     ------
@@ -74,9 +74,9 @@ def parse_parameters(namespace: Mapping[str, object], given: Collection[str]) ->
     """
     source, as_of, name = (namespace.get(key) for key in ("source", "as_of", "saved"))
     if source is not None and not isinstance(source, str):
-        raise QueryError.wrong_type("source", source, "the text of a path or name")
+        raise QueryError.wrong_type("source", source, "the name or path of a source, as text")
     if as_of is not None and not isinstance(as_of, str):
-        raise QueryError.wrong_type("as_of", as_of, "an ISO 8601 instant such as 2021-12-01T00:00:00Z")
+        raise QueryError.wrong_type("as_of", as_of, "an ISO 8601 timestamp such as 2021-12-01T00:00:00Z")
     if name is not None and not isinstance(name, str):
         raise QueryError.wrong_type("saved", name, "the name of a saved query")
     parse_as_of(as_of)
@@ -86,7 +86,7 @@ def parse_parameters(namespace: Mapping[str, object], given: Collection[str]) ->
         saved = saved_queries.load(name).saved
         query, source = saved.query, source or saved.source
     if not source:
-        raise QueryError.missing("source", "the folder of the billing data, or a source's name")
+        raise QueryError.missing("source", "the folder of the billing data or the name of a source")
     if query is None:
         fields = {field: namespace[field] for field in FIELDS if field in namespace}
         query = ReportQuery.from_dict({**fields, "interval": _interval(namespace)})
@@ -98,14 +98,14 @@ def _refuse_fields_with_saved(namespace: Mapping[str, object], given: Collection
         value = namespace.get(name)
         if value is not None and (name in given or value != _DEFAULTS.get(name)):
             raise QueryError.invalid(
-                name, value, "is given with saved, which names a whole query: remove one of them"
+                name, value, "cannot be combined with saved, which gives the query: remove one of them"
             )
 
 
 def flat_parameters(given: Mapping[str, object]) -> dict[str, object]:
     """Return parameters ready for injection, with a fixed interval as two scalars.
 
-    The other form of the interval is set to null, because the template may have a default for it.
+    The other form of the interval is set to null because the template may have a default for it.
     """
     flat = dict(given)
     interval = flat.get("interval")
@@ -121,18 +121,20 @@ def flat_parameters(given: Mapping[str, object]) -> dict[str, object]:
 
 
 def _interval(namespace: Mapping[str, object]) -> object:
-    """Return the interval as a field of a query: a preset's name, or a start and an end."""
+    """Return the interval as a query field: the name of a preset, or a start and an end."""
     preset = namespace.get("interval")
     ends = {end: namespace.get(end) for end in _ENDS}
     if all(value is None for value in ends.values()):
         return preset
     if preset is not None:
         raise QueryError.invalid(
-            "interval", preset, "is given with interval_start or interval_end: remove one of them"
+            "interval",
+            preset,
+            "cannot be combined with interval_start and interval_end: remove one or the other",
         )
     for name, value in ends.items():
         if value is None:
-            raise QueryError.missing(name, "a wall time YYYY-MM-DD HH:MM:SS, because the other end has one")
+            raise QueryError.missing(name, "a wall time YYYY-MM-DD HH:MM:SS, as the other end is given")
     return {"start": ends["interval_start"], "end": ends["interval_end"]}
 
 
@@ -142,7 +144,7 @@ def check_injected(cells: object) -> tuple[str, ...]:
     Raises
     ------
     QueryError
-        If no earlier cell sets one of them.
+        If one of them is not set by an earlier cell.
     """
     if not isinstance(cells, Sequence):
         return ()
@@ -161,16 +163,17 @@ def check_injected(cells: object) -> tuple[str, ...]:
 
 
 def _is_bare_injection(source: str, parameters: str) -> bool:
-    """Return whether the cell after the `parameters` cell is jupyter-scheduler's, which has no heading.
+    """Return whether the cell after the `parameters` cell is from jupyter-scheduler, which adds no heading.
 
-    Such a cell has only lines `name = value`. If it sets all parameters, it is the `parameters` cell again.
+    Such a cell consists of lines `name = value`. If it sets all parameters, it is the `parameters` cell
+    again.
     """
     names, offered = literal_values(source).keys(), set(assigned_names(parameters))
     return len(names) == len(source.splitlines()) and not offered.isdisjoint(names) and not offered <= names
 
 
 def check_names(names: Iterable[str], known: Iterable[str]) -> None:
-    """Raise a QueryError for a parameter that a template does not have, with its nearest names."""
+    """Raise a QueryError for a parameter that the template does not have, suggesting similar names."""
     allowed = list(known)
     for name in names:
         if name not in allowed:
@@ -178,12 +181,12 @@ def check_names(names: Iterable[str], known: Iterable[str]) -> None:
 
 
 def assigned_names(source: str) -> list[str]:
-    """Return the names that a cell's top-level statements set, in order; none if it is not plain Python."""
+    """Return the names set by a cell's top-level statements, in order; none if it is not plain Python."""
     return list(_assignments(source))
 
 
 def literal_values(source: str) -> dict[str, object]:
-    """Return the names that a cell sets to literals, with their values."""
+    """Return the names that a cell sets to literals, with the values."""
     values = {}
     for name, expression in _assignments(source).items():
         try:

@@ -1,7 +1,7 @@
-"""Run a template notebook and publish its report, as `custdyn run` does.
+"""Running a template notebook and publishing its report, as `custdyn run` does.
 
 The parameters are checked before a kernel starts. The notebook's last cell leaves its report in a staging
-folder; then this process draws the page, with the author's cells, and publishes one snapshot. A run that
+folder; then this process renders the page with the author's cells, and publishes one snapshot. A run that
 fails, hangs, is killed or stops early publishes nothing.
 """
 
@@ -36,23 +36,23 @@ if TYPE_CHECKING:
 
 _NOTHING = "Nothing was published."
 _HIDDEN_FROM_KERNELS = ("CUSTDYN_SMTP_USER", "CUSTDYN_SMTP_PASSWORD")
-_IN_LAB = "Open the notebook in JupyterLab with the same parameters to see more."
+_IN_LAB = "For details, open the notebook in JupyterLab with the same parameters."
 
 
 def _ignore(line: str) -> None:
-    """Ignore a line of progress."""
+    """Ignore a progress line."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The result of a notebook that ran to its end, not yet published.
+    """The result of a completed notebook run, not yet published.
 
     Attributes
     ----------
     report
         The frozen report.
     drawn
-        Its drawings, by title.
+        Its drawings by title.
     sections
         The author's own cells around it, made inert.
     """
@@ -62,7 +62,7 @@ class Finished:
     sections: Sequence[Section]
 
     def publish(self, settings: Settings, saved_query: str | None = None) -> Frozen:
-        """Publish the report as one snapshot; parameters and errors are those of `freezing.publish`."""
+        """Publish the report as a snapshot; parameters and errors are those of `publish.publish`."""
         return publish(
             self.report, settings, sections=self.sections, drawn=self.drawn, saved_query=saved_query
         )
@@ -76,12 +76,12 @@ def run_template(
     timeout_s: float | None = None,
     progress: Callable[[str], None] = _ignore,
 ) -> Frozen:
-    """Run a template notebook and publish its report as one snapshot.
+    """Run a template notebook and publish its report as a snapshot.
 
-    Parameters and errors are those of `run_notebook`, and the errors of `freezing.publish`.
+    Parameters and errors are the same as for `run_notebook`, plus the errors of `publish.publish`.
     """
     finished = run_notebook(template, parameters, settings=settings, timeout_s=timeout_s, progress=progress)
-    progress("Drawing the page and publishing")
+    progress("Rendering and publishing the page")
     return finished.publish(settings)
 
 
@@ -93,26 +93,26 @@ def run_notebook(
     timeout_s: float | None = None,
     progress: Callable[[str], None] = _ignore,
 ) -> Finished:
-    """Run a template notebook to its end, and return the report that it froze.
+    """Run a template notebook to its end and return the report that it froze.
 
     Parameters
     ----------
     template
-        A notebook with a cell tagged `parameters` and `freeze(report)` as its last cell; None: the
-        default one.
+        A notebook with a cell tagged `parameters` and `freeze(report)` in its last cell. Defaults to the
+        shipped template.
     parameters
-        The query's fields, `source` and `as_of`, by name, and the template's own parameters.
+        The query's fields, `source`, `as_of` and the template's own parameters, by name.
     settings
-        The settings for the kernel, which gets them as absolute values.
+        The settings, which are passed to the kernel with absolute paths.
     timeout_s
-        The time limit for the notebook, in seconds of wall time; None: no limit.
+        The time limit for the notebook, in seconds of wall time; None means no limit.
     progress
-        A callback for a line of text at each step; another thread calls it while the notebook runs.
+        Called with a line of text at each step, from another thread while the notebook runs.
 
     Raises
     ------
     QueryError, SourceError
-        If the parameters are not a valid query for the template; no kernel was started.
+        If the parameters are not valid for the template; no kernel has been started.
     RunError
         If the notebook failed, was killed, timed out, or did not freeze exactly one report.
     """
@@ -136,7 +136,7 @@ def _execute(
     timeout_s: float | None,
     progress: Callable[[str], None],
 ) -> NotebookNode:
-    """Run the notebook's cells; turn every failure into a RunError that names the cell."""
+    """Run the notebook's cells, turning every failure into a RunError that names the cell."""
     name = template.path.name
     cell = _CurrentCell(name, sum(c.cell_type == "code" for c in template.notebook.cells), progress)
     execution = NotebookExecution(
@@ -165,7 +165,7 @@ def _execute(
     if not cell.is_last:  # papermill treats sys.exit() as success
         raise RunError(
             f"{cell} ended the notebook before its last cell. {_NOTHING} "
-            "Remove the call that ends it (sys.exit, quit), or raise an error instead."
+            "Remove the call that ends it (sys.exit or quit), or raise an error instead."
         )
     return executed
 
@@ -179,7 +179,7 @@ def _load_for_page() -> None:
 
 
 class _CurrentCell:
-    """The position of a run: which of the notebook's code cells."""
+    """The code cell that a run has reached."""
 
     def __init__(self, name: str, total: int, progress: Callable[[str], None]) -> None:
         self._name = name
@@ -188,7 +188,7 @@ class _CurrentCell:
         self._number = 0
 
     def enter(self, cell: NotebookNode) -> None:
-        """Count a code cell of the template that starts; skip the one that papermill added."""
+        """Count a code cell of the template as it starts; skip the one that papermill added."""
         if cell.cell_type == "code" and "injected-parameters" not in tags_of(cell):
             self._number += 1
             self._progress(f"Code cell {self._number} of {self._total}")
@@ -209,16 +209,16 @@ class _CurrentCell:
 
 
 def _run_error(error: Exception, cell: _CurrentCell) -> RunError:
-    """Return the error for the user, without the cell's code or a message that may hold a secret."""
+    """Return the error for the user, without code or messages that may contain a secret."""
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     if isinstance(error, PapermillExecutionError):
         if error.ename in _OWN_ERRORS:
             return RunError(f"{cell} failed: {error.evalue} {_NOTHING}")
-        # An expression could pass for a name and carry a secret.
+        # The name could be an expression that contains a secret.
         name = error.ename if error.ename.isidentifier() and len(error.ename) <= 60 else "an error"
-        hidden = "Its message is not shown, because it may hold confidential data."
+        hidden = "Its message is not shown because it may contain confidential data."
         return RunError(f"{cell} failed with {name}. {hidden} {_NOTHING} {_IN_LAB}")
     if isinstance(error, RuntimeError) and not cell.has_started:
         return RunError(
@@ -228,7 +228,7 @@ def _run_error(error: Exception, cell: _CurrentCell) -> RunError:
     if isinstance(error, DeadKernelError):
         return RunError(
             f"{cell} was running when the kernel died: it ran out of memory or was killed. "
-            f"{_NOTHING} Reduce what the cell needs, or choose a shorter interval."
+            f"{_NOTHING} Reduce the memory that the cell needs, or choose a shorter interval."
         )
     return RunError(f"{cell} could not be run ({type(error).__name__}). {_NOTHING} {_IN_LAB}")
 

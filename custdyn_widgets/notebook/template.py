@@ -1,4 +1,4 @@
-"""Read a template notebook, and check parameters against it."""
+"""Reading a template notebook and checking parameters against it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Template:
     notebook
         Its cells.
     parameters
-        The names that its `parameters` cell sets to literals, with the values.
+        The names that its `parameters` cell sets to literals, with their values.
     names
         All names that its `parameters` cell sets.
     """
@@ -47,7 +47,7 @@ class Template:
 
 
 def default_template() -> Path:
-    """Return the template of the source checkout, or the one in the installed package."""
+    """Return the template in the source checkout, or the one in the installed package."""
     package = Path(__file__).parents[1]
     beside = package.parent / "templates" / DEFAULT_TEMPLATE
     if (package.parent / "pyproject.toml").is_file() and beside.is_file():
@@ -61,7 +61,7 @@ def read_template(path: Path) -> Template:
     Raises
     ------
     RunError
-        If there is no such file, it is not a notebook, or it has no cell tagged `parameters`.
+        If the file does not exist, is not a notebook, or has no cell tagged `parameters`.
     """
     load_jsonschema()
     import nbformat
@@ -85,20 +85,20 @@ def read_template(path: Path) -> Template:
 
 
 def check_parameters(template: Template, given: Mapping[str, object]) -> dict[str, object]:
-    """Check parameters against a template, and return them ready for injection.
+    """Check parameters against a template and return them ready for injection.
 
     Parameters
     ----------
     template
-        The template; its own values are the defaults.
+        The template, which gives the defaults.
     given
-        The parameters by name; `interval` may be an object with start and end. A path as `source` becomes
-        absolute, because the kernel starts in the template's folder.
+        The parameters by name; `interval` may be an object with start and end. If `source` is a path, it is
+        made absolute, because the kernel starts in the template's folder.
 
     Raises
     ------
     QueryError, SavedQueryError
-        If the template lacks a name, or the parameters are not a valid query.
+        If the template does not have a parameter, or the parameters are not a valid query.
     SourceError
         If the source does not exist.
     """
@@ -109,14 +109,14 @@ def check_parameters(template: Template, given: Mapping[str, object]) -> dict[st
         _check_json(name, value)
     together = {**template.parameters, **flat}
     source = parse_parameters(together, flat)[1]
-    from custdyn_widgets.mart import absolute_source  # late: most of a run needs no source
+    from custdyn_widgets.mart import absolute_source  # late: most of a run does not need it
 
     flat["source"] = absolute_source(source)
     return {name: value for name, value in flat.items() if name in known}
 
 
 def _check_json(name: str, value: object) -> None:
-    """Reject values that papermill would inject as code or that could not be sent to a kernel."""
+    """Reject values that papermill would inject as code or that cannot be sent to a kernel."""
     if isinstance(value, list | tuple):
         for item in value:
             _check_json(name, item)
@@ -124,9 +124,9 @@ def _check_json(name: str, value: object) -> None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise QueryError.invalid(name, value, "holds half a character") from None
+            raise QueryError.invalid(name, value, "contains an incomplete character") from None
     elif type(value) not in (int, float, bool, type(None)):
-        raise QueryError.wrong_type(name, value, "text, a number, true, false, null or a list of them")
+        raise QueryError.wrong_type(name, value, "text, a number, true, false, null or a list of these")
 
 
 def tags_of(cell: NotebookNode) -> list[str]:

@@ -1,4 +1,4 @@
-"""Publishing: a report becomes a snapshot, searched for secrets first."""
+"""Publishing: freezing a report into a snapshot after searching it for secrets."""
 
 import lazy_loader
 

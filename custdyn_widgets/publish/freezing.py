@@ -1,8 +1,8 @@
-"""Freeze a report into a snapshot: its files and its manifest.
+"""Freezing a report into a snapshot: its files and its manifest.
 
 The same report always gives the same files, byte for byte. Nothing is computed here: every file depends only
-on the `Report`. No path, URL, host or account name goes into a snapshot; `secrets` searches the texts that
-come from data and authors.
+on the `Report`. A snapshot contains no path, URL, host or account name; `secrets` searches the text that
+comes from data and authors.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _DIGITS, _PLACES = 38, 6
 
 @dataclass(frozen=True)
 class Frozen:
-    """A frozen report: its id, its link, and the file of its page.
+    """A frozen report: its id, its link and the file of its page.
 
     All three are None inside `custdyn run`, which publishes only after the notebook has ended.
     """
@@ -50,7 +50,7 @@ class Frozen:
     page: Path | None
 
     def _repr_html_(self) -> str | None:
-        """Return the link as HTML, to find it in the notebook after a scheduled run."""
+        """Return the link as HTML, so that it is in the notebook after a scheduled run."""
         if self.link is None:
             return None
         link = html.escape(self.link)
@@ -58,23 +58,23 @@ class Frozen:
 
 
 def freeze(report: Report, *, store: Store | None = None, sections: Sequence[Section] = ()) -> Frozen:
-    """Freeze a report permanently and return its link; call this once, in a notebook's last cell.
+    """Freeze a report permanently; call this once, in the last cell of a notebook.
 
-    The chart presets that this process registered are frozen with the report.
+    The chart presets registered in this process are frozen with the report.
 
     Parameters
     ----------
     report
         The report.
     store
-        The store. Defaults to that of the settings.
+        The store. Defaults to the one in the settings.
     sections
         The author's own cells around the report, already made inert.
 
     Raises
     ------
     SnapshotError
-        If nothing was published, or (SnapshotUnknownError) if the outcome is unknown.
+        If nothing was published or, as `SnapshotUnknownError`, if the outcome is unknown.
     """
     from custdyn_widgets.render import report_charts, with_own_presets  # late: most commands draw nothing
 
@@ -95,20 +95,20 @@ def publish(
     drawn: Mapping[str, str] | None = None,
     saved_query: str | None = None,
 ) -> Frozen:
-    """Publish a report as `freeze` does, also inside `custdyn run`.
+    """Publish a report as `freeze` does, but even inside `custdyn run`.
 
     Parameters
     ----------
     report
         The report.
     settings
-        The settings that give the link and the default store.
+        The settings, which give the link and the default store.
     store, sections
         As for `freeze`.
     drawn
-        Finished drawings of the report, see `charts.report_charts`.
+        The finished drawings of the report, see `render.report_charts`.
     saved_query
-        The name of the saved query whose run this is; the manifest keeps it.
+        The name of the saved query whose run this is, to be recorded in the manifest.
 
     Raises
     ------
@@ -128,9 +128,9 @@ def publish(
 def report_files(
     report: Report, sections: Sequence[Section] = (), drawn: Mapping[str, str] | None = None
 ) -> dict[str, bytes]:
-    """Return the files of a snapshot, by name: the value, the exact table, the page, exports and charts.
+    """Return the files of a snapshot by name: the report as JSON and Parquet, the page, exports and charts.
 
-    A report with too many rows for a workbook has no `report.xlsx`; `manifest_of` then adds a warning.
+    If the report has too many rows for a workbook, there is no `report.xlsx`; `manifest_of` adds a warning.
     """
     # late: this loads a JavaScript engine and openpyxl
     from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx
@@ -150,7 +150,7 @@ def report_files(
 
 
 def prepare() -> None:
-    """Import the packages that `report_files` needs for a report with finished drawings."""
+    """Import the packages that `report_files` needs if the drawings are finished."""
     import pandas as pd  # noqa: F401  # Arrow checks whether its input is from pandas
     import pyarrow.parquet  # noqa: F401
 
@@ -165,7 +165,7 @@ def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
     report
         The report.
     files
-        The names of its files; a warning is added if there is no workbook among them.
+        The names of its files; a warning is added if they do not include a workbook.
     """
     info = report.info
     warnings = list(info.warnings)
@@ -199,9 +199,9 @@ def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def content_digest(report: Report) -> str:
-    """Return the SHA-256, in hexadecimal, of the query, the labels and the values only.
+    """Return the hexadecimal SHA-256 hash of only the query, the labels and the values.
 
-    Two runs with the same result have the same digest, whatever their time and role. It is never a link.
+    Two runs with the same result have the same digest, whatever their time and role. It is not a snapshot id.
     """
     content = {
         "query": report.query.to_dict(),
@@ -222,9 +222,9 @@ def report_json(report: Report) -> bytes:
 def table_parquet(report: Report) -> bytes:
     """Return the rows as Parquet, without the Total row, so that summing a column counts nothing twice.
 
-    Columns: the label headings (string); each number column by its one-level name, int64 or
+    The columns are the label headings (string); each number column under its one-level name, as int64 or as
     decimal128(38, 6) in the report's currency, null for an average over nothing; `start` and `end` of the
-    bucket (timestamp, UTC, end exclusive; null where the report has none) and `partial` (bool).
+    bucket (timestamp in UTC, end exclusive, null if the report has none); and `partial` (bool).
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -264,5 +264,5 @@ def _instant(text: str) -> datetime | None:
 
 
 def _plain_text(text: str) -> str:
-    """Return a text that UTF-8 can encode: split surrogate pairs joined, lone surrogates as U+FFFD."""
+    """Return text that UTF-8 can encode: split surrogate pairs joined, lone surrogates as U+FFFD."""
     return replace_surrogates(join_surrogates(text))

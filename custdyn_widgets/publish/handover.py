@@ -1,10 +1,10 @@
 """The staging folder that `custdyn run` passes to a notebook's kernel.
 
-In a kernel that has this folder in its environment, `freeze` publishes nothing: it writes the report's JSON
-and its drawings into the folder. The file proves that the notebook reached its end, because papermill reports
-success even if the kernel was killed. The process that runs the notebook reads the report from it, draws
-the page with the author's cells, and publishes. The file includes the drawings, because drawing them again
-in a second JavaScript engine would take a fifth of a run's time.
+In a kernel that has this folder in its environment, `freeze` publishes nothing but writes the report's JSON
+and its drawings to a file in the folder. The file proves that the notebook reached its end, because papermill
+reports success even if the kernel was killed. The process that runs the notebook reads the report from the
+file, renders the page with the author's cells, and publishes it. The file includes the drawings because
+drawing them again in a second JavaScript engine would take a fifth of a run's time.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ TOKEN_VARIABLE = "CUSTDYN_STAGING_TOKEN"  # noqa: S105 - the name of a variable
 
 @dataclass(frozen=True)
 class Staging:
-    """A folder in which one run leaves one report, in a file named by a token."""
+    """A folder in which a run leaves one report, in a file named after a token."""
 
     folder: Path
     token: str
 
     @classmethod
     def new(cls, folder: Path) -> Staging:
-        """Return a new staging directory inside a folder used only by this run."""
+        """Return a new `Staging` in a folder that only this run uses."""
         return cls(folder, secrets.token_hex(16))
 
     @classmethod
     def from_environment(cls) -> Staging | None:
-        """Return the staging place that the environment names, or None outside `custdyn run`."""
+        """Return the `Staging` given in the environment, or None outside `custdyn run`."""
         folder, token = os.environ.get(FOLDER_VARIABLE), os.environ.get(TOKEN_VARIABLE)
         return cls(Path(folder), token) if folder and token else None
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that pass this place to a kernel."""
+        """Return the environment variables that pass it to a kernel."""
         return {FOLDER_VARIABLE: str(self.folder), TOKEN_VARIABLE: self.token}
 
     @property
@@ -60,7 +60,7 @@ class Staging:
         Raises
         ------
         RunError
-            If this run has left one already: a notebook freezes one report, in its last cell.
+            If this run has already left a report: a notebook freezes only one, in its last cell.
         """
         if self._file.exists():
             self._repeated.touch()
@@ -69,7 +69,7 @@ class Staging:
         write_whole(self._file, json.dumps(left, allow_nan=False).encode("ascii"), lasting=False)
 
     def take(self) -> tuple[Report, dict[str, str]]:
-        """Return the report that the notebook left, and its drawings by title, which are not checked.
+        """Return the report that the notebook left and its drawings by title, which are not validated.
 
         Raises
         ------

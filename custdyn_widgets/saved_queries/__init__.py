@@ -1,4 +1,4 @@
-"""Saved queries: a query under a title, with its schedule and recipients."""
+"""Saved queries: queries with a title, a schedule and recipients."""
 
 from custdyn_widgets.saved_queries.automation import (
     MOST_RECIPIENTS,

@@ -1,7 +1,7 @@
-"""The settings of a saved query for unattended runs: retention, conditions, recipients, division.
+"""The settings of a saved query for unattended runs: retention, conditions, recipients and division.
 
-Each parser accepts the JSON value of a key, or a value that is already parsed; a `SavedQueryError` names the
-key.
+Each parser accepts the JSON value of a key or a value that is already parsed, and names the key in its
+`SavedQueryError`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _FOR_EACH = {"by": "'company'", "addresses": "a CSV file with the columns compan
 
 @dataclass(frozen=True)
 class Retention:
-    """Which of its snapshots a saved query keeps; the rule of `custdyn snapshots prune`.
+    """Which snapshots a saved query keeps, by the same rule as `custdyn snapshots prune`.
 
     Attributes
     ----------
     keep_last
-        How many of the newest snapshots stay; None: no limit by number.
+        How many of the newest snapshots to keep; None means no limit.
     older_than
-        The age from which snapshots are deleted (`90d`, `12w`, `6m`, `1y`); None: no limit by age.
+        The age at which snapshots are deleted (`90d`, `12w`, `6m`, `1y`); None means no limit.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class Retention:
             self.rule(datetime(2000, 1, 1, tzinfo=UTC))
 
     def rule(self, now: datetime) -> Rule:
-        """Return the pruning rule that applies at an instant."""
+        """Return the pruning rule that applies at a given time."""
         try:
             before = None if self.older_than is None else ago(self.older_than, now)
         except SnapshotError as error:
@@ -81,9 +81,9 @@ class ForEach:
     Attributes
     ----------
     by
-        `company`: each reseller in the file gets a report on its own clients and those of resellers below it.
+        `company`: each company in the file gets a report on its clients and those of the companies below it.
     addresses
-        The CSV file with the addresses of each reseller; relative to the folder of the saved query's file.
+        The CSV file with each company's addresses, relative to the folder of the saved query's file.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def parse_for_each(value: object) -> ForEach | None:
 
 
 def parse_only_if(value: object) -> tuple[str, ...]:
-    """Return the conditions of the key `only_if`, each once, in the order of `ONLY_IF`."""
+    """Return the conditions of the key `only_if` without duplicates, in the order of `ONLY_IF`."""
     given = _texts("only_if", value)
     for text in given:
         if text not in ONLY_IF:
@@ -128,15 +128,15 @@ def parse_only_if(value: object) -> tuple[str, ...]:
 
 
 def parse_recipients(key: str, value: object) -> tuple[str, ...]:
-    """Return a list of e-mail addresses as given; refuse two addresses of the same mailbox."""
+    """Return the given email addresses; reject two addresses of the same mailbox."""
     given = _texts(key, value)
     if len(given) > MOST_RECIPIENTS:
-        why = f"has {len(given):,} addresses, and at most {MOST_RECIPIENTS} are allowed: use a mailing list"
+        why = f"has {len(given):,} addresses, but at most {MOST_RECIPIENTS} are allowed: use a mailing list"
         raise SavedQueryError.invalid(key, [*given[:2], "…"], why)
     seen = set()
     for address in given:
         if ascii_address(address) is None:
-            why = "is not a plain e-mail address such as anna@example.com (without a name)"
+            why = "is not a plain email address such as anna@example.com (without a name)"
             raise SavedQueryError.invalid(key, address, why)
         if mailbox(address) in seen:
             raise SavedQueryError.invalid(key, address, "is listed twice")
@@ -157,5 +157,5 @@ def recover_failure_recipients(data: bytes) -> tuple[str, ...]:
 
 def _texts(key: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
-        raise SavedQueryError.wrong_type(key, value, "a list of texts")
+        raise SavedQueryError.wrong_type(key, value, "a list of strings")
     return tuple(value)

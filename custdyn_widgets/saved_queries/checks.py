@@ -1,4 +1,4 @@
-"""Checks of JSON values that several parts of a saved query share; errors name the key."""
+"""Checks of JSON values, shared by the parts of a saved query; errors name the key."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def check_text(key: str, value: object, longest: int, *, lines: bool = False) ->
     if len(value) > longest:
         raise SavedQueryError.invalid(key, value, f"is longer than {longest:,} characters")
     if has_control_character(value, lines=lines):
-        raise SavedQueryError.invalid(key, value, "holds a control character: remove it")
+        raise SavedQueryError.invalid(key, value, "contains a control character: remove it")
 
 
 def check_path(key: str, value: object) -> None:
-    """Refuse anything but a name or a path."""
+    """Reject anything but a name or a path."""
     if isinstance(value, str) and not value.strip():
         raise SavedQueryError.invalid(key, value, "is blank")
     check_text(key, value, _LONGEST_PATH)
-    if "://" in str(value):  # the address may hold a password, so do not repeat it
+    if "://" in str(value):  # the URL may contain a password, so the message does not repeat it
         raise SavedQueryError(
-            f"{key} must be a name or a path, not the address of a database: give it a name in sources.toml.",
+            f"{key} must be a name or a path, not a database URL: give the database a name in sources.toml.",
             field=key,
         )
 
@@ -36,7 +36,7 @@ def check_path(key: str, value: object) -> None:
 def object_fields(
     key: str, value: object, known: Sequence[str], required: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return the fields of a JSON object that are set; null counts as absent.
+    """Return the fields that are set in a JSON object; null counts as absent.
 
     `required` describes each field that must be set.
     """

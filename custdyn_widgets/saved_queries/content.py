@@ -1,4 +1,4 @@
-"""A saved query: its fields, their checks, and its JSON file."""
+"""A saved query: its fields, their validation, and its JSON file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OUTPUTS = ("web", "csv", "xlsx")
 LONGEST_TITLE, LONGEST_DESCRIPTION, LONGEST_NAME = 200, 2_000, 80
 MOST_BYTES = 64_000
 
-# Only unattended runs need these keys: they are written only if set, so that other files keep their bytes.
+# Keys that only unattended runs need. They are written only if set, so that other files do not change.
 _AUTOMATION = (
     "source",
     "schedule",
@@ -40,31 +40,31 @@ _AUTOMATION = (
     "for_each",
 )
 _KEYS = ("format", "title", "description", "query", "output", "chart", *_AUTOMATION)
-_FILES = ("csv", "xlsx")  # outputs that can be attached to a mail
+_FILES = ("csv", "xlsx")  # outputs that can be attached to an email
 _REQUIRED = {
     "format": f"{FORMAT}, the version of the file format",
     "title": "a few words that describe the query",
-    "query": "an object with a query's fields",
+    "query": "an object with the fields of a query",
 }
 _CHART_KEYS = ("x", "y", "mark", "second_axis", "title")
 _CHART_LISTS = ("y", "second_axis")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")  # devices in Windows, with any ending
+_RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")  # device names in Windows, with any extension
 _HASH_LENGTH = 10
 
 
 @dataclass(frozen=True)
 class SavedQuery:
-    """A query under a title.
+    """A query with a title, and what to do with its report.
 
     Attributes
     ----------
     title
-        The title that people see; `name_for` makes the name from it.
+        The title to display; `name_for` derives the name from it.
     query
-        The query; its interval is a preset (relative) or a period (fixed).
+        The query; its interval is a preset (relative) or a fixed period.
     description
-        What the query is for, in the user's words.
+        A description of what the query is for.
     output
         `web`, `csv` or `xlsx`.
     chart
@@ -75,18 +75,18 @@ class SavedQuery:
     schedule
         When the query runs unattended.
     recipients, failure_recipients
-        E-mail addresses that get the report (as CSV or XLSX), and those that get a notice if a run fails.
+        The email addresses that receive the report (as CSV or XLSX), and those notified if a run fails.
     retention
-        Which of its snapshots stay; None: all.
+        Which snapshots to keep; None keeps all.
     only_if
-        When the report is frozen and sent: `changed`, `not_empty`, `fresh`; empty: always.
+        The conditions for freezing and sending the report: any of `changed`, `not_empty` and `fresh`.
     for_each
-        Whether each reseller gets a report of its own.
+        The division of the clients; None makes one report on all of them.
 
     Raises
     ------
     SavedQueryError, QueryError
-        If a value is invalid, so that the file could not be read again.
+        If a value is invalid.
     """
 
     title: str
@@ -115,7 +115,7 @@ class SavedQuery:
         self.to_bytes()
 
     def _check_automation(self) -> None:
-        """Check the keys of unattended runs, each by itself and together."""
+        """Check the keys of unattended runs, each one and their combinations."""
         if self.source is not None:
             check_path("source", self.source)
         if self.schedule is not None and not isinstance(self.schedule, Schedule):
@@ -126,17 +126,17 @@ class SavedQuery:
         object.__setattr__(self, "only_if", parse_only_if(self.only_if))
         object.__setattr__(self, "for_each", parse_for_each(self.for_each))
         if self.schedule and self.source is None:
-            raise SavedQueryError.missing("source", "a schedule needs a source's name or path")
+            raise SavedQueryError.missing("source", "a schedule requires the name or path of a source")
         if self.for_each and self.recipients:
-            why = "cannot be combined with for_each, which sends to the addresses in its file"
+            why = "cannot be combined with for_each, which takes the addresses from its file"
             raise SavedQueryError.invalid("recipients", list(self.recipients), why)
         if (self.recipients or self.for_each) and self.output not in _FILES:
-            why = "cannot be sent by mail: choose csv or xlsx, or remove recipients and for_each"
+            why = "cannot be sent by email: choose csv or xlsx, or remove recipients and for_each"
             raise SavedQueryError.invalid("output", self.output, why)
 
     @classmethod
     def from_dict(cls, data: object) -> SavedQuery:
-        """Return the saved query that a JSON object describes; null counts as absent.
+        """Return the saved query described by a JSON object; null counts as absent.
 
         Raises
         ------
@@ -163,7 +163,7 @@ class SavedQuery:
 
     @classmethod
     def from_file(cls, file: str, data: bytes) -> SavedQuery:
-        """Return the saved query that a file holds.
+        """Return the saved query in a file.
 
         Raises
         ------
@@ -177,14 +177,16 @@ class SavedQuery:
         except RecursionError:
             raise SavedQueryError.unreadable(file, "is nested too deeply to be a saved query") from None
         except UnicodeDecodeError as error:
-            raise SavedQueryError.unreadable(file, "is not UTF-8: save it as UTF-8") from error
+            raise SavedQueryError.unreadable(file, "is not encoded in UTF-8: save it as UTF-8") from error
         except ValueError as error:
             if str(error).startswith("Exceeds the limit"):  # Python's limit on the length of a number
-                raise SavedQueryError.unreadable(file, "holds a number of thousands of digits") from error
+                raise SavedQueryError.unreadable(
+                    file, "contains a number with thousands of digits"
+                ) from error
             raise SavedQueryError.unreadable(file, f"is not valid JSON: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the saved query as a JSON object, for `from_dict`; the order of keys is fixed."""
+        """Return the saved query as a JSON object for `from_dict`, with keys in a fixed order."""
         return {
             "format": FORMAT,
             "title": self.title,
@@ -196,17 +198,17 @@ class SavedQuery:
         }
 
     def to_bytes(self) -> bytes:
-        """Return the content of its file: always the same bytes, and readable in a diff."""
+        """Return the content of its file: always the same bytes, readable in a diff."""
         whole = self.to_dict()
         for key, value in whole.items():
             try:
                 json.dumps(value, ensure_ascii=False).encode()
             except UnicodeEncodeError as error:
                 half = error.object[error.start : error.end]
-                raise SavedQueryError.invalid(key, half, "is half a character: remove it") from None
+                raise SavedQueryError.invalid(key, half, "is an incomplete character: remove it") from None
         data = json.dumps(whole, ensure_ascii=False, indent=2).encode() + b"\n"
         if len(data) > MOST_BYTES:
-            why = f"needs a file of {len(data):,} bytes, and the limit is {MOST_BYTES:,}: choose fewer values"
+            why = f"needs a file of {len(data):,} bytes, but the limit is {MOST_BYTES:,}: choose fewer values"
             raise SavedQueryError.invalid("query", self.title, why)
         return data
 
@@ -215,7 +217,7 @@ def name_for(title: str) -> str:
     """Return the name for a title: at most 80 lowercase ASCII letters, digits and hyphens.
 
     Accents are dropped. If other letters are lost, if nothing is left or if the title is too long, the name
-    ends with a short hash of the title, so that different titles keep different names.
+    ends with a short hash of the title, so that different titles get different names.
     """
     same = unicodedata.normalize("NFC", title)
     plain = unicodedata.normalize("NFKD", same.casefold())
@@ -228,7 +230,7 @@ def name_for(title: str) -> str:
 
 
 def is_name(name: object) -> bool:
-    """Return whether a saved query can have this name, which is safe as a file name on every system."""
+    """Return whether a name is valid for a saved query, and thus a safe file name on every system."""
     plain = isinstance(name, str) and len(name) <= LONGEST_NAME and _NAME.fullmatch(name)
     return bool(plain) and not _RESERVED.fullmatch(str(name))
 
@@ -241,7 +243,7 @@ def _as_json(value: str | tuple[str, ...] | Schedule | Retention | ForEach) -> o
 
 def _check_output(output: object) -> None:
     if output == "xls":
-        why = "holds at most 65,536 rows and is not an open format; choose xlsx"
+        why = "is limited to 65,536 rows and is not an open format: choose xlsx"
         raise SavedQueryError.invalid("output", output, why)
     if not isinstance(output, str) or output not in OUTPUTS:
         raise SavedQueryError.not_allowed("output", output, OUTPUTS)
@@ -253,7 +255,9 @@ def _parse_chart(chart: Mapping[str, object] | None) -> dict[str, Any] | None:
         return None
     is_preset = isinstance(chart, Mapping) and "preset" in chart
     allowed, required = (("preset",), ("preset",)) if is_preset else (_CHART_KEYS, ("y", "mark"))
-    object_fields("chart", chart, allowed, dict.fromkeys(required, "only a preset, or at least y and mark"))
+    object_fields(
+        "chart", chart, allowed, dict.fromkeys(required, "either only a preset, or at least y and mark")
+    )
     return {key: _chart_value(key, chart[key]) for key in allowed if key in chart}
 
 
@@ -263,5 +267,5 @@ def _chart_value(key: str, value: object) -> object:
     if key not in _CHART_LISTS:
         raise SavedQueryError.wrong_type(f"chart.{key}", value, "text")
     if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
-        raise SavedQueryError.wrong_type(f"chart.{key}", value, "text or a list of texts")
+        raise SavedQueryError.wrong_type(f"chart.{key}", value, "text or a list of strings")
     return list(value)

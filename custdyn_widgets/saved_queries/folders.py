@@ -1,10 +1,10 @@
-"""The folders of saved queries: list, load, save and delete their files.
+"""The folders of saved queries: listing, loading, saving and deleting their files.
 
-There are two folders, the user's own and the shared one; a name in both refers to the user's own. An interval
-is stored as given: a preset moves with the date, a period stays.
+There are two folders, the user's own and the shared one; a name in both refers to the user's own. Intervals
+are stored as given: a preset moves with the date, a period is fixed.
 
-Other people may write these files, so an invalid one is reported by name and does not hide the others. A file
-is written whole or not at all, and never replaces a version that the user has not seen.
+Other people may write these files, so an invalid file is reported by name and does not hide the others. Files
+are written atomically and never replace a version that the user has not seen.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PLACES: tuple[Place, ...] = ("mine", "shared")  # in the order of lookup
 
 @dataclass(frozen=True)
 class Stored:
-    """A saved query with its location; `revision`, the SHA-256 of its file, detects changes."""
+    """A stored saved query; `revision`, the SHA-256 of its file, reveals changes."""
 
     saved: SavedQuery
     name: str
@@ -51,7 +51,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class ListedQuery:
-    """One line of a listing: a saved query, or the error of a file (or of a folder, without a name)."""
+    """One entry of a listing: a saved query, or the error of a file (or of a folder, without a name)."""
 
     name: str
     title: str
@@ -61,7 +61,7 @@ class ListedQuery:
 
 
 def listing(settings: Settings | None = None) -> list[ListedQuery]:
-    """Return the saved queries of both places by title, and the invalid files with their errors."""
+    """Return the saved queries in both folders by title, including invalid files with their errors."""
     found = []
     for place, folder in _folders(settings).items():
         try:
@@ -78,12 +78,12 @@ def listing(settings: Settings | None = None) -> list[ListedQuery]:
 
 
 def load(name: str, place: Place | None = None, *, settings: Settings | None = None) -> Stored:
-    """Return the saved query of this name: the user's own if there is one, otherwise the shared one.
+    """Return the saved query with this name: the user's own if it exists, otherwise the shared one.
 
     Raises
     ------
     SavedQueryError
-        If there is none, or its file is invalid.
+        If it does not exist or its file is invalid.
     """
     for where, folder in _folders_to_search(name, place, settings).items():
         with contextlib.suppress(FileNotFoundError):
@@ -101,7 +101,7 @@ def failure_recipients(name: str, *, settings: Settings | None = None) -> tuple[
 
 
 def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Settings | None = None) -> Stored:
-    """Save a query under the name that its title gives.
+    """Save a query under the name derived from its title.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Setting
     place
         `mine` or `shared`.
     over
-        The revision to overwrite, which the user has seen; None: the name must be unused.
+        The revision to overwrite, which the user has seen; None if the name must be unused.
     settings
         The settings that name the folders. Defaults to the current settings.
 
@@ -121,7 +121,7 @@ def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Setting
     SavedQueryChangedError
         If the stored revision is not `over`.
     SavedQueryError
-        If the folder cannot be written to; nothing is changed.
+        If the folder cannot be written to; nothing has been changed.
     """
     name, data = name_for(saved.title), saved.to_bytes()
     [folder] = _folders_to_search(name, place, settings).values()
@@ -132,18 +132,18 @@ def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Setting
             write_whole(folder / f"{name}.json", data, new=over is None)
     except OSError as error:
         if isinstance(error, FileExistsError) and folder.is_dir():
-            _compare(folder, name, over)  # written by a program that takes no lock
+            _compare(folder, name, over)  # written by a program that does not use the lock
         raise SavedQueryError.folder_unusable(place, "written to", error_words(error)) from error
     return Stored(saved, name, place, _revision(data))
 
 
 def find(name: str, place: Place | None = None, *, settings: Settings | None = None) -> Place:
-    """Return the place of the saved query of this name, valid or not.
+    """Return the place of the saved query with this name, valid or not.
 
     Raises
     ------
     SavedQueryError
-        If there is none.
+        If it does not exist.
     """
     for where, folder in _folders_to_search(name, place, settings).items():
         if os.path.lexists(folder / f"{name}.json"):
@@ -152,17 +152,17 @@ def find(name: str, place: Place | None = None, *, settings: Settings | None = N
 
 
 def folder_of(place: Place, *, settings: Settings | None = None) -> Path:
-    """Return the folder of a place; relative paths in its saved queries start there."""
+    """Return the folder of a place, to which relative paths in its saved queries refer."""
     return _folders(settings)[place]
 
 
 def delete(name: str, place: Place | None = None, *, settings: Settings | None = None) -> Place:
-    """Delete the saved query of this name, valid or not, and return its place.
+    """Delete the saved query with this name, valid or not, and return its place.
 
     Raises
     ------
     SavedQueryError
-        If there is none, or the folder cannot be written to.
+        If it does not exist or the folder cannot be written to.
     """
     where = find(name, place, settings=settings)
     folder = folder_of(where, settings=settings)
@@ -185,7 +185,7 @@ def _folders(settings: Settings | None) -> dict[Place, Path]:
 
 
 def _folders_to_search(name: str, place: Place | None, settings: Settings | None) -> dict[Place, Path]:
-    """Check a name and a place, and return the folders that may hold the name."""
+    """Check a name and a place, and return the folders to search for the name."""
     if place is not None and place not in PLACES:
         raise SavedQueryError.not_allowed("place", place, PLACES)
     if not is_name(name):
@@ -194,7 +194,9 @@ def _folders_to_search(name: str, place: Place | None, settings: Settings | None
     if place is None:
         return folders
     if place not in folders:
-        raise SavedQueryError.folder_unusable(place, "written to", "it is the folder of the shared ones")
+        raise SavedQueryError.folder_unusable(
+            place, "written to", "it is the folder of the shared saved queries"
+        )
     return {place: folders[place]}
 
 
@@ -203,7 +205,7 @@ def _known_names(settings: Settings | None) -> list[str]:
 
 
 def _read(folder: Path, name: str) -> bytes:
-    """Return the content of a file; raise FileNotFoundError if there is none."""
+    """Return the content of a file; raise FileNotFoundError if it does not exist."""
     file = f"{name}.json"
     try:
         return read_plain(folder, file, MOST_BYTES)
@@ -214,12 +216,10 @@ def _read(folder: Path, name: str) -> bytes:
 
 
 def _listed(folder: Path, place: Place, name: str) -> ListedQuery | None:
-    """Return the line of one file, or None if it was deleted."""
+    """Return the entry of one file; None if it was deleted in the meantime."""
     try:
         if not is_name(name):
-            why = (
-                "has no valid name: rename it to at most 80 lowercase letters, digits and hyphens, and .json"
-            )
+            why = "has an invalid name: rename it, using up to 80 lowercase letters, digits and hyphens"
             raise SavedQueryError.unreadable(f"{name}.json", why)
         saved = SavedQuery.from_file(f"{name}.json", _read(folder, name))
     except FileNotFoundError:
@@ -230,7 +230,7 @@ def _listed(folder: Path, place: Place, name: str) -> ListedQuery | None:
 
 
 def _compare(folder: Path, name: str, over: str | None) -> None:
-    """Raise an error unless the stored revision is the one that the user saw."""
+    """Raise an error unless the stored revision is the one that the user has seen."""
     try:
         data = _read(folder, name)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Scheduled runs: one run of a saved query from start to end, its record and its lock."""
+"""Scheduled runs: running a saved query, recording the run and locking it."""
 
 import lazy_loader
 

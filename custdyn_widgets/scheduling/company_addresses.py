@@ -1,10 +1,10 @@
-"""The CSV file that lists each company's e-mail addresses.
+"""The CSV file that lists each company's email addresses.
 
     company,address
     Northwind,anna@northwind.example
     Northwind,ben@northwind.example
 
-A report sent to a wrong address cannot be taken back, so one faulty line refuses the whole file.
+A report sent to a wrong address cannot be taken back, so one faulty line invalidates the whole file.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _LISTED = 20
 
 
 def read_addresses(path: Path) -> dict[str, tuple[str, ...]]:
-    """Read the addresses of each company, in the order of the file.
+    """Return the addresses of each company, in the order of the file.
 
     Raises
     ------
     RunError
-        If the file cannot be read, or is not such a file; or if lines are faulty, with their numbers.
+        If the file cannot be read or is not a valid list of addresses; faulty lines are listed.
     """
     found: dict[str, list[str]] = {}
     faults: list[str] = []
@@ -41,7 +41,7 @@ def read_addresses(path: Path) -> dict[str, tuple[str, ...]]:
             else:
                 found.setdefault(row[0], []).append(row[1])
     except csv.Error as error:
-        raise RunError(f"{path.name} is not a CSV of companies and addresses: {error}.") from error
+        raise RunError(f"{path.name} is not a valid CSV file: {error}.") from error
     if faults:
         count = f"{len(faults):,} faulty line{'' if len(faults) == 1 else 's'}"
         more = [f"  … and {len(faults) - _LISTED:,} more"] if len(faults) > _LISTED else []
@@ -49,12 +49,12 @@ def read_addresses(path: Path) -> dict[str, tuple[str, ...]]:
             "\n".join([f"{path.name} has {count}, so nothing was sent:", *faults[:_LISTED], *more])
         )
     if not found:
-        raise RunError(f"{path.name} names no company: give a line with its name and an address for each.")
+        raise RunError(f"{path.name} lists no companies. Add a line with a company and an address.")
     return {company: tuple(addresses) for company, addresses in found.items()}
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the lines after the header with their line numbers; check the header."""
+    """Check the header and yield the lines after it, with their numbers."""
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     if next(reader, None) != _HEADINGS:
         raise RunError(f"The first line of {path.name} must be: {','.join(_HEADINGS)}")
@@ -66,35 +66,31 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _text(path: Path) -> str:
     try:
         if not path.is_file():
-            raise RunError(
-                f"The saved query names a file of addresses, {shown(path.name)}, that does not exist."
-            )
+            raise RunError(f"The address file {shown(path.name)} of the saved query does not exist.")
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise RunError(f"The file of addresses {path.name} cannot be read: {error.strerror}.") from error
+        raise RunError(f"The address file {path.name} cannot be read: {error.strerror}.") from error
     if len(data) > _MOST_BYTES:
-        raise RunError(
-            f"{path.name} is larger than {_MOST_BYTES:,} bytes, too large for a file of addresses."
-        )
+        raise RunError(f"{path.name} is too large for an address file: the limit is {_MOST_BYTES:,} bytes.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise RunError(f"{path.name} is not UTF-8: save it as UTF-8.") from None
+        raise RunError(f"{path.name} is not encoded in UTF-8: save it as UTF-8.") from None
 
 
 def _fault_of(row: list[str], found: dict[str, list[str]]) -> str:
-    """Return what is wrong with a line, given the lines before it; empty if nothing is."""
+    """Return what is wrong with a line, given the lines before it; an empty string if it is valid."""
     if len(row) != len(_HEADINGS):
-        return f"has {len(row):,} values, not a company and an address"
+        return f"expected a company and an address, found {len(row):,} value{'' if len(row) == 1 else 's'}"
     company, address = row
     if not company.strip():
-        return "names no company"
+        return "the company is empty"
     if ascii_address(address) is None:
-        return f"{shown(address)} is not a plain e-mail address"
+        return f"{shown(address)} is not a plain email address"
     known = found.get(company, [])
     if mailbox(address) in map(mailbox, known):
-        return f"{shown(address)} is there twice for {shown(company)}"
+        return f"{shown(address)} is listed twice for {shown(company)}"
     if len(known) == MOST_RECIPIENTS:
         return f"{shown(company)} has more than {MOST_RECIPIENTS} addresses: use a mailing list"
     return ""

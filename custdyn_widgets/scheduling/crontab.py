@@ -1,8 +1,8 @@
-"""Lines for cron: one or more for every saved query with a schedule, on the clock of cron's machine.
+"""Crontab lines for the saved queries that have a schedule, in the time zone of the machine.
 
-Cron starts jobs in the home folder with almost no environment. So the text sets the environment variables
-that hold the settings, and each line changes to the folder that relative paths refer to. Secrets are never
-printed.
+Cron starts jobs in the home folder with almost no environment. The crontab therefore sets the environment
+variables that contain the settings, and each line changes to the folder that relative paths refer to.
+Secrets are never printed.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import printable
 
 _LOCALTIME = Path("/etc/localtime")
-_LONGEST_LINE = 998  # cron cuts longer ones
+_LONGEST_LINE = 998  # cron truncates longer lines
 _PASSED_ON = ("CUSTDYN_SMTP_URL", "CUSTDYN_MAIL_FROM", "XDG_DATA_HOME", "XDG_CACHE_HOME")
-_LOGIN = "# If the mail server asks for a login, CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… go here."
+_LOGIN = "# If the mail server requires a login, add CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… here."
 _SET_BY_JUPYTER = "CUSTDYN_VIEWER_URL"  # wrong as soon as the Jupyter Server stops
 
 
 @dataclass(frozen=True)
 class Crontab:
-    """The text for cron, and in words what cron cannot express."""
+    """The text of a crontab, and messages about what it cannot express."""
 
     text: str
     problems: Sequence[str]
@@ -40,7 +40,7 @@ class Crontab:
 
 @dataclass(frozen=True)
 class Place:
-    """Where cron's jobs run: the machine's time zone, the program, the folder and the environment."""
+    """Where cron's jobs run: the time zone, the program, the folder and the environment variables."""
 
     zone: str
     program: Path
@@ -49,16 +49,16 @@ class Place:
 
 
 def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Crontab:
-    """Return cron's lines for the saved queries that have a schedule.
+    """Return the crontab of the saved queries that have a schedule.
 
     Parameters
     ----------
     entries
-        The saved queries, from `saved_queries.listing`; where two share a name, the person's own counts.
+        The saved queries, from `saved_queries.listing`; if two share a name, the user's own is used.
     place
         Where the jobs run.
     now
-        The instant from which on the lines must be right.
+        The time from which the lines must be valid.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Cron
             mails = mails or bool(saved.recipients or saved.failure_recipients or saved.for_each)
     if not lines:
         return Crontab("", problems)
-    head = [f"# For a cron whose clock is that of {place.zone}."]
+    head = [f"# For a machine whose time zone is {place.zone}."]
     if mails:
         head.append(_LOGIN)
     head += [_checked(f"{name}={_quoted(name, value)}") for name, value in place.environment.items()]
@@ -96,8 +96,8 @@ def this_place(settings: Settings, zone: str | None = None) -> Place:
     Raises
     ------
     SettingsError
-        If the machine's time zone or the program cannot be found, or the mail server's address is not valid
-        or holds a login.
+        If the machine's time zone or the program cannot be found, or if the mail server's address is invalid
+        or contains a login.
     """
     given = os.environ
     if url := given.get("CUSTDYN_SMTP_URL"):
@@ -117,12 +117,12 @@ def machine_zone(localtime: Path = _LOCALTIME) -> str:
     Raises
     ------
     SettingsError
-        If the machine does not name it.
+        If it cannot be determined.
     """
     named = str(localtime.resolve()).rpartition("zoneinfo/")[2]
     if not is_time_zone(named):
         raise SettingsError(
-            f"{localtime} does not name the time zone of this machine: give it with --zone, such as "
+            f"{localtime} does not give the time zone of this machine. Set it with --zone, such as "
             "--zone Europe/Paris.",
             field="zone",
         )
@@ -130,7 +130,7 @@ def machine_zone(localtime: Path = _LOCALTIME) -> str:
 
 
 def _one_for_each_name(entries: Iterable[ListedQuery]) -> list[ListedQuery]:
-    """Return one entry for each name: the person's own rather than the shared one."""
+    """Return one entry per name, preferring the user's own saved query to the shared one."""
     by_name: dict[str, ListedQuery] = {}
     unnamed = []
     for entry in entries:
@@ -150,17 +150,17 @@ def _program() -> Path:
 
 
 def _command(place: Place, name: str) -> str:
-    """Return the shell command, with the characters escaped that are special to cron."""
+    """Return the shell command, with percent signs escaped for cron."""
     run = (str(place.program), "run", "--saved", name, "--scheduled", "--quiet")
     return f"cd {shlex.quote(str(place.folder))} && {shlex.join(run)}".replace("%", r"\%")
 
 
 def _quoted(name: str, value: str) -> str:
-    """Return a value quoted for a line that sets a variable, where cron expands nothing."""
+    """Return a value quoted for a crontab line that sets a variable; cron expands nothing in it."""
     quote = '"' if '"' not in value else "'"
     if quote in value:
         raise SettingsError(
-            f"{name} holds both kinds of quotes, which cron cannot read: {shown(value)}. Rename it.",
+            f"{name} contains both kinds of quotes, which cron cannot read: {shown(value)}. Rename it.",
             field=name,
         )
     return f"{quote}{value}{quote}"
@@ -168,8 +168,10 @@ def _quoted(name: str, value: str) -> str:
 
 def _checked(line: str) -> str:
     if not line.isprintable() or "\\" in line.replace(r"\%", ""):
-        why = "a line break, a control character or a backslash"
-        raise SettingsError(f"A path or setting holds {why}, which cron cannot read: {shown(line)}.")
+        what = "a line break, a control character or a backslash"
+        raise SettingsError(f"A path or setting contains {what}, which cron cannot read: {shown(line)}.")
     if len(line.encode()) > _LONGEST_LINE:
-        raise SettingsError(f"A line for cron would be longer than {_LONGEST_LINE} bytes: {shown(line)}.")
+        raise SettingsError(
+            f"A crontab line is limited to {_LONGEST_LINE} bytes, and this one is longer: {shown(line)}."
+        )
     return line

@@ -1,4 +1,4 @@
-"""The letter about a run that failed."""
+"""The email about a failed run."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from custdyn_widgets.settings import Settings
 def failure_letter(
     run: Run, saved: SavedQuery | None, settings: Settings, command: str, lines: Sequence[str] = ()
 ) -> FailureLetter:
-    """Return the letter about a failed run.
+    """Return the email about a failed run.
 
     Parameters
     ----------
     run, saved
-        The record of the run, and its saved query; None if that cannot be read.
+        The run's record and saved query; None if the saved query cannot be read.
     settings
-        The settings, for the link of what was frozen.
+        The settings, which give the link to the snapshot.
     command
-        The command that runs it again.
+        The command that repeats the run.
     lines
         The last progress lines.
     """
@@ -55,14 +55,14 @@ def failure_letter(
 def report_failure(
     recorder: Recorder, run: Run, command: str, lines: Sequence[str] = ()
 ) -> tuple[dict[str, Any], ...]:
-    """Send the letter about a failed run, if there is somebody to send it to.
+    """Send the email about a failed run, if it has recipients.
 
     Parameters
     ----------
     recorder
-        The run that goes on: it knows the recipients and the mail server.
+        The recorder of the current run, which knows the recipients and the mail server.
     run
-        The run that failed: the same, or one before it.
+        The failed run: the current one or an earlier one.
     command, lines
         As for `failure_letter`.
 
@@ -77,19 +77,19 @@ def report_failure(
     letter = failure_letter(run, recorder.saved, recorder.settings, recorder.redact(command), lines)
     try:
         [deliveries] = deliver([(letter, recipients)], recorder.server)
-    except Exception as error:  # the record of the failure matters more than this letter
-        recorder.say(recorder.redact(f"The letter about the failure was not sent: {describe_error(error)}"))
+    except Exception as error:  # recording the failure matters more than this email
+        recorder.say(recorder.redact(f"The failure email was not sent: {describe_error(error)}"))
         return ()
     for delivery in deliveries:
         if delivery.outcome != "sent":
-            recorder.say(f"{delivery.recipient} did not get the letter about the failure: {delivery.words}")
+            recorder.say(f"{delivery.recipient} did not get the failure email: {delivery.words}")
     receipts = tuple(delivery.to_dict() for delivery in deliveries)
     recorder.note_deliveries(receipts)
     return receipts
 
 
 def describe_error(error: Exception) -> str:
-    """Return what an error says, for a person."""
+    """Return an error's message for the user."""
     if isinstance(error, CustDynError):
         return error.message
     if isinstance(error, OSError):

@@ -1,7 +1,7 @@
-"""One report for each reseller: the data is read once, and each report holds only its reseller's clients.
+"""One report for each company: the data is read once, and each report contains only its company's clients.
 
-No notebook runs: one kernel for each of hundreds of resellers would take minutes, and one kernel for all
-would hold every reseller's data side by side.
+No notebook is run: a kernel for each of hundreds of companies would take minutes, and a single kernel would
+contain the data of all companies.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _LEFT_OUT = "Faulty rows of the source are left out. They may be anybody's, so t
 
 
 def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
-    """Yield a report for each company in the file of addresses; one that fails does not stop the others.
+    """Yield a report for each company in the address file; a failed report does not stop the others.
 
     Raises
     ------
     CustDynError
-        If the file has a fault or the source cannot be read. Nothing was published.
+        If the file has faults or the source cannot be read; nothing has been published.
     """
     from custdyn_widgets.engine import report_on  # late: loads pandas
     from custdyn_widgets.mart import open_mart
@@ -36,8 +36,8 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
     assert saved.for_each is not None
     if order.template is not None or order.parameters:
         raise RunError(
-            f"The saved query {order.name} makes a report for each company, without a notebook: leave out "
-            "the template and its parameters."
+            f"The saved query {order.name} makes a report for each company without running a notebook: leave "
+            "out the template and its parameters."
         )
     addresses = read_addresses(task.folder / saved.for_each.addresses)
     progress("Reading the data")

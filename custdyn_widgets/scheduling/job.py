@@ -1,4 +1,4 @@
-"""One run of a saved query: its steps in order, and an end in words whatever happens."""
+"""One run of a saved query: its steps in order, and a recorded result whatever happens."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def dispatch(
     warn: Callable[[str], None] | None = None,
     now: datetime | None = None,
 ) -> Run:
-    """Run a saved query: freeze its report, send it, record the run, and report a failure by mail.
+    """Run a saved query: freeze its report, send it, record the run, and report a failure by email.
 
     Parameters
     ----------
@@ -47,34 +47,34 @@ def dispatch(
     progress
         Called with each progress line, from other threads too.
     warn
-        Called with each line that somebody must see even if all goes well. Defaults to `progress`.
+        Called with each line that must be seen even if the run succeeds. Defaults to `progress`.
     now
         The current time. Defaults to the system clock.
 
     Returns
     -------
     Run
-        The record as it was written. It has a `problem` if anything went wrong.
+        The record as written. Its `problem` is set if anything went wrong.
 
     Raises
     ------
     SavedQueryError
-        If no saved query can have this name. Nothing was recorded or sent.
+        If this is not a valid name for a saved query; nothing has been recorded or sent.
     SystemExit, KeyboardInterrupt
-        If the process was told to end; raised after that was recorded and reported.
+        If the process was asked to stop; raised after recording and reporting it.
     """
     if not is_name(order.name):
-        saved_queries.load(order.name, settings=settings)  # its error says which names are possible
+        saved_queries.load(order.name, settings=settings)  # raises an error that says which names are valid
     run = Run.begun(order.name, asked_for=order.as_of is not None)
     recorder = Recorder(run, settings, progress, warn or progress)
-    with contextlib.ExitStack() as held:  # the lock, until the failure was reported and the last record kept
+    with contextlib.ExitStack() as held:  # keeps the lock until the final record is written
         stop = _run_steps(order, recorder, now or datetime.now(UTC), held)
         recorder.keep_last()
         if recorder.run.problem and (receipts := _report_failure(recorder, order)):
             recorder.update(told=receipts)
             recorder.keep_last()
     if isinstance(stop, SystemExit) and not stop.code:
-        raise SystemExit(1) from stop  # an own metric that ends Python is no success
+        raise SystemExit(1) from stop  # a custom metric that exits Python is not a success
     if stop:
         raise stop
     return recorder.run
@@ -83,17 +83,17 @@ def dispatch(
 def _run_steps(
     order: Order, recorder: Recorder, now: datetime, held: contextlib.ExitStack
 ) -> SystemExit | KeyboardInterrupt | None:
-    """Take the steps until one fails; return what stopped the process, if anything did."""
+    """Carry out the steps until one fails; return the exception that stopped the process, if any."""
     try:
         with terminated_as_exit():
             task = _prepare(order, recorder, now, held)
             recorder.keep()
-            recorder.step = "the report was made"
+            recorder.step = "making the report"
             made = _make(task, recorder)
-            recorder.keep_if_possible()  # what is frozen is sent all the same
-            recorder.step = "the report was sent"
+            recorder.keep_if_possible()  # frozen reports are sent even if this fails
+            recorder.step = "sending the report"
             _send(task, made, recorder)
-            recorder.step = "old snapshots were deleted"
+            recorder.step = "deleting old snapshots"
             _prune(task, made, recorder)
     except Exception as error:
         recorder.fail(describe_error(error))
@@ -105,7 +105,7 @@ def _run_steps(
 
 
 def _prepare(order: Order, recorder: Recorder, now: datetime, held: contextlib.ExitStack) -> Task:
-    """Read the saved query, find the time to run it for, and take its lock."""
+    """Load the saved query, find the time to run it for, and acquire its lock."""
     settings = recorder.settings
     try:
         stored = saved_queries.load(order.name, settings=settings)
@@ -115,7 +115,7 @@ def _prepare(order: Order, recorder: Recorder, now: datetime, held: contextlib.E
         raise
     saved = recorder.saved = stored.saved
     recorder.update(title=saved.title, failure_recipients=saved.failure_recipients)
-    recorder.step = "the run was prepared"
+    recorder.step = "preparing the run"
     if order.send and (saved.recipients or saved.failure_recipients or saved.for_each):
         recorder.server = MailServer.from_settings(settings)
     logical_time = order.logical_time(saved, now)
@@ -136,11 +136,11 @@ def _prepare(order: Order, recorder: Recorder, now: datetime, held: contextlib.E
 
 
 def _report_killed_runs(recorder: Recorder) -> None:
-    """Record that earlier runs without an end were killed, and report each; whoever holds the lock knows."""
+    """Record and report earlier unfinished runs as killed: as the lock is held, none is still running."""
     for run in recorder.runs.left_open(recorder.run.saved):
-        killed = replace(run.killed(), where="it ran")
+        killed = replace(run.killed(), where="running")
         recorder.runs.keep(killed)
-        command = Order(run.saved).again(run.logical_time)  # with which options it ran, nobody knows
+        command = Order(run.saved).again(run.logical_time)  # its options were not recorded
         recorder.runs.keep(replace(killed, told=report_failure(recorder, killed, command)))
 
 
@@ -148,13 +148,13 @@ def _warn_of_a_clock_moved_back(recorder: Recorder, now: datetime) -> None:
     last = recorder.runs.listing(1, saved=recorder.run.saved)
     if last and last[0].began > format_instant_utc(now):
         recorder.warn(
-            f"The clock has been moved back: the run before this one began at {last[0].began}, which is "
-            "still to come. What is sent now may have been sent before."
+            f"The clock was moved back: the previous run began at {last[0].began}, which is in the future. "
+            "Reports sent now may have been sent before."
         )
 
 
 def _make(task: Task, recorder: Recorder) -> list[Made]:
-    """Make the reports; each counts once it is made, even if a later one fails."""
+    """Make the reports, recording each one even if a later one fails."""
     made = []
     gaps: dict[str, None] = {}
     for report in (make_each if task.saved.for_each else make_one)(task, recorder.say):
@@ -167,7 +167,7 @@ def _make(task: Task, recorder: Recorder) -> list[Made]:
 
 
 def _send(task: Task, made: Sequence[Made], recorder: Recorder) -> None:
-    """Send the reports, and give the run its end."""
+    """Send the reports and finish the record of the run."""
     count = sum(len(report.recipients) for report in made)
     if count and recorder.server:
         recorder.say(f"Sending to {count:,} recipient{'' if count == 1 else 's'}")
@@ -175,7 +175,7 @@ def _send(task: Task, made: Sequence[Made], recorder: Recorder) -> None:
 
 
 def _prune(task: Task, made: Sequence[Made], recorder: Recorder) -> None:
-    """Delete old snapshots, if the saved query says which."""
+    """Delete old snapshots if the saved query asks for it."""
     reports = {str(one.outcome.snapshot): one.report for one in made if one.report is not None}
     if task.saved.retention is None or not reports:
         return
@@ -195,5 +195,5 @@ def _report_failure(recorder: Recorder, order: Order) -> tuple[dict[str, Any], .
 def _describe_stop(stop: SystemExit | KeyboardInterrupt) -> str:
     code = stop.code if isinstance(stop, SystemExit) else 128 + signal.SIGINT
     number = code - 128 if isinstance(code, int) else 0
-    name = signal.Signals(number).name if number in set(signal.Signals) else "by itself"
-    return f"It was told to end ({name}). What had not been sent by then was not sent."
+    name = signal.Signals(number).name if number in set(signal.Signals) else "exit"
+    return f"The run was stopped ({name}). Emails not sent by then were not sent."

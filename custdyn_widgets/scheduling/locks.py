@@ -1,4 +1,4 @@
-"""One run of a saved query at a time: a lock that the system releases when its holder dies."""
+"""Locks that allow one run of a saved query at a time; the system releases them if the process dies."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from custdyn_widgets.errors import StillRunningError
 
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _OWN_FILE, _OWN_FOLDER = 0o600, 0o700
-_TRIES, _PAUSE_S = 20, 0.05  # `is_going_on` holds the lock for a moment
+_TRIES, _PAUSE_S = 20, 0.05  # `is_going_on` takes the lock for a moment
 
 
 class RunLock:
-    """The lock of a saved query's runs, held within a `with` block.
+    """A lock on the runs of a saved query, held within a `with` block.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class RunLock:
     Raises
     ------
     StillRunningError
-        On entering, if another run of the saved query is still going on.
+        On entering, if the saved query is already being run.
     OSError
         On entering, if the folder cannot be written to.
     """
@@ -51,8 +51,8 @@ class RunLock:
                 return self
         os.close(self._descriptor)
         raise StillRunningError(
-            f"An earlier run of {self._name} is still going on, so this one was not started. "
-            "`custdyn runs list` shows when it began; --timeout ends one that hangs."
+            f"{self._name} is already running, so it was not started again. `custdyn runs list` shows when "
+            "that run began; --timeout ends a run that hangs."
         )
 
     def __exit__(
@@ -62,7 +62,7 @@ class RunLock:
 
 
 def is_going_on(folder: Path, name: str) -> bool:
-    """Return whether a run of a saved query is going on."""
+    """Return whether a saved query is being run."""
     try:
         descriptor = os.open(lock_file(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -77,5 +77,5 @@ def is_going_on(folder: Path, name: str) -> bool:
 
 
 def lock_file(folder: Path, name: str) -> Path:
-    """Return the file that is locked."""
+    """Return the file to lock for a saved query."""
     return folder / "locks" / f"{name}.lock"

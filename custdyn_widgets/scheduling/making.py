@@ -1,4 +1,4 @@
-"""Making the reports of a run: computed, and frozen if the saved query asks for it."""
+"""Making the reports of a run: computing them and freezing those that meet `only_if`."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ from custdyn_widgets.text import format_instant_utc
 
 @dataclass(frozen=True)
 class Task:
-    """A run whose saved query, time and mail server are known.
+    """A run that is ready to make its reports.
 
     Attributes
     ----------
     order, saved, settings
-        What to run, the saved query, and the settings.
+        The order, the saved query and the settings.
     folder
         The folder of the saved query's file.
     logical_time, note
-        The instant that intervals resolve against, and what readers must know about it (or empty).
+        The time that intervals resolve against, and a note for readers about it, which may be empty.
     digests
-        The digest of each company's last report, keyed by company; a report with the same digest is not sent
-        again.
+        The digest of each company's last report, by company; a report with the same digest is not sent again.
     """
 
     order: Order
@@ -45,14 +44,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Made:
-    """A report that was made, and who gets it.
+    """A report and its recipients.
 
     Attributes
     ----------
     outcome
-        What happened to it; `frozen` until it is sent.
+        The result so far; `frozen` until it is sent.
     recipients
-        The addresses that it is sent to.
+        The addresses to send it to.
     report, frozen
         The report and its snapshot; None if it was not frozen.
     """
@@ -64,12 +63,12 @@ class Made:
 
 
 def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
-    """Run the notebook and yield its report, frozen if the saved query asks for it.
+    """Run the notebook and yield its report, frozen unless `only_if` excludes it.
 
     Raises
     ------
     CustDynError
-        If the run gave no report; nothing was published.
+        If the run produced no report; nothing has been published.
     """
     saved = task.saved
     parameters: dict[str, object] = {
@@ -87,7 +86,7 @@ def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
     )
 
     def publish(report: Report) -> Frozen:
-        progress("Drawing the page and publishing")
+        progress("Rendering and publishing the page")
         return replace(finished, report=report).publish(task.settings, task.order.name)
 
     yield settled(task, finished.report, publish, saved.recipients)
@@ -100,7 +99,7 @@ def settled(
     recipients: tuple[str, ...],
     company: str | None = None,
 ) -> Made:
-    """Freeze a report, unless the saved query's `only_if` leaves it out."""
+    """Freeze a report unless the saved query's `only_if` excludes it."""
     digest = content_digest(report)
     if report.info.data_gaps and "fresh" in task.saved.only_if:
         return Made(Outcome("stale", company, digest=digest, problem="\n".join(report.info.data_gaps)))

@@ -1,4 +1,4 @@
-"""What to run, and the logical time to run it for."""
+"""An order: the saved query to run, its logical time and its options."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ TIMEOUT_S = 3_600.0
 
 @dataclass(frozen=True)
 class Order:
-    """What to run.
+    """An order to run a saved query.
 
     Attributes
     ----------
     name
         The saved query's name.
     as_of
-        The time for which to run the query; If None, the most recent time in its schedule.
+        The time to run the query for. Defaults to the most recent time in its schedule.
     source
-        The source; None: the saved query's own.
+        The source. Defaults to that of the saved query.
     template
-        The notebook; None: the default one.
+        The notebook. Defaults to the shipped one.
     parameters
         The template's own parameters.
     send
-        Whether to send mails.
+        Whether to send email.
     timeout_s
-        Seconds that the notebook may take.
+        The time limit for the notebook, in seconds.
     """
 
     name: str
@@ -48,22 +48,22 @@ class Order:
     timeout_s: float = TIMEOUT_S
 
     def logical_time(self, saved: SavedQuery, now: datetime) -> datetime:
-        """Return the instant that intervals resolve against.
+        """Return the time that intervals resolve against.
 
         Raises
         ------
         SavedQueryError
-            If no instant is given and there is no schedule.
+            If no time is given and there is no schedule.
         QueryError
-            If the given instant is not valid.
+            If the given time is not valid.
         """
         if self.as_of is not None:
             return parse_as_of(self.as_of)
         if saved.schedule is None:
             raise SavedQueryError.missing(
                 "schedule",
-                f"the saved query {self.name} has none, so there is no time to run it for. Give it a "
-                "schedule, or run it with --as-of INSTANT",
+                f"the saved query {self.name} has none, so the time to run it for is unknown. Give it a "
+                "schedule, or run it with --as-of TIME",
             )
         return saved.schedule.last(now)
 
@@ -77,21 +77,21 @@ class Order:
         """
         if source := self.source or saved.source:
             return source
-        raise RunError(f"The saved query {self.name} names no source: give --source, or save one with it.")
+        raise RunError(f"The saved query {self.name} has no source: give --source, or save it with one.")
 
     def note(self, saved: SavedQuery, logical_time: datetime, now: datetime) -> str:
-        """Return the sentence that says that this is a later run; empty if it is not."""
+        """Return a note if this run is later than scheduled, otherwise an empty string."""
         if self.as_of is None or logical_time >= (saved.schedule.last(now) if saved.schedule else now):
             return ""
         zone = saved.query.timezone
         for_time, made = (format_instant(format_instant_utc(at), zone) for at in (logical_time, now))
         return (
-            f"This is a later run for {for_time}, made at {made} on the data of that moment: entries and "
-            "changes made in between count as well."
+            f"This report for {for_time} was made later, at {made}, from the data at that time: it includes "
+            "entries and changes made in between."
         )
 
     def again(self, logical_time: str | None) -> str:
-        """Return the command that runs it again for the same time."""
+        """Return the command that repeats this run for the same time."""
         words = ["custdyn", "run", *([str(self.template)] if self.template else []), "--saved", self.name]
         words += ["--as-of", logical_time] if logical_time else ["--scheduled"]
         words += ["--source", self.source] if self.source else []

@@ -1,4 +1,4 @@
-"""The record of a run as it goes on, its progress lines, and what is known of it so far."""
+"""The recorder of a run: it updates the run's record and passes on its progress lines."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from custdyn_widgets.settings import Settings
 
 _LINES = 30
 _FAILED_STEPS = {
-    "failed": "the reports were made",
-    "stale": "the data was checked",
-    "undelivered": "the report was sent",
+    "failed": "making the reports",
+    "stale": "checking the data",
+    "undelivered": "sending the report",
 }
 _WRITE_EVERY_S = 1.0
 
@@ -36,18 +36,18 @@ class Recorder:
     run
         The record so far.
     settings
-        The settings; `settings.runs` is the folder of records.
+        The settings; `settings.runs` is the folder of the records.
     progress
         Called with each progress line, from other threads too.
     warn
-        Called with each line that somebody must see even if all goes well.
+        Called with each line that must be seen even if the run succeeds.
 
     Attributes
     ----------
     run
         The record so far.
     step
-        What the run is doing, in words, for a failure to name.
+        The current step in words, such as "making the report", for messages about a failure.
     saved, server
         The saved query and the mail server, once they are known.
     """
@@ -59,7 +59,7 @@ class Recorder:
         self.run = run
         self.settings = settings
         self.runs = Runs(settings.runs)
-        self.step = "the saved query was read"
+        self.step = "reading the saved query"
         self.saved: SavedQuery | None = None
         self.server: MailServer | None = None
         self._progress, self._warn = progress, warn
@@ -68,15 +68,15 @@ class Recorder:
         self._sent_so_far: Callable[[], Sequence[Outcome]] | None = None
 
     def update(self, **changes: Any) -> None:
-        """Change fields of the record, without writing it."""
+        """Change fields of the record without writing it."""
         self.run = replace(self.run, **changes)
 
     def add_report(self, outcome: Outcome) -> None:
-        """Record a generated report."""
+        """Add a report to the record."""
         self.update(reports=(*self.run.reports, outcome))
 
     def record_sending(self, outcomes: Callable[[], Sequence[Outcome]]) -> None:
-        """Record what has been sent so far, at most once a second: a killed run must not forget it."""
+        """Record what has been sent so far, at most once a second, in case the run is killed."""
         self._sent_so_far = outcomes
         if time.monotonic() - self._written >= _WRITE_EVERY_S:
             self._set_reports(outcomes())
@@ -84,7 +84,7 @@ class Recorder:
             self._written = time.monotonic()
 
     def finish_sending(self, outcomes: Sequence[Outcome]) -> None:
-        """Record what happened to the reports, and give the run its end."""
+        """Record the outcome of each report and the end of the run."""
         self._sent_so_far = None
         self._set_reports(outcomes)
         self.note_deliveries(receipt for outcome in outcomes for receipt in outcome.deliveries)
@@ -96,7 +96,7 @@ class Recorder:
         self.update(reports=reports)
 
     def recover_failure_recipients(self) -> None:
-        """Find out whom to tell that the saved query cannot be read: from its file, or its last record."""
+        """Find the recipients of a failure email without the saved query: in its file or its last record."""
         name = self.run.saved
         found = saved_queries.failure_recipients(name, settings=self.settings)
         found = found or self.runs.failure_recipients(name)
@@ -106,11 +106,11 @@ class Recorder:
                 self.server = MailServer.from_settings(self.settings)
 
     def finish(self, result: str, *, problem: str = "", where: str | None = None) -> None:
-        """Give the run its end, which is now."""
+        """Record that the run has ended."""
         self.run = self.run.finished(result, problem=self.redact(problem) or None, where=where)
 
     def fail(self, problem: str) -> None:
-        """Give the run its end after a failure; keep what was frozen and sent before."""
+        """Record that the run has failed, without losing what was already frozen and sent."""
         result, problems = self.run.result, [self.run.problem, problem]
         if self._sent_so_far:
             self._set_reports(self._sent_so_far())
@@ -126,17 +126,17 @@ class Recorder:
         Raises
         ------
         RunError
-            If the disk refuses it.
+            If it cannot be written.
         """
         self.runs.keep(self.run)
 
     def keep_if_possible(self) -> None:
-        """Write the record; ignore a disk that refuses it, since the last record will say so."""
+        """Write the record; ignore errors, since writing the final record reports them."""
         with contextlib.suppress(RunError):
             self.keep()
 
     def keep_last(self) -> None:
-        """Write the last record; a disk that refuses it becomes a problem of the run, named once."""
+        """Write the final record; add an error, once, to the problems of the run."""
         try:
             self.keep()
         except RunError as error:
@@ -144,20 +144,20 @@ class Recorder:
             if error.message not in problems:
                 self.update(
                     problem="\n".join(filter(None, (*problems, error.message))),
-                    where=self.run.where or "the record of the run was written",
+                    where=self.run.where or "writing the record of the run",
                 )
 
     def say(self, line: str) -> None:
-        """Report progress."""
+        """Report a progress line."""
         self._say(line, self._progress)
 
     def warn(self, line: str) -> None:
-        """Say what somebody must see even if all goes well."""
+        """Report a line that must be seen even if the run succeeds."""
         self._say(line, self._warn)
 
     def _say(self, line: str, say: Callable[[str], None]) -> None:
         self._lines.append(f"{datetime.now(UTC):%H:%M:%S} {line}")
-        with contextlib.suppress(OSError):  # a log on a full disk is no reason to send nothing
+        with contextlib.suppress(OSError):  # reports must be sent even if the log cannot be written
             say(line)
 
     def last_lines(self) -> tuple[str, ...]:
@@ -165,18 +165,18 @@ class Recorder:
         return tuple(map(self.redact, self._lines))
 
     def redact(self, text: str) -> str:
-        """Return a text without secrets and without what only this machine may know."""
+        """Return text with secrets and details of this machine masked."""
         try:
             return without_secrets(text, known_secrets(self.settings))
         except CustDynError as error:
-            return f"{error.message} Until then, nothing else is said about this run."
+            return f"{error.message} Until then, details of this run are withheld."
 
     def stop_retrying(self) -> None:
-        """From now on, try each mail once."""
+        """From now on, try to send each email only once."""
         if self.server:
             self.server = replace(self.server, waits=())
 
     def note_deliveries(self, receipts: Iterable[Mapping[str, Any]]) -> None:
-        """Stop retrying if the mail server made every mail wait until it was given up."""
+        """Stop retrying if every delivery was given up."""
         if {receipt["outcome"] for receipt in receipts} == {"given up"}:
             self.stop_retrying()

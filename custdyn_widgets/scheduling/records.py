@@ -1,4 +1,4 @@
-"""Records of runs: what ran, for which time, how it ended, and what happened to each mail."""
+"""Records of runs: the saved query, the logical time, the result, and the delivery of each email."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from custdyn_widgets.scheduling.locks import is_going_on
 from custdyn_widgets.text import format_instant_utc
 
 FORMAT = 1
-KEPT = 1_000  # records of each saved query
+KEPT = 1_000  # records kept for each saved query
 _LISTED = 20
 # From worst to best.
 _RESULTS = ("failed", "undelivered", "stale", "sent", "held back", "frozen", "unchanged", "empty")
-_RECENT = 50  # records in which each run looks for killed ones
+_RECENT = 50  # records that each run searches for killed runs
 _MOST_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
-# JSON types by annotation; every other field is a list.
+# JSON types by annotation; all other fields are lists.
 _JSON_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "str | None": (str, NoneType), "bool": bool}
 _LATER = {"failure_recipients"}  # fields that records of earlier versions lack
-KILLED = "It never recorded its end: it was killed, or the machine went down."
+KILLED = "The run did not finish: it was killed, or the machine went down."
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened to one report of a run.
+    """The outcome of one report of a run.
 
     Attributes
     ----------
     result
-        `sent`; `frozen`: it has no recipients; `held back`: sending was switched off; `unchanged`, `empty`:
-        the saved query freezes and sends nothing then; `stale`: the same, because the data ends too early;
-        `undelivered`: it is frozen, but not everybody got it; `failed`.
+        `sent`; `frozen`: it has no recipients; `held back`: sending was turned off; `unchanged`, `empty`: it
+        was neither frozen nor sent; `stale`: the same, because the data ends too early; `undelivered`: it was
+        frozen but did not reach everybody; `failed`.
     company
-        The reseller that it is for; None if it is the run's only report.
+        The company the report is for; None if it is the run's only report.
     snapshot, digest
-        The snapshot's id and the digest of its content; None if there is no snapshot or no report.
+        The snapshot's id and the digest of its content; None if there is no snapshot or report.
     deliveries
-        The receipts: what happened to each recipient's mail, from `Delivery.to_dict`.
+        The receipts: the delivery to each recipient, from `Delivery.to_dict`.
     problem
-        What went wrong, in words.
+        A message about the problem.
     """
 
     result: str
@@ -66,25 +66,25 @@ class Run:
     Attributes
     ----------
     id
-        The name of its file: the time it began, and a random part.
+        The stem of its file name: the start time and a random part.
     saved, title
         The saved query's name and title.
     began, ended
-        Instants in UTC; `ended` is None while it runs, and if it was killed.
+        Timestamps in UTC; `ended` is None while it is running or if it was killed.
     result
-        The worst result of its reports; or `running`; or `killed`: it never recorded its end.
+        The worst result of its reports, `running`, or `killed`, if its end was never recorded.
     logical_time
-        The instant that intervals resolve against; None if it failed before that was known.
+        The time that intervals resolve against; None if it failed before that was known.
     asked_for
-        Whether a person gave that instant, rather than the schedule.
+        Whether that time was given explicitly instead of by the schedule.
     where, problem
-        The step that failed, and what is wrong, in words. A run without a problem did all it should.
+        The step that failed and a message about the problem; None if the run succeeded.
     reports
-        What happened to its report, or to each company's.
+        The outcome of its report, or of each company's.
     told
-        The receipts of the letter about its failure.
+        The receipts of the email about its failure.
     failure_recipients
-        Who is told of a failure; the next run tells them if it cannot read the saved query.
+        The recipients of that email; the next run notifies them if it cannot read the saved query.
     """
 
     id: str
@@ -103,17 +103,17 @@ class Run:
 
     @classmethod
     def begun(cls, saved: str, **about: Any) -> Run:
-        """Return the record of a run that begins now."""
+        """Return the record of a run that is starting now."""
         now = datetime.now(UTC)
         stamp = f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(4)}"
         return cls(stamp, saved, about.pop("title", saved), format_instant_utc(now), **about)
 
     def finished(self, result: str, **about: Any) -> Run:
-        """Return the record of a run that ends now."""
+        """Return the record of this run as ending now."""
         return replace(self, result=result, ended=format_instant_utc(datetime.now(UTC)), **about)
 
     def killed(self) -> Run:
-        """Return the record of a run that is over and recorded no end."""
+        """Return the record of this run as killed."""
         problem = "\n".join(filter(None, (KILLED, list_problems(self.reports))))
         return replace(self, result="killed", problem=problem)
 
@@ -123,20 +123,20 @@ class Run:
 
     @classmethod
     def from_dict(cls, data: Any) -> Run:
-        """Return the record in a JSON object from `to_dict`.
+        """Return the record from a JSON object made by `to_dict`.
 
         Raises
         ------
         ValueError, TypeError, KeyError
-            If it is not a record, or of another format.
+            If it is not a record, or is in another format.
         """
         if data["format"] != FORMAT:
-            raise ValueError(f"has the format {data['format']!r}, and this version reads {FORMAT}")
+            raise ValueError(f"has the format {data['format']!r}, but this version reads {FORMAT}")
         given = _fields_of(cls, data)
         for name in ("began", "ended", "logical_time"):
             at = given[name] or given["began"]
             if at != format_instant_utc(datetime.fromisoformat(at)):
-                raise ValueError(f"{name} is not an instant as a run writes it")
+                raise ValueError(f"{name} is not a valid timestamp")
         reports = tuple(Outcome(**_fields_of(Outcome, one)) for one in given["reports"])
         return cls(**{**given, "reports": reports})
 
@@ -147,21 +147,21 @@ class Runs:
     Parameters
     ----------
     folder
-        The folder; made by the first record.
+        The folder; created with the first record.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def keep(self, run: Run) -> None:
-        """Write a record over its last state; delete the oldest of too many records.
+        """Write a record, replacing its previous state, and delete the oldest records over the limit.
 
         Raises
         ------
         RunError
-            If the disk refuses it.
+            If it cannot be written.
         """
-        own = self._of(run.saved)
+        own = self._folder_of(run.saved)
         data = json.dumps(run.to_dict(), ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
         try:
             for folder in (self.folder, own.parent, own):
@@ -178,15 +178,15 @@ class Runs:
                 (own / old).unlink()
 
     def listing(self, last: int | None = None, *, saved: str | None = None) -> list[Run]:
-        """Return records, oldest first: of one saved query if named, and only the `last` ones."""
-        folders = [self._of(saved)] if saved else _folders(self.folder / "records")
+        """Return the `last` records, or all, oldest first, optionally of one saved query only."""
+        folders = [self._folder_of(saved)] if saved else _folders(self.folder / "records")
         found = sorted((name, folder) for folder in folders for name in _names(folder))
         chosen = found if last is None else found[max(len(found) - last, 0) :]
         runs = (self._read(folder, name) for name, folder in chosen)
         return [run for run in runs if run is not None]
 
     def left_open(self, saved: str) -> list[Run]:
-        """Return the runs without an end; to whoever holds the lock, these were killed."""
+        """Return the runs without a recorded end; if the caller holds the lock, these were killed."""
         return [run for run in self.listing(_RECENT, saved=saved) if run.result == "running"]
 
     def snapshots(self, saved: str) -> set[str]:
@@ -194,7 +194,7 @@ class Runs:
         return {one.snapshot for run in self.listing(saved=saved) for one in run.reports if one.snapshot}
 
     def failure_recipients(self, saved: str) -> tuple[str, ...]:
-        """Return who was told of failures when the saved query could last be read."""
+        """Return the failure recipients that the newest record names."""
         runs = reversed(self.listing(_RECENT, saved=saved))
         return next((run.failure_recipients for run in runs if run.failure_recipients), ())
 
@@ -208,11 +208,11 @@ class Runs:
                     settled[one.company] = one.digest
         return settled
 
-    def _of(self, saved: str) -> Path:
+    def _folder_of(self, saved: str) -> Path:
         return self.folder / "records" / saved
 
     def _read(self, folder: Path, name: str) -> Run | None:
-        """Return a record, one that says so if it cannot be read; None if it is gone."""
+        """Return a record, which is marked `unreadable` if it cannot be read; None if the file is gone."""
         stem = name.removesuffix(".json")
         try:
             run = Run.from_dict(strict_json(read_plain(folder, name, _MOST_BYTES).decode()))
@@ -234,27 +234,27 @@ def worst_result(outcomes: Sequence[Outcome]) -> str:
 
 
 def list_problems(outcomes: Sequence[Outcome]) -> str:
-    """Return the problems of a run's reports, a line for each of the first; name the companies."""
+    """Return the first problems of a run's reports, one per line, with the companies' names."""
     problems = [
         f"{one.company}: {one.problem}" if one.company else one.problem for one in outcomes if one.problem
     ]
     more = len(problems) - _LISTED
-    rest = [f"… and {more:,} more: `custdyn runs list --json`."] if more > 0 else []
+    rest = [f"… and {more:,} more, see `custdyn runs list --json`."] if more > 0 else []
     return "\n".join([*problems[:_LISTED], *rest])
 
 
 def _is_settled(one: Outcome, run: Run) -> bool:
-    """Return whether a report need not be sent again; in a run without an end, a frozen one must be."""
+    """Return whether a report need not be sent again; a frozen one of an unfinished run must be."""
     return one.result in ("sent", "unchanged") or one.result == run.result == "frozen"
 
 
 def _fields_of(kind: type[Run | Outcome], data: Any) -> dict[str, Any]:
-    """Return the fields in a JSON object, after checking their types."""
+    """Return the fields of a JSON object after checking their types."""
     given = {}
     for field in fields(kind):
         value = data.get(field.name, []) if field.name in _LATER else data[field.name]
         if not isinstance(value, _JSON_TYPES.get(str(field.type), list)):
-            raise TypeError(f"{field.name} has a type that a run never writes")
+            raise TypeError(f"{field.name} has the wrong type")
         given[field.name] = tuple(value) if isinstance(value, list) else value
     return given
 

@@ -1,4 +1,4 @@
-"""Deleting the old snapshots that a saved query made, and no others."""
+"""Deleting old snapshots that a saved query made, and no others."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ def prune(
     saved_query: str,
     recorded: Callable[[], Container[str]],
 ) -> int:
-    """Delete old snapshots that a saved query made for these queries and sources; return how many.
+    """Delete old snapshots that a saved query made of the same queries and sources; return their number.
 
     Parameters
     ----------
     store
         The store.
     retention
-        Which ones to keep.
+        The rule that decides which ones to keep.
     made
-        The reports that were just frozen, by snapshot id; these snapshots stay.
+        The reports just frozen, by snapshot id; these snapshots are kept.
     saved_query
-        The name of the saved query. A snapshot's manifest names the one that made it.
+        The name of the saved query. The manifest of a snapshot names the one that made it.
     recorded
         Returns the snapshots that earlier runs recorded, for manifests of versions that named none.
 
     Raises
     ------
     SnapshotError
-        If one cannot be deleted.
+        If a snapshot cannot be deleted.
     """
     series = {canonical_json([report.query.to_dict(), report.info.source]) for report in made.values()}
     rule = retention.rule(datetime.now(UTC))
     if rule.keep_last is not None:
-        rule = replace(rule, keep_last=rule.keep_last - 1)  # the one just made counts
+        rule = replace(rule, keep_last=rule.keep_last - 1)  # the new one counts
     own = (id_ for id_ in _own(store, series, saved_query, recorded) if id_ not in made)
     going = pruning.plan(store, rule, own).going
     for entry in going:

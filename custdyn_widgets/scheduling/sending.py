@@ -12,7 +12,7 @@ from custdyn_widgets.scheduling.records import Outcome
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.text import slug
 
-_TOO_LONG = "No file is attached: the report has too many rows for XLSX. Its link offers them as CSV."
+_TOO_LONG = "No file is attached: the report has too many rows for XLSX. Download it as CSV from the link."
 
 
 def send_all(
@@ -29,7 +29,7 @@ def send_all(
     task
         The run.
     made
-        Its reports.
+        The reports.
     server
         The mail server; None to send nothing.
     progress
@@ -40,7 +40,7 @@ def send_all(
     Returns
     -------
     list of Outcome
-        What happened to each report, in their order.
+        The outcome of each report, in the given order.
     """
     outcomes = [one.outcome for one in made]
     letters: dict[int, ReportLetter] = {}
@@ -72,7 +72,7 @@ def _delivered(outcome: Outcome, deliveries: Sequence[Delivery]) -> Outcome:
     failed = describe_failures(deliveries)
     if not failed:
         return replace(outcome, result="sent", deliveries=receipt)
-    problem = f"The report is frozen, but did not reach everybody:\n{failed}"
+    problem = f"The report was frozen but did not reach everybody:\n{failed}"
     return replace(outcome, result="undelivered", deliveries=receipt, problem=problem)
 
 
@@ -92,7 +92,7 @@ def _letter(task: Task, made: Made) -> ReportLetter:
 
 
 def _attachment(task: Task, made: Made) -> Attachment | None:
-    """Return the frozen file to attach; None if the snapshot has no such file."""
+    """Return the frozen file to attach; None if the snapshot does not have it."""
     ending, company = task.saved.output, made.outcome.company
     part = slug(company) if company else ""
     name = f"{task.order.name}-{part}" if part else task.order.name

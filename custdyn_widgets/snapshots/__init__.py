@@ -1,4 +1,4 @@
-"""The snapshot store: finished files under ids that vouch for every byte."""
+"""The snapshot store: finished files under ids that verify every byte."""
 
 from custdyn_widgets.snapshots import life, listing, pruning, trash
 from custdyn_widgets.snapshots.ids import is_id

@@ -1,4 +1,4 @@
-"""Revoking a snapshot, setting when it expires, and finding its id in what a person typed."""
+"""Revoking a snapshot, setting its expiry, and finding its id in user input."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from custdyn_widgets.snapshots.newer import missing
 from custdyn_widgets.snapshots.state import State, changing_states, read_state, write_state
 from custdyn_widgets.snapshots.store import Store
 
-_ALL_IDS = "`custdyn snapshots list` shows the whole ids."
+_ALL_IDS = "`custdyn snapshots list` shows all ids in full."
 
 
 def revoke(store: Store, snapshot_id: str) -> State | None:
-    """Revoke a snapshot for good; from the next request on, its link shows nothing.
+    """Revoke a snapshot permanently; from the next request on, its link shows nothing.
 
-    Revoking again keeps the first instant but writes the state again, because the first write may not have
+    Revoking again keeps the original time but writes the state again, because the first write may not have
     reached the disk. A damaged state, which also hides the snapshot, is replaced.
 
     Returns
@@ -31,7 +31,7 @@ def revoke(store: Store, snapshot_id: str) -> State | None:
     Raises
     ------
     SnapshotNotFoundError
-        If there is no such snapshot.
+        If the snapshot does not exist.
     SnapshotError
         If the state could not be written.
     """
@@ -46,14 +46,14 @@ def revoke(store: Store, snapshot_id: str) -> State | None:
 
 
 def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
-    """Set when a snapshot expires; a revoked one stays revoked.
+    """Set when a snapshot expires; a revoked snapshot remains revoked.
 
     Parameters
     ----------
     store, snapshot_id
         The snapshot.
     at
-        The instant, cut to the second; None if it never expires.
+        The time, truncated to the second; None if it never expires.
 
     Returns
     -------
@@ -63,18 +63,17 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
     Raises
     ------
     SnapshotNotFoundError
-        If there is no such snapshot.
+        If the snapshot does not exist.
     SnapshotError
-        If its state is damaged (then nothing is changed), or the new one could not be written.
+        If its state is damaged, which is then left unchanged, or if the new one could not be written.
     """
     with _changing(store, snapshot_id):
         try:
             state = replace(read_state(store.folder, snapshot_id), expires=at)
         except SnapshotDamagedError as error:
             raise SnapshotError(
-                f"{error.file[0].upper()}{error.file[1:]} of {snapshot_id} {error.what}, so nothing was "
-                "changed; it is not shown as it is. Restore its file below state/ from a backup, or revoke "
-                "the snapshot.",
+                f"The state of {snapshot_id} {error.what}, so nothing was changed and it is not shown. "
+                "Restore its file in state/ from a backup, or revoke the snapshot.",
                 field="id",
             ) from error
         write_state(store.folder, snapshot_id, state)
@@ -82,12 +81,12 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
 
 
 def id_in(text: str) -> str:
-    """Return the id in what a person typed: an id, or a whole link.
+    """Return the id from user input, which may be an id or a full link.
 
     Raises
     ------
     SnapshotError
-        If the text contains no id; the error says why.
+        If it contains no id; the error says why.
     """
     text = text.strip(" \t\r\n<>\"'")
     url = _parts(text) if "?" in text else None
@@ -95,12 +94,12 @@ def id_in(text: str) -> str:
     if is_id(given) and (url is None or url.path.rsplit("/", 1)[-1] == "view"):
         return given
     if is_id(given.lower()):
-        why = "is not as it was handed on: an id is in lowercase letters, and a link ends in /view?id=<id>"
+        why = "was altered: an id is in lowercase letters, and a link ends in /view?id=<id>"
     elif given.isascii() and given.isalnum() and len(given) < ID_LENGTH:
-        why = f"is cut short: it has {len(given)} of an id's {ID_LENGTH} characters"
+        why = f"is incomplete: it has {len(given)} of the {ID_LENGTH} characters of an id"
     else:
         why = f"contains no snapshot id: {ID_LENGTH} lowercase letters and digits"
-    raise SnapshotError(f"{shown(text)} {why}. Give it whole, or its whole link. {_ALL_IDS}", field="id")
+    raise SnapshotError(f"{shown(text)} {why}. Give the full id or the full link. {_ALL_IDS}", field="id")
 
 
 def _parts(link: str) -> SplitResult:
@@ -120,6 +119,6 @@ def _changing(store: Store, snapshot_id: str) -> Iterator[None]:
     except OSError as error:
         raise SnapshotError(
             f"The new state of {snapshot_id} may not have been saved: {error.strerror or error}. Fix that "
-            "and do it again; until then, do not rely on it.",
+            "and run the command again; until then, do not rely on it.",
             field="id",
         ) from error

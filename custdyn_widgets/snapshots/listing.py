@@ -1,4 +1,4 @@
-"""The store's snapshots as text for people: the list, one snapshot, and a verification."""
+"""Text about the store's snapshots: the list, the details of one, and the result of a verification."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _LONGEST_QUERY, _LONGEST_ROLE = 120, 30
 class Entry:
     """One line of the list.
 
-    `generated_at`, `revoked` and `expires` are instants in UTC or empty, `query` is the query in words,
-    `size` the bytes of all files, and `state` empty, `revoked`, `expired`, `damaged` or `newer` (stored by
-    a newer version); of the last two, only the id and the state are known. `saved_query` is the name of the
-    saved query whose run made it; empty if a person did, or a version that did not record it.
+    `generated_at`, `revoked` and `expires` are timestamps in UTC or empty, `query` describes the query in
+    words, `size` is the total size in bytes, and `state` is empty, `revoked`, `expired`, `damaged` or `newer`
+    (stored by a newer version). In the last two cases, only the id and the state are known. `saved_query` is
+    the saved query that made the snapshot; empty if a user did, or a version that did not record it.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Entry:
 
 
 def entries(store: Store, ids: Iterable[str] | None = None) -> list[Entry]:
-    """Return snapshots (default: all), the newest first; revoked, expired and damaged ones at the end."""
+    """Return the given snapshots, or all, newest first; revoked, expired and damaged ones come last."""
     found = []
     for snapshot_id in store.ids() if ids is None else ids:
         with contextlib.suppress(SnapshotNotFoundError):  # it was just deleted
@@ -50,7 +50,7 @@ def entries(store: Store, ids: Iterable[str] | None = None) -> list[Entry]:
 
 
 def described(snapshot_id: str, manifest: Mapping[str, Any], state: State) -> Entry:
-    """Return the line of a snapshot that has this manifest and state."""
+    """Return the line of a snapshot with this manifest and state."""
     return Entry(
         id=snapshot_id,
         generated_at=_one_line(manifest.get("generated_at")),
@@ -79,16 +79,16 @@ def _entry(store: Store, snapshot_id: str) -> Entry:
 
 
 def state_words(state: State) -> str:
-    """Say whether a snapshot can be seen."""
+    """Return a phrase that says whether a snapshot is visible."""
     if state.revoked is not None:
-        return f"revoked since {format_instant_utc(state.revoked)}"
+        return f"revoked at {format_instant_utc(state.revoked)}"
     if state.expires is not None:
-        return f"{'expired at' if state.word else 'can be seen until'} {format_instant_utc(state.expires)}"
-    return "can be seen"
+        return f"{'expired at' if state.word else 'visible until'} {format_instant_utc(state.expires)}"
+    return "visible"
 
 
 def entries_text(listed: Sequence[Entry]) -> str:
-    """Return the list as an aligned table, sizes in kB, ids whole; a sentence when it is empty."""
+    """Return the list as an aligned table with sizes in kB and full ids, or a sentence if it is empty."""
     if not listed:
         return "There are no snapshots yet."
     rows: list[tuple[str, ...]] = [("Date (UTC)", "Role", "kB", "State", "Id", "Saved query", "Query")]
@@ -119,9 +119,9 @@ def kilobytes(size: int) -> str:
 
 
 def manifest_text(snapshot_id: str, manifest: Mapping[str, Any], state: str = "") -> str:
-    """Return a manifest for people: its fields in order of name, then its files with sizes in bytes.
+    """Return a manifest as text: its fields in order of name, then its files with sizes in bytes.
 
-    `state` says whether the snapshot can be seen.
+    `state` says whether the snapshot is visible.
     """
     lines = [("id", snapshot_id), *([("state", state)] if state else [])]
     for key in sorted(manifest):
@@ -129,7 +129,7 @@ def manifest_text(snapshot_id: str, manifest: Mapping[str, Any], state: str = ""
         if key not in ("files", "nonce"):
             words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             if isinstance(value, list) and len(value) > _SHOWN_ITEMS:
-                words = f"{len(value):,} of them; the manifest lists them all"
+                words = f"{len(value):,} in all, listed in the manifest"
             lines.append((key.replace("_", " "), _one_line(words)))
     files = [(name, f"{entry['size']:,}") for name, entry in sorted(manifest["files"].items())]
     listed = [f"{GAP}{line}" for line in align_rows(files, right={1})]
@@ -137,7 +137,7 @@ def manifest_text(snapshot_id: str, manifest: Mapping[str, Any], state: str = ""
 
 
 def problems_text(problems: Sequence[Problem], checked: int) -> str:
-    """Return the result of verifying `checked` snapshots, with a line for each problem."""
+    """Return the result of verifying `checked` snapshots, with one line per problem."""
     snapshots = f"{checked:,} snapshot" + ("" if checked == 1 else "s")
     if not problems:
         return f"{snapshots} verified: every file is what was published."

@@ -1,4 +1,4 @@
-"""A snapshot's manifest, the id that it gives, and the comparison of a folder with it."""
+"""A snapshot's manifest, the id derived from it, and the comparison of a folder with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from custdyn_widgets.snapshots.ids import id_of
 from custdyn_widgets.snapshots.newer import FORMAT, is_newer
 
 MANIFEST = "manifest.json"
-# Far more than a report needs: nobody who can write to a store may exhaust its readers' memory.
+# Far more than a report needs: no one who can write to a store should be able to exhaust readers' memory.
 MOST_FILES, MOST_BYTES, MOST_OF_MANIFEST = 1_000, 2**30, 2**26
 _OWN_KEYS = ("format", "nonce", "files")
 _NAME_LENGTH = 100
@@ -33,7 +33,7 @@ _NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
-    """Return the manifest as bytes, after adding its format, a fresh nonce and its list of files.
+    """Return the manifest as bytes, after adding its format, a new nonce and the list of files.
 
     Raises
     ------
@@ -44,13 +44,13 @@ def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
     for key in _OWN_KEYS:
         if key in manifest:
             raise SnapshotError(
-                f"The manifest has the key {shown(key)}, which the store itself sets.", field=key
+                f"The manifest has the key {shown(key)}, which is set by the store.", field=key
             )
     for name in files:
         if not _is_name(name):
             raise SnapshotError(
                 f"A snapshot cannot have a file named {shown(name)}: use lowercase letters and digits, with "
-                f"single points and hyphens between them, at most {_NAME_LENGTH} in all, and not {MANIFEST}.",
+                f"single dots and hyphens between them, at most {_NAME_LENGTH} in all, and not {MANIFEST}.",
                 field="files",
             )
     _check_amount(len(files), MOST_FILES, "files")
@@ -67,35 +67,35 @@ def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
 def _check_amount(amount: int, most: int, of_what: str) -> None:
     if amount > most:
         raise SnapshotError.not_published(
-            f"a snapshot can have {most:,} {of_what}, and this one has {amount:,}"
+            f"a snapshot can have at most {most:,} {of_what}, but this one has {amount:,}"
         )
 
 
 def parsed(data: bytes, snapshot_id: str) -> dict[str, Any]:
-    """Return the manifest that gave this id.
+    """Return the manifest from which this id was derived.
 
     Raises
     ------
     SnapshotDamagedError
-        If the bytes give another id, or are not a manifest in canonical form; a SnapshotNewerError if they
-        name a newer format.
+        If the bytes do not match the id, or are not a manifest in canonical form; a SnapshotNewerError if
+        their format is newer.
     """
     if is_newer(data):
         raise SnapshotNewerError(snapshot_id)
     if id_of(data) != snapshot_id:
-        what = "does not give this id (it was changed, or its folder renamed)"
+        what = "does not match the id (it was changed, or its folder was renamed)"
         raise SnapshotDamagedError(snapshot_id, MANIFEST, what)
     try:
         manifest = parse_canonical(data)
     except SnapshotError as error:
         raise SnapshotDamagedError(snapshot_id, MANIFEST, "is not canonical JSON") from error
     if not isinstance(manifest, dict) or not _is_manifest(manifest):
-        raise SnapshotDamagedError(snapshot_id, MANIFEST, "is not a manifest that this version knows")
+        raise SnapshotDamagedError(snapshot_id, MANIFEST, "is not a manifest that this version supports")
     return manifest
 
 
 def compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return what is wrong with a file (empty if nothing is), and its bytes."""
+    """Return the problem of a file, or an empty string, and the file's bytes."""
     try:
         with open_plain_file(folder, name) as file:
             size = file_size(file)
@@ -105,12 +105,12 @@ def compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, byt
     if size != entry["size"]:
         return f"has {size} bytes instead of {entry['size']}", data
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        return "has other content than was published", data
+        return "differs from what was published", data
     return "", data
 
 
 def read_manifest(folder: int, snapshot_id: str) -> dict[str, Any]:
-    """Return the manifest in a snapshot's open folder, re-hashed and strictly parsed."""
+    """Return the manifest in a snapshot's open folder after checking its hash and parsing it strictly."""
     try:
         return parsed(plain_bytes(folder, MANIFEST, MOST_OF_MANIFEST), snapshot_id)
     except (OSError, NotPlainError) as error:
@@ -118,18 +118,18 @@ def read_manifest(folder: int, snapshot_id: str) -> dict[str, Any]:
 
 
 def check_manifest(folder: int, snapshot_id: str) -> None:
-    """Compare the manifest's bytes with the id, which says all of them without parsing."""
+    """Check the manifest's bytes against the id, which verifies them without parsing."""
     try:
         if id_of(plain_bytes(folder, MANIFEST, MOST_OF_MANIFEST)) == snapshot_id:
             return
-        problem = "does not give this id"
+        problem = "does not match the id"
     except (OSError, NotPlainError) as error:
         problem = reason(error)
     raise SnapshotDamagedError(snapshot_id, MANIFEST, problem)
 
 
 def folder_problems(folder: int, snapshot_id: str) -> Iterator[tuple[str, str]]:
-    """Yield each file of an open snapshot folder that has a problem, and the problem."""
+    """Yield each file with a problem in an open snapshot folder, and the problem."""
     try:
         entries = read_manifest(folder, snapshot_id)["files"]
     except SnapshotDamagedError as error:
@@ -147,7 +147,7 @@ def folder_problems(folder: int, snapshot_id: str) -> Iterator[tuple[str, str]]:
 def _is_manifest(manifest: dict[str, Any]) -> bool:
     files = manifest.get("files")
     return (
-        _is_whole(manifest.get("format"))
+        _is_count(manifest.get("format"))
         and manifest["format"] == FORMAT
         and _matches(_NONCE, manifest.get("nonce"))
         and isinstance(files, dict)
@@ -161,7 +161,7 @@ def _is_entry(entry: object) -> bool:
     return (
         isinstance(entry, dict)
         and set(entry) == {"size", "sha256"}
-        and _is_whole(entry["size"])
+        and _is_count(entry["size"])
         and _matches(_SHA256, entry["sha256"])
     )
 
@@ -170,7 +170,7 @@ def _is_name(name: object) -> bool:
     return _matches(_NAME, name) and len(str(name)) <= _NAME_LENGTH and name != MANIFEST
 
 
-def _is_whole(value: object) -> bool:
+def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 

@@ -1,7 +1,7 @@
-"""Which snapshots are deleted for their age or their number, and their deletion.
+"""Choosing snapshots to delete by age or number, and deleting them.
 
-States are left alone (see `state`), and so are the folders of two letters: a publisher may be about to put
-its snapshot into one of them.
+States are kept (see `state`), and so are the two-letter folders: a publisher may be about to put its snapshot
+into one of them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ _AGE = re.compile(r"([1-9][0-9]{0,4})([dwmy])", re.ASCII)
 
 @dataclass(frozen=True)
 class Rule:
-    """What is deleted: generated before an instant, and not among the newest of its query.
+    """The conditions for deletion: generated before a time, and not among the newest of the same query.
 
-    None leaves a condition out. The newest are counted among the snapshots that can be seen, so a revoked
-    or expired one neither takes a place nor has one.
+    None omits a condition. Only visible snapshots count as newest; revoked and expired ones do not.
     """
 
     before: datetime | None = None
@@ -40,7 +39,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a rule deletes, the newest first; how many stay; how many of those because they are damaged."""
+    """The snapshots a rule deletes, newest first, the number it keeps, and how many of those are damaged."""
 
     going: Sequence[Entry]
     staying: int
@@ -55,12 +54,12 @@ class _Dated:
 
 
 def ago(age: str, now: datetime) -> datetime:
-    """Return the instant `90d`, `12w`, `6m` or `1y` ago, in months and years of the calendar.
+    """Return the time `90d`, `12w`, `6m` or `1y` ago, in calendar months and years.
 
     Raises
     ------
     SnapshotError
-        If the age is not written so, or leads out of the calendar.
+        If the age does not have this form.
     """
     match = _AGE.fullmatch(age)
     if match is None:
@@ -76,7 +75,7 @@ def ago(age: str, now: datetime) -> datetime:
         months = now.year * 12 + now.month - 1 - number * (12 if unit == "y" else 1)
         year, month = months // 12, months % 12 + 1
         return now.replace(year=year, month=month, day=min(now.day, calendar.monthrange(year, month)[1]))
-    except (OverflowError, ValueError):  # before the year 1: nothing is so old
+    except (OverflowError, ValueError):  # before the year 1: no snapshot is that old
         return datetime.min.replace(tzinfo=UTC)
 
 
@@ -101,12 +100,12 @@ def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
 
 
 def delete(store: Store, snapshot_id: str) -> None:
-    """Delete a snapshot, unless it is gone already; a reader gets a whole file or none.
+    """Delete a snapshot, if it still exists; readers never get part of a file.
 
     Raises
     ------
     SnapshotError
-        If that failed; the error says what is left to do.
+        If this failed; the error says what remains to be done.
     """
     try:
         thrown = throw_away(store.folder, ("v1", snapshot_id[:2]), snapshot_id)
@@ -114,14 +113,14 @@ def delete(store: Store, snapshot_id: str) -> None:
         if not store.holds(snapshot_id) and isinstance(error, FileNotFoundError):
             return
         raise SnapshotError(
-            f"{snapshot_id} was not deleted, or not for good: {error.strerror or error}.", field="id"
+            f"{snapshot_id} may not have been deleted: {error.strerror or error}.", field="id"
         ) from error
     try:
         remove(store.folder, *thrown)
     except OSError as error:
         raise SnapshotError(
-            f"{snapshot_id} is deleted, but still takes its space: a file of it in the store's {thrown[0]}/ "
-            f"cannot be removed ({error.strerror or error}). The next prune tries again.",
+            f"{snapshot_id} was deleted but still takes up space: a file in the store's {thrown[0]}/ cannot "
+            f"be removed ({error.strerror or error}). The next prune will try again.",
             field="id",
         ) from error
 
@@ -143,5 +142,5 @@ def _dated(store: Store, snapshot_id: str) -> _Dated:
 
 
 def _series(manifest: dict[str, Any]) -> bytes:
-    """Return the key shared by all snapshots of a query: the query, the source's name, and who made them."""
+    """Return a key for all snapshots with the same query, source name and saved query that made them."""
     return canonical_json([manifest.get("query"), manifest.get("source"), manifest.get("saved_query")])

@@ -1,7 +1,7 @@
 """A snapshot's state, kept outside its folder and its hash: when it was revoked and when it expires.
 
-A state is always replaced as a whole, by one writer at a time. A revocation is a file of its own as well,
-so that an older state copied over the store from a backup does not revive the link. Pruning keeps both.
+A state is replaced atomically, by one writer at a time. A revocation is also kept in a separate file, so that
+an older state restored from a backup does not revive a revoked link. Pruning keeps both.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class State:
 
     @property
     def word(self) -> str:
-        """`revoked`, `expired`, or empty while the snapshot can be seen."""
+        """`revoked`, `expired`, or empty while the snapshot is visible."""
         if self.revoked is not None:
             return "revoked"
         return "expired" if self.expires is not None and self.expires <= datetime.now(UTC) else ""
@@ -52,7 +52,7 @@ def read_state(store: Path, snapshot_id: str) -> State:
     Raises
     ------
     SnapshotDamagedError
-        If one cannot be read or understood; the snapshot is then not shown.
+        If one cannot be read or parsed; the snapshot must not be shown.
     """
     try:
         state = _parsed_state(_bytes(store, (_STATES, snapshot_id[:2]), f"{snapshot_id}.json"))
@@ -62,19 +62,19 @@ def read_state(store: Path, snapshot_id: str) -> State:
     except (OSError, NotPlainError) as error:
         raise SnapshotDamagedError(snapshot_id, "its state", reason(error)) from error
     except (SnapshotError, ValueError, OverflowError, TypeError, AttributeError) as error:
-        what = "is not a state that this version knows"
+        what = "is not a state that this version supports"
         raise SnapshotDamagedError(snapshot_id, "its state", what) from error
     return state
 
 
 @contextlib.contextmanager
 def changing_states(store: Path) -> Iterator[None]:
-    """Lock the states while one is read and written again.
+    """Lock the states while one of them is read and rewritten.
 
     Raises
     ------
     OSError
-        If the folder cannot be locked, or someone else holds the lock for ten seconds.
+        If the folder cannot be locked, or another process holds the lock for ten seconds.
     """
     make_folder(store / _STATES)
     # Open the folder first, so that no lock is created through a link.
@@ -83,12 +83,12 @@ def changing_states(store: Path) -> Iterator[None]:
 
 
 def write_state(store: Path, snapshot_id: str, state: State) -> None:
-    """Replace a snapshot's state and sync it to the disk; call within `changing_states`.
+    """Replace a snapshot's state and sync it to disk; call within `changing_states`.
 
     Raises
     ------
     OSError
-        If that fails. The old or the new state is then stored, never a part; write it again to be sure.
+        If this fails. Either the old or the new state is stored; write it again to be sure.
     """
     if state.revoked is not None:
         put_file(store, "tmp", (_REVOKED,), snapshot_id, format_instant_utc(state.revoked).encode())
@@ -106,14 +106,14 @@ def _bytes(store: Path, shelf: tuple[str, ...], name: str, looks: int = 10) -> b
             return plain_bytes(folder, name, _MOST_BYTES)
     except FileNotFoundError:
         return None
-    except ReplacedError:  # its writer may replace it again at once
+    except ReplacedError:  # its writer may replace it again immediately
         if looks == 1:
             raise
         return _bytes(store, shelf, name, looks - 1)
 
 
 def _parsed_state(data: bytes | None) -> State:
-    """Read `{"revoked": instant or null, "expires": instant or null}`; anything else is an error."""
+    """Parse `{"revoked": timestamp or null, "expires": timestamp or null}`; anything else is an error."""
     if data is None:
         return State()
     stored = parse_canonical(data)

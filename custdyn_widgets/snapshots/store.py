@@ -1,15 +1,15 @@
 """The snapshot store: frozen reports as folders of plain files, found by an id that cannot be guessed.
 
-    v1/<first two of the id>/<id>/   manifest.json and the files that it lists; never changed once there
-    state/<first two>/<id>.json      what may change: `revoked` and `expires`, instants or null
-    revoked/<id>                     when the snapshot was revoked; stays when a backup is laid over the store
-    tmp/                             what is being written; never read
-    trash/                           what is being deleted; never read
+    v1/<first two of the id>/<id>/   manifest.json and the files that it lists; never changed
+    state/<first two>/<id>.json      the part that may change: `revoked` and `expires`, timestamps or null
+    revoked/<id>                     when it was revoked; restoring a backup does not remove it
+    tmp/                             snapshots being written; never read
+    trash/                           snapshots being deleted; never read
 
-An id is the lower-case base32 of SHA-256 over a version tag and the manifest's bytes. The manifest holds
-a 128-bit nonce, so that plausible content does not give the id away, and size and SHA-256 of every file,
-so that an id vouches for every byte of its snapshot. The store knows bytes and manifests only; it needs
-a POSIX file system, and follows no symbolic link below its own folder.
+An id is the lowercase base32 form of the SHA-256 hash of a version tag and the manifest. The manifest
+contains a 128-bit nonce, so that an id cannot be derived from guessed content, and the size and SHA-256 of
+every file, so that an id verifies every byte of its snapshot. The store handles only bytes and manifests. It
+needs a POSIX file system and follows no symbolic links below its own folder.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _REMEMBERED = 256
 
 @dataclass(frozen=True)
 class Problem:
-    """What `Store.verify` found: in which snapshot (or none), at which file (or none), and what."""
+    """A problem that `Store.verify` found; `id` and `file` are empty if it concerns no particular one."""
 
     id: str
     file: str
@@ -63,36 +63,36 @@ class Problem:
 
 
 class Store:
-    """A folder of snapshots, which many processes may read and publish to at once.
+    """A folder of snapshots that many processes may read and publish to concurrently.
 
     Parameters
     ----------
     folder
-        The store's folder; made by the first publishing. New files and folders get the modes that the
-        umask leaves, without an exec bit on files; in a folder with the set-group-id bit, its modes.
+        The store's folder, created when the first snapshot is published. New files and folders get the modes
+        that the umask allows, or the folder's if it has the set-group-ID bit; files are not executable.
     """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        # The manifest of an id never changes, so one that was re-hashed once is not checked again.
+        # The manifest of an id never changes, so its hash is checked only once.
         self._remembered: dict[str, dict[str, Any]] = {}
 
     def publish(self, manifest: Mapping[str, object], files: Mapping[str, bytes]) -> str:
-        """Store a snapshot for ever; return its id once everything is on the disk.
+        """Store a snapshot permanently and return its id once everything is on disk.
 
         Parameters
         ----------
         manifest
             The description of the snapshot; the store adds `format`, `nonce` and `files`.
         files
-            Content by file name: lowercase letters, digits, and single points and hyphens between them.
+            Contents by file name: lowercase letters and digits, with single dots and hyphens between them.
 
         Raises
         ------
         SnapshotUnknownError
             If something failed after the snapshot became visible.
         SnapshotError
-            If nothing was published, and why.
+            If nothing was published; the error says why.
         """
         data = sealed(manifest, files)
         snapshot_id = id_of(data)
@@ -101,28 +101,28 @@ class Store:
         return snapshot_id
 
     def path(self, snapshot_id: str) -> Path:
-        """Return the folder of a snapshot that can be seen."""
+        """Return the folder of a visible snapshot."""
         self.manifest(snapshot_id)
         return self.place(snapshot_id)
 
     def manifest(self, snapshot_id: str) -> dict[str, Any]:
-        """Return the manifest of a snapshot, re-hashed and strictly parsed.
+        """Return the manifest of a snapshot after checking its hash and parsing it strictly.
 
         Raises
         ------
         SnapshotNotFoundError
-            If there is no such snapshot, or it is revoked or expired.
+            If the snapshot does not exist, or is revoked or expired.
         SnapshotDamagedError
-            If the manifest is not the one that gave the id.
+            If the manifest does not match the id.
         """
         if not is_id(snapshot_id) or read_state(self.folder, snapshot_id).word:
             raise SnapshotNotFoundError(snapshot_id)
         return self.kept_manifest(snapshot_id)
 
     def kept_manifest(self, snapshot_id: str) -> dict[str, Any]:
-        """Return a manifest even if the snapshot is revoked or expired; never use this to answer a link.
+        """Return a manifest even if the snapshot is revoked or expired; never use this to serve a link.
 
-        Errors are those of `manifest`.
+        Raises the same errors as `manifest`.
         """
         if not is_id(snapshot_id):
             raise SnapshotNotFoundError(snapshot_id)
@@ -130,24 +130,24 @@ class Store:
             return read_manifest(folder, snapshot_id)
 
     def listed(self, snapshot_id: str, name: str) -> dict[str, Any]:
-        """Return the `size` and `sha256` that the manifest gives for a file; errors as `read`."""
+        """Return the `size` and `sha256` of a file from the manifest; raises the same errors as `read`."""
         entry: dict[str, Any] | None = self._files(snapshot_id).get(name)
         if entry is None:
             raise SnapshotNotFoundError(snapshot_id)
         return entry
 
     def read(self, snapshot_id: str, name: str) -> bytes:
-        """Return a file's bytes, after comparing their size and SHA-256 with the manifest.
+        """Return a file's bytes after checking their size and SHA-256 against the manifest.
 
-        They are compared at every reading: hashing a page costs a tenth of a millisecond, and a memory of
-        sizes and times would trust what anyone who changes a file can set.
+        Every read checks them: hashing a page takes a tenth of a millisecond, and a cache based on sizes and
+        times would trust values that anyone who changes a file can forge.
 
         Raises
         ------
         SnapshotNotFoundError
-            If there is no such snapshot or it has no such file, or it is revoked or expired.
+            If the snapshot or the file does not exist, or the snapshot is revoked or expired.
         SnapshotDamagedError
-            If the file is not what was published.
+            If the file differs from what was published.
         """
         entry = self.listed(snapshot_id, name)
         with self._opened(snapshot_id) as folder:
@@ -159,7 +159,7 @@ class Store:
     def read_compared(self, snapshot_id: str, name: str) -> tuple[bytes, dict[str, str]]:
         """Return a file's bytes, and the problems of the snapshot's other files, by name.
 
-        Every byte of the snapshot is read and compared, the manifest's too; errors as `read`.
+        Every byte of the snapshot is checked, including the manifest. Raises the same errors as `read`.
         """
         self.listed(snapshot_id, name)
         wrong: dict[str, str] = {}
@@ -172,40 +172,40 @@ class Store:
                     wrong[file] = problem
                 elif file == name:
                     data = content
-            if wrong and not self.holds(snapshot_id):  # deleted in the middle of the reading
+            if wrong and not self.holds(snapshot_id):  # deleted while it was read
                 raise SnapshotNotFoundError(snapshot_id)
             if name in wrong:
                 raise SnapshotDamagedError(snapshot_id, name, wrong[name])
         return data, wrong
 
     def ids(self) -> list[str]:
-        """Return the ids of all stored snapshots, sorted; revoked, expired and damaged ones too."""
+        """Return the sorted ids of all stored snapshots, including revoked, expired and damaged ones."""
         return sorted(name for shard, name in self._entries() if is_id(name) and name[:2] == shard)
 
     def holds(self, snapshot_id: str) -> bool:
-        """Return whether the store has a snapshot with this id, even a revoked or expired one."""
+        """Return whether the store has a snapshot with this id, even if it is revoked or expired."""
         return is_id(snapshot_id) and may_exist(self.place(snapshot_id))
 
     def verify(self, ids: Iterable[str] | None = None) -> list[Problem]:
-        """Re-hash snapshots and return all problems.
+        """Check every byte of snapshots and return all problems.
 
         Parameters
         ----------
         ids
-            The snapshots, each of which must exist; default: all snapshots, and then anything else among
-            them is a problem too.
+            The snapshots, which must exist. Defaults to all; anything else in the folder is then a problem
+            too.
         """
         if ids is None:
             return [*self.strays(), *self.verify_stored(self.ids())]
         return [problem for snapshot_id in ids for problem in self._problems(snapshot_id)]
 
     def verify_stored(self, ids: Iterable[str]) -> list[Problem]:
-        """Re-hash snapshots as `verify` does, but skip those that are deleted in the meantime."""
+        """Check snapshots as `verify` does, but skip those that are deleted in the meantime."""
         problems = ((snapshot_id, self._problems(snapshot_id)) for snapshot_id in ids)
         return [problem for snapshot_id, found in problems if self.holds(snapshot_id) for problem in found]
 
     def strays(self) -> list[Problem]:
-        """Return everything among the snapshots that is not a snapshot."""
+        """Return a problem for everything among the snapshots that is not a snapshot."""
         return [
             Problem("", "/".join(("v1", *entry)).rstrip("/"), "is not a snapshot")
             for entry in self._entries()
@@ -228,7 +228,7 @@ class Store:
         return [Problem(snapshot_id, file, what) for file, what in found]
 
     def _files(self, snapshot_id: str) -> dict[str, Any]:
-        """Return the files that a visible snapshot's manifest lists, from memory where it was read before."""
+        """Return the files that a visible snapshot's manifest lists, from memory if it was read before."""
         files = self._remembered.get(snapshot_id)
         if files is None or read_state(self.folder, snapshot_id).word:
             files = self.manifest(snapshot_id)["files"]
@@ -246,7 +246,7 @@ class Store:
 
     @contextlib.contextmanager
     def _opened(self, snapshot_id: str) -> Iterator[int]:
-        """Open a snapshot's folder; one that is deleted in the meantime is not found, rather than damaged."""
+        """Open a snapshot's folder; if it is deleted in the meantime, it is not found instead of damaged."""
         try:
             with folder_below(self.folder, "v1", snapshot_id[:2], snapshot_id) as folder:
                 yield folder
@@ -261,13 +261,13 @@ class Store:
 
     @contextlib.contextmanager
     def _staged(self, files: Mapping[str, bytes], shard: str) -> Iterator[Path]:
-        """Write files to the disk, in a folder that no reader opens; the caller then moves it into place."""
+        """Write files to disk in a folder that no reader opens; the caller then moves it into place."""
         staged = self.folder / "tmp" / secrets.token_hex(16)
         with contextlib.ExitStack() as written:
             try:
                 for folder in ("tmp", "v1", f"v1/{shard}"):
                     make_folder(self.folder / folder)
-                with folder_below(self.folder, "v1", shard):  # no reader goes there through a link
+                with folder_below(self.folder, "v1", shard):  # readers do not follow links
                     written.enter_context(new_folder(staged, files))
             except BaseException as error:
                 remove_folder(staged)
@@ -277,12 +277,12 @@ class Store:
             yield staged
 
     def _reveal(self, staged: Path, snapshot_id: str) -> None:
-        """Put a written snapshot in its place in one step, and make that step last."""
+        """Move a staged snapshot into place atomically and durably."""
         place = self.place(snapshot_id)
         try:
             staged.rename(place)
         except OSError as error:
-            if may_exist(place):  # a network file system can do it and lose the answer
+            if may_exist(place):  # a network file system may succeed and lose the reply
                 raise SnapshotUnknownError(snapshot_id, str(error.strerror or error)) from error
             remove_folder(staged)
             raise SnapshotError.not_published(str(error.strerror or error)) from error

@@ -1,8 +1,8 @@
-"""Deleting from the store: a rename hides an item at once, then its files are removed.
+"""Deleting from the store: renaming an item hides it immediately, then its files are removed.
 
 Leftovers of killed processes are removed later: all of trash/, and unlocked items that have been in tmp/ for
-a day. The latter go through trash/ too, so that a publisher that resumes finds its folder whole or not at
-all.
+a day. The latter go through trash/ too, so that a publisher that resumes finds its folder either complete or
+gone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TRIES = 3
 
 
 def throw_away(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, str]:
-    """Move root/shelf…/name into the trash and return its place there; `remove` then deletes it.
+    """Move root/shelf…/name into the trash and return its location there, for `remove`.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def throw_away(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, str]
 
 
 def remove(root: Path, place: str, name: str) -> None:
-    """Remove an item from the trash, even while another process does the same."""
+    """Remove an item from the trash, even if another process is doing the same."""
     with folder_below(root, place) as trash:
         for _ in range(_TRIES):
             with contextlib.suppress(FileNotFoundError):
@@ -54,7 +54,7 @@ def remove(root: Path, place: str, name: str) -> None:
 
 
 def sweep(root: Path) -> tuple[int, list[str]]:
-    """Remove what killed processes left; return how many items, and a message for each failure."""
+    """Remove leftovers of killed processes; return their number and a message for each failure."""
     swept, failed = 0, []
     for place, leftovers in ((TRASH, _in_trash), (TMP, _in_tmp)):
         try:
@@ -93,7 +93,7 @@ def _remove_left(root: Path, place: str, name: str) -> None:
 
 
 def _trash(root: Path) -> str:
-    """Return the folder for trash: trash/, or tmp/ if the disk is too full to create it."""
+    """Return the folder to use as trash: trash/, or tmp/ if the disk is too full to create it."""
     try:
         make_folder(root / TRASH)
     except OSError as error:

@@ -38,15 +38,16 @@ def _page(setting: Mapping[str, Any], by_rows: Mapping[int, Sequence[Figure]], p
     figures = by_rows[max(by_rows)]
     yield "# Benchmarks\n"
     yield (
-        "The same table by Customer Dynamics (“ours”), hand-written DuckDB SQL, Polars and naive pandas, "
-        "each in processes of its own on the same Parquet files. Every number here was measured in one run of"
+        "The same table made by Customer Dynamics (“ours”), hand-written DuckDB SQL, Polars and naive "
+        "pandas, each in separate processes on the same Parquet files. All numbers here were measured in one "
+        "run of"
         f"\n\n```sh\n{setting['command']}\n```\n\n"
-        "which wrote this page; it writes none unless all tables of a question agree in every cell. The code "
-        "of all contenders is in `tests/bench`. Checks are those of distinct ids and of known clients, kinds "
-        "and packages; ours makes them, and all its others, while it builds its facts, and imports pandas "
-        "while it reads, which is then part of its call. Before each process "
-        "another one touches memory and gives it back: a virtual machine's host may take long to hand out "
-        "what nobody had just now, and that says nothing of a contender.\n"
+        "which wrote this page; it writes no page unless all tables for a question agree in every cell. "
+        "The code of all contenders is in `tests/bench`. “Checks” means checking for distinct ids and for "
+        "known clients, kinds and packages; ours makes these and all its other checks while it builds its "
+        "facts, and imports pandas while it reads, so that its calls include the import. Before each "
+        "process, another one allocates memory and frees it: the host of a virtual machine may be slow to "
+        "provide memory that was not in use, which says nothing about a contender.\n"
     )
     yield from _setting(setting)
     yield f"![Seconds by contender, by rows and by buckets]({picture})\n"
@@ -56,8 +57,8 @@ def _page(setting: Mapping[str, Any], by_rows: Mapping[int, Sequence[Figure]], p
 
 
 def _setting(setting: Mapping[str, Any]) -> Iterator[str]:
-    order = "any order" if setting["shuffled"] else "order of time"
-    busy = " (other work was running: read the seconds with care)" if setting["load"] > BUSY else ""
+    order = "random order" if setting["shuffled"] else "chronological order"
+    busy = " (other work was running: treat the seconds with care)" if setting["load"] > BUSY else ""
     yield from _table(
         ("", ""),
         (
@@ -67,7 +68,7 @@ def _setting(setting: Mapping[str, Any]) -> Iterator[str]:
             ("load at the start", f"{setting['load']}{busy}"),
             ("versions", setting["versions"]),
             ("ledger", f"{setting['rows']:,} rows in {order}, {setting['clients']:,} clients"),
-            ("turns", setting["repeat"]),
+            ("repetitions", setting["repeat"]),
         ),
     )
 
@@ -76,7 +77,7 @@ def _findings(figures: Sequence[Figure], rows: int) -> Iterator[str]:
     findings = list(Comparison(figures).findings())
     aims = [f for f in findings if f.target is not None]
     yield "## Targets and ratios\n"
-    yield f"{sum(f.holds for f in aims)} of {len(aims)} targets hold in this run.\n"
+    yield f"{sum(f.holds for f in aims)} of {len(aims)} targets were met in this run.\n"
     if rows != 10_000_000:
         yield f"The targets are set for 10 million rows; this run had {rows:,}.\n"
     lines = []
@@ -85,15 +86,15 @@ def _findings(figures: Sequence[Figure], rows: int) -> Iterator[str]:
             amount(finding.target, finding.unit), "yes" if finding.holds else "**no**",
         )  # fmt: skip
         lines.append((finding.name, amount(finding.value or 0, finding.unit), *judged))
-    yield from _table(("ratio, or seconds or MB", "measured", "at most", "holds"), lines)
+    yield from _table(("ratio, or seconds or MB", "measured", "at most", "met"), lines)
 
 
 def _figures(figures: Sequence[Figure], repeat: int) -> Iterator[str]:
     yield "## Figures\n"
     yield (
-        "Medians of seconds, and the largest resident memory. *Process*: one report by a whole process, "
-        "imports included; *all cores*: its processor time; *first call*: the report without imports; *warm "
-        f"call*: more reports in one process. A process of more than {SLOW:.0f} s has one turn.\n"
+        "Median seconds and peak resident memory. *Process*: one report in a complete process, including "
+        "imports; *all cores*: its processor time; *first call*: the report without imports; *warm call*: "
+        f"further reports in the same process. A process that takes more than {SLOW:.0f} s runs only once.\n"
     )
     for question in dict.fromkeys(f.step.question for f in figures if f.step.question):
         yield f"### {question}\n"
@@ -102,7 +103,7 @@ def _figures(figures: Sequence[Figure], repeat: int) -> Iterator[str]:
             if figure.step.question == question or (question == MONTHS and not figure.step.question):
                 values = [figure.median(what) for what in MEASURES]
                 seconds = ["–" if v is None else f"{v:.3f}" for v in values]
-                turns = f" ({len(figure.process)} turn)" if len(figure.process) < repeat else ""
+                turns = f" ({len(figure.process)} repetition)" if len(figure.process) < repeat else ""
                 lines.append((figure.step.name + turns, *seconds, f"{figure.median('peak_mb') or 0:,.0f}"))
         yield from _table(("", "process", "all cores", "first call", "warm call", "peak MB"), lines)
 
@@ -110,9 +111,9 @@ def _figures(figures: Sequence[Figure], repeat: int) -> Iterator[str]:
 def _growth(by_rows: Mapping[int, Sequence[Figure]]) -> Iterator[str]:
     largest = max(by_rows)
     yield "## Growth\n"
-    yield "Seconds of the first call, imports not included, and its process's peak. With rows, 24 months:\n"
+    yield "Seconds of the first call without imports, and peak memory of its process. By rows, 24 months:\n"
     yield from _points("rows", growth.by_rows(by_rows))
-    yield f"With buckets, {largest:,} rows:\n"
+    yield f"By buckets, {largest:,} rows:\n"
     yield from _points("buckets", growth.by_buckets(by_rows[largest]))
 
 

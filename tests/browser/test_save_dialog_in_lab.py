@@ -224,7 +224,7 @@ def test_with_a_schedule_more_is_asked_and_said_by_keyboard_alone(notebook: LabN
     page.keyboard.press("Enter")
     page.wait_for_function("document.activeElement.id.endsWith('-failure_recipients')")
     nobody.wait_for(state="hidden")
-    assert "'dd' is not a plain e-mail address" in described(fails)
+    assert "'dd' is not a plain email address" in described(fails)
     assert fails.get_attribute("aria-invalid") == "true"
     assert faults(page) == []
     fails.press("ControlOrMeta+a")

@@ -166,7 +166,7 @@ def test_a_report_of_nothing_is_no_failure() -> None:
         (["-s", SMALL, "--interval", YEAR, "--as-of", "soon"], 2, "as_of must be an ISO 8601 time"),
         (["-s", SMALL, "--interval", YEAR, "--client-tags", "nope"], 2, "the data has no tag 'nope'"),
         (["-s", SMALL, "--interval", YEAR, "--active-duration", "121"], 2, "121 is not between 1 and 120"),
-        (["-s", SMALL, "--interval", YEAR, "--format", "xls"], 2, "xls holds at most 65,536 rows"),
+        (["-s", SMALL, "--interval", YEAR, "--format", "xls"], 2, "xls is limited to 65,536 rows"),
         (["-s", SMALL, "--interval", YEAR, "--colour", "red"], 2, "No such option"),
         (["-s", SMALL, "--query", "."], 2, "query: '.' cannot be read: Is a directory"),
         (["-s", SMALL, "--query", "none.json"], 2, "cannot be read: No such file or directory"),

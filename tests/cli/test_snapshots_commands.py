@@ -105,24 +105,28 @@ def test_a_list_as_json_has_everything(store: Store) -> None:
 
 def test_a_revoked_snapshot_is_shown_to_its_keeper_with_its_state(store: Store) -> None:
     snapshot_id = published(store)
-    assert "state         can be seen\n" in snapshots("show", snapshot_id).stdout
+    assert "state         visible\n" in snapshots("show", snapshot_id).stdout
     snapshots("expire", snapshot_id, "--at", "2999-01-01T00:00:00Z")
-    assert "state         can be seen until 2999-01-01T00:00:00Z\n" in snapshots("show", snapshot_id).stdout
+    assert "state         visible until 2999-01-01T00:00:00Z\n" in snapshots("show", snapshot_id).stdout
     snapshots("expire", snapshot_id, "--at", "2026-01-01T00:00:00Z")
     assert "state         expired at 2026-01-01T00:00:00Z\n" in snapshots("show", snapshot_id).stdout
     snapshots("revoke", snapshot_id)
     result = snapshots("show", f"http://127.0.0.1:8899/view?id={snapshot_id}")
-    assert "state         revoked since 20" in result.stdout
+    assert "state         revoked at 20" in result.stdout
     assert str(MANIFEST["query_words"]) in result.stdout
     assert json.loads(snapshots("show", snapshot_id, "--json").stdout) == store.kept_manifest(snapshot_id)
     set_state(store, snapshot_id, "{")
-    assert "damaged, and not shown: its state is not a state" in snapshots("show", snapshot_id).stdout
+    assert "damaged and not shown: its state is not a state" in snapshots("show", snapshot_id).stdout
 
 
 def test_showing_what_is_damaged_absent_or_no_id_fails_in_words(store: Store) -> None:
     snapshot_id = published(store)
     flip_manifest(snapshot_folder(store, snapshot_id))
-    for given, why in ((snapshot_id, "is damaged"), ("a" * 52, "There is no snapshot"), ("abc", "cut short")):
+    for given, why in (
+        (snapshot_id, "is damaged"),
+        ("a" * 52, "There is no snapshot"),
+        ("abc", "is incomplete"),
+    ):
         result = snapshots("show", given)
         assert (result.exit_code, result.stdout) == (1, "")
         assert why in result.stderr
@@ -141,7 +145,7 @@ def test_verify_takes_all_some_or_a_link_and_not_all_and_some(store: Store) -> N
     for args in (("--all",), (), (hurt, sound)):
         result = snapshots("verify", *args)
         assert result.exit_code == 1
-        assert f"{hurt}  report.html has other content" in result.stdout
+        assert f"{hurt}  report.html differs" in result.stdout
         assert "1 problem in 2 snapshots" in result.stdout
     assert snapshots("verify", sound).exit_code == 0
     assert snapshots("verify", "--all", sound).exit_code == 2
@@ -151,7 +155,7 @@ def test_verify_tells_of_an_id_that_is_none_and_looks_at_the_others(store: Store
     sound = published(store)
     result = snapshots("verify", "abc", sound)
     assert result.exit_code == 1
-    assert "'abc' is cut short" in result.stderr
+    assert "'abc' is incomplete" in result.stderr
     assert result.stdout.startswith("1 snapshot verified")
     assert snapshots("verify", "abc").stdout == ""
     assert snapshots("verify", "a" * 52).exit_code == 1
@@ -166,7 +170,7 @@ def test_revoke_takes_links_back_and_goes_on_after_one_that_fails(store: Store) 
     assert (result.exit_code, result.stdout) == (1, "")
     assert [is_seen(store, snapshot_id) for snapshot_id in (one, two, other)] == [False, False, True]
     lines = result.stderr.splitlines()
-    assert lines[0].startswith("custdyn: 'abc' is cut short: it has 3 of an id's 52 characters.")
+    assert lines[0].startswith("custdyn: 'abc' is incomplete: it has 3 of the 52 characters of an id.")
     assert lines[1] == f"Revoked: {one}."
     assert lines[2].startswith(f"custdyn: There is no snapshot '{'a' * 52}'.")
     assert lines[3] == f"Revoked: {two}."
@@ -187,14 +191,14 @@ def test_revoking_what_has_a_damaged_state_says_so(store: Store) -> None:
     set_state(store, snapshot_id, "{")
     result = snapshots("revoke", snapshot_id)
     assert result.exit_code == 0
-    assert "its state was damaged, and has been replaced" in result.stderr
+    assert "its state was damaged and has been replaced" in result.stderr
     assert read_state(store.folder, snapshot_id).revoked
 
 
 def test_expire_takes_an_instant_days_or_never(store: Store) -> None:
     snapshot_id = published(store)
     result = snapshots("expire", snapshot_id, "--at", "2999-01-01T01:00:00+01:00")
-    assert result.stderr == f"Can be seen until 2999-01-01T00:00:00Z: {snapshot_id}.\n"
+    assert result.stderr == f"Visible until 2999-01-01T00:00:00Z: {snapshot_id}.\n"
     began = datetime.now(UTC)
     assert snapshots("expire", snapshot_id, "--in", 30).exit_code == 0
     end = read_state(store.folder, snapshot_id).expires
@@ -204,7 +208,7 @@ def test_expire_takes_an_instant_days_or_never(store: Store) -> None:
         "Expired at 2026-01-01T00"
     )
     assert not is_seen(store, snapshot_id)
-    assert snapshots("expire", snapshot_id, "--never").stderr == f"Can be seen: {snapshot_id}.\n"
+    assert snapshots("expire", snapshot_id, "--never").stderr == f"Visible: {snapshot_id}.\n"
     assert is_seen(store, snapshot_id)
 
 
@@ -300,7 +304,7 @@ def test_prune_deletes_lists_and_sweeps(store: Store) -> None:
     assert old in result.stdout
     assert sorted(store.ids()) == sorted([new, hurt])
     assert result.stderr.splitlines() == [
-        "Damaged, and not deleted: 1. See `custdyn snapshots verify`.",
+        "Damaged and not deleted: 1. See `custdyn snapshots verify`.",
         "Removed 1 leftover of killed commands.",
         f"Deleted: 1 snapshot {ONE_BY_HAND}. Kept: 2.",
     ]
@@ -365,7 +369,7 @@ def test_a_prune_goes_on_after_one_that_cannot_be_deleted(
     monkeypatch.setattr(pruning, "throw_away", refused)
     result = snapshots("prune", "--older-than", "90d", "--yes")
     assert result.exit_code == 1
-    assert f"custdyn: {ids[1]} was not deleted, or not for good: Permission denied." in result.stderr
+    assert f"custdyn: {ids[1]} may not have been deleted: Permission denied." in result.stderr
     assert result.stderr.splitlines()[-1] == "Failed: 1. Fix the cause and prune again."
     assert store.ids() == [ids[1]]
 
@@ -374,7 +378,7 @@ def test_a_store_that_is_not_there_is_an_error_where_nothing_would_be_done(store
     for args in (("verify",), ("prune", "--keep-last", "3", "--yes"), ("revoke", "a" * 52)):
         result = snapshots(*args)
         assert result.exit_code == 1
-        assert result.stderr.startswith("custdyn: There is no s")
+        assert result.stderr.startswith(("custdyn: The store ", "custdyn: There is no snapshot"))
     assert not store.folder.exists()
 
 

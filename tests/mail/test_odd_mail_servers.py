@@ -18,7 +18,7 @@ from custdyn_widgets.mail.letters import FailureLetter
 from custdyn_widgets.mail.server import MailServer
 from tests.mail_server import send
 
-LETTER = FailureLetter("Board", "board", "The mart is missing.", "the report was made")
+LETTER = FailureLetter("Board", "board", "The mart is missing.", "making the report")
 ANNA, BEN = "anna@example.com", "ben@example.org"
 PATIENCE_S = 20
 Talk = Callable[[socket.socket, BinaryIO], None]
@@ -135,7 +135,7 @@ def test_a_nonsense_answer_to_a_login_is_reported(mechanism: str, challenge: byt
     talk = replying(EHLO=b"250-hello\r\n250 AUTH " + mechanism.encode(), AUTH=challenge)
     deliveries = delivered(talk, user="job", password="hunter22-secret")
     assert {d.outcome for d in deliveries} == {"refused"}
-    assert "it answers a login with nonsense" in deliveries[0].words
+    assert "its reply to the login makes no sense" in deliveries[0].words
     assert "hunter22" not in repr(deliveries)
 
 

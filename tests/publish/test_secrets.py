@@ -125,7 +125,7 @@ FORMS = {
 )
 def test_a_secret_is_found(form: str, secret: str) -> None:
     found = refusal(FORMS[form](secret), "a-file.bin")
-    assert found.startswith("Nothing was published: a-file.bin holds the ")
+    assert found.startswith("Nothing was published: a-file.bin contains the ")
     assert secret not in found
     assert PASSWORD not in found
 
@@ -138,7 +138,7 @@ def test_ordinary_text_is_not_found(form: str) -> None:
 def test_a_quote_in_a_csv_cell_hides_no_secret() -> None:
     doubled = PASSWORD.replace('"', '""')
     assert refusal(f'Month,Name\r\n2021-10,"{doubled}"\r\n', "report.csv").endswith(
-        "report.csv holds the password of the source SHOP. Fix that and freeze the report again."
+        "report.csv contains the password of the source SHOP. Fix that and freeze the report again."
     )
 
 
@@ -170,7 +170,7 @@ def test_the_error_names_the_file_and_the_kind_and_not_the_secret(text: str) -> 
     }
     found = refusal(f"<p>{html.escape(text)}</p>", env=env)
     assert found == (
-        f"Nothing was published: report.html holds {SAID[text]}. Fix that and freeze the report again."
+        f"Nothing was published: report.html contains {SAID[text]}. Fix that and freeze the report again."
     )
 
 
@@ -196,7 +196,7 @@ def test_values_of_variables_with_similar_names_are_not_secret(name: str) -> Non
 )
 def test_a_password_in_an_address_of_any_variable_is_secret(name: str) -> None:
     env = {name: "redis://me:sea-and-sand@cache.example:6379/0"}
-    assert f"holds the password in {name}." in refusal("it is sea-and-sand", env=env)
+    assert f"contains the password in {name}." in refusal("it is sea-and-sand", env=env)
     assert refusal("cache.example:6379/0, says me", env=env) == ""
     assert refusal("see https://pages.example", env={"HOMEPAGE": "https://pages.example"}) == ""
 
@@ -324,7 +324,7 @@ def test_a_packed_file_that_cannot_be_unpacked_is_refused(data: bytes) -> None:
 
 def test_a_file_name_that_is_the_secret_is_not_repeated() -> None:
     found = refusal(b"", "chart-1-sea-and-sand.svg", env={"A_TOKEN": "sea-and-sand"})
-    assert "holds the value of A_TOKEN" in found
+    assert "contains the value of A_TOKEN" in found
     assert "sand" not in found
 
 
@@ -371,25 +371,25 @@ def test_a_package_that_is_called_like_a_password_is_not_published(store: Store)
         {"interval": {"start": "2021-01-01", "end": "2021-12-31"}, "group_by": ["package"]}
     )
     report = run_report(query, mart("Silver-Bundle"))
-    with pytest.raises(SnapshotError, match=r"report\.json holds the password of the source SHOP\."):
+    with pytest.raises(SnapshotError, match=r"report\.json contains the password of the source SHOP\."):
         freeze(report)
 
 
 def test_an_authors_note_that_names_the_home_folder_is_not_published(store: Store) -> None:
     notebook = v4.new_notebook(cells=[v4.new_markdown_cell("Read from `/home/anna/exports/2021.csv`.")])
-    with pytest.raises(SnapshotError, match=r"report\.html holds the path of the home folder\."):
+    with pytest.raises(SnapshotError, match=r"report\.html contains the path of the home folder\."):
         publish(make_report(2), load_settings(), sections=author_sections(notebook))
 
 
 def test_an_authors_drawing_that_names_the_home_folder_is_not_published(store: Store) -> None:
     drawing = '<svg xmlns="http://www.w3.org/2000/svg"><text>/home/anna/x.csv</text></svg>'
-    with pytest.raises(SnapshotError, match=r"report\.html holds the path of the home folder\."):
+    with pytest.raises(SnapshotError, match=r"report\.html contains the path of the home folder\."):
         publish(make_report(2), load_settings(), sections=[Section("svg", drawing)])
 
 
 def test_a_manifest_that_holds_the_stores_path_is_not_published(store: Store) -> None:
     report = make_report(2, info=replace(INFO, warnings=(f"Look into {store.folder}.",)))
-    with pytest.raises(SnapshotError, match="holds the path of the snapshot store"):
+    with pytest.raises(SnapshotError, match="contains the path of the snapshot store"):
         freeze(report)
 
 
@@ -399,7 +399,7 @@ def test_a_run_whose_cell_prints_the_home_folder_publishes_nothing(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "anna"))
     path = template(tmp_path, MAKE, "import pathlib; print('from', pathlib.Path.home())", FREEZE)
-    with pytest.raises(SnapshotError, match=r"report\.html holds the path of the home folder\."):
+    with pytest.raises(SnapshotError, match=r"report\.html contains the path of the home folder\."):
         run_template(path, GIVEN, settings=load_settings())
 
 
@@ -424,7 +424,7 @@ def test_secrets_in_a_message_are_replaced_by_their_kind() -> None:
     "form", ["https://anna:sea-and-sand@host/x", "https%3A%2F%2Fanna%3Asea-and-sand%40host"]
 )
 def test_any_address_with_a_password_is_refused_wherever_it_came_from(form: str) -> None:
-    assert "report.html holds an address with a password." in refusal(f"<p>{form}</p>", env={})
+    assert "report.html contains an address with a password." in refusal(f"<p>{form}</p>", env={})
     assert refusal("<p>https://anna:***@host/x and https://host:8080/@anna</p>", env={}) == ""
 
 

@@ -172,17 +172,20 @@ def test_a_byte_order_mark_is_accepted(folders: Settings) -> None:
         ({"title": ""}, "title is required"),
         ({"title": " \u3000"}, "title is required"),
         ({"title": "x" * 201}, "is longer than 200 characters"),
-        ({"title": "two\nlines"}, "holds a control character"),
-        ({"title": "two\u2028lines"}, "holds a control character"),
-        ({"title": "half \ud800"}, "title: '\\ud800' is half a character"),
+        ({"title": "two\nlines"}, "contains a control character"),
+        ({"title": "two\u2028lines"}, "contains a control character"),
+        ({"title": "half \ud800"}, "title: '\\ud800' is an incomplete character"),
         ({"title": 3}, "title must be text, not 3"),
-        ({"description": "a\x00"}, "holds a control character"),
+        ({"description": "a\x00"}, "contains a control character"),
         ({"description": "d" * 2001}, "is longer than 2,000 characters"),
         ({"output": "xls"}, "choose xlsx"),
         ({"output": "WEB"}, "'WEB' is not an allowed value. Choose from: 'web', 'csv', 'xlsx'."),
         ({"output": []}, "[] is not an allowed value"),
         ({"query": {"interval": "today"}}, "query must be a ReportQuery"),
-        ({"query": ReportQuery(interval="today", client_tags=("\udcff",))}, "query: '\\udcff' is half"),
+        (
+            {"query": ReportQuery(interval="today", client_tags=("\udcff",))},
+            "query: '\\udcff' is an incomplete",
+        ),
         (
             {"query": ReportQuery(interval="today", client_tags=tuple(map(str, range(9999))))},
             "choose fewer values",
@@ -239,8 +242,8 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "trailing comma": (_raw("}", ",}"), "is not valid JSON"),
     "single quotes": (b"{'format': 1}", "is not valid JSON"),
     "comment": (b"// saved\n" + MONTHLY.to_bytes(), "is not valid JSON"),
-    "UTF-16": (MONTHLY.to_bytes().decode().encode("utf-16"), "is not UTF-8: save it as UTF-8"),
-    "Latin-1": (_but(title="x").replace(b'"x"', b'"\xe9"'), "is not UTF-8"),
+    "UTF-16": (MONTHLY.to_bytes().decode().encode("utf-16"), "is not encoded in UTF-8: save it as UTF-8"),
+    "Latin-1": (_but(title="x").replace(b'"x"', b'"\xe9"'), "is not encoded in UTF-8"),
     "zero bytes": (b"\x00" * 40, "is not valid JSON"),
     "raw control in text": (_raw("Monthly", "Mon\x01thly"), "is not valid JSON"),
     "bad escape": (_raw("Monthly", "\\x41"), "is not valid JSON"),
@@ -250,7 +253,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "infinite by exponent": (_raw('"active_duration": 3', '"active_duration": 1e999'), "whole number"),
     "huge number": (
         _raw('"active_duration": 3', f'"active_duration": {"9" * 5000}'),
-        "holds a number of thousands of digits",
+        "contains a number with thousands of digits",
     ),
     "deep list": (b"[" * 60_000, "nested too deeply"),
     "deep object": (b'{"a":' * 12_000, "nested too deeply"),
@@ -284,10 +287,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "title empty": (_but(title=""), "title is required"),
     "title of blanks": (_but(title="  "), "title is required"),
     "title long": (_but(title="t" * 30_000), "is longer than 200 characters"),
-    "title with escape sequence": (_but(title="\x1b[2J"), "holds a control character"),
-    "title half a character": (_raw("Monthly", "\\ud800"), "is half a character"),
+    "title with escape sequence": (_but(title="\x1b[2J"), "contains a control character"),
+    "title half a character": (_raw("Monthly", "\\ud800"), "is an incomplete character"),
     "description list": (_but(description=[]), "description must be text"),
-    "description with zero": (_but(description="a\x00b"), "holds a control character"),
+    "description with zero": (_but(description="a\x00b"), "contains a control character"),
     "no query": (_without("query"), "query is required"),
     "query null": (_but(query=None), "query is required"),
     "query text": (_but(query="today"), "query: query must be an object"),
@@ -305,7 +308,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "query with a text as list": (_query(company="a"), "query: company must be a list of strings"),
     "query with numbers in a list": (_query(package=[1]), "query: package must be a list of strings"),
     "query with a nested list": (_query(client_tags=[["a"]]), "client_tags must be a list of strings"),
-    "query with half a character": (_query(owner_user=["\ud800"]), "query: '\\ud800' is half a character"),
+    "query with half a character": (
+        _query(owner_user=["\ud800"]),
+        "query: '\\ud800' is an incomplete character",
+    ),
     "query with true as months": (_query(active_duration=True), "query: active_duration must be a whole"),
     "query with 121 months": (_query(active_duration=121), "121 is not between 1 and 120"),
     "query with 1 as flag": (_query(include_descendants=1), "must be true or false"),
@@ -324,8 +330,8 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "chart preset number": (_chart(preset=1), "chart.preset must be text"),
     "chart preset null": (_chart(preset=None), "chart.preset is required"),
     "chart without mark": (_chart(y=["a"]), "chart.mark is required"),
-    "chart y numbers": (_chart(y=[1], mark="bar"), "chart.y must be text or a list of texts"),
-    "chart y object": (_chart(y={"a": 1}, mark="bar"), "chart.y must be text or a list of texts"),
+    "chart y numbers": (_chart(y=[1], mark="bar"), "chart.y must be text or a list of strings"),
+    "chart y object": (_chart(y={"a": 1}, mark="bar"), "chart.y must be text or a list of strings"),
     "chart mark list": (_chart(y=["a"], mark=["bar"]), "chart.mark must be text"),
     "chart x list": (_chart(x=["a"], y=["a"], mark="bar"), "chart.x must be text"),
     "chart axis number": (_chart(y=["a"], mark="bar", second_axis=1), "chart.second_axis must be text or"),
@@ -547,7 +553,7 @@ def test_one_folder_for_both_places_lists_each_query_once(tmp_path: Path) -> Non
     both = Settings(tmp_path, tmp_path / "q", tmp_path, my_queries=tmp_path / "q")
     save(MONTHLY, "shared", over=None, settings=both)
     assert [entry.place for entry in listing(both)] == ["shared"]
-    with pytest.raises(SavedQueryError, match="it is the folder of the shared ones"):
+    with pytest.raises(SavedQueryError, match="it is the folder of the shared saved queries"):
         save(MONTHLY, "mine", over=None, settings=both)
 
 

@@ -177,29 +177,29 @@ def test_last_and_next_enclose_a_moment(cron: str, at: datetime, zone: str) -> N
 @pytest.mark.parametrize(
     ("cron", "words"),
     [
-        ("", "has 0 parts, and cron needs five"),
+        ("", "has 0 parts, but cron needs five"),
         ("0 6 1 *", "has 4 parts"),
-        ("6", "has 1 part, and"),
+        ("6", "has 1 part, but"),
         ("0 0 6 1 * *", "has 6 parts (cron has no seconds)"),
         ("@monthly", "is short for '0 0 1 * *': write that"),
         ("@Hourly", "is short for '0 * * * *': write that"),
         ("@reboot", "has 1 part"),
-        ("60 6 1 * *", "has '60' as its minute, which is not in 0 to 59"),
-        ("0 24 1 * *", "has '24' as its hour, which is not in 0 to 23"),
-        ("0 6 0 * *", "has '0' as its day of the month, which is not in 1 to 31"),
-        ("0 6 1 13 *", "has '13' as its month, which is not in 1 to 12 or jan to dec"),
-        ("0 6 1 * 8", "has '8' as its day of the week, which is not in 0 to 7 or sun to sat"),
+        ("60 6 1 * *", "has '60' as its minute, which is not in the range 0 to 59"),
+        ("0 24 1 * *", "has '24' as its hour, which is not in the range 0 to 23"),
+        ("0 6 0 * *", "has '0' as its day of the month, which is not in the range 1 to 31"),
+        ("0 6 1 13 *", "has '13' as its month, which is not in the range 1 to 12 or jan to dec"),
+        ("0 6 1 * 8", "has '8' as its day of the week, which is not in the range 0 to 7 or sun to sat"),
         ("0 6 1 mon *", "'mon' as its month, which is not in"),
         ("mon 6 1 * *", "'mon' as its minute, which is not in"),
         ("0 6 1 * fri-sun", "ends before it begins"),
         ("0 6 1 * 5-1", "ends before it begins"),
         ("*/0 * * * *", "has a step of 0"),
-        ("5/15 * * * *", "has a step but no range: write 5-59/15"),
-        ("0 6 L * *", "is not in 1 to 31"),
-        ("0 6 LW * *", "is not in 1 to 31"),
+        ("5/15 * * * *", "has a step without a range: write 5-59/15"),
+        ("0 6 L * *", "is not in the range 1 to 31"),
+        ("0 6 LW * *", "is not in the range 1 to 31"),
         ("0 6 * * 1#2", "is not a number, a range"),
-        ("0 6 * * 5L", "is not in 0 to 7"),
-        ("0 6 15W * *", "is not in 1 to 31"),
+        ("0 6 * * 5L", "is not in the range 0 to 7"),
+        ("0 6 15W * *", "is not in the range 1 to 31"),
         ("0 6 ? * *", "is not a number, a range"),
         ("0 6 1,, * *", "is not a number, a range"),
         ("-1 6 1 * *", "is not a number, a range"),
@@ -209,8 +209,8 @@ def test_last_and_next_enclose_a_moment(cron: str, at: datetime, zone: str) -> N
         ("٣ 6 1 * *", "is not a number, a range"),
         ("0 6 1 * *\n* * * * * rm", "has 11 parts"),
         ("0 6 1 * $(id)", "is not a number, a range"),
-        ("0 0 30 2 *", "matches no day of any year"),
-        ("0 0 31 4,6 */2", "matches no day of any year"),
+        ("0 0 30 2 *", "never matches any day"),
+        ("0 0 31 4,6 */2", "never matches any day"),
         ("0," * 101 + "0 6 1 * *", "is longer than 200 characters"),
     ],
 )
@@ -234,7 +234,7 @@ def test_blanks_between_the_parts_do_not_matter() -> None:
 
 def test_the_ends_of_the_calendar_raise_an_error() -> None:
     schedule = Schedule("0 6 1 * *", "Asia/Tokyo")
-    with pytest.raises(SavedQueryError, match="has no time near 0001-01-01"):
+    with pytest.raises(SavedQueryError, match="has no scheduled time near 0001-01-01"):
         schedule.last(datetime.min.replace(tzinfo=UTC))
-    with pytest.raises(SavedQueryError, match="has no time near 9999-12-31"):
+    with pytest.raises(SavedQueryError, match="has no scheduled time near 9999-12-31"):
         schedule.next(datetime.max.replace(tzinfo=UTC))

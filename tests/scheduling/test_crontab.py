@@ -59,8 +59,8 @@ def test_a_schedule_is_told_on_a_clock_that_goes_with_its_own(
     ("cron", "zone", "clock", "why"),
     [
         ("0 6 1 * *", "Europe/Paris", "UTC", "cron would miss 2027-04-01 06:00"),
-        ("0 6 * * *", "UTC", "Europe/Paris", "cron would start at 2027-03-28 05:00"),
-        ("0 2 * * *", "America/Chicago", "America/New_York", "cron would start at 2027-03-14 01:00"),
+        ("0 6 * * *", "UTC", "Europe/Paris", "cron would run at 2027-03-28 05:00"),
+        ("0 2 * * *", "America/Chicago", "America/New_York", "cron would run at 2027-03-14 01:00"),
         ("30 0 1 * *", "Europe/Paris", "Europe/London", "across the end of a month"),
         ("30 0 * jan *", "Europe/Paris", "Europe/London", "across the end of a month"),
         ("0 23 28 * *", "Europe/London", "Europe/Paris", "across the end of a month"),
@@ -72,8 +72,8 @@ def test_what_the_clock_cannot_say_is_explained(cron: str, zone: str, clock: str
         convert_schedule(Schedule(cron, zone), clock, NOW)
     message = caught.value.message
     assert why in message
-    assert f"{cron!r} on the clock of {zone} cannot be written for a cron on the clock of {clock}" in message
-    assert f"Give the schedule the timezone {clock}" in message
+    assert f"{cron!r} in {zone} cannot be expressed for cron in {clock}" in message
+    assert f"Set the schedule's timezone to {clock}" in message
 
 
 ZONES = ("UTC", "Europe/Paris", "Europe/London", "America/New_York", "Asia/Kolkata", "Asia/Tokyo")
@@ -188,14 +188,14 @@ def test_settings_of_this_environment_are_handed_on_and_secrets_are_not(
     text = "\n".join(lines)
     for kept in ("sEcReT", "someone", "CUSTDYN_VIEWER_URL", "CUSTDYN_CACHE"):
         assert kept not in text
-    assert "CUSTDYN_SMTP_PASSWORD=… go here" in text
+    assert "CUSTDYN_SMTP_PASSWORD=… here" in text
 
 
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("smtps://someone:sEcReT@mail.example.com", "CUSTDYN_SMTP_URL holds a login"),
-        ("smtps://someone:sEcReT", "CUSTDYN_SMTP_URL must be like"),
+        ("smtps://someone:sEcReT@mail.example.com", "CUSTDYN_SMTP_URL contains a login"),
+        ("smtps://someone:sEcReT", "CUSTDYN_SMTP_URL must have the form"),
     ],
 )
 def test_a_mail_server_with_a_login_in_its_address_is_refused_and_not_printed(
@@ -254,7 +254,7 @@ def test_a_folder_that_cron_takes_in_no_line_is_told(
 ) -> None:
     keep("A", "0 6 1 * *")
     place = crontab.Place("UTC", Path("/bin/custdyn"), Path("/", *([folder] * 6)), {})
-    with pytest.raises(SettingsError, match=r"(line for cron|cron cannot read)"):
+    with pytest.raises(SettingsError, match=r"(crontab line|cron cannot read)"):
         crontab.crontab(saved_queries.listing(), place, NOW)
 
 
@@ -274,5 +274,5 @@ def test_the_machines_zone_is_the_one_that_its_clock_is_linked_to(tmp_path: Path
     assert crontab.machine_zone(link) == "Europe/Paris"
     copied = tmp_path / "copied"
     copied.touch()
-    with pytest.raises(SettingsError, match="give it with --zone"):
+    with pytest.raises(SettingsError, match="Set it with --zone"):
         crontab.machine_zone(copied)

@@ -146,7 +146,7 @@ def test_an_older_time_gives_its_own_interval_and_page_and_mail_say_that_it_is_a
     run = ask(as_of="2021-12-01T05:00:00Z")
     manifest = Store(settings.snapshots).manifest(str(run.reports[0].snapshot))
     assert manifest["interval"]["first"] == "2021-11-01 00:00:00"
-    words = "This is a later run for 2021-12-01 06:00:00 +01:00, made at 2022-02-14 10:30:00 +01:00"
+    words = "This report for 2021-12-01 06:00:00 +01:00 was made later, at 2022-02-14 10:30:00 +01:00"
     assert words in manifest["warnings"][0]
     assert words in Store(settings.snapshots).read(str(run.reports[0].snapshot), "report.html").decode()
     assert words in text_of(received)
@@ -164,7 +164,7 @@ def test_a_time_of_long_ago_is_told_and_recorded_as_any_other(
 
 def test_the_schedules_own_last_time_is_no_later_run(ask: Ask, settings: Settings) -> None:
     run = ask(as_of=FIRST)
-    assert not any("later run" in warning for warning in manifest_of(run, settings)["warnings"])
+    assert not any("was made later" in warning for warning in manifest_of(run, settings)["warnings"])
 
 
 def manifest_of(run: Run, settings: Settings) -> dict[str, Any]:
@@ -281,11 +281,11 @@ def test_a_failure_says_what_where_and_what_to_do_and_no_secret(
 
     monkeypatch.setattr(making, "run_notebook", fail)
     run = ask()
-    assert (run.result, run.where, frozen(settings)) == ("failed", "the report was made", [])
+    assert (run.result, run.where, frozen(settings)) == ("failed", "making the report", [])
     assert received.recipients() == [EVA]
     assert "hunter2" not in str(received.mails) + str(run)
     letter = text_of(received)
-    assert "It stopped while the report was made" in letter
+    assert "It stopped while making the report" in letter
     assert "was refused. Ask who keeps the database." in letter
     assert f"custdyn run --saved board --as-of {FIRST}" in letter
     assert [receipt["outcome"] for receipt in run.told] == ["sent"]
@@ -335,7 +335,7 @@ def test_a_saved_query_that_cannot_be_read_is_told_to_its_failure_recipients(
     else:
         file.write_text(text)
     run = dispatch(Order("board"), settings=load_settings(), progress=print, now=NOW)
-    assert (run.result, run.where) == ("failed", "the saved query was read")
+    assert (run.result, run.where) == ("failed", "reading the saved query")
     assert received.recipients() == [EVA]
     assert str(run.problem)[-40:] in text_of(received).replace("\u2060", "")
     assert Runs(settings.runs or Path()).listing()[-1].failure_recipients == (EVA,)
@@ -381,7 +381,7 @@ def test_a_saved_query_that_wants_fresh_data_sends_nothing_and_tells_the_failure
 ) -> None:
     saved = replace(BOARD, source=str(early), only_if=("fresh",))
     run = ask(saved)
-    assert (run.result, run.where, frozen(settings)) == ("stale", "the data was checked", [])
+    assert (run.result, run.where, frozen(settings)) == ("stale", "checking the data", [])
     assert "check that the data is complete" in str(run.problem)
     assert received.recipients() == [EVA]
     assert ask(replace(saved, source=str(MART))).result == "sent"
@@ -442,7 +442,7 @@ def test_a_run_that_finds_the_one_before_still_going_on_begins_nothing_and_is_to
     with RunLock(settings.runs, "board"):
         run = ask()
     assert (run.result, run.logical_time, frozen(settings)) == ("failed", FIRST, [])
-    assert "still going on" in str(run.problem)
+    assert "already running" in str(run.problem)
     assert received.recipients() == [EVA]
     assert f"custdyn run --saved board --as-of {FIRST}" in text_of(received)
     assert Runs(settings.runs).listing() == [run]
@@ -482,7 +482,7 @@ def test_a_run_that_is_told_to_end_says_so_before_it_ends(
     assert caught.value.code == 128 + number
     [run] = Runs(settings.runs or Path()).listing()
     assert run.result == ("failed" if step == "run_notebook" else "undelivered")
-    assert f"told to end ({number.name})" in str(run.problem)
+    assert f"was stopped ({number.name})" in str(run.problem)
     assert received.recipients() == [EVA]
     assert ask().result == "sent"
     assert received.recipients() == [EVA, ANNA, BEN]
@@ -505,7 +505,7 @@ def test_a_run_that_is_told_to_end_while_it_sends_keeps_the_receipts(
     assert (anna["recipient"], anna["outcome"]) == (ANNA, "sent")
     assert (ben["recipient"], ben["outcome"]) == (BEN, "given up")
     assert "may have arrived" in ben["words"]
-    assert "told to end (SIGTERM)" in str(run.problem)
+    assert "stopped (SIGTERM)" in str(run.problem)
     letter = text_of(received, -1)
     assert "given up. The run ended while this copy was being sent" in letter
     assert "anna" not in letter
@@ -525,7 +525,7 @@ def test_a_run_that_is_told_to_end_after_the_last_copy_was_sent(
         ask()
     [run] = Runs(settings.runs or Path()).listing()
     assert run.result == "sent"
-    assert "told to end (SIGTERM)" in str(run.problem)
+    assert "stopped (SIGTERM)" in str(run.problem)
     assert [one["outcome"] for one in run.reports[0].deliveries] == ["sent", "sent"]
 
 
@@ -568,7 +568,7 @@ def test_whoever_is_told_of_an_undelivered_report_gets_its_link_and_is_warned_of
     run = ask()
     letter = text_of(received, -1)
     assert f"https://reports.example/view?id={run.reports[0].snapshot}" in letter
-    assert "sends it to everybody, even to those who have it" in letter
+    assert "sends it to everybody, even those who already have it" in letter
 
 
 def test_a_report_that_everybody_got_is_not_offered_to_those_who_missed_it(
@@ -579,11 +579,11 @@ def test_a_report_that_everybody_got_is_not_offered_to_those_who_missed_it(
 
     monkeypatch.setattr(run_module, "prune", full)
     run = ask(replace(BOARD, retention=Retention(keep_last=1)))
-    assert (run.result, run.where) == ("sent", "old snapshots were deleted")
+    assert (run.result, run.where) == ("sent", "deleting old snapshots")
     letter = text_of(received, -1)
     assert str(run.reports[0].snapshot) in letter
     assert "did not get it" not in letter
-    assert "sends it to everybody, even to those who have it" in letter
+    assert "sends it to everybody, even those who already have it" in letter
 
 
 def test_an_extension_that_ends_the_process_is_not_taken_for_a_signal(
@@ -597,7 +597,7 @@ def test_an_extension_that_ends_the_process_is_not_taken_for_a_signal(
         ask()
     [run] = Runs(settings.runs or Path()).listing()
     assert run.result == "failed"
-    assert "by itself" in str(run.problem)
+    assert "(exit)" in str(run.problem)
 
 
 def test_the_command_of_a_failures_letter_asks_what_the_run_asked(
@@ -622,7 +622,7 @@ def test_a_killed_run_is_told_of_once_by_the_next_which_works(
     assert [ask().result, ask().result] == ["sent", "sent"]
     assert [run.result for run in Runs(settings.runs).listing()] == ["killed", "sent", "sent"]
     assert received.recipients() == [EVA, ANNA, BEN, ANNA, BEN]
-    assert "never recorded its end" in text_of(received)
+    assert "did not finish" in text_of(received)
     assert "--as-of 2022-01-01T05:00:00Z" in text_of(received)
 
 
@@ -720,7 +720,7 @@ def test_a_run_lets_no_second_one_begin_and_killed_publishes_nothing_and_the_nex
                 break
         second = custdyn("run", "--saved", "board", "--as-of", FIRST)
         assert second.returncode == 1
-        assert "still going on" in second.stderr
+        assert "already running" in second.stderr
         kernels = psutil.Process(run.pid).children(recursive=True)
         os.kill(run.pid, 9)
     for kernel in kernels:
@@ -730,8 +730,8 @@ def test_a_run_lets_no_second_one_begin_and_killed_publishes_nothing_and_the_nex
     results = [run.result for run in Runs(settings.runs or Path()).listing()]
     assert results == ["killed", "failed", "sent"]
     assert received.recipients() == [EVA, EVA, ANNA, BEN]
-    assert "still going on" in text_of(received)
-    assert "never recorded its end" in text_of(received, 1)
+    assert "already running" in text_of(received)
+    assert "did not finish" in text_of(received, 1)
 
 
 @pytest.mark.slow
@@ -822,7 +822,7 @@ def test_a_quiet_run_still_says_that_the_clock_was_moved_back(ask: Ask, settings
         about: dict[str, Any] = {"progress": steps.append, "warn": warnings.append, "now": now}
         dispatch(Order("board"), settings=settings, **about)
     assert warnings
-    assert all("clock has been moved back" in line for line in warnings)
+    assert all("clock was moved back" in line for line in warnings)
     assert not any("moved back" in line for line in steps)
 
 
@@ -852,7 +852,7 @@ def test_the_password_of_an_address_given_as_a_source_is_told_to_nobody(
     ask: Ask, received: Received, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = ask(source="mysql+pymysql://anna:sea-and-sand@db/crm", parameters={"link": "ftp://anna:sand@host"})
-    assert (run.result, run.where) == ("failed", "the report was made")
+    assert (run.result, run.where) == ("failed", "making the report")
     assert "not a URL ('mysql+pymysql:/'…)" in str(run.problem)
     letter = text_of(received)
     assert "ftp://anna:***@host" in letter

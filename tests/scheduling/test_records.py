@@ -98,7 +98,7 @@ def test_a_full_disk_is_told_in_words(runs: Runs, monkeypatch: pytest.MonkeyPatc
 def test_two_runs_of_a_saved_query_do_not_overlap_and_of_two_they_may(tmp_path: Path) -> None:
     with RunLock(tmp_path, "board"), RunLock(tmp_path, "sales"):
         assert is_going_on(tmp_path, "board")
-        with pytest.raises(StillRunningError, match="earlier run of board is still going on"):
+        with pytest.raises(StillRunningError, match="board is already running"):
             RunLock(tmp_path, "board").__enter__()
     assert not is_going_on(tmp_path, "board")
     with RunLock(tmp_path, "board"):

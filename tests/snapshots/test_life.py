@@ -226,7 +226,7 @@ def test_an_end_in_another_zone_is_kept_as_the_same_instant_in_utc(store: Store)
 def test_a_damaged_state_is_not_overwritten_by_an_end(store: Store, text: str) -> None:
     snapshot_id = store.publish(MANIFEST, FILES)
     set_state(store, snapshot_id, text)
-    with pytest.raises(SnapshotError, match=r"Its state of .* nothing was changed; it is not shown"):
+    with pytest.raises(SnapshotError, match=r"The state of .* nothing was changed and it is not shown"):
         expire(store, snapshot_id, None)
     assert state_file(store, snapshot_id).read_text() == text
 
@@ -417,8 +417,8 @@ def test_an_id_is_given_whole_or_in_a_whole_link(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (ID[:8], "is cut short: it has 8 of an id's 52 characters"),
-        (f"http://x/view?id={ID[:-1]}", "is cut short: it has 51 of"),
+        (ID[:8], "is incomplete: it has 8 of the 52 characters"),
+        (f"http://x/view?id={ID[:-1]}", "is incomplete: it has 51 of"),
         (ID + "a", "contains no snapshot id"),
         ("", "contains no snapshot id"),
         (ID.upper(), "lowercase letters"),

@@ -385,17 +385,17 @@ def test_a_manifest_that_lists_more_than_a_snapshot_takes_is_damaged_before_a_fi
     folder = snapshot_folder(store, id_of(data))
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_bytes(data)
-    with pytest.raises(SnapshotDamagedError, match="is not a manifest that this version knows"):
+    with pytest.raises(SnapshotDamagedError, match="is not a manifest that this version supports"):
         store.read_compared(id_of(data), "report.html")
 
 
 def test_more_than_a_snapshot_takes_is_refused_in_words(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SnapshotError, match="1,000 files, and this one has 1,001"):
+    with pytest.raises(SnapshotError, match="1,000 files, but this one has 1,001"):
         store.publish(MANIFEST, {f"chart-{n}.svg": b"" for n in range(1_001)})
     monkeypatch.setattr(manifests, "MOST_BYTES", 100)
-    with pytest.raises(SnapshotError, match="can have 100 bytes of files"):
+    with pytest.raises(SnapshotError, match="can have at most 100 bytes of files"):
         store.publish(MANIFEST, FILES)
     monkeypatch.setattr(manifests, "MOST_OF_MANIFEST", 100)
     with pytest.raises(SnapshotError, match="100 bytes of manifest"):
@@ -452,7 +452,7 @@ def test_a_state_that_cannot_be_read_hides_the_snapshot_and_is_a_problem(store: 
     set_state(store, snapshot_id, state)
     with pytest.raises(SnapshotDamagedError):
         store.read(snapshot_id, "report.html")
-    assert store.verify() == [Problem(snapshot_id, "its state", "is not a state that this version knows")]
+    assert store.verify() == [Problem(snapshot_id, "its state", "is not a state that this version supports")]
 
 
 @pytest.mark.parametrize("linked", ["v1", "v1/shard"])
@@ -642,9 +642,9 @@ def test_a_manifest_and_a_verification_are_shown_in_words(store: Store) -> None:
     assert MANIFEST["query_words"] in text
     assert "report.html         640" in text
     assert "nonce" not in text
-    assert "quotes        3,000 of them" in text
+    assert "quotes        3,000 in all" in text
     assert listing.problems_text(store.verify(), 1).startswith("1 snapshot verified")
     flip(snapshot_folder(store, snapshot_id))
     text = listing.problems_text(store.verify(), 1)
-    assert f"{snapshot_id}  report.html has other content" in text
+    assert f"{snapshot_id}  report.html differs from what was published" in text
     assert "1 problem in 1 snapshot" in text

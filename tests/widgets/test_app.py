@@ -315,7 +315,7 @@ def test_a_saved_query_that_cannot_be_used_is_listed_last_and_loading_it_says_wh
     }  # fmt: skip
     for label, words in (
         ("broken (cannot be used)", "'broken.json' is not valid JSON"),
-        ("Bad Name (cannot be used)", "rename it to at most 80 lowercase letters"),
+        ("Bad Name (cannot be used)", "rename it, using up to 80 lowercase letters"),
         ("The shared saved queries (cannot be used)", "cannot be read: Not a directory"),
     ):
         person.load(label)

@@ -83,18 +83,18 @@ def test_a_table_is_sent_to_nobody() -> None:
 @pytest.mark.parametrize(
     ("typed", "words", "field"),
     [
-        ({"schedule.cron": "every day"}, "has 2 parts, and cron needs five", "schedule.cron"),
+        ({"schedule.cron": "every day"}, "has 2 parts, but cron needs five", "schedule.cron"),
         (
             {**AT_SIX, "schedule.timezone": "Europe/Pari"},
             "Did you mean 'Europe/Paris'",
             "schedule.timezone",
         ),
-        ({"recipients": "Anna <a@example.com>"}, "not a plain e-mail address", "recipients"),
+        ({"recipients": "Anna <a@example.com>"}, "not a plain email address", "recipients"),
         ({"recipients": "a@example.com a@example.com"}, "is listed twice", "recipients"),
-        ({"failure_recipients": "Eva"}, "not a plain e-mail address", "failure_recipients"),
+        ({"failure_recipients": "Eva"}, "not a plain email address", "failure_recipients"),
         (
             {"failure_recipients": "<img src=x>@example.com"},
-            "not a plain e-mail address",
+            "not a plain email address",
             "failure_recipients",
         ),
         ({"retention.keep_last": "many"}, "'many' is not a whole number such as 12", "retention.keep_last"),
@@ -267,7 +267,7 @@ def test_it_can_be_taken_off_knowingly() -> None:
 def test_a_table_cannot_be_made_for_each_company_and_that_is_said_at_once() -> None:
     person = Person.after_loading(kept(FOR_EACH))
     person.do("save", output="web")
-    assert "cannot be sent by mail" in person.error
+    assert "cannot be sent by email" in person.error
     assert (person.wrong, person.question) == ("output", [])
 
 

@@ -1,1 +1,1 @@
-"""The search for secrets in what is published."""
+"""The search for secrets before publication."""

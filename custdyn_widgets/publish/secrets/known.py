@@ -1,23 +1,24 @@
-"""Collect the secrets that no snapshot may hold: addresses and passwords of sources, tokens, paths.
+"""Secrets that must not be in a snapshot: addresses and passwords of sources, tokens, paths.
 
 The search looks for the text of:
 
-- the addresses `CUSTDYN_SOURCE_<NAME>_URL` and `DATABASE_URL`, and those of the sections of JupySQL's
-  `connections.ini`: whole, without credentials, with the password masked, and as host and database;
-- the passwords in them and in an address in any other variable, and user and password together, as written,
-  percent-decoded, and encoded for HTTP's Basic authentication;
+- the addresses `CUSTDYN_SOURCE_<NAME>_URL` and `DATABASE_URL`, and those in JupySQL's `connections.ini`: in
+  full, without credentials, with the password masked, and as host and database;
+- the passwords in these and in an address in any other variable, alone and together with the user name, as
+  written, percent-decoded, and encoded for HTTP Basic authentication;
 - the values of variables whose names end in PASSWORD, PASSWD, PASSPHRASE, SECRET, TOKEN, APIKEY, API_KEY,
   ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
 - the paths of the snapshot store and of the user's home folder.
 
-A secret of eight characters or more is found anywhere. One of six or seven characters, or of digits only, is
-found only as a separate word or number, because it may occur by chance in words and amounts. The search
-ignores shorter ones: a password `2021` would block every report of that year. It also ignores a password that
-equals the role or the name of a source, which every report shows, unless the user name precedes it.
+A secret of eight characters or more is found anywhere. One of six or seven characters, or one that consists
+only of digits, is found only as a separate word or number, because it may occur by chance in words and
+amounts. Shorter ones are ignored: a password `2021` would block every report of that year. A password that
+equals the role or the name of a source, which every report shows, is ignored unless the user name precedes
+it.
 
-A path is found as a whole: `/home/anna` is not in `/home/annabel` or `/old/home/anna`. A path of one name,
-such as `/root`, is found only with a path below it, because `/data` may also mean "or data"; the root folder
-is ignored. The text of `share_url` is public.
+Only complete paths are found: `/home/anna` is not in `/home/annabel` or `/old/home/anna`. A path with a
+single name, such as `/root`, is found only with a path below it, because `/data` may also mean "or data"; the
+root folder is ignored. The text of `share_url` is public.
 """
 
 from __future__ import annotations
@@ -48,16 +49,16 @@ _CONNECTIONS = Path(".jupysql", "connections.ini")
 
 @dataclass(frozen=True)
 class Secret:
-    """A text that no snapshot may hold.
+    """Text that must not be in a snapshot.
 
     Attributes
     ----------
     kind
         A description that may be shown: `the password of the source SHOP`.
     text
-        The secret text, which must never be shown.
+        The secret itself, which must never be shown.
     pattern
-        A regular expression for the places where the text counts; empty: everywhere.
+        A regular expression for the places where the text counts as the secret; empty for any place.
     """
 
     kind: str
@@ -65,27 +66,27 @@ class Secret:
     pattern: str = field(default="", repr=False)
 
     def is_in(self, text: str) -> bool:
-        """Return whether a text holds the secret."""
+        """Return whether text contains the secret."""
         return self.text in text and (not self.pattern or re.search(self.pattern, text) is not None)
 
     def redact(self, text: str) -> str:
-        """Return a text with the secret replaced by its kind."""
+        """Return text with the secret replaced by its kind."""
         return re.sub(self.pattern or re.escape(self.text), lambda _: f"[{self.kind}]", text)
 
 
 def known_secrets(
     settings: Settings, *folders: Path, environ: Mapping[str, str] | None = None, home: Path | None = None
 ) -> list[Secret]:
-    """Return the secrets that a snapshot published by this process may not hold.
+    """Return the secrets that must not be in a snapshot published by this process.
 
     Parameters
     ----------
     settings
-        The settings: the store, and the address of links, which is public.
+        The settings, which give the store and the address of links, which is public.
     folders
         Folders of other stores.
     environ
-        The environment. Defaults to that of this process.
+        The environment variables. Defaults to those of this process.
     home
         The user's home folder. Defaults to that of this process.
 
@@ -131,7 +132,7 @@ def _of_environment(env: Mapping[str, str]) -> Iterator[Secret]:
 
 
 def _address(whose: str, url: str) -> Iterator[Secret]:
-    """Yield the secrets of an address, passwords first, because they name the problem more precisely."""
+    """Yield the secrets in an address, passwords first because they describe the problem more precisely."""
     parts = _URL.fullmatch(url)
     if not parts or not parts["rest"]:
         yield from _secret(f"the address {whose}", url)
@@ -154,7 +155,7 @@ def _address(whose: str, url: str) -> Iterator[Secret]:
 def _passwords_in(whose: str, url: str) -> Iterator[Secret]:
     parts = _URL.fullmatch(url)
     if parts and parts["password"]:
-        # Drivers differ on whether a password may hold an unescaped @, so both readings count.
+        # Drivers differ on whether a password may contain an unescaped @, so both readings count.
         for reading in {parts["password"], parts["password"].split("@")[0]}:
             yield from _password(whose, parts["user"], reading)
 
@@ -168,19 +169,19 @@ def _password(whose: str, user: str, password: str) -> Iterator[Secret]:
 
 
 def _of_connections(home: Path) -> Iterator[Secret]:
-    """Yield the secrets in JupySQL's file of connections."""
+    """Yield the secrets in JupySQL's `connections.ini`."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string((home / _CONNECTIONS).read_text(encoding="utf-8"))
-    except OSError:  # missing or unreadable, so no notebook of this user read it either
+    except OSError:  # missing or unreadable, so no notebook of this user has read it either
         return
     except (UnicodeDecodeError, configparser.Error):  # the parser's message would show the line
         raise SnapshotError.not_published(
-            "connections.ini in the home folder's .jupysql is not a valid INI file, so the passwords that a "
-            "snapshot may not hold are unknown"
+            ".jupysql/connections.ini in the home folder is not a valid INI file, so its passwords cannot be "
+            "searched for"
         ) from None
     for name, section in parser.items():
-        # JupySQL interpolates values, where a doubled percent sign means a single one.
+        # JupySQL interpolates values, in which a doubled percent sign stands for a single one.
         values = {key: (value or "").replace("%%", "%") for key, value in section.items()}
         whose = f"of the connection {name}"
         if values.get("password"):
@@ -212,7 +213,7 @@ def _path(kind: str, folder: Path) -> Iterator[Secret]:
 
 
 def _forms(text: str) -> set[str]:
-    """Return a text as written and with composed accents, because some systems rewrite accents."""
+    """Return text as written and with composed accents, because some systems rewrite accents."""
     return {text, unicodedata.normalize("NFC", text)}
 
 

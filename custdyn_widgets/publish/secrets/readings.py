@@ -1,4 +1,4 @@
-"""Yield all readable texts of a file: as written, with escapes decoded, and from packed content."""
+"""All readable text in a file: as written, with escapes decoded, and in packed content."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
 
 
 def texts(name: str, data: bytes) -> Iterator[str]:
-    """Yield every text that someone could read in a file.
+    """Yield all text that someone could read in a file.
 
-    The file is read as UTF-8, and with escapes of HTML, XML, JSON, CSV and URLs decoded, also nested ones.
-    The members of a ZIP file (such as XLSX), the strings and metadata of a Parquet file, and base64 data in a
-    page or drawing are read in the same way.
+    The file is read as UTF-8, as it is and with escapes of HTML, XML, JSON, CSV and URLs decoded, even if
+    they are nested. The members of a ZIP file (such as XLSX), the strings and metadata of a Parquet file, and
+    base64 data in a page or drawing are read in the same way.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def texts(name: str, data: bytes) -> Iterator[str]:
         yield text
         packed.update(_BASE64.findall(text))
     for inner in packed:
-        with contextlib.suppress(binascii.Error):  # cut short, so nobody can unpack it
+        with contextlib.suppress(binascii.Error):  # truncated, so nobody can unpack it
             yield from texts("", base64.b64decode(inner))
 
 

@@ -1,8 +1,8 @@
-"""Search files for secrets before they are published.
+"""The search for secrets in files before they are published.
 
-A snapshot is permanent, and anyone who has its link can read it. If a password got into a package's name, or
-a path into a note, the search finds it first, and nothing is published. An address with a password is refused
-wherever it came from.
+A snapshot is permanent, and anyone with the link can read it. If a password got into a package name, or a
+path into a note, the search finds it first and nothing is published. An address with a password is rejected
+wherever it comes from.
 """
 
 from __future__ import annotations
@@ -16,46 +16,46 @@ from custdyn_widgets.publish.secrets.urls import has_password, mask_passwords
 
 
 def refuse_secrets(files: Mapping[str, bytes], secrets: Sequence[Secret]) -> None:
-    """Raise an error if a file holds a secret in any form that a reader could decode.
+    """Raise an error if a file contains a secret in any form that a reader could decode.
 
     Parameters
     ----------
     files
-        Content by file name; the search unpacks compressed files and pictures within pages.
+        Contents by file name; compressed files and pictures within pages are unpacked.
     secrets
         The secrets, see `known_secrets`.
 
     Raises
     ------
     SnapshotError
-        If a file holds one; the error names the file and the kind of secret, but never the secret.
+        If a file contains one; the error names the file and the kind of secret, but never the secret.
     """
-    # Only charts have names that come from users.
+    # Only names of charts come from users.
     in_name = _first(secrets, (name for name in files if name.startswith("chart-")))
     if in_name:
-        raise SnapshotError.not_published(f"the title of a chart, which names a file, holds {in_name}")
+        raise SnapshotError.not_published(f"the title of a chart, used as a file name, contains {in_name}")
     for name, data in files.items():
         try:
             found = _first(secrets, texts(name, data))
         except ValueError as error:
             raise SnapshotError.not_published(f"{name} cannot be searched for secrets ({error})") from None
         if found:
-            raise SnapshotError.not_published(f"{name} holds {found}")
+            raise SnapshotError.not_published(f"{name} contains {found}")
 
 
 def without_secrets(text: str, secrets: Iterable[Secret]) -> str:
-    """Replace each secret with the name of its kind, and mask the password in any URL."""
+    """Return text with secrets replaced by their kind and passwords in URLs masked."""
     for secret in sorted(secrets, key=lambda secret: -len(secret.text)):
         text = secret.redact(text)
     return mask_passwords(text)
 
 
 def _first(secrets: Sequence[Secret], texts: Iterable[str]) -> str | None:
-    """Return the kind of the first secret that is found."""
+    """Return the kind of the first secret found."""
     for text in texts:
         for secret in secrets:
             if secret.is_in(text):
                 return secret.kind
-        if "\0" not in text and has_password(text):  # in packed bytes it would be found by chance
+        if "\0" not in text and has_password(text):  # packed bytes could match by chance
             return "an address with a password"
     return None

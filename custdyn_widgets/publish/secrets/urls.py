@@ -1,11 +1,11 @@
-"""Passwords in URLs, which nothing may print or publish."""
+"""Passwords in URLs, which must never be printed or published."""
 
 from __future__ import annotations
 
 import re
 
-# One slash is enough, since a path drops the second. A user's name may have an @. A port is not a password,
-# and neither is a masked one. The lengths keep the search linear.
+# One slash is enough, as paths drop the second. A user name may contain an @. A port is not a password, and
+# neither is a masked one. The limits on length keep the search linear.
 _PASSWORD = re.compile(
     r"""
     (?<=[\w+.-])
@@ -20,10 +20,10 @@ _PASSWORD = re.compile(
 
 
 def has_password(text: str) -> bool:
-    """Return whether a text has a URL with a password that is not masked: `scheme://user:password@host`."""
+    """Return whether text contains a URL with an unmasked password: `scheme://user:password@host`."""
     return _PASSWORD.search(text) is not None
 
 
 def mask_passwords(text: str) -> str:
-    """Return a text with `***` in place of each password in a URL."""
+    """Return text with each password in a URL replaced by `***`."""
     return _PASSWORD.sub(r"\g<before>***", text)

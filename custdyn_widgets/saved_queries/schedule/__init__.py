@@ -1,1 +1,1 @@
-"""Schedules: cron expressions on the clock of a time zone."""
+"""Schedules: cron expressions in a time zone."""

@@ -1,7 +1,7 @@
-"""Convert a schedule to the clock of another time zone.
+"""Conversion of a schedule to another time zone.
 
-Cron knows one clock, its machine's. The conversion shifts times by today's difference between the clocks and
-checks every day of a year, because the next change of clocks may break the shift.
+Cron uses the time zone of its machine. The conversion shifts times by today's difference between the two time
+zones, and checks every day of a year, because the next clock change may invalidate the shift.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from custdyn_widgets.saved_queries.schedule.expression import MONTHS, WEEKDAYS, 
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 _DAY_MINUTES = 24 * 60
-_CHECKED_DAYS = 400  # every change of the clocks in a year
+_CHECKED_DAYS = 400  # covers all clock changes in a year
 _DAY = timedelta(days=1)
-_SHORTEST_RUN = 3  # numbers in a row that are written as a range
+_SHORTEST_RUN = 3  # consecutive numbers written as a range
 
 
 def convert_schedule(schedule: Schedule, zone: str, now: datetime) -> list[Schedule]:
-    """Return schedules on the clock of another time zone that together run at the same instants.
+    """Return schedules in another time zone that together run at the same times.
 
     Parameters
     ----------
     schedule
         The schedule to convert.
     zone
-        The time zone of cron's clock.
+        The time zone that cron uses.
     now
-        The start of the year that is checked.
+        The start of the year to check.
 
     Raises
     ------
     SavedQueryError
-        If no schedules run at the same instants; the error names the first difference.
+        If the schedule cannot be converted; the error gives the first difference.
     """
     plain = Schedule(_in_numbers(schedule.cron), schedule.timezone)
     if zone == schedule.timezone:
@@ -45,21 +45,21 @@ def convert_schedule(schedule: Schedule, zone: str, now: datetime) -> list[Sched
     moved = _minutes_ahead(zone, now) - _minutes_ahead(schedule.timezone, now)
     lines = [plain.cron] if moved == 0 else _shifted(plain, moved)
     if not lines:
-        raise _impossible(schedule, zone, "the difference moves it across the end of a month")
+        raise _impossible(schedule, zone, "the time difference moves it across the end of a month")
     found = [Schedule(line, zone) for line in lines]
     if at := _first_difference(plain, found, now):
         wall = at.astimezone(ZoneInfo(schedule.timezone))
-        what = "miss" if plain.last(at) == at else "start at"
-        why = f"with today's difference between the clocks, cron would {what} {wall:%Y-%m-%d %H:%M}"
+        what = "miss" if plain.last(at) == at else "run at"
+        why = f"with today's time difference, cron would {what} {wall:%Y-%m-%d %H:%M}"
         raise _impossible(schedule, zone, why)
     return found
 
 
 def _impossible(schedule: Schedule, zone: str, why: str) -> SavedQueryError:
-    words = f"{schedule.cron!r} on the clock of {schedule.timezone}"
     return SavedQueryError(
-        f"schedule: {words} cannot be written for a cron on the clock of {zone}: {why}. Give the schedule "
-        f"the timezone {zone}, or use a scheduler that supports time zones (jupyter-scheduler, Airflow).",
+        f"schedule: {schedule.cron!r} in {schedule.timezone} cannot be expressed for cron in {zone}: {why}. "
+        f"Set the schedule's timezone to {zone}, or use a scheduler that supports time zones "
+        "(jupyter-scheduler, Airflow).",
         field="schedule",
     )
 
@@ -71,7 +71,7 @@ def _minutes_ahead(zone: str, now: datetime) -> int:
 
 
 def _in_numbers(cron: str) -> str:
-    """Return an expression with numbers instead of names, which every cron accepts."""
+    """Return an expression with numbers instead of names, since every cron accepts numbers."""
     *first, month, weekday = cron.lower().split()
     month = re.sub("[a-z]+", lambda found: str(MONTHS.index(found[0]) + 1), month)
     weekday = re.sub("[a-z]+", lambda found: str(WEEKDAYS.index(found[0])), weekday)
@@ -79,7 +79,7 @@ def _in_numbers(cron: str) -> str:
 
 
 def _shifted(schedule: Schedule, minutes: int) -> list[str]:
-    """Return expressions for all times shifted by some minutes; none if cron has no days for them."""
+    """Return expressions for all times, shifted by some minutes; an empty list if that is impossible."""
     times = schedule.times
     minute_text, _, *day_texts = schedule.cron.split()
     on_any_day = all(text == "*" for text in day_texts)
@@ -104,7 +104,7 @@ def _shifted(schedule: Schedule, minutes: int) -> list[str]:
 
 
 def _shifted_days(times: Times, texts: Sequence[str], carry: int) -> str | None:
-    """Return the three day parts shifted by a day, or None if that crosses the end of a month."""
+    """Return the three date parts, shifted by a day; None if that crosses the end of a month."""
     day, month, weekday = texts
     if carry == 0:
         return " ".join(texts)
@@ -123,7 +123,7 @@ def _shifted_days(times: Times, texts: Sequence[str], carry: int) -> str | None:
 
 
 def _numbers_text(numbers: Iterable[int], whole: range) -> str:
-    """Return numbers as a part of an expression: `*` for all, a range for three or more in a row."""
+    """Return numbers as a part of an expression: `*` for all, ranges for three or more in a row."""
     chosen = sorted(numbers)
     if chosen == list(whole):
         return "*"
@@ -139,7 +139,7 @@ def _numbers_text(numbers: Iterable[int], whole: range) -> str:
 
 
 def _first_difference(wanted: Schedule, found: Sequence[Schedule], now: datetime) -> datetime | None:
-    """Return the first instant from now on, within a year, that only one side has."""
+    """Return the first time within a year that only one side has."""
     first = now.astimezone(UTC).date()
     days = [first + later * _DAY for later in range(-2, _CHECKED_DAYS + 2)]
     expected = {instant for day in days for instant in wanted.on(day)}

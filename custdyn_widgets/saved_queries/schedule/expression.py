@@ -1,4 +1,4 @@
-"""Cron expressions: parse the five parts into wall times, as Debian's cron does."""
+"""Cron expressions: parsing the five parts into wall times, as Debian's cron does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MACROS = {
 _LONGEST = 200
 _TERM = re.compile(r"(\*|(?P<first>\w+)(?P<range>-(?P<last>\w+))?)(/(?P<step>[0-9]{1,2}))?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,2}", re.ASCII)
-_ALL_LEAPS = 28 * 366  # days from 2000 on in which February 29 falls on each day of the week
+_ALL_LEAPS = 28 * 366  # days from 2000 on until February 29 has fallen on each day of the week
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Part:
     names: tuple[str, ...] = ()
 
     def number(self, text: str) -> int | None:
-        """Return the number or the number of a name; None if it is out of range."""
+        """Return the value of a number or a name; None if it is out of range."""
         if text.lower() in self.names:
             return self.values[self.names.index(text.lower())]
         number = int(text) if _NUMBER.fullmatch(text) else -1
@@ -61,10 +61,10 @@ class Times:
     minutes, hours, days, months, weekdays
         The numbers that each part matches.
     follows_clock
-        Whether minute or hour begins with a star: the job runs whenever the clock shows its time. Otherwise
-        it runs exactly once for each time, also when clocks skip or repeat it.
+        Whether the minute or hour begins with a star: the job then runs whenever the clock shows its time.
+        Otherwise it runs exactly once for each time, even if the clocks skip or repeat it.
     both_days
-        Whether a day must match both day parts, because one begins with a star; otherwise one is enough.
+        Whether a day must match both day parts, because one begins with a star, or just one of them.
     """
 
     minutes: frozenset[int]
@@ -108,25 +108,25 @@ def times(cron: str) -> Times:
     )
     first = date(2000, 1, 1)
     if not any(found.fall_on(first + timedelta(days=later)) for later in range(_ALL_LEAPS)):
-        raise _invalid(cron, "matches no day of any year")
+        raise _invalid(cron, "never matches any day")
     return found
 
 
 def _split(cron: str) -> list[str]:
     if cron.strip().lower() in _MACROS:
-        raise _invalid(cron, f"is short for {_MACROS[cron.strip().lower()]!r}: write that")
+        raise _invalid(cron, f"is short for {_MACROS[cron.strip().lower()]!r}: write that instead")
     texts = cron.split()
     if len(cron) > _LONGEST:
         raise _invalid(cron, f"is longer than {_LONGEST} characters")
     if len(texts) != len(_PARTS):
         known = " (cron has no seconds)" if len(texts) == len(_PARTS) + 1 else ""
         parts = f"{len(texts)} part{'' if len(texts) == 1 else 's'}{known}"
-        raise _invalid(cron, f"has {parts}, and cron needs five: {_FIELDS}, {_EXAMPLE}")
+        raise _invalid(cron, f"has {parts}, but cron needs five: {_FIELDS}, {_EXAMPLE}")
     return texts
 
 
 def _numbers(cron: str, part: _Part, text: str) -> set[int]:
-    """Return the numbers that a part's comma-separated terms match."""
+    """Return the numbers that match a part's comma-separated terms."""
     return {number for term in text.split(",") for number in _term(cron, part, term)}
 
 
@@ -134,7 +134,7 @@ def _term(cron: str, part: _Part, text: str) -> range:
     match = _TERM.fullmatch(text)
     lowest, highest = part.values[0], part.values[-1]
     if not match:
-        raise _invalid_part(cron, part, text, "is not a number, a range, *, or one of these with a step")
+        raise _invalid_part(cron, part, text, "is not a number, a range or *, optionally with a step")
     step = 1 if match["step"] is None else int(match["step"])
     if not step:
         raise _invalid_part(cron, part, text, "has a step of 0")
@@ -144,9 +144,9 @@ def _term(cron: str, part: _Part, text: str) -> range:
     last = part.number(match["last"]) if match["range"] else first
     if first is None or last is None:
         names = f" or {part.names[0]} to {part.names[-1]}" if part.names else ""
-        raise _invalid_part(cron, part, text, f"is not in {lowest} to {highest}{names}")
+        raise _invalid_part(cron, part, text, f"is not in the range {lowest} to {highest}{names}")
     if match["step"] and not match["range"]:
-        raise _invalid_part(cron, part, text, f"has a step but no range: write {first}-{highest}/{step}")
+        raise _invalid_part(cron, part, text, f"has a step without a range: write {first}-{highest}/{step}")
     if first > last:
         raise _invalid_part(cron, part, text, "ends before it begins")
     return range(first, last + 1, step)

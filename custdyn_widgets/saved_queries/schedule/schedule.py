@@ -1,12 +1,12 @@
-"""A schedule: a cron expression on the clock of a time zone.
+"""A schedule: a cron expression in a time zone.
 
-Expressions have the meaning that Debian's cron gives them, also on nights when clocks change: a job at set
+Expressions have the same meaning as in Debian's cron, even on nights when the clocks change: a job at fixed
 times runs exactly once, at the end of the gap if its time is skipped, and the first time if its time occurs
 twice. A job whose minute or hour begins with a star follows the clock: it runs whenever the clock shows its
 time.
 
 The search goes day by day and resolves each wall time of a day. Stepping through hours instead, as cronsim
-2.8 does, gave past instants on nights that repeat an hour, and lost instants where clocks shift by half an
+2.8 does, returned past times on nights that repeat an hour, and missed times where clocks shift by half an
 hour (Lord Howe) or repeat the hour before midnight (São Paulo).
 """
 
@@ -25,7 +25,7 @@ from custdyn_widgets.saved_queries.schedule.expression import Times, times
 
 _REQUIRED = {
     "cron": "five parts, such as '0 6 1 * *' for 06:00 on the first of each month",
-    "timezone": "the time zone of the clock, such as 'Europe/Paris'",
+    "timezone": "a time zone, such as 'Europe/Paris'",
 }
 _FARTHEST = 41 * 366  # days between February 29ths on the same day of the week, across the year 2100
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -33,19 +33,19 @@ _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Schedule:
-    """A cron expression on the clock of a time zone.
+    """A cron expression in a time zone.
 
     Attributes
     ----------
     cron
         Five parts: minute, hour, day of the month, month, day of the week.
     timezone
-        An IANA name that a query accepts.
+        The IANA name of a time zone that queries accept.
 
     Raises
     ------
     SavedQueryError
-        If cron would reject the expression, if it matches no day, or if there is no such time zone.
+        If cron would reject the expression, if it matches no day, or if the time zone is unknown.
     """
 
     cron: str
@@ -62,7 +62,7 @@ class Schedule:
 
     @classmethod
     def from_dict(cls, data: object) -> Schedule:
-        """Return the schedule that a JSON object describes.
+        """Return the schedule described by a JSON object.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class Schedule:
         return cls(**object_fields("schedule", data, tuple(_REQUIRED), _REQUIRED))
 
     def to_dict(self) -> dict[str, str]:
-        """Return the schedule as a JSON object, for `from_dict`."""
+        """Return the schedule as a JSON object for `from_dict`."""
         return {"cron": self.cron, "timezone": self.timezone}
 
     @property
@@ -81,15 +81,15 @@ class Schedule:
         return times(self.cron)
 
     def last(self, at: datetime) -> datetime:
-        """Return the last scheduled instant at or before `at`, in UTC."""
+        """Return the last scheduled time at or before `at`, in UTC."""
         return max(self._search(at, -_DAY, lambda instant: instant <= at))
 
     def next(self, at: datetime) -> datetime:
-        """Return the first scheduled instant after `at`, in UTC."""
+        """Return the first scheduled time after `at`, in UTC."""
         return min(self._search(at, _DAY, lambda instant: instant > at))
 
     def on(self, day: date) -> list[datetime]:
-        """Return the scheduled instants of a calendar day in the time zone, in UTC and in order."""
+        """Return the scheduled times of a calendar day in the time zone, in UTC and in order."""
         if not self.times.fall_on(day):
             return []
         zone = ZoneInfo(self.timezone)
@@ -101,13 +101,13 @@ class Schedule:
         return sorted({instant for wall in walls for instant in _instants(wall, self.times.follows_clock)})
 
     def _search(self, at: datetime, step: timedelta, fits: Callable[[datetime], bool]) -> list[datetime]:
-        """Return the fitting instants of the first day that has any, and of the day after it.
+        """Return the matching times of the first day that has any, and of the following day.
 
-        Clocks that are set back across midnight mix the instants of two days, so the search begins a day
+        Clocks that are set back across midnight interleave the times of two days, so the search begins a day
         early and ends a day late.
         """
         found: list[datetime] = []
-        with contextlib.suppress(OverflowError):  # the calendar ends
+        with contextlib.suppress(OverflowError):  # the end of the calendar
             day = at.astimezone(ZoneInfo(self.timezone)).date() - step
             for _ in range(_FARTHEST):
                 enough = bool(found)
@@ -116,12 +116,14 @@ class Schedule:
                     break
                 day += step
         if not found:
-            raise SavedQueryError.invalid("schedule.cron", self.cron, f"has no time near {at.isoformat()}")
+            raise SavedQueryError.invalid(
+                "schedule.cron", self.cron, f"has no scheduled time near {at.isoformat()}"
+            )
         return found
 
 
 def _instants(wall: datetime, follows_clock: bool) -> set[datetime]:
-    """Return the instants at which a job of this wall time runs: one, unless clocks change that night."""
+    """Return the times at which a job with this wall time runs: one, unless the clocks change."""
     first, second = wall.astimezone(UTC), wall.replace(fold=1).astimezone(UTC)
     if first == second:
         return {first}
