@@ -5,7 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
-from custdyn_widgets.mart.checking.checked import Fault
+from custdyn_widgets.mart.checking.fault_kinds import NEAR_HEADING
+from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.reading.stored import StoredTable
 from custdyn_widgets.text import printable
 
@@ -16,7 +17,7 @@ def near_misses(table: StoredTable) -> Iterator[Fault]:
     for name in table.extra:
         if meant := known.get(_letters(name)):
             why = f"is nearly the name of the column {meant}, so it is not read: rename it, or remove it"
-            yield Fault(table.origin, 1, printable(name), name, why)
+            yield Fault(table.origin, 1, printable(name), name, why, NEAR_HEADING)
 
 
 def _letters(name: str) -> str:
