@@ -20,7 +20,7 @@ from custdyn_widgets.mart.checking import fault_kinds, values
 from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checking.faults import Fault
-from custdyn_widgets.mart.checking.headings import near_misses
+from custdyn_widgets.mart.checking.headings import extra_columns, near_misses
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quotes import wrong_quotes
 from custdyn_widgets.mart.checking.rarely_meant import rarely_meant
@@ -85,9 +85,7 @@ def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
         if "transactions" in stored:  # checking the other tables takes no time
             progress.step(f"Checking {table.origin}", 0.4 + 0.3 * sum(map(len, tables.values())) / rows)
         near = list(near_misses(table))
-        if ignored := [name for name in table.extra if name not in {fault.value for fault in near}]:
-            words = f"{table.origin}: extra columns are ignored: {', '.join(map(shown, ignored))}."
-            notes.append(Note(words, "extra_columns", file=table.origin, columns=ignored))
+        notes += extra_columns(table, near)
         faults += [*_misshapen(table), *near]
         tables[table_name] = _read_table(table, faults)
     for check_between in (_unknown_references, _early_closings, _company_cycles, wrong_quotes):

@@ -89,7 +89,7 @@ def _positive_usage(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
     positive, count = int((usage > 0).sum()), int(np.count_nonzero(usage))
     if positive > count - positive:
         yield Note(
-            f"{ledger.stored.origin}: most usage is positive: {positive:,} of {count:,} amounts "
+            f"{ledger.stored.origin}: most usage is positive: {positive:,} of {count:,} "
             f"({100 * positive // count}%). Usage lowers a balance, so it is negative unless it is reversed.",
             "positive_usage",
             count=positive,
