@@ -18,7 +18,8 @@ from custdyn_widgets.mart.checking import fault_kinds
 from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.checking.faults import EXAMPLES, Fault, FaultKind, group_faults
 from custdyn_widgets.mart.opening import check_source
-from tests.mart.test_mart import CSV, FAULTS, folder, frames, with_column
+from custdyn_widgets.text import replace_surrogates
+from tests.mart.test_mart import CSV, FAULTS, folder, frames, objects, with_column
 from tests.payloads import PAYLOADS
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -172,16 +173,22 @@ def test_a_notebook_shows_the_kinds_as_a_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize("field", ["kind", "at", "amount", "client_id"])
 def test_hostile_values_cannot_act_in_a_notebook_or_a_terminal(field: str) -> None:
     for name in PAYLOADS:
-        mart = check_source(with_column("transactions", field, name + "!"))
+        mart = check_source(with_column("transactions", field, objects(name + "!", name + "?")))
         assert_inert(mart)
 
 
 def test_hostile_currencies_tags_and_headings_cannot_act() -> None:
     for name in PAYLOADS:
         mart = frames()
-        mart["clients"] = mart["clients"].assign(**{"tags": name + ",", name + "?": "", f"Tags{name}": ""})
+        heading, tags = replace_surrogates(name), objects(name + ",", name)  # pandas refuses such headings
+        mart["clients"] = mart["clients"].assign(**{"tags": tags, heading: "", f"Name {heading[:1]}": ""})
         mart["rates"] = pd.DataFrame(
-            {"currency": name, "date": "2021-01-01", "units_per_base": ["1", "2"], "base": [name, name + "!"]}
+            {
+                "currency": objects(name, name),
+                "date": "2021-01-01",
+                "units_per_base": ["1", "2"],
+                "base": objects(name, name + "!"),
+            }
         )
         assert_inert(check_source(mart))
 
