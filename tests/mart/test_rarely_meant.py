@@ -90,8 +90,7 @@ def test_times_without_an_offset_are_counted(
 def test_the_note_on_times_says_how_many_are_where(tmp_path: Path) -> None:
     [note] = notes(folder(tmp_path), "times_without_offset")
     assert note == (
-        "2 times without an offset were read as UTC "
-        "(clients.csv, created_at: 1; clients.csv, closed_at: 1)."
+        "2 times without an offset were read as UTC (clients.csv, created_at: 1; clients.csv, closed_at: 1)."
     )
     assert note.figures["columns"] == [
         {"file": "clients.csv", "column": "created_at", "count": 1},
@@ -132,7 +131,7 @@ def test_typed_times_without_a_zone_are_counted(tmp_path: Path, kind: pa.DataTyp
 @pytest.mark.parametrize("amounts", [[-1.5, -2.25], pd.array([-1.5, None], "Float64"), objects(-1.5, -2.5)])
 def test_amounts_that_came_as_floats_are_noted(amounts: Any) -> None:
     [note] = notes(ledger(2, amount=amounts), "binary_floats")
-    assert note.startswith("Binary floats hold transactions, amount: each was read as the decimal nearest")
+    assert note.startswith("Numbers came as binary floats (transactions, amount), and each was read as the ")
     assert "Decimals are exact" in note
     assert "coerce_float=False" in note
 

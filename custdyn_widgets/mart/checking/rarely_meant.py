@@ -68,8 +68,9 @@ def _binary_floats(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
     ]
     if found:
         yield Note(
-            f"Binary floats hold {'; '.join(map(', '.join, found))}: each was read as the decimal nearest to "
-            "it. Decimals are exact: export decimals or text (pandas.read_sql: coerce_float=False).",
+            f"Numbers came as binary floats ({'; '.join(map(', '.join, found))}), and each was read as the "
+            "nearest decimal. Decimals are exact: export decimals or text (pandas.read_sql: "
+            "coerce_float=False).",
             "binary_floats",
             columns=[{"file": file, "column": column} for file, column in found],
         )
