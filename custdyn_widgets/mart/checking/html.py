@@ -9,10 +9,13 @@ from custdyn_widgets.mart.checking.summary import CheckSummary
 from custdyn_widgets.text import printable
 
 _HEADINGS = ("Faults", "File", "Column", "What is wrong", "First", "Remedy")
+# Lab's own rules for tables in outputs squeeze wide ones and right-align texts.
 _STYLE = """
-.custdyn-check table { border-collapse: collapse; margin: 0; }
+.custdyn-check table { table-layout: auto; width: max-content; max-width: 100%; border-collapse: collapse;
+  margin: 0; }
 .custdyn-check th, .custdyn-check td { padding: 3px 9px; text-align: left; vertical-align: top;
-  overflow-wrap: anywhere; border-bottom: 1px solid var(--jp-border-color2, #8884); }
+  white-space: normal; border-bottom: 1px solid var(--jp-border-color2, #8884); }
+.custdyn-check td:nth-child(5) { min-width: 10em; overflow-wrap: anywhere; }
 .custdyn-check tr > :first-child { text-align: right; font-variant-numeric: tabular-nums; }
 .custdyn-check p { margin: 0.4em 0; overflow-wrap: anywhere; }
 """
