@@ -5,6 +5,7 @@ Each command imports what it needs when it runs, so that `custdyn --help` starts
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -188,18 +189,20 @@ def demo_command(as_of: str | None) -> None:
 
 @main.command("check")
 @click.argument("source")
-def check_command(source: str) -> None:
-    """Check a source and list every fault with its file, row, column and value. Exit 1 if there are any."""
+@click.option("--all", "every", is_flag=True, help="List every fault, not only the first of each kind.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check_command(source: str, every: bool, as_json: bool) -> None:
+    """Check a source: summarize its faults by kind, and how to fix them. Exit 1 if there are any."""
     from custdyn_widgets.mart import check_source
     from custdyn_widgets.progress import ProgressBar
 
     with ProgressBar():
         mart = check_source(source)
-    for fault in mart.faults:
-        click.echo(str(fault))
-    for note in mart.notes:
-        say(f"Note: {note}")
-    say(mart.summary())
+    if as_json:
+        summary = mart.summary(None) if every else mart.summary()
+        click.echo(json.dumps(summary.to_dict(), indent=1))
+    else:
+        click.echo(mart.summary().text(mart.faults if every else None))
     if mart.faults:
         raise click.exceptions.Exit(1)
 

@@ -39,12 +39,13 @@ def queries_group() -> None:
     show_default=True,
     help="The output format.",
 )
-def queries_list(form: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: short for --format json.")
+def queries_list(form: str, as_json: bool) -> None:
     """List your own and the shared saved queries by title."""
     from custdyn_widgets import saved_queries
 
     entries = saved_queries.listing()
-    if form == "json":
+    if as_json or form == "json":
         click.echo(json.dumps([_as_json(entry) for entry in entries], indent=1))
         return
     click.echo(_as_table(entries))

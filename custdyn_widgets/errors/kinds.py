@@ -94,7 +94,7 @@ class SourceError(CustDynError):
 
 
 class MartError(CustDynError):
-    """The data of a mart has faults; the message lists them as `custdyn check` does."""
+    """The data of a mart has faults; the message lists them as `custdyn check --all` does."""
 
     code = "mart"
 

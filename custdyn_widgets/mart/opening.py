@@ -15,6 +15,7 @@ from custdyn_widgets import progress
 from custdyn_widgets.errors import CustDynError, SourceError
 from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.checking.checks import check
+from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quarantine import Quarantine, leave_out_faulty_rows
 from custdyn_widgets.mart.facts import cache
 from custdyn_widgets.mart.facts.facts import Facts, build, build_in_pieces
@@ -98,7 +99,7 @@ def check_source(source: SourceLike) -> CheckedMart:
     if chosen.on_fault == "quarantine":
         _, left_out = leave_out_faulty_rows(mart)
         warning, listing = _listed(stored, chosen, key, left_out)
-        mart = replace(mart, notes=[*mart.notes, *([warning] if warning else [])])
+        mart = replace(mart, notes=[*mart.notes, *([Note(warning, "left_out")] if warning else [])])
         if listing:
             progress.note(f"The rows left out are listed in {listing}")
     return mart

@@ -273,30 +273,93 @@ def test_output_has_the_mode_that_a_new_file_has(tmp_path: Path) -> None:
 # check
 
 
+FAULTY = {
+    "clients": "client_id,client_type,currency,created_at,shoe\n"
+    "c1,client,USD,soon,42\nc2,client,USD,later,\n\u00fc</td>,x,USD,2021-01-01,\n",
+    "transactions": "transaction_id,client_id,at,kind,amount\nt1,c9,2021-01-01Tx,usage,1\n",
+}
+
+
+def faulty(place: Path) -> Path:
+    for name, text in FAULTY.items():
+        (place / f"{name}.csv").write_text(text)
+    return place
+
+
 def test_check_of_a_good_source_counts_its_rows() -> None:
     result = custdyn("check", SMALL)
-    assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == (
-        "mart: 6 clients, 19 transactions, 3 packages, 3 companies, 4 rates. No faults.\n"
-    )
+    words = "mart: 6 clients, 19 transactions, 3 packages, 3 companies, 4 rates. No faults.\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (0, words, "")
 
 
-def test_check_lists_every_fault_on_stdout_and_fails(tmp_path: Path) -> None:
-    (tmp_path / "clients.csv").write_text(
-        "client_id,client_type,currency,created_at,shoe\nc1,client,USD,soon,42\n\u00fc</td>,x,USD,2021-01-01,\n"
-    )
-    (tmp_path / "transactions.csv").write_text(
-        "transaction_id,client_id,at,kind,amount\nt1,c9,2021-01-01,usage,1\n"
-    )
-    result = custdyn("check", tmp_path)
+def test_check_sums_up_the_kinds_of_fault_on_stdout_and_fails(tmp_path: Path) -> None:
+    result = custdyn("check", faulty(tmp_path))
     assert result.exit_code == 1
-    assert [line.split(":")[0] for line in result.stdout.splitlines()] == [
+    lines = result.stdout.splitlines()
+    assert [line for line in lines if line.endswith("faults)") or line.endswith("fault)")] == [
+        "clients.csv, created_at: is not an ISO 8601 time (2 faults)",
+        "clients.csv, client_type: is not a known client_type (1 fault)",
+        "transactions.csv, at: is not an ISO 8601 time (1 fault)",
+        "transactions.csv, client_id: is not in clients.csv (1 fault)",
+    ]
+    assert lines[1:3] == [
+        "  First: row 2: 'soon'",
+        "  Remedy: Write times as 2021-10-01T09:30:00Z, in UTC or with an offset.",
+    ]
+    assert "Note: clients.csv: extra columns are ignored: 'shoe'." in lines
+    assert lines[-1].endswith(": 3 clients, 1 transactions. 5 faults of 4 kinds.")
+    assert result.stderr == ""
+
+
+def test_check_lists_every_fault_if_asked(tmp_path: Path) -> None:
+    result = custdyn("check", faulty(tmp_path), "--all")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines[:5]] == [
         "clients.csv, row 2, created_at",
-        "clients.csv, row 3, client_type",
+        "clients.csv, row 3, created_at",
+        "clients.csv, row 4, client_type",
+        "transactions.csv, row 2, at",
         "transactions.csv, row 2, client_id",
     ]
-    assert "Note: clients.csv: extra columns are ignored: 'shoe'." in result.stderr
-    assert result.stderr.endswith("2 clients, 1 transactions. 3 faults.\n")
+    assert all(line.startswith("Note: ") for line in lines[5:-1])
+    assert lines[-1].endswith("5 faults of 4 kinds.")
+
+
+@pytest.mark.parametrize(("options", "examples"), [((), 3), (("--all",), 5)])
+def test_check_prints_json(tmp_path: Path, options: tuple[str, ...], examples: int) -> None:
+    faulty(tmp_path)
+    rows = "".join(f"t{i},c1,2021-01-01Z,usage,{i}e3\n" for i in range(5))
+    (tmp_path / "transactions.csv").write_text("transaction_id,client_id,at,kind,amount\n" + rows)
+    result = custdyn("check", tmp_path, "--json", *options)
+    assert (result.exit_code, result.stderr) == (1, "")
+    found = json.loads(result.stdout)
+    assert (found["source"], found["rows"]) == (tmp_path.name, {"clients": 3, "transactions": 5})
+    assert (found["verdict"], found["faults"]) == ("13 faults of 4 kinds", 13)
+    exponent = next(kind for kind in found["kinds"] if kind["kind"] == "exponent")
+    assert len(exponent["examples"]) == examples
+    assert exponent["examples"][1] == {
+        "row": 3, "column": "amount", "value": "1e3", "why": "has an exponent; amounts are plain decimals",
+    }  # fmt: skip
+    assert {name: exponent[name] for name in ("file", "column", "count", "remedy")} == {
+        "file": "transactions.csv",
+        "column": "amount",
+        "count": 5,
+        "remedy": "Write all digits: 0.00001, not 1e-5.",
+    }
+    assert found["notes"][0] == {
+        "kind": "extra_columns",
+        "text": "clients.csv: extra columns are ignored: 'shoe'.",
+        "file": "clients.csv",
+        "columns": ["shoe"],
+    }
+
+
+def test_check_prints_json_of_a_good_source() -> None:
+    result = custdyn("check", SMALL, "--json")
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["verdict"], found["faults"]) == (0, "No faults", 0)
+    assert (found["kinds"], found["notes"]) == ([], [])
 
 
 def test_check_refuses_a_balance_that_a_query_would_refuse(tmp_path: Path) -> None:
@@ -308,8 +371,9 @@ def test_check_refuses_a_balance_that_a_query_would_refuse(tmp_path: Path) -> No
         "transaction_id,client_id,at,kind,amount\nt1,c1,2021-01-01,refill,1\n"
     )
     words = "clients.csv, row 2, client_id: 'c1' has a balance outside ±9 223 372 036 854.775807\n"
-    checked = custdyn("check", tmp_path)
-    assert (checked.exit_code, checked.stdout) == (1, words)
+    checked = custdyn("check", tmp_path, "--all")
+    assert checked.exit_code == 1
+    assert checked.stdout.startswith(words)
     asked = custdyn("query", "-s", tmp_path, "--interval", YEAR)
     assert (asked.exit_code, asked.stdout) == (1, "")
     assert words in asked.stderr

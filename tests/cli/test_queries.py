@@ -89,6 +89,7 @@ def test_a_list_as_json_has_everything_and_an_error_where_a_file_is_bad(tmp_path
     (tmp_path / "queries").mkdir()
     (tmp_path / "queries" / "bad.json").write_text("{")
     bad, good = json.loads(custdyn("queries", "list", "--format", "json").stdout)
+    assert json.loads(custdyn("queries", "list", "--json").stdout) == [bad, good]
     assert good == {"name": "the-year", "place": "mine", "saved": saved.to_dict(), "error": None}
     assert (bad["name"], bad["place"], bad["saved"]) == ("bad", "shared", None)
     assert bad["error"].startswith("'bad.json' is not valid JSON")

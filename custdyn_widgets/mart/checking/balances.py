@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from custdyn_widgets.mart.checking.checked import CheckedTable, Fault
+from custdyn_widgets.mart.checking.checked import CheckedTable
+from custdyn_widgets.mart.checking.fault_kinds import BALANCE_TOO_LARGE
+from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.values import MICROS, Int64s
 from custdyn_widgets.mart.columns import Bools, Codes
 
-TOO_LARGE = "has a balance outside ±9 223 372 036 854.775807"
 _SAFE = 2.0**62
 
 
@@ -32,7 +33,7 @@ def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = No
     for i in _suspects(client, amount, opening):
         rows = np.flatnonzero(client == i)
         if _overflows(int(opening[i]), at[rows] // MICROS, amount[rows]):
-            yield clients.fault(int(i), "client_id", TOO_LARGE)
+            yield clients.fault(int(i), "client_id", BALANCE_TOO_LARGE)
 
 
 def might_overflow(rows: Int64s, largest: int, opening: Int64s) -> bool:

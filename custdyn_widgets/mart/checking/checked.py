@@ -9,25 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 from custdyn_widgets.errors import MartError, shown
+from custdyn_widgets.mart.checking.faults import EXAMPLES, Fault, FaultKind, group_faults
+from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.checking.summary import CheckSummary
 from custdyn_widgets.mart.columns import Bools, Codes
 from custdyn_widgets.mart.reading.stored import StoredTable
 
 _LISTED = 20
-
-
-@dataclass(frozen=True, order=True)
-class Fault:
-    """A faulty value or row: its location, the value as stored, and the reason."""
-
-    file: str
-    row: int
-    column: str
-    value: str
-    why: str
-
-    def __str__(self) -> str:
-        place = f"{self.file}, row {self.row}" + (f", {self.column}" if self.column else "")
-        return f"{place}: {shown(self.value)} {self.why}"
 
 
 @dataclass
@@ -56,11 +44,11 @@ class CheckedTable:
     def __len__(self) -> int:
         return int(self.stored.data.num_rows)
 
-    def fault(self, row: int, column: str, why: str) -> Fault:
-        """Return a fault for the value at a row position."""
+    def fault(self, row: int, column: str, kind: FaultKind, why: str = "") -> Fault:
+        """Return a fault for the value at a row position; the reason is the kind's, if none is given."""
         known = column in self.stored.data.column_names
         text = stored_text(self.stored.data.column(column)[row]) if known else ""
-        return Fault(self.stored.origin, row + self.stored.first_row, column, text, why)
+        return Fault(self.stored.origin, row + self.stored.first_row, column, text, why or kind.reason, kind)
 
     def position(self, fault: Fault) -> int:
         """Return the row position of a fault."""
@@ -85,24 +73,31 @@ class CheckedTable:
 
 @dataclass(repr=False)
 class CheckedMart:
-    """The checked tables of a mart, their faults, and notes on what was ignored or left out.
+    """The checked tables of a mart, their faults, and notes.
 
-    `str()` gives the output of `custdyn check`.
+    `str()` gives the output of `custdyn check`: the kinds of fault, not each fault. `faults` has each.
     """
 
     name: str
     tables: dict[str, CheckedTable]
     faults: list[Fault]
-    notes: list[str]
+    notes: list[Note]
 
     def __str__(self) -> str:
-        return "\n".join([*map(str, self.faults), *(f"Note: {note}" for note in self.notes), self.summary()])
+        return self.summary().text()
 
-    def summary(self) -> str:
-        """Return a sentence with the sizes of the tables and the number of faults."""
-        sizes = ", ".join(f"{len(table):,} {name}" for name, table in self.tables.items())
-        count = len(self.faults)
-        return f"{self.name}: {sizes}. {f'{count:,}' if count else 'No'} fault{'' if count == 1 else 's'}."
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        from custdyn_widgets.mart.checking.html import summary_html  # late: only where it is shown
+
+        return summary_html(self.summary())
+
+    def summary(self, examples: int | None = EXAMPLES) -> CheckSummary:
+        """Return the kinds of fault, with the first `examples` of each (None: all), and the notes."""
+        sizes = {name: len(table) for name, table in self.tables.items()}
+        return CheckSummary(self.name, sizes, group_faults(self.faults, examples), self.notes)
 
     def refuse_faults(self) -> None:
         """Raise an error if there are faults.
@@ -118,7 +113,7 @@ class CheckedMart:
         lines = [f"The data of {shown(self.name)} has {count:,} fault{'s' if count > 1 else ''}:"]
         lines += [f"  {fault}" for fault in self.faults[:_LISTED]]
         if count > _LISTED:
-            lines.append(f"  … and {count - _LISTED:,} more: custdyn check lists them all.")
+            lines.append(f"  … and {count - _LISTED:,} more: custdyn check --all lists them.")
         raise MartError("\n".join(lines))
 
 

@@ -6,10 +6,8 @@ a value: a faulty value becomes a `Fault`, and callers that compute numbers call
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +16,14 @@ import pyarrow.compute as pc
 from custdyn_widgets import progress
 from custdyn_widgets.errors import nearest, shown
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.checking import values
+from custdyn_widgets.mart.checking import fault_kinds, values
 from custdyn_widgets.mart.checking.balances import balance_faults
-from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable, Fault
-from custdyn_widgets.mart.checking.headings import near_misses
+from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
+from custdyn_widgets.mart.checking.faults import Fault
+from custdyn_widgets.mart.checking.headings import extra_columns, near_misses
+from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.checking.quotes import wrong_quotes
+from custdyn_widgets.mart.checking.rarely_meant import rarely_meant
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import MartColumn
 
@@ -36,7 +38,9 @@ REFERENCES = (
 
 def check(stored: StoredMart) -> CheckedMart:
     """Read every value of a mart and find all faults, in the order of tables and rows."""
-    return _checked(stored.name, stored.tables())
+    mart = _checked(stored.name, stored.tables())
+    mart.notes += rarely_meant(mart.tables)
+    return mart
 
 
 def check_others(stored: StoredMart) -> CheckedMart:
@@ -74,18 +78,17 @@ class BatchCheck:
 
 def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
     faults: list[Fault] = []
-    notes: list[str] = []
+    notes: list[Note] = []
     tables: dict[str, CheckedTable] = {}
     rows = max(sum(table.data.num_rows for table in stored.values()), 1)
     for table_name, table in stored.items():
         if "transactions" in stored:  # checking the other tables takes little time
             progress.step(f"Checking {table.origin}", 0.4 + 0.3 * sum(map(len, tables.values())) / rows)
         near = list(near_misses(table))
-        if ignored := [name for name in table.extra if name not in {fault.value for fault in near}]:
-            notes.append(f"{table.origin}: extra columns are ignored: {', '.join(map(shown, ignored))}.")
+        notes += extra_columns(table, near)
         faults += [*_misshapen(table), *near]
         tables[table_name] = _read_table(table, faults)
-    for check_between in (_unknown_references, _early_closings, _company_cycles, _wrong_quotes):
+    for check_between in (_unknown_references, _early_closings, _company_cycles, wrong_quotes):
         faults.extend(check_between(tables))
     if not faults and "transactions" in tables:  # a fault may be the reason why a balance is too large
         faults.extend(balance_faults(tables))
@@ -95,7 +98,9 @@ def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
 
 
 def _misshapen(table: StoredTable) -> Iterator[Fault]:
-    return (Fault(table.origin, row, "", text, why) for row, text, why in table.misshapen)
+    return (
+        Fault(table.origin, row, "", text, why, fault_kinds.CELL_COUNT) for row, text, why in table.misshapen
+    )
 
 
 def _read_table(stored: StoredTable, faults: list[Fault], *, unique: bool = True) -> CheckedTable:
@@ -103,9 +108,8 @@ def _read_table(stored: StoredTable, faults: list[Fault], *, unique: bool = True
     for spec in stored.spec.columns:
         if spec.name not in stored.data.column_names:
             if spec.required:
-                faults.append(
-                    Fault(stored.origin, 1, spec.name, "", "is missing: the table has no such column")
-                )
+                kind = fault_kinds.NO_COLUMN
+                faults.append(Fault(stored.origin, 1, spec.name, "", kind.reason, kind))
             array = pa.nulls(len(table), pa.list_(pa.string()) if spec.kind == "tags" else pa.large_string())
         else:
             array = columns.plain(stored.data.column(spec.name))
@@ -119,7 +123,7 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
         tags = _tags(array)
         if tags is None:
             yield from (
-                table.fault(int(i), spec.name, "is not a list of strings")
+                table.fault(int(i), spec.name, fault_kinds.NOT_A_LIST)
                 for i in np.flatnonzero(array.is_valid())
             )
             tags = pa.array([[]] * len(table), pa.large_list(pa.large_string()))
@@ -129,25 +133,23 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
     of_numbers = spec.kind in ("amount", "positive")
     blank = table.blank[spec.name] = columns.blanks(array, of_numbers=of_numbers)
     if spec.required and spec.name in table.stored.data.column_names:
-        yield from (
-            table.fault(int(i), spec.name, "is blank, but a value is required") for i in np.flatnonzero(blank)
-        )
+        yield from (table.fault(int(i), spec.name, fault_kinds.BLANK) for i in np.flatnonzero(blank))
     if spec.kind in _READERS:
         table.columns[spec.name], faults = _READERS[spec.kind](array, blank)
-        yield from (table.fault(i, spec.name, why) for i, why in faults.items())
+        yield from (table.fault(i, spec.name, kind) for i, kind in faults.items())
         blank[list(faults)] = True  # already reported, so comparisons of columns skip it
         return
     text = table.columns[spec.name] = _text_or_none(array, blank)
     if text is None:
         table.columns[spec.name] = pa.array([""] * len(table), pa.large_string())
-        yield from (table.fault(int(i), spec.name, "is not text") for i in np.flatnonzero(~blank))
+        yield from (table.fault(int(i), spec.name, fault_kinds.NOT_TEXT) for i in np.flatnonzero(~blank))
     elif spec.choices:
         yield from _unknown_choices(table, spec, text, blank)
     elif spec.kind == "currency":
         fits = pc.fill_null(pc.match_substring_regex(text, r"^[A-Z]{3}$"), True)
         bad = ~columns.to_bools(fits)
-        why = "is not an ISO 4217 code of three capital letters"
-        yield from (table.fault(int(i), spec.name, why) for i in np.flatnonzero(bad & ~blank))
+        kind = fault_kinds.NOT_A_CURRENCY
+        yield from (table.fault(int(i), spec.name, kind) for i in np.flatnonzero(bad & ~blank))
     if spec.unique and text is not None:
         yield from _duplicates(table, spec.name, text, blank)
 
@@ -193,13 +195,14 @@ def _unknown_choices(
     table: CheckedTable, spec: MartColumn, text: pa.Array, blank: columns.Bools
 ) -> Iterator[Fault]:
     codes = table.codes[spec.name] = columns.positions(text, spec.choices)
+    kind = fault_kinds.unknown_choice(spec)
     hints: dict[str, str] = {}  # wrong values tend to repeat, and finding the nearest choice is slow
     for i in np.flatnonzero((codes < 0) & ~blank):
         given = text[int(i)].as_py()
         if given not in hints:
             close = nearest(given, spec.choices, 1)
             hints[given] = f"did you mean {close[0]}?" if close else f"one of {', '.join(spec.choices)}"
-        yield table.fault(int(i), spec.name, f"is not a known {spec.name} ({hints[given]})")
+        yield table.fault(int(i), spec.name, kind, f"{kind.reason} ({hints[given]})")
 
 
 def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: columns.Bools) -> Iterator[Fault]:
@@ -208,7 +211,7 @@ def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: columns
     counts = pc.value_counts(text)
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     again = columns.to_bools(pc.is_in(text, value_set=repeated)) & ~blank
-    yield from (table.fault(int(i), column, "occurs more than once") for i in np.flatnonzero(again))
+    yield from (table.fault(int(i), column, fault_kinds.DUPLICATE) for i in np.flatnonzero(again))
 
 
 def rising(text: pa.Array) -> bool:
@@ -229,15 +232,16 @@ def _unknown_references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
 
 def _unknown(table: CheckedTable, column: str, other: CheckedTable) -> Iterator[Fault]:
     unknown = np.flatnonzero((table.codes[column] < 0) & ~table.blank[column])
-    what = f"is not in {other.stored.origin}"
-    yield from (table.fault(int(i), column, what) for i in unknown)
+    kind = fault_kinds.unknown_reference(other.stored.origin)
+    yield from (table.fault(int(i), column, kind) for i in unknown)
 
 
 def _early_closings(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
     clients = tables["clients"]
     given = ~clients.blank["closed_at"] & ~clients.blank["created_at"]
     early = given & (clients.columns["closed_at"] < clients.columns["created_at"])
-    yield from (clients.fault(int(i), "closed_at", "is before created_at") for i in np.flatnonzero(early))
+    kind = fault_kinds.EARLY_CLOSING
+    yield from (clients.fault(int(i), "closed_at", kind) for i in np.flatnonzero(early))
 
 
 def _company_cycles(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
@@ -254,39 +258,4 @@ def _company_cycles(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
             seen.add(at)
             at = parents.get(at, "")
         if at and at == name:
-            yield table.fault(i, "parent", f"makes {shown(name)} its own ancestor")
-
-
-def _wrong_quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
-    """Find duplicate quotes, second bases, and bases that are not quoted at 1."""
-    if "rates" not in tables:
-        return
-    table = tables["rates"]
-    currencies, bases = table.columns["currency"].to_pylist(), table.columns["base"].to_pylist()
-    days: list[int] = table.columns["date"].tolist()
-    seen: dict[tuple[str, int], list[int]] = {}
-    for i, key in enumerate(zip(currencies, days, strict=True)):
-        seen.setdefault(key, []).append(i)
-    given = ~table.blank["date"] & ~table.blank["currency"]
-    twice = [i for rows in seen.values() if len(rows) > 1 for i in rows if given[i]]
-    yield from (
-        table.fault(i, "date", f"is a second quote for {currencies[i]} on this date") for i in sorted(twice)
-    )
-    the_base = _main_base(currencies, bases, table.columns["units_per_base"])
-    for i, base in enumerate(bases):
-        if base and base != the_base:
-            yield table.fault(i, "base", f"is a second base; the table's base is {the_base}")
-        if base and currencies[i] == the_base and table.columns["units_per_base"][i] != 1:
-            yield table.fault(i, "units_per_base", f"is the quote for the base {the_base}, which must be 1")
-
-
-def _main_base(
-    currencies: Sequence[str | None], bases: Sequence[str | None], quotes: Sequence[Decimal]
-) -> str:
-    """Return the base that most rows of the rates table name; empty if there are no rows.
-
-    Break ties in favour of a base that is quoted at 1, then by code points.
-    """
-    counts = Counter(base for base in bases if base)
-    ones = {c for c, base, quote in zip(currencies, bases, quotes, strict=True) if c == base and quote == 1}
-    return min(counts, key=lambda base: (-counts[base], base not in ones, base), default="")
+            yield table.fault(i, "parent", fault_kinds.OWN_ANCESTOR, f"makes {shown(name)} its own ancestor")

@@ -1,13 +1,18 @@
-"""Misspelled headings, which would silently give wrong numbers if they were ignored."""
+"""Misspelled headings, which would silently give wrong numbers if they were ignored, and extra ones."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from custdyn_widgets.mart.checking.checked import Fault
+from custdyn_widgets.errors import shown
+from custdyn_widgets.mart.checking.fault_kinds import NEAR_HEADING
+from custdyn_widgets.mart.checking.faults import Fault
+from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.reading.stored import StoredTable
 from custdyn_widgets.text import printable
+
+_LISTED = 20
 
 
 def near_misses(table: StoredTable) -> Iterator[Fault]:
@@ -16,7 +21,17 @@ def near_misses(table: StoredTable) -> Iterator[Fault]:
     for name in table.extra:
         if meant := known.get(_normalized(name)):
             why = f"is almost the name of the column {meant}, so it is not read: rename or remove it"
-            yield Fault(table.origin, 1, printable(name), name, why)
+            yield Fault(table.origin, 1, printable(name), name, why, NEAR_HEADING)
+
+
+def extra_columns(table: StoredTable, near: Collection[Fault]) -> Iterator[Note]:
+    """Return a note on the columns of a table that are ignored: the extra ones without a near miss."""
+    missed = {fault.value for fault in near}
+    if ignored := [name for name in table.extra if name not in missed]:
+        names = ", ".join(map(shown, ignored[:_LISTED]))
+        more = f" and {len(ignored) - _LISTED:,} more" if len(ignored) > _LISTED else ""
+        words = f"{table.origin}: extra columns are ignored: {names}{more}."
+        yield Note(words, "extra_columns", file=table.origin, columns=ignored)
 
 
 def _normalized(name: str) -> str:

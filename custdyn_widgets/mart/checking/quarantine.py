@@ -19,8 +19,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from custdyn_widgets.mart.checking.balances import balance_faults
-from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable, Fault, stored_text
+from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable, stored_text
 from custdyn_widgets.mart.checking.checks import REFERENCES
+from custdyn_widgets.mart.checking.fault_kinds import lost_reference
+from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.values import Int64s
 from custdyn_widgets.mart.columns import Bools, Codes, positions
 from custdyn_widgets.text import format_millionths, guard_formula
@@ -92,11 +94,11 @@ def _referrers(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> Ite
         if not _refers(tables, name, column):
             continue
         table = tables[name]
-        codes, why = table.codes[column], f"is left out of {tables[other].stored.origin}"
+        codes, kind = table.codes[column], lost_reference(tables[other].stored.origin)
         refers = np.flatnonzero(~table.blank[column] & (codes >= 0))
         while len(lost := refers[~left_out[name][refers] & left_out[other][codes[refers]]]):
             left_out[name][lost] = True
-            yield from (table.fault(int(i), column, why) for i in lost)
+            yield from (table.fault(int(i), column, kind) for i in lost)
 
 
 def _refers(tables: Mapping[str, CheckedTable], name: str, column: str) -> bool:

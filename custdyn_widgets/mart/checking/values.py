@@ -1,7 +1,7 @@
 """Reading stored columns into exact arrays, with a reason for every value that cannot be read.
 
 Each function takes a column as a pyarrow array and returns a NumPy array of the same length and the faults:
-a dict from position to reason. Arrow's casts read slices without faults; the values of other slices are read
+a dict from position to kind. Arrow's casts read slices without faults; the values of other slices are read
 one by one, to find each fault.
 
 A blank (null or empty text) is not a fault here and becomes a filler value; the caller decides whether blanks
@@ -21,10 +21,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from custdyn_widgets.mart.checking.fault_kinds import (
+    EXPONENT,
+    NOT_A_DATE,
+    NOT_A_NUMBER,
+    NOT_A_TIME,
+    NOT_AN_AMOUNT,
+    NOT_OF_THE_CALENDAR,
+    NOT_POSITIVE,
+    TOO_LARGE,
+    TOO_PRECISE,
+)
+from custdyn_widgets.mart.checking.faults import FaultKind
 from custdyn_widgets.mart.columns import Bools, is_text
 
 Int64s = npt.NDArray[np.int64]
-Faults = dict[int, str]
+Faults = dict[int, FaultKind]
 
 MICROS = 1_000_000
 PLACES = 6
@@ -37,14 +49,6 @@ _DATE_THEN_TIME = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}(-?\d)?)([T ].+)?", re
 _INT64 = range(-(2**63), 2**63)
 _LONGEST = 64  # characters of an amount that Arrow may read: beyond 127 digits it returns wrong numbers
 _EXACT_FLOAT = 2.0**32  # below it, doubles are closer together than decimals of 6 places
-
-NOT_A_TIME = "is not an ISO 8601 time"
-NOT_OF_THE_CALENDAR = "is outside the years 1 to 9999"
-NOT_AN_AMOUNT = "is not a plain decimal number"
-EXPONENT = "has an exponent; amounts are plain decimals"
-TOO_PRECISE = "has more than 6 places"
-TOO_LARGE = "is too large: amounts go up to 9 223 372 036 854.775807"
-NOT_A_NUMBER = "is not a number"
 
 
 def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
@@ -91,7 +95,7 @@ def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
 def dates(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     """Return dates as days since 1970; accept text `YYYY-MM-DD`, dates, and timestamps (in UTC)."""
     micros, faults = times(column, blank)
-    return micros // (86_400 * MICROS), dict.fromkeys(faults, "is not a date YYYY-MM-DD")
+    return micros // (86_400 * MICROS), dict.fromkeys(faults, NOT_A_DATE)
 
 
 def positives(column: pa.Array, blank: Bools) -> tuple[list[Decimal], Faults]:
@@ -103,7 +107,7 @@ def positives(column: pa.Array, blank: Bools) -> tuple[list[Decimal], Faults]:
         if quote is None:
             faults[i] = NOT_AN_AMOUNT
         elif quote <= 0:
-            faults[i] = "must be more than 0"
+            faults[i] = NOT_POSITIVE
         quotes.append(quote or Decimal(1))
     return quotes, faults
 
@@ -121,7 +125,7 @@ def _exact(value: object) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def _wrong_type(column: pa.Array, blank: Bools, why: str) -> tuple[Int64s, Faults]:
+def _wrong_type(column: pa.Array, blank: Bools, why: FaultKind) -> tuple[Int64s, Faults]:
     """Return zeros and a fault for every value of a column of an unsupported type."""
     return np.zeros(len(column), np.int64), {int(i): why for i in np.flatnonzero(~blank)}
 
@@ -137,7 +141,7 @@ def _by_slices(
     column: pa.Array,
     blank: Bools,
     read_slice: Callable[[pa.Array], Int64s],
-    read_value: Callable[[Any], int | str],
+    read_value: Callable[[Any], int | FaultKind],
 ) -> tuple[Int64s, Faults]:
     """Read a column in one step, or slice by slice if that fails, and failing slices value by value."""
     if blank.any():
@@ -155,7 +159,7 @@ def _by_slices(
         except (pa.ArrowInvalid, OverflowError):
             for i, value in enumerate(part.to_pylist(), start=low):
                 read = 0 if value is None else read_value(value)
-                if isinstance(read, str):
+                if isinstance(read, FaultKind):
                     faults[i] = read
                 else:
                     out[i] = read
@@ -169,7 +173,7 @@ def _times_by_arrow(column: pa.Array) -> Int64s:
         return _filled(column.cast(pa.timestamp("us")))
 
 
-def _read_time(value: str) -> int | str:
+def _read_time(value: str) -> int | FaultKind:
     if not _DATE_THEN_TIME.fullmatch(value):  # Python accepts any character between date and time
         return NOT_A_TIME
     try:
@@ -200,7 +204,7 @@ def _amounts_by_arrow(column: pa.Array) -> Int64s:
     return np.ascontiguousarray(low)
 
 
-def _read_amount(value: str | Decimal) -> int | str:
+def _read_amount(value: str | Decimal) -> int | FaultKind:
     if isinstance(value, str):
         if not _PLAIN_DECIMAL.fullmatch(value):
             return _why_not_an_amount(value)
@@ -212,7 +216,7 @@ def _read_amount(value: str | Decimal) -> int | str:
     return millionths if millionths in _INT64 else TOO_LARGE
 
 
-def _why_not_an_amount(value: str) -> str:
+def _why_not_an_amount(value: str) -> FaultKind:
     text = value.strip().lstrip("+-").casefold()
     if text in ("nan", "inf", "infinity"):
         return NOT_A_NUMBER
@@ -232,7 +236,7 @@ def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     for i in np.flatnonzero(~small):
         value = float(floats[i])
         read = _read_amount(Decimal(repr(value))) if np.isfinite(value) else NOT_A_NUMBER
-        if isinstance(read, str):
+        if isinstance(read, FaultKind):
             faults[int(i)] = read
         else:
             out[i] = read

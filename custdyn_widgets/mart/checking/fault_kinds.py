@@ -1,0 +1,105 @@
+"""The kinds of fault that a check finds."""
+
+from __future__ import annotations
+
+from custdyn_widgets.mart.checking.faults import FaultKind
+from custdyn_widgets.mart.schema import MartColumn
+
+# Rows and headings
+NO_COLUMN = FaultKind("no_column", "is missing: the table has no such column", "Add the column.")
+NEAR_HEADING = FaultKind(
+    "near_heading",
+    "is almost the name of a column, so it is not read",
+    "Rename or remove the column.",
+    of_column=False,
+)
+CELL_COUNT = FaultKind(
+    "cell_count",
+    "has too few or too many cells",
+    "Write a cell for each heading, and put text that contains a comma between double quotes.",
+    of_column=False,
+)
+
+# Any value
+BLANK = FaultKind("blank", "is blank, but a value is required", "Fill in the value.")
+NOT_TEXT = FaultKind("not_text", "is not text", "Store the column as text.")
+NOT_A_LIST = FaultKind(
+    "not_a_list", "is not a list of strings", "Store tags as text separated by ; or as lists of strings."
+)
+DUPLICATE = FaultKind(
+    "duplicate", "occurs more than once", "Keep one row, or give each row a different value."
+)
+NOT_A_CURRENCY = FaultKind(
+    "not_a_currency",
+    "is not an ISO 4217 code of three capital letters",
+    "Write the currency's code, such as USD.",
+)
+
+# Times and dates
+NOT_A_TIME = FaultKind(
+    "not_a_time", "is not an ISO 8601 time", "Write times as 2021-10-01T09:30:00Z, in UTC or with an offset."
+)
+NOT_OF_THE_CALENDAR = FaultKind(
+    "not_of_the_calendar",
+    "is outside the years 1 to 9999",
+    "Correct the time, or leave it blank where there is none.",
+)
+NOT_A_DATE = FaultKind("not_a_date", "is not a date YYYY-MM-DD", "Write dates as 2021-10-01.")
+EARLY_CLOSING = FaultKind(
+    "early_closing", "is before created_at", "Correct one of the two times, or the offset of one."
+)
+
+# Amounts and quotes
+NOT_AN_AMOUNT = FaultKind(
+    "not_an_amount",
+    "is not a plain decimal number",
+    "Write digits and a decimal point without separators, currency or spaces: -1234.50.",
+)
+EXPONENT = FaultKind(
+    "exponent", "has an exponent; amounts are plain decimals", "Write all digits: 0.00001, not 1e-5."
+)
+TOO_PRECISE = FaultKind("too_precise", "has more than 6 places", "Round amounts to 6 places.")
+TOO_LARGE = FaultKind(
+    "too_large", "is too large: amounts go up to 9 223 372 036 854.775807", "Correct the amount."
+)
+NOT_A_NUMBER = FaultKind("not_a_number", "is not a number", "Write the amount.")
+NOT_POSITIVE = FaultKind(
+    "not_positive", "must be more than 0", "Write how many units of the currency one unit of the base buys."
+)
+SECOND_QUOTE = FaultKind(
+    "second_quote",
+    "is a second quote for the same currency and date",
+    "Keep one quote for each currency and date.",
+)
+SECOND_BASE = FaultKind("second_base", "is a second base", "Quote all currencies in one base.")
+BASE_NOT_ONE = FaultKind(
+    "base_not_one",
+    "is the quote for the base itself, which must be 1",
+    "Quote the base at 1, or leave it out.",
+)
+BALANCE_TOO_LARGE = FaultKind(
+    "balance_too_large",
+    "has a balance outside ±9 223 372 036 854.775807",
+    "Correct the client's amounts and opening balance.",
+)
+
+# References
+OWN_ANCESTOR = FaultKind(
+    "own_ancestor", "makes a company its own ancestor", "Correct the parent of one of these companies."
+)
+
+
+def unknown_choice(column: MartColumn) -> FaultKind:
+    """Return the kind of a value that is none of a column's choices."""
+    remedy = f"Use one of these: {', '.join(column.choices)}."
+    return FaultKind("unknown_choice", f"is not a known {column.name}", remedy)
+
+
+def unknown_reference(origin: str) -> FaultKind:
+    """Return the kind of a reference to a row that a table lacks."""
+    return FaultKind("unknown_reference", f"is not in {origin}", f"Add it to {origin}, or correct it here.")
+
+
+def lost_reference(origin: str) -> FaultKind:
+    """Return the kind of a reference to a row that is left out."""
+    return FaultKind("lost_reference", f"is left out of {origin}", f"Fix its row in {origin}.")

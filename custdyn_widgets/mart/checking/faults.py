@@ -1,0 +1,94 @@
+"""Faults of a mart, and their kinds: what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from custdyn_widgets.errors import shown
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class FaultKind:
+    """A kind of fault.
+
+    Attributes
+    ----------
+    code
+        Its name in JSON.
+    reason
+        What is wrong with a value, to be read after the value.
+    remedy
+        How to mend it: a sentence.
+    of_column
+        Whether faults in different columns are counted separately.
+    """
+
+    code: str
+    reason: str
+    remedy: str
+    of_column: bool = True
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """A faulty value or row: its location, the value as stored, the reason, and the kind of fault."""
+
+    file: str
+    row: int
+    column: str
+    value: str
+    why: str
+    kind: FaultKind = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        place = f"{self.file}, row {self.row}" + (f", {self.column}" if self.column else "")
+        return f"{place}: {shown(self.value)} {self.why}"
+
+
+@dataclass
+class FaultGroup:
+    """The faults of one kind in one column of a file: how many there are, and the first of them."""
+
+    kind: FaultKind
+    file: str
+    column: str
+    count: int = 0
+    examples: list[Fault] = field(default_factory=list)
+
+    @property
+    def place(self) -> str:
+        """The file, and the column if there is one."""
+        return f"{self.file}, {self.column}" if self.column else self.file
+
+    @property
+    def first(self) -> str:
+        """The first fault: its row and value, and its reason if that says more than the kind."""
+        fault = self.examples[0]
+        more = f" {fault.why}" if fault.why != self.kind.reason else ""
+        return f"row {fault.row}: {shown(fault.value)}{more}"
+
+
+def group_faults(faults: Iterable[Fault], examples: int | None = EXAMPLES) -> list[FaultGroup]:
+    """Return the faults by file, column and kind, in the order of the first fault of each.
+
+    Parameters
+    ----------
+    faults
+        The faults.
+    examples
+        How many faults each group keeps; None for all.
+    """
+    groups: dict[tuple[str, str, FaultKind], FaultGroup] = {}
+    for fault in faults:
+        key = (fault.file, fault.column if fault.kind.of_column else "", fault.kind)
+        group = groups.get(key)
+        if group is None:
+            file, column, kind = key
+            group = groups[key] = FaultGroup(kind, file, column)
+        group.count += 1
+        if examples is None or len(group.examples) < examples:
+            group.examples.append(fault)
+    return list(groups.values())

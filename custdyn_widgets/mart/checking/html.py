@@ -1,0 +1,44 @@
+"""Draw the summary of a check for a notebook: a table of the kinds of fault, in the theme's colours."""
+
+from __future__ import annotations
+
+from html import escape
+
+from custdyn_widgets.mart.checking.faults import FaultGroup
+from custdyn_widgets.mart.checking.summary import CheckSummary
+from custdyn_widgets.text import printable
+
+_HEADINGS = ("Faults", "File", "Column", "What is wrong", "First", "Remedy")
+# Lab's own rules for tables in outputs squeeze wide ones and right-align texts.
+_STYLE = """
+.custdyn-check table { table-layout: auto; width: max-content; max-width: 100%; border-collapse: collapse;
+  margin: 0; }
+.custdyn-check th, .custdyn-check td { padding: 3px 9px; text-align: left; vertical-align: top;
+  white-space: normal; border-bottom: 1px solid var(--jp-border-color2, #8884); }
+.custdyn-check td:nth-child(5) { min-width: 10em; overflow-wrap: anywhere; }
+.custdyn-check tr > :first-child { text-align: right; font-variant-numeric: tabular-nums; }
+.custdyn-check p { margin: 0.4em 0; overflow-wrap: anywhere; }
+"""
+
+
+def summary_html(summary: CheckSummary) -> str:
+    """Return a summary as HTML: the kinds of fault, the notes and the verdict. Every text is escaped."""
+    parts = []
+    if summary.kinds:
+        heads = "".join(f'<th scope="col">{heading}</th>' for heading in _HEADINGS)
+        rows = "".join(map(_row, summary.kinds))
+        parts.append(f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
+    parts += [f"<p>Note: {_escape(note)}</p>" for note in summary.notes]
+    parts.append(f"<p><b>{_escape(summary.closing)}</b></p>")
+    # A value such as "from $5 to $10" is no formula: without that class Lab typesets it.
+    return f'<div class="custdyn-check mathjax_ignore"><style>{_STYLE}</style>{"".join(parts)}</div>'
+
+
+def _row(group: FaultGroup) -> str:
+    kind = group.kind
+    texts = (f"{group.count:,}", group.file, group.column, kind.reason, group.first, kind.remedy)
+    return f"<tr>{''.join(f'<td>{_escape(text)}</td>' for text in texts)}</tr>"
+
+
+def _escape(text: str) -> str:
+    return escape(printable(text))

@@ -1,0 +1,264 @@
+"""Notes on what is no fault and rarely meant: local times, floats, positive usage, commas, inverse quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.opening import check_source
+from custdyn_widgets.mart.sources import Source
+from tests.mart.test_mart import folder, frames, objects
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+UTC_TIMES = {"created_at": "2021-01-01T00:00:00Z"}
+
+
+def notes(source: Path | Mapping[str, pd.DataFrame], kind: str) -> list[Note]:
+    return [note for note in check_source(source).notes if note.kind == kind]
+
+
+def ledger(count: int, **columns: Any) -> dict[str, pd.DataFrame]:
+    """Return the small mart with a ledger of `count` rows: usage of -1 in UTC, some columns replaced."""
+    clients = frames()["clients"].assign(**UTC_TIMES)
+    rows = {
+        "transaction_id": [f"{i:06d}" for i in range(count)],
+        "client_id": "a",
+        "at": "2021-01-05T00:00:00Z",
+        "kind": "usage",
+        "amount": "-1",
+    }
+    return frames(clients=clients, transactions=pd.DataFrame({**rows, **columns}, index=range(count)))
+
+
+def test_an_ordinary_mart_has_no_notes() -> None:
+    assert check_source(ledger(3)).notes == []
+
+
+# Times without an offset
+
+LOCAL = [
+    "%Y-%m-%d",
+    "%Y%m%d",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S.%f",
+    "%Y-W05-1T%H:%M",
+]
+OFFSET = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M%z"]
+zoned = st.builds(
+    datetime.replace,
+    st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)),
+    tzinfo=st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(zoned, st.sampled_from(LOCAL), st.just(True)),
+            st.tuples(zoned, st.sampled_from(OFFSET), st.just(False)),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.lists(st.sampled_from(["", " ", "soon", "2021-02-30", "2021-01-01-10"]), max_size=3),
+)
+def test_times_without_an_offset_are_counted(
+    times: list[tuple[datetime, str, bool]], unreadable: list[str]
+) -> None:
+    texts = [at.strftime(form) for at, form, _ in times] + unreadable
+    local = sum(is_local for _, _, is_local in times)
+    mart = check_source(ledger(len(texts), at=texts))
+    assert len(mart.faults) == len(unreadable)
+    counts = [note.figures["count"] for note in mart.notes if note.kind == "times_without_offset"]
+    assert counts == ([local] if local else [])
+
+
+def test_the_note_on_times_says_how_many_are_where(tmp_path: Path) -> None:
+    [note] = notes(folder(tmp_path), "times_without_offset")
+    assert note == (
+        "2 times without an offset were read as UTC (clients.csv, created_at: 1; clients.csv, closed_at: 1)."
+    )
+    assert note.figures["columns"] == [
+        {"file": "clients.csv", "column": "created_at", "count": 1},
+        {"file": "clients.csv", "column": "closed_at", "count": 1},
+    ]
+    [one] = notes(ledger(2, at=["2021-01-05", "2021-01-05T00:00:00Z"]), "times_without_offset")
+    assert one == "1 time without an offset was read as UTC (transactions, at: 1)."
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        (pa.timestamp("us"), 2),
+        (pa.timestamp("s"), 2),
+        (pa.timestamp("us", "UTC"), 0),
+        (pa.timestamp("ns", "Europe/Berlin"), 0),
+        (pa.date32(), 2),
+        (pa.dictionary(pa.int8(), pa.string()), 2),
+    ],
+    ids=str,
+)
+def test_typed_times_without_a_zone_are_counted(tmp_path: Path, kind: pa.DataType, count: int) -> None:
+    for name, frame in ledger(3).items():
+        frame.to_parquet(tmp_path / f"{name}.parquet")
+    table = pq.read_table(tmp_path / "transactions.parquet")
+    day = "2021-01-05" if pa.types.is_dictionary(kind) else date(2021, 1, 5)
+    plain = pa.array([day, None, day])
+    times = plain.dictionary_encode() if pa.types.is_dictionary(kind) else plain.cast(kind)
+    pq.write_table(table.set_column(2, "at", times), tmp_path / "transactions.parquet")
+    assert [note.figures["count"] for note in notes(tmp_path, "times_without_offset")] == [count] * (
+        count > 0
+    )
+
+
+# Binary floats
+
+
+@pytest.mark.parametrize("amounts", [[-1.5, -2.25], pd.array([-1.5, None], "Float64"), objects(-1.5, -2.5)])
+def test_amounts_that_came_as_floats_are_noted(amounts: Any) -> None:
+    [note] = notes(ledger(2, amount=amounts), "binary_floats")
+    assert note.startswith("Numbers came as binary floats (transactions, amount), and each was read as the ")
+    assert "Decimals are exact" in note
+    assert "coerce_float=False" in note
+
+
+@pytest.mark.parametrize("amounts", [[-1, -2], ["-1", "-2"], [Decimal("-1"), Decimal("-2")]])
+def test_exact_amounts_are_not_noted(amounts: Any) -> None:
+    mart = ledger(2, amount=amounts)
+    mart["clients"] = mart["clients"].assign(opening_balance=float("nan"))  # blank, whatever its type
+    assert notes(mart, "binary_floats") == []
+
+
+def test_floats_are_noted_in_every_column_of_numbers_and_form_of_source(tmp_path: Path) -> None:
+    mart = ledger(2, amount=[-1.5, -2.25])
+    mart["clients"] = mart["clients"].assign(opening_balance=[0.5, None])
+    rates = {"currency": ["USD"], "date": ["2021-01-01"], "units_per_base": [1.0], "base": ["USD"]}
+    mart["rates"] = pd.DataFrame(rates)
+    parquet, database = tmp_path / "parquet", tmp_path / "shop.duckdb"
+    parquet.mkdir()
+    with duckdb.connect(str(database)) as connection:
+        for name, frame in mart.items():
+            frame.astype({"amount": "float32"} if name == "transactions" else {}).to_parquet(
+                parquet / f"{name}.parquet"
+            )
+            connection.register("frame", frame)
+            connection.execute(f"CREATE TABLE {name} AS FROM frame")
+    for source, end in ((mart, ""), (parquet, ".parquet"), (database, "")):
+        [note] = notes(source, "binary_floats")
+        assert note.figures["columns"] == [
+            {"file": f"clients{end}", "column": "opening_balance"},
+            {"file": f"transactions{end}", "column": "amount"},
+            {"file": f"rates{end}", "column": "units_per_base"},
+        ]
+
+
+# Usage
+
+
+@given(st.lists(st.tuples(st.sampled_from(["usage", "refill", "other"]), st.integers(-2, 2)), min_size=1))
+def test_usage_that_is_mostly_positive_is_noted_with_its_share(rows: list[tuple[str, int]]) -> None:
+    mart = ledger(len(rows), kind=[kind for kind, _ in rows], amount=[str(amount) for _, amount in rows])
+    usage = [amount for kind, amount in rows if kind == "usage" and amount]
+    positive = sum(amount > 0 for amount in usage)
+    expected = [(positive, len(usage))] if positive * 2 > len(usage) else []
+    found = notes(mart, "positive_usage")
+    assert [(note.figures["count"], note.figures["of"]) for note in found] == expected
+    for note in found:
+        assert note.figures["share"] == round(positive / len(usage), 4)
+
+
+def test_a_few_reversals_are_not_noted_and_the_share_is_in_the_note() -> None:
+    assert notes(ledger(3, amount=["-1", "-1", "1"]), "positive_usage") == []
+    [note] = notes(ledger(3, amount=["1", "x", "1"]), "positive_usage")
+    assert note.startswith("transactions: most usage is positive: 2 of 2 (100%). ")
+    [note] = notes(ledger(300, amount=["1"] * 299 + ["-1"]), "positive_usage")
+    assert "299 of 300 (99%)" in note
+
+
+# Tags
+
+
+@given(st.lists(st.lists(st.text("ab, ", min_size=1, max_size=3), max_size=3), min_size=2, max_size=2))
+def test_commas_in_tags_are_counted(tags: list[list[str]]) -> None:
+    with_comma = [tag.strip() for of_client in tags for tag in of_client if "," in tag]
+    for form in (pd.Series(tags, dtype=object), [";".join(of_client) for of_client in tags]):
+        mart = ledger(1)
+        mart["clients"] = mart["clients"].assign(tags=form)
+        found = notes(mart, "commas_in_tags")
+        assert [(n.figures["count"], n.figures["first"]) for n in found] == (
+            [(len(with_comma), with_comma[0])] if with_comma else []
+        )
+
+
+def test_the_note_on_tags_shows_the_first() -> None:
+    mart = ledger(1)
+    mart["clients"] = mart["clients"].assign(tags=["vip,new", "gold; old, red"])
+    assert notes(mart, "commas_in_tags") == [
+        "clients: 2 tags have a comma, the first 'vip,new'. A semicolon separates tags, not a comma."
+    ]
+
+
+# Quotes
+
+
+def rated(*quotes: tuple[str, str, str]) -> dict[str, pd.DataFrame]:
+    """Return the small mart with quotes: currency, date, units for one USD."""
+    rows = [("USD", "2021-01-01", "1"), *quotes]
+    table = pd.DataFrame(rows, columns=["currency", "date", "units_per_base"]).assign(base="USD")
+    return {**ledger(1), "rates": table}
+
+
+def test_a_quote_about_the_inverse_of_the_next_one_is_noted() -> None:
+    mart = rated(
+        ("EUR", "2021-03-01", "1.21"),
+        ("KES", "2021-01-01", "110"),
+        ("EUR", "2021-01-01", "0.82"),
+        ("KES", "2021-02-01", "0.0091"),
+        ("EUR", "2021-02-01", "0.83"),
+    )
+    [note] = notes(mart, "inverse_quotes")
+    assert note.startswith(
+        "rates: 2 quotes are about the inverse of the currency's next one, the first 'EUR' on 2021-02-01. "
+    )
+    assert note.figures == {"count": 2}
+
+
+@pytest.mark.parametrize(
+    "quotes",
+    [
+        [("EUR", "2021-01-01", "0.82"), ("GBP", "2021-02-01", "1.21")],  # of different currencies
+        [("EUR", "2021-01-01", "0.98"), ("EUR", "2021-02-01", "1.02")],  # parity crossed
+        [("EUR", "2021-01-01", "0.82"), ("EUR", "2021-02-01", "0.85")],
+        [("EUR", "2021-01-01", "0.82"), ("EUR", "soon", "1.21")],
+        [("EUR", "2021-01-01", "0.82"), ("EUR", "2021-02-01", "x")],
+        [("EUR", "2021-01-01", "9" * 400), ("EUR", "2021-02-01", "0." + "0" * 400 + "1")],
+        [("", "2021-01-01", "0.82"), ("", "2021-02-01", "1.21")],
+        [],
+    ],
+)
+def test_other_quotes_are_not_noted(quotes: list[tuple[str, str, str]]) -> None:
+    assert notes(rated(*quotes), "inverse_quotes") == []
+
+
+def test_notes_change_no_verdict_and_stand_beside_what_is_left_out() -> None:
+    mart = check_source(Source(ledger(3, amount=["1", "1", "x"], at="2021-01-05"), on_fault="quarantine"))
+    assert [note.kind for note in mart.notes] == ["times_without_offset", "positive_usage", "left_out"]
+    good = check_source(ledger(2, amount=["1", "1"], at="2021-01-05"))
+    assert good.faults == []
+    assert str(good).splitlines()[-1].endswith("No faults.")
+    assert [line[:6] for line in str(good).splitlines()[:-1]] == ["Note: ", "Note: "]
+    assert good._repr_html_().count("<p>Note: ") == 2
