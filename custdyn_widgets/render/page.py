@@ -26,6 +26,7 @@ from custdyn_widgets.report import (
     TableView,
     format_value,
     info_rows,
+    number_html,
     table_view,
 )
 from custdyn_widgets.text import cut_short, printable
@@ -113,6 +114,7 @@ def _template() -> Any:
         undefined=jinja2.StrictUndefined,
         finalize=shown_text,
     )
+    environment.filters["number"] = lambda text: _markup(number_html(text))
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
 
 
@@ -203,7 +205,7 @@ def _rows(view: TableView) -> Iterator[dict[str, Any]]:
 
 def _cells(row: TableRow) -> list[tuple[str, bool]]:
     """Return the numbers of a row as text, each with whether it is negative as shown."""
-    return [(text, text.startswith("−")) for text in row.texts]
+    return [(text, text.startswith("-")) for text in row.texts]
 
 
 def _print_size(view: TableView, rows: Sequence[Mapping[str, Any]]) -> float:

@@ -1,13 +1,15 @@
 from .formatting import (
+    MINUS,
     describe_query,
     format_duration,
     format_instant,
     format_value,
     info_rows,
     minor_digits,
+    number_html,
 )
 from .frames import info_series, total_series
-from .html import report_html
+from .html import THOUSANDS, report_html
 from .partial_rows import ASTERISK_NOTE, CUT_SHORT
 from .report import Column, Info, Quote, Report, Row, Unit, Value
 from .table_view import (
@@ -24,6 +26,8 @@ __all__ = [
     "CUT_SHORT",
     "MAX_QUERY_TEXT",
     "MAX_ROWS",
+    "MINUS",
+    "THOUSANDS",
     "Column",
     "ColumnGroup",
     "Info",
@@ -41,6 +45,7 @@ __all__ = [
     "info_rows",
     "info_series",
     "minor_digits",
+    "number_html",
     "report_html",
     "table_view",
     "total_series",

@@ -15,6 +15,8 @@ from custdyn_widgets.text import printable
 
 NULL = "–"
 MINUS = "\N{MINUS SIGN}"
+# Generated content is on the screen and on paper, and in no clipboard.
+THOUSANDS_CSS = '::before{content:","}'
 _FEW_QUOTES = 3
 
 
@@ -43,14 +45,24 @@ def format_value(value: Value, column: Column, currency: str) -> str:
     Returns
     -------
     str
-        Grouped by thousands, rounded half-even to the currency's minor digits, with a true minus sign
-        and never a negative zero; an en dash for None.
+        Grouped by thousands, rounded half-even to the currency's minor digits, with the minus sign of
+        spreadsheets (U+002D) and never a negative zero; an en dash for None.
     """
     if value is None:
         return NULL
     digits = minor_digits(currency) if column.unit == "money" else 0
-    text = f"{value:z,.{digits}f}" if column.unit == "money" else f"{value:,d}"
-    return text.replace("-", MINUS)
+    return f"{value:z,.{digits}f}" if column.unit == "money" else f"{value:,d}"
+
+
+def number_html(text: str, kind: str = "") -> str:
+    """Return a formatted number as HTML whose thousands separators are seen and not copied.
+
+    A spreadsheet takes what is copied for a number, whatever its language separates thousands with. Each
+    group after the first is a `span`, of the class `kind` if one is given; `THOUSANDS_CSS` separates them.
+    """
+    first, *groups = text.split(",")
+    span = f'<span class="{kind}">' if kind else "<span>"
+    return first + "".join(f"{span}{group}</span>" for group in groups)
 
 
 def format_instant(instant: str, timezone: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from custdyn_widgets.report.formatting import describe_query
+from custdyn_widgets.report.formatting import THOUSANDS_CSS, describe_query, number_html
 from custdyn_widgets.report.partial_rows import PARTIAL_MARK
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.report.table_view import MAX_QUERY_TEXT, TableRow, TableView, table_view
 from custdyn_widgets.text import cut_short, printable
 
 MAX_NOTEBOOK_ROWS = 400
+THOUSANDS = "thousands"  # the class that separates the digits of a number, on a page too
 _LIMIT_NOTE = "The first {shown} rows are shown; report.table holds {hidden:,} more."
 
 # Lab's own rules for tables in outputs squeeze wide ones, right-align texts and stripe the rows.
@@ -37,6 +38,7 @@ _STYLE = """
 .custdyn-report p { margin: 0.4em 0; overflow-wrap: anywhere; overflow: clip; }
 .custdyn-report p.note { color: var(--jp-ui-font-color2, GrayText); }
 """
+_STYLE += f".custdyn-report .{THOUSANDS}{THOUSANDS_CSS}\n"
 
 
 def report_html(report: Report, max_rows: int = MAX_NOTEBOOK_ROWS) -> str:
@@ -81,7 +83,7 @@ def _cells(view: TableView, row: TableRow) -> str:
         kind = "label name" if i == view.name_label and not row.is_total else "label"
         mark = f" {PARTIAL_MARK}" if row.is_partial and i == 0 else ""
         labels.append(f'<th class="{kind}" scope="row">{_escape(label)}{mark}</th>')
-    values = [f"<td{_first(view, i)}>{text}</td>" for i, text in enumerate(row.texts)]
+    values = [f"<td{_first(view, i)}>{number_html(text, THOUSANDS)}</td>" for i, text in enumerate(row.texts)]
     return "".join(labels + values)
 
 

@@ -54,14 +54,20 @@ function headings(shown, firsts, sort) {
   return element("thead", {}, element("tr", {}, ...upper), element("tr", {}, ...lower));
 }
 
+// The separators of thousands are drawn by the style: a spreadsheet takes what is copied for a number.
+function number(text) {
+  const [first, ...groups] = text.split(",");
+  return [first, ...groups.map((group) => element("span", { class: "custdyn-thousands" }, group))];
+}
+
 function line(row, firsts) {
   const labels = (row.labels.length ? row.labels : ["All"]).map((text) => {
     return element("th", { scope: "row", class: "custdyn-label" }, element("bdi", {}, text));
   });
   if (row.partial) labels[0].append(element("span", { role: "img", "aria-label": "partial", title: "partial" }, " ◐"));
   const cells = row.cells.map((text, i) => {
-    const kinds = [firsts.has(i) ? "custdyn-first" : "", text.startsWith("−") ? "custdyn-negative" : ""];
-    return element("td", { class: kinds.join(" ").trim() }, text);
+    const kinds = [firsts.has(i) ? "custdyn-first" : "", text.startsWith("-") ? "custdyn-negative" : ""];
+    return element("td", { class: kinds.join(" ").trim() }, ...number(text));
   });
   return element("tr", {}, ...labels, ...cells);
 }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from custdyn_widgets.report.formatting import (
     format_instant,
     format_value,
     info_rows,
+    number_html,
 )
 from custdyn_widgets.report.report import Column, Quote
 from tests.make_report import INFO, make_report
@@ -24,7 +26,7 @@ TOTAL = Column("Packages", "Renew Total", "money", "")
         ("1234567.895000", "USD", "1,234,567.90"),
         ("0.125000", "USD", "0.12"),
         ("0.135000", "USD", "0.14"),
-        ("-1234.500000", "USD", "−1,234.50"),
+        ("-1234.500000", "USD", "-1,234.50"),
         ("-0.001000", "USD", "0.00"),
         ("1234.500000", "JPY", "1,234"),
         ("1.234500", "KWD", "1.234"),
@@ -34,6 +36,14 @@ TOTAL = Column("Packages", "Renew Total", "money", "")
 )
 def test_amounts_are_grouped_and_shown_with_the_currencys_own_digits(value, currency, text):
     assert format_value(Decimal(value), TOTAL, currency) == text
+
+
+@pytest.mark.parametrize("value", ["-0.500000", "-1234567.890000", "7.000000", "123456.000000"])
+def test_what_is_copied_of_a_number_is_a_number_in_any_spreadsheet(value):
+    html = number_html(format_value(Decimal(value), TOTAL, "USD"))
+    copied = re.sub(r"<[^>]*>", "", html)
+    assert Decimal(copied) == Decimal(value)
+    assert html.count("<span>") == format_value(Decimal(value), TOTAL, "USD").count(",")
 
 
 def test_counts_are_grouped_and_nothing_is_a_dash():

@@ -63,7 +63,7 @@ def test_each_cell_is_sent_as_pages_show_it_and_the_total_apart(panel: ResultPan
         assert sent_row["labels"] == list(row.labels)
     assert [row["partial"] for row in shown["rows"]] == [False] * 4 + [True]
     assert shown["rows"][3]["cells"][report.column("Balance Refill: Avg")] == "–"
-    assert shown["rows"][0]["cells"][report.column("Clients - Active: Balance Neg")].startswith("−")
+    assert shown["rows"][0]["cells"][report.column("Clients - Active: Balance Neg")].startswith("-")
     assert shown["total"]["labels"] == ["Total"]
     assert shown["total"]["partial"] is False
 

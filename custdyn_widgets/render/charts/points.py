@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from custdyn_widgets.report import Column, Report, Row, format_value
+from custdyn_widgets.report import MINUS, Column, Report, Row, format_value
 from custdyn_widgets.text import cut_short, printable
 
 COLUMNS = "Columns"  # the x of a report of one row: a place for each column
@@ -146,13 +146,14 @@ def _row_points(
         several = [column.name] if len(columns) > 1 and x != COLUMNS else []
         unit = f" {report.currency}" if column.unit == "money" else ""
         names = " · ".join([*labels.values(), column.name])
+        number = format_value(value, column, report.currency).replace("-", MINUS)  # as on the axis
         cut = ", partial" if row.partial and timed else ""
         yield Point(
             x=column.name if x == COLUMNS else at,  # type: ignore[arg-type]  # at is None only for Columns
             y=None if value is None else float(value),
             series=" · ".join([*rest, *several]),
             column=column.name,
-            text=f"{names}: {format_value(value, column, report.currency)}{unit}{cut}",
+            text=f"{names}: {number}{unit}{cut}",
             partial=row.partial and timed,
         )
 
