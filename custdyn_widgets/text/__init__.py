@@ -11,6 +11,7 @@ from custdyn_widgets.text.characters import (
 )
 from custdyn_widgets.text.email_addresses import ascii_address, mailbox
 from custdyn_widgets.text.instants import format_clock, format_instant_utc, parse_instant
+from custdyn_widgets.text.shortening import short_names
 from custdyn_widgets.text.slugs import slug
 from custdyn_widgets.text.spreadsheet import guard_formula
 from custdyn_widgets.text.tables import GAP, align_cells, align_rows, text_width
@@ -33,6 +34,7 @@ __all__ = [
     "printable",
     "replace_not_xml",
     "replace_surrogates",
+    "short_names",
     "slug",
     "text_width",
 ]

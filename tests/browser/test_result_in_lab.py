@@ -97,7 +97,10 @@ def first_column(panel: Locator) -> list[str]:
 
 def formatted(report: Report) -> list[list[str]]:
     return [
-        [format_value(v, c, report.currency) for v, c in zip(row.values, report.columns, strict=True)]
+        [
+            format_value(v, c, report.currency).replace(",", "")
+            for v, c in zip(row.values, report.columns, strict=True)
+        ]
         for row in report.shown_rows()
     ]
 

@@ -330,7 +330,7 @@ def test_names_that_look_alike_or_are_long_stay_apart_in_charts() -> None:
     names = ("a\x00", "a\x01", "a\ufffd", "a\ufffd (2)", "b" * 500, "b" * 501, "b" * MAX_NAME, "Plain")
     shown = list(shown_names(make_report(1, names)).values())[1:]
     assert shown[0] == "a\ufffd"
-    assert shown[4] == "b" * (MAX_NAME - 1) + "…"
+    assert shown[4].strip("b") == shown[5].strip("b") == "…"
     assert shown[6:] == ["b" * MAX_NAME, "Plain"]
     assert len({*shown}) == len(names)
     assert max(map(len, shown)) <= MAX_NAME + len(" (2)")

@@ -10,12 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from custdyn_widgets.render.charts.names import (
+    ANGLED_ROOM,
+    AXIS_ROOM,
+    FEW_PLACES,
+    LEGEND_ROOM,
+    LETTERS,
+    SLACK,
+    SMALL_LETTERS,
+    are_crowded,
+)
 from custdyn_widgets.render.charts.points import COLUMNS, Point, Points
+from custdyn_widgets.render.charts.style import HEIGHT, WIDTH, frame, style
 from custdyn_widgets.report import Column
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 MARKS = ("line", "bar", "stacked bar", "area", "point", "stacked area")
-WIDTH, HEIGHT = 440, 250
 
 # Okabe and Ito's colours without yellow (unreadable on white) and black (on dark), so that people with any
 # kind of colour blindness tell them apart; the grey is for what shares a colour.
@@ -69,35 +79,31 @@ def chart_spec(
         "$schema": SCHEMA,
         "title": {"text": title, **({"subtitle": notes} if notes else {})},
         "description": description or title,
-        **_frame(HEIGHT + 20 * _legend_rows(points) + 16 * len(notes)),
+        **frame(HEIGHT + 20 * _legend_rows(points) + 16 * len(notes)),
         "data": {"values": [_datum(p, points) for p in points.values]},
         "layer": sides,
         **({"resolve": {"scale": {"y": "independent"}}} if len(sides) > 1 else {}),
-        "config": _config(),
-    }
-
-
-def _frame(height: int) -> dict[str, Any]:
-    return {
-        "background": "transparent",
-        "padding": {"left": 4, "right": 8, "top": 4, "bottom": 14},
-        "width": WIDTH,
-        "height": height,
-        "autosize": {"type": "fit", "contains": "padding"},
+        "config": style(),
     }
 
 
 def _datum(point: Point, points: Points) -> dict[str, Any]:
     name = point.series
-    shown = name if not points.folded or name in points.series else _folded_name(points)
+    shown = points.legend.get(name, name) if name not in points.others else _folded_name(points)
     rank = points.series.index(name) if name in points.series else len(points.series)
-    plain = {"x": point.x, "y": point.y, "told": point.text, "number": _number(point), "column": point.column}
+    at = points.axis.get(point.x, point.x) if isinstance(point.x, str) else point.x
+    plain = {"x": at, "y": point.y, "told": point.text, "number": _number(point), "column": point.column}
     plain |= {"series": shown, "key": name, "rank": rank}
     return {**plain, "partial": True} if point.partial else plain
 
 
 def _folded_name(points: Points) -> str:
     return f"{points.folded:,} others"
+
+
+def _legend_names(points: Points) -> list[str]:
+    folded = [_folded_name(points)] if points.folded else []
+    return [*(points.legend[name] for name in points.series), *folded]
 
 
 def _layers(
@@ -134,8 +140,7 @@ def _bars(points: Points, mark: str, base: dict[str, Any], texts: dict[str, Any]
         encoding["order"] = {"field": "rank", "type": "quantitative"}
         encoding["detail"] = {"field": "key"}
     if side_by_side:
-        names = [*points.series, *([_folded_name(points)] if points.folded else [])]
-        encoding["xOffset"] = {"field": "series", "sort": names}
+        encoding["xOffset"] = {"field": "series", "sort": _legend_names(points)}
     shape: dict[str, Any] = {"type": "bar", "aria": bool(texts)}
     if 0 < len(points.places) <= 8 and not side_by_side:
         shape["width"] = 44
@@ -172,15 +177,13 @@ def _joined(points: Points, mark: str, base: dict[str, Any]) -> dict[str, Any]:
 def _colour(points: Points, mark: str, colour: str) -> dict[str, Any]:
     if len(points.series) <= 1:
         return {"color": {"value": colour}}
-    names, colours = list(points.series), list(PALETTE[: len(points.series)])
-    if points.folded:
-        names, colours = [*names, _folded_name(points)], [*colours, GREY]
+    colours = [*PALETTE[: len(points.series)], *([GREY] if points.folded else [])]
     legend = {
-        "title": None, "orient": "bottom", "columns": _LEGEND_COLUMNS, "labelLimit": 150,
+        "title": None, "orient": "bottom", "columns": _LEGEND_COLUMNS, "labelLimit": LEGEND_ROOM * SLACK,
         "symbolOpacity": 1, "symbolType": "stroke" if mark == "line" else "square",
         "symbolStrokeWidth": 4 if mark == "line" else 0,
     }  # fmt: skip
-    scale = {"domain": names, "range": colours}
+    scale = {"domain": _legend_names(points), "range": colours}
     return {"color": {"field": "series", "type": "nominal", "scale": scale, "legend": legend}}
 
 
@@ -199,7 +202,7 @@ def _partial_note(points: Points, mark: str) -> list[str]:
 def _x(points: Points, mark: str) -> dict[str, Any]:
     if points.is_number:
         return {"field": "x", "type": "quantitative", "title": points.x, "axis": {"format": ",.12~f"}}
-    scale = {"domain": list(points.places)}
+    scale = {"domain": [points.axis[place] for place in points.places]}
     padding = {"paddingInner": 0.25 if len(points.places) <= 60 else 0, "paddingOuter": 0.1}
     bands = {**scale, **padding} if "bar" in mark else scale
     axis: dict[str, Any] = {"title": None, "labelAngle": 0}
@@ -207,11 +210,17 @@ def _x(points: Points, mark: str) -> dict[str, Any]:
         ticks, cut = time_ticks(points.places)
         axis |= {"values": ticks, "labelExpr": f"slice(datum.label, 0, {cut})"}
     elif points.x == COLUMNS:
-        axis |= {"labelExpr": "split(datum.label, ': ')", "labelLimit": 150}
-    elif sum(max(len(p), 4) for p in points.places) * 7 > WIDTH - 90:
-        few = len(points.places) <= 12  # more of them overlap unless they stand upright
-        axis |= {"labelAngle": -40 if few else -90, "labelAlign": "right", "labelLimit": 110}
-        axis |= {"labelBaseline": "top" if few else "middle", "labelFontSize": 12.5 if few else 11}
+        axis |= {"labelExpr": "split(datum.label, ': ')", "labelLimit": AXIS_ROOM * SLACK}
+    elif are_crowded(points.places):
+        few = len(points.places) <= FEW_PLACES
+        limit = ANGLED_ROOM * SLACK
+        axis |= {"labelAngle": -40 if few else -90, "labelAlign": "right", "labelLimit": limit}
+        axis |= {
+            "labelBaseline": "top" if few else "middle",
+            "labelFontSize": LETTERS if few else SMALL_LETTERS,
+        }
+    else:
+        axis |= {"labelLimit": AXIS_ROOM * SLACK}
     return {"field": "x", "type": "nominal", "sort": None, "scale": bands, "axis": axis}
 
 
@@ -266,23 +275,3 @@ def _y(found: Sequence[Point], columns: Sequence[Column], currency: str, *, righ
         scale["domain"] = [0, 1]
         axis["values"] = [0]
     return {"field": "y", "type": "quantitative", "axis": axis, "scale": scale}
-
-
-def _config() -> dict[str, Any]:
-    ink = "currentColor"
-    return {
-        "font": "sans-serif",
-        "view": {"stroke": None},
-        "title": {
-            "color": ink, "subtitleColor": ink, "fontSize": 15, "fontWeight": 600, "subtitleFontSize": 12.5,
-            "anchor": "start", "frame": "bounds", "limit": WIDTH - 20, "offset": 16, "subtitlePadding": 4,
-        },
-        "axis": {
-            "labelColor": ink, "titleColor": ink, "gridColor": ink, "gridOpacity": 0.16, "domain": False,
-            "ticks": False, "labelFontSize": 12.5, "titleFontSize": 12.5, "titleFontWeight": "normal",
-            "labelPadding": 6,
-        },
-        "axisX": {"grid": False, "domain": True, "domainColor": ink, "domainOpacity": 0.4},
-        "axisY": {"titleAngle": 0, "titleAlign": "left", "titleY": -12, "titleBaseline": "bottom"},
-        "legend": {"labelColor": ink, "labelFontSize": 12.5, "offset": 14, "columnPadding": 18},
-    }  # fmt: skip
