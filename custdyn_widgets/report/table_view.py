@@ -6,7 +6,7 @@ here, once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -14,7 +14,7 @@ from itertools import groupby
 from custdyn_widgets.report.formatting import format_value
 from custdyn_widgets.report.partial_rows import PARTIAL_NOTE
 from custdyn_widgets.report.report import Column, Report, Row, Value
-from custdyn_widgets.text import cut_short, printable
+from custdyn_widgets.text import printable, short_names
 
 MAX_ROWS = 2_000
 MAX_LABEL = 300  # characters; the exports have longer names whole
@@ -64,7 +64,7 @@ class TableRow:
     is_total: bool
     _columns: tuple[Column, ...] = field(repr=False)
     _currency: str = field(repr=False)
-    _max_label: int = field(repr=False)
+    _names: Mapping[str, str] = field(repr=False)
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -74,7 +74,7 @@ class TableRow:
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """The labels, printable and cut; `source.labels` has them whole."""
-        return tuple(cut_short(printable(label), self._max_label) for label in self.source.labels)
+        return tuple(self._names[label] for label in self.source.labels)
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
@@ -164,8 +164,9 @@ def table_view(
 
     def view_row(row: Row, *, is_total: bool = False) -> TableRow:
         is_partial = row.partial and bool(report.headings) and (marks_total or not is_total)
-        return TableRow(row, is_partial, is_total, columns, report.currency, max_label)
+        return TableRow(row, is_partial, is_total, columns, report.currency, names)
 
+    names = _shown_labels([*report.rows[:max_rows], *([report.total] if report.total else [])], max_label)
     rows = tuple(view_row(row) for row in report.rows[:max_rows])
     total = None if report.total is None else view_row(report.total, is_total=True)
     is_partial = any(row.is_partial for row in rows) or (total is not None and total.is_partial)
@@ -182,6 +183,13 @@ def table_view(
         overlap_note=_OVERLAP_NOTE if by_package else "",
         warnings=tuple(printable(warning) for warning in report.info.warnings),
     )
+
+
+def _shown_labels(rows: Sequence[Row], most: int) -> dict[str, str]:
+    """Return each label as tables show it: printable, and cut where it differs from others."""
+    printed = {label: printable(label) for label in dict.fromkeys(n for row in rows for n in row.labels)}
+    names = short_names(printed.values(), most)
+    return {label: names[name] for label, name in printed.items()}
 
 
 def _printable_column(column: Column) -> Column:

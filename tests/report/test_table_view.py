@@ -27,6 +27,12 @@ def test_groups_span_their_columns_in_order_and_begin_at_the_first() -> None:
     assert [i for group in view.groups for i in group.positions] == [*range(len(view.columns))]
 
 
+def test_long_names_in_a_table_differ_where_they_are_cut() -> None:
+    names = tuple(f"{'long ' * 20}{end}" for end in ("first", "second"))
+    view = table_view(make_report(1, packages=names), max_label=20)
+    assert [row.labels[1] for row in view.rows] == ["long long long…first", "long long lon…second"]
+
+
 def test_labels_are_printable_and_cut_and_whole_in_the_source() -> None:
     view = table_view(make_report(1, packages=PACKAGES), max_label=20)
     assert [row.labels[1] for row in view.rows] == ["Basic", "Gold\ufffd " + "x" * 13 + "…"]

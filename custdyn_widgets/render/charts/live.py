@@ -23,6 +23,8 @@ _UNITS = {
     10: ("utcyearmonthdate", "%Y-%m-%d", _DAY, _MIDNIGHT),
 }
 _HEIGHT = 320
+_DIGIT = 7  # pixels
+_BEYOND = 0.12  # of the bars' height
 # Without Shift the wheel scrolls the notebook, as everywhere.
 _ZOOM = {
     "name": "zoom",
@@ -64,17 +66,41 @@ def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
         **({"labelAlign": "left", "labelOffset": 4} if bars else {}),  # a bar runs from its label on
     }  # fmt: skip
     scale = {"type": "utc"} if bars else {"type": "utc", "padding": 16}  # a point at the edge is not cut
+    middle = {"bandPosition": 0.5} if bars else {}  # else a line and numbers stand at the edges of bars
     for one in units:
+        kind = one["mark"]["type"]
         one["encoding"]["x"] = {
             "field": "x",
             "type": "temporal",
             "timeUnit": unit,
             "scale": scale,
             "axis": axis,
+            **(middle if kind != "bar" else {}),
         }
         one["mark"] = {**one["mark"], "clip": True}
         one["mark"].pop("width", None)
+        if kind == "text":
+            one["encoding"]["text"] = _number_with_room(unit)
+    if any(one["mark"]["type"] == "text" for one in units):
+        _make_room_for_numbers(live, units)
     units[0]["params"] = [_ZOOM]
+
+
+def _number_with_room(unit: str) -> dict[str, Any]:
+    """Return the text of a bar's number: none where the bar is narrower than it."""
+    ends = (f"scale('x', datum['{unit}_x{end}'])" for end in ("_end", ""))
+    room = f"{' - '.join(ends)} >= {_DIGIT} * length(datum.number)"
+    return {"condition": {"test": room, "field": "number"}, "value": ""}
+
+
+def _make_room_for_numbers(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
+    """Let the axis reach beyond the bars: a number outside of the plot would be cut."""
+    found = [0, *(value["y"] for value in live["data"]["values"] if value["y"])]
+    room = (max(found) - min(found)) * _BEYOND
+    limits = {"domainMax": max(found) + room} if max(found) else {}
+    limits |= {"domainMin": min(found) - room} if min(found) else {}
+    for one in units:
+        one["encoding"]["y"] = {**one["encoding"]["y"], "scale": {**one["encoding"]["y"]["scale"], **limits}}
 
 
 def _instant(label: str) -> int:

@@ -148,12 +148,18 @@ def _bars(points: Points, mark: str, base: dict[str, Any], texts: dict[str, Any]
 
 
 def _values_above(points: Points, found: Sequence[Point], base: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the numbers above the bars, where there is room for them."""
+    """Return the numbers beyond the ends of the bars, where there is room for them."""
     one_each = len(points.series) <= 1 and len(found) == len(points.places)
     if not one_each or max(len(_number(p)) for p in found) * 7 * len(found) > WIDTH - 80:
         return []
     encoding = {key: value for key, value in base["encoding"].items() if key in ("x", "y")}
-    text = {"type": "text", "dy": -8, "fontSize": 12, "color": "currentColor", "aria": False}
+    text = {
+        "type": "text",
+        "dy": {"expr": "datum.y < 0 ? 10 : -8"},
+        "fontSize": 12,
+        "color": "currentColor",
+        "aria": False,
+    }
     return [{**base, "mark": text, "encoding": {**encoding, "text": {"field": "number"}}}]
 
 
