@@ -25,11 +25,12 @@ from custdyn_widgets.report import (
     TableRow,
     TableView,
     format_value,
+    html_text,
     info_rows,
     number_html,
     table_view,
 )
-from custdyn_widgets.text import cut_short, printable
+from custdyn_widgets.text import cut_short, isolate, printable
 
 MAX_QUOTES = 400
 _MAX_TITLE = 300  # characters of the query in the document's title and the table's caption
@@ -82,8 +83,8 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
     html: str = _template().render(
         report=report,
         view=view,
-        query=cut_short(report.query.describe(), MAX_QUERY_TEXT),
-        brief=cut_short(report.query.describe(), _MAX_TITLE),
+        query=cut_short(report.query.describe(isolate), MAX_QUERY_TEXT),
+        brief=cut_short(report.query.describe(isolate), _MAX_TITLE),
         before=[_inert(s) for s in before],
         after=[_inert(s) for s in after],
         charts=[_markup(inert_svg(svg, printable(title))) for title, svg in charts.items()],
@@ -114,7 +115,12 @@ def _template() -> Any:
         undefined=jinja2.StrictUndefined,
         finalize=shown_text,
     )
-    environment.filters["number"] = lambda text: _markup(number_html(text))
+    environment.filters.update(
+        plain=lambda text: _markup(escape(printable(text, isolates=True))),  # where no element can be
+        words=lambda text: _markup(html_text(text)),
+        name=lambda text: _markup(html_text(isolate(text))),
+        number=lambda text: _markup(number_html(text)),
+    )
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
 
 

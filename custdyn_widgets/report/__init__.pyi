@@ -9,7 +9,7 @@ from .formatting import (
     number_html,
 )
 from .frames import info_series, total_series
-from .html import THOUSANDS, report_html
+from .html import THOUSANDS, html_text, report_html
 from .partial_rows import ASTERISK_NOTE, CUT_SHORT
 from .report import Column, Info, Quote, Report, Row, Unit, Value
 from .table_view import (
@@ -42,6 +42,7 @@ __all__ = [
     "format_duration",
     "format_instant",
     "format_value",
+    "html_text",
     "info_rows",
     "info_series",
     "minor_digits",

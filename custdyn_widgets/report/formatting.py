@@ -11,7 +11,7 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from custdyn_widgets.report.report import Column, Quote, Report, Value
-from custdyn_widgets.text import printable
+from custdyn_widgets.text import isolate, printable
 
 NULL = "–"
 MINUS = "\N{MINUS SIGN}"
@@ -87,8 +87,10 @@ def format_duration(milliseconds: int) -> str:
 
 
 def describe_query(report: Report) -> str:
-    """Describe the query, with the report's currency if the query names none."""
-    return report.query.describe() + ("" if report.query.currency else f", amounts in {report.currency}")
+    """Describe the query, with the report's currency if the query names none; names are isolated."""
+    return report.query.describe(isolate) + (
+        "" if report.query.currency else f", amounts in {report.currency}"
+    )
 
 
 def info_rows(report: Report, *, warnings: bool = True) -> list[tuple[str, str]]:

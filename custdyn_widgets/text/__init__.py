@@ -4,10 +4,12 @@ from custdyn_widgets.text.amounts import format_amount, format_millionths
 from custdyn_widgets.text.characters import (
     cut_short,
     has_control_character,
+    isolate,
     join_surrogates,
     printable,
     replace_not_xml,
     replace_surrogates,
+    split_isolates,
 )
 from custdyn_widgets.text.email_addresses import ascii_address, mailbox
 from custdyn_widgets.text.instants import format_clock, format_instant_utc, parse_instant
@@ -28,6 +30,7 @@ __all__ = [
     "format_millionths",
     "guard_formula",
     "has_control_character",
+    "isolate",
     "join_surrogates",
     "mailbox",
     "parse_instant",
@@ -36,5 +39,6 @@ __all__ = [
     "replace_surrogates",
     "short_names",
     "slug",
+    "split_isolates",
     "text_width",
 ]

@@ -131,7 +131,7 @@ function table(shown) {
 
 function info(shown) {
   const pairs = (list) =>
-    element("dl", {}, ...list.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]));
+    element("dl", {}, ...list.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, element("bdi", {}, text))]));
   const definitions = shown.definitions.flatMap(([group, columns]) => [element("h4", {}, group), pairs(columns)]);
   const items = shown.surprises.map((note) => element("li", {}, note));
   const surprises = items.length ? [element("h4", {}, "What surprises people"), element("ul", {}, ...items)] : [];

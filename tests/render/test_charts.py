@@ -425,6 +425,23 @@ def test_hostile_names_are_plain_text_in_the_drawing():
             assert "https://example.com" in svg
 
 
+def test_a_name_from_right_to_left_is_isolated_in_the_drawing_and_in_its_words():
+    names = ("باقة 5GB بلس (2)", "חבילה 10GB Max! " * 9, "2GB באקה")
+    for report in (make_report(2, names), by_package(names)):
+        spec = preset_spec(report, "Balance Refill: Total")
+        title = "כותרת 12"
+        for svg in (chart_svg(spec), chart_svg(blank_spec(report, title=title)), inert_svg(chart_svg(spec))):
+            assert not re.search("[\u0590-\u08ff]", re.sub("\u2068[^<\u2068\u2069]*\u2069", "", svg))
+            assert inert_svg(svg) == svg
+        assert "\ufffd" not in chart_svg(spec)
+        assert f"\u2068{names[0]}\u2069 · Balance Refill: Total" in drawn(spec)[0]["told"]
+
+
+def test_a_drawing_of_another_library_has_its_names_isolated():
+    svg = '<svg xmlns="http://www.w3.org/2000/svg"><text>חבילה 5<tspan>באקה 2</tspan></text></svg>'
+    assert ">\u2068חבילה 5\u2069<tspan>\u2068באקה 2\u2069</tspan><" in inert_svg(svg)
+
+
 def assert_inert(svg: str) -> None:
     allowed = {"svg", "g", "path", "text", "tspan", "rect", "line", "circle", "title", "defs", "clipPath"}
     for element in ET.fromstring(svg).iter():

@@ -12,6 +12,7 @@ import pytest
 from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.render.charts.drawing import report_charts
 from custdyn_widgets.render.page import Section, render_page
+from custdyn_widgets.report.html import report_html
 from custdyn_widgets.report.report import Quote, Report, Row
 from tests.make_report import INFO, make_report
 from tests.render.test_charts import HOSTILE, one_row
@@ -113,6 +114,24 @@ def test_negatives_nothing_and_partial_buckets_are_marked_by_more_than_colour(pa
     assert "<td>–</td>" in text
     assert '2022-12 <i title="partial">◐</i>' in text
     assert "◐ marks a bucket cut short" in text
+
+
+FROM_RIGHT_TO_LEFT = ("باقة 5GB بلس (2)", "חבילה 10GB Max!", "2GB باقة")
+
+
+def test_names_from_right_to_left_are_isolated_wherever_they_stand():
+    report = make_report(2, (*FROM_RIGHT_TO_LEFT, "Basic"))
+    query = replace(report.query, package=FROM_RIGHT_TO_LEFT, company=("שיווק <7>",))
+    info = replace(report.info, source=FROM_RIGHT_TO_LEFT[0], role=FROM_RIGHT_TO_LEFT[1])
+    report = replace(report, query=query, info=info)
+    page = render_page(report, report_charts(report)).decode()
+    bare = re.sub("<bdi>[^<>]*</bdi>|\u2068[^<>\u2068\u2069]*\u2069", "", page)
+    assert not re.search("[\u0590-\u08ff]", bare)
+    assert "of <bdi>שיווק &lt;7&gt;</bdi> and resellers below" in page
+    assert_inert(page.encode())
+    table = re.sub("<bdi>[^<>]*</bdi>|\u2068[^<>\u2068\u2069]*\u2069", "", report_html(report))
+    assert not re.search("[\u0590-\u08ff]", table)
+    assert "<bdi>Basic" not in page
 
 
 def test_headings_come_in_order_and_the_scrolling_table_can_be_reached_by_keyboard(page):

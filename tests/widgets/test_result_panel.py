@@ -22,6 +22,7 @@ from custdyn_widgets.report.table_view import MAX_ROWS
 from custdyn_widgets.widgets import download
 from custdyn_widgets.widgets.download import Download
 from custdyn_widgets.widgets.result import ResultPanel
+from custdyn_widgets.widgets.table import shown_report
 from tests.make_report import make_report
 from tests.payloads import PAYLOADS
 
@@ -283,3 +284,9 @@ def test_a_button_that_is_not_there_saves_nothing(sent: Sent) -> None:
 def test_two_thousand_rows_are_one_message_of_moderate_size(panel: ResultPanel) -> None:
     panel.show(make_report(MAX_ROWS))
     assert len(json.dumps(panel.get_state()["_shown"])) < 3_000_000
+
+
+def test_a_name_from_right_to_left_in_the_query_is_isolated() -> None:
+    report = make_report(1)
+    asked = shown_report(replace(report, query=replace(report.query, company=("שיווק 7", "Acme"))))["asked"]
+    assert "of \u2068שיווק 7\u2069, Acme and resellers below" in asked

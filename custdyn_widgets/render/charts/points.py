@@ -14,7 +14,7 @@ from functools import cached_property
 
 from custdyn_widgets.render.charts.names import LEGEND_ROOM, fitting_columns, fitting_names, fitting_places
 from custdyn_widgets.report import MINUS, Column, Report, Row, format_value
-from custdyn_widgets.text import printable, short_names
+from custdyn_widgets.text import isolate, printable, short_names
 
 COLUMNS = "Columns"  # the x of a report of one row: a place for each column
 MAX_SERIES = 7
@@ -73,14 +73,14 @@ class Points:
     @cached_property
     def legend(self) -> dict[str, str]:
         """The names of coloured series as a legend shows them."""
-        return fitting_names(self.series, LEGEND_ROOM)
+        return _isolated(fitting_names(self.series, LEGEND_ROOM))
 
     @cached_property
     def axis(self) -> dict[str, str]:
         """The names of places as an axis shows them."""
         if self.is_time:
             return {place: place for place in self.places}
-        return fitting_columns(self.places) if self.x == COLUMNS else fitting_places(self.places)
+        return _isolated((fitting_columns if self.x == COLUMNS else fitting_places)(self.places))
 
     @property
     def is_time(self) -> bool:
@@ -131,6 +131,10 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
     return Points(x, places, tuple(found), tuple(coloured), tuple(others), tuple(notes))
 
 
+def _isolated(names: Mapping[str, str]) -> dict[str, str]:
+    return {name: isolate(shown) for name, shown in names.items()}
+
+
 def shown_names(report: Report) -> dict[str, str]:
     """Return the label of each row as charts write it, so that no two look the same.
 
@@ -171,7 +175,7 @@ def _row_points(
         value = row.values[report.column(column.name)]
         several = [column.name] if len(columns) > 1 and x != COLUMNS else []
         unit = f" {report.currency}" if column.unit == "money" else ""
-        names = " · ".join([*labels.values(), column.name])
+        names = " · ".join(map(isolate, [*labels.values(), column.name]))
         number = format_value(value, column, report.currency).replace("-", MINUS)  # as on the axis
         cut = ", partial" if row.partial and timed else ""
         yield Point(
