@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Context, Decimal
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ NULL = "–"
 MINUS = "\N{MINUS SIGN}"
 # Generated content is on the screen and on paper, and in no clipboard.
 THOUSANDS_CSS = '::before{content:","}'
+_EXACT = Context(prec=1_000)
 _FEW_QUOTES = 3
 
 
@@ -45,13 +47,16 @@ def format_value(value: Value, column: Column, currency: str) -> str:
     Returns
     -------
     str
-        Grouped by thousands, rounded half-even to the currency's minor digits, with the minus sign of
-        spreadsheets (U+002D) and never a negative zero; an en dash for None.
+        Grouped by thousands, rounded to the currency's minor digits, with the minus sign of spreadsheets
+        (U+002D) and never a negative zero; an en dash for None. A half is rounded away from zero, as the
+        number formats of spreadsheets do, so that a workbook shows the same; values are rounded half-even.
     """
     if value is None:
         return NULL
-    digits = minor_digits(currency) if column.unit == "money" else 0
-    return f"{value:z,.{digits}f}" if column.unit == "money" else f"{value:,d}"
+    if column.unit == "count":
+        return f"{value:,d}"
+    step = Decimal(1).scaleb(-minor_digits(currency))
+    return f"{Decimal(value).quantize(step, ROUND_HALF_UP, _EXACT):z,f}"
 
 
 def number_html(text: str, kind: str = "") -> str:
