@@ -19,6 +19,7 @@ from custdyn_widgets.render.charts.presets import presets_of
 from custdyn_widgets.render.charts.specs import column_colour
 from custdyn_widgets.render.charts.svg import inert_svg
 from custdyn_widgets.report import (
+    COUNTED_UNTIL,
     MAX_QUERY_TEXT,
     MAX_ROWS,
     Report,
@@ -163,7 +164,7 @@ def _inert(section: Section) -> dict[str, Any]:
 
 def _facts_at_top(report: Report) -> tuple[str, ...]:
     """Return the facts that stand at the top too; the interval only where the query gives it by name."""
-    always = ("Actual Interval", "Data as of", "Source")
+    always = (COUNTED_UNTIL, "Actual Interval", "Data as of", "Source")
     return ("Data Interval", *always) if isinstance(report.query.interval, str) else always
 
 

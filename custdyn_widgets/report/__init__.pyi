@@ -1,4 +1,5 @@
 from .formatting import (
+    COUNTED_UNTIL,
     MINUS,
     describe_query,
     format_duration,
@@ -10,7 +11,7 @@ from .formatting import (
 )
 from .frames import info_series, total_series
 from .html import THOUSANDS, html_text, report_html
-from .partial_rows import ASTERISK_NOTE, CUT_SHORT
+from .partial_rows import ASTERISK_NOTE, CUT_SHORT, cut_note
 from .report import Column, Info, Quote, Report, Row, Unit, Value
 from .table_view import (
     MAX_QUERY_TEXT,
@@ -23,6 +24,7 @@ from .table_view import (
 
 __all__ = [
     "ASTERISK_NOTE",
+    "COUNTED_UNTIL",
     "CUT_SHORT",
     "MAX_QUERY_TEXT",
     "MAX_ROWS",
@@ -38,6 +40,7 @@ __all__ = [
     "TableView",
     "Unit",
     "Value",
+    "cut_note",
     "describe_query",
     "format_duration",
     "format_instant",

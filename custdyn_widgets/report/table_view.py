@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import groupby
 
 from custdyn_widgets.report.formatting import format_value
-from custdyn_widgets.report.partial_rows import PARTIAL_NOTE
+from custdyn_widgets.report.partial_rows import PARTIAL_NOTE, cut_note
 from custdyn_widgets.report.report import Column, Report, Row, Value
 from custdyn_widgets.text import printable, short_names
 
@@ -99,9 +99,10 @@ class TableView:
         The rows that are shown, and the Total.
     name_label
         The position of the label that is a name, such as a package's; None where all are times.
-    partial_note, overlap_note, limit_note
-        The sentences under the table: what the mark of a partial row means, that packages overlap, and how
-        many rows are left out. Empty where they do not apply.
+    cut_note, partial_note, overlap_note, limit_note
+        The sentences under the table: that the figures end before the interval does, what the mark of a
+        partial row means, that packages overlap, and how many rows are left out. Empty where they do not
+        apply.
     warnings
         The report's warnings, printable.
     """
@@ -112,6 +113,7 @@ class TableView:
     rows: tuple[TableRow, ...]
     total: TableRow | None
     name_label: int | None
+    cut_note: str
     partial_note: str
     overlap_note: str
     limit_note: str
@@ -125,7 +127,7 @@ class TableView:
     @property
     def notes(self) -> tuple[str, ...]:
         """The notes that apply, in the order in which they are shown."""
-        return tuple(filter(None, (self.partial_note, self.overlap_note, self.limit_note)))
+        return tuple(filter(None, (self.cut_note, self.partial_note, self.overlap_note, self.limit_note)))
 
     def all_rows(self) -> Iterator[TableRow]:
         """Yield the rows that are shown, then the Total."""
@@ -141,7 +143,6 @@ def table_view(
     max_label: int = MAX_LABEL,
     partial_note: str = PARTIAL_NOTE,
     limit_note: str = _LIMIT_NOTE,
-    marks_total: bool = False,
 ) -> TableView:
     """Return the table of a report.
 
@@ -157,13 +158,11 @@ def table_view(
         The note on partial rows, with the mark that the output draws.
     limit_note
         The note on rows left out; may name `{shown}`, `{total}` and `{hidden}`, numbers of rows.
-    marks_total
-        Whether a partial Total is marked too.
     """
     columns = tuple(_printable_column(column) for column in report.columns)
 
     def view_row(row: Row, *, is_total: bool = False) -> TableRow:
-        is_partial = row.partial and bool(report.headings) and (marks_total or not is_total)
+        is_partial = row.partial and bool(report.headings)
         return TableRow(row, is_partial, is_total, columns, report.currency, names)
 
     names = _shown_labels([*report.rows[:max_rows], *([report.total] if report.total else [])], max_label)
@@ -178,6 +177,7 @@ def table_view(
         rows=rows,
         total=total,
         name_label=len(report.headings) - 1 if by_package else None,
+        cut_note=cut_note(report),
         partial_note=partial_note if is_partial else "",
         limit_note=_format_limit(limit_note, shown=len(rows), total=len(report.rows)),
         overlap_note=_OVERLAP_NOTE if by_package else "",

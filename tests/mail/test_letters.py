@@ -125,7 +125,8 @@ def assert_harmless(letter: Letter) -> None:
 
 def test_a_letter_has_title_link_figures_info_and_warnings_in_text_and_html() -> None:
     _, message = sent(replace(LETTER, notes=("This is a later run.",)))
-    assert message["Subject"] == "Monthly for the board: 2021-01-01 to 2022-12-31"
+    until = "partial: until 2022-12-16 08:30"
+    assert message["Subject"] == f"Monthly for the board: 2021-01-01 to 2022-12-31 ({until})"
     assert message.get_content_type() == "multipart/mixed"
     text, html = bodies(message)
     for words in (text, Parsed(html).words):
@@ -134,6 +135,9 @@ def test_a_letter_has_title_link_figures_info_and_warnings_in_text_and_html() ->
             "Monthly for the board",
             "What moved.",
             "This is a later run.",
+            "Partial: the figures count until 2022-12-16 08:30:00 UTC, the moment of the report; "
+            "the interval ends at 2022-12-31 23:59:59.",
+            "Counted until",
             "The data was last changed at 2022-12-16T06:00:00Z, before the effective end of the report.",
             "6,297,580.18 USD",
             LINK,

@@ -48,7 +48,7 @@ def test_every_row_has_its_labels_and_formatted_values_and_the_total_is_last() -
     rows = read(report_html(make_report(3))).rows
     assert rows[0][:2] == ["Month", "Clients - Active"]
     assert rows[1][:2] == ["Qty", "Balance Pos"]
-    assert [row[0] for row in rows[2:]] == ["2021-01", "2021-02", "2021-03 ◐", "Total"]
+    assert [row[0] for row in rows[2:]] == ["2021-01", "2021-02", "2021-03 ◐", "Total ◐"]
     assert {len(row) for row in rows[2:]} == {1 + len(make_report(3).columns)}
     assert rows[2][1:3] == ["100", "123555.55"]
     assert all(cell == "–" or Decimal(cell).is_finite() for row in rows[2:] for cell in row[1:])

@@ -66,7 +66,7 @@ def test_each_cell_is_sent_as_pages_show_it_and_the_total_apart(panel: ResultPan
     assert shown["rows"][3]["cells"][report.column("Balance Refill: Avg")] == "–"
     assert shown["rows"][0]["cells"][report.column("Clients - Active: Balance Neg")].startswith("-")
     assert shown["total"]["labels"] == ["Total"]
-    assert shown["total"]["partial"] is False
+    assert shown["total"]["partial"] is True
 
 
 def test_headings_have_two_levels_and_each_column_its_definition(panel: ResultPanel) -> None:
@@ -130,7 +130,8 @@ def test_notes_tell_the_currency_what_is_partial_and_what_does_not_add_up(panel:
     plain = " ".join(state(panel, "_shown")["notes"])
     panel.show(make_report(2, packages=("a", "b")))
     by_package = " ".join(state(panel, "_shown")["notes"])
-    assert plain.startswith("Amounts in USD. ◐ marks a bucket cut short")
+    assert plain.startswith("Amounts in USD. Partial: the figures count until 2022-12-16 08:30:00 UTC")
+    assert "◐ marks a bucket cut short" in plain
     assert "do not add up" in by_package
     assert "do not add up" not in plain
 

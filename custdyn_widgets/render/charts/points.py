@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from functools import cached_property
 
 from custdyn_widgets.render.charts.names import LEGEND_ROOM, fitting_columns, fitting_names, fitting_places
-from custdyn_widgets.report import MINUS, Column, Report, Row, format_value
+from custdyn_widgets.report import MINUS, Column, Report, Row, format_instant, format_value
 from custdyn_widgets.text import isolate, printable, short_names
 
 COLUMNS = "Columns"  # the x of a report of one row: a place for each column
@@ -111,10 +111,13 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
     shown = shown_names(report)
     found = [p for row in report.rows for p in _row_points(report, row, shown, x, columns)]
     names = list(dict.fromkeys(p.series for p in found))
+    # Over time a partial bucket is marked.
+    until = format_instant(report.info.effective_end, report.info.timezone)
+    cut = [f"Partial: until {until}"] if report.is_partial and x not in _TIME_HEADINGS else []
     has_packages = _PACKAGE_HEADING in report.headings and x != _PACKAGE_HEADING and len(names) > 1
     ranked = _ranked(names, found) if has_packages else names
     kept, dropped = _within_limit(ranked, found)
-    notes = [f"{dropped:,} smaller series are not drawn; the table has them."] if dropped else []
+    notes = [*cut, *([f"{dropped:,} smaller series are not drawn; the table has them."] if dropped else [])]
     if dropped:
         found = [p for p in found if p.series in set(kept)]
     places = _places(x, found)

@@ -199,8 +199,9 @@ def _legend_rows(points: Points) -> int:
 
 
 def _partial_note(points: Points, mark: str) -> list[str]:
-    if not any(p.partial for p in points.values) or mark == "stacked area":
-        return []
+    places = dict.fromkeys(str(p.x) for p in points.values if p.partial)
+    if not places or mark == "stacked area":  # which has no mark for one bucket
+        return [f"Partial: {' and '.join(places)}"] if places and points.is_time else []
     bucket = points.x.lower() if points.is_time else "bucket"
     return [f"{'Faded' if 'bar' in mark else 'Ringed'}: partial {bucket}"]
 
