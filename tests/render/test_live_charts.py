@@ -15,7 +15,7 @@ from custdyn_widgets.report.report import Report, Row
 from tests.make_report import make_report
 
 _BAR = re.compile(r'd="M([\d.]+),([\d.]+)h([\d.]+)v([\d.]+)')
-_NUMBER = re.compile(r"translate\(([\d.]+),([\d.]+)\)[^>]*>([^<]*)<")
+_NUMBER = re.compile(r"translate\(([\d.]+),(-?[\d.]+)\)[^>]*>([^<]*)<")
 _DIGIT = 6.7  # pixels of the widest in these letters
 
 
@@ -32,6 +32,16 @@ def drawn(report: Report, width: int) -> tuple[list[tuple[float, ...]], list[tup
         _NUMBER.findall(numbers),
         float(height),
     )
+
+
+@pytest.mark.parametrize("signs", [(1, -1), (-1, 1), (-1, -1)])
+def test_on_a_page_the_number_of_a_negative_bar_stands_above_the_axis_too(signs):
+    spec = blank_spec(some(2, signs), y="Balance Refill: Total", mark="bar")
+    svg = vl_convert.vegalite_to_svg(spec, vl_version="6.4")
+    numbers = _NUMBER.findall(re.search(r'class="mark-text role-mark.*?</g>', svg, re.DOTALL)[0])
+    height = re.search(r'class="background"[^>]*d="M[\d.]+,[\d.]+h[\d.]+v([\d.]+)', svg)[1]
+    assert len(numbers) == 2
+    assert all(float(y) <= float(height) - 1 for _, y, _ in numbers)
 
 
 def some(months: int, signs: tuple[int, ...]) -> Report:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from custdyn_widgets.render.charts.vegalite import NUMBER_ROOM
+
 _TIME = re.compile(r"\d{4}(-\d{2}){0,2}")
 _DAY = 86_400_000  # milliseconds
 _MIDNIGHT = "utchours(datum.value) == 0"
@@ -24,7 +26,6 @@ _UNITS = {
 }
 _HEIGHT = 320
 _DIGIT = 7  # pixels
-_BEYOND = 0.12  # of the bars' height
 # Without Shift the wheel scrolls the notebook, as everywhere.
 _ZOOM = {
     "name": "zoom",
@@ -94,13 +95,13 @@ def _number_with_room(unit: str) -> dict[str, Any]:
 
 
 def _make_room_for_numbers(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
-    """Let the axis reach beyond the bars: a number outside of the plot would be cut."""
-    found = [0, *(value["y"] for value in live["data"]["values"] if value["y"])]
-    room = (max(found) - min(found)) * _BEYOND
-    limits = {"domainMax": max(found) + room} if max(found) else {}
-    limits |= {"domainMin": min(found) - room} if min(found) else {}
+    """Let the axis reach above the bars, as it does below them: a number outside of the plot would be cut."""
+    values = [0, *(value["y"] for value in live["data"]["values"] if value["y"])]
+    if max(values) == 0:
+        return
+    limit = {"domainMax": max(values) + (max(values) - min(values)) * NUMBER_ROOM}
     for one in units:
-        one["encoding"]["y"] = {**one["encoding"]["y"], "scale": {**one["encoding"]["y"]["scale"], **limits}}
+        one["encoding"]["y"] = {**one["encoding"]["y"], "scale": {**one["encoding"]["y"]["scale"], **limit}}
 
 
 def _instant(label: str) -> int:

@@ -32,6 +32,7 @@ MARKS = ("line", "bar", "stacked bar", "area", "point", "stacked area")
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#9a8a4f")
 GREY = "#5f656e"
 _SCALES = ((10**13, 10**12, "trillions"), (10**10, 10**9, "billions"), (10**7, 10**6, "millions"))
+NUMBER_ROOM = 0.12  # for a number beyond the end of a bar, in parts of all bars' height
 _MAX_DESCRIBED_POINTS = 240  # beyond that, a tooltip for each mark costs more bytes than it helps
 _LEGEND_COLUMNS = 2
 
@@ -116,7 +117,10 @@ def _layers(
     texts = {"description": {"field": "told"}, "tooltip": {"field": "told"}} if is_described else {}
     base = {"transform": [chosen], "encoding": encoding}
     if "bar" in mark:
-        return [_bars(points, mark, base, texts), *_values_above(points, found, base)]
+        numbers = _has_numbers(points, found)
+        if numbers:
+            encoding["y"] = _with_room_below(y, found)
+        return [_bars(points, mark, base, texts), *([_numbers(base)] if numbers else [])]
     layers = []
     if mark != "point":
         layers.append(_joined(points, mark, base))
@@ -147,20 +151,24 @@ def _bars(points: Points, mark: str, base: dict[str, Any], texts: dict[str, Any]
     return {**base, "mark": shape, "encoding": {**encoding, **texts}}
 
 
-def _values_above(points: Points, found: Sequence[Point], base: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the numbers beyond the ends of the bars, where there is room for them."""
+def _has_numbers(points: Points, found: Sequence[Point]) -> bool:
+    """Return whether there is room for a number beyond the end of each bar."""
     one_each = len(points.series) <= 1 and len(found) == len(points.places)
-    if not one_each or max(len(_number(p)) for p in found) * 7 * len(found) > WIDTH - 80:
-        return []
+    return one_each and max(len(_number(p)) for p in found) * 7 * len(found) <= WIDTH - 80
+
+
+def _with_room_below(y: dict[str, Any], found: Sequence[Point]) -> dict[str, Any]:
+    """Return an axis that reaches below negative bars: their numbers would stand on the labels of x."""
+    values = [0, *(p.y for p in found if p.y is not None)]
+    room = (max(values) - min(values)) * NUMBER_ROOM
+    return {**y, "scale": {**y["scale"], "domainMin": min(values) - room}} if min(values) < 0 else y
+
+
+def _numbers(base: dict[str, Any]) -> dict[str, Any]:
     encoding = {key: value for key, value in base["encoding"].items() if key in ("x", "y")}
-    text = {
-        "type": "text",
-        "dy": {"expr": "datum.y < 0 ? 10 : -8"},
-        "fontSize": 12,
-        "color": "currentColor",
-        "aria": False,
-    }
-    return [{**base, "mark": text, "encoding": {**encoding, "text": {"field": "number"}}}]
+    beyond = {"expr": "datum.y < 0 ? 10 : -8"}
+    text = {"type": "text", "dy": beyond, "fontSize": 12, "color": "currentColor", "aria": False}
+    return {**base, "mark": text, "encoding": {**encoding, "text": {"field": "number"}}}
 
 
 def _number(point: Point) -> str:
