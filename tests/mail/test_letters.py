@@ -123,6 +123,13 @@ def assert_harmless(letter: Letter) -> None:
         assert HOST not in rest
 
 
+def test_names_from_right_to_left_in_what_was_asked_are_isolated() -> None:
+    query = replace(LETTER.report.query, company=("שיווק 7", "a\u2068b"))
+    letter = replace(LETTER, report=replace(LETTER.report, query=query))
+    for words in letter.texts(attached=False):
+        assert "of \u2068שיווק 7\u2069, a\ufffdb and resellers below" in " ".join(words.split())
+
+
 def test_a_letter_has_title_link_figures_info_and_warnings_in_text_and_html() -> None:
     _, message = sent(replace(LETTER, notes=("This is a later run.",)))
     until = "partial: until 2022-12-16 08:30"
