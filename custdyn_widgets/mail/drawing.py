@@ -77,7 +77,7 @@ class LetterContent:
 
 def without_links(text: str) -> str:
     """Return text on one line, truncated, in which mail clients find no link."""
-    return _LINK_LIKE.sub(_BREAK, cut_short(printable(text), _MAX_TEXT))
+    return _LINK_LIKE.sub(_BREAK, cut_short(printable(text, isolates=True), _MAX_TEXT))
 
 
 def to_text(letter: LetterContent) -> str:

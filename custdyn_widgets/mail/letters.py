@@ -13,9 +13,17 @@ from custdyn_widgets.mail.drawing import LetterContent, to_html, to_text
 from custdyn_widgets.mail.message import Attachment
 from custdyn_widgets.publish import Secret, without_secrets
 from custdyn_widgets.render import headline_figures
-from custdyn_widgets.report import Report, describe_query, info_rows, table_view
+from custdyn_widgets.report import (
+    Report,
+    cut_note,
+    describe_query,
+    format_instant,
+    info_rows,
+    table_view,
+)
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_TO_THE_MINUTE = len("2021-10-31 09:00")
 _MAX_FIGURES = 6
 _MAX_LINES = 30
 _MAX_FAULTS = 12
@@ -59,9 +67,12 @@ class ReportLetter:
 
     @property
     def subject(self) -> str:
-        """The title and the period that the report covers."""
-        first, last = self.report.info.interval_start[:10], self.report.info.interval_end[:10]
-        return f"{self.title}: {first}" if first == last else f"{self.title}: {first} to {last}"
+        """The title, the period that the report covers, and its end if that comes before the period's."""
+        info = self.report.info
+        first, last = info.interval_start[:10], info.interval_end[:10]
+        days = first if first == last else f"{first} to {last}"
+        until = format_instant(info.effective_end, info.timezone)[:_TO_THE_MINUTE]
+        return f"{self.title}: {days}" + (f" (partial: until {until})" if self.report.is_partial else "")
 
     def texts(self, attached: bool) -> tuple[str, str]:
         """Return the body as plain text and as HTML."""
@@ -70,7 +81,9 @@ class ReportLetter:
         letter = LetterContent(
             title=self.title,
             lead=" ".join(filter(None, (self.description, f"{describe_query(report)}."))),
-            alerts=tuple((text,) for text in (*self.notes, *message, *report.info.warnings)),
+            alerts=tuple(
+                (text,) for text in (*self.notes, *message, cut_note(report), *report.info.warnings) if text
+            ),
             figures=tuple(
                 (f"{f['group']}: {f['label']}", f["text"], f["unit"], f["colour"])
                 for f in headline_figures(report)[:_MAX_FIGURES]

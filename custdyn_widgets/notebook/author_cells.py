@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from custdyn_widgets.notebook.streams import join_streams
 from custdyn_widgets.render import Section
+from custdyn_widgets.report import THOUSANDS
 from custdyn_widgets.text import printable
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ _TABLE_ATTRIBUTES: dict[str, set[str]] = {
     "*": set(),
     "th": {"colspan", "rowspan", "scope"},
     "td": {"colspan", "rowspan"},
+    "span": {"class"},
 }
 
 
@@ -110,7 +112,13 @@ def table_html(html: str) -> str | None:
     import nh3
 
     cells = "\n".join(printable(line) for line in html.splitlines())
-    return nh3.clean(cells, tags=_TABLE_TAGS, attributes=_TABLE_ATTRIBUTES, link_rel=None)
+    return nh3.clean(
+        cells,
+        tags=_TABLE_TAGS | {"span"},
+        attributes=_TABLE_ATTRIBUTES,
+        attribute_filter=lambda _, name, value: value if name != "class" or value == THOUSANDS else None,
+        link_rel=None,
+    )
 
 
 def _renderer(attachments: Mapping[str, Mapping[str, str]]) -> Callable[[str], str]:

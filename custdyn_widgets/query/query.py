@@ -9,7 +9,7 @@ A query is validated when it is built, as far as possible without the data; name
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, date, datetime
 from typing import Any
@@ -117,11 +117,14 @@ class ReportQuery:
         """Whether each package has its own row."""
         return "package" in self.group_by
 
-    def describe(self) -> str:
-        """Describe the query for users: what is counted, when, and how it is grouped."""
-        parts = [_interval_words(self.interval) + f" ({self.timezone})", _who_words(self)]
+    def describe(self, name: Callable[[str], str] = str) -> str:
+        """Describe the query for users: what is counted, when, and how it is grouped.
+
+        `name` formats each name from the data, as `text.isolate` does.
+        """
+        parts = [_interval_words(self.interval) + f" ({self.timezone})", _who_words(self, name)]
         if self.package:
-            parts.append("packages " + ", ".join(self.package))
+            parts.append("packages " + ", ".join(map(name, self.package)))
         parts.append("by " + " and ".join(self.group_by) if self.group_by else "in one row")
         if self.currency:
             parts.append("in " + self.currency)
@@ -146,17 +149,17 @@ def _interval_words(interval: str | Period) -> str:
     return f"{interval.start:%Y-%m-%d %H:%M:%S} to {interval.end:%Y-%m-%d %H:%M:%S}"
 
 
-def _who_words(query: ReportQuery) -> str:
+def _who_words(query: ReportQuery, name: Callable[[str], str]) -> str:
     kind = {"all": "clients of all types", "client": "clients"}.get(
         query.client_type, query.client_type.replace("_", " ") + "s"
     )
     if query.client_tags:
-        kind += f" with {query.tags_match} of the tags {', '.join(query.client_tags)}"
+        kind += f" with {query.tags_match} of the tags {', '.join(map(name, query.client_tags))}"
     if query.company:
         below = " and resellers below" if query.include_descendants else ""
-        kind += f" of {', '.join(query.company)}{below}"
+        kind += f" of {', '.join(map(name, query.company))}{below}"
     if query.owner_user:
-        kind += f" owned by {', '.join(query.owner_user)}"
+        kind += f" owned by {', '.join(map(name, query.owner_user))}"
     return kind
 
 

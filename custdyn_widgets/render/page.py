@@ -19,16 +19,19 @@ from custdyn_widgets.render.charts.presets import presets_of
 from custdyn_widgets.render.charts.specs import column_colour
 from custdyn_widgets.render.charts.svg import inert_svg
 from custdyn_widgets.report import (
+    COUNTED_UNTIL,
     MAX_QUERY_TEXT,
     MAX_ROWS,
     Report,
     TableRow,
     TableView,
     format_value,
+    html_text,
     info_rows,
+    number_html,
     table_view,
 )
-from custdyn_widgets.text import cut_short, printable
+from custdyn_widgets.text import cut_short, isolate, printable
 
 MAX_QUOTES = 400
 _MAX_TITLE = 300  # characters of the query in the document's title and the table's caption
@@ -81,8 +84,8 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
     html: str = _template().render(
         report=report,
         view=view,
-        query=cut_short(report.query.describe(), MAX_QUERY_TEXT),
-        brief=cut_short(report.query.describe(), _MAX_TITLE),
+        query=cut_short(report.query.describe(isolate), MAX_QUERY_TEXT),
+        brief=cut_short(report.query.describe(isolate), _MAX_TITLE),
         before=[_inert(s) for s in before],
         after=[_inert(s) for s in after],
         charts=[_markup(inert_svg(svg, printable(title))) for title, svg in charts.items()],
@@ -112,6 +115,12 @@ def _template() -> Any:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
         finalize=shown_text,
+    )
+    environment.filters.update(
+        plain=lambda text: _markup(escape(printable(text, isolates=True))),  # where no element can be
+        words=lambda text: _markup(html_text(text)),
+        name=lambda text: _markup(html_text(isolate(text))),
+        number=lambda text: _markup(number_html(text)),
     )
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
 
@@ -155,7 +164,7 @@ def _inert(section: Section) -> dict[str, Any]:
 
 def _facts_at_top(report: Report) -> tuple[str, ...]:
     """Return the facts to repeat at the top, including the interval if the query uses a preset."""
-    always = ("Actual Interval", "Data as of", "Source")
+    always = (COUNTED_UNTIL, "Actual Interval", "Data as of", "Source")
     return ("Data Interval", *always) if isinstance(report.query.interval, str) else always
 
 
@@ -203,7 +212,7 @@ def _rows(view: TableView) -> Iterator[dict[str, Any]]:
 
 def _cells(row: TableRow) -> list[tuple[str, bool]]:
     """Return the formatted numbers of a row, each with whether it has a minus sign."""
-    return [(text, text.startswith("−")) for text in row.texts]
+    return [(text, text.startswith("-")) for text in row.texts]
 
 
 def _print_size(view: TableView, rows: Sequence[Mapping[str, Any]]) -> float:

@@ -26,7 +26,7 @@ def report_text(report: Report, columns: int | None = None) -> str:
     head = f"{report.title} in {report.currency}: {query}"
     if report.message:
         return f"{head}\n\n{printable(report.message)}\n"
-    view = table_view(report, max_label=_MAX_LABEL, partial_note=ASTERISK_NOTE, marks_total=True)
+    view = table_view(report, max_label=_MAX_LABEL, partial_note=ASTERISK_NOTE)
     table = _Table(view)
     lines = [head]
     for block in table.blocks(columns):

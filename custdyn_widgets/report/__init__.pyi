@@ -1,14 +1,17 @@
 from .formatting import (
+    COUNTED_UNTIL,
+    MINUS,
     describe_query,
     format_duration,
     format_instant,
     format_value,
     info_rows,
     minor_digits,
+    number_html,
 )
 from .frames import info_series, total_series
-from .html import report_html
-from .partial_rows import ASTERISK_NOTE, CUT_SHORT
+from .html import THOUSANDS, html_text, report_html
+from .partial_rows import ASTERISK_NOTE, CUT_SHORT, cut_note
 from .report import Column, Info, Quote, Report, Row, Unit, Value
 from .table_view import (
     MAX_QUERY_TEXT,
@@ -21,9 +24,12 @@ from .table_view import (
 
 __all__ = [
     "ASTERISK_NOTE",
+    "COUNTED_UNTIL",
     "CUT_SHORT",
     "MAX_QUERY_TEXT",
     "MAX_ROWS",
+    "MINUS",
+    "THOUSANDS",
     "Column",
     "ColumnGroup",
     "Info",
@@ -34,13 +40,16 @@ __all__ = [
     "TableView",
     "Unit",
     "Value",
+    "cut_note",
     "describe_query",
     "format_duration",
     "format_instant",
     "format_value",
+    "html_text",
     "info_rows",
     "info_series",
     "minor_digits",
+    "number_html",
     "report_html",
     "table_view",
     "total_series",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from custdyn_widgets.report.formatting import describe_query
+from custdyn_widgets.report.formatting import THOUSANDS_CSS, describe_query, number_html
 from custdyn_widgets.report.partial_rows import PARTIAL_MARK
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.report.table_view import MAX_QUERY_TEXT, TableRow, TableView, table_view
-from custdyn_widgets.text import cut_short, printable
+from custdyn_widgets.text import cut_short, isolate, printable, split_isolates
 
 MAX_NOTEBOOK_ROWS = 400
+THOUSANDS = "thousands"  # the class that separates the digits of a number, also on a page
 _LIMIT_NOTE = "The first {shown} rows are shown; report.table has {hidden:,} more."
 
 # By default, JupyterLab squeezes wide tables in outputs, right-aligns text and stripes rows.
@@ -37,6 +38,7 @@ _STYLE = """
 .custdyn-report p { margin: 0.4em 0; overflow-wrap: anywhere; overflow: clip; }
 .custdyn-report p.note { color: var(--jp-ui-font-color2, GrayText); }
 """
+_STYLE += f".custdyn-report .{THOUSANDS}{THOUSANDS_CSS}\n"
 
 
 def report_html(report: Report, max_rows: int = MAX_NOTEBOOK_ROWS) -> str:
@@ -47,25 +49,33 @@ def report_html(report: Report, max_rows: int = MAX_NOTEBOOK_ROWS) -> str:
     """
     view = table_view(report, max_rows=max_rows, limit_note=_LIMIT_NOTE)
     query = cut_short(describe_query(report), MAX_QUERY_TEXT)
-    parts = [f"<p>{_escape(report.title)}: {_escape(query)}.</p>"]
+    parts = [f"<p>{html_text(report.title)}: {html_text(query)}.</p>"]
     if report.message:
-        parts.append(f"<p>{_escape(report.message)}</p>")
+        parts.append(f"<p>{html_text(report.message)}</p>")
     parts.append(f'<div class="scroll"><table class="custdyn">{"".join(_table(view))}</table></div>')
-    parts += [f'<p class="note">{_escape(note)}</p>' for note in (*view.notes, *view.warnings)]
+    parts += [f'<p class="note">{html_text(note)}</p>' for note in (*view.notes, *view.warnings)]
     # Without mathjax_ignore, JupyterLab typesets a name such as "from $5 to $10" as a formula.
     return f'<div class="custdyn-report mathjax_ignore"><style>{_STYLE}</style>{"".join(parts)}</div>'
 
 
+def html_text(text: str) -> str:
+    """Return a text as HTML: printable, escaped, and each isolated name in an element that isolates it."""
+    parts = split_isolates(printable(text, isolates=True))
+    return "".join(
+        escape(part) if place % 2 == 0 else f"<bdi>{escape(part)}</bdi>" for place, part in enumerate(parts)
+    )
+
+
 def _table(view: TableView) -> Iterator[str]:
     labels = [
-        f'<th class="label" rowspan="2" scope="col">{_escape(heading)}</th>' for heading in view.headings
+        f'<th class="label" rowspan="2" scope="col">{html_text(heading)}</th>' for heading in view.headings
     ]
     groups = [
-        f'<th class="group first" colspan="{group.span}" scope="colgroup">{_escape(group.name)}</th>'
+        f'<th class="group first" colspan="{group.span}" scope="colgroup">{html_text(group.name)}</th>'
         for group in view.groups
     ]
     lower = [
-        f'<th{_first(view, i)} scope="col" title="{_escape(column.definition)}">{_escape(column.label)}</th>'
+        f'<th{_first(view, i)} scope="col" title="{escape(column.definition)}">{html_text(column.label)}</th>'
         for i, column in enumerate(view.columns)
     ]
     yield f"<thead><tr>{''.join(labels + groups)}</tr><tr>{''.join(lower)}</tr></thead><tbody>"
@@ -80,14 +90,10 @@ def _cells(view: TableView, row: TableRow) -> str:
     for i, label in enumerate(row.labels):
         kind = "label name" if i == view.name_label and not row.is_total else "label"
         mark = f" {PARTIAL_MARK}" if row.is_partial and i == 0 else ""
-        labels.append(f'<th class="{kind}" scope="row">{_escape(label)}{mark}</th>')
-    values = [f"<td{_first(view, i)}>{text}</td>" for i, text in enumerate(row.texts)]
+        labels.append(f'<th class="{kind}" scope="row">{html_text(isolate(label))}{mark}</th>')
+    values = [f"<td{_first(view, i)}>{number_html(text, THOUSANDS)}</td>" for i, text in enumerate(row.texts)]
     return "".join(labels + values)
 
 
 def _first(view: TableView, position: int) -> str:
     return ' class="first"' if position in view.group_starts else ""
-
-
-def _escape(text: str) -> str:
-    return escape(printable(text))

@@ -1,6 +1,23 @@
-"""The mark for partial rows, whose buckets are cut short, and the notes that explain it."""
+"""The mark for partial rows, whose buckets are cut short, and the notes on them and on partial reports."""
+
+from __future__ import annotations
+
+from custdyn_widgets.report.formatting import format_instant
+from custdyn_widgets.report.report import Report
 
 PARTIAL_MARK = "◐"
 CUT_SHORT = "cut short by the interval's start or end, or by the moment of the report"
 PARTIAL_NOTE = f"{PARTIAL_MARK} marks a bucket {CUT_SHORT}."
 ASTERISK_NOTE = f"* {CUT_SHORT}"
+
+
+def cut_note(report: Report) -> str:
+    """Return the sentence on figures that end before their interval does; empty where they do not."""
+    if not report.is_partial:
+        return ""
+    info = report.info
+    until = format_instant(info.effective_end, info.timezone)
+    return (
+        f"Partial: the figures count until {until}, the moment of the report; "
+        f"the interval ends at {info.interval_end}."
+    )

@@ -184,6 +184,12 @@ class Report:
         """The ISO 4217 code of the currency of every amount."""
         return self.info.currency
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether the figures of the whole interval end at `as_of`, before the interval does."""
+        whole = self.total if self.headings else next(iter(self.rows), None)
+        return whole is not None and whole.partial
+
     def shown_rows(self) -> Iterator[Row]:
         """Yield the rows as pages show them, with the Total last."""
         yield from self.rows

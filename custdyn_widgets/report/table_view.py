@@ -6,15 +6,15 @@ alone decides what they show.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 
 from custdyn_widgets.report.formatting import format_value
-from custdyn_widgets.report.partial_rows import PARTIAL_NOTE
+from custdyn_widgets.report.partial_rows import PARTIAL_NOTE, cut_note
 from custdyn_widgets.report.report import Column, Report, Row, Value
-from custdyn_widgets.text import cut_short, printable
+from custdyn_widgets.text import printable, short_names
 
 MAX_ROWS = 2_000
 MAX_LABEL = 300  # characters; only exports have longer names in full
@@ -64,7 +64,7 @@ class TableRow:
     is_total: bool
     _columns: tuple[Column, ...] = field(repr=False)
     _currency: str = field(repr=False)
-    _max_label: int = field(repr=False)
+    _names: Mapping[str, str] = field(repr=False)
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -74,7 +74,7 @@ class TableRow:
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """The labels, made printable and cut short; `source.labels` has them in full."""
-        return tuple(cut_short(printable(label), self._max_label) for label in self.source.labels)
+        return tuple(self._names[label] for label in self.source.labels)
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
@@ -99,9 +99,9 @@ class TableView:
         The rows that are shown, and the Total.
     name_label
         The position of the label that is a name, such as that of a package; None if all labels are times.
-    partial_note, overlap_note, limit_note
-        Notes below the table: the meaning of the mark for partial rows, that packages overlap, and how
-        many rows are left out. Empty if they do not apply.
+    cut_note, partial_note, overlap_note, limit_note
+        Notes below the table: that the figures end before the interval does, the meaning of the mark for
+        partial rows, that packages overlap, and how many rows are left out. Empty if they do not apply.
     warnings
         The report's warnings, as printable text.
     """
@@ -112,6 +112,7 @@ class TableView:
     rows: tuple[TableRow, ...]
     total: TableRow | None
     name_label: int | None
+    cut_note: str
     partial_note: str
     overlap_note: str
     limit_note: str
@@ -125,7 +126,7 @@ class TableView:
     @property
     def notes(self) -> tuple[str, ...]:
         """The notes that apply, in display order."""
-        return tuple(filter(None, (self.partial_note, self.overlap_note, self.limit_note)))
+        return tuple(filter(None, (self.cut_note, self.partial_note, self.overlap_note, self.limit_note)))
 
     def all_rows(self) -> Iterator[TableRow]:
         """Yield the rows that are shown, then the Total."""
@@ -141,7 +142,6 @@ def table_view(
     max_label: int = MAX_LABEL,
     partial_note: str = PARTIAL_NOTE,
     limit_note: str = _LIMIT_NOTE,
-    marks_total: bool = False,
 ) -> TableView:
     """Return the table of a report.
 
@@ -157,15 +157,14 @@ def table_view(
         The note on partial rows, with the mark used in the output.
     limit_note
         The note on omitted rows; may contain the numbers of rows `{shown}`, `{total}` and `{hidden}`.
-    marks_total
-        Whether to mark a partial Total, too.
     """
     columns = tuple(_printable_column(column) for column in report.columns)
 
     def view_row(row: Row, *, is_total: bool = False) -> TableRow:
-        is_partial = row.partial and bool(report.headings) and (marks_total or not is_total)
-        return TableRow(row, is_partial, is_total, columns, report.currency, max_label)
+        is_partial = row.partial and bool(report.headings)
+        return TableRow(row, is_partial, is_total, columns, report.currency, names)
 
+    names = _shown_labels([*report.rows[:max_rows], *([report.total] if report.total else [])], max_label)
     rows = tuple(view_row(row) for row in report.rows[:max_rows])
     total = None if report.total is None else view_row(report.total, is_total=True)
     is_partial = any(row.is_partial for row in rows) or (total is not None and total.is_partial)
@@ -177,11 +176,19 @@ def table_view(
         rows=rows,
         total=total,
         name_label=len(report.headings) - 1 if by_package else None,
+        cut_note=cut_note(report),
         partial_note=partial_note if is_partial else "",
         limit_note=_format_limit(limit_note, shown=len(rows), total=len(report.rows)),
         overlap_note=_OVERLAP_NOTE if by_package else "",
         warnings=tuple(printable(warning) for warning in report.info.warnings),
     )
+
+
+def _shown_labels(rows: Sequence[Row], most: int) -> dict[str, str]:
+    """Return each label as tables show it: printable, and cut where it differs from others."""
+    printed = {label: printable(label) for label in dict.fromkeys(n for row in rows for n in row.labels)}
+    names = short_names(printed.values(), most)
+    return {label: names[name] for label, name in printed.items()}
 
 
 def _printable_column(column: Column) -> Column:

@@ -4,13 +4,16 @@ from custdyn_widgets.text.amounts import format_amount, format_millionths
 from custdyn_widgets.text.characters import (
     cut_short,
     has_control_character,
+    isolate,
     join_surrogates,
     printable,
     replace_not_xml,
     replace_surrogates,
+    split_isolates,
 )
 from custdyn_widgets.text.email_addresses import ascii_address, mailbox
 from custdyn_widgets.text.instants import format_clock, format_instant_utc, parse_instant
+from custdyn_widgets.text.shortening import short_names
 from custdyn_widgets.text.slugs import slug
 from custdyn_widgets.text.spreadsheet import guard_formula
 from custdyn_widgets.text.tables import GAP, align_cells, align_rows, text_width
@@ -27,12 +30,15 @@ __all__ = [
     "format_millionths",
     "guard_formula",
     "has_control_character",
+    "isolate",
     "join_surrogates",
     "mailbox",
     "parse_instant",
     "printable",
     "replace_not_xml",
     "replace_surrogates",
+    "short_names",
     "slug",
+    "split_isolates",
     "text_width",
 ]

@@ -17,10 +17,16 @@ _BREAK = re.compile(f"[{_BREAK_CHARACTERS}]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(f"[{_SURROGATES}]")
+# A name that reads from right to left, isolated: it reorders nothing beside it, and nothing reorders it.
+_OPEN, _CLOSE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+_ISOLATED = re.compile(f"{_OPEN}([^\u2066-\u2069]*){_CLOSE}")
+_RIGHT_TO_LEFT = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
 _NOT_XML = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_SURROGATES}\ufffe\uffff]")
 
 
-def printable(text: str, *, mark_breaks: bool = False) -> str:
+def printable(text: str, *, mark_breaks: bool = False, isolates: bool = False) -> str:
     """Return text on one line, with U+FFFD for each character that cannot be shown.
 
     Parameters
@@ -29,10 +35,31 @@ def printable(text: str, *, mark_breaks: bool = False) -> str:
         The text.
     mark_breaks
         Whether to show each tab and line break as U+FFFD too; otherwise each run of them becomes one space.
+    isolates
+        Whether to keep the isolates around whole names, see `isolate`.
     """
+    if isolates and _OPEN in text:
+        # Names stand at the odd places of the split text.
+        parts = [printable(part, mark_breaks=mark_breaks) for part in _ISOLATED.split(text)]
+        return "".join(part if place % 2 == 0 else _OPEN + part + _CLOSE for place, part in enumerate(parts))
     line = _BREAK.sub(_REPLACEMENT, text) if mark_breaks else _BREAKS.sub(" ", text)
     shown = _UNPRINTABLE.sub(_REPLACEMENT, line)
     return "".join(_REPLACEMENT if ord(c) & 0xFFFE == 0xFFFE else c for c in shown)
+
+
+def isolate(name: str) -> str:
+    """Return a name for the middle of a sentence, printable.
+
+    One with letters that read from right to left stands between isolates: otherwise it would be scrambled
+    with the digits and the letters beside it and in it.
+    """
+    shown = printable(name)
+    return f"{_OPEN}{shown}{_CLOSE}" if _RIGHT_TO_LEFT.search(shown) else shown
+
+
+def split_isolates(text: str) -> list[str]:
+    """Return the parts of a printable text: at the odd places isolated names, else what is between."""
+    return _ISOLATED.split(text)
 
 
 def has_control_character(text: str, *, lines: bool = False) -> bool:
@@ -58,5 +85,13 @@ def replace_not_xml(text: str) -> str:
 
 
 def cut_short(text: str, most: int) -> str:
-    """Truncate text to a number of characters; an ellipsis marks the cut."""
-    return text if len(text) <= most else text[: most - 1] + "…"
+    """Truncate text to a number of characters; an ellipsis marks the cut.
+
+    An isolated name remains isolated if it is cut.
+    """
+    if len(text) <= most:
+        return text
+    kept = text[: most - 1]
+    if kept.rfind(_OPEN) > kept.rfind(_CLOSE):
+        return text[: most - 2] + "…" + _CLOSE
+    return kept + "…"

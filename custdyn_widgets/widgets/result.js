@@ -54,14 +54,20 @@ function headings(shown, firsts, sort) {
   return element("thead", {}, element("tr", {}, ...upper), element("tr", {}, ...lower));
 }
 
+// The separators of thousands are drawn by the style: a spreadsheet takes what is copied for a number.
+function number(text) {
+  const [first, ...groups] = text.split(",");
+  return [first, ...groups.map((group) => element("span", { class: "custdyn-thousands" }, group))];
+}
+
 function line(row, firsts) {
   const labels = (row.labels.length ? row.labels : ["All"]).map((text) => {
     return element("th", { scope: "row", class: "custdyn-label" }, element("bdi", {}, text));
   });
   if (row.partial) labels[0].append(element("span", { role: "img", "aria-label": "partial", title: "partial" }, " ◐"));
   const cells = row.cells.map((text, i) => {
-    const kinds = [firsts.has(i) ? "custdyn-first" : "", text.startsWith("−") ? "custdyn-negative" : ""];
-    return element("td", { class: kinds.join(" ").trim() }, text);
+    const kinds = [firsts.has(i) ? "custdyn-first" : "", text.startsWith("-") ? "custdyn-negative" : ""];
+    return element("td", { class: kinds.join(" ").trim() }, ...number(text));
   });
   return element("tr", {}, ...labels, ...cells);
 }
@@ -125,7 +131,7 @@ function table(shown) {
 
 function info(shown) {
   const pairs = (list) =>
-    element("dl", {}, ...list.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]));
+    element("dl", {}, ...list.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, element("bdi", {}, text))]));
   const definitions = shown.definitions.flatMap(([group, columns]) => [element("h4", {}, group), pairs(columns)]);
   const items = shown.surprises.map((note) => element("li", {}, note));
   const surprises = items.length ? [element("h4", {}, "Good to know"), element("ul", {}, ...items)] : [];

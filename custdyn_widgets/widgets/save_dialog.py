@@ -16,7 +16,7 @@ from custdyn_widgets.errors import CustDynError, SavedQueryChangedError, SavedQu
 from custdyn_widgets.mart import SourceLike
 from custdyn_widgets.query import Period, ReportQuery
 from custdyn_widgets.saved_queries import Place, SavedQuery, Stored, name_for
-from custdyn_widgets.text import cut_short, printable
+from custdyn_widgets.text import cut_short, isolate, printable
 from custdyn_widgets.widgets import dialog_automation as automation
 
 _PLACES = [["mine", "Mine"], ["shared", "Shared with those who share the folder"]]
@@ -138,7 +138,7 @@ class SaveDialog:
         with self.widget.hold_sync():
             self.widget.intervals = [*_relative(query), fixed]
             self.widget.charts = [*_drawn(chart), ["none", "None"]]
-            self.widget.asked = printable(cut_short(query.describe(), _LONGEST_ASKED))
+            self.widget.asked = printable(cut_short(query.describe(isolate), _LONGEST_ASKED), isolates=True)
             first = {"interval": self.widget.intervals[0][0], "chart": self.widget.charts[0][0]}
             own = {**automation.empty_fields(query.timezone), **(_shown_of(loaded) if loaded else {})}
             self.widget.division = automation.describe_division(loaded.saved.for_each if loaded else None)

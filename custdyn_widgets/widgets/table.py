@@ -32,7 +32,7 @@ def shown_report(report: Report) -> dict[str, Any]:
     view = table_view(report, max_rows=MAX_ROWS, limit_note=_LIMIT_NOTE)
     return {
         "title": printable(report.title),
-        "asked": printable(cut_short(describe_query(report), MAX_QUERY_TEXT)),
+        "asked": printable(cut_short(describe_query(report), MAX_QUERY_TEXT), isolates=True),
         "message": printable(report.message or ""),
         "warnings": list(view.warnings),
         "headings": list(view.headings),

@@ -71,7 +71,10 @@ def shown(report: Report) -> list[list[str]]:
     return [
         [
             *row.labels,
-            *(format_value(v, c, report.currency) for v, c in zip(row.values, report.columns, strict=True)),
+            *(
+                format_value(v, c, report.currency).replace(",", "")
+                for v, c in zip(row.values, report.columns, strict=True)
+            ),
         ]
         for row in report.shown_rows()
     ]

@@ -125,9 +125,13 @@ class Watched:
         assert len(self.page.context.pages) == 1
 
     def texts(self, selector: str) -> list[str]:
-        """Return the text of each element, as its nodes hold it."""
+        """Return the text of each element, as its nodes hold it; a name may be isolated in it."""
         found: list[str] = self.page.evaluate(
-            "s => [...document.querySelectorAll(s)].map(e => e.firstChild?.nodeValue ?? '')", selector
+            """s => [...document.querySelectorAll(s)].map((e) => {
+              const first = e.firstElementChild?.localName === "bdi" ? e.firstElementChild : e;
+              return first.firstChild?.nodeValue ?? "";
+            })""",
+            selector,
         )
         return found
 

@@ -97,7 +97,10 @@ def first_column(panel: Locator) -> list[str]:
 
 def formatted(report: Report) -> list[list[str]]:
     return [
-        [format_value(v, c, report.currency) for v, c in zip(row.values, report.columns, strict=True)]
+        [
+            format_value(v, c, report.currency).replace(",", "")
+            for v, c in zip(row.values, report.columns, strict=True)
+        ]
         for row in report.shown_rows()
     ]
 
@@ -117,11 +120,11 @@ def test_every_cell_is_there_as_pages_show_it(notebook: LabNotebook) -> None:
     panel = show(notebook, report)
     rows = texts(panel.locator(":is(tbody, tfoot) tr"))
     assert [row[1:] for row in rows] == formatted(report)
-    assert [row[0] for row in rows] == ["2021-01", "2021-02", "2021-03", "2021-04", "2021-05 ◐", "Total"]
+    assert [row[0] for row in rows] == ["2021-01", "2021-02", "2021-03", "2021-04", "2021-05 ◐", "Total ◐"]
     groups, columns = texts(panel.locator("thead tr"))
     assert groups[:3] == ["Month", "Clients - Active", "Clients - Overall Active"]
     assert columns == [column.label for column in report.columns]
-    assert panel.get_by_role("img", name="partial").count() == 1
+    assert panel.get_by_role("img", name="partial").count() == 2
     assert heading(panel, 1).locator("..").get_attribute("title") == report.columns[0].definition
     quiet(notebook)
 
@@ -144,7 +147,7 @@ def test_a_heading_sorts_exactly_and_the_third_click_restores(notebook: LabNoteb
         assert panel.locator("th").nth(0).get_attribute("aria-sort") == "none"
         assert heading(panel, 2).locator("..").get_attribute("aria-sort") == order
         assert notebook.page.evaluate("document.activeElement.textContent") == "Balance Pos"
-    assert texts(panel.locator("tfoot tr"))[0][0] == "Total"
+    assert texts(panel.locator("tfoot tr"))[0][0] == "Total ◐"
 
 
 def test_it_sorts_while_the_kernel_is_busy(notebook: LabNotebook) -> None:

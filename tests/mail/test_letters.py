@@ -123,9 +123,17 @@ def assert_harmless(letter: Letter) -> None:
         assert HOST not in rest
 
 
+def test_names_from_right_to_left_in_what_was_asked_are_isolated() -> None:
+    query = replace(LETTER.report.query, company=("שיווק 7", "a\u2068b"))
+    letter = replace(LETTER, report=replace(LETTER.report, query=query))
+    for words in letter.texts(attached=False):
+        assert "of \u2068שיווק 7\u2069, a\ufffdb and resellers below" in " ".join(words.split())
+
+
 def test_a_letter_has_title_link_figures_info_and_warnings_in_text_and_html() -> None:
     _, message = sent(replace(LETTER, notes=("This is a later run.",)))
-    assert message["Subject"] == "Monthly for the board: 2021-01-01 to 2022-12-31"
+    until = "partial: until 2022-12-16 08:30"
+    assert message["Subject"] == f"Monthly for the board: 2021-01-01 to 2022-12-31 ({until})"
     assert message.get_content_type() == "multipart/mixed"
     text, html = bodies(message)
     for words in (text, Parsed(html).words):
@@ -134,6 +142,9 @@ def test_a_letter_has_title_link_figures_info_and_warnings_in_text_and_html() ->
             "Monthly for the board",
             "What moved.",
             "This is a later run.",
+            "Partial: the figures count until 2022-12-16 08:30:00 UTC, the moment of the report; "
+            "the interval ends at 2022-12-31 23:59:59.",
+            "Counted until",
             "The data was last changed at 2022-12-16T06:00:00Z, before the effective end of the report.",
             "6,297,580.18 USD",
             LINK,

@@ -170,6 +170,63 @@ def test_a_package_has_the_same_colour_in_every_chart():
     assert all(scale == scales[0] for scale in scales)
 
 
+ALIKE = {
+    "zones": tuple(f"Unlimited Ukraine Zone {zone} Mobile and Fixed Lines" for zone in "ABCD"),
+    "capitals": tuple(f"WWWWWWWW MMMMMMMMM {'W' * 30} {i}" for i in range(4)),
+    "cyrillic": tuple(f"Безлімітний тариф для всієї України {i} зона" for i in range(4)),
+    "chinese": tuple("全国无限通话和移动数据套餐全国无限通话" + end for end in "甲乙丙丁"),
+    "one word": tuple("Unlimited_Ukraine_Zone_Mobile_and_Fixed_" + end for end in "ABCD"),
+}
+
+
+@pytest.mark.parametrize("names", ALIKE.values(), ids=ALIKE)
+@pytest.mark.parametrize("count", [1, 4])
+def test_long_names_differ_in_the_legend_and_on_the_axis(names, count):
+    some = (*(f"{name} {i}" for i in range(count) for name in names), "Basic")
+    for report in (make_report(2, some), by_package(some)):
+        spec = preset_spec(report, "Packages: Renew Total")
+        labels = {p[field] for p in drawn(spec) for field in ("x", "series")} - {""}
+        written = [text for text in texts(chart_svg(spec)) if "…" in text or text == "Basic"]
+        assert len(set(written)) == len(written) == min(len(some), 6 if report.headings[0] == "Month" else 99)
+        assert set(written) <= labels  # the library has not cut them once more
+
+
+def test_the_largest_of_what_is_drawn_have_the_colours():
+    report = make_report(2, tuple(f"Package {i:02}" for i in range(12)))
+    place = report.column("Packages: Renew Total")
+
+    def turned(row: Row) -> Row:
+        amount = Decimal(100 - int(row.labels[1][-2:]))
+        return replace(row, values=(*row.values[:place], amount, *row.values[place + 1 :]))
+
+    report = replace(report, rows=tuple(map(turned, report.rows)))
+    coloured = {
+        name: preset_spec(report, name)["layer"][0]["layer"][0]["encoding"]["color"]["scale"]["domain"]
+        for name in ("Clients - Active: Qty", "Packages: Renew Total")
+    }
+    assert {*coloured["Packages: Renew Total"]} == {*(f"Package {i:02}" for i in range(6)), "6 others"}
+    assert {*coloured["Clients - Active: Qty"]} == {*(f"Package {i:02}" for i in range(6, 12)), "6 others"}
+
+
+def test_a_package_that_has_a_colour_in_two_charts_has_the_same():
+    report = make_report(2, tuple(f"Package {i:02}" for i in range(12)))
+    place = report.column("Packages: Renew Total")
+    first = replace(
+        report,
+        rows=tuple(
+            replace(r, values=(*r.values[:place], r.values[place] * 100, *r.values[place + 1 :]))
+            if r.labels[1] == "Package 00"
+            else r
+            for r in report.rows
+        ),
+    )
+    active, renewed = (
+        preset_spec(first, name)["layer"][0]["layer"][0]["encoding"]["color"]["scale"]["domain"]
+        for name in ("Clients - Active: Qty", "Packages: Renew Total")
+    )
+    assert renewed == [name if name != "Package 06" else "Package 00" for name in active]
+
+
 def test_more_packages_than_colours_are_drawn_in_grey_and_counted_in_the_legend():
     report = make_report(24, tuple(f"Package {i}" for i in range(12)))
     svg = report_charts(report)["Balance Refill: Total"]
@@ -196,7 +253,7 @@ def test_without_a_time_grouping_x_is_the_package():
 
 def test_of_many_packages_the_largest_are_drawn_and_the_chart_says_so():
     svg = report_charts(by_package(tuple(f"Package {i:02}" for i in range(60))))["Packages: Renew Total"]
-    assert "24 largest of 60; the table has them all." in texts(svg)
+    assert "24 largest of 60; the table has them all." in "".join(ET.fromstring(svg).itertext())
     assert "Package 59" in texts(svg)
     assert "Package 00" not in texts(svg)
 
@@ -366,6 +423,23 @@ def test_hostile_names_are_plain_text_in_the_drawing():
             assert_inert(svg)
             svg.encode("utf-8")
             assert "https://example.com" in svg
+
+
+def test_a_name_from_right_to_left_is_isolated_in_the_drawing_and_in_its_words():
+    names = ("باقة 5GB بلس (2)", "חבילה 10GB Max! " * 9, "2GB באקה")
+    for report in (make_report(2, names), by_package(names)):
+        spec = preset_spec(report, "Balance Refill: Total")
+        title = "כותרת 12"
+        for svg in (chart_svg(spec), chart_svg(blank_spec(report, title=title)), inert_svg(chart_svg(spec))):
+            assert not re.search("[\u0590-\u08ff]", re.sub("\u2068[^<\u2068\u2069]*\u2069", "", svg))
+            assert inert_svg(svg) == svg
+        assert "\ufffd" not in chart_svg(spec)
+        assert f"\u2068{names[0]}\u2069 · Balance Refill: Total" in drawn(spec)[0]["told"]
+
+
+def test_a_drawing_of_another_library_has_its_names_isolated():
+    svg = '<svg xmlns="http://www.w3.org/2000/svg"><text>חבילה 5<tspan>באקה 2</tspan></text></svg>'
+    assert ">\u2068חבילה 5\u2069<tspan>\u2068באקה 2\u2069</tspan><" in inert_svg(svg)
 
 
 def assert_inert(svg: str) -> None:

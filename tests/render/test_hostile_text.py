@@ -299,7 +299,8 @@ def test_a_page_has_no_markup_of_theirs_and_every_name_as_text(report: Report) -
     found.assert_inert()
     assert {in_table(name) for name in names_of(report)} <= set(found.cells)
     assert {as_shown(ROLE), as_shown(report.info.source)} <= set(found.cells)
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff\u202a-\u202e\u2066-\u2069]", html)
+    outside = re.sub("\u2068([^\u2066-\u2069<>]*)\u2069", r"\1", html)  # a drawing isolates a name whole
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff\u202a-\u202e\u2066-\u2069]", outside)
 
 
 def test_a_notebook_table_has_no_markup_of_theirs_and_every_name_as_text(report: Report) -> None:
@@ -330,7 +331,7 @@ def test_names_that_look_alike_or_are_long_stay_apart_in_charts() -> None:
     names = ("a\x00", "a\x01", "a\ufffd", "a\ufffd (2)", "b" * 500, "b" * 501, "b" * MAX_NAME, "Plain")
     shown = list(shown_names(make_report(1, names)).values())[1:]
     assert shown[0] == "a\ufffd"
-    assert shown[4] == "b" * (MAX_NAME - 1) + "…"
+    assert shown[4].strip("b") == shown[5].strip("b") == "…"
     assert shown[6:] == ["b" * MAX_NAME, "Plain"]
     assert len({*shown}) == len(names)
     assert max(map(len, shown)) <= MAX_NAME + len(" (2)")

@@ -5,12 +5,14 @@ import html.parser
 import itertools
 import re
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.render.charts.drawing import report_charts
 from custdyn_widgets.render.page import Section, render_page
+from custdyn_widgets.report.html import report_html
 from custdyn_widgets.report.report import Quote, Report, Row
 from tests.make_report import INFO, make_report
 from tests.render.test_charts import HOSTILE, one_row
@@ -99,18 +101,37 @@ def test_the_table_has_two_headings_a_caption_every_row_and_the_total_last(page)
     assert ("th", "colgroup", "4") in scopes
     assert sum(scope == "row" for _, scope, _ in scopes) == 25
     assert "Amounts in USD." in reader.texts("caption")[0]
-    cells = reader.texts("td")
+    cells = re.findall("<td[^>]*>(.*)", re.sub("</?span>", "", page.decode()).replace("</td>", "\n"))
     assert len(cells) == 25 * 21
-    assert cells[:4] == ["100", "123,555.55", "−123,654.32", "123,753.08"]
-    assert reader.texts("th")[-1] == "Total"
+    assert cells[:4] == ["100", "123555.55", "-123654.32", "123753.08"]
+    assert all(cell == "–" or Decimal(cell).is_finite() for cell in cells)
+    assert reader.texts("th")[-1].strip() == "Total"
 
 
 def test_negatives_nothing_and_partial_buckets_are_marked_by_more_than_colour(page):
     text = page.decode("utf-8")
-    assert '<td class="n">−123,654.32</td>' in text
+    assert '<td class="n">-123<span>654.32</span></td>' in text
     assert "<td>–</td>" in text
     assert '2022-12 <i title="partial">◐</i>' in text
     assert "◐ marks a bucket cut short" in text
+
+
+FROM_RIGHT_TO_LEFT = ("باقة 5GB بلس (2)", "חבילה 10GB Max!", "2GB باقة")
+
+
+def test_names_from_right_to_left_are_isolated_wherever_they_stand():
+    report = make_report(2, (*FROM_RIGHT_TO_LEFT, "Basic"))
+    query = replace(report.query, package=FROM_RIGHT_TO_LEFT, company=("שיווק <7>",))
+    info = replace(report.info, source=FROM_RIGHT_TO_LEFT[0], role=FROM_RIGHT_TO_LEFT[1])
+    report = replace(report, query=query, info=info)
+    page = render_page(report, report_charts(report)).decode()
+    bare = re.sub("<bdi>[^<>]*</bdi>|\u2068[^<>\u2068\u2069]*\u2069", "", page)
+    assert not re.search("[\u0590-\u08ff]", bare)
+    assert "of <bdi>שיווק &lt;7&gt;</bdi> and resellers below" in page
+    assert_inert(page.encode())
+    table = re.sub("<bdi>[^<>]*</bdi>|\u2068[^<>\u2068\u2069]*\u2069", "", report_html(report))
+    assert not re.search("[\u0590-\u08ff]", table)
+    assert "<bdi>Basic" not in page
 
 
 def test_headings_come_in_order_and_the_scrolling_table_can_be_reached_by_keyboard(page):

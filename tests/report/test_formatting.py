@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from custdyn_widgets.report.formatting import (
     format_instant,
     format_value,
     info_rows,
+    number_html,
 )
 from custdyn_widgets.report.report import Column, Quote
 from tests.make_report import INFO, make_report
@@ -22,18 +24,29 @@ TOTAL = Column("Packages", "Renew Total", "money", "")
     ("value", "currency", "text"),
     [
         ("1234567.895000", "USD", "1,234,567.90"),
-        ("0.125000", "USD", "0.12"),
+        ("0.125000", "USD", "0.13"),
+        ("0.005000", "USD", "0.01"),
+        ("-0.005000", "USD", "-0.01"),
+        ("0.004999", "USD", "0.00"),
         ("0.135000", "USD", "0.14"),
-        ("-1234.500000", "USD", "−1,234.50"),
+        ("-1234.500000", "USD", "-1,234.50"),
         ("-0.001000", "USD", "0.00"),
-        ("1234.500000", "JPY", "1,234"),
-        ("1.234500", "KWD", "1.234"),
+        ("1234.500000", "JPY", "1,235"),
+        ("1.234500", "KWD", "1.235"),
         ("123456789012345678901234567890.123456", "EUR", "123,456,789,012,345,678,901,234,567,890.12"),
         ("1.000000", "XYZ", "1.00"),
     ],
 )
 def test_amounts_are_grouped_and_shown_with_the_currencys_own_digits(value, currency, text):
     assert format_value(Decimal(value), TOTAL, currency) == text
+
+
+@pytest.mark.parametrize("value", ["-0.500000", "-1234567.890000", "7.000000", "123456.000000"])
+def test_what_is_copied_of_a_number_is_a_number_in_any_spreadsheet(value):
+    html = number_html(format_value(Decimal(value), TOTAL, "USD"))
+    copied = re.sub(r"<[^>]*>", "", html)
+    assert Decimal(copied) == Decimal(value)
+    assert html.count("<span>") == format_value(Decimal(value), TOTAL, "USD").count(",")
 
 
 def test_counts_are_grouped_and_nothing_is_a_dash():

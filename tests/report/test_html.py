@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from html.parser import HTMLParser
 
 from custdyn_widgets.notebook.author_cells import table_html
@@ -25,8 +26,8 @@ class Rows(HTMLParser):
         self.tags.add(tag)
         if tag == "tr":
             self.rows.append([])
-        self._in_cell = tag in ("td", "th")
-        if self._in_cell:
+        self._in_cell = tag in ("td", "th") or (self._in_cell and tag == "span")
+        if tag in ("td", "th"):
             self.rows[-1].append("")
 
     def handle_endtag(self, tag: str) -> None:
@@ -47,15 +48,16 @@ def test_every_row_has_its_labels_and_formatted_values_and_the_total_is_last() -
     rows = read(report_html(make_report(3))).rows
     assert rows[0][:2] == ["Month", "Clients - Active"]
     assert rows[1][:2] == ["Qty", "Balance Pos"]
-    assert [row[0] for row in rows[2:]] == ["2021-01", "2021-02", "2021-03 ◐", "Total"]
+    assert [row[0] for row in rows[2:]] == ["2021-01", "2021-02", "2021-03 ◐", "Total ◐"]
     assert {len(row) for row in rows[2:]} == {1 + len(make_report(3).columns)}
-    assert rows[2][1:3] == ["100", "123,555.55"]
+    assert rows[2][1:3] == ["100", "123555.55"]
+    assert all(cell == "–" or Decimal(cell).is_finite() for row in rows[2:] for cell in row[1:])
 
 
 def test_hostile_names_are_text() -> None:
     report = make_report(2, packages=(HOSTILE,))
     html = report_html(replace(report, message=HOSTILE, info=replace(report.info, warnings=(HOSTILE,))))
-    assert read(html).tags == {"div", "style", "p", "table", "thead", "tbody", "tr", "th", "td"}
+    assert read(html).tags == {"div", "style", "p", "table", "thead", "tbody", "tr", "th", "td", "span"}
     html.encode()
 
 
@@ -76,3 +78,9 @@ def test_the_page_takes_it_as_a_table_of_ours() -> None:
     assert inert is not None
     assert "2021-02 ◐" in inert
     assert "style" not in inert
+    assert '<td>123<span class="thousands">555.55</span></td>' in inert
+
+
+def test_the_page_keeps_no_other_class_of_a_table() -> None:
+    table = '<table class="dataframe"><tr><td><span class="l">1</span></td></tr></table>'
+    assert table_html(table) == table_html(table.replace(' class="l"', ""))

@@ -10,6 +10,10 @@ from custdyn_widgets.report.partial_rows import ASTERISK_NOTE, CUT_SHORT
 from custdyn_widgets.report.table_view import TableView, table_view
 from tests.make_report import make_report
 
+CUT = (
+    "Partial: the figures count until 2022-12-16 08:30:00 UTC, the moment of the report; "
+    "the interval ends at 2022-12-31 23:59:59."
+)
 PACKAGES = ("Basic", "Gold\x00\n" + "x" * 400)
 
 
@@ -25,6 +29,12 @@ def test_groups_span_their_columns_in_order_and_begin_at_the_first() -> None:
     ]
     assert view.group_starts == {0, 4, 8, 12, 15, 17}
     assert [i for group in view.groups for i in group.positions] == [*range(len(view.columns))]
+
+
+def test_long_names_in_a_table_differ_where_they_are_cut() -> None:
+    names = tuple(f"{'long ' * 20}{end}" for end in ("first", "second"))
+    view = table_view(make_report(1, packages=names), max_label=20)
+    assert [row.labels[1] for row in view.rows] == ["long long long…first", "long long lon…second"]
 
 
 def test_labels_are_printable_and_cut_and_whole_in_the_source() -> None:
@@ -43,14 +53,16 @@ def test_rows_have_their_values_as_they_are_and_as_text() -> None:
     assert [row.is_total for row in view.all_rows()] == [False, False, True]
 
 
-def test_the_total_is_marked_as_partial_only_where_asked() -> None:
+def test_a_partial_total_is_marked_like_any_row() -> None:
     report = make_report(2)
     whole = replace(report, rows=report.rows[:1])
-    assert [row.is_partial for row in table_view(report).all_rows()] == [False, True, False]
-    assert table_view(whole).partial_note == ""
-    marked = table_view(whole, partial_note=ASTERISK_NOTE, marks_total=True)
+    assert [row.is_partial for row in table_view(report).all_rows()] == [False, True, True]
+    marked = table_view(whole, partial_note=ASTERISK_NOTE)
     assert [row.is_partial for row in marked.all_rows()] == [False, True]
     assert marked.partial_note == f"* {CUT_SHORT}"
+    assert report.total is not None
+    done = table_view(replace(whole, total=replace(report.total, partial=False)))
+    assert (done.partial_note, done.cut_note) == ("", "")
 
 
 def test_a_report_without_labels_has_nothing_to_mark() -> None:
@@ -60,9 +72,10 @@ def test_a_report_without_labels_has_nothing_to_mark() -> None:
     assert (view.rows[0].is_partial, view.partial_note) == (False, "")
 
 
-def test_notes_come_in_order_partial_then_overlap_then_rows_left_out() -> None:
+def test_notes_come_in_order_until_when_partial_then_overlap_then_rows_left_out() -> None:
     view = table_view(make_report(5, packages=("a", "b")), max_rows=9)
     assert view.notes == (
+        CUT,
         f"◐ marks a bucket {CUT_SHORT}.",
         "Clients and balances of packages overlap and do not add up: a client that used two packages stands "
         "in both rows, and once in the Total.",
@@ -73,7 +86,10 @@ def test_notes_come_in_order_partial_then_overlap_then_rows_left_out() -> None:
 
 
 def test_a_partial_row_that_is_left_out_needs_no_note() -> None:
-    view = table_view(make_report(5), max_rows=4, limit_note="{hidden} more of {total}.")
+    report = make_report(5)
+    assert report.total is not None
+    report = replace(report, total=replace(report.total, partial=False))
+    view = table_view(report, max_rows=4, limit_note="{hidden} more of {total}.")
     assert view.notes == ("1 more of 5.",)
 
 

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from custdyn_widgets.text import (
+    cut_short,
     has_control_character,
+    isolate,
     join_surrogates,
     printable,
     replace_not_xml,
@@ -26,6 +28,34 @@ def test_characters_that_no_format_takes_are_replaced(bad: str) -> None:
 def test_line_breaks_in_a_name_become_a_blank_and_other_scripts_stay() -> None:
     assert printable("a\r\nb\tc") == "a b c"
     assert printable("Ünïcode – 客戶 🎉") == "Ünïcode – 客戶 🎉"
+
+
+def test_a_name_from_right_to_left_is_isolated_and_no_other() -> None:
+    assert isolate("Ünïcode – 客戶 5GB") == "Ünïcode – 客戶 5GB"
+    for name in ("باقة 5GB", "5GB חבילה", "ﻻ", "\U00010a00"):
+        assert isolate(name) == f"\u2068{name}\u2069"
+    assert isolate("ש\u2069 12 \u2068\u202e") == "\u2068ש\ufffd 12 \ufffd\ufffd\u2069"
+
+
+@pytest.mark.parametrize(
+    "bad", ["a\u2068b", "a\u2069b", "\u2069a\u2068", "\u2068a\u2066b\u2069", "\u2067a\u2069"]
+)
+def test_only_isolates_around_a_whole_name_stay_and_only_where_they_are_wanted(bad: str) -> None:
+    sentence = f"of {isolate('חבילה')}, {bad} and {isolate('باقة 5')}"
+    kept = printable(sentence, isolates=True)
+    assert kept.startswith("of \u2068חבילה\u2069, ")
+    assert kept.endswith(" and \u2068باقة 5\u2069")
+    assert (kept.count("\u2068"), kept.count("\u2069")) in ((2, 2), (3, 3))
+    assert printable(kept, isolates=True) == kept
+    assert not set(printable(sentence)) & set("\u2066\u2067\u2068\u2069")
+
+
+def test_a_name_that_is_cut_stays_isolated() -> None:
+    sentence = f"of {isolate('חבילה גדולה')}, and more"
+    for most in range(6, len(sentence)):
+        cut = cut_short(sentence, most)
+        assert len(cut) <= most
+        assert printable(cut, isolates=True) == cut
 
 
 def test_line_breaks_can_be_marked_instead() -> None:

@@ -22,6 +22,7 @@ from custdyn_widgets.report.table_view import MAX_ROWS
 from custdyn_widgets.widgets import download
 from custdyn_widgets.widgets.download import Download
 from custdyn_widgets.widgets.result import ResultPanel
+from custdyn_widgets.widgets.table import shown_report
 from tests.make_report import make_report
 from tests.payloads import PAYLOADS
 
@@ -63,9 +64,9 @@ def test_each_cell_is_sent_as_pages_show_it_and_the_total_apart(panel: ResultPan
         assert sent_row["labels"] == list(row.labels)
     assert [row["partial"] for row in shown["rows"]] == [False] * 4 + [True]
     assert shown["rows"][3]["cells"][report.column("Balance Refill: Avg")] == "–"
-    assert shown["rows"][0]["cells"][report.column("Clients - Active: Balance Neg")].startswith("−")
+    assert shown["rows"][0]["cells"][report.column("Clients - Active: Balance Neg")].startswith("-")
     assert shown["total"]["labels"] == ["Total"]
-    assert shown["total"]["partial"] is False
+    assert shown["total"]["partial"] is True
 
 
 def test_headings_have_two_levels_and_each_column_its_definition(panel: ResultPanel) -> None:
@@ -129,7 +130,8 @@ def test_notes_tell_the_currency_what_is_partial_and_what_does_not_add_up(panel:
     plain = " ".join(state(panel, "_shown")["notes"])
     panel.show(make_report(2, packages=("a", "b")))
     by_package = " ".join(state(panel, "_shown")["notes"])
-    assert plain.startswith("Amounts in USD. ◐ marks a bucket cut short")
+    assert plain.startswith("Amounts in USD. Partial: the figures count until 2022-12-16 08:30:00 UTC")
+    assert "◐ marks a bucket cut short" in plain
     assert "do not add up" in by_package
     assert "do not add up" not in plain
 
@@ -283,3 +285,9 @@ def test_a_button_that_is_not_there_saves_nothing(sent: Sent) -> None:
 def test_two_thousand_rows_are_one_message_of_moderate_size(panel: ResultPanel) -> None:
     panel.show(make_report(MAX_ROWS))
     assert len(json.dumps(panel.get_state()["_shown"])) < 3_000_000
+
+
+def test_a_name_from_right_to_left_in_the_query_is_isolated() -> None:
+    report = make_report(1)
+    asked = shown_report(replace(report, query=replace(report.query, company=("שיווק 7", "Acme"))))["asked"]
+    assert "of \u2068שיווק 7\u2069, Acme and resellers below" in asked

@@ -158,7 +158,7 @@ def _title(spec: Mapping[str, Any]) -> str:
 def _printable_spec(value: Any, *, is_data: bool = False) -> Any:
     """Return a specification without links or characters that would break the drawing."""
     if isinstance(value, str):
-        return printable(value)
+        return printable(value, isolates=True)
     if isinstance(value, Mapping):
         kept = ((str(key), item) for key, item in value.items() if is_data or key != "href")
         return {

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from custdyn_widgets.render.charts.vegalite import NUMBER_ROOM
+
 _TIME = re.compile(r"\d{4}(-\d{2}){0,2}")
 _DAY = 86_400_000  # milliseconds
 _MIDNIGHT = "utchours(datum.value) == 0"
@@ -23,6 +25,7 @@ _UNITS = {
     10: ("utcyearmonthdate", "%Y-%m-%d", _DAY, _MIDNIGHT),
 }
 _HEIGHT = 320
+_DIGIT = 7  # pixels
 # Without Shift, the wheel scrolls the notebook as usual.
 _ZOOM = {
     "name": "zoom",
@@ -63,20 +66,42 @@ def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
         "tickMinStep": step, "labelExpr": f"{begins} && datum.value <= {last} ? datum.label : ''",
         **({"labelAlign": "left", "labelOffset": 4} if bars else {}),  # a bar starts at its label
     }  # fmt: skip
-    scale = (
-        {"type": "utc"} if bars else {"type": "utc", "padding": 16}
-    )  # so that points at the edge are not cut off
+    scale = {"type": "utc"} if bars else {"type": "utc", "padding": 16}  # so that edge points are not cut off
+    middle = {"bandPosition": 0.5} if bars else {}  # otherwise lines and numbers are at the edges of bars
     for one in units:
+        kind = one["mark"]["type"]
         one["encoding"]["x"] = {
             "field": "x",
             "type": "temporal",
             "timeUnit": unit,
             "scale": scale,
             "axis": axis,
+            **(middle if kind != "bar" else {}),
         }
         one["mark"] = {**one["mark"], "clip": True}
         one["mark"].pop("width", None)
+        if kind == "text":
+            one["encoding"]["text"] = _number_with_room(unit)
+    if any(one["mark"]["type"] == "text" for one in units):
+        _make_room_for_numbers(live, units)
     units[0]["params"] = [_ZOOM]
+
+
+def _number_with_room(unit: str) -> dict[str, Any]:
+    """Return the text of a bar's number: none where the bar is narrower than it."""
+    ends = (f"scale('x', datum['{unit}_x{end}'])" for end in ("_end", ""))
+    room = f"{' - '.join(ends)} >= {_DIGIT} * length(datum.number)"
+    return {"condition": {"test": room, "field": "number"}, "value": ""}
+
+
+def _make_room_for_numbers(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
+    """Let the axis reach above the bars, as it does below them: a number outside of the plot would be cut."""
+    values = [0, *(value["y"] for value in live["data"]["values"] if value["y"])]
+    if max(values) == 0:
+        return
+    limit = {"domainMax": max(values) + (max(values) - min(values)) * NUMBER_ROOM}
+    for one in units:
+        one["encoding"]["y"] = {**one["encoding"]["y"], "scale": {**one["encoding"]["y"]["scale"], **limit}}
 
 
 def _instant(label: str) -> int:

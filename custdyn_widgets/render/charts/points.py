@@ -10,15 +10,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 
-from custdyn_widgets.report import Column, Report, Row, format_value
-from custdyn_widgets.text import cut_short, printable
+from custdyn_widgets.render.charts.names import LEGEND_ROOM, fitting_columns, fitting_names, fitting_places
+from custdyn_widgets.report import MINUS, Column, Report, Row, format_instant, format_value
+from custdyn_widgets.text import isolate, printable, short_names
 
 COLUMNS = "Columns"  # the x axis of a report without grouping, with a place for each column
 MAX_SERIES = 7
 MAX_POINTS = 4_000
 MAX_PLACES = 24
 MAX_NAME = 120  # characters; the drawing library can take half a minute to measure longer names
+_PACKAGE_HEADING = "Package Name"
 _TIME_HEADINGS = ("Year", "Month", "Date")
 _CALENDAR = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
 
@@ -48,9 +51,9 @@ class Points:
     values
         The points, in the order of the report's rows.
     series
-        The series with their own colours, in order. All others are grey.
-    folded
-        The number of grey series.
+        The series with their own colours, in order.
+    others
+        The grey series, the largest first.
     notes
         Notes needed to understand the chart.
     """
@@ -59,8 +62,25 @@ class Points:
     places: tuple[str, ...]
     values: tuple[Point, ...]
     series: tuple[str, ...]
-    folded: int
+    others: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def folded(self) -> int:
+        """How many series share the grey."""
+        return len(self.others)
+
+    @cached_property
+    def legend(self) -> dict[str, str]:
+        """The names of coloured series as a legend shows them."""
+        return _isolated(fitting_names(self.series, LEGEND_ROOM))
+
+    @cached_property
+    def axis(self) -> dict[str, str]:
+        """The names of places as an axis shows them."""
+        if self.is_time:
+            return {place: place for place in self.places}
+        return _isolated((fitting_columns if self.x == COLUMNS else fitting_places)(self.places))
 
     @property
     def is_time(self) -> bool:
@@ -90,9 +110,14 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
     """
     shown = shown_names(report)
     found = [p for row in report.rows for p in _row_points(report, row, shown, x, columns)]
-    ranked = _ranked(report, shown, found)
+    names = list(dict.fromkeys(p.series for p in found))
+    # Over time a partial bucket is marked.
+    until = format_instant(report.info.effective_end, report.info.timezone)
+    cut = [f"Partial: until {until}"] if report.is_partial and x not in _TIME_HEADINGS else []
+    has_packages = _PACKAGE_HEADING in report.headings and x != _PACKAGE_HEADING and len(names) > 1
+    ranked = _ranked(names, found) if has_packages else names
     kept, dropped = _within_limit(ranked, found)
-    notes = [f"{dropped:,} smaller series are not drawn; the table has them."] if dropped else []
+    notes = [*cut, *([f"{dropped:,} smaller series are not drawn; the table has them."] if dropped else [])]
     if dropped:
         found = [p for p in found if p.series in set(kept)]
     places = _places(x, found)
@@ -103,25 +128,34 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
     if joined and x in _TIME_HEADINGS and len(kept) > 1:
         found = list(_with_zeros(found, kept, places, columns))
     coloured = kept if len(kept) <= MAX_SERIES else kept[: MAX_SERIES - 1]
-    return Points(x, places, tuple(found), tuple(coloured), len(kept) - len(coloured), tuple(notes))
+    others = kept[len(coloured) :]
+    if has_packages:
+        coloured = _by_colour(report, shown, names, coloured)
+    return Points(x, places, tuple(found), tuple(coloured), tuple(others), tuple(notes))
+
+
+def _isolated(names: Mapping[str, str]) -> dict[str, str]:
+    return {name: isolate(shown) for name, shown in names.items()}
 
 
 def shown_names(report: Report) -> dict[str, str]:
     """Map row labels to distinct names for charts.
 
-    Names are on a single line and cut short if long. A number is added to those that would look the same.
+    Names are on a single line and cut, if long, where they differ from the others. A number is added to
+    those that would look the same.
     """
-    shown: dict[str, str] = {}
+    printed: dict[str, str] = {}
     taken: set[str] = set()
     numbers: dict[str, int] = defaultdict(lambda: 1)
     for label in dict.fromkeys(label for row in report.rows for label in row.labels):
-        name = first = cut_short(printable(label), MAX_NAME)
+        name = first = printable(label)
         while name in taken:
             numbers[first] += 1
             name = f"{first} ({numbers[first]})"
         taken.add(name)
-        shown[label] = name
-    return shown
+        printed[label] = name
+    names = short_names(printed.values(), MAX_NAME)
+    return {label: names[name] for label, name in printed.items()}
 
 
 def _row_points(
@@ -144,34 +178,50 @@ def _row_points(
         value = row.values[report.column(column.name)]
         several = [column.name] if len(columns) > 1 and x != COLUMNS else []
         unit = f" {report.currency}" if column.unit == "money" else ""
-        names = " · ".join([*labels.values(), column.name])
+        names = " · ".join(map(isolate, [*labels.values(), column.name]))
+        number = format_value(value, column, report.currency).replace("-", MINUS)  # as on the axis
         cut = ", partial" if row.partial and timed else ""
         yield Point(
             x=column.name if x == COLUMNS else at,  # type: ignore[arg-type]  # at is None only for Columns
             y=None if value is None else float(value),
             series=" · ".join([*rest, *several]),
             column=column.name,
-            text=f"{names}: {format_value(value, column, report.currency)}{unit}{cut}",
+            text=f"{names}: {number}{unit}{cut}",
             partial=row.partial and timed,
         )
 
 
-def _ranked(report: Report, shown: Mapping[str, str], found: Sequence[Point]) -> list[str]:
-    """Return the series in order: columns as given, packages by their number of clients.
+def _ranked(names: list[str], found: Sequence[Point]) -> list[str]:
+    """Return the series of packages, the largest in the drawing first.
 
-    This way, a package has the same colour in every chart of a report.
+    The size of a series is its share of its column's total, so that counts and amounts are comparable.
     """
-    names = list(dict.fromkeys(p.series for p in found))
-    if "Package Name" not in report.headings or len(names) <= 1:
-        return names
-    place = report.headings.index("Package Name")
+    columns: dict[str, float] = defaultdict(float)
+    for point in found:
+        columns[point.column] += abs(point.y or 0)
+    sizes: dict[str, float] = defaultdict(float)
+    for point in found:
+        sizes[point.series] += abs(point.y or 0) / (columns[point.column] or 1)
+    return sorted(names, key=lambda name: -sizes[name])
+
+
+def _by_colour(
+    report: Report, shown: Mapping[str, str], names: Sequence[str], chosen: list[str]
+) -> list[str]:
+    """Return the series of packages that have a colour, in the order of the colours.
+
+    The packages with most clients have the first colours wherever they have one: the same in every chart.
+    """
+    place = report.headings.index(_PACKAGE_HEADING)
     clients: dict[str, int] = defaultdict(int)
     for row in report.rows:
         first = row.values[0]
         clients[shown[row.labels[place]]] += abs(int(first)) if first is not None else 0
     # A series is a package, or a package and a column. The name of a package may contain the dot, too.
-    packages = {n: n if n in clients else n.rpartition(" · ")[0] for n in names}
-    return sorted(names, key=lambda name: -clients[packages[name]])
+    package = {name: name if name in clients else name.rpartition(" · ")[0] for name in names}
+    usual = sorted(names, key=lambda name: -clients[package[name]])[: len(chosen)]
+    others = iter([name for name in chosen if name not in usual])
+    return [name if name in chosen else next(others) for name in usual]
 
 
 def _within_limit(ranked: list[str], found: Sequence[Point]) -> tuple[list[str], int]:

@@ -10,7 +10,7 @@ from custdyn_widgets.render.charts.points import COLUMNS, points_of
 from custdyn_widgets.render.charts.presets import PRESETS, check_mark, presets_of
 from custdyn_widgets.render.charts.vegalite import PALETTE, chart_spec
 from custdyn_widgets.report import Column, Report
-from custdyn_widgets.text import printable
+from custdyn_widgets.text import isolate, printable
 
 BLANK = "Blank Chart"
 _MANY_PLACES = 120  # more bars would be too thin to tell apart
@@ -122,8 +122,8 @@ def _spec(
     units = ", in " + report.currency if any(c.unit == "money" for c in columns) else ""
     by = " by " + " and ".join(report.query.group_by) if report.query.group_by else ""
     return chart_spec(
-        points, columns, mark=mark, right=right, currency=report.currency, title=printable(title or names),
-        colour=column_colour(columns[0]), description=printable(f"{title or names}{units}{by}"),
+        points, columns, mark=mark, right=right, currency=report.currency, title=isolate(title or names),
+        colour=column_colour(columns[0]), description=f"{isolate(title or names)}{printable(units)}{by}",
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET  # documents with a DOCTYPE, and thus entitie
 from xml.sax.saxutils import escape, quoteattr
 
 from custdyn_widgets.errors import CustDynError, shown
+from custdyn_widgets.text import isolate, split_isolates
 
 INK = "#737a84"  # readable on both white and near-black, for use without a page's colour
 _FONTS = "Arial,Helvetica,Liberation Sans,sans-serif"  # same widths as the font used to measure the layout
@@ -88,7 +89,10 @@ def _markup(element: ET.Element, prefix: str) -> str:
     label = (
         element.get("aria-label", "") if name in _SHAPES and element.get("role") == "graphics-symbol" else ""
     )
-    inner = (f"<title>{escape(label)}</title>" if label else "") + escape(element.text or "").strip("\n")
+    words = (element.text or "").strip("\n")
+    if name in ("text", "tspan") and len(split_isolates(words)) == 1:
+        words = isolate(words)
+    inner = (f"<title>{escape(label)}</title>" if label else "") + escape(words)
     for child in element:
         inner += _markup(child, prefix) + escape((child.tail or "").strip("\n"))
     name, attributes = _as_dot(name, _allowed_attributes(element, prefix))

@@ -10,18 +10,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from custdyn_widgets.render.charts.names import (
+    ANGLED_ROOM,
+    AXIS_ROOM,
+    FEW_PLACES,
+    LEGEND_ROOM,
+    LETTERS,
+    SLACK,
+    SMALL_LETTERS,
+    are_crowded,
+)
 from custdyn_widgets.render.charts.points import COLUMNS, Point, Points
+from custdyn_widgets.render.charts.style import HEIGHT, WIDTH, frame, style
 from custdyn_widgets.report import Column
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 MARKS = ("line", "bar", "stacked bar", "area", "point", "stacked area")
-WIDTH, HEIGHT = 440, 250
 
 # Okabe and Ito's palette, safe for all kinds of colour blindness, without yellow (unreadable on white) and
 # black (unreadable on dark). Grey is for series that share a colour.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#9a8a4f")
 GREY = "#5f656e"
 _SCALES = ((10**13, 10**12, "trillions"), (10**10, 10**9, "billions"), (10**7, 10**6, "millions"))
+NUMBER_ROOM = 0.12  # for a number beyond the end of a bar, as a fraction of the height of all bars
 _MAX_DESCRIBED_POINTS = 240  # with more points, tooltips are not worth their size
 _LEGEND_COLUMNS = 2
 
@@ -69,35 +80,31 @@ def chart_spec(
         "$schema": SCHEMA,
         "title": {"text": title, **({"subtitle": notes} if notes else {})},
         "description": description or title,
-        **_frame(HEIGHT + 20 * _legend_rows(points) + 16 * len(notes)),
+        **frame(HEIGHT + 20 * _legend_rows(points) + 16 * len(notes)),
         "data": {"values": [_datum(p, points) for p in points.values]},
         "layer": sides,
         **({"resolve": {"scale": {"y": "independent"}}} if len(sides) > 1 else {}),
-        "config": _config(),
-    }
-
-
-def _frame(height: int) -> dict[str, Any]:
-    return {
-        "background": "transparent",
-        "padding": {"left": 4, "right": 8, "top": 4, "bottom": 14},
-        "width": WIDTH,
-        "height": height,
-        "autosize": {"type": "fit", "contains": "padding"},
+        "config": style(),
     }
 
 
 def _datum(point: Point, points: Points) -> dict[str, Any]:
     name = point.series
-    shown = name if not points.folded or name in points.series else _folded_name(points)
+    shown = points.legend.get(name, name) if name not in points.others else _folded_name(points)
     rank = points.series.index(name) if name in points.series else len(points.series)
-    plain = {"x": point.x, "y": point.y, "told": point.text, "number": _number(point), "column": point.column}
+    at = points.axis.get(point.x, point.x) if isinstance(point.x, str) else point.x
+    plain = {"x": at, "y": point.y, "told": point.text, "number": _number(point), "column": point.column}
     plain |= {"series": shown, "key": name, "rank": rank}
     return {**plain, "partial": True} if point.partial else plain
 
 
 def _folded_name(points: Points) -> str:
     return f"{points.folded:,} others"
+
+
+def _legend_names(points: Points) -> list[str]:
+    folded = [_folded_name(points)] if points.folded else []
+    return [*(points.legend[name] for name in points.series), *folded]
 
 
 def _layers(
@@ -110,7 +117,10 @@ def _layers(
     texts = {"description": {"field": "told"}, "tooltip": {"field": "told"}} if is_described else {}
     base = {"transform": [chosen], "encoding": encoding}
     if "bar" in mark:
-        return [_bars(points, mark, base, texts), *_values_above(points, found, base)]
+        numbers = _has_numbers(points, found)
+        if numbers:
+            encoding["y"] = _with_room_below(y, found)
+        return [_bars(points, mark, base, texts), *([_numbers(base)] if numbers else [])]
     layers = []
     if mark != "point":
         layers.append(_joined(points, mark, base))
@@ -134,22 +144,31 @@ def _bars(points: Points, mark: str, base: dict[str, Any], texts: dict[str, Any]
         encoding["order"] = {"field": "rank", "type": "quantitative"}
         encoding["detail"] = {"field": "key"}
     if side_by_side:
-        names = [*points.series, *([_folded_name(points)] if points.folded else [])]
-        encoding["xOffset"] = {"field": "series", "sort": names}
+        encoding["xOffset"] = {"field": "series", "sort": _legend_names(points)}
     shape: dict[str, Any] = {"type": "bar", "aria": bool(texts)}
     if 0 < len(points.places) <= 8 and not side_by_side:
         shape["width"] = 44
     return {**base, "mark": shape, "encoding": {**encoding, **texts}}
 
 
-def _values_above(points: Points, found: Sequence[Point], base: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a layer of numbers above the bars if there is room for them."""
+def _has_numbers(points: Points, found: Sequence[Point]) -> bool:
+    """Return whether there is room for a number beyond the end of each bar."""
     one_each = len(points.series) <= 1 and len(found) == len(points.places)
-    if not one_each or max(len(_number(p)) for p in found) * 7 * len(found) > WIDTH - 80:
-        return []
+    return one_each and max(len(_number(p)) for p in found) * 7 * len(found) <= WIDTH - 80
+
+
+def _with_room_below(y: dict[str, Any], found: Sequence[Point]) -> dict[str, Any]:
+    """Return an axis that reaches below negative bars: their numbers would stand on the labels of x."""
+    values = [0, *(p.y for p in found if p.y is not None)]
+    room = (max(values) - min(values)) * NUMBER_ROOM
+    return {**y, "scale": {**y["scale"], "domainMin": min(values) - room}} if min(values) < 0 else y
+
+
+def _numbers(base: dict[str, Any]) -> dict[str, Any]:
     encoding = {key: value for key, value in base["encoding"].items() if key in ("x", "y")}
-    text = {"type": "text", "dy": -8, "fontSize": 12, "color": "currentColor", "aria": False}
-    return [{**base, "mark": text, "encoding": {**encoding, "text": {"field": "number"}}}]
+    beyond = {"expr": "datum.y < 0 ? 10 : -8"}
+    text = {"type": "text", "dy": beyond, "fontSize": 12, "color": "currentColor", "aria": False}
+    return {**base, "mark": text, "encoding": {**encoding, "text": {"field": "number"}}}
 
 
 def _number(point: Point) -> str:
@@ -172,15 +191,13 @@ def _joined(points: Points, mark: str, base: dict[str, Any]) -> dict[str, Any]:
 def _colour(points: Points, mark: str, colour: str) -> dict[str, Any]:
     if len(points.series) <= 1:
         return {"color": {"value": colour}}
-    names, colours = list(points.series), list(PALETTE[: len(points.series)])
-    if points.folded:
-        names, colours = [*names, _folded_name(points)], [*colours, GREY]
+    colours = [*PALETTE[: len(points.series)], *([GREY] if points.folded else [])]
     legend = {
-        "title": None, "orient": "bottom", "columns": _LEGEND_COLUMNS, "labelLimit": 150,
+        "title": None, "orient": "bottom", "columns": _LEGEND_COLUMNS, "labelLimit": LEGEND_ROOM * SLACK,
         "symbolOpacity": 1, "symbolType": "stroke" if mark == "line" else "square",
         "symbolStrokeWidth": 4 if mark == "line" else 0,
     }  # fmt: skip
-    scale = {"domain": names, "range": colours}
+    scale = {"domain": _legend_names(points), "range": colours}
     return {"color": {"field": "series", "type": "nominal", "scale": scale, "legend": legend}}
 
 
@@ -190,8 +207,9 @@ def _legend_rows(points: Points) -> int:
 
 
 def _partial_note(points: Points, mark: str) -> list[str]:
-    if not any(p.partial for p in points.values) or mark == "stacked area":
-        return []
+    places = dict.fromkeys(str(p.x) for p in points.values if p.partial)
+    if not places or mark == "stacked area":  # which has no mark for one bucket
+        return [f"Partial: {' and '.join(places)}"] if places and points.is_time else []
     bucket = points.x.lower() if points.is_time else "bucket"
     return [f"{'Faded' if 'bar' in mark else 'Ringed'}: partial {bucket}"]
 
@@ -199,7 +217,7 @@ def _partial_note(points: Points, mark: str) -> list[str]:
 def _x(points: Points, mark: str) -> dict[str, Any]:
     if points.is_number:
         return {"field": "x", "type": "quantitative", "title": points.x, "axis": {"format": ",.12~f"}}
-    scale = {"domain": list(points.places)}
+    scale = {"domain": [points.axis[place] for place in points.places]}
     padding = {"paddingInner": 0.25 if len(points.places) <= 60 else 0, "paddingOuter": 0.1}
     bands = {**scale, **padding} if "bar" in mark else scale
     axis: dict[str, Any] = {"title": None, "labelAngle": 0}
@@ -207,11 +225,17 @@ def _x(points: Points, mark: str) -> dict[str, Any]:
         ticks, cut = time_ticks(points.places)
         axis |= {"values": ticks, "labelExpr": f"slice(datum.label, 0, {cut})"}
     elif points.x == COLUMNS:
-        axis |= {"labelExpr": "split(datum.label, ': ')", "labelLimit": 150}
-    elif sum(max(len(p), 4) for p in points.places) * 7 > WIDTH - 90:
-        few = len(points.places) <= 12  # more labels overlap unless they are vertical
-        axis |= {"labelAngle": -40 if few else -90, "labelAlign": "right", "labelLimit": 110}
-        axis |= {"labelBaseline": "top" if few else "middle", "labelFontSize": 12.5 if few else 11}
+        axis |= {"labelExpr": "split(datum.label, ': ')", "labelLimit": AXIS_ROOM * SLACK}
+    elif are_crowded(points.places):
+        few = len(points.places) <= FEW_PLACES
+        limit = ANGLED_ROOM * SLACK
+        axis |= {"labelAngle": -40 if few else -90, "labelAlign": "right", "labelLimit": limit}
+        axis |= {
+            "labelBaseline": "top" if few else "middle",
+            "labelFontSize": LETTERS if few else SMALL_LETTERS,
+        }
+    else:
+        axis |= {"labelLimit": AXIS_ROOM * SLACK}
     return {"field": "x", "type": "nominal", "sort": None, "scale": bands, "axis": axis}
 
 
@@ -266,23 +290,3 @@ def _y(found: Sequence[Point], columns: Sequence[Column], currency: str, *, righ
         scale["domain"] = [0, 1]
         axis["values"] = [0]
     return {"field": "y", "type": "quantitative", "axis": axis, "scale": scale}
-
-
-def _config() -> dict[str, Any]:
-    ink = "currentColor"
-    return {
-        "font": "sans-serif",
-        "view": {"stroke": None},
-        "title": {
-            "color": ink, "subtitleColor": ink, "fontSize": 15, "fontWeight": 600, "subtitleFontSize": 12.5,
-            "anchor": "start", "frame": "bounds", "limit": WIDTH - 20, "offset": 16, "subtitlePadding": 4,
-        },
-        "axis": {
-            "labelColor": ink, "titleColor": ink, "gridColor": ink, "gridOpacity": 0.16, "domain": False,
-            "ticks": False, "labelFontSize": 12.5, "titleFontSize": 12.5, "titleFontWeight": "normal",
-            "labelPadding": 6,
-        },
-        "axisX": {"grid": False, "domain": True, "domainColor": ink, "domainOpacity": 0.4},
-        "axisY": {"titleAngle": 0, "titleAlign": "left", "titleY": -12, "titleBaseline": "bottom"},
-        "legend": {"labelColor": ink, "labelFontSize": 12.5, "offset": 14, "columnPadding": 18},
-    }  # fmt: skip

@@ -13,7 +13,7 @@ from custdyn_widgets.render.charts.specs import one_row_charts, preset_mark
 from custdyn_widgets.render.xlsx.cells import styled_cell, text_cell
 from custdyn_widgets.render.xlsx.table import COUNT_FORMAT, DATE_FORMATS, date_label, money_format
 from custdyn_widgets.report import Column, Report
-from custdyn_widgets.text import cut_short
+from custdyn_widgets.text import short_names
 
 _MAX_SERIES = 40  # more would be indistinguishable; native charts allow at most 255
 _MAX_NAME = 28
@@ -31,13 +31,12 @@ class Drawing:
     @property
     def series(self) -> tuple[str, ...]:
         """The names of the series drawn: the coloured ones, then the grey ones."""
-        others = dict.fromkeys(p.series for p in self.points.values if p.series not in self.points.series)
-        return (*self.points.series, *others)[:_MAX_SERIES]
+        return (*self.points.series, *self.points.others)[:_MAX_SERIES]
 
     @property
     def left_out(self) -> int:
         """The number of series not drawn."""
-        return len({p.series for p in self.points.values}) - len(self.series)
+        return len(self.points.series) + len(self.points.others) - len(self.series)
 
 
 def report_drawings(report: Report) -> Iterator[Drawing]:
@@ -64,14 +63,17 @@ def write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
     """Write a chart's block (title, headings, a row per place, a blank row) and return the next row."""
     style: dict[str, Any] = {"bold": True, "shade": True, "bottom": "thin"}
     sheet.append([text_cell(sheet, drawing.title, bold=True)])
-    names = [_short(name or drawing.columns[0].name) for name in drawing.series]
+    # A long name would leave no room for the picture.
+    short = short_names((name or drawing.columns[0].name for name in drawing.series), _MAX_NAME)
+    places = short_names(drawing.points.places, _MAX_NAME)
+    names = [short[name or drawing.columns[0].name] for name in drawing.series]
     headings = [text_cell(sheet, name, **style, align="right") for name in names]
     sheet.append([text_cell(sheet, drawing.points.x, **style), *headings])
     values = {(p.x, p.series): p.y for p in drawing.points.values}
     dates = place_dates(drawing, report)
     numbers = [styled_cell(sheet, number_format=_number_format(drawing, report)) for _ in names]
     for index, place in enumerate(drawing.points.places):
-        label = text_cell(sheet, _short(place)) if dates is None else _date_cell(sheet, dates[index], report)
+        label = text_cell(sheet, places[place]) if dates is None else _date_cell(sheet, dates[index], report)
         for cell, name in zip(numbers, drawing.series, strict=True):
             cell.value = values.get((place, name))
         sheet.append([label, *numbers])
@@ -91,11 +93,6 @@ def place_dates(drawing: Drawing, report: Report) -> list[date] | None:
         return None
     dates = [date_label(report, place) for place in drawing.points.places]
     return None if None in dates else [begins for begins in dates if begins is not None]
-
-
-def _short(name: str) -> str:
-    """Cut a name short, because a long one would leave no room for the chart."""
-    return cut_short(name, _MAX_NAME)
 
 
 def _number_format(drawing: Drawing, report: Report) -> str:

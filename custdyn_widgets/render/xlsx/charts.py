@@ -12,7 +12,7 @@ from openpyxl.utils import get_column_letter
 from custdyn_widgets.render.xlsx.chart_data import Drawing, report_drawings, write_data
 from custdyn_widgets.render.xlsx.native_chart import HEIGHT, WIDTH, native_chart
 from custdyn_widgets.render.xlsx.table import print_one_page_wide, write_title
-from custdyn_widgets.report import CUT_SHORT, Report
+from custdyn_widgets.report import CUT_SHORT, Report, cut_note
 
 DATA_SHEET = "Chart data"
 
@@ -59,10 +59,12 @@ def _notes(report: Report, drawings: Sequence[Drawing]) -> list[str]:
     notes = [note for drawing in drawings for note in drawing.points.notes]
     folded = max(drawing.points.folded for drawing in drawings)
     if folded:
-        notes.append(f"In grey: {folded:,} more packages, those with the fewest active clients.")
+        notes.append(f"In grey: {folded:,} more packages, the smallest of each chart.")
     left_out = max(drawing.left_out for drawing in drawings)
     if left_out:
         notes.append(f"{left_out:,} of them are not drawn; the table has them.")
+    if report.is_partial:
+        notes.append(cut_note(report))
     if report.query.time_group and any(row.partial for row in report.rows):
         ends = [row.labels[0] for row in report.rows if row.partial]
         buckets = " and ".join(dict.fromkeys(ends))

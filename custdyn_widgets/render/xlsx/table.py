@@ -188,7 +188,7 @@ class _Line:
     def cells(self, row: TableRow) -> list[Cell]:
         """Return the cells of a row. The next call reuses them."""
         cells = [self._text(index, label) for index, label in enumerate(row.source.labels)]
-        if cells and not row.is_total:  # a package may also be named Total
+        if cells:
             cells[0] = self._first(row)
         for cell, value in zip(self._numbers, row.values, strict=True):
             cell.value = value
@@ -202,7 +202,7 @@ class _Line:
     def _first(self, row: TableRow) -> Cell:
         """Return the first label, as a date if it is a time; a partial bucket shows an asterisk."""
         label = row.source.labels[0]
-        begins = date_label(self._report, label)
+        begins = None if row.is_total else date_label(self._report, label)
         if begins is None:
             return put_text(self._partial, label) if row.is_partial else self._text(0, label)
         shown = DATE_FORMATS[str(self._report.query.time_group)] + ('" *"' if row.is_partial else "")

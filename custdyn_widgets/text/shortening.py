@@ -1,0 +1,104 @@
+"""Names cut short together, so that no two look the same where they stand beside each other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+
+_ELLIPSIS = "…"
+_HEAD = 0.4  # the part of the room for what alike names begin with
+_LEAD = 12  # the most characters of a word that stand before its first difference
+
+
+def short_names(names: Iterable[str], room: float, width: Callable[[str], float] = len) -> dict[str, str]:
+    """Return each name as it is shown: whole where it fits, otherwise cut, and no two the same.
+
+    Names that would be cut to the same text lose what they share in the middle: `Unlimited Ukraine Zone A
+    Mobile` and `… Zone B Mobile` become `Unlimited…A Mobile` and `Unlimited…B Mobile`. Those that are still
+    alike are numbered.
+
+    Parameters
+    ----------
+    names
+        The names; each is taken once.
+    room
+        The most width of a shown name.
+    width
+        The width of a text; by default its number of characters.
+    """
+    known = list(dict.fromkeys(names))
+    shown = {name: _fit(name, room, width) for name in known}
+    waiting = list(_alike(shown, known))
+    while waiting:
+        group = waiting.pop()
+        shared = _shared_length(group)
+        parted = {name: _parted(name, shared, room, width) for name in group}
+        shown |= parted
+        if len(set(parted.values())) > 1:
+            waiting += _alike(parted, group)
+    return _numbered(shown, room, width)
+
+
+def _alike(shown: dict[str, str], names: list[str]) -> Iterator[list[str]]:
+    """Yield the groups of names that are shown alike."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        groups[shown[name]].append(name)
+    yield from (group for group in groups.values() if len(group) > 1)
+
+
+def _shared_length(names: list[str]) -> int:
+    """Return how many characters all names begin with alike."""
+    first, last = min(names), max(names)
+    pairs = enumerate(zip(first, last, strict=False))
+    return next((place for place, (one, other) in pairs if one != other), len(first))
+
+
+def _parted(name: str, shared: int, room: float, width: Callable[[str], float]) -> str:
+    """Return a name with its beginning, and what follows the word in which it differs from others."""
+    if width(name) <= room:
+        return name
+    word = name.rfind(" ", 0, shared) + 1
+    begin = word if shared - word <= _LEAD else shared - 1
+    gap = width(_ELLIPSIS)
+    head = _head(name, min(begin, len(name)), room * _HEAD - gap, width).rstrip()
+    tail = _fit(name[begin:], room - width(head) - gap, width)
+    while begin > len(head) + 1 and width(head) + gap + width(tail) < room and tail == name[begin:]:
+        longer = _head(name, begin, room - gap - width(tail), width)
+        if len(longer) <= len(head):
+            break
+        head = longer
+    return f"{head.rstrip()}{_ELLIPSIS}{tail}"
+
+
+def _numbered(shown: dict[str, str], room: float, width: Callable[[str], float]) -> dict[str, str]:
+    """Return the shown names with a number at the end of each that is taken."""
+    taken = {text for name, text in shown.items() if name == text}
+    numbers: dict[str, int] = defaultdict(lambda: 1)
+    for name, text in shown.items():
+        if name == text:
+            continue
+        unique = text
+        while unique in taken:
+            numbers[text] += 1
+            number = f" ({numbers[text]})"
+            unique = _fit(text, room - width(number), width) + number
+        taken.add(unique)
+        shown[name] = unique
+    return shown
+
+
+def _fit(text: str, room: float, width: Callable[[str], float]) -> str:
+    """Return a text, cut with an ellipsis if it is wider than the room."""
+    if width(text) <= room:
+        return text
+    return _head(text, len(text), room - width(_ELLIPSIS), width).rstrip() + _ELLIPSIS
+
+
+def _head(text: str, most: int, room: float, width: Callable[[str], float]) -> str:
+    """Return the longest beginning of a text, of at most so many characters, that fits."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if width(text[:middle]) <= room else (low, middle - 1)
+    return text[:low]

@@ -1,0 +1,70 @@
+"""The chart to look into, as the drawing library draws it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+import vl_convert
+
+from custdyn_widgets.render.charts.live import live_spec
+from custdyn_widgets.render.charts.specs import blank_spec
+from custdyn_widgets.report.report import Report, Row
+from tests.make_report import make_report
+
+_BAR = re.compile(r'd="M([\d.]+),([\d.]+)h([\d.]+)v([\d.]+)')
+_NUMBER = re.compile(r"translate\(([\d.]+),(-?[\d.]+)\)[^>]*>([^<]*)<")
+_DIGIT = 6.7  # pixels of the widest in these letters
+
+
+def drawn(report: Report, width: int) -> tuple[list[tuple[float, ...]], list[tuple[str, ...]], float]:
+    """Return the bars, the numbers beside them, and the height of the plot."""
+    spec = live_spec(blank_spec(report, y="Balance Refill: Total", mark="bar")) | {"width": width}
+    svg = vl_convert.vegalite_to_svg(spec, vl_version="6.4")
+    bars, numbers = (
+        re.search(rf'class="mark-{kind} role-mark.*?</g>', svg, re.DOTALL)[0] for kind in ("rect", "text")
+    )
+    height = re.search(r'class="background"[^>]*d="M[\d.]+,[\d.]+h[\d.]+v([\d.]+)', svg)[1]
+    return (
+        [tuple(map(float, found)) for found in _BAR.findall(bars)],
+        _NUMBER.findall(numbers),
+        float(height),
+    )
+
+
+@pytest.mark.parametrize("signs", [(1, -1), (-1, 1), (-1, -1)])
+def test_on_a_page_the_number_of_a_negative_bar_stands_above_the_axis_too(signs):
+    spec = blank_spec(some(2, signs), y="Balance Refill: Total", mark="bar")
+    svg = vl_convert.vegalite_to_svg(spec, vl_version="6.4")
+    numbers = _NUMBER.findall(re.search(r'class="mark-text role-mark.*?</g>', svg, re.DOTALL)[0])
+    height = re.search(r'class="background"[^>]*d="M[\d.]+,[\d.]+h[\d.]+v([\d.]+)', svg)[1]
+    assert len(numbers) == 2
+    assert all(float(y) <= float(height) - 1 for _, y, _ in numbers)
+
+
+def some(months: int, signs: tuple[int, ...]) -> Report:
+    report = make_report(months)
+    rows = zip(report.rows, signs, strict=True)
+    return replace(report, rows=tuple(signed(row, sign) for row, sign in rows))
+
+
+def signed(row: Row, sign: int) -> Row:
+    values = tuple(sign * v if isinstance(v, Decimal) else v for v in row.values)
+    return replace(row, values=values, partial=False)
+
+
+@pytest.mark.parametrize("signs", [(1,), (1, 1, 1), (1, -1), (-1, 1, -1), (-1, -1)])
+@pytest.mark.parametrize("width", [250, 600, 900])
+def test_each_number_stands_in_the_middle_beyond_its_own_bar_and_within_the_plot(signs, width):
+    bars, numbers, height = drawn(some(len(signs), signs), width)
+    assert len(bars) == len(numbers) == len(signs)
+    for sign, (left, top, wide, high), (x, y, text) in zip(signs, bars, numbers, strict=True):
+        assert float(x) == pytest.approx(left + wide / 2, abs=1)
+        assert len(text) * _DIGIT <= wide
+        below = sign < 0
+        assert float(y) > top + high if below else float(y) < top
+        assert 9 <= float(y) <= height - (1 if below else 0)
+    if width == 900:
+        assert all(text for _, _, text in numbers)
