@@ -25,7 +25,7 @@ from custdyn_widgets.text import printable
 
 _LOCALTIME = Path("/etc/localtime")
 _LONGEST_LINE = 998  # cron truncates longer lines
-_PASSED_ON = ("CUSTDYN_SMTP_URL", "CUSTDYN_MAIL_FROM", "XDG_DATA_HOME", "XDG_CACHE_HOME")
+_PASSED_ON = ("CUSTDYN_SMTP_URL", "CUSTDYN_MAIL_FROM", "XDG_DATA_HOME", "XDG_CACHE_HOME", "SSL_CERT_FILE")
 _LOGIN = "# If the mail server requires a login, add CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… here."
 _SET_BY_JUPYTER = "CUSTDYN_VIEWER_URL"  # wrong as soon as the Jupyter Server stops
 
@@ -99,16 +99,20 @@ def this_place(settings: Settings, zone: str | None = None) -> Place:
         If the machine's time zone or the program cannot be found, or if the mail server's address is invalid
         or contains a login.
     """
-    given = os.environ
-    if url := given.get("CUSTDYN_SMTP_URL"):
+    if url := os.environ.get("CUSTDYN_SMTP_URL"):
         parse_smtp_url(url)
+    return Place(zone or machine_zone(), _program(), Path.cwd(), needed_environment(settings))
+
+
+def needed_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment variables without which a command would use other settings; never a login."""
+    given = os.environ
     environment = {
         name: value
         for name, value in settings.environment().items()
         if name == "CUSTDYN_CONFIG" or (given.get(name) and name != _SET_BY_JUPYTER)
     }
-    environment.update({name: given[name] for name in _PASSED_ON if given.get(name)})
-    return Place(zone or machine_zone(), _program(), Path.cwd(), environment)
+    return environment | {name: given[name] for name in _PASSED_ON if given.get(name)}
 
 
 def machine_zone(localtime: Path = _LOCALTIME) -> str:

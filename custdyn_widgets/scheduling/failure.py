@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import platform
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mail import FailureLetter, deliver
+from custdyn_widgets.publish import without_secrets
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.saved_queries import SavedQuery
+from custdyn_widgets.scheduling.crontab import needed_environment
 from custdyn_widgets.scheduling.recorder import Recorder
 from custdyn_widgets.scheduling.records import Run
 from custdyn_widgets.settings import Settings
@@ -37,6 +43,7 @@ def failure_letter(
     facts = (
         *((label, format_instant(at, "UTC")) for label, at in times if at),
         ("Machine", platform.node()),
+        ("User", _user()),
         *(("Snapshot", snapshot) for snapshot in snapshots),
     )
     return FailureLetter(
@@ -74,7 +81,8 @@ def report_failure(
     recipients = recorder.run.failure_recipients
     if not recipients or recorder.server is None:
         return ()
-    letter = failure_letter(run, recorder.saved, recorder.settings, recorder.redact(command), lines)
+    in_place = _in_place(recorder.redact(command), recorder.settings)
+    letter = failure_letter(run, recorder.saved, recorder.settings, in_place, lines)
     try:
         [deliveries] = deliver([(letter, recipients)], recorder.server)
     except Exception as error:  # recording the failure matters more than this email
@@ -86,6 +94,23 @@ def report_failure(
     receipts = tuple(delivery.to_dict() for delivery in deliveries)
     recorder.note_deliveries(receipts)
     return receipts
+
+
+def _in_place(command: str, settings: Settings) -> str:
+    """Return a shell command that runs another in this folder and with these settings."""
+    words = [f"{name}={shlex.quote(value)}" for name, value in needed_environment(settings).items()]
+    try:
+        folder = f"cd {shlex.quote(str(Path.cwd()))} && "
+    except FileNotFoundError:  # deleted in the meantime
+        folder = ""
+    return without_secrets(folder + " ".join([*words, command]), ())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name
+        return str(os.getuid())
 
 
 def describe_error(error: Exception) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -25,6 +27,7 @@ _RESULTS = ("failed", "undelivered", "stale", "sent", "held back", "frozen", "un
 _RECENT = 50  # records that each run searches for killed runs
 _MOST_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
+_RESERVED_BYTES = 65_536
 # JSON types by annotation; all other fields are lists.
 _JSON_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "str | None": (str, NoneType), "bool": bool}
 _LATER = {"failure_recipients"}  # fields that records of earlier versions lack
@@ -166,7 +169,7 @@ class Runs:
         try:
             for folder in (self.folder, own.parent, own):
                 folder.mkdir(parents=True, exist_ok=True, mode=_OWN_FOLDER)
-            write_whole(own / f"{run.id}.json", data)
+            self._write(own, run, data)
         except OSError as error:
             raise RunError(
                 f"The record of this run cannot be written: {error.strerror or type(error).__name__}. Free "
@@ -176,6 +179,22 @@ class Runs:
         for old in sorted(_names(own))[:-KEPT]:
             with contextlib.suppress(OSError):
                 (own / old).unlink()
+
+    def _write(self, own: Path, run: Run, data: bytes) -> None:
+        """Write a record; while the run lasts, reserve space for its end on a disk that may fill up."""
+        reserve = own / f".{run.id}.reserve"
+        try:
+            write_whole(own / f"{run.id}.json", data)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not reserve.exists():
+                raise
+            reserve.unlink()
+            write_whole(own / f"{run.id}.json", data)
+        with contextlib.suppress(OSError):
+            if run.result != "running":
+                reserve.unlink()
+            elif not reserve.exists():
+                reserve.write_bytes(os.urandom(_RESERVED_BYTES))  # which no file system can compress
 
     def listing(self, last: int | None = None, *, saved: str | None = None) -> list[Run]:
         """Return the `last` records, or all, oldest first, optionally of one saved query only."""

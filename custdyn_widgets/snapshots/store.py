@@ -272,9 +272,13 @@ class Store:
             except BaseException as error:
                 remove_folder(staged)
                 if isinstance(error, OSError):
-                    raise SnapshotError.not_published(str(error.strerror or error)) from error
+                    raise self._not_published(error) from error
                 raise
             yield staged
+
+    def _not_published(self, error: OSError) -> SnapshotError:
+        why = f"the snapshot store {self.folder} cannot be written to ({error.strerror or error})"
+        return SnapshotError.not_published(why)
 
     def _reveal(self, staged: Path, snapshot_id: str) -> None:
         """Move a staged snapshot into place atomically and durably."""
@@ -285,7 +289,7 @@ class Store:
             if may_exist(place):  # a network file system may succeed and lose the reply
                 raise SnapshotUnknownError(snapshot_id, str(error.strerror or error)) from error
             remove_folder(staged)
-            raise SnapshotError.not_published(str(error.strerror or error)) from error
+            raise self._not_published(error) from error
         try:
             for folder in (place.parent, place.parent.parent, self.folder):
                 sync_folder(folder)

@@ -112,7 +112,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "custdyn.toml").write_text('queries = "shared"\nmy_queries = "mine"\n')
     for name in ("QUERIES", "MY_QUERIES", "CONFIG", "SOURCES", "EXTENSIONS"):
         monkeypatch.delenv(f"CUSTDYN_{name}", raising=False)
-    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(folder)
     return folder
@@ -135,6 +135,14 @@ def jobs(result: Result) -> list[str]:
     """Return what cron would run: all but comments, blank lines and settings."""
     lines = result.stdout.splitlines()
     return [line for line in lines if line and not line.startswith(("#", "CUSTDYN_", "XDG_"))]
+
+
+def test_the_file_of_certificates_that_a_command_needs_is_passed_on(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/srv/own authority.pem")
+    keep("A", "0 6 1 * *")
+    assert 'SSL_CERT_FILE="/srv/own authority.pem"' in printed().stdout.splitlines()
 
 
 def test_each_schedule_has_a_line_that_stands_alone(folders: Path) -> None:

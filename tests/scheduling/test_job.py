@@ -6,6 +6,7 @@ those marked slow start one. Mails go to a real SMTP server.
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import shlex
@@ -288,6 +289,9 @@ def test_a_failure_says_what_where_and_what_to_do_and_no_secret(
     assert "It stopped while making the report" in letter
     assert "was refused. Ask who keeps the database." in letter
     assert f"custdyn run --saved board --as-of {FIRST}" in letter
+    assert f"cd {Path.cwd()} && " in letter
+    assert f"CUSTDYN_RUNS={settings.runs}" in letter
+    assert f"User {getpass.getuser()}" in letter
     assert [receipt["outcome"] for receipt in run.told] == ["sent"]
     assert Runs(settings.runs or Path()).listing() == [run]
 

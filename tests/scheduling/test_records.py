@@ -49,6 +49,55 @@ def test_a_record_comes_back_as_it_was_kept_and_is_its_owners_alone(runs: Runs) 
     assert stat.S_IMODE(runs.folder.stat().st_mode) == 0o700
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(os.getuid() != 0, reason="mounting takes root")
+def test_a_disk_that_fills_up_during_a_run_leaves_room_for_its_end(tmp_path: Path) -> None:
+    """On a real small disk, in a namespace of its own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    code = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from custdyn_widgets.errors import RunError
+from custdyn_widgets.scheduling.records import Outcome, Run, Runs
+disk = Path(sys.argv[1])
+run, other = Run.begun("board"), Run.begun("other")
+Runs(disk).keep(run)
+try:
+    with (disk / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+except OSError:
+    pass
+try:
+    Runs(disk).keep(other)
+    raise SystemExit("the disk is not full")
+except RunError:
+    pass
+Runs(disk).keep(run.finished("sent", reports=(Outcome("sent", None, "a" * 52, "x" * 20_000),)))
+print([run.result for run in Runs(disk).listing()], [path.name for path in disk.rglob(".*reserve")])
+"""
+    mounted = f"mount -t tmpfs -o size=1m none '{disk}' && exec '{sys.executable}' -c \"$CODE\" '{disk}'"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mounted],
+        env={**os.environ, "CODE": code},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "['sent'] []\n", done.stderr
+
+
+def test_a_killed_run_leaves_no_reserved_space(runs: Runs) -> None:
+    run = Run.begun("board")
+    runs.keep(run)
+    assert len(list(runs.folder.rglob(".*reserve"))) == 1
+    assert [one.id for one in runs.listing()] == [run.id]
+    runs.keep(run.killed())
+    assert list(runs.folder.rglob(".*reserve")) == []
+
+
 def test_the_oldest_of_many_records_go(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "KEPT", 2)
     kept = [run_of("board", "sent", f"2026-11-0{day}T06:00:00Z") for day in (1, 2, 3)]
