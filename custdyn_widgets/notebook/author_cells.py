@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
 
 from custdyn_widgets.notebook.streams import join_streams
 from custdyn_widgets.render import Section
@@ -133,7 +134,8 @@ def _renderer(attachments: Mapping[str, Mapping[str, str]]) -> Callable[[str], s
             return f"{text} ({address})" if is_shown else text
 
         def image(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
-            data = attachments.get(url.removeprefix("attachment:"), {}).get("image/png")
+            name = unquote(url.removeprefix("attachment:"))
+            data = attachments.get(name, {}).get("image/png")
             if url.startswith("attachment:") and data and _is_png(data):
                 return f'<img src="{_PNG_URI}{"".join(data.split())}" alt="{_TAG.sub("", text)}">'
             return f"[picture left out: {text or 'without a description'}]"

@@ -87,6 +87,23 @@ def test_a_png_attached_to_the_cell_is_shown_with_its_description() -> None:
     assert 'alt="a &quot;b&quot;"' in html
 
 
+@pytest.mark.parametrize(
+    ("link", "name"),
+    [
+        ("my%20pic.png", "my pic.png"),
+        ("<my pic.png>", "my pic.png"),
+        ("%D0%B7%D0%B2%D1%96%D1%82.png", "звіт.png"),
+        ("звіт.png", "звіт.png"),
+        ("100%25.png", "100%.png"),
+        ("été.png", "été.png"),
+    ],
+)
+def test_an_attached_png_is_found_however_its_name_is_written(link: str, name: str) -> None:
+    link = f"<attachment:{link[1:]}" if link.startswith("<") else f"attachment:{link}"
+    html = prose_html(f"![x]({link})", {name: {"image/png": PNG}})
+    assert f'src="data:image/png;base64,{PNG}"' in html
+
+
 def test_characters_that_a_page_cannot_hold_are_replaced() -> None:
     assert prose_html("a\ud800b\ufffec\x00d") == "<p>a\ufffdb\ufffdc\ufffdd</p>\n"
     stream = v4.new_output("stream", name="stdout", text="\x1b[31mred\x1b[0m \ud800\n")
