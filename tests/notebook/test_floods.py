@@ -88,6 +88,12 @@ def test_a_stream_is_joined_at_the_place_of_its_first_piece(pieces: list[tuple[s
     assert [one.text for one in outputs] == [text for _, text in pieces]  # type: ignore[attr-defined]
 
 
+def test_the_error_stream_comes_after_the_other_and_nothing_behind_them_is_lost() -> None:
+    shown = v4.new_output("display_data", {"text/plain": "shown"})
+    outputs = [stream("stderr", "e"), stream("stdout", "o"), shown, shown]
+    assert join_streams(outputs) == [outputs[1], outputs[0], shown, shown]  # type: ignore[arg-type]
+
+
 def test_what_stands_between_two_pieces_stays_behind_the_first() -> None:
     shown = v4.new_output("display_data", {"text/plain": "shown"})
     cell = v4.new_code_cell("", outputs=[stream("stdout", "a"), shown, stream("stdout", "b\rc")])
