@@ -218,7 +218,7 @@ def test_with_a_schedule_more_is_asked_and_said_by_keyboard_alone(notebook: LabN
     assert "Nobody will be notified" in described(fails)
     assert faults(page) == []
     page.keyboard.press("Tab")
-    for typed in ("dd", " ", " ", "12", "3 months"):  # the two in the middle tick their boxes
+    for typed in ("dd", " ", " ", " ", "12", "3 months"):  # the three in the middle tick their boxes
         page.keyboard.press("Tab")
         page.keyboard.type(typed)
     page.keyboard.press("Enter")
@@ -251,6 +251,6 @@ def test_with_a_schedule_more_is_asked_and_said_by_keyboard_alone(notebook: LabN
         "s = told[-1].saved\nprint(s.schedule.cron, *s.failure_recipients, *s.only_if, s.retention.to_dict())"
     )
     kept = "{'keep_last': 12, 'older_than': '1y'}"
-    assert said.strip() == f"0 6 1 * * eva@example.com changed not_empty {kept}"
+    assert said.strip() == f"0 6 1 * * eva@example.com changed not_empty fresh {kept}"
     assert page.locator(".jp-Cell").count() == 1
     assert (notebook.errors, notebook.elsewhere) == ([], [])
