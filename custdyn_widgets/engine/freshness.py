@@ -42,8 +42,9 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
             f"The data is as of {_clock(mart.data_as_of, zone)}, before the report's end "
             f"{_clock(end, zone)}: what happened in between is missing."
         )
-    times = mart.facts.time
-    last = int(times.max()) if len(times) else end
+    times, offset = mart.facts.time, mart.facts.offset
+    ends = offset[1:][offset[1:] > offset[:-1]]  # a client's rows are in order of time
+    last = int(times[ends - 1].max()) if len(ends) else end
     if end - last > _DAY_S and (longest := _longest_pause(times)) and end - last > longest + _DAY_S:
         days = (end - last) // _DAY_S
         yield (
