@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from custdyn_widgets.cli import main
 from custdyn_widgets.errors import RunError, StillRunningError
 from custdyn_widgets.scheduling import records
+from custdyn_widgets.scheduling.failure import describe_error
 from custdyn_widgets.scheduling.locks import RunLock, is_going_on
 from custdyn_widgets.scheduling.records import Outcome, Run, Runs
 
@@ -87,6 +88,27 @@ print([run.result for run in Runs(disk).listing()], [path.name for path in disk.
         check=False,
     )
     assert done.stdout == "['sent'] []\n", done.stderr
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    with RunLock(tmp_path, "board"):
+        (tmp_path / "locks" / "linked.lock").symlink_to(tmp_path / "locks" / "board.lock")
+        assert is_going_on(tmp_path, "board")
+        assert not is_going_on(tmp_path, "linked")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RunError("Said as it is."), "Said as it is."),
+        (OSError(28, "No space left on device", "/srv/x"), "/srv/x: No space left on device."),
+        (OSError(28, "No space left on device"), "No space left on device."),
+        (OSError("odd"), "odd."),
+        (ZeroDivisionError("by 0"), "ZeroDivisionError: by 0. This is a bug in custdyn."),
+    ],
+)
+def test_an_error_is_described_with_its_place(error: Exception, words: str) -> None:
+    assert describe_error(error) == words
 
 
 def test_a_killed_run_leaves_no_reserved_space(runs: Runs) -> None:
