@@ -249,12 +249,12 @@ def _store(must_exist: str = "") -> Store:
 
 
 def _refuse_newer(store: Store, what: str) -> None:
-    """Raise an error if the store has snapshots of a newer version; `what` says what became of them."""
+    """Raise an error if the store has snapshots from a newer version; `what` completes the message."""
     from custdyn_widgets.snapshots import newer_formats
 
     if newer := newer_formats(store.folder):
         raise SnapshotError(
-            f"The store also has snapshots of a newer version of custdyn, below {', '.join(newer)}/: these "
+            f"The store also has snapshots from a newer version of custdyn, in {', '.join(newer)}/: these "
             f"were {what}. Update custdyn.",
             field="snapshots",
         )

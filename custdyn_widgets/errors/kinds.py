@@ -171,7 +171,7 @@ class SnapshotDamagedError(SnapshotError):
 
 
 class SnapshotNewerError(SnapshotDamagedError):
-    """A newer version stored the snapshot, in a format that this version cannot read, so it is not shown."""
+    """A snapshot was stored by a newer version, in a format that this version cannot read."""
 
     code = "snapshot-newer"
 
@@ -260,8 +260,8 @@ class SavedQueryChangedError(SavedQueryError):
     def __init__(self, name: str, revision: str | None) -> None:
         done = "changed" if revision else "deleted"
         super().__init__(
-            f"Somebody else has {done} the saved query {shown(name)}. Nothing was overwritten. "
-            "Look at it again, overwrite it anyway, or choose another title.",
+            f"Someone else has {done} the saved query {shown(name)}. Nothing was overwritten. "
+            "Review the current version, overwrite it anyway, or choose another title.",
             field="title",
         )
         self.revision = revision

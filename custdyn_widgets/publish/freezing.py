@@ -150,7 +150,7 @@ def report_files(
 
 
 def prepare() -> None:
-    """Import the packages that `report_files` needs if the drawings are finished."""
+    """Import the packages that `report_files` needs when the charts are already drawn."""
     import pandas as pd  # noqa: F401  # Arrow checks whether its input is from pandas
     import pyarrow.parquet  # noqa: F401
 

@@ -103,7 +103,7 @@ class ChartPanel:
         return self._spec
 
     def choice(self) -> dict[str, Any] | None:
-        """Return the chart to save: `{"preset": name}`, or x, y, mark, second_axis and title."""
+        """Return the chart to save, as `{"preset": name}` or x, y, mark, second_axis and title."""
         return self._choice
 
     def _compose(self) -> None:

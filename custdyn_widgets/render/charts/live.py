@@ -95,7 +95,7 @@ def _number_with_room(unit: str) -> dict[str, Any]:
 
 
 def _make_room_for_numbers(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
-    """Let the axis reach above the bars, as it does below them: a number outside of the plot would be cut."""
+    """Extend the axis above the bars, as below them, so that numbers are not clipped."""
     values = [0, *(value["y"] for value in live["data"]["values"] if value["y"])]
     if max(values) == 0:
         return

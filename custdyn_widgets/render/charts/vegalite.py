@@ -242,7 +242,7 @@ def _x(points: Points, mark: str) -> dict[str, Any]:
 def time_ticks(places: Sequence[str]) -> tuple[list[str], int]:
     """Return the labelled places of a time axis, and the length of labels.
 
-    There are few enough not to overlap. They are at natural boundaries of the calendar, such as Mondays or
+    There are few enough not to overlap, at natural calendar boundaries such as Mondays or
     the start of months, quarters, years or decades.
     """
     most = {10: 5, 7: 6}.get(len(places[0]), 8) if places else 0

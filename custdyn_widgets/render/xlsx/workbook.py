@@ -1,4 +1,4 @@
-"""XLSX workbooks of reports: their sheets and properties. Their bytes depend on nothing but the report."""
+"""XLSX workbooks of reports: their sheets and properties. Their bytes depend only on the report."""
 
 from __future__ import annotations
 
