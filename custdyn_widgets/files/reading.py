@@ -15,7 +15,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class NotPlainError(Exception):
-    """A name does not refer to a plain file with a single name."""
+    """A name does not refer to a plain file without other hard links."""
 
 
 class TooLargeError(NotPlainError):

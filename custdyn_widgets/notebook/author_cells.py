@@ -106,7 +106,7 @@ def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | Non
 
 
 def table_html(html: str) -> str | None:
-    """Return the table in an HTML output, reduced to its cells; None if it is neither ours nor pandas'."""
+    """Return the table in an HTML output, reduced to its cells; None if neither we nor pandas made it."""
     if not _OUR_TABLE.search(html):
         return None
     import nh3

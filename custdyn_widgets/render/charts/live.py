@@ -88,7 +88,7 @@ def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
 
 
 def _number_with_room(unit: str) -> dict[str, Any]:
-    """Return the text of a bar's number: none where the bar is narrower than it."""
+    """Return the text of a bar's number, which is empty if the bar is too narrow for it."""
     ends = (f"scale('x', datum['{unit}_x{end}'])" for end in ("_end", ""))
     room = f"{' - '.join(ends)} >= {_DIGIT} * length(datum.number)"
     return {"condition": {"test": room, "field": "number"}, "value": ""}

@@ -158,7 +158,7 @@ def _has_numbers(points: Points, found: Sequence[Point]) -> bool:
 
 
 def _with_room_below(y: dict[str, Any], found: Sequence[Point]) -> dict[str, Any]:
-    """Return an axis that reaches below negative bars: their numbers would stand on the labels of x."""
+    """Return an axis that extends below negative bars, so that their numbers do not overlap the x labels."""
     values = [0, *(p.y for p in found if p.y is not None)]
     room = (max(values) - min(values)) * NUMBER_ROOM
     return {**y, "scale": {**y["scale"], "domainMin": min(values) - room}} if min(values) < 0 else y
