@@ -1,4 +1,4 @@
-"""The command `custdyn` as `python -m custdyn_widgets`, for when its script is not on the path."""
+"""Run `custdyn` as `python -m custdyn_widgets`, for when the script is not on the PATH."""
 
 from custdyn_widgets.cli import main
 

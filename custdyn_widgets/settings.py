@@ -42,7 +42,7 @@ class Settings:
     smtp_url, mail_from
         The mail server for outgoing messages, and their sender; see `mail.MailServer`.
     role
-        The role that reports name as their generator; never an account name.
+        The role that reports show as their author; never an account name.
     extensions
         Modules that register custom metrics and chart presets, imported before the first report: names of
         installed modules or absolute paths to `.py` files. Their code is executed.

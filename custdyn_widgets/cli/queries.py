@@ -68,7 +68,7 @@ def queries_show(name: str, place: Place | None) -> None:
 @queries_group.command("delete")
 @click.argument("name")
 @_place_option
-@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def queries_delete(name: str, place: Place | None, yes: bool) -> None:
     """Delete a saved query, even if it is invalid."""
     from custdyn_widgets import saved_queries
@@ -96,7 +96,7 @@ def queries_run(
     total: bool,
     frozen: bool,
 ) -> None:
-    """Run a saved query as `custdyn query` does, in its own output format."""
+    """Run a saved query like `custdyn query`, in its own output format."""
     from custdyn_widgets import saved_queries
 
     saved = saved_queries.load(name, place).saved

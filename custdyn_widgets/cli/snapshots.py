@@ -130,7 +130,7 @@ def snapshots_expire(given: tuple[str, ...], instant: str | None, days: int | No
 @click.option("--older-than", "age", metavar="AGE", help="Delete snapshots older than 90d, 12w, 6m, 1y, …")
 @click.option("--keep-last", metavar="N", type=click.IntRange(min=1), help="Keep the newest N of each query.")
 @click.option("--dry-run", is_flag=True, help="Only list what would be deleted.")
-@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: bool) -> None:
     """Delete old snapshots; their links then show nothing.
 
@@ -152,10 +152,10 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
         raise click.UsageError("Give --older-than AGE or --keep-last N, or both.")
     if not (dry_run or yes or (sys.stdin and sys.stdin.isatty())):
         raise click.UsageError(
-            "Cannot ask without a terminal: give --yes, or --dry-run to see what would be deleted."
+            "Cannot ask for confirmation without a terminal: give --yes, or --dry-run to list what to delete."
         )
     store = _store(must_exist="nothing was deleted")
-    _refuse_newer(store, "not pruned, and neither are the others")
+    _refuse_newer(store, "not pruned, and neither were the others")
     with ProgressBar():
         plan = pruning.plan(store, rule, _with_progress("Reading the snapshots", store.ids()))
     if plan.going:
@@ -249,12 +249,12 @@ def _store(must_exist: str = "") -> Store:
 
 
 def _refuse_newer(store: Store, what: str) -> None:
-    """Raise an error if the store has snapshots of a newer version; `what` says what became of them."""
+    """Raise an error if the store has snapshots from a newer version; `what` completes the message."""
     from custdyn_widgets.snapshots import newer_formats
 
     if newer := newer_formats(store.folder):
         raise SnapshotError(
-            f"The store also has snapshots of a newer version of custdyn, below {', '.join(newer)}/: these "
+            f"The store also has snapshots from a newer version of custdyn, in {', '.join(newer)}/: these "
             f"were {what}. Update custdyn.",
             field="snapshots",
         )

@@ -1,4 +1,4 @@
-"""Whether the data reaches the end of a report, or ends early and counts too little."""
+"""Detection of data that ends before the report does, which makes its figures too low."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _AT_ONCE = 1 << 20  # rows, so that little memory is needed
 def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | None) -> Iterator[str]:
     """Yield a sentence for each sign that the data ends before the report does.
 
-    While an interval is still running, data that is a little older than the report is no fault: up to an hour
-    if the rows are days, else up to a day.
+    While an interval is still running, the data may be slightly older than the report: by up to an hour if
+    the rows are days, otherwise by up to a day.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ A metric is a function from lines to columns. `lines` (see `conversion.to_lines`
 `cells.compute`) has one line for each row of the report: `…_qty` columns are Python ints, all others exact
 Fractions in the report's currency, and flows keep the signs of the ledger. The function returns a DataFrame
 with the same index and a column for each label: ints for counts, ints or Fractions for money, None for an
-average over nothing. Floats are rejected because they cannot be summed or reproduced exactly.
+undefined average. Floats are rejected because they cannot be summed or reproduced exactly.
 
 Analysts define their own metrics with the same decorator::
 

@@ -11,7 +11,7 @@ _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)  # the default con
 
 
 def round_value(value: int | Fraction | None, column: Column) -> Value:
-    """Return a value as reports show it: a count as int, money rounded half-even to 6 places."""
+    """Return a value for a report: a count as int, money rounded half-even to 6 places."""
     if value is None or column.unit == "count":
         return value if value is None else int(value)
     return round_to_six_places(value)

@@ -53,7 +53,7 @@ class FieldError(CustDynError):
 
     @classmethod
     def invalid(cls, field: str, value: object, why: str) -> Self:
-        """Return the error for a value of the right type that makes no sense."""
+        """Return the error for an invalid value of the right type."""
         return cls(f"{field}: {shown(value)} {why}.", field=field)
 
 
@@ -129,7 +129,7 @@ class SnapshotError(CustDynError):
 
 
 class SnapshotUnknownError(SnapshotError):
-    """Publishing failed after the snapshot became visible, so it may or may not last."""
+    """Publishing failed after the snapshot became visible, so it is unknown whether it will last."""
 
     code = "snapshot-unknown"
 
@@ -171,7 +171,7 @@ class SnapshotDamagedError(SnapshotError):
 
 
 class SnapshotNewerError(SnapshotDamagedError):
-    """A newer version stored the snapshot, in a format that this version cannot read, so it is not shown."""
+    """A snapshot was stored by a newer version, in a format that this version cannot read."""
 
     code = "snapshot-newer"
 
@@ -193,7 +193,7 @@ class SavedQueryError(FieldError):
 
     @classmethod
     def in_file(cls, file: str, error: CustDynError) -> SavedQueryError:
-        """Return an error in a file with the name of the file added."""
+        """Return an error with the name of its file added."""
         inside = "query: " if isinstance(error, QueryError) else ""
         return cls(f"{shown(file)}: {inside}{error.message}", field=error.field)
 
@@ -260,8 +260,8 @@ class SavedQueryChangedError(SavedQueryError):
     def __init__(self, name: str, revision: str | None) -> None:
         done = "changed" if revision else "deleted"
         super().__init__(
-            f"Somebody else has {done} the saved query {shown(name)}. Nothing was overwritten. "
-            "Look at it again, overwrite it anyway, or choose another title.",
+            f"Someone else has {done} the saved query {shown(name)}. Nothing was overwritten. "
+            "Review the current version, overwrite it anyway, or choose another title.",
             field="title",
         )
         self.revision = revision

@@ -10,7 +10,7 @@ _FEW, _LISTED = 12, 20
 
 
 def shown(value: object) -> str:
-    """Return a value as messages show it: quoted, on one line, in at most 80 characters."""
+    """Return a value as shown in messages: quoted, on one line, in at most 80 characters."""
     if isinstance(value, str):
         value = value[:_SHOWN_VALUE]  # an escape is never shorter than its character
         text = repr(value) if value.isprintable() else ascii(value)

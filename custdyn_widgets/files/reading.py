@@ -15,7 +15,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class NotPlainError(Exception):
-    """A name does not refer to a plain file with a single name."""
+    """A name does not refer to a plain file without other hard links."""
 
 
 class TooLargeError(NotPlainError):
@@ -64,13 +64,13 @@ def open_plain_file(folder: int, name: str) -> Iterator[BinaryIO]:
     Raises
     ------
     NotPlainError
-        If it is a link, a folder or a device, or has a second name.
+        If it is a link, a folder or a device, or has a second hard link.
     """
     before = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if not stat.S_ISREG(before.st_mode):
         raise NotPlainError("is a link, a folder or a device, not a plain file")
     if before.st_nlink != 1:
-        raise NotPlainError("has a second name (a hard link)")
+        raise NotPlainError("has a second name (hard link)")
     with os.fdopen(os.open(name, _READ | os.O_NONBLOCK, dir_fd=folder), "rb") as file:
         after = os.fstat(file.fileno())
         if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):

@@ -36,7 +36,7 @@ def write_whole(
     follow
         Whether to write through a link and into a pipe or a device; otherwise the file replaces them.
     private
-        Whether to let only its owner read it, regardless of the umask.
+        Whether only its owner may read it, regardless of the umask.
     lasting
         Whether to sync it to disk before returning.
 

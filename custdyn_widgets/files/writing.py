@@ -137,7 +137,7 @@ def create_file(
 
 
 def sync_folder(folder: Path) -> None:
-    """Sync the names in a folder to disk."""
+    """Sync a folder's directory entries to disk."""
     descriptor = os.open(folder, OPEN_FOLDER)
     try:
         os.fsync(descriptor)

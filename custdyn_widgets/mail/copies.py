@@ -72,7 +72,7 @@ class Copy:
             self.envelope = Envelope(server.sender, address, self.message_id, self.at.replace(microsecond=0))
 
     def begin(self) -> None:
-        """Count a try; until it ends, nobody knows whether the copy arrived."""
+        """Count an attempt; until it ends, it is unknown whether the copy arrived."""
         self.tries += 1
         self.note("given up", _UNDER_WAY)
 

@@ -86,7 +86,7 @@ def to_text(letter: LetterContent) -> str:
 
 
 def to_html(letter: LetterContent) -> str:
-    """Return an email as HTML without scripts, pictures or anything to fetch."""
+    """Return an email as HTML without scripts, pictures or other external content."""
     longest = max((len(number) for _, number, _, _ in letter.figures), default=1)
     per_row, width = (2, _HALF) if longest <= _FITS_HALF else (1, _WHOLE)
     html: str = _template().render(

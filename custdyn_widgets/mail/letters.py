@@ -67,7 +67,7 @@ class ReportLetter:
 
     @property
     def subject(self) -> str:
-        """The title, the period that the report covers, and its end if that comes before the period's."""
+        """The title and the period; if the report ends before the period does, also when."""
         info = self.report.info
         first, last = info.interval_start[:10], info.interval_end[:10]
         days = first if first == last else f"{first} to {last}"

@@ -49,7 +49,10 @@ def is_too_large(error: smtplib.SMTPResponseException) -> bool:
 def _explain_tls_failure(error: ssl.SSLError, where: str) -> tuple[bool, str]:
     if isinstance(error, ssl.SSLCertVerificationError):
         message = f"The certificate of {where} is not trusted: {error.verify_message}."
-        return True, f"{message} If your own authority issued it, set SSL_CERT_FILE to its certificate file."
+        return (
+            True,
+            f"{message} If a private authority issued it, set SSL_CERT_FILE to its certificate file.",
+        )
     if error.reason in _NOT_TLS:
         message = f"Connections to {where} do not start with TLS."
         return True, f"{message} If it supports STARTTLS, begin its address with smtp+starttls://."

@@ -106,7 +106,7 @@ def _try_all(copies: Sequence[Copy], server: MailServer, end: float, record: Cal
 def _send_all(left: list[Copy], smtp: smtplib.SMTP, end: float, record: Callable[[], object]) -> int:
     """Send copies until the connection drops, recording each that is accepted.
 
-    Return how many the server responded to.
+    Return the number of copies the server responded to.
 
     A server may close the connection after some number of messages, so the copy being sent stays in the list
     for the next connection. If that one breaks immediately, the copy is the cause and is taken off the list.
@@ -132,7 +132,7 @@ def _send_all(left: list[Copy], smtp: smtplib.SMTP, end: float, record: Callable
 
 @contextmanager
 def _connect(server: MailServer, end: float) -> Iterator[smtplib.SMTP]:
-    """Open a connection, encrypted and logged in according to the settings, and break it at `end`."""
+    """Open a connection with the configured encryption and login, and close it at `end`."""
     context = None if server.security == "none" else ssl.create_default_context()
     name = server.sender.domain  # for EHLO: looking up this machine's own name can hang
     smtp: smtplib.SMTP
@@ -164,7 +164,7 @@ def _connect(server: MailServer, end: float) -> Iterator[smtplib.SMTP]:
 
 
 def _cut_off(smtp: smtplib.SMTP, seconds: float, closed: threading.Event) -> None:
-    """Break a connection that is still open after some seconds; a reply sent slowly may never end."""
+    """Close a connection that is still open after this many seconds: a slow reply may never end."""
     is_closed = closed.wait(max(seconds, 0))
     while not is_closed:
         if (sock := smtp.sock) is not None:
@@ -178,4 +178,4 @@ def _log_in(smtp: smtplib.SMTP, user: str, password: str) -> None:
     try:
         smtp.login(user, password)
     except ValueError:  # the reply cannot be decoded and may contain the login
-        raise smtplib.SMTPException("its reply to the login makes no sense.") from None
+        raise smtplib.SMTPException("its reply to the login is invalid.") from None

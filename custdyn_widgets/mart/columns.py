@@ -46,7 +46,7 @@ def decoded(column: pa.Array) -> pa.Array:
 
 
 def as_text(column: pa.Array) -> pa.Array:
-    """Return a column as text, with whole numbers without a fraction; blanks may be null or empty."""
+    """Return a column as text, whole numbers without a decimal point; blanks may be null or empty."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return column

@@ -107,7 +107,7 @@ def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | Non
 
 
 def table_html(html: str) -> str | None:
-    """Return the table in an HTML output, reduced to its cells; None if it is neither ours nor pandas'."""
+    """Return the table in an HTML output, reduced to its cells; None if neither we nor pandas made it."""
     if not _OUR_TABLE.search(html):
         return None
     import nh3
@@ -168,7 +168,7 @@ def _output_sections(outputs: Sequence[NotebookNode]) -> Iterator[Section]:
 
 
 def _display(data: Mapping[str, Any]) -> Section:
-    """Return the section for a display, in the best of its formats that a page may contain."""
+    """Return the section for a display, in its best format that is allowed on a page."""
     forms = {kind: "".join(form) if isinstance(form, list) else form for kind, form in data.items()}
     if "image/png" in forms:
         return _picture("png", forms["image/png"])

@@ -134,7 +134,7 @@ def _interval(namespace: Mapping[str, object]) -> object:
         )
     for name, value in ends.items():
         if value is None:
-            raise QueryError.missing(name, "a wall time YYYY-MM-DD HH:MM:SS, as the other end is given")
+            raise QueryError.missing(name, "a wall time YYYY-MM-DD HH:MM:SS, because the other end is set")
     return {"start": ends["interval_start"], "end": ends["interval_end"]}
 
 
@@ -163,10 +163,10 @@ def check_injected(cells: object) -> tuple[str, ...]:
 
 
 def _is_bare_injection(source: str, parameters: str) -> bool:
-    """Return whether the cell after the `parameters` cell is from jupyter-scheduler, which adds no heading.
+    """Return whether jupyter-scheduler, which adds no heading, injected the cell after `parameters`.
 
-    Such a cell consists of lines `name = value`. If it sets all parameters, it is the `parameters` cell
-    again.
+    Such a cell consists of lines `name = value`. One that sets all parameters is the `parameters` cell
+    itself, run again.
     """
     names, offered = literal_values(source).keys(), set(assigned_names(parameters))
     return len(names) == len(source.splitlines()) and not offered.isdisjoint(names) and not offered <= names

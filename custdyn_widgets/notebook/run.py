@@ -1,4 +1,4 @@
-"""Running a template notebook and publishing its report, as `custdyn run` does.
+"""Running a template notebook and publishing its report, for `custdyn run`.
 
 The parameters are checked before a kernel starts. The notebook's last cell leaves its report in a staging
 folder; then this process renders the page with the author's cells, and publishes one snapshot. A run that

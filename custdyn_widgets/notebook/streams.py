@@ -1,8 +1,8 @@
-"""The output streams of a cell, joined in time linear in their length.
+"""Joining the output streams of a cell, in linear time.
 
-A kernel sends a stream in pieces, and a terminal would apply its carriage returns and backspaces.
-nbclient's own joining takes time quadratic in the length of a line and holds the interpreter's lock
-meanwhile, so that a time limit cannot end it.
+A kernel sends a stream in pieces, and a terminal would apply its carriage returns and backspaces. nbclient's
+own joining takes quadratic time in the length of a line and holds the interpreter lock, so that a time limit
+cannot end it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def join_streams(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
-    """Return a cell's outputs with each stream joined at the place of its first piece, stdout first."""
+    """Return a cell's outputs with each stream joined where it first appears, stdout first."""
     joined: list[NotebookNode] = []
     pieces: dict[str, list[str]] = {}
     for output in outputs:
@@ -34,7 +34,7 @@ def join_streams(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
 
 
 def overwrite(text: str) -> str:
-    """Apply carriage returns and backspaces to a text, as a terminal shows it."""
+    """Apply carriage returns and backspaces to a string, as a terminal does."""
     if "\r" not in text and "\b" not in text:
         return text
     return "\n".join(map(_overwrite_line, text.split("\n")))
@@ -55,7 +55,7 @@ def _overwrite_line(line: str) -> str:
 
 
 def _stdout_first(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Swap neighbouring streams in the wrong order: the kernel sends the two at its own pace."""
+    """Swap adjacent streams that the kernel sent in the wrong order."""
     names = [output.name if output.output_type == "stream" else "" for output in outputs]
     for at, pair in enumerate(itertools.pairwise(names)):
         if pair == ("stderr", "stdout"):

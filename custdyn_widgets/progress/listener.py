@@ -12,7 +12,7 @@ from typing import Protocol
 
 
 class Listener(Protocol):
-    """A receiver of progress while a source is read."""
+    """Interface for receiving progress while a source is read."""
 
     def step(self, words: str, done: float) -> None:
         """Receive the step that is starting and the fraction completed so far (0 to 1)."""

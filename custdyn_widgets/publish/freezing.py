@@ -50,7 +50,7 @@ class Frozen:
     page: Path | None
 
     def _repr_html_(self) -> str | None:
-        """Return the link as HTML, so that it is in the notebook after a scheduled run."""
+        """Return the link as HTML, so that the notebook shows it after a scheduled run."""
         if self.link is None:
             return None
         link = html.escape(self.link)
@@ -95,7 +95,7 @@ def publish(
     drawn: Mapping[str, str] | None = None,
     saved_query: str | None = None,
 ) -> Frozen:
-    """Publish a report as `freeze` does, but even inside `custdyn run`.
+    """Publish a report like `freeze`, but even inside `custdyn run`.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def report_files(
 
 
 def prepare() -> None:
-    """Import the packages that `report_files` needs if the drawings are finished."""
+    """Import the packages that `report_files` needs when the charts are already drawn."""
     import pandas as pd  # noqa: F401  # Arrow checks whether its input is from pandas
     import pyarrow.parquet  # noqa: F401
 
@@ -171,7 +171,7 @@ def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
     warnings = list(info.warnings)
     names = set(files)
     if names and "report.xlsx" not in names:
-        warnings.append(f"There is no XLSX: {len(report.rows):,} rows are too many for it; use the CSV.")
+        warnings.append(f"There is no XLSX: {len(report.rows):,} rows exceed its limit; use the CSV.")
     copied = (
         "role", "generated_at", "duration_ms", "as_of", "data_as_of", "source", "clients", "transactions",
         "currency", "time_zone_data",
@@ -223,7 +223,7 @@ def table_parquet(report: Report) -> bytes:
     """Return the rows as Parquet, without the Total row, so that summing a column counts nothing twice.
 
     The columns are the label headings (string); each number column under its one-level name, as int64 or as
-    decimal128(38, 6) in the report's currency, null for an average over nothing; `start` and `end` of the
+    decimal128(38, 6) in the report's currency, null for an undefined average; `start` and `end` of the
     bucket (timestamp in UTC, end exclusive, null if the report has none); and `partial` (bool).
     """
     import pyarrow as pa

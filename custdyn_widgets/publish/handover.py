@@ -55,7 +55,7 @@ class Staging:
         return self.folder / f"{self.token}.twice"
 
     def leave(self, report: Report, drawn: Mapping[str, str]) -> None:
-        """Leave the report, and its drawings by title, for the process that runs this notebook.
+        """Save the report and its drawings, by title, for the process that runs this notebook.
 
         Raises
         ------

@@ -86,7 +86,7 @@ class ResolvedInterval:
         time_group
             `year`, `month`, `date`, or None for the whole interval.
         since
-            When the first chosen client began to exist. The first bucket contains this or the interval's
+            When the first selected client was created. The first bucket contains this time or the interval's
             start, whichever is later.
         """
         if time_group is None:

@@ -1,7 +1,7 @@
 """The query: one frozen value with everything that affects the numbers, and nothing else.
 
 A query is a JSON object; the same object drives the form, notebook parameters, the command line, saved
-queries and manifests. What is done with a report (output, recipients, chart, schedule) is not part of it.
+queries and manifests. It does not include how a report is used (output, recipients, chart, schedule).
 
 A query is validated when it is built, as far as possible without the data; names that must exist in the data
 (tags, companies, users, packages) are checked when the report is run.

@@ -13,8 +13,8 @@ def to_csv(report: Report, *, total: bool = False) -> bytes:
     """Return the report as RFC 4180 CSV: CRLF, minimal quoting, UTF-8 without a byte-order mark.
 
     The headings are the label headings and the one-level names of columns. Counts are integers; amounts are
-    in the report's currency with a decimal point and 2 to 6 places; an average over nothing is an empty
-    cell. Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers never do.
+    in the report's currency with a decimal point and 2 to 6 places; an undefined average is an empty cell.
+    Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers never do.
 
     Parameters
     ----------

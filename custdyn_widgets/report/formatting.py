@@ -15,9 +15,9 @@ from custdyn_widgets.report.report import Column, Quote, Report, Value
 from custdyn_widgets.text import isolate, printable
 
 NULL = "–"
-COUNTED_UNTIL = "Counted until"  # the label in Info where the figures end before the interval does
+COUNTED_UNTIL = "Counted until"  # the label in Info if the figures end before the interval does
 MINUS = "\N{MINUS SIGN}"
-# Generated content is on the screen and on paper, and in no clipboard.
+# Generated content is shown and printed but never copied.
 THOUSANDS_CSS = '::before{content:","}'
 _EXACT = Context(prec=1_000)
 _FEW_QUOTES = 3
@@ -38,7 +38,7 @@ def format_value(value: Value, column: Column, currency: str) -> str:
     Parameters
     ----------
     value
-        A count (int), an amount in `currency` (Decimal), or None for an average over nothing.
+        A count (int), an amount in `currency` (Decimal), or None for an undefined average.
     column
         The value's column, whose unit determines the format.
     currency
@@ -61,10 +61,10 @@ def format_value(value: Value, column: Column, currency: str) -> str:
 
 
 def number_html(text: str, kind: str = "") -> str:
-    """Return a formatted number as HTML whose thousands separators are seen and not copied.
+    """Return a formatted number as HTML with thousands separators that are visible but not copied.
 
-    A spreadsheet takes what is copied for a number, whatever its language separates thousands with. Each
-    group after the first is a `span`, of the class `kind` if one is given; `THOUSANDS_CSS` separates them.
+    Spreadsheets then recognize the copied number in every language. Each group after the first is a `span`,
+    with the class `kind` if given; `THOUSANDS_CSS` separates them.
     """
     first, *groups = text.split(",")
     span = f'<span class="{kind}">' if kind else "<span>"

@@ -20,7 +20,7 @@ def report_frame(report: Report) -> pd.DataFrame:
     DataFrame
         The index has the labels, or is a plain range without grouping. The columns have two levels, group
         and label. Counts are Int64; amounts are Decimals with 6 places in the report's currency, with None
-        for an average over nothing.
+        for an undefined average.
     """
     values = {
         (column.group, column.label): pd.Series(

@@ -59,7 +59,7 @@ def report_html(report: Report, max_rows: int = MAX_NOTEBOOK_ROWS) -> str:
 
 
 def html_text(text: str) -> str:
-    """Return a text as HTML: printable, escaped, and each isolated name in an element that isolates it."""
+    """Return a string as HTML: printable and escaped, with isolated names in elements that isolate them."""
     parts = split_isolates(printable(text, isolates=True))
     return "".join(
         escape(part) if place % 2 == 0 else f"<bdi>{escape(part)}</bdi>" for place, part in enumerate(parts)

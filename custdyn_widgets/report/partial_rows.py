@@ -12,7 +12,7 @@ ASTERISK_NOTE = f"* {CUT_SHORT}"
 
 
 def cut_note(report: Report) -> str:
-    """Return the sentence on figures that end before their interval does; empty where they do not."""
+    """Return the note that the figures end before the interval does; empty if they do not."""
     if not report.is_partial:
         return ""
     info = report.info

@@ -1,8 +1,7 @@
 """Reports as plain values: the table and Info that result from a query.
 
 This value is all that charts, pages, exports and snapshots need. It round-trips through JSON and can be
-passed between processes. This module depends on neither sources nor pandas, which `Report.table` imports only
-when it is used.
+passed between processes. This module does not depend on sources, and only `Report.table` imports pandas.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class Row:
 
     `start` and `end` (exclusive) are the bucket's edges in UTC, ISO 8601 with `Z`. `partial` is true if the
     bucket is cut short by the interval's start or end or by `as_of`. A value is an int, a Decimal with 6
-    places, or None for an average over nothing.
+    places, or None for an undefined average.
     """
 
     labels: tuple[str, ...]
@@ -90,7 +89,7 @@ class Info:
     role, generated_at, duration_ms
         The role that generated the report, when, and how many milliseconds it took.
     as_of, data_as_of
-        The instant that relative intervals were resolved against, and the time when the data was read from
+        The time that relative intervals were resolved against, and the time when the data was read from
         its database or its files last changed (None for DataFrames).
     source
         The source's name, never a path or URL.
@@ -186,12 +185,12 @@ class Report:
 
     @property
     def is_partial(self) -> bool:
-        """Whether the figures of the whole interval end at `as_of`, before the interval does."""
+        """Whether the figures end at `as_of`, before the interval does."""
         whole = self.total if self.headings else next(iter(self.rows), None)
         return whole is not None and whole.partial
 
     def shown_rows(self) -> Iterator[Row]:
-        """Yield the rows as pages show them, with the Total last."""
+        """Yield the rows in display order, with the Total last."""
         yield from self.rows
         if self.total is not None:
             yield self.total

@@ -68,12 +68,12 @@ class TableRow:
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """The values, not formatted."""
+        """The unformatted values."""
         return self.source.values
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The labels, made printable and cut short; `source.labels` has them in full."""
+        """The printable labels, shortened; `source.labels` has them in full."""
         return tuple(self._names[label] for label in self.source.labels)
 
     @cached_property
@@ -185,7 +185,7 @@ def table_view(
 
 
 def _shown_labels(rows: Sequence[Row], most: int) -> dict[str, str]:
-    """Return each label as tables show it: printable, and cut where it differs from others."""
+    """Return each label as shown in tables: printable, and shortened so that labels still differ."""
     printed = {label: printable(label) for label in dict.fromkeys(n for row in rows for n in row.labels)}
     names = short_names(printed.values(), most)
     return {label: names[name] for label, name in printed.items()}

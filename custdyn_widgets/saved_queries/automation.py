@@ -147,7 +147,7 @@ def parse_recipients(key: str, value: object) -> tuple[str, ...]:
 def recover_failure_recipients(data: bytes) -> tuple[str, ...]:
     """Return the failure recipients in the file of an invalid saved query; empty if none can be read.
 
-    The file may be no JSON at all, so only the list itself is parsed.
+    The file may not even be JSON, so only the list itself is parsed.
     """
     for found in _FAILURE_RECIPIENTS.finditer(data.decode(errors="replace")):
         with contextlib.suppress(SavedQueryError, ValueError, RecursionError):

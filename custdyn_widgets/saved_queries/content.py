@@ -68,8 +68,8 @@ class SavedQuery:
     output
         `web`, `csv` or `xlsx`.
     chart
-        None, `{"preset": name}`, or a custom chart: `x`, `y`, `mark`, `second_axis`, `title` as
-        `charts.blank_spec` takes them.
+        None, `{"preset": name}`, or a custom chart: `x`, `y`, `mark`, `second_axis`, `title` as in
+        `charts.blank_spec`.
     source
         The default source: a name or a path.
     schedule

@@ -91,7 +91,7 @@ def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Cron
 
 
 def this_place(settings: Settings, zone: str | None = None) -> Place:
-    """Return this machine, folder and environment as the place where cron's jobs run.
+    """Return the place where cron jobs run: this machine, folder and environment.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from custdyn_widgets.scheduling.making import Made, Task, settled
 from custdyn_widgets.scheduling.records import Outcome
 from custdyn_widgets.settings import Settings
 
-_LEFT_OUT = "Faulty rows of the source are left out. They may be anybody's, so they are not counted here."
+_LEFT_OUT = "Faulty rows of the source are left out. They may belong to any company and are not counted here."
 
 
 def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:

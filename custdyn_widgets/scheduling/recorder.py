@@ -96,7 +96,7 @@ class Recorder:
         self.update(reports=reports)
 
     def recover_failure_recipients(self) -> None:
-        """Find the recipients of a failure email without the saved query: in its file or its last record."""
+        """Find the recipients of a failure email in the saved query's file or its last record."""
         name = self.run.saved
         found = saved_queries.failure_recipients(name, settings=self.settings)
         found = found or self.runs.failure_recipients(name)

@@ -263,7 +263,7 @@ def list_problems(outcomes: Sequence[Outcome]) -> str:
 
 
 def _is_settled(one: Outcome, run: Run) -> bool:
-    """Return whether a report need not be sent again; a frozen one of an unfinished run must be."""
+    """Return whether a report need not be sent again; one frozen by an unfinished run must be."""
     return one.result in ("sent", "unchanged") or one.result == run.result == "frozen"
 
 

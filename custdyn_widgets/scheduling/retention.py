@@ -34,7 +34,7 @@ def prune(
     saved_query
         The name of the saved query. The manifest of a snapshot names the one that made it.
     recorded
-        Returns the snapshots that earlier runs recorded, for manifests of versions that named none.
+        Returns the snapshots that earlier runs recorded, for manifests of versions that did not name it.
 
     Raises
     ------

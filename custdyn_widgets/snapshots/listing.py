@@ -26,7 +26,7 @@ class Entry:
     `generated_at`, `revoked` and `expires` are timestamps in UTC or empty, `query` describes the query in
     words, `size` is the total size in bytes, and `state` is empty, `revoked`, `expired`, `damaged` or `newer`
     (stored by a newer version). In the last two cases, only the id and the state are known. `saved_query` is
-    the saved query that made the snapshot; empty if a user did, or a version that did not record it.
+    the saved query that made the snapshot; empty if a user made it, or a version that did not record this.
     """
 
     id: str
@@ -104,12 +104,12 @@ def entries_text(listed: Sequence[Entry]) -> str:
 
 
 def makers_text(listed: Iterable[Entry]) -> str:
-    """Return who made these snapshots, such as `, made 3 by saved query board, 2 by hand …`."""
+    """Return who made these snapshots, such as `, made 3 by saved query board, 2 manually …`."""
     counts = Counter(entry.saved_query for entry in listed)
-    by_hand = counts.pop("", 0)
+    manual = counts.pop("", 0)
     parts = [f"{count:,} by saved query {name}" for name, count in sorted(counts.items())]
-    if by_hand:
-        parts.append(f"{by_hand:,} by hand or by an earlier version")
+    if manual:
+        parts.append(f"{manual:,} manually or by an earlier version")
     return f", made {', '.join(parts)}" if parts else ""
 
 

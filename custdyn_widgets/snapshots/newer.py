@@ -1,4 +1,4 @@
-"""Snapshots of newer formats, which a store may hold and this version cannot read."""
+"""Snapshots in newer formats, which this version cannot read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def newer_formats(store: Path) -> list[str]:
 
 
 def is_newer(manifest: bytes) -> bool:
-    """Return whether a manifest names a newer format, however that writes JSON and makes ids."""
+    """Return whether a manifest has a newer format, without checking its JSON form or its id."""
     try:
         found = json.loads(manifest)
     except (ValueError, RecursionError):
@@ -35,7 +35,7 @@ def is_newer(manifest: bytes) -> bool:
 
 
 def missing(store: Path, snapshot_id: str) -> SnapshotError:
-    """Return the error for an id that this version does not find."""
+    """Return the error for an id that was not found."""
     shelves = (store / name / snapshot_id[:2] for name in newer_formats(store))
     found = is_id(snapshot_id) and any(may_exist(shelf / snapshot_id) for shelf in shelves)
     return SnapshotNewerError(snapshot_id) if found else SnapshotNotFoundError(snapshot_id)

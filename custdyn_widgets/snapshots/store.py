@@ -246,7 +246,7 @@ class Store:
 
     @contextlib.contextmanager
     def _opened(self, snapshot_id: str) -> Iterator[int]:
-        """Open a snapshot's folder; if it is deleted in the meantime, it is not found instead of damaged."""
+        """Open a snapshot's folder; one deleted in the meantime is reported as not found, not as damaged."""
         try:
             with folder_below(self.folder, "v1", snapshot_id[:2], snapshot_id) as folder:
                 yield folder

@@ -17,7 +17,7 @@ _BREAK = re.compile(f"[{_BREAK_CHARACTERS}]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(f"[{_SURROGATES}]")
-# A name that reads from right to left, isolated: it reorders nothing beside it, and nothing reorders it.
+# An isolated right-to-left name: it neither reorders the text around it nor is reordered by it.
 _OPEN, _CLOSE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 _ISOLATED = re.compile(f"{_OPEN}([^\u2066-\u2069]*){_CLOSE}")
 _RIGHT_TO_LEFT = re.compile(
@@ -39,7 +39,7 @@ def printable(text: str, *, mark_breaks: bool = False, isolates: bool = False) -
         Whether to keep the isolates around whole names, see `isolate`.
     """
     if isolates and _OPEN in text:
-        # Names stand at the odd places of the split text.
+        # Names are at the odd positions of the split text.
         parts = [printable(part, mark_breaks=mark_breaks) for part in _ISOLATED.split(text)]
         return "".join(part if place % 2 == 0 else _OPEN + part + _CLOSE for place, part in enumerate(parts))
     line = _BREAK.sub(_REPLACEMENT, text) if mark_breaks else _BREAKS.sub(" ", text)
@@ -48,17 +48,17 @@ def printable(text: str, *, mark_breaks: bool = False, isolates: bool = False) -
 
 
 def isolate(name: str) -> str:
-    """Return a name for the middle of a sentence, printable.
+    """Return a printable name for use in a sentence.
 
-    One with letters that read from right to left stands between isolates: otherwise it would be scrambled
-    with the digits and the letters beside it and in it.
+    A name with right-to-left letters is put between isolate characters: otherwise, it would be scrambled with
+    the characters next to it.
     """
     shown = printable(name)
     return f"{_OPEN}{shown}{_CLOSE}" if _RIGHT_TO_LEFT.search(shown) else shown
 
 
 def split_isolates(text: str) -> list[str]:
-    """Return the parts of a printable text: at the odd places isolated names, else what is between."""
+    """Return the parts of printable text: isolated names at odd positions, other text at even ones."""
     return _ISOLATED.split(text)
 
 
@@ -87,7 +87,7 @@ def replace_not_xml(text: str) -> str:
 def cut_short(text: str, most: int) -> str:
     """Truncate text to a number of characters; an ellipsis marks the cut.
 
-    An isolated name remains isolated if it is cut.
+    An isolated name remains isolated when truncated.
     """
     if len(text) <= most:
         return text

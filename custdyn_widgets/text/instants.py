@@ -39,5 +39,5 @@ def parse_instant(text: str) -> datetime:
 
 
 def format_clock(instant: str | None) -> str:
-    """Return a formatted time as lists show it, e.g. `2021-10-31 23:00:00`; an en dash for None."""
+    """Return a formatted time for display in lists, e.g. `2021-10-31 23:00:00`; an en dash for None."""
     return (instant or "–")[:_TO_THE_SECOND].replace("T", " ")

@@ -1,4 +1,4 @@
-"""Names cut short together, so that no two look the same where they stand beside each other."""
+"""Names shortened together, so that no two look the same."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 _ELLIPSIS = "…"
-_HEAD = 0.4  # the part of the room for what alike names begin with
-_LEAD = 12  # the most characters of a word that stand before its first difference
+_HEAD = 0.4  # the fraction of the room for a common prefix
+_LEAD = 12  # the most characters of a word to keep before its first difference
 
 
 def short_names(names: Iterable[str], room: float, width: Callable[[str], float] = len) -> dict[str, str]:
-    """Return each name as it is shown: whole where it fits, otherwise cut, and no two the same.
+    """Return each name in a unique form that fits, shortened if necessary.
 
-    Names that would be cut to the same text lose what they share in the middle: `Unlimited Ukraine Zone A
-    Mobile` and `… Zone B Mobile` become `Unlimited…A Mobile` and `Unlimited…B Mobile`. Those that are still
-    alike are numbered.
+    Names that would be shortened to the same text lose their common part in the middle: `Unlimited Ukraine
+    Zone A Mobile` and `… Zone B Mobile` become `Unlimited…A Mobile` and `Unlimited…B Mobile`. Names that
+    are still the same are numbered.
 
     Parameters
     ----------
     names
-        The names; each is taken once.
+        The names; duplicates are ignored.
     room
-        The most width of a shown name.
+        The maximum width of a shown name.
     width
-        The width of a text; by default its number of characters.
+        Returns the width of a string. Defaults to its number of characters.
     """
     known = list(dict.fromkeys(names))
     shown = {name: _fit(name, room, width) for name in known}
@@ -40,7 +40,7 @@ def short_names(names: Iterable[str], room: float, width: Callable[[str], float]
 
 
 def _alike(shown: dict[str, str], names: list[str]) -> Iterator[list[str]]:
-    """Yield the groups of names that are shown alike."""
+    """Yield the groups of names with the same shown form."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in names:
         groups[shown[name]].append(name)
@@ -48,14 +48,14 @@ def _alike(shown: dict[str, str], names: list[str]) -> Iterator[list[str]]:
 
 
 def _shared_length(names: list[str]) -> int:
-    """Return how many characters all names begin with alike."""
+    """Return the length of the names' common prefix."""
     first, last = min(names), max(names)
     pairs = enumerate(zip(first, last, strict=False))
     return next((place for place, (one, other) in pairs if one != other), len(first))
 
 
 def _parted(name: str, shared: int, room: float, width: Callable[[str], float]) -> str:
-    """Return a name with its beginning, and what follows the word in which it differs from others."""
+    """Return a name without its middle: its start, and its end from the first word that differs."""
     if width(name) <= room:
         return name
     word = name.rfind(" ", 0, shared) + 1
@@ -72,7 +72,7 @@ def _parted(name: str, shared: int, room: float, width: Callable[[str], float]) 
 
 
 def _numbered(shown: dict[str, str], room: float, width: Callable[[str], float]) -> dict[str, str]:
-    """Return the shown names with a number at the end of each that is taken."""
+    """Return the shown names, with a number appended to each that is already taken."""
     taken = {text for name, text in shown.items() if name == text}
     numbers: dict[str, int] = defaultdict(lambda: 1)
     for name, text in shown.items():
@@ -89,14 +89,14 @@ def _numbered(shown: dict[str, str], room: float, width: Callable[[str], float])
 
 
 def _fit(text: str, room: float, width: Callable[[str], float]) -> str:
-    """Return a text, cut with an ellipsis if it is wider than the room."""
+    """Return a string, truncated with an ellipsis if it is too wide."""
     if width(text) <= room:
         return text
     return _head(text, len(text), room - width(_ELLIPSIS), width).rstrip() + _ELLIPSIS
 
 
 def _head(text: str, most: int, room: float, width: Callable[[str], float]) -> str:
-    """Return the longest beginning of a text, of at most so many characters, that fits."""
+    """Return the longest prefix of a string that fits, of at most `most` characters."""
     low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2

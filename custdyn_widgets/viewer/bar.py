@@ -101,13 +101,13 @@ def _several(term: str, texts: list[str], left: int) -> str:
 
 
 def _instant(value: object) -> str:
-    """Format an instant of the manifest, which is in UTC, for display."""
+    """Format a UTC timestamp of the manifest for display."""
     text = _shown(value)
     return f"{text[:10]} {text[11:19]} UTC" if re.fullmatch(r"[\d-]{10}T[\d:]{8}(\.\d+)?Z", text) else text
 
 
 def _shown(value: object) -> str:
-    """Return a string as escaped HTML, on one line and cut short; "" for any other value."""
+    """Return a string as escaped HTML, on one line and truncated; "" for any other value."""
     if not isinstance(value, str):
         return ""
     return escape(cut_short(printable(value[: _LONGEST + 1], mark_breaks=True), _LONGEST))

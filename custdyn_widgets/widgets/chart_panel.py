@@ -103,7 +103,7 @@ class ChartPanel:
         return self._spec
 
     def choice(self) -> dict[str, Any] | None:
-        """Return the chart to save: `{"preset": name}`, or x, y, mark, second_axis and title."""
+        """Return the chart to save, as `{"preset": name}` or x, y, mark, second_axis and title."""
         return self._choice
 
     def _compose(self) -> None:
@@ -135,7 +135,7 @@ class ChartPanel:
         self.on_change()
 
     def _show_live(self, spec: dict[str, Any]) -> None:
-        """Show a chart in the only chart widget, since each widget loads a megabyte of script."""
+        """Show a chart in the single chart widget, since each widget loads a megabyte of script."""
         if self._live is None:
             self.prepare()
             import altair as alt

@@ -105,7 +105,7 @@ def left_as_it_is(replaced: SavedQuery | None, by: SavedQuery, *, division_asked
 
 
 def kept(replaced: SavedQuery, *, division_asked: bool) -> str:
-    """Describe what is kept although the dialog does not show it; "" if nothing."""
+    """Describe the settings that are kept but not shown in the dialog; "" if none."""
     if division_asked or replaced.for_each is None:
         return ""
     words = describe_division(replaced.for_each)

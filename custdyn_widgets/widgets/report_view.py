@@ -77,7 +77,7 @@ class ReportView:
             self.panel.set_status(f"{name} is below the table." if self.charts.spec() else "")
 
     def _redraw(self, report: Report, output: str) -> None:
-        """Draw the wanted or last chart. If the report cannot show it, keep it for a later report."""
+        """Draw the requested or last chart. If the report cannot show it, keep it for a later report."""
         choice = self.chart()
         if choice and report.rows and output == "web":
             self.charts.restore(report, choice)

@@ -2,7 +2,7 @@
 // Sorting, the menu and copying work without the kernel.
 
 const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
-const GONE = "The kernel stopped or was restarted, so nothing here works any more. Run the cells again.";
+const GONE = "The kernel stopped or was restarted, so this no longer works. Run the cells again.";
 
 // Otherwise, Lab handles keys: D, D deletes a cell. Lab checks only the focused element for this.
 const OWN_KEYS = { lmSuppressShortcuts: "true" };
@@ -54,7 +54,7 @@ function headings(shown, firsts, sort) {
   return element("thead", {}, element("tr", {}, ...upper), element("tr", {}, ...lower));
 }
 
-// The separators of thousands are drawn by the style: a spreadsheet takes what is copied for a number.
+// Styles draw the thousands separators, so that spreadsheets recognize copied numbers.
 function number(text) {
   const [first, ...groups] = text.split(",");
   return [first, ...groups.map((group) => element("span", { class: "custdyn-thousands" }, group))];

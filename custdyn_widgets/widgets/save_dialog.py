@@ -185,11 +185,11 @@ class SaveDialog:
                 self._ask(words + more, "Overwrite", "Keep", error.revision)
             else:
                 which = f"the saved query {shown(error.title)} since you last saw it"
-                words = f"Somebody else has changed {which}. Overwrite it?"
+                words = f"Someone else has changed {which}. Overwrite it?"
                 self._ask(words + more, "Overwrite anyway", "Cancel", error.revision)
         except SavedQueryChangedError as error:
             done, answer = ("changed", "Overwrite") if error.revision else ("deleted", "Save")
-            words = f"Somebody else has {done} this saved query in the meantime. Nothing was overwritten."
+            words = f"Someone else has {done} this saved query in the meantime. Nothing was overwritten."
             self._ask(words, f"{answer} anyway", "Cancel", error.revision)
         except CustDynError as error:
             self._count += 1

@@ -22,8 +22,8 @@ class SearchSelect(anywidget.AnyWidget):
     value
         The chosen values. Those without an option are marked as not in the data.
     multiple
-        Whether several values can be chosen, which are then shown as chips. If not, any text in the field
-        becomes the value when the focus leaves it, or an empty list if there is none. The form checks it.
+        Whether several values can be chosen, shown as chips. If not, text in the field becomes the value when
+        the field loses focus; an empty field gives an empty list. The form checks it.
     label, tooltip, placeholder
         The label above the field, the tooltip, and the text in the empty field.
     error

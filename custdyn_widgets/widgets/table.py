@@ -26,8 +26,8 @@ _LAST_PACKAGES = ("(no package)", "(other)")
 def shown_report(report: Report) -> dict[str, Any]:
     """Return a report as JSON values: printable strings and sort keys.
 
-    A sort key is an integer as a string, so that the browser compares amounts exactly. None, for an average
-    over nothing, is last in both directions. At most 2,000 rows are included; a note says if there are more.
+    A sort key is an integer as a string, so that the browser compares amounts exactly. None, for an undefined
+    average, is last in both directions. At most 2,000 rows are included; a note says if there are more.
     """
     view = table_view(report, max_rows=MAX_ROWS, limit_note=_LIMIT_NOTE)
     return {

@@ -30,7 +30,7 @@ PROGRAM = [
     "from custdyn_widgets.cli import main; main(prog_name='custdyn')",
     "snapshots",
 ]
-ONE_BY_HAND = "(1 kB, made 1 by hand or by an earlier version)"
+ONE_MANUAL = "(1 kB, made 1 manually or by an earlier version)"
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_a_dry_run_lists_what_would_go_and_deletes_nothing(store: Store) -> None
     assert result.exit_code == 0
     assert old in result.stdout
     assert new not in result.stdout
-    assert result.stderr == f"Would delete: 1 snapshot {ONE_BY_HAND}. Would keep: 1.\n"
+    assert result.stderr == f"Would delete: 1 snapshot {ONE_MANUAL}. Would keep: 1.\n"
     assert sorted(store.ids()) == sorted([new, old])
     assert not (store.folder / "trash").exists()
 
@@ -255,7 +255,7 @@ def test_prune_says_whose_snapshots_go_and_counts_each_makers_for_itself(store: 
     assert result.stdout.count("  board  ") == 2
     assert "  ops  " not in result.stdout
     assert result.stderr == (
-        "Would delete: 3 snapshots (2 kB, made 2 by saved query board, 1 by hand or by an earlier version). "
+        "Would delete: 3 snapshots (2 kB, made 2 by saved query board, 1 manually or by an earlier version). "
         "Would keep: 3.\n"
     )
 
@@ -306,7 +306,7 @@ def test_prune_deletes_lists_and_sweeps(store: Store) -> None:
     assert result.stderr.splitlines() == [
         "Damaged and not deleted: 1. See `custdyn snapshots verify`.",
         "Removed 1 leftover of killed commands.",
-        f"Deleted: 1 snapshot {ONE_BY_HAND}. Kept: 2.",
+        f"Deleted: 1 snapshot {ONE_MANUAL}. Kept: 2.",
     ]
     assert not left.exists()
     result = snapshots("prune", "--older-than", "12w", "--yes")
@@ -349,7 +349,7 @@ def test_on_a_terminal_a_prune_asks_first(store: Store, answer: str, code: int, 
         os.write(keyboard, f"{answer}\n".encode())
         _, said = child.communicate(timeout=60)
     os.close(keyboard)
-    asked = f"Delete 1 snapshot {ONE_BY_HAND}? Their links will show nothing. [y/N]:"
+    asked = f"Delete 1 snapshot {ONE_MANUAL}? Their links will show nothing. [y/N]:"
     assert asked.encode() in said
     assert child.returncode == code
     assert len(store.ids()) == left

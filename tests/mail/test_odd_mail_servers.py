@@ -135,7 +135,7 @@ def test_a_nonsense_answer_to_a_login_is_reported(mechanism: str, challenge: byt
     talk = replying(EHLO=b"250-hello\r\n250 AUTH " + mechanism.encode(), AUTH=challenge)
     deliveries = delivered(talk, user="job", password="hunter22-secret")
     assert {d.outcome for d in deliveries} == {"refused"}
-    assert "its reply to the login makes no sense" in deliveries[0].words
+    assert "its reply to the login is invalid" in deliveries[0].words
     assert "hunter22" not in repr(deliveries)
 
 

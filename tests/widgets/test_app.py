@@ -343,7 +343,7 @@ def test_an_edit_by_somebody_else_since_it_was_loaded_is_told_before_it_is_overw
     other = saved_queries.save(SavedQuery("Team", NOBODY), "shared", over=mine.revision)
     person.save("Team", "shared")
     words, yes, no = person.dialog.widget.question
-    assert words == "Somebody else has changed the saved query 'Team' since you last saw it. Overwrite it?"
+    assert words == "Someone else has changed the saved query 'Team' since you last saw it. Overwrite it?"
     assert (yes, no) == ("Overwrite anyway", "Cancel")
     assert saved_queries.load("team") == other
 

@@ -141,7 +141,7 @@ def test_an_edit_by_somebody_else_in_between_is_told_and_can_be_overwritten_know
     saved_queries.save(other, "mine", over=saved_queries.load("taken").revision)
     person.do("overwrite")
     words, yes, no = person.question
-    assert words == "Somebody else has changed this saved query in the meantime. Nothing was overwritten."
+    assert words == "Someone else has changed this saved query in the meantime. Nothing was overwritten."
     assert (yes, no) == ("Overwrite anyway", "Cancel")
     assert saved_queries.load("taken").saved == other
     person.do("overwrite")
@@ -155,7 +155,7 @@ def test_a_deletion_by_somebody_else_in_between_is_told_too() -> None:
     saved_queries.delete("taken")
     person.do("overwrite")
     assert person.question[:2] == [
-        "Somebody else has deleted this saved query in the meantime. Nothing was overwritten.", "Save anyway",
+        "Someone else has deleted this saved query in the meantime. Nothing was overwritten.", "Save anyway",
     ]  # fmt: skip
     person.do("overwrite")
     assert saved_queries.load("taken").saved.query == FIXED

@@ -23,7 +23,7 @@ Flows are sums by bucket, split further where an exchange rate changes.
 When grouped by package, the entity is a pair (client, package row) instead of a client. Its balances are
 the client's; its presence and reach are those of its own transactions.
 
-Cells of disjoint sets of clients add up, so they are computed on all cores in pieces of bounded memory,
+Cells of disjoint sets of clients can be added, so they are computed on all cores in pieces of bounded memory,
 each with clients of one currency. A piece is computed column by column with NumPy. Each row takes only a few
 passes: a table gives its position among the edges, its flow is summed by key, and its bucket is compared
 with that of the next row. Everything else is done per cell or per client.

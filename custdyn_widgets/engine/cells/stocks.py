@@ -238,7 +238,7 @@ def _cells(piece: Piece, bucket: Int64s) -> _Cells:
 
 
 def _of_clients(piece: Piece, cells: _Cells, present: Int64s, gone: Int64s) -> _Stays:
-    """Return a stay for each client before its rows, followed by one for each of its cells."""
+    """Return each client's stays: one before its first row, then one per cell."""
     count = cells.count + 1
     first = np.cumsum(count) - count
     later = np.ones(int(count.sum()), np.bool_)

@@ -229,7 +229,7 @@ def _csv(table: str, rows: Iterable[Sequence[object]]) -> bytes:
 
 
 def _reject_other_folder(place: Path) -> None:
-    """Raise if the folder is not a demo mart, recognised by its companies, which are always the same."""
+    """Raise if the folder is not a demo mart, recognized by its companies, which are always the same."""
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
     known = {f"{table}.csv" for table in TABLES}

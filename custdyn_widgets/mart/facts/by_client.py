@@ -1,8 +1,8 @@
 """Sorting ledger rows by client and time: each batch becomes a sorted run, then the runs are merged.
 
 In a run, rows are grouped by blocks of neighbouring clients. To merge the runs, the rows of each block, few
-enough for a processor's cache, are concatenated in ledger order and sorted by client. So no sort spans the
-whole ledger.
+enough for a processor's cache, are concatenated in ledger order and sorted by client. No sort spans the
+entire ledger.
 
 NumPy sorts integers of 8 or 16 bits by counting, and 8 bits suffice for blocks and mostly for the clients
 in a block. A row is one record, so that it moves in one piece rather than column by column. Results go into a
@@ -147,7 +147,7 @@ def fit_uint32(seconds: Int64s) -> bool:
 
 
 def _bits_within(client_count: int, blocks: int) -> int:
-    """Return how many bits number the clients in a block, given the largest number of blocks."""
+    """Return the number of bits for the clients in a block, given the largest number of blocks."""
     bits = 0
     while client_count > blocks << bits:
         bits += 1

@@ -204,7 +204,7 @@ def _unsealed(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _mapped(path: Path, kind: str, shape: list[int]) -> Any:
-    """Map an array of an entry, taking its type and shape from the seal rather than from the file."""
+    """Map an array of an entry, taking its type and shape from the seal, not from the file."""
     dtype = np.dtype(kind)
     begin = path.stat().st_size - dtype.itemsize * math.prod(shape)
     return np.asarray(np.memmap(path, dtype, "r", begin, tuple(shape)))

@@ -1,9 +1,9 @@
 """Checking a ledger and sorting it by client, piece by piece on all cores.
 
-Most ledgers have no faults, so each piece is read, checked, added to the runs and freed. At the first sign
-of a fault this stops, and the caller reads the whole mart to report every fault.
+Most ledgers have no faults, so each piece is read, checked, added to the runs and freed. At the first sign of
+a fault, this stops, and the caller reads the entire mart to report every fault.
 
-Both ways use the same checks. Checks that span pieces are here: whether ids are unique (they are if each is
+Both use the same checks. This module has those that span pieces: whether ids are unique (they are if each is
 greater than the one before; otherwise all are compared) and whether a balance might exceed an int64.
 """
 
@@ -219,7 +219,7 @@ def _is_complete(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
 
 
 def _ids_are_unique(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
-    """Return whether all transaction ids differ."""
+    """Return whether all transaction ids are distinct."""
     ends = [batch.ids for batch in batches if batch.ids]
     if all(one[1] < other[0] for one, other in pairwise(ends)) and all(batch.rises for batch in batches):
         return True

@@ -88,14 +88,14 @@ def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
 
 
 def _number_with_room(unit: str) -> dict[str, Any]:
-    """Return the text of a bar's number: none where the bar is narrower than it."""
+    """Return the text of a bar's number, which is empty if the bar is too narrow for it."""
     ends = (f"scale('x', datum['{unit}_x{end}'])" for end in ("_end", ""))
     room = f"{' - '.join(ends)} >= {_DIGIT} * length(datum.number)"
     return {"condition": {"test": room, "field": "number"}, "value": ""}
 
 
 def _make_room_for_numbers(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
-    """Let the axis reach above the bars, as it does below them: a number outside of the plot would be cut."""
+    """Extend the axis above the bars, as below them, so that numbers are not clipped."""
     values = [0, *(value["y"] for value in live["data"]["values"] if value["y"])]
     if max(values) == 0:
         return

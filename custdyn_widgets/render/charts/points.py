@@ -67,17 +67,17 @@ class Points:
 
     @property
     def folded(self) -> int:
-        """How many series share the grey."""
+        """The number of grey series."""
         return len(self.others)
 
     @cached_property
     def legend(self) -> dict[str, str]:
-        """The names of coloured series as a legend shows them."""
+        """The names of coloured series as shown in a legend."""
         return _isolated(fitting_names(self.series, LEGEND_ROOM))
 
     @cached_property
     def axis(self) -> dict[str, str]:
-        """The names of places as an axis shows them."""
+        """The names of places as shown on an axis."""
         if self.is_time:
             return {place: place for place in self.places}
         return _isolated((fitting_columns if self.x == COLUMNS else fitting_places)(self.places))
@@ -111,7 +111,7 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
     shown = shown_names(report)
     found = [p for row in report.rows for p in _row_points(report, row, shown, x, columns)]
     names = list(dict.fromkeys(p.series for p in found))
-    # Over time a partial bucket is marked.
+    # On a time axis, a partial bucket is marked.
     until = format_instant(report.info.effective_end, report.info.timezone)
     cut = [f"Partial: until {until}"] if report.is_partial and x not in _TIME_HEADINGS else []
     has_packages = _PACKAGE_HEADING in report.headings and x != _PACKAGE_HEADING and len(names) > 1
@@ -141,8 +141,8 @@ def _isolated(names: Mapping[str, str]) -> dict[str, str]:
 def shown_names(report: Report) -> dict[str, str]:
     """Map row labels to distinct names for charts.
 
-    Names are on a single line and cut, if long, where they differ from the others. A number is added to
-    those that would look the same.
+    Names are on a single line; long ones are shortened so that they still differ. Names that would look the
+    same are numbered.
     """
     printed: dict[str, str] = {}
     taken: set[str] = set()
@@ -192,7 +192,7 @@ def _row_points(
 
 
 def _ranked(names: list[str], found: Sequence[Point]) -> list[str]:
-    """Return the series of packages, the largest in the drawing first.
+    """Return the package series, with the largest in the drawing first.
 
     The size of a series is its share of its column's total, so that counts and amounts are comparable.
     """
@@ -208,9 +208,9 @@ def _ranked(names: list[str], found: Sequence[Point]) -> list[str]:
 def _by_colour(
     report: Report, shown: Mapping[str, str], names: Sequence[str], chosen: list[str]
 ) -> list[str]:
-    """Return the series of packages that have a colour, in the order of the colours.
+    """Return the package series that have a colour, in the order of the colours.
 
-    The packages with most clients have the first colours wherever they have one: the same in every chart.
+    The packages with the most clients have the first colours, so each has the same colour in every chart.
     """
     place = report.headings.index(_PACKAGE_HEADING)
     clients: dict[str, int] = defaultdict(int)
@@ -260,7 +260,7 @@ def _calendar(heading: str, first: str, last: str) -> Iterator[str]:
 def _with_zeros(
     found: Sequence[Point], series: Sequence[str], places: Sequence[str], columns: Sequence[Column]
 ) -> Iterator[Point]:
-    """Yield the points, with a zero for each row that was left out; averages over nothing remain gaps."""
+    """Yield the points, with a zero for each row that was left out; undefined averages remain gaps."""
     present = {(p.x, p.series): p for p in found}
     column_of = {p.series: p.column for p in found}
     averages = {c.name for c in columns if "Avg" in c.label}

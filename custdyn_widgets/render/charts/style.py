@@ -1,4 +1,4 @@
-"""The size and the style of every chart: letters, lines and ink."""
+"""The size and style of every chart: fonts, lines and colours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def frame(height: int) -> dict[str, Any]:
 
 
 def style() -> dict[str, Any]:
-    """Return the configuration of a drawing: texts and lines in the ink of the page around it."""
+    """Return the configuration of a drawing: text and lines in the text colour of the page."""
     ink = "currentColor"
     return {
         "font": "sans-serif",

@@ -158,7 +158,7 @@ def _has_numbers(points: Points, found: Sequence[Point]) -> bool:
 
 
 def _with_room_below(y: dict[str, Any], found: Sequence[Point]) -> dict[str, Any]:
-    """Return an axis that reaches below negative bars: their numbers would stand on the labels of x."""
+    """Return an axis that extends below negative bars, so that their numbers do not overlap the x labels."""
     values = [0, *(p.y for p in found if p.y is not None)]
     room = (max(values) - min(values)) * NUMBER_ROOM
     return {**y, "scale": {**y["scale"], "domainMin": min(values) - room}} if min(values) < 0 else y
@@ -242,7 +242,7 @@ def _x(points: Points, mark: str) -> dict[str, Any]:
 def time_ticks(places: Sequence[str]) -> tuple[list[str], int]:
     """Return the labelled places of a time axis, and the length of labels.
 
-    There are few enough not to overlap. They are at natural boundaries of the calendar, such as Mondays or
+    There are few enough not to overlap, at natural calendar boundaries such as Mondays or
     the start of months, quarters, years or decades.
     """
     most = {10: 5, 7: 6}.get(len(places[0]), 8) if places else 0

@@ -121,8 +121,8 @@ def _notes(report: Report, view: TableView) -> list[str]:
     inexact = sum(not fits_a_double(value) for row in view.all_rows() for value in row.values)
     if inexact:
         notes.append(
-            f"Amounts with more digits than a spreadsheet's number holds (15 to 17): {inexact:,}. "
-            "The CSV export has them exactly."
+            f"Amounts with more digits than a spreadsheet can store (15 to 17): {inexact:,}. "
+            "The CSV export contains them exactly."
         )
     if view.warnings:
         notes.append(f"Warnings: {len(view.warnings)}. See the sheet Info.")

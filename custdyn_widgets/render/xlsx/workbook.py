@@ -1,4 +1,4 @@
-"""XLSX workbooks of reports: their sheets and properties. Their bytes depend on nothing but the report."""
+"""XLSX workbooks of reports: their sheets and properties. Their bytes depend only on the report."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _bytes(book: Workbook, report: Report) -> bytes:
 
 
 class _SteadyZip(ZipFile):
-    """Zip file whose members do not depend on when and where it is written."""
+    """Zip file whose members do not depend on when or where it is written."""
 
     def writestr(self, zinfo_or_arcname: Any, data: Any, *_: Any, **__: Any) -> None:
         """Add a member with the earliest timestamp that the format allows."""
