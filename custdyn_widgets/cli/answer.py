@@ -156,7 +156,7 @@ def _formatted(report: Report, form: str, total: bool) -> bytes:
         return to_xlsx(report)
     if form == "json":
         return json.dumps(report.to_dict(), ensure_ascii=True, indent=1).encode() + b"\n"
-    from custdyn_widgets.render import report_text
+    from custdyn_widgets.report import report_text
 
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     return report_text(report, columns).encode("utf-8", "replace")
