@@ -41,8 +41,26 @@ class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2
 _FORMATS = _Format(("table", "csv", "json", "xlsx"))
 
 
-def report_options(*, default: str | None) -> Callable[[Command], Command]:
-    """Add the options of `print_report` to a command; without a default format, use the saved query's."""
+def json_option(text: str = "Print JSON.", *, expose_value: bool = True) -> Callable[[Command], Command]:
+    """Return the option that every command with data on stdout has: --json."""
+    return click.option("--json", "as_json", is_flag=True, help=text, expose_value=expose_value)
+
+
+def chosen_format(form: str | None, as_json: bool, default: str) -> str:
+    """Return the format that --format and --json ask for.
+
+    Raises
+    ------
+    click.UsageError
+        If they ask for different formats.
+    """
+    if as_json and form not in (None, "json"):
+        raise click.UsageError(f"Give --json or --format {form}, not both.")
+    return "json" if as_json else form or default
+
+
+def report_options(*, default: str) -> Callable[[Command], Command]:
+    """Add the options of `print_report` to a command; `default` describes the default format."""
     options = (
         as_of_option,
         click.option(
@@ -50,9 +68,9 @@ def report_options(*, default: str | None) -> Callable[[Command], Command]:
             "form",
             type=_FORMATS,
             help="The output format.",
-            default=default,
-            show_default="the saved query's output" if default is None else True,
+            show_default=default,
         ),
+        json_option("Print JSON: short for --format json."),
         click.option(
             "--output", "-o", type=click.Path(path_type=Path), help="Write to this file instead of stdout."
         ),
@@ -138,7 +156,7 @@ def _formatted(report: Report, form: str, total: bool) -> bytes:
         return to_xlsx(report)
     if form == "json":
         return json.dumps(report.to_dict(), ensure_ascii=True, indent=1).encode() + b"\n"
-    from custdyn_widgets.render import report_text
+    from custdyn_widgets.report import report_text
 
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     return report_text(report, columns).encode("utf-8", "replace")

@@ -17,6 +17,8 @@ from custdyn_widgets import __version__, settings
 from custdyn_widgets.cli.answer import (
     SOURCE_HELP,
     as_of_option,
+    chosen_format,
+    json_option,
     print_report,
     report_options,
     say,
@@ -85,7 +87,8 @@ def query_command(
     query_file: Path | None,
     saved_name: str | None,
     as_of: str | None,
-    form: str,
+    form: str | None,
+    as_json: bool,
     output: Path | None,
     total: bool,
     frozen: bool,
@@ -96,6 +99,7 @@ def query_command(
     The query is given by a JSON file (--query), a saved query (--saved), or options. Options override the
     fields of the file or saved query.
     """
+    form = chosen_format(form, as_json, "table")
     query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
     print_report(query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
 
@@ -190,7 +194,7 @@ def demo_command(as_of: str | None) -> None:
 @main.command("check")
 @click.argument("source")
 @click.option("--all", "every", is_flag=True, help="List every fault, not only the first of each kind.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option()
 def check_command(source: str, every: bool, as_json: bool) -> None:
     """Check a source: summarize its faults by kind, and how to fix them. Exit 1 if there are any."""
     from custdyn_widgets.mart import check_source

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from custdyn_widgets.cli.answer import print_report, report_options, say, source_option
+from custdyn_widgets.cli.answer import (
+    chosen_format,
+    json_option,
+    print_report,
+    report_options,
+    say,
+    source_option,
+)
 from custdyn_widgets.errors import QueryError
 
 if TYPE_CHECKING:
@@ -35,17 +42,17 @@ def queries_group() -> None:
     "--format",
     "form",
     type=click.Choice(("table", "json")),
-    default="table",
-    show_default=True,
+    show_default="table",
     help="The output format.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: short for --format json.")
-def queries_list(form: str, as_json: bool) -> None:
+@json_option("Print JSON: short for --format json.")
+def queries_list(form: str | None, as_json: bool) -> None:
     """List your own and the shared saved queries by title."""
     from custdyn_widgets import saved_queries
 
+    form = chosen_format(form, as_json, "table")
     entries = saved_queries.listing()
-    if as_json or form == "json":
+    if form == "json":
         click.echo(json.dumps([_as_json(entry) for entry in entries], indent=1))
         return
     click.echo(_as_table(entries))
@@ -57,6 +64,7 @@ def queries_list(form: str, as_json: bool) -> None:
 @queries_group.command("show")
 @click.argument("name")
 @_place_option
+@json_option("Print JSON, which is the default.", expose_value=False)
 def queries_show(name: str, place: Place | None) -> None:
     """Print a saved query as JSON."""
     from custdyn_widgets import saved_queries
@@ -85,13 +93,14 @@ def queries_delete(name: str, place: Place | None, yes: bool) -> None:
 @click.argument("name")
 @_place_option
 @source_option
-@report_options(default=None)
+@report_options(default="the saved query's output")
 def queries_run(
     name: str,
     place: Place | None,
     source: str,
     as_of: str | None,
     form: str | None,
+    as_json: bool,
     output: Path | None,
     total: bool,
     frozen: bool,
@@ -100,7 +109,7 @@ def queries_run(
     from custdyn_widgets import saved_queries
 
     saved = saved_queries.load(name, place).saved
-    form = form or _FORMS[saved.output]
+    form = chosen_format(form, as_json, _FORMS[saved.output])
     print_report(saved.query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from custdyn_widgets.cli.answer import say
+from custdyn_widgets.cli.answer import json_option, say
 
 if TYPE_CHECKING:
     from custdyn_widgets.scheduling import Run
@@ -31,7 +31,7 @@ def runs_group() -> None:
 
 
 @runs_group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, including the receipt of each email.")
+@json_option("Print JSON, including the receipt of each email.")
 @click.option("--last", type=click.IntRange(min=1), metavar="N", help="List only the newest N.")
 @click.option("--saved", "saved_name", metavar="NAME", help="List only the runs of this saved query.")
 def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:

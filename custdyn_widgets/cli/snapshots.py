@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from custdyn_widgets import settings
-from custdyn_widgets.cli.answer import say
+from custdyn_widgets.cli.answer import json_option, say
 from custdyn_widgets.errors import CustDynError, QueryError, SnapshotError
 
 if TYPE_CHECKING:
-    from custdyn_widgets.snapshots import Store
+    from custdyn_widgets.snapshots import Store, listing
 
 _LONGEST_LIFE = 36_500  # days
 _ids_argument = click.argument("given", metavar="ID...", nargs=-1, required=True)
@@ -27,7 +27,7 @@ def snapshots_group() -> None:
 
 
 @snapshots_group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option()
 def snapshots_list(as_json: bool) -> None:
     """List the snapshots, newest first, followed by revoked, expired and damaged ones."""
     from custdyn_widgets.progress import ProgressBar
@@ -36,13 +36,13 @@ def snapshots_list(as_json: bool) -> None:
     store = _store()
     with ProgressBar():
         entries = listing.entries(store, _with_progress("Reading the snapshots", store.ids()))
-    click.echo(json.dumps([vars(e) for e in entries], indent=1) if as_json else listing.entries_text(entries))
+    _print_entries(entries, as_json)
     _refuse_newer(store, "not listed")
 
 
 @snapshots_group.command("show")
 @click.argument("given", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+@json_option("Print the manifest as JSON.")
 def snapshots_show(given: str, as_json: bool) -> None:
     """Show the content and state of a snapshot, even if it is revoked or expired."""
     from custdyn_widgets.errors import SnapshotDamagedError
@@ -62,7 +62,8 @@ def snapshots_show(given: str, as_json: bool) -> None:
 @snapshots_group.command("verify")
 @click.argument("given", metavar="[ID]...", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Verify all snapshots; the default without IDs.")
-def snapshots_verify(given: tuple[str, ...], every: bool) -> None:
+@json_option()
+def snapshots_verify(given: tuple[str, ...], every: bool, as_json: bool) -> None:
     """Compare every byte of the given snapshots, or all, with what was published. Exit 1 if any differs."""
     from custdyn_widgets.progress import ProgressBar
     from custdyn_widgets.snapshots import listing
@@ -70,15 +71,17 @@ def snapshots_verify(given: tuple[str, ...], every: bool) -> None:
     if given and every:
         raise click.UsageError("Give either --all or IDs.")
     store = _store(must_exist="nothing was verified")
-    ids, all_valid = _ids_in(given) if given else (store.ids(), True)
+    ids, invalid = _ids_in(given) if given else (store.ids(), [])
     with ProgressBar():
         counted = _with_progress("Verifying the snapshots", ids)
         problems = store.verify(counted) if given else [*store.strays(), *store.verify_stored(counted)]
-    if ids or not given:
+    if as_json:
+        click.echo(json.dumps(listing.problems_dict(problems, len(ids), invalid), indent=1))
+    elif ids or not given:
         click.echo(listing.problems_text(problems, len(ids)))
     if not given:
         _refuse_newer(store, "not verified")
-    if problems or not all_valid:
+    if problems or invalid:
         raise click.exceptions.Exit(1)
 
 
@@ -131,7 +134,8 @@ def snapshots_expire(given: tuple[str, ...], instant: str | None, days: int | No
 @click.option("--keep-last", metavar="N", type=click.IntRange(min=1), help="Keep the newest N of each query.")
 @click.option("--dry-run", is_flag=True, help="Only list what would be deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: bool) -> None:
+@json_option("Print the list of snapshots to delete as JSON.")
+def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete old snapshots; their links then show nothing.
 
     --older-than AGE deletes snapshots that are older, --keep-last N those that are not among the newest N of
@@ -158,8 +162,8 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
     _refuse_newer(store, "not pruned, and neither were the others")
     with ProgressBar():
         plan = pruning.plan(store, rule, _with_progress("Reading the snapshots", store.ids()))
-    if plan.going:
-        click.echo(listing.entries_text(plan.going))
+    if plan.going or as_json:
+        _print_entries(plan.going, as_json)
     if plan.damaged:
         say(f"Damaged and not deleted: {plan.damaged:,}. See `custdyn snapshots verify`.")
     size = listing.kilobytes(sum(entry.size for entry in plan.going))
@@ -200,7 +204,8 @@ def _prune(store: Store, ids: Sequence[str]) -> int:
 
 def _change_each(given: Sequence[str], change: Callable[[str], str]) -> None:
     """Change each snapshot and report the result; continue after a failure."""
-    ids, ok = _ids_in(given)
+    ids, invalid = _ids_in(given)
+    ok = not invalid
     for snapshot_id in ids:
         try:
             say(change(snapshot_id))
@@ -211,19 +216,25 @@ def _change_each(given: Sequence[str], change: Callable[[str], str]) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _ids_in(given: Sequence[str]) -> tuple[list[str], bool]:
-    """Return the distinct ids in the arguments and whether all are valid; report invalid ones."""
+def _ids_in(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the distinct ids in the arguments; report invalid arguments and return the messages too."""
     from custdyn_widgets.snapshots import id_in
 
     ids: dict[str, None] = {}
-    ok = True
+    invalid = []
     for text in given:
         try:
             ids[id_in(text)] = None
         except SnapshotError as error:
             say(f"custdyn: {error.message}")
-            ok = False
-    return list(ids), ok
+            invalid.append(error.message)
+    return list(ids), invalid
+
+
+def _print_entries(entries: Sequence[listing.Entry], as_json: bool) -> None:
+    from custdyn_widgets.snapshots import listing
+
+    click.echo(json.dumps([vars(e) for e in entries], indent=1) if as_json else listing.entries_text(entries))
 
 
 def _with_progress(action: str, ids: Sequence[str]) -> Iterator[str]:

@@ -24,6 +24,8 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
             return pa.array([v and str(v) for v in column.to_pylist()], pa.large_string())
         return plain(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
     if pa.types.is_dictionary(kind):
+        if pa.types.is_string_view(kind.value_type):  # of Polars; Arrow cannot cast them
+            return plain(_without_views(column))
         if not is_text(kind.value_type) or any(chunk.dictionary.null_count for chunk in column.chunks):
             return plain(column.cast(kind.value_type))  # Arrow cannot unify dictionaries with nulls
         return _one_chunk(column.unify_dictionaries())
@@ -32,6 +34,15 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_string_view(kind) or (pa.types.is_string(kind) and column.nbytes >= _LARGE):
         column = column.cast(pa.large_string())
     return _one_chunk(column)
+
+
+def _without_views(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a dictionary of string views as one of large strings."""
+    chunks = [
+        pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(pa.large_string()))
+        for chunk in column.chunks
+    ]
+    return pa.chunked_array(chunks, pa.dictionary(column.type.index_type, pa.large_string()))
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

@@ -20,8 +20,9 @@ from custdyn_widgets.mart.checking.quarantine import Quarantine, leave_out_fault
 from custdyn_widgets.mart.facts import cache
 from custdyn_widgets.mart.facts.facts import Facts, build, build_in_pieces
 from custdyn_widgets.mart.facts.memory import keep_freed_memory
-from custdyn_widgets.mart.reading.files import from_frames, read_mart, source_name
+from custdyn_widgets.mart.reading.files import read_mart, source_name
 from custdyn_widgets.mart.reading.fingerprint import Stamp, stamp
+from custdyn_widgets.mart.reading.frames import from_frames
 from custdyn_widgets.mart.reading.stored import StoredMart
 from custdyn_widgets.mart.sources import Source, SourceLike, resolve_source
 
@@ -46,7 +47,7 @@ def open_mart(source: SourceLike) -> OpenedMart:
     ----------
     source
         A `Source`, a name in `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, the word
-        `demo`, or a dict of DataFrames by table name.
+        `demo`, or a dict of tables by name: pandas or Polars DataFrames, Arrow tables, DuckDB relations.
 
     Raises
     ------

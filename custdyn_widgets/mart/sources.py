@@ -1,6 +1,6 @@
 """Sources of data: where the data is, what reports call it, and how faulty rows are handled.
 
-A source is a path, a dict of DataFrames, or a name defined in `sources.toml`:
+A source is a path, a dict of tables in memory, or a name defined in `sources.toml`:
 
     [shop]
     path = "exports/shop"        # relative to this file
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
@@ -26,6 +26,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FaultRule = Literal["refuse", "quarantine"]
+
+
+class ArrowStream(Protocol):
+    """A table that Arrow can read, such as a Polars DataFrame, an Arrow table or a DuckDB relation."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return a PyCapsule with the table's ArrowArrayStream."""
+
+
+TableLike = Union["pd.DataFrame", ArrowStream]
 
 _RULES = get_args(FaultRule)
 _KEYS = ("path", "on_fault")
@@ -44,8 +54,8 @@ class Source:
     Attributes
     ----------
     data
-        A folder of CSV or Parquet files, a DuckDB file, the word `demo`, or a dict of DataFrames by table
-        name.
+        A folder of CSV or Parquet files, a DuckDB file, the word `demo`, or a dict of tables by name: pandas
+        or Polars DataFrames, Arrow tables, DuckDB relations.
     on_fault
         How to handle faulty rows: `refuse` lists them and makes no report; `quarantine` leaves out those rows
         and all rows that refer to them, lists them in a file, and adds a warning to every report.
@@ -53,7 +63,7 @@ class Source:
         The name shown in reports. Defaults to the last component of the path.
     """
 
-    data: str | Path | Mapping[str, pd.DataFrame]
+    data: str | Path | Mapping[str, TableLike]
     on_fault: FaultRule = "refuse"
     name: str | None = None
 
@@ -65,7 +75,7 @@ class Source:
             )
 
 
-SourceLike = Source | str | Path | Mapping[str, "pd.DataFrame"]
+SourceLike = Source | str | Path | Mapping[str, TableLike]
 
 
 def resolve_source(source: SourceLike) -> Source:

@@ -13,7 +13,6 @@ import html
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,19 +22,16 @@ from custdyn_widgets.files import canonical_json
 from custdyn_widgets.publish.handover import Staging
 from custdyn_widgets.publish.secrets.known import known_secrets
 from custdyn_widgets.publish.secrets.search import refuse_secrets
-from custdyn_widgets.report import Report, Row
+from custdyn_widgets.report import Report, Row, arrow_table, encodable
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 from custdyn_widgets.snapshots import MANIFEST, Store
-from custdyn_widgets.text import join_surrogates, replace_surrogates, slug
+from custdyn_widgets.text import slug
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from custdyn_widgets.render import Section
 
 PAGE = "report.html"
-_DIGITS, _PLACES = 38, 6
 
 
 @dataclass(frozen=True)
@@ -145,7 +141,7 @@ def report_files(
     with contextlib.suppress(ExportError):  # too many rows for a workbook
         files["report.xlsx"] = to_xlsx(report)
     for n, (title, svg) in enumerate(drawn.items(), start=1):
-        files[f"chart-{n}-{slug(title) or 'untitled'}.svg"] = _plain_text(svg).encode()
+        files[f"chart-{n}-{slug(title) or 'untitled'}.svg"] = encodable(svg).encode()
     return files
 
 
@@ -220,49 +216,14 @@ def report_json(report: Report) -> bytes:
 
 
 def table_parquet(report: Report) -> bytes:
-    """Return the rows as Parquet, without the Total row, so that summing a column counts nothing twice.
-
-    The columns are the label headings (string); each number column under its one-level name, as int64 or as
-    decimal128(38, 6) in the report's currency, null for an undefined average; `start` and `end` of the
-    bucket (timestamp in UTC, end exclusive, null if the report has none); and `partial` (bool).
-    """
-    import pyarrow as pa
+    """Return the rows as Parquet, without the Total row: see `arrow_table`."""
     import pyarrow.parquet as pq
 
-    types = {"count": pa.int64(), "money": pa.decimal128(_DIGITS, _PLACES)}
-    columns: list[tuple[pa.Field, Sequence[object]]] = [
-        (pa.field(heading, pa.string()), [_plain_text(row.labels[i]) for row in report.rows])
-        for i, heading in enumerate(report.headings)
-    ]
-    for i, column in enumerate(report.columns):
-        unit = report.currency if column.unit == "money" else column.unit
-        about = {"unit": unit, "definition": _plain_text(column.definition)}
-        columns.append(
-            (
-                pa.field(column.name, types[column.unit], metadata=about),
-                [row.values[i] for row in report.rows],
-            )
-        )
-    for name in ("start", "end"):
-        instants = [_instant(getattr(row, name)) for row in report.rows]
-        columns.append((pa.field(name, pa.timestamp("ms", tz="UTC")), instants))
-    columns.append((pa.field("partial", pa.bool_()), [row.partial for row in report.rows]))
-    arrays = [pa.array(values, type=field.type) for field, values in columns]
-    table = pa.Table.from_arrays(arrays, schema=pa.schema([field for field, _ in columns]))
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(arrow_table(report), sink, compression="zstd")
     return sink.getvalue()
 
 
 def _content(row: Row) -> dict[str, object]:
     values = [f"{value:f}" if isinstance(value, Decimal) else value for value in row.values]
     return {"labels": list(row.labels), "values": values}
-
-
-def _instant(text: str) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-def _plain_text(text: str) -> str:
-    """Return text that UTF-8 can encode: split surrogate pairs joined, lone surrogates as U+FFFD."""
-    return replace_surrogates(join_surrogates(text))

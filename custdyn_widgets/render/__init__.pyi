@@ -14,7 +14,6 @@ from .charts.svg import INK
 from .charts.vegalite import MARKS
 from .csv import to_csv
 from .page import Section, headline_figures, render_page
-from .terminal import report_text
 from .xlsx.workbook import to_xlsx
 
 __all__ = [
@@ -36,7 +35,6 @@ __all__ = [
     "register_preset",
     "render_page",
     "report_charts",
-    "report_text",
     "start_engine",
     "to_csv",
     "to_xlsx",

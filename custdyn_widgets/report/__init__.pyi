@@ -1,3 +1,4 @@
+from .arrow import arrow_table, encodable
 from .formatting import (
     COUNTED_UNTIL,
     MINUS,
@@ -13,14 +14,8 @@ from .frames import info_series, total_series
 from .html import THOUSANDS, html_text, report_html
 from .partial_rows import ASTERISK_NOTE, CUT_SHORT, cut_note
 from .report import Column, Info, Quote, Report, Row, Unit, Value
-from .table_view import (
-    MAX_QUERY_TEXT,
-    MAX_ROWS,
-    ColumnGroup,
-    TableRow,
-    TableView,
-    table_view,
-)
+from .table_view import MAX_QUERY_TEXT, MAX_ROWS, TableRow, TableView, table_view
+from .terminal import report_text
 
 __all__ = [
     "ASTERISK_NOTE",
@@ -31,7 +26,6 @@ __all__ = [
     "MINUS",
     "THOUSANDS",
     "Column",
-    "ColumnGroup",
     "Info",
     "Quote",
     "Report",
@@ -40,8 +34,10 @@ __all__ = [
     "TableView",
     "Unit",
     "Value",
+    "arrow_table",
     "cut_note",
     "describe_query",
+    "encodable",
     "format_duration",
     "format_instant",
     "format_value",
@@ -51,6 +47,7 @@ __all__ = [
     "minor_digits",
     "number_html",
     "report_html",
+    "report_text",
     "table_view",
     "total_series",
 ]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Series = pd.Series[Any]
 
 
-def report_frame(report: Report) -> pd.DataFrame:
+def report_frame(report: Report, *, floats: bool = False) -> pd.DataFrame:
     """Return the rows of a report, without the Total.
 
     Returns
@@ -20,11 +20,12 @@ def report_frame(report: Report) -> pd.DataFrame:
     DataFrame
         The index has the labels, or is a plain range without grouping. The columns have two levels, group
         and label. Counts are Int64; amounts are Decimals with 6 places in the report's currency, with None
-        for an undefined average.
+        for an undefined average, or float64 with NaN.
     """
+    types = {"count": "Int64", "money": "float64" if floats else "object"}
     values = {
         (column.group, column.label): pd.Series(
-            [row.values[i] for row in report.rows], dtype="Int64" if column.unit == "count" else object
+            [row.values[i] for row in report.rows], dtype=types[column.unit]
         )
         for i, column in enumerate(report.columns)
     }

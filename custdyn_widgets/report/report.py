@@ -1,23 +1,22 @@
 """Reports as plain values: the table and Info that result from a query.
 
 This value is all that charts, pages, exports and snapshots need. It round-trips through JSON and can be
-passed between processes. This module does not depend on sources, and only `Report.table` imports pandas.
+passed between processes. This module does not depend on sources; its methods import pandas, Arrow and the
+display modules only when they are called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.query import ReportQuery
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
 Value = int | Decimal | None
 Unit = Literal["count", "money"]
 
@@ -166,12 +165,29 @@ class Report:
         rows = f"{len(self.rows):,} row{'' if len(self.rows) == 1 else 's'}"
         return f"<Report: {self.query.describe()}; {rows} in {self.currency}>"
 
+    def __str__(self) -> str:
+        from custdyn_widgets.report.display import plain_text
+
+        return plain_text(self)
+
     def _repr_html_(self) -> str:
-        from custdyn_widgets.report.html import (
-            report_html,
-        )  # imported late because it is only needed for display
+        from custdyn_widgets.report.html import report_html
 
         return report_html(self)
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, str]:
+        """Return the report as HTML for notebooks, LaTeX for PDF, and text for terminals."""
+        from custdyn_widgets.report.display import mime_bundle
+
+        return mime_bundle(self, include, exclude)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return the rows, without the Total, as an Arrow stream, for `pyarrow.table(report)` and others."""
+        from custdyn_widgets.report.arrow import arrow_table
+
+        return arrow_table(self).__arrow_c_stream__(requested_schema)
 
     @property
     def title(self) -> str:
@@ -210,28 +226,34 @@ class Report:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The rows as a DataFrame indexed by label, with two-level columns of Int64 counts and Decimals."""
+        """The rows as a DataFrame indexed by label, with two-level columns of Int64 counts and Decimals.
+
+        Multiplying a Decimal by a float such as 1.2 raises TypeError: multiply by `Decimal("1.2")`, or use
+        `to_pandas(floats=True)`.
+        """
+        return self.to_pandas()
+
+    def to_pandas(self, *, floats: bool = False) -> pd.DataFrame:
+        """Return the rows as a DataFrame, as `table` does, without the Total.
+
+        Parameters
+        ----------
+        floats
+            Return amounts as float64, with NaN for an average over nothing. Floats suit statistics and
+            plots, but they are inexact beyond about 15 digits.
+        """
         from custdyn_widgets.report.frames import report_frame
 
-        return report_frame(self)
+        return report_frame(self, floats=floats)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values, with Decimals as strings and without any floats."""
-        return {
-            "format": FORMAT,
-            "query": self.query.to_dict(),
-            "headings": list(self.headings),
-            "columns": [_plain(c) for c in self.columns],
-            "rows": [_row_to_dict(r) for r in self.rows],
-            "total": _row_to_dict(self.total) if self.total else None,
-            "info": _info_to_dict(self.info),
-            "message": self.message,
-            "definitions": list(self.definitions),
-            "charts": dict(self.charts),
-        }
+        from custdyn_widgets.report.json_values import report_to_dict
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Report:
+        return report_to_dict(self)
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Report:
         """Return a report from the output of `to_dict`.
 
         Raises
@@ -239,51 +261,6 @@ class Report:
         CustDynError
             If this version cannot read the format.
         """
-        if data.get("format") != FORMAT:
-            raise CustDynError(
-                f"This report has format {data.get('format')!r}, but this version can only read {FORMAT}."
-            )
-        columns = tuple(Column(**c) for c in data["columns"])
-        info = dict(data["info"])
-        info["quotes"] = tuple(Quote(**q) for q in info["quotes"])
-        info["warnings"] = tuple(info["warnings"])
-        info["data_gaps"] = tuple(info.get("data_gaps", ()))
-        return cls(
-            query=ReportQuery.from_dict(data["query"]),
-            headings=tuple(data["headings"]),
-            columns=columns,
-            rows=tuple(_row_from_dict(r, columns) for r in data["rows"]),
-            total=_row_from_dict(data["total"], columns) if data["total"] else None,
-            info=Info(**info),
-            message=data["message"],
-            definitions=tuple(data["definitions"]),
-            charts=data["charts"],
-        )
+        from custdyn_widgets.report.json_values import report_from_dict
 
-
-def _plain(value: object) -> dict[str, Any]:
-    return {f.name: getattr(value, f.name) for f in fields(value)}  # type: ignore[arg-type]
-
-
-def _row_to_dict(row: Row) -> dict[str, Any]:
-    plain = _plain(row)
-    plain["labels"] = list(row.labels)
-    plain["values"] = [str(v) if isinstance(v, Decimal) else v for v in row.values]
-    return plain
-
-
-def _row_from_dict(data: Mapping[str, Any], columns: Sequence[Column]) -> Row:
-    values = (
-        Decimal(v) if c.unit == "money" and v is not None else v
-        for c, v in zip(columns, data["values"], strict=True)
-    )
-    return Row(**{**data, "labels": tuple(data["labels"]), "values": tuple(values)})
-
-
-def _info_to_dict(info: Info) -> dict[str, Any]:
-    plain = _plain(info)
-    plain["quotes"] = [_plain(q) for q in info.quotes]
-    plain["warnings"] = list(info.warnings)
-    plain["versions"] = dict(info.versions)
-    gaps = plain.pop("data_gaps")
-    return {**plain, "data_gaps": list(gaps)} if gaps else plain
+        return report_from_dict(data)

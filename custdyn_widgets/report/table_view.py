@@ -19,7 +19,7 @@ from custdyn_widgets.text import printable, short_names
 MAX_ROWS = 2_000
 MAX_LABEL = 300  # characters; only exports have longer names in full
 MAX_QUERY_TEXT = 5_000
-_LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the CSV has them all."
+LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the CSV has them all."
 _OVERLAP_NOTE = (
     "Clients and balances of packages overlap and do not add up: a client that used two packages stands in "
     "both rows, and once in the Total."
@@ -141,7 +141,7 @@ def table_view(
     max_rows: int | None = None,
     max_label: int = MAX_LABEL,
     partial_note: str = PARTIAL_NOTE,
-    limit_note: str = _LIMIT_NOTE,
+    limit_note: str = LIMIT_NOTE,
 ) -> TableView:
     """Return the table of a report.
 

@@ -146,6 +146,17 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
     return "\n".join([*lines, f"{count} in {snapshots}. Restore damaged files from a backup."])
 
 
+def problems_dict(problems: Sequence[Problem], checked: int, invalid: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the result of verifying `checked` snapshots as JSON values.
+
+    `id` and `file` are null where a problem concerns no particular one; `invalid` contains messages about
+    arguments that are no ids.
+    """
+    found = [{"id": p.id or None, "file": p.file or None, "problem": p.what} for p in problems]
+    found += [{"id": None, "file": None, "problem": message} for message in invalid]
+    return {"checked": checked, "problems": found}
+
+
 def _or_empty(instant: datetime | None) -> str:
     return format_instant_utc(instant) if instant else ""
 

@@ -9,9 +9,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import openpyxl
 import pytest
 from click.testing import CliRunner, Result
@@ -63,6 +66,46 @@ def test_csv_is_that_of_the_report_with_the_total_when_asked_for() -> None:
     report = direct()
     assert query("--format", "csv").stdout_bytes == to_csv(report)
     assert query("--format", "csv", "--total").stdout_bytes == to_csv(report, total=True)
+
+
+WITHOUT_DATA = {  # these print links, messages or a crontab, or serve
+    "run",
+    "demo",
+    "serve",
+    "queries delete",
+    "queries crontab",
+    "snapshots revoke",
+    "snapshots expire",
+}
+
+
+def _commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name, command
+
+
+def test_every_command_that_prints_data_has_the_option_json() -> None:
+    with_json = {
+        name
+        for name, command in _commands(cli.main)
+        if any("--json" in param.opts for param in command.params)
+    }
+    assert with_json == {name for name, _ in _commands(cli.main)} - WITHOUT_DATA
+
+
+def test_json_is_short_for_the_format_and_contradicts_any_other() -> None:
+    def without_times(result: Result) -> Report:
+        report = Report.from_dict(json.loads(result.stdout))
+        return replace(report, info=replace(report.info, generated_at="", duration_ms=0))
+
+    assert without_times(query("--json")) == without_times(query("--format", "json", "--json"))
+    for form in ("table", "csv", "xlsx"):
+        result = query("--json", "--format", form)
+        assert result.exit_code == 2
+        assert f"Give --json or --format {form}, not both." in result.stderr
 
 
 def test_json_is_the_report_and_reads_back() -> None:

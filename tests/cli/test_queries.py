@@ -90,6 +90,9 @@ def test_a_list_as_json_has_everything_and_an_error_where_a_file_is_bad(tmp_path
     (tmp_path / "queries" / "bad.json").write_text("{")
     bad, good = json.loads(custdyn("queries", "list", "--format", "json").stdout)
     assert json.loads(custdyn("queries", "list", "--json").stdout) == [bad, good]
+    assert custdyn("queries", "list", "--json", "--format", "table").exit_code == 2
+    shown = json.loads(custdyn("queries", "show", good["name"], "--json").stdout)
+    assert shown == json.loads(custdyn("queries", "show", good["name"]).stdout)
     assert good == {"name": "the-year", "place": "mine", "saved": saved.to_dict(), "error": None}
     assert (bad["name"], bad["place"], bad["saved"]) == ("bad", "shared", None)
     assert bad["error"].startswith("'bad.json' is not valid JSON")
@@ -188,6 +191,7 @@ def test_run_answers_as_query_does_in_the_output_that_was_saved() -> None:
     assert run("--total").stdout_bytes.count(b"\r\nTotal,") == 1
     assert run("--format", "table").stdout.startswith("Customer Dynamics in USD")
     assert Report.from_dict(json.loads(run("--format", "json").stdout)).query == YEAR
+    assert Report.from_dict(json.loads(run("--json").stdout)).query == YEAR
 
 
 def test_web_is_a_table_on_a_terminal_and_xlsx_a_file(tmp_path: Path) -> None:

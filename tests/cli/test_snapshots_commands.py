@@ -161,6 +161,37 @@ def test_verify_tells_of_an_id_that_is_none_and_looks_at_the_others(store: Store
     assert snapshots("verify", "a" * 52).exit_code == 1
 
 
+def test_verify_prints_each_problem_as_a_json_object(store: Store) -> None:
+    def verified(*args: str) -> tuple[int, dict[str, Any]]:
+        result = snapshots("verify", "--json", *args)
+        return result.exit_code, json.loads(result.stdout)
+
+    sound, hurt = published(store), published(store)
+    assert verified() == (0, {"checked": 2, "problems": []})
+    flip(snapshot_folder(store, hurt))
+    (store.folder / "v1" / "stray").write_text("")
+    code, found = verified()
+    assert code == 1
+    assert found["checked"] == 2
+    stray, differing = found["problems"]
+    assert stray == {"id": None, "file": "v1/stray", "problem": "is not a snapshot"}
+    assert differing["id"] == hurt
+    assert differing["file"] == "report.html"
+    assert differing["problem"].startswith("differs")
+    assert verified(sound) == (0, {"checked": 1, "problems": []})
+    code, found = verified("abc", "a" * 52)
+    assert code == 1
+    assert [(p["id"], p["file"]) for p in found["problems"]] == [("a" * 52, None), (None, None)]
+    assert "'abc' is incomplete" in found["problems"][1]["problem"]
+
+
+def test_prune_prints_what_it_would_delete_as_json(store: Store) -> None:
+    old, _ = published(store, 100), published(store)
+    listed = json.loads(snapshots("prune", "--older-than", "90d", "--dry-run", "--json").stdout)
+    assert [entry["id"] for entry in listed] == [old]
+    assert json.loads(snapshots("prune", "--older-than", "900d", "--dry-run", "--json").stdout) == []
+
+
 # revoke and expire
 
 

@@ -19,7 +19,7 @@ from custdyn_widgets.mart.reading import parquet_files, stored
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.report.report import Report, Row
 from tests import oracle
-from tests.arrow_forms import arrow_frames, write_arrow
+from tests.arrow_forms import arrow_frames, arrow_tables, write_arrow
 from tests.mart_forms import frames, typed_frames, write_csv, write_parquet
 from tests.strategies import Case, cases, dense_cases
 
@@ -30,8 +30,9 @@ FORMS = ("text", "text", "typed", "csv", "parquet")
 def product(case: Case, form: str | Random) -> Report:
     query = ReportQuery.from_dict(case.query)
     if isinstance(form, Random):
-        if form.random() < 0.3:
-            return run_report(query, arrow_frames(case.mart, form), as_of=case.as_of)
+        if form.random() < 0.4:
+            in_memory = form.choice((arrow_frames, arrow_tables))(case.mart, form)
+            return run_report(query, in_memory, as_of=case.as_of)
         with tempfile.TemporaryDirectory() as folder:
             return run_report(query, write_arrow(case.mart, Path(folder), form), as_of=case.as_of)
     if form in ("text", "typed"):

@@ -33,11 +33,11 @@ from custdyn_widgets.render.charts.drawing import report_charts
 from custdyn_widgets.render.charts.points import MAX_NAME, shown_names
 from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.render.page import render_page
-from custdyn_widgets.render.terminal import report_text
 from custdyn_widgets.render.xlsx.workbook import to_xlsx
 from custdyn_widgets.report.formatting import info_rows
 from custdyn_widgets.report.report import Report, Row
 from custdyn_widgets.report.table_view import MAX_LABEL
+from custdyn_widgets.report.terminal import report_text
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots import listing
 from custdyn_widgets.snapshots.store import Store

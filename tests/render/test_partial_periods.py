@@ -16,9 +16,9 @@ from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render.charts.drawing import chart_svg, report_charts
 from custdyn_widgets.render.charts.specs import blank_spec
 from custdyn_widgets.render.page import render_page
-from custdyn_widgets.render.terminal import report_text
 from custdyn_widgets.render.xlsx.workbook import to_xlsx
 from custdyn_widgets.report.report import Report
+from custdyn_widgets.report.terminal import report_text
 from custdyn_widgets.widgets.table import shown_report
 from tests.make_report import make_report
 

@@ -11,10 +11,10 @@ import pytest
 
 from custdyn_widgets.mail.letters import ReportLetter
 from custdyn_widgets.render.page import render_page
-from custdyn_widgets.render.terminal import report_text
 from custdyn_widgets.render.xlsx.workbook import to_xlsx
 from custdyn_widgets.report.html import report_html
 from custdyn_widgets.report.report import Report
+from custdyn_widgets.report.terminal import report_text
 from custdyn_widgets.widgets.table import shown_report
 from tests.make_report import make_report
 

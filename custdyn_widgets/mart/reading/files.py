@@ -1,4 +1,4 @@
-"""Reading a mart as stored in CSV or Parquet files or in DataFrames.
+"""Reading a mart as stored in CSV, Parquet or DuckDB files.
 
 Only what makes a table unreadable is an error here; `checks` validates the values.
 """
@@ -7,30 +7,19 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from custdyn_widgets import progress
-from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.reading.csv_files import read_csv
 from custdyn_widgets.mart.reading.duckdb_file import is_duckdb, read_duckdb, write_ahead_log
 from custdyn_widgets.mart.reading.parquet_files import parquet_ledger, read_parquet
-from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, refuse_doubled, unreadable
-from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
-
-if TYPE_CHECKING:
-    import pandas as pd
+from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, unreadable
+from custdyn_widgets.mart.schema import TABLES
 
 _SUFFIXES = (".csv", ".parquet")
-_OF_ONE_TYPE = ("string", "decimal", "integer", "floating", "boolean", "datetime", "date", "empty")
-_READ_FROM_TEXT = ("time", "date", "amount", "positive")
-_WRITTEN_OUT = 100  # digits: a longer Decimal keeps its exponent
 
 
 def mart_files(folder: Path) -> dict[str, Path]:
@@ -104,86 +93,3 @@ def read_folder(folder: Path) -> StoredMart:
 def source_name(path: Path) -> str:
     """Return the name of a path for reports: its last component, with undecodable bytes escaped."""
     return path.resolve().name.encode("utf-8", "backslashreplace").decode()
-
-
-def from_frames(frames: Mapping[str, pd.DataFrame]) -> StoredMart:
-    """Return a mart from DataFrames by table name."""
-    for name in frames:
-        if name not in TABLES:
-            raise SourceError(f"A mart has no table {name!r}, only {', '.join(TABLES)}.", field="source")
-    for name, spec in TABLES.items():
-        if spec.required and name not in frames:
-            raise SourceError(f"The DataFrames lack the table {name!r}.", field="source")
-    return StoredMart.of(
-        "DataFrames", {name: _from_frame(frame, TABLES[name]) for name, frame in frames.items()}
-    )
-
-
-def _from_frame(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
-    import pandas as pd  # late: reading files does not need it
-
-    if not isinstance(frame, pd.DataFrame):
-        raise SourceError(
-            f"The table {spec.name!r} must be a pandas DataFrame, not {shown(frame)}.", field="source"
-        )
-    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
-    names = [*frame.columns, *levels]
-    refuse_doubled(names, spec, f"The DataFrame {spec.name}")
-    if known := [name for name in levels if name in spec.column_names]:
-        frame = frame.reset_index(level=known)
-    columns = {c.name: _frame_column(frame[c.name], c.kind) for c in spec.columns if c.name in names}
-    extra = tuple(str(c) for c in names if c not in spec.column_names)
-    return StoredTable(spec, spec.name, pa.table(columns), extra)
-
-
-def _frame_column(series: pd.Series[Any], kind: Kind) -> pa.Array:
-    """Return a column as an Arrow array, converting mixed Python values to text."""
-    import pandas as pd
-
-    mixed = series.dtype == object and pd.api.types.infer_dtype(series) not in _OF_ONE_TYPE
-    if mixed and kind in _READ_FROM_TEXT:  # Arrow would read a number among times as microseconds
-        return _texts(series)
-    try:
-        if mixed:  # Arrow crashes on NumPy scalars of several types
-            series = pd.Series([_unboxed(value) for value in series], dtype=object)
-        return pa.array(series, from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError, ArithmeticError):
-        if kind == "tags":
-            return pa.array([_tag_texts(v) for v in series], pa.large_list(pa.large_string()))
-        return _texts(series)
-
-
-def _texts(series: pd.Series[Any]) -> pa.Array:
-    return pa.array([_value_text(value) for value in series], pa.large_string())
-
-
-def _unboxed(value: object) -> object:
-    import pandas as pd
-
-    if isinstance(value, np.datetime64):
-        return pd.Timestamp(value)
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _tag_texts(value: object) -> list[str | None]:
-    """Return a client's tags: the elements of a collection, or the parts of a string."""
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
-        return [_value_text(v) for v in value]
-    return list((_value_text(value) or "").split(";"))
-
-
-def _value_text(value: object) -> str | None:
-    """Return a Python value as text, or None if pandas treats it as missing."""
-    import pandas as pd
-
-    if isinstance(value, Decimal) and value.is_snan():
-        return "NaN"  # comparing a signalling NaN raises
-    if pd.api.types.is_scalar(value) and pd.isna(value):  # type: ignore[call-overload]
-        return None
-    if isinstance(value, (float, np.floating)):
-        value = Decimal(repr(float(value)))
-    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < _WRITTEN_OUT:
-        return format(value, "f")
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value).encode("utf-8", "backslashreplace").decode()

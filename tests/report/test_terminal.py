@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from custdyn_widgets.render.terminal import report_text
+from custdyn_widgets.report.terminal import report_text
 from tests.make_report import make_report
 
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from custdyn_widgets.report import ASTERISK_NOTE, ColumnGroup, Report, TableRow, TableView, table_view
+from custdyn_widgets.report.partial_rows import ASTERISK_NOTE
+from custdyn_widgets.report.report import Report
+from custdyn_widgets.report.table_view import LIMIT_NOTE, ColumnGroup, TableRow, TableView, table_view
 from custdyn_widgets.text import GAP, align_cells, cut_short, printable, text_width
 
 _MAX_LABEL = 60  # characters; longer names would push all numbers off the screen
 _MAX_QUERY_TEXT = 2_000
 
 
-def report_text(report: Report, columns: int | None = None) -> str:
+def report_text(
+    report: Report,
+    columns: int | None = None,
+    *,
+    max_rows: int | None = None,
+    limit_note: str = LIMIT_NOTE,
+) -> str:
     """Return a report as aligned text: two-level headings, the rows, and the Total below a rule.
 
     Parameters
@@ -21,13 +29,20 @@ def report_text(report: Report, columns: int | None = None) -> str:
     columns
         The width of the terminal. Groups of columns that do not fit side by side are placed below each
         other, and row labels are repeated. If None, all groups are side by side.
+    max_rows, limit_note
+        The maximum number of rows, without the Total, and the note on omitted rows, as for `table_view`.
     """
-    query = cut_short(printable(report.query.describe()), _MAX_QUERY_TEXT)
-    head = f"{report.title} in {report.currency}: {query}"
+    head = report_heading(report)
     if report.message:
         return f"{head}\n\n{printable(report.message)}\n"
-    view = table_view(report, max_label=_MAX_LABEL, partial_note=ASTERISK_NOTE)
-    table = _Table(view)
+    view = table_view(
+        report,
+        max_rows=max_rows,
+        max_label=_MAX_LABEL,
+        partial_note=ASTERISK_NOTE,
+        limit_note=limit_note,
+    )
+    table = TextTable(view)
     lines = [head]
     for block in table.blocks(columns):
         lines += ["", *table.block_lines(block)]
@@ -36,15 +51,21 @@ def report_text(report: Report, columns: int | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-class _Table:
+def report_heading(report: Report) -> str:
+    """Return the line above a report: its title, currency and query."""
+    query = cut_short(printable(report.query.describe()), _MAX_QUERY_TEXT)
+    return f"{report.title} in {report.currency}: {query}"
+
+
+class TextTable:
     """Cells of a table as text, labels before numbers, with the width of each column."""
 
     def __init__(self, view: TableView) -> None:
         self._view = view
         self._labels = len(view.headings)
         self._headings = [*view.headings, *(column.label for column in view.columns)]
-        self._body = [_cells(row) for row in view.rows]
-        self._total = _cells(view.total) if view.total else None
+        self._body = [text_cells(row) for row in view.rows]
+        self._total = text_cells(view.total) if view.total else None
         lines = [self._headings, *self._body, *([self._total] if self._total else [])]
         self._widths = [max(map(text_width, column)) for column in zip(*lines, strict=True)]
 
@@ -87,7 +108,8 @@ class _Table:
         return [self._labels + i for i in group.positions]
 
 
-def _cells(row: TableRow) -> list[str]:
+def text_cells(row: TableRow) -> list[str]:
+    """Return the labels and numbers of a row, with an asterisk if it is partial."""
     labels = list(row.labels)
     if row.is_partial:
         labels[0] += "*"

@@ -1,0 +1,148 @@
+"""Reading a mart from tables in memory: pandas DataFrames, and any table that Arrow can stream.
+
+Polars DataFrames, Arrow tables and DuckDB relations have `__arrow_c_stream__`: their decimals stay decimals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, refuse_doubled
+from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from custdyn_widgets.mart.sources import ArrowStream, TableLike
+
+_OF_ONE_TYPE = ("string", "decimal", "integer", "floating", "boolean", "datetime", "date", "empty")
+_READ_FROM_TEXT = ("time", "date", "amount", "positive")
+_WRITTEN_OUT = 100  # digits: a longer Decimal keeps its exponent
+
+
+def from_frames(frames: Mapping[str, TableLike]) -> StoredMart:
+    """Return a mart from tables in memory by table name.
+
+    Raises
+    ------
+    SourceError
+        If a table is missing, unknown, not a table, or cannot be read.
+    """
+    for name in frames:
+        if name not in TABLES:
+            raise SourceError(f"A mart has no table {name!r}, only {', '.join(TABLES)}.", field="source")
+    for name, spec in TABLES.items():
+        if spec.required and name not in frames:
+            raise SourceError(f"The DataFrames lack the table {name!r}.", field="source")
+    return StoredMart.of(
+        "DataFrames", {name: _from_frame(frame, TABLES[name]) for name, frame in frames.items()}
+    )
+
+
+def _from_frame(frame: TableLike, spec: MartTable) -> StoredTable:
+    import pandas as pd  # late: reading files does not need it
+
+    if isinstance(frame, pd.DataFrame):
+        return _from_pandas(frame, spec)
+    if isinstance(frame, pa.RecordBatchReader):
+        raise SourceError(
+            f"The table {spec.name!r} is a RecordBatchReader, which can be read only once. Give "
+            "reader.read_all() instead.",
+            field="source",
+        )
+    if not hasattr(frame, "__arrow_c_stream__") or isinstance(frame, type):
+        raise SourceError(
+            f"The table {spec.name!r} must be a pandas DataFrame, a Polars DataFrame, an Arrow table or a "
+            f"DuckDB relation, not {shown(frame)}.",
+            field="source",
+        )
+    return _from_arrow(frame, spec)
+
+
+def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
+    """Read the known columns of a stream, batch by batch."""
+    try:
+        reader = pa.RecordBatchReader.from_stream(stream)
+        names = reader.schema.names
+        refuse_doubled(names, spec, f"The table {spec.name}")
+        known = [names.index(name) for name in spec.column_names if name in names]
+        schema = pa.schema([reader.schema.field(i) for i in known])
+        data = pa.Table.from_batches((batch.select(known) for batch in reader), schema)
+        data.validate(full=True)  # producers need not check that text is UTF-8
+    except SourceError:
+        raise
+    except Exception as error:  # whatever the library behind the stream raises
+        why = str(error).partition("\n")[0]
+        raise SourceError(f"The table {spec.name} cannot be read: {why}", field="source") from error
+    return StoredTable(spec, spec.name, data, tuple(name for name in names if name not in spec.column_names))
+
+
+def _from_pandas(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
+    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    names = [*frame.columns, *levels]
+    refuse_doubled(names, spec, f"The DataFrame {spec.name}")
+    if known := [name for name in levels if name in spec.column_names]:
+        frame = frame.reset_index(level=known)
+    columns = {c.name: _frame_column(frame[c.name], c.kind) for c in spec.columns if c.name in names}
+    extra = tuple(str(c) for c in names if c not in spec.column_names)
+    return StoredTable(spec, spec.name, pa.table(columns), extra)
+
+
+def _frame_column(series: pd.Series[Any], kind: Kind) -> pa.Array:
+    """Return a column as an Arrow array, converting mixed Python values to text."""
+    import pandas as pd
+
+    mixed = series.dtype == object and pd.api.types.infer_dtype(series) not in _OF_ONE_TYPE
+    if mixed and kind in _READ_FROM_TEXT:  # Arrow would read a number among times as microseconds
+        return _texts(series)
+    try:
+        if mixed:  # Arrow crashes on NumPy scalars of several types
+            series = pd.Series([_unboxed(value) for value in series], dtype=object)
+        return pa.array(series, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, ArithmeticError):
+        if kind == "tags":
+            return pa.array([_tag_texts(v) for v in series], pa.large_list(pa.large_string()))
+        return _texts(series)
+
+
+def _texts(series: pd.Series[Any]) -> pa.Array:
+    return pa.array([_value_text(value) for value in series], pa.large_string())
+
+
+def _unboxed(value: object) -> object:
+    import pandas as pd
+
+    if isinstance(value, np.datetime64):
+        return pd.Timestamp(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _tag_texts(value: object) -> list[str | None]:
+    """Return a client's tags: the elements of a collection, or the parts of a string."""
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        return [_value_text(v) for v in value]
+    return list((_value_text(value) or "").split(";"))
+
+
+def _value_text(value: object) -> str | None:
+    """Return a Python value as text, or None if pandas treats it as missing."""
+    import pandas as pd
+
+    if isinstance(value, Decimal) and value.is_snan():
+        return "NaN"  # comparing a signalling NaN raises
+    if pd.api.types.is_scalar(value) and pd.isna(value):  # type: ignore[call-overload]
+        return None
+    if isinstance(value, (float, np.floating)):
+        value = Decimal(repr(float(value)))
+    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < _WRITTEN_OUT:
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value).encode("utf-8", "backslashreplace").decode()

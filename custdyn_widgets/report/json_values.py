@@ -1,0 +1,88 @@
+"""A report as JSON values and back, with Decimals as strings and without any floats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any
+
+from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.report.report import Column, Info, Quote, Report, Row
+
+FORMAT = 1
+
+
+def report_to_dict(report: Report) -> dict[str, Any]:
+    """Return a report as JSON values."""
+    return {
+        "format": FORMAT,
+        "query": report.query.to_dict(),
+        "headings": list(report.headings),
+        "columns": [_plain(c) for c in report.columns],
+        "rows": [_row_to_dict(r) for r in report.rows],
+        "total": _row_to_dict(report.total) if report.total else None,
+        "info": _info_to_dict(report.info),
+        "message": report.message,
+        "definitions": list(report.definitions),
+        "charts": dict(report.charts),
+    }
+
+
+def report_from_dict(data: Mapping[str, Any]) -> Report:
+    """Return a report from the output of `report_to_dict`.
+
+    Raises
+    ------
+    CustDynError
+        If this version cannot read the format.
+    """
+    if data.get("format") != FORMAT:
+        raise CustDynError(
+            f"This report has format {data.get('format')!r}, but this version can only read {FORMAT}."
+        )
+    columns = tuple(Column(**c) for c in data["columns"])
+    info = dict(data["info"])
+    info["quotes"] = tuple(Quote(**q) for q in info["quotes"])
+    info["warnings"] = tuple(info["warnings"])
+    info["data_gaps"] = tuple(info.get("data_gaps", ()))
+    return Report(
+        query=ReportQuery.from_dict(data["query"]),
+        headings=tuple(data["headings"]),
+        columns=columns,
+        rows=tuple(_row_from_dict(r, columns) for r in data["rows"]),
+        total=_row_from_dict(data["total"], columns) if data["total"] else None,
+        info=Info(**info),
+        message=data["message"],
+        definitions=tuple(data["definitions"]),
+        charts=data["charts"],
+    )
+
+
+def _plain(value: object) -> dict[str, Any]:
+    return {f.name: getattr(value, f.name) for f in fields(value)}  # type: ignore[arg-type]
+
+
+def _row_to_dict(row: Row) -> dict[str, Any]:
+    plain = _plain(row)
+    plain["labels"] = list(row.labels)
+    plain["values"] = [str(v) if isinstance(v, Decimal) else v for v in row.values]
+    return plain
+
+
+def _row_from_dict(data: Mapping[str, Any], columns: Sequence[Column]) -> Row:
+    values = (
+        Decimal(v) if c.unit == "money" and v is not None else v
+        for c, v in zip(columns, data["values"], strict=True)
+    )
+    return Row(**{**data, "labels": tuple(data["labels"]), "values": tuple(values)})
+
+
+def _info_to_dict(info: Info) -> dict[str, Any]:
+    plain = _plain(info)
+    plain["quotes"] = [_plain(q) for q in info.quotes]
+    plain["warnings"] = list(info.warnings)
+    plain["versions"] = dict(info.versions)
+    gaps = plain.pop("data_gaps")
+    return {**plain, "data_gaps": list(gaps)} if gaps else plain

@@ -1,0 +1,164 @@
+"""Tables of other libraries as a mart: whatever Arrow can stream, with exact amounts."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.opening import check_source
+from custdyn_widgets.mart.sources import Source
+from custdyn_widgets.query.query import ReportQuery
+from tests.mart.test_mart import CSV, EVERYONE, folder, numbers
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+TIMES = ("at", "created_at", "closed_at")
+CATEGORIES = ("client_id", "kind", "package_id", "currency", "client_type")
+# More digits than a double holds.
+LARGE, PRECISE = Decimal("-123456789012.345678"), Decimal("0.000001")
+
+
+class Stream:
+    """A table of a library that nobody has heard of."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+def polars_tables() -> dict[str, pl.DataFrame]:
+    """Return the mart with times, decimals, lists and categories as Polars has them."""
+    found = {}
+    for name, text in CSV.items():
+        table = pl.read_csv(io.StringIO(text), infer_schema=False)
+        for column in table.columns:
+            values = pl.col(column)
+            if column in TIMES:
+                times = pd.to_datetime(pd.Series(table[column].to_list()), utc=True, format="ISO8601")
+                values = pl.Series([None if pd.isna(time) else time for time in times])
+                values = values.cast(pl.Datetime("us", "UTC"))
+            elif column in ("amount", "opening_balance", "units_per_base"):
+                values = values.cast(pl.Decimal(38, 6))
+            elif column == "tags":
+                values = values.str.split(";")
+            elif column == "date":
+                values = values.str.to_date()
+            elif column in CATEGORIES:
+                values = values.cast(pl.Categorical)
+            table = table.with_columns(values.alias(column))
+        found[name] = table
+    return found
+
+
+def arrow_tables() -> dict[str, pa.Table]:
+    return {name: table.to_arrow() for name, table in polars_tables().items()}
+
+
+def chunked_streams() -> dict[str, Stream]:
+    return {
+        name: Stream(pa.concat_tables([table.slice(0, 1), table.slice(1)]))
+        for name, table in arrow_tables().items()
+    }
+
+
+def relations() -> dict[str, duckdb.DuckDBPyRelation]:
+    connection = duckdb.connect()
+    for name, table in arrow_tables().items():
+        connection.register("given", table)
+        connection.execute(f"create table {name} as select * from given")
+        connection.unregister("given")
+    return {name: connection.sql(f"from {name}") for name in CSV}
+
+
+@pytest.mark.parametrize("tables", [polars_tables, arrow_tables, chunked_streams, relations])
+def test_tables_of_any_library_give_the_report_of_the_same_files(
+    tmp_path: Path, tables: Callable[[], Mapping[str, Any]]
+) -> None:
+    source = tables()
+    expected = numbers(folder(tmp_path))
+    assert numbers(source) == expected
+    assert numbers(source) == expected  # a relation can be read again
+    assert not check_source(source).faults
+
+
+@pytest.mark.parametrize("tables", [polars_tables, arrow_tables, relations])
+def test_amounts_keep_every_digit(tables: Callable[[], Mapping[str, Any]]) -> None:
+    amounts = pl.Series("amount", [LARGE, PRECISE, LARGE, PRECISE, LARGE], dtype=pl.Decimal(38, 6))
+    ledger = polars_tables()["transactions"].with_columns(amounts, kind=pl.lit("other"))
+    in_form = {
+        polars_tables: ledger,
+        arrow_tables: ledger.to_arrow(),
+        relations: duckdb.sql("from ledger"),
+    }
+    query = ReportQuery.from_dict({**EVERYONE.to_dict(), "currency": "USD", "group_by": []})
+    report = run_report(query, {**tables(), "transactions": in_form[tables]}, as_of="2021-04-01")
+    usd = report.rows[0].values[report.column("Clients - All: Balance Neg")]
+    assert usd == (Decimal("1.5") + LARGE + PRECISE) + (Decimal("-2") + LARGE)
+
+
+def test_a_fault_is_named_with_its_table_row_and_value() -> None:
+    ledger = polars_tables()["transactions"].with_columns(
+        pl.Series(
+            "amount",
+            [Decimal(1), Decimal(1), Decimal("1.0000001"), None, Decimal(1)],
+            dtype=pl.Decimal(38, 7),
+        )
+    )
+    found = [str(fault) for fault in check_source({**polars_tables(), "transactions": ledger}).faults]
+    assert len(found) == 2
+    assert any("row 3" in fault and "1.0000001" in fault for fault in found)
+    assert any("row 4" in fault for fault in found)
+    report = run_report(EVERYONE, Source({**polars_tables(), "transactions": ledger}, "quarantine"))
+    assert report.info.transactions == 3
+
+
+def test_unknown_columns_are_ignored_and_doubled_ones_rejected() -> None:
+    tables = arrow_tables()
+    wide = tables["packages"].append_column("colour", pa.array(["red", "blue"]))
+    notes = check_source({**tables, "packages": wide}).notes
+    assert any("'colour'" in note for note in notes)
+    doubled = tables["packages"].append_column("name", pa.array(["a", "b"]))
+    with pytest.raises(SourceError, match="The table packages has the column 'name' twice"):
+        check_source({**tables, "packages": doubled})
+
+
+def invalid_utf8() -> pa.Array:
+    return pa.Array.from_buffers(
+        pa.string(), 2, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")]
+    )
+
+
+class Failing:
+    """A table whose library fails."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        raise RuntimeError("the connection is closed\nand more")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (Failing(), "The table packages cannot be read: the connection is closed"),
+        (pa.chunked_array([["p1"]]), "The table packages cannot be read: "),
+        (pa.table({"package_id": ["1", "2"], "name": invalid_utf8()}), "packages cannot be read: .*UTF"),
+        (pl.LazyFrame({"package_id": ["p1", "p2"]}), "The table 'packages' must be a pandas DataFrame, "),
+        (pa.Table, "The table 'packages' must be a pandas DataFrame, "),
+        (pa.table({"package_id": ["p1", "p2"]}).to_reader(), r"read only once\. Give reader\.read_all\(\)"),
+    ],
+)  # fmt: skip
+def test_what_is_not_a_readable_table_is_an_error(table: object, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        check_source({**arrow_tables(), "packages": table})
