@@ -44,6 +44,11 @@ NOT_OF_THE_CALENDAR = FaultKind(
     "is outside the years 1 to 9999",
     "Correct the time, or leave it blank where there is none.",
 )
+INFINITE_TIME = FaultKind(
+    "infinite_time",
+    "is the first or last time of its type, which stands for infinity",
+    "Leave the time blank where there is none.",
+)
 NOT_A_DATE = FaultKind("not_a_date", "is not a date YYYY-MM-DD", "Write dates as 2021-10-01.")
 EARLY_CLOSING = FaultKind(
     "early_closing", "is before created_at", "Correct one of the two times, or the offset of one."

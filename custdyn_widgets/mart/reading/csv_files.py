@@ -12,7 +12,6 @@ import pyarrow.csv
 
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.reading.csv_quotes import (
-    ESCAPE_REMEDY,
     ESCAPED,
     has_quotes,
     reject_misplaced_quotes,
@@ -21,6 +20,9 @@ from custdyn_widgets.mart.reading.csv_quotes import (
 from custdyn_widgets.mart.reading.stored import StoredTable, refuse_doubled
 from custdyn_widgets.mart.schema import MartTable
 
+_NO_ESCAPES = (
+    "; a backslash escapes nothing in CSV: put text with commas between quotes, and double any quote in it"
+)
 _NO_TEXT = pa.nulls(0, pa.large_string())  # pa.array would import pandas
 _CODED = pa.dictionary(pa.int32(), pa.large_string())
 
@@ -112,8 +114,8 @@ def _read_misshapen_csv(path: Path, spec: MartTable, names: list[str], extra: tu
             if len(cells) != len(names):
                 counted = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
                 why = f"has {counted}, but there are {len(names)} columns"
-                if any(cell.endswith("\\") for cell in cells) and any('"' in cell for cell in cells):
-                    why += f". {ESCAPE_REMEDY.rstrip('.')}"
+                if ESCAPED in ",".join(cells) or any(cell.endswith("\\") for cell in cells):
+                    why += _NO_ESCAPES
                 misshapen.append((len(rows) + 2, ",".join(cells), why))
             rows.append((cells + [""] * len(names))[: len(names)])
     columns = {
