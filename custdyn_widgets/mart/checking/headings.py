@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterator
 
 from custdyn_widgets.errors import shown
 from custdyn_widgets.mart.checking.fault_kinds import NEAR_HEADING
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.reading.near_names import normalized_name
 from custdyn_widgets.mart.reading.stored import StoredTable
 from custdyn_widgets.text import printable
 
 _LISTED = 20
+_MARKS = ("\ufeff", "\u00ef\u00bb\u00bf")  # the second is UTF-8 read as Windows-1252
 
 
 def near_misses(table: StoredTable) -> Iterator[Fault]:
     """Yield a fault for each extra column that matches a known one but for case, spaces and punctuation."""
-    known = {_normalized(name): name for name in table.spec.column_names}
+    known = {normalized_name(name): name for name in table.spec.column_names}
     for name in table.extra:
-        if meant := known.get(_normalized(name)):
-            why = f"is almost the name of the column {meant}, so it is not read: rename or remove it"
+        if meant := known.get(normalized_name(_without_marks(name))):
+            remedy = "rename or remove it"
+            if name.startswith(_MARKS):
+                remedy = "it begins with a byte order mark (BOM); save the file without it"
+            why = f"is almost the name of the column {meant}, so it is not read: {remedy}"
             yield Fault(table.origin, 1, printable(name), name, why, NEAR_HEADING)
 
 
@@ -34,5 +38,7 @@ def extra_columns(table: StoredTable, near: Collection[Fault]) -> Iterator[Note]
         yield Note(words, "extra_columns", file=table.origin, columns=ignored)
 
 
-def _normalized(name: str) -> str:
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
+def _without_marks(name: str) -> str:
+    for mark in _MARKS:
+        name = name.removeprefix(mark)
+    return name

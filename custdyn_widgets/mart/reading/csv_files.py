@@ -17,6 +17,11 @@ from custdyn_widgets.mart.reading.csv_quotes import (
     reject_misplaced_quotes,
     scan_quotes,
 )
+from custdyn_widgets.mart.reading.likely_causes import (
+    reject_dialect,
+    reject_encoding,
+    reject_foreign_content,
+)
 from custdyn_widgets.mart.reading.stored import StoredTable, refuse_doubled
 from custdyn_widgets.mart.schema import MartTable
 
@@ -33,14 +38,22 @@ def read_csv(path: Path, spec: MartTable) -> StoredTable:
     Raises
     ------
     SourceError
-        If headings are missing, a known one occurs twice, the text is not UTF-8, or a quote is not closed.
+        If headings are missing, a known one occurs twice, the text is not UTF-8, a quote is misplaced, or the
+        file is in another format or dialect.
     """
-    names, *below = _first_rows(path)
+    try:
+        names, *below = _first_rows(path)
+    except csv.Error:  # a cell longer than any heading
+        reject_foreign_content(path)
+        raise
     refuse_doubled(names, spec, path.name)
     known = [name for name in names if name in spec.column_names]
     extra = tuple(name for name in names if name not in spec.column_names)
+    if not known or not names[0].isprintable():
+        reject_foreign_content(path)
     if not known:  # Arrow would read every column and guess its type
-        _reject_encoding(path)
+        reject_encoding(path)
+        reject_dialect(path, spec)
         return StoredTable(spec, path.name, pa.table({}), extra, first_row=2)
     if not below:
         return StoredTable(spec, path.name, pa.table(dict.fromkeys(known, _NO_TEXT)), extra, first_row=2)
@@ -48,7 +61,7 @@ def read_csv(path: Path, spec: MartTable) -> StoredTable:
     try:
         data, misshapen = _read_known(path, spec, known, quoted)
     except pa.ArrowInvalid:
-        _reject_encoding(path)
+        reject_encoding(path)
         reject_misplaced_quotes(path)
         raise
     if quoted:
@@ -87,20 +100,6 @@ def _first_rows(path: Path) -> list[list[str]]:
     if not rows:
         raise SourceError(f"{path.name} is empty: it has no headings.", field="source")
     return rows
-
-
-def _reject_encoding(path: Path) -> None:
-    """Raise an error for the first line that is not UTF-8."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise SourceError(
-                    f"{path.name}, line {number}: byte {line[error.start]:#04x} is not UTF-8. Save the "
-                    "file as UTF-8.",
-                    field="source",
-                ) from None
 
 
 def _read_misshapen_csv(path: Path, spec: MartTable, names: list[str], extra: tuple[str, ...]) -> StoredTable:
