@@ -202,7 +202,9 @@ def test_a_byte_order_mark_is_skipped(tmp_path: Path, mark: str) -> None:
 @pytest.mark.parametrize("mark", ["\ufeff\ufeff", "\u00ef\u00bb\u00bf"], ids=["twice", "as letters"])
 def test_a_second_byte_order_mark_is_a_fault_that_names_it(tmp_path: Path, mark: str) -> None:
     found = faults(folder(tmp_path, clients=mark + CLIENTS))
-    assert any("it begins with a byte order mark (BOM); save the file without it" in f for f in found)
+    assert any(
+        "so it is not read: rename or remove it; it begins with a byte order mark (BOM)" in f for f in found
+    )
 
 
 # Names of files and tables

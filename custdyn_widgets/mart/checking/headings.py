@@ -21,10 +21,8 @@ def near_misses(table: StoredTable) -> Iterator[Fault]:
     known = {normalized_name(name): name for name in table.spec.column_names}
     for name in table.extra:
         if meant := known.get(normalized_name(_without_marks(name))):
-            remedy = "rename or remove it"
-            if name.startswith(_MARKS):
-                remedy = "it begins with a byte order mark (BOM); save the file without it"
-            why = f"is almost the name of the column {meant}, so it is not read: {remedy}"
+            mark = "; it begins with a byte order mark (BOM)" if name.startswith(_MARKS) else ""
+            why = f"is almost the name of the column {meant}, so it is not read: rename or remove it{mark}"
             yield Fault(table.origin, 1, printable(name), name, why, NEAR_HEADING)
 
 
