@@ -19,7 +19,7 @@ from custdyn_widgets.mart.checking.fault_kinds import (
     INFINITE_TIME,
     NOT_A_DATE,
     NOT_A_TIME,
-    NOT_OF_THE_CALENDAR,
+    OUTSIDE_CALENDAR,
 )
 from custdyn_widgets.mart.checking.faults import FaultKind
 from custdyn_widgets.mart.opening import check_source
@@ -56,7 +56,7 @@ def read_times(column: pa.Array) -> tuple[list[int], dict[int, FaultKind]]:
 def expected(micros: int) -> tuple[list[int], dict[int, FaultKind]]:
     if ENDS[0] <= micros <= ENDS[1]:
         return [micros], {}
-    return [0], {0: NOT_OF_THE_CALENDAR}
+    return [0], {0: OUTSIDE_CALENDAR}
 
 
 @pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin", "+05:45"])
@@ -106,7 +106,7 @@ def test_a_time_as_text_is_right_or_a_fault(at: datetime, offset: str, between: 
 def test_a_year_outside_the_calendar_as_text_is_a_fault(year: str) -> None:
     for text in (f"{year}-01-01", f"{year}-12-31T23:59:59Z"):
         _, found = read_times(pa.array([text]))
-        assert found[0] in (NOT_A_TIME, NOT_OF_THE_CALENDAR)
+        assert found[0] in (NOT_A_TIME, OUTSIDE_CALENDAR)
 
 
 DUCKDB = ["TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMPTZ", "DATE"]

@@ -1,4 +1,4 @@
-"""Misspelled headings, which would silently give wrong numbers if they were ignored, and extra ones."""
+"""Misspelled headings, which would give wrong numbers if they were ignored, and extra headings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MARKS = ("\ufeff", "\u00ef\u00bb\u00bf")  # the second is UTF-8 read as Windows
 
 
 def near_misses(table: StoredTable) -> Iterator[Fault]:
-    """Yield a fault for each extra column that matches a known one but for case, spaces and punctuation."""
+    """Yield a fault for each extra column that only case, spaces or punctuation tell from a known one."""
     known = {normalized_name(name): name for name in table.spec.column_names}
     for name in table.extra:
         if meant := known.get(normalized_name(_without_marks(name))):
@@ -27,7 +27,7 @@ def near_misses(table: StoredTable) -> Iterator[Fault]:
 
 
 def extra_columns(table: StoredTable, near: Collection[Fault]) -> Iterator[Note]:
-    """Return a note on the columns of a table that are ignored: the extra ones without a near miss."""
+    """Yield a note on the ignored columns of a table: the extra ones that are not near misses."""
     missed = {fault.value for fault in near}
     if ignored := [name for name in table.extra if name not in missed]:
         names = ", ".join(map(shown, ignored[:_LISTED]))

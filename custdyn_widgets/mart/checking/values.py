@@ -28,8 +28,8 @@ from custdyn_widgets.mart.checking.fault_kinds import (
     NOT_A_NUMBER,
     NOT_A_TIME,
     NOT_AN_AMOUNT,
-    NOT_OF_THE_CALENDAR,
     NOT_POSITIVE,
+    OUTSIDE_CALENDAR,
     TOO_LARGE,
     TOO_PRECISE,
 )
@@ -40,6 +40,7 @@ Int64s = npt.NDArray[np.int64]
 Faults = dict[int, FaultKind]
 
 MICROS = 1_000_000
+DAY = 86_400 * MICROS
 PLACES = 6
 _SLICE = 4096
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,7 +83,7 @@ def _in_micros(units: Int64s, unit: str) -> tuple[Int64s, Faults]:
     if len(outside):
         units = units.copy()
         units[outside] = 0
-    return units * scale, dict.fromkeys(outside.tolist(), NOT_OF_THE_CALENDAR)
+    return units * scale, dict.fromkeys(outside.tolist(), OUTSIDE_CALENDAR)
 
 
 def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
@@ -100,7 +101,7 @@ def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
 def dates(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     """Return dates as days since 1970; accept text `YYYY-MM-DD`, dates, and timestamps (in UTC)."""
     micros, faults = times(column, blank)
-    return micros // (86_400 * MICROS), dict.fromkeys(faults, NOT_A_DATE)
+    return micros // DAY, dict.fromkeys(faults, NOT_A_DATE)
 
 
 def positives(column: pa.Array, blank: Bools) -> tuple[list[Decimal], Faults]:
