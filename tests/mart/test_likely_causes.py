@@ -240,6 +240,7 @@ def test_a_file_beside_a_missing_one_is_named(tmp_path: Path, name: str, remedy:
 def test_a_folder_of_parts_a_database_and_an_inner_folder_are_named(tmp_path: Path) -> None:
     inner = tmp_path / "marts"
     inner.mkdir()
+    (inner / "Thumbs.db").write_bytes(b"x" * 100)
     folder(inner / "shop")
     assert "but its folder 'shop' has it: give the path of that folder" in message(inner)
     duckdb.connect(str(inner / "shop.duckdb")).close()

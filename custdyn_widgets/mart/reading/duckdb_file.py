@@ -76,7 +76,7 @@ def _reject_other(path: Path) -> None:
 
 
 def _read_tables(connection: Any, path: Path) -> tuple[dict[str, StoredTable], tuple[str, ...]]:
-    """Return the tables of a mart, and sentences about those that may be there under another name."""
+    """Return the tables of a mart, and sentences about missing ones that may have another name."""
     connection.execute("SET TimeZone = 'UTC'")
     found = connection.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'")
     by_lower_name = {table.lower(): table for (table,) in found.fetchall()}
@@ -101,7 +101,7 @@ def _read_tables(connection: Any, path: Path) -> tuple[dict[str, StoredTable], t
 
 
 def _hint(connection: Any, name: str, near: str | None) -> str:
-    """Return the end of a sentence about a table that is missing: where it may be."""
+    """Return where a missing table may be, as the end of a sentence."""
     if near:
         return f", but it has {shown(near)}: rename it to {name}"
     sql = "SELECT table_schema FROM information_schema.tables WHERE lower(table_name) = ? ORDER BY 1"

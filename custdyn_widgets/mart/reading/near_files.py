@@ -1,4 +1,4 @@
-"""Files and folders that are almost those of a mart: what they are, and what to do to have them read."""
+"""Files and folders that are almost those of a mart: what they are, and how to have them read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DATABASES = (".duckdb", ".db")
 
 
 def near_file(folder: Path, names: Iterable[str], table: str) -> tuple[str, str] | None:
-    """Return the name in a folder that is most like a table's, and the remedy; None if none is like it."""
+    """Return the name in a folder that is most like a table's, with the remedy; None if no name is."""
     stems = {name: name.partition(".")[0] for name in names}
     taken = {name for name in TABLES if name != table}
     likely = sorted(
@@ -35,7 +35,7 @@ def near_file(folder: Path, names: Iterable[str], table: str) -> tuple[str, str]
 
 
 def is_same_file(name: str, table: str) -> bool:
-    """Return whether a name is that of a table's CSV or Parquet file but for case and punctuation."""
+    """Return whether a name differs from a table's CSV or Parquet file only by case and punctuation."""
     path = Path(name)
     return path.suffix.lower() in SUFFIXES and normalized_name(path.stem) == normalized_name(table)
 
@@ -58,11 +58,11 @@ def _remedy(folder: Path, name: str, table: str) -> str:
 
 
 def hint_for_missing(folder: Path, names: Sequence[str], table: str) -> str:
-    """Return the end of a sentence about a table that a folder lacks: where it may be."""
+    """Return where a missing table may be, as the end of a sentence."""
     if near := near_file(folder, names, table):
         name, remedy = near
         return f", but it has {shown(name)}: {remedy}"
-    if database := next((name for name in names if name.lower().endswith(_DATABASES)), None):
+    if database := next((name for name in names if _is_database(folder / name)), None):
         return f", but it has {shown(database)}: give the path of that file"
     for name in names:
         inner = folder / name
@@ -71,8 +71,16 @@ def hint_for_missing(folder: Path, names: Sequence[str], table: str) -> str:
     return ""
 
 
+def _is_database(path: Path) -> bool:
+    """Return whether a file is a DuckDB database, unlike the Thumbs.db of Windows."""
+    if path.suffix.lower() not in _DATABASES or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(12)[8:] == b"DUCK"
+
+
 def hint_for_file(path: Path) -> str:
-    """Return the end of a sentence about a source that is a file rather than a folder."""
+    """Return what to do with a file that was given instead of a folder, as the end of a sentence."""
     ending = path.suffix.lower()
     if ending in SUFFIXES:
         return ": it is a file, so give the path of its folder"
