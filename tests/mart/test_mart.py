@@ -535,14 +535,6 @@ def test_a_column_given_twice_is_an_error_in_every_form(tmp_path: Path) -> None:
         check_source(frames(clients=pd.concat([clients, clients], axis=1)))
 
 
-def test_cells_separated_by_semicolons_are_one_unknown_heading(tmp_path: Path) -> None:
-    mart = check_source(folder(tmp_path, packages="package_id;name\n1;x\n", transactions=CSV["transactions"]))
-    assert mart.notes[0] == "packages.csv: extra columns are ignored: 'package_id;name'."
-    assert str(mart.faults[-1]) == (
-        "packages.csv, row 1, package_id: '' is missing: the table has no such column"
-    )
-
-
 # Sources that are none
 
 

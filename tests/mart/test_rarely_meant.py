@@ -131,7 +131,7 @@ def test_typed_times_without_a_zone_are_counted(tmp_path: Path, kind: pa.DataTyp
 @pytest.mark.parametrize("amounts", [[-1.5, -2.25], pd.array([-1.5, None], "Float64"), objects(-1.5, -2.5)])
 def test_amounts_that_came_as_floats_are_noted(amounts: Any) -> None:
     [note] = notes(ledger(2, amount=amounts), "binary_floats")
-    assert note.startswith("Numbers came as binary floats (transactions, amount), and each was read as the ")
+    assert note.startswith("Some numbers are binary floats (transactions, amount); each was read as the ")
     assert "Decimals are exact" in note
     assert "coerce_float=False" in note
 
@@ -208,7 +208,7 @@ def test_the_note_on_tags_shows_the_first() -> None:
     mart = ledger(1)
     mart["clients"] = mart["clients"].assign(tags=["vip,new", "gold; old, red"])
     assert notes(mart, "commas_in_tags") == [
-        "clients: 2 tags have a comma, the first 'vip,new'. A semicolon separates tags, not a comma."
+        "clients: 2 tags have a comma, the first 'vip,new'. Tags are separated by semicolons, not commas."
     ]
 
 
@@ -232,7 +232,8 @@ def test_a_quote_about_the_inverse_of_the_next_one_is_noted() -> None:
     )
     [note] = notes(mart, "inverse_quotes")
     assert note.startswith(
-        "rates: 2 quotes are about the inverse of the currency's next one, the first 'EUR' on 2021-02-01. "
+        "rates: 2 quotes are about the inverse of the next quote for the currency, the first 'EUR' on "
+        "2021-02-01. "
     )
     assert note.figures == {"count": 2}
 
@@ -252,6 +253,85 @@ def test_a_quote_about_the_inverse_of_the_next_one_is_noted() -> None:
 )
 def test_other_quotes_are_not_noted(quotes: list[tuple[str, str, str]]) -> None:
     assert notes(rated(*quotes), "inverse_quotes") == []
+
+
+@pytest.mark.parametrize("quotes", [("110", "600", "620"), ("600", "110", "112"), ("5", "1", "1.1")])
+def test_a_quote_five_times_the_last_one_or_a_fifth_is_noted(quotes: tuple[str, str, str]) -> None:
+    mart = rated(*(("KES", f"2021-01-0{day}", quote) for day, quote in enumerate(quotes, start=1)))
+    [note] = notes(mart, "jumping_quotes")
+    assert note.startswith(
+        "rates: 1 quote is at least five times the quote before it, or at most a fifth of it, the first "
+        "'KES' on 2021-01-02. "
+    )
+
+
+@pytest.mark.parametrize(
+    "quotes",
+    [
+        [("KES", "2021-01-01", "110"), ("KES", "2021-01-02", "500")],
+        [("KES", "2021-01-01", "110"), ("EUR", "2021-01-02", "0.8")],
+        [("KES", "2021-01-01", "110"), ("KES", "2021-01-02", "0.0091")],  # noted as an inverse
+        [("KES", "2021-01-01", "110"), ("KES", "soon", "600")],
+    ],
+)
+def test_quotes_without_a_jump_are_not_noted(quotes: list[tuple[str, str, str]]) -> None:
+    assert notes(rated(*quotes), "jumping_quotes") == []
+
+
+# Midnights of another zone
+
+
+def days_at(*clocks: str, days: int = 20) -> list[str]:
+    """Return times on consecutive days, at these times of day in turn."""
+    first = date(2021, 1, 1)
+    return [f"{first + timedelta(days=i)}T{clocks[i % len(clocks)]}" for i in range(days)]
+
+
+@pytest.mark.parametrize(
+    ("clocks", "named"),
+    [
+        (["22:00:00Z"], "22:00"),
+        (["00:00:00+05:45"], "18:15"),
+        (["22:00:00Z", "23:00:00Z"], "22:00 or 23:00"),
+        (["00:00:00Z", "23:00:00Z"], "00:00 or 23:00"),
+        (["00:00:00-05:00"], "05:00"),
+    ],
+)
+def test_times_all_at_midnight_of_another_zone_are_noted(clocks: list[str], named: str) -> None:
+    [note] = notes(ledger(20, at=days_at(*clocks)), "midnights_elsewhere")
+    assert note == (
+        f"transactions: all times are at {named} UTC, which seems to be midnight in another time zone. "
+        "Reports group them by the right day only in that time zone."
+    )
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        days_at("00:00:00Z"),
+        days_at("22:00:00Z", days=9),
+        days_at("22:00:00Z", "20:00:00Z"),
+        days_at("22:00:00Z", "23:00:00Z", "21:00:00Z"),
+        days_at("22:01:00Z"),
+        ["2021-01-05T22:00:00Z"] * 20,
+        [*days_at("22:00:00Z"), "2021-01-05T22:00:01Z", "2021-01-05T22:00:02Z"],
+        ["soon"],
+    ],
+)
+def test_other_times_are_not_noted(times: list[str]) -> None:
+    assert notes(ledger(len(times), at=times), "midnights_elsewhere") == []
+
+
+# Clients without transactions
+
+
+@pytest.mark.parametrize(("idle", "noted"), [(0, False), (1, False), (2, True), (9, True)])
+def test_most_clients_without_a_transaction_are_noted(idle: int, noted: bool) -> None:
+    mart = ledger(3)
+    one = mart["clients"].iloc[:1]
+    mart["clients"] = pd.concat([one, *(one.assign(client_id=f"idle{i}") for i in range(idle))])
+    words = f"clients: most clients have no transaction: {idle} of {idle + 1}. The ledger may be incomplete."
+    assert notes(mart, "clients_without_transactions") == ([words] if noted else [])
 
 
 def test_notes_change_no_verdict_and_stand_beside_what_is_left_out() -> None:

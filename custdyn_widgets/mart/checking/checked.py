@@ -75,7 +75,7 @@ class CheckedTable:
 class CheckedMart:
     """The checked tables of a mart, their faults, and notes.
 
-    `str()` gives the output of `custdyn check`: the kinds of fault, not each fault. `faults` has each.
+    `str()` gives the output of `custdyn check`, which lists kinds of fault; `faults` has every fault.
     """
 
     name: str
@@ -121,6 +121,6 @@ def stored_text(value: pa.Scalar) -> str:
     """Return a stored value as text for display in a fault."""
     try:
         plain = value.as_py()
-    except (ValueError, OverflowError):  # a time that Python cannot hold
+    except (ValueError, OverflowError):  # a time outside the years of Python
         plain = value.cast(pa.large_string()).as_py()
     return "" if plain is None else str(plain)

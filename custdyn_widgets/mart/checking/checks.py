@@ -39,6 +39,7 @@ REFERENCES = (
 def check(stored: StoredMart) -> CheckedMart:
     """Read every value of a mart and find all faults, in the order of tables and rows."""
     mart = _checked(stored.name, stored.tables())
+    mart.notes += [Note(sentence, "unread_table") for sentence in stored.unread]
     mart.notes += rarely_meant(mart.tables)
     return mart
 

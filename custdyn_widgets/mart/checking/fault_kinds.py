@@ -16,7 +16,7 @@ NEAR_HEADING = FaultKind(
 CELL_COUNT = FaultKind(
     "cell_count",
     "has too few or too many cells",
-    "Write a cell for each heading, and put text that contains a comma between double quotes.",
+    "Write one cell per heading, and enclose text that contains a comma in double quotes.",
     of_column=False,
 )
 
@@ -39,14 +39,19 @@ NOT_A_CURRENCY = FaultKind(
 NOT_A_TIME = FaultKind(
     "not_a_time", "is not an ISO 8601 time", "Write times as 2021-10-01T09:30:00Z, in UTC or with an offset."
 )
-NOT_OF_THE_CALENDAR = FaultKind(
-    "not_of_the_calendar",
+OUTSIDE_CALENDAR = FaultKind(
+    "outside_calendar",
     "is outside the years 1 to 9999",
     "Correct the time, or leave it blank where there is none.",
 )
+INFINITE_TIME = FaultKind(
+    "infinite_time",
+    "is the first or last time of its type, which stands for infinity",
+    "Leave the time blank where there is none.",
+)
 NOT_A_DATE = FaultKind("not_a_date", "is not a date YYYY-MM-DD", "Write dates as 2021-10-01.")
 EARLY_CLOSING = FaultKind(
-    "early_closing", "is before created_at", "Correct one of the two times, or the offset of one."
+    "early_closing", "is before created_at", "Correct one of the two times, or its offset."
 )
 
 # Amounts and quotes
@@ -58,13 +63,15 @@ NOT_AN_AMOUNT = FaultKind(
 EXPONENT = FaultKind(
     "exponent", "has an exponent; amounts are plain decimals", "Write all digits: 0.00001, not 1e-5."
 )
-TOO_PRECISE = FaultKind("too_precise", "has more than 6 places", "Round amounts to 6 places.")
+TOO_PRECISE = FaultKind("too_precise", "has more than 6 places", "Round amounts to 6 decimal places.")
 TOO_LARGE = FaultKind(
     "too_large", "is too large: amounts go up to 9 223 372 036 854.775807", "Correct the amount."
 )
-NOT_A_NUMBER = FaultKind("not_a_number", "is not a number", "Write the amount.")
+NOT_A_NUMBER = FaultKind("not_a_number", "is not a number", "Write the amount as a number.")
 NOT_POSITIVE = FaultKind(
-    "not_positive", "must be more than 0", "Write how many units of the currency one unit of the base buys."
+    "not_positive",
+    "must be more than 0",
+    "Write the number of units of the currency that one unit of the base buys.",
 )
 SECOND_QUOTE = FaultKind(
     "second_quote",
@@ -75,7 +82,7 @@ SECOND_BASE = FaultKind("second_base", "is a second base", "Quote all currencies
 BASE_NOT_ONE = FaultKind(
     "base_not_one",
     "is the quote for the base itself, which must be 1",
-    "Quote the base at 1, or leave it out.",
+    "Quote the base at 1, or remove its rows.",
 )
 BALANCE_TOO_LARGE = FaultKind(
     "balance_too_large",
@@ -90,16 +97,16 @@ OWN_ANCESTOR = FaultKind(
 
 
 def unknown_choice(column: MartColumn) -> FaultKind:
-    """Return the kind of a value that is none of a column's choices."""
+    """Return the kind of fault for a value that is not one of a column's choices."""
     remedy = f"Use one of these: {', '.join(column.choices)}."
     return FaultKind("unknown_choice", f"is not a known {column.name}", remedy)
 
 
 def unknown_reference(origin: str) -> FaultKind:
-    """Return the kind of a reference to a row that a table lacks."""
+    """Return the kind of fault for a reference to a row that does not exist."""
     return FaultKind("unknown_reference", f"is not in {origin}", f"Add it to {origin}, or correct it here.")
 
 
 def lost_reference(origin: str) -> FaultKind:
-    """Return the kind of a reference to a row that is left out."""
+    """Return the kind of fault for a reference to a row that is left out."""
     return FaultKind("lost_reference", f"is left out of {origin}", f"Fix its row in {origin}.")

@@ -1,4 +1,4 @@
-"""Faults of a mart, and their kinds: what is wrong and how to mend it."""
+"""Faults of a mart, and their kinds: what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class FaultKind:
     code
         Its name in JSON.
     reason
-        What is wrong with a value, to be read after the value.
+        What is wrong, in words that follow the value: "is not a number".
     remedy
-        How to mend it: a sentence.
+        How to fix it, as a sentence.
     of_column
         Whether faults in different columns are counted separately.
     """
@@ -50,7 +50,7 @@ class Fault:
 
 @dataclass
 class FaultGroup:
-    """The faults of one kind in one column of a file: how many there are, and the first of them."""
+    """The faults of one kind in one column of a file: their number, and the first ones as examples."""
 
     kind: FaultKind
     file: str
@@ -65,21 +65,21 @@ class FaultGroup:
 
     @property
     def first(self) -> str:
-        """The first fault: its row and value, and its reason if that says more than the kind."""
+        """The row and value of the first fault, and its reason if that says more than the kind's."""
         fault = self.examples[0]
         more = f" {fault.why}" if fault.why != self.kind.reason else ""
         return f"row {fault.row}: {shown(fault.value)}{more}"
 
 
 def group_faults(faults: Iterable[Fault], examples: int | None = EXAMPLES) -> list[FaultGroup]:
-    """Return the faults by file, column and kind, in the order of the first fault of each.
+    """Group faults by file, column and kind, ordered by the first fault of each group.
 
     Parameters
     ----------
     faults
         The faults.
     examples
-        How many faults each group keeps; None for all.
+        The number of faults to keep as examples in each group; None for all.
     """
     groups: dict[tuple[str, str, FaultKind], FaultGroup] = {}
     for fault in faults:

@@ -1,31 +1,33 @@
-"""Misspelled headings, which would silently give wrong numbers if they were ignored, and extra ones."""
+"""Misspelled headings, which would give wrong numbers if they were ignored, and extra headings."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterator
 
 from custdyn_widgets.errors import shown
 from custdyn_widgets.mart.checking.fault_kinds import NEAR_HEADING
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.reading.near_names import normalized_name
 from custdyn_widgets.mart.reading.stored import StoredTable
 from custdyn_widgets.text import printable
 
 _LISTED = 20
+_MARKS = ("\ufeff", "\u00ef\u00bb\u00bf")  # the second is UTF-8 read as Windows-1252
 
 
 def near_misses(table: StoredTable) -> Iterator[Fault]:
-    """Yield a fault for each extra column that matches a known one but for case, spaces and punctuation."""
-    known = {_normalized(name): name for name in table.spec.column_names}
+    """Yield a fault for each extra column that only case, spaces or punctuation tell from a known one."""
+    known = {normalized_name(name): name for name in table.spec.column_names}
     for name in table.extra:
-        if meant := known.get(_normalized(name)):
-            why = f"is almost the name of the column {meant}, so it is not read: rename or remove it"
+        if meant := known.get(normalized_name(_without_marks(name))):
+            mark = "; it begins with a byte order mark (BOM)" if name.startswith(_MARKS) else ""
+            why = f"is almost the name of the column {meant}, so it is not read: rename or remove it{mark}"
             yield Fault(table.origin, 1, printable(name), name, why, NEAR_HEADING)
 
 
 def extra_columns(table: StoredTable, near: Collection[Fault]) -> Iterator[Note]:
-    """Return a note on the columns of a table that are ignored: the extra ones without a near miss."""
+    """Yield a note on the ignored columns of a table: the extra ones that are not near misses."""
     missed = {fault.value for fault in near}
     if ignored := [name for name in table.extra if name not in missed]:
         names = ", ".join(map(shown, ignored[:_LISTED]))
@@ -34,5 +36,7 @@ def extra_columns(table: StoredTable, near: Collection[Fault]) -> Iterator[Note]
         yield Note(words, "extra_columns", file=table.origin, columns=ignored)
 
 
-def _normalized(name: str) -> str:
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
+def _without_marks(name: str) -> str:
+    for mark in _MARKS:
+        name = name.removeprefix(mark)
+    return name

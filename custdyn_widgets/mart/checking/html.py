@@ -1,4 +1,4 @@
-"""Draw the summary of a check for a notebook: a table of the kinds of fault, in the theme's colours."""
+"""Render the summary of a check as HTML for a notebook, in the colours of its theme."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from custdyn_widgets.mart.checking.summary import CheckSummary
 from custdyn_widgets.text import printable
 
 _HEADINGS = ("Faults", "File", "Column", "What is wrong", "First", "Remedy")
-# Lab's own rules for tables in outputs squeeze wide ones and right-align texts.
+# JupyterLab's own rules squeeze wide tables in outputs and align their text to the right.
 _STYLE = """
 .custdyn-check table { table-layout: auto; width: max-content; max-width: 100%; border-collapse: collapse;
   margin: 0; }
@@ -22,7 +22,7 @@ _STYLE = """
 
 
 def summary_html(summary: CheckSummary) -> str:
-    """Return a summary as HTML: the kinds of fault, the notes and the verdict. Every text is escaped."""
+    """Return a summary as HTML: the kinds of fault, the notes and the verdict, all escaped."""
     parts = []
     if summary.kinds:
         heads = "".join(f'<th scope="col">{heading}</th>' for heading in _HEADINGS)
@@ -30,7 +30,7 @@ def summary_html(summary: CheckSummary) -> str:
         parts.append(f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
     parts += [f"<p>Note: {_escape(note)}</p>" for note in summary.notes]
     parts.append(f"<p><b>{_escape(summary.closing)}</b></p>")
-    # A value such as "from $5 to $10" is no formula: without that class Lab typesets it.
+    # Without the class mathjax_ignore, JupyterLab would typeset "from $5 to $10" as a formula.
     return f'<div class="custdyn-check mathjax_ignore"><style>{_STYLE}</style>{"".join(parts)}</div>'
 
 

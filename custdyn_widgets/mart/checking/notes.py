@@ -1,4 +1,4 @@
-"""Notes of a check: sentences about data that is no fault."""
+"""Notes of a check: sentences about data that is allowed but may not be intended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Note(str):
-    """A sentence, the kind of note for programs, and the figures in it."""
+    """A sentence, with the kind of the note and its figures for programs."""
 
     __slots__ = ("figures", "kind")
 
@@ -14,7 +14,7 @@ class Note(str):
     figures: dict[str, Any]
 
     def __new__(cls, text: str, kind: str, **figures: Any) -> Note:
-        """Return a note."""
+        """Create a note from a sentence, its kind and its figures."""
         note = super().__new__(cls, text)
         note.kind, note.figures = kind, figures
         return note

@@ -1,4 +1,4 @@
-"""Check a table of rates as a whole: one quote for each currency and date, and one base, itself 1."""
+"""Check the rates as a whole: one quote per currency and date, and a single base, quoted at 1."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def wrong_quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
 
 
 def _code(currency: str | None) -> str:
-    """Return a currency, which may be any text, for use in a sentence."""
+    """Return a currency for use in a sentence; it may be any string."""
     return printable(cut_short(currency or "", _LONGEST_CODE))
 
 
 def _main_base(
     currencies: Sequence[str | None], bases: Sequence[str | None], quotes: Sequence[Decimal]
 ) -> str:
-    """Return the base named by most rows of a table of rates; empty without rows.
+    """Return the base that most rows name, or an empty string if there are no rows.
 
-    Break ties in favour of a base that is quoted at 1, then by code points.
+    Of several such bases, prefer one that is quoted at 1, then the first by code points.
     """
     counts = Counter(base for base in bases if base)
     ones = {c for c, base, quote in zip(currencies, bases, quotes, strict=True) if c == base and quote == 1}

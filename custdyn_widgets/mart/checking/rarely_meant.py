@@ -1,12 +1,11 @@
-"""Note what a mart may hold but rarely means to: it is no fault, yet the numbers may surprise.
+"""Notes on data that is allowed but rarely intended, such as usage that is mostly positive.
 
-Everything is taken from columns that the check has read.
+Only columns that the check has already read are used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -16,21 +15,32 @@ from custdyn_widgets.errors import shown
 from custdyn_widgets.mart import columns
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.checking.odd_quotes import odd_quotes
+from custdyn_widgets.mart.checking.values import DAY
 from custdyn_widgets.mart.schema import KINDS, Kind
 
-_OFFSET = r"[Z+]|[T ].*-"  # the text of a time has a minus after its date, a Z or a plus only for an offset
+_OFFSET = r"[Z+]|[T ].*-"  # a Z, a plus, or a minus after the date: only offsets have these
 _USAGE = KINDS.index("usage")
-_SAME, _OTHER = 1.1, 1.2  # how near a quote is to an inverse, and how far from the quote itself
+_HOUR, _QUARTER = 3_600_000_000, 900_000_000
+_SAMPLE, _DAYS = 1000, 10  # rows to look at first; days that show that times of day are no coincidence
 
 
 def rarely_meant(tables: Mapping[str, CheckedTable]) -> list[Note]:
-    """Return the notes on a mart's tables."""
-    looked_for = (_without_offset, _binary_floats, _positive_usage, _commas_in_tags, _inverse_quotes)
-    return [note for look in looked_for for note in look(tables)]
+    """Return the notes on the tables of a mart."""
+    finders = (
+        _without_offset,
+        _midnights_elsewhere,
+        _binary_floats,
+        _positive_usage,
+        _clients_without_transactions,
+        _commas_in_tags,
+        odd_quotes,
+    )
+    return [note for find in finders for note in find(tables)]
 
 
 def _without_offset(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
-    """Note how many times were read as UTC for want of an offset."""
+    """Note how many times have no offset and were read as UTC."""
     counts = {
         (table.stored.origin, column): count
         for table, column in _stored_columns(tables, "time")
@@ -59,8 +69,28 @@ def _count_without_offset(table: CheckedTable, column: str) -> int:
     return int(local.sum())
 
 
+def _midnights_elsewhere(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
+    """Note that all transactions are at the same time of day, which seems to be midnight in another zone."""
+    ledger = tables["transactions"]
+    at = ledger.columns["at"][~ledger.blank["at"]]
+    if len(np.unique(at[:_SAMPLE] % DAY)) > 2:  # almost always, so that no more needs to be read
+        return
+    clocks = np.unique(at % DAY).tolist()
+    apart = (clocks[-1] - clocks[0]) % DAY if clocks else 0
+    is_midnight = 0 < len(clocks) <= 2 and clocks != [0] and apart in (0, _HOUR, DAY - _HOUR)
+    if not is_midnight or any(clock % _QUARTER for clock in clocks) or len(np.unique(at // DAY)) < _DAYS:
+        return
+    named = [f"{clock // _HOUR:02}:{clock // 60_000_000 % 60:02}" for clock in clocks]
+    yield Note(
+        f"{ledger.stored.origin}: all times are at {' or '.join(named)} UTC, which seems to be midnight in "
+        "another time zone. Reports group them by the right day only in that time zone.",
+        "midnights_elsewhere",
+        clocks=named,
+    )
+
+
 def _binary_floats(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
-    """Note the columns of amounts and quotes that came as binary floats."""
+    """Note the columns of amounts and quotes that are binary floats."""
     found = [
         (table.stored.origin, column)
         for table, column in _stored_columns(tables, "amount", "positive")
@@ -68,7 +98,7 @@ def _binary_floats(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
     ]
     if found:
         yield Note(
-            f"Numbers came as binary floats ({'; '.join(map(', '.join, found))}), and each was read as the "
+            f"Some numbers are binary floats ({'; '.join(map(', '.join, found))}); each was read as the "
             "nearest decimal. Decimals are exact: export decimals or text (pandas.read_sql: "
             "coerce_float=False).",
             "binary_floats",
@@ -82,7 +112,7 @@ def _is_float(kind: pa.DataType) -> bool:
 
 
 def _positive_usage(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
-    """Note that most usage adds to balances."""
+    """Note that most usage is positive, so that it adds to balances."""
     ledger = tables["transactions"]
     if "kind" not in ledger.codes:
         return
@@ -99,8 +129,25 @@ def _positive_usage(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
         )
 
 
+def _clients_without_transactions(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
+    """Note that most clients have no transaction."""
+    clients, ledger = tables["clients"], tables["transactions"]
+    if "client_id" not in ledger.codes:
+        return
+    codes = ledger.codes["client_id"]
+    idle = len(clients) - len(np.unique(codes[codes >= 0]))
+    if 2 * idle > len(clients):
+        yield Note(
+            f"{clients.stored.origin}: most clients have no transaction: {idle:,} of {len(clients):,}. The "
+            "ledger may be incomplete.",
+            "clients_without_transactions",
+            count=idle,
+            of=len(clients),
+        )
+
+
 def _commas_in_tags(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
-    """Note tags with commas: a semicolon separates tags."""
+    """Note tags that contain a comma, since only semicolons separate tags."""
     clients = tables["clients"]
     tags = pc.list_flatten(clients.columns["tags"])
     with_comma = tags.filter(pc.match_substring(tags, ","))
@@ -108,43 +155,12 @@ def _commas_in_tags(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
         words = "tag has a comma" if count == 1 else "tags have a comma"
         first = with_comma[0].as_py()
         yield Note(
-            f"{clients.stored.origin}: {count:,} {words}, the first {shown(first)}. A semicolon separates "
-            "tags, not a comma.",
+            f"{clients.stored.origin}: {count:,} {words}, the first {shown(first)}. Tags are "
+            "separated by semicolons, not commas.",
             "commas_in_tags",
             count=count,
             first=first,
         )
-
-
-def _inverse_quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
-    """Note quotes that are about the inverse of the same currency's next one."""
-    if "rates" not in tables:
-        return
-    rates = tables["rates"]
-    known = ~(rates.blank["currency"] | rates.blank["date"] | rates.blank["units_per_base"])
-    currency = rates.columns["currency"].dictionary_encode().indices.fill_null(-1).to_numpy()
-    days = rates.columns["date"]
-    rows = np.lexsort((days, currency))
-    rows = rows[known[rows]]
-    with np.errstate(all="ignore"):  # a quote may be beyond what a float holds
-        quotes = np.array([float(rates.columns["units_per_base"][i]) for i in rows], np.float64)
-        now, after = quotes[:-1], quotes[1:]
-        inverse = (now * after < _SAME) & (now * after > 1 / _SAME)
-        inverse &= (after > now * _OTHER) | (now > after * _OTHER)
-    inverse &= np.diff(currency[rows]) == 0
-    found = rows[np.flatnonzero(inverse)]
-    if not len(found):
-        return
-    first, count = int(found[0]), len(found)
-    day = date(1970, 1, 1) + timedelta(days=int(days[first]))
-    words = "quote is" if count == 1 else "quotes are"
-    yield Note(
-        f"{rates.stored.origin}: {count:,} {words} about the inverse of the currency's next one, the first "
-        f"{shown(rates.columns['currency'][first].as_py())} on {day}. A quote is the number of units of the "
-        "currency for one unit of the base.",
-        "inverse_quotes",
-        count=count,
-    )
 
 
 def _stored_columns(tables: Mapping[str, CheckedTable], *kinds: Kind) -> Iterator[tuple[CheckedTable, str]]:

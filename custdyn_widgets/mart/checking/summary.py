@@ -1,4 +1,4 @@
-"""Sum up a check for people and programs: the kinds of fault, the notes and the verdict."""
+"""The summary of a check, for people and programs: the kinds of fault, the notes and the verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from custdyn_widgets.text import printable
 
 @dataclass(frozen=True)
 class CheckSummary:
-    """What a check found.
+    """The result of a check.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class CheckSummary:
     kinds
         The faults by file, column and kind.
     notes
-        What is allowed but rarely meant, and what was ignored or left out.
+        Sentences on data that is allowed but rarely intended, ignored, or left out.
     """
 
     name: str
@@ -39,19 +39,19 @@ class CheckSummary:
 
     @property
     def verdict(self) -> str:
-        """The number of faults and of their kinds, in words."""
+        """The number of faults and of kinds, in words."""
         if not self.kinds:
             return "No faults"
         return f"{_counted(self.fault_count, 'fault')} of {_counted(len(self.kinds), 'kind')}"
 
     @property
     def closing(self) -> str:
-        """The sizes of the tables and the verdict: a line."""
+        """A line with the sizes of the tables and the verdict."""
         sizes = ", ".join(f"{size:,} {name}" for name, size in self.sizes.items())
         return printable(f"{self.name}: {sizes}. {self.verdict}.")
 
     def text(self, faults: Sequence[Fault] | None = None) -> str:
-        """Return the lines for a terminal; with `faults`, these rather than their kinds."""
+        """Return the summary for a terminal; if `faults` are given, list them instead of their kinds."""
         found = map(_group_text, self.kinds) if faults is None else map(str, faults)
         return "\n".join([*found, *(f"Note: {printable(note)}" for note in self.notes), self.closing])
 

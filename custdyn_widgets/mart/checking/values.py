@@ -23,12 +23,13 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.mart.checking.fault_kinds import (
     EXPONENT,
+    INFINITE_TIME,
     NOT_A_DATE,
     NOT_A_NUMBER,
     NOT_A_TIME,
     NOT_AN_AMOUNT,
-    NOT_OF_THE_CALENDAR,
     NOT_POSITIVE,
+    OUTSIDE_CALENDAR,
     TOO_LARGE,
     TOO_PRECISE,
 )
@@ -39,6 +40,7 @@ Int64s = npt.NDArray[np.int64]
 Faults = dict[int, FaultKind]
 
 MICROS = 1_000_000
+DAY = 86_400 * MICROS
 PLACES = 6
 _SLICE = 4096
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,6 +48,7 @@ _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _PLAIN_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _DATE_THEN_TIME = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}(-?\d)?)([T ].+)?", re.ASCII)
+_INFINITE = 2**63 - 1  # DuckDB's infinity; also the last time of pandas, as its negative is the first
 _INT64 = range(-(2**63), 2**63)
 _LONGEST = 64  # characters of an amount that Arrow may read: beyond 127 digits it returns wrong numbers
 _EXACT_FLOAT = 2.0**32  # below it, doubles are closer together than decimals of 6 places
@@ -57,7 +60,9 @@ def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     Accept text, timestamps and dates; a value without an offset is UTC.
     """
     kind = column.type
-    if pa.types.is_date(kind):
+    if pa.types.is_date64(kind):  # casting fails unless every value is a whole day
+        column, kind = column.view(pa.timestamp("ms")), pa.timestamp("ms")
+    elif pa.types.is_date(kind):
         column, kind = column.cast(pa.timestamp("s")), pa.timestamp("s")
     if pa.types.is_timestamp(kind):  # stored as units since 1970 in UTC, whatever its zone
         return _in_micros(_filled(column), kind.unit)
@@ -71,13 +76,14 @@ def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
 def _in_micros(units: Int64s, unit: str) -> tuple[Int64s, Faults]:
     """Return times in microseconds; times outside the years 1 to 9999 are faults."""
     if unit == "ns":  # covers only 1677 to 2262
-        return units // 1000, {}
+        infinite = np.flatnonzero((units == _INFINITE) | (units == -_INFINITE))
+        return units // 1000, dict.fromkeys(infinite.tolist(), INFINITE_TIME)
     scale = {"us": 1, "ms": 1000, "s": MICROS}[unit]
     outside = np.flatnonzero((units < _FIRST // scale) | (units > _LAST // scale))
     if len(outside):
         units = units.copy()
         units[outside] = 0
-    return units * scale, dict.fromkeys(outside.tolist(), NOT_OF_THE_CALENDAR)
+    return units * scale, dict.fromkeys(outside.tolist(), OUTSIDE_CALENDAR)
 
 
 def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
@@ -95,7 +101,7 @@ def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
 def dates(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     """Return dates as days since 1970; accept text `YYYY-MM-DD`, dates, and timestamps (in UTC)."""
     micros, faults = times(column, blank)
-    return micros // (86_400 * MICROS), dict.fromkeys(faults, NOT_A_DATE)
+    return micros // DAY, dict.fromkeys(faults, NOT_A_DATE)
 
 
 def positives(column: pa.Array, blank: Bools) -> tuple[list[Decimal], Faults]:

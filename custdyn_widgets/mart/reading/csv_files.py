@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import mmap
 import os
 from pathlib import Path
 
@@ -12,10 +11,23 @@ import pyarrow as pa
 import pyarrow.csv
 
 from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.reading.csv_quotes import (
+    ESCAPED,
+    has_quotes,
+    reject_misplaced_quotes,
+    scan_quotes,
+)
+from custdyn_widgets.mart.reading.likely_causes import (
+    reject_dialect,
+    reject_encoding,
+    reject_foreign_content,
+)
 from custdyn_widgets.mart.reading.stored import StoredTable, refuse_doubled
 from custdyn_widgets.mart.schema import MartTable
 
-_BLOCK = 2**20
+_NO_ESCAPES = (
+    "; a backslash escapes nothing in CSV: put text with commas between quotes, and double any quote in it"
+)
 _NO_TEXT = pa.nulls(0, pa.large_string())  # pa.array would import pandas
 _CODED = pa.dictionary(pa.int32(), pa.large_string())
 
@@ -26,26 +38,36 @@ def read_csv(path: Path, spec: MartTable) -> StoredTable:
     Raises
     ------
     SourceError
-        If headings are missing, a known one occurs twice, the text is not UTF-8, or a quote is not closed.
+        If headings are missing, a known one occurs twice, the text is not UTF-8, a quote is misplaced, or the
+        file is in another format or dialect.
     """
-    names, *below = _first_rows(path)
+    try:
+        names, *below = _first_rows(path)
+    except csv.Error:  # a cell longer than any heading
+        reject_foreign_content(path)
+        raise
     refuse_doubled(names, spec, path.name)
     known = [name for name in names if name in spec.column_names]
     extra = tuple(name for name in names if name not in spec.column_names)
+    if not known or not names[0].isprintable():
+        reject_foreign_content(path)
     if not known:  # Arrow would read every column and guess its type
-        _reject_encoding(path)
+        reject_encoding(path)
+        reject_dialect(path, spec)
         return StoredTable(spec, path.name, pa.table({}), extra, first_row=2)
     if not below:
         return StoredTable(spec, path.name, pa.table(dict.fromkeys(known, _NO_TEXT)), extra, first_row=2)
-    quoted = _has_quotes(path)
+    quoted = has_quotes(path)
     try:
         data, misshapen = _read_known(path, spec, known, quoted)
     except pa.ArrowInvalid:
-        _reject_encoding(path)
-        _reject_open_quotes(path)
+        reject_encoding(path)
+        reject_misplaced_quotes(path)
         raise
-    if quoted and _line_count(path) != data.num_rows + misshapen + 1:
-        _reject_open_quotes(path)
+    if quoted:
+        scan = scan_quotes(path)
+        if scan.doubtful or scan.lines != data.num_rows + misshapen + 1:
+            reject_misplaced_quotes(path)
     if misshapen:  # rare: read row by row, to report row numbers
         return _read_misshapen_csv(path, spec, names, extra)
     return StoredTable(spec, path.name, data, extra, first_row=2)
@@ -80,60 +102,6 @@ def _first_rows(path: Path) -> list[list[str]]:
     return rows
 
 
-def _has_quotes(path: Path) -> bool:
-    """Return whether a file has quotes, so that cells may contain line breaks."""
-    if path.stat().st_size == 0:
-        return False
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(b'"') >= 0
-
-
-def _line_count(path: Path) -> int:
-    """Return the number of lines in a file; the last one may lack a line break."""
-    feeds = returns = 0
-    block = b""
-    with path.open("rb") as file:
-        while more := file.read(_BLOCK):
-            block = more
-            feeds += block.count(b"\n")
-            returns += block.count(b"\r")
-    return (feeds or returns) + (not block.endswith((b"\n", b"\r")))
-
-
-def _reject_open_quotes(path: Path) -> None:
-    """Raise if a quote is not closed before the next comma or line break.
-
-    Arrow continues such a cell across line breaks and silently loses the rows inside it, so this check runs
-    whenever a file with quotes does not have exactly one line per row.
-    """
-    begins = 1
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = csv.reader(file, strict=True)
-        try:
-            for _ in rows:
-                begins = rows.line_num + 1
-        except csv.Error as error:
-            raise SourceError(
-                f'{path.name}: the row that starts on line {begins} has an opening quote (") that is not '
-                f"closed properly ({error}). Double any quote inside a quoted cell.",
-                field="source",
-            ) from None
-
-
-def _reject_encoding(path: Path) -> None:
-    """Raise an error for the first line that is not UTF-8."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise SourceError(
-                    f"{path.name}, line {number}: byte {line[error.start]:#04x} is not UTF-8. Save the "
-                    "file as UTF-8.",
-                    field="source",
-                ) from None
-
-
 def _read_misshapen_csv(path: Path, spec: MartTable, names: list[str], extra: tuple[str, ...]) -> StoredTable:
     """Read a CSV file with rows of different lengths: pad short ones with blanks, truncate long ones."""
     rows: list[list[str]] = []
@@ -145,6 +113,8 @@ def _read_misshapen_csv(path: Path, spec: MartTable, names: list[str], extra: tu
             if len(cells) != len(names):
                 counted = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
                 why = f"has {counted}, but there are {len(names)} columns"
+                if ESCAPED in ",".join(cells) or any(cell.endswith("\\") for cell in cells):
+                    why += _NO_ESCAPES
                 misshapen.append((len(rows) + 2, ",".join(cells), why))
             rows.append((cells + [""] * len(names))[: len(names)])
     columns = {

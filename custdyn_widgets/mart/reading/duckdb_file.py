@@ -6,13 +6,16 @@ views on other files are rejected, because changes to those files would go unnot
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from custdyn_widgets import progress
-from custdyn_widgets.errors import SourceError
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.reading.likely_causes import reject_foreign_content
+from custdyn_widgets.mart.reading.near_names import nearest_name, normalized_name, unread_table
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import TABLES, MartTable
 
@@ -56,7 +59,8 @@ def read_duckdb(path: Path, name: str) -> StoredMart:
     try:
         _reject_other(path)
         with duckdb.connect(str(path), read_only=True, config=_CLOSED) as connection:
-            return StoredMart.of(name, _read_tables(connection, path))
+            tables, unread = _read_tables(connection, path)
+            return replace(StoredMart.of(name, tables), unread=unread)
     except (OSError, UnicodeError, duckdb.Error, pa.ArrowException) as error:
         why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         why = why.replace(str(path.absolute()), path.name).replace(str(path), path.name)
@@ -67,21 +71,43 @@ def _reject_other(path: Path) -> None:
     """Raise if a file is not a DuckDB database; DuckDB would look for an extension to read it."""
     with path.open("rb") as file:
         if file.read(12)[8:] != _MAGIC:
+            reject_foreign_content(path)
             raise SourceError(f"{path.name} is not a DuckDB database.", field="source")
 
 
-def _read_tables(connection: Any, path: Path) -> dict[str, StoredTable]:
+def _read_tables(connection: Any, path: Path) -> tuple[dict[str, StoredTable], tuple[str, ...]]:
+    """Return the tables of a mart, and sentences about missing ones that may have another name."""
     connection.execute("SET TimeZone = 'UTC'")
     found = connection.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'")
     by_lower_name = {table.lower(): table for (table,) in found.fetchall()}
+    others = [table for name, table in by_lower_name.items() if name not in TABLES]
     tables: dict[str, StoredTable] = {}
+    unread = []
     for name, spec in TABLES.items():
+        near = nearest_name(name, others)
         if name in by_lower_name:
             progress.step(f"Reading {name}", 0.4 * len(tables) / len(TABLES))
             tables[name] = _read_table(connection, by_lower_name[name], spec)
         elif spec.required:
-            raise SourceError.not_found(path.name, f"has no table {name}")
-    return tables
+            hint = _hint(connection, name, near)
+            raise SourceError.not_found(path.name, f"has no table {name}{hint}")
+        elif near and normalized_name(near) == normalized_name(name):
+            raise SourceError.not_found(
+                path.name, f"has the table {shown(near)}, which is not read: rename it to {name}, or drop it"
+            )
+        elif near:
+            unread.append(unread_table(name, near, f"rename it to {name}"))
+    return tables, tuple(unread)
+
+
+def _hint(connection: Any, name: str, near: str | None) -> str:
+    """Return where a missing table may be, as the end of a sentence."""
+    if near:
+        return f", but it has {shown(near)}: rename it to {name}"
+    sql = "SELECT table_schema FROM information_schema.tables WHERE lower(table_name) = ? ORDER BY 1"
+    for (schema,) in connection.execute(sql, [name]).fetchall():
+        return f" in the schema main, but one in {shown(schema)}: create a view of it in main"
+    return ""
 
 
 def _read_table(connection: Any, table: str, spec: MartTable) -> StoredTable:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,11 +18,19 @@ from custdyn_widgets import progress
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.reading.csv_files import read_csv
 from custdyn_widgets.mart.reading.duckdb_file import is_duckdb, read_duckdb, write_ahead_log
+from custdyn_widgets.mart.reading.near_files import (
+    SUFFIXES,
+    hint_for_file,
+    hint_for_missing,
+    near_file,
+    reject_near_files,
+)
+from custdyn_widgets.mart.reading.near_names import unread_table
 from custdyn_widgets.mart.reading.parquet_files import parquet_ledger, read_parquet
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, unreadable
 from custdyn_widgets.mart.schema import TABLES
 
-_SUFFIXES = (".csv", ".parquet")
+_SEARCHED = 1000
 
 
 def mart_files(folder: Path) -> dict[str, Path]:
@@ -28,14 +39,15 @@ def mart_files(folder: Path) -> dict[str, Path]:
     Raises
     ------
     SourceError
-        If it is not a folder, lacks clients or transactions, or contains a table twice.
+        If it is not a folder, lacks clients or transactions, or contains a table twice or under almost its
+        name.
     """
     if not folder.is_dir():
-        other = ", nor a .duckdb or .db file" if folder.is_file() else ""
+        other = hint_for_file(folder) if folder.is_file() else ""
         raise SourceError.not_found(str(folder), f"is not a folder that exists{other}")
     found: dict[str, Path] = {}
     for name, spec in TABLES.items():
-        files = [path for suffix in _SUFFIXES if os.path.lexists(path := folder / f"{name}{suffix}")]
+        files = [path for suffix in SUFFIXES if os.path.lexists(path := folder / f"{name}{suffix}")]
         if len(files) > 1:
             raise SourceError.not_found(folder.name, f"has the table {name} twice, as CSV and as Parquet")
         if files and not files[0].is_file():
@@ -43,8 +55,29 @@ def mart_files(folder: Path) -> dict[str, Path]:
         if files:
             found[name] = files[0]
         elif spec.required:
-            raise SourceError.not_found(folder.name, f"has no {name}.csv or {name}.parquet")
+            hint = hint_for_missing(folder, _names(folder), name)
+            raise SourceError.not_found(folder.name, f"has no {name}.csv or {name}.parquet{hint}")
+        else:
+            reject_near_files(folder, _names(folder), name)
     return found
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names in a folder, in which those of near files are looked for: at most a thousand."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in islice(entries, _SEARCHED))
+    except OSError:  # a folder may be readable without being listed
+        return []
+
+
+def _unread(folder: Path, found: Collection[str]) -> Iterator[str]:
+    """Yield a sentence for each optional table that may be in a file that is not read."""
+    names = _names(folder)
+    for table in TABLES:
+        if table not in found and (near := near_file(folder, names, table)):
+            name, remedy = near
+            yield unread_table(table, name, remedy)
 
 
 def files_with_status(path: Path) -> dict[str, tuple[Path, os.stat_result]]:
@@ -85,9 +118,10 @@ def read_folder(folder: Path) -> StoredMart:
             tables[name] = read(path, TABLES[name])
         except (OSError, csv.Error, pa.ArrowException) as error:
             raise unreadable(path, error) from error
+    unread = tuple(_unread(folder, files))
     if ledger is None:
-        return StoredMart.of(source_name(folder), tables)
-    return StoredMart(source_name(folder), tables, ledger)
+        return replace(StoredMart.of(source_name(folder), tables), unread=unread)
+    return StoredMart(source_name(folder), tables, ledger, unread)
 
 
 def source_name(path: Path) -> str:

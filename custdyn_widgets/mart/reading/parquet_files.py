@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from custdyn_widgets import progress
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.columns import is_text
+from custdyn_widgets.mart.reading.likely_causes import reject_foreign_content
 from custdyn_widgets.mart.reading.stored import BATCH, StoredLedger, StoredTable, refuse_doubled, unreadable
 from custdyn_widgets.mart.schema import MartTable
 
@@ -135,4 +136,6 @@ def _opened(path: Path, spec: MartTable, metadata: pq.FileMetaData | None) -> It
             ) as file:
                 yield file
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        if isinstance(error, pa.ArrowException):
+            reject_foreign_content(path)
         raise unreadable(path, error) from error

@@ -88,11 +88,15 @@ def batches(table: StoredTable) -> Iterator[StoredTable]:
 
 @dataclass(frozen=True)
 class StoredMart:
-    """The name of a source, its ledger, and its other tables."""
+    """The name of a source, its ledger, and its other tables.
+
+    `unread` are sentences about tables that may be stored in a form that is not read.
+    """
 
     name: str
     others: Mapping[str, StoredTable]
     ledger: StoredLedger
+    unread: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, name: str, tables: Mapping[str, StoredTable]) -> StoredMart:

@@ -1,0 +1,95 @@
+"""Quotes in CSV files: Arrow reads misplaced ones without an error, and gives wrong values or loses rows."""
+
+from __future__ import annotations
+
+import csv
+import mmap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from custdyn_widgets.errors import SourceError
+
+ESCAPED = '\\"'
+ESCAPE_REMEDY = r"""Double any quote inside a quoted cell: "" instead of \" (MySQL: ESCAPED BY '"')."""
+
+_BLOCK = 2**18  # bytes: few enough for a processor's cache
+_OVERLAP = 4  # bytes before the last of five
+
+
+@dataclass(frozen=True)
+class QuoteScan:
+    """The number of lines in a file, and whether some quote may be misplaced."""
+
+    lines: int
+    doubtful: bool
+
+
+def has_quotes(path: Path) -> bool:
+    """Return whether a file has quotes, so that cells may contain line breaks."""
+    if path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(b'"') >= 0
+
+
+def scan_quotes(path: Path) -> QuoteScan:
+    r"""Count the lines of a file and look for `\"`, and for quotes with other characters on both sides.
+
+    The last line may lack a line break.
+    """
+    feeds = returns = 0
+    doubtful = False
+    block = b""
+    with path.open("rb") as file:
+        while more := file.read(_BLOCK):
+            doubtful = doubtful or _is_doubtful(block[-_OVERLAP:] + more)
+            block = more
+            feeds += block.count(b"\n")
+            returns += block.count(b"\r")
+    return QuoteScan((feeds or returns) + (not block.endswith((b"\n", b"\r"))), doubtful)
+
+
+def _is_doubtful(block: bytes) -> bool:
+    r"""Return whether a block contains `\"`, or one or three quotes with other characters on both sides."""
+    if b"\\" in block and ESCAPED.encode() in block:
+        return True
+    content = np.frombuffer(block, np.uint8)
+    quote = content == ord('"')
+    other = ~(quote | (content == ord(",")) | (content == ord("\n")) | (content == ord("\r")))
+    if (other[:-2] & quote[1:-1] & other[2:]).any():
+        return True
+    return bool((other[:-4] & quote[1:-3] & quote[2:-2] & quote[3:-1] & other[4:]).any())
+
+
+def reject_misplaced_quotes(path: Path) -> None:
+    """Raise if a quoted cell does not end at a comma or line break.
+
+    This takes long, so it runs only if a file with quotes does not have exactly one line per row, or if
+    `scan_quotes` finds it doubtful.
+    """
+    begins = 1
+    escaped = False
+
+    def noting_escapes(lines: Iterable[str]) -> Iterator[str]:
+        nonlocal escaped
+        for line in lines:
+            escaped = escaped or ESCAPED in line
+            yield line
+
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = csv.reader(noting_escapes(file), strict=True)
+        try:
+            for _ in rows:
+                begins = rows.line_num + 1
+                escaped = False
+        except csv.Error as error:
+            why = f'has an opening quote (") that is not closed properly ({error})'
+            remedy = "Double any quote inside a quoted cell."
+            if escaped:
+                why, remedy = rf"has a quote written as \" ({error})", ESCAPE_REMEDY
+            raise SourceError(
+                f"{path.name}: the row that starts on line {begins} {why}. {remedy}", field="source"
+            ) from None

@@ -1,0 +1,180 @@
+"""Why a file cannot be read: messages that name the likely cause and the remedy.
+
+Nothing here runs unless a file lacks every known heading or cannot be read, so it may read a file again.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Collection, Sequence
+from itertools import islice
+from pathlib import Path
+
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.reading.near_names import normalized_name
+from custdyn_widgets.mart.schema import MartTable
+
+_UNPACK = "Unpack it"
+_SAVE_SHEET = "Save its sheet as CSV (UTF-8)"
+_EXPORT = "Export its data as CSV or Parquet"
+_CONTENTS = (  # how files of a kind begin, what they are, and what to do
+    (b"\x1f\x8b", "is compressed with gzip", _UNPACK),
+    (b"\xfd7zXZ\0", "is compressed with xz", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "is compressed with Zstandard", _UNPACK),
+    (b"\x04\x22\x4d\x18", "is compressed with LZ4", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "is a 7z archive", _UNPACK),
+    (b"\xd0\xcf\x11\xe0", "is an Excel workbook (.xls)", _SAVE_SHEET),
+    (b"PAR1", "is a Parquet file", "Name it {stem}.parquet"),
+    (b"ARROW1\0\0", "is an Arrow file", _EXPORT),
+    (b"\xff\xff\xff\xff", "is an Arrow stream", _EXPORT),
+    (b"SQLite format 3\0", "is a SQLite database", _EXPORT),
+    (b"%PDF-", "is a PDF file", _EXPORT),
+)
+_WANTED = {".parquet": "a Parquet file", ".duckdb": "a DuckDB database", ".db": "a DuckDB database"}
+_MARKUP = re.compile(rb"[\s\xef\xbb\xbf]*<(!doctype|\?xml|html|head|body|table|!--)", re.IGNORECASE)
+_JSON = re.compile(rb"[\s\xef\xbb\xbf]*(\{\s*[\"}]|\[\s*[\[{\]])")
+_EXCEL_HINT = re.compile(r'"?sep=(.?)', re.IGNORECASE)
+_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'", ":": "':'", "~": "'~'", "^": "'^'", "\x1f": "U+001F"}
+_UTF_8 = "Save the file as UTF-8 (in Excel: CSV UTF-8)."
+_CODE_PAGES = ("windows-1252", "windows-1250", "windows-1251", "cp850")
+_LINES, _BEGINNING = 20, 4096
+
+
+def reject_foreign_content(path: Path) -> None:
+    """Raise if a file begins like one of another format."""
+    with path.open("rb") as file:
+        begins = file.read(_BEGINNING)
+    found = next(((what, remedy) for magic, what, remedy in _CONTENTS if begins.startswith(magic)), None)
+    if begins.startswith(b"BZh") and begins[4:7] == b"1AY":
+        found = "is compressed with bzip2", _UNPACK
+    elif begins.startswith(b"PK\x03\x04"):
+        workbook = b"[Content_Types].xml" in begins or b"xl/" in begins
+        found = ("is an Excel workbook", _SAVE_SHEET) if workbook else ("is a ZIP archive", _UNPACK)
+    elif begins[8:12] == b"DUCK":
+        found = "is a DuckDB database", "Name it {stem}.duckdb, and give its path as the source"
+    elif _MARKUP.match(begins):
+        found = "is a web page or XML", "Open it to see what the export gave, and export again"
+    elif _JSON.match(begins):
+        found = "is JSON", _EXPORT
+    elif path.suffix == ".parquet" and b"," in begins and _is_text(begins):
+        found = "is text", "Name it {stem}.csv if it is CSV"
+    if found and not (path.suffix == ".parquet" and begins.startswith(b"PAR1")):
+        what, remedy = found
+        wanted = _WANTED.get(path.suffix.lower(), "a CSV file")
+        raise SourceError(
+            f"{path.name} {what}, not {wanted}. {remedy.format(stem=path.stem)}.", field="source"
+        )
+
+
+def _is_text(begins: bytes) -> bool:
+    return not any(byte < ord(" ") and byte not in b"\t\r\n" for byte in begins)
+
+
+def reject_dialect(path: Path, spec: MartTable) -> None:
+    """Raise if the headings of a CSV file are in a dialect that is not read, or below its first line."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        lines = [line.rstrip("\r\n") for line in islice(file, _LINES)]
+    lines = [line[:_BEGINNING] for line in lines if line]
+    first = lines[0] if lines else ""
+    if hint := _EXCEL_HINT.match(first):
+        separator = hint[1]
+        other = "" if separator in ("", ",") else f", and separate cells by commas, not {_named(separator)}"
+        raise SourceError(
+            f"{path.name} begins with {shown(first)}, a hint for Excel. Remove that line{other}.",
+            field="source",
+        )
+    if separator := _separator(first, spec):
+        raise SourceError(
+            f"{path.name}: the separator seems to be {_named(separator)}, but only commas are read. Export "
+            f"the file with commas, or convert it: pandas.read_csv({path.name!r}, sep={separator!r}, "
+            f"dtype=str, keep_default_na=False).to_csv({path.name!r}, index=False).",
+            field="source",
+        )
+    if first.startswith('"') and _known_count([first.strip().strip('"').replace('""', '"')], spec, ",") > 1:
+        raise SourceError(
+            f"{path.name}: each line is a single quoted cell. Remove the quotes around whole lines.",
+            field="source",
+        )
+    for number, line in enumerate(lines[1:], start=1):
+        if _known_count([line], spec, ",") > 1:
+            words = "line" if number == 1 else f"{number} lines"
+            raise SourceError(
+                f"{path.name}: the headings are not in the first line. Remove the {words} above them.",
+                field="source",
+            )
+
+
+def _named(separator: str) -> str:
+    return _SEPARATORS.get(separator, shown(separator))
+
+
+def _separator(line: str, spec: MartTable) -> str | None:
+    """Return the separator that gives the most known headings, if it gives more than one."""
+    counts = {separator: _known_count([line], spec, separator) for separator in _SEPARATORS}
+    best = max(counts, key=lambda separator: counts[separator])
+    return best if counts[best] > 1 else None
+
+
+def _known_count(line: Sequence[str], spec: MartTable, separator: str) -> int:
+    """Return how many headings of a line are known, whatever their case and punctuation."""
+    known = {normalized_name(name) for name in spec.column_names}
+    try:
+        headings = next(csv.reader(line, delimiter=separator), [])
+    except csv.Error:
+        return 0
+    return len(known & {normalized_name(heading) for heading in headings})
+
+
+def reject_encoding(path: Path) -> None:
+    """Raise an error for the first line that is not UTF-8, or if text is in UTF-16 or UTF-32."""
+    with path.open("rb") as file:
+        begins = file.read(_BEGINNING)
+        file.seek(0)
+        wide = _wide_encoding(begins)
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                place = f"{path.name}, line {number}: byte {line[error.start]:#04x} is not UTF-8"
+                cause = f": the file is {wide}." if wide else _code_page_hint(line, error.start)
+                raise SourceError(f"{place}{cause} {_UTF_8}", field="source") from None
+            if wide:
+                break
+    if wide:
+        raise SourceError(f"{path.name} is {wide} rather than UTF-8. {_UTF_8}", field="source")
+
+
+def _wide_encoding(begins: bytes) -> str | None:
+    """Return the name of an encoding with several bytes for each letter of English."""
+    for mark, name in ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32")):
+        if begins.startswith(mark):
+            return name
+    if begins.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16"
+    even, odd = begins[0:64:2], begins[1:64:2]
+    zeros = max(even.count(0), odd.count(0))
+    return "UTF-16" if len(odd) > 1 and zeros > len(odd) // 2 else None
+
+
+def _code_page_hint(line: bytes, position: int) -> str:
+    """Return how the word at a position reads in code pages, so that people recognize the right one."""
+    begin = max(line.rfind(mark, 0, position) for mark in b'," ;\t') + 1
+    ends = [end for mark in b'," ;\t\r\n' if (end := line.find(mark, position)) >= 0]
+    word = line[begin : min(ends, default=len(line))][:40]
+    found: dict[str, str] = {}
+    for page in _CODE_PAGES:
+        try:
+            text = word.decode(page)
+        except UnicodeDecodeError:
+            continue
+        if text.isprintable() and any(c.isalpha() and not c.isascii() for c in text):
+            found.setdefault(text, page)
+    if not found:
+        return "."
+    return f". It may be {_any_of([f'{shown(text)} in {page}' for text, page in found.items()])}."
+
+
+def _any_of(words: Collection[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last

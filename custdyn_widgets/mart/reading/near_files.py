@@ -1,0 +1,102 @@
+"""Files and folders that are almost those of a mart: what they are, and how to have them read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.reading.near_names import nearest_name, normalized_name
+from custdyn_widgets.mart.schema import TABLES
+
+SUFFIXES = (".csv", ".parquet")
+
+_PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".lz4", ".7z", ".tgz")
+_SHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
+_SEPARATED = (".tsv", ".tab", ".psv", ".txt", ".dat")
+_OTHERS = (
+    *(".json", ".jsonl", ".ndjson", ".feather", ".arrow", ".ipc", ".orc", ".avro", ".pkl", ".pickle"),
+    *(".sql", ".xml", ".html", ".sqlite", ".pq", ".parq"),
+)
+_DATABASES = (".duckdb", ".db")
+
+
+def near_file(folder: Path, names: Iterable[str], table: str) -> tuple[str, str] | None:
+    """Return the name in a folder that is most like a table's, with the remedy; None if no name is."""
+    stems = {name: name.partition(".")[0] for name in names}
+    taken = {name for name in TABLES if name != table}
+    likely = sorted(
+        (name for name, stem in stems.items() if stem not in taken and _remedy(folder, name, table)),
+        key=lambda name: (not name.lower().endswith(SUFFIXES), name),
+    )
+    stem = nearest_name(table, [stems[name] for name in likely])
+    name = next((name for name in likely if stems[name] == stem), None)
+    return (name, _remedy(folder, name, table)) if name else None
+
+
+def is_same_file(name: str, table: str) -> bool:
+    """Return whether a name differs from a table's CSV or Parquet file only by case and punctuation."""
+    path = Path(name)
+    return path.suffix.lower() in SUFFIXES and normalized_name(path.stem) == normalized_name(table)
+
+
+def _remedy(folder: Path, name: str, table: str) -> str:
+    """Return what to do with a file of this name; empty if it has nothing to do with tables."""
+    ending = Path(name).suffix.lower()
+    if ending in ("", ".parquet") and (folder / name).is_dir():
+        parts = any((folder / name).glob("*.parquet"))
+        return f"combine its files into {table}.parquet" if parts else ""
+    if ending in SUFFIXES:
+        return f"rename it to {table}{ending}"
+    if ending in _PACKED:
+        return "unpack it"
+    if ending in _SHEETS:
+        return f"save its sheet as {table}.csv (UTF-8)"
+    if ending in _SEPARATED:
+        return f"save it with commas between cells as {table}.csv"
+    return f"export its data as {table}.csv or {table}.parquet" if ending in _OTHERS else ""
+
+
+def hint_for_missing(folder: Path, names: Sequence[str], table: str) -> str:
+    """Return where a missing table may be, as the end of a sentence."""
+    if near := near_file(folder, names, table):
+        name, remedy = near
+        return f", but it has {shown(name)}: {remedy}"
+    if database := next((name for name in names if _is_database(folder / name)), None):
+        return f", but it has {shown(database)}: give the path of that file"
+    for name in names:
+        inner = folder / name
+        if any((inner / f"{table}{suffix}").is_file() for suffix in SUFFIXES):
+            return f", but its folder {shown(name)} has it: give the path of that folder"
+    return ""
+
+
+def _is_database(path: Path) -> bool:
+    """Return whether a file is a DuckDB database, unlike the Thumbs.db of Windows."""
+    if path.suffix.lower() not in _DATABASES or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(12)[8:] == b"DUCK"
+
+
+def hint_for_file(path: Path) -> str:
+    """Return what to do with a file that was given instead of a folder, as the end of a sentence."""
+    ending = path.suffix.lower()
+    if ending in SUFFIXES:
+        return ": it is a file, so give the path of its folder"
+    if ending in _PACKED:
+        return ": it is a packed file, so unpack it and give the path of the folder"
+    if ending in _SHEETS:
+        return ": it is a workbook, so save its sheets as clients.csv and transactions.csv (UTF-8)"
+    return ", nor a .duckdb or .db file"
+
+
+def reject_near_files(folder: Path, names: Iterable[str], table: str) -> None:
+    """Raise if a folder has an optional table under almost its name: without it, reports would differ."""
+    for name in names:
+        if is_same_file(name, table) and (folder / name).is_file():
+            suffix = Path(name).suffix.lower()
+            raise SourceError.not_found(
+                folder.name,
+                f"has {shown(name)}, which is not read: rename it to {table}{suffix}, or move it away",
+            )

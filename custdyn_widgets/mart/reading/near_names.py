@@ -1,0 +1,35 @@
+"""Names that are almost those of tables or columns."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+
+from custdyn_widgets.errors import shown
+
+_ALIKE = 0.85
+
+
+def normalized_name(name: str) -> str:
+    """Return a name without case, spaces and punctuation."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
+
+
+def nearest_name(wanted: str, names: Iterable[str]) -> str | None:
+    """Return the name that is most like the wanted plural, or None if none is much like it."""
+    likeness, name = max(((_likeness(wanted, name), name) for name in names), default=(0.0, ""))
+    return name if likeness >= _ALIKE else None
+
+
+def _likeness(wanted: str, name: str) -> float:
+    """Return how alike two names are, from 0 to 1: misspelt, singular, or with more at the end."""
+    wanted, name = normalized_name(wanted), normalized_name(name)[:100]
+    singular = f"{wanted[:-3]}y" if wanted.endswith("ies") else wanted.removesuffix("s")
+    likeness = difflib.SequenceMatcher(None, wanted, name).ratio()
+    return max(likeness, _ALIKE) if name == singular or name.startswith(wanted) else likeness
+
+
+def unread_table(table: str, name: str, remedy: str) -> str:
+    """Return the sentence about an optional table that may be stored under a name that is not read."""
+    return f"The table {table} is missing, and {shown(name)} is not read. If it is that table, {remedy}."

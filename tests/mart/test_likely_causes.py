@@ -1,0 +1,311 @@
+"""Messages about files that cannot be read name the likely cause and the remedy."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+import sqlite3
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.opening import check_source
+from tests.mart.test_duckdb_source import database, run
+from tests.mart.test_mart import CSV, faults, folder, frames
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+CLIENTS = CSV["clients"]
+
+
+def message(source: Path) -> str:
+    with pytest.raises(SourceError) as caught:
+        check_source(source)
+    return caught.value.message
+
+
+# Dialects
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(("separator", "name"), [(";", "';'"), ("\t", "a tab"), ("|", "'|'")])
+def test_another_separator_is_named(
+    tmp_path: Path, separator: str, name: str, mark: str, quoting: int
+) -> None:
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=separator, quoting=quoting).writerows(csv.reader(io.StringIO(CLIENTS)))
+    found = message(folder(tmp_path, clients=mark + out.getvalue()))
+    assert found.startswith(f"clients.csv: the separator seems to be {name}, but only commas are read. ")
+    remedy = found.partition("convert it: ")[2].rstrip(".")
+    path = str(tmp_path / "clients.csv")
+    eval(remedy.replace("'clients.csv'", repr(path)), {"pandas": pd})  # the remedy works as it is printed
+    assert faults(tmp_path) == []
+
+
+@pytest.mark.parametrize("table", ["packages", "rates", "transactions"])
+def test_another_separator_is_named_in_every_table(tmp_path: Path, table: str) -> None:
+    assert f"{table}.csv: the separator" in message(folder(tmp_path, **{table: CSV[table].replace(",", ";")}))
+
+
+@pytest.mark.parametrize("headings", ["Client Id;Name;Client Type", "CLIENT_ID;NAME"])
+def test_a_separator_is_recognized_behind_near_headings(tmp_path: Path, headings: str) -> None:
+    assert "the separator seems to be ';'" in message(folder(tmp_path, clients=headings + "\nc1;x;client\n"))
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("sep=,", "Remove that line."),
+        ("SEP=,", "Remove that line."),
+        ('"sep=,"', "Remove that line."),
+        ("sep=;", "Remove that line, and separate cells by commas, not ';'."),
+        ("sep=\t", "Remove that line, and separate cells by commas, not a tab."),
+    ],
+)
+def test_a_hint_for_excel_is_named(tmp_path: Path, line: str, remedy: str) -> None:
+    found = message(folder(tmp_path, clients=f"{line}\r\n{CLIENTS}"))
+    assert found.endswith(f", a hint for Excel. {remedy}")
+
+
+def test_headings_below_a_title_are_named(tmp_path: Path) -> None:
+    found = message(folder(tmp_path, clients=f"All clients\n\nby ann\n{CLIENTS}"))
+    assert found == "clients.csv: the headings are not in the first line. Remove the 2 lines above them."
+
+
+def test_lines_that_are_quoted_as_a_whole_are_named(tmp_path: Path) -> None:
+    lines = "".join(f'"{line}"\n' for line in CLIENTS.splitlines())
+    assert "each line is a single quoted cell" in message(folder(tmp_path, clients=lines))
+
+
+@pytest.mark.parametrize(
+    "text", ["note\nx\n", "package_id\np1\n", "package_id,notes\np1,a;b\n", "a;b\n1;2\n"]
+)
+def test_an_ordinary_file_has_no_such_cause(tmp_path: Path, text: str) -> None:
+    check_source(folder(tmp_path, packages=text))
+
+
+# Content of another format
+
+
+def zipped(name: str, data: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr(name, data)
+    return out.getvalue()
+
+
+def workbook(_: bytes) -> bytes:
+    out = io.BytesIO()
+    frames()["clients"].to_excel(out, index=False)
+    return out.getvalue()
+
+
+def parquet(_: bytes) -> bytes:
+    out = io.BytesIO()
+    frames()["clients"].to_parquet(out)
+    return out.getvalue()
+
+
+FOREIGN: list[tuple[Callable[[bytes], bytes], str]] = [
+    (gzip.compress, "is compressed with gzip, not a CSV file. Unpack it."),
+    (bz2.compress, "is compressed with bzip2, not a CSV file. Unpack it."),
+    (lzma.compress, "is compressed with xz, not a CSV file. Unpack it."),
+    (lambda data: zipped("clients.csv", data), "is a ZIP archive, not a CSV file. Unpack it."),
+    (workbook, "is an Excel workbook, not a CSV file. Save its sheet as CSV (UTF-8)."),
+    (
+        lambda _: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 100,
+        "is an Excel workbook (.xls), not a CSV file. Save its",
+    ),
+    (parquet, "is a Parquet file, not a CSV file. Name it clients.parquet."),
+    (
+        lambda _: b"<!DOCTYPE html>\n<html><title>Log in</title>",
+        "is a web page or XML, not a CSV file. Open it",
+    ),
+    (lambda _: json.dumps([{"client_id": "c1"}]).encode(), "is JSON, not a CSV file. Export its data as CSV"),
+    (lambda _: json.dumps({"client_id": "c1"}, indent=1).encode(), "is JSON, not a CSV file."),
+]
+
+
+@pytest.mark.parametrize(("convert", "words"), FOREIGN, ids=[words for _, words in FOREIGN])
+def test_content_of_another_format_is_named(
+    tmp_path: Path, convert: Callable[[bytes], bytes], words: str
+) -> None:
+    assert message(folder(tmp_path, clients=convert(CLIENTS.encode()))).startswith(f"clients.csv {words}")
+
+
+def test_large_binary_content_is_named_too(tmp_path: Path) -> None:
+    noise = b"\x1f\x8b" + bytes(range(128, 256)) * 4000
+    assert "is compressed with gzip" in message(folder(tmp_path, clients=noise))
+
+
+def test_content_of_another_format_named_parquet_or_duckdb_is_named(tmp_path: Path) -> None:
+    source = folder(tmp_path, packages=None)
+    (source / "packages.parquet").write_bytes(gzip.compress(CSV["packages"].encode()))
+    assert message(source) == "packages.parquet is compressed with gzip, not a Parquet file. Unpack it."
+    (source / "packages.parquet").write_bytes(CSV["packages"].encode())
+    assert (
+        message(source) == "packages.parquet is text, not a Parquet file. Name it packages.csv if it is CSV."
+    )
+    path = tmp_path / "shop.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE clients (client_id)")
+    connection.close()
+    assert message(path) == (
+        "shop.db is a SQLite database, not a DuckDB database. Export its data as CSV or Parquet."
+    )
+
+
+def test_a_duckdb_database_named_csv_is_named(tmp_path: Path) -> None:
+    duckdb.connect(str(tmp_path / "x.duckdb")).close()
+    content = (tmp_path / "x.duckdb").read_bytes()
+    assert "Name it clients.duckdb, and give its path" in message(folder(tmp_path / "csv", clients=content))
+
+
+# Encodings
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("name", ["Three", "Dré"])
+def test_utf16_and_utf32_are_named(tmp_path: Path, encoding: str, name: str) -> None:
+    found = message(folder(tmp_path, clients=CLIENTS.replace("Three", name).encode(encoding)))
+    assert found.startswith("clients.csv")
+    assert f"is {encoding[:6].upper()}" in found
+    assert found.endswith("Save the file as UTF-8 (in Excel: CSV UTF-8).")
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [("windows-1252", "Müller"), ("windows-1250", "Dvořák"), ("windows-1251", "Иванов"), ("cp850", "Müller")],
+)
+def test_a_code_page_is_recognized_by_the_word(tmp_path: Path, page: str, name: str) -> None:
+    found = message(folder(tmp_path, clients=CLIENTS.replace("Three", f"A {name}").encode(page)))
+    assert found.startswith("clients.csv, line 4: byte 0x")
+    assert f"{name!r} in {page}" in found
+    assert found.endswith(" Save the file as UTF-8 (in Excel: CSV UTF-8).")
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+def test_a_byte_order_mark_is_skipped(tmp_path: Path, mark: str) -> None:
+    assert faults(folder(tmp_path, **{name: mark + text for name, text in CSV.items()})) == []
+
+
+@pytest.mark.parametrize("mark", ["\ufeff\ufeff", "\u00ef\u00bb\u00bf"], ids=["twice", "as letters"])
+def test_a_second_byte_order_mark_is_a_fault_that_names_it(tmp_path: Path, mark: str) -> None:
+    found = faults(folder(tmp_path, clients=mark + CLIENTS))
+    assert any(
+        "so it is not read: rename or remove it; it begins with a byte order mark (BOM)" in f for f in found
+    )
+
+
+# Names of files and tables
+
+
+NEAR = [
+    ("transactions.csv.gz", "unpack it"),
+    ("transactions.parquet.gz", "unpack it"),
+    ("transactions.zip", "unpack it"),
+    ("transactions.CSV", "rename it to transactions.csv"),
+    ("Transactions.csv", "rename it to transactions.csv"),
+    ("transactions.Parquet", "rename it to transactions.parquet"),
+    ("transaction.csv", "rename it to transactions.csv"),
+    ("transactions (1).csv", "rename it to transactions.csv"),
+    ("transactions_2024.csv", "rename it to transactions.csv"),
+    ("transactions.csv.txt", "save it with commas between cells as transactions.csv"),
+    ("transactions.tsv", "save it with commas between cells as transactions.csv"),
+    ("transactions.xlsx", "save its sheet as transactions.csv (UTF-8)"),
+    ("transactions.xls", "save its sheet as transactions.csv (UTF-8)"),
+    ("transactions.json", "export its data as transactions.csv or transactions.parquet"),
+]
+
+
+@pytest.mark.parametrize(("name", "remedy"), NEAR)
+def test_a_file_beside_a_missing_one_is_named(tmp_path: Path, name: str, remedy: str) -> None:
+    source = folder(tmp_path, transactions=None)
+    (source / name).write_bytes(b"")
+    (source / "readme.txt").write_bytes(b"")
+    found = message(source)
+    assert f"has no transactions.csv or transactions.parquet, but it has '{name}': {remedy}. Give" in found
+
+
+def test_a_folder_of_parts_a_database_and_an_inner_folder_are_named(tmp_path: Path) -> None:
+    inner = tmp_path / "marts"
+    inner.mkdir()
+    (inner / "Thumbs.db").write_bytes(b"x" * 100)
+    folder(inner / "shop")
+    assert "but its folder 'shop' has it: give the path of that folder" in message(inner)
+    duckdb.connect(str(inner / "shop.duckdb")).close()
+    assert "but it has 'shop.duckdb': give the path of that file" in message(inner)
+    parts = folder(tmp_path / "parts", transactions=None) / "transactions"
+    parts.mkdir()
+    frames()["transactions"].to_parquet(parts / "part-0.parquet")
+    assert "'transactions': combine its files into transactions.parquet" in message(tmp_path / "parts")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("clients.csv", "it is a file, so give the path of its folder"),
+        ("mart.zip", "it is a packed file, so unpack it"),
+        ("mart.xlsx", "it is a workbook, so save its sheets as clients.csv and transactions.csv (UTF-8)"),
+        ("mart.txt", "nor a .duckdb or .db file"),
+    ],
+)
+def test_a_file_given_as_a_source_is_explained(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    assert words in message(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["Rates.csv", "RATES.CSV", "rates .csv", "Rates.parquet"])
+def test_an_optional_table_under_almost_its_name_is_an_error(tmp_path: Path, name: str) -> None:
+    source = folder(tmp_path, rates=None)
+    (source / name).write_text(CSV["rates"])
+    suffix = Path(name).suffix.lower()
+    assert f"has '{name}', which is not read: rename it to rates{suffix}, or move it away" in message(source)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"), [("company.csv", "rename it to companies.csv"), ("companies.csv.gz", "unpack it")]
+)
+def test_an_optional_table_that_may_be_unread_is_noted(tmp_path: Path, name: str, remedy: str) -> None:
+    source = folder(tmp_path, companies=None)
+    (source / name).write_bytes(b"")
+    notes = [note for note in check_source(source).notes if note.kind == "unread_table"]
+    assert notes == [
+        f"The table companies is missing, and '{name}' is not read. If it is that table, {remedy}."
+    ]
+
+
+@pytest.mark.parametrize("name", ["clients.csv.gz", "rates.xlsx", "notes.txt", "payments.csv", "old"])
+def test_other_files_beside_complete_tables_are_not_noted(tmp_path: Path, name: str) -> None:
+    source = folder(tmp_path)
+    (source / name).write_bytes(b"")
+    assert not [note for note in check_source(source).notes if note.kind == "unread_table"]
+
+
+def test_a_near_miss_of_a_table_in_a_database_is_named(tmp_path: Path) -> None:
+    source = database(tmp_path / "shop.duckdb")
+    run(source, 'ALTER TABLE rates RENAME TO "Rates "')
+    assert "has the table 'Rates ', which is not read: rename it to rates, or drop it" in message(source)
+    run(source, 'ALTER TABLE "Rates " RENAME TO rate')
+    [note] = [note for note in check_source(source).notes if note.kind == "unread_table"]
+    assert (
+        note == "The table rates is missing, and 'rate' is not read. If it is that table, rename it to rates."
+    )
+    run(source, "ALTER TABLE transactions RENAME TO transaction")
+    assert "has no table transactions, but it has 'transaction': rename it to transactions" in message(source)
+    run(
+        source,
+        "CREATE SCHEMA billing; CREATE TABLE billing.transactions AS FROM transaction; "
+        "DROP TABLE transaction",
+    )
+    assert "has no table transactions in the schema main, but one in 'billing'" in message(source)
