@@ -101,7 +101,7 @@ def print_report(
         raise click.UsageError("A workbook cannot be printed to a terminal: give --output FILE.")
     with ProgressBar():
         report = run_report(query, source, as_of=as_of)
-    data = _formatted(report, form, total)
+        data = _formatted(report, form, total)
     if output is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

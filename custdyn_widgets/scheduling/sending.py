@@ -12,7 +12,7 @@ from custdyn_widgets.scheduling.records import Outcome
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.text import slug
 
-_TOO_LONG = "No file is attached: the report has too many rows for XLSX. Download it as CSV from the link."
+_TOO_LONG = "No file is attached: the report is too large for XLSX. Download it as CSV from the link."
 
 
 def send_all(

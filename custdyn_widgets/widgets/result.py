@@ -10,6 +10,7 @@ import anywidget
 import traitlets
 
 from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.progress import told_to
 from custdyn_widgets.render import BLANK, presets_of
 from custdyn_widgets.report import Report
 from custdyn_widgets.text import printable
@@ -100,7 +101,8 @@ class ResultPanel(anywidget.AnyWidget):
         assert self._report is not None
         self.set_status(f"Creating the {_FORMATS[kind]} …")
         try:
-            file = report_file(self._report, kind)
+            with told_to(Steps(self)):
+                file = report_file(self._report, kind)
         except Exception as error:
             why = f"The {_FORMATS[kind]} cannot be created: {type(error).__name__}: {error}"
             self.set_status("")
@@ -111,7 +113,7 @@ class ResultPanel(anywidget.AnyWidget):
 
 
 class Steps:
-    """Shows the progress of reading a source in the status line."""
+    """Shows the progress of reading a source, or of an export, in the status line."""
 
     def __init__(self, result: ResultPanel) -> None:
         self._result = result
