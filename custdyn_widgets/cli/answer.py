@@ -38,7 +38,7 @@ class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2
         return chosen
 
 
-_FORMATS = _Format(("table", "csv", "json", "xlsx"))
+_FORMATS = _Format(("table", "csv", "csv-excel", "json", "xlsx"))
 
 
 def report_options(*, default: str | None) -> Callable[[Command], Command]:
@@ -49,7 +49,7 @@ def report_options(*, default: str | None) -> Callable[[Command], Command]:
             "--format",
             "form",
             type=_FORMATS,
-            help="The output format.",
+            help="The output format. csv-excel has semicolons and decimal commas, for Excel.",
             default=default,
             show_default="the saved query's output" if default is None else True,
         ),
@@ -132,6 +132,10 @@ def _formatted(report: Report, form: str, total: bool) -> bytes:
         from custdyn_widgets.render import to_csv
 
         return to_csv(report, total=total)
+    if form == "csv-excel":
+        from custdyn_widgets.render import to_excel_csv
+
+        return to_excel_csv(report, total=total)
     if form == "xlsx":
         from custdyn_widgets.render import to_xlsx
 

@@ -6,6 +6,7 @@ from .formatting import (
     format_instant,
     format_value,
     info_rows,
+    interval_slug,
     minor_digits,
     number_html,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "html_text",
     "info_rows",
     "info_series",
+    "interval_slug",
     "minor_digits",
     "number_html",
     "report_html",

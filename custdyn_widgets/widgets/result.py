@@ -17,7 +17,7 @@ from custdyn_widgets.text import printable
 from custdyn_widgets.widgets.download import Download, report_file
 from custdyn_widgets.widgets.table import shown_report
 
-_FORMATS = {"csv": "CSV", "xlsx": "XLSX"}
+_FORMATS = {"csv": "CSV", "csv-excel": "Excel CSV", "xlsx": "XLSX"}
 
 
 class ResultPanel(anywidget.AnyWidget):
@@ -91,18 +91,19 @@ class ResultPanel(anywidget.AnyWidget):
         if not isinstance(message, Mapping) or self._report is None:
             return
         if message.get("ask") in _FORMATS:
-            self._export(message["ask"], str(message.get("page", "")))
+            total = message.get("total") is True
+            self._export(message["ask"], str(message.get("page", "")), total=total)
         elif message.get("ask") == "page" and self._page is not None:
             self.send({"kind": "page", "page": message.get("page", "")}, [self._page])
         elif message.get("chart") in self._shown["charts"]:
             self.on_show_chart(message["chart"])
 
-    def _export(self, kind: str, page: str) -> None:
+    def _export(self, kind: str, page: str, *, total: bool = False) -> None:
         assert self._report is not None
         self.set_status(f"Creating the {_FORMATS[kind]} …")
         try:
             with told_to(Steps(self)):
-                file = report_file(self._report, kind)
+                file = report_file(self._report, kind, total=total)
         except Exception as error:
             why = f"The {_FORMATS[kind]} cannot be created: {type(error).__name__}: {error}"
             self.set_status("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.progress import told_to
 from custdyn_widgets.query.query import ReportQuery
-from custdyn_widgets.render.csv import number_text, to_csv
+from custdyn_widgets.render.csv import number_text, to_csv, to_excel_csv
 from custdyn_widgets.render.xlsx import table, workbook
 from custdyn_widgets.render.xlsx.cells import TEXT_LIMIT, cell_text
 from custdyn_widgets.render.xlsx.chart_data import report_drawings
@@ -98,6 +99,24 @@ def test_csv_writes_the_total_last_and_only_when_asked():
     last = read_csv(to_csv(report, total=True))[-1]
     assert last[:2] == ["Total", ""]
     assert [Decimal(v) for v in last[2:]] == list(report.total.values)
+
+
+@pytest.mark.parametrize("total", [True, False])
+@pytest.mark.parametrize("names", [("Базовий", "B; C, D"), HOSTILE], ids=("plain", "hostile"))
+def test_a_csv_for_excel_has_what_the_plain_one_has_with_every_digit(names: tuple[str, ...], total: bool):
+    exact = Decimal("-123456789012345678.123456")
+    report = replace(make_report(packages=names), total=with_value(exact).rows[0])
+    report = replace(report, total=replace(report.total, labels=("Total", "")))
+    data = to_excel_csv(report, total=total)
+    assert data.startswith(codecs.BOM_UTF8)
+    text = data.decode("utf-8-sig")
+    assert not text.startswith("\ufeff")
+    found = list(csv.reader(io.StringIO(text, newline=""), delimiter=";", strict=True))
+    plain = read_csv(to_csv(report, total=total))
+    texts = [row[:2] if index else row for index, row in enumerate(plain)]
+    assert [row[:2] if index else row for index, row in enumerate(found)] == texts
+    assert [row[2:] for row in found[1:]] == [[n.replace(".", ",") for n in row[2:]] for row in plain[1:]]
+    assert ("-123456789012345678,123456" in text) == total
 
 
 def test_csv_of_a_query_without_grouping_has_no_total_and_no_labels():
