@@ -38,7 +38,7 @@ class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2
         return chosen
 
 
-_FORMATS = _Format(("table", "csv", "json", "xlsx"))
+_FORMATS = _Format(("table", "csv", "csv-excel", "json", "xlsx"))
 
 
 def json_option(text: str = "Print JSON.", *, expose_value: bool = True) -> Callable[[Command], Command]:
@@ -67,7 +67,7 @@ def report_options(*, default: str) -> Callable[[Command], Command]:
             "--format",
             "form",
             type=_FORMATS,
-            help="The output format.",
+            help="The output format. csv-excel has semicolons and decimal commas, for Excel.",
             show_default=default,
         ),
         json_option("Print JSON: short for --format json."),
@@ -119,7 +119,7 @@ def print_report(
         raise click.UsageError("A workbook cannot be printed to a terminal: give --output FILE.")
     with ProgressBar():
         report = run_report(query, source, as_of=as_of)
-    data = _formatted(report, form, total)
+        data = _formatted(report, form, total)
     if output is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -150,6 +150,10 @@ def _formatted(report: Report, form: str, total: bool) -> bytes:
         from custdyn_widgets.render import to_csv
 
         return to_csv(report, total=total)
+    if form == "csv-excel":
+        from custdyn_widgets.render import to_excel_csv
+
+        return to_excel_csv(report, total=total)
     if form == "xlsx":
         from custdyn_widgets.render import to_xlsx
 

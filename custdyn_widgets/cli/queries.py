@@ -23,7 +23,6 @@ from custdyn_widgets.errors import QueryError
 if TYPE_CHECKING:
     from custdyn_widgets.saved_queries import ListedQuery, Place
 
-_FORMS = {"web": "table", "csv": "csv", "xlsx": "xlsx"}
 _LONGEST_TITLE, _LONGEST_QUERY = 40, 120
 _place_option = click.option(
     "--place",
@@ -109,7 +108,7 @@ def queries_run(
     from custdyn_widgets import saved_queries
 
     saved = saved_queries.load(name, place).saved
-    form = chosen_format(form, as_json, _FORMS[saved.output])
+    form = chosen_format(form, as_json, "table" if saved.output == "web" else saved.output)
     print_report(saved.query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
 
 

@@ -291,10 +291,10 @@ class ExportError(CustDynError):
     code = "export"
 
     @classmethod
-    def too_many_rows(cls, rows: int, limit: int) -> ExportError:
-        """Return the error for a report that is too long for XLSX."""
+    def too_many_rows(cls, count: int, limit: int, what: str = "rows") -> ExportError:
+        """Return the error for a report that has too many rows, or cells, for XLSX."""
         return cls(
-            f"output: the report has {rows:,} rows, but XLSX allows at most {limit:,}. "
+            f"output: the report has {count:,} {what}, but XLSX allows at most {limit:,}. "
             "Choose csv, which has no limit, or a coarser grouping.",
             field="output",
         )

@@ -126,7 +126,7 @@ def report_files(
 ) -> dict[str, bytes]:
     """Return the files of a snapshot by name: the report as JSON and Parquet, the page, exports and charts.
 
-    If the report has too many rows for a workbook, there is no `report.xlsx`; `manifest_of` adds a warning.
+    If the report is too large for a workbook, there is no `report.xlsx`; `manifest_of` adds a warning.
     """
     # late: this loads a JavaScript engine and openpyxl
     from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx
@@ -138,7 +138,7 @@ def report_files(
         "report.csv": to_csv(report),
         PAGE: render_page(report, drawn, sections),
     }
-    with contextlib.suppress(ExportError):  # too many rows for a workbook
+    with contextlib.suppress(ExportError):  # too large for a workbook
         files["report.xlsx"] = to_xlsx(report)
     for n, (title, svg) in enumerate(drawn.items(), start=1):
         files[f"chart-{n}-{slug(title) or 'untitled'}.svg"] = encodable(svg).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 from custdyn_widgets.report import Report, Row, Value
 from custdyn_widgets.text import format_amount, guard_formula, replace_surrogates
@@ -29,14 +30,21 @@ def to_csv(report: Report, *, total: bool = False) -> bytes:
     bytes
         Depends only on the headings, labels and values.
     """
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
-    writer.writerow([_text_cell(text) for text in (*report.headings, *(c.name for c in report.columns))])
-    writer.writerows(_cells(row) for row in report.rows)
-    if total and report.total is not None and report.headings:
-        labels = ("Total", *[""] * (len(report.headings) - 1))
-        writer.writerow([*labels, *(number_text(value) for value in report.total.values)])
-    return out.getvalue().encode()
+    return _written(report, total, ",", ".").encode()
+
+
+def to_excel_csv(report: Report, *, total: bool = False) -> bytes:
+    """Return the report as CSV that Excel opens in columns where the decimal separator is a comma.
+
+    The content is that of `to_csv`, with every digit. The differences are a byte-order mark, by which Excel
+    recognizes UTF-8, semicolons between cells, and decimal commas.
+
+    Parameters
+    ----------
+    report, total
+        As for `to_csv`.
+    """
+    return _written(report, total, ";", ",").encode("utf-8-sig")
 
 
 def number_text(value: Value) -> str:
@@ -48,8 +56,19 @@ def number_text(value: Value) -> str:
     return format_amount(value)
 
 
-def _cells(row: Row) -> list[str]:
-    return [*map(_text_cell, row.labels), *map(number_text, row.values)]
+def _written(report: Report, total: bool, delimiter: str, point: str) -> str:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
+    writer.writerow([_text_cell(text) for text in (*report.headings, *(c.name for c in report.columns))])
+    writer.writerows(_cells(row.labels, row, point) for row in report.rows)
+    if total and report.total is not None and report.headings:
+        writer.writerow(_cells(("Total", *[""] * (len(report.headings) - 1)), report.total, point))
+    return out.getvalue()
+
+
+def _cells(labels: Sequence[str], row: Row, point: str) -> list[str]:
+    numbers = map(number_text, row.values)
+    return [*map(_text_cell, labels), *(number.replace(".", point) for number in numbers)]
 
 
 def _text_cell(text: str) -> str:

@@ -7,6 +7,7 @@ from .formatting import (
     format_instant,
     format_value,
     info_rows,
+    interval_slug,
     minor_digits,
     number_html,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "html_text",
     "info_rows",
     "info_series",
+    "interval_slug",
     "minor_digits",
     "number_html",
     "report_html",

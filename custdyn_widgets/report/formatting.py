@@ -149,3 +149,11 @@ def _format_currency_quotes(quotes: list[Quote]) -> str:
     else:
         text = f"{len(quotes):,} quotes of {quotes[0].date} to {quotes[-1].date}"
     return f"{quotes[0].currency} per {quotes[0].base}: {text}"
+
+
+def interval_slug(report: Report) -> str:
+    """Return the interval as used in file names: a preset's name and last day, or the first and last day."""
+    last = report.info.interval_end[:10]
+    if isinstance(report.query.interval, str):
+        return f"{report.query.interval.replace('_', '-')}-{last}"
+    return f"{report.info.interval_start[:10]}-to-{last}"

@@ -25,7 +25,7 @@ from custdyn_widgets.saved_queries.checks import check_path, check_text, object_
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 FORMAT = 1
-OUTPUTS = ("web", "csv", "xlsx")
+OUTPUTS = ("web", "csv", "csv-excel", "xlsx")
 LONGEST_TITLE, LONGEST_DESCRIPTION, LONGEST_NAME = 200, 2_000, 80
 MOST_BYTES = 64_000
 
@@ -40,7 +40,7 @@ _AUTOMATION = (
     "for_each",
 )
 _KEYS = ("format", "title", "description", "query", "output", "chart", *_AUTOMATION)
-_FILES = ("csv", "xlsx")  # outputs that can be attached to an email
+_FILES = OUTPUTS[1:]  # outputs that can be attached to an email
 _REQUIRED = {
     "format": f"{FORMAT}, the version of the file format",
     "title": "a few words that describe the query",
@@ -66,7 +66,7 @@ class SavedQuery:
     description
         A description of what the query is for.
     output
-        `web`, `csv` or `xlsx`.
+        `web`, `csv`, `csv-excel` or `xlsx`.
     chart
         None, `{"preset": name}`, or a custom chart: `x`, `y`, `mark`, `second_axis`, `title` as in
         `charts.blank_spec`.
@@ -75,7 +75,7 @@ class SavedQuery:
     schedule
         When the query runs unattended.
     recipients, failure_recipients
-        The email addresses that receive the report (as CSV or XLSX), and those notified if a run fails.
+        The email addresses that receive the report (as a file), and those notified if a run fails.
     retention
         Which snapshots to keep; None keeps all.
     only_if
@@ -131,7 +131,7 @@ class SavedQuery:
             why = "cannot be combined with for_each, which takes the addresses from its file"
             raise SavedQueryError.invalid("recipients", list(self.recipients), why)
         if (self.recipients or self.for_each) and self.output not in _FILES:
-            why = "cannot be sent by email: choose csv or xlsx, or remove recipients and for_each"
+            why = "cannot be sent by email: choose csv, csv-excel or xlsx, or remove recipients and for_each"
             raise SavedQueryError.invalid("output", self.output, why)
 
     @classmethod

@@ -7,12 +7,14 @@ from dataclasses import replace
 
 from custdyn_widgets.errors import CustDynError, SnapshotNotFoundError
 from custdyn_widgets.mail import Attachment, Delivery, MailServer, ReportLetter, deliver, describe_failures
+from custdyn_widgets.render import to_excel_csv
+from custdyn_widgets.report import interval_slug
 from custdyn_widgets.scheduling.making import Made, Task
 from custdyn_widgets.scheduling.records import Outcome
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.text import slug
 
-_TOO_LONG = "No file is attached: the report has too many rows for XLSX. Download it as CSV from the link."
+_TOO_LONG = "No file is attached: the report is too large for XLSX. Download it as CSV from the link."
 
 
 def send_all(
@@ -92,12 +94,18 @@ def _letter(task: Task, made: Made) -> ReportLetter:
 
 
 def _attachment(task: Task, made: Made) -> Attachment | None:
-    """Return the frozen file to attach; None if the snapshot does not have it."""
-    ending, company = task.saved.output, made.outcome.company
-    part = slug(company) if company else ""
-    name = f"{task.order.name}-{part}" if part else task.order.name
+    """Return the frozen file to attach; None if the snapshot does not have it.
+
+    Snapshots have no CSV for Excel: it is made of the frozen report, and has what its CSV has.
+    """
+    assert made.report is not None
+    output, company = task.saved.output, made.outcome.company
+    parts = (task.order.name, slug(company) if company else "", interval_slug(made.report))
+    name = "-".join(filter(None, parts))
+    if output == "csv-excel":
+        return Attachment(f"{name}-excel.csv", to_excel_csv(made.report))
     try:
-        data = Store(task.settings.snapshots).read(str(made.outcome.snapshot), f"report.{ending}")
+        data = Store(task.settings.snapshots).read(str(made.outcome.snapshot), f"report.{output}")
     except SnapshotNotFoundError:
         return None
-    return Attachment(f"{name}.{ending}", data)
+    return Attachment(f"{name}.{output}", data)

@@ -14,7 +14,7 @@ from custdyn_widgets.text.characters import (
 from custdyn_widgets.text.email_addresses import ascii_address, mailbox
 from custdyn_widgets.text.instants import format_clock, format_instant_utc, parse_instant
 from custdyn_widgets.text.shortening import short_names
-from custdyn_widgets.text.slugs import slug
+from custdyn_widgets.text.slugs import readable_slug, slug
 from custdyn_widgets.text.spreadsheet import guard_formula
 from custdyn_widgets.text.tables import GAP, align_cells, align_rows, text_width
 
@@ -35,6 +35,7 @@ __all__ = [
     "mailbox",
     "parse_instant",
     "printable",
+    "readable_slug",
     "replace_not_xml",
     "replace_surrogates",
     "short_names",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _OTHERS = re.compile("[^a-z0-9]+")
 _LONGEST = 60
+_LONGEST_IN_FILE_NAME = 120
+_MOST_BYTES = 180  # file systems allow 255 bytes for an entire name
 
 
 def slug(text: str) -> str:
@@ -15,3 +18,19 @@ def slug(text: str) -> str:
     names, see `saved_queries.name_for`.
     """
     return _OTHERS.sub("-", text.lower())[:_LONGEST].strip("-")
+
+
+def readable_slug(text: str) -> str:
+    """Return a slug for the name of a download, with letters and digits of all scripts.
+
+    It has at most 120 characters and 180 bytes in UTF-8, and may be empty. Points and underscores are kept,
+    except for points at the ends.
+    """
+    kept = "".join(c if _is_readable(c) else " " for c in unicodedata.normalize("NFC", text).lower())
+    words = "-".join(kept.split())[:_LONGEST_IN_FILE_NAME]
+    return words.encode()[:_MOST_BYTES].decode("utf-8", "ignore").strip("-.")
+
+
+def _is_readable(character: str) -> bool:
+    """Return whether a character is part of a word; in some scripts, vowels are combining marks."""
+    return character.isalnum() or character in "_.-" or unicodedata.category(character)[0] == "M"

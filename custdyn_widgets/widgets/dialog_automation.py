@@ -32,7 +32,7 @@ KEEP_LAST, OLDER_THAN = "retention.keep_last", "retention.older_than"
 EACH = "for_each"
 TICKED = "yes"
 _CONDITIONS = {f"only_if.{condition}": condition for condition in ONLY_IF}
-_SENDABLE = ("csv", "xlsx")
+_SENDABLE = ("csv", "csv-excel", "xlsx")
 _LONGEST_WORDS = 200
 _NUMBER = re.compile("-?[0-9]{1,100}")
 

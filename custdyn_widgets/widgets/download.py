@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 import anywidget
 import traitlets
 
-from custdyn_widgets.render import INK, chart_svg, to_csv, to_xlsx
-from custdyn_widgets.report import Report
+from custdyn_widgets.render import INK, chart_svg, to_csv, to_excel_csv, to_xlsx
+from custdyn_widgets.report import Report, interval_slug
+from custdyn_widgets.text import readable_slug
 
 _TYPES = {
     "csv": "text/csv;charset=utf-8",
@@ -20,8 +20,6 @@ _TYPES = {
     "png": "image/png",
     "svg": "image/svg+xml",
 }
-_NOT_IN_NAMES = re.compile(r"[^a-z0-9_.-]+")
-_LONGEST_NAME = 120
 _DARK_INK = "#1c2127"
 
 
@@ -66,26 +64,32 @@ class Download(anywidget.AnyWidget):
             self.start(file, str(message.get("page", "")))
 
 
-def report_file(report: Report, kind: str) -> File:
-    """Return a report as a CSV or XLSX file, named after its interval.
+def report_file(report: Report, kind: str, *, total: bool = False) -> File:
+    """Return a report as a file named after its interval: `csv`, `csv-excel` or `xlsx`.
+
+    `total` adds the Total to a CSV; a workbook always has it.
 
     Raises
     ------
     ExportError
         If the report cannot be exported in this format.
     """
-    content = to_xlsx(report) if kind == "xlsx" else to_csv(report)
-    return File(f"customer-dynamics-{_interval(report)}.{kind}", content, _TYPES[kind])
+    name = f"customer-dynamics-{interval_slug(report)}"
+    if kind == "xlsx":
+        return File(f"{name}.xlsx", to_xlsx(report), _TYPES["xlsx"])
+    if kind == "csv-excel":
+        return File(f"{name}-excel.csv", to_excel_csv(report, total=total), _TYPES["csv"])
+    return File(f"{name}.csv", to_csv(report, total=total), _TYPES["csv"])
 
 
 def chart_file(report: Report, spec: Mapping[str, Any], kind: str) -> File:
     """Return a chart as a PNG or SVG file, named after its title and the report's interval."""
     title = spec.get("title")
     words = str(title.get("text", "") if isinstance(title, Mapping) else title or "")
-    named = _NOT_IN_NAMES.sub("-", words.casefold()).strip("-.")[:_LONGEST_NAME] or "chart"
+    named = readable_slug(words) or "chart"
     svg = chart_svg(spec)
     content = _png(svg) if kind == "png" else svg.encode("utf-8")
-    return File(f"{named}-{_interval(report)}.{kind}", content, _TYPES[kind])
+    return File(f"{named}-{interval_slug(report)}.{kind}", content, _TYPES[kind])
 
 
 def _png(svg: str) -> bytes:
@@ -96,10 +100,3 @@ def _png(svg: str) -> bytes:
     grounded = inked.replace("</title>", '</title><rect width="100%" height="100%" fill="#ffffff"/>', 1)
     png: bytes = vl_convert.svg_to_png(grounded, scale=2)
     return png
-
-
-def _interval(report: Report) -> str:
-    """Return the interval as used in file names: a preset's name and last day, or the first and last day."""
-    if isinstance(report.query.interval, str):
-        return report.query.interval.replace("_", "-") + "-" + report.info.interval_end[:10]
-    return f"{report.info.interval_start[:10]}-to-{report.info.interval_end[:10]}"

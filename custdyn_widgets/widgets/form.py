@@ -118,7 +118,7 @@ class QueryForm:
 
     @property
     def output(self) -> str:
-        """The output type: `web`, `csv` or `xlsx`."""
+        """The output type: `web`, `csv`, `csv-excel` or `xlsx`."""
         return str(self._choices.output.value)
 
     def fields(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from custdyn_widgets.mart import Names
 from custdyn_widgets.query import FIELDS, TIME_GROUPS, ReportQuery
 from custdyn_widgets.widgets.form_control import Control
 
-OUTPUTS = {"web": "Table", "csv": "CSV", "xlsx": "XLSX"}
+OUTPUTS = {"web": "Table", "csv": "CSV", "csv-excel": "Excel CSV", "xlsx": "XLSX"}
 
 
 class Choices:

@@ -9,7 +9,7 @@ const OWN_KEYS = { lmSuppressShortcuts: "true" };
 
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
-  if (["A", "BUTTON"].includes(made.tagName) || "tabindex" in attributes) Object.assign(made.dataset, OWN_KEYS);
+  if (["A", "BUTTON", "INPUT"].includes(made.tagName) || "tabindex" in attributes) Object.assign(made.dataset, OWN_KEYS);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   made.append(...children); // strings become text nodes
   return made;
@@ -179,7 +179,7 @@ function menuButton(text, names, pick) {
 
 function toolbar(...parts) {
   const bar = element("div", { role: "toolbar", "aria-label": "Report", class: "custdyn-toolbar" }, ...parts);
-  const stops = () => [...bar.querySelectorAll("button:not([role=menuitem]):not([disabled])")];
+  const stops = () => [...bar.querySelectorAll("button:not([role=menuitem]):not([disabled]), input")];
   const settle = (chosen) => stops().forEach((stop) => (stop.tabIndex = stop === chosen ? 0 : -1));
   settle(stops()[0]);
   bar.addEventListener("focusin", (event) => stops().includes(event.target) && settle(event.target));
@@ -250,10 +250,13 @@ function linkLine(model) {
 
 function report(model, shown) {
   const details = element("div", { class: "custdyn-info", hidden: "" }, ...info(shown));
-  const ask = (format) => model.send({ ask: format, page: globalThis[PAGE] });
+  const total = element("input", { type: "checkbox" });
+  const ask = (format) => model.send({ ask: format, page: globalThis[PAGE], total: total.checked });
   const exports = Object.entries(shown.formats).map(([format, name]) =>
     button(`Export to ${name}`, () => ask(format)),
   );
+  const hasCsv = Object.keys(shown.formats).some((format) => format.startsWith("csv"));
+  if (shown.total && hasCsv) exports.push(element("label", { class: "custdyn-total" }, total, " Total in CSV"));
   const toggle = button("Info", () => {
     details.hidden = !details.hidden;
     toggle.setAttribute("aria-expanded", String(!details.hidden));

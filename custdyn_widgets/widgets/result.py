@@ -10,13 +10,14 @@ import anywidget
 import traitlets
 
 from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.progress import told_to
 from custdyn_widgets.render import BLANK, presets_of
 from custdyn_widgets.report import Report
 from custdyn_widgets.text import printable
 from custdyn_widgets.widgets.download import Download, report_file
 from custdyn_widgets.widgets.table import shown_report
 
-_FORMATS = {"csv": "CSV", "xlsx": "XLSX"}
+_FORMATS = {"csv": "CSV", "csv-excel": "Excel CSV", "xlsx": "XLSX"}
 
 
 class ResultPanel(anywidget.AnyWidget):
@@ -90,17 +91,19 @@ class ResultPanel(anywidget.AnyWidget):
         if not isinstance(message, Mapping) or self._report is None:
             return
         if message.get("ask") in _FORMATS:
-            self._export(message["ask"], str(message.get("page", "")))
+            total = message.get("total") is True
+            self._export(message["ask"], str(message.get("page", "")), total=total)
         elif message.get("ask") == "page" and self._page is not None:
             self.send({"kind": "page", "page": message.get("page", "")}, [self._page])
         elif message.get("chart") in self._shown["charts"]:
             self.on_show_chart(message["chart"])
 
-    def _export(self, kind: str, page: str) -> None:
+    def _export(self, kind: str, page: str, *, total: bool = False) -> None:
         assert self._report is not None
         self.set_status(f"Creating the {_FORMATS[kind]} …")
         try:
-            file = report_file(self._report, kind)
+            with told_to(Steps(self)):
+                file = report_file(self._report, kind, total=total)
         except Exception as error:
             why = f"The {_FORMATS[kind]} cannot be created: {type(error).__name__}: {error}"
             self.set_status("")
@@ -111,7 +114,7 @@ class ResultPanel(anywidget.AnyWidget):
 
 
 class Steps:
-    """Shows the progress of reading a source in the status line."""
+    """Shows the progress of reading a source, or of an export, in the status line."""
 
     def __init__(self, result: ResultPanel) -> None:
         self._result = result

@@ -247,7 +247,7 @@ function render({ model, el }) {
 
   const showParts = () => {
     const each = named("for_each");
-    const file = ["csv", "xlsx"].includes(parts.output.value); // a table cannot be sent
+    const file = parts.output.value !== "web"; // a table cannot be sent
     parts.recipients.hidden = !file || Boolean(each?.checked);
     parts.schedule.update();
     describe();

@@ -20,7 +20,7 @@ from custdyn_widgets.text import cut_short, isolate, printable
 from custdyn_widgets.widgets import dialog_automation as automation
 
 _PLACES = [["mine", "Mine"], ["shared", "Shared with those who share the folder"]]
-_OUTPUTS = [["web", "Table"], ["csv", "CSV"], ["xlsx", "XLSX"]]
+_OUTPUTS = [["web", "Table"], ["csv", "CSV"], ["csv-excel", "Excel CSV"], ["xlsx", "XLSX"]]
 _EMPTY = {
     "title": "",
     "description": "",
@@ -122,7 +122,7 @@ class SaveDialog:
         period
             The interval as of now, which is saved if the user chooses a fixed interval.
         output
-            The output: `web`, `csv` or `xlsx`.
+            The output: `web`, `csv`, `csv-excel` or `xlsx`.
         chart
             The chart on screen, as returned by `ChartPanel.choice`.
         seen

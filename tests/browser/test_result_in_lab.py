@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 from custdyn_widgets.render.charts.presets import PRESETS
 from custdyn_widgets.render.charts.specs import BLANK
-from custdyn_widgets.render.csv import to_csv
+from custdyn_widgets.render.csv import to_csv, to_excel_csv
 from custdyn_widgets.report.formatting import format_value, info_rows
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.text import printable
@@ -230,13 +230,17 @@ def test_exports_are_the_report_on_screen_and_saved_once_for_two_views(notebook:
         panel.get_by_role("button", name="Export to CSV").click()
     assert download.value.path().read_bytes() == to_csv(report)
     assert download.value.suggested_filename == "customer-dynamics-2021-01-01-to-2022-12-31.csv"
+    panel.get_by_role("checkbox", name="Total in CSV").check()
+    with notebook.page.expect_download() as download:
+        panel.get_by_role("button", name="Export to Excel CSV").click()
+    assert download.value.path().read_bytes() == to_excel_csv(report, total=True)
     with notebook.page.expect_download() as download:
         panel.get_by_role("button", name="Export to XLSX").click()
     book = openpyxl.load_workbook(io.BytesIO(download.value.path().read_bytes()))
     counts = [row[1] for row in book.worksheets[0].values if isinstance(row[0], datetime)]
     assert counts == [row.values[0] for row in report.rows]
     assert panel.get_by_role("status").first.inner_text().startswith("Saved as customer-dynamics")
-    assert len(saved) == 2
+    assert len(saved) == 3
     quiet(notebook)
 
 
@@ -310,11 +314,17 @@ def test_the_toolbar_and_its_menu_work_by_keyboard(notebook: LabNotebook) -> Non
 
     notebook.command("notebook:enter-command-mode")
     panel.get_by_role("button", name="Export to CSV").focus()
-    for key, name in (("ArrowRight", "Export to XLSX"), ("ArrowRight", "Show Chart"), ("End", "Info")):
+    for key, name in (
+        ("ArrowRight", "Export to Excel CSV"),
+        ("ArrowRight", "Export to XLSX"),
+        ("ArrowRight", ""),
+        ("ArrowRight", "Show Chart"),
+        ("End", "Info"),
+    ):
         keyboard.press(key)
         assert focused() == name
-    stops = panel.get_by_role("toolbar").locator("button:not([role=menuitem])")
-    assert stops.evaluate_all("all => all.map(one => one.tabIndex)") == [-1, -1, -1, 0]
+    stops = panel.get_by_role("toolbar").locator("button:not([role=menuitem]), input")
+    assert stops.evaluate_all("all => all.map(one => one.tabIndex)") == [-1, -1, -1, -1, -1, 0]
     keyboard.press("ArrowLeft")
     keyboard.press("Enter")
     names = [*PRESETS, BLANK]

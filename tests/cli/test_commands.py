@@ -24,7 +24,7 @@ from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.query.fields import FIELDS
 from custdyn_widgets.query.query import ReportQuery
-from custdyn_widgets.render.csv import to_csv
+from custdyn_widgets.render.csv import to_csv, to_excel_csv
 from custdyn_widgets.report.report import Report
 
 SMALL = Path(__file__).parents[1] / "golden" / "small" / "mart"
@@ -66,6 +66,8 @@ def test_csv_is_that_of_the_report_with_the_total_when_asked_for() -> None:
     report = direct()
     assert query("--format", "csv").stdout_bytes == to_csv(report)
     assert query("--format", "csv", "--total").stdout_bytes == to_csv(report, total=True)
+    assert query("--format", "csv-excel").stdout_bytes == to_excel_csv(report)
+    assert query("--format", "csv-excel", "--total").stdout_bytes == to_excel_csv(report, total=True)
 
 
 WITHOUT_DATA = {  # these print links, messages or a crontab, or serve

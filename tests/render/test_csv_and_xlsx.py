@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import openpyxl
 import pytest
@@ -19,9 +23,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custdyn_widgets.errors import ExportError
+from custdyn_widgets.progress import told_to
 from custdyn_widgets.query.query import ReportQuery
-from custdyn_widgets.render.csv import number_text, to_csv
+from custdyn_widgets.render.csv import number_text, to_csv, to_excel_csv
+from custdyn_widgets.render.xlsx import table, workbook
 from custdyn_widgets.render.xlsx.cells import TEXT_LIMIT, cell_text
+from custdyn_widgets.render.xlsx.chart_data import report_drawings
 from custdyn_widgets.render.xlsx.table import fits_a_double, money_format
 from custdyn_widgets.render.xlsx.workbook import to_xlsx
 from custdyn_widgets.report.formatting import format_value
@@ -92,6 +99,24 @@ def test_csv_writes_the_total_last_and_only_when_asked():
     last = read_csv(to_csv(report, total=True))[-1]
     assert last[:2] == ["Total", ""]
     assert [Decimal(v) for v in last[2:]] == list(report.total.values)
+
+
+@pytest.mark.parametrize("total", [True, False])
+@pytest.mark.parametrize("names", [("Базовий", "B; C, D"), HOSTILE], ids=("plain", "hostile"))
+def test_a_csv_for_excel_has_what_the_plain_one_has_with_every_digit(names: tuple[str, ...], total: bool):
+    exact = Decimal("-123456789012345678.123456")
+    report = replace(make_report(packages=names), total=with_value(exact).rows[0])
+    report = replace(report, total=replace(report.total, labels=("Total", "")))
+    data = to_excel_csv(report, total=total)
+    assert data.startswith(codecs.BOM_UTF8)
+    text = data.decode("utf-8-sig")
+    assert not text.startswith("\ufeff")
+    found = list(csv.reader(io.StringIO(text, newline=""), delimiter=";", strict=True))
+    plain = read_csv(to_csv(report, total=total))
+    texts = [row[:2] if index else row for index, row in enumerate(plain)]
+    assert [row[:2] if index else row for index, row in enumerate(found)] == texts
+    assert [row[2:] for row in found[1:]] == [[n.replace(".", ",") for n in row[2:]] for row in plain[1:]]
+    assert ("-123456789012345678,123456" in text) == total
 
 
 def test_csv_of_a_query_without_grouping_has_no_total_and_no_labels():
@@ -322,6 +347,72 @@ def test_too_many_rows_are_refused_and_csv_is_named():
     with pytest.raises(ExportError, match=r"100,001 rows.*csv") as caught:
         to_xlsx(replace(make_report(1), rows=(row,) * 100_001))
     assert caught.value.field == "output"
+
+
+def test_too_many_cells_are_rejected_and_csv_is_named(monkeypatch):
+    monkeypatch.setattr(workbook, "CELL_LIMIT", 2 * (1 + len(COLUMNS)))
+    to_xlsx(make_report(2))
+    with pytest.raises(ExportError, match=r"cells, but XLSX allows at most .*csv") as caught:
+        to_xlsx(make_report(3))
+    assert caught.value.field == "output"
+
+
+def test_the_headings_of_the_rows_have_a_filter_that_leaves_the_total_out():
+    sheet = read_xlsx(to_xlsx(make_report(3, packages=("A", "B"))))["Report"]
+    row = headings_row(sheet)
+    assert sheet.auto_filter.ref == f"A{row}:{sheet.cell(row, 2 + len(COLUMNS)).column_letter}{row + 6}"
+    assert sheet.cell(row + 7, 1).value == "Total"
+    for report in (ungrouped(), replace(make_report(2), rows=())):
+        assert read_xlsx(to_xlsx(report))["Report"].auto_filter.ref is None
+
+
+def test_a_long_workbook_reports_its_progress(monkeypatch):
+    monkeypatch.setattr(table, "_STEP", 2)
+    steps = []
+    listener = SimpleNamespace(step=lambda words, done: steps.append((words, done)), note=steps.append)
+    with told_to(listener):
+        to_xlsx(make_report(5))
+    assert steps == [
+        ("Writing the workbook: 2 of 5 rows", 0.4),
+        ("Writing the workbook: 4 of 5 rows", 0.8),
+    ]
+
+
+def by_day(days: int, packages: Callable[[int], str]) -> Report:
+    """Return a report with a row for each day, of one package each."""
+    months = make_report(1, packages=("A",))
+    labels = ((f"{date(2021, 1, 1) + timedelta(days=i)}", packages(i)) for i in range(days))
+    rows = tuple(replace(months.rows[0], labels=pair, partial=False) for pair in labels)
+    fields = {"interval": {"start": "2021-01-01", "end": "2024-12-31"}, "group_by": ["date", "package"]}
+    return replace(months, query=ReportQuery.from_dict(fields), headings=("Date", "Package Name"), rows=rows)
+
+
+@pytest.mark.parametrize("packages", [str, lambda _: "A"], ids=("one a day", "one in all"))
+def test_the_work_for_charts_grows_as_the_rows_do(packages: Callable[[int], str]):
+    def work(days: int) -> int:
+        calls = 0
+
+        def count(_frame: object, event: str, _arg: object) -> None:
+            nonlocal calls
+            calls += event in ("call", "c_call")
+
+        report = by_day(days, packages)
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            list(report_drawings(report))
+        finally:
+            sys.setprofile(before)
+        return calls
+
+    work(2)  # the first loads modules
+    assert work(300) < 2.5 * work(150)
+
+
+def test_a_drawing_computes_its_series_and_dates_once():
+    (drawing, *_) = report_drawings(make_report(3, packages=("A", "B")))
+    assert drawing.series is drawing.series
+    assert drawing.dates == (date(2021, 1, 1), date(2021, 2, 1), date(2021, 3, 1))
 
 
 def test_the_same_report_gives_the_same_bytes_and_its_own_times():

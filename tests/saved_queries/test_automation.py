@@ -169,7 +169,10 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"recipients": ["a@example.com", "a@EXAMPLE.com"]}, "is listed twice"),
     ({"recipients": ["a@bücher.example", "a@xn--bcher-kva.example"]}, "is listed twice"),
     ({"recipients": [f"a{n}@example.com" for n in range(101)]}, "at most 100 are allowed"),
-    ({"recipients": ["a@example.com"], "output": "web"}, "cannot be sent by email: choose csv or xlsx"),
+    (
+        {"recipients": ["a@example.com"], "output": "web"},
+        "cannot be sent by email: choose csv, csv-excel or xlsx",
+    ),
     ({"recipients": ["a@example.com"], "output": None}, "cannot be sent by email"),
     ({"failure_recipients": "ops@example.com"}, "failure_recipients must be a list"),
     ({"failure_recipients": ["o@example.com"] * 2}, "is listed twice"),

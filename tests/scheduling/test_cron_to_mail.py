@@ -5,6 +5,7 @@ Cron's clock is the test's; the jobs that it starts read the machine's.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -62,6 +63,6 @@ def test_cron_runs_what_the_crontab_says_and_everybody_is_told(
     assert sorted(letters) == sorted([*BOARD.recipients, EVA])
     for recipient in BOARD.recipients:
         [attachment] = received.message(letters[recipient]).iter_attachments()
-        assert attachment.get_filename() == "board.csv"
+        assert re.fullmatch(r"board-last-month-\d{4}-\d\d-\d\d\.csv", attachment.get_filename() or "")
     assert "not a folder that exists" in text_of(received, letters[EVA])
     assert str(settings.runs) not in text_of(received, letters[EVA])

@@ -7,6 +7,7 @@ those marked slow start one. Mails go to a real SMTP server.
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import re
 import shlex
@@ -31,6 +32,8 @@ from custdyn_widgets.notebook.parameters import parse_parameters
 from custdyn_widgets.notebook.run import Finished
 from custdyn_widgets.publish.freezing import Frozen, publish
 from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.render.csv import to_excel_csv
+from custdyn_widgets.report.report import Report
 from custdyn_widgets.saved_queries import folders as saved_queries
 from custdyn_widgets.saved_queries.automation import Retention
 from custdyn_widgets.saved_queries.content import SavedQuery
@@ -133,7 +136,7 @@ def test_a_scheduled_run_freezes_the_last_due_report_sends_it_and_keeps_its_reco
     assert received.recipients() == [ANNA, BEN]
     assert [receipt["outcome"] for receipt in one.deliveries] == ["sent", "sent"]
     [attachment] = received.message().iter_attachments()
-    assert attachment.get_filename() == "board.csv"
+    assert attachment.get_filename() == "board-last-month-2022-01-31.csv"
     assert attachment.get_content().encode() == Store(settings.snapshots).read(
         str(one.snapshot), "report.csv"
     )
@@ -847,9 +850,20 @@ def test_a_workbook_goes_with_the_mail_where_the_saved_query_in_force_says_so(
     saved_queries.save(replace(BOARD, output="xlsx"), "mine", over=None, settings=settings)
     run = ask()
     [attachment] = received.message().iter_attachments()
-    assert attachment.get_filename() == "board.xlsx"
+    assert attachment.get_filename() == "board-last-month-2022-01-31.xlsx"
     frozen_file = Store(settings.snapshots).read(str(run.reports[0].snapshot), "report.xlsx")
     assert attachment.get_content() == frozen_file
+
+
+def test_a_csv_for_excel_goes_with_the_mail_where_the_saved_query_says_so(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    saved_queries.save(replace(BOARD, output="csv-excel"), "mine", over=None, settings=settings)
+    run = ask()
+    [attachment] = received.message().iter_attachments()
+    assert attachment.get_filename() == "board-last-month-2022-01-31-excel.csv"
+    frozen = Store(settings.snapshots).read(str(run.reports[0].snapshot), "report.json")
+    assert attachment.get_payload(decode=True) == to_excel_csv(Report.from_dict(json.loads(frozen)))
 
 
 def test_the_password_of_an_address_given_as_a_source_is_told_to_nobody(

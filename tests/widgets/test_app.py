@@ -111,7 +111,7 @@ def test_what_nobody_foresaw_while_a_report_is_shown_is_told(
 def test_a_file_that_cannot_be_made_is_told(
     person: Person, monkeypatch: pytest.MonkeyPatch, output: str
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise MemoryError("no room")
 
     person.query()

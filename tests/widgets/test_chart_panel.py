@@ -290,7 +290,7 @@ def test_a_name_of_a_file_keeps_no_path_and_no_markup(panel: Shown, sent) -> Non
     panel.draw(make_report(6), BLANK)
     panel.compose(title="../../etc/<b>passwd</b>\\: Übersicht")
     panel._download._handle_custom_msg({"ask": "svg"}, [])
-    assert sent[0][0]["name"] == "etc-b-passwd-b-bersicht-2021-01-01-to-2022-12-31.svg"
+    assert sent[0][0]["name"] == "etc-b-passwd-b-übersicht-2021-01-01-to-2022-12-31.svg"
 
 
 def test_a_picture_brings_its_own_white_ground(panel: Shown, sent) -> None:

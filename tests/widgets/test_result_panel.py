@@ -15,7 +15,8 @@ import pytest
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.render.charts.presets import PRESETS
 from custdyn_widgets.render.charts.specs import BLANK
-from custdyn_widgets.render.csv import to_csv
+from custdyn_widgets.render.csv import to_csv, to_excel_csv
+from custdyn_widgets.render.xlsx.workbook import to_xlsx
 from custdyn_widgets.report.formatting import format_value, info_rows
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.report.table_view import MAX_ROWS
@@ -188,6 +189,38 @@ def test_an_xlsx_is_the_report_on_screen(panel: ResultPanel, sent: Sent) -> None
     assert [v for v in values if isinstance(v, int)][:3] == [r.values[0] for r in report.rows]
 
 
+@pytest.mark.parametrize(("total", "has_total"), [(True, True), (False, False), ("yes", False)])
+def test_a_csv_has_the_total_when_asked(
+    panel: ResultPanel, sent: Sent, total: object, has_total: bool
+) -> None:
+    report = make_report(3)
+    panel.show(report)
+    for kind in ("csv", "csv-excel", "xlsx"):
+        ask(panel, {"ask": kind, "total": total})
+    assert [content for _, [content] in sent] == [
+        to_csv(report, total=has_total),
+        to_excel_csv(report, total=has_total),
+        to_xlsx(report),
+    ]
+
+
+def test_a_csv_for_excel_has_its_own_name(panel: ResultPanel, sent: Sent) -> None:
+    panel.show(make_report(1))
+    ask(panel, {"ask": "csv-excel"})
+    assert sent[0][0]["name"] == "customer-dynamics-2021-01-01-to-2022-12-31-excel.csv"
+
+
+def test_an_export_shows_its_progress(
+    panel: ResultPanel, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[str, object]] = []
+    monkeypatch.setattr("custdyn_widgets.render.xlsx.table._STEP", 2)
+    panel.observe(lambda change: shown.append((change.new["words"], change.new["done"])), "_status")
+    panel.show(make_report(3))
+    ask(panel, {"ask": "xlsx"})
+    assert shown[1] == ("Writing the workbook: 2 of 3 rows", pytest.approx(2 / 3))
+
+
 def test_a_refused_export_is_said_and_nothing_is_saved(
     panel: ResultPanel, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,7 +242,7 @@ def test_before_a_report_nothing_is_answered(panel: ResultPanel, sent: Sent, mes
     assert sent == []
 
 
-@pytest.mark.parametrize(("format", "name"), [("csv", "CSV"), ("xlsx", "XLSX")])
+@pytest.mark.parametrize(("format", "name"), [("csv", "CSV"), ("csv-excel", "Excel CSV"), ("xlsx", "XLSX")])
 def test_a_download_alone_starts_at_once_and_again_on_its_button(
     panel: ResultPanel, sent: Sent, format: str, name: str
 ) -> None:
@@ -225,7 +258,7 @@ def test_the_table_comes_back_after_a_download_alone(panel: ResultPanel, sent: S
     panel.set_download_only(make_report(2), "csv")
     panel.show(make_report(2))
     shown = state(panel, "_shown")
-    assert (shown["output"], list(shown["formats"])) == ("web", ["csv", "xlsx"])
+    assert (shown["output"], list(shown["formats"])) == ("web", ["csv", "csv-excel", "xlsx"])
 
 
 @pytest.mark.parametrize(("done", "told"), [(None, None), (0, 0), (0.4, 0.4), (7, 1), (-1, 0)])

@@ -19,6 +19,7 @@ from custdyn_widgets.text import isolate, printable, short_names
 COLUMNS = "Columns"  # the x axis of a report without grouping, with a place for each column
 MAX_SERIES = 7
 MAX_POINTS = 4_000
+MAX_FILLED = 20_000  # with the zeros of rows that were left out: a point for each place and series
 MAX_PLACES = 24
 MAX_NAME = 120  # characters; the drawing library can take half a minute to measure longer names
 _PACKAGE_HEADING = "Package Name"
@@ -116,16 +117,19 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
     cut = [f"Partial: until {until}"] if report.is_partial and x not in _TIME_HEADINGS else []
     has_packages = _PACKAGE_HEADING in report.headings and x != _PACKAGE_HEADING and len(names) > 1
     ranked = _ranked(names, found) if has_packages else names
-    kept, dropped = _within_limit(ranked, found)
+    fills = joined and x in _TIME_HEADINGS
+    kept, dropped = _within_limit(ranked, found, len(_places(x, found)) if fills else 1)
     notes = [*cut, *([f"{dropped:,} smaller series are not drawn; the table has them."] if dropped else [])]
     if dropped:
-        found = [p for p in found if p.series in set(kept)]
+        drawn = set(kept)
+        found = [p for p in found if p.series in drawn]
     places = _places(x, found)
     if places and x not in _TIME_HEADINGS and len(places) > MAX_PLACES:
         notes.append(f"{MAX_PLACES} largest of {len(places):,}; the table has them all.")
         places = _largest(places, found)
-        found = [p for p in found if p.x in set(places)]
-    if joined and x in _TIME_HEADINGS and len(kept) > 1:
+        largest = set(places)
+        found = [p for p in found if p.x in largest]
+    if fills and len(kept) > 1:
         found = list(_with_zeros(found, kept, places, columns))
     coloured = kept if len(kept) <= MAX_SERIES else kept[: MAX_SERIES - 1]
     others = kept[len(coloured) :]
@@ -224,8 +228,13 @@ def _by_colour(
     return [name if name in chosen else next(others) for name in usual]
 
 
-def _within_limit(ranked: list[str], found: Sequence[Point]) -> tuple[list[str], int]:
-    if len(found) <= MAX_POINTS or len(ranked) <= MAX_SERIES:
+def _within_limit(ranked: list[str], found: Sequence[Point], places: int) -> tuple[list[str], int]:
+    """Return the series to draw, and the number of the others.
+
+    Few points can have many series and many places. Filled with zeros, their number would be squared.
+    """
+    fits = len(found) <= MAX_POINTS and len(ranked) * places <= MAX_FILLED
+    if fits or len(ranked) <= MAX_SERIES:
         return ranked, 0
     return ranked[:MAX_SERIES], len(ranked) - MAX_SERIES
 

@@ -63,6 +63,7 @@ def styled_cell(
     color: str = "1B2733",
     shade: bool = False,
     align: str | None = None,
+    indent: int = 0,
     wrap: bool = False,
     number_format: str = "General",
     top: str | None = None,
@@ -72,7 +73,7 @@ def styled_cell(
     """Return a new empty cell. The border styles for `top`, `left` and `bottom` are `thin` and `medium`."""
     cell: Cell = WriteOnlyCell(sheet)
     cell.font = Font(name=_FONT, size=size, bold=bold, color=color)
-    cell.alignment = Alignment(horizontal=align, vertical="top", wrap_text=wrap)
+    cell.alignment = Alignment(horizontal=align, indent=indent, vertical="top", wrap_text=wrap)
     cell.number_format = number_format
     cell.border = Border(top=_LINES.get(top), left=_LINES.get(left), bottom=_LINES.get(bottom))
     if shade:

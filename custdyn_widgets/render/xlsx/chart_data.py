@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from custdyn_widgets.render.charts.points import COLUMNS, Points, points_of
 from custdyn_widgets.render.charts.presets import presets_of
 from custdyn_widgets.render.charts.specs import one_row_charts, preset_mark
-from custdyn_widgets.render.xlsx.cells import styled_cell, text_cell
+from custdyn_widgets.render.xlsx.cells import put_text, styled_cell, text_cell
 from custdyn_widgets.render.xlsx.table import COUNT_FORMAT, DATE_FORMATS, date_label, money_format
 from custdyn_widgets.report import Column, Report
 from custdyn_widgets.text import short_names
@@ -21,14 +22,15 @@ _MAX_NAME = 28
 
 @dataclass(frozen=True)
 class Drawing:
-    """Chart to draw: its title, mark, columns and points."""
+    """Chart to draw: its title, mark, columns and points, and its places as dates if they can be."""
 
     title: str
     mark: str
     columns: tuple[Column, ...]
     points: Points
+    dates: tuple[date, ...] | None = None
 
-    @property
+    @cached_property
     def series(self) -> tuple[str, ...]:
         """The names of the series drawn: the coloured ones, then the grey ones."""
         return (*self.points.series, *self.points.others)[:_MAX_SERIES]
@@ -56,7 +58,7 @@ def report_drawings(report: Report) -> Iterator[Drawing]:
             mark = preset_mark(mark, by_package=report.query.by_package, places=len(points.places))
         elif mark == "line":
             mark = "bar"
-        yield Drawing(title, mark, tuple(columns), points)
+        yield Drawing(title, mark, tuple(columns), points, _place_dates(points, report))
 
 
 def write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
@@ -65,15 +67,13 @@ def write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
     sheet.append([text_cell(sheet, drawing.title, bold=True)])
     # A long name would leave no room for the picture.
     short = short_names((name or drawing.columns[0].name for name in drawing.series), _MAX_NAME)
-    places = short_names(drawing.points.places, _MAX_NAME)
     names = [short[name or drawing.columns[0].name] for name in drawing.series]
     headings = [text_cell(sheet, name, **style, align="right") for name in names]
     sheet.append([text_cell(sheet, drawing.points.x, **style), *headings])
     values = {(p.x, p.series): p.y for p in drawing.points.values}
-    dates = place_dates(drawing, report)
     numbers = [styled_cell(sheet, number_format=_number_format(drawing, report)) for _ in names]
-    for index, place in enumerate(drawing.points.places):
-        label = text_cell(sheet, places[place]) if dates is None else _date_cell(sheet, dates[index], report)
+    labels = _place_cells(sheet, drawing, report)
+    for place, label in zip(drawing.points.places, labels, strict=True):
         for cell, name in zip(numbers, drawing.series, strict=True):
             cell.value = values.get((place, name))
         sheet.append([label, *numbers])
@@ -81,18 +81,25 @@ def write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
     return row + 3 + len(drawing.points.places)
 
 
-def _date_cell(sheet: Any, begins: date, report: Report) -> Any:
+def _place_cells(sheet: Any, drawing: Drawing, report: Report) -> Iterator[Any]:
+    """Yield the cells of the places: the same cell, which is written before the next is asked for."""
+    if drawing.dates is None:
+        cell = styled_cell(sheet)
+        names = short_names(drawing.points.places, _MAX_NAME)
+        yield from (put_text(cell, names[place]) for place in drawing.points.places)
+        return
     cell = styled_cell(sheet, number_format=DATE_FORMATS[str(report.query.time_group)], align="left")
-    cell.value = begins
-    return cell
+    for begins in drawing.dates:
+        cell.value = begins
+        yield cell
 
 
-def place_dates(drawing: Drawing, report: Report) -> list[date] | None:
+def _place_dates(points: Points, report: Report) -> tuple[date, ...] | None:
     """Return the x values of a chart as dates, or None if they must remain text."""
-    if not drawing.points.is_time:
+    if not points.is_time:
         return None
-    dates = [date_label(report, place) for place in drawing.points.places]
-    return None if None in dates else [begins for begins in dates if begins is not None]
+    dates = [date_label(report, place) for place in points.places]
+    return None if None in dates else tuple(begins for begins in dates if begins is not None)
 
 
 def _number_format(drawing: Drawing, report: Report) -> str:

@@ -20,7 +20,7 @@ from openpyxl.drawing.text import CharacterProperties, Paragraph, ParagraphPrope
 from custdyn_widgets.render.charts.specs import column_colour
 from custdyn_widgets.render.charts.vegalite import GREY, PALETTE
 from custdyn_widgets.render.xlsx.cells import cell_text
-from custdyn_widgets.render.xlsx.chart_data import Drawing, place_dates
+from custdyn_widgets.render.xlsx.chart_data import Drawing
 from custdyn_widgets.render.xlsx.table import COUNT_FORMAT, DATE_FORMATS
 from custdyn_widgets.report import Report
 
@@ -100,7 +100,7 @@ def _colour(series: Any, drawing: Drawing, index: int) -> None:
 
 
 def _set_axes(chart: Any, drawing: Drawing, report: Report) -> None:
-    dates = place_dates(drawing, report)
+    dates = drawing.dates
     if dates is not None and len(dates) > 1:
         chart.x_axis = DateAxis(crossAx=100)
         chart.x_axis.baseTimeUnit = {"year": "years", "month": "months"}.get(

@@ -13,6 +13,7 @@ from openpyxl.cell.cell import Cell
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.cell_range import CellRange
 
+from custdyn_widgets import progress
 from custdyn_widgets.render.xlsx.cells import put_text, set_height, styled_cell, text_cell
 from custdyn_widgets.report import (
     ASTERISK_NOTE,
@@ -30,9 +31,11 @@ DATE_FORMATS = {"year": "yyyy", "month": "yyyy-mm", "date": "yyyy-mm-dd"}
 COUNT_FORMAT = "#,##0"
 
 _FIRST_SAFE_DATE = date(1900, 3, 1)  # spreadsheets disagree about the serial numbers of earlier dates
+_STEP = 5_000  # rows between two steps of progress
 _ALWAYS_EXACT = 2**33  # below this, adjacent doubles are less than 10⁻⁶ apart
 _LABEL_WIDTHS = (9, 44)
 _TITLE_SIZE = 15
+_BUTTON = 2  # characters that the button of a filter covers at the end of a heading
 _A4 = 9
 
 
@@ -59,7 +62,11 @@ def write_table(sheet: Any, report: Report) -> Placement:
     _write_headings(sheet, view, heading)
     _write_rows(sheet, report, view, placement)
     end = placement.last + (report.total is not None)
-    sheet.print_area = f"A1:{get_column_letter(placement.labels + len(report.columns))}{end}"
+    last_column = get_column_letter(placement.labels + len(report.columns))
+    sheet.print_area = f"A1:{last_column}{end}"
+    if report.rows and report.headings:
+        # Without the Total, so that it stays in its place when the rows are sorted.
+        sheet.auto_filter.ref = f"A{heading + 1}:{last_column}{placement.last}"
     return placement
 
 
@@ -133,6 +140,7 @@ def _write_headings(sheet: Any, view: TableView, row: int) -> None:
     """Write the two heading rows: groups merged over their columns, label headings over both rows."""
     style: dict[str, Any] = {"bold": True, "shade": True}
     upper = [text_cell(sheet, text, **style) for text in view.headings]
+    indent = _BUTTON if view.rows and view.headings else 0
     lower = [styled_cell(sheet, **style, bottom="thin") for _ in view.headings]
     for index in range(1, len(upper) + 1):
         _merge(sheet, row, index, row + 1, index)
@@ -144,7 +152,9 @@ def _write_headings(sheet: Any, view: TableView, row: int) -> None:
             _merge(sheet, row, first, row, first + group.span - 1)
     for index, column in enumerate(view.columns):
         border = _left_border(view, index)
-        lower.append(text_cell(sheet, column.label, **style, align="right", bottom="thin", left=border))
+        lower.append(
+            text_cell(sheet, column.label, **style, align="right", indent=indent, bottom="thin", left=border)
+        )
     sheet.append(upper)
     sheet.append(lower)
 
@@ -160,10 +170,13 @@ def _left_border(view: TableView, index: int) -> str | None:
 
 def _write_rows(sheet: Any, report: Report, view: TableView, placement: Placement) -> None:
     line = _Line(sheet, report, view)
-    for index, row in enumerate(view.rows, placement.first):
+    for done, row in enumerate(view.rows):
+        if done and done % _STEP == 0:
+            words = f"Writing the workbook: {done:,} of {len(view.rows):,} rows"
+            progress.step(words, done / len(view.rows))
         tallest = max(filter(_is_tall, row.source.labels), key=len, default="")
         if tallest:
-            set_height(sheet, index, tallest, _LABEL_WIDTHS[1])
+            set_height(sheet, placement.first + done, tallest, _LABEL_WIDTHS[1])
         sheet.append(line.cells(row))
     if view.total is not None:
         sheet.append(_Line(sheet, report, view, bold=True, shade=True, top="medium").cells(view.total))
@@ -224,7 +237,7 @@ def _widths(report: Report, view: TableView) -> Iterator[float]:
     for group in view.groups:
         for index, column in zip(group.positions, group.columns, strict=True):
             values = [row.values[index] for row in view.all_rows()]
-            heading_width = max(len(column.label), -(-len(group.name) // group.span))
+            heading_width = max(len(column.label) + _BUTTON, -(-len(group.name) // group.span))
             yield 1.1 * max(_shown_width(values, column, report.currency), heading_width) + 2
 
 

@@ -18,6 +18,7 @@ from custdyn_widgets.render.xlsx.table import print_one_page_wide, write_table
 from custdyn_widgets.report import Report, info_rows
 
 ROW_LIMIT = 100_000
+CELL_LIMIT = 3_000_000  # more would take minutes to write and to open
 
 _FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
@@ -45,10 +46,13 @@ def to_xlsx(report: Report) -> bytes:
     Raises
     ------
     ExportError
-        If the report has more than 100,000 rows. The message suggests CSV instead.
+        If the report has more than 100,000 rows or 3,000,000 cells. The message suggests CSV instead.
     """
     if len(report.rows) > ROW_LIMIT:
         raise ExportError.too_many_rows(len(report.rows), ROW_LIMIT)
+    cells = len(report.rows) * (len(report.headings) + len(report.columns))
+    if cells > CELL_LIMIT:
+        raise ExportError.too_many_rows(cells, CELL_LIMIT, "cells")
     book = Workbook(write_only=True)
     write_table(book.create_sheet("Report"), report)
     write_charts(book, report)
