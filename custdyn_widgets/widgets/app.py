@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _SETTLE = 0.03  # seconds; a change made just before a click may arrive just after it
 _ECHO = 0.1  # seconds; clicks made while a query ran arrive within this time and are ignored
+_OUTDATED = "The form has changed. The report below is from the earlier query; click Query for a new one."
 _NO_NAMES = Names((), (), (), (), (), {}, {}, "")
 
 
@@ -57,6 +58,7 @@ class CustomerDynamics:
     def __init__(self, source: SourceLike = "demo", *, publish: bool = True) -> None:
         self._source = source
         self._busy = False
+        self._shown_query: ReportQuery | None = None
         self._loop = running_loop()
         self._view = ReportView(publish=publish, loop=self._loop)
         self._result = self._view.panel
@@ -68,6 +70,7 @@ class CustomerDynamics:
         self._form = QueryForm(names or _NO_NAMES, self._saved.listed())
         self._dialog = SaveDialog(source)
         self._form.on_query = self._click
+        self._form.on_change = self._form_changed
         self._form.on_save = lambda: self._try(self._save)
         self._form.on_load = lambda key: self._try(lambda: self._load(key))
         self._dialog.on_saved = lambda stored: self._try(lambda: self._after_saving(stored))
@@ -165,6 +168,7 @@ class CustomerDynamics:
         self._set_busy(True)
         self._result.set_error("")
         before, began = self._view.report, time.monotonic()
+        had_table = self._result.shows_table
         try:
             with progress.told_to(Steps(self._result)):
                 self._result.set_status("Counting …")
@@ -172,6 +176,8 @@ class CustomerDynamics:
                 report = report_on(query, mart)
                 self._form.set_names(mart.facts.names)
             self._show(report, time.monotonic() - began, page)
+            self._shown_query = query
+            self._mark_outdated()
         except QueryError as error:
             self._show_error(error)
             self._form.show_error(error)
@@ -180,8 +186,10 @@ class CustomerDynamics:
             self._show_error(error)
             raise
         except KeyboardInterrupt:
-            unchanged = self._view.report is before
-            self._result.set_status("Stopped. The table is unchanged." if unchanged else "Stopped.")
+            unchanged = had_table and self._view.report is before
+            self._result.set_status(
+                "Stopped. The table is unchanged." if unchanged else "Stopped.", about="form"
+            )
             raise CustDynError("The query was stopped.") from None
         except Exception as error:
             failed = CustDynError(f"The query failed: {type(error).__name__}: {error}")
@@ -192,8 +200,17 @@ class CustomerDynamics:
 
     def _show(self, report: Report, seconds: float, page: str) -> None:
         rows = "1 row" if len(report.rows) == 1 else f"{len(report.rows):,} rows"
-        self._result.set_status(f"{rows} in {format_duration(round(seconds * 1000))}.")
+        self._result.set_status(f"{rows} in {format_duration(round(seconds * 1000))}.", about="report")
         self._view.show(report, self._form.output, page)
+
+    def _form_changed(self) -> None:
+        self._mark_outdated()
+        self._result.end_status("form", "file")
+
+    def _mark_outdated(self) -> None:
+        """Mark the report while the form has another query."""
+        shown = self._shown_query
+        self._result.set_outdated(_OUTDATED if shown is not None and self._form.query() != shown else "")
 
     # Saved queries.
 
@@ -207,7 +224,7 @@ class CustomerDynamics:
     def _after_saving(self, stored: Stored) -> None:
         self._saved.saw(stored)
         self._form.set_saved(self._saved.listed())
-        self._result.set_status(f"Saved as {stored.saved.title}.")
+        self._result.set_status(f"Saved as {stored.saved.title}.", about="form")
 
     def _load(self, key: str) -> None:
         self._result.set_error("")
@@ -220,7 +237,7 @@ class CustomerDynamics:
         if self._form.query() is None and (names := self._names()):  # the data may have new values
             self._form.set_names(names)
             self._form.load(saved.query, saved.output)
-        self._result.set_status(f"Loaded: {saved.title}. Click Query to run it.")
+        self._result.set_status(f"Loaded: {saved.title}. Click Query to run it.", about="form")
 
     # Messages and states.
 
@@ -234,7 +251,7 @@ class CustomerDynamics:
             self._show_error(CustDynError(f"Something went wrong: {type(error).__name__}: {error}"))
 
     def _show_error(self, error: CustDynError) -> None:
-        last = " The table below is from the last successful query." if self._view.report else ""
+        last = " The table below is from the last successful query." if self._result.shows_table else ""
         self._result.set_status("")
         self._result.set_error(error.message + last)
 

@@ -18,6 +18,7 @@ from custdyn_widgets.widgets.download import Download, File, chart_file
 
 _SAVE = [["png", "Save as PNG"], ["svg", "Save as SVG"]]
 _CLOSE = [["close", "Close the chart"]]
+_NO_COLUMN = "Choose the columns to draw."
 _HINT = "Drag to pan, Shift and scroll to zoom, double-click to reset."
 # The menu is disabled because it links to another host. The theme of tooltips is in result.css.
 _EMBEDDED = {"actions": False, "renderer": "svg", "tooltip": {"theme": "custdyn"}}
@@ -89,7 +90,10 @@ class ChartPanel:
             self._editor.open(report, choice)
             if focus:
                 self._editor.take_focus()  # before the first drawing, which is slow
-            self._compose()
+            if focus and not self._editor.choice()["y"]:
+                self._begin_blank()
+            else:
+                self._compose()
 
     def hide(self) -> None:
         """Hide the chart."""
@@ -105,6 +109,12 @@ class ChartPanel:
     def choice(self) -> dict[str, Any] | None:
         """Return the chart to save: `{"preset": name}`, or x, y, mark, second_axis and title."""
         return self._choice
+
+    def _begin_blank(self) -> None:
+        self._clear()
+        self._show_message("")
+        self._hint.value = f'<p class="custdyn-hint">{_NO_COLUMN}</p>'
+        self.on_change()
 
     def _compose(self) -> None:
         report, choice = self._report, self._editor.choice()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,7 @@ _TYPES = {
     "png": "image/png",
     "svg": "image/svg+xml",
 }
-_NOT_IN_NAMES = re.compile(r"[^a-z0-9_.-]+")
-_LONGEST_NAME = 120
+_LONGEST_NAME = 120  # bytes; with the interval, file systems allow 255
 _DARK_INK = "#1c2127"
 
 
@@ -82,10 +81,18 @@ def chart_file(report: Report, spec: Mapping[str, Any], kind: str) -> File:
     """Return a chart as a PNG or SVG file, named after its title and the report's interval."""
     title = spec.get("title")
     words = str(title.get("text", "") if isinstance(title, Mapping) else title or "")
-    named = _NOT_IN_NAMES.sub("-", words.casefold()).strip("-.")[:_LONGEST_NAME] or "chart"
+    named = _name_of(words) or "chart"
     svg = chart_svg(spec)
     content = _png(svg) if kind == "png" else svg.encode("utf-8")
     return File(f"{named}-{_interval(report)}.{kind}", content, _TYPES[kind])
+
+
+def _name_of(title: str) -> str:
+    """Return a title in lowercase as part of a file name: letters of any script, digits, "_", "." and "-"."""
+    text = unicodedata.normalize("NFC", title.casefold())
+    kept = (c if c in "_.-" or unicodedata.category(c)[0] in "LMN" else " " for c in text)
+    name = "-".join("".join(kept).split()).strip("-.")
+    return name.encode("utf-8", "ignore")[:_LONGEST_NAME].decode("utf-8", "ignore").strip("-.")
 
 
 def _png(svg: str) -> bytes:

@@ -53,6 +53,8 @@ class QueryForm:
     on_query, on_save, on_load
         Called when Query, Save Query or Load Query is clicked. The first two are only called if the query is
         valid; the last one gets the key of the saved query.
+    on_change
+        Called after a field changes, even if its value is invalid.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class QueryForm:
     ) -> None:
         self.on_query: Callable[[], None] = _nothing
         self.on_save: Callable[[], None] = _nothing
+        self.on_change: Callable[[], None] = _nothing
         self.on_load: Callable[[str], None] = _nothing
         self._names = names
         self._busy = False
@@ -197,6 +200,7 @@ class QueryForm:
         self._problems = self._find_problems()
         self._query = None if self._problems else ReportQuery(**self.fields())
         self._show_problems()
+        self.on_change()
 
     def _show_problems(self) -> None:
         """Show each control's problem, replacing other errors."""

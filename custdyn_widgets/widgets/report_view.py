@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import Any
 
+from custdyn_widgets.render import BLANK
 from custdyn_widgets.report import Report
 from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.publishing import Published, Publisher
@@ -72,9 +73,14 @@ class ReportView:
 
     def _show_chart(self, name: str) -> None:
         if self.report is not None:
-            self.panel.set_status(f"Drawing {name} …")
+            self.panel.set_status(f"Drawing {name} …", about="chart")
             self.charts.draw(self.report, name)
-            self.panel.set_status(f"{name} is below the table." if self.charts.spec() else "")
+            if self.charts.spec():
+                self.panel.set_status(f"{name} is below the table.", about="chart")
+            elif name == BLANK:
+                self.panel.set_status(f"{name} is below the table: choose its columns.", about="chart")
+            else:
+                self.panel.end_status("chart")
 
     def _redraw(self, report: Report, output: str) -> None:
         """Draw the wanted or last chart. If the report cannot show it, keep it for a later report."""
@@ -91,6 +97,7 @@ class ReportView:
 
     def _chart_closed(self) -> None:
         self.wanted_chart = None
+        self.panel.end_status("chart")
         self.panel.take_focus_from_chart()
 
     def _write_static(self) -> None:

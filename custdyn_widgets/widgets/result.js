@@ -2,7 +2,7 @@
 // Sorting, the menu and copying work without the kernel.
 
 const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
-const GONE = "The kernel stopped or was restarted, so nothing here works any more. Run the cells again.";
+const GONE = "The kernel stopped or was restarted, so this form no longer works. Run the cells again.";
 
 // Otherwise, Lab handles keys: D, D deletes a cell. Lab checks only the focused element for this.
 const OWN_KEYS = { lmSuppressShortcuts: "true" };
@@ -296,7 +296,8 @@ function render({ model, el }) {
   const error = element("p", { class: "custdyn-error", role: "alert" });
   const place = element("div", { class: "custdyn-report" });
   el.classList.add("custdyn-result", "mathjax_ignore"); // a name such as "$5 to $10" is not a formula
-  el.replaceChildren(status, error, place);
+  const outdated = element("p", { class: "custdyn-outdated", role: "status" });
+  el.replaceChildren(status, error, outdated, place);
 
   let link = null;
   const showStatus = () => {
@@ -306,6 +307,10 @@ function render({ model, el }) {
     if (!bar.hidden) bar.value = done;
   };
   const showError = () => (error.textContent = model.get("_error"));
+  const showOutdated = () => {
+    outdated.textContent = model.get("_outdated");
+    place.classList.toggle("custdyn-old", Boolean(model.get("_outdated")));
+  };
   const showLink = () => link?.replaceChildren(...linkLine(model));
   const showReport = () => {
     const shown = model.get("_shown");
@@ -315,7 +320,12 @@ function render({ model, el }) {
     place.replaceChildren(...made.parts);
     showLink();
   };
-  const gone = () => (error.textContent = GONE);
+  // No kernel is left to finish what the status says.
+  const gone = () => {
+    error.textContent = GONE;
+    words.textContent = "";
+    bar.hidden = true;
+  };
   // Only if the focus was on the chart, because another page may show the same notebook.
   const received = ({ kind }) => {
     const cursor = document.activeElement;
@@ -327,12 +337,13 @@ function render({ model, el }) {
     "change:_shown": showReport,
     "change:_status": showStatus,
     "change:_error": showError,
+    "change:_outdated": showOutdated,
     "change:_link": showLink,
     comm_live_update: gone,
     "msg:custom": received,
   };
   for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
-  for (const show of [showReport, showStatus, showError]) show();
+  for (const show of [showReport, showStatus, showError, showOutdated]) show();
   return () => {
     for (const [event, listener] of Object.entries(listeners)) model.off(event, listener);
   };
