@@ -16,14 +16,15 @@ import ipywidgets
 
 from custdyn_widgets import progress
 from custdyn_widgets.engine import report_on
-from custdyn_widgets.errors import CustDynError, QueryError
+from custdyn_widgets.errors import CustDynError, QueryError, SettingsError
 from custdyn_widgets.mart import Names, SourceLike, open_mart
 from custdyn_widgets.progress import ProgressBar
 from custdyn_widgets.query import ReportQuery, resolve
 from custdyn_widgets.report import Report, format_duration
 from custdyn_widgets.saved_queries import Stored
 from custdyn_widgets.widgets.early_progress import EarlyProgress
-from custdyn_widgets.widgets.form import QueryForm
+from custdyn_widgets.widgets.first_query import first_query, remember
+from custdyn_widgets.widgets.form import DEFAULT, QueryForm
 from custdyn_widgets.widgets.main_thread import interruptible, running_loop
 from custdyn_widgets.widgets.report_view import ReportView
 from custdyn_widgets.widgets.result import Steps
@@ -67,7 +68,7 @@ class CustomerDynamics:
             names = self._names()
         if isinstance(early, EarlyProgress):
             self._result.set_status(" ".join(early.notes))
-        self._form = QueryForm(names or _NO_NAMES, self._saved.listed())
+        self._form = QueryForm(names or _NO_NAMES, self._saved.listed(), first=self._first_query())
         self._dialog = SaveDialog(source)
         self._form.on_query = self._click
         self._form.on_change = self._form_changed
@@ -161,6 +162,7 @@ class CustomerDynamics:
         try:
             with interruptible():
                 self._run(query, self._form.page)
+            remember(query)
         except (CustDynError, KeyboardInterrupt):
             return  # the error is on screen, and a second interrupt must not stop the kernel
 
@@ -262,6 +264,14 @@ class CustomerDynamics:
         except CustDynError as error:
             self._show_error(error)
             return None
+
+    def _first_query(self) -> ReportQuery:
+        """Return the query with which the form starts. If a setting is wrong, show the error."""
+        try:
+            return first_query(DEFAULT)
+        except SettingsError as error:
+            self._show_error(error)
+            return DEFAULT
 
     def _set_busy(self, busy: bool) -> None:
         if busy:

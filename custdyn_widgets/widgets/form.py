@@ -45,6 +45,8 @@ class QueryForm:
         The key and title of each saved query.
     now
         Returns the time that presets are resolved against.
+    first
+        The query with which the form starts.
 
     Attributes
     ----------
@@ -58,7 +60,11 @@ class QueryForm:
     """
 
     def __init__(
-        self, names: Names, saved: Sequence[tuple[str, str]] = (), now: Callable[[], datetime] = _now
+        self,
+        names: Names,
+        saved: Sequence[tuple[str, str]] = (),
+        now: Callable[[], datetime] = _now,
+        first: ReportQuery = DEFAULT,
     ) -> None:
         self.on_query: Callable[[], None] = _nothing
         self.on_save: Callable[[], None] = _nothing
@@ -83,7 +89,7 @@ class QueryForm:
         ):  # fmt: skip
             box.add_class(f"custdyn-{name}")
         self.set_saved(saved)
-        self.load(DEFAULT)
+        self.load(first)
 
     def _make_buttons(self) -> None:
         self._query_button = Button(
