@@ -47,7 +47,7 @@ class ChartPanel:
         self._editor = ChartEditor(self._compose)
         self._message = ipywidgets.HTML()
         self._hint = ipywidgets.HTML()
-        self._place = ipywidgets.VBox()
+        self._place = ipywidgets.VBox(layout={"display": "none"})  # it says that a chart is being drawn
         self._download = Download(self._answer, buttons=_CLOSE)
         self.widget = ipywidgets.VBox(
             [self._editor.widget, self._message, self._place, self._hint, self._download]
@@ -125,6 +125,7 @@ class ChartPanel:
 
     def _clear(self) -> None:
         self._spec, self._choice, self._hint.value = None, None, ""
+        self._place.layout.display = "none"
         self._download.buttons = _CLOSE
         if self._live is not None:
             self._live.spec = None
@@ -146,6 +147,7 @@ class ChartPanel:
 
     def _show_live(self, spec: dict[str, Any]) -> None:
         """Show a chart in the only chart widget, since each widget loads a megabyte of script."""
+        self._place.layout.display = None
         if self._live is None:
             self.prepare()
             import altair as alt

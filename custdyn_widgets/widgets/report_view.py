@@ -13,6 +13,7 @@ from custdyn_widgets.widgets.publishing import Published, Publisher
 from custdyn_widgets.widgets.result import ResultPanel
 from custdyn_widgets.widgets.static_view import StaticView
 
+_CREATING_LINK = "Creating the link: saving the report and its charts as a page …"
 _QUIET_S = 1.5  # seconds without a query before the drawing library is loaded
 
 
@@ -48,7 +49,7 @@ class ReportView:
             self.panel.set_download_only(report, output, page)
         self._redraw(report, output)
         if self._publisher:
-            self.panel.set_link("", "Creating the link …")
+            self.panel.set_link("", _CREATING_LINK, busy=True)
             self._publisher.publish(report, lambda done: self._show_link(report, done))
         self._write_static()
         if self._loop is not None:

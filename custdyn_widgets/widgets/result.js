@@ -236,7 +236,7 @@ function copyButton(anchor, said) {
 }
 
 function linkLine(model) {
-  const { link, words, page } = model.get("_link");
+  const { link, words, page, busy } = model.get("_link");
   const parts = [];
   if (/^https?:\/\//.test(link)) {
     const said = element("span", { class: "custdyn-unseen", role: "status" });
@@ -244,6 +244,7 @@ function linkLine(model) {
     parts.push(element("span", {}, "Share: "), anchor, copyButton(anchor, said), said);
   }
   if (page) parts.push(button("Open the page", () => model.send({ ask: "page", page: globalThis[PAGE] })));
+  if (busy) parts.push(element("progress", { "aria-label": "Creating the link" }));
   if (words) parts.push(element("span", { class: "custdyn-words" }, words));
   return parts;
 }

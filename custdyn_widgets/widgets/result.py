@@ -39,7 +39,7 @@ class ResultPanel(anywidget.AnyWidget):
     _status = traitlets.Dict({"words": "", "done": None}).tag(sync=True)
     _error = traitlets.Unicode("").tag(sync=True)
     _outdated = traitlets.Unicode("").tag(sync=True)
-    _link = traitlets.Dict({"link": "", "words": "", "page": False}).tag(sync=True)
+    _link = traitlets.Dict({"link": "", "words": "", "page": False, "busy": False}).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -93,10 +93,18 @@ class ResultPanel(anywidget.AnyWidget):
         """Show an error above the table, or remove it if `words` is ""."""
         self._error = printable(words)
 
-    def set_link(self, link: str, words: str = "", page: bytes | None = None) -> None:
-        """Show the report's link and a message, and if `page` is given, a button that opens it."""
+    def set_link(self, link: str, words: str = "", page: bytes | None = None, *, busy: bool = False) -> None:
+        """Show the report's link and a message.
+
+        If `page` is given, a button opens it. `busy` says that the link is still being created.
+        """
         self._page = page
-        self._link = {"link": printable(link), "words": printable(words), "page": page is not None}
+        self._link = {
+            "link": printable(link),
+            "words": printable(words),
+            "page": page is not None,
+            "busy": busy,
+        }
 
     def take_focus_from_chart(self) -> None:
         """Focus Show Chart after the chart is closed. Without focus, Lab would handle the next key."""
