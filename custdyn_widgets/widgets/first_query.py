@@ -48,7 +48,8 @@ def _last_choice(loaded: settings.Settings) -> dict[str, Any]:
     found = {}
     with contextlib.suppress(OSError, ValueError, RecursionError):
         stored = strict_json(loaded.last_choice.read_text("utf-8")) if loaded.last_choice else None
-        for name in REMEMBERED if isinstance(stored, dict) else ():
-            with contextlib.suppress(QueryError, KeyError):
-                found[name] = FIELDS[name].check(stored[name])
+        values = stored if isinstance(stored, dict) else {}
+        for name in values.keys() & set(REMEMBERED):
+            with contextlib.suppress(QueryError):
+                found[name] = FIELDS[name].check(values[name])
     return found
