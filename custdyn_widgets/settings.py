@@ -50,6 +50,11 @@ class Settings:
         The `custdyn.toml` that was read, or None.
     sources
         The file that defines named sources; it need not exist.
+    client_type, timezone
+        The values with which the form starts, until the user queries with others; None for the query's
+        defaults.
+    last_choice
+        The file that stores the client type and time zone last queried with the form.
     my_queries
         The folder of the user's own saved queries; `queries` is that of the shared ones.
     """
@@ -67,6 +72,9 @@ class Settings:
     viewer_url: str | None = None
     smtp_url: str | None = None
     mail_from: str | None = None
+    client_type: str | None = None
+    timezone: str | None = None
+    last_choice: Path | None = None
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that pass these settings to another process, with absolute paths."""
@@ -76,20 +84,11 @@ class Settings:
             "CUSTDYN_CACHE": str(self.cache),
             "CUSTDYN_ROLE": self.role,
         }
-        if self.share_url:
-            handed["CUSTDYN_SHARE_URL"] = self.share_url
-        if self.viewer_url:
-            handed["CUSTDYN_VIEWER_URL"] = self.viewer_url
         if self.extensions:
             handed["CUSTDYN_EXTENSIONS"] = os.pathsep.join(self.extensions)
-        if self.sources:
-            handed["CUSTDYN_SOURCES"] = str(self.sources)
-        if self.my_queries:
-            handed["CUSTDYN_MY_QUERIES"] = str(self.my_queries)
-        if self.runs:
-            handed["CUSTDYN_RUNS"] = str(self.runs)
-        if self.config:
-            handed["CUSTDYN_CONFIG"] = str(self.config)
+        for name in _HANDED_IF_SET:
+            if value := getattr(self, name):
+                handed[f"CUSTDYN_{name.upper()}"] = str(value)
         return handed
 
     def link(self, snapshot_id: str) -> str:
@@ -97,8 +96,13 @@ class Settings:
         return f"{self.share_url or self.viewer_url or _USUAL_VIEWER}/view?id={snapshot_id}"
 
 
-_PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources")
-_TEXTS = ("share_url", "role", "smtp_url", "mail_from")
+_PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources", "last_choice")
+_FILES = {"sources": "sources.toml", "last_choice": "last_choice.json"}
+_TEXTS = ("share_url", "role", "smtp_url", "mail_from", "client_type", "timezone")
+_HANDED_IF_SET = (
+    "share_url", "viewer_url", "sources", "my_queries", "runs", "config", "client_type", "timezone",
+    "last_choice",
+)  # fmt: skip
 
 
 def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
@@ -179,7 +183,7 @@ def _path(name: str, env: Mapping[str, str], stored: Mapping[str, Any], config: 
 
     if name == "cache":
         return platformdirs.user_cache_path(_APP)
-    return platformdirs.user_data_path(_APP) / ("sources.toml" if name == "sources" else name)
+    return platformdirs.user_data_path(_APP) / _FILES.get(name, name)
 
 
 def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path | None) -> tuple[str, ...]:

@@ -99,9 +99,10 @@ class TableView:
         The rows that are shown, and the Total.
     name_label
         The position of the label that is a name, such as that of a package; None if all labels are times.
-    cut_note, partial_note, overlap_note, limit_note
-        Notes below the table: that the figures end before the interval does, the meaning of the mark for
-        partial rows, that packages overlap, and how many rows are left out. Empty if they do not apply.
+    type_note, cut_note, partial_note, overlap_note, limit_note
+        Notes below the table: which client types are counted, that the figures end before the interval does,
+        the meaning of the mark for partial rows, that packages overlap, and how many rows are left out. Empty
+        if they do not apply.
     warnings
         The report's warnings, as printable text.
     """
@@ -112,6 +113,7 @@ class TableView:
     rows: tuple[TableRow, ...]
     total: TableRow | None
     name_label: int | None
+    type_note: str
     cut_note: str
     partial_note: str
     overlap_note: str
@@ -126,7 +128,8 @@ class TableView:
     @property
     def notes(self) -> tuple[str, ...]:
         """The notes that apply, in display order."""
-        return tuple(filter(None, (self.cut_note, self.partial_note, self.overlap_note, self.limit_note)))
+        notes = (self.type_note, self.cut_note, self.partial_note, self.overlap_note, self.limit_note)
+        return tuple(filter(None, notes))
 
     def all_rows(self) -> Iterator[TableRow]:
         """Yield the rows that are shown, then the Total."""
@@ -176,12 +179,21 @@ def table_view(
         rows=rows,
         total=total,
         name_label=len(report.headings) - 1 if by_package else None,
+        type_note=_type_note(report.query.client_type),
         cut_note=cut_note(report),
         partial_note=partial_note if is_partial else "",
         limit_note=_format_limit(limit_note, shown=len(rows), total=len(report.rows)),
         overlap_note=_OVERLAP_NOTE if by_package else "",
         warnings=tuple(printable(warning) for warning in report.info.warnings),
     )
+
+
+def _type_note(client_type: str) -> str:
+    """Return the note that says whom the columns count, because "Clients - All" may be read as all types."""
+    if client_type == "all":
+        return "Clients of all types are counted."
+    name = client_type.replace("_", " ").capitalize()
+    return f"Only clients of the type {name} are counted, also in Clients - All."
 
 
 def _shown_labels(rows: Sequence[Row], most: int) -> dict[str, str]:

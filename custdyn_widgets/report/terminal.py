@@ -46,8 +46,9 @@ def report_text(
     lines = [head]
     for block in table.blocks(columns):
         lines += ["", *table.block_lines(block)]
-    if view.notes:
-        lines += ["", *view.notes]
+    notes = [note for note in view.notes if note != view.type_note]  # the first line says it
+    if notes:
+        lines += ["", *notes]
     return "\n".join(lines) + "\n"
 
 

@@ -16,14 +16,15 @@ import ipywidgets
 
 from custdyn_widgets import progress
 from custdyn_widgets.engine import report_on
-from custdyn_widgets.errors import CustDynError, QueryError
+from custdyn_widgets.errors import CustDynError, QueryError, SettingsError
 from custdyn_widgets.mart import Names, SourceLike, open_mart
 from custdyn_widgets.progress import ProgressBar
 from custdyn_widgets.query import ReportQuery, resolve
 from custdyn_widgets.report import Report, format_duration
 from custdyn_widgets.saved_queries import Stored
 from custdyn_widgets.widgets.early_progress import EarlyProgress
-from custdyn_widgets.widgets.form import QueryForm
+from custdyn_widgets.widgets.first_query import first_query, remember
+from custdyn_widgets.widgets.form import DEFAULT, QueryForm
 from custdyn_widgets.widgets.main_thread import interruptible, running_loop
 from custdyn_widgets.widgets.report_view import ReportView
 from custdyn_widgets.widgets.result import Steps
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _SETTLE = 0.03  # seconds; a change made just before a click may arrive just after it
 _ECHO = 0.1  # seconds; clicks made while a query ran arrive within this time and are ignored
+_OUTDATED = "The form has changed. The report below is from the earlier query; click Query for a new one."
 _NO_NAMES = Names((), (), (), (), (), {}, {}, "")
 
 
@@ -57,6 +59,7 @@ class CustomerDynamics:
     def __init__(self, source: SourceLike = "demo", *, publish: bool = True) -> None:
         self._source = source
         self._busy = False
+        self._shown_query: ReportQuery | None = None
         self._loop = running_loop()
         self._view = ReportView(publish=publish, loop=self._loop)
         self._result = self._view.panel
@@ -65,9 +68,10 @@ class CustomerDynamics:
             names = self._names()
         if isinstance(early, EarlyProgress):
             self._result.set_status(" ".join(early.notes))
-        self._form = QueryForm(names or _NO_NAMES, self._saved.listed())
+        self._form = QueryForm(names or _NO_NAMES, self._saved.listed(), first=self._first_query())
         self._dialog = SaveDialog(source)
         self._form.on_query = self._click
+        self._form.on_change = self._form_changed
         self._form.on_save = lambda: self._try(self._save)
         self._form.on_load = lambda key: self._try(lambda: self._load(key))
         self._dialog.on_saved = lambda stored: self._try(lambda: self._after_saving(stored))
@@ -158,6 +162,7 @@ class CustomerDynamics:
         try:
             with interruptible():
                 self._run(query, self._form.page)
+            remember(query)
         except (CustDynError, KeyboardInterrupt):
             return  # the error is on screen, and a second interrupt must not stop the kernel
 
@@ -165,6 +170,7 @@ class CustomerDynamics:
         self._set_busy(True)
         self._result.set_error("")
         before, began = self._view.report, time.monotonic()
+        had_table = self._result.shows_table
         try:
             with progress.told_to(Steps(self._result)):
                 self._result.set_status("Counting …")
@@ -172,6 +178,8 @@ class CustomerDynamics:
                 report = report_on(query, mart)
                 self._form.set_names(mart.facts.names)
             self._show(report, time.monotonic() - began, page)
+            self._shown_query = query
+            self._mark_outdated()
         except QueryError as error:
             self._show_error(error)
             self._form.show_error(error)
@@ -180,8 +188,10 @@ class CustomerDynamics:
             self._show_error(error)
             raise
         except KeyboardInterrupt:
-            unchanged = self._view.report is before
-            self._result.set_status("Stopped. The table is unchanged." if unchanged else "Stopped.")
+            unchanged = had_table and self._view.report is before
+            self._result.set_status(
+                "Stopped. The table is unchanged." if unchanged else "Stopped.", about="form"
+            )
             raise CustDynError("The query was stopped.") from None
         except Exception as error:
             failed = CustDynError(f"The query failed: {type(error).__name__}: {error}")
@@ -192,8 +202,17 @@ class CustomerDynamics:
 
     def _show(self, report: Report, seconds: float, page: str) -> None:
         rows = "1 row" if len(report.rows) == 1 else f"{len(report.rows):,} rows"
-        self._result.set_status(f"{rows} in {format_duration(round(seconds * 1000))}.")
+        self._result.set_status(f"{rows} in {format_duration(round(seconds * 1000))}.", about="report")
         self._view.show(report, self._form.output, page)
+
+    def _form_changed(self) -> None:
+        self._mark_outdated()
+        self._result.end_status("form", "file")
+
+    def _mark_outdated(self) -> None:
+        """Mark the report while the form has another query."""
+        shown = self._shown_query
+        self._result.set_outdated(_OUTDATED if shown is not None and self._form.query() != shown else "")
 
     # Saved queries.
 
@@ -207,7 +226,7 @@ class CustomerDynamics:
     def _after_saving(self, stored: Stored) -> None:
         self._saved.saw(stored)
         self._form.set_saved(self._saved.listed())
-        self._result.set_status(f"Saved as {stored.saved.title}.")
+        self._result.set_status(f"Saved as {stored.saved.title}.", about="form")
 
     def _load(self, key: str) -> None:
         self._result.set_error("")
@@ -220,7 +239,7 @@ class CustomerDynamics:
         if self._form.query() is None and (names := self._names()):  # the data may have new values
             self._form.set_names(names)
             self._form.load(saved.query, saved.output)
-        self._result.set_status(f"Loaded: {saved.title}. Click Query to run it.")
+        self._result.set_status(f"Loaded: {saved.title}. Click Query to run it.", about="form")
 
     # Messages and states.
 
@@ -234,7 +253,7 @@ class CustomerDynamics:
             self._show_error(CustDynError(f"Something went wrong: {type(error).__name__}: {error}"))
 
     def _show_error(self, error: CustDynError) -> None:
-        last = " The table below is from the last successful query." if self._view.report else ""
+        last = " The table below is from the last successful query." if self._result.shows_table else ""
         self._result.set_status("")
         self._result.set_error(error.message + last)
 
@@ -245,6 +264,14 @@ class CustomerDynamics:
         except CustDynError as error:
             self._show_error(error)
             return None
+
+    def _first_query(self) -> ReportQuery:
+        """Return the query with which the form starts. If a setting is wrong, show the error."""
+        try:
+            return first_query(DEFAULT)
+        except SettingsError as error:
+            self._show_error(error)
+            return DEFAULT
 
     def _set_busy(self, busy: bool) -> None:
         if busy:

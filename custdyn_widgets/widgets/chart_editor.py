@@ -46,7 +46,8 @@ class ChartEditor:
     def open(self, report: Report, choice: Mapping[str, Any]) -> None:
         """Show the controls for a report, filled with a choice. An empty choice keeps their values.
 
-        If the report does not have x, because its grouping is different, x becomes its first heading.
+        At first, no column is chosen. If the report does not have x, because its grouping is different, x
+        becomes its first heading.
         """
         names = [column.name for column in report.columns]
         places = [*(report.headings or [COLUMNS]), *names]
@@ -56,7 +57,7 @@ class ChartEditor:
         self._x.options = [[name, name] for name in places]
         self._y.options = [[name, name] for name in names]
         self._x.value = wanted["x"] if wanted["x"] in places else places[0]
-        self._y.value = list(choice.get("y") or kept or names[:1])
+        self._y.value = list(choice.get("y") or kept)
         self._mark.value = wanted["mark"] or MARKS[0]
         self._right.value = list(wanted["second_axis"] or ())
         self._title.value = wanted["title"] or ""

@@ -18,6 +18,7 @@ from custdyn_widgets.widgets.download import Download, File, chart_file
 
 _SAVE = [["png", "Save as PNG"], ["svg", "Save as SVG"]]
 _CLOSE = [["close", "Close the chart"]]
+_NO_COLUMN = "Choose the columns to draw."
 _HINT = "Drag to pan, Shift and scroll to zoom, double-click to reset."
 # The menu is disabled because it links to another host. The theme of tooltips is in result.css.
 _EMBEDDED = {"actions": False, "renderer": "svg", "tooltip": {"theme": "custdyn"}}
@@ -46,7 +47,7 @@ class ChartPanel:
         self._editor = ChartEditor(self._compose)
         self._message = ipywidgets.HTML()
         self._hint = ipywidgets.HTML()
-        self._place = ipywidgets.VBox()
+        self._place = ipywidgets.VBox(layout={"display": "none"})  # it says that a chart is being drawn
         self._download = Download(self._answer, buttons=_CLOSE)
         self.widget = ipywidgets.VBox(
             [self._editor.widget, self._message, self._place, self._hint, self._download]
@@ -89,7 +90,10 @@ class ChartPanel:
             self._editor.open(report, choice)
             if focus:
                 self._editor.take_focus()  # before the first drawing, which is slow
-            self._compose()
+            if focus and not self._editor.choice()["y"]:
+                self._begin_blank()
+            else:
+                self._compose()
 
     def hide(self) -> None:
         """Hide the chart."""
@@ -106,6 +110,12 @@ class ChartPanel:
         """Return the chart to save, as `{"preset": name}` or x, y, mark, second_axis and title."""
         return self._choice
 
+    def _begin_blank(self) -> None:
+        self._clear()
+        self._show_message("")
+        self._hint.value = f'<p class="custdyn-hint">{_NO_COLUMN}</p>'
+        self.on_change()
+
     def _compose(self) -> None:
         report, choice = self._report, self._editor.choice()
         if not choice["y"]:
@@ -115,6 +125,7 @@ class ChartPanel:
 
     def _clear(self) -> None:
         self._spec, self._choice, self._hint.value = None, None, ""
+        self._place.layout.display = "none"
         self._download.buttons = _CLOSE
         if self._live is not None:
             self._live.spec = None
@@ -136,6 +147,7 @@ class ChartPanel:
 
     def _show_live(self, spec: dict[str, Any]) -> None:
         """Show a chart in the single chart widget, since each widget loads a megabyte of script."""
+        self._place.layout.display = None
         if self._live is None:
             self.prepare()
             import altair as alt

@@ -45,6 +45,8 @@ class QueryForm:
         The key and title of each saved query.
     now
         Returns the time that presets are resolved against.
+    first
+        The query with which the form starts.
 
     Attributes
     ----------
@@ -53,13 +55,20 @@ class QueryForm:
     on_query, on_save, on_load
         Called when Query, Save Query or Load Query is clicked. The first two are only called if the query is
         valid; the last one gets the key of the saved query.
+    on_change
+        Called after a field changes, even if its value is invalid.
     """
 
     def __init__(
-        self, names: Names, saved: Sequence[tuple[str, str]] = (), now: Callable[[], datetime] = _now
+        self,
+        names: Names,
+        saved: Sequence[tuple[str, str]] = (),
+        now: Callable[[], datetime] = _now,
+        first: ReportQuery = DEFAULT,
     ) -> None:
         self.on_query: Callable[[], None] = _nothing
         self.on_save: Callable[[], None] = _nothing
+        self.on_change: Callable[[], None] = _nothing
         self.on_load: Callable[[str], None] = _nothing
         self._names = names
         self._busy = False
@@ -80,7 +89,7 @@ class QueryForm:
         ):  # fmt: skip
             box.add_class(f"custdyn-{name}")
         self.set_saved(saved)
-        self.load(DEFAULT)
+        self.load(first)
 
     def _make_buttons(self) -> None:
         self._query_button = Button(
@@ -197,6 +206,7 @@ class QueryForm:
         self._problems = self._find_problems()
         self._query = None if self._problems else ReportQuery(**self.fields())
         self._show_problems()
+        self.on_change()
 
     def _show_problems(self) -> None:
         """Show each control's problem, replacing other errors."""

@@ -4,6 +4,8 @@
 const BIN =
   "M6 1h4l1 1h3v2H2V2h3zM3 5h10l-.8 10H3.8zM5.5 7l.3 6h1l-.3-6zm2 0v6h1V7zm2 0-.3 6h1l.3-6z";
 
+const GONE = "The kernel stopped or was restarted: run the cells again.";
+
 const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
 
 function picture(path) {
@@ -35,9 +37,17 @@ function render({ model, el }) {
   button.addEventListener("click", () => {
     if (!model.get("disabled")) model.send({ clicked: true, page: globalThis[PAGE] });
   });
+  const gone = () => {
+    button.title = GONE;
+    button.setAttribute("aria-disabled", "true");
+  };
   model.on("change", show);
+  model.on("comm_live_update", gone);
   show();
-  return () => model.off("change", show);
+  return () => {
+    model.off("change", show);
+    model.off("comm_live_update", gone);
+  };
 }
 
 export default { render };

@@ -153,7 +153,12 @@ class Filters:
             placeholder="Add a filter",
         )
         self.search.observe(self._choose, "value")
-        self.box = ipywidgets.VBox([self.search])
+        self.search.on_undo = self._restore
+        self._removed: tuple[str, int] | None = None
+        self.undo = Button(self._restore, tooltip="Bring back the removed filter with its values.")
+        self._line = ipywidgets.HBox([self.search])
+        self._line.add_class("custdyn-row")
+        self.box = ipywidgets.VBox([self._line])
         self._show()
 
     def _choose(self, change: Mapping[str, Any]) -> None:
@@ -171,19 +176,38 @@ class Filters:
                 FILTERS[field], self._names, self._changed, lambda: self._remove(field)
             )
         row = self.rows[field] = self._made[field]
+        self._removed = None
         row.load(_NO_FILTER)
         self._show()
         self._changed()
         return row
 
     def _remove(self, field: str) -> None:
-        if self.rows.pop(field, None):
-            self._show()
-            self._changed()
-            self.search.wants_focus = True
+        if field not in self.rows:
+            return
+        self._removed = field, list(self.rows).index(field)
+        del self.rows[field]
+        self._show()
+        self._changed()
+        self.search.wants_focus = True
+
+    def _restore(self) -> None:
+        """Show the removed filter again, where it was and with its values."""
+        if self._removed is None:
+            return
+        field, place = self._removed
+        rows = list(self.rows.items())
+        self.rows = dict([*rows[:place], (field, self._made[field]), *rows[place:]])
+        self._removed = None
+        self._show()
+        self._changed()
+        self._made[field].search.wants_focus = True
 
     def _show(self) -> None:
-        self.box.children = [self.search, *(row.box for row in self.rows.values())]
+        if self._removed:
+            self.undo.description = f"Undo: restore {FILTERS[self._removed[0]].label}"
+        self._line.children = [self.search, *([self.undo] if self._removed else [])]
+        self.box.children = [self._line, *(row.box for row in self.rows.values())]
         self.search.options = [
             [f.field, f.label, f.group] for f in FILTERS.values() if f.field not in self.rows
         ]
@@ -195,7 +219,7 @@ class Filters:
 
     def load(self, query: ReportQuery) -> None:
         """Show the filters of a query and no others."""
-        self.rows = {}
+        self.rows, self._removed = {}, None
         for field in FILTERS:
             if getattr(query, field):
                 self.add(field).load(query)

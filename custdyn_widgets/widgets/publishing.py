@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import http.client
+import ipaddress
 import os
 import ssl
 import subprocess
@@ -21,6 +22,8 @@ from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import CustDynError
@@ -30,6 +33,12 @@ from custdyn_widgets.report import Report
 _NICENESS = 5  # the table on screen takes precedence
 _TIMEOUT_S = 0.5  # for a viewer on this machine to respond
 _LOGIN_STATUSES = (302, 403)
+_FOR_OTHERS = (
+    "For a link that others can open, set CUSTDYN_SHARE_URL to the address of a viewer (custdyn serve)."
+)
+
+Viewer = Literal["open", "login"]
+"""How a viewer responds: it shows the report, or it asks for a login first."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class Published:
     link
         The link, or "" if nothing was published.
     words
-        A message to the user if there is no link, or if no viewer responds to it.
+        A message to the user if there is no link, if no viewer responds to it, or if others cannot open it.
     page
         The frozen page to open if no viewer responds to the link, otherwise None.
     """
@@ -73,8 +82,9 @@ def describe_failure(error: Exception) -> Published:
 def _describe_success(frozen: Frozen, loaded: settings.Settings) -> Published:
     assert frozen.link is not None
     assert frozen.page is not None
-    if loaded.share_url or answers(frozen.link):
-        return Published(frozen.link)
+    viewer = None if loaded.share_url else ask_viewer(frozen.link)
+    if loaded.share_url or viewer:
+        return Published(frozen.link, _who_can_open(frozen.link, viewer))
     return Published(
         frozen.link,
         "The link does not work yet: run “custdyn serve” in a terminal, or set "
@@ -83,21 +93,39 @@ def _describe_success(frozen: Frozen, loaded: settings.Settings) -> Published:
     )
 
 
-def answers(link: str) -> bool:
-    """Return whether a viewer on this machine responds to a link, even if only with a login page."""
+def _who_can_open(link: str, viewer: Viewer | None) -> str:
+    """Return a message about who can open a link, or "" if probably everybody who has it can."""
+    host = urlsplit(link).hostname or ""
+    if host == "localhost" or host.endswith(".localhost") or _is_loopback(host):
+        return f"Only this computer can open the link. {_FOR_OTHERS}"
+    if viewer == "login":
+        return f"Only people with a login to this Jupyter server can open the link. {_FOR_OTHERS}"
+    return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def ask_viewer(link: str) -> Viewer | None:
+    """Return how a viewer on this machine responds to a link, or None if none does."""
     from custdyn_widgets.viewer import HEADERS  # imported late because the form is shown first
 
     request = urllib.request.Request(link, method="HEAD")  # noqa: S310  # always http(s), on this machine
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
     try:
         with opener.open(request, timeout=_TIMEOUT_S) as response:
-            return bool(response.status == 200)
+            return "open" if response.status == 200 else None
     except urllib.error.HTTPError as response:
         policy = "Content-Security-Policy"
-        return response.code in _LOGIN_STATUSES and response.headers.get(policy) == HEADERS[policy]
+        ours = response.headers.get(policy) == HEADERS[policy]
+        return "login" if ours and response.code in _LOGIN_STATUSES else None
     except (OSError, ValueError, http.client.HTTPException) as error:
         # If this machine does not trust the certificate, a viewer responds, and the browser asks the user.
-        return isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError)
+        return "open" if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError) else None
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

@@ -6,12 +6,14 @@ import asyncio
 import threading
 from typing import Any
 
+from custdyn_widgets.render import BLANK
 from custdyn_widgets.report import Report
 from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.publishing import Published, Publisher
 from custdyn_widgets.widgets.result import ResultPanel
 from custdyn_widgets.widgets.static_view import StaticView
 
+_CREATING_LINK = "Creating the link: saving the report and its charts as a page …"
 _QUIET_S = 1.5  # seconds without a query before the drawing library is loaded
 
 
@@ -47,7 +49,7 @@ class ReportView:
             self.panel.set_download_only(report, output, page)
         self._redraw(report, output)
         if self._publisher:
-            self.panel.set_link("", "Creating the link …")
+            self.panel.set_link("", _CREATING_LINK, busy=True)
             self._publisher.publish(report, lambda done: self._show_link(report, done))
         self._write_static()
         if self._loop is not None:
@@ -72,9 +74,14 @@ class ReportView:
 
     def _show_chart(self, name: str) -> None:
         if self.report is not None:
-            self.panel.set_status(f"Drawing {name} …")
+            self.panel.set_status(f"Drawing {name} …", about="chart")
             self.charts.draw(self.report, name)
-            self.panel.set_status(f"{name} is below the table." if self.charts.spec() else "")
+            if self.charts.spec():
+                self.panel.set_status(f"{name} is below the table.", about="chart")
+            elif name == BLANK:
+                self.panel.set_status(f"{name} is below the table: choose its columns.", about="chart")
+            else:
+                self.panel.end_status("chart")
 
     def _redraw(self, report: Report, output: str) -> None:
         """Draw the requested or last chart. If the report cannot show it, keep it for a later report."""
@@ -91,6 +98,7 @@ class ReportView:
 
     def _chart_closed(self) -> None:
         self.wanted_chart = None
+        self.panel.end_status("chart")
         self.panel.take_focus_from_chart()
 
     def _write_static(self) -> None:

@@ -2,7 +2,7 @@
 // Sorting, the menu and copying work without the kernel.
 
 const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
-const GONE = "The kernel stopped or was restarted, so this no longer works. Run the cells again.";
+const GONE = "The kernel stopped or was restarted, so this form no longer works. Run the cells again.";
 
 // Otherwise, Lab handles keys: D, D deletes a cell. Lab checks only the focused element for this.
 const OWN_KEYS = { lmSuppressShortcuts: "true" };
@@ -24,6 +24,11 @@ function button(text, act, attributes = {}) {
 // The table.
 
 const FIRST_ROWS = 60; // more than fit on a screen; the others are added a frame later
+const MOST_WHOLE = 200; // rows; of larger tables, only the rows near the visible part are drawn
+const CHUNK_ROWS = 25;
+const ROW_HEIGHT = 24; // pixels, until the first rows are laid out
+const MARGIN = 600; // pixels above and below the visible part
+const HEADING_ROWS = 2;
 
 // Returns the positions of the first columns of groups.
 function groupStarts(groups) {
@@ -91,22 +96,72 @@ function compared(keys, column, order) {
   };
 }
 
-function table(shown) {
+// Every cell of a large table would take seconds to lay out, so its rows are drawn only near the visible part. Each
+// chunk of rows has its own tbody, which is as high without its rows as with them.
+function chunks(count, columns, region, draw) {
+  const bodies = Array.from({ length: Math.ceil(count / CHUNK_ROWS) }, () => element("tbody"));
+  const drawn = new Set();
+  const fill = (body) => {
+    const first = bodies.indexOf(body) * CHUNK_ROWS;
+    body.replaceChildren(...draw(first, Math.min(first + CHUNK_ROWS, count)));
+    drawn.add(body);
+  };
+  const empty = (body) => {
+    const rows = Math.min(CHUNK_ROWS, count - bodies.indexOf(body) * CHUNK_ROWS);
+    const height = drawn.has(body) ? body.offsetHeight : (bodies[0].offsetHeight / CHUNK_ROWS || ROW_HEIGHT) * rows;
+    const space = element("td", { colspan: columns, class: "custdyn-space" });
+    space.style.height = `${height}px`;
+    body.replaceChildren(element("tr", { "aria-hidden": "true" }, space));
+    drawn.delete(body);
+  };
+  const seen = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries)
+      if (isIntersecting && !drawn.has(target)) fill(target);
+      else if (!isIntersecting && drawn.has(target)) empty(target);
+  }, { root: region, rootMargin: `${MARGIN}px 0px` });
+  fill(bodies[0]);
+  bodies.slice(1).forEach(empty);
+  for (const body of bodies) seen.observe(body);
+  return { bodies, redraw: () => [...drawn].forEach(fill) };
+}
+
+// The longest text of each column, so that columns keep their widths while rows come and go.
+function widths(shown) {
+  const longest = (texts) => texts.reduce((most, text) => (text.length > most.length ? text : most), "");
+  const column = (part) => shown.rows[0][part].map((_, i) => longest(shown.rows.map((row) => row[part][i])));
+  const made = line({ labels: column("labels"), cells: column("cells"), partial: true }, groupStarts(shown.groups));
+  made.setAttribute("aria-hidden", "true");
+  return element("tbody", { class: "custdyn-widths" }, made);
+}
+
+function table(shown, region) {
   const firsts = groupStarts(shown.groups);
   const lines = [];
+  const count = shown.rows.length;
+  const large = count > MOST_WHOLE;
   const lineAt = (place) => (lines[place] ??= line(shown.rows[place], firsts));
   const two = shown.headings.length > 1;
   const made = element("table", { "aria-label": shown.title, class: two ? "custdyn-two" : "" });
-  const body = element("tbody");
   let places = [...shown.rows.keys()];
-  const fill = (most) => {
-    const now = places.slice(0, most);
-    body.append(...now.map(lineAt));
-    made.setAttribute("aria-busy", String(now.length < places.length));
-    if (!two) return;
-    const months = now.map((place) => shown.rows[place].labels[0]);
-    now.forEach((place, i) => lines[place].classList.toggle("custdyn-again", months[i] === months[i - 1]));
+  const draw = (from, to) =>
+    places.slice(from, to).map((place, i) => {
+      const row = lineAt(place);
+      if (large) row.setAttribute("aria-rowindex", HEADING_ROWS + from + i + 1);
+      const above = shown.rows[places[from + i - 1]];
+      if (two) row.classList.toggle("custdyn-again", above?.labels[0] === shown.rows[place].labels[0]);
+      return row;
+    });
+  const whole = () => {
+    const body = element("tbody");
+    const fill = (most) => {
+      body.append(...draw(0, most));
+      made.setAttribute("aria-busy", String(most < count));
+    };
+    fill(Math.min(FIRST_ROWS, count));
+    if (count > FIRST_ROWS) requestAnimationFrame(() => setTimeout(() => fill(count)));
+    return { bodies: [body], redraw: () => fill(count) };
   };
+  const { bodies, redraw } = large ? chunks(count, shown.headings.length + shown.columns.length, region, draw) : whole();
   const sort = { column: -1, order: "none" };
   sort.by = (column) => {
     const next = { none: "ascending", ascending: "descending", descending: "none" };
@@ -114,15 +169,18 @@ function table(shown) {
     sort.column = sort.order === "none" ? -1 : column;
     places = [...shown.rows.keys()];
     if (sort.column >= 0) places.sort(compared(shown.keys, column, sort.order));
-    fill();
+    redraw();
     const [before, after] = [made.tHead, headings(shown, firsts, sort)];
     const focused = [...before.querySelectorAll("button")].indexOf(document.activeElement);
     before.replaceWith(after);
     after.querySelectorAll("button")[focused]?.focus();
   };
-  fill(FIRST_ROWS);
-  if (places.length > FIRST_ROWS) requestAnimationFrame(() => setTimeout(fill));
-  made.append(headings(shown, firsts, places.length > 1 ? sort : null), body);
+  if (large) {
+    made.setAttribute("aria-busy", "false");
+    made.setAttribute("aria-rowcount", HEADING_ROWS + count + (shown.total ? 1 : 0));
+    bodies.push(widths(shown));
+  }
+  made.append(headings(shown, firsts, count > 1 ? sort : null), ...bodies);
   if (shown.total) made.append(element("tfoot", {}, total(shown.total, firsts)));
   return made;
 }
@@ -236,7 +294,7 @@ function copyButton(anchor, said) {
 }
 
 function linkLine(model) {
-  const { link, words, page } = model.get("_link");
+  const { link, words, page, busy } = model.get("_link");
   const parts = [];
   if (/^https?:\/\//.test(link)) {
     const said = element("span", { class: "custdyn-unseen", role: "status" });
@@ -244,6 +302,7 @@ function linkLine(model) {
     parts.push(element("span", {}, "Share: "), anchor, copyButton(anchor, said), said);
   }
   if (page) parts.push(button("Open the page", () => model.send({ ask: "page", page: globalThis[PAGE] })));
+  if (busy) parts.push(element("progress", { "aria-label": "Creating the link" }));
   if (words) parts.push(element("span", { class: "custdyn-words" }, words));
   return parts;
 }
@@ -277,7 +336,9 @@ function report(model, shown) {
   if (shown.message) parts.push(element("p", { class: "custdyn-message" }, shown.message));
   if (shown.output === "web") {
     const region = { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The report's table" };
-    parts.push(element("div", { class: "custdyn-place" }, element("div", region, table(shown))));
+    const scroll = element("div", region);
+    scroll.append(table(shown, scroll));
+    parts.push(element("div", { class: "custdyn-place" }, scroll));
     parts.push(element("p", { class: "custdyn-note" }, shown.notes.join(" ")));
   }
   return { parts, link };
@@ -299,7 +360,8 @@ function render({ model, el }) {
   const error = element("p", { class: "custdyn-error", role: "alert" });
   const place = element("div", { class: "custdyn-report" });
   el.classList.add("custdyn-result", "mathjax_ignore"); // a name such as "$5 to $10" is not a formula
-  el.replaceChildren(status, error, place);
+  const outdated = element("p", { class: "custdyn-outdated", role: "status" });
+  el.replaceChildren(status, error, outdated, place);
 
   let link = null;
   const showStatus = () => {
@@ -309,6 +371,10 @@ function render({ model, el }) {
     if (!bar.hidden) bar.value = done;
   };
   const showError = () => (error.textContent = model.get("_error"));
+  const showOutdated = () => {
+    outdated.textContent = model.get("_outdated");
+    place.classList.toggle("custdyn-old", Boolean(model.get("_outdated")));
+  };
   const showLink = () => link?.replaceChildren(...linkLine(model));
   const showReport = () => {
     const shown = model.get("_shown");
@@ -318,7 +384,12 @@ function render({ model, el }) {
     place.replaceChildren(...made.parts);
     showLink();
   };
-  const gone = () => (error.textContent = GONE);
+  // No kernel is left to finish what the status says.
+  const gone = () => {
+    error.textContent = GONE;
+    words.textContent = "";
+    bar.hidden = true;
+  };
   // Only if the focus was on the chart, because another page may show the same notebook.
   const received = ({ kind }) => {
     const cursor = document.activeElement;
@@ -330,12 +401,13 @@ function render({ model, el }) {
     "change:_shown": showReport,
     "change:_status": showStatus,
     "change:_error": showError,
+    "change:_outdated": showOutdated,
     "change:_link": showLink,
     comm_live_update: gone,
     "msg:custom": received,
   };
   for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
-  for (const show of [showReport, showStatus, showError]) show();
+  for (const show of [showReport, showStatus, showError, showOutdated]) show();
   return () => {
     for (const [event, listener] of Object.entries(listeners)) model.off(event, listener);
   };

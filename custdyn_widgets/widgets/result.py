@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anywidget
 import traitlets
@@ -17,6 +17,8 @@ from custdyn_widgets.text import printable
 from custdyn_widgets.widgets.download import Download, report_file
 from custdyn_widgets.widgets.table import shown_report
 
+About = Literal["", "report", "form", "file", "chart"]
+
 _FORMATS = {"csv": "CSV", "csv-excel": "Excel CSV", "xlsx": "XLSX"}
 
 
@@ -27,6 +29,8 @@ class ResultPanel(anywidget.AnyWidget):
     ----------
     on_show_chart
         Called with the name of a preset, or `BLANK`, when the user picks it from Show Chart.
+    shows_table
+        Whether there is a report on screen as a table, rather than none or a download.
     """
 
     _esm = Path(__file__).with_name("result.js")
@@ -35,12 +39,15 @@ class ResultPanel(anywidget.AnyWidget):
     _shown = traitlets.Dict().tag(sync=True)
     _status = traitlets.Dict({"words": "", "done": None}).tag(sync=True)
     _error = traitlets.Unicode("").tag(sync=True)
-    _link = traitlets.Dict({"link": "", "words": "", "page": False}).tag(sync=True)
+    _outdated = traitlets.Unicode("").tag(sync=True)
+    _link = traitlets.Dict({"link": "", "words": "", "page": False, "busy": False}).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self.on_show_chart: Callable[[str], None] = lambda _name: None
         self._report: Report | None = None
+        self._about = ""
+        self._counted = ""
         self._page: bytes | None = None
         self._download = Download()
         self.on_msg(self._answer)
@@ -57,20 +64,48 @@ class ResultPanel(anywidget.AnyWidget):
         self._set(report, format)
         self._export(format, page)
 
-    def set_status(self, words: str, done: float | None = None) -> None:
-        """Show a status, with a progress bar if `done` (from 0 to 1) is given."""
+    @property
+    def shows_table(self) -> bool:
+        """Whether a table is on screen."""
+        return self._report is not None and self._shown["output"] == "web"
+
+    def set_status(self, words: str, done: float | None = None, *, about: About = "") -> None:
+        """Show a status, with a progress bar if `done` (from 0 to 1) is given.
+
+        `about` is what the status is about. A status about the report is shown again once a later one ends.
+        """
         part = None if done is None else min(1.0, max(0.0, float(done)))
         status: dict[str, Any] = {"words": printable(words), "done": part}
+        self._about = about
+        if about == "report":
+            self._counted = words
         self._status = status
+
+    def end_status(self, *about: About) -> None:
+        """Remove the status if it is about one of these, because it no longer applies."""
+        if self._about in about:
+            self.set_status(self._counted, about="report")
+
+    def set_outdated(self, words: str) -> None:
+        """Mark the report as belonging to another query than the form's, or remove the mark if it is ""."""
+        self._outdated = printable(words)
 
     def set_error(self, words: str) -> None:
         """Show an error above the table, or remove it if `words` is ""."""
         self._error = printable(words)
 
-    def set_link(self, link: str, words: str = "", page: bytes | None = None) -> None:
-        """Show the report's link and a message, and if `page` is given, a button that opens it."""
+    def set_link(self, link: str, words: str = "", page: bytes | None = None, *, busy: bool = False) -> None:
+        """Show the report's link and a message.
+
+        If `page` is given, a button opens it. `busy` says that the link is still being created.
+        """
         self._page = page
-        self._link = {"link": printable(link), "words": printable(words), "page": page is not None}
+        self._link = {
+            "link": printable(link),
+            "words": printable(words),
+            "page": page is not None,
+            "busy": busy,
+        }
 
     def take_focus_from_chart(self) -> None:
         """Focus Show Chart after the chart is closed. Without focus, Lab would handle the next key."""
@@ -110,7 +145,7 @@ class ResultPanel(anywidget.AnyWidget):
             self.set_error(error.message if isinstance(error, CustDynError) else why)
             return
         self._download.start(file, page)
-        self.set_status(f"Saved as {file.name}.")
+        self.set_status(f"Saved as {file.name}.", about="file")
 
 
 class Steps:

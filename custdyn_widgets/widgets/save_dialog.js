@@ -211,11 +211,13 @@ function render({ model, el }) {
     for (const one of form.querySelectorAll("textarea"))
       onEnter(one, () => one.setRangeText("\n", one.selectionStart, one.selectionEnd, "end"));
     cancel.addEventListener("click", () => ask("cancel"));
-    const heading = element("h2", { id: `${id}-heading` }, "New Template");
+    const heading = element("h2", { id: `${id}-heading` }, "Save Query");
+    const subtitle = element("p", { class: "custdyn-dialog-subtitle" }, "New Template");
     const dialog = element(
       "div",
       { role: "dialog", "aria-labelledby": heading.id },
       heading,
+      subtitle,
       element("p", { class: "custdyn-dialog-asked" }, element("bdi", {}, model.get("asked"))),
       form,
     );

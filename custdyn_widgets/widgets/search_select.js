@@ -84,9 +84,24 @@ function render({ model, el }) {
   const labelOf = (value) => labels.get(value) ?? value.replace(UNPRINTABLE, "\ufffd");
   const textOfValue = () => (many() || !chosen().length ? "" : labelOf(chosen()[0]));
 
-  function choose(values) {
+  const earlier = []; // values before each choice of the user, for undo
+  let choosing = false;
+
+  function put(values) {
+    choosing = true;
     model.set("value", values);
+    choosing = false;
     model.save_changes();
+  }
+
+  function choose(values) {
+    if (many()) earlier.push(chosen());
+    put(values);
+  }
+
+  function undo() {
+    if (earlier.length) put(earlier.pop());
+    else model.send({ undo: true });
   }
 
   function showOptions() {
@@ -96,6 +111,7 @@ function render({ model, el }) {
   }
 
   function showValue() {
+    if (!choosing) earlier.length = 0;
     chips.replaceChildren(...(many() ? chosen().map(chip) : []));
     if (!many() && !typed) input.value = textOfValue();
     if (open) showList();
@@ -258,6 +274,10 @@ function render({ model, el }) {
   const KEEP = new Set(["Backspace", "ArrowLeft"]);
 
   input.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !input.value) {
+      event.preventDefault(); // text being typed has its own undo
+      return undo();
+    }
     const act = KEYS[event.key];
     if (!act || event.isComposing || event.ctrlKey || event.metaKey) return;
     if (act() !== false && !KEEP.has(event.key)) event.preventDefault();

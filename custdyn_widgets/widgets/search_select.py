@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ class SearchSelect(anywidget.AnyWidget):
         The label above the field, the tooltip, and the text in the empty field.
     error
         The error in the value, or "".
+    on_undo
+        Called when the user presses Ctrl+Z and no change of this field is left to undo.
     wants_focus
         Set to True to focus the field now, or when it is first shown.
     """
@@ -45,3 +48,12 @@ class SearchSelect(anywidget.AnyWidget):
     disabled = traitlets.Bool(False).tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)
     wants_focus = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self.on_undo: Callable[[], None] = lambda: None
+        self.on_msg(self._received)
+
+    def _received(self, _widget: object, message: object, _buffers: object) -> None:
+        if isinstance(message, Mapping) and message.get("undo"):
+            self.on_undo()

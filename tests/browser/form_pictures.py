@@ -50,7 +50,11 @@ def _take(notebook: LabNotebook, folder: Path, theme: str) -> None:
     page.locator(".custdyn-chart").hover()
     app.screenshot(path=folder / f"result-{theme}.png")
     notebook.show_chart("Blank Chart")
-    page.locator(".custdyn-editor").wait_for()
+    page.locator(".custdyn-editor input:focus").wait_for()
+    page.keyboard.type("clients - active: qty")
+    for key in ("Enter", "Escape"):
+        page.keyboard.press(key)
+    page.locator(".custdyn-chart svg.marks").wait_for()
     page.locator(".custdyn-chart").screenshot(path=folder / f"chart-{theme}.png")
     notebook.button("Save Query").click()
     page.get_by_role("dialog").screenshot(path=folder / f"dialog-{theme}.png")

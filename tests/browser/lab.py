@@ -54,6 +54,7 @@ def running_lab(folder: Path, home: Path, app: str = "lab") -> Iterator[Lab]:
         "CUSTDYN_CACHE": str(home / "cache"),
         "CUSTDYN_SNAPSHOTS": str(home / "snapshots"),
         "CUSTDYN_QUERIES": str(home / "queries"),
+        "CUSTDYN_LAST_CHOICE": str(home / "lab.log" / "below-a-file"),  # no test's choice is remembered
     }
     port = _free_port()
     started = {"lab": "lab", "notebook": "notebook", "voila": "server"}[app]

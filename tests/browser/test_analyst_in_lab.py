@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import datetime
@@ -156,6 +157,10 @@ def test_a_chart_that_was_asked_for_comes_into_sight(form: LabNotebook, name: st
     form.page.set_viewport_size({"width": 1300, "height": 600})
     query(form)
     form.show_chart(name)
+    if name == BLANK:
+        expect(form.page.get_by_role("combobox", name="Columns")).to_be_focused()
+        form.page.keyboard.type("clients - active: qty")
+        form.page.keyboard.press("Enter")
     form.page.wait_for_function(
         """() => {
           const drawn = document.querySelector('.custdyn-chart svg.marks')?.getBoundingClientRect();
@@ -163,8 +168,6 @@ def test_a_chart_that_was_asked_for_comes_into_sight(form: LabNotebook, name: st
           return drawn?.height > 100 && drawn.top < panel.bottom && drawn.bottom <= panel.bottom + 1;
         }"""
     )
-    if name == BLANK:
-        expect(form.page.get_by_role("combobox", name="Columns")).to_be_focused()
 
 
 def test_a_csv_output_is_a_download_and_a_link_without_a_table(form: LabNotebook) -> None:
@@ -392,9 +395,20 @@ def test_stopping_the_kernel_keeps_the_last_table(own_form: LabNotebook) -> None
     assert own_form.cells_of_table() == before
 
 
-def test_a_restarted_kernel_is_told(own_form: LabNotebook) -> None:
-    query(own_form)
+def test_a_kernel_restarted_while_a_query_runs_is_told(own_form: LabNotebook) -> None:
+    own_form.ask(
+        "import custdyn_widgets.widgets.app as app, time\n"
+        "def slow(*_, **__):\n    app.progress.step('Reading the data', 0.4)\n    time.sleep(60)\n"
+        "app.report_on = slow"
+    )
+    own_form.button("Query").click()
+    own_form.page.wait_for_function(
+        "document.querySelector('.custdyn-app .custdyn-status').innerText.includes('Reading the data')"
+    )
     own_form.page.evaluate(
         "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
     )
     own_form.page.get_by_text("Run the cells again").first.wait_for()
+    assert own_form.status() == ""
+    expect(own_form.page.locator(".custdyn-status progress")).to_be_hidden()
+    expect(own_form.button("Query")).to_have_attribute("title", re.compile("run the cells again"))

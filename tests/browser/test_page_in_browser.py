@@ -140,6 +140,36 @@ def test_the_page_prints_on_landscape_paper_with_headings_on_each_page(browser, 
     page.close()
 
 
+@pytest.mark.parametrize(("rows", "together"), [(12, True), (44, False)])
+def test_a_short_table_prints_below_its_charts_and_a_long_one_begins_with_some_rows(
+    browser, tmp_path, rows, together
+):
+    report = make_report(rows)
+    charts = report_charts(report)
+    kept = dict(list(charts.items())[:1]) if together else charts
+    page = browser.new_page()
+    page.set_content(render_page(report, kept).decode())
+    path = tmp_path / "page.pdf"
+    page.pdf(path=path, prefer_css_page_size=True)
+    sheets = printed(path)
+    [heading] = [sheet for sheet in sheets if re.search(r"^ *Table$", sheet, re.MULTILINE)]
+    assert (heading is sheets[0]) == together
+    assert "2021-05" in heading.partition("Table\n")[2]
+    page.close()
+
+
+@pytest.mark.parametrize(("height", "hinted"), [(800, True), (2_000, False)])
+def test_a_table_that_goes_on_below_says_so(browser, address, height, hinted):
+    page = browser.new_page(viewport={"width": 1280, "height": height})
+    page.goto(address + "/plain")
+    assert page.get_by_text("24 rows and the Total. Scroll within the table").is_visible() == hinted
+    box = page.locator(".box").evaluate("box => box.scrollHeight - box.clientHeight")
+    assert (box > 1) == hinted
+    page.set_viewport_size({"width": 375, "height": 800})
+    assert page.get_by_text("24 rows and the Total. Scroll within the table").is_visible()
+    page.close()
+
+
 def printed(path) -> list[str]:
     """Return the text of each sheet of a PDF, and hold that each is wider than high."""
     import subprocess

@@ -72,7 +72,7 @@ def described(control: Locator) -> str:
 def test_it_works_by_keyboard_alone_and_axe_finds_nothing(notebook: LabNotebook) -> None:
     page = notebook.page
     title = opened(page)
-    dialog = page.get_by_role("dialog", name="New Template")
+    dialog = page.get_by_role("dialog", name="Save Query")
     assert faults(page) == []
     title.press("Enter")
     dialog.get_by_role("alert").filter(has_text="Enter a title").wait_for()

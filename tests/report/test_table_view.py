@@ -10,6 +10,7 @@ from custdyn_widgets.report.partial_rows import ASTERISK_NOTE, CUT_SHORT
 from custdyn_widgets.report.table_view import TableView, table_view
 from tests.make_report import make_report
 
+CLIENTS_ONLY = "Only clients of the type Client are counted, also in Clients - All."
 CUT = (
     "Partial: the figures count until 2022-12-16 08:30:00 UTC, the moment of the report; "
     "the interval ends at 2022-12-31 23:59:59."
@@ -72,9 +73,10 @@ def test_a_report_without_labels_has_nothing_to_mark() -> None:
     assert (view.rows[0].is_partial, view.partial_note) == (False, "")
 
 
-def test_notes_come_in_order_until_when_partial_then_overlap_then_rows_left_out() -> None:
+def test_notes_come_in_order_of_type_until_when_partial_then_overlap_then_rows_left_out() -> None:
     view = table_view(make_report(5, packages=("a", "b")), max_rows=9)
     assert view.notes == (
+        CLIENTS_ONLY,
         CUT,
         f"◐ marks a bucket {CUT_SHORT}.",
         "Clients and balances of packages overlap and do not add up: a client that used two packages stands "
@@ -90,7 +92,21 @@ def test_a_partial_row_that_is_left_out_needs_no_note() -> None:
     assert report.total is not None
     report = replace(report, total=replace(report.total, partial=False))
     view = table_view(report, max_rows=4, limit_note="{hidden} more of {total}.")
-    assert view.notes == ("1 more of 5.",)
+    assert view.notes == (CLIENTS_ONLY, "1 more of 5.")
+
+
+@pytest.mark.parametrize(
+    ("client_type", "words"),
+    [
+        ("client", CLIENTS_ONLY),
+        ("calling_card", "Only clients of the type Calling card are counted, also in Clients - All."),
+        ("all", "Clients of all types are counted."),
+    ],
+)
+def test_the_note_says_which_client_type_is_counted(client_type: str, words: str) -> None:
+    report = make_report(1)
+    view = table_view(replace(report, query=replace(report.query, client_type=client_type)))
+    assert view.notes[0] == words
 
 
 def test_a_view_is_a_value() -> None:

@@ -11,3 +11,4 @@ import pytest
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUSTDYN_QUERIES", str(tmp_path / "shared"))
     monkeypatch.setenv("CUSTDYN_MY_QUERIES", str(tmp_path / "mine"))
+    monkeypatch.setenv("CUSTDYN_LAST_CHOICE", str(tmp_path / "last_choice.json"))

@@ -66,6 +66,10 @@ class Person:
         return str(self.result._status["words"])
 
     @property
+    def outdated(self) -> str:
+        return str(self.result._outdated)
+
+    @property
     def offered(self) -> list[str]:
         return [text for _, text in self.form._saved.options]
 
@@ -135,7 +139,7 @@ def test_a_chart_or_a_picture_of_it_that_fails_is_told(
     assert "ValueError: &lt;no ink&gt;" in person.charts._message.value
     person.charts._message.value = ""
     monkeypatch.setattr("custdyn_widgets.widgets.chart_panel.live_spec", broken)
-    person.show_chart(BLANK)
+    person.show_chart(REFILLS["preset"])
     assert "ValueError: &lt;no ink&gt;" in person.charts._message.value
 
 
@@ -208,6 +212,82 @@ def test_the_reading_before_there_is_a_form_is_told_in_one_output_that_ends_empt
     assert dynamics._result._status["words"] == "Some rows are left out."
     assert dynamics._result._error == "There is nothing."
     assert capsys.readouterr() == ("", "")
+
+
+# What is on screen is told apart from what the form says.
+
+
+def test_a_report_is_marked_while_the_form_has_another_query(person: Person) -> None:
+    person.form._choices.months.value = 5
+    assert person.outdated == ""
+    person.query()
+    for name, other in (("months", 7), ("months", None), ("client_type", "all"), ("currency", "EUR")):
+        control = getattr(person.form._choices, name)
+        before, control.value = control.value, other
+        assert "The form has changed" in person.outdated
+        control.value = before
+        assert person.outdated == ""
+    person.form._filters.add("company")
+    assert person.outdated == ""
+    person.form._choices.months.value = 7
+    person.query("csv")
+    assert person.outdated == ""
+
+
+def test_a_report_that_was_not_shown_does_not_unmark_the_one_before(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise SourceError("Gone.")
+
+    person.query()
+    person.form._choices.months.value = 7
+    monkeypatch.setattr("custdyn_widgets.widgets.app.report_on", broken)
+    person.query()
+    assert person.outdated
+    assert person.error == "Gone. The table below is from the last successful query."
+
+
+@pytest.mark.parametrize("output", ["", "csv"])
+def test_a_table_from_before_is_told_only_where_there_is_one(
+    person: Person, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise SourceError("Gone.")
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if output:
+        person.query(output)
+    monkeypatch.setattr("custdyn_widgets.widgets.app.report_on", broken)
+    person.query()
+    assert person.error == "Gone."
+    monkeypatch.setattr("custdyn_widgets.widgets.app.report_on", stopped)
+    person.query()
+    assert person.status == "Stopped."
+
+
+def test_a_status_ends_with_what_it_speaks_of(person: Person) -> None:
+    person.query()
+    rows = person.status
+    person.show_chart(REFILLS["preset"])
+    assert person.status == "Balance Refill: Total is below the table."
+    person.close_chart()
+    assert person.status == rows
+    person.show_chart(BLANK)
+    assert person.status == "Blank Chart is below the table: choose its columns."
+    person.close_chart()
+    keep("Refills")
+    person.dynamics._after_saving(saved_queries.load("refills"))
+    person.load("Refills")
+    assert person.status == "Loaded: Refills. Click Query to run it."
+    person.form._choices.months.value = 9
+    assert person.status == rows
+    person.query("csv")
+    assert person.status.startswith("Saved as customer-dynamics")
+    person.form._choices.months.value = 8
+    assert person.status.startswith("12 rows in ")
 
 
 # Charts are kept.

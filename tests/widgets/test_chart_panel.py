@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -51,6 +52,11 @@ class Shown(ChartPanel):
     def drawn(self) -> Mapping[str, Any] | None:
         """What the browser is given to draw."""
         return None if self._live is None else self._live.spec
+
+    def draw_blank(self, report: Report) -> None:
+        """Choose the Blank Chart and its first column."""
+        self.draw(report, BLANK)
+        self.compose(y=[ACTIVE])
 
     def compose(self, **values: object) -> None:
         """Change controls of the editor as the person does: x, y, mark, right, title."""
@@ -125,10 +131,15 @@ def test_hiding_takes_the_chart_away(panel: Shown) -> None:
     assert panel.drawn is not None
 
 
-def test_the_blank_chart_begins_with_the_first_column_over_time(panel: Shown) -> None:
+def test_the_blank_chart_begins_blank_and_a_column_draws_it_over_time(panel: Shown) -> None:
     report = make_report(6)
+    panel.draw(report, REFILLS)
     panel.draw(report, BLANK)
     assert panel.editing
+    assert (panel.choice(), panel.spec(), panel.drawn, panel.words) == (None, None, None, "")
+    assert "Choose the columns" in panel._hint.value
+    assert [key for key, _ in panel._download.buttons] == ["close"]
+    panel.compose(y=[ACTIVE])
     assert panel.choice() == {"x": "Month", "y": [ACTIVE], "mark": "line", "second_axis": [], "title": None}
     assert panel.spec() == blank_spec(report, "Month", [ACTIVE], "line")
 
@@ -139,13 +150,14 @@ def test_the_blank_chart_takes_the_cursor_before_it_is_drawn_and_a_kept_one_does
     focused: list[bool] = []
     monkeypatch.setattr(panel, "_compose", lambda: focused.append(panel._editor._y.wants_focus))
     panel.restore(make_report(6), {"y": [ACTIVE], "mark": "bar"})
+    panel._editor._y.value = [ACTIVE]
     panel.draw(make_report(6), BLANK)
     assert focused == [False, True]
 
 
 def test_each_change_in_the_editor_draws_anew(panel: Shown) -> None:
     report = make_report(6)
-    panel.draw(report, BLANK)
+    panel.draw_blank(report)
     panel.compose(y=[REFILLS, ACTIVE], mark="bar", title="  Refills and clients ")
     panel.compose(right=[ACTIVE])
     assert panel.spec() == blank_spec(
@@ -158,7 +170,7 @@ def test_each_change_in_the_editor_draws_anew(panel: Shown) -> None:
 
 
 def test_the_second_axis_is_for_chosen_columns_alone(panel: Shown) -> None:
-    panel.draw(make_report(6), BLANK)
+    panel.draw_blank(make_report(6))
     panel.compose(y=[REFILLS, ACTIVE])
     panel.compose(right=[ACTIVE])
     changes = panel.changes
@@ -181,7 +193,7 @@ def test_the_second_axis_is_for_chosen_columns_alone(panel: Shown) -> None:
 def test_a_wrong_combination_is_said_and_the_last_chart_stays(
     panel: Shown, wrong: dict[str, object], words: str
 ) -> None:
-    panel.draw(make_report(6), BLANK)
+    panel.draw_blank(make_report(6))
     before = (panel.spec(), panel.drawn, panel.choice())
     panel.compose(**wrong)
     assert words in panel.words
@@ -195,7 +207,7 @@ def test_a_wrong_combination_is_said_and_the_last_chart_stays(
 
 def test_what_a_saved_query_keeps_draws_the_same_chart_again(panel: Shown) -> None:
     report = make_report(6, packages=("a", "b"))
-    panel.draw(report, BLANK)
+    panel.draw_blank(report)
     panel.compose(x="Package Name", y=[REFILLS, RENEWED], mark="bar", title="Money")
     panel.compose(right=[RENEWED])
     kept, spec = panel.choice(), panel.spec()
@@ -208,7 +220,7 @@ def test_what_a_saved_query_keeps_draws_the_same_chart_again(panel: Shown) -> No
 
 def test_the_editor_remembers_what_was_composed(panel: Shown) -> None:
     report = make_report(6)
-    panel.draw(report, BLANK)
+    panel.draw_blank(report)
     panel.compose(y=[REFILLS, RENEWED], mark="bar", title="Money")
     panel.compose(right=[RENEWED])
     kept = panel.choice()
@@ -218,7 +230,7 @@ def test_the_editor_remembers_what_was_composed(panel: Shown) -> None:
 
 
 def test_after_another_grouping_the_chart_runs_along_the_new_one(panel: Shown) -> None:
-    panel.draw(make_report(6), BLANK)
+    panel.draw_blank(make_report(6))
     kept = panel.choice()
     assert kept is not None
     panel.restore(without_grouping(), kept)
@@ -252,7 +264,7 @@ def test_a_picture_is_offered_while_there_is_a_chart(panel: Shown) -> None:
 
 def test_a_report_of_one_row_has_bars_for_its_columns(panel: Shown) -> None:
     report = without_grouping()
-    panel.draw(report, BLANK)
+    panel.draw_blank(report)
     panel.compose(y=[REFILLS, RENEWED], mark="bar")
     assert panel.choice() is not None
     assert panel.choice()["x"] == "Columns"
@@ -287,10 +299,29 @@ def test_pictures_hold_the_chart_and_are_named_after_it(panel: Shown, sent) -> N
 
 
 def test_a_name_of_a_file_keeps_no_path_and_no_markup(panel: Shown, sent) -> None:
-    panel.draw(make_report(6), BLANK)
+    panel.draw_blank(make_report(6))
     panel.compose(title="../../etc/<b>passwd</b>\\: Übersicht")
     panel._download._handle_custom_msg({"ask": "svg"}, [])
     assert sent[0][0]["name"] == "etc-b-passwd-b-übersicht-2021-01-01-to-2022-12-31.svg"
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Пополнения: Москва", "пополнения-москва"),
+        ("यूज़र 2021", "यूज़र-2021"),
+        ("客户 / 充值", "客户-充值"),
+        ("I\u0308_x.y", "ï_x.y"),
+        ("...", "chart"),
+        ("\u202eabc\x00\ud800", "abc"),
+        ("Ж" * 300, "ж" * 90),
+    ],
+)
+def test_a_name_of_a_file_keeps_letters_of_every_script(panel: Shown, sent, title: str, name: str) -> None:
+    panel.draw_blank(make_report(6))
+    panel.compose(title=title)
+    panel._download._handle_custom_msg({"ask": "svg"}, [])
+    assert sent[0][0]["name"] == unicodedata.normalize("NFC", name) + "-2021-01-01-to-2022-12-31.svg"
 
 
 def test_a_picture_brings_its_own_white_ground(panel: Shown, sent) -> None:

@@ -198,6 +198,35 @@ def test_a_new_filter_takes_the_cursor_and_a_removed_one_gives_it_back(form: Que
     assert control(form, "Filters").wants_focus
 
 
+@pytest.mark.parametrize("how", ["button", "keyboard"])
+def test_a_removed_filter_comes_back_with_undo_where_it_was(form: QueryForm, how: str) -> None:
+    add_filter(form, "client_tags", form._names.tags[0])
+    company = add_filter(form, "company", form._names.companies[0])
+    control(form, "Include descendants").value = False
+    add_filter(form, "owner_user", form._names.owners[0])
+    before, order = form.query(), labels(form)
+    button(form, "Remove the filter Company").click()
+    assert form.query() != before
+    if how == "button":
+        button(form, "Undo: restore Company").click()
+    else:
+        control(form, "Filters")._handle_custom_msg({"undo": True}, [])
+    assert (form.query(), labels(form)) == (before, order)
+    assert company.wants_focus
+    assert not [w for w in within(form.widget) if "Undo" in getattr(w, "description", "")]
+    control(form, "Filters")._handle_custom_msg({"undo": True}, [])
+    assert form.query() == before
+
+
+def test_there_is_nothing_to_undo_after_another_filter_or_a_loaded_query(form: QueryForm) -> None:
+    for act in (lambda: add_filter(form, "owner_user"), lambda: form.load(DEFAULT)):
+        add_filter(form, "company", form._names.companies[0])
+        button(form, "Remove the filter Company").click()
+        act()
+        control(form, "Filters")._handle_custom_msg({"undo": True}, [])
+        assert form.query() == DEFAULT
+
+
 def test_a_removed_filter_no_longer_counts_and_comes_back_empty(form: QueryForm) -> None:
     add_filter(form, "company", "Acme")
     control(form, "Include descendants").value = False

@@ -24,7 +24,7 @@ from custdyn_widgets.widgets.publishing import (
     Published,
     Publisher,
     PublishingProcess,
-    answers,
+    ask_viewer,
     publish_report,
 )
 from tests.make_report import make_report
@@ -79,35 +79,62 @@ def test_without_a_viewer_it_says_how_to_start_one_and_gives_the_page(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CUSTDYN_SHARE_URL")
-    monkeypatch.setattr("custdyn_widgets.widgets.publishing.answers", lambda _: False)
+    monkeypatch.setattr("custdyn_widgets.widgets.publishing.ask_viewer", lambda _: None)
     done = publish_report(make_report(2))
     assert "custdyn serve" in done.words
     assert done.page == (store.place(done.link.split("=")[1]) / "report.html").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("address", "viewer", "words"),
+    [
+        ("http://127.0.0.1:8888", "open", "Only this computer"),
+        ("http://localhost:8888", "login", "Only this computer"),
+        ("http://[::1]:8888", "open", "Only this computer"),
+        ("https://hub.example/user/ann", "login", "Only people with a login"),
+        ("https://hub.example", "open", ""),
+    ],
+)
+def test_a_link_that_others_cannot_open_says_so(
+    monkeypatch: pytest.MonkeyPatch, address: str, viewer: str, words: str
+) -> None:
+    monkeypatch.delenv("CUSTDYN_SHARE_URL")
+    monkeypatch.setenv("CUSTDYN_VIEWER_URL", address)
+    monkeypatch.setattr("custdyn_widgets.widgets.publishing.ask_viewer", lambda _: viewer)
+    done = publish_report(make_report(2))
+    assert done.words.startswith(words)
+    assert ("CUSTDYN_SHARE_URL" in done.words) == bool(words)
+    assert done.page is None
+
+
+def test_a_share_url_on_this_computer_says_so_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUSTDYN_SHARE_URL", "http://127.0.0.2:8899")
+    assert publish_report(make_report(2)).words.startswith("Only this computer")
+
+
 def test_a_viewer_that_knows_the_link_answers(viewer: str) -> None:
-    assert answers(f"{viewer}/view?id=there")
-    assert not answers(f"{viewer}/view?id=elsewhere")
+    assert ask_viewer(f"{viewer}/view?id=there") == "open"
+    assert ask_viewer(f"{viewer}/view?id=elsewhere") is None
 
 
 @pytest.mark.parametrize("status", [302, 403])
 def test_a_viewer_behind_a_login_answers_and_another_login_does_not(viewer: str, status: int) -> None:
-    assert answers(f"{viewer}/view?id=ours-{status}")
-    assert not answers(f"{viewer}/view?id=another-{status}")
+    assert ask_viewer(f"{viewer}/view?id=ours-{status}") == "login"
+    assert ask_viewer(f"{viewer}/view?id=another-{status}") is None
 
 
 def test_a_viewer_with_a_certificate_of_its_own_answers(viewer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for reason, expected in ((ssl.SSLCertVerificationError("self-signed"), True), (OSError("away"), False)):
+    for reason, expected in ((ssl.SSLCertVerificationError("self-signed"), "open"), (OSError("away"), None)):
 
         def refused(*_: object, reason: OSError = reason, **__: object) -> None:
             raise urllib.error.URLError(reason)
 
         monkeypatch.setattr("urllib.request.OpenerDirector.open", refused)
-        assert answers("https://localhost:8888/view?id=there") == expected
+        assert ask_viewer("https://localhost:8888/view?id=there") == expected
 
 
 def test_a_port_where_nobody_listens_does_not_answer(viewer: str) -> None:
-    assert not answers("http://127.0.0.1:1/view?id=there")
+    assert ask_viewer("http://127.0.0.1:1/view?id=there") is None
 
 
 def test_a_port_where_something_else_listens_does_not_answer() -> None:
@@ -121,7 +148,7 @@ def test_a_port_where_something_else_listens_does_not_answer() -> None:
 
         greeter = threading.Thread(target=greet)
         greeter.start()
-        assert not answers(f"http://127.0.0.1:{server.getsockname()[1]}/view?id=there")
+        assert ask_viewer(f"http://127.0.0.1:{server.getsockname()[1]}/view?id=there") is None
         greeter.join()
 
 

@@ -131,7 +131,8 @@ def test_notes_tell_the_currency_what_is_partial_and_what_does_not_add_up(panel:
     plain = " ".join(state(panel, "_shown")["notes"])
     panel.show(make_report(2, packages=("a", "b")))
     by_package = " ".join(state(panel, "_shown")["notes"])
-    assert plain.startswith("Amounts in USD. Partial: the figures count until 2022-12-16 08:30:00 UTC")
+    first = "Amounts in USD. Only clients of the type Client are counted, also in Clients - All."
+    assert plain.startswith(f"{first} Partial: the figures count until 2022-12-16 08:30:00 UTC")
     assert "◐ marks a bucket cut short" in plain
     assert "do not add up" in by_package
     assert "do not add up" not in plain
@@ -289,6 +290,7 @@ def test_the_page_goes_to_whoever_asks_for_it(panel: ResultPanel, monkeypatch: p
         "link": "http://127.0.0.1/view?id=x",
         "words": "Nobody answers.",
         "page": True,
+        "busy": False,
     }
 
 
