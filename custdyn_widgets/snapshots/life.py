@@ -94,7 +94,7 @@ def id_in(text: str) -> str:
     if is_id(given) and (url is None or url.path.rsplit("/", 1)[-1] == "view"):
         return given
     if is_id(given.lower()):
-        why = "was altered: an id is lowercase, and a link ends in /view?id=<id>"
+        why = "was altered: an id has lowercase letters, and a link ends in /view?id=<id>"
     elif given.isascii() and given.isalnum() and len(given) < ID_LENGTH:
         why = f"is incomplete: it has {len(given)} of the {ID_LENGTH} characters of an id"
     else:

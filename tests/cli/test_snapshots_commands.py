@@ -303,7 +303,7 @@ def test_a_store_of_a_newer_format_is_said_to_be_one(store: Store, beside: int) 
     for args in (("list",), ("list", "--json"), ("verify",), ("prune", "--keep-last", "1", "--yes")):
         result = snapshots(*args)
         assert result.exit_code == 1, args
-        assert "snapshots of a newer version of custdyn, below v2/" in result.stderr
+        assert "snapshots from a newer version of custdyn, in v2/" in result.stderr
         assert "Update custdyn." in result.stderr
     assert len(store.ids()) == beside
     for command in ("show", "revoke", "verify"):
