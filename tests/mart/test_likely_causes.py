@@ -292,6 +292,15 @@ def test_other_files_beside_complete_tables_are_not_noted(tmp_path: Path, name: 
     assert not [note for note in check_source(source).notes if note.kind == "unread_table"]
 
 
+@pytest.mark.parametrize(
+    ("name", "table"), [("Clients", "clients"), ("client", "clients"), ("company", "companies"), ("x", None)]
+)
+def test_a_near_miss_of_a_table_among_dataframes_is_named(name: str, table: str | None) -> None:
+    with pytest.raises(SourceError) as caught:
+        check_source({**frames(), name: pd.DataFrame()})
+    assert caught.value.message.endswith(f" Did you mean {table!r}?" if table else "rates.")
+
+
 def test_a_near_miss_of_a_table_in_a_database_is_named(tmp_path: Path) -> None:
     source = database(tmp_path / "shop.duckdb")
     run(source, 'ALTER TABLE rates RENAME TO "Rates "')

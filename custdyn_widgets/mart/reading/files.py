@@ -29,7 +29,7 @@ from custdyn_widgets.mart.reading.near_files import (
     near_file,
     reject_near_files,
 )
-from custdyn_widgets.mart.reading.near_names import unread_table
+from custdyn_widgets.mart.reading.near_names import nearest_table, unread_table
 from custdyn_widgets.mart.reading.parquet_files import parquet_ledger, read_parquet
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, refuse_doubled, unreadable
 from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
@@ -143,7 +143,11 @@ def from_frames(frames: Mapping[str, pd.DataFrame]) -> StoredMart:
     """Return a mart from DataFrames by table name."""
     for name in frames:
         if name not in TABLES:
-            raise SourceError(f"A mart has no table {name!r}, only {', '.join(TABLES)}.", field="source")
+            near = nearest_table(str(name))
+            hint = f" Did you mean {near!r}?" if near else ""
+            raise SourceError(
+                f"A mart has no table {name!r}, only {', '.join(TABLES)}.{hint}", field="source"
+            )
     for name, spec in TABLES.items():
         if spec.required and name not in frames:
             raise SourceError(f"The DataFrames lack the table {name!r}.", field="source")

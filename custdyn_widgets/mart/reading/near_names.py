@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from custdyn_widgets.errors import shown
+from custdyn_widgets.mart.schema import TABLES
 
 _ALIKE = 0.85
 
@@ -20,6 +21,11 @@ def nearest_name(wanted: str, names: Iterable[str]) -> str | None:
     """Return the name that is most like the wanted plural, or None if none is much like it."""
     likeness, name = max(((_likeness(wanted, name), name) for name in names), default=(0.0, ""))
     return name if likeness >= _ALIKE else None
+
+
+def nearest_table(name: str) -> str | None:
+    """Return the table whose name is most like another name, or None if none is much like it."""
+    return next((table for table in TABLES if nearest_name(table, [name])), None)
 
 
 def _likeness(wanted: str, name: str) -> float:
