@@ -234,7 +234,8 @@ def test_a_file_beside_a_missing_one_is_named(tmp_path: Path, name: str, remedy:
     (source / name).write_bytes(b"")
     (source / "readme.txt").write_bytes(b"")
     found = message(source)
-    assert f"has no transactions.csv or transactions.parquet, but it has '{name}': {remedy}. Give" in found
+    assert f"has no transactions.csv or transactions.parquet, but it has '{name}': {remedy}." in found
+    assert "Give a folder" not in found
 
 
 def test_a_folder_of_parts_a_database_and_an_inner_folder_are_named(tmp_path: Path) -> None:

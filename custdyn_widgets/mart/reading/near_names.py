@@ -6,7 +6,7 @@ import difflib
 import unicodedata
 from collections.abc import Iterable
 
-from custdyn_widgets.errors import shown
+from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.schema import TABLES
 
 _ALIKE = 0.85
@@ -34,6 +34,11 @@ def _likeness(wanted: str, name: str) -> float:
     singular = f"{wanted[:-3]}y" if wanted.endswith("ies") else wanted.removesuffix("s")
     likeness = difflib.SequenceMatcher(None, wanted, name).ratio()
     return max(likeness, _ALIKE) if name == singular or name.startswith(wanted) else likeness
+
+
+def source_error(source: str, why: str) -> SourceError:
+    """Return the error for a source, where the reason includes what to do."""
+    return SourceError(f"Source {shown(source)} {why}.", field="source")
 
 
 def unread_table(table: str, name: str, remedy: str) -> str:
