@@ -46,7 +46,7 @@ def test_a_quote_escaped_by_a_backslash_is_named_with_its_row_and_the_remedy(nam
     with pytest.raises(SourceError) as caught:
         read(content)
     message = str(caught.value)
-    assert message.startswith(r"packages.csv: the row that starts on line 3 has a quote written as \" (")
+    assert message.startswith(r"packages.csv: the row that starts on line 3 has a quote written as \". ")
     assert message.endswith(
         r"""Double any quote inside a quoted cell: "" instead of \" (MySQL: ESCAPED BY '"')."""
     )

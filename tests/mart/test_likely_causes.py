@@ -234,7 +234,8 @@ def test_a_file_beside_a_missing_one_is_named(tmp_path: Path, name: str, remedy:
     (source / name).write_bytes(b"")
     (source / "readme.txt").write_bytes(b"")
     found = message(source)
-    assert f"has no transactions.csv or transactions.parquet, but it has '{name}': {remedy}. Give" in found
+    assert f"has no transactions.csv or transactions.parquet, but it has '{name}': {remedy}." in found
+    assert "Give a folder" not in found
 
 
 def test_a_folder_of_parts_a_database_and_an_inner_folder_are_named(tmp_path: Path) -> None:
@@ -290,6 +291,15 @@ def test_other_files_beside_complete_tables_are_not_noted(tmp_path: Path, name: 
     source = folder(tmp_path)
     (source / name).write_bytes(b"")
     assert not [note for note in check_source(source).notes if note.kind == "unread_table"]
+
+
+@pytest.mark.parametrize(
+    ("name", "table"), [("Clients", "clients"), ("client", "clients"), ("company", "companies"), ("x", None)]
+)
+def test_a_near_miss_of_a_table_among_dataframes_is_named(name: str, table: str | None) -> None:
+    with pytest.raises(SourceError) as caught:
+        check_source({**frames(), name: pd.DataFrame()})
+    assert caught.value.message.endswith(f" Did you mean {table!r}?" if table else "rates.")
 
 
 def test_a_near_miss_of_a_table_in_a_database_is_named(tmp_path: Path) -> None:

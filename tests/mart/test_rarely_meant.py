@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.opening import check_source
 from custdyn_widgets.mart.sources import Source
-from tests.mart.test_mart import folder, frames, objects
+from tests.mart.test_mart import folder, frames, in_form, objects
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -320,6 +320,27 @@ def test_times_all_at_midnight_of_another_zone_are_noted(clocks: list[str], name
 )
 def test_other_times_are_not_noted(times: list[str]) -> None:
     assert notes(ledger(len(times), at=times), "midnights_elsewhere") == []
+
+
+# Words for missing values
+
+
+@pytest.mark.parametrize("word", ["\\N", "NULL", "None", "nan", "<NA>"])
+def test_a_word_for_a_missing_value_is_noted_where_text_is_optional(tmp_path: Path, word: str) -> None:
+    mart = ledger(3, package_id=["p1", word, word])
+    mart["clients"] = mart["clients"].assign(company=["acme", word])
+    for source, end in ((mart, ""), (in_form(mart, tmp_path, "csv"), ".csv")):
+        [note] = notes(source, "words_for_null")
+        assert note == (
+            f"Some text is a word for a missing value (clients{end}, company: 1, as {word!r}; "
+            f"transactions{end}, package_id: 2, as {word!r}), but it is read as it is. "
+            "Leave such cells empty."
+        )
+
+
+@pytest.mark.parametrize("word", ["Nullarbor", "none of us", "N", "na", ""])
+def test_other_words_are_not_noted(word: str) -> None:
+    assert notes(ledger(3, package_id=word), "words_for_null") == []
 
 
 # Clients without transactions

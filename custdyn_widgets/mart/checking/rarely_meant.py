@@ -20,6 +20,7 @@ from custdyn_widgets.mart.checking.values import DAY
 from custdyn_widgets.mart.schema import KINDS, Kind
 
 _OFFSET = r"[Z+]|[T ].*-"  # a Z, a plus, or a minus after the date: only offsets have these
+_NULLS = ("\\N", "NULL", "null", "None", "NaN", "nan", "NaT", "<NA>", "(null)", "#N/A")
 _USAGE = KINDS.index("usage")
 _HOUR, _QUARTER = 3_600_000_000, 900_000_000
 _SAMPLE, _DAYS = 1000, 10  # rows to look at first; days that show that times of day are no coincidence
@@ -33,6 +34,7 @@ def rarely_meant(tables: Mapping[str, CheckedTable]) -> list[Note]:
         _binary_floats,
         _positive_usage,
         _clients_without_transactions,
+        _words_for_null,
         _commas_in_tags,
         odd_quotes,
     )
@@ -135,7 +137,7 @@ def _clients_without_transactions(tables: Mapping[str, CheckedTable]) -> Iterato
     if "client_id" not in ledger.codes:
         return
     codes = ledger.codes["client_id"]
-    idle = len(clients) - len(np.unique(codes[codes >= 0]))
+    idle = int(np.count_nonzero(np.bincount(codes[codes >= 0], minlength=len(clients)) == 0))
     if 2 * idle > len(clients):
         yield Note(
             f"{clients.stored.origin}: most clients have no transaction: {idle:,} of {len(clients):,}. The "
@@ -143,6 +145,31 @@ def _clients_without_transactions(tables: Mapping[str, CheckedTable]) -> Iterato
             "clients_without_transactions",
             count=idle,
             of=len(clients),
+        )
+
+
+def _words_for_null(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
+    """Note optional text that is a word for a missing value, such as NULL: it is read as that word."""
+    found = []
+    for table in tables.values():
+        for spec in table.stored.spec.columns:
+            if spec.required or spec.kind not in ("text", "id") or spec.name not in table.columns:
+                continue
+            words = columns.positions(table.columns[spec.name], _NULLS)
+            if count := int(np.count_nonzero(words >= 0)):
+                first = _NULLS[int(words[words >= 0][0])]
+                found.append(
+                    {"file": table.stored.origin, "column": spec.name, "count": count, "first": first}
+                )
+    if found:
+        places = "; ".join(
+            f"{p['file']}, {p['column']}: {p['count']:,}, as {shown(p['first'])}" for p in found
+        )
+        yield Note(
+            f"Some text is a word for a missing value ({places}), but it is read as it is. "
+            "Leave such cells empty.",
+            "words_for_null",
+            columns=found,
         )
 
 

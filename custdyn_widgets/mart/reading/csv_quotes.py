@@ -89,7 +89,7 @@ def reject_misplaced_quotes(path: Path) -> None:
             why = f'has an opening quote (") that is not closed properly ({error})'
             remedy = "Double any quote inside a quoted cell."
             if escaped:
-                why, remedy = rf"has a quote written as \" ({error})", ESCAPE_REMEDY
+                why, remedy = r"has a quote written as \"", ESCAPE_REMEDY
             raise SourceError(
                 f"{path.name}: the row that starts on line {begins} {why}. {remedy}", field="source"
             ) from None

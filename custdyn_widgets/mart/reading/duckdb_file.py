@@ -15,7 +15,7 @@ import pyarrow as pa
 from custdyn_widgets import progress
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.reading.likely_causes import reject_foreign_content
-from custdyn_widgets.mart.reading.near_names import nearest_name, normalized_name, unread_table
+from custdyn_widgets.mart.reading.near_names import nearest_name, normalized_name, source_error, unread_table
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import TABLES, MartTable
 
@@ -90,9 +90,10 @@ def _read_tables(connection: Any, path: Path) -> tuple[dict[str, StoredTable], t
             tables[name] = _read_table(connection, by_lower_name[name], spec)
         elif spec.required:
             hint = _hint(connection, name, near)
-            raise SourceError.not_found(path.name, f"has no table {name}{hint}")
+            error = source_error if hint else SourceError.not_found
+            raise error(path.name, f"has no table {name}{hint}")
         elif near and normalized_name(near) == normalized_name(name):
-            raise SourceError.not_found(
+            raise source_error(
                 path.name, f"has the table {shown(near)}, which is not read: rename it to {name}, or drop it"
             )
         elif near:

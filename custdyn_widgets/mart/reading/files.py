@@ -25,7 +25,7 @@ from custdyn_widgets.mart.reading.near_files import (
     near_file,
     reject_near_files,
 )
-from custdyn_widgets.mart.reading.near_names import unread_table
+from custdyn_widgets.mart.reading.near_names import source_error, unread_table
 from custdyn_widgets.mart.reading.parquet_files import parquet_ledger, read_parquet
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, unreadable
 from custdyn_widgets.mart.schema import TABLES
@@ -56,7 +56,8 @@ def mart_files(folder: Path) -> dict[str, Path]:
             found[name] = files[0]
         elif spec.required:
             hint = hint_for_missing(folder, _names(folder), name)
-            raise SourceError.not_found(folder.name, f"has no {name}.csv or {name}.parquet{hint}")
+            error = source_error if hint else SourceError.not_found
+            raise error(folder.name, f"has no {name}.csv or {name}.parquet{hint}")
         else:
             reject_near_files(folder, _names(folder), name)
     return found

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.reading.near_names import nearest_table
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, refuse_doubled
 from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
 
@@ -37,7 +38,11 @@ def from_frames(frames: Mapping[str, TableLike]) -> StoredMart:
     """
     for name in frames:
         if name not in TABLES:
-            raise SourceError(f"A mart has no table {name!r}, only {', '.join(TABLES)}.", field="source")
+            near = nearest_table(str(name))
+            hint = f" Did you mean {near!r}?" if near else ""
+            raise SourceError(
+                f"A mart has no table {name!r}, only {', '.join(TABLES)}.{hint}", field="source"
+            )
     for name, spec in TABLES.items():
         if spec.required and name not in frames:
             raise SourceError(f"The DataFrames lack the table {name!r}.", field="source")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Collection, Sequence
-from itertools import islice
 from pathlib import Path
 
 from custdyn_widgets.errors import SourceError, shown
@@ -74,8 +73,8 @@ def _is_text(begins: bytes) -> bool:
 def reject_dialect(path: Path, spec: MartTable) -> None:
     """Raise if the headings of a CSV file are in a dialect that is not read, or below its first line."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = [line.rstrip("\r\n") for line in islice(file, _LINES)]
-    lines = [line[:_BEGINNING] for line in lines if line]
+        lines = [file.readline(_BEGINNING).rstrip("\r\n") for _ in range(_LINES)]
+    lines = [line for line in lines if line]
     first = lines[0] if lines else ""
     if hint := _EXCEL_HINT.match(first):
         separator = hint[1]

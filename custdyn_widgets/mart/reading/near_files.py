@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from custdyn_widgets.errors import SourceError, shown
-from custdyn_widgets.mart.reading.near_names import nearest_name, normalized_name
+from custdyn_widgets.errors import shown
+from custdyn_widgets.mart.reading.near_names import nearest_name, normalized_name, source_error
 from custdyn_widgets.mart.schema import TABLES
 
 SUFFIXES = (".csv", ".parquet")
@@ -96,7 +96,7 @@ def reject_near_files(folder: Path, names: Iterable[str], table: str) -> None:
     for name in names:
         if is_same_file(name, table) and (folder / name).is_file():
             suffix = Path(name).suffix.lower()
-            raise SourceError.not_found(
+            raise source_error(
                 folder.name,
                 f"has {shown(name)}, which is not read: rename it to {table}{suffix}, or move it away",
             )

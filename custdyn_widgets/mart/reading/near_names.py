@@ -6,7 +6,8 @@ import difflib
 import unicodedata
 from collections.abc import Iterable
 
-from custdyn_widgets.errors import shown
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.schema import TABLES
 
 _ALIKE = 0.85
 
@@ -22,12 +23,22 @@ def nearest_name(wanted: str, names: Iterable[str]) -> str | None:
     return name if likeness >= _ALIKE else None
 
 
+def nearest_table(name: str) -> str | None:
+    """Return the table whose name is most like another name, or None if none is much like it."""
+    return next((table for table in TABLES if nearest_name(table, [name])), None)
+
+
 def _likeness(wanted: str, name: str) -> float:
     """Return how alike two names are, from 0 to 1: misspelt, singular, or with more at the end."""
     wanted, name = normalized_name(wanted), normalized_name(name)[:100]
     singular = f"{wanted[:-3]}y" if wanted.endswith("ies") else wanted.removesuffix("s")
     likeness = difflib.SequenceMatcher(None, wanted, name).ratio()
     return max(likeness, _ALIKE) if name == singular or name.startswith(wanted) else likeness
+
+
+def source_error(source: str, why: str) -> SourceError:
+    """Return the error for a source, where the reason includes what to do."""
+    return SourceError(f"Source {shown(source)} {why}.", field="source")
 
 
 def unread_table(table: str, name: str, remedy: str) -> str:
