@@ -18,6 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from custdyn_widgets import progress
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.files import canonical_json
 from custdyn_widgets.publish.handover import Staging
@@ -135,7 +136,9 @@ def report_files(
     # late: this loads a JavaScript engine and openpyxl
     from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx
 
+    progress.step("Drawing the charts", 0)
     drawn = report_charts(report, drawn)
+    progress.step("Writing the files", 0.5)
     files = {
         "report.json": report_json(report),
         "data.parquet": table_parquet(report),
