@@ -174,7 +174,9 @@ def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
     warnings = list(info.warnings)
     names = set(files)
     if names and "report.xlsx" not in names:
-        warnings.append(f"There is no XLSX: {len(report.rows):,} rows are too many for it; use the CSV.")
+        warnings.append(
+            f"There is no XLSX: the report is too large for it ({len(report.rows):,} rows); use the CSV."
+        )
     copied = (
         "role", "generated_at", "duration_ms", "as_of", "data_as_of", "source", "clients", "transactions",
         "currency", "time_zone_data",
