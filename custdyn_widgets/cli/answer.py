@@ -133,7 +133,8 @@ def print_report(
     if frozen:
         from custdyn_widgets.publish import freeze
 
-        snapshot = freeze(report)
+        with ProgressBar():
+            snapshot = freeze(report)
         say_page(snapshot)
         say(f"Link: {snapshot.link}")
 

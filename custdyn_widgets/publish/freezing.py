@@ -17,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from custdyn_widgets import progress
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.files import canonical_json
 from custdyn_widgets.publish.handover import Staging
@@ -131,7 +132,9 @@ def report_files(
     # late: this loads a JavaScript engine and openpyxl
     from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx
 
+    progress.step("Drawing the charts", 0)
     drawn = report_charts(report, drawn)
+    progress.step("Writing the files", 0.5)
     files = {
         "report.json": report_json(report),
         "data.parquet": table_parquet(report),
@@ -167,7 +170,9 @@ def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
     warnings = list(info.warnings)
     names = set(files)
     if names and "report.xlsx" not in names:
-        warnings.append(f"There is no XLSX: {len(report.rows):,} rows exceed its limit; use the CSV.")
+        warnings.append(
+            f"There is no XLSX: the report is too large for it ({len(report.rows):,} rows); use the CSV."
+        )
     copied = (
         "role", "generated_at", "duration_ms", "as_of", "data_as_of", "source", "clients", "transactions",
         "currency", "time_zone_data",

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +22,7 @@ import pytest
 from custdyn_widgets import render
 from custdyn_widgets.errors import ExportError, SnapshotError
 from custdyn_widgets.files.canonical_json import parse_canonical
+from custdyn_widgets.progress import told_to
 from custdyn_widgets.publish.freezing import (
     Frozen,
     content_digest,
@@ -284,3 +286,11 @@ def test_a_notebook_shows_the_link_and_inside_custdyn_run_nothing() -> None:
         "https://reports.example/a&amp;b/view?id=x</a></p>"
     )
     assert Frozen(None, None, None)._repr_html_() is None
+
+
+def test_freezing_reports_its_steps() -> None:
+    steps: list[str] = []
+    listener = SimpleNamespace(step=lambda words, _done: steps.append(words), note=steps.append)
+    with told_to(listener):
+        report_files(make_report(1), drawn={})
+    assert steps == ["Drawing the charts", "Writing the files"]

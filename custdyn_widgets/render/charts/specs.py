@@ -112,10 +112,12 @@ def _spec(
         raise QueryError(
             f"A report without rows has nothing to draw. {report.message or ''}".strip(), field="chart"
         )
-    points = points_of(report, x, columns, joined=mark not in ("bar", "stacked bar", "point"))
+    joined = mark not in ("bar", "stacked bar", "point")
+    points = points_of(report, x, columns, joined=joined)
     if preset and points.is_time:
         mark = preset_mark(mark, by_package=report.query.by_package, places=len(points.places))
-        points = points_of(report, x, columns, joined="bar" not in mark)
+        if joined != ("bar" not in mark):
+            points = points_of(report, x, columns, joined=not joined)
     elif preset and mark == "line":
         mark = "bar"  # lines are only for time, not for packages or columns
     names = ", ".join(c.name for c in columns)
