@@ -201,7 +201,7 @@ class Filters:
         self._removed = None
         self._show()
         self._changed()
-        self._made[field].search.wants_focus = True
+        self.search.wants_focus = True  # the Undo button is gone
 
     def _show(self) -> None:
         if self._removed:
