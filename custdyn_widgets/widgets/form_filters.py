@@ -157,7 +157,7 @@ class Filters:
         self._removed: tuple[str, int] | None = None
         self.undo = Button(self._restore, tooltip="Bring back the removed filter with its values.")
         self._line = ipywidgets.HBox([self.search])
-        self._line.add_class("custdyn-row")
+        self._line.add_class("custdyn-add")
         self.box = ipywidgets.VBox([self._line])
         self._show()
 
