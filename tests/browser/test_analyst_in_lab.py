@@ -191,6 +191,7 @@ def test_filters_are_undone_by_keyboard_and_the_report_of_another_query_is_marke
     form.button("Remove the filter Company").click()
     form.button("Undo: restore Company").click()
     expect(chips).to_have_count(1)
+    expect(form.field("Filters")).to_be_focused()
 
 
 def test_a_csv_output_is_a_download_and_a_link_without_a_table(form: LabNotebook) -> None:
