@@ -157,7 +157,7 @@ class Filters:
         self._removed: tuple[str, int] | None = None
         self.undo = Button(self._restore, tooltip="Bring back the removed filter with its values.")
         self._line = ipywidgets.HBox([self.search])
-        self._line.add_class("custdyn-row")
+        self._line.add_class("custdyn-add")
         self.box = ipywidgets.VBox([self._line])
         self._show()
 
@@ -167,7 +167,7 @@ class Filters:
         field = change["new"][0]
         self.search.value = []
         if field in FILTERS and field not in self.rows:
-            self.add(field).search.wants_focus = True
+            self.add(field).search.take_focus()
 
     def add(self, field: str) -> FilterRow:
         """Add an empty filter to the form and return its row."""
@@ -189,7 +189,7 @@ class Filters:
         del self.rows[field]
         self._show()
         self._changed()
-        self.search.wants_focus = True
+        self.search.take_focus()
 
     def _restore(self) -> None:
         """Show the removed filter again, where it was and with its values."""
@@ -201,7 +201,7 @@ class Filters:
         self._removed = None
         self._show()
         self._changed()
-        self._made[field].search.wants_focus = True
+        self.search.take_focus()  # the Undo button is gone
 
     def _show(self) -> None:
         if self._removed:

@@ -24,7 +24,7 @@ function button(text, act, attributes = {}) {
 // The table.
 
 const FIRST_ROWS = 60; // more than fit on a screen; the others are added a frame later
-const MOST_WHOLE = 200; // rows; of larger tables, only the rows near the visible part are drawn
+const MOST_WHOLE = 400; // rows, more than the days of a year; of larger tables, only the rows near the visible part are drawn
 const CHUNK_ROWS = 25;
 const ROW_HEIGHT = 24; // pixels, until the first rows are laid out
 const MARGIN = 600; // pixels above and below the visible part
@@ -257,7 +257,8 @@ function toolbar(...parts) {
 function follow(chart) {
   const growing = new ResizeObserver(() => chart.scrollIntoView({ block: "nearest" }));
   const events = ["wheel", "keydown", "pointerdown"];
-  const stop = () => {
+  const stop = (event) => {
+    if (event && event.type !== "wheel" && chart.contains(event.target)) return; // composing a Blank Chart
     growing.disconnect();
     for (const event of events) removeEventListener(event, stop, true);
   };

@@ -54,6 +54,11 @@ class SearchSelect(anywidget.AnyWidget):
         self.on_undo: Callable[[], None] = lambda: None
         self.on_msg(self._received)
 
+    def take_focus(self) -> None:
+        """Focus the field, even if an earlier request was not answered."""
+        self.wants_focus = False
+        self.wants_focus = True
+
     def _received(self, _widget: object, message: object, _buffers: object) -> None:
         if isinstance(message, Mapping) and message.get("undo"):
             self.on_undo()

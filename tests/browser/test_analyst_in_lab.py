@@ -170,6 +170,30 @@ def test_a_chart_that_was_asked_for_comes_into_sight(form: LabNotebook, name: st
     )
 
 
+def test_filters_are_undone_by_keyboard_and_the_report_of_another_query_is_marked(form: LabNotebook) -> None:
+    query(form)
+    marked, chips = form.page.get_by_text("The form has changed"), form.form.locator(".custdyn-chips li")
+    form.add_filter("Company")
+    company = form.field("Company")
+    for key in ("ArrowDown", "Enter", "Escape"):
+        company.press(key)
+    expect(marked).to_be_visible()
+    company.press("Control+z")
+    expect(marked).to_be_hidden()
+    for key in ("ArrowDown", "Enter", "Escape"):
+        company.press(key)
+    form.button("Remove the filter Company").click()
+    expect(form.field("Filters")).to_be_focused()
+    expect(marked).to_be_hidden()
+    form.page.keyboard.press("Control+z")
+    expect(chips).to_have_count(1)
+    expect(marked).to_be_visible()
+    form.button("Remove the filter Company").click()
+    form.button("Undo: restore Company").click()
+    expect(chips).to_have_count(1)
+    expect(form.field("Filters")).to_be_focused()
+
+
 def test_a_csv_output_is_a_download_and_a_link_without_a_table(form: LabNotebook) -> None:
     form.field("Output type").select_option("csv")
     with form.page.expect_download() as download:

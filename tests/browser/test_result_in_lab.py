@@ -439,6 +439,10 @@ def test_presets_and_the_blank_chart_are_drawn_offline_in_one_place(notebook: La
     assert b"2021-01" in download.value.path().read_bytes()
     panel.get_by_role("button", name="Show Chart").click()
     panel.get_by_role("menuitem", name=BLANK, exact=True).click()
+    chart.get_by_text("Choose the columns to draw.").wait_for()
+    expect(chart.locator("svg.marks")).to_have_count(0)
+    chart.get_by_role("combobox", name="Columns").fill("clients - active: qty")
+    chart.get_by_role("combobox", name="Columns").press("Enter")
     chart.get_by_role("textbox", name="Title").fill("Of my own")
     chart.get_by_role("textbox", name="Title").press("Tab")
     chart.locator("svg.marks").get_by_text("Of my own").wait_for()
@@ -456,8 +460,9 @@ def test_light_and_dark_wide_and_narrow_axe_finds_nothing(
     report = make_report(6, packages=("a", "b"))
     panel = show(notebook, report)
     notebook.ask(
-        "panel.set_error('It failed.'); panel.set_status('Reading', 0.5)\n"
-        "panel.set_link('http://127.0.0.1/view?id=a', 'Nobody answers.', b'x'); drawn('Blank Chart')"
+        "panel.set_error('It failed.'); panel.set_status('Reading', 0.5); panel.set_outdated('It is old.')\n"
+        "panel.set_link('http://127.0.0.1/view?id=a', 'Nobody answers.', b'x', busy=True)\n"
+        "drawn('Blank Chart'); charts._editor._y.value = ['Clients - Active: Qty']"
     )
     notebook.page.locator(".custdyn-chart svg.marks").wait_for()
     panel.get_by_role("button", name="Info").click()

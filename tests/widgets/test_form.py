@@ -201,7 +201,7 @@ def test_a_new_filter_takes_the_cursor_and_a_removed_one_gives_it_back(form: Que
 @pytest.mark.parametrize("how", ["button", "keyboard"])
 def test_a_removed_filter_comes_back_with_undo_where_it_was(form: QueryForm, how: str) -> None:
     add_filter(form, "client_tags", form._names.tags[0])
-    company = add_filter(form, "company", form._names.companies[0])
+    add_filter(form, "company", form._names.companies[0])
     control(form, "Include descendants").value = False
     add_filter(form, "owner_user", form._names.owners[0])
     before, order = form.query(), labels(form)
@@ -212,7 +212,7 @@ def test_a_removed_filter_comes_back_with_undo_where_it_was(form: QueryForm, how
     else:
         control(form, "Filters")._handle_custom_msg({"undo": True}, [])
     assert (form.query(), labels(form)) == (before, order)
-    assert company.wants_focus
+    assert control(form, "Filters").wants_focus
     assert not [w for w in within(form.widget) if "Undo" in getattr(w, "description", "")]
     control(form, "Filters")._handle_custom_msg({"undo": True}, [])
     assert form.query() == before
