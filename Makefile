@@ -10,9 +10,9 @@ install = \
   { command -v uv >/dev/null && uv pip install --python $(1)/bin/python --constraint $(2) --editable $(3); } || { \
     { PYTHONUNBUFFERED=1 $(1)/bin/python -m pip --disable-pip-version-check install \
       --constraint $(2) --editable $(3); echo $$? >$(1)/.status; } | while read -r action package; do \
-        case $$action in \
-          Collecting) echo "  $$package" ;; \
-          Installing) echo "  Unpacking the packages …" ;; \
+        case "$$action $$package" in \
+          "Collecting "*) echo "  $$package" ;; \
+          "Installing collected "*) echo "  Unpacking the packages …" ;; \
         esac; done >&2; exit "$$(cat $(1)/.status)"; }
 # Containers often run as root, which Jupyter allows only if asked explicitly.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -61,7 +61,7 @@ clean: ## Remove generated files except snapshots
 
 $(VENV)-lowest/.ready: pyproject.toml constraints-lowest.txt
 	@$(PYTHON) -m venv $(VENV)-lowest
-	@echo "Installing the lowest versions of about 200 packages into $(VENV)-lowest: this takes minutes …" >&2
+	@echo "Installing the lowest versions of about 150 packages into $(VENV)-lowest: this takes minutes …" >&2
 	@$(call install,$(VENV)-lowest,constraints-lowest.txt,'.[test]')
 	@touch $@
 
@@ -73,11 +73,11 @@ $(VENV)/bin/python:
 	  echo "Creating a virtual environment failed; on Debian, run: apt install python3-venv" >&2; exit 1; }
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Installing about 130 packages into $(VENV): the first time, this takes a few minutes …" >&2
+	@echo "Installing about 110 packages into $(VENV): the first time, this takes a few minutes …" >&2
 	@$(call install,$(VENV),constraints.txt,.)
 	@touch $@
 
 $(VENV)/.test-ready: $(VENV)/.ready
-	@echo "Installing about 70 packages for tests into $(VENV) …" >&2
+	@echo "Installing about 40 packages for tests into $(VENV) …" >&2
 	@$(call install,$(VENV),constraints.txt,'.[test]')
 	@touch $@
