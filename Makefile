@@ -11,7 +11,7 @@ install = \
     { PYTHONUNBUFFERED=1 $(1)/bin/python -m pip --disable-pip-version-check install \
       --constraint $(2) --editable $(3); echo $$? >$(1)/.status; } | while read -r action package; do \
         case "$$action $$package" in \
-          "Collecting "*) echo "  $$package" ;; \
+          "Collecting "*) echo "  $${package%% (*}" ;; \
           "Installing collected "*) echo "  Unpacking the packages …" ;; \
         esac; done >&2; exit "$$(cat $(1)/.status)"; }
 # Containers often run as root, which Jupyter allows only if asked explicitly.

@@ -11,7 +11,7 @@ import pytest
 MAKEFILE = Path(__file__).parents[1] / "Makefile"
 PIP = """#!/bin/sh
 echo "Installing build dependencies: started"
-echo "Collecting numpy>=1.26"
+echo "Collecting numpy>=1.26 (from custdyn-widgets==0.1.0)"
 echo "  Using cached numpy.whl"
 echo "Installing collected packages: numpy"
 exit {code}
