@@ -3,8 +3,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 ONLY ?=
+# $(call install,folder of the environment,constraints,what): with uv if it is there and works, otherwise with
+# pip, whose output is reduced to a line for each package. uv shows its own progress.
+install = \
+  { command -v uv >/dev/null && uv pip install --python $(1)/bin/python --constraint $(2) --editable $(3); } || { \
+    { PYTHONUNBUFFERED=1 $(1)/bin/python -m pip --disable-pip-version-check install \
+      --constraint $(2) --editable $(3); echo $$? >$(1)/.status; } | while read -r action package; do \
+        case "$$action $$package" in \
+          "Collecting "*) echo "  $${package%% (*}" ;; \
+          "Installing collected "*) echo "  Unpacking the packages …" ;; \
+        esac; done >&2; exit "$$(cat $(1)/.status)"; }
 # Containers often run as root, which Jupyter allows only if asked explicitly.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -52,22 +61,23 @@ clean: ## Remove generated files except snapshots
 
 $(VENV)-lowest/.ready: pyproject.toml constraints-lowest.txt
 	@$(PYTHON) -m venv $(VENV)-lowest
-	@$(VENV)-lowest/bin/python -m pip --quiet --disable-pip-version-check install \
-	  --constraint constraints-lowest.txt --editable '.[test]'
+	@echo "Installing the lowest versions of about 150 packages into $(VENV)-lowest: this takes minutes …" >&2
+	@$(call install,$(VENV)-lowest,constraints-lowest.txt,'.[test]')
 	@touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is required; set its path with: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Creating a virtual environment in $(VENV) …" >&2
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "Creating a virtual environment failed; on Debian, run: apt install python3-venv" >&2; exit 1; }
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Setting up .venv (takes about a minute the first time) …" >&2
-	@$(PIP) --editable .
+	@echo "Installing about 110 packages into $(VENV): the first time, this takes a few minutes …" >&2
+	@$(call install,$(VENV),constraints.txt,.)
 	@touch $@
 
 $(VENV)/.test-ready: $(VENV)/.ready
-	@echo "Installing test dependencies …" >&2
-	@$(PIP) --editable '.[test]'
+	@echo "Installing about 40 packages for tests into $(VENV) …" >&2
+	@$(call install,$(VENV),constraints.txt,'.[test]')
 	@touch $@

@@ -45,6 +45,11 @@ def test_the_wheel_says_who_made_it_under_which_license_and_where_it_runs(wheel:
     assert "\nLicense-File: LICENSE\n" in metadata
     assert "\nAuthor: " in metadata
     assert "\nClassifier: Operating System :: POSIX\n" in metadata
+    assert "\nDescription-Content-Type: text/markdown\n" in metadata
+    assert "## Your own data" in metadata
+    links = re.findall(r"\]\(([^)]*)\)", metadata)  # of pictures too
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert "<!--" not in metadata
 
 
 def test_the_source_distribution_holds_what_its_tests_need(tmp_path: Path) -> None:

@@ -121,8 +121,10 @@ def test_a_fault_is_named_with_its_table_row_and_value() -> None:
     assert len(found) == 2
     assert any("row 3" in fault and "1.0000001" in fault for fault in found)
     assert any("row 4" in fault for fault in found)
-    report = run_report(EVERYONE, Source({**polars_tables(), "transactions": ledger}, "quarantine"))
-    assert report.info.transactions == 3
+    clients = polars_tables()["clients"].with_columns(client_type=pl.Series(["client", "nobody", "client"]))
+    for tables in ({"transactions": ledger}, {"clients": clients}):
+        source = Source({**polars_tables(), **tables}, "quarantine")
+        assert run_report(EVERYONE, source, as_of="2021-04-01").info.transactions == 3
 
 
 def test_unknown_columns_are_ignored_and_doubled_ones_rejected() -> None:

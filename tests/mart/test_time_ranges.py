@@ -117,15 +117,15 @@ DUCKDB = ["TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP
 )
 def test_infinity_and_far_years_of_duckdb_are_faults(tmp_path: Path, kind: str, moment: str) -> None:
     if kind == "TIMESTAMP_NS" and "infinity" not in moment:
-        pytest.skip("DuckDB has no such time")
+        moment = "infinity"  # DuckDB has no such time in nanoseconds
     assert len(faults(with_time(tmp_path, f"'{moment}'::{kind}"))) == 2
 
 
 @pytest.mark.parametrize("kind", DUCKDB)
 @pytest.mark.parametrize("day", ["0001-01-01", "1677-09-22", "1969-12-31", "2262-04-11", "9999-12-31"])
 def test_the_first_and_last_days_of_duckdb_are_right(tmp_path: Path, kind: str, day: str) -> None:
-    if kind == "TIMESTAMP_NS" and day[:4] in ("0001", "9999"):
-        pytest.skip("DuckDB has no such time")
+    if kind == "TIMESTAMP_NS":  # which reaches less far
+        day = {"0001-01-01": "1677-09-22", "9999-12-31": "2262-04-10"}.get(day, day)
     mart = check_source(with_time(tmp_path, f"'{day}'::{kind}"))
     assert mart.faults == []
     wanted = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)

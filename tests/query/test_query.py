@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from dataclasses import FrozenInstanceError, fields, replace
@@ -55,7 +56,7 @@ def test_the_table_has_every_field_in_the_order_of_the_query_with_label_and_help
         assert field.name == name
         assert field.label
         assert field.help.endswith(".")
-        assert re.search(rf"^ {{4}}(\w+, )?{name}\b", ReportQuery.__doc__ or "", re.MULTILINE), name
+        assert re.search(rf"^(\w+, )?{name}\b", inspect.getdoc(ReportQuery) or "", re.MULTILINE), name
 
 
 def test_every_default_is_a_value_that_its_field_takes() -> None:

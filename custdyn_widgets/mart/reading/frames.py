@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.columns import plain
 from custdyn_widgets.mart.reading.near_names import nearest_table
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, refuse_doubled
 from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _OF_ONE_TYPE = ("string", "decimal", "integer", "floating", "boolean", "datetime", "date", "empty")
 _READ_FROM_TEXT = ("time", "date", "amount", "positive")
+_LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
 _WRITTEN_OUT = 100  # digits: a longer Decimal keeps its exponent
 
 
@@ -81,12 +83,21 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
         schema = pa.schema([reader.schema.field(i) for i in known])
         data = pa.Table.from_batches((batch.select(known) for batch in reader), schema)
         data.validate(full=True)  # producers need not check that text is UTF-8
+        data = pa.table({name: _without_views(data.column(name)) for name in data.column_names})
     except SourceError:
         raise
     except Exception as error:  # whatever the library behind the stream raises
         why = str(error).partition("\n")[0]
         raise SourceError(f"The table {spec.name} cannot be read: {why}", field="source") from error
     return StoredTable(spec, spec.name, data, tuple(name for name in names if name not in spec.column_names))
+
+
+def _without_views(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column without string views, as Arrow cannot select rows of these."""
+    kind = column.type
+    if any(is_list(kind) for is_list in _LISTS) and pa.types.is_string_view(kind.value_type):
+        column = column.cast(pa.large_list(pa.large_string()))
+    return plain(column)
 
 
 def _from_pandas(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
