@@ -179,7 +179,7 @@ def test_a_byte_order_mark_is_accepted(folders: Settings) -> None:
         ({"description": "a\x00"}, "contains a control character"),
         ({"description": "d" * 2001}, "is longer than 2,000 characters"),
         ({"output": "xls"}, "choose xlsx"),
-        ({"output": "WEB"}, "'WEB' is not an allowed value. Choose from: 'web', 'csv', 'xlsx'."),
+        ({"output": "WEB"}, "'WEB' is not an allowed value. Choose from: 'web', 'csv', 'csv-excel', 'xlsx'."),
         ({"output": []}, "[] is not an allowed value"),
         ({"query": {"interval": "today"}}, "query must be a ReportQuery"),
         (

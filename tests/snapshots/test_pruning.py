@@ -430,6 +430,7 @@ def test_where_nothing_can_be_locked_a_publisher_that_lost_its_folder_says_so_an
     monkeypatch.setattr(trash, "is_unlocked", lambda *_: True)
     assert swept(store) == 1
     told, _ = child.communicate("go on\n")
-    assert told.startswith("SnapshotError Nothing was published: No such file or directory")
+    assert told.startswith("SnapshotError Nothing was published: the snapshot store ")
+    assert "(No such file or directory)" in told
     assert store.ids() == []
     assert store.verify() == []

@@ -21,7 +21,7 @@ import tornado.web
 from custdyn_widgets import settings
 from custdyn_widgets.viewer import extension
 from custdyn_widgets.viewer.answers import HEADERS
-from custdyn_widgets.widgets.publishing import answers
+from custdyn_widgets.widgets.publishing import ask_viewer
 from tests.jupyter_server import BASE, TOKEN, Jupyter, running
 from tests.viewer.test_viewer import COMPUTING, FILES, set_state
 
@@ -140,7 +140,7 @@ def test_kernels_inherit_the_settings_and_the_address_of_the_viewer(
     assert in_force.role == "billing"
     link = in_force.link(snapshot_id)
     assert link == f"http://127.0.0.1:{jupyter.port}{BASE}view?id={snapshot_id}"
-    assert answers(link)
+    assert ask_viewer(link) is not None
 
 
 def asked_in_a_kernel(jupyter: Jupyter, expression: str) -> dict[str, str]:
