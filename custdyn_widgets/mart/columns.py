@@ -48,7 +48,10 @@ def _without_views(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     if column.num_chunks == 0:  # older versions of Arrow cannot combine zero chunks of a dictionary
         return pa.nulls(0, column.type)
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    chunks = [chunk for chunk in column.chunks if len(chunk)]  # Arrow fails to join some empty ones
+    return pa.chunked_array(chunks or column.chunks[:1], column.type).combine_chunks()
 
 
 def decoded(column: pa.Array) -> pa.Array:

@@ -83,7 +83,7 @@ def is_the_error(error: CustDynError, none: oracle.NoAnswer) -> bool:
     """Whether the product's error names what the oracle's does (of several, any one)."""
     if none.kind == "query":
         return isinstance(error, QueryError) and error.field in none.details
-    named = (f"of {currency} on or before {day}," for currency, day in none.details)
+    named = (f"for {currency} on or before {day}," for currency, day in none.details)
     return isinstance(error, RateError) and any(words in error.message for words in named)
 
 
