@@ -59,6 +59,8 @@ def is_new_job(response: Response) -> bool:
 
 def create_job(page: Page, value: str) -> None:
     """Run the open template as a job, with this as what is typed for `saved`; wait for its end."""
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=_PATIENCE_MS)  # else the dialog knows no file
+    page.wait_for_timeout(2000)
     page.locator('[title="Create a job"]').first.click(timeout=_PATIENCE_MS)
     # Until the dialog knows the environments it forgets, at any moment, what was added to it.
     page.locator("#jp-create-job-outputFormat-html:checked").wait_for()
