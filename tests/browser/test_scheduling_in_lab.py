@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Response
+from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.jupyter_server import BASE, TOKEN, Jupyter, running
 from tests.scheduling.test_jupyter_scheduler import CONFIG, make_project
@@ -59,9 +59,10 @@ def is_new_job(response: Response) -> bool:
 
 def create_job(page: Page, value: str) -> None:
     """Run the open template as a job, with this as what is typed for `saved`; wait for its end."""
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=_PATIENCE_MS)  # else the dialog knows no file
-    page.wait_for_timeout(2000)
+    # The dialog takes the file that is selected in the file browser, which lists its folder in its own time.
+    page.locator(".jp-DirListing-item", has_text="customer_dynamics").click(timeout=_PATIENCE_MS)
     page.locator('[title="Create a job"]').first.click(timeout=_PATIENCE_MS)
+    expect(page.locator("input[name=inputFile]")).to_have_value(TEMPLATE)
     # Until the dialog knows the environments it forgets, at any moment, what was added to it.
     page.locator("#jp-create-job-outputFormat-html:checked").wait_for()
     page.locator('[title="Add new parameter"]').first.click()
