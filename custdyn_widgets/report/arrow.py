@@ -19,7 +19,7 @@ def arrow_table(report: Report) -> pa.Table:
     """Return the rows, without the Total, so that summing a column counts nothing twice.
 
     The columns are the label headings (string); each number column under its one-level name, as int64 or as
-    decimal128(38, 6) in the report's currency, null for an average over nothing; `start` and `end` of the
+    decimal128(38, 6) in the report's currency, null for an undefined average; `start` and `end` of the
     bucket (timestamp in UTC, end exclusive, null if the report has none); and `partial` (bool).
     """
     import pyarrow as pa

@@ -5,25 +5,24 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection
 
-from custdyn_widgets.report.html import report_html
+from custdyn_widgets.report.html import TABLE_LIMIT_NOTE, report_html
 from custdyn_widgets.report.latex import report_latex
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.report.terminal import report_text
 from custdyn_widgets.text import printable
 
 _MAX_ROWS = 60
-_LIMIT_NOTE = "The first {shown} rows are shown; report.table has {hidden:,} more."
 
 
 def plain_text(report: Report) -> str:
     """Return the first rows and the Total as aligned text for the width of the terminal, and any notes."""
     width = shutil.get_terminal_size().columns
-    text = report_text(report, width, max_rows=_MAX_ROWS, limit_note=_LIMIT_NOTE)
+    text = report_text(report, width, max_rows=_MAX_ROWS, limit_note=TABLE_LIMIT_NOTE)
     return text + "".join(f"Note: {printable(warning)}\n" for warning in report.info.warnings)
 
 
 def _latex(report: Report) -> str:
-    return report_latex(report, max_rows=_MAX_ROWS, limit_note=_LIMIT_NOTE)
+    return report_latex(report, max_rows=_MAX_ROWS, limit_note=TABLE_LIMIT_NOTE)
 
 
 def _output(report: Report) -> str:

@@ -13,7 +13,7 @@ from custdyn_widgets.text import cut_short, isolate, printable, split_isolates
 
 MAX_NOTEBOOK_ROWS = 400
 THOUSANDS = "thousands"  # the class that separates the digits of a number, also on a page
-_LIMIT_NOTE = "The first {shown} rows are shown; report.table has {hidden:,} more."
+TABLE_LIMIT_NOTE = "The first {shown} rows are shown; report.table has {hidden:,} more."
 
 # By default, JupyterLab squeezes wide tables in outputs, right-aligns text and stripes rows.
 _STYLE = """
@@ -47,7 +47,7 @@ def report_html(report: Report, max_rows: int = MAX_NOTEBOOK_ROWS) -> str:
     All text is escaped. If there are more than `max_rows` rows, only the first `max_rows` and the Total are
     shown.
     """
-    view = table_view(report, max_rows=max_rows, limit_note=_LIMIT_NOTE)
+    view = table_view(report, max_rows=max_rows, limit_note=TABLE_LIMIT_NOTE)
     query = cut_short(describe_query(report), MAX_QUERY_TEXT)
     parts = [f"<p>{html_text(report.title)}: {html_text(query)}.</p>"]
     if report.message:
