@@ -1,10 +1,10 @@
-from .checking.values import Int64s
-from .columns import Bools
+from .building import check_source
+from .columns import Bools, Int64s
 from .demo.mart import demo_query
 from .facts.by_client import Packages, Times, threads
 from .facts.facts import Facts, Names
 from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass
-from .opening import OpenedMart, check_source, open_mart
+from .opening import OpenedMart, open_mart
 from .sources import Source, SourceLike, absolute_source, demo_folder, last_midnight
 
 __all__ = [

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
 
 _LARGE = 2**31  # bytes: a string array cannot hold more
 

@@ -11,6 +11,7 @@ The file must not contain secrets: anything that looks like a password is reject
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -73,6 +74,10 @@ class Source:
                 f"on_fault must be {' or '.join(map(shown, _RULES))}, not {shown(self.on_fault)}.",
                 field="on_fault",
             )
+
+    def cache_key(self, fingerprint: str) -> str:
+        """Return the key of the facts built by this source's rules from files with a fingerprint."""
+        return hashlib.sha256(f"{fingerprint}\0{self.on_fault}".encode()).hexdigest()
 
 
 SourceLike = Source | str | Path | Mapping[str, TableLike]

@@ -11,8 +11,6 @@ import threading
 import time
 from types import TracebackType
 
-import click
-
 from custdyn_widgets.progress import listener as progress
 from custdyn_widgets.text import printable
 
@@ -55,7 +53,7 @@ class ProgressBar:
         """Print a message immediately."""
         with self._lock:
             self._erase()
-            click.echo(printable(words), err=True)
+            print(printable(words), file=sys.stderr, flush=True)
 
     def _show(self) -> None:
         """Draw the bar or print the step; the timer's thread may call this first."""
@@ -66,14 +64,14 @@ class ProgressBar:
             if sys.stderr.isatty():
                 full = round(self._done * _BAR)
                 line = f"[{'#' * full}{'.' * (_BAR - full)}] {self._done:4.0%}  {words}"
-                click.echo("\r" + self._fit_to_terminal(line), nl=False, err=True)
+                print("\r" + self._fit_to_terminal(line), end="", file=sys.stderr, flush=True)
                 self._drawn = True
             else:
-                click.echo(f"{words} ({self._done:.0%} done)", err=True)
+                print(f"{words} ({self._done:.0%} done)", file=sys.stderr, flush=True)
 
     def _erase(self) -> None:
         if self._drawn:
-            click.echo("\r" + self._fit_to_terminal("") + "\r", nl=False, err=True)
+            print("\r" + self._fit_to_terminal("") + "\r", end="", file=sys.stderr, flush=True)
             self._drawn = False
 
     @staticmethod

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.checking import fault_kinds
 from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.checking.faults import EXAMPLES, Fault, FaultKind, group_faults
-from custdyn_widgets.mart.opening import check_source
 from custdyn_widgets.text import replace_surrogates
 from tests.mart.test_mart import CSV, FAULTS, folder, frames, objects, with_column
 from tests.payloads import PAYLOADS

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from custdyn_widgets.errors import MartError
 from custdyn_widgets.mart import opening as cache
 from custdyn_widgets.mart.checking.checks import check
-from custdyn_widgets.mart.facts import by_client, facts
+from custdyn_widgets.mart.facts import by_client, from_tables
 from custdyn_widgets.mart.facts import cache as entries
 from custdyn_widgets.mart.facts.by_client import Rows, SortedRuns
 from custdyn_widgets.mart.facts.facts import Facts
@@ -81,9 +81,9 @@ def same(one: Facts, other: Facts) -> None:
 
 def both_ways(folder: Path) -> Facts:
     """Return facts built in pieces, after comparing them with facts built from the whole."""
-    built = facts.build_in_pieces(read_mart(folder))
+    built = from_tables.build_in_pieces(read_mart(folder))
     assert built is not None
-    same(built, facts.build(check(read_mart(folder))))
+    same(built, from_tables.build(check(read_mart(folder))))
     return built
 
 
@@ -156,7 +156,7 @@ def test_a_duplicate_id_in_another_piece_is_found(mart: Path, again: int) -> Non
     ids = [f"t{i:03}" for i in range(12)]
     ids[again] = "t000"
     folder = written(mart, ledger(12, transaction_id=list(ids)))
-    assert facts.build_in_pieces(read_mart(folder)) is None
+    assert from_tables.build_in_pieces(read_mart(folder)) is None
     with pytest.raises(MartError, match=rf"row 1, .*\n.*row {again + 1}, transaction_id: 't000' occurs more"):
         cache.open_mart(folder)
 
@@ -180,7 +180,7 @@ def test_a_fault_in_the_last_piece_is_named_by_its_row(mart: Path, column: str, 
 @pytest.mark.parametrize("at", ["1969-12-31 23:59:59", "1970-01-01 00:00:00", "2106-02-07 06:28:16"])
 def test_times_that_need_more_than_32_bits_are_held_in_64(mart: Path, at: str) -> None:
     folder = written(mart, ledger(9, at=[at] * 9))
-    assert facts.build_in_pieces(read_mart(folder)) is None
+    assert from_tables.build_in_pieces(read_mart(folder)) is None
     built = cache.open_mart(folder).facts
     assert built.time.dtype == built.paid_at.dtype == np.int64
     assert len(set(built.time.tolist())) == 1
@@ -189,7 +189,7 @@ def test_times_that_need_more_than_32_bits_are_held_in_64(mart: Path, at: str) -
 def test_a_possible_overflow_of_a_balance_is_left_to_the_whole_check(mart: Path) -> None:
     large = ["5000000000000", "-5000000000000", "1"] * 3
     folder = written(mart, ledger(9, client_id=["c1"] * 9, amount=list(large)))
-    assert facts.build_in_pieces(read_mart(folder)) is None
+    assert from_tables.build_in_pieces(read_mart(folder)) is None
     assert cache.open_mart(folder).facts.running[-1] == 3_000_000
 
 
@@ -239,14 +239,14 @@ def test_merged_runs_are_sorted_by_client_and_time(
 def test_missing_rows_give_no_facts(mart: Path, more: int) -> None:
     source = read_mart(written(mart, ledger(21)))
     longer = replace(source.ledger, count=21 + more)
-    assert facts.build_in_pieces(replace(source, ledger=longer)) is None
+    assert from_tables.build_in_pieces(replace(source, ledger=longer)) is None
 
 
 def test_a_piece_that_ends_early_gives_no_facts(mart: Path) -> None:
     source = read_mart(written(mart, ledger(21)))
     first, *others = source.ledger.pieces
     short = (lambda: islice(first(), 1), *others)
-    assert facts.build_in_pieces(replace(source, ledger=replace(source.ledger, pieces=short))) is None
+    assert from_tables.build_in_pieces(replace(source, ledger=replace(source.ledger, pieces=short))) is None
 
 
 def test_an_opening_balance_counts_towards_overflow(mart: Path) -> None:
@@ -254,10 +254,10 @@ def test_an_opening_balance_counts_towards_overflow(mart: Path) -> None:
     pq.write_table(CLIENTS.append_column("opening_balance", opening), mart / "clients.parquet")
     few = [["c2", "c1"][i % 2] if i else "c3" for i in range(21)]
     source = read_mart(written(mart, ledger(21, client_id=few, amount=["1000000"] * 21)))
-    assert facts.build_in_pieces(source) is None
+    assert from_tables.build_in_pieces(source) is None
     opening = pa.array([0, 4_611_686_018_427, 0], pa.int64())
     pq.write_table(CLIENTS.append_column("opening_balance", opening), mart / "clients.parquet")
-    assert facts.build_in_pieces(read_mart(mart)) is None
+    assert from_tables.build_in_pieces(read_mart(mart)) is None
     opening = pa.array([0, 0, 4_611_684_000_000], pa.int64())
     pq.write_table(CLIENTS.append_column("opening_balance", opening), mart / "clients.parquet")
-    assert facts.build_in_pieces(read_mart(mart)) is not None
+    assert from_tables.build_in_pieces(read_mart(mart)) is not None

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.opening import check_source
+from custdyn_widgets.mart.building import check_source
 from tests.mart.test_duckdb_source import database, run
 from tests.mart.test_mart import CSV, faults, folder, frames
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart import opening as cache
+from custdyn_widgets.mart import building
 from custdyn_widgets.mart.facts import cache as kept
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.opening import open_mart
@@ -59,13 +59,13 @@ def source(tmp_path: Path) -> Path:
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count how often facts are built."""
     counted: list[int] = []
-    real = cache.build_in_pieces
+    real = building.build_in_pieces
 
     def build(mart: StoredMart, *meanwhile: Any) -> Facts | None:
         counted.append(1)
         return real(mart, *meanwhile)
 
-    monkeypatch.setattr(cache, "build_in_pieces", build)
+    monkeypatch.setattr(building, "build_in_pieces", build)
     return counted
 
 
@@ -376,7 +376,7 @@ def test_an_entry_of_a_faster_process_is_kept(
 def test_files_that_change_while_they_are_read_are_read_again(
     entries: Callable[[], list[Path]], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = cache.read_mart
+    real = building.read_mart
     changes = iter(["refill,2"])
 
     def read(folder: Path) -> object:
@@ -386,7 +386,7 @@ def test_files_that_change_while_they_are_read_are_read_again(
             os.utime(folder / "transactions.csv", ns=(2, 2))
         return found
 
-    monkeypatch.setattr(cache, "read_mart", read)
+    monkeypatch.setattr(building, "read_mart", read)
     assert amounts(source) == [2_000_000]
     assert len(entries()) == 1
 
@@ -431,7 +431,7 @@ def test_a_ledger_replaced_while_it_is_read_is_not_called_damaged(
 def test_files_that_keep_changing_are_an_error(
     entries: Callable[[], list[Path]], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = cache.read_mart
+    real = building.read_mart
     times = iter(range(1, 10))
 
     def read(folder: Path) -> object:
@@ -439,7 +439,7 @@ def test_files_that_keep_changing_are_an_error(
         os.utime(folder / "clients.csv", ns=(at, at))
         return real(folder)
 
-    monkeypatch.setattr(cache, "read_mart", read)
+    monkeypatch.setattr(building, "read_mart", read)
     with pytest.raises(SourceError, match="kept changing while it was read"):
         open_mart(source)
     assert entries() == []

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from custdyn_widgets.mart.opening import check_source
+from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.schema import TABLES
 from tests import mart_forms
 

@@ -9,8 +9,8 @@ import numpy as np
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.fault_kinds import BALANCE_TOO_LARGE
 from custdyn_widgets.mart.checking.faults import Fault
-from custdyn_widgets.mart.checking.values import MICROS, Int64s
-from custdyn_widgets.mart.columns import Bools, Codes
+from custdyn_widgets.mart.checking.values import MICROS
+from custdyn_widgets.mart.columns import Bools, Codes, Int64s
 
 _SAFE = 2.0**62
 

@@ -10,7 +10,7 @@ import numpy as np
 from custdyn_widgets.errors import shown
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.notes import Note
-from custdyn_widgets.mart.checking.values import Int64s
+from custdyn_widgets.mart.columns import Int64s
 
 # Factors: an inverse is at most this far from the next quote, and the quote itself at least so far from it.
 _SAME, _OTHER = 1.1, 1.2

@@ -17,7 +17,6 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -34,9 +33,8 @@ from custdyn_widgets.mart.checking.fault_kinds import (
     TOO_PRECISE,
 )
 from custdyn_widgets.mart.checking.faults import FaultKind
-from custdyn_widgets.mart.columns import Bools, is_text
+from custdyn_widgets.mart.columns import Bools, Int64s, is_text
 
-Int64s = npt.NDArray[np.int64]
 Faults = dict[int, FaultKind]
 
 MICROS = 1_000_000

@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from custdyn_widgets.mart.checking.values import Int64s
-from custdyn_widgets.mart.columns import Codes
+from custdyn_widgets.mart.columns import Codes, Int64s
 from custdyn_widgets.mart.facts.flow_class import PAID, Flows
 
 _BLOCKS = 2**8  # at most: a block number has 8 bits

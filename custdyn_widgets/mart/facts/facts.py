@@ -14,24 +14,15 @@ Rows store a `FlowClass` rather than a kind, so that reports need not look at am
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
-from custdyn_widgets.mart.checking.checks import check_others
-from custdyn_widgets.mart.checking.values import MICROS, Int64s
-from custdyn_widgets.mart.columns import Codes, positions
+from custdyn_widgets.mart.columns import Int64s
 from custdyn_widgets.mart.facts.by_client import Packages, Times
 from custdyn_widgets.mart.facts.flow_class import Flows
-from custdyn_widgets.mart.facts.ledger import Ledger, checked_ledger, package_ids, whole_ledger
-from custdyn_widgets.mart.reading.stored import StoredMart
 
 NEVER = np.iinfo(np.int64).max
 
@@ -117,161 +108,3 @@ class Facts:
     def amount(self) -> Int64s:
         """The amount of each row, int64 millionths of the client's currency."""
         return np.diff(self.running, prepend=np.int64(0))
-
-
-def build(mart: CheckedMart) -> Facts:
-    """Build the facts of a mart that was read completely.
-
-    Raises
-    ------
-    MartError
-        If the mart has faults.
-    """
-    mart.refuse_faults()
-    ledger = mart.tables["transactions"]
-    clients = _Clients.of(mart.tables)
-    packages = _packages(mart.tables, package_ids(ledger))
-    ids = tuple(i for i, _ in packages)
-    return _facts(mart.tables, clients, whole_ledger(ledger, clients.place, ids))
-
-
-def build_in_pieces(stored: StoredMart) -> Facts | None:
-    """Build the facts of a mart while reading its ledger in pieces; None if it may have faults.
-
-    Raises
-    ------
-    SourceError
-        If the ledger cannot be read.
-    """
-    mart = check_others(stored)
-    if mart.faults:
-        return None
-    clients = _Clients.of(mart.tables)
-    packages = [i for i, _ in _packages(mart.tables, ())] if "packages" in mart.tables else None
-    ledger = checked_ledger(stored.ledger, mart.tables, clients.place, packages)
-    return _facts(mart.tables, clients, ledger) if ledger else None
-
-
-@dataclass(frozen=True)
-class _Clients:
-    """The order of clients: the table's rows in order, the place of each row, and the codes of each row."""
-
-    order: Int64s
-    place: Codes
-    client_type: Codes
-    currency: Codes
-    company: Codes
-    owner: Codes
-    currencies: tuple[str, ...]
-    companies: tuple[str, ...]
-    owners: tuple[str, ...]
-
-    @classmethod
-    def of(cls, tables: Mapping[str, CheckedTable]) -> _Clients:
-        table, companies = tables["clients"], _companies(tables)
-        owners, owner = _named(table, "owner_user")
-        currencies, currency = _named(table, "currency")
-        company, client_type = positions(table.columns["company"], companies), table.codes["client_type"]
-        order = np.lexsort((owner, company, client_type, currency))
-        place = np.empty(len(order), np.int32)
-        place[order] = np.arange(len(order))
-        return cls(order, place, client_type, currency, company, owner, currencies, companies, owners)
-
-
-def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger) -> Facts:
-    rows = ledger.rows
-    table, order = tables["clients"], clients.order
-    tags, tag_offset, tag = _tags(table, order)
-    closed = np.where(table.blank["closed_at"], NEVER, table.columns["closed_at"] // MICROS)
-    created = table.columns["created_at"] // MICROS
-    return Facts(
-        offset=rows.offset,
-        time=rows.time,
-        running=np.cumsum(rows.amount, out=rows.amount),
-        paid_at=rows.paid_at,
-        flow=rows.flow,
-        package=rows.package,
-        exists=_exists_from(created[order], rows.offset, rows.time),
-        closed=closed[order],
-        opening=table.columns["opening_balance"][order],
-        client_type=clients.client_type[order],
-        currency=clients.currency[order],
-        company=clients.company[order],
-        owner=clients.owner[order],
-        tag_offset=tag_offset,
-        tag=tag,
-        names=Names(
-            clients.currencies,
-            clients.companies,
-            clients.owners,
-            tags,
-            _packages(tables, ledger.packages),
-            _parents(tables),
-            *_rates(tables.get("rates")),
-        ),
-    )
-
-
-def _exists_from(created: Int64s, offset: Int64s, time: Times) -> Int64s:
-    """Return the earlier of each client's creation and first transaction."""
-    exists = created.copy()
-    some = offset[1:] > offset[:-1]
-    exists[some] = np.minimum(exists[some], time[offset[:-1][some]])
-    return exists
-
-
-def _named(clients: CheckedTable, column: str) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
-    """Return the sorted distinct values of a column and each client's code."""
-    text = clients.columns[column]
-    names = tuple(sorted(n for n in pc.unique(text).to_pylist() if n))
-    return names, positions(text, names)
-
-
-def _tags(
-    clients: CheckedTable, order: npt.NDArray[np.int64]
-) -> tuple[tuple[str, ...], Int64s, npt.NDArray[np.int32]]:
-    """Return the names of tags, and the offsets and codes of each client's tags, in the given order."""
-    lists = clients.columns["tags"].take(pa.array(order))
-    flat = lists.flatten()
-    names = tuple(sorted(pc.unique(flat).to_pylist()))
-    return (
-        names,
-        np.asarray(lists.offsets.to_numpy(), np.int64) - lists.offsets[0].as_py(),
-        positions(flat, names),
-    )
-
-
-def _packages(tables: Mapping[str, CheckedTable], named: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return the id and name of each package; without a table, the ids in the ledger serve as names."""
-    if "packages" not in tables:
-        return tuple((i, i) for i in named)
-    table = tables["packages"]
-    ids, names = table.columns["package_id"].to_pylist(), table.columns["name"].to_pylist()
-    return tuple(sorted((i, n or i) for i, n in zip(ids, names, strict=True)))
-
-
-def _companies(tables: Mapping[str, CheckedTable]) -> tuple[str, ...]:
-    names = set(pc.unique(tables["clients"].columns["company"]).to_pylist())
-    if "companies" in tables:
-        names.update(tables["companies"].columns["company"].to_pylist())
-    return tuple(sorted(n for n in names if n))
-
-
-def _parents(tables: Mapping[str, CheckedTable]) -> dict[str, str]:
-    if "companies" not in tables:
-        return {}
-    columns = tables["companies"].columns
-    pairs = zip(columns["company"].to_pylist(), columns["parent"].to_pylist(), strict=True)
-    return {company: parent for company, parent in pairs if parent}
-
-
-def _rates(table: CheckedTable | None) -> tuple[dict[str, tuple[tuple[int, str], ...]], str]:
-    """Return the quotes by currency and day, and the base currency."""
-    if table is None or not len(table):
-        return {}, ""
-    quotes: dict[str, list[tuple[int, str]]] = {}
-    columns: dict[str, Any] = table.columns
-    currencies, days = columns["currency"].to_pylist(), columns["date"].tolist()
-    for currency, day, quote in zip(currencies, days, columns["units_per_base"], strict=True):
-        quotes.setdefault(currency, []).append((day, format(Decimal(quote), "f")))
-    return {c: tuple(sorted(q)) for c, q in sorted(quotes.items())}, columns["base"][0].as_py()

@@ -7,8 +7,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from custdyn_widgets.mart.checking.values import Int64s
-from custdyn_widgets.mart.columns import Codes
+from custdyn_widgets.mart.columns import Codes, Int64s
 from custdyn_widgets.mart.schema import KINDS
 
 Flows = npt.NDArray[np.uint8]

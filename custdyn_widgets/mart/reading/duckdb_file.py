@@ -19,7 +19,6 @@ from custdyn_widgets.mart.reading.near_names import nearest_name, normalized_nam
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import TABLES, MartTable
 
-SUFFIXES = (".duckdb", ".db")
 _MAGIC = b"DUCK"
 _CLOSED: dict[str, Any] = {  # restrict the connection to its own file
     "enable_external_access": False,
@@ -28,16 +27,6 @@ _CLOSED: dict[str, Any] = {  # restrict the connection to its own file
     "preserve_insertion_order": True,
     "arrow_large_buffer_size": True,
 }
-
-
-def is_duckdb(path: Path) -> bool:
-    """Return whether a path has the name of a DuckDB file."""
-    return path.suffix.lower() in SUFFIXES and not path.is_dir()
-
-
-def write_ahead_log(path: Path) -> Path:
-    """Return the path of a DuckDB file's write-ahead log."""
-    return path.with_name(f"{path.name}.wal")
 
 
 def read_duckdb(path: Path, name: str) -> StoredMart:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from custdyn_widgets.mart.reading.files import files_with_status
+from custdyn_widgets.mart.reading.mart_files import files_with_status
 
 
 @dataclass(frozen=True)

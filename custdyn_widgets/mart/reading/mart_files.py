@@ -1,0 +1,90 @@
+"""The files of a mart: a CSV or Parquet file for each table, or a DuckDB file."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from pathlib import Path
+
+from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.reading.near_files import (
+    SUFFIXES,
+    hint_for_file,
+    hint_for_missing,
+    reject_near_files,
+)
+from custdyn_widgets.mart.reading.near_names import source_error
+from custdyn_widgets.mart.schema import TABLES
+
+DUCKDB_SUFFIXES = (".duckdb", ".db")
+_SEARCHED = 1000
+
+
+def mart_files(folder: Path) -> dict[str, Path]:
+    """Return the file of each table in a folder.
+
+    Raises
+    ------
+    SourceError
+        If it is not a folder, lacks clients or transactions, or contains a table twice or under almost its
+        name.
+    """
+    if not folder.is_dir():
+        other = hint_for_file(folder) if folder.is_file() else ""
+        raise SourceError.not_found(str(folder), f"is not a folder that exists{other}")
+    found: dict[str, Path] = {}
+    for name, spec in TABLES.items():
+        files = [path for suffix in SUFFIXES if os.path.lexists(path := folder / f"{name}{suffix}")]
+        if len(files) > 1:
+            raise SourceError.not_found(folder.name, f"has the table {name} twice, as CSV and as Parquet")
+        if files and not files[0].is_file():
+            raise SourceError.not_found(folder.name, f"has {files[0].name}, which is not a file")
+        if files:
+            found[name] = files[0]
+        elif spec.required:
+            hint = hint_for_missing(folder, names_in_folder(folder), name)
+            error = source_error if hint else SourceError.not_found
+            raise error(folder.name, f"has no {name}.csv or {name}.parquet{hint}")
+        else:
+            reject_near_files(folder, names_in_folder(folder), name)
+    return found
+
+
+def names_in_folder(folder: Path) -> list[str]:
+    """Return the names in a folder, in which those of near files are looked for: at most a thousand."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in islice(entries, _SEARCHED))
+    except OSError:  # a folder may be readable without being listed
+        return []
+
+
+def is_duckdb(path: Path) -> bool:
+    """Return whether a path has the name of a DuckDB file."""
+    return path.suffix.lower() in DUCKDB_SUFFIXES and not path.is_dir()
+
+
+def write_ahead_log(path: Path) -> Path:
+    """Return the path of a DuckDB file's write-ahead log."""
+    return path.with_name(f"{path.name}.wal")
+
+
+def files_with_status(path: Path) -> dict[str, tuple[Path, os.stat_result]]:
+    """Return the files of a mart, by table if each has its own, and their status."""
+    try:
+        return {name: (file, file.stat()) for name, file in _files(path).items()}
+    except OSError as error:
+        raise SourceError.not_found(path.name, f"cannot be read: {error.strerror}") from error
+
+
+def _files(path: Path) -> dict[str, Path]:
+    if not is_duckdb(path):
+        return mart_files(path)
+    if not path.is_file():
+        raise SourceError.not_found(str(path), "is not a file that exists")
+    return {file.name: file for file in (path, write_ahead_log(path)) if file.exists()}
+
+
+def source_name(path: Path) -> str:
+    """Return the name of a path for reports: its last component, with undecodable bytes escaped."""
+    return path.resolve().name.encode("utf-8", "backslashreplace").decode()
