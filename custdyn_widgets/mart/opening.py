@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from custdyn_widgets import progress
@@ -63,7 +63,7 @@ def open_mart(source: SourceLike) -> OpenedMart:
     if isinstance(chosen.data, Mapping):
         stored = from_frames(chosen.data)
         return _opened(_build(stored, chosen, None), chosen.name or stored.name, None)
-    path = Path(chosen.data)
+    path = _path(chosen)
     for _ in range(2):
         found = stamp(path)
         key = _key(found, chosen)
@@ -93,7 +93,7 @@ def check_source(source: SourceLike) -> CheckedMart:
     if isinstance(chosen.data, Mapping):
         stored, key = from_frames(chosen.data), None
     else:
-        path = Path(chosen.data)
+        path = _path(chosen)
         key = _key(stamp(path), chosen)
         stored = read_mart(path)
     mart = check(stored)
@@ -107,7 +107,13 @@ def check_source(source: SourceLike) -> CheckedMart:
 
 
 def _key(found: Stamp, source: Source) -> str:
-    return hashlib.sha256(f"{found.fingerprint}\0{source.on_fault}".encode()).hexdigest()
+    parts = (found.fingerprint, source.on_fault, *astuple(source.dialect), source.mapping, source.system)
+    return hashlib.sha256(repr(tuple(map(str, parts))).encode()).hexdigest()
+
+
+def _path(source: Source) -> Path:
+    assert isinstance(source.data, Path)  # resolved
+    return source.data
 
 
 def _build_unchanged(path: Path, source: Source, found: Stamp) -> cache.CacheEntry | None:
