@@ -1,6 +1,6 @@
 from .engine import metric, ratio, report_lines, report_on, run_report
 from .errors import CustDynError
-from .mart import Source, check_source, open_mart
+from .mart import Dialect, Source, check_source, open_mart
 from .notebook import query_from_parameters, source_from_parameters
 from .publish import freeze
 from .query import ReportQuery
@@ -13,6 +13,7 @@ __version__: str
 __all__ = [
     "CustDynError",
     "CustomerDynamics",
+    "Dialect",
     "Report",
     "ReportQuery",
     "Source",

@@ -1,6 +1,7 @@
 from .building import check_source
 from .columns import Bools, Int64s
 from .demo.mart import demo_query
+from .dialect import Dialect
 from .facts.by_client import Packages, Times, threads
 from .facts.facts import Facts, Names
 from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass
@@ -11,6 +12,7 @@ __all__ = [
     "PACKAGE_FEE",
     "PAID",
     "Bools",
+    "Dialect",
     "Facts",
     "FlowClass",
     "Int64s",

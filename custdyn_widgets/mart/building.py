@@ -19,9 +19,10 @@ from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quarantine import Quarantine, leave_out_faulty_rows
 from custdyn_widgets.mart.facts import cache
 from custdyn_widgets.mart.facts.from_tables import build, build_in_pieces
+from custdyn_widgets.mart.located import LocatedMart, locate
 from custdyn_widgets.mart.reading.files import read_mart
-from custdyn_widgets.mart.reading.fingerprint import Stamp, stamp
 from custdyn_widgets.mart.reading.frames import from_frames
+from custdyn_widgets.mart.reading.mart_files import source_name
 from custdyn_widgets.mart.reading.stored import StoredMart
 from custdyn_widgets.mart.sources import Source, SourceLike, resolve_source
 
@@ -38,12 +39,13 @@ def check_source(source: SourceLike) -> CheckedMart:
     """
     chosen = resolve_source(source)
     if isinstance(chosen.data, Mapping):
-        stored, key = from_frames(chosen.data), None
+        key, stored, sentences = None, from_frames(chosen.data), list[str]()
     else:
-        path = Path(chosen.data)
-        key = chosen.cache_key(stamp(path).fingerprint)
-        stored = read_mart(path)
+        located = locate(chosen)
+        key, stored = chosen.cache_key(located.stamp.fingerprint), _read(located, chosen)
+        sentences = list(located.sentences)
     mart = check(stored)
+    mart.notes += [Note(sentence, "mapping") for sentence in sentences]
     if chosen.on_fault == "quarantine":
         _, left_out = leave_out_faulty_rows(mart)
         warning, listing = _listed(stored, chosen, key, left_out)
@@ -60,18 +62,23 @@ def build_in_memory(source: Source) -> tuple[cache.CacheEntry, str]:
     return _build(stored, source, None), source.name or stored.name
 
 
-def build_unchanged(path: Path, source: Source, found: Stamp) -> cache.CacheEntry | None:
+def build_unchanged(mart: LocatedMart, source: Source) -> cache.CacheEntry | None:
     """Build facts from files; return None if the files changed during the build.
 
     A fault found in files that changed is ignored: it may come from mixing old and new tables.
     """
     try:
-        entry = _build(read_mart(path), source, source.cache_key(found.fingerprint))
+        entry = _build(_read(mart, source), source, source.cache_key(mart.stamp.fingerprint))
     except CustDynError:
-        if stamp(path) == found:
+        if locate(source) == mart:
             raise
         return None
-    return entry if stamp(path) == found else None
+    return entry if locate(source) == mart else None
+
+
+def _read(mart: LocatedMart, source: Source) -> StoredMart:
+    stored = read_mart(mart.path)
+    return stored if mart.path == source.path else replace(stored, name=source_name(source.path))
 
 
 def _build(stored: StoredMart, source: Source, key: str | None) -> cache.CacheEntry:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from custdyn_widgets import progress
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.facts import cache
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.memory import keep_freed_memory
-from custdyn_widgets.mart.reading.fingerprint import stamp
+from custdyn_widgets.mart.located import locate
 from custdyn_widgets.mart.reading.mart_files import source_name
 from custdyn_widgets.mart.sources import SourceLike, resolve_source
 
@@ -57,21 +56,20 @@ def open_mart(source: SourceLike) -> OpenedMart:
 
         built, name = build_in_memory(chosen)
         return _opened(built, name, None)
-    path = Path(chosen.data)
     for _ in range(2):
-        found = stamp(path)
-        key = chosen.cache_key(found.fingerprint)
+        mart = locate(chosen)
+        key = chosen.cache_key(mart.stamp.fingerprint)
         entry = cache.load(key)
         if entry is None:
             from custdyn_widgets.mart.building import build_unchanged  # late: not for cached facts
 
-            entry = build_unchanged(path, chosen, found)
+            entry = build_unchanged(mart, chosen)
             if entry is None:
                 continue
             cache.store(key, entry)
-        return _opened(entry, chosen.name or source_name(path), found.last_changed)
+        return _opened(entry, chosen.name or source_name(chosen.path), mart.stamp.last_changed)
     raise SourceError.not_found(
-        path.name, "kept changing while it was read; try again when the export is complete"
+        chosen.path.name, "kept changing while it was read; try again when the export is complete"
     )
 
 

@@ -4,6 +4,7 @@ A source is a path, a dict of tables in memory, or a name defined in `sources.to
 
     [shop]
     path = "exports/shop"        # relative to this file
+    timezone = "Europe/Kyiv"     # of times without an offset
     on_fault = "quarantine"      # or "refuse", the default
 
 The file must not contain secrets: anything that looks like a password is rejected.
@@ -13,15 +14,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
+from custdyn_widgets.mart.database_url import check_url
+from custdyn_widgets.mart.dialect import Dialect
+from custdyn_widgets.mart.sources_file import URL, read_sources_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,13 +42,7 @@ class ArrowStream(Protocol):
 TableLike = Union["pd.DataFrame", ArrowStream]
 
 _RULES = get_args(FaultRule)
-_KEYS = ("path", "on_fault")
-_NAME = re.compile(r"\w[\w.-]*")
-_URL = re.compile(r"[\s\ufeff]*[A-Za-z][\w+.:-]+:/")  # `Path` drops the second slash
-_SECRET_KEY = re.compile(
-    r"pass(word|wd|phrase)|^pass$|pwd|secret|token|credential|api[_-]?key", re.IGNORECASE
-)
-_SECRET_VALUE = re.compile(r"://[^/\s]*:[^/\s]*@|(password|passwd|pwd)=", re.IGNORECASE)
+_SYSTEM = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 @dataclass(frozen=True)
@@ -62,11 +59,25 @@ class Source:
         and all rows that refer to them, lists them in a file, and adds a warning to every report.
     name
         The name shown in reports. Defaults to the last component of the path.
+    dialect
+        How the data is written: separators, encoding, order of dates, and the time zone of times without an
+        offset.
+    mapping
+        A file of SELECTs that turn the data into the tables of a mart.
+    url
+        The URL of a database, without a password; `data` is None then.
+    system
+        The billing system whose shipped mapping to use instead of one's own. A database without a mapping
+        has the system `generic`.
     """
 
-    data: str | Path | Mapping[str, TableLike]
+    data: str | Path | Mapping[str, TableLike] | None = None
     on_fault: FaultRule = "refuse"
     name: str | None = None
+    dialect: Dialect = field(default_factory=Dialect)
+    mapping: Path | None = None
+    url: str | None = None
+    system: str | None = None
 
     def __post_init__(self) -> None:
         if self.on_fault not in _RULES:
@@ -74,10 +85,33 @@ class Source:
                 f"on_fault must be {' or '.join(map(shown, _RULES))}, not {shown(self.on_fault)}.",
                 field="on_fault",
             )
+        if not isinstance(self.dialect, Dialect):
+            raise SourceError(f"dialect must be a Dialect, not {shown(self.dialect)}.", field="dialect")
+        if self.mapping and self.system:
+            raise SourceError("Give only one of mapping and system.", field="system")
+        if self.system is not None and not _SYSTEM.fullmatch(self.system):
+            raise SourceError(
+                f"system must be the name of a shipped mapping, such as 'astpp', not {shown(self.system)}.",
+                field="system",
+            )
+        if self.url is None:
+            return
+        check_url(self.url)
+        if self.data is not None:
+            raise SourceError("Give either data or url, not both.", field="url")
+        if not (self.mapping or self.system):
+            object.__setattr__(self, "system", "generic")
+
+    @property
+    def path(self) -> Path:
+        """The path of a resolved source of files."""
+        assert isinstance(self.data, Path)
+        return self.data
 
     def cache_key(self, fingerprint: str) -> str:
         """Return the key of the facts built by this source's rules from files with a fingerprint."""
-        return hashlib.sha256(f"{fingerprint}\0{self.on_fault}".encode()).hexdigest()
+        rules = (fingerprint, self.on_fault, *astuple(self.dialect), str(self.mapping), self.system)
+        return hashlib.sha256(repr(rules).encode()).hexdigest()
 
 
 SourceLike = Source | str | Path | Mapping[str, TableLike]
@@ -99,18 +133,29 @@ def resolve_source(source: SourceLike) -> Source:
     if isinstance(source, Source):
         if isinstance(source.data, Mapping):
             return source
-        return Source(_path(source.data), source.on_fault, source.name)
+        if source.url is not None:
+            raise _not_read_yet(source)
+        return replace(source, data=_path(source.data))
     if isinstance(source, str):
         named = named_sources()
         if source in named:
-            return named[source]
+            return named[source] if named[source].url is None else resolve_source(named[source])
         return Source(_path(source, named))
     return Source(_path(source))
 
 
+def _not_read_yet(source: Source) -> SourceError:
+    """Return the error for a database whose data is not on this machine."""
+    name = shown(source.name or "its name")
+    return SourceError(
+        f"Source {name} is a database, and reports cannot read it directly. Give a folder or a file.",
+        field="source",
+    )
+
+
 def _reject_url(data: object) -> None:
     """Raise if the source is a URL, and show only its scheme."""
-    scheme = _URL.match(str(data)) if isinstance(data, str | Path) else None
+    scheme = URL.match(str(data)) if isinstance(data, str | Path) else None
     if scheme:
         raise SourceError(
             f"A source is a folder or a file, not a URL ({shown(scheme[0].strip())}…): export its tables as "
@@ -147,59 +192,17 @@ def named_sources() -> dict[str, Source]:
     path = settings.load().sources
     if path is None or not path.is_file():
         return {}
+    return {name: _source(path, name, given) for name, given in read_sources_file(path).items()}
+
+
+def _source(path: Path, name: str, given: dict[str, Any]) -> Source:
     try:
-        stored = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name} is not valid TOML: {error}.", field="sources") from error
-    return {name: _read_section(path, name, section) for name, section in stored.items()}
+        return Source(**given)
+    except SourceError as error:
+        raise SettingsError(f"{path.name}, {shown(name)}: {error.message}", field=error.field) from None
 
 
-def _read_section(file: Path, name: str, section: object) -> Source:
-    place = f"{file.name}, {shown(name)}"
-    if not isinstance(section, dict):
-        _reject_secret(place, name, section)
-        raise SettingsError(f"{place}: move it into the [name] section of a source.", field="sources")
-    if not _NAME.fullmatch(name):
-        raise SettingsError(
-            f"{place}: source names may contain only letters, digits, dots, hyphens and underscores.",
-            field="sources",
-        )
-    for key, value in section.items():
-        _reject_secret(place, key, value)
-        if key not in _KEYS:
-            close = nearest(key, _KEYS, 1)
-            hint = f"Did you mean {shown(close[0])}?" if close else f"Known keys: {', '.join(_KEYS)}."
-            raise SettingsError(f"{place} has an unknown key {shown(key)}. {hint}", field=key)
-        if not isinstance(value, str):
-            raise SettingsError(f"{place}: {key} must be text.", field=key)
-    if "path" not in section:
-        raise SettingsError(f"{place} has no path.", field="path")
-    if _URL.match(section["path"]):
-        raise SettingsError(
-            f"{place}: path is a URL. Give the path of a folder or a DuckDB file.", field="path"
-        )
-    rule: Any = section.get("on_fault", "refuse")
-    if rule not in _RULES:
-        allowed = " or ".join(map(shown, _RULES))
-        raise SettingsError(f"{place}: on_fault must be {allowed}, not {shown(rule)}.", field="on_fault")
-    try:
-        path = file.parent / Path(section["path"]).expanduser()
-    except RuntimeError:  # `~` of an unknown user
-        raise SettingsError(f"{place}: path {shown(section['path'])} is not valid.", field="path") from None
-    return Source(path, rule, name)
-
-
-def _reject_secret(place: str, key: str, value: object) -> None:
-    """Raise if a value looks like a secret, without showing it."""
-    if _SECRET_KEY.search(key) or (isinstance(value, str) and _SECRET_VALUE.search(value)):
-        raise SettingsError(
-            f"{place} contains a secret, but anyone may read this file. Remove the secret, and change it "
-            "if others may have seen it.",
-            field="sources",
-        )
-
-
-def _path(data: str | Path, named: Mapping[str, Source] | None = None) -> Path:
+def _path(data: object, named: Mapping[str, Source] | None = None) -> Path:
     """Return the path of a source; create the demo mart for `demo` unless a file has that name."""
     if not isinstance(data, (str, Path)):
         raise SourceError.not_found(str(data), "is not the path of a folder")

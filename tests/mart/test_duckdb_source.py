@@ -216,16 +216,6 @@ def test_a_database_that_another_process_is_writing_is_an_error_without_its_path
     assert numbers(source)
 
 
-def test_without_the_package_the_error_says_how_to_install_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = database(tmp_path / "shop.db")
-    monkeypatch.setitem(sys.modules, "duckdb", None)
-    assert reads(source) == (
-        "Reading shop.db needs the package duckdb. Install it with: pip install 'custdyn-widgets[duckdb]'"
-    )
-
-
 def test_hostile_text_is_preserved(tmp_path: Path) -> None:
     name = "</svg>\ufffe\u2028\x01'\"=cmd|"
     source = database(tmp_path / "shop.db")

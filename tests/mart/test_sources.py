@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from custdyn_widgets import Source, settings
+from custdyn_widgets import Dialect, Source, settings
 from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import MartError, SettingsError, SourceError
 from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart.reading.fingerprint import stamp
 from custdyn_widgets.mart.sources import absolute_source, named_sources, resolve_source
 from tests.mart.test_mart import EVERYONE, changed, folder, frames
 
@@ -105,11 +106,31 @@ def test_the_setting_is_handed_to_kernels_and_read_from_the_configuration(
     [
         ('[shop]\npath = "x"\non_fautl = "refuse"\n',
          "'shop' has an unknown key 'on_fautl'. Did you mean 'on_fault'?"),
-        ('[shop]\npath = "x"\nzone = "UTC"\n',
-         "'shop' has an unknown key 'zone'. Known keys: path, on_fault."),
+        ('[shop]\npath = "x"\nzone = "UTC"\n', "'shop' has an unknown key 'zone'. Did you mean 'timezone'?"),
+        ('[shop]\npath = "x"\ncolour = "red"\n',
+         "'shop' has an unknown key 'colour'. Known keys: path, url, mapping, system, delimiter, decimal, "
+         "encoding, dates, timezone, on_fault."),
         ('[shop]\npath = "x"\non_fault = "drop"\n',
          "'shop': on_fault must be 'refuse' or 'quarantine', not 'drop'."),
-        ('[shop]\non_fault = "refuse"\n', "'shop' has no path."),
+        ('[shop]\non_fault = "refuse"\n', "'shop' has no path and no url. Give one of them."),
+        ('[shop]\npath = "x"\nurl = "postgresql://db/crm"\n',
+         "'shop' has both path and url. Give only one of them."),
+        ('[shop]\npath = "x"\nmapping = "m.sql"\nsystem = "astpp"\n',
+         "'shop' has both mapping and system. Give only one of them."),
+        ('[shop]\npath = "x"\nsystem = "../astpp"\n',
+         "'shop': system must be the name of a shipped mapping, such as 'astpp', not '../astpp'."),
+        ('[shop]\nurl = "db/crm"\n', "'shop': url must be the URL of a database, such as"),
+        ('[shop]\npath = "x"\ndelimiter = ";;"\n', "'shop': delimiter must be one ASCII character"),
+        ('[shop]\npath = "x"\ndecimal = "comma"\n', "'shop': decimal must be '.' or ',', not 'comma'."),
+        ('[shop]\npath = "x"\nencoding = "cp125"\n',
+         "'shop': encoding must be an encoding that Python knows, such as 'cp1252', not 'cp125'."),
+        ('[shop]\npath = "x"\nencoding = "base64"\n', "'shop': encoding must be an encoding that Python"),
+        ('[shop]\npath = "x"\ndates = "dmy"\n',
+         "'shop': dates must be 'DMY' (31/12/2021), 'MDY' (12/31/2021) or 'YMD' (2021/12/31), not 'dmy'."),
+        ('[shop]\npath = "x"\ntimezone = "Kyiv"\n',
+         "'shop': timezone must be an IANA time zone, such as 'Europe/Kyiv', not 'Kyiv'"),
+        ('[shop]\npath = "x"\nmapping = "~nobody-here/m.sql"\n',
+         "'shop': mapping '~nobody-here/m.sql' is not valid."),
         ("[shop]\npath = 5\n", "'shop': path must be text."),
         ('path = "x"\n', "'path': move it into the [name] section of a source."),
         ('["a/b"]\npath = "x"\n',
@@ -135,6 +156,77 @@ def test_a_secret_is_refused_and_not_repeated(tmp_path: Path, section: str, line
     message = refused(tmp_path, section + line)
     assert "contains a secret" in message
     assert "hunter2" not in message
+
+
+def test_a_section_gives_the_dialect_and_the_mapping(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        '[shop]\npath = "exports"\nmapping = "maps/shop.sql"\ndelimiter = "\\t"\ndecimal = ","\n'
+        'encoding = "cp1251"\ndates = "DMY"\ntimezone = "Europe/Kyiv"\n',
+    )
+    shop = named_sources()["shop"]
+    assert shop.dialect == Dialect("\t", ",", "cp1251", "DMY", "Europe/Kyiv")
+    assert shop.mapping == tmp_path / "maps" / "shop.sql"
+    assert (shop.url, shop.system) == (None, None)
+
+
+def test_a_database_without_a_mapping_has_the_generic_system(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        '[one]\nurl = "postgresql://reader@db/crm?sslmode=verify-full&sslkey=me.key"\n'
+        '[two]\nurl = "mysql://db/crm"\nsystem = "astpp"\n'
+        '[three]\nurl = "mysql://db/crm"\nmapping = "m.sql"\n',
+    )
+    assert [s.system for s in named_sources().values()] == ["generic", "astpp", None]
+    with pytest.raises(SourceError, match="Source 'one' is a database"):
+        run_report(EVERYONE, "one")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hunter2@db/crm", "mysql://me:hun/ter2@db/crm", "postgresql://me:hunter2@x@db/crm",
+        "postgresql://db/crm?user=me&password=hunter2", "mysql://db/crm?ssl_passphrase=hunter2",
+        "postgresql://db/crm?pass%77ord=hunter2", " mysql://me:hunter2@db/crm",
+    ],
+)  # fmt: skip
+def test_the_url_of_a_database_with_a_password_is_refused_and_masked(tmp_path: Path, url: str) -> None:
+    message = refused(tmp_path, f'[shop]\nurl = "{url}"\n')
+    assert "contains a secret" in message
+    with pytest.raises(SourceError, match="contains a secret") as caught:
+        Source(url=url)
+    for words in (message, str(caught.value)):
+        assert "hun" not in words
+        assert "ter2" not in words
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"data": "x", "url": "mysql://db/crm"}, "url"),
+        ({"data": "x", "mapping": Path("m.sql"), "system": "astpp"}, "system"),
+        ({"data": "x", "dialect": {"decimal": ","}}, "dialect"),
+    ],
+)
+def test_a_source_given_in_python_is_validated(given: dict[str, Any], field: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        Source(**given)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("name", ["delimiter", "decimal", "encoding", "dates", "timezone"])
+def test_every_field_of_a_dialect_must_be_text(name: str) -> None:
+    with pytest.raises(SourceError, match=f"{name} must be text, not 5") as caught:
+        Dialect(**{name: 5})  # type: ignore[arg-type]
+    assert caught.value.field == name
+
+
+def test_sources_with_different_dialects_are_cached_separately(tmp_path: Path) -> None:
+    mart = folder(tmp_path / "exports")
+    found = stamp(mart)
+    dialects = [Dialect(), Dialect(timezone="Europe/Kyiv"), Dialect(decimal=","), Dialect(delimiter=",")]
+    sources = [*(Source(mart, dialect=dialect) for dialect in dialects), Source(mart, system="generic")]
+    assert len({source.cache_key(found.fingerprint) for source in sources}) == 5
 
 
 # Quarantine, by name and from the command line

@@ -35,16 +35,10 @@ def read_duckdb(path: Path, name: str) -> StoredMart:
     Raises
     ------
     SourceError
-        If the package duckdb is not installed, the file cannot be read, or it lacks clients or transactions.
+        If the file cannot be read, or it lacks clients or transactions.
     """
-    try:
-        import duckdb  # late: an extra
-    except ImportError:
-        raise SourceError(
-            f"Reading {path.name} needs the package duckdb. Install it with: "
-            "pip install 'custdyn-widgets[duckdb]'",
-            field="source",
-        ) from None
+    import duckdb  # late: takes long to load
+
     try:
         _reject_other(path)
         with duckdb.connect(str(path), read_only=True, config=_CLOSED) as connection:

@@ -1,0 +1,38 @@
+"""URLs of databases: allowed in `sources.toml` as long as they contain no password."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from custdyn_widgets.errors import SourceError, shown
+
+SECRET_KEY = re.compile(r"pass(word|wd|phrase)|^pass$|pwd|secret|token|credential|api[_-]?key", re.IGNORECASE)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?=.)")
+_OPTION = re.compile(r"[?&;\s]([^=?&;\s]+)=")
+
+
+def has_secret(url: str) -> bool:
+    """Return whether a URL contains a password, before its host or among its options.
+
+    A password may itself contain a slash, so anything with a colon before the last `@` counts.
+    """
+    rest = url.partition("://")[2] or url
+    user, at, _ = rest.rpartition("@")
+    return bool(at and ":" in user) or any(SECRET_KEY.search(unquote(key)) for key in _OPTION.findall(url))
+
+
+def check_url(url: str) -> None:
+    """Raise a SourceError if this is not the URL of a database, or contains a password; show neither."""
+    scheme = _SCHEME.match(url)
+    masked = f"{scheme[0]}…" if scheme else "…"
+    if has_secret(url):
+        raise SourceError(
+            f"url {shown(masked)} contains a secret, but anyone may read it. Remove the password, and change "
+            "it if others may have seen it.",
+            field="url",
+        )
+    if not scheme:
+        raise SourceError(
+            "url must be the URL of a database, such as 'postgresql://reader@host/billing'.", field="url"
+        )

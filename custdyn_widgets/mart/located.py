@@ -1,0 +1,37 @@
+"""Where the mart of a source is: its own files, or those that its mapping makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from custdyn_widgets.mart.reading.fingerprint import Stamp, stamp
+from custdyn_widgets.mart.sources import Source
+
+
+@dataclass(frozen=True)
+class LocatedMart:
+    """The folder or file of a mart, and the stamp of the files that it comes from.
+
+    `sentences` tell what a mapping left out or rounded.
+    """
+
+    path: Path
+    stamp: Stamp
+    sentences: tuple[str, ...] = ()
+
+
+def locate(source: Source) -> LocatedMart:
+    """Locate the mart of a source; run its mapping if it has one and its files have changed.
+
+    Raises
+    ------
+    SourceError
+        If a file of the source or its mapping cannot be read, or the mapping fails.
+    """
+    if source.mapping is None and source.system is None:
+        return LocatedMart(source.path, stamp(source.path))
+    from custdyn_widgets.mart.mapping.mapped import mapped_mart, sentences  # late: few sources have one
+
+    path, found = mapped_mart(source)
+    return LocatedMart(path, found, tuple(sentences(path)))

@@ -1,0 +1,1 @@
+"""Mappings: SELECTs that turn the tables of another system into those of a mart."""

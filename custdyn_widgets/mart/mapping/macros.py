@@ -1,0 +1,43 @@
+"""Functions that mappings over files may call, as macros of DuckDB."""
+
+from __future__ import annotations
+
+from custdyn_widgets.mart.dialect import Dialect
+
+# In a regular expression, all separators of thousands but a comma and a point.
+_SPACES = r" ''’\x{00A0}\x{202F}"
+_NUMBER = """
+CREATE OR REPLACE TEMP MACRO number(given) AS CASE
+  WHEN given IS NULL THEN NULL
+  WHEN typeof(given) <> 'VARCHAR' THEN CAST(given AS DECIMAL(38, 9))
+  WHEN trim(CAST(given AS VARCHAR)) = '' THEN NULL
+  WHEN regexp_full_match(trim(CAST(given AS VARCHAR)), '[+\\-−]?({patterns})')
+  THEN CAST(
+    translate(regexp_replace(CAST(given AS VARCHAR), '[{group}]', '', 'g'), '{mark}−', '.-')
+    AS DECIMAL(38, 9)
+  )
+  ELSE error(
+    'number() cannot read ''' || CAST(given AS VARCHAR) || ''': {remedy}'
+  )
+END
+"""
+_UNCERTAIN = """write at most 9 digits after the point. If it is a comma, say so with the setting decimal"""
+
+
+def macros(dialect: Dialect) -> list[str]:
+    """Return the statements that create the macros for a dialect.
+
+    `number(value)` is an exact decimal with up to 9 places. Text is read with the dialect's decimal
+    separator, and with separators of thousands where there is no doubt; blank text is NULL, and any other
+    text is an error.
+    """
+    mark = dialect.decimal or "."
+    other = "," if mark == "." else "."
+    places = rf"(\{mark}\d{{0,9}}0*)?"
+    patterns = [rf"\d+{places}", rf"\{mark}\d{{1,9}}0*", rf"\d{{1,3}}([{_SPACES}]\d{{3}})+{places}"]
+    if dialect.decimal:
+        patterns.append(rf"\d{{1,3}}(\{other}\d{{3}})+{places}")
+    else:  # 1,234 may be a decimal comma; 1,234.50 and 1,234,567 cannot
+        patterns += [r"\d{1,3}(,\d{3})+\.\d{1,9}0*", r"\d{1,3}(,\d{3}){2,}"]
+    remedy = f'write at most 9 digits after "{mark}"' if dialect.decimal else _UNCERTAIN
+    return [_NUMBER.format(patterns="|".join(patterns), group=f"{_SPACES}{other}", mark=mark, remedy=remedy)]

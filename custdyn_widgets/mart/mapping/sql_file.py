@@ -1,0 +1,155 @@
+"""Mapping files: one SELECT for each table of a mart, in SQL.
+
+A line `-- :name clients` begins the SELECT of that table. A line `-- :count {n} free calls were left out.`
+begins a SELECT of one number; checks show the sentence with that number. All text before the first such line
+is a comment.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from custdyn_widgets.errors import SourceError, nearest, shown
+from custdyn_widgets.mart.schema import TABLES
+
+_DIRECTIVE = re.compile(r"--\s*:(\w+)[ \t]*(.*)")
+_COMMENT_OR_BLANK = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
+_LARGEST = 2**20  # bytes
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number to show with a check: the sentence, with `{n}` for the number, and its SELECT."""
+
+    sentence: str
+    select: str
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A mapping: the name of its file, its text, a SELECT for each table of the mart, and its counts."""
+
+    name: str
+    text: str
+    selects: dict[str, str]
+    counts: tuple[Count, ...] = ()
+
+
+def read_mapping(path: Path) -> Mapping:
+    """Read a mapping file.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read, has no SELECT for clients or transactions, or has a section that is empty,
+        doubled or of no table.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SourceError(
+            f"The mapping {shown(str(path))} cannot be read: {error.strerror}.", field="mapping"
+        ) from error
+    if len(data) > _LARGEST:
+        raise SourceError(f"The mapping {path.name} is larger than 1 MiB: it is not SQL.", field="mapping")
+    try:
+        return parse_mapping(path.name, data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise SourceError(
+            f"The mapping {path.name} is not UTF-8. Save it as UTF-8.", field="mapping"
+        ) from None
+
+
+def shipped_systems() -> dict[str, tuple[str, ...]]:
+    """Return the dialects of SQL in which each shipped mapping is written, by system."""
+    found: dict[str, tuple[str, ...]] = {}
+    for file in sorted(_shipped().iterdir(), key=lambda file: file.name):
+        system, dialect, *rest = file.name.split(".")
+        if rest == ["sql"]:
+            found[system] = (*found.get(system, ()), dialect)
+    return found
+
+
+def shipped_mapping(system: str, dialect: str) -> Mapping:
+    """Return the shipped mapping of a billing system for databases of one dialect of SQL.
+
+    Raises
+    ------
+    SourceError
+        If there is none.
+    """
+    systems = shipped_systems()
+    if dialect not in systems.get(system, ()):
+        if system in systems:
+            why = f"is for {' and '.join(systems[system])}, not {dialect}"
+        else:
+            close = nearest(system, systems, 1)
+            hint = f"; did you mean {shown(close[0])}?" if close else f"; there are: {', '.join(systems)}"
+            why = f"does not exist{hint}"
+        raise SourceError(f"The mapping {shown(system)} {why}.", field="system")
+    name = f"{system}.{dialect}.sql"
+    return parse_mapping(name, _shipped().joinpath(name).read_text(encoding="utf-8"))
+
+
+def _shipped() -> resources.abc.Traversable:
+    return resources.files("custdyn_widgets.mart.mapping").joinpath("shipped")
+
+
+def parse_mapping(name: str, text: str) -> Mapping:
+    """Parse the text of a mapping file.
+
+    Raises
+    ------
+    SourceError
+        As for `read_mapping`.
+    """
+    selects: dict[str, str] = {}
+    counts = []
+    for directive, argument, select, line in _sections(text):
+        place = f"{name}, line {line}"
+        if not select:
+            raise _error(place, f"there is no SELECT below :{directive} {argument}")
+        if directive == "count":
+            if "{n}" not in argument:
+                raise _error(place, "write the sentence after :count with {n} where the number belongs")
+            counts.append(Count(argument, select))
+        elif directive != "name":
+            raise _error(place, f"unknown directive :{directive}; write :name TABLE or :count SENTENCE")
+        elif argument not in TABLES:
+            close = nearest(argument, TABLES, 1)
+            hint = f"did you mean {shown(close[0])}?" if close else f"its tables are {', '.join(TABLES)}"
+            raise _error(place, f"a mart has no table {shown(argument)}; {hint}")
+        elif argument in selects:
+            raise _error(place, f"the table {argument} occurs twice")
+        else:
+            selects[argument] = select
+    for table, spec in TABLES.items():
+        if spec.required and table not in selects:
+            raise _error(name, f"there is no line “-- :name {table}” with the SELECT of that table below it")
+    return Mapping(name, text, selects, tuple(counts))
+
+
+def _sections(text: str) -> list[tuple[str, str, str, int]]:
+    """Return each section's directive, argument, SELECT without a final semicolon, and line."""
+    found: list[tuple[str, str, list[str], int]] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if match := _DIRECTIVE.fullmatch(line.strip()):
+            found.append((match[1], match[2].strip(), [], number))
+        elif found:
+            found[-1][2].append(line)
+    return [(word, argument, _select(lines), number) for word, argument, lines, number in found]
+
+
+def _select(lines: list[str]) -> str:
+    """Return the SQL of a section; empty if there are only comments."""
+    sql = "\n".join(lines).strip()
+    while sql.endswith(";"):
+        sql = sql[:-1].rstrip()
+    return "" if _COMMENT_OR_BLANK.fullmatch(sql) else sql
+
+
+def _error(place: str, why: str) -> SourceError:
+    return SourceError(f"{place}: {why}.", field="mapping")

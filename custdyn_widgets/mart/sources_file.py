@@ -1,0 +1,105 @@
+"""The file `sources.toml`: its sections, checked, as arguments for `Source`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
+from custdyn_widgets.mart.database_url import SECRET_KEY, check_url, has_secret
+from custdyn_widgets.mart.dialect import DIALECT_FIELDS, Dialect
+
+_KEYS = ("path", "url", "mapping", "system", *DIALECT_FIELDS, "on_fault")
+_NAME = re.compile(r"\w[\w.-]*")
+_SECRET_VALUE = re.compile(r"://[^/\s]*:[^/\s]*@|(password|passwd|pwd)=", re.IGNORECASE)
+URL = re.compile(r"[\s\ufeff]*[A-Za-z][\w+.:-]+:/")  # `Path` drops the second slash
+
+
+def read_sources_file(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the arguments for `Source` of each section, by name.
+
+    Raises
+    ------
+    SettingsError
+        If the file is not valid TOML, or a section has an unknown key, a wrong value or a secret.
+    """
+    try:
+        stored = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path.name} is not valid TOML: {error}.", field="sources") from error
+    return {name: _read_section(path, name, section) for name, section in stored.items()}
+
+
+def _read_section(file: Path, name: str, section: object) -> dict[str, Any]:
+    place = f"{file.name}, {shown(name)}"
+    if not isinstance(section, dict):
+        _reject_secret(place, name, section)
+        raise SettingsError(f"{place}: move it into the [name] section of a source.", field="sources")
+    if not _NAME.fullmatch(name):
+        raise SettingsError(
+            f"{place}: source names may contain only letters, digits, dots, hyphens and underscores.",
+            field="sources",
+        )
+    for key, value in section.items():
+        _reject_secret(place, key, value)
+        if key not in _KEYS:
+            close = nearest(key, _KEYS, 1)
+            hint = f"Did you mean {shown(close[0])}?" if close else f"Known keys: {', '.join(_KEYS)}."
+            raise SettingsError(f"{place} has an unknown key {shown(key)}. {hint}", field=key)
+        if not isinstance(value, str):
+            raise SettingsError(f"{place}: {key} must be text.", field=key)
+    _reject_combinations(place, section)
+    try:
+        dialect = Dialect(**{key: section[key] for key in DIALECT_FIELDS if key in section})
+        if "url" in section:
+            check_url(section["url"])
+    except SourceError as error:
+        raise SettingsError(f"{place}: {error.message}", field=error.field) from None
+    return {
+        "data": _path(file, place, section, "path"),
+        "name": name,
+        "on_fault": section.get("on_fault", "refuse"),
+        "dialect": dialect,
+        "mapping": _path(file, place, section, "mapping"),
+        "url": section.get("url"),
+        "system": section.get("system"),
+    }
+
+
+def _reject_combinations(place: str, section: dict[str, str]) -> None:
+    """Raise if a section does not say where the data is, or says it twice."""
+    if "path" not in section and "url" not in section:
+        raise SettingsError(f"{place} has no path and no url. Give one of them.", field="path")
+    for one, other in (("path", "url"), ("mapping", "system")):
+        if one in section and other in section:
+            raise SettingsError(f"{place} has both {one} and {other}. Give only one of them.", field=other)
+    if URL.match(section.get("path", "")):
+        raise SettingsError(
+            f"{place}: path is a URL. Give the path of a folder or a file; the key for a database is url.",
+            field="path",
+        )
+
+
+def _path(file: Path, place: str, section: dict[str, str], key: str) -> Path | None:
+    """Return a path in a section, relative to the file."""
+    if key not in section:
+        return None
+    try:
+        return file.parent / Path(section[key]).expanduser()
+    except RuntimeError:  # `~` of an unknown user
+        raise SettingsError(f"{place}: {key} {shown(section[key])} is not valid.", field=key) from None
+
+
+def _reject_secret(place: str, key: str, value: object) -> None:
+    """Raise if a value looks like a secret, without showing it."""
+    secret = isinstance(value, str) and (
+        _SECRET_VALUE.search(value) or (key in ("url", "path") and URL.match(value) and has_secret(value))
+    )
+    if SECRET_KEY.search(key) or secret:
+        raise SettingsError(
+            f"{place} contains a secret, but anyone may read this file. Remove the secret, and change it "
+            "if others may have seen it.",
+            field="sources",
+        )

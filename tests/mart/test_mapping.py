@@ -1,0 +1,275 @@
+"""A mapping turns exported files into a mart with SELECTs, and can do nothing else."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custdyn_widgets import Dialect, ReportQuery, Source
+from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.mapping.macros import macros
+from custdyn_widgets.mart.mapping.sql_file import parse_mapping, shipped_systems
+from custdyn_widgets.render import to_csv
+from tests.engine.test_golden import CASES, differences, expected, question
+
+CUSTOMERS = "No;Name;Opened\n1;Anna;2024-01-05\n2;Боб;2024-02-10\n"
+CALLS_1 = "No;When;Price\n1;2024-03-01 10:00;1,25\n"
+CALLS_2 = "No;When;Price\n2;2024-04-01 10:00;0,75\n1;2024-04-02 10:00;1.000,5\n"
+MAPPING = """My mapping.
+-- :name clients
+SELECT No AS client_id, Name AS name, 'client' AS client_type, 'EUR' AS currency, Opened AS created_at
+FROM customers;
+
+-- :name transactions
+SELECT 'call:' || row_number() OVER () AS transaction_id, No AS client_id, "When" AS at, 'usage' AS kind,
+  -number(Price) AS amount
+FROM calls
+
+-- :count {n} calls cost more than 1.
+SELECT count(*) FROM calls WHERE number(Price) > 1
+"""
+QUERY = ReportQuery(interval={"start": "2024-01-01", "end": "2024-12-31"}, group_by=["month"])
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    for name, text in (
+        ("customers.csv", CUSTOMERS),
+        ("Calls 2024-03.csv", CALLS_1),
+        ("Calls 2024-04.csv", CALLS_2),
+    ):
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def source(export: Path, sql: str = MAPPING, **dialect: str) -> Source:
+    mapping = export.parent / "mine.sql"
+    mapping.write_text(sql, encoding="utf-8")
+    return Source(export, mapping=mapping, dialect=Dialect(**{"decimal": ",", **dialect}))
+
+
+def spent(of: Source) -> Decimal:
+    columns = list(run_report(QUERY, of, as_of="2025-01-01").table["Pay As You Go", "Total"])
+    return sum(columns, Decimal(0))
+
+
+def test_exports_become_a_report(export: Path) -> None:
+    assert spent(source(export)) == Decimal("1002.5")
+
+
+def test_counts_are_notes_of_a_check(export: Path) -> None:
+    assert "2 calls cost more than 1." in check_source(source(export)).notes
+
+
+def test_a_count_of_nothing_is_not_told(export: Path) -> None:
+    notes = check_source(source(export, MAPPING.replace("> 1\n", "> 9000\n"))).notes
+    assert not [note for note in notes if "cost more" in note]
+
+
+def test_a_changed_file_is_read_again(export: Path) -> None:
+    assert spent(source(export)) == Decimal("1002.5")
+    (export / "Calls 2024-04.csv").write_text("No;When;Price\n2;2024-04-01 10:00;2\n", encoding="utf-8")
+    assert spent(source(export)) == Decimal("3.25")
+
+
+def test_a_changed_mapping_is_run_again(export: Path) -> None:
+    assert spent(source(export)) == Decimal("1002.5")
+    assert spent(source(export, MAPPING.replace("-number(Price)", "-2 * number(Price)"))) == Decimal("2005")
+
+
+def test_a_changed_dialect_is_seen(export: Path) -> None:
+    (export / "Calls 2024-04.csv").write_text("No;When;Price\n2;2024-04-01 10:00;1.000\n", encoding="utf-8")
+    (export / "Calls 2024-03.csv").unlink()
+    sql = MAPPING.replace("FROM calls", "FROM calls_2024_04")
+    assert spent(source(export, sql)) == 1000
+    assert spent(source(export, sql, decimal=".")) == 1
+
+
+def test_an_unchanged_source_is_mapped_once(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_report(QUERY, source(export), as_of="2025-01-01")
+    monkeypatch.setattr("custdyn_widgets.mart.mapping.running.write_mart", None)
+    run_report(QUERY, source(export), as_of="2025-01-01")
+
+
+def test_data_as_of_is_the_change_of_the_files(export: Path) -> None:
+    for file in export.iterdir():
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+    assert run_report(QUERY, source(export), as_of="2025-01-01").info.data_as_of == "2023-11-14T22:13:20Z"
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_encodings_are_read(export: Path, encoding: str, packed: bool) -> None:
+    content = CUSTOMERS.encode(encoding)
+    (export / "customers.csv").unlink()
+    (export / ("customers.csv.gz" if packed else "customers.csv")).write_bytes(
+        gzip.compress(content) if packed else content
+    )
+    given = source(export)
+    if encoding == "cp1251":
+        with pytest.raises(SourceError, match=r'customers.*is not UTF-8.*encoding = "cp1251"'):
+            check_source(given)
+        given = source(export, encoding=encoding)
+        for call in export.glob("Calls*"):
+            call.write_text(call.read_text(encoding="utf-8"), encoding=encoding)
+    mart = check_source(given)
+    assert mart.tables["clients"].columns["name"].to_pylist() == ["Anna", "Боб"]
+
+
+def test_quoted_line_breaks_and_delimiters_are_kept(export: Path) -> None:
+    (export / "customers.csv").write_text(
+        'No;Name;Opened\n1;"A; ""B""\nC";2024-01-05\n2;D;2024-01-05\n', encoding="utf-8"
+    )
+    mart = check_source(source(export))
+    assert mart.tables["clients"].columns["name"].to_pylist() == ['A; "B"\nC', "D"]
+
+
+def test_an_uncertain_delimiter_names_the_setting(export: Path) -> None:
+    (export / "customers.csv").write_text("No;Name,Opened\n1;Anna,2024-01-05\n", encoding="utf-8")
+    with pytest.raises(SourceError, match=r"customers\.csv is not certain.*delimiter") as raised:
+        check_source(source(export))
+    assert raised.value.field == "delimiter"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (MAPPING.replace("Name AS", "Nmae AS"), r"mine\.sql, clients: .*Nmae.*Name"),
+        (MAPPING.replace("FROM customers;", "FROM customer;"), r"mine\.sql, clients: .*customer.*customers"),
+        (MAPPING.replace("FROM customers;", "FROM customers; DROP VIEW calls;"), "write a single SELECT"),
+        (MAPPING.replace("FROM customers;", "FROM read_csv('/etc/passwd');"), "disabled"),
+        (MAPPING.replace("FROM customers;", "FROM read_csv('http://127.0.0.1/x');"), "disabled"),
+        (MAPPING.replace("-number(Price)", "-number(\"When\")"), r"transactions: .*cannot read '2024-0"),
+        (MAPPING.replace(":name clients", ":name client"), "did you mean 'clients'"),
+        (MAPPING.replace(":name clients", ":nmae clients"), "unknown directive :nmae"),
+        (MAPPING.replace(":name transactions", ":name clients"), "clients occurs twice"),
+        (MAPPING[: MAPPING.index("-- :name trans")], "no line .*name transactions"),
+        (MAPPING + "\n-- :name rates\n-- later\n", "there is no SELECT below :name rates"),
+        (MAPPING.replace("{n} calls", "Calls"), "with {n} where"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named_with_their_place(export: Path, wrong: str, words: str) -> None:
+    with pytest.raises(SourceError, match=words) as raised:
+        check_source(source(export, wrong))
+    assert raised.value.field == "mapping"
+    assert not list((export.parent / "cache").rglob("*.parquet"))
+
+
+def test_a_mapping_cannot_write(export: Path) -> None:
+    sql = MAPPING.replace("FROM customers;", f"FROM customers); COPY customers TO '{export}/x.csv' --")
+    with pytest.raises(SourceError):
+        check_source(source(export, sql))
+    assert not (export / "x.csv").exists()
+
+
+def test_sums_stay_exact(export: Path) -> None:
+    """DuckDB adds integers to HUGEINT, which it would write to Parquet as a floating-point number."""
+    sql = MAPPING.replace("-number(Price)", "-(SELECT sum(v) FROM (VALUES (9007199254740993), (0)) t(v))")
+    (export / "Calls 2024-04.csv").unlink()
+    sql = sql.replace("FROM calls", "FROM calls_2024_03")
+    with pytest.raises(SourceError):
+        parse_mapping("x", "")
+    assert check_source(source(export, sql)).tables["transactions"].stored.data["amount"].to_pylist() == [
+        Decimal(-9007199254740993)
+    ]
+
+
+def test_parquet_files_and_duckdb_databases_are_mapped_too(export: Path) -> None:
+    database = export.parent / "billing.duckdb"
+    with duckdb.connect(str(database)) as connection:
+        for name, file in (("customers", "customers.csv"), ("calls", "Calls*.csv")):
+            connection.execute(
+                f"CREATE TABLE {name} AS FROM read_csv('{export / file}', delim=';', all_varchar=true)"
+            )
+    assert spent(source(database)) == Decimal("1002.5")
+    for old in export.glob("Calls*"):
+        old.unlink()
+    calls = pa.table({"No": [1], "When": ["2024-03-01"], "Price": [Decimal("1.000")]})
+    pq.write_table(calls, export / "calls.parquet")
+    assert spent(source(export)) == 1
+
+
+def test_two_files_of_one_table_are_an_error(export: Path) -> None:
+    (export / "Customers.txt").write_text(CUSTOMERS, encoding="utf-8")
+    with pytest.raises(SourceError, match=r"'customers.csv' and 'Customers.txt'|'Customers.txt' and"):
+        check_source(source(export))
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> list[str]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("custdyn_widgets.mart.mapping.running.write_mart", full)
+    with pytest.raises(SourceError, match="Free some space"):
+        check_source(source(export))
+    assert not list((export.parent / "cache" / "mapped").rglob(".building*"))
+
+
+@given(
+    st.decimals(-(10**20), 10**20, places=6),
+    st.sampled_from([".", ","]),
+    st.sampled_from(["", " ", "\u00a0", "'", "other"]),
+)
+def test_number_reads_what_systems_write(value: Decimal, mark: str, group: str) -> None:
+    other = "," if mark == "." else "."
+    group = other if group == "other" else group
+    text = f"{value:,f}".replace(",", "_").replace(".", mark).replace("_", group)
+    with duckdb.connect() as connection:
+        for statement in macros(Dialect(decimal=mark)):
+            connection.execute(statement)
+        assert connection.execute("SELECT number(?)", [text]).fetchone() == (value,)
+
+
+@pytest.mark.parametrize("case", CASES[::5], ids=lambda case: f"{case.parent.name}/{case.name}")
+def test_goldens_exported_and_mapped_give_their_tables(case: Path, tmp_path: Path) -> None:
+    """Exported with `;` and decimal commas under other headings, and read through a mapping."""
+    export = tmp_path / "export"
+    export.mkdir()
+    sections = []
+    for file in (case.parent / "mart").glob("*.csv"):
+        with file.open(encoding="utf-8", newline="") as given:
+            headings, *rows = csv.reader(given)
+        amounts = [h in ("amount", "opening_balance", "units_per_base") for h in headings]
+        with (export / f"tbl {file.stem}.csv").open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out, delimiter=";")
+            writer.writerow([f"The {h}" for h in headings])
+            writer.writerows(
+                [c.replace(".", ",") if a else c for c, a in zip(row, amounts, strict=True)] for row in rows
+            )
+        columns = ", ".join(
+            f'number("The {h}") AS {h}' if a else f'"The {h}" AS {h}'
+            for h, a in zip(headings, amounts, strict=True)
+        )
+        sections.append(f"-- :name {file.stem}\nSELECT {columns} FROM tbl_{file.stem}\n")
+    query, as_of = question(case)
+    report = run_report(
+        ReportQuery.from_dict(query), source(export, "\n".join(sections), delimiter=";"), as_of=as_of
+    )
+    got = list(csv.reader(io.StringIO(to_csv(report).decode("utf-8"), newline="")))
+    assert not differences(got, expected(case, total=False))
+
+
+def test_shipped_mappings_are_found() -> None:
+    assert isinstance(shipped_systems(), dict)
+    json.dumps(shipped_systems())
