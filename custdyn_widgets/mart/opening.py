@@ -25,6 +25,7 @@ from custdyn_widgets.mart.reading.fingerprint import Stamp, stamp
 from custdyn_widgets.mart.reading.frames import from_frames
 from custdyn_widgets.mart.reading.stored import StoredMart
 from custdyn_widgets.mart.sources import Source, SourceLike, resolve_source
+from custdyn_widgets.query import time_zone_data
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def open_mart(source: SourceLike) -> OpenedMart:
     keep_freed_memory()
     chosen = resolve_source(source)
     if isinstance(chosen.data, Mapping):
-        stored = from_frames(chosen.data)
+        stored = _read(chosen)
         return _opened(_build(stored, chosen, None), chosen.name or stored.name, None)
     path = _path(chosen)
     for _ in range(2):
@@ -91,11 +92,10 @@ def check_source(source: SourceLike) -> CheckedMart:
     """
     chosen = resolve_source(source)
     if isinstance(chosen.data, Mapping):
-        stored, key = from_frames(chosen.data), None
+        key = None
     else:
-        path = _path(chosen)
-        key = _key(stamp(path), chosen)
-        stored = read_mart(path)
+        key = _key(stamp(_path(chosen)), chosen)
+    stored = _read(chosen)
     mart = check(stored)
     if chosen.on_fault == "quarantine":
         _, left_out = leave_out_faulty_rows(mart)
@@ -107,8 +107,17 @@ def check_source(source: SourceLike) -> CheckedMart:
 
 
 def _key(found: Stamp, source: Source) -> str:
-    parts = (found.fingerprint, source.on_fault, *astuple(source.dialect), source.mapping, source.system)
+    dialect = source.dialect
+    parts = (found.fingerprint, source.on_fault, *astuple(dialect), source.mapping, source.system)
+    if dialect.timezone not in (None, "UTC"):  # times depend on the rules of clocks
+        parts = (*parts, time_zone_data())
     return hashlib.sha256(repr(tuple(map(str, parts))).encode()).hexdigest()
+
+
+def _read(source: Source) -> StoredMart:
+    """Read the data of a resolved source, with its dialect."""
+    stored = from_frames(source.data) if isinstance(source.data, Mapping) else read_mart(_path(source))
+    return stored.in_dialect(source.dialect)
 
 
 def _path(source: Source) -> Path:
@@ -122,7 +131,7 @@ def _build_unchanged(path: Path, source: Source, found: Stamp) -> cache.CacheEnt
     A fault found in files that changed is ignored: it may come from mixing old and new tables.
     """
     try:
-        entry = _build(read_mart(path), source, _key(found, source))
+        entry = _build(_read(source), source, _key(found, source))
     except CustDynError:
         if stamp(path) == found:
             raise
