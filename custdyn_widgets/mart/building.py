@@ -39,7 +39,7 @@ def check_source(source: SourceLike) -> CheckedMart:
     """
     chosen = resolve_source(source)
     if isinstance(chosen.data, Mapping):
-        key, stored, sentences = None, from_frames(chosen.data), list[str]()
+        key, stored, sentences = None, from_frames(chosen.data).in_dialect(chosen.dialect), list[str]()
     else:
         located = locate(chosen)
         key, stored = chosen.cache_key(located.stamp.fingerprint), _read(located, chosen)
@@ -58,7 +58,7 @@ def check_source(source: SourceLike) -> CheckedMart:
 def build_in_memory(source: Source) -> tuple[cache.CacheEntry, str]:
     """Build the facts of tables in memory; return them and the name of the source."""
     assert isinstance(source.data, Mapping)
-    stored = from_frames(source.data)
+    stored = from_frames(source.data).in_dialect(source.dialect)
     return _build(stored, source, None), source.name or stored.name
 
 
@@ -77,7 +77,8 @@ def build_unchanged(mart: LocatedMart, source: Source) -> cache.CacheEntry | Non
 
 
 def _read(mart: LocatedMart, source: Source) -> StoredMart:
-    stored = read_mart(mart.path)
+    """Read the mart of a resolved source, with its dialect."""
+    stored = read_mart(mart.path).in_dialect(source.dialect)
     return stored if mart.path == source.path else replace(stored, name=source_name(source.path))
 
 

@@ -25,6 +25,7 @@ from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
 from custdyn_widgets.mart.database_url import check_url
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.sources_file import URL, read_sources_file
+from custdyn_widgets.query import time_zone_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,6 +112,8 @@ class Source:
     def cache_key(self, fingerprint: str) -> str:
         """Return the key of the facts built by this source's rules from files with a fingerprint."""
         rules = (fingerprint, self.on_fault, *astuple(self.dialect), str(self.mapping), self.system)
+        if self.dialect.timezone not in (None, "UTC"):  # times depend on the rules of clocks
+            rules = (*rules, time_zone_data())
         return hashlib.sha256(repr(rules).encode()).hexdigest()
 
 

@@ -6,8 +6,9 @@ a value: a faulty value becomes a `Fault`, and callers that compute numbers call
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,8 +25,9 @@ from custdyn_widgets.mart.checking.headings import extra_columns, near_misses
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quotes import wrong_quotes
 from custdyn_widgets.mart.checking.rarely_meant import rarely_meant
+from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
-from custdyn_widgets.mart.schema import MartColumn
+from custdyn_widgets.mart.schema import Kind, MartColumn
 
 # References between tables as (table, column, other table, its key); referenced tables come first.
 REFERENCES = (
@@ -135,8 +137,8 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
     blank = table.blank[spec.name] = columns.blanks(array, of_numbers=of_numbers)
     if spec.required and spec.name in table.stored.data.column_names:
         yield from (table.fault(int(i), spec.name, fault_kinds.BLANK) for i in np.flatnonzero(blank))
-    if spec.kind in _READERS:
-        table.columns[spec.name], faults = _READERS[spec.kind](array, blank)
+    if spec.kind == "time" or spec.kind in _READERS:
+        table.columns[spec.name], faults = _read_values(array, spec.kind, blank, table.stored.dialect)
         yield from (table.fault(i, spec.name, kind) for i, kind in faults.items())
         blank[list(faults)] = True  # already reported, so comparisons of columns skip it
         return
@@ -155,8 +157,16 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
         yield from _duplicates(table, spec.name, text, blank)
 
 
-_READERS = {
-    "time": values.times,
+def _read_values(
+    array: pa.Array, kind: Kind, blank: columns.Bools, dialect: Dialect
+) -> tuple[Any, values.Faults]:
+    """Return the values of a column of times, dates or numbers, and its faults."""
+    if kind == "time":
+        return values.times(array, blank, dialect.timezone or "UTC")
+    return _READERS[kind](array, blank)
+
+
+_READERS: Mapping[Kind, Callable[[pa.Array, columns.Bools], tuple[Any, values.Faults]]] = {
     "amount": values.amounts,
     "date": values.dates,
     "positive": values.positives,

@@ -53,8 +53,9 @@ def _without_offset(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:
         return
     places = "; ".join(f"{file}, {column}: {count:,}" for (file, column), count in counts.items())
     words = "time without an offset was" if total == 1 else "times without an offset were"
+    zones = {table.stored.dialect.timezone or "UTC" for table in tables.values()}
     yield Note(
-        f"{total:,} {words} read as UTC ({places}).",
+        f"{total:,} {words} read as {' or '.join(sorted(zones))} ({places}).",
         "times_without_offset",
         count=total,
         columns=[{"file": file, "column": column, "count": n} for (file, column), n in counts.items()],

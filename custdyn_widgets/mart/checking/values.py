@@ -14,7 +14,9 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +35,7 @@ from custdyn_widgets.mart.checking.fault_kinds import (
     TOO_PRECISE,
 )
 from custdyn_widgets.mart.checking.faults import FaultKind
+from custdyn_widgets.mart.checking.local_times import to_utc
 from custdyn_widgets.mart.columns import Bools, Int64s, is_text
 
 Faults = dict[int, FaultKind]
@@ -52,10 +55,10 @@ _LONGEST = 64  # characters of an amount that Arrow may read: beyond 127 digits 
 _EXACT_FLOAT = 2.0**32  # below it, doubles are closer together than decimals of 6 places
 
 
-def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
+def times(column: pa.Array, blank: Bools, zone: str = "UTC") -> tuple[Int64s, Faults]:
     """Return times as microseconds since 1970 in UTC, truncating finer fractions.
 
-    Accept text, timestamps and dates; a value without an offset is UTC.
+    Accept text, timestamps and dates; values without an offset are times on the clock of `zone`.
     """
     kind = column.type
     if pa.types.is_date64(kind):  # casting fails unless every value is a whole day
@@ -63,10 +66,15 @@ def times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     elif pa.types.is_date(kind):
         column, kind = column.cast(pa.timestamp("s")), pa.timestamp("s")
     if pa.types.is_timestamp(kind):  # stored as units since 1970 in UTC, whatever its zone
-        return _in_micros(_filled(column), kind.unit)
+        micros, faults = _in_micros(_filled(column), kind.unit)
+        if kind.tz is None and zone != "UTC":
+            micros, outside = _in_micros(to_utc(micros, zone), "us")
+            faults |= outside
+        return micros, faults
     if not is_text(kind):
         return _wrong_type(column, blank, NOT_A_TIME)
-    micros, faults = _by_slices(column, blank, _times_by_arrow, _read_time)
+    by_arrow, by_value = partial(_times_by_arrow, zone=zone), partial(_read_time, zone=ZoneInfo(zone))
+    micros, faults = _by_slices(column, blank, by_arrow, by_value)
     micros, outside = _in_micros(micros, "us")
     return micros, faults | outside
 
@@ -97,7 +105,10 @@ def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
 
 
 def dates(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
-    """Return dates as days since 1970; accept text `YYYY-MM-DD`, dates, and timestamps (in UTC)."""
+    """Return dates as days since 1970; accept text `YYYY-MM-DD`, dates, and timestamps (in UTC).
+
+    A date is not moved by a time zone.
+    """
     micros, faults = times(column, blank)
     return micros // DAY, dict.fromkeys(faults, NOT_A_DATE)
 
@@ -170,19 +181,19 @@ def _by_slices(
     return out, faults
 
 
-def _times_by_arrow(column: pa.Array) -> Int64s:
+def _times_by_arrow(column: pa.Array, zone: str) -> Int64s:
     try:
         return _filled(column.cast(pa.timestamp("us", "UTC")))  # fails at the first value without an offset
     except pa.ArrowInvalid:
-        return _filled(column.cast(pa.timestamp("us")))
+        return to_utc(_filled(column.cast(pa.timestamp("us"))), zone)  # fails at the first value with one
 
 
-def _read_time(value: str) -> int | FaultKind:
+def _read_time(value: str, zone: ZoneInfo) -> int | FaultKind:
     if not _DATE_THEN_TIME.fullmatch(value):  # Python accepts any character between date and time
         return NOT_A_TIME
     try:
         at = datetime.fromisoformat(value)
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+        at = at.replace(tzinfo=zone) if at.tzinfo is None else at
         return (at - _EPOCH) // timedelta(microseconds=1)
     except (ValueError, OverflowError):
         return NOT_A_TIME

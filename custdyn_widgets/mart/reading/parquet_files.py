@@ -19,6 +19,7 @@ from custdyn_widgets.mart.reading.likely_causes import reject_foreign_content
 from custdyn_widgets.mart.reading.stored import BATCH, StoredLedger, StoredTable, refuse_doubled, unreadable
 from custdyn_widgets.mart.schema import MartTable
 
+_INSTANTS = pa.timestamp("us", "UTC")
 _PIECE = 2**20  # rows; row groups are never split
 
 
@@ -86,8 +87,16 @@ def _table(file: pq.ParquetFile, path: Path, spec: MartTable, data: pa.Table, fi
             data.column(name).validate(full=True)  # writers need not check that text is UTF-8
         except pa.ArrowInvalid as error:
             raise SourceError(f"{path.name}, column {name}: {error}", field=name) from error
+    for name in _int96(file, data.column_names):
+        data = data.set_column(data.column_names.index(name), name, data.column(name).cast(_INSTANTS))
     extra = tuple(name for name in file.schema_arrow.names if name not in spec.column_names)
     return StoredTable(spec, path.name, data, extra, first_row=first + 1)
+
+
+def _int96(file: pq.ParquetFile, names: Sequence[str]) -> list[str]:
+    """Return the columns of times of the old type INT96, which Spark writes: instants without saying so."""
+    kinds = {column.path: column.physical_type for column in map(file.schema.column, range(len(file.schema)))}
+    return [name for name in names if kinds.get(name) == "INT96"]
 
 
 def _needs_no_validation(column: pa.Array) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.schema import TABLES, MartTable
 
 
@@ -30,6 +32,8 @@ class StoredTable:
         The number of its first row in messages: a CSV file's headings are row 1.
     misshapen
         Rows of a CSV file with too many or too few cells: (row, text, why).
+    dialect
+        How its text is written, and the time zone of times without an offset.
     """
 
     spec: MartTable
@@ -38,6 +42,7 @@ class StoredTable:
     extra: tuple[str, ...] = ()
     first_row: int = 1
     misshapen: tuple[tuple[int, str, str], ...] = ()
+    dialect: Dialect = field(default_factory=Dialect)
 
 
 BATCH = 2**18  # rows: few enough for a processor's cache
@@ -74,6 +79,17 @@ class StoredLedger:
 
         return cls(whole, (lambda: batches(table),), table.data.num_rows, table.first_row)
 
+    def in_dialect(self, dialect: Dialect) -> StoredLedger:
+        """Return the ledger with another dialect."""
+
+        def whole(columns: Sequence[str] | None) -> StoredTable:
+            return replace(self.whole(columns), dialect=dialect)
+
+        def piece(read: Piece) -> Iterator[StoredTable]:
+            return (replace(batch, dialect=dialect) for batch in read())
+
+        return replace(self, whole=whole, pieces=tuple(partial(piece, read) for read in self.pieces))
+
 
 def batches(table: StoredTable) -> Iterator[StoredTable]:
     """Yield a table in batches; at least one, which may be empty."""
@@ -103,6 +119,11 @@ class StoredMart:
         """Return a mart from tables in memory."""
         others = {table: stored for table, stored in tables.items() if table != "transactions"}
         return cls(name, others, StoredLedger.of(tables["transactions"]))
+
+    def in_dialect(self, dialect: Dialect) -> StoredMart:
+        """Return the mart with another dialect of all its tables."""
+        others = {name: replace(table, dialect=dialect) for name, table in self.others.items()}
+        return replace(self, others=others, ledger=self.ledger.in_dialect(dialect))
 
     def tables(self) -> dict[str, StoredTable]:
         """Read the whole ledger and return all tables in the order of the schema."""
