@@ -25,6 +25,7 @@ from custdyn_widgets.cli.answer import (
     say_page,
     source_option,
 )
+from custdyn_widgets.cli.mapping import mapping_group
 from custdyn_widgets.cli.queries import queries_group
 from custdyn_widgets.cli.query_options import query_fields, query_options
 from custdyn_widgets.cli.runs import check_own_run, run_saved_query, runs_group
@@ -241,6 +242,7 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
     )
 
 
+main.add_command(mapping_group)
 main.add_command(queries_group)
 main.add_command(runs_group)
 main.add_command(snapshots_group)

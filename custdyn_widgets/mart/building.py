@@ -79,7 +79,7 @@ def build_unchanged(mart: LocatedMart, source: Source) -> cache.CacheEntry | Non
 def _read(mart: LocatedMart, source: Source) -> StoredMart:
     """Read the mart of a resolved source, with its dialect."""
     stored = read_mart(mart.path).in_dialect(source.dialect)
-    return stored if mart.path == source.path else replace(stored, name=source_name(source.path))
+    return replace(stored, name=source.name or source_name(source.path))
 
 
 def _build(stored: StoredMart, source: Source, key: str | None) -> cache.CacheEntry:
