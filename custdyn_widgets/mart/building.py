@@ -78,7 +78,7 @@ def build_unchanged(mart: LocatedMart, source: Source) -> cache.CacheEntry | Non
 
 def _read(mart: LocatedMart, source: Source) -> StoredMart:
     """Read the mart of a resolved source, with its dialect."""
-    stored = read_mart(mart.path).in_dialect(source.dialect)
+    stored = read_mart(mart.path, source.dialect)
     return replace(stored, name=source.name or source_name(source.path))
 
 

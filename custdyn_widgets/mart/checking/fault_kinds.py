@@ -60,6 +60,11 @@ NOT_AN_AMOUNT = FaultKind(
     "is not a plain decimal number",
     "Write digits and a decimal point without separators, currency or spaces: -1234.50.",
 )
+NOT_WITH_COMMA = FaultKind(
+    "not_with_comma",
+    "is not a number with a decimal comma",
+    "Write all numbers of the source with a decimal comma: -1234,50.",
+)
 EXPONENT = FaultKind(
     "exponent", "has an exponent; amounts are plain decimals", "Write all digits: 0.00001, not 1e-5."
 )

@@ -5,7 +5,7 @@ Only columns that the check has already read are used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.odd_quotes import odd_quotes
 from custdyn_widgets.mart.checking.values import DAY
+from custdyn_widgets.mart.reading.stored import StoredTable
 from custdyn_widgets.mart.schema import KINDS, Kind
 
 _OFFSET = r"[Z+]|[T ].*-"  # a Z, a plus, or a minus after the date: only offsets have these
@@ -39,6 +40,28 @@ def rarely_meant(tables: Mapping[str, CheckedTable]) -> list[Note]:
         odd_quotes,
     )
     return [note for find in finders for note in find(tables)]
+
+
+def guessed_dialects(tables: Mapping[str, StoredTable]) -> Iterator[Note]:
+    """Note what was found out from the data about how it is written."""
+    files: dict[tuple[str, ...], list[str]] = {}
+    for table in tables.values():
+        if table.guessed:
+            files.setdefault(table.guessed, []).append(table.origin)
+    for guessed, names in files.items():
+        was, its = ("was", "its") if len(names) == 1 else ("were", "their")
+        yield Note(
+            f"{_listing(names)} {was} read with {_listing(guessed)}, as {its} values show. If that is wrong, "
+            "set it for the source in sources.toml.",
+            "guessed_dialect",
+            files=names,
+            guessed=list(guessed),
+        )
+
+
+def _listing(words: Sequence[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _without_offset(tables: Mapping[str, CheckedTable]) -> Iterator[Note]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from custdyn_widgets import progress
+from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
 from custdyn_widgets.mart.reading.csv_files import read_csv
 from custdyn_widgets.mart.reading.duckdb_file import read_duckdb
 from custdyn_widgets.mart.reading.mart_files import (
@@ -37,12 +38,13 @@ def _unread(folder: Path, found: Collection[str]) -> Iterator[str]:
             yield unread_table(table, name, remedy)
 
 
-def read_mart(path: Path) -> StoredMart:
+def read_mart(path: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
     """Read a folder of CSV or Parquet files, or a DuckDB file."""
-    return read_duckdb(path, source_name(path)) if is_duckdb(path) else read_folder(path)
+    read = read_duckdb(path, source_name(path)) if is_duckdb(path) else read_folder(path, dialect)
+    return read.in_dialect(dialect)
 
 
-def read_folder(folder: Path) -> StoredMart:
+def read_folder(folder: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
     """Read a folder of CSV or Parquet files; a Parquet ledger is read later, on demand."""
     files = files_with_status(folder)
     size = max(sum(status.st_size for _, status in files.values()), 1)
@@ -54,9 +56,11 @@ def read_folder(folder: Path) -> StoredMart:
             ledger = parquet_ledger(path, TABLES[name])
             continue
         progress.step(f"Reading {path.name}", 0.4 * done / size)
-        read = read_csv if path.suffix == ".csv" else read_parquet
+        spec = TABLES[name]
         try:
-            tables[name] = read(path, TABLES[name])
+            tables[name] = (
+                read_parquet(path, spec) if path.suffix == ".parquet" else read_csv(path, spec, dialect)
+            )
         except (OSError, csv.Error, pa.ArrowException) as error:
             raise unreadable(path, error) from error
     unread = tuple(_unread(folder, files))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.reading.near_files import (
+    PACKED_CSV,
     SUFFIXES,
     hint_for_file,
     hint_for_missing,
@@ -35,8 +36,11 @@ def mart_files(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for name, spec in TABLES.items():
         files = [path for suffix in SUFFIXES if os.path.lexists(path := folder / f"{name}{suffix}")]
+        if not files:
+            files = [path for suffix in PACKED_CSV if os.path.lexists(path := folder / f"{name}{suffix}")]
         if len(files) > 1:
-            raise SourceError.not_found(folder.name, f"has the table {name} twice, as CSV and as Parquet")
+            names = " and ".join(path.name for path in files)
+            raise SourceError.not_found(folder.name, f"has the table {name} twice, as {names}")
         if files and not files[0].is_file():
             raise SourceError.not_found(folder.name, f"has {files[0].name}, which is not a file")
         if files:

@@ -10,6 +10,7 @@ from custdyn_widgets.mart.reading.near_names import nearest_name, normalized_nam
 from custdyn_widgets.mart.schema import TABLES
 
 SUFFIXES = (".csv", ".parquet")
+PACKED_CSV = (".csv.gz", ".csv.zip", ".zip")
 
 _PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".lz4", ".7z", ".tgz")
 _SHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
@@ -53,7 +54,7 @@ def _remedy(folder: Path, name: str, table: str) -> str:
     if ending in _SHEETS:
         return f"save its sheet as {table}.csv (UTF-8)"
     if ending in _SEPARATED:
-        return f"save it with commas between cells as {table}.csv"
+        return f"rename it to {table}.csv"
     return f"export its data as {table}.csv or {table}.parquet" if ending in _OTHERS else ""
 
 
