@@ -24,7 +24,6 @@ from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.headings import extra_columns, near_misses
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quotes import wrong_quotes
-from custdyn_widgets.mart.checking.rarely_meant import rarely_meant
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import Kind, MartColumn
@@ -39,10 +38,12 @@ REFERENCES = (
 
 
 def check(stored: StoredMart) -> CheckedMart:
-    """Read every value of a mart and find all faults, in the order of tables and rows."""
+    """Read every value of a mart and find all faults, in the order of tables and rows.
+
+    Likely mistakes are searched for only by `check_source`.
+    """
     mart = _checked(stored.name, stored.tables())
     mart.notes += [Note(sentence, "unread_table") for sentence in stored.unread]
-    mart.notes += rarely_meant(mart.tables)
     return mart
 
 
