@@ -24,7 +24,7 @@ def cut_off(evidence: Evidence) -> Iterator[Note]:
             gap, events = found
             reasons.append(
                 f"its last transaction is on {day_text(gap.begin - 1)}, though about {gap.a_day} were to be "
-                f"expected until {day_text(gap.end - 1)}: {events:,} clients were created or closed later"
+                f"expected until {day_text(gap.end - 1)}: {events:,} clients were created later"
             )
         if reasons:
             yield Note(

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from custdyn_widgets.mart.checking.checked import CheckedTable
-from custdyn_widgets.mart.checking.values import DAY
 from custdyn_widgets.mart.columns import Codes, Int64s
-from custdyn_widgets.mart.schema import Kind
+from custdyn_widgets.mart.schema import KINDS, Kind
 
+_HOUR = 3_600_000_000
 _LONGEST = 7300  # days: times further from the middle one are left out of counts by day or hour
 
 
@@ -22,11 +22,11 @@ _LONGEST = 7300  # days: times further from the middle one are left out of count
 class LedgerRows:
     """The transactions without a faulty value: arrays of equal length.
 
-    `position` is the row's position in the ledger; `client` that of its client; `kind` that of its kind in
-    `KINDS`; `at` is in microseconds and `amount` in millionths.
+    `client` is the position of its client, `kind` that of its kind in `KINDS`; `at` is in microseconds and
+    `amount` in millionths. `positions` are those of the rows in the ledger; None if no row is left out.
     """
 
-    position: Int64s
+    positions: Int64s | None
     client: Codes
     at: Int64s
     kind: Codes
@@ -34,6 +34,10 @@ class LedgerRows:
 
     def __len__(self) -> int:
         return len(self.at)
+
+    def position(self, row: int) -> int:
+        """Return the position in the ledger of one of these rows."""
+        return int(row if self.positions is None else self.positions[row])
 
 
 @dataclass(frozen=True)
@@ -70,15 +74,27 @@ class Evidence:
         client, kind = ledger.codes.get("client_id", missing), ledger.codes.get("kind", missing)
         at, amount = ledger.columns["at"], ledger.columns["amount"]
         good = (client >= 0) & (kind >= 0) & ~ledger.blank["at"] & ~ledger.blank["amount"]
-        position = np.arange(len(ledger))
         if good.all():
-            return LedgerRows(position, client, at, kind, amount)
-        return LedgerRows(position[good], client[good], at[good], kind[good], amount[good])
+            return LedgerRows(None, client, at, kind, amount)
+        return LedgerRows(np.flatnonzero(good), client[good], at[good], kind[good], amount[good])
 
     @cached_property
-    def days(self) -> Int64s:
+    def signs(self) -> Int64s:
+        """How many amounts of each kind are negative, zero and positive: an array of kinds and signs."""
+        rows = self.rows
+        signs = (rows.amount > 0).view(np.int8) - (rows.amount < 0).view(np.int8)
+        place = rows.kind * np.int32(3) + signs + np.int32(1)
+        return np.bincount(place, minlength=3 * len(KINDS)).reshape(len(KINDS), 3)
+
+    @cached_property
+    def hours(self) -> Codes:
+        """The hour of each of `rows`, since 1970 in UTC."""
+        return (self.rows.at // _HOUR).astype(np.int32)
+
+    @cached_property
+    def days(self) -> Codes:
         """The day of each of `rows`, since 1970 in UTC."""
-        return self.rows.at // DAY
+        return self.hours // np.int32(24)
 
     @cached_property
     def range_of_days(self) -> tuple[int, int]:
@@ -93,6 +109,10 @@ class Evidence:
             first, last = int(near.min()), int(near.max())
         return first, last
 
+    def number(self, row: int) -> int:
+        """Return the number in messages of one of `rows`."""
+        return row_number(self.ledger, self.rows.position(row))
+
     def stored_columns(self, *kinds: Kind) -> Iterator[tuple[CheckedTable, str]]:
         """Yield the columns of some kinds that are in the data, with their tables."""
         for table in self.tables.values():
@@ -102,7 +122,7 @@ class Evidence:
 
 
 def row_number(table: CheckedTable, position: int) -> int:
-    """Return the number of a row in messages."""
+    """Return the number of a table's row in messages."""
     return int(position) + table.stored.first_row
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, counted, day_text
 from custdyn_widgets.mart.checking.notes import Note
-from custdyn_widgets.mart.checking.values import DAY
+from custdyn_widgets.mart.checking.values import DAY, MICROS
 from custdyn_widgets.mart.columns import Int64s
 from custdyn_widgets.mart.schema import KINDS
 
@@ -18,7 +18,7 @@ _WEEKS = 4  # before and after a gap, to compare it with
 _LONG, _FEW, _MANY = 14, 30, 200  # days; transactions expected in a long gap, and in a shorter one
 _LONGEST = 20  # gaps to look at
 _REGULAR = ("usage", "refill", "package_renewal")
-_EVENTS = 3  # clients created or closed after the end of the ledger
+_EVENTS = 3  # clients created after the end of the ledger
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,15 @@ def missing_days(evidence: Evidence) -> Iterator[Note]:
 
 
 def early_end(evidence: Evidence) -> tuple[Gap, int] | None:
-    """Return the gap between the end of the ledger and the last changes to clients, and their number.
+    """Return the gap between the end of the ledger and the newest clients, and the number of these.
 
-    None if there is none, or the ledger had too few transactions before.
+    None if there is none, or the ledger had too few transactions before. (`closed_at` may lie ahead.)
     """
     first, last = evidence.range_of_days
     if last < first:
         return None
-    events = np.sort(
-        np.concatenate([evidence.clients.columns[name] // DAY for name in ("created_at", "closed_at")])
-    )
-    later = events[events > last]
+    created = evidence.clients.columns["created_at"]
+    later = np.sort(created[(created // DAY > last) & (created <= evidence.written * MICROS)]) // DAY
     if len(later) < _EVENTS:
         return None
     daily = _daily(evidence).sum(axis=0)
@@ -90,12 +88,12 @@ def _daily(evidence: Evidence) -> Int64s:
     """Return the number of transactions of each kind on each day: an array of kinds and days."""
     first, last = evidence.range_of_days
     length = last - first + 1
-    day = evidence.days - first
+    day = evidence.days - np.int32(first)
     kind = evidence.rows.kind
     if len(day) and (int(day.min()) < 0 or int(day.max()) >= length):
         near = (day >= 0) & (day < length)
         day, kind = day[near], kind[near]
-    place = kind.astype(np.int64) * length + day
+    place = kind * np.int32(length) + day
     return np.bincount(place, minlength=len(KINDS) * length).reshape(len(KINDS), length)
 
 

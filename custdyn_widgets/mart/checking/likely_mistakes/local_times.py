@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import numpy.typing as npt
 
-from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, row_number, time_text
+from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, time_text
 from custdyn_widgets.mart.checking.values import DAY, MICROS
 from custdyn_widgets.mart.columns import Int64s
 
@@ -27,6 +27,7 @@ _ZONES = (
     "Asia/Jerusalem", "Asia/Beirut", "Asia/Tehran", "Africa/Cairo", "Australia/Sydney", "Pacific/Auckland",
 )  # fmt: skip
 _HOUR = 3600 * MICROS
+_LONG_AGO = np.iinfo(np.int64).min // 2
 _WEEK = 7 * 24  # hours
 _EXPECTED = 36  # transactions that must be missing from a skipped hour; from three of them, a third of that
 _OFFSETS = 14 * _HOUR  # no zone is further from UTC
@@ -46,9 +47,11 @@ def _skipped_hours(evidence: Evidence) -> Iterator[str]:
     first, last = evidence.range_of_days
     if last - first < 28:
         return
-    hour = evidence.rows.at // _HOUR - first * 24
+    hour = evidence.hours - np.int32(first * 24)
     length = (last - first + 1) * 24
-    hours = np.bincount(hour[(hour >= 0) & (hour < length)], minlength=length)
+    if hour.min() < 0 or hour.max() >= length:
+        hour = hour[(hour >= 0) & (hour < length)]
+    hours = np.bincount(hour, minlength=length)
     years = [(datetime(1970, 1, 1) + timedelta(days=day)).year for day in (first, last)]
     found = []
     for zone in _ZONES:
@@ -117,7 +120,10 @@ def _skips(zone: str, first: int, last: int) -> tuple[int, ...]:
 
 def _future(evidence: Evidence) -> Iterator[str]:
     """Compare the last transactions with the time at which the file was written."""
-    ahead = evidence.rows.at - int(evidence.written * MICROS)
+    written = int(evidence.written * MICROS)
+    if not len(evidence.rows) or evidence.rows.at.max() <= written:
+        return
+    ahead = evidence.rows.at - written
     late = ahead > 60 * MICROS
     # Rows that stand for a day, such as summaries at 23:59:59, are at one time.
     if len(np.unique(ahead[late] // MICROS)) < _FEW_ROWS or ahead.max() > _OFFSETS:
@@ -133,11 +139,9 @@ def _future(evidence: Evidence) -> Iterator[str]:
 def _early(evidence: Evidence) -> Iterator[str]:
     """Compare the first transactions of clients with the time of their creation."""
     rows, clients = evidence.rows, evidence.clients
-    created = np.where(
-        clients.blank["created_at"], np.iinfo(np.int64).min // 2, clients.columns["created_at"]
-    )
+    created = np.where(clients.blank["created_at"], _LONG_AGO, clients.columns["created_at"])
     # A fee of the first minute may well be older than the account, and a mere date is that of its midnight.
-    early = np.flatnonzero(rows.at < created[rows.client] - _MOMENT)
+    early = np.flatnonzero(rows.at < (created - _MOMENT).take(rows.client))
     if len(np.unique(rows.at[early] % DAY)) < _FEW_CLIENTS:
         return
     ahead = created[rows.client[early]] - rows.at[early]
@@ -145,7 +149,7 @@ def _early(evidence: Evidence) -> Iterator[str]:
     count = len(np.unique(rows.client[early])) - far
     if count < _FEW_CLIENTS or count < 10 * far or 20 * count < len(clients):
         return
-    first = row_number(evidence.ledger, rows.position[early[0]])
+    first = evidence.number(int(early[0]))
     yield (
         f"{evidence.file}, at: these may be local times and not UTC, or created_at may be: "
         f"{count:,} clients have transactions up to {_hours(int(ahead[ahead <= _OFFSETS].max()))} before "

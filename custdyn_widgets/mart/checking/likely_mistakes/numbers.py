@@ -14,7 +14,7 @@ from custdyn_widgets.mart.columns import Int64s
 from custdyn_widgets.mart.schema import KINDS
 from custdyn_widgets.report import minor_digits
 
-_FEW, _SAMPLE = 100, 1000
+_FEW, _SAMPLE = 100, 50_000
 _DISTINCT = 20  # prices of whole units are fewer
 _UNEVEN = 0.6  # share of amounts that 5 does not divide; of amounts in cents it is about 0.8
 _PRICED = ("usage", "package_activation", "package_renewal", "refill")
@@ -52,7 +52,7 @@ def cents(evidence: Evidence) -> Iterator[Note]:
     rows, clients = evidence.rows, evidence.clients
     priced = [KINDS.index(name) for name in _PRICED]
     found: dict[str, dict[str, int]] = {}
-    suspects = [kind for kind in priced if _may_be_whole(rows.amount[rows.kind == kind])]
+    suspects = [kind for kind in priced if _may_be_whole(evidence, kind)]
     if not suspects:
         return
     coded = clients.columns["currency"].dictionary_encode()
@@ -79,8 +79,10 @@ def cents(evidence: Evidence) -> Iterator[Note]:
     )
 
 
-def _may_be_whole(amount: Int64s) -> bool:
-    return len(amount) >= _FEW and not (amount[:_SAMPLE] % MICROS).any()
+def _may_be_whole(evidence: Evidence, kind: int) -> bool:
+    rows = evidence.rows
+    amounts = rows.amount[:_SAMPLE][rows.kind[:_SAMPLE] == kind]
+    return int(evidence.signs[kind].sum()) >= _FEW and not (amounts % MICROS).any()
 
 
 def _seem_cents(amount: Int64s) -> bool:

@@ -18,17 +18,15 @@ from custdyn_widgets.mart.checking.likely_mistakes.shifted_clients import shifte
 from custdyn_widgets.mart.checking.likely_mistakes.signs import positive_usage, refills_as_other, turned_signs
 from custdyn_widgets.mart.checking.likely_mistakes.summaries import summaries
 from custdyn_widgets.mart.checking.likely_mistakes.times import (
-    local_times,
     midnights_elsewhere,
     numbers_as_times,
-    without_offset,
+    time_zones,
 )
 from custdyn_widgets.mart.checking.likely_mistakes.words import commas_in_tags, words_for_null
 from custdyn_widgets.mart.checking.notes import Note
 
 FINDERS: tuple[Callable[[Evidence], Iterator[Note]], ...] = (
-    without_offset,
-    local_times,
+    time_zones,
     midnights_elsewhere,
     numbers_as_times,
     binary_floats,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence
 from custdyn_widgets.mart.checking.notes import Note
@@ -23,8 +24,9 @@ def shifted_clients(evidence: Evidence) -> Iterator[Note]:
     """
     if len(evidence.rows) < _ROWS:
         return
+    nearer = _with_nearer_balances(evidence)
     for shift, where in ((1, "below"), (-1, "above")):
-        if _balances_are_nearer(evidence, shift) or _order_is_kept(evidence, shift):
+        if shift == nearer or _order_is_kept(evidence, shift):
             other = "up" if shift == 1 else "down"
             yield Note(
                 f"{evidence.file}, client_id: the ids seem to be shifted by one row against the "
@@ -36,28 +38,36 @@ def shifted_clients(evidence: Evidence) -> Iterator[Note]:
             return
 
 
-def _balances_are_nearer(evidence: Evidence, shift: int) -> bool:
-    """Return whether balances are nearer to 0 if each row has the client of the row `shift` below."""
-    rows = evidence.rows
-    if not (rows.kind == KINDS.index("refill")).any():
-        return False
-    amount = rows.amount.astype(np.float64)
+def _with_nearer_balances(evidence: Evidence) -> int:
+    """Return how far below each row is the client that gives balances much nearer to 0; 0 for its own."""
+    if not evidence.signs[KINDS.index("refill")].any():
+        return 0
+    amount, client = evidence.rows.amount.astype(np.float64), evidence.rows.client.astype(np.intp)
     opening = evidence.clients.columns["opening_balance"].astype(np.float64)
-    own = np.abs(opening + np.bincount(rows.client, amount, len(opening)))
-    low, high = (
-        (slice(shift, None), slice(None, -shift)) if shift > 0 else (slice(None, shift), slice(-shift, None))
-    )
-    other = np.abs(opening + np.bincount(rows.client[low], amount[high], len(opening)))
-    differ = np.abs(own - other) > 1
-    if int(differ.sum()) < _CLIENTS or 2 * other.sum() >= own.sum():
-        return False
-    return bool((other < own)[differ].mean() >= _BETTER)
+
+    def balances(client: npt.NDArray[np.intp], amount: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        found: npt.NDArray[np.float64] = np.abs(opening + np.bincount(client, amount, len(opening)))
+        return found
+
+    own = balances(client, amount)
+    for shift, other in ((1, balances(client[1:], amount[:-1])), (-1, balances(client[:-1], amount[1:]))):
+        differ = np.abs(own - other) > 1
+        if (
+            int(differ.sum()) >= _CLIENTS
+            and 2 * other.sum() < own.sum()
+            and (other < own)[differ].mean() >= _BETTER
+        ):
+            return shift
+    return 0
 
 
 def _order_is_kept(evidence: Evidence, shift: int) -> bool:
     """Return whether each client's times are in order with the client of the row `shift` below."""
     client, at = evidence.rows.client, evidence.rows.at
-    same, back = client[1:] == client[:-1], at[1:] < at[:-1]
+    back = at[1:] < at[:-1]
+    if int(back.sum()) < _DESCENTS:  # almost always, as most ledgers are in the order of time
+        return False
+    same = client[1:] == client[:-1]
     descents = int((same & back).sum())
     if descents < _DESCENTS:
         return False

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, row_number
+from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.schema import KINDS
 
@@ -20,14 +20,11 @@ _FEES = {
 
 def positive_usage(evidence: Evidence) -> Iterator[Note]:
     """Note that most usage is positive, so that it adds to balances."""
-    ledger = evidence.ledger
-    if "kind" not in ledger.codes:
-        return
-    usage = ledger.columns["amount"][(ledger.codes["kind"] == _USAGE) & ~ledger.blank["amount"]]
-    positive, count = int((usage > 0).sum()), int(np.count_nonzero(usage))
+    negative, _, positive = evidence.signs[_USAGE].tolist()
+    count = negative + positive
     if positive > count - positive:
         yield Note(
-            f"{ledger.stored.origin}: most usage is positive: {positive:,} of {count:,} "
+            f"{evidence.file}: most usage is positive: {positive:,} of {count:,} "
             f"({100 * positive // count}%). Usage lowers a balance, so it is negative unless it is reversed.",
             "positive_usage",
             count=positive,
@@ -45,16 +42,13 @@ def turned_signs(evidence: Evidence) -> Iterator[Note]:
 
 
 def _turned(evidence: Evidence, name: str, wrong: str, sign: int, why: str) -> Iterator[Note]:
-    rows = evidence.rows
-    of_kind = rows.kind == KINDS.index(name)
-    signs = np.sign(rows.amount[of_kind]) * sign
-    turned, count = int((signs > 0).sum()), int(np.count_nonzero(signs))
+    kind, rows = KINDS.index(name), evidence.rows
+    turned, count = int(evidence.signs[kind, sign + 1]), int(evidence.signs[kind, [0, 2]].sum())
     if count < _FEW or 2 * turned <= count:
         return
-    ledger = evidence.ledger
-    first = row_number(ledger, rows.position[of_kind][np.argmax(signs > 0)])
+    first = evidence.number(int(np.argmax((rows.kind == kind) & (rows.amount * sign > 0))))
     yield Note(
-        f"{ledger.stored.origin}, amount: most rows of kind {name} are {wrong}: {turned:,} of {count:,} "
+        f"{evidence.file}, amount: most rows of kind {name} are {wrong}: {turned:,} of {count:,} "
         f"({100 * turned // count}%), the first in row {first}. {why}",
         f"{wrong}_{name}",
         count=turned,
@@ -67,15 +61,15 @@ def _turned(evidence: Evidence, name: str, wrong: str, sign: int, why: str) -> I
 def refills_as_other(evidence: Evidence) -> Iterator[Note]:
     """Note that most money arrives as `other`, which no column of a report shows."""
     rows = evidence.rows
-    other, refills = (rows.amount > 0) & (rows.kind == _OTHER), int((rows.kind == _REFILL).sum())
-    count = int(other.sum())
-    clients = len(np.unique(rows.client[other]))
-    if count < 2 * _FEW or count <= 2 * refills or 4 * clients < len(np.unique(rows.client)):
+    count, refills = int(evidence.signs[_OTHER, 2]), int(evidence.signs[_REFILL].sum())
+    if count < 2 * _FEW or count <= 2 * refills:
         return
-    ledger = evidence.ledger
-    first = row_number(ledger, rows.position[np.argmax(other)])
+    other = (rows.amount > 0) & (rows.kind == _OTHER)
+    if 4 * len(np.unique(rows.client[other])) < len(np.unique(rows.client)):
+        return
+    first = evidence.number(int(np.argmax(other)))
     yield Note(
-        f"{ledger.stored.origin}, kind: {count:,} positive amounts are of kind other and only {refills:,} "
+        f"{evidence.file}, kind: {count:,} positive amounts are of kind other and only {refills:,} "
         f"are refills, the first in row {first}. Payments and vouchers that clients redeem are refills; only "
         "bonuses and corrections are other.",
         "refills_as_other",

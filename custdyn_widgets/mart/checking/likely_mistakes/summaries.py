@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, row_number
+from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.values import DAY, MICROS
-from custdyn_widgets.mart.columns import Int64s
+from custdyn_widgets.mart.columns import Bools, Int64s
 from custdyn_widgets.mart.schema import KINDS
 
-_SAMPLE = 30_000  # rows of usage to look at first
+_USAGE = KINDS.index("usage")
+_SAMPLE, _SCATTER = 10_000, 2_654_435_761  # rows of usage to look at first, of clients from all over
 _FEW = 10  # summaries
 _MOST_CALLS = 3  # rows from which a sum is no coincidence: two calls and their sum
 _ALONE = 0.1  # share of days with a single row, which is a call without a summary
@@ -22,19 +23,17 @@ _DISTINCT = 20
 def summaries(evidence: Evidence) -> Iterator[Note]:
     """Note usage that equals the sum of the client's other usage on its day or in its month."""
     rows = evidence.rows
-    usage = np.flatnonzero(rows.kind == KINDS.index("usage"))
-    if len(usage) < _MOST_CALLS * _FEW:
+    if int(evidence.signs[_USAGE, [0, 2]].sum()) < _MOST_CALLS * _FEW:
         return
-    sample = usage
-    if len(usage) > 2 * _SAMPLE:  # all usage of some clients
-        part = len(usage) // _SAMPLE
-        sample = usage[rows.client[usage] % part == part // 2]
+    usage = rows.kind == _USAGE
+    sample = _in_order(evidence, np.flatnonzero(usage & _of_some_clients(evidence, usage)))
+    shifts = _shifts(rows.at[sample])
     for period in ("day", "month"):
-        for shift in _shifts(rows.at[sample]):
+        for shift in shifts:
             if not len(_summary_rows(evidence, sample, period, shift)):
                 continue
-            found = _summary_rows(evidence, usage, period, shift)
-            first = row_number(evidence.ledger, rows.position[found.min()])
+            found = _summary_rows(evidence, _in_order(evidence, np.flatnonzero(usage)), period, shift)
+            first = evidence.number(int(found.min()))
             yield Note(
                 f"{evidence.file}: {len(found):,} rows of usage seem to be summaries of others: "
                 f"each is the sum of its client's other usage of the same {period}, first in row {first}. "
@@ -45,6 +44,21 @@ def summaries(evidence: Evidence) -> Iterator[Note]:
                 first=first,
             )
             return
+
+
+def _of_some_clients(evidence: Evidence, usage: Bools) -> Bools:
+    """Return which rows are of a few clients, taken from all over, who have enough usage to look at first."""
+    counts = np.bincount(evidence.rows.client[usage], minlength=len(evidence.clients))
+    mixed = np.argsort(np.arange(len(counts)) * _SCATTER % 2**32, kind="stable")
+    enough = int(np.searchsorted(np.cumsum(counts[mixed]), _SAMPLE)) + 1
+    chosen = np.zeros(len(counts), np.bool_)
+    chosen[mixed[:enough]] = True
+    return chosen.take(evidence.rows.client)
+
+
+def _in_order(evidence: Evidence, rows: Int64s) -> Int64s:
+    """Return rows in the order of clients and times."""
+    return rows[np.lexsort((evidence.rows.at[rows], evidence.rows.client[rows]))]
 
 
 def _shifts(at: Int64s) -> list[int]:
@@ -58,31 +72,31 @@ def _shifts(at: Int64s) -> list[int]:
 
 
 def _summary_rows(evidence: Evidence, chosen: Int64s, period: str, shift: int) -> Int64s:
-    """Return the rows that equal the sum of the others, if most days or months have such a row."""
-    client, at = evidence.rows.client[chosen].astype(np.int64), evidence.rows.at[chosen] - shift
-    days = at // DAY
-    bucket = (
-        days if period == "day" else days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
-    )
-    order = np.lexsort((bucket, client))
-    client, bucket, amount = client[order], bucket[order], evidence.rows.amount[chosen][order]
-    if not len(order):
-        return order
+    """Return the rows that equal the sum of the others, if most days or months have such a row.
+
+    `chosen` are rows in the order of clients and times.
+    """
+    client, at = evidence.rows.client[chosen], evidence.rows.at[chosen]
+    amount = evidence.rows.amount[chosen]
+    bucket = (at - shift) // DAY
+    if period == "month":
+        bucket = bucket.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     starts = np.flatnonzero(np.append(True, (np.diff(client) != 0) | (np.diff(bucket) != 0)))
-    sizes = np.diff(np.append(starts, len(order)))
+    sizes = np.diff(np.append(starts, len(chosen)))
     total = np.add.reduceat(amount, starts)
     low, high = np.minimum.reduceat(amount, starts), np.maximum.reduceat(amount, starts)
     largest = np.where(-low > high, low, high)
     equal = (2 * largest == total) & (largest != 0)
     several, pair = sizes >= _MOST_CALLS, sizes == 2
     most = int((equal & several).sum()) >= max(_FEW, 0.5 * several.sum())
+    apart = pair & (at[starts + sizes - 1] > at[starts])  # otherwise it is a row twice
     pairs = (
-        int((equal & pair).sum()) >= max(5 * _FEW, 0.9 * pair.sum())
+        int((equal & apart).sum()) >= max(5 * _FEW, 0.9 * pair.sum())
         and len(np.unique(largest[equal & pair])) >= _DISTINCT
         and (sizes == 1).mean() <= _ALONE
     )
     if not (most or pairs):
-        return order[:0]
+        return chosen[:0]
     is_summary = np.repeat(equal & (several if most else pair), sizes) & (amount == np.repeat(largest, sizes))
     _, once = np.unique(np.repeat(np.arange(len(starts)), sizes)[is_summary], return_index=True)
-    return chosen[order[np.flatnonzero(is_summary)[once]]]
+    return chosen[np.flatnonzero(is_summary)[once]]
