@@ -758,7 +758,7 @@ def test_a_time_is_the_same_instant_whatever_the_column_is(times: object) -> Non
     assert same_as_plain(with_column("transactions", "at", times))
 
 
-@pytest.mark.parametrize("at", [10**17, -(10**17), 10**12])
+@pytest.mark.parametrize("at", [10**17, -(10**17), 3 * 10**11])
 def test_a_timestamp_outside_the_calendar_is_a_fault(at: int) -> None:
     times = np.array([at, 0], "datetime64[s]")
     [words] = faults(with_column("transactions", "at", times))

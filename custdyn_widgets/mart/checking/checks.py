@@ -21,11 +21,10 @@ from custdyn_widgets.mart.checking import fault_kinds, values
 from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checking.faults import Fault
-from custdyn_widgets.mart.checking.guessing import guess_dialects
+from custdyn_widgets.mart.checking.guessing import guess_dialects, guessed_dialects
 from custdyn_widgets.mart.checking.headings import extra_columns, near_misses
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quotes import wrong_quotes
-from custdyn_widgets.mart.checking.rarely_meant import guessed_dialects, rarely_meant
 from custdyn_widgets.mart.checking.written_forms import iso_times, plain_numbers
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
@@ -41,7 +40,10 @@ REFERENCES = (
 
 
 def check(stored: StoredMart) -> CheckedMart:
-    """Read every value of a mart and find all faults, in the order of tables and rows."""
+    """Read every value of a mart and find all faults, in the order of tables and rows.
+
+    Likely mistakes are searched for only by `check_source`.
+    """
     tables = stored.tables()
     mart = _checked(stored.name, tables)
     if mart.faults and (guessed := guess_dialects(tables, mart.faults)):
@@ -49,7 +51,6 @@ def check(stored: StoredMart) -> CheckedMart:
         mart = _checked(stored.name, tables)
     mart.notes += guessed_dialects(tables)
     mart.notes += [Note(sentence, "unread_table") for sentence in stored.unread]
-    mart.notes += rarely_meant(mart.tables)
     return mart
 
 

@@ -17,6 +17,7 @@ from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart import columns
 from custdyn_widgets.mart.checking.fault_kinds import NOT_A_DATE, NOT_A_TIME, NOT_AN_AMOUNT
 from custdyn_widgets.mart.checking.faults import Fault
+from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.written_forms import DATE_PATTERNS, SERIAL_PATTERN, number_pattern
 from custdyn_widgets.mart.dialect import DateOrder, DecimalMark
 from custdyn_widgets.mart.reading.stored import StoredTable
@@ -246,3 +247,25 @@ def _mixed(
 def _set(name: str, *choices: str) -> str:
     settings = " or ".join(f'{name} = "{choice}"' for choice in choices)
     return f"Set {settings} for the source: in sources.toml, or as Source(…, dialect=Dialect(…))."
+
+
+def guessed_dialects(tables: Mapping[str, StoredTable]) -> Iterator[Note]:
+    """Note what was found out from the data about how it is written."""
+    files: dict[tuple[str, ...], list[str]] = {}
+    for table in tables.values():
+        if table.guessed:
+            files.setdefault(table.guessed, []).append(table.origin)
+    for guessed, names in files.items():
+        was, its = ("was", "its") if len(names) == 1 else ("were", "their")
+        yield Note(
+            f"{_listing(names)} {was} read with {_listing(guessed)}, as {its} values show. If that is wrong, "
+            "set it for the source in sources.toml.",
+            "guessed_dialect",
+            files=names,
+            guessed=list(guessed),
+        )
+
+
+def _listing(words: Sequence[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
