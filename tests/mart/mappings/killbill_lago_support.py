@@ -119,7 +119,7 @@ def _instant(value: datetime | None) -> datetime | None:
 
 
 def as_text(rows: Rows) -> list[dict[str, Any]]:
-    """Return rows with plain text for amounts and times, blanks left out, for comparing and for the oracle."""
+    """Return rows with plain text for amounts and times and without blanks, in order."""
     return [
         {name: _text(value) for name, value in row.items() if value not in (None, "")}
         for row in sorted(rows, key=lambda row: str(next(iter(row.values()))))
@@ -143,7 +143,7 @@ def amounts(rows: Rows, *columns: str) -> list[dict[str, Any]]:
 
 def balances(tables: Mapping[str, Rows]) -> dict[str, Decimal]:
     """Return each client's opening balance plus the sum of its ledger."""
-    found = {row["client_id"]: Decimal(row["opening_balance"] or 0) for row in tables["clients"]}
+    found = {row["client_id"]: Decimal(row.get("opening_balance") or 0) for row in tables["clients"]}
     for row in tables["transactions"]:
         found[row["client_id"]] += Decimal(row["amount"])
     return found

@@ -1,4 +1,4 @@
-"""Lago, on a real PostgreSQL: rows that follow its rules give the facts stated here, and balances reconcile."""
+"""Lago, on a real PostgreSQL: rows that follow its rules give the facts stated here; balances reconcile."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ CREATE TABLE customer_metadata (id uuid PRIMARY KEY, customer_id uuid NOT NULL, 
 CREATE TABLE wallets (
     id uuid PRIMARY KEY, customer_id uuid NOT NULL, status integer NOT NULL,
     balance_cents bigint NOT NULL DEFAULT 0, balance_currency varchar NOT NULL,
-    allowed_fee_types varchar[] NOT NULL DEFAULT '{}', terminated_at timestamp, updated_at timestamp(6) NOT NULL
+    allowed_fee_types varchar[] NOT NULL DEFAULT '{}', terminated_at timestamp,
+    updated_at timestamp(6) NOT NULL
 );
 CREATE TABLE wallet_targets (id uuid PRIMARY KEY, wallet_id uuid NOT NULL, billable_metric_id uuid NOT NULL);
 CREATE TABLE wallet_transactions (
@@ -44,7 +45,8 @@ CREATE TABLE fees (
     precise_credit_notes_amount_cents numeric(30,5) NOT NULL DEFAULT 0, deleted_at timestamp(6)
 );
 CREATE TABLE charges (id uuid PRIMARY KEY, billable_metric_id uuid);
-CREATE TABLE plans (id uuid PRIMARY KEY, name varchar NOT NULL, parent_id uuid, amount_currency varchar NOT NULL);
+CREATE TABLE plans (id uuid PRIMARY KEY, name varchar NOT NULL, parent_id uuid,
+    amount_currency varchar NOT NULL);
 CREATE TABLE subscriptions (id uuid PRIMARY KEY, customer_id uuid NOT NULL, plan_id uuid NOT NULL,
     status integer NOT NULL, started_at timestamp);
 """
@@ -71,7 +73,8 @@ def moved(
     settled = at if status == SETTLED else None
     return {
         "id": key("d", number), "wallet_id": key("a", wallet), "transaction_type": way, "status": status,
-        "transaction_status": what, "amount": Decimal(amount), "settled_at": settled, "created_at": at, **more,
+        "transaction_status": what, "amount": Decimal(amount), "settled_at": settled, "created_at": at,
+        **more,
     }  # fmt: skip
 
 
@@ -113,7 +116,8 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"id": TALK_FOR_ANNA, "name": "Talk", "parent_id": TALK, "amount_currency": "EUR"},
     ],
     "subscriptions": [
-        {"id": key("5", 1), "customer_id": ANNA, "plan_id": BASIC, "status": 2, "started_at": "2024-01-10 00:00"},
+        {"id": key("5", 1), "customer_id": ANNA, "plan_id": BASIC, "status": 2,
+         "started_at": "2024-01-10 00:00"},
         {"id": key("5", 2), "customer_id": ANNA, "plan_id": TALK_FOR_ANNA, "status": 1,
          "started_at": "2024-02-10 08:00"},
         {"id": key("5", 3), "customer_id": ANNA, "plan_id": BASIC, "status": 0, "started_at": None},
@@ -128,19 +132,19 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "wallets": [
         # Anna: 100 + 10 - 48 - 62 + 62 (voided) - 1.5; and an old wallet of hers, ended with 7.50 in it.
-        {"id": key("a", 1), "customer_id": ANNA, "status": 0, "balance_cents": 6050, "balance_currency": "EUR",
-         "updated_at": "2024-05-01 00:00"},
-        {"id": key("a", 2), "customer_id": ANNA, "status": 1, "balance_cents": 750, "balance_currency": "EUR",
-         "terminated_at": "2024-04-01 00:00", "updated_at": "2024-05-01 00:00"},
-        {"id": key("a", 3), "customer_id": TOKYO, "status": 0, "balance_cents": 700, "balance_currency": "JPY",
-         "updated_at": "2024-05-01 00:00"},
-        {"id": key("a", 4), "customer_id": TOKYO, "status": 0, "balance_cents": 1999, "balance_currency": "USD",
-         "updated_at": "2024-05-01 00:00"},
-        {"id": key("a", 5), "customer_id": PARTNER, "status": 1, "balance_cents": 300, "balance_currency": "EUR",
-         "terminated_at": "2024-06-01 12:00", "updated_at": "2024-06-01 12:00"},
+        {"id": key("a", 1), "customer_id": ANNA, "status": 0, "balance_cents": 6050,
+         "balance_currency": "EUR", "updated_at": "2024-05-01 00:00"},
+        {"id": key("a", 2), "customer_id": ANNA, "status": 1, "balance_cents": 750,
+         "balance_currency": "EUR", "terminated_at": "2024-04-01 00:00", "updated_at": "2024-05-01 00:00"},
+        {"id": key("a", 3), "customer_id": TOKYO, "status": 0, "balance_cents": 700,
+         "balance_currency": "JPY", "updated_at": "2024-05-01 00:00"},
+        {"id": key("a", 4), "customer_id": TOKYO, "status": 0, "balance_cents": 1999,
+         "balance_currency": "USD", "updated_at": "2024-05-01 00:00"},
+        {"id": key("a", 5), "customer_id": PARTNER, "status": 1, "balance_cents": 300,
+         "balance_currency": "EUR", "terminated_at": "2024-06-01 12:00", "updated_at": "2024-06-01 12:00"},
         # Two wallets pay one invoice: one only subscriptions, the other only one metric and commitments.
-        {"id": key("a", 6), "customer_id": LIMITED, "status": 0, "balance_cents": 0, "balance_currency": "BHD",
-         "allowed_fee_types": ["subscription"], "updated_at": "2024-05-01 00:00"},
+        {"id": key("a", 6), "customer_id": LIMITED, "status": 0, "balance_cents": 0,
+         "balance_currency": "BHD", "allowed_fee_types": ["subscription"], "updated_at": "2024-05-01 00:00"},
         {"id": key("a", 7), "customer_id": LIMITED, "status": 0, "balance_cents": 5001,
          "balance_currency": "BHD", "allowed_fee_types": ["commitment"], "updated_at": "2024-05-01 00:00"},
         # Its credit was there before its transactions: the opening balance.
@@ -177,7 +181,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"id": key("1", 6), "status": 1, "invoice_type": 2, "total_amount_cents": 10000},  # bought credits
     ],
     "fees": [
-        # Invoice 1: 20 + 4 tax for the plan, 25 less 5 of a coupon + 4 tax for calls; free calls; a free plan.
+        # Invoice 1: 20 + 4 tax for the plan, 25 less 5 of a coupon + 4 tax for calls; free ones.
         fee(1, 1, SUBSCRIPTION, 2000, 400, subscription_id=key("5", 1)),
         fee(2, 1, CHARGE, 2500, 400, charge_id=key("3", 1), subscription_id=key("5", 1),
             precise_coupons_amount_cents=Decimal(500)),
@@ -223,20 +227,20 @@ FACTS: dict[str, list[dict[str, Any]]] = {
         {"client_id": TOKYO, "name": "Taro Abe", "client_type": "client", "company": f"Beta ({BETA})",
          "currency": "JPY", "created_at": "2024-01-02T00:00:00Z", "opening_balance": "0",
          "stored_balance": "700"},
-        {"client_id": f"{TOKYO}:USD", "name": "Taro Abe", "client_type": "client", "company": f"Beta ({BETA})",
-         "currency": "USD", "created_at": "2024-01-02T00:00:00Z", "opening_balance": "0",
-         "stored_balance": "19.99"},
+        {"client_id": f"{TOKYO}:USD", "name": "Taro Abe", "client_type": "client",
+         "company": f"Beta ({BETA})", "currency": "USD", "created_at": "2024-01-02T00:00:00Z",
+         "opening_balance": "0", "stored_balance": "19.99"},
         {"client_id": PARTNER, "name": "Partner Ltd", "client_type": "reseller",
          "company": f"Beta ({BETA_TOO})", "currency": "EUR", "created_at": "2024-01-03T00:00:00Z",
          "closed_at": "2024-06-01T12:00:00Z", "opening_balance": "0", "stored_balance": "0"},
-        {"client_id": POSTPAID, "name": "post", "client_type": "client", "company": "Alpha", "currency": "EUR",
-         "created_at": "2024-01-04T00:00:00Z", "opening_balance": "0"},
+        {"client_id": POSTPAID, "name": "post", "client_type": "client", "company": "Alpha",
+         "currency": "EUR", "created_at": "2024-01-04T00:00:00Z", "opening_balance": "0"},
         {"client_id": LIMITED, "name": "Limited", "client_type": "client", "company": "Alpha",
          "currency": "BHD", "created_at": "2024-01-05T00:00:00Z", "opening_balance": "0",
          "stored_balance": "5.001"},
-        {"client_id": BARE, "name": "Bare", "client_type": "client", "company": f"Beta ({BETA})",
-         "currency": "USD", "created_at": "2024-01-06T00:00:00Z", "opening_balance": "5",
-         "stored_balance": "5"},
+        {"client_id": BARE, "name": "Bare", "client_type": "client",
+         "company": f"Beta ({BETA})", "currency": "USD", "created_at": "2024-01-06T00:00:00Z",
+         "opening_balance": "5", "stored_balance": "5"},
     ],
     "transactions": [
         row(wallet_row(1), ANNA, "2024-01-15T10:00:00Z", "refill", "100"),
@@ -257,7 +261,8 @@ FACTS: dict[str, list[dict[str, Any]]] = {
         row(f"wallets:{key('a', 2)}:terminated", ANNA, "2024-04-01T00:00:00Z", "other", "-7.5"),
         row(f"subscriptions:{key('5', 1)}", ANNA, "2024-01-10T00:00:00Z", "package_activation", "0", BASIC),
         row(f"subscriptions:{key('5', 2)}", ANNA, "2024-02-10T08:00:00Z", "package_activation", "0", TALK),
-        row(f"subscriptions:{key('5', 4)}", POSTPAID, "2024-03-01T00:00:00Z", "package_activation", "0", TALK),
+        row(f"subscriptions:{key('5', 4)}", POSTPAID, "2024-03-01T00:00:00Z", "package_activation", "0",
+            TALK),
         row(wallet_row(10), TOKYO, "2024-01-20T09:00:00Z", "refill", "1000"),
         row(fee_row(9), TOKYO, "2024-02-20T09:00:00Z", "usage", "-100"),
         row(fee_row(10), TOKYO, "2024-02-20T09:00:00Z", "usage", "-200"),

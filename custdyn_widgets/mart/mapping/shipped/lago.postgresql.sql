@@ -101,7 +101,8 @@ customer AS (
 ),
 wallet AS (
     SELECT w.id, w.status, w.balance_currency, w.allowed_fee_types,
-           c.id || CASE WHEN w.balance_currency = c.own_currency THEN '' ELSE ':' || w.balance_currency END AS client_id,
+           c.id || CASE WHEN w.balance_currency = c.own_currency THEN '' ELSE ':' || w.balance_currency END
+               AS client_id,
            w.balance_cents::numeric / COALESCE(u.subunits, 100) AS balance, COALESCE(u.digits, 2) AS digits,
            (COALESCE(w.terminated_at, w.updated_at)) AT TIME ZONE 'UTC' AS terminated_at,
            cardinality(w.allowed_fee_types) = 0
