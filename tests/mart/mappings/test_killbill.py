@@ -21,7 +21,8 @@ CREATE TABLE accounts (
 ){options};
 CREATE TABLE invoices (
     record_id serial unique, id varchar(36) NOT NULL, account_id varchar(36) NOT NULL,
-    invoice_date date NOT NULL, currency varchar(3) NOT NULL, status varchar(15) NOT NULL DEFAULT 'COMMITTED', migrated bool NOT NULL,
+    invoice_date date NOT NULL, currency varchar(3) NOT NULL,
+    status varchar(15) NOT NULL DEFAULT 'COMMITTED', migrated bool NOT NULL,
     created_date datetime NOT NULL
 ){options};
 CREATE TABLE invoice_items (
@@ -33,7 +34,8 @@ CREATE TABLE invoice_items (
 ){options};
 CREATE TABLE invoice_payments (
     record_id serial unique, id varchar(36) NOT NULL, type varchar(24) NOT NULL,
-    invoice_id varchar(36) NOT NULL, payment_date datetime NOT NULL, amount numeric(15,9) NOT NULL, status varchar(50) NOT NULL
+    invoice_id varchar(36) NOT NULL, payment_date datetime NOT NULL, amount numeric(15,9) NOT NULL,
+    status varchar(50) NOT NULL
 ){options};
 CREATE TABLE tag_definitions (
     record_id serial unique, id varchar(36) NOT NULL, name varchar(20) NOT NULL
@@ -348,7 +350,7 @@ def test_balances_are_those_that_kill_bill_computes(server: Server) -> None:
 
 
 def owed_by(client: str) -> Decimal:
-    """Return what Kill Bill says that an account owes: its invoices, not those written off, less its credit."""
+    """Return what Kill Bill says that an account owes: its invoices but those written off, less credit."""
     name, _, currency = client.partition(":")
     owed = Decimal(0)
     for invoice in ROWS["invoices"]:
