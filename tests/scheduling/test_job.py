@@ -255,6 +255,20 @@ def test_retention_deletes_no_snapshot_that_anybody_else_made(ask: Ask, settings
     assert "saved_query" not in store.manifest(str(by_hand[0]))
 
 
+def test_retention_deletes_nothing_of_another_user_s_saved_query_of_the_same_name(
+    ask: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = replace(BOARD, retention=Retention(keep_last=1))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "getuid", lambda: 10_000_019)  # the snapshots below belong to others
+        ask(saved)
+        run = ask(saved)
+    assert run.problem is None
+    assert len(Store(settings.snapshots).ids()) == 2
+    ask(saved)
+    assert len(Store(settings.snapshots).ids()) == 1
+
+
 def test_retention_deletes_what_an_earlier_version_of_custdyn_made(
     ask: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
