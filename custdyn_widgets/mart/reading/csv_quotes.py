@@ -36,7 +36,7 @@ def has_quotes(path: Path) -> bool:
 
 
 def scan_quotes(path: Path) -> QuoteScan:
-    r"""Count the lines of a file and look for `\"`, quotes with other characters on both sides, and unpaired ones.
+    r"""Count the lines of a file and look for `\"`, unpaired quotes, and quotes within other characters.
 
     The last line may lack a line break.
     """
