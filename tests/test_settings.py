@@ -165,3 +165,9 @@ def test_a_named_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="which is not a file") as caught:
         settings.load({"CUSTDYN_CONFIG": str(tmp_path / "none.toml")}, tmp_path)
     assert caught.value.field == "CUSTDYN_CONFIG"
+
+
+def test_a_base_url_with_another_scheme_is_rejected_without_its_password() -> None:
+    with pytest.raises(SettingsError, match="must begin with http") as caught:
+        settings.load({"CUSTDYN_SHARE_URL": "ftp://anna:seashore@host/x"})
+    assert "seashore" not in str(caught.value)

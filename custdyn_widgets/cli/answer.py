@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from custdyn_widgets import settings
-from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.errors import CustDynError, mask_passwords
 
 if TYPE_CHECKING:
     from custdyn_widgets.publish import Frozen
@@ -89,10 +89,10 @@ def report_options(*, default: str) -> Callable[[Command], Command]:
 
 
 def say(text: str) -> None:
-    """Write a message to stderr, with control characters made harmless."""
+    """Write a message to stderr, with control characters made harmless and passwords in URLs masked."""
     from custdyn_widgets.text import printable  # late: --help does not need it
 
-    click.echo("\n".join(map(printable, text.split("\n"))), err=True)
+    click.echo("\n".join(map(printable, mask_passwords(text).split("\n"))), err=True)
 
 
 def print_report(

@@ -121,7 +121,8 @@ def _prepare(order: Order, recorder: Recorder, now: datetime, held: contextlib.E
     logical_time = order.logical_time(saved, now)
     recorder.update(logical_time=format_instant_utc(logical_time))
     held.enter_context(RunLock(recorder.runs.folder, order.name))
-    _report_killed_runs(recorder)
+    if order.send:  # otherwise the next run that sends reports them
+        _report_killed_runs(recorder)
     _warn_of_a_clock_moved_back(recorder, now)
     digests = recorder.runs.digests(order.name, format_instant_utc(logical_time)) if saved.only_if else {}
     return Task(

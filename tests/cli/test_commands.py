@@ -501,3 +501,27 @@ def test_demo_says_page_and_link() -> None:
         line.removeprefix("Page: ") for line in result.stderr.splitlines() if line.startswith("Page: ")
     )
     assert Path(page).is_file()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("query", "-s", SMALL, "--query", "mysql://anna:seashore@db/crm"),
+        ("query", "-s", SMALL, "--saved", "mysql://anna:seashore@db/crm"),
+        ("query", "-s", SMALL, "--interval", YEAR, "--timezone", "mysql://anna:seashore@db/crm"),
+        ("query", "-s", SMALL, "--interval", YEAR, "--output", "mysql://anna:seashore@db/crm"),
+        ("query", "-s", SMALL, "--interval", YEAR, "--company", "mysql://anna:seashore@db/crm"),
+        ("query", "-s", "./mysql://anna:seashore@db/crm", "--interval", YEAR),
+        ("run", "mysql://anna:seashore@db/crm", "-s", SMALL, "--interval", YEAR),
+        ("check", "./mysql://anna:seashore@db/crm"),
+        ("queries", "show", "mysql://anna:seashore@db/crm"),
+        ("snapshots", "show", "mysql://anna:seashore@db/crm"),
+        ("runs", "list", "--saved", "mysql://anna:seashore@db/crm"),
+    ],
+    ids=lambda args: " ".join(map(str, args[:2])),
+)
+def test_a_password_in_any_argument_is_never_printed(args: tuple[object, ...]) -> None:
+    result = custdyn(*args)
+    assert result.exit_code
+    assert "anna" in result.output
+    assert "seashore" not in result.output

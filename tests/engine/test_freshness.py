@@ -135,4 +135,23 @@ def test_the_longest_pause_is_that_between_neighbouring_days(days: list[int], fi
     times = np.array([(first + day) * 86_400 + 5 for day in days])
     ordered = sorted(set(days))
     expected = max(b - a for a, b in itertools.pairwise(ordered)) if len(ordered) >= 7 else 0
-    assert _longest_pause(times) == expected * 86_400
+    with_later = np.append(times, times.max() + 900 * 86_400)
+    assert _longest_pause(times, int(times.max())) == expected * 86_400
+    assert _longest_pause(with_later, int(times.max())) == expected * 86_400
+
+
+@pytest.mark.parametrize("at", ["2022-02-01T00:00:00Z", "2022-12-31T00:00:00Z"])
+def test_a_transaction_in_the_future_hides_no_gap(at: str) -> None:
+    data = mart(LAST, timedelta(hours=7))
+    late = data["transactions"].iloc[[0]].assign(transaction_id="late", at=at)
+    data["transactions"] = pd.concat([data["transactions"], late], ignore_index=True)
+    [gap] = run_report(ReportQuery("last_month"), data, as_of="2022-02-01").info.data_gaps
+    assert "from 2022-01-19 23:50:00 UTC, 12 days before" in gap
+
+
+def test_data_that_goes_on_after_the_interval_has_no_gap() -> None:
+    data = mart(LAST, timedelta(hours=7))
+    late = data["transactions"].iloc[[0]].assign(transaction_id="late", at="2022-02-01T00:00:00Z")
+    data["transactions"] = pd.concat([data["transactions"], late], ignore_index=True)
+    query = ReportQuery({"start": "2022-01-01", "end": "2022-01-31"})
+    assert run_report(query, data, as_of="2022-02-02").info.data_gaps == ()

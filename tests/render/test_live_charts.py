@@ -68,3 +68,13 @@ def test_each_number_stands_in_the_middle_beyond_its_own_bar_and_within_the_plot
         assert 9 <= float(y) <= height - (1 if below else 0)
     if width == 900:
         assert all(text for _, _, text in numbers)
+
+
+@pytest.mark.parametrize("name", ["2021", "2021-99", "9999-12-31"])
+def test_a_package_whose_name_looks_like_a_date_is_not_drawn_as_a_time(name: str) -> None:
+    report = make_report(1, packages=(name,))
+    rows = tuple(replace(row, labels=row.labels[1:]) for row in report.rows)
+    query = replace(report.query, group_by=("package",))
+    by_package = replace(report, headings=("Package Name",), rows=rows, query=query, total=None)
+    spec = live_spec(blank_spec(by_package, y="Balance Refill: Total", mark="bar"))
+    assert spec["layer"][0]["layer"][0]["encoding"]["x"]["type"] == "nominal"

@@ -43,7 +43,7 @@ from custdyn_widgets.scheduling import making
 from custdyn_widgets.scheduling.job import dispatch
 from custdyn_widgets.scheduling.locks import RunLock
 from custdyn_widgets.scheduling.order import Order
-from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.records import Outcome, Run, Runs
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 from custdyn_widgets.snapshots.store import Store
@@ -253,6 +253,20 @@ def test_retention_deletes_no_snapshot_that_anybody_else_made(ask: Ask, settings
     store = Store(settings.snapshots)
     assert store.manifest(str(other))["saved_query"] == "other"
     assert "saved_query" not in store.manifest(str(by_hand[0]))
+
+
+def test_retention_deletes_nothing_of_another_user_s_saved_query_of_the_same_name(
+    ask: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = replace(BOARD, retention=Retention(keep_last=1))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "getuid", lambda: 10_000_019)  # the snapshots below belong to others
+        ask(saved)
+        run = ask(saved)
+    assert run.problem is None
+    assert len(Store(settings.snapshots).ids()) == 2
+    ask(saved)
+    assert len(Store(settings.snapshots).ids()) == 1
 
 
 def test_retention_deletes_what_an_earlier_version_of_custdyn_made(
@@ -593,6 +607,16 @@ def test_a_report_that_everybody_got_is_not_offered_to_those_who_missed_it(
     assert "sends it to everybody, even those who already have it" in letter
 
 
+def test_what_is_recorded_of_a_report_before_anything_is_sent_has_no_secret(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BILLING_PASSWORD", "hunter2-hunter2")
+    recorder = run_module.Recorder(Run.begun("board"), settings, print, print)
+    recorder.add_report(Outcome("failed", "Northwind", problem="hunter2-hunter2 was refused"))
+    recorder.fail("stopped")
+    assert recorder.run.reports[0].problem == "[the value of BILLING_PASSWORD] was refused"
+
+
 def test_an_extension_that_ends_the_process_is_not_taken_for_a_signal(
     ask: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -626,8 +650,11 @@ def test_a_killed_run_is_told_of_once_by_the_next_which_works(
 ) -> None:
     assert settings.runs is not None
     Runs(settings.runs).keep(Run.begun("board", logical_time="2022-01-01T05:00:00Z"))
+    assert ask(send=False).result == "held back"
+    assert received.mails == []
     assert [ask().result, ask().result] == ["sent", "sent"]
-    assert [run.result for run in Runs(settings.runs).listing()] == ["killed", "sent", "sent"]
+    results = [run.result for run in Runs(settings.runs).listing()]
+    assert results == ["killed", "held back", "sent", "sent"]
     assert received.recipients() == [EVA, ANNA, BEN, ANNA, BEN]
     assert "did not finish" in text_of(received)
     assert "--as-of 2022-01-01T05:00:00Z" in text_of(received)

@@ -36,11 +36,11 @@ def has_quotes(path: Path) -> bool:
 
 
 def scan_quotes(path: Path, delimiter: str = ",") -> QuoteScan:
-    r"""Count the lines of a file and look for `\"`, and for quotes with other characters on both sides.
+    r"""Count the lines of a file and look for `\"`, unpaired quotes, and quotes within other characters.
 
     The last line may lack a line break.
     """
-    feeds = returns = 0
+    feeds = returns = quotes = 0
     doubtful = False
     block = b""
     with path.open("rb") as file:
@@ -49,7 +49,9 @@ def scan_quotes(path: Path, delimiter: str = ",") -> QuoteScan:
             block = more
             feeds += block.count(b"\n")
             returns += block.count(b"\r")
-    return QuoteScan((feeds or returns) + (not block.endswith((b"\n", b"\r"))), doubtful)
+            quotes += block.count(b'"')
+    lines = (feeds or returns) + (not block.endswith((b"\n", b"\r")))
+    return QuoteScan(lines, doubtful or quotes % 2 == 1)
 
 
 def _is_doubtful(block: bytes, delimiter: str) -> bool:

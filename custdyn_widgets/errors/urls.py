@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-# One slash is enough, as paths drop the second. A user name may contain an @. A port is not a password, and
-# neither is a masked one. The limits on length keep the search linear.
+# One slash is enough, as paths drop the second. A user name may contain an @, and a password a slash. A port
+# is not a password, and neither is a masked one. The limits on length, and on `:/`, keep the search linear.
 _PASSWORD = re.compile(
     r"""
     (?<=[\w+.-])
-    (?P<before> :/{1,2} [^\s/:"'<>]{0,300} : )
+    (?P<before> :/{1,2} (?!\[) [^\s/:"'<>]{0,300} : )
     (?! \*{3} @ [^\s/@]* (?:[\s/"'<>]|$) )
-    (?! \d{1,5} [?\#,] )
-    [^\s/"<>]{1,2000}
+    (?! \d{1,5} [/?\#,] )
+    (?: [^\s/"<>] | (?<!:)/ ){1,2000}
     (?=@)
     """,
     re.VERBOSE,

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from custdyn_widgets.publish.secrets.urls import has_password, mask_passwords
+from custdyn_widgets.errors import has_password, mask_passwords, shown
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ from custdyn_widgets.publish.secrets.urls import has_password, mask_passwords
         ("a://b:it's@d", "a://b:***@d"),
         (f"a://b:{'x' * 1_900}@d", "a://b:***@d"),
         ("a://b:***@sea@d", "a://b:***@d"),
+        ("postgresql://anna:s/ea@db/crm", "postgresql://anna:***@db/crm"),
     ],
 )
 def test_a_password_is_masked(text: str, masked: str) -> None:
@@ -42,6 +43,7 @@ def test_a_password_is_masked(text: str, masked: str) -> None:
         "10:30 @ noon",
         "https://shop.example:443?user=bob@x.example",
         "http://host:8080,mail:bob@x.example",
+        "http://[::1]:8080/@anna",
         "",
     ],
 )
@@ -55,3 +57,14 @@ def test_a_long_text_takes_no_long_time(piece: str) -> None:
     began = time.process_time()
     has_password(piece * 300_000)
     assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize("beginning", ["", "x" * 60, "\n"])
+def test_a_quoted_value_never_shows_a_password(beginning: str) -> None:
+    for value in (f"{beginning}mysql://anna:seashore@db/crm", [f"{beginning}mysql://anna:seashore@db/crm"]):
+        assert "mysql" in shown(value)
+        assert "sea" not in shown(value)
+
+
+def test_a_password_too_long_to_show_is_masked_before_the_value_is_cut() -> None:
+    assert shown(f"mysql://anna:{'sea' * 600}@db") == "'mysql://anna:***@db'"
