@@ -878,3 +878,15 @@ def test_the_password_of_an_address_given_as_a_source_is_told_to_nobody(
     for told in (letter, str(received.mails), records, str(run), *capsys.readouterr()):
         assert "sea-and-sand" not in told
         assert "anna:sand" not in told
+
+
+@pytest.mark.parametrize("source", ["anna:sand@db/crm", "anna/sand@//db/xe", "Server=db;Uid=anna;Pwd=sand;"])
+def test_the_password_of_a_connection_string_given_as_a_source_is_told_to_nobody(
+    ask: Ask, received: Received, settings: Settings, source: str
+) -> None:
+    run = ask(source=source, parameters={"dsn": "host=db password=sand"})
+    assert "not the address of a database with a login" in str(run.problem)
+    records = "".join(path.read_text() for path in (settings.runs or Path()).rglob("*.json"))
+    assert "password=***" in text_of(received)
+    for told in (text_of(received), records, str(run)):
+        assert "sand" not in told
