@@ -21,7 +21,8 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     """Yield a sentence for each sign that the data ends before the report does.
 
     While an interval is still running, the data may be slightly older than the report: by up to an hour if
-    the rows are days, otherwise by up to a day.
+    the rows are days, otherwise by up to a day, but not older than the interval's start. A transaction dated
+    after the data was written does not show that the data is complete.
 
     Parameters
     ----------
@@ -36,7 +37,8 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
         return
     end, zone = interval.effective_end, interval.zone.key
     is_running = interval.end > interval.as_of
-    tolerance = 0 if not is_running else _HOUR_S if time_group == "date" else _DAY_S
+    tolerance = _HOUR_S if time_group == "date" else min(_DAY_S, end - interval.start)
+    tolerance = tolerance if is_running else 0
     if mart.data_as_of is not None and mart.data_as_of + tolerance < end:
         yield (
             f"The data is as of {_clock(mart.data_as_of, zone)}, before the report's end "
@@ -45,6 +47,10 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     times, offset = mart.facts.time, mart.facts.offset
     ends = offset[1:][offset[1:] > offset[:-1]]  # a client's rows are in order of time
     last = int(times[ends - 1].max()) if len(ends) else end
+    if mart.data_as_of is not None and last > mart.data_as_of:
+        pieces = list(_pieces(times, mart.data_as_of))
+        times = np.concatenate(pieces) if pieces else times[:0]
+        last = int(times.max()) if len(times) else end
     if end - last > _DAY_S and (longest := _longest_pause(times)) and end - last > longest + _DAY_S:
         days = (end - last) // _DAY_S
         yield (
@@ -52,6 +58,13 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
             f"day{'' if days == 1 else 's'} before the report's end {_clock(end, zone)}, and there has never "
             "been such a long pause: check that the data is complete."
         )
+
+
+def _pieces(times: npt.NDArray[np.integer], until: int) -> Iterator[npt.NDArray[np.integer]]:
+    """Yield the times that are not after `until`, in pieces."""
+    for start in range(0, len(times), _AT_ONCE):
+        piece = times[start : start + _AT_ONCE]
+        yield piece[piece <= until]
 
 
 def _longest_pause(times: npt.NDArray[np.integer]) -> int:
