@@ -360,6 +360,19 @@ def test_of_a_saved_query_without_readable_recipients_nobody_is_told(
     assert (run.result, received.mails) == ("failed", [])
 
 
+@pytest.mark.parametrize("invalid", ["eva@", EVA, 3, None])
+def test_an_invalid_failure_recipient_does_not_keep_the_others_from_being_told(
+    settings: Settings, received: Received, invalid: object
+) -> None:
+    settings.queries.mkdir()
+    given = {**BOARD.to_dict(), "failure_recipients": [invalid, EVA, invalid]}
+    (settings.queries / "board.json").write_text(json.dumps(given))
+    run = dispatch(Order("board"), settings=load_settings(), progress=print, now=NOW)
+    assert (run.result, run.where) == ("failed", "reading the saved query")
+    assert received.recipients() == [EVA]
+    assert "failure_recipients" in text_of(received)
+
+
 @pytest.fixture
 def early(tmp_path: Path) -> Path:
     """A copy of the mart whose transactions end long before the report does."""
