@@ -172,8 +172,9 @@ class Runs:
             self._write(own, run, data)
         except OSError as error:
             raise RunError(
-                f"The record of this run cannot be written: {error.strerror or type(error).__name__}. Free "
-                "space, or set CUSTDYN_RUNS to another folder.",
+                f"The record of this run cannot be written to {self.folder}: "
+                f"{error.strerror or type(error).__name__}. Free space there, or set CUSTDYN_RUNS to another "
+                "folder.",
                 field="runs",
             ) from error
         for old in sorted(_names(own))[:-KEPT]:

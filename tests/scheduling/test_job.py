@@ -453,6 +453,7 @@ def test_a_full_disk_is_told_by_mail_even_where_no_record_can_be_kept(
     assert "No space left on device" in text_of(received)
     assert received.recipients() == [EVA]
     assert str(run.problem).count("record of this run cannot be written") == 1
+    assert f"cannot be written to {settings.runs}: No space left" in str(run.problem)
 
 
 def test_a_run_that_finds_the_one_before_still_going_on_begins_nothing_and_is_told(
