@@ -145,7 +145,8 @@ def _as_table(runs: Sequence[Run]) -> str:
             run.result,
         )
         rows.append(tuple(map(printable, (*cells, _snapshots(run)))))
-    problems = [""] + [f"    {cut_short(printable(run.problem or ''), _LONGEST_PROBLEM)}" for run in runs]
+    told = [run.problem or "".join(f"Note: {gap} " for gap in run.data_gaps) for run in runs]
+    problems = [""] + [f"    {cut_short(printable(text), _LONGEST_PROBLEM)}" for text in told]
     return "\n".join(
         line for pair in zip(align_rows(rows), problems, strict=True) for line in pair if line.strip()
     )

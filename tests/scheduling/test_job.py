@@ -388,11 +388,18 @@ def early(tmp_path: Path) -> Path:
 
 
 def test_data_that_ends_early_is_told_with_what_was_sent(
-    ask: Ask, received: Received, early: Path, capsys: pytest.CaptureFixture[str]
+    ask: Ask, received: Received, settings: Settings, early: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from click.testing import CliRunner
+
+    from custdyn_widgets.cli import main
+
     run = ask(replace(BOARD, source=str(early)))
     assert run.result == "sent"
     assert "The last transaction of the data is from" in capsys.readouterr().out
+    [gap] = Runs(settings.runs or Path()).listing()[-1].data_gaps
+    assert "The last transaction of the data is from" in gap
+    assert f"    Note: {gap[:60]}" in CliRunner().invoke(main, ["runs", "list"]).stdout
     assert "The last transaction of the data is from" in text_of(received)
 
 
