@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -89,10 +90,26 @@ def report_options(*, default: str) -> Callable[[Command], Command]:
 
 
 def say(text: str) -> None:
-    """Write a message to stderr, with control characters made harmless and passwords in URLs masked."""
+    """Write a message to stderr, if possible: control characters made harmless, passwords in URLs masked."""
     from custdyn_widgets.text import printable  # late: --help does not need it
 
-    click.echo("\n".join(map(printable, mask_passwords(text).split("\n"))), err=True)
+    try:
+        click.echo("\n".join(map(printable, mask_passwords(text).split("\n"))), err=True)
+    except OSError:  # a log on a full disk: what was done is still done
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> bool:
+    """Discard pending output that cannot be written, and return whether there was any.
+
+    Python would try to write it again at exit, which would change the exit code.
+    """
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return True
+    return False
 
 
 def print_report(

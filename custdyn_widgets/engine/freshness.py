@@ -22,7 +22,8 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     """Yield a sentence for each sign that the data ends before the report does.
 
     While an interval is still running, the data may be slightly older than the report: by up to an hour if
-    the rows are days, otherwise by up to a day. Transactions in the future do not show that data is complete.
+    the rows are days, otherwise by up to a day, but not older than the interval's start. A transaction dated
+    after the data was written does not show that the data is complete.
 
     Parameters
     ----------
@@ -37,14 +38,16 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
         return
     end, zone = interval.effective_end, interval.zone.key
     is_running = interval.end > interval.as_of
-    tolerance = 0 if not is_running else _HOUR_S if time_group == "date" else _DAY_S
+    tolerance = _HOUR_S if time_group == "date" else min(_DAY_S, end - interval.start)
+    tolerance = tolerance if is_running else 0
     if mart.data_as_of is not None and mart.data_as_of + tolerance < end:
         yield (
             f"The data is as of {_clock(mart.data_as_of, zone)}, before the report's end "
             f"{_clock(end, zone)}: what happened in between is missing."
         )
     times = mart.facts.time
-    ends = first_row_at(mart.facts, np.arange(mart.facts.client_count), interval.as_of)
+    written = interval.as_of if mart.data_as_of is None else min(interval.as_of, mart.data_as_of + 1)
+    ends = first_row_at(mart.facts, np.arange(mart.facts.client_count), written)
     ends = ends[ends > mart.facts.offset[:-1]]
     last = int(times[ends - 1].max()) if len(ends) else end
     if end - last > _DAY_S and (longest := _longest_pause(times, last)) and end - last > longest + _DAY_S:
@@ -57,7 +60,7 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
 
 
 def _longest_pause(times: npt.NDArray[np.integer], last: int) -> int:
-    """Return the longest time between two days with transactions, up to `last`, in seconds; 0 for few days."""
+    """Return the longest pause between days with transactions up to `last`, in seconds; 0 for few days."""
     first = int(times.min()) // _DAY_S
     has_any = np.zeros(last // _DAY_S - first + 1, dtype=bool)
     for start in range(0, len(times), _AT_ONCE):

@@ -174,9 +174,10 @@ class SnapshotNewerError(SnapshotDamagedError):
     """A snapshot was stored by a newer version, in a format that this version cannot read."""
 
     code = "snapshot-newer"
+    WHAT = "was stored by a newer version of custdyn"
 
     def __init__(self, snapshot_id: str) -> None:
-        self.file, self.what = "manifest.json", "was stored by a newer version of custdyn"
+        self.file, self.what = "manifest.json", self.WHAT
         told = f"Snapshot {snapshot_id[:8]}… {self.what}. Update custdyn to read it."
         SnapshotError.__init__(self, told, field="id")
 

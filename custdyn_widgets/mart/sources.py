@@ -13,6 +13,7 @@ The file must not contain secrets: anything that looks like a password is reject
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
-from custdyn_widgets.mart.database_url import check_url
+from custdyn_widgets.mart.database_url import check_url, has_secret
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.sources_file import URL, read_sources_file
 from custdyn_widgets.query import time_zone_data
@@ -157,15 +158,21 @@ def _not_read_yet(source: Source) -> SourceError:
 
 
 def _reject_url(data: object) -> None:
-    """Raise if the source is a URL, and show only its scheme."""
-    scheme = URL.match(str(data)) if isinstance(data, str | Path) else None
-    if scheme:
+    """Raise if the source is the address of a database, and show at most its scheme."""
+    text = str(data) if isinstance(data, str | Path) else ""
+    scheme = URL.match(text)
+    if scheme or (_has_login(text) and not os.path.lexists(text)):
+        what = f"a URL ({shown(scheme[0].strip())}…)" if scheme else "the address of a database with a login"
         raise SourceError(
-            f"A source is a folder or a file, not a URL ({shown(scheme[0].strip())}…): export its tables as "
-            "CSV or Parquet to a folder, and give that folder. If others may have seen a password in it, "
-            "change the password.",
+            f"A source is a folder or a file, not {what}: export its tables as CSV or Parquet to a folder, "
+            "and give that folder. If others may have seen a password in it, change the password.",
             field="source",
         )
+
+
+def _has_login(text: str) -> bool:
+    """Return whether text looks like `user:password@host`, `user/password@//host` or `…password=…`."""
+    return has_secret(f" {text}") or "@/" in text
 
 
 def absolute_source(source: str) -> str:

@@ -162,6 +162,7 @@ def _make(task: Task, recorder: Recorder) -> list[Made]:
         made.append(report)
         recorder.add_report(report.outcome)
         gaps |= dict.fromkeys(report.report.info.data_gaps if report.report else ())
+    recorder.update(data_gaps=tuple(gaps))
     for gap in gaps:
         recorder.warn(gap)
     return made

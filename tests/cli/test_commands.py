@@ -488,7 +488,27 @@ def test_a_full_disk_behind_stdout_is_words_and_no_fault_of_ours() -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, text=True)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "custdyn: No space left on device."
+    assert done.stderr.splitlines()[-1] == "custdyn: The output cannot be written: No space left on device."
+
+
+@pytest.mark.parametrize("full_stream", ["stdout", "stderr"])
+def test_a_full_log_does_not_make_a_failure_of_a_run_that_succeeded(tmp_path: Path, full_stream: str) -> None:
+    interval = dict(zip(("start", "end"), YEAR.split("/"), strict=True))
+    saved = {"format": 1, "title": "Board", "query": {"interval": interval}, "source": str(SMALL)}
+    (tmp_path / "board.json").write_text(json.dumps(saved))
+    names = {"QUERIES": ".", "MY_QUERIES": "mine", "RUNS": "runs", "SNAPSHOTS": "store"}
+    environment = {f"CUSTDYN_{name}": str(tmp_path / folder) for name, folder in names.items()}
+    command = [sys.executable, "-m", "custdyn_widgets", "run", "--saved", "board", "--as-of", AS_OF]
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Path("/dev/full").open("wb") as full:
+        streams[full_stream] = full
+        done = subprocess.run(command, **streams, env={**os.environ, **environment}, check=False, text=True)
+    assert done.returncode == 0
+    if full_stream == "stdout":
+        assert "The link cannot be printed: No space left on device." in done.stderr
+        assert "board: frozen" in done.stderr
+    else:
+        assert "/view?id=" in done.stdout
 
 
 @pytest.mark.slow

@@ -374,6 +374,19 @@ def test_of_a_saved_query_without_readable_recipients_nobody_is_told(
     assert (run.result, received.mails) == ("failed", [])
 
 
+@pytest.mark.parametrize("invalid", ["eva@", EVA, 3, None])
+def test_an_invalid_failure_recipient_does_not_keep_the_others_from_being_told(
+    settings: Settings, received: Received, invalid: object
+) -> None:
+    settings.queries.mkdir()
+    given = {**BOARD.to_dict(), "failure_recipients": [invalid, EVA, invalid]}
+    (settings.queries / "board.json").write_text(json.dumps(given))
+    run = dispatch(Order("board"), settings=load_settings(), progress=print, now=NOW)
+    assert (run.result, run.where) == ("failed", "reading the saved query")
+    assert received.recipients() == [EVA]
+    assert "failure_recipients" in text_of(received)
+
+
 @pytest.fixture
 def early(tmp_path: Path) -> Path:
     """A copy of the mart whose transactions end long before the report does."""
@@ -389,11 +402,18 @@ def early(tmp_path: Path) -> Path:
 
 
 def test_data_that_ends_early_is_told_with_what_was_sent(
-    ask: Ask, received: Received, early: Path, capsys: pytest.CaptureFixture[str]
+    ask: Ask, received: Received, settings: Settings, early: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from click.testing import CliRunner
+
+    from custdyn_widgets.cli import main
+
     run = ask(replace(BOARD, source=str(early)))
     assert run.result == "sent"
     assert "The last transaction of the data is from" in capsys.readouterr().out
+    [gap] = Runs(settings.runs or Path()).listing()[-1].data_gaps
+    assert "The last transaction of the data is from" in gap
+    assert f"    Note: {gap[:60]}" in CliRunner().invoke(main, ["runs", "list"]).stdout
     assert "The last transaction of the data is from" in text_of(received)
 
 
@@ -454,6 +474,7 @@ def test_a_full_disk_is_told_by_mail_even_where_no_record_can_be_kept(
     assert "No space left on device" in text_of(received)
     assert received.recipients() == [EVA]
     assert str(run.problem).count("record of this run cannot be written") == 1
+    assert f"cannot be written to {settings.runs}: No space left" in str(run.problem)
 
 
 def test_a_run_that_finds_the_one_before_still_going_on_begins_nothing_and_is_told(
@@ -905,3 +926,15 @@ def test_the_password_of_an_address_given_as_a_source_is_told_to_nobody(
     for told in (letter, str(received.mails), records, str(run), *capsys.readouterr()):
         assert "sea-and-sand" not in told
         assert "anna:sand" not in told
+
+
+@pytest.mark.parametrize("source", ["anna:sand@db/crm", "anna/sand@//db/xe", "Server=db;Uid=anna;Pwd=sand;"])
+def test_the_password_of_a_connection_string_given_as_a_source_is_told_to_nobody(
+    ask: Ask, received: Received, settings: Settings, source: str
+) -> None:
+    run = ask(source=source, parameters={"dsn": "host=db password=sand"})
+    assert "not the address of a database with a login" in str(run.problem)
+    records = "".join(path.read_text() for path in (settings.runs or Path()).rglob("*.json"))
+    assert "password=***" in text_of(received)
+    for told in (text_of(received), records, str(run)):
+        assert "sand" not in told
