@@ -40,6 +40,7 @@ class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2
 
 
 _FORMATS = _Format(("table", "csv", "csv-excel", "json", "xlsx"))
+_BY_ENDING = {".csv": "csv", ".json": "json", ".xlsx": "xlsx", ".txt": "table"}
 
 
 def json_option(text: str = "Print JSON.", *, expose_value: bool = True) -> Callable[[Command], Command]:
@@ -47,8 +48,8 @@ def json_option(text: str = "Print JSON.", *, expose_value: bool = True) -> Call
     return click.option("--json", "as_json", is_flag=True, help=text, expose_value=expose_value)
 
 
-def chosen_format(form: str | None, as_json: bool, default: str) -> str:
-    """Return the format that --format and --json ask for.
+def chosen_format(form: str | None, as_json: bool, default: str, output: Path | None = None) -> str:
+    """Return the format that --format, --json or else the ending of the output file asks for.
 
     Raises
     ------
@@ -57,7 +58,10 @@ def chosen_format(form: str | None, as_json: bool, default: str) -> str:
     """
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"Give --json or --format {form}, not both.")
-    return "json" if as_json else form or default
+    if as_json or form:
+        return "json" if as_json else form or default
+    ending = _BY_ENDING.get(output.suffix.lower(), default) if output else default
+    return default if default.startswith(ending) else ending  # a csv-excel is a .csv, too
 
 
 def report_options(*, default: str) -> Callable[[Command], Command]:
@@ -73,7 +77,11 @@ def report_options(*, default: str) -> Callable[[Command], Command]:
         ),
         json_option("Print JSON: short for --format json."),
         click.option(
-            "--output", "-o", type=click.Path(path_type=Path), help="Write to this file instead of stdout."
+            "--output",
+            "-o",
+            type=click.Path(path_type=Path),
+            help="Write to this file instead of stdout. Without --format, .csv, .json, .txt (a table) and "
+            ".xlsx choose the format.",
         ),
         click.option("--total", is_flag=True, help="Add the Total row to a CSV."),
         click.option(

@@ -94,7 +94,7 @@ def query_command(
     The query is given by a JSON file (--query), a saved query (--saved), or options. Options override the
     fields of the file or saved query.
     """
-    form = chosen_format(form, as_json, "table")
+    form = chosen_format(form, as_json, "table", output)
     query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
     print_report(query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
 

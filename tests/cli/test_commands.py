@@ -288,6 +288,24 @@ def test_output_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
     assert target.read_bytes() == to_csv(direct())
 
 
+def test_the_ending_of_the_output_chooses_the_format_unless_it_is_given(tmp_path: Path) -> None:
+    for name, begins in (
+        ("r.csv", b"Month,Clients - Active: Qty,"),
+        ("R.XLSX", b"PK\x03\x04"),
+        ("r.json", b'{\n "format": 1,'),
+        ("r.txt", b"Customer Dynamics in USD"),
+        ("report", b"Customer Dynamics in USD"),
+    ):
+        assert query("-o", tmp_path / name).exit_code == 0
+        assert (tmp_path / name).read_bytes().startswith(begins), name
+    assert query("--format", "csv-excel", "-o", tmp_path / "r.csv").exit_code == 0
+    assert (tmp_path / "r.csv").read_bytes().startswith(b"\xef\xbb\xbfMonth;")
+    assert query("--format", "table", "-o", tmp_path / "r.xlsx").exit_code == 0
+    assert (tmp_path / "r.xlsx").read_bytes().startswith(b"Customer Dynamics in USD")
+    assert query("--json", "-o", tmp_path / "r.csv").exit_code == 0
+    assert (tmp_path / "r.csv").read_bytes().startswith(b"{")
+
+
 def test_output_into_a_folder_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     result = query("-o", tmp_path / "taken")
