@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from custdyn_widgets.cli.answer import say
+from custdyn_widgets.cli.answer import json_option, say
 
 
 @click.group("mapping")
@@ -23,7 +24,8 @@ def mapping_group() -> None:
 @click.option("--dates", metavar="ORDER", help="The order of day, month and year: DMY, MDY or YMD.")
 @click.option("--delimiter", metavar="CHARACTER", help="The separator of cells in CSV files.")
 @click.option("--encoding", metavar="NAME", help="The encoding of CSV files, such as cp1251.")
-def mapping_new(name: str, path: Path, currency: str | None, **dialect: str | None) -> None:
+@json_option()
+def mapping_new(name: str, path: Path, currency: str | None, as_json: bool, **dialect: str | None) -> None:
     """Draft a mapping for the exported files in a folder, and add it as the source NAME.
 
     Tables, columns, kinds of transactions, signs and formats are guessed from headings and values. Each guess
@@ -37,7 +39,7 @@ def mapping_new(name: str, path: Path, currency: str | None, **dialect: str | No
     with ProgressBar():
         draft = draft_mapping(path, known, currency)
     added = add_source(name, path, draft)
-    click.echo(str(draft))
+    click.echo(json.dumps(draft.to_dict(), indent=1) if as_json else str(draft))
     say(f"Written: {added.mapping}, and [{name}] in {added.sources}")
     say(f"Next: custdyn check {name}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import tomllib
 from pathlib import Path
 
@@ -225,3 +226,18 @@ def test_a_drafted_report_is_right(export: Path, tmp_path: Path) -> None:
     want = [[*line.labels, *("" if v is None else str(v) for v in line.values)] for line in answer.rows]
     assert len(want) > 20
     assert not differences(got, [[*answer.headings, *oracle.COLUMNS], *want])
+
+
+def test_a_draft_is_printed_as_json(export: Path) -> None:
+    result = custdyn("mapping", "new", "billing", export, "--json")
+    draft = json.loads(result.stdout)
+    assert {guess["table"] for guess in draft["guesses"]} == {"clients", "transactions", "packages", "rates"}
+    assert draft["dialect"]["decimal"] == ","
+
+
+def test_shipped_mappings_are_listed_and_shown() -> None:
+    listed = custdyn("mapping", "show").stdout.splitlines()
+    assert "lago: postgresql" in listed
+    assert "-- :name transactions" in custdyn("mapping", "show", "lago").stdout
+    unknown = custdyn("mapping", "show", "lagos")
+    assert (unknown.exit_code, "did you mean 'lago'" in unknown.output) == (1, True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.dialect import Dialect
@@ -44,6 +44,14 @@ class Draft:
             selects = [_select(guess) for guess in self.guesses if guess.table == table]
             sections.append(f"-- :name {table}\n" + "UNION ALL BY NAME\n".join(selects))
         return "\n".join(sections)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the draft as JSON values."""
+        guesses = [
+            {"table": g.table, "source": g.source, "columns": [asdict(choice) for choice in g.choices]}
+            for g in self.guesses
+        ]
+        return {"guesses": guesses, "dialect": asdict(self.dialect), "remarks": list(self.remarks)}
 
     def __str__(self) -> str:
         lines = []
