@@ -29,6 +29,7 @@ from custdyn_widgets.cli.queries import queries_group
 from custdyn_widgets.cli.query_options import query_fields, query_options
 from custdyn_widgets.cli.runs import check_own_run, run_saved_query, runs_group
 from custdyn_widgets.cli.snapshots import snapshots_group
+from custdyn_widgets.cli.syncing import sync_command
 from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.query import ReportQuery
 
@@ -244,3 +245,4 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
 main.add_command(queries_group)
 main.add_command(runs_group)
 main.add_command(snapshots_group)
+main.add_command(sync_command)
