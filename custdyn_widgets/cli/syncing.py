@@ -6,7 +6,7 @@ import json
 
 import click
 
-from custdyn_widgets.cli.answer import json_option
+from custdyn_widgets.cli.answer import json_option, say
 
 
 @click.command("sync")
@@ -33,3 +33,21 @@ def sync_command(name: str, show_grants: bool, as_json: bool) -> None:
     with ProgressBar():
         result = sync_source(name)
     click.echo(json.dumps(result.to_dict(), indent=1) if as_json else result.text())
+
+
+def sync_first(source: str | None) -> None:
+    """Read the database of a source before a run, and print the result to stderr.
+
+    Raises
+    ------
+    click.UsageError
+        If no source is given.
+    """
+    from custdyn_widgets.mart import sync_source
+    from custdyn_widgets.progress import ProgressBar
+
+    if source is None:
+        raise click.UsageError("--sync needs the name of the source: --source NAME.")
+    with ProgressBar():
+        result = sync_source(source)
+    say(result.text())

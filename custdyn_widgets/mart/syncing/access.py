@@ -84,9 +84,7 @@ def login_for(source: Source) -> Login:
     for option in _YES_OR_NO:
         if option in arguments:
             arguments[option] = str(arguments[option]).lower() in ("1", "true", "yes", "on")
-    return Login(
-        name, kind, url.username or "", url.database or "", arguments, _password(name, kind, url)
-    )
+    return Login(name, kind, url.username or "", url.database or "", arguments, _password(name, kind, url))
 
 
 def needs_packages() -> SourceError:
@@ -156,7 +154,9 @@ def _of_connections_ini(name: str, url: URL) -> str | None:
             continue
         values = parser[section]
         agrees = all(values.get(key) in (None, wanted) for key, wanted in same.items())
-        if values.get("password") and (section == name or (agrees and values.get("database") == url.database)):
+        if values.get("password") and (
+            section == name or (agrees and values.get("database") == url.database)
+        ):
             return values["password"].replace("%%", "%")
     return None
 
@@ -167,7 +167,9 @@ def _of_my_cnf(user: str | None) -> str | None:
     if not parser.has_section("client"):
         return None
     values = {key: (value or "").strip() for key, value in parser["client"].items()}
-    values = {key: v[1:-1] if len(v) > 1 and v[0] == v[-1] and v[0] in "'\"" else v for key, v in values.items()}
+    values = {
+        key: v[1:-1] if len(v) > 1 and v[0] == v[-1] and v[0] in "'\"" else v for key, v in values.items()
+    }
     return values.get("password") or None if values.get("user", user) == user else None
 
 

@@ -123,9 +123,7 @@ def _past(connection: duckdb.DuckDBPyConnection) -> tuple[int, tuple[PastChange,
     )
     [[last]] = connection.execute("SELECT max(instant) FROM old_ledger").fetchall()
     differs = " OR ".join(f"o.{name} IS DISTINCT FROM n.{name}" for name in ("instant", *_COMPARED))
-    old, new = (
-        f"(SELECT * FROM {side}_ledger SEMI JOIN differing USING (month))" for side in ("old", "new")
-    )
+    old, new = (f"(SELECT * FROM {side}_ledger SEMI JOIN differing USING (month))" for side in ("old", "new"))
     found = connection.execute(
         "SELECT coalesce(o.month, n.month), coalesce(o.kind, n.kind, ''), "
         "count(*) FILTER (o.id IS NULL AND NOT late), count(*) FILTER (n.id IS NULL), "

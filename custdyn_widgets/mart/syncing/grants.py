@@ -12,11 +12,19 @@ _NAME = r'(?:"(?:[^"]|"")+"|`(?:[^`]|``)+`|[A-Za-z_][\w$]*)'
 _COMMENT_OR_STRING = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
 # In EXTRACT(year FROM at) and the like, FROM is followed by a value.
 _OTHER_FROM = re.compile(
-    r"\b(EXTRACT|SUBSTRING|SUBSTR|TRIM|OVERLAY|POSITION)\s*\([^()]*\bFROM\b|\bDISTINCT\s+FROM\b", re.IGNORECASE
+    r"\b(EXTRACT|SUBSTRING|SUBSTR|TRIM|OVERLAY|POSITION)\s*\([^()]*\bFROM\b|\bDISTINCT\s+FROM\b",
+    re.IGNORECASE,
 )
-_WITH = re.compile(rf"(?:\bWITH\b(?:\s+RECURSIVE)?|,)\s*({_NAME})\s*(?:\([^()]*\))?\s*AS\s*(?:\w+\s+)*\(", re.IGNORECASE)
-_TABLE = re.compile(rf"\b(?:FROM|JOIN)\s+(?:LATERAL\s+)?({_NAME}(?:\s*\.\s*{_NAME})*)(?!\s*\()", re.IGNORECASE)
-_NEXT = re.compile(rf"(?:\s+(?:AS\s+)?(?!ON\b|JOIN\b|LEFT\b|INNER\b|CROSS\b){_NAME})?\s*,\s*({_NAME}(?:\s*\.\s*{_NAME})*)(?!\s*\()", re.IGNORECASE)
+_WITH = re.compile(
+    rf"(?:\bWITH\b(?:\s+RECURSIVE)?|,)\s*({_NAME})\s*(?:\([^()]*\))?\s*AS\s*(?:\w+\s+)*\(", re.IGNORECASE
+)
+_TABLE = re.compile(
+    rf"\b(?:FROM|JOIN)\s+(?:LATERAL\s+)?({_NAME}(?:\s*\.\s*{_NAME})*)(?!\s*\()", re.IGNORECASE
+)
+_NEXT = re.compile(
+    rf"(?:\s+(?:AS\s+)?(?!ON\b|JOIN\b|LEFT\b|INNER\b|CROSS\b){_NAME})?\s*,\s*({_NAME}(?:\s*\.\s*{_NAME})*)(?!\s*\()",
+    re.IGNORECASE,
+)
 
 
 def tables_of(selects: Iterable[str]) -> list[str]:
@@ -53,7 +61,8 @@ def grant_lines(login: Login, mapping: Mapping, grantee: str, quoted: Callable[[
     database = quoted(login.database)
     if login.kind == "mysql":
         return [
-            f"GRANT SELECT ON {table if '.' in table else f'{database}.{table}'} TO {grantee};" for table in tables
+            f"GRANT SELECT ON {table if '.' in table else f'{database}.{table}'} TO {grantee};"
+            for table in tables
         ]
     schemas = dict.fromkeys(table.partition(".")[0] if "." in table else "public" for table in tables)
     return [

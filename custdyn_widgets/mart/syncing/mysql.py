@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, needs_packages
-from custdyn_widgets.mart.syncing.session import CHUNK_ROWS, LOCK_WAIT_S, Trouble
+from custdyn_widgets.mart.syncing import session
+from custdyn_widgets.mart.syncing.session import CHUNK_ROWS, Trouble
 from custdyn_widgets.mart.syncing.typed import Family, ResultColumn
 
 if TYPE_CHECKING:
@@ -24,14 +25,12 @@ _FAMILIES: dict[int, Family] = {
 _STRINGS = (15, 249, 250, 251, 252, 253, 254)
 _FLOAT = 4
 _BINARY = 63  # the character set of bytes
-_DROPPED_MS = 3_600
-# MariaDB has no setting that lets a mapping divide exactly, but these decide what text and dates mean.
+_WRITE_WAIT_S = 3_600
 _BEGIN = (
     "SET SESSION time_zone = '+00:00'",
     "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
     "SET SESSION group_concat_max_len = 16777216",  # a longer list would be cut without an error
-    f"SET SESSION net_write_timeout = {_DROPPED_MS}",
-    f"SET SESSION lock_wait_timeout = {LOCK_WAIT_S}",
+    f"SET SESSION net_write_timeout = {_WRITE_WAIT_S}",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 )
 _TROUBLES = {
@@ -53,7 +52,7 @@ class MysqlSession:
 
     def __init__(self, connection: pymysql.Connection[Any]) -> None:
         self._connection = connection
-        for statement in _BEGIN:
+        for statement in (*_BEGIN, f"SET SESSION lock_wait_timeout = {session.LOCK_WAIT_S}"):
             self._execute(statement)
         began, version, user, self._database = self._texts(
             "SELECT UTC_TIMESTAMP(6), VERSION(), CURRENT_USER(), DATABASE()"

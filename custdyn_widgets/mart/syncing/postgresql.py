@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, needs_packages
-from custdyn_widgets.mart.syncing.session import LOCK_WAIT_S, Trouble
+from custdyn_widgets.mart.syncing import session
+from custdyn_widgets.mart.syncing.session import Trouble
 from custdyn_widgets.mart.syncing.typed import Family, ResultColumn
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ _FAMILIES: dict[int, Family] = {
     3802: "json", 17: "bytes",
 }  # fmt: skip
 _ARRAYS = (1009, 1015, 1002)  # of text, varchar and char
+_PATIENCE: dict[str, Any] = {  # a server that vanishes is noticed within minutes, not hours
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "keepalives_idle": 60,
+    "keepalives_interval": 15,
+    "keepalives_count": 4,
+}
 _BEGIN = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     "SET LOCAL TIME ZONE 'UTC'",
@@ -33,13 +40,12 @@ _BEGIN = (
     "SET LOCAL bytea_output = 'hex'",
     "SET LOCAL statement_timeout = 0",
     "SET LOCAL idle_in_transaction_session_timeout = 0",
-    f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'",
 )
 _TROUBLES = {
     "28P01": "login", "28000": "login", "3D000": "no database", "42P01": "no table", "3F000": "no table",
     "42703": "no column", "42501": "no right", "55P03": "waited", "57014": "stopped", "40001": "stopped",
 }  # fmt: skip
-_LOGIN_WORDS = ("password", "no pg_hba.conf entry", "authentication")
+_LOGIN_WORDS = ("password", "no pg_hba.conf entry", "authentication", 'role "')
 
 
 class PostgresqlSession:
@@ -56,7 +62,7 @@ class PostgresqlSession:
         if not connection.autocommit:
             connection.rollback()
             connection.autocommit = True
-        for statement in _BEGIN:
+        for statement in (*_BEGIN, f"SET LOCAL lock_timeout = '{session.LOCK_WAIT_S}s'"):
             connection.execute(statement.encode())
         began, version, self._user = self._one(
             "SELECT extract(epoch FROM transaction_timestamp())::float8, current_setting('server_version'), "
@@ -72,7 +78,7 @@ class PostgresqlSession:
             import psycopg  # late: an extra
         except ImportError:
             raise needs_packages() from None
-        arguments = {"connect_timeout": CONNECT_TIMEOUT_S, **login.arguments}
+        arguments = {**_PATIENCE, **login.arguments}
         if login.password is not None:
             arguments["password"] = login.password
         return cls(psycopg.connect(**arguments, application_name="custdyn sync", autocommit=True))
@@ -163,6 +169,8 @@ def trouble(error: Exception) -> Trouble | None:
         return Trouble("other", detail)
     if any(words in str(error) for words in _LOGIN_WORDS):
         return Trouble("login")
+    if 'database "' in str(error) and "does not exist" in str(error):
+        return Trouble("no database", _reason(str(error)))
     dropped = "closed the connection" in str(error) or "connection is lost" in str(error)
     return Trouble("dropped") if dropped else Trouble("unreachable", _reason(str(error)))
 

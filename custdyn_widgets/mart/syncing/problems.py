@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.syncing import session
 from custdyn_widgets.mart.syncing.access import Login, password_variable
-from custdyn_widgets.mart.syncing.session import LOCK_WAIT_S, Trouble
+from custdyn_widgets.mart.syncing.session import Trouble
 
 _UNCHANGED = "The mart of the last sync, if any, is unchanged."
 _FILES = {"postgresql": "~/.pgpass", "mysql": "~/.my.cnf"}
@@ -27,9 +28,7 @@ def find_trouble(error: Exception, login: Login) -> Trouble | None:
 
 
 @contextmanager
-def explained(
-    login: Login, place: str = "", grants: Callable[[], str] = lambda: ""
-) -> Iterator[None]:
+def explained(login: Login, place: str = "", grants: Callable[[], str] = lambda: "") -> Iterator[None]:
     """Turn the errors of a driver into a SourceError.
 
     Parameters
@@ -56,7 +55,7 @@ def explained(
 
 def _message(found: Trouble, login: Login, place: str, grants: Callable[[], str]) -> str:
     database = f"The database of source {shown(login.name)}"
-    section = f"{place}: " if place else ""
+    where = f"{place}: " if place else ""
     said = f" ({_plain(found.detail)})" if found.detail else ""
     match found.kind:
         case "login":
@@ -70,37 +69,37 @@ def _message(found: Trouble, login: Login, place: str, grants: Callable[[], str]
             return f"{database} does not exist on the server: {_plain(found.detail)}. Correct its url."
         case "dropped":
             return (
-                f"{section}The connection to the database of source {shown(login.name)} was lost while it was "
+                f"{where}The connection to the database of source {shown(login.name)} was lost while it was "
                 f"read{said}. Run the sync again. {_UNCHANGED}"
             )
         case "no table":
             return (
-                f"{section}{_plain(found.detail)}. Check that the url names the right database, and that the "
+                f"{where}{_plain(found.detail)}. Check that the url names the right database, and that the "
                 "mapping is for this version of the system."
             )
         case "no column":
             return (
-                f"{section}{_plain(found.detail)}. Correct the name in that section of the mapping, or use a "
+                f"{where}{_plain(found.detail)}. Correct the name in that section of the mapping, or use a "
                 "mapping for this version of the system."
             )
         case "no right":
             return (
-                f"{section}User {shown(login.user)} may not read what the mapping needs: {_plain(found.detail)}. "
+                f"{where}User {shown(login.user)} may not read what the mapping needs: {_plain(found.detail)}. "
                 f"An administrator of the database can allow it with:\n{grants()}"
             )
         case "waited":
             return (
-                f"{section}Another transaction kept a table locked for {LOCK_WAIT_S} seconds{said}. Run the sync "
+                f"{where}Another transaction kept a table locked for {session.LOCK_WAIT_S} seconds{said}. Run the sync "
                 f"again when that transaction has ended. {_UNCHANGED}"
             )
         case "stopped":
             return (
-                f"{section}The server stopped the SELECT{said}: a time limit, or an administrator. Raise the "
+                f"{where}The server stopped the SELECT{said}: a time limit, or an administrator. Raise the "
                 f"limit for this user, or run the sync again. {_UNCHANGED}"
             )
         case "sql":
-            return f"{section}The database rejects the SELECT: {_plain(found.detail)}. Correct the mapping."
-    return f"{section}Reading {database[0].lower()}{database[1:]} failed{said}. {_UNCHANGED}"
+            return f"{where}The database rejects the SELECT: {_plain(found.detail)}. Correct the mapping."
+    return f"{where}Reading {database[0].lower()}{database[1:]} failed{said}. {_UNCHANGED}"
 
 
 def _password_help(login: Login) -> str:
@@ -112,5 +111,5 @@ def _password_help(login: Login) -> str:
 
 
 def _plain(detail: str) -> str:
-    """Return a server's words on one line, without the period at the end."""
-    return re.sub(r"\s+", " ", detail).strip().rstrip(".")
+    """Return a server's words on one line, without the host of a user and the period at the end."""
+    return re.sub(r"\s+", " ", re.sub(r"@'[^']*'", "", detail)).strip().rstrip(".")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from custdyn_widgets import progress
 from custdyn_widgets.errors import MartError, SourceError, nearest, shown
 from custdyn_widgets.files import remove_folder
 from custdyn_widgets.mart.checking.checks import check
+from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.quarantine import leave_out_faulty_rows
 from custdyn_widgets.mart.facts import cache
 from custdyn_widgets.mart.facts.from_tables import build_in_pieces
@@ -46,7 +49,8 @@ from custdyn_widgets.mart.syncing.tables import TableProgress, WrittenTable, pla
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-_READING = 0.6  # of all work
+_ZERO_DATE = "0000-00-00"
+_READING, _CHECKED = 0.6, 0.85  # parts of all work
 
 
 @dataclass(frozen=True)
@@ -170,14 +174,13 @@ def _sync(source: Source, name: str, folder: Path, engine: Engine | None) -> Syn
         written = _read(session, login, mapping, folder, before, grants)
         sentences = _counts(session, login, mapping, grants)
     sentences += [line for table, of in written.items() for line in _residue_sentences(table, of)]
-    progress.step("Checking the data", _READING)
-    built = _checked(folder, replace(source, url=None, system=None, mapping=None), name)
+    with progress.part(_READING, _CHECKED):
+        built = _checked(folder, source, name)
     digest = hashlib.sha256(mapping.text.encode()).hexdigest()
     changes = None
     if before is not None:
-        progress.step("Comparing with the last sync", 0.9)
-        changes = changes_between(old, folder, folder / "spill", same_mapping=digest == before.mapping_sha256)
-        remove_folder(folder / "spill")
+        progress.step("Comparing with the last sync", _CHECKED)
+        changes = _changes(old, folder, sentences, same_mapping=digest == before.mapping_sha256)
     record = SyncRecord(
         read_at=int(session.read_at.timestamp()),
         rows={table: of.rows for table, of in written.items()},
@@ -235,7 +238,13 @@ def _read(
         place = f"{mapping.name}, {table}"
         with explained(login, place, grants):
             written[table] = write_table(
-                session, mapping.selects[table], TABLES[table], columns, folder / f"{table}.parquet", told, place
+                session,
+                mapping.selects[table],
+                TABLES[table],
+                columns,
+                folder / f"{table}.parquet",
+                told,
+                place,
             )
     if not written["clients"].rows:
         raise SourceError(
@@ -280,8 +289,37 @@ def _checked(folder: Path, source: Source, name: str) -> cache.CacheEntry | None
     if source.on_fault == "quarantine":
         leave_out_faulty_rows(mart)  # raises if that is not possible
     elif mart.faults:
-        raise MartError(f"{mart.summary().text()}\nThe mart of {shown(name)} was not replaced.")
+        lines = [
+            mart.summary().text(),
+            *_zero_dates(mart.faults),
+            f"The mart of {shown(name)} was not replaced.",
+        ]
+        raise MartError("\n".join(lines))
     return None
+
+
+def _zero_dates(faults: Iterable[Fault]) -> Iterator[str]:
+    """Yield what to write in the mapping for each column with MySQL's zero dates."""
+    columns = {
+        (fault.file.partition(".")[0], fault.column) for fault in faults if fault.value.startswith(_ZERO_DATE)
+    }
+    for table, column in sorted(columns):
+        yield (
+            f"A zero date stands for none: in the section {table} of the mapping, write NULLIF(…, 0) AS {column}."
+        )
+
+
+def _changes(old: Path, new: Path, sentences: list[str], *, same_mapping: bool) -> Changes | None:
+    """Compare with the mart of the last sync; if that mart is damaged, say so and go on."""
+    import duckdb
+
+    try:
+        return changes_between(old, new, new / "spill", same_mapping=same_mapping)
+    except (duckdb.Error, pa.ArrowException, OSError, KeyError):
+        sentences.append("What changed since the last sync is unknown, because its mart cannot be read.")
+        return None
+    finally:
+        remove_folder(new / "spill")
 
 
 def _grants(login: Login, mapping: SqlMapping, grantee: str) -> str:

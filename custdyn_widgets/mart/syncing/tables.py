@@ -22,7 +22,13 @@ from custdyn_widgets.mart.syncing.typed import AMOUNT, Residue, ResultColumn, St
 _ROW_GROUP = 2**18  # rows
 _PENDING = 2  # chunks between the network and the disk
 _TOLD_EVERY_S = 1.0
-_REPEATED = ("client_type", "company", "owner_user", "currency", "base")  # and the columns that the schema names
+_REPEATED = (
+    "client_type",
+    "company",
+    "owner_user",
+    "currency",
+    "base",
+)  # and the columns that the schema names
 
 
 @dataclass
@@ -71,10 +77,16 @@ def plan(session: Session, select: str, spec: MartTable, place: str) -> list[Res
     names = [column.name for column in found]
     for column in spec.columns:
         if names.count(column.name) > 1:
-            raise SourceError(f"{place}: the SELECT returns the column {column.name} twice.", field=column.name)
+            raise SourceError(
+                f"{place}: the SELECT returns the column {column.name} twice.", field=column.name
+            )
         if column.required and column.name not in names:
             close = nearest(column.name, names, 1)
-            hint = f"It returns {shown(close[0])}: write AS {column.name}." if close else f"Add … AS {column.name}."
+            hint = (
+                f"It returns {shown(close[0])}: write AS {column.name}."
+                if close
+                else f"Add … AS {column.name}."
+            )
             raise SourceError(
                 f"{place}: the SELECT does not return the column {column.name}. {hint}", field=column.name
             )
