@@ -57,6 +57,8 @@ class Settings:
         The file that stores the client type and time zone last queried with the form.
     my_queries
         The folder of the user's own saved queries; `queries` is that of the shared ones.
+    marts
+        The folder of the marts that `custdyn sync` reads from databases.
     """
 
     snapshots: Path
@@ -75,6 +77,7 @@ class Settings:
     client_type: str | None = None
     timezone: str | None = None
     last_choice: Path | None = None
+    marts: Path | None = None
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that pass these settings to another process, with absolute paths."""
@@ -96,12 +99,12 @@ class Settings:
         return f"{self.share_url or self.viewer_url or _USUAL_VIEWER}/view?id={snapshot_id}"
 
 
-_PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources", "last_choice")
+_PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources", "last_choice", "marts")
 _FILES = {"sources": "sources.toml", "last_choice": "last_choice.json"}
 _TEXTS = ("share_url", "role", "smtp_url", "mail_from", "client_type", "timezone")
 _HANDED_IF_SET = (
     "share_url", "viewer_url", "sources", "my_queries", "runs", "config", "client_type", "timezone",
-    "last_choice",
+    "last_choice", "marts",
 )  # fmt: skip
 
 

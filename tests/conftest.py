@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from tests import databases
 
 USUAL, FEW = 250, 50
 
@@ -29,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    databases.begin_run()
     examples = config.getoption("--examples")
     common: dict[str, Any] = {
         "deadline": None,
@@ -43,6 +47,42 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("usual", max_examples=usual, derandomize=True, **common)
     settings.register_profile("long", max_examples=examples or USUAL, print_blob=True, **common)
     settings.load_profile("long" if examples else "usual")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the main process ends last
+        databases.end_run()
+
+
+@pytest.fixture
+def postgresql() -> Iterator[databases.Database]:
+    """A new database in a real PostgreSQL."""
+    with databases.new_database("postgresql") as database:
+        yield database
+
+
+@pytest.fixture
+def mariadb() -> Iterator[databases.Database]:
+    """A new database in a real MariaDB."""
+    with databases.new_database("mysql") as database:
+        yield database
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def database(request: pytest.FixtureRequest) -> databases.Database:
+    """A new database in each of the real servers."""
+    found: databases.Database = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def own_marts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work with a sources.toml, marts and a cache of the test's own, and a home without passwords."""
+    for name in ("sources.toml", "marts", "cache"):
+        monkeypatch.setenv(f"CUSTDYN_{name.partition('.')[0].upper()}", str(tmp_path / name))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CUSTDYN_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

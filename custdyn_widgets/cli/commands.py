@@ -31,6 +31,7 @@ from custdyn_widgets.cli.queries import queries_group
 from custdyn_widgets.cli.query_options import query_fields, query_options
 from custdyn_widgets.cli.runs import check_own_run, run_saved_query, runs_group
 from custdyn_widgets.cli.snapshots import snapshots_group
+from custdyn_widgets.cli.syncing import sync_command, sync_first
 from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.query import ReportQuery
 
@@ -123,6 +124,9 @@ def query_command(
     is_flag=True,
     help="Run the saved query as its schedule does, for its most recent scheduled time.",
 )
+@click.option(
+    "--sync", "synced", is_flag=True, help="Read the database of the source first, as custdyn sync does."
+)
 @click.option("--no-send", is_flag=True, help="Do not send email.")
 @click.option(
     "--quiet",
@@ -138,6 +142,7 @@ def run_command(
     parameter: tuple[tuple[str, str], ...],
     timeout: float | None,
     scheduled: bool,
+    synced: bool,
     no_send: bool,
     quiet: bool,
     **options: Any,
@@ -154,11 +159,13 @@ def run_command(
         name = check_own_run(saved_name, scheduled, as_of, {**options, "query": query_file}, own)
         run_saved_query(
             name, as_of=as_of, source=source, template=template, parameters=own, send=not no_send,
-            timeout_s=timeout, quiet=quiet,
+            timeout_s=timeout, quiet=quiet, sync=synced,
         )  # fmt: skip
         return
     from custdyn_widgets.notebook import run_template
 
+    if synced:
+        sync_first(source)
     given: dict[str, Any] = {**query_fields(query_file, saved_name, options), **dict(parameter)}
     given.update({name: value for name, value in (("source", source), ("as_of", as_of)) if value is not None})
     frozen = run_template(template, given, settings=settings.load(), timeout_s=timeout, progress=say)
@@ -240,3 +247,4 @@ main.add_command(mapping_group)
 main.add_command(queries_group)
 main.add_command(runs_group)
 main.add_command(snapshots_group)
+main.add_command(sync_command)

@@ -10,6 +10,7 @@ from .mapping.drafting import draft_mapping
 from .mapping.sql_file import shipped_mapping, shipped_systems
 from .opening import OpenedMart, open_mart
 from .sources import Source, SourceLike, absolute_source, demo_folder, last_midnight
+from .syncing.sync import SyncResult, grants_for, sync_source
 
 __all__ = [
     "PACKAGE_FEE",
@@ -24,6 +25,7 @@ __all__ = [
     "Packages",
     "Source",
     "SourceLike",
+    "SyncResult",
     "Times",
     "absolute_source",
     "add_source",
@@ -32,9 +34,11 @@ __all__ = [
     "demo_folder",
     "demo_query",
     "draft_mapping",
+    "grants_for",
     "last_midnight",
     "open_mart",
     "shipped_mapping",
     "shipped_systems",
+    "sync_source",
     "threads",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from custdyn_widgets.mart.reading.fingerprint import Stamp, stamp
 from custdyn_widgets.mart.sources import Source
+from custdyn_widgets.mart.synced import read_record
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ def locate(source: Source) -> LocatedMart:
         If a file of the source or its mapping cannot be read, or the mapping fails.
     """
     if source.mapping is None and source.system is None:
-        return LocatedMart(source.path, stamp(source.path))
+        record = read_record(source.path)
+        return LocatedMart(source.path, stamp(source.path), tuple(record.sentences) if record else ())
     from custdyn_widgets.mart.mapping.mapped import mapped_mart, sentences  # late: few sources have one
 
     path, found = mapped_mart(source)

@@ -26,6 +26,7 @@ from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
 from custdyn_widgets.mart.database_url import check_url, has_secret
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.sources_file import URL, read_sources_file
+from custdyn_widgets.mart.synced import RECORD, synced_folder
 from custdyn_widgets.query import time_zone_data
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def resolve_source(source: SourceLike) -> Source:
         if isinstance(source.data, Mapping):
             return source
         if source.url is not None:
-            raise _not_read_yet(source)
+            return _synced(source)
         return replace(source, data=_path(source.data))
     if isinstance(source, str):
         named = named_sources()
@@ -148,13 +149,21 @@ def resolve_source(source: SourceLike) -> Source:
     return Source(_path(source))
 
 
-def _not_read_yet(source: Source) -> SourceError:
-    """Return the error for a database whose data is not on this machine."""
-    name = shown(source.name or "its name")
-    return SourceError(
-        f"Source {name} is a database, and reports cannot read it directly. Give a folder or a file.",
-        field="source",
-    )
+def _synced(source: Source) -> Source:
+    """Return the source of the mart that the last sync of a database wrote; the mapping was applied by then."""
+    if source.name is None:
+        raise SourceError(
+            "A database can be read only by its name in sources.toml. Define it there, and run custdyn sync.",
+            field="source",
+        )
+    folder = synced_folder(source.name)
+    if not (folder / RECORD).is_file():
+        raise SourceError(
+            f"Source {shown(source.name)} is a database that has not been read yet. Run: custdyn sync "
+            f"{source.name}",
+            field="source",
+        )
+    return replace(source, data=folder, url=None, mapping=None, system=None)
 
 
 def _reject_url(data: object) -> None:

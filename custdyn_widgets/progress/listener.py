@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -32,6 +33,27 @@ def told_to(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _LISTENER.reset(before)
+
+
+@contextlib.contextmanager
+def part(begin: float, end: float) -> Iterator[None]:
+    """Report progress inside the block as a part of all work, from one fraction to another."""
+    whole = _LISTENER.get()
+    with told_to(_Part(whole, begin, end)) if whole else contextlib.nullcontext():
+        yield
+
+
+@dataclass(frozen=True)
+class _Part:
+    whole: Listener
+    begin: float
+    end: float
+
+    def step(self, words: str, done: float) -> None:
+        self.whole.step(words, self.begin + (self.end - self.begin) * done)
+
+    def note(self, words: str) -> None:
+        self.whole.note(words)
 
 
 def step(words: str, done: float) -> None:

@@ -38,6 +38,7 @@ _AUTOMATION = (
     "retention",
     "only_if",
     "for_each",
+    "sync",
 )
 _KEYS = ("format", "title", "description", "query", "output", "chart", *_AUTOMATION)
 _FILES = OUTPUTS[1:]  # outputs that can be attached to an email
@@ -82,6 +83,8 @@ class SavedQuery:
         The conditions for freezing and sending the report: any of `changed`, `not_empty` and `fresh`.
     for_each
         The division of the clients; None makes one report on all of them.
+    sync
+        Whether to read the source's database first, as `custdyn sync` does.
 
     Raises
     ------
@@ -101,6 +104,7 @@ class SavedQuery:
     retention: Retention | None = None
     only_if: tuple[str, ...] = ()
     for_each: ForEach | None = None
+    sync: bool = False
 
     def __post_init__(self) -> None:
         check_text("title", self.title, LONGEST_TITLE)
@@ -125,6 +129,8 @@ class SavedQuery:
         object.__setattr__(self, "retention", parse_retention(self.retention))
         object.__setattr__(self, "only_if", parse_only_if(self.only_if))
         object.__setattr__(self, "for_each", parse_for_each(self.for_each))
+        if type(self.sync) is not bool:
+            raise SavedQueryError.wrong_type("sync", self.sync, "true or false")
         if self.schedule and self.source is None:
             raise SavedQueryError.missing("source", "a schedule requires the name or path of a source")
         if self.for_each and self.recipients:
@@ -235,8 +241,8 @@ def is_name(name: object) -> bool:
     return bool(plain) and not _RESERVED.fullmatch(str(name))
 
 
-def _as_json(value: str | tuple[str, ...] | Schedule | Retention | ForEach) -> object:
-    if isinstance(value, str):
+def _as_json(value: str | bool | tuple[str, ...] | Schedule | Retention | ForEach) -> object:
+    if isinstance(value, str | bool):
         return value
     return list(value) if isinstance(value, tuple) else value.to_dict()
 

@@ -88,6 +88,9 @@ def _run_steps(
         with terminated_as_exit():
             task = _prepare(order, recorder, now, held)
             recorder.keep()
+            if order.sync or task.saved.sync:
+                recorder.step = "syncing the source"
+                _sync(task, recorder)
             recorder.step = "making the report"
             made = _make(task, recorder)
             recorder.keep_if_possible()  # frozen reports are sent even if this fails
@@ -152,6 +155,15 @@ def _warn_of_a_clock_moved_back(recorder: Recorder, now: datetime) -> None:
             f"The clock was moved back: the previous run began at {last[0].began}, which is in the future. "
             "Reports sent now may have been sent before."
         )
+
+
+def _sync(task: Task, recorder: Recorder) -> None:
+    """Read the source's database; tell what changed in the past."""
+    from custdyn_widgets.mart import sync_source  # late: loads Arrow
+
+    recorder.say("Reading the database")
+    for line in sync_source(task.order.source_of(task.saved)).text().split("\n"):
+        recorder.say(line)
 
 
 def _make(task: Task, recorder: Recorder) -> list[Made]:

@@ -37,6 +37,8 @@ class Order:
         Whether to send email.
     timeout_s
         The time limit for the notebook, in seconds.
+    sync
+        Whether to read the source's database first, even if the saved query does not ask for it.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Order:
     parameters: Mapping[str, object] = field(default_factory=dict)
     send: bool = True
     timeout_s: float = TIMEOUT_S
+    sync: bool = False
 
     def logical_time(self, saved: SavedQuery, now: datetime) -> datetime:
         """Return the time that intervals resolve against.
@@ -95,6 +98,7 @@ class Order:
         words = ["custdyn", "run", *([str(self.template)] if self.template else []), "--saved", self.name]
         words += ["--as-of", logical_time] if logical_time else ["--scheduled"]
         words += ["--source", self.source] if self.source else []
+        words += ["--sync"] if self.sync else []
         for name, value in self.parameters.items():
             words += ["-p", name, str(value)]
         return shlex.join(words)

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from custdyn_widgets.mart.reading.mart_files import files_with_status
+from custdyn_widgets.mart.synced import read_record
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """The state of a mart's files: a fingerprint, and the time of the latest change (Unix time)."""
+    """The state of a mart's files: a fingerprint, and the time of the latest change (Unix time).
+
+    The tables of a synced mart changed when its database was read.
+    """
 
     fingerprint: str
     last_changed: int
@@ -29,4 +33,6 @@ def stamp(path: Path) -> Stamp:
     seen = [str(path.resolve())]
     seen += [f"{p.name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for p, s in files.values()]
     digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
+    if record := read_record(path):
+        return Stamp(digest, record.read_at)
     return Stamp(digest, max(s.st_mtime_ns for _, s in files.values()) // 10**9)

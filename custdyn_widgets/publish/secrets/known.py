@@ -8,6 +8,8 @@ The search looks for the text of:
   written, percent-decoded, and encoded for HTTP Basic authentication;
 - the values of variables whose names end in PASSWORD, PASSWD, PASSPHRASE, SECRET, TOKEN, APIKEY, API_KEY,
   ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
+- the passwords of sources: `CUSTDYN_PASSWORD_<NAME>`, the files that `CUSTDYN_PASSWORD_<NAME>_FILE` names,
+  `~/.pgpass` and `~/.my.cnf`;
 - the paths of the snapshot store and of the user's home folder.
 
 A secret of eight characters or more is found anywhere. One of six or seven characters, or one that consists
@@ -44,6 +46,11 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _URL = re.compile(r"(?P<scheme>[\w+.-]+://)(?:(?P<user>[^:/@]*)(?::(?P<password>.*))?@)?(?P<rest>.*)", re.S)
+_SOURCE_PASSWORD = re.compile(r"CUSTDYN_PASSWORD_(.+?)(_FILE)?")
+_CLIENT_FILES = {
+    ".pgpass": re.compile(r"^(?!#)(?:(?:[^:\\\n]|\\.)*:){4}(.+)$", re.MULTILINE),
+    ".my.cnf": re.compile(r"^\s*password\s*=\s*(.+?)\s*$", re.MULTILINE),
+}
 _CONNECTIONS = Path(".jupysql", "connections.ini")
 
 
@@ -100,6 +107,7 @@ def known_secrets(
     found = list(_of_environment(env))
     if home:
         found += _of_connections(home)
+        found += _of_client_files(home)
     for folder in (settings.snapshots, *folders):
         found += _path("the path of the snapshot store", folder)
     if home:
@@ -114,8 +122,9 @@ def known_secrets(
 
 
 def _names_of_sources(env: Mapping[str, str]) -> Iterator[str]:
-    for source in filter(None, map(_SOURCE_URL.fullmatch, env)):
-        yield from (source[1], source[1].lower())
+    for pattern in (_SOURCE_URL, _SOURCE_PASSWORD):
+        for source in filter(None, map(pattern.fullmatch, env)):
+            yield from (source[1], source[1].lower())
 
 
 def _of_environment(env: Mapping[str, str]) -> Iterator[Secret]:
@@ -123,6 +132,9 @@ def _of_environment(env: Mapping[str, str]) -> Iterator[Secret]:
         source = _SOURCE_URL.fullmatch(name)
         if source:
             yield from _address(f"of the source {source[1]}", value.strip())
+        elif password := _SOURCE_PASSWORD.fullmatch(name):
+            text = _content(Path(value).expanduser()).rstrip("\r\n") if password[2] else value
+            yield from _secret(f"the password of the source {password[1]}", text)
         elif name == "DATABASE_URL":
             yield from _address(f"in {name}", value.strip())
         elif _SECRET_NAME.search(name):
@@ -166,6 +178,26 @@ def _password(whose: str, user: str, password: str) -> Iterator[Secret]:
         as_header = base64.b64encode(login.encode("utf-8", "surrogateescape")).decode("ascii")
         for text in (decoded(password), login, as_header):
             yield from _secret(f"the password {whose}", text)
+
+
+def _of_client_files(home: Path) -> Iterator[Secret]:
+    """Yield the passwords in the files of the databases' own clients."""
+    for name, pattern in _CLIENT_FILES.items():
+        for match in pattern.finditer(_content(home / name)):
+            for password in {
+                match[1],
+                match[1].strip("'\""),
+                match[1].replace("\\:", ":").replace("\\\\", "\\"),
+            }:
+                yield from _secret(f"a password in ~/{name}", password)
+
+
+def _content(file: Path) -> str:
+    """Return the text of a file; empty if it cannot be read, so that nobody else has read it either."""
+    try:
+        return file.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return ""
 
 
 def _of_connections(home: Path) -> Iterator[Secret]:

@@ -1,0 +1,53 @@
+"""The command `custdyn sync`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from custdyn_widgets.cli.answer import json_option, say
+
+
+@click.command("sync")
+@click.argument("name")
+@click.option(
+    "--show-grants",
+    is_flag=True,
+    help="Print the GRANT statements that the mapping needs, without connecting, and stop.",
+)
+@json_option()
+def sync_command(name: str, show_grants: bool, as_json: bool) -> None:
+    """Read the database of a source into its mart, which reports are then made from.
+
+    NAME is a source with a url in sources.toml. The new mart is checked before it replaces the old one: data
+    with faults is summarized, and the old mart stays. What changed in the past since the last sync is listed.
+    """
+    from custdyn_widgets.mart import grants_for, sync_source
+    from custdyn_widgets.progress import ProgressBar
+
+    if show_grants:
+        lines = grants_for(name)
+        click.echo(json.dumps(lines, indent=1) if as_json else "\n".join(lines))
+        return
+    with ProgressBar():
+        result = sync_source(name)
+    click.echo(json.dumps(result.to_dict(), indent=1) if as_json else result.text())
+
+
+def sync_first(source: str | None) -> None:
+    """Read the database of a source before a run, and print the result to stderr.
+
+    Raises
+    ------
+    click.UsageError
+        If no source is given.
+    """
+    from custdyn_widgets.mart import sync_source
+    from custdyn_widgets.progress import ProgressBar
+
+    if source is None:
+        raise click.UsageError("--sync needs the name of the source: --source NAME.")
+    with ProgressBar():
+        result = sync_source(source)
+    say(result.text())

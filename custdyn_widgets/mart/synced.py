@@ -1,0 +1,167 @@
+"""The folder of synced marts: for each name a link to the folder of its last sync, and a lock.
+
+A sync writes a new folder beside the old one and then replaces the link in one step, so that a mart is always
+complete: readers see the old one or the new one. Folders that no link leads to are left behind by killed syncs;
+the next sync removes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from custdyn_widgets import settings
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.files import make_folder, remove_folder, sync_folder
+
+RECORD = "sync.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class SyncRecord:
+    """What is known about a sync; it contains no secret and no host.
+
+    Attributes
+    ----------
+    read_at
+        The Unix time at which the transaction that read the database began, by the clock of the database.
+    rows
+        The number of rows of each table.
+    duration_s
+        How long the sync took, in seconds.
+    server
+        The kind and version of the server.
+    mapping, mapping_sha256
+        The name of the mapping and the hash of its text.
+    sentences
+        What the mapping counted and what was rounded.
+    changes
+        What changed since the sync before, as a JSON object; None for the first one.
+    """
+
+    read_at: int
+    rows: dict[str, int]
+    duration_s: float
+    server: str
+    mapping: str
+    mapping_sha256: str
+    sentences: list[str] = field(default_factory=list)
+    changes: dict[str, Any] | None = None
+
+    def to_bytes(self) -> bytes:
+        """Return the content of `sync.json`."""
+        return json.dumps({"format": _FORMAT, **asdict(self)}, indent=1).encode() + b"\n"
+
+
+def marts_folder() -> Path:
+    """Return the folder of all synced marts."""
+    folder = settings.load().marts
+    assert folder is not None
+    return folder
+
+
+def synced_folder(name: str) -> Path:
+    """Return the folder of a source's mart; it exists once the source was synced."""
+    return marts_folder() / name
+
+
+def read_record(folder: Path) -> SyncRecord | None:
+    """Return the record of the sync that wrote a folder; None if no sync of this version wrote it."""
+    try:
+        stored = json.loads((folder / RECORD).read_bytes())
+        if stored.pop("format") != _FORMAT:
+            return None
+        return SyncRecord(**stored)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+@contextlib.contextmanager
+def sync_lock(name: str) -> Iterator[None]:
+    """Hold the lock on the syncs of a source.
+
+    Raises
+    ------
+    SourceError
+        If another sync of the source holds it.
+    OSError
+        If the folder of marts cannot be written to.
+    """
+    make_folder(marts_folder())
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    lock = os.open(marts_folder() / f".{name}.lock", flags, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SourceError(
+                f"Source {shown(name)} is being synced by another process. Wait until that sync ends, then "
+                "try again.",
+                field="source",
+            ) from None
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def new_version(name: str) -> Iterator[Path]:
+    """Create a folder for a new version of a mart; remove it at the end unless it was put in place.
+
+    The lock must be held. Versions that killed syncs left behind are removed first.
+    """
+    _remove_versions(name, keep=_current(name))
+    folder = marts_folder() / f"{_prefix(name)}{secrets.token_hex(8)}"
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        if _current(name) != folder.name:
+            remove_folder(folder)
+
+
+def put_in_place(name: str, folder: Path) -> None:
+    """Make a version the mart of the source, in one step, and remove the version before it."""
+    for file in folder.iterdir():
+        _sync_file(file)
+    sync_folder(folder)
+    link = marts_folder() / f"{_prefix(name)}link"
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder.name, target_is_directory=True)
+    link.replace(synced_folder(name))
+    sync_folder(marts_folder())
+    _remove_versions(name, keep=folder.name)
+
+
+def _prefix(name: str) -> str:
+    return f".{name}@"  # source names contain no @, so no name begins with another's prefix
+
+
+def _current(name: str) -> str | None:
+    """Return the name of the folder that is in place."""
+    try:
+        return str(synced_folder(name).readlink())
+    except OSError:
+        return None
+
+
+def _remove_versions(name: str, keep: str | None) -> None:
+    for found in marts_folder().glob(f"{_prefix(name)}*"):
+        if found.name != keep and found.is_dir() and not found.is_symlink():
+            remove_folder(found)
+
+
+def _sync_file(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Syncing: reading a database into a mart of Parquet files."""

@@ -1,0 +1,194 @@
+"""Access to a database: its URL, and the password from wherever it is kept.
+
+A URL never contains a password. The password comes from, in this order: the environment variable
+`CUSTDYN_PASSWORD_<NAME>`, the file that `CUSTDYN_PASSWORD_<NAME>_FILE` names, JupySQL's `connections.ini`, and
+the files of the database's own clients (`~/.pgpass`, which libpq reads itself, and `~/.my.cnf`).
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.sources import Source
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+Kind = Literal["postgresql", "mysql"]
+
+CONNECT_TIMEOUT_S = 15
+_SCHEMES: dict[str, Kind] = {
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+}
+_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+_YES_OR_NO = ("ssl_disabled", "ssl_verify_cert", "ssl_verify_identity")
+_INSTALL = "pip install 'custdyn-widgets[sql]'"
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to connect to a database.
+
+    Attributes
+    ----------
+    name
+        The name of the source.
+    kind
+        The kind of server, which is also the dialect of its SQL.
+    user, database
+        The name of the user and of the database; empty for the driver's defaults.
+    arguments
+        The arguments for the driver's `connect`, without the password.
+    password
+        The password; None if there is none, or if the driver finds it itself.
+    """
+
+    name: str
+    kind: Kind
+    user: str = ""
+    database: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+    def mask(self, text: str) -> str:
+        """Return text without the password."""
+        return text.replace(self.password, "***") if self.password else text
+
+
+def login_for(source: Source) -> Login:
+    """Return how to connect to the database of a source.
+
+    Raises
+    ------
+    SourceError
+        If a package is missing, or the URL or a file with the password cannot be used.
+    """
+    assert source.url is not None
+    name = source.name or ""
+    url, kind = _parsed(source.url)
+    dialect = url.get_dialect()()
+    try:
+        _, arguments = dialect.create_connect_args(url)
+    except (ValueError, TypeError, KeyError):
+        raise _invalid("its options are not valid") from None
+    for option in _YES_OR_NO:
+        if option in arguments:
+            arguments[option] = str(arguments[option]).lower() in ("1", "true", "yes", "on")
+    return Login(name, kind, url.username or "", url.database or "", arguments, _password(name, kind, url))
+
+
+def needs_packages() -> SourceError:
+    """Return the error for packages that are not installed."""
+    return SourceError(
+        f"Reading a database needs the packages SQLAlchemy, psycopg and PyMySQL. Install them with: {_INSTALL}",
+        field="source",
+    )
+
+
+def _parsed(text: str) -> tuple[URL, Kind]:
+    """Return a URL with the driver that reads it, and the kind of its server."""
+    try:
+        import sqlalchemy  # late: an extra
+    except ImportError:
+        raise needs_packages() from None
+    scheme, colon, rest = text.strip().partition("://")
+    kind = _SCHEMES.get(scheme.partition("+")[0].lower())
+    if kind is None or not colon:
+        raise _invalid("it must begin with postgresql://, mysql:// or mariadb://")
+    try:
+        url = sqlalchemy.make_url(f"{_DRIVERS[kind]}://{rest}")
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        raise _invalid("it is not valid; write postgresql://user@host:5432/database") from None
+    if not url.database and kind == "mysql":
+        raise _invalid("it names no database; write mysql://user@host:3306/database")
+    return url, kind
+
+
+def _invalid(why: str) -> SourceError:
+    """Return the error for a URL, which is not shown because it may contain a secret."""
+    return SourceError(f"The url of the source cannot be used: {why}.", field="url")
+
+
+# Passwords
+
+
+def password_variable(name: str) -> str:
+    """Return the environment variable for the password of a source."""
+    return f"CUSTDYN_PASSWORD_{re.sub('[^A-Za-z0-9]', '_', name).upper()}"
+
+
+def _password(name: str, kind: Kind, url: URL) -> str | None:
+    variable = password_variable(name)
+    if given := os.environ.get(variable):
+        return given
+    if file := os.environ.get(f"{variable}_FILE"):
+        try:
+            return Path(file).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError, RuntimeError) as error:
+            why = getattr(error, "strerror", None) or "is not UTF-8 text"
+            raise SourceError(
+                f"The file that {variable}_FILE names cannot be read: {why}.", field=f"{variable}_FILE"
+            ) from None
+    found = _of_connections_ini(name, url)
+    if found is None and kind == "mysql":
+        found = _of_my_cnf(url.username)
+    return found
+
+
+def _of_connections_ini(name: str, url: URL) -> str | None:
+    """Return the password in JupySQL's file: of the section with the source's name, or of the same database."""
+    parser = _ini(Path(".jupysql", "connections.ini"), interpolated=True)
+    same = {"host": url.host, "port": url.port and str(url.port), "username": url.username}
+    for section in (name, *parser.sections()):
+        if not parser.has_section(section):
+            continue
+        values = parser[section]
+        agrees = all(values.get(key) in (None, wanted) for key, wanted in same.items())
+        if values.get("password") and (
+            section == name or (agrees and values.get("database") == url.database)
+        ):
+            return values["password"].replace("%%", "%")
+    return None
+
+
+def _of_my_cnf(user: str | None) -> str | None:
+    """Return the password for MySQL's clients in `~/.my.cnf`, unless it is another user's."""
+    parser = _ini(Path(".my.cnf"), interpolated=False)
+    if not parser.has_section("client"):
+        return None
+    values = {key: (value or "").strip() for key, value in parser["client"].items()}
+    values = {
+        key: v[1:-1] if len(v) > 1 and v[0] == v[-1] and v[0] in "'\"" else v for key, v in values.items()
+    }
+    return values.get("password") or None if values.get("user", user) == user else None
+
+
+def _ini(below_home: Path, *, interpolated: bool) -> configparser.RawConfigParser:
+    """Return an INI file in the home folder; empty if there is none."""
+    parser = configparser.RawConfigParser(allow_no_value=True, strict=interpolated)
+    try:
+        text = (Path.home() / below_home).read_text(encoding="utf-8")
+        parser.read_string("\n".join(line for line in text.splitlines() if not line.startswith("!include")))
+    except (OSError, RuntimeError):
+        pass
+    except (UnicodeDecodeError, configparser.Error):  # the parser's message would show the line
+        raise SourceError(
+            f"~/{below_home} is not a valid INI file, so the password in it cannot be read. Correct it.",
+            field="source",
+        ) from None
+    return parser
+
+
+def masked_url_words(text: object) -> str:
+    """Return the scheme of a URL for a message; nothing else of it may be shown."""
+    return shown(f"{str(text).partition('://')[0].strip()[:20]}://…")

@@ -1,0 +1,220 @@
+"""Reading MySQL and MariaDB: an unbuffered cursor streams the rows as the bytes that the server sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.syncing import session
+from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, needs_packages
+from custdyn_widgets.mart.syncing.session import CHUNK_ROWS, Trouble
+from custdyn_widgets.mart.syncing.typed import Family, ResultColumn
+
+if TYPE_CHECKING:
+    import pymysql
+
+_FAMILIES: dict[int, Family] = {
+    1: "integer", 2: "integer", 3: "integer", 8: "integer", 9: "integer", 0: "decimal", 246: "decimal",
+    4: "float", 5: "float", 7: "instant", 12: "naive", 10: "date", 14: "date",
+}  # fmt: skip
+_STRINGS = (15, 249, 250, 251, 252, 253, 254)
+_FLOAT = 4
+_BINARY = 63  # the character set of bytes
+_WRITE_WAIT_S = 3_600
+_BEGIN = (
+    "SET SESSION time_zone = '+00:00'",
+    "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
+    "SET SESSION group_concat_max_len = 16777216",  # a longer list would be cut without an error
+    f"SET SESSION net_write_timeout = {_WRITE_WAIT_S}",
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+)
+_TROUBLES = {
+    1045: "login", 1044: "no right", 1698: "login", 1049: "no database", 1146: "no table", 1054: "no column",
+    1142: "no right", 1143: "no right", 1370: "no right", 1205: "waited", 1969: "stopped", 3024: "stopped",
+    1317: "stopped", 2003: "unreachable", 2002: "unreachable", 2006: "dropped", 2013: "dropped",
+    1927: "dropped", 1053: "dropped", 2014: "dropped", 1159: "dropped", 1160: "dropped", 1161: "dropped",
+}  # fmt: skip
+
+
+class MysqlSession:
+    """A transaction in MySQL or MariaDB.
+
+    Parameters
+    ----------
+    connection
+        An open connection that returns bytes, which the session closes.
+    """
+
+    def __init__(self, connection: pymysql.Connection[Any]) -> None:
+        self._connection = connection
+        for statement in (*_BEGIN, f"SET SESSION lock_wait_timeout = {session.LOCK_WAIT_S}"):
+            self._execute(statement)
+        began, version, user, self._database = self._texts(
+            "SELECT UTC_TIMESTAMP(6), VERSION(), CURRENT_USER(), DATABASE()"
+        )
+        self._execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        self.read_at = datetime.fromisoformat(began).replace(tzinfo=UTC)
+        self.server = f"{'MariaDB' if 'maria' in version.lower() else 'MySQL'} {version.partition('-')[0]}"
+        name, _, host = user.rpartition("@")
+        self._user = f"{_text(name)}@{_text(host)}"
+
+    @classmethod
+    def connect(cls, login: Login) -> MysqlSession:
+        """Open a session; raise the driver's error if that fails."""
+        try:
+            import pymysql  # late: an extra
+            from pymysql.converters import conversions
+        except ImportError:
+            raise needs_packages() from None
+        arguments = {"connect_timeout": CONNECT_TIMEOUT_S, **login.arguments}
+        if login.password is not None:
+            arguments["password"] = login.password
+        # Without decoders, no value becomes a float or a datetime.
+        encoders = {kind: encode for kind, encode in conversions.items() if not isinstance(kind, int)}
+        arguments |= {"charset": "utf8mb4", "use_unicode": False, "conv": encoders, "autocommit": True}
+        return cls(pymysql.connect(**arguments))
+
+    @classmethod
+    def of_engine(cls, connection: pymysql.Connection[Any]) -> MysqlSession:
+        """Open a session with a connection of an engine, which returns text and numbers until now."""
+        connection.use_unicode, connection.decoders = False, {}
+        connection.set_character_set("utf8mb4")
+        return cls(connection)
+
+    def __enter__(self) -> MysqlSession:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # An orderly end would first read all remaining rows.
+        self._connection._force_close()
+
+    def columns(self, select: str) -> list[ResultColumn]:
+        """Return the columns of a SELECT without running it."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(_limited(select))
+            assert cursor._result is not None
+            return [
+                ResultColumn(field.name, _family(field.type_code, field.charsetnr), field.type_code)
+                for field in cursor._result.fields
+            ]
+
+    def rows(self, select: str, columns: Sequence[ResultColumn]) -> Iterator[dict[str, pa.Array]]:
+        """Yield the rows of a SELECT in chunks: the values of each column as text, by name."""
+        from pymysql.cursors import SSCursor
+
+        returned = self.columns(select)
+        places = {column.name: place for place, column in enumerate(returned)}
+        if any(column.code == _FLOAT for column in returned):  # servers send only six digits of a FLOAT
+            select = _with_doubles(select, returned)
+        with self._connection.cursor(SSCursor) as cursor:
+            cursor.execute(select)
+            while rows := cursor.fetchmany(CHUNK_ROWS):
+                values = list(zip(*rows, strict=True))
+                yield {c.name: _array(values[places[c.name]], c) for c in columns}
+
+    def number(self, select: str) -> int:
+        """Return the number that a SELECT returns; 0 for none."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(select)
+            row = cursor.fetchone()
+        return int(row[0] or 0) if row else 0
+
+    def table_columns(self, tables: Sequence[str]) -> Mapping[str, list[str]]:
+        """Return the columns of those tables that exist and may be read."""
+        by_table: dict[str, list[str]] = {}
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT table_name, column_name FROM information_schema.columns "
+                "WHERE table_schema = DATABASE() AND table_name IN %s ORDER BY table_name, ordinal_position",
+                (list(tables),),
+            )
+            for table, column in cursor.fetchall():
+                by_table.setdefault(table.decode(), []).append(column.decode())
+        return by_table
+
+    def grantee(self) -> str:
+        """Return the user, as GRANT names it."""
+        return self._user
+
+    def _execute(self, statement: str) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def _texts(self, select: str) -> list[str]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(select)
+            return [(value or b"").decode() for value in cursor.fetchone()]
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL, quoted."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def trouble(error: Exception) -> Trouble | None:
+    """Return what an error of the driver means; None if it is not one."""
+    import pymysql
+
+    if not isinstance(error, pymysql.Error):
+        return None
+    code = error.args[0] if error.args else 0
+    detail = str(error.args[1]) if len(error.args) > 1 else ""
+    if code == 2003:
+        cause = error.__cause__ or getattr(error, "original_exception", None)
+        detail = getattr(cause, "strerror", None) or detail.rpartition(" (")[2].rstrip(")")
+    if kind := _TROUBLES.get(code):
+        return Trouble(kind, detail)
+    if isinstance(error, pymysql.InterfaceError) or code == 0:
+        return Trouble("dropped")
+    return Trouble("sql", detail)
+
+
+def _family(code: int, charset: int) -> Family:
+    if code in _STRINGS and charset == _BINARY:
+        return "bytes"
+    return _FAMILIES.get(code, "text")
+
+
+def _limited(select: str) -> str:
+    return f"SELECT * FROM (\n{select}\n) AS q LIMIT 0"  # noqa: S608 (the mapping is SQL by design)
+
+
+def _with_doubles(select: str, returned: Sequence[ResultColumn]) -> str:
+    names = [(f"q.{quoted(column.name)}", column) for column in returned]
+    wanted = ", ".join(
+        f"CAST({name} AS DOUBLE) AS {quoted(column.name)}" if column.code == _FLOAT else name
+        for name, column in names
+    )
+    return f"SELECT {wanted} FROM (\n{select}\n) AS q"  # noqa: S608 (the mapping is SQL by design)
+
+
+def _array(values: Sequence[bytes | None], column: ResultColumn) -> pa.Array:
+    array = pa.array(values, pa.binary())
+    if column.family != "instant":
+        return array
+    # The session's zone is UTC, so this is the offset of every TIMESTAMP.
+    import pyarrow.compute as pc
+
+    return pc.binary_join_element_wise(array, b"+00:00", b"")
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def reject_bytes(columns: Sequence[ResultColumn], section: str) -> None:
+    """Raise a SourceError if a column that the mart needs has bytes instead of text."""
+    for column in columns:
+        if column.family == "bytes":
+            raise SourceError(
+                f"{section}: the column {column.name} returns bytes, not text. Write CONVERT(… USING utf8mb4) "
+                "or HEX(…) in MySQL, encode(…, 'hex') in PostgreSQL.",
+                field=column.name,
+            )

@@ -1,0 +1,115 @@
+"""What went wrong with a database, as an error that says what to do.
+
+A message names the source and the section of the mapping; it shows no host, no URL and no password.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.syncing import session
+from custdyn_widgets.mart.syncing.access import Login, password_variable
+from custdyn_widgets.mart.syncing.session import Trouble
+
+_UNCHANGED = "The mart of the last sync, if any, is unchanged."
+_FILES = {"postgresql": "~/.pgpass", "mysql": "~/.my.cnf"}
+
+
+def find_trouble(error: Exception, login: Login) -> Trouble | None:
+    """Return what an error of a driver means; None if it is another error."""
+    if login.kind == "postgresql":
+        from custdyn_widgets.mart.syncing.postgresql import trouble
+    else:
+        from custdyn_widgets.mart.syncing.mysql import trouble
+    return trouble(error)
+
+
+@contextmanager
+def explained(login: Login, place: str = "", grants: Callable[[], str] = lambda: "") -> Iterator[None]:
+    """Turn the errors of a driver into a SourceError.
+
+    Parameters
+    ----------
+    login
+        The login, which masks its password.
+    place
+        The mapping and its section, such as `astpp.mysql.sql, clients`.
+    grants
+        Returns the GRANT statements that the mapping needs.
+    """
+    try:
+        yield
+    except SourceError:
+        raise
+    except Exception as error:
+        found = find_trouble(error, login)
+        if found is None:
+            raise
+        message = login.mask(_message(found, login, place, grants))
+        # The driver's error is not chained: a traceback would show its text.
+        raise SourceError(message, field="mapping" if place else "source") from None
+
+
+def _message(found: Trouble, login: Login, place: str, grants: Callable[[], str]) -> str:
+    database = f"The database of source {shown(login.name)}"
+    where = f"{place}: " if place else ""
+    said = f" ({_plain(found.detail)})" if found.detail else ""
+    match found.kind:
+        case "login":
+            return f"{database} rejected the login of user {shown(login.user or 'default')}. {_password_help(login)}"
+        case "unreachable":
+            return (
+                f"{database} cannot be reached{said}. Check host and port in its url, that the server is running, "
+                f"and that a firewall lets this machine in. {_UNCHANGED}"
+            )
+        case "no database":
+            return f"{database} does not exist on the server: {_plain(found.detail)}. Correct its url."
+        case "dropped":
+            return (
+                f"{where}The connection to the database of source {shown(login.name)} was lost while it was "
+                f"read{said}. Run the sync again. {_UNCHANGED}"
+            )
+        case "no table":
+            return (
+                f"{where}{_plain(found.detail)}. Check that the url names the right database, and that the "
+                "mapping is for this version of the system."
+            )
+        case "no column":
+            return (
+                f"{where}{_plain(found.detail)}. Correct the name in that section of the mapping, or use a "
+                "mapping for this version of the system."
+            )
+        case "no right":
+            return (
+                f"{where}User {shown(login.user)} may not read what the mapping needs: {_plain(found.detail)}. "
+                f"An administrator of the database can allow it with:\n{grants()}"
+            )
+        case "waited":
+            return (
+                f"{where}Another transaction kept a table locked for {session.LOCK_WAIT_S} seconds{said}. Run the sync "
+                f"again when that transaction has ended. {_UNCHANGED}"
+            )
+        case "stopped":
+            return (
+                f"{where}The server stopped the SELECT{said}: a time limit, or an administrator. Raise the "
+                f"limit for this user, or run the sync again. {_UNCHANGED}"
+            )
+        case "sql":
+            return f"{where}The database rejects the SELECT: {_plain(found.detail)}. Correct the mapping."
+    return f"{where}Reading {database[0].lower()}{database[1:]} failed{said}. {_UNCHANGED}"
+
+
+def _password_help(login: Login) -> str:
+    variable = password_variable(login.name)
+    return (
+        f"Give its password in the environment variable {variable}, in a file that {variable}_FILE names, in "
+        f"~/.jupysql/connections.ini or in {_FILES[login.kind]}; never in the url."
+    )
+
+
+def _plain(detail: str) -> str:
+    """Return a server's words on one line, without the host of a user and the period at the end."""
+    return re.sub(r"\s+", " ", re.sub(r"@'[^']*'", "", detail)).strip().rstrip(".")

@@ -1,0 +1,206 @@
+"""What goes wrong with a database: each message says what to do, shows no secret, and leaves the old mart alone."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from custdyn_widgets.errors import MartError, SourceError
+from custdyn_widgets.mart.syncing import session, tables
+from custdyn_widgets.mart.syncing.sync import sync_source
+from tests.databases import HOST, Database, new_user
+from tests.synced import balance, create, define, map_with
+
+pytestmark = pytest.mark.usefixtures("own_marts")
+PASSWORD = "s3cr3t-Pa55:w@rd/x"
+
+
+@pytest.fixture
+def old_mart(database: Database) -> Iterator[Database]:
+    """Sync a mart, and check at the end that it is still the one that reports use."""
+    create(database)
+    define("shop", database.url)
+    sync_source("shop")
+    before = balance()
+    yield database
+    define("shop", database.url)
+    assert balance() == before
+
+
+def failure(name: str = "shop") -> str:
+    with pytest.raises(SourceError) as caught:
+        sync_source(name)
+    assert caught.value.__cause__ is None or "password" not in str(caught.value.__cause__)
+    assert PASSWORD not in str(caught.value)
+    assert HOST not in str(caught.value)
+    return caught.value.message
+
+
+def test_a_rejected_login_says_where_passwords_go(
+    old_mart: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP", PASSWORD)
+    define("shop", old_mart.url_of("nobody"))
+    message = failure()
+    assert message.startswith("The database of source 'shop' rejected the login of user 'nobody'.")
+    assert "CUSTDYN_PASSWORD_SHOP" in message
+    assert "~/.pgpass" in message or "~/.my.cnf" in message
+
+
+def test_an_unreachable_host_is_named_as_such(old_mart: Database) -> None:
+    define("shop", f"{old_mart.kind}://reader@{HOST}:9/{old_mart.name}")
+    message = failure()
+    assert message.startswith("The database of source 'shop' cannot be reached (Connection refused).")
+    assert "Check host and port" in message
+
+
+def test_a_host_without_an_address_is_named_as_such(old_mart: Database) -> None:
+    define("shop", f"{old_mart.kind}://reader@no-such-host.invalid/{old_mart.name}")
+    assert "cannot be reached" in failure()
+
+
+def test_a_database_that_does_not_exist(old_mart: Database) -> None:
+    define("shop", old_mart.url + "_gone")
+    assert f"{old_mart.name}_gone" in failure()
+
+
+def test_a_missing_table_is_named_with_its_section(old_mart: Database) -> None:
+    map_with("shop", old_mart.url, transactions="SELECT * FROM calls")
+    assert failure().startswith("mine.sql, transactions: ")
+    assert "calls" in failure()
+    assert "mapping is for this version" in failure()
+
+
+def test_a_missing_column_is_named_with_its_section(old_mart: Database) -> None:
+    map_with("shop", old_mart.url, clients="SELECT client_nr AS client_id FROM clients")
+    message = failure()
+    assert message.startswith("mine.sql, clients: ")
+    assert "client_nr" in message
+    assert "Correct the name in that section" in message
+
+
+def test_a_column_that_the_select_does_not_return(old_mart: Database) -> None:
+    select = "SELECT transaction_id, client_id, at, kind, amount AS amounts FROM transactions"
+    map_with("shop", old_mart.url, transactions=select)
+    assert failure() == (
+        "mine.sql, transactions: the SELECT does not return the column amount. It returns 'amounts': write AS "
+        "amount."
+    )
+
+
+def test_wrong_sql_is_shown_with_the_words_of_the_server(old_mart: Database) -> None:
+    map_with("shop", old_mart.url, transactions="SELECT FROM WHERE transactions")
+    assert "The database rejects the SELECT: " in failure()
+
+
+def test_a_mapping_cannot_write(old_mart: Database) -> None:
+    map_with("shop", old_mart.url, transactions="SELECT 1) q; COMMIT; DELETE FROM transactions; SELECT (1")
+    assert "mine.sql, transactions" in failure()
+    map_with("shop", old_mart.url, transactions="DELETE FROM transactions RETURNING *")
+    assert "mine.sql, transactions" in failure()
+
+
+def test_the_grants_that_are_missing_are_printed(old_mart: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with new_user(old_mart, PASSWORD) as user:
+        if old_mart.kind == "postgresql":
+            wanted = f'  GRANT SELECT ON clients, transactions TO "{user}";'
+        else:
+            old_mart.run(
+                f"GRANT SELECT (client_id, client_type, currency, created_at) ON clients TO '{user}'@'%'"
+            )
+            old_mart.run(f"GRANT SELECT (transaction_id) ON transactions TO '{user}'@'%'")
+            wanted = f"  GRANT SELECT ON `{old_mart.name}`.transactions TO '{user}'@'%';"
+        map_with("shop", old_mart.url_of(user))
+        monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP", PASSWORD)
+        message = failure()
+    assert "may not read what the mapping needs" in message
+    assert wanted in message.splitlines()
+
+
+def test_generic_says_what_it_needs_of_an_empty_database(old_mart: Database) -> None:
+    old_mart.run("DROP TABLE clients", "DROP TABLE transactions")
+    assert failure().startswith("The database has none of the tables of a mart")
+
+
+def test_generic_names_a_table_that_is_missing(old_mart: Database) -> None:
+    old_mart.run("DROP TABLE transactions")
+    assert failure().startswith("The database has no table transactions")
+
+
+def test_no_clients_at_all_is_not_a_mart(old_mart: Database) -> None:
+    old_mart.run("DELETE FROM clients")
+    assert "clients: the SELECT returns no rows" in failure()
+
+
+def test_a_locked_table_is_waited_for_in_vain(old_mart: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "LOCK_WAIT_S", 1)
+    with contextlib.closing(old_mart.connect()) as other, other.cursor() as cursor:
+        if old_mart.kind == "postgresql":
+            cursor.execute("BEGIN")
+            cursor.execute("LOCK TABLE transactions IN ACCESS EXCLUSIVE MODE")
+        else:
+            cursor.execute("LOCK TABLES transactions WRITE")
+        message = failure()
+    assert "kept a table locked for 1 seconds" in message
+    assert "unchanged" in message
+
+
+def test_a_connection_that_drops_in_mid_read(old_mart: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = 300_000
+    many = "SELECT n AS transaction_id, 'a' AS client_id, '2021-02-01' AS at, 'usage' AS kind, -1 AS amount FROM "
+    series = (
+        f"generate_series(1, {rows}) n"
+        if old_mart.kind == "postgresql"
+        else f"(SELECT seq AS n FROM seq_1_to_{rows}) s"
+    )
+    map_with("shop", old_mart.url, transactions=many + series)
+    told: list[int] = []
+
+    def kill(self: tables.TableProgress, count: int, seconds: float) -> None:
+        if count and not told:
+            told.append(count)
+            kill_connections(old_mart)
+
+    monkeypatch.setattr(tables, "_TOLD_EVERY_S", 0.0)
+    monkeypatch.setattr(tables.TableProgress, "tell", kill)
+    message = failure()
+    assert told
+    assert "The connection to the database of source 'shop' was lost while it was read" in message
+    assert "Run the sync again" in message
+
+
+def kill_connections(database: Database) -> None:
+    with contextlib.closing(database.connect()) as other, other.cursor() as cursor:
+        if database.kind == "postgresql":
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'custdyn sync'"
+            )
+            return
+        cursor.execute(
+            "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()",
+            (database.name,),
+        )
+        for (number,) in cursor.fetchall():
+            cursor.execute(f"KILL {number}")
+
+
+def test_faulty_data_does_not_replace_the_mart(old_mart: Database) -> None:
+    old_mart.run("UPDATE transactions SET kind = 'usge' WHERE transaction_id = '1'")
+    with pytest.raises(MartError) as caught:
+        sync_source("shop")
+    lines = caught.value.message.splitlines()
+    assert lines[0] == "transactions.parquet, kind: is not a known kind (1 fault)"
+    assert lines[-1] == "The mart of 'shop' was not replaced."
+
+
+def test_a_full_disk_leaves_the_old_mart(old_mart: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tables._Writer, "write", full)
+    message = failure()
+    assert "cannot be written" in message
+    assert "No space left on device" in message
+    assert "CUSTDYN_MARTS" in message
