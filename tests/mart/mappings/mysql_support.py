@@ -29,7 +29,7 @@ TYPES = {
     "date": pa.date32(),
     "time": pa.timestamp("us", "UTC"),
     "amount": pa.decimal128(38, 9),
-    "positive": pa.decimal128(38, 12),
+    "positive": pa.decimal128(38, 18),
 }
 Connection: TypeAlias = "pymysql.Connection[Any]"
 Row = Mapping[str, Any]
