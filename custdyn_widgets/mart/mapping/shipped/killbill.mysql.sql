@@ -66,8 +66,9 @@ billed AS (
     SELECT DISTINCT account_id, currency FROM invoices WHERE status = 'COMMITTED' AND NOT migrated
 ),
 account AS (
-    SELECT n.*, COALESCE(n.currency, (SELECT MIN(b.currency) FROM billed b WHERE b.account_id = n.id)) AS own_currency
-    FROM named n
+    SELECT n.id, n.parent_account_id, n.created_date, n.name, COALESCE(n.currency, b.currency) AS own_currency
+    FROM named n LEFT JOIN (SELECT account_id, MIN(currency) AS currency FROM billed GROUP BY account_id) b
+        ON b.account_id = n.id
 ),
 held AS (
     SELECT id AS account_id, own_currency AS currency FROM account
@@ -91,12 +92,16 @@ WHERE h.currency IS NOT NULL AND COALESCE(l.is_test, 0) = 0;
 
 -- :name transactions
 WITH billed AS (
-    SELECT DISTINCT account_id, currency FROM invoices WHERE status = 'COMMITTED' AND NOT migrated
+    SELECT account_id, MIN(currency) AS currency
+    FROM invoices
+    WHERE status = 'COMMITTED' AND NOT migrated AND account_id IN (SELECT id FROM accounts WHERE currency IS NULL)
+    GROUP BY account_id
 ),
 account AS (
     SELECT a.id, a.time_zone AS zone,
-           COALESCE(a.currency, (SELECT MIN(b.currency) FROM billed b WHERE b.account_id = a.id)) AS own_currency
+           COALESCE(a.currency, b.currency) AS own_currency
     FROM accounts a
+    LEFT JOIN billed b ON b.account_id = a.id
     WHERE NOT EXISTS (
         SELECT 1 FROM tags t
         WHERE t.object_id = a.id AND t.object_type = 'ACCOUNT' AND t.is_active
@@ -110,9 +115,9 @@ bill AS (
     WHERE i.status = 'COMMITTED' AND NOT i.migrated
 ),
 dated AS (
-    SELECT t.id, t.record_id, t.type, t.amount, t.child_account_id, t.plan_name, t.usage_name,
+    SELECT t.id, t.record_id, t.type, t.amount, t.child_account_id, t.plan_name,
            COALESCE(t.subscription_id, t.id) AS subscription_id,
-           CASE WHEN t.type IN ('ITEM_ADJ', 'REPAIR_ADJ') THEN t.linked_item_id ELSE t.id END AS of_item_id,
+           t.linked_item_id,
            b.client_id, b.currency, b.zone, t.created_date AS created_at,
            CASE t.type WHEN 'ITEM_ADJ' THEN COALESCE(t.start_date, b.invoice_date) ELSE b.invoice_date END AS day
     FROM invoice_items t JOIN bill b ON b.id = t.invoice_id
@@ -125,7 +130,7 @@ item AS (
     FROM dated d
 ),
 charge AS (
-    SELECT id, type, child_account_id,
+    SELECT id, type, amount, child_account_id, client_id, currency, at,
            CASE WHEN type IN ('FIXED', 'RECURRING') AND plan_name IS NOT NULL THEN
                     CASE WHEN type = 'FIXED' AND nth = 1 THEN 'package_activation' ELSE 'package_renewal' END
                 WHEN type IN ('FIXED', 'RECURRING', 'USAGE', 'EXTERNAL_CHARGE') THEN 'usage'
@@ -133,13 +138,24 @@ charge AS (
            CASE WHEN type IN ('FIXED', 'RECURRING') THEN plan_name END AS package_id,
            type = 'RECURRING' AND nth = 1 AND fixed_items = 0 AND plan_name IS NOT NULL AS activates
     FROM (
-        SELECT id, type, child_account_id, plan_name,
+        SELECT i.*,
                ROW_NUMBER() OVER (PARTITION BY subscription_id, plan_name, type ORDER BY record_id) AS nth,
                SUM(CASE type WHEN 'FIXED' THEN 1 ELSE 0 END)
                    OVER (PARTITION BY subscription_id, plan_name) AS fixed_items
-        FROM item
+        FROM item i
         WHERE type NOT IN ('ITEM_ADJ', 'REPAIR_ADJ')
     ) c
+),
+movement AS (
+    SELECT id, client_id, currency, at, kind, amount, package_id, activates,
+           CASE type WHEN 'PARENT_SUMMARY' THEN child_account_id END AS child_id
+    FROM charge
+    WHERE amount <> 0 OR package_id IS NOT NULL
+    UNION ALL
+    SELECT i.id, i.client_id, i.currency, i.at, COALESCE(c.kind, 'other'), i.amount, c.package_id, FALSE,
+           CASE c.type WHEN 'PARENT_SUMMARY' THEN c.child_account_id END
+    FROM item i LEFT JOIN charge c ON c.id = i.linked_item_id
+    WHERE i.type IN ('ITEM_ADJ', 'REPAIR_ADJ') AND i.amount <> 0
 ),
 written_off AS (
     SELECT MIN(t.id) AS id, MIN(t.created_date) AS created_date, t.object_id AS invoice_id
@@ -158,22 +174,19 @@ owed AS (
     ) m
     GROUP BY invoice_id
 )
-SELECT CONCAT('invoice_items:', i.id) AS transaction_id, i.client_id, i.at,
-       COALESCE(c.kind, 'other') AS kind, -ROUND(i.amount, 6) AS amount, c.package_id
-FROM item i LEFT JOIN charge c ON c.id = i.of_item_id
-WHERE i.amount <> 0 OR (c.id = i.id AND c.package_id IS NOT NULL)
-UNION ALL
-SELECT CONCAT('invoice_items:', i.id, ':activation'), i.client_id, i.at, 'package_activation', 0, c.package_id
-FROM item i JOIN charge c ON c.id = i.id
-WHERE c.activates
-UNION ALL
-SELECT CONCAT('invoice_items:', i.id, ':child'),
-       CONCAT(a.id, CASE WHEN i.currency = a.own_currency THEN '' ELSE CONCAT(':', i.currency) END),
-       i.at, 'other', ROUND(i.amount, 6), NULL
-FROM item i
-JOIN charge c ON c.id = i.of_item_id AND c.type = 'PARENT_SUMMARY'
-JOIN account a ON a.id = c.child_account_id
-WHERE i.amount <> 0
+SELECT CONCAT('invoice_items:', m.id, p.part) AS transaction_id,
+       CASE WHEN p.part <> ':child' THEN m.client_id
+            WHEN m.currency = a.own_currency THEN a.id ELSE CONCAT(a.id, ':', m.currency) END AS client_id,
+       m.at,
+       CASE p.part WHEN ':activation' THEN 'package_activation' WHEN ':child' THEN 'other' ELSE m.kind END AS kind,
+       CASE p.part WHEN ':activation' THEN 0 WHEN ':child' THEN ROUND(m.amount, 6)
+                   ELSE -ROUND(m.amount, 6) END AS amount,
+       CASE p.part WHEN ':child' THEN NULL ELSE m.package_id END AS package_id
+FROM movement m
+JOIN (SELECT '' AS part UNION ALL SELECT ':activation' UNION ALL SELECT ':child') p
+    ON p.part = '' OR (p.part = ':activation' AND m.activates) OR (p.part = ':child' AND m.child_id IS NOT NULL)
+LEFT JOIN account a ON a.id = m.child_id
+WHERE p.part <> ':child' OR a.id IS NOT NULL
 UNION ALL
 SELECT CONCAT('invoice_payments:', p.id), b.client_id, p.payment_date,
        CASE p.type WHEN 'ATTEMPT' THEN 'refill' ELSE 'other' END, ROUND(p.amount, 6), NULL
