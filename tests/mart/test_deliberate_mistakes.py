@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -220,6 +221,7 @@ def test_a_mistake_is_told_in_one_line(tmp_path: Path, mart: Frames, form: str, 
     assert found.faults == []
     assert [note.kind for note in found.notes] == [kind], str(found)
     assert words in found.notes[0]
+    assert json.loads(json.dumps(found.summary().to_dict()))["notes"][0]["kind"] == kind
     assert "\n" not in found.notes[0]
 
 
