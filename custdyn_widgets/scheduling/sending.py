@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from custdyn_widgets.errors import CustDynError, SnapshotNotFoundError
 from custdyn_widgets.mail import Attachment, Delivery, MailServer, ReportLetter, deliver, describe_failures
+from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.render import to_excel_csv
 from custdyn_widgets.report import interval_slug
 from custdyn_widgets.scheduling.making import Made, Task
@@ -82,13 +83,15 @@ def _letter(task: Task, made: Made) -> ReportLetter:
     assert made.report is not None
     assert made.frozen is not None
     company, attachment = made.outcome.company, _attachment(task, made)
+    secrets = known_secrets(task.settings)  # the report itself was searched for them
+    title, description = (without_secrets(t, secrets) for t in (task.saved.title, task.saved.description))
     return ReportLetter(
-        f"{task.saved.title} ({company})" if company else task.saved.title,
+        f"{title} ({company})" if company else title,
         task.order.name,
         made.report,
         str(made.frozen.link),
         attachment,
-        task.saved.description,
+        description,
         () if attachment else (_TOO_LONG,),
     )
 

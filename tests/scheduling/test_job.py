@@ -938,3 +938,10 @@ def test_the_password_of_a_connection_string_given_as_a_source_is_told_to_nobody
     assert "password=***" in text_of(received)
     for told in (text_of(received), records, str(run)):
         assert "sand" not in told
+
+
+def test_a_password_in_the_title_or_description_is_sent_to_nobody(ask: Ask, received: Received) -> None:
+    saved = replace(BOARD, title="Board ftp://anna:sand@host", description="see mysql://anna:sand@db/crm")
+    assert ask(saved).result == "sent"
+    assert "mysql://anna:***@db/crm" in text_of(received).replace("\u2060", "")
+    assert "sand" not in "".join(map(str, received.mails))
