@@ -945,3 +945,10 @@ def test_a_password_in_the_title_or_description_is_sent_to_nobody(ask: Ask, rece
     assert ask(saved).result == "sent"
     assert "mysql://anna:***@db/crm" in text_of(received).replace("\u2060", "")
     assert "sand" not in "".join(map(str, received.mails))
+
+
+def test_the_name_of_a_file_says_until_when_a_running_month_counts(ask: Ask, received: Received) -> None:
+    """Otherwise, the files of every day of a month have the same name, that of the whole month."""
+    ask(replace(BOARD, query=ReportQuery("this_month", timezone="Europe/Paris")))
+    [attachment] = received.message().iter_attachments()
+    assert attachment.get_filename() == "board-this-month-2022-02-28-until-2022-02-01.csv"
