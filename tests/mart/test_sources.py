@@ -346,6 +346,7 @@ def test_an_address_is_no_path_of_a_named_source(tmp_path: Path) -> None:
         "postgresql://db/crm",
         "postgresql:/anna:sea-and-sand@db",
         "mysql://anna:sea/and-sand@db",
+        "anna:sea-and-sand@db.example/crm",
     ):
         (tmp_path / "sources.toml").write_text(f'[shop]\npath = "{address}"\n', encoding="utf-8")
         with pytest.raises(SettingsError, match=r"path is a URL|holds a secret|contains a secret") as refused:

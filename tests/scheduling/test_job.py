@@ -938,3 +938,17 @@ def test_the_password_of_a_connection_string_given_as_a_source_is_told_to_nobody
     assert "password=***" in text_of(received)
     for told in (text_of(received), records, str(run)):
         assert "sand" not in told
+
+
+def test_a_password_in_the_title_or_description_is_sent_to_nobody(ask: Ask, received: Received) -> None:
+    saved = replace(BOARD, title="Board ftp://anna:sand@host", description="see mysql://anna:sand@db/crm")
+    assert ask(saved).result == "sent"
+    assert "mysql://anna:***@db/crm" in text_of(received).replace("\u2060", "")
+    assert "sand" not in "".join(map(str, received.mails))
+
+
+def test_the_name_of_a_file_says_until_when_a_running_month_counts(ask: Ask, received: Received) -> None:
+    """Otherwise, the files of every day of a month have the same name, that of the whole month."""
+    ask(replace(BOARD, query=ReportQuery("this_month", timezone="Europe/Paris")))
+    [attachment] = received.message().iter_attachments()
+    assert attachment.get_filename() == "board-this-month-2022-02-28-until-2022-02-01.csv"
