@@ -224,7 +224,11 @@ def _source(path: Path, name: str, given: dict[str, Any]) -> Source:
 def _path(data: object, named: Mapping[str, Source] | None = None) -> Path:
     """Return the path of a source; create the demo mart for `demo` unless a file has that name."""
     if not isinstance(data, (str, Path)):
-        raise SourceError.not_found(str(data), "is not the path of a folder")
+        raise SourceError(
+            "A source is the path of a folder, a name in sources.toml or a dict of tables, not "
+            f"{type(data).__name__}. Give tables in memory as {{'clients': …, 'transactions': …}}.",
+            field="source",
+        )
     try:
         path = Path(data).expanduser()
         exists = path.exists()

@@ -268,6 +268,14 @@ def test_a_setting_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch)
     assert "custdyn.toml has an unknown key 'cach'. Did you mean 'cache'?" in result.stderr
 
 
+@pytest.mark.parametrize("given", ["2021", "2021-10", "2021-10-01", "2021-10-01 00:00:00"])
+def test_an_interval_of_one_date_is_told_to_have_two(given: str) -> None:
+    result = custdyn("query", "--source", SMALL, "--interval", given)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"interval: '{given}' has no end. " in result.stderr
+    assert "2021-10-01/2021-10-31." in result.stderr
+
+
 # --output
 
 

@@ -78,3 +78,12 @@ def test_a_package_whose_name_looks_like_a_date_is_not_drawn_as_a_time(name: str
     by_package = replace(report, headings=("Package Name",), rows=rows, query=query, total=None)
     spec = live_spec(blank_spec(by_package, y="Balance Refill: Total", mark="bar"))
     assert spec["layer"][0]["layer"][0]["encoding"]["x"]["type"] == "nominal"
+
+
+def test_a_long_legend_makes_the_drawing_taller_and_not_its_plot_flatter() -> None:
+    report = make_report(12, tuple(f"Package {i}" for i in range(12)))
+    columns = ["Packages: Renew Total", "Clients - Overall Active: Balance Pos"]
+    heights = {
+        count: live_spec(blank_spec(report, "Month", columns[:count], "line"))["height"] for count in (1, 2)
+    }
+    assert heights[2] >= heights[1] + 3 * 16 >= 320 + 3 * 16

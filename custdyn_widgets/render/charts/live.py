@@ -38,7 +38,7 @@ def live_spec(spec: dict[str, Any]) -> dict[str, Any]:
     Works only for specifications returned by `preset_spec` and `blank_spec`.
     """
     live = copy.deepcopy(spec)
-    live |= {"width": "container", "height": _HEIGHT}
+    live |= {"width": "container", "height": max(_HEIGHT, live["height"])}  # more with a long legend
     units = list(_units(live))
     if can_zoom(live):
         _make_zoomable(live, units)
