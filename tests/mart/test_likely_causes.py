@@ -209,7 +209,7 @@ def test_a_folder_of_parts_a_database_and_an_inner_folder_are_named(tmp_path: Pa
     parts = folder(tmp_path / "parts", transactions=None) / "transactions"
     parts.mkdir()
     frames()["transactions"].to_parquet(parts / "part-0.parquet")
-    assert "'transactions': combine its files into transactions.parquet" in message(tmp_path / "parts")
+    assert "'transactions': rename it to transactions.parquet" in message(tmp_path / "parts")
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,9 @@ def is_same_file(name: str, table: str) -> bool:
 def _remedy(folder: Path, name: str, table: str) -> str:
     """Return what to do with a file of this name; empty if it has nothing to do with tables."""
     ending = Path(name).suffix.lower()
-    if ending in ("", ".parquet") and (folder / name).is_dir():
-        parts = any((folder / name).glob("*.parquet"))
-        return f"combine its files into {table}.parquet" if parts else ""
+    if ending in ("", *SUFFIXES) and (folder / name).is_dir():
+        kinds = [kind for kind in SUFFIXES if any((folder / name).glob(f"*{kind}"))]
+        return f"rename it to {table}{kinds[0]}" if kinds else ""
     if ending in SUFFIXES:
         return f"rename it to {table}{ending}"
     if ending in _PACKED:
