@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from custdyn_widgets.cli.answer import json_option, say
+
+if TYPE_CHECKING:
+    from custdyn_widgets.mart import Dialect
 
 
 @click.group("mapping")
@@ -17,7 +21,7 @@ def mapping_group() -> None:
 
 @mapping_group.command("new")
 @click.argument("name")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("place", metavar="PATH|URL")
 @click.option("--currency", metavar="CODE", help="The currency of all clients, if no column has it.")
 @click.option("--timezone", metavar="ZONE", help="The time zone of times without an offset. Default: UTC.")
 @click.option("--decimal", metavar="CHARACTER", help="The decimal separator: a point or a comma.")
@@ -25,23 +29,44 @@ def mapping_group() -> None:
 @click.option("--delimiter", metavar="CHARACTER", help="The separator of cells in CSV files.")
 @click.option("--encoding", metavar="NAME", help="The encoding of CSV files, such as cp1251.")
 @json_option()
-def mapping_new(name: str, path: Path, currency: str | None, as_json: bool, **dialect: str | None) -> None:
-    """Draft a mapping for the exported files in a folder, and add it as the source NAME.
+def mapping_new(name: str, place: str, currency: str | None, as_json: bool, **dialect: str | None) -> None:
+    """Add exported files or a database as the source NAME, with a mapping.
 
-    Tables, columns, kinds of transactions, signs and formats are guessed from headings and values. Each guess
-    is printed with how sure it is, and written to NAME.sql next to sources.toml, for you to check and change.
+    For the files in a folder, the mapping is drafted: tables, columns, kinds of transactions, signs and
+    formats are guessed from headings and values. Each guess is printed with how sure it is, and written to
+    NAME.sql next to sources.toml, for you to check and change.
+
+    For the URL of a database (without a password), the billing system is recognized by its tables.
     """
-    from custdyn_widgets.mart import Dialect, add_source, check_new_name, draft_mapping
-    from custdyn_widgets.progress import ProgressBar
+    from custdyn_widgets.mart import Dialect, check_new_name
 
     check_new_name(name)
     known = Dialect(**dialect)  # type: ignore[arg-type]  # checked by Dialect
+    (_new_database if "://" in place else _new_files)(name, place, known, currency, as_json)
+
+
+def _new_files(name: str, place: str, known: Dialect, currency: str | None, as_json: bool) -> None:
+    from custdyn_widgets.mart import add_source, draft_mapping
+    from custdyn_widgets.progress import ProgressBar
+
+    path = Path(place)
     with ProgressBar():
         draft = draft_mapping(path, known, currency)
-    added = add_source(name, path, draft)
+    mapping, sources = add_source(name, path, draft)
     click.echo(json.dumps(draft.to_dict(), indent=1) if as_json else str(draft))
-    say(f"Written: {added.mapping}, and [{name}] in {added.sources}")
+    say(f"Written: {mapping}, and [{name}] in {sources}")
     say(f"Next: custdyn check {name}")
+
+
+def _new_database(name: str, url: str, known: Dialect, _: str | None, as_json: bool) -> None:
+    from custdyn_widgets.mart import Source, add_database, detect_system
+
+    found = detect_system(Source(url=url, name=name))
+    sources = add_database(name, url, found.system, known)
+    sentence = f"The database has the {found.tables} tables that the mapping {found.system!r} reads."
+    click.echo(json.dumps({"system": found.system, "tables": found.tables}) if as_json else sentence)
+    say(f"Written: [{name}] in {sources}")
+    say(f"Next: custdyn sync {name}")
 
 
 @mapping_group.command("show")

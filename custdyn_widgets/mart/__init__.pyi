@@ -5,11 +5,12 @@ from .dialect import Dialect
 from .facts.by_client import Packages, Times, threads
 from .facts.facts import Facts, Names
 from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass
-from .mapping.adding import add_source, check_new_name
+from .mapping.adding import add_database, add_source, check_new_name
 from .mapping.drafting import draft_mapping
 from .mapping.sql_file import shipped_mapping, shipped_systems
 from .opening import OpenedMart, open_mart
 from .sources import Source, SourceLike, absolute_source, demo_folder, last_midnight
+from .syncing.detecting import detect_system
 from .syncing.sync import SyncResult, grants_for, sync_source
 
 __all__ = [
@@ -28,11 +29,13 @@ __all__ = [
     "SyncResult",
     "Times",
     "absolute_source",
+    "add_database",
     "add_source",
     "check_new_name",
     "check_source",
     "demo_folder",
     "demo_query",
+    "detect_system",
     "draft_mapping",
     "grants_for",
     "last_midnight",

@@ -1,17 +1,17 @@
-"""Adding a source with a drafted mapping: its `.sql` file and its section of `sources.toml`."""
+"""Adding a source: its section of `sources.toml`, and the `.sql` file of a drafted mapping."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError, SourceError, shown
 from custdyn_widgets.files import make_folder, write_whole
-from custdyn_widgets.mart.dialect import DIALECT_FIELDS
+from custdyn_widgets.mart.dialect import DIALECT_FIELDS, Dialect
 from custdyn_widgets.mart.mapping.drafting import Draft
 from custdyn_widgets.mart.sources import named_sources
 from custdyn_widgets.mart.sources_file import read_sources_file
@@ -19,16 +19,8 @@ from custdyn_widgets.mart.sources_file import read_sources_file
 _NAME = re.compile(r"\w[\w-]*")
 
 
-@dataclass(frozen=True)
-class AddedSource:
-    """The files that define a new source."""
-
-    mapping: Path
-    sources: Path
-
-
 def check_new_name(name: str) -> None:
-    """Raise a SourceError if a new source cannot have a name.
+    """Raise an error if a new source cannot have a name.
 
     Raises
     ------
@@ -50,8 +42,8 @@ def check_new_name(name: str) -> None:
         )
 
 
-def add_source(name: str, path: Path, draft: Draft) -> AddedSource:
-    """Write the mapping file of a new source, and its section of `sources.toml`.
+def add_source(name: str, path: Path, draft: Draft) -> tuple[Path, Path]:
+    """Write the mapping of a new source of files and its section of `sources.toml`; return both paths.
 
     Raises
     ------
@@ -61,9 +53,7 @@ def add_source(name: str, path: Path, draft: Draft) -> AddedSource:
         If `sources.toml` cannot be used.
     """
     check_new_name(name)
-    sources = settings.load().sources
-    assert sources is not None
-    make_folder(sources.parent)
+    sources = _sources_file()
     mapping = sources.parent / f"{name}.sql"
     try:
         write_whole(mapping, draft.sql(path.name).encode("utf-8"), new=True)
@@ -71,8 +61,41 @@ def add_source(name: str, path: Path, draft: Draft) -> AddedSource:
         raise SourceError(
             f"There is a file {mapping} already. Choose another name, or move it away.", field="name"
         ) from None
+    whole = str(path.absolute())
+    relative = os.path.relpath(whole, sources.parent.absolute())
+    _append(sources, name, {"path": min(relative, whole, key=len), "mapping": mapping.name}, draft.dialect)
+    return mapping, sources
+
+
+def add_database(name: str, url: str, system: str, dialect: Dialect) -> Path:
+    """Write the section of a database in `sources.toml`, and return the path of that file.
+
+    Raises
+    ------
+    SourceError
+        If a source has the name already.
+    SettingsError
+        If `sources.toml` cannot be used.
+    """
+    check_new_name(name)
+    sources = _sources_file()
+    _append(sources, name, {"url": url, "system": system}, dialect)
+    return sources
+
+
+def _sources_file() -> Path:
+    sources = settings.load().sources
+    assert sources is not None
+    make_folder(sources.parent)
+    return sources
+
+
+def _append(sources: Path, name: str, values: Mapping[str, str], dialect: Dialect) -> None:
+    """Append a section to `sources.toml`; if the file is not valid then, restore it."""
+    known = {field: value for field in DIALECT_FIELDS if (value := getattr(dialect, field))}
+    pairs = [(key, json.dumps(value, ensure_ascii=False)) for key, value in {**values, **known}.items()]
+    section = "".join([f"[{name}]\n", *(f"{key} = {value}\n" for key, value in pairs)])
     before = sources.read_text(encoding="utf-8") if sources.exists() else ""
-    section = _section(name, path, mapping, draft)
     text = f"{before.rstrip()}\n\n{section}" if before.strip() else section
     write_whole(sources, text.encode("utf-8"), follow=True)
     try:
@@ -80,14 +103,3 @@ def add_source(name: str, path: Path, draft: Draft) -> AddedSource:
     except SettingsError:
         write_whole(sources, before.encode("utf-8"), follow=True)
         raise
-    return AddedSource(mapping, sources)
-
-
-def _section(name: str, path: Path, mapping: Path, draft: Draft) -> str:
-    """Return the section of a source, with paths relative to the file where that is shorter."""
-    whole = str(path.absolute())
-    relative = os.path.relpath(whole, mapping.parent.absolute())
-    values = {"path": min(relative, whole, key=len), "mapping": mapping.name}
-    values |= {field: value for field in DIALECT_FIELDS if (value := getattr(draft.dialect, field))}
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items()]
-    return "".join([f"[{name}]\n", *lines])

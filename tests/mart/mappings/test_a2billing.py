@@ -84,7 +84,13 @@ NEVER = "0000-00-00 00:00:00"
 
 
 def card(number: int, credit: str, **more: Any) -> dict[str, Any]:
-    known = {"creationdate": "2024-01-01 00:00:00", "firstname": "", "lastname": "", "company_name": "", "tag": ""}
+    known = {
+        "creationdate": "2024-01-01 00:00:00",
+        "firstname": "",
+        "lastname": "",
+        "company_name": "",
+        "tag": "",
+    }
     return {"id": number, "username": f"card{number}", "credit": credit, **known, **more}
 
 
@@ -92,18 +98,24 @@ def call(session: str, key: str, of: int, at: str, bill: str | None) -> dict[str
     return {"sessionid": session, "uniqueid": key, "card_id": of, "starttime": at, "sessionbill": bill}
 
 
-def charge(key: int, of: int, at: str, amount: str, kind: int, charged: int = 1, **more: Any) -> dict[str, Any]:
+def charge(
+    key: int, of: int, at: str, amount: str, kind: int, charged: int = 1, **more: Any
+) -> dict[str, Any]:
     return {
         "id": key, "id_cc_card": of, "creationdate": at, "amount": amount, "chargetype": kind,
         "charged_status": charged, **more,
     }  # fmt: skip
 
 
-def refill(key: int, of: int, at: str, credit: str, kind: int = 0, agent: int | None = None) -> dict[str, Any]:
+def refill(
+    key: int, of: int, at: str, credit: str, kind: int = 0, agent: int | None = None
+) -> dict[str, Any]:
     return {"id": key, "card_id": of, "date": at, "credit": credit, "refill_type": kind, "agent_id": agent}
 
 
-def voucher(key: int, used_by: str | None, at: str, credit: str, currency: str, active: str = "f") -> dict[str, Any]:
+def voucher(
+    key: int, used_by: str | None, at: str, credit: str, currency: str, active: str = "f"
+) -> dict[str, Any]:
     return {
         "id": key, "voucher": f"{key}", "usedcardnumber": used_by, "usedate": at, "credit": credit,
         "currency": currency, "activated": active,

@@ -259,12 +259,17 @@ def test_archiving_calls_changes_no_id(tables: dict[str, Any]) -> None:
         assert support.as_text(archived[table]) == support.as_text(tables[table])
 
 
-@pytest.mark.parametrize(("written", "code"), [("R$", "BRL"), (" € ", "EUR"), ("£", "GBP"), ("0", "USD"), ("$", "USD")])
+@pytest.mark.parametrize(
+    ("written", "code"), [("R$", "BRL"), (" € ", "EUR"), ("£", "GBP"), ("0", "USD"), ("$", "USD")]
+)
 def test_a_system_currency_in_other_words_is_told(written: str, code: str) -> None:
     assumed = "{n} users have USD as currency, because the system's currency is not a code of three letters."
     with support.database() as connection:
         support.execute(connection, SCHEMA)
-        support.insert(connection, ROWS | {"pkg_configuration": [{"config_key": "base_currency", "config_value": written}]})
+        support.insert(
+            connection,
+            ROWS | {"pkg_configuration": [{"config_key": "base_currency", "config_value": written}]},
+        )
         clients = support.read(connection, "magnusbilling")["clients"]
         counts = support.counts(connection, "magnusbilling")
     assert {row["currency"] for row in clients} == {code}

@@ -1,0 +1,60 @@
+"""Finding out which billing system a database belongs to, from the tables that shipped mappings read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.mapping.sql_file import shipped_mapping, shipped_systems
+from custdyn_widgets.mart.schema import TABLES
+from custdyn_widgets.mart.sources import Source
+from custdyn_widgets.mart.syncing.access import login_for
+from custdyn_widgets.mart.syncing.generic import GENERIC
+from custdyn_widgets.mart.syncing.grants import tables_of
+from custdyn_widgets.mart.syncing.opening import open_session
+from custdyn_widgets.mart.syncing.problems import explained
+
+
+@dataclass(frozen=True)
+class DetectedSystem:
+    """The billing system of a database, and how many of its tables the mapping reads."""
+
+    system: str
+    tables: int
+
+
+def detect_system(source: Source) -> DetectedSystem:
+    """Return the system whose shipped mapping reads tables that a database all has.
+
+    If there are several, it is the one with most tables. `generic` means that the database has the tables of
+    a mart itself.
+
+    Raises
+    ------
+    SourceError
+        If the database cannot be read, or has the tables of no known system.
+    """
+    login = login_for(source)
+    wanted = {GENERIC: [name for name, spec in TABLES.items() if spec.required]}
+    for system, dialects in shipped_systems().items():
+        if login.kind in dialects:
+            wanted[system] = _names(tables_of(shipped_mapping(system, login.kind).selects.values()))
+    with explained(login):
+        session = open_session(login, None)
+    with session, explained(login):
+        there = set(session.table_columns(sorted({table for of in wanted.values() for table in of})))
+    known = {system: len(tables) for system, tables in wanted.items() if there.issuperset(tables)}
+    if not known:
+        raise SourceError(
+            f"The database has the tables of none of the known systems ({', '.join(wanted)}), or its user "
+            "may not read them. Write a mapping by hand (docs/sources.md shows how), and set it as the "
+            "mapping of the source in sources.toml.",
+            field="system",
+        )
+    best = max(known, key=lambda system: known[system])
+    return DetectedSystem(best, known[best])
+
+
+def _names(tables: list[str]) -> list[str]:
+    """Return the names of tables without schemas and quotes."""
+    return [table.rpartition(".")[2].strip('"`') for table in tables]
