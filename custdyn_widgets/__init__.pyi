@@ -1,6 +1,6 @@
 from .engine import metric, ratio, report_lines, report_on, run_report
 from .errors import CustDynError
-from .mart import Dialect, Source, check_source, open_mart
+from .mart import Dialect, Source, check_source, draft_mapping, open_mart
 from .notebook import query_from_parameters, source_from_parameters
 from .publish import freeze
 from .query import ReportQuery
@@ -20,6 +20,7 @@ __all__ = [
     "blank_chart",
     "chart",
     "check_source",
+    "draft_mapping",
     "freeze",
     "metric",
     "open_mart",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -49,10 +48,9 @@ def _new_files(name: str, place: str, known: Dialect, currency: str | None, as_j
     from custdyn_widgets.mart import add_source, draft_mapping
     from custdyn_widgets.progress import ProgressBar
 
-    path = Path(place)
     with ProgressBar():
-        draft = draft_mapping(path, known, currency)
-    mapping, sources = add_source(name, path, draft)
+        draft = draft_mapping(place, known, currency)
+    mapping, sources = add_source(name, draft)
     click.echo(json.dumps(draft.to_dict(), indent=1) if as_json else str(draft))
     say(f"Written: {mapping}, and [{name}] in {sources}")
     say(f"Next: custdyn check {name}")

@@ -92,6 +92,7 @@ def _files(mart: LocatedMart, source: Source) -> list[Path]:
 def _read(mart: LocatedMart, source: Source) -> StoredMart:
     """Read the mart of a resolved source, with its dialect."""
     stored = read_mart(mart.path, source.dialect)
+    stored = stored.named_by_table() if mart.is_written_by_us else stored
     return replace(stored, name=source.name or source_name(source.path))
 
 

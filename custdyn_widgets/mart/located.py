@@ -14,12 +14,14 @@ from custdyn_widgets.mart.synced import read_record
 class LocatedMart:
     """The folder or file of a mart, and the stamp of the files that it comes from.
 
-    `sentences` tell what a mapping left out or rounded.
+    `sentences` tell what a mapping left out or rounded. `is_written_by_us` means that a mapping or a sync
+    wrote the files.
     """
 
     path: Path
     stamp: Stamp
     sentences: tuple[str, ...] = ()
+    is_written_by_us: bool = False
 
 
 def locate(source: Source) -> LocatedMart:
@@ -32,8 +34,9 @@ def locate(source: Source) -> LocatedMart:
     """
     if source.mapping is None and source.system is None:
         record = read_record(source.path)
-        return LocatedMart(source.path, stamp(source.path), tuple(record.sentences) if record else ())
+        told = tuple(record.sentences) if record else ()
+        return LocatedMart(source.path, stamp(source.path), told, record is not None)
     from custdyn_widgets.mart.mapping.mapped import mapped_mart, sentences  # late: few sources have one
 
     path, found = mapped_mart(source)
-    return LocatedMart(path, found, tuple(sentences(path)))
+    return LocatedMart(path, found, tuple(sentences(path)), True)

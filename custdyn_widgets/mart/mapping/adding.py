@@ -42,7 +42,7 @@ def check_new_name(name: str) -> None:
         )
 
 
-def add_source(name: str, path: Path, draft: Draft) -> tuple[Path, Path]:
+def add_source(name: str, draft: Draft) -> tuple[Path, Path]:
     """Write the mapping of a new source of files and its section of `sources.toml`; return both paths.
 
     Raises
@@ -56,12 +56,12 @@ def add_source(name: str, path: Path, draft: Draft) -> tuple[Path, Path]:
     sources = _sources_file()
     mapping = sources.parent / f"{name}.sql"
     try:
-        write_whole(mapping, draft.sql(path.name).encode("utf-8"), new=True)
+        write_whole(mapping, draft.sql().encode("utf-8"), new=True)
     except FileExistsError:
         raise SourceError(
             f"There is a file {mapping} already. Choose another name, or move it away.", field="name"
         ) from None
-    whole = str(path.absolute())
+    whole = str(draft.path.absolute())
     relative = os.path.relpath(whole, sources.parent.absolute())
     _append(sources, name, {"path": min(relative, whole, key=len), "mapping": mapping.name}, draft.dialect)
     return mapping, sources

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from custdyn_widgets.errors import SourceError, shown
-from custdyn_widgets.mart.dialect import Dialect
+from custdyn_widgets.files import write_whole
+from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
 from custdyn_widgets.mart.mapping.choices import TableGuess
 from custdyn_widgets.mart.mapping.guesses import guess_tables
 from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark
 from custdyn_widgets.mart.mapping.running import open_export
+from custdyn_widgets.mart.sources import Source
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,24 +29,40 @@ _HEAD = """-- How {source} becomes the tables of a mart: a SELECT for each, draf
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Draft:
     """A mapping as guessed: its SELECTs, the dialect of the data, and remarks for the person who checks it.
 
     `str()` lists each choice with how sure it is.
     """
 
+    path: Path
     guesses: tuple[TableGuess, ...]
     dialect: Dialect
     remarks: tuple[str, ...]
 
-    def sql(self, source: str) -> str:
-        """Return the text of the mapping file of a source."""
-        sections = [_HEAD.format(source=shown(source))]
+    def sql(self) -> str:
+        """Return the text of the mapping file."""
+        sections = [_HEAD.format(source=shown(self.path.name))]
         for table in dict.fromkeys(guess.table for guess in self.guesses):
             selects = [_select(guess) for guess in self.guesses if guess.table == table]
             sections.append(f"-- :name {table}\n" + "UNION ALL BY NAME\n".join(selects))
         return "\n".join(sections)
+
+    def save(self, mapping: str | Path) -> Source:
+        """Write the mapping to a file unless it exists, and return the source that uses it.
+
+        Changes that a person made to the file are kept.
+
+        Parameters
+        ----------
+        mapping
+            The path of the file, such as `mine.sql`.
+        """
+        file = Path(mapping)
+        with contextlib.suppress(FileExistsError):
+            write_whole(file, self.sql().encode("utf-8"), new=True)
+        return Source(self.path, dialect=self.dialect, mapping=file)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the draft as JSON values."""
@@ -52,6 +71,14 @@ class Draft:
             for g in self.guesses
         ]
         return {"guesses": guesses, "dialect": asdict(self.dialect), "remarks": list(self.remarks)}
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        from custdyn_widgets.mart.mapping.draft_html import draft_html  # late: only where it is shown
+
+        return draft_html(self.guesses, self.remarks)
 
     def __str__(self) -> str:
         lines = []
@@ -72,7 +99,7 @@ def _select(guess: TableGuess) -> str:
     return "\n".join(["SELECT", *lines, f'FROM "{guess.source}"', where])
 
 
-def draft_mapping(path: Path, dialect: Dialect, currency: str | None = None) -> Draft:
+def draft_mapping(path: str | Path, dialect: Dialect = NO_DIALECT, currency: str | None = None) -> Draft:
     """Guess the mapping of an export from a sample of its rows.
 
     Parameters
@@ -89,6 +116,7 @@ def draft_mapping(path: Path, dialect: Dialect, currency: str | None = None) -> 
     SourceError
         If a file cannot be read, no clients or transactions are found, or the dialect is not certain.
     """
+    path = Path(path)
     with (
         tempfile.TemporaryDirectory(prefix="custdyn-") as folder,
         open_export(path, dialect, Path(folder)) as (connection, names),
@@ -103,7 +131,7 @@ def draft_mapping(path: Path, dialect: Dialect, currency: str | None = None) -> 
     unused = sorted(set(tables) - {guess.source for guess in guesses})
     if unused:
         remarks.append(f"Not used: {', '.join(unused)}.")
-    return Draft(tuple(guesses), dialect, tuple(remarks))
+    return Draft(path, tuple(guesses), dialect, tuple(remarks))
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[Column]:

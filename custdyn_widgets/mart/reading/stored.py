@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -82,14 +83,14 @@ class StoredLedger:
 
         return cls(whole, (lambda: batches(table),), table.data.num_rows, table.first_row)
 
-    def in_dialect(self, dialect: Dialect) -> StoredLedger:
-        """Return the ledger with another dialect."""
+    def with_changes(self, **changes: Any) -> StoredLedger:
+        """Return the ledger with other fields of all the tables that it reads."""
 
         def whole(columns: Sequence[str] | None) -> StoredTable:
-            return replace(self.whole(columns), dialect=dialect)
+            return replace(self.whole(columns), **changes)
 
         def piece(read: Piece) -> Iterator[StoredTable]:
-            return (replace(batch, dialect=dialect) for batch in read())
+            return (replace(batch, **changes) for batch in read())
 
         return replace(self, whole=whole, pieces=tuple(partial(piece, read) for read in self.pieces))
 
@@ -126,7 +127,12 @@ class StoredMart:
     def in_dialect(self, dialect: Dialect) -> StoredMart:
         """Return the mart with another dialect of all its tables."""
         others = {name: replace(table, dialect=dialect) for name, table in self.others.items()}
-        return replace(self, others=others, ledger=self.ledger.in_dialect(dialect))
+        return replace(self, others=others, ledger=self.ledger.with_changes(dialect=dialect))
+
+    def named_by_table(self) -> StoredMart:
+        """Return the mart with messages that name its tables, for files that a person has not written."""
+        others = {name: replace(table, origin=name) for name, table in self.others.items()}
+        return replace(self, others=others, ledger=self.ledger.with_changes(origin="transactions"))
 
     def tables(self) -> dict[str, StoredTable]:
         """Read the whole ledger and return all tables in the order of the schema."""
