@@ -1,7 +1,7 @@
 """Real PostgreSQL and MariaDB servers for tests: started if none is running, and one database for each test.
 
-Tests use the servers on 127.0.0.1:5432 (user postgres) and 127.0.0.1:3306 (user root), both without a password. A
-server that a test run starts itself keeps its data in a temporary folder and ends with the run.
+Tests use the servers on 127.0.0.1:5432 (user postgres) and 127.0.0.1:3306 (user root), both without a
+password. A server that a test run starts itself keeps its data in a temporary folder and ends with the run.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _connect(kind: str, name: str) -> Any:
 
 
 def begin_run() -> None:
-    """Remember where servers that this run starts are; called in the main process before its workers start."""
+    """Choose a folder for the servers that this run starts; called before its workers start."""
     os.environ.setdefault(_OF_THIS_RUN, str(Path(tempfile.gettempdir()) / f"custdyn-servers-{os.getpid()}"))
 
 
@@ -199,7 +199,7 @@ def _own_folder(folder: Path, user: str) -> None:
 
 
 def _as(user: str) -> tuple[str, ...]:
-    """Return the beginning of a command that root runs as another user: both servers refuse to run as root."""
+    """Return the beginning of a command that root runs as another user: servers refuse to run as root."""
     return ("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups") if os.getuid() == 0 else ()
 
 

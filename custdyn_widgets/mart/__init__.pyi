@@ -7,7 +7,7 @@ from .facts.facts import Facts, Names
 from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass
 from .opening import OpenedMart, open_mart
 from .sources import Source, SourceLike, absolute_source, demo_folder, last_midnight
-from .syncing.sync import SyncResult, grants_for, sync_source
+from .syncing.sync import grants_for, sync_source
 
 __all__ = [
     "PACKAGE_FEE",
@@ -22,7 +22,6 @@ __all__ = [
     "Packages",
     "Source",
     "SourceLike",
-    "SyncResult",
     "Times",
     "absolute_source",
     "check_source",

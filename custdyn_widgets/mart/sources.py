@@ -149,7 +149,7 @@ def resolve_source(source: SourceLike) -> Source:
 
 
 def _synced(source: Source) -> Source:
-    """Return the source of the mart that the last sync of a database wrote; the mapping was applied by then."""
+    """Return the source of the mart that the last sync of a database wrote."""
     if source.name is None:
         raise SourceError(
             "A database can be read only by its name in sources.toml. Define it there, and run custdyn sync.",
@@ -158,8 +158,8 @@ def _synced(source: Source) -> Source:
     folder = synced_folder(source.name)
     if not (folder / RECORD).is_file():
         raise SourceError(
-            f"Source {shown(source.name)} is a database that has not been read yet. Run: custdyn sync "
-            f"{source.name}",
+            f"Source {shown(source.name)} is a database that has not been read yet. Run: "
+            f"custdyn sync {source.name}",
             field="source",
         )
     return replace(source, data=folder, url=None, mapping=None, system=None)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, needs_packages
 from custdyn_widgets.mart.syncing import session
+from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, needs_packages
 from custdyn_widgets.mart.syncing.session import Trouble
 from custdyn_widgets.mart.syncing.typed import Family, ResultColumn
 
