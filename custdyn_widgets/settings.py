@@ -179,14 +179,27 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _path(name: str, env: Mapping[str, str], stored: Mapping[str, Any], config: Path | None) -> Path:
     given = env.get(f"CUSTDYN_{name.upper()}")
     if given:
-        return Path(given).expanduser().absolute()
+        return _local_path(f"CUSTDYN_{name.upper()}", given, Path.cwd())
     if config and name in stored:
-        return (config.parent / Path(stored[name]).expanduser()).absolute()
+        return _local_path(f"{config.name}: {name}", stored[name], config.parent)
     import platformdirs  # late: only outside a checkout
 
     if name == "cache":
         return platformdirs.user_cache_path(_APP)
     return platformdirs.user_data_path(_APP) / _FILES.get(name, name)
+
+
+def _local_path(setting: str, given: str, base: Path) -> Path:
+    if not given.strip() or "://" in given:  # a URL is not shown: it may contain a password
+        what = "a URL" if given.strip() else "empty"
+        raise SettingsError(f"{setting} must be a path on this machine, not {what}.", field=setting)
+    try:
+        return (base / Path(given).expanduser()).absolute()
+    except RuntimeError:  # `~` of an unknown user
+        raise SettingsError(
+            f"{setting} is {shown(given)}, but this machine has no such user. Write the full path.",
+            field=setting,
+        ) from None
 
 
 def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path | None) -> tuple[str, ...]:

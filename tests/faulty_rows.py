@@ -124,7 +124,7 @@ def unreadable(column: str, text: Any) -> bool:
         return instant(text) is None
     if column == "date":
         return day(text) is None
-    if column in ("amount", "opening_balance"):
+    if column in ("amount", "opening_balance", "stored_balance"):
         amount = number(text)
         return amount is None or (amount * 10**6).denominator > 1 or not LIMITS[0] <= amount <= LIMITS[1]
     if column == "units_per_base":

@@ -16,6 +16,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "clients": {
         "client_id": "", "name": "", "client_type": "", "company": "", "owner_user": "", "tags": "tags",
         "currency": "", "created_at": "instant", "closed_at": "instant", "opening_balance": "amount",
+        "stored_balance": "amount",
     },
     "transactions": {
         "transaction_id": "", "client_id": "", "at": "instant", "kind": "", "amount": "amount",

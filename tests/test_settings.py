@@ -165,3 +165,33 @@ def test_a_named_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="which is not a file") as caught:
         settings.load({"CUSTDYN_CONFIG": str(tmp_path / "none.toml")}, tmp_path)
     assert caught.value.field == "CUSTDYN_CONFIG"
+
+
+def test_a_base_url_with_another_scheme_is_rejected_without_its_password() -> None:
+    with pytest.raises(SettingsError, match="must begin with http") as caught:
+        settings.load({"CUSTDYN_SHARE_URL": "ftp://anna:seashore@host/x"})
+    assert "seashore" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("s3://bucket/store", "not a URL"),
+        ("mysql://anna:seashore@host/x", "not a URL"),
+        ("", "not empty"),
+        (" ", "not empty"),
+        ("~no-such-user/x", "no such user"),
+    ],
+)
+@pytest.mark.parametrize("name", ["snapshots", "runs", "cache", "queries", "sources"])
+def test_a_path_that_cannot_be_one_is_rejected_instead_of_created(
+    tmp_path: Path, name: str, path: str, what: str
+) -> None:
+    """Snapshots were stored in a folder `s3:`, and, with an empty path, in the project itself."""
+    (tmp_path / "custdyn.toml").write_text(f'{name} = "{path}"\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match=f"custdyn.toml: {name} .*{what}") as caught:
+        settings.load({}, tmp_path)
+    assert "seashore" not in str(caught.value)
+    if path:
+        with pytest.raises(SettingsError, match=f"CUSTDYN_{name.upper()} .*{what}"):
+            settings.load({f"CUSTDYN_{name.upper()}": path}, tmp_path.parent)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from custdyn_widgets import settings
-from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.errors import CustDynError, mask_passwords
 
 if TYPE_CHECKING:
     from custdyn_widgets.publish import Frozen
@@ -39,6 +40,7 @@ class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2
 
 
 _FORMATS = _Format(("table", "csv", "csv-excel", "json", "xlsx"))
+_BY_ENDING = {".csv": "csv", ".json": "json", ".xlsx": "xlsx", ".txt": "table"}
 
 
 def json_option(text: str = "Print JSON.", *, expose_value: bool = True) -> Callable[[Command], Command]:
@@ -46,8 +48,8 @@ def json_option(text: str = "Print JSON.", *, expose_value: bool = True) -> Call
     return click.option("--json", "as_json", is_flag=True, help=text, expose_value=expose_value)
 
 
-def chosen_format(form: str | None, as_json: bool, default: str) -> str:
-    """Return the format that --format and --json ask for.
+def chosen_format(form: str | None, as_json: bool, default: str, output: Path | None = None) -> str:
+    """Return the format that --format, --json or else the ending of the output file asks for.
 
     Raises
     ------
@@ -56,7 +58,10 @@ def chosen_format(form: str | None, as_json: bool, default: str) -> str:
     """
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"Give --json or --format {form}, not both.")
-    return "json" if as_json else form or default
+    if as_json or form:
+        return "json" if as_json else form or default
+    ending = _BY_ENDING.get(output.suffix.lower(), default) if output else default
+    return default if default.startswith(ending) else ending  # a csv-excel is a .csv, too
 
 
 def report_options(*, default: str) -> Callable[[Command], Command]:
@@ -72,7 +77,11 @@ def report_options(*, default: str) -> Callable[[Command], Command]:
         ),
         json_option("Print JSON: short for --format json."),
         click.option(
-            "--output", "-o", type=click.Path(path_type=Path), help="Write to this file instead of stdout."
+            "--output",
+            "-o",
+            type=click.Path(path_type=Path),
+            help="Write to this file instead of stdout. Without --format, .csv, .json, .txt (a table) and "
+            ".xlsx choose the format.",
         ),
         click.option("--total", is_flag=True, help="Add the Total row to a CSV."),
         click.option(
@@ -89,10 +98,26 @@ def report_options(*, default: str) -> Callable[[Command], Command]:
 
 
 def say(text: str) -> None:
-    """Write a message to stderr, with control characters made harmless."""
+    """Write a message to stderr, if possible: control characters made harmless, passwords in URLs masked."""
     from custdyn_widgets.text import printable  # late: --help does not need it
 
-    click.echo("\n".join(map(printable, text.split("\n"))), err=True)
+    try:
+        click.echo("\n".join(map(printable, mask_passwords(text).split("\n"))), err=True)
+    except OSError:  # a log on a full disk: what was done is still done
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> bool:
+    """Discard pending output that cannot be written, and return whether there was any.
+
+    Python would try to write it again at exit, which would change the exit code.
+    """
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return True
+    return False
 
 
 def print_report(

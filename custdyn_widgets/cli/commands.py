@@ -5,8 +5,8 @@ Each command imports what it needs when it runs, so that `custdyn --help` starts
 
 from __future__ import annotations
 
+import errno
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from custdyn_widgets.cli.answer import (
     SOURCE_HELP,
     as_of_option,
     chosen_format,
+    discard,
     json_option,
     print_report,
     report_options,
@@ -25,6 +26,7 @@ from custdyn_widgets.cli.answer import (
     say_page,
     source_option,
 )
+from custdyn_widgets.cli.mapping import mapping_group
 from custdyn_widgets.cli.queries import queries_group
 from custdyn_widgets.cli.query_options import query_fields, query_options
 from custdyn_widgets.cli.runs import check_own_run, run_saved_query, runs_group
@@ -33,6 +35,7 @@ from custdyn_widgets.cli.syncing import sync_command, sync_first
 from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.query import ReportQuery
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FOLDER = click.Path(path_type=Path)
 
 
@@ -48,9 +51,9 @@ class _Group(click.Group):
         except (BrokenPipeError, click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except OSError as error:
-            file = f"{error.filename}: " if error.filename else ""
-            _report(ctx, error, f"{file}{error.strerror or error}.")
-            _discard_stdout()
+            is_output = discard(sys.stdout) or error.errno in _FULL
+            place = error.filename or ("The output cannot be written" if is_output else "")
+            _report(ctx, error, f"{place}{': ' if place else ''}{error.strerror or error}.")
             ctx.exit(1)
         except Exception as error:
             hint = "This is a bug in custdyn; --debug shows where it is."
@@ -62,14 +65,6 @@ def _report(ctx: click.Context, error: Exception, message: str) -> None:
     if ctx.params.get("debug"):
         raise error
     say(f"custdyn: {message}")
-
-
-def _discard_stdout() -> None:
-    """Discard pending output, which Python would try to write again at exit, changing the exit code."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -100,7 +95,7 @@ def query_command(
     The query is given by a JSON file (--query), a saved query (--saved), or options. Options override the
     fields of the file or saved query.
     """
-    form = chosen_format(form, as_json, "table")
+    form = chosen_format(form, as_json, "table", output)
     query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
     print_report(query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
 
@@ -248,6 +243,7 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
     )
 
 
+main.add_command(mapping_group)
 main.add_command(queries_group)
 main.add_command(runs_group)
 main.add_command(snapshots_group)

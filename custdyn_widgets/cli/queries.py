@@ -108,7 +108,7 @@ def queries_run(
     from custdyn_widgets import saved_queries
 
     saved = saved_queries.load(name, place).saved
-    form = chosen_format(form, as_json, "table" if saved.output == "web" else saved.output)
+    form = chosen_format(form, as_json, "table" if saved.output == "web" else saved.output, output)
     print_report(saved.query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
 
 

@@ -79,6 +79,9 @@ def _field_value(name: str, value: Any) -> Any:
     field = FIELDS[name]
     if field.kind is Kind.INTERVAL:
         start, slash, end = value.partition("/")
+        if not slash and start[:1].isdigit():
+            why = "has no end. Give the first and the last date or second: 2021-10-01/2021-10-31"
+            raise QueryError.invalid(name, value, why)
         return {"start": start, "end": end} if slash else value
     if field.kind is Kind.GROUPS and value == ("none",):
         return []

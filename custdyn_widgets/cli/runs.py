@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from custdyn_widgets.cli.answer import json_option, say
+from custdyn_widgets.cli.answer import discard, json_option, say
 
 if TYPE_CHECKING:
     from custdyn_widgets.scheduling import Run
@@ -109,10 +110,13 @@ def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **order:
     if quiet and not run.problem:
         return
     _say_all(held_back)
-    for one in run.reports:
-        if one.snapshot:
-            link = current.link(one.snapshot)
-            click.echo(f"{one.company}: {link}" if one.company else link)
+    links = [(one.company, current.link(one.snapshot)) for one in run.reports if one.snapshot]
+    try:
+        for company, link in links:
+            click.echo(f"{company}: {link}" if company else link)
+    except OSError as error:  # the run is over and recorded
+        discard(sys.stdout)
+        say(f"The link cannot be printed: {error.strerror}. `custdyn runs list` shows the snapshot.")
     meaning = f", {_MEANINGS[run.result]}" if run.result in _MEANINGS else ""
     say(f"{name}: {run.result}{meaning} (for {run.logical_time or 'an unknown time'}).")
     if run.problem:
@@ -141,7 +145,8 @@ def _as_table(runs: Sequence[Run]) -> str:
             run.result,
         )
         rows.append(tuple(map(printable, (*cells, _snapshots(run)))))
-    problems = [""] + [f"    {cut_short(printable(run.problem or ''), _LONGEST_PROBLEM)}" for run in runs]
+    told = [run.problem or "".join(f"Note: {gap} " for gap in run.data_gaps) for run in runs]
+    problems = [""] + [f"    {cut_short(printable(text), _LONGEST_PROBLEM)}" for text in told]
     return "\n".join(
         line for pair in zip(align_rows(rows), problems, strict=True) for line in pair if line.strip()
     )

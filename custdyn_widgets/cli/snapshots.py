@@ -36,6 +36,8 @@ def snapshots_list(as_json: bool) -> None:
     store = _store()
     with ProgressBar():
         entries = listing.entries(store, _with_progress("Reading the snapshots", store.ids()))
+    if not entries and not as_json:
+        _refuse_newer(store, "not listed")
     _print_entries(entries, as_json)
     _refuse_newer(store, "not listed")
 
@@ -66,7 +68,7 @@ def snapshots_show(given: str, as_json: bool) -> None:
 def snapshots_verify(given: tuple[str, ...], every: bool, as_json: bool) -> None:
     """Compare every byte of the given snapshots, or all, with what was published. Exit 1 if any differs."""
     from custdyn_widgets.progress import ProgressBar
-    from custdyn_widgets.snapshots import listing
+    from custdyn_widgets.snapshots import listing, newer_formats
 
     if given and every:
         raise click.UsageError("Give either --all or IDs.")
@@ -77,7 +79,7 @@ def snapshots_verify(given: tuple[str, ...], every: bool, as_json: bool) -> None
         problems = store.verify(counted) if given else [*store.strays(), *store.verify_stored(counted)]
     if as_json:
         click.echo(json.dumps(listing.problems_dict(problems, len(ids), invalid), indent=1))
-    elif ids or not given:
+    elif ids or not (given or newer_formats(store.folder)):
         click.echo(listing.problems_text(problems, len(ids)))
     if not given:
         _refuse_newer(store, "not verified")
@@ -165,7 +167,7 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
     if plan.going or as_json:
         _print_entries(plan.going, as_json)
     if plan.damaged:
-        say(f"Damaged and not deleted: {plan.damaged:,}. See `custdyn snapshots verify`.")
+        say(f"Unreadable and not deleted: {plan.damaged:,}. See `custdyn snapshots verify`.")
     size = listing.kilobytes(sum(entry.size for entry in plan.going))
     count = f"{len(plan.going):,} snapshot{'' if len(plan.going) == 1 else 's'}"
     these = f"{count} ({size} kB{listing.makers_text(plan.going)})"

@@ -1,4 +1,4 @@
-"""Errors that users can act on, and how their messages quote values."""
+"""Errors that users can act on, and how their messages quote values and mask passwords."""
 
 from custdyn_widgets.errors.kinds import (
     CustDynError,
@@ -20,6 +20,7 @@ from custdyn_widgets.errors.kinds import (
     SourceError,
     StillRunningError,
 )
+from custdyn_widgets.errors.urls import has_password, mask_passwords
 from custdyn_widgets.errors.wording import nearest, shown
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "SnapshotUnknownError",
     "SourceError",
     "StillRunningError",
+    "has_password",
+    "mask_passwords",
     "nearest",
     "shown",
 ]

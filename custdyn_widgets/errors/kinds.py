@@ -1,9 +1,8 @@
 """Errors that users can act on.
 
 Every error that the package raises on purpose is a `CustDynError`: a message that names the field and the
-value and says what is allowed or what to do, and a stable `code` for programs. The classes differ by who
-has to act. The wording is in class methods, so that the form, the command line and notebooks show the same
-messages.
+value and says what is allowed or what to do, and a stable `code` for programs. The classes differ by who has
+to act. Class methods have the wording, so that the form, the command line and notebooks show the same.
 """
 
 from __future__ import annotations
@@ -174,11 +173,12 @@ class SnapshotNewerError(SnapshotDamagedError):
     """A snapshot was stored by a newer version, in a format that this version cannot read."""
 
     code = "snapshot-newer"
+    WHAT = "was stored by a newer version of custdyn"
 
     def __init__(self, snapshot_id: str) -> None:
-        self.file, self.what = "manifest.json", "was stored by a newer version of custdyn"
-        told = f"Snapshot {snapshot_id[:8]}… {self.what}. Update custdyn to read it."
-        SnapshotError.__init__(self, told, field="id")
+        self.file, self.what = "manifest.json", self.WHAT
+        why = f"Snapshot {snapshot_id[:8]}… {self.what}. Update custdyn to read it."
+        SnapshotError.__init__(self, why, field="id")
 
 
 class SavedQueryError(FieldError):

@@ -5,17 +5,24 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from custdyn_widgets.errors.urls import mask_passwords
+
 _SHOWN_VALUE = 80
+_SEARCHED = 4_000  # characters; longer values are not searched for a password
 _FEW, _LISTED = 12, 20
 
 
 def shown(value: object) -> str:
-    """Return a value as shown in messages: quoted, on one line, in at most 80 characters."""
+    """Return a value as shown in messages: quoted, on one line, in at most 80 characters.
+
+    Passwords in URLs are masked.
+    """
     if isinstance(value, str):
-        value = value[:_SHOWN_VALUE]  # an escape is never shorter than its character
+        # An escape is never shorter than its character.
+        value = mask_passwords(value[:_SEARCHED])[:_SHOWN_VALUE]
         text = repr(value) if value.isprintable() else ascii(value)
     else:
-        text = "".join(c if c.isprintable() else " " for c in repr(value))
+        text = "".join(c if c.isprintable() else " " for c in mask_passwords(repr(value)))
     return text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 1] + "…"
 
 

@@ -1,8 +1,8 @@
 """Writing files and folders so that they survive a crash, and locking folders.
 
-New files and folders follow the umask. A folder with the setgid bit is shared by its group: new folders below
-it copy its mode, and new files its read and write bits, regardless of the umask, so that every member can
-write to what another member created.
+New files and folders follow the umask, except below a folder with the setgid bit, which is shared by its
+group. There, new folders copy its mode, so that every member can add files. New files copy its read bits, so
+that every member can read them, but only their owner can write to them.
 """
 
 from __future__ import annotations

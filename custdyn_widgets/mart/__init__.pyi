@@ -5,6 +5,9 @@ from .dialect import Dialect
 from .facts.by_client import Packages, Times, threads
 from .facts.facts import Facts, Names
 from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass
+from .mapping.adding import add_source, check_new_name
+from .mapping.drafting import draft_mapping
+from .mapping.sql_file import shipped_mapping, shipped_systems
 from .opening import OpenedMart, open_mart
 from .sources import Source, SourceLike, absolute_source, demo_folder, last_midnight
 from .syncing.sync import grants_for, sync_source
@@ -24,12 +27,17 @@ __all__ = [
     "SourceLike",
     "Times",
     "absolute_source",
+    "add_source",
+    "check_new_name",
     "check_source",
     "demo_folder",
     "demo_query",
+    "draft_mapping",
     "grants_for",
     "last_midnight",
     "open_mart",
+    "shipped_mapping",
+    "shipped_systems",
     "sync_source",
     "threads",
 ]

@@ -15,6 +15,7 @@ from custdyn_widgets import progress
 from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.checking.checks import check
+from custdyn_widgets.mart.checking.likely_mistakes.search import likely_mistakes
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quarantine import Quarantine, leave_out_faulty_rows
 from custdyn_widgets.mart.facts import cache
@@ -22,13 +23,13 @@ from custdyn_widgets.mart.facts.from_tables import build, build_in_pieces
 from custdyn_widgets.mart.located import LocatedMart, locate
 from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.reading.frames import from_frames
-from custdyn_widgets.mart.reading.mart_files import source_name
+from custdyn_widgets.mart.reading.mart_files import files_with_status, source_name
 from custdyn_widgets.mart.reading.stored import StoredMart
 from custdyn_widgets.mart.sources import Source, SourceLike, resolve_source
 
 
 def check_source(source: SourceLike) -> CheckedMart:
-    """Read a source and find all its faults.
+    """Read a source, find all its faults and note likely mistakes.
 
     Rows to quarantine are listed in a file, as for a report, and a note names the file.
 
@@ -40,12 +41,15 @@ def check_source(source: SourceLike) -> CheckedMart:
     chosen = resolve_source(source)
     if isinstance(chosen.data, Mapping):
         key, stored, sentences = None, from_frames(chosen.data).in_dialect(chosen.dialect), list[str]()
+        files, written = list[Path](), None
     else:
         located = locate(chosen)
         key, stored = chosen.cache_key(located.stamp.fingerprint), _read(located, chosen)
         sentences = list(located.sentences)
+        files, written = _files(located, chosen), located.stamp.last_changed
     mart = check(stored)
     mart.notes += [Note(sentence, "mapping") for sentence in sentences]
+    mart.notes += likely_mistakes(mart.tables, files, written)
     if chosen.on_fault == "quarantine":
         _, left_out = leave_out_faulty_rows(mart)
         warning, listing = _listed(stored, chosen, key, left_out)
@@ -76,10 +80,19 @@ def build_unchanged(mart: LocatedMart, source: Source) -> cache.CacheEntry | Non
     return entry if locate(source) == mart else None
 
 
+def _files(mart: LocatedMart, source: Source) -> list[Path]:
+    """Return the files of a mart, or those that its mapping reads."""
+    if mart.path == source.path:
+        return [path for parts in files_with_status(mart.path).values() for path, _ in parts]
+    from custdyn_widgets.mart.mapping.exports import exported_files  # late: few sources have a mapping
+
+    return [file.path for file in exported_files(source.path)]
+
+
 def _read(mart: LocatedMart, source: Source) -> StoredMart:
     """Read the mart of a resolved source, with its dialect."""
-    stored = read_mart(mart.path).in_dialect(source.dialect)
-    return stored if mart.path == source.path else replace(stored, name=source_name(source.path))
+    stored = read_mart(mart.path, source.dialect)
+    return replace(stored, name=source.name or source_name(source.path))
 
 
 def _build(stored: StoredMart, source: Source, key: str | None) -> cache.CacheEntry:

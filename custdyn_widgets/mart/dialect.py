@@ -50,6 +50,7 @@ class Dialect:
 
 
 DIALECT_FIELDS = tuple(Dialect.__dataclass_fields__)
+NO_DIALECT = Dialect()
 
 
 def _error(name: str, why: str) -> SourceError:

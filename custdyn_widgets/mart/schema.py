@@ -66,6 +66,7 @@ TABLES = {
                 MartColumn("created_at", "time"),
                 MartColumn("closed_at", "time", required=False),
                 MartColumn("opening_balance", "amount", required=False),
+                MartColumn("stored_balance", "amount", required=False),
             ),
         ),
         MartTable(

@@ -13,6 +13,7 @@ The file must not contain secrets: anything that looks like a password is reject
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
-from custdyn_widgets.mart.database_url import check_url
+from custdyn_widgets.mart.database_url import check_url, has_secret
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.sources_file import URL, read_sources_file
 from custdyn_widgets.mart.synced import RECORD, synced_folder
@@ -166,15 +167,21 @@ def _synced(source: Source) -> Source:
 
 
 def _reject_url(data: object) -> None:
-    """Raise if the source is a URL, and show only its scheme."""
-    scheme = URL.match(str(data)) if isinstance(data, str | Path) else None
-    if scheme:
+    """Raise if the source is the address of a database, and show at most its scheme."""
+    text = str(data) if isinstance(data, str | Path) else ""
+    scheme = URL.match(text)
+    if scheme or (_has_login(text) and not os.path.lexists(text)):
+        what = f"a URL ({shown(scheme[0].strip())}…)" if scheme else "the address of a database with a login"
         raise SourceError(
-            f"A source is a folder or a file, not a URL ({shown(scheme[0].strip())}…): export its tables as "
-            "CSV or Parquet to a folder, and give that folder. If others may have seen a password in it, "
-            "change the password.",
+            f"A source is a folder or a file, not {what}: export its tables as CSV or Parquet to a folder, "
+            "and give that folder. If others may have seen a password in it, change the password.",
             field="source",
         )
+
+
+def _has_login(text: str) -> bool:
+    """Return whether text looks like `user:password@host`, `user/password@//host` or `…password=…`."""
+    return has_secret(f" {text}") or "@/" in text
 
 
 def absolute_source(source: str) -> str:
@@ -217,7 +224,11 @@ def _source(path: Path, name: str, given: dict[str, Any]) -> Source:
 def _path(data: object, named: Mapping[str, Source] | None = None) -> Path:
     """Return the path of a source; create the demo mart for `demo` unless a file has that name."""
     if not isinstance(data, (str, Path)):
-        raise SourceError.not_found(str(data), "is not the path of a folder")
+        raise SourceError(
+            "A source is the path of a folder, a name in sources.toml or a dict of tables, not "
+            f"{type(data).__name__}. Give tables in memory as {{'clients': …, 'transactions': …}}.",
+            field="source",
+        )
     try:
         path = Path(data).expanduser()
         exists = path.exists()

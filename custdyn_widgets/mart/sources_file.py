@@ -95,7 +95,7 @@ def _path(file: Path, place: str, section: dict[str, str], key: str) -> Path | N
 def _reject_secret(place: str, key: str, value: object) -> None:
     """Raise if a value looks like a secret, without showing it."""
     secret = isinstance(value, str) and (
-        _SECRET_VALUE.search(value) or (key in ("url", "path") and URL.match(value) and has_secret(value))
+        _SECRET_VALUE.search(value) or (key in ("url", "path") and has_secret(value))
     )
     if SECRET_KEY.search(key) or secret:
         raise SettingsError(

@@ -40,6 +40,7 @@ class ProgressBar:
     ) -> None:
         self._late.cancel()
         with self._lock:
+            self._words = ""  # the timer may be about to show a step
             self._erase()
         self._reporting.__exit__(kind, error, trace)
 

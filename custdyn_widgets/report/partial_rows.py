@@ -6,7 +6,7 @@ from custdyn_widgets.report.formatting import format_instant
 from custdyn_widgets.report.report import Report
 
 PARTIAL_MARK = "◐"
-CUT_SHORT = "cut short by the interval's start or end, or by the moment of the report"
+CUT_SHORT = "cut short by the interval's start or end, or by the time of the report"
 PARTIAL_NOTE = f"{PARTIAL_MARK} marks a bucket {CUT_SHORT}."
 ASTERISK_NOTE = f"* {CUT_SHORT}"
 
@@ -18,6 +18,6 @@ def cut_note(report: Report) -> str:
     info = report.info
     until = format_instant(info.effective_end, info.timezone)
     return (
-        f"Partial: the figures count until {until}, the moment of the report; "
+        f"Partial: the figures are counted up to {until}, the time of the report; "
         f"the interval ends at {info.interval_end}."
     )

@@ -162,8 +162,7 @@ class Report:
     charts: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        rows = f"{len(self.rows):,} row{'' if len(self.rows) == 1 else 's'}"
-        return f"<Report: {self.query.describe()}; {rows} in {self.currency}>"
+        return str(self).rstrip("\n")  # what `>>> report` shows
 
     def __str__(self) -> str:
         from custdyn_widgets.report.display import plain_text

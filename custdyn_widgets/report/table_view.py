@@ -21,8 +21,8 @@ MAX_LABEL = 300  # characters; only exports have longer names in full
 MAX_QUERY_TEXT = 5_000
 LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the CSV has them all."
 _OVERLAP_NOTE = (
-    "Clients and balances of packages overlap and do not add up: a client that used two packages stands in "
-    "both rows, and once in the Total."
+    "Clients and balances of packages overlap and do not add up: a client that used two packages is counted "
+    "in both rows, but only once in the Total."
 )
 
 

@@ -147,11 +147,17 @@ def parse_recipients(key: str, value: object) -> tuple[str, ...]:
 def recover_failure_recipients(data: bytes) -> tuple[str, ...]:
     """Return the failure recipients in the file of an invalid saved query; empty if none can be read.
 
-    The file may not even be JSON, so only the list itself is parsed.
+    The file may not even be JSON or UTF-8, so only the list itself is parsed. Its invalid addresses are left
+    out.
     """
-    for found in _FAILURE_RECIPIENTS.finditer(data.decode(errors="replace")):
-        with contextlib.suppress(SavedQueryError, ValueError, RecursionError):
-            return parse_recipients("failure_recipients", json.loads(found[1]))
+    text = data.replace(b"\0", b"").decode(errors="replace")  # in UTF-16, every other byte of ASCII is 0
+    for found in _FAILURE_RECIPIENTS.finditer(text):
+        with contextlib.suppress(ValueError, RecursionError):
+            recipients: tuple[str, ...] = ()
+            for one in json.loads(found[1]):
+                with contextlib.suppress(SavedQueryError):
+                    recipients = parse_recipients("failure_recipients", [*recipients, one])
+            return recipients
     return ()
 
 

@@ -124,7 +124,8 @@ def _prepare(order: Order, recorder: Recorder, now: datetime, held: contextlib.E
     logical_time = order.logical_time(saved, now)
     recorder.update(logical_time=format_instant_utc(logical_time))
     held.enter_context(RunLock(recorder.runs.folder, order.name))
-    _report_killed_runs(recorder)
+    if order.send:  # otherwise the next run that sends reports them
+        _report_killed_runs(recorder)
     _warn_of_a_clock_moved_back(recorder, now)
     digests = recorder.runs.digests(order.name, format_instant_utc(logical_time)) if saved.only_if else {}
     return Task(
@@ -173,6 +174,7 @@ def _make(task: Task, recorder: Recorder) -> list[Made]:
         made.append(report)
         recorder.add_report(report.outcome)
         gaps |= dict.fromkeys(report.report.info.data_gaps if report.report else ())
+    recorder.update(data_gaps=tuple(gaps))
     for gap in gaps:
         recorder.warn(gap)
     return made

@@ -73,7 +73,7 @@ class Recorder:
 
     def add_report(self, outcome: Outcome) -> None:
         """Add a report to the record."""
-        self.update(reports=(*self.run.reports, outcome))
+        self._set_reports((*self.run.reports, outcome))
 
     def record_sending(self, outcomes: Callable[[], Sequence[Outcome]]) -> None:
         """Record what has been sent so far, at most once a second, in case the run is killed."""

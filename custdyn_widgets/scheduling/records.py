@@ -30,7 +30,7 @@ _OWN_FOLDER = 0o700
 _RESERVED_BYTES = 65_536
 # JSON types by annotation; all other fields are lists.
 _JSON_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "str | None": (str, NoneType), "bool": bool}
-_LATER = {"failure_recipients"}  # fields that records of earlier versions lack
+_LATER = {"failure_recipients", "data_gaps"}  # fields that records of earlier versions lack
 KILLED = "The run did not finish: it was killed, or the machine went down."
 
 
@@ -88,6 +88,8 @@ class Run:
         The receipts of the email about its failure.
     failure_recipients
         The recipients of that email; the next run notifies them if it cannot read the saved query.
+    data_gaps
+        The signs that the data of its reports ends too early, even if they were sent.
     """
 
     id: str
@@ -103,6 +105,7 @@ class Run:
     reports: tuple[Outcome, ...] = ()
     told: tuple[dict[str, Any], ...] = ()
     failure_recipients: tuple[str, ...] = ()
+    data_gaps: tuple[str, ...] = ()
 
     @classmethod
     def begun(cls, saved: str, **about: Any) -> Run:
@@ -172,8 +175,9 @@ class Runs:
             self._write(own, run, data)
         except OSError as error:
             raise RunError(
-                f"The record of this run cannot be written: {error.strerror or type(error).__name__}. Free "
-                "space, or set CUSTDYN_RUNS to another folder.",
+                f"The record of this run cannot be written to {self.folder}: "
+                f"{error.strerror or type(error).__name__}. Free space there, or set CUSTDYN_RUNS to another "
+                "folder.",
                 field="runs",
             ) from error
         for old in sorted(_names(own))[:-KEPT]:

@@ -1,8 +1,12 @@
-"""Deleting old snapshots that a saved query made, and no others."""
+"""Deleting old snapshots that a saved query made, and no others.
+
+Two people may each have a saved query of the same name, so only snapshots of this user are deleted.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -55,9 +59,12 @@ def prune(
 def _own(
     store: Store, series: set[bytes], saved_query: str, recorded: Callable[[], Container[str]]
 ) -> Iterator[str]:
+    """Yield the snapshots of these series that this user's runs of the saved query made."""
     by_runs: Container[str] | None = None
     for snapshot_id in store.ids():
-        with contextlib.suppress(SnapshotDamagedError, SnapshotNotFoundError):
+        with contextlib.suppress(SnapshotDamagedError, SnapshotNotFoundError, FileNotFoundError):
+            if store.place(snapshot_id).lstat().st_uid != os.getuid():
+                continue
             manifest = store.kept_manifest(snapshot_id)
             if canonical_json([manifest.get("query"), manifest.get("source")]) not in series:
                 continue

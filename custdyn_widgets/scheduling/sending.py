@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from custdyn_widgets.errors import CustDynError, SnapshotNotFoundError
 from custdyn_widgets.mail import Attachment, Delivery, MailServer, ReportLetter, deliver, describe_failures
+from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.render import to_excel_csv
-from custdyn_widgets.report import interval_slug
+from custdyn_widgets.report import format_instant, interval_slug
 from custdyn_widgets.scheduling.making import Made, Task
 from custdyn_widgets.scheduling.records import Outcome
 from custdyn_widgets.snapshots import Store
@@ -82,13 +83,15 @@ def _letter(task: Task, made: Made) -> ReportLetter:
     assert made.report is not None
     assert made.frozen is not None
     company, attachment = made.outcome.company, _attachment(task, made)
+    secrets = known_secrets(task.settings)  # the report itself was searched for them
+    title, description = (without_secrets(t, secrets) for t in (task.saved.title, task.saved.description))
     return ReportLetter(
-        f"{task.saved.title} ({company})" if company else task.saved.title,
+        f"{title} ({company})" if company else title,
         task.order.name,
         made.report,
         str(made.frozen.link),
         attachment,
-        task.saved.description,
+        description,
         () if attachment else (_TOO_LONG,),
     )
 
@@ -100,7 +103,10 @@ def _attachment(task: Task, made: Made) -> Attachment | None:
     """
     assert made.report is not None
     output, company = task.saved.output, made.outcome.company
-    parts = (task.order.name, slug(company) if company else "", interval_slug(made.report))
+    report = made.report
+    ends = format_instant(report.info.effective_end, report.info.timezone)[:10]
+    until = f"until-{ends}" if report.is_partial else ""  # or every day of a month has the same name
+    parts = (task.order.name, slug(company) if company else "", interval_slug(report), until)
     name = "-".join(filter(None, parts))
     if output == "csv-excel":
         return Attachment(f"{name}-excel.csv", to_excel_csv(made.report))

@@ -143,7 +143,12 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
         return f"{snapshots} verified: every file is what was published."
     lines = [f"{p.id or '(no snapshot)'}  {_one_line(p.file) or 'its folder'} {p.what}" for p in problems]
     count = f"{len(problems):,} problem" + ("" if len(problems) == 1 else "s")
-    return "\n".join([*lines, f"{count} in {snapshots}. Restore damaged files from a backup."])
+    newer = sum(p.what == SnapshotNewerError.WHAT for p in problems)
+    remedies = [
+        *(["Restore damaged files from a backup."] if newer < len(problems) else []),
+        *(["Update custdyn to read those of a newer version."] if newer else []),
+    ]
+    return "\n".join([*lines, " ".join([f"{count} in {snapshots}.", *remedies])])
 
 
 def problems_dict(problems: Sequence[Problem], checked: int, invalid: Sequence[str] = ()) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from typing import Any
 from custdyn_widgets.errors import (
     SnapshotDamagedError,
     SnapshotError,
+    SnapshotNewerError,
     SnapshotNotFoundError,
     SnapshotUnknownError,
     shown,
@@ -224,7 +225,9 @@ class Store:
             with folder_below(self.folder, "v1", snapshot_id[:2], snapshot_id) as folder:
                 found += folder_problems(folder, snapshot_id)
         except OSError as error:
-            found.append(("", reason(error)))
+            absent = isinstance(error, FileNotFoundError) and missing(self.folder, snapshot_id)
+            what = SnapshotNewerError.WHAT if isinstance(absent, SnapshotNewerError) else reason(error)
+            found.append(("", what))
         return [Problem(snapshot_id, file, what) for file, what in found]
 
     def _files(self, snapshot_id: str) -> dict[str, Any]:

@@ -93,5 +93,6 @@ def cut_short(text: str, most: int) -> str:
         return text
     kept = text[: most - 1]
     if kept.rfind(_OPEN) > kept.rfind(_CLOSE):
-        return text[: most - 2] + "…" + _CLOSE
+        kept = text[: most - 2]
+        return kept + "…" + (_CLOSE if _OPEN in kept[kept.rfind(_CLOSE) + 1 :] else "")
     return kept + "…"

@@ -154,7 +154,7 @@ class Filters:
         )
         self.search.observe(self._choose, "value")
         self.search.on_undo = self._restore
-        self._removed: tuple[str, int] | None = None
+        self._removed: list[tuple[str, int]] = []  # fields and their places, the last removed last
         self.undo = Button(self._restore, tooltip="Bring back the removed filter with its values.")
         self._line = ipywidgets.HBox([self.search])
         self._line.add_class("custdyn-add")
@@ -176,7 +176,7 @@ class Filters:
                 FILTERS[field], self._names, self._changed, lambda: self._remove(field)
             )
         row = self.rows[field] = self._made[field]
-        self._removed = None
+        self._removed = []
         row.load(_NO_FILTER)
         self._show()
         self._changed()
@@ -185,27 +185,26 @@ class Filters:
     def _remove(self, field: str) -> None:
         if field not in self.rows:
             return
-        self._removed = field, list(self.rows).index(field)
+        self._removed.append((field, list(self.rows).index(field)))
         del self.rows[field]
         self._show()
         self._changed()
         self.search.take_focus()
 
     def _restore(self) -> None:
-        """Show the removed filter again, where it was and with its values."""
-        if self._removed is None:
+        """Show the filter removed last again, where it was and with its values."""
+        if not self._removed:
             return
-        field, place = self._removed
+        field, place = self._removed.pop()
         rows = list(self.rows.items())
         self.rows = dict([*rows[:place], (field, self._made[field]), *rows[place:]])
-        self._removed = None
         self._show()
         self._changed()
-        self.search.take_focus()  # the Undo button is gone
+        self.search.take_focus()  # the Undo button is gone, or is another filter's
 
     def _show(self) -> None:
         if self._removed:
-            self.undo.description = f"Undo: restore {FILTERS[self._removed[0]].label}"
+            self.undo.description = f"Undo: restore {FILTERS[self._removed[-1][0]].label}"
         self._line.children = [self.search, *([self.undo] if self._removed else [])]
         self.box.children = [self._line, *(row.box for row in self.rows.values())]
         self.search.options = [
@@ -219,7 +218,7 @@ class Filters:
 
     def load(self, query: ReportQuery) -> None:
         """Show the filters of a query and no others."""
-        self.rows, self._removed = {}, None
+        self.rows, self._removed = {}, []
         for field in FILTERS:
             if getattr(query, field):
                 self.add(field).load(query)

@@ -21,6 +21,8 @@ function button(text, act, attributes = {}) {
   return made;
 }
 
+const NEEDS_KERNEL = { "data-needs-kernel": "" };
+
 // The table.
 
 const FIRST_ROWS = 60; // more than fit on a screen; the others are added a frame later
@@ -185,6 +187,19 @@ function table(shown, region) {
   return made;
 }
 
+// Shades show that there is more below or to the right, since many systems hide scroll bars.
+
+function shades(region, place) {
+  const shade = () => {
+    place.classList.toggle("custdyn-more", region.scrollTop + region.clientHeight < region.scrollHeight - 2);
+    place.classList.toggle("custdyn-wider", region.scrollLeft + region.clientWidth < region.scrollWidth - 2);
+  };
+  region.addEventListener("scroll", shade, { passive: true });
+  const sized = new ResizeObserver(shade);
+  for (const part of [region, region.firstChild]) sized.observe(part);
+  return place;
+}
+
 // Info and definitions.
 
 function info(shown) {
@@ -203,7 +218,7 @@ function menuButton(text, names, pick) {
     button(name, () => (close(), opener.focus(), pick(name)), { role: "menuitem", tabindex: "-1" }),
   );
   const menu = element("div", { role: "menu", "aria-label": text, class: "custdyn-menu" }, ...items);
-  const opener = button(text, () => (menu.hidden ? open() : close()), { "aria-haspopup": "menu" });
+  const opener = button(text, () => (menu.hidden ? open() : close()), { "aria-haspopup": "menu", ...NEEDS_KERNEL });
   const whole = element("div", { class: "custdyn-menu-place" }, opener, menu);
   const open = () => {
     menu.hidden = false;
@@ -302,7 +317,7 @@ function linkLine(model) {
     const anchor = element("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, link);
     parts.push(element("span", {}, "Share: "), anchor, copyButton(anchor, said), said);
   }
-  if (page) parts.push(button("Open the page", () => model.send({ ask: "page", page: globalThis[PAGE] })));
+  if (page) parts.push(button("Open the page", () => model.send({ ask: "page", page: globalThis[PAGE] }), NEEDS_KERNEL));
   if (busy) parts.push(element("progress", { "aria-label": "Creating the link" }));
   if (words) parts.push(element("span", { class: "custdyn-words" }, words));
   return parts;
@@ -313,7 +328,7 @@ function report(model, shown) {
   const total = element("input", { type: "checkbox" });
   const ask = (format) => model.send({ ask: format, page: globalThis[PAGE], total: total.checked });
   const exports = Object.entries(shown.formats).map(([format, name]) =>
-    button(`Export to ${name}`, () => ask(format)),
+    button(`Export to ${name}`, () => ask(format), NEEDS_KERNEL),
   );
   const hasCsv = Object.keys(shown.formats).some((format) => format.startsWith("csv"));
   if (shown.total && hasCsv) exports.push(element("label", { class: "custdyn-total" }, total, " Total in CSV"));
@@ -339,7 +354,7 @@ function report(model, shown) {
     const region = { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The report's table" };
     const scroll = element("div", region);
     scroll.append(table(shown, scroll));
-    parts.push(element("div", { class: "custdyn-place" }, scroll));
+    parts.push(shades(scroll, element("div", { class: "custdyn-place" }, scroll)));
     parts.push(element("p", { class: "custdyn-note" }, shown.notes.join(" ")));
   }
   return { parts, link };
@@ -359,7 +374,7 @@ function render({ model, el }) {
   const bar = element("progress", { max: "1", "aria-label": "Progress" });
   status.append(words, bar);
   const error = element("p", { class: "custdyn-error", role: "alert" });
-  const place = element("div", { class: "custdyn-report" });
+  const place = element("div");
   el.classList.add("custdyn-result", "mathjax_ignore"); // a name such as "$5 to $10" is not a formula
   const outdated = element("p", { class: "custdyn-outdated", role: "status" });
   el.replaceChildren(status, error, outdated, place);
@@ -385,11 +400,13 @@ function render({ model, el }) {
     place.replaceChildren(...made.parts);
     showLink();
   };
-  // No kernel is left to finish what the status says.
+  // No kernel is left to finish what the status says, or to answer a click.
   const gone = () => {
     error.textContent = GONE;
     words.textContent = "";
     bar.hidden = true;
+    if (link?.querySelector("progress")) link.replaceChildren();
+    for (const asking of place.querySelectorAll("[data-needs-kernel]")) asking.disabled = true;
   };
   // Only if the focus was on the chart, because another page may show the same notebook.
   const received = ({ kind }) => {

@@ -436,3 +436,23 @@ def test_a_kernel_restarted_while_a_query_runs_is_told(own_form: LabNotebook) ->
     assert own_form.status() == ""
     expect(own_form.page.locator(".custdyn-status progress")).to_be_hidden()
     expect(own_form.button("Query")).to_have_attribute("title", re.compile("run the cells again"))
+
+
+def test_a_kernel_restarted_while_the_link_is_created_leaves_nothing_that_waits(
+    own_form: LabNotebook,
+) -> None:
+    own_form.ask(
+        "import custdyn_widgets.widgets.publishing as publishing, time\n"
+        "publishing.PublishingProcess.publish = lambda *_: time.sleep(60)"
+    )
+    own_form.button("Query").click()
+    creating = own_form.page.get_by_text("Creating the link")
+    creating.wait_for()
+    own_form.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    own_form.page.get_by_text("Run the cells again").first.wait_for()
+    expect(creating).to_have_count(0)
+    for name in ("Export to CSV", "Export to XLSX", "Show Chart"):
+        expect(own_form.button(name)).to_be_disabled()
+    expect(own_form.button("Info")).to_be_enabled()

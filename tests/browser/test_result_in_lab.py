@@ -20,6 +20,7 @@ from custdyn_widgets.render.charts.presets import PRESETS
 from custdyn_widgets.render.charts.specs import BLANK
 from custdyn_widgets.render.csv import to_csv, to_excel_csv
 from custdyn_widgets.report.formatting import format_value, info_rows
+from custdyn_widgets.report.html import report_html
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.text import printable
 from tests.browser.lab import Lab
@@ -177,6 +178,8 @@ def test_of_two_label_columns_a_repeated_month_is_muted_and_the_total_spans_both
 
 
 def test_headings_total_and_labels_stay_while_the_table_scrolls(notebook: LabNotebook) -> None:
+    style = report_html(make_report(1)).partition("<style>")[2].partition("</style>")[0]
+    notebook.page.add_style_tag(content=style)  # the form's output has the same table as HTML
     panel = show(notebook, make_report(24, packages=("a long name of a package", "b")))
     box = panel.get_by_role("region", name="The report's table")
     box.evaluate("box => box.scrollTo(500, 300)")
@@ -188,6 +191,34 @@ def test_headings_total_and_labels_stay_while_the_table_scrolls(notebook: LabNot
     assert abs(total["y"] + total["height"] - frame["y"] - frame["height"]) <= 20
     assert abs(month["x"] - frame["x"]) <= 2
     assert abs(package["x"] - month["x"] - month["width"]) <= 2
+    at = "(head, [x, y]) => head.contains(document.elementFromPoint(x, y))"
+    for x in (month["x"] + 9, package["x"] + 9, package["x"] + 200):
+        assert panel.locator("thead").evaluate(at, [x, head["y"] + head["height"] - 6]), (
+            "a row covers headings"
+        )
+
+
+def test_shades_show_that_there_is_more_to_scroll_to(notebook: LabNotebook) -> None:
+    def shades(panel: Locator) -> list[bool]:
+        place = panel.locator(".custdyn-place")
+        names: list[bool] = place.evaluate(
+            "place => ['custdyn-more', 'custdyn-wider'].map(name => place.classList.contains(name))"
+        )
+        return names
+
+    panel = show(notebook, make_report(24, packages=("a", "b")))
+    box = panel.get_by_role("region", name="The report's table")
+    expect(panel.locator(".custdyn-more.custdyn-wider")).to_have_count(1)
+    for to, expected in (
+        ((0, 10**6), [False, True]),
+        ((10**6, 0), [True, False]),
+        ((10**6, 10**6), [False, False]),
+    ):
+        box.evaluate("(box, [x, y]) => box.scrollTo(x, y)", list(to))
+        notebook.page.wait_for_timeout(100)
+        assert shades(panel) == expected
+    panel = show(notebook, make_report(2))
+    expect(panel.locator(".custdyn-more")).to_have_count(0)
 
 
 def test_a_query_without_grouping_is_one_row_named_all(notebook: LabNotebook) -> None:

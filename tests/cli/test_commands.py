@@ -70,7 +70,8 @@ def test_csv_is_that_of_the_report_with_the_total_when_asked_for() -> None:
     assert query("--format", "csv-excel", "--total").stdout_bytes == to_excel_csv(report, total=True)
 
 
-WITHOUT_DATA = {  # these print links, messages or a crontab, or serve
+WITHOUT_DATA = {  # these print links, messages, a crontab or SQL, or serve
+    "mapping show",
     "run",
     "demo",
     "serve",
@@ -267,6 +268,14 @@ def test_a_setting_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch)
     assert "custdyn.toml has an unknown key 'cach'. Did you mean 'cache'?" in result.stderr
 
 
+@pytest.mark.parametrize("given", ["2021", "2021-10", "2021-10-01", "2021-10-01 00:00:00"])
+def test_an_interval_of_one_date_is_told_to_have_two(given: str) -> None:
+    result = custdyn("query", "--source", SMALL, "--interval", given)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"interval: '{given}' has no end. " in result.stderr
+    assert "2021-10-01/2021-10-31." in result.stderr
+
+
 # --output
 
 
@@ -286,6 +295,24 @@ def test_output_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
     assert query("--format", "csv", "-o", target).exit_code == 0
     assert target.read_bytes() == to_csv(direct())
+
+
+def test_the_ending_of_the_output_chooses_the_format_unless_it_is_given(tmp_path: Path) -> None:
+    for name, begins in (
+        ("r.csv", b"Month,Clients - Active: Qty,"),
+        ("R.XLSX", b"PK\x03\x04"),
+        ("r.json", b'{\n "format": 1,'),
+        ("r.txt", b"Customer Dynamics in USD"),
+        ("report", b"Customer Dynamics in USD"),
+    ):
+        assert query("-o", tmp_path / name).exit_code == 0
+        assert (tmp_path / name).read_bytes().startswith(begins), name
+    assert query("--format", "csv-excel", "-o", tmp_path / "r.csv").exit_code == 0
+    assert (tmp_path / "r.csv").read_bytes().startswith(b"\xef\xbb\xbfMonth;")
+    assert query("--format", "table", "-o", tmp_path / "r.xlsx").exit_code == 0
+    assert (tmp_path / "r.xlsx").read_bytes().startswith(b"Customer Dynamics in USD")
+    assert query("--json", "-o", tmp_path / "r.csv").exit_code == 0
+    assert (tmp_path / "r.csv").read_bytes().startswith(b"{")
 
 
 def test_output_into_a_folder_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
@@ -488,7 +515,27 @@ def test_a_full_disk_behind_stdout_is_words_and_no_fault_of_ours() -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, text=True)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "custdyn: No space left on device."
+    assert done.stderr.splitlines()[-1] == "custdyn: The output cannot be written: No space left on device."
+
+
+@pytest.mark.parametrize("full_stream", ["stdout", "stderr"])
+def test_a_full_log_does_not_make_a_failure_of_a_run_that_succeeded(tmp_path: Path, full_stream: str) -> None:
+    interval = dict(zip(("start", "end"), YEAR.split("/"), strict=True))
+    saved = {"format": 1, "title": "Board", "query": {"interval": interval}, "source": str(SMALL)}
+    (tmp_path / "board.json").write_text(json.dumps(saved))
+    names = {"QUERIES": ".", "MY_QUERIES": "mine", "RUNS": "runs", "SNAPSHOTS": "store"}
+    environment = {f"CUSTDYN_{name}": str(tmp_path / folder) for name, folder in names.items()}
+    command = [sys.executable, "-m", "custdyn_widgets", "run", "--saved", "board", "--as-of", AS_OF]
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Path("/dev/full").open("wb") as full:
+        streams[full_stream] = full
+        done = subprocess.run(command, **streams, env={**os.environ, **environment}, check=False, text=True)
+    assert done.returncode == 0
+    if full_stream == "stdout":
+        assert "The link cannot be printed: No space left on device." in done.stderr
+        assert "board: frozen" in done.stderr
+    else:
+        assert "/view?id=" in done.stdout
 
 
 @pytest.mark.slow
@@ -501,3 +548,27 @@ def test_demo_says_page_and_link() -> None:
         line.removeprefix("Page: ") for line in result.stderr.splitlines() if line.startswith("Page: ")
     )
     assert Path(page).is_file()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("query", "-s", SMALL, "--query", "mysql://anna:seashore@db/crm"),
+        ("query", "-s", SMALL, "--saved", "mysql://anna:seashore@db/crm"),
+        ("query", "-s", SMALL, "--interval", YEAR, "--timezone", "mysql://anna:seashore@db/crm"),
+        ("query", "-s", SMALL, "--interval", YEAR, "--output", "mysql://anna:seashore@db/crm"),
+        ("query", "-s", SMALL, "--interval", YEAR, "--company", "mysql://anna:seashore@db/crm"),
+        ("query", "-s", "./mysql://anna:seashore@db/crm", "--interval", YEAR),
+        ("run", "mysql://anna:seashore@db/crm", "-s", SMALL, "--interval", YEAR),
+        ("check", "./mysql://anna:seashore@db/crm"),
+        ("queries", "show", "mysql://anna:seashore@db/crm"),
+        ("snapshots", "show", "mysql://anna:seashore@db/crm"),
+        ("runs", "list", "--saved", "mysql://anna:seashore@db/crm"),
+    ],
+    ids=lambda args: " ".join(map(str, args[:2])),
+)
+def test_a_password_in_any_argument_is_never_printed(args: tuple[object, ...]) -> None:
+    result = custdyn(*args)
+    assert result.exit_code
+    assert "anna" in result.output or "not the address of a database" in result.output
+    assert "seashore" not in result.output

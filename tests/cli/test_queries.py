@@ -206,6 +206,17 @@ def test_web_is_a_table_on_a_terminal_and_xlsx_a_file(tmp_path: Path) -> None:
     openpyxl.load_workbook(tmp_path / "r.xlsx")
 
 
+def test_the_ending_of_the_output_replaces_a_saved_format_that_does_not_fit(tmp_path: Path) -> None:
+    keep(output="csv-excel")
+    for name, begins in (
+        ("r.csv", b"\xef\xbb\xbfMonth;"),
+        ("r.xlsx", b"PK\x03\x04"),
+        ("r", b"\xef\xbb\xbfMonth;"),
+    ):
+        assert run("--output", tmp_path / name).exit_code == 0
+        assert (tmp_path / name).read_bytes().startswith(begins), name
+
+
 def test_run_freezes_when_asked_to() -> None:
     keep(output="csv")
     result = run("--freeze")

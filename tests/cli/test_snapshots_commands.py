@@ -309,7 +309,12 @@ def test_a_store_of_a_newer_format_is_said_to_be_one(store: Store, beside: int) 
     for command in ("show", "revoke", "verify"):
         result = snapshots(command, "a" * 52)
         assert result.exit_code == 1
-        assert "newer version of custdyn" in result.stderr + result.stdout or command == "verify"
+        assert "newer version of custdyn" in result.stderr + result.stdout
+        assert "backup" not in result.stdout
+    assert ("no snapshots yet" in snapshots("list").stdout, "verified:" in snapshots("verify").stdout) == (
+        False,
+        bool(beside),
+    )
 
 
 def test_a_snapshot_of_a_newer_format_is_listed_as_one_and_verify_asks_for_no_backup(store: Store) -> None:
@@ -322,6 +327,12 @@ def test_a_snapshot_of_a_newer_format_is_listed_as_one_and_verify_asks_for_no_ba
     result = snapshots("show", snapshot_id)
     assert (result.exit_code, "Update custdyn to read it." in result.stderr) == (1, True)
     assert "manifest.json was stored by a newer version of custdyn" in snapshots("verify").stdout
+    update = "Update custdyn to read those of a newer version.\n"
+    assert snapshots("verify").stdout.endswith(f"1 problem in 1 snapshot. {update}")
+    flip_manifest(snapshot_folder(store, published(store)))
+    assert snapshots("verify").stdout.endswith(
+        f"2 problems in 2 snapshots. Restore damaged files from a backup. {update}"
+    )
 
 
 def test_prune_deletes_lists_and_sweeps(store: Store) -> None:
@@ -335,7 +346,7 @@ def test_prune_deletes_lists_and_sweeps(store: Store) -> None:
     assert old in result.stdout
     assert sorted(store.ids()) == sorted([new, hurt])
     assert result.stderr.splitlines() == [
-        "Damaged and not deleted: 1. See `custdyn snapshots verify`.",
+        "Unreadable and not deleted: 1. See `custdyn snapshots verify`.",
         "Removed 1 leftover of killed commands.",
         f"Deleted: 1 snapshot {ONE_MANUAL}. Kept: 2.",
     ]

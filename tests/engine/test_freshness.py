@@ -109,13 +109,16 @@ def test_transactions_after_the_end_are_no_gap() -> None:
         ("this_month", ("date",), "2022-01-20T12:00:00Z", 0.9, False),
         ("this_month", ("date",), "2022-01-20T12:00:00Z", 1.1, True),
         ("last_month", ("month",), "2022-02-20T12:00:00Z", 0.1, True),
+        ("today", ("month",), "2022-01-20T12:00:00Z", 20, False),  # 21:00 in Tokyo, so 21 hours
+        ("today", ("month",), "2022-01-20T12:00:00Z", 22, True),
+        ("today", (), "2022-01-20T12:00:00Z", 22, True),
     ],
 )
 def test_files_older_than_the_reports_end_matter_by_the_bucket(
     tmp_path: Path, interval: str, group_by: tuple[str, ...], as_of: str, hours_old: float, is_told: bool
 ) -> None:
     moment = datetime.fromisoformat(as_of)
-    end = moment if interval == "this_month" else datetime(2022, 2, 1, tzinfo=UTC)
+    end = moment if interval != "last_month" else datetime(2022, 2, 1, tzinfo=UTC)
     written = end.timestamp() - hours_old * 3600
     for name, frame in mart(end - timedelta(hours=hours_old), timedelta(hours=7)).items():
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
@@ -128,6 +131,35 @@ def test_files_older_than_the_reports_end_matter_by_the_bucket(
     assert all("The data is as of" in gap for gap in gaps)
 
 
+@pytest.mark.parametrize("kind", ["refill", "other"])
+def test_one_transaction_dated_in_the_future_does_not_hide_that_the_data_ends_early(
+    tmp_path: Path, kind: str
+) -> None:
+    """A row dated after the files were written is a typing error or a plan, not the end of the data."""
+    tables = mart(LAST, timedelta(hours=7))
+    future = {
+        "transaction_id": "f",
+        "client_id": "a",
+        "at": "2022-12-01T00:00:00Z",
+        "kind": kind,
+        "amount": "1.00",
+    }
+    tables["transactions"] = pd.concat([tables["transactions"], pd.DataFrame([future])])
+    for name, frame in tables.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        os.utime(tmp_path / f"{name}.csv", (datetime(2022, 2, 1, tzinfo=UTC).timestamp(),) * 2)
+    [gap] = run_report(ReportQuery("last_month"), tmp_path, as_of="2022-02-01").info.data_gaps
+    assert "The last transaction of the data is from 2022-01-19 23:50:00 UTC, 12 days before" in gap
+
+
+def test_data_that_is_entirely_dated_after_its_files_is_only_told_to_be_old(tmp_path: Path) -> None:
+    for name, frame in mart(LAST, timedelta(hours=7)).items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        os.utime(tmp_path / f"{name}.csv", (0, 0))
+    [gap] = run_report(ReportQuery("last_month"), tmp_path, as_of="2022-02-01").info.data_gaps
+    assert gap.startswith("The data is as of 1970-01-01")
+
+
 @given(
     days=st.lists(st.integers(0, 400), min_size=1, max_size=30), first=st.sampled_from([0, -90_000, 700_000])
 )
@@ -135,4 +167,23 @@ def test_the_longest_pause_is_that_between_neighbouring_days(days: list[int], fi
     times = np.array([(first + day) * 86_400 + 5 for day in days])
     ordered = sorted(set(days))
     expected = max(b - a for a, b in itertools.pairwise(ordered)) if len(ordered) >= 7 else 0
-    assert _longest_pause(times) == expected * 86_400
+    with_later = np.append(times, times.max() + 900 * 86_400)
+    assert _longest_pause(times, int(times.max())) == expected * 86_400
+    assert _longest_pause(with_later, int(times.max())) == expected * 86_400
+
+
+@pytest.mark.parametrize("at", ["2022-02-01T00:00:00Z", "2022-12-31T00:00:00Z"])
+def test_a_transaction_in_the_future_hides_no_gap(at: str) -> None:
+    data = mart(LAST, timedelta(hours=7))
+    late = data["transactions"].iloc[[0]].assign(transaction_id="late", at=at)
+    data["transactions"] = pd.concat([data["transactions"], late], ignore_index=True)
+    [gap] = run_report(ReportQuery("last_month"), data, as_of="2022-02-01").info.data_gaps
+    assert "from 2022-01-19 23:50:00 UTC, 12 days before" in gap
+
+
+def test_data_that_goes_on_after_the_interval_has_no_gap() -> None:
+    data = mart(LAST, timedelta(hours=7))
+    late = data["transactions"].iloc[[0]].assign(transaction_id="late", at="2022-02-01T00:00:00Z")
+    data["transactions"] = pd.concat([data["transactions"], late], ignore_index=True)
+    query = ReportQuery({"start": "2022-01-01", "end": "2022-01-31"})
+    assert run_report(query, data, as_of="2022-02-02").info.data_gaps == ()

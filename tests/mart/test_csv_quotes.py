@@ -59,6 +59,12 @@ def test_a_row_that_a_backslash_splits_says_so(cell: str) -> None:
     assert why.startswith("has 3 cells, but there are 2 columns; a backslash escapes nothing in CSV")
 
 
+@pytest.mark.parametrize("end", ['"Silv', '"Silv\n', '"', '"\n', '"Silver""'])
+def test_a_file_that_ends_within_a_quoted_cell_is_an_error(end: str) -> None:
+    with pytest.raises(SourceError, match="the row that starts on line 3 has an opening quote"):
+        read(f"package_id,name\np1,Gold\np2,{end}")
+
+
 @pytest.mark.parametrize("cell", ['"abc"def', '"abc" ', '"a"""b', '"a" "b"', '"a""b"c'])
 def test_characters_after_a_closing_quote_are_an_error(cell: str) -> None:
     with pytest.raises(SourceError, match=r"line 3 has an opening quote .* not closed properly"):

@@ -498,8 +498,6 @@ def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path) -> No
     latin = CSV["clients"].replace("Three", "Müller").encode("latin-1")
     with pytest.raises(SourceError, match=r"clients\.csv, line 4: byte 0xfc is not UTF-8"):
         check_source(folder(tmp_path, clients=latin))
-    with pytest.raises(SourceError, match=r"line 1: byte 0xff is not UTF-8"):
-        check_source(folder(tmp_path, clients=CSV["clients"].encode("utf-16")))
 
 
 def test_an_extra_column_need_not_be_utf8_even_beside_ragged_rows(tmp_path: Path) -> None:
@@ -541,7 +539,7 @@ def test_a_column_given_twice_is_an_error_in_every_form(tmp_path: Path) -> None:
 def test_a_table_as_csv_and_as_parquet_is_an_error(tmp_path: Path) -> None:
     source = folder(tmp_path / "both")
     pd.DataFrame({"package_id": ["p1"]}).to_parquet(source / "packages.parquet")
-    with pytest.raises(SourceError, match="'both' has the table packages twice, as CSV and as Parquet"):
+    with pytest.raises(SourceError, match=r"packages twice, as packages\.csv and packages\.parquet"):
         run_report(EVERYONE, source)
 
 
@@ -760,7 +758,7 @@ def test_a_time_is_the_same_instant_whatever_the_column_is(times: object) -> Non
     assert same_as_plain(with_column("transactions", "at", times))
 
 
-@pytest.mark.parametrize("at", [10**17, -(10**17), 10**12])
+@pytest.mark.parametrize("at", [10**17, -(10**17), 3 * 10**11])
 def test_a_timestamp_outside_the_calendar_is_a_fault(at: int) -> None:
     times = np.array([at, 0], "datetime64[s]")
     [words] = faults(with_column("transactions", "at", times))

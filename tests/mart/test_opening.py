@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from custdyn_widgets.errors import SourceError
+from custdyn_widgets.errors import MartError, SourceError
 from custdyn_widgets.mart import building
+from custdyn_widgets.mart.checking import checks
 from custdyn_widgets.mart.facts import cache as kept
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.opening import open_mart
@@ -506,3 +507,18 @@ def test_a_demo_that_cannot_be_written_says_where_and_what_to_do(
     monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "file"))
     with pytest.raises(SourceError, match=r"The demo mart cannot be written to .*CUSTDYN_CACHE"):
         open_mart("demo")
+
+
+def test_facts_that_an_earlier_version_built_without_a_check_are_not_used(
+    source: Path, entries: Callable[[], list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients = source / "clients.csv"
+    clients.write_text("client_id,client_type,currency,created_at,Closed_At\nc1,client,USD,2021-01-01,\n")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(kept, "FORMAT", 5)
+        earlier.setattr(checks, "near_misses", lambda _: ())
+        open_mart(source)
+        kept.finish_storing()
+    assert len(entries()) == 1
+    with pytest.raises(MartError, match="Closed_At"):
+        open_mart(source)

@@ -211,6 +211,7 @@ BAD = {
     ("clients", "created_at"): ("", "0000-00-00 00:00:00"),
     ("clients", "closed_at"): ("never", "0001-01-01"),
     ("clients", "opening_balance"): ("x", "9223372036854.775807"),
+    ("clients", "stored_balance"): ("x", "1.0000001", "9223372036854.7758"),
     ("clients", "company"): ("nope", "Root"),
     ("companies", "company"): ("", "Root", "South"),
     ("companies", "parent"): ("nope", "North-East", "Alone"),

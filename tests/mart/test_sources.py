@@ -307,6 +307,30 @@ def test_an_address_is_refused_without_its_password(use: Any, given: Any, scheme
     assert "sea-and-sand" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "anna:sea-and-sand@db.example/crm",
+        "anna/sea-and-sand@//db:1521/xe",
+        Path("anna/sea-and-sand@//db:1521/xe"),
+        "host=db user=anna password=sea-and-sand",
+        "password=sea-and-sand host=db",
+        "Server=db;Uid=anna;Pwd=sea-and-sand;",
+    ],
+)
+@pytest.mark.parametrize("use", [open_mart, check_source, resolve_source])
+def test_a_connection_string_is_refused_without_its_password(use: Any, given: Any) -> None:
+    with pytest.raises(SourceError, match="not the address of a database with a login") as refused:
+        use(given)
+    assert "sea-and-sand" not in str(refused.value)
+
+
+def test_a_folder_may_be_named_like_a_login(tmp_path: Path) -> None:
+    folder = tmp_path / "anna:sea@home"
+    folder.mkdir()
+    assert resolve_source(folder).data == folder
+
+
 @pytest.mark.parametrize("command", ["query", "check", "run"])
 def test_no_command_prints_the_password_of_an_address(tmp_path: Path, command: str) -> None:
     address = "mysql+pymysql://anna:sea-and-sand@db/crm"
@@ -322,6 +346,7 @@ def test_an_address_is_no_path_of_a_named_source(tmp_path: Path) -> None:
         "postgresql://db/crm",
         "postgresql:/anna:sea-and-sand@db",
         "mysql://anna:sea/and-sand@db",
+        "anna:sea-and-sand@db.example/crm",
     ):
         (tmp_path / "sources.toml").write_text(f'[shop]\npath = "{address}"\n', encoding="utf-8")
         with pytest.raises(SettingsError, match=r"path is a URL|holds a secret|contains a secret") as refused:

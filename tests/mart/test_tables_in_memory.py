@@ -154,9 +154,10 @@ class Failing:
     ("table", "message"),
     [
         (Failing(), "The table packages cannot be read: the connection is closed"),
-        (pa.chunked_array([["p1"]]), "The table packages cannot be read: "),
+        (pa.chunked_array([["p1"]]), "The table packages cannot be read: it is a single column"),
+        (pd.Series(["p1"]), r"packages cannot be read: it is a single column\. Give a table with headings"),
         (pa.table({"package_id": ["1", "2"], "name": invalid_utf8()}), "packages cannot be read: .*UTF"),
-        (pl.LazyFrame({"package_id": ["p1", "p2"]}), "The table 'packages' must be a pandas DataFrame, "),
+        (pl.LazyFrame({"package_id": ["p1", "p2"]}), r"relation, not .*\. Give its \.collect\(\) instead"),
         (pa.Table, "The table 'packages' must be a pandas DataFrame, "),
         (pa.table({"package_id": ["p1", "p2"]}).to_reader(), r"read only once\. Give reader\.read_all\(\)"),
     ],
@@ -164,3 +165,10 @@ class Failing:
 def test_what_is_not_a_readable_table_is_an_error(table: object, message: str) -> None:
     with pytest.raises(SourceError, match=message):
         check_source({**arrow_tables(), "packages": table})
+
+
+@pytest.mark.parametrize("table", [pl.DataFrame({"client_id": ["1"]}), pa.table({"client_id": ["1"]}), 5])
+def test_a_table_alone_is_no_source_and_its_rows_are_not_printed(table: object) -> None:
+    with pytest.raises(SourceError, match=rf"not {type(table).__name__}\. .* as {{'clients': …, ") as error:
+        check_source(table)  # type: ignore[arg-type]
+    assert "client_id" not in error.value.message

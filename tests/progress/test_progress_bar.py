@@ -86,3 +86,12 @@ def test_a_step_that_lasts_is_told_after_a_second_though_no_other_begins(
     assert said == "Reading transactions.csv (10% done)\n"
     progress.step("nobody listens any more", 0.2)
     assert capsys.readouterr().err == ""
+
+
+def test_a_timer_that_fires_late_draws_nothing_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with ProgressBar() as bar:
+        progress.step("Reading clients", 0.0)
+    bar._show()
+    assert terminal.getvalue() == ""

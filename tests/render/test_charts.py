@@ -191,6 +191,27 @@ def test_long_names_differ_in_the_legend_and_on_the_axis(names, count):
         assert set(written) <= labels  # the library has not cut them once more
 
 
+def test_a_name_in_the_legend_differs_from_those_that_are_drawn_in_grey():
+    report = make_report(2, (*ALIKE["zones"], "Basic", "Gold", "Silver", "Bronze", "Iron"))
+    legend = preset_spec(report, "Clients - Active: Qty")["layer"][0]["layer"][0]["encoding"]["color"][
+        "scale"
+    ]
+    [zone] = [name for name in legend["domain"] if "…" in name]
+    assert "D Mobile" in zone
+
+
+@pytest.mark.parametrize("names", [*ALIKE.values(), ("חבילה 300 Basic", "باقة 5G Plus"), ("a · b", "b")])
+def test_a_legend_of_packages_and_columns_names_both(names):
+    columns = ["Packages: Renew Total", "Clients - Overall Active: Balance Pos"]
+    spec = blank_spec(make_report(2, names), "Month", columns, "line")
+    domain = spec["layer"][0]["layer"][0]["encoding"]["color"]["scale"]["domain"]
+    lines = [re.sub("[\u2068\u2069]", "", text).rpartition(" · ") for text in domain if " · " in text]
+    assert len({name for name, _, _ in lines}) == len(lines) // 2 >= 2
+    assert {column for _, _, column in lines} == set(columns)
+    written = {text for text in texts(chart_svg(spec)) if " · " in text}
+    assert written == {text for text in domain if " · " in text}  # the library has not cut them once more
+
+
 def test_the_largest_of_what_is_drawn_have_the_colours():
     report = make_report(2, tuple(f"Package {i:02}" for i in range(12)))
     place = report.column("Packages: Renew Total")

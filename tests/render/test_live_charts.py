@@ -68,3 +68,22 @@ def test_each_number_stands_in_the_middle_beyond_its_own_bar_and_within_the_plot
         assert 9 <= float(y) <= height - (1 if below else 0)
     if width == 900:
         assert all(text for _, _, text in numbers)
+
+
+@pytest.mark.parametrize("name", ["2021", "2021-99", "9999-12-31"])
+def test_a_package_whose_name_looks_like_a_date_is_not_drawn_as_a_time(name: str) -> None:
+    report = make_report(1, packages=(name,))
+    rows = tuple(replace(row, labels=row.labels[1:]) for row in report.rows)
+    query = replace(report.query, group_by=("package",))
+    by_package = replace(report, headings=("Package Name",), rows=rows, query=query, total=None)
+    spec = live_spec(blank_spec(by_package, y="Balance Refill: Total", mark="bar"))
+    assert spec["layer"][0]["layer"][0]["encoding"]["x"]["type"] == "nominal"
+
+
+def test_a_long_legend_makes_the_drawing_taller_and_not_its_plot_flatter() -> None:
+    report = make_report(12, tuple(f"Package {i}" for i in range(12)))
+    columns = ["Packages: Renew Total", "Clients - Overall Active: Balance Pos"]
+    heights = {
+        count: live_spec(blank_spec(report, "Month", columns[:count], "line"))["height"] for count in (1, 2)
+    }
+    assert heights[2] >= heights[1] + 3 * 16 >= 320 + 3 * 16

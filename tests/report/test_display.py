@@ -51,6 +51,12 @@ def test_a_terminal_shows_the_table_with_its_total_and_notes() -> None:
     assert all(len(line) <= 80 for line in text.splitlines() if line.startswith(("20", "Total", "---")))
 
 
+def test_the_prompt_of_plain_python_shows_the_table() -> None:
+    report = make_report(3)
+    assert repr(report) == shown(report)["text/plain"]
+    assert "\nTotal*" in repr(report)
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "text/latex"])
 def test_what_is_shown_has_bounds_and_tells_what_is_left_out(kind: str) -> None:
     text = shown(make_report(100))[kind]

@@ -12,7 +12,7 @@ from tests.make_report import make_report
 
 CLIENTS_ONLY = "Only clients of the type Client are counted, also in Clients - All."
 CUT = (
-    "Partial: the figures count until 2022-12-16 08:30:00 UTC, the moment of the report; "
+    "Partial: the figures are counted up to 2022-12-16 08:30:00 UTC, the time of the report; "
     "the interval ends at 2022-12-31 23:59:59."
 )
 PACKAGES = ("Basic", "Gold\x00\n" + "x" * 400)
@@ -79,8 +79,8 @@ def test_notes_come_in_order_of_type_until_when_partial_then_overlap_then_rows_l
         CLIENTS_ONLY,
         CUT,
         f"◐ marks a bucket {CUT_SHORT}.",
-        "Clients and balances of packages overlap and do not add up: a client that used two packages stands "
-        "in both rows, and once in the Total.",
+        "Clients and balances of packages overlap and do not add up: a client that used two packages is "
+        "counted in both rows, but only once in the Total.",
         "Showing 9 of 10 rows; the CSV has them all.",
     )
     assert len(view.rows) == 9

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from custdyn_widgets.errors import SavedQueryError
 from custdyn_widgets.query.query import ReportQuery
-from custdyn_widgets.saved_queries.automation import ForEach, Retention
+from custdyn_widgets.saved_queries.automation import ForEach, Retention, recover_failure_recipients
 from custdyn_widgets.saved_queries.content import SavedQuery
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
@@ -158,6 +158,8 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"source": "\x1b[2J"}, "contains a control character"),
     ({"source": "s" * 1001}, "is longer than 1,000"),
     ({"source": "postgresql://user:sEcReT@db/billing"}, "must be a name or a path"),
+    ({"source": "postgresql:/user:sEcReT@db/billing"}, "must be a name or a path"),
+    ({"source": "./postgresql:/user:sEcReT@db/billing"}, "must be a name or a path"),
     ({"source": "\ud800"}, "an incomplete character"),
     ({"recipients": "anna@example.com"}, "recipients must be a list of strings"),
     ({"recipients": {"anna@example.com": 1}}, "recipients must be a list of strings"),
@@ -239,3 +241,9 @@ def test_an_invalid_value_is_refused_when_it_is_built() -> None:
     for wrong in ({"schedule": FIRST}, {"recipients": None}, {"retention": 3}, {"source": ""}):
         with pytest.raises(SavedQueryError):
             SavedQuery("T", query, output="csv", **wrong)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1"])
+def test_failure_recipients_are_recovered_from_a_file_in_any_encoding(encoding: str) -> None:
+    text = '{"title": "Über", "failure_recipients": ["ops@example.com"], oops'
+    assert recover_failure_recipients(text.encode(encoding)) == ("ops@example.com",)

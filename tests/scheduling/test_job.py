@@ -43,7 +43,7 @@ from custdyn_widgets.scheduling import making
 from custdyn_widgets.scheduling.job import dispatch
 from custdyn_widgets.scheduling.locks import RunLock
 from custdyn_widgets.scheduling.order import Order
-from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.records import Outcome, Run, Runs
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 from custdyn_widgets.snapshots.store import Store
@@ -255,6 +255,20 @@ def test_retention_deletes_no_snapshot_that_anybody_else_made(ask: Ask, settings
     assert "saved_query" not in store.manifest(str(by_hand[0]))
 
 
+def test_retention_deletes_nothing_of_another_user_s_saved_query_of_the_same_name(
+    ask: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = replace(BOARD, retention=Retention(keep_last=1))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "getuid", lambda: 10_000_019)  # the snapshots below belong to others
+        ask(saved)
+        run = ask(saved)
+    assert run.problem is None
+    assert len(Store(settings.snapshots).ids()) == 2
+    ask(saved)
+    assert len(Store(settings.snapshots).ids()) == 1
+
+
 def test_retention_deletes_what_an_earlier_version_of_custdyn_made(
     ask: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -360,6 +374,19 @@ def test_of_a_saved_query_without_readable_recipients_nobody_is_told(
     assert (run.result, received.mails) == ("failed", [])
 
 
+@pytest.mark.parametrize("invalid", ["eva@", EVA, 3, None])
+def test_an_invalid_failure_recipient_does_not_keep_the_others_from_being_told(
+    settings: Settings, received: Received, invalid: object
+) -> None:
+    settings.queries.mkdir()
+    given = {**BOARD.to_dict(), "failure_recipients": [invalid, EVA, invalid]}
+    (settings.queries / "board.json").write_text(json.dumps(given))
+    run = dispatch(Order("board"), settings=load_settings(), progress=print, now=NOW)
+    assert (run.result, run.where) == ("failed", "reading the saved query")
+    assert received.recipients() == [EVA]
+    assert "failure_recipients" in text_of(received)
+
+
 @pytest.fixture
 def early(tmp_path: Path) -> Path:
     """A copy of the mart whose transactions end long before the report does."""
@@ -375,11 +402,18 @@ def early(tmp_path: Path) -> Path:
 
 
 def test_data_that_ends_early_is_told_with_what_was_sent(
-    ask: Ask, received: Received, early: Path, capsys: pytest.CaptureFixture[str]
+    ask: Ask, received: Received, settings: Settings, early: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from click.testing import CliRunner
+
+    from custdyn_widgets.cli import main
+
     run = ask(replace(BOARD, source=str(early)))
     assert run.result == "sent"
     assert "The last transaction of the data is from" in capsys.readouterr().out
+    [gap] = Runs(settings.runs or Path()).listing()[-1].data_gaps
+    assert "The last transaction of the data is from" in gap
+    assert f"    Note: {gap[:60]}" in CliRunner().invoke(main, ["runs", "list"]).stdout
     assert "The last transaction of the data is from" in text_of(received)
 
 
@@ -440,6 +474,7 @@ def test_a_full_disk_is_told_by_mail_even_where_no_record_can_be_kept(
     assert "No space left on device" in text_of(received)
     assert received.recipients() == [EVA]
     assert str(run.problem).count("record of this run cannot be written") == 1
+    assert f"cannot be written to {settings.runs}: No space left" in str(run.problem)
 
 
 def test_a_run_that_finds_the_one_before_still_going_on_begins_nothing_and_is_told(
@@ -593,6 +628,16 @@ def test_a_report_that_everybody_got_is_not_offered_to_those_who_missed_it(
     assert "sends it to everybody, even those who already have it" in letter
 
 
+def test_what_is_recorded_of_a_report_before_anything_is_sent_has_no_secret(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BILLING_PASSWORD", "hunter2-hunter2")
+    recorder = run_module.Recorder(Run.begun("board"), settings, print, print)
+    recorder.add_report(Outcome("failed", "Northwind", problem="hunter2-hunter2 was refused"))
+    recorder.fail("stopped")
+    assert recorder.run.reports[0].problem == "[the value of BILLING_PASSWORD] was refused"
+
+
 def test_an_extension_that_ends_the_process_is_not_taken_for_a_signal(
     ask: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -626,8 +671,11 @@ def test_a_killed_run_is_told_of_once_by_the_next_which_works(
 ) -> None:
     assert settings.runs is not None
     Runs(settings.runs).keep(Run.begun("board", logical_time="2022-01-01T05:00:00Z"))
+    assert ask(send=False).result == "held back"
+    assert received.mails == []
     assert [ask().result, ask().result] == ["sent", "sent"]
-    assert [run.result for run in Runs(settings.runs).listing()] == ["killed", "sent", "sent"]
+    results = [run.result for run in Runs(settings.runs).listing()]
+    assert results == ["killed", "held back", "sent", "sent"]
     assert received.recipients() == [EVA, ANNA, BEN, ANNA, BEN]
     assert "did not finish" in text_of(received)
     assert "--as-of 2022-01-01T05:00:00Z" in text_of(received)
@@ -878,3 +926,29 @@ def test_the_password_of_an_address_given_as_a_source_is_told_to_nobody(
     for told in (letter, str(received.mails), records, str(run), *capsys.readouterr()):
         assert "sea-and-sand" not in told
         assert "anna:sand" not in told
+
+
+@pytest.mark.parametrize("source", ["anna:sand@db/crm", "anna/sand@//db/xe", "Server=db;Uid=anna;Pwd=sand;"])
+def test_the_password_of_a_connection_string_given_as_a_source_is_told_to_nobody(
+    ask: Ask, received: Received, settings: Settings, source: str
+) -> None:
+    run = ask(source=source, parameters={"dsn": "host=db password=sand"})
+    assert "not the address of a database with a login" in str(run.problem)
+    records = "".join(path.read_text() for path in (settings.runs or Path()).rglob("*.json"))
+    assert "password=***" in text_of(received)
+    for told in (text_of(received), records, str(run)):
+        assert "sand" not in told
+
+
+def test_a_password_in_the_title_or_description_is_sent_to_nobody(ask: Ask, received: Received) -> None:
+    saved = replace(BOARD, title="Board ftp://anna:sand@host", description="see mysql://anna:sand@db/crm")
+    assert ask(saved).result == "sent"
+    assert "mysql://anna:***@db/crm" in text_of(received).replace("\u2060", "")
+    assert "sand" not in "".join(map(str, received.mails))
+
+
+def test_the_name_of_a_file_says_until_when_a_running_month_counts(ask: Ask, received: Received) -> None:
+    """Otherwise, the files of every day of a month have the same name, that of the whole month."""
+    ask(replace(BOARD, query=ReportQuery("this_month", timezone="Europe/Paris")))
+    [attachment] = received.message().iter_attachments()
+    assert attachment.get_filename() == "board-this-month-2022-02-28-until-2022-02-01.csv"

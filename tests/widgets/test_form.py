@@ -218,6 +218,19 @@ def test_a_removed_filter_comes_back_with_undo_where_it_was(form: QueryForm, how
     assert form.query() == before
 
 
+def test_filters_come_back_one_by_one_the_last_removed_first(form: QueryForm) -> None:
+    add_filter(form, "client_tags", form._names.tags[0])
+    add_filter(form, "company", form._names.companies[0])
+    add_filter(form, "owner_user", form._names.owners[0])
+    before, order = form.query(), labels(form)
+    for name in ("Company", "Client tags", "Owner user"):
+        button(form, f"Remove the filter {name}").click()
+    assert form.query() == DEFAULT
+    for name in ("Owner user", "Client tags", "Company"):
+        button(form, f"Undo: restore {name}").click()
+    assert (form.query(), labels(form)) == (before, order)
+
+
 def test_there_is_nothing_to_undo_after_another_filter_or_a_loaded_query(form: QueryForm) -> None:
     for act in (lambda: add_filter(form, "owner_user"), lambda: form.load(DEFAULT)):
         add_filter(form, "company", form._names.companies[0])

@@ -21,10 +21,11 @@ from custdyn_widgets.mart.checking import fault_kinds, values
 from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checking.faults import Fault
+from custdyn_widgets.mart.checking.guessing import guess_dialects, guessed_dialects
 from custdyn_widgets.mart.checking.headings import extra_columns, near_misses
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quotes import wrong_quotes
-from custdyn_widgets.mart.checking.rarely_meant import rarely_meant
+from custdyn_widgets.mart.checking.written_forms import iso_times, plain_numbers
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import Kind, MartColumn
@@ -39,10 +40,17 @@ REFERENCES = (
 
 
 def check(stored: StoredMart) -> CheckedMart:
-    """Read every value of a mart and find all faults, in the order of tables and rows."""
-    mart = _checked(stored.name, stored.tables())
+    """Read every value of a mart and find all faults, in the order of tables and rows.
+
+    Likely mistakes are searched for only by `check_source`.
+    """
+    tables = stored.tables()
+    mart = _checked(stored.name, tables)
+    if mart.faults and (guessed := guess_dialects(tables, mart.faults)):
+        tables = {**tables, **guessed}
+        mart = _checked(stored.name, tables)
+    mart.notes += guessed_dialects(tables)
     mart.notes += [Note(sentence, "unread_table") for sentence in stored.unread]
-    mart.notes += rarely_meant(mart.tables)
     return mart
 
 
@@ -161,9 +169,20 @@ def _read_values(
     array: pa.Array, kind: Kind, blank: columns.Bools, dialect: Dialect
 ) -> tuple[Any, values.Faults]:
     """Return the values of a column of times, dates or numbers, and its faults."""
+    if columns.is_text(array.type):
+        if dialect.dates and kind in ("time", "date"):
+            array = iso_times(array, dialect.dates)
+        elif dialect.decimal and kind in ("amount", "positive"):
+            array = plain_numbers(array, dialect.decimal)
     if kind == "time":
         return values.times(array, blank, dialect.timezone or "UTC")
-    return _READERS[kind](array, blank)
+    found, faults = _READERS[kind](array, blank)
+    if dialect.decimal == ",":
+        faults = {
+            i: fault_kinds.NOT_WITH_COMMA if kind is fault_kinds.NOT_AN_AMOUNT else kind
+            for i, kind in faults.items()
+        }
+    return found, faults
 
 
 _READERS: Mapping[Kind, Callable[[pa.Array, columns.Bools], tuple[Any, values.Faults]]] = {

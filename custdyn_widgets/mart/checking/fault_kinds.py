@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from custdyn_widgets.mart.checking.faults import FaultKind
 from custdyn_widgets.mart.schema import MartColumn
 
@@ -49,6 +51,31 @@ INFINITE_TIME = FaultKind(
     "is the first or last time of its type, which stands for infinity",
     "Leave the time blank where there is none.",
 )
+EPOCH_SECONDS = FaultKind(
+    "epoch_seconds",
+    "looks like seconds since 1970, not an ISO 8601 time",
+    "Write times as 2021-10-01T09:30:00Z, in UTC or with an offset.",
+)
+EPOCH_MILLISECONDS = replace(
+    EPOCH_SECONDS,
+    code="epoch_milliseconds",
+    reason="looks like milliseconds since 1970, not an ISO 8601 time",
+)
+EPOCH_MICROSECONDS = replace(
+    EPOCH_SECONDS,
+    code="epoch_microseconds",
+    reason="looks like microseconds since 1970, not an ISO 8601 time",
+)
+EPOCH_NANOSECONDS = replace(
+    EPOCH_SECONDS,
+    code="epoch_nanoseconds",
+    reason="looks like nanoseconds since 1970, not an ISO 8601 time",
+)
+SPREADSHEET_DAYS = replace(
+    EPOCH_SECONDS,
+    code="spreadsheet_days",
+    reason="looks like a spreadsheet's number of days, not an ISO 8601 time",
+)
 NOT_A_DATE = FaultKind("not_a_date", "is not a date YYYY-MM-DD", "Write dates as 2021-10-01.")
 EARLY_CLOSING = FaultKind(
     "early_closing", "is before created_at", "Correct one of the two times, or its offset."
@@ -59,6 +86,11 @@ NOT_AN_AMOUNT = FaultKind(
     "not_an_amount",
     "is not a plain decimal number",
     "Write digits and a decimal point without separators, currency or spaces: -1234.50.",
+)
+NOT_WITH_COMMA = FaultKind(
+    "not_with_comma",
+    "is not a number with a decimal comma",
+    "Write all numbers of the source with a decimal comma: -1234,50.",
 )
 EXPONENT = FaultKind(
     "exponent", "has an exponent; amounts are plain decimals", "Write all digits: 0.00001, not 1e-5."

@@ -5,10 +5,18 @@ from __future__ import annotations
 from html import escape
 
 from custdyn_widgets.mart.checking.faults import FaultGroup
+from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.summary import CheckSummary
 from custdyn_widgets.text import printable
 
 _HEADINGS = ("Faults", "File", "Column", "What is wrong", "First", "Remedy")
+_BALANCES = {
+    "Client": "client_id",
+    "From the ledger": "derived",
+    "Stored": "stored",
+    "Difference": "difference",
+    "Currency": "currency",
+}
 # JupyterLab's own rules squeeze wide tables in outputs and align their text to the right.
 _STYLE = """
 .custdyn-check table { table-layout: auto; width: max-content; max-width: 100%; border-collapse: collapse;
@@ -17,6 +25,9 @@ _STYLE = """
   white-space: normal; border-bottom: 1px solid var(--jp-border-color2, #8884); }
 .custdyn-check td:nth-child(5) { min-width: 10em; overflow-wrap: anywhere; }
 .custdyn-check tr > :first-child { text-align: right; font-variant-numeric: tabular-nums; }
+.custdyn-check .balances tr > :first-child { text-align: left; }
+.custdyn-check .balances td:nth-child(n+2):nth-child(-n+4) { min-width: 0; text-align: right;
+  font-variant-numeric: tabular-nums; }
 .custdyn-check p { margin: 0.4em 0; overflow-wrap: anywhere; }
 """
 
@@ -28,7 +39,7 @@ def summary_html(summary: CheckSummary) -> str:
         heads = "".join(f'<th scope="col">{heading}</th>' for heading in _HEADINGS)
         rows = "".join(map(_row, summary.kinds))
         parts.append(f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
-    parts += [f"<p>Note: {_escape(note)}</p>" for note in summary.notes]
+    parts += map(_note, summary.notes)
     parts.append(f"<p><b>{_escape(summary.closing)}</b></p>")
     # Without the class mathjax_ignore, JupyterLab would typeset "from $5 to $10" as a formula.
     return f'<div class="custdyn-check mathjax_ignore"><style>{_STYLE}</style>{"".join(parts)}</div>'
@@ -38,6 +49,19 @@ def _row(group: FaultGroup) -> str:
     kind = group.kind
     texts = (f"{group.count:,}", group.file, group.column, kind.reason, group.first, kind.remedy)
     return f"<tr>{''.join(f'<td>{_escape(text)}</td>' for text in texts)}</tr>"
+
+
+def _note(note: Note) -> str:
+    """Return a note as a paragraph, with the first balances that differ as a table below it."""
+    text = f"<p>Note: {_escape(note)}</p>"
+    if note.kind != "stored_balances":
+        return text
+    heads = "".join(f'<th scope="col">{heading}</th>' for heading in _BALANCES)
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{_escape(client[key])}</td>' for key in _BALANCES.values())}</tr>"
+        for client in note.figures["first"]
+    )
+    return f'{text}<table class="balances"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _escape(text: str) -> str:

@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from custdyn_widgets.mart.checking.epochs import not_a_time, number_as_time
 from custdyn_widgets.mart.checking.fault_kinds import (
     EXPONENT,
     INFINITE_TIME,
@@ -61,18 +62,20 @@ def times(column: pa.Array, blank: Bools, zone: str = "UTC") -> tuple[Int64s, Fa
     Accept text, timestamps and dates; values without an offset are times on the clock of `zone`.
     """
     kind = column.type
+    is_date = pa.types.is_date(kind)
     if pa.types.is_date64(kind):  # casting fails unless every value is a whole day
         column, kind = column.view(pa.timestamp("ms")), pa.timestamp("ms")
-    elif pa.types.is_date(kind):
+    elif is_date:
         column, kind = column.cast(pa.timestamp("s")), pa.timestamp("s")
     if pa.types.is_timestamp(kind):  # stored as units since 1970 in UTC, whatever its zone
         micros, faults = _in_micros(_filled(column), kind.unit)
+        faults = faults if is_date else _with_units(column, faults)
         if kind.tz is None and zone != "UTC":
             micros, outside = _in_micros(to_utc(micros, zone), "us")
             faults |= outside
         return micros, faults
     if not is_text(kind):
-        return _wrong_type(column, blank, NOT_A_TIME)
+        return _no_times(column, blank)
     by_arrow, by_value = partial(_times_by_arrow, zone=zone), partial(_read_time, zone=ZoneInfo(zone))
     micros, faults = _by_slices(column, blank, by_arrow, by_value)
     micros, outside = _in_micros(micros, "us")
@@ -90,6 +93,14 @@ def _in_micros(units: Int64s, unit: str) -> tuple[Int64s, Faults]:
         units = units.copy()
         units[outside] = 0
     return units * scale, dict.fromkeys(outside.tolist(), OUTSIDE_CALENDAR)
+
+
+def _with_units(column: pa.Array, faults: Faults) -> Faults:
+    """Return the faults of timestamps outside the calendar; if numbers of another unit cause them, say so."""
+    if not faults:
+        return faults
+    units = _filled(column)
+    return {i: number_as_time(int(units[i]), kind) for i, kind in faults.items()}
 
 
 def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
@@ -145,6 +156,16 @@ def _wrong_type(column: pa.Array, blank: Bools, why: FaultKind) -> tuple[Int64s,
     return np.zeros(len(column), np.int64), {int(i): why for i in np.flatnonzero(~blank)}
 
 
+def _no_times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
+    """Return zeros and a fault for every value of a column that is neither text nor times."""
+    kind = column.type
+    zeros, faults = _wrong_type(column, blank, NOT_A_TIME)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).tolist()
+        faults = {i: not_a_time(numbers[i]) for i in faults}
+    return zeros, faults
+
+
 def _filled(column: pa.Array) -> Int64s:
     """Return a timestamp or integer array as int64, nulls as 0."""
     integers = column.cast(pa.int64()) if not pa.types.is_int64(column.type) else column
@@ -190,7 +211,7 @@ def _times_by_arrow(column: pa.Array, zone: str) -> Int64s:
 
 def _read_time(value: str, zone: ZoneInfo) -> int | FaultKind:
     if not _DATE_THEN_TIME.fullmatch(value):  # Python accepts any character between date and time
-        return NOT_A_TIME
+        return not_a_time(value)
     try:
         at = datetime.fromisoformat(value)
         at = at.replace(tzinfo=zone) if at.tzinfo is None else at

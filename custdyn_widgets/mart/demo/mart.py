@@ -223,7 +223,7 @@ def _decimal(amount: int) -> str:
 def _csv(table: str, rows: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(TABLES[table].column_names)
+    writer.writerow(name for name in TABLES[table].column_names if name != "stored_balance")
     writer.writerows(rows)
     return text.getvalue().encode()
 

@@ -38,7 +38,7 @@ from custdyn_widgets import settings
 from custdyn_widgets.files import write_whole
 from custdyn_widgets.mart.facts.facts import Facts, Names
 
-FORMAT = 5
+FORMAT = 6  # also raised when checks or the reading of values change: facts are not checked again
 KEPT = 16  # entries
 KEPT_BYTES = 20 * 10**9
 KEPT_LISTINGS = 64

@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
+import io
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from custdyn_widgets.errors import SourceError, shown
@@ -20,7 +22,7 @@ _PART = re.compile(r"[\W_]*\d[\d\W_]*$")  # calls-2024-01, calls_2
 _DELIMITERS = (",", ";", "\t", "|")
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _SAMPLE = 2**20  # bytes
-_LINES = 50
+_ROWS = 50
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,8 @@ def csv_form(path: Path, dialect: Dialect) -> CsvForm:
     with opened(path, "rb") as file:
         begins = file.read(_SAMPLE)
     encoding = dialect.encoding or _encoding(path, begins)
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-    lines = decoder.decode(begins).lstrip("\ufeff").splitlines()[: _LINES + 1]
-    if len(lines) > _LINES or len(begins) == _SAMPLE:
-        lines = lines[:-1]  # it may be cut
-    return CsvForm(dialect.delimiter or _delimiter(path, lines), encoding)
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(begins).lstrip("\ufeff")
+    return CsvForm(dialect.delimiter or _delimiter(path, text, len(begins) == _SAMPLE), encoding)
 
 
 def _encoding(path: Path, begins: bytes) -> str:
@@ -135,16 +134,19 @@ def _encoding(path: Path, begins: bytes) -> str:
     return "utf-8"
 
 
-def _delimiter(path: Path, lines: list[str]) -> str:
-    """Return the delimiter that gives all lines the same number of cells, more than with any other."""
+def _delimiter(path: Path, text: str, is_cut: bool) -> str:
+    """Return the delimiter that gives all rows the same number of cells, if only one does."""
     widths = {}
     for delimiter in _DELIMITERS:
-        counts = {len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells}
+        rows = list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), _ROWS + 1))
+        if len(rows) > _ROWS or is_cut:
+            rows.pop()  # it may be incomplete
+        counts = {len(cells) for cells in rows if cells}
         if len(counts) == 1 and (width := counts.pop()) > 1:
             widths[delimiter] = width
     if len(widths) == 1:
         return next(iter(widths))
-    if not widths and lines and not any(delimiter in lines[0] for delimiter in _DELIMITERS):
+    if not widths and not any(delimiter in text for delimiter in _DELIMITERS):
         return ","  # a single column
     raise SourceError(
         f"The separator of cells in {path.name} is not certain. Say it with the setting delimiter, such as "

@@ -41,15 +41,7 @@ def write_mart(mapping: Mapping, path: Path, dialect: Dialect, folder: Path) -> 
     SourceError
         If a file cannot be read, or a SELECT fails.
     """
-    import duckdb  # late: takes long to load
-
-    with duckdb.connect(config=_CLOSED) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"SET temp_directory = {_literal(folder / 'spill')}")
-        _create_tables(connection, path, dialect, folder)
-        for statement in macros(dialect):
-            connection.execute(statement)
-        _close(connection, path, folder)
+    with open_export(path, dialect, folder) as (connection, _):
         for place, (table, select) in enumerate(mapping.selects.items()):
             progress.step(f"Running the mapping: {table}", 0.4 * place / len(mapping.selects))
             with _errors_at(f"{mapping.name}, {table}", "mapping"):
@@ -58,25 +50,55 @@ def write_mart(mapping: Mapping, path: Path, dialect: Dialect, folder: Path) -> 
         for count in mapping.counts:
             with _errors_at(f"{mapping.name}, count “{count.sentence}”", "mapping"):
                 sentences.append(_counted(connection, count))
-    shutil.rmtree(folder / "spill", ignore_errors=True)
-    shutil.rmtree(folder / "utf-8", ignore_errors=True)
     return [sentence for sentence in sentences if sentence]
 
 
-def _create_tables(connection: duckdb.DuckDBPyConnection, path: Path, dialect: Dialect, folder: Path) -> None:
-    """Create a view for each exported file, and one for each table in several files."""
+@contextmanager
+def open_export(
+    path: Path, dialect: Dialect, folder: Path
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[str]]]:
+    """Open the files at a path as tables of DuckDB, with a dialect's macros; yield the tables' names too.
+
+    Of a table in several files, only the whole is named. `folder` is for temporary files.
+
+    Raises
+    ------
+    SourceError
+        If a file cannot be read.
+    """
+    import duckdb  # late: takes long to load
+
+    with duckdb.connect(config=_CLOSED) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"SET temp_directory = {_literal(folder / 'spill')}")
+        names = _create_tables(connection, path, dialect, folder)
+        for statement in macros(dialect):
+            connection.execute(statement)
+        _close(connection, path, folder)
+        yield connection, names
+    shutil.rmtree(folder / "spill", ignore_errors=True)
+    shutil.rmtree(folder / "utf-8", ignore_errors=True)
+
+
+def _create_tables(
+    connection: duckdb.DuckDBPyConnection, path: Path, dialect: Dialect, folder: Path
+) -> list[str]:
+    """Create a view for each exported file, and one for each table in several files; return their names."""
     if is_duckdb(path):
         with _errors_at(path.name, "source"):
             connection.execute(f"ATTACH {_literal(path)} AS source (READ_ONLY)")
             connection.execute("USE source")
-        return
+            return [row[0] for row in connection.execute("SHOW TABLES").fetchall()]
     files = exported_files(path)
     for file in files:
         with _errors_at(file.path.name, "source"):
             connection.execute(_view(file, dialect, folder))
+    names = {file.table for file in files}
     for name, of in parts(files):
         union = " UNION ALL BY NAME ".join(f'FROM "{file.table}"' for file in of)
         connection.execute(f'CREATE TEMP VIEW "{name}" AS {union}')
+        names = names - {file.table for file in of} | {name}
+    return sorted(names)
 
 
 def _view(file: ExportedFile, dialect: Dialect, folder: Path) -> str:

@@ -135,7 +135,7 @@ def parse_mapping(name: str, text: str) -> Mapping:
 def _sections(text: str) -> list[tuple[str, str, str, int]]:
     """Return each section's directive, argument, SELECT without a final semicolon, and line."""
     found: list[tuple[str, str, list[str], int]] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         if match := _DIRECTIVE.fullmatch(line.strip()):
             found.append((match[1], match[2].strip(), [], number))
         elif found:

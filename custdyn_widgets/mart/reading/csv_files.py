@@ -5,23 +5,28 @@ from __future__ import annotations
 import csv
 import itertools
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
 
-from custdyn_widgets.errors import SourceError
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
 from custdyn_widgets.mart.reading.csv_quotes import (
     ESCAPED,
     has_quotes,
     reject_misplaced_quotes,
     scan_quotes,
 )
+from custdyn_widgets.mart.reading.csv_text import CsvText, csv_text
 from custdyn_widgets.mart.reading.likely_causes import (
+    other_delimiter,
     reject_dialect,
     reject_encoding,
     reject_foreign_content,
 )
+from custdyn_widgets.mart.reading.near_names import normalized_name
 from custdyn_widgets.mart.reading.stored import StoredTable, refuse_doubled
 from custdyn_widgets.mart.schema import MartTable
 
@@ -32,48 +37,92 @@ _NO_TEXT = pa.nulls(0, pa.large_string())  # pa.array would import pandas
 _CODED = pa.dictionary(pa.int32(), pa.large_string())
 
 
-def read_csv(path: Path, spec: MartTable) -> StoredTable:
+@dataclass(frozen=True)
+class _Layout:
+    """The layout of a CSV file: its delimiter, its headings, and those of the columns to read, by column."""
+
+    delimiter: str
+    names: list[str]
+    known: dict[str, str]
+    extra: tuple[str, ...]
+
+
+def read_csv(path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT) -> StoredTable:
     """Read the known columns of a table as text.
 
     Raises
     ------
     SourceError
-        If headings are missing, a known one occurs twice, the text is not UTF-8, a quote is misplaced, or the
-        file is in another format or dialect.
+        If headings are missing, a known one occurs twice, the text is not in its encoding, a quote is
+        misplaced, or the file is in another format or in a dialect that is not certain.
     """
+    with csv_text(path, dialect) as text:
+        delimiter = text.delimiter or dialect.delimiter
+        plain = text.path == path and dialect == Dialect(timezone=dialect.timezone)
+        return _read_text(text, spec, delimiter, plain=plain)
+
+
+def _read_text(text: CsvText, spec: MartTable, delimiter: str | None, *, plain: bool) -> StoredTable:
+    """Read a table from UTF-8 text; find the delimiter if it is None."""
+    path, found = text.path, text.found
     try:
-        names, *below = _first_rows(path)
+        names, *below = _first_rows(path, delimiter or ",")
+        unknown = not set(names) & set(spec.column_names)
+        if unknown and (better := other_delimiter(path, spec, delimiter)):
+            delimiter, found = better, (*found, f"delimiter {shown(better)}")
+            names, *below = _first_rows(path, better)
     except csv.Error:  # a cell longer than any heading
         reject_foreign_content(path)
         raise
+    layout = _layout(path, spec, names, delimiter or ",", exact=plain and delimiter in (None, ","))
+    renamed = [
+        f"heading {shown(name)} for {column}" for column, name in layout.known.items() if name != column
+    ]
+    table = _read_rows(path, spec, layout, bool(below))
+    return replace(table, guessed=(*found, *renamed))
+
+
+def _layout(path: Path, spec: MartTable, names: list[str], delimiter: str, *, exact: bool) -> _Layout:
+    """Return the layout of a file with these headings; if not `exact`, in another case or punctuation too."""
+    known = {name: name for name in names if name in spec.column_names}
+    if not exact:
+        meant = {normalized_name(column): column for column in spec.column_names}
+        near = [meant.get(normalized_name(name)) for name in names]
+        for name, column in zip(names, near, strict=True):
+            if column and column not in known and near.count(column) == 1:
+                known[column] = name
     refuse_doubled(names, spec, path.name)
-    known = [name for name in names if name in spec.column_names]
-    extra = tuple(name for name in names if name not in spec.column_names)
-    if not known or not names[0].isprintable():
+    extra = tuple(name for name in names if name not in known.values())
+    return _Layout(delimiter, names, known, extra)
+
+
+def _read_rows(path: Path, spec: MartTable, layout: _Layout, has_rows: bool) -> StoredTable:
+    if not layout.known or not layout.names[0].isprintable():
         reject_foreign_content(path)
-    if not known:  # Arrow would read every column and guess its type
+    if not layout.known:  # Arrow would read every column and guess its type
         reject_encoding(path)
         reject_dialect(path, spec)
-        return StoredTable(spec, path.name, pa.table({}), extra, first_row=2)
-    if not below:
-        return StoredTable(spec, path.name, pa.table(dict.fromkeys(known, _NO_TEXT)), extra, first_row=2)
+        return StoredTable(spec, path.name, pa.table({}), layout.extra, first_row=2)
+    if not has_rows:
+        none = pa.table(dict.fromkeys(layout.known, _NO_TEXT))
+        return StoredTable(spec, path.name, none, layout.extra, first_row=2)
     quoted = has_quotes(path)
     try:
-        data, misshapen = _read_known(path, spec, known, quoted)
+        data, misshapen = _read_known(path, spec, layout, quoted)
     except pa.ArrowInvalid:
         reject_encoding(path)
-        reject_misplaced_quotes(path)
+        reject_misplaced_quotes(path, layout.delimiter)
         raise
     if quoted:
-        scan = scan_quotes(path)
+        scan = scan_quotes(path, layout.delimiter)
         if scan.doubtful or scan.lines != data.num_rows + misshapen + 1:
-            reject_misplaced_quotes(path)
+            reject_misplaced_quotes(path, layout.delimiter)
     if misshapen:  # rare: read row by row, to report row numbers
-        return _read_misshapen_csv(path, spec, names, extra)
-    return StoredTable(spec, path.name, data, extra, first_row=2)
+        return _read_misshapen_csv(path, spec, layout)
+    return StoredTable(spec, path.name, data, layout.extra, first_row=2)
 
 
-def _read_known(path: Path, spec: MartTable, known: list[str], quoted: bool) -> tuple[pa.Table, int]:
+def _read_known(path: Path, spec: MartTable, layout: _Layout, quoted: bool) -> tuple[pa.Table, int]:
     """Return the known columns of rows of the right length, and the number of other rows."""
     misshapen: list[object] = []
 
@@ -81,45 +130,52 @@ def _read_known(path: Path, spec: MartTable, known: list[str], quoted: bool) -> 
         misshapen.append(row)
         return "skip"
 
+    kinds = {
+        name: _CODED if column in spec.repeating else pa.large_string()
+        for column, name in layout.known.items()
+    }
     data = pa.csv.read_csv(
         pa.OSFile(os.fsencode(path)),  # as bytes: a path need not be UTF-8
-        parse_options=pa.csv.ParseOptions(newlines_in_values=quoted, invalid_row_handler=note),
+        parse_options=pa.csv.ParseOptions(
+            delimiter=layout.delimiter, newlines_in_values=quoted, invalid_row_handler=note
+        ),
         convert_options=pa.csv.ConvertOptions(
-            column_types={name: _CODED if name in spec.repeating else pa.large_string() for name in known},
-            include_columns=known,
-            strings_can_be_null=False,
+            column_types=kinds, include_columns=list(kinds), strings_can_be_null=False
         ),
     )
-    return data, len(misshapen)
+    return data.rename_columns(list(layout.known)), len(misshapen)
 
 
-def _first_rows(path: Path) -> list[list[str]]:
+def _first_rows(path: Path, delimiter: str) -> list[list[str]]:
     """Return the headings and the first row, if any, skipping empty lines as Arrow does."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = list(itertools.islice(filter(None, csv.reader(file)), 2))
+        rows = list(itertools.islice(filter(None, csv.reader(file, delimiter=delimiter)), 2))
     if not rows:
         raise SourceError(f"{path.name} is empty: it has no headings.", field="source")
     return rows
 
 
-def _read_misshapen_csv(path: Path, spec: MartTable, names: list[str], extra: tuple[str, ...]) -> StoredTable:
+def _read_misshapen_csv(path: Path, spec: MartTable, layout: _Layout) -> StoredTable:
     """Read a CSV file with rows of different lengths: pad short ones with blanks, truncate long ones."""
     rows: list[list[str]] = []
     misshapen = []
+    count = len(layout.names)
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = filter(None, csv.reader(file))
+        lines = filter(None, csv.reader(file, delimiter=layout.delimiter))
         next(lines)
         for cells in lines:
-            if len(cells) != len(names):
+            if len(cells) != count:
+                text = layout.delimiter.join(cells)
                 counted = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
-                why = f"has {counted}, but there are {len(names)} columns"
-                if ESCAPED in ",".join(cells) or any(cell.endswith("\\") for cell in cells):
+                why = f"has {counted}, but there are {count} columns"
+                if ESCAPED in text or any(cell.endswith("\\") for cell in cells):
                     why += _NO_ESCAPES
-                misshapen.append((len(rows) + 2, ",".join(cells), why))
-            rows.append((cells + [""] * len(names))[: len(names)])
+                misshapen.append((len(rows) + 2, text, why))
+            rows.append((cells + [""] * count)[:count])
     columns = {
-        name: pa.array([row[i] for row in rows], pa.large_string())
-        for i, name in enumerate(names)
-        if name in spec.column_names
+        column: pa.array([row[layout.names.index(name)] for row in rows], pa.large_string())
+        for column, name in layout.known.items()
     }
-    return StoredTable(spec, path.name, pa.table(columns), extra, first_row=2, misshapen=tuple(misshapen))
+    return StoredTable(
+        spec, path.name, pa.table(columns), layout.extra, first_row=2, misshapen=tuple(misshapen)
+    )

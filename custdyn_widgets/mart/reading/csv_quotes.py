@@ -35,37 +35,39 @@ def has_quotes(path: Path) -> bool:
         return content.find(b'"') >= 0
 
 
-def scan_quotes(path: Path) -> QuoteScan:
-    r"""Count the lines of a file and look for `\"`, and for quotes with other characters on both sides.
+def scan_quotes(path: Path, delimiter: str = ",") -> QuoteScan:
+    r"""Count the lines of a file and look for `\"`, unpaired quotes, and quotes within other characters.
 
     The last line may lack a line break.
     """
-    feeds = returns = 0
+    feeds = returns = quotes = 0
     doubtful = False
     block = b""
     with path.open("rb") as file:
         while more := file.read(_BLOCK):
-            doubtful = doubtful or _is_doubtful(block[-_OVERLAP:] + more)
+            doubtful = doubtful or _is_doubtful(block[-_OVERLAP:] + more, delimiter)
             block = more
             feeds += block.count(b"\n")
             returns += block.count(b"\r")
-    return QuoteScan((feeds or returns) + (not block.endswith((b"\n", b"\r"))), doubtful)
+            quotes += block.count(b'"')
+    lines = (feeds or returns) + (not block.endswith((b"\n", b"\r")))
+    return QuoteScan(lines, doubtful or quotes % 2 == 1)
 
 
-def _is_doubtful(block: bytes) -> bool:
+def _is_doubtful(block: bytes, delimiter: str) -> bool:
     r"""Return whether a block contains `\"`, or one or three quotes with other characters on both sides."""
     if b"\\" in block and ESCAPED.encode() in block:
         return True
     content = np.frombuffer(block, np.uint8)
     quote = content == ord('"')
-    other = ~(quote | (content == ord(",")) | (content == ord("\n")) | (content == ord("\r")))
+    other = ~(quote | (content == ord(delimiter)) | (content == ord("\n")) | (content == ord("\r")))
     if (other[:-2] & quote[1:-1] & other[2:]).any():
         return True
     return bool((other[:-4] & quote[1:-3] & quote[2:-2] & quote[3:-1] & other[4:]).any())
 
 
-def reject_misplaced_quotes(path: Path) -> None:
-    """Raise if a quoted cell does not end at a comma or line break.
+def reject_misplaced_quotes(path: Path, delimiter: str = ",") -> None:
+    """Raise if a quoted cell does not end at a delimiter or line break.
 
     This takes long, so it runs only if a file with quotes does not have exactly one line per row, or if
     `scan_quotes` finds it doubtful.
@@ -80,7 +82,7 @@ def reject_misplaced_quotes(path: Path) -> None:
             yield line
 
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = csv.reader(noting_escapes(file), strict=True)
+        rows = csv.reader(noting_escapes(file), delimiter=delimiter, strict=True)
         try:
             for _ in rows:
                 begins = rows.line_num + 1

@@ -8,22 +8,26 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from custdyn_widgets import progress
+from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
 from custdyn_widgets.mart.reading.csv_files import read_csv
 from custdyn_widgets.mart.reading.duckdb_file import read_duckdb
 from custdyn_widgets.mart.reading.mart_files import (
     files_with_status,
     is_duckdb,
+    mart_files,
     names_in_folder,
     source_name,
 )
 from custdyn_widgets.mart.reading.near_files import near_file
 from custdyn_widgets.mart.reading.near_names import unread_table
 from custdyn_widgets.mart.reading.parquet_files import parquet_ledger, read_parquet
+from custdyn_widgets.mart.reading.parts import parts_ledger, read_parts
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, unreadable
 from custdyn_widgets.mart.schema import TABLES
 
@@ -37,26 +41,28 @@ def _unread(folder: Path, found: Collection[str]) -> Iterator[str]:
             yield unread_table(table, name, remedy)
 
 
-def read_mart(path: Path) -> StoredMart:
+def read_mart(path: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
     """Read a folder of CSV or Parquet files, or a DuckDB file."""
-    return read_duckdb(path, source_name(path)) if is_duckdb(path) else read_folder(path)
+    read = read_duckdb(path, source_name(path)) if is_duckdb(path) else read_folder(path, dialect)
+    return read.in_dialect(dialect)
 
 
-def read_folder(folder: Path) -> StoredMart:
+def read_folder(folder: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
     """Read a folder of CSV or Parquet files; a Parquet ledger is read later, on demand."""
-    files = files_with_status(folder)
-    size = max(sum(status.st_size for _, status in files.values()), 1)
+    paths, files = mart_files(folder), files_with_status(folder)
+    sizes = {name: sum(status.st_size for _, status in files[name]) for name in files}
     tables: dict[str, StoredTable] = {}
     ledger = None
-    for name, (path, _) in files.items():
-        done = sum(files[table][1].st_size for table in tables)
+    for name, path in paths.items():
+        spec, parts = TABLES[name], [part for part, _ in files[name]]
         if name == "transactions" and path.suffix == ".parquet":
-            ledger = parquet_ledger(path, TABLES[name])
+            ledger = parts_ledger(path, parts, partial(parquet_ledger, spec=spec))
             continue
-        progress.step(f"Reading {path.name}", 0.4 * done / size)
-        read = read_csv if path.suffix == ".csv" else read_parquet
+        done = sum(sizes[table] for table in tables) / max(sum(sizes.values()), 1)
+        progress.step(f"Reading {path.name}", 0.4 * done)
+        read = partial(read_csv, dialect=dialect) if path.suffix != ".parquet" else read_parquet
         try:
-            tables[name] = read(path, TABLES[name])
+            tables[name] = read_parts(path, parts, partial(read, spec=spec))
         except (OSError, csv.Error, pa.ArrowException) as error:
             raise unreadable(path, error) from error
     unread = tuple(_unread(folder, files))

@@ -31,8 +31,9 @@ def stamp(path: Path) -> Stamp:
     """
     files = files_with_status(path)
     seen = [str(path.resolve())]
-    seen += [f"{p.name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for p, s in files.values()]
+    found = [file for parts in files.values() for file in parts]
+    seen += [f"{p.name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for p, s in found]
     digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
     if record := read_record(path):
         return Stamp(digest, record.read_at)
-    return Stamp(digest, max(s.st_mtime_ns for _, s in files.values()) // 10**9)
+    return Stamp(digest, max(s.st_mtime_ns for _, s in found) // 10**9)

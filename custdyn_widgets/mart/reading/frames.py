@@ -65,9 +65,10 @@ def _from_frame(frame: TableLike, spec: MartTable) -> StoredTable:
             field="source",
         )
     if not hasattr(frame, "__arrow_c_stream__") or isinstance(frame, type):
+        hint = " Give its .collect() instead." if type(frame).__name__ == "LazyFrame" else ""
         raise SourceError(
             f"The table {spec.name!r} must be a pandas DataFrame, a Polars DataFrame, an Arrow table or a "
-            f"DuckDB relation, not {shown(frame)}.",
+            f"DuckDB relation, not {shown(frame)}.{hint}",
             field="source",
         )
     return _from_arrow(frame, spec)
@@ -88,6 +89,8 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
         raise
     except Exception as error:  # whatever the library behind the stream raises
         why = str(error).partition("\n")[0]
+        if "non-struct" in why:  # what Arrow says of a column
+            why = "it is a single column. Give a table with headings."
         raise SourceError(f"The table {spec.name} cannot be read: {why}", field="source") from error
     return StoredTable(spec, spec.name, data, tuple(name for name in names if name not in spec.column_names))
 

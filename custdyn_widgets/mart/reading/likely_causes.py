@@ -33,9 +33,11 @@ _CONTENTS = (  # how files of a kind begin, what they are, and what to do
 _WANTED = {".parquet": "a Parquet file", ".duckdb": "a DuckDB database", ".db": "a DuckDB database"}
 _MARKUP = re.compile(rb"[\s\xef\xbb\xbf]*<(!doctype|\?xml|html|head|body|table|!--)", re.IGNORECASE)
 _JSON = re.compile(rb"[\s\xef\xbb\xbf]*(\{\s*[\"}]|\[\s*[\[{\]])")
-_EXCEL_HINT = re.compile(r'"?sep=(.?)', re.IGNORECASE)
-_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'", ":": "':'", "~": "'~'", "^": "'^'", "\x1f": "U+001F"}
-_UTF_8 = "Save the file as UTF-8 (in Excel: CSV UTF-8)."
+_SEPARATORS = (";", "\t", "|", ":", "~", "^", "\x1f")
+_UTF_8 = (
+    "Save the file as UTF-8 (in Excel: CSV UTF-8), or set its encoding in the section of the source in "
+    "sources.toml: encoding = {}."
+)
 _CODE_PAGES = ("windows-1252", "windows-1250", "windows-1251", "cp850")
 _LINES, _BEGINNING = 20, 4096
 
@@ -71,32 +73,16 @@ def _is_text(begins: bytes) -> bool:
 
 
 def reject_dialect(path: Path, spec: MartTable) -> None:
-    """Raise if the headings of a CSV file are in a dialect that is not read, or below its first line."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = [file.readline(_BEGINNING).rstrip("\r\n") for _ in range(_LINES)]
-    lines = [line for line in lines if line]
+    """Raise if the headings of a CSV file are quoted as a whole, or below its first line."""
+    lines = _first_lines(path)
     first = lines[0] if lines else ""
-    if hint := _EXCEL_HINT.match(first):
-        separator = hint[1]
-        other = "" if separator in ("", ",") else f", and separate cells by commas, not {_named(separator)}"
-        raise SourceError(
-            f"{path.name} begins with {shown(first)}, a hint for Excel. Remove that line{other}.",
-            field="source",
-        )
-    if separator := _separator(first, spec):
-        raise SourceError(
-            f"{path.name}: the separator seems to be {_named(separator)}, but only commas are read. Export "
-            f"the file with commas, or convert it: pandas.read_csv({path.name!r}, sep={separator!r}, "
-            f"dtype=str, keep_default_na=False).to_csv({path.name!r}, index=False).",
-            field="source",
-        )
     if first.startswith('"') and _known_count([first.strip().strip('"').replace('""', '"')], spec, ",") > 1:
         raise SourceError(
             f"{path.name}: each line is a single quoted cell. Remove the quotes around whole lines.",
             field="source",
         )
     for number, line in enumerate(lines[1:], start=1):
-        if _known_count([line], spec, ",") > 1:
+        if _known_count([line], spec, ",") > 1 or _separator(line, spec):
             words = "line" if number == 1 else f"{number} lines"
             raise SourceError(
                 f"{path.name}: the headings are not in the first line. Remove the {words} above them.",
@@ -104,8 +90,33 @@ def reject_dialect(path: Path, spec: MartTable) -> None:
             )
 
 
-def _named(separator: str) -> str:
-    return _SEPARATORS.get(separator, shown(separator))
+def other_delimiter(path: Path, spec: MartTable, given: str | None) -> str | None:
+    """Return the delimiter that the headings of a CSV file show, if it is not a comma; None if they do not.
+
+    Raises
+    ------
+    SourceError
+        If the source gives another delimiter.
+    """
+    lines = _first_lines(path)
+    first = lines[0] if lines else ""
+    if given is None:
+        return _separator(first, spec)
+    better = next((d for d in (",", *_SEPARATORS) if d != given and _known_count([first], spec, d) > 1), None)
+    if better and _known_count([first], spec, given) < 2:
+        raise SourceError(
+            f"{path.name}: the delimiter seems to be {shown(better)}, but the source sets {shown(given)}. "
+            "Remove delimiter from the source to have it found for each file.",
+            field="delimiter",
+        )
+    return None
+
+
+def _first_lines(path: Path) -> list[str]:
+    """Return the first lines that are not empty."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        lines = [file.readline(_BEGINNING).rstrip("\r\n") for _ in range(_LINES)]
+    return [line for line in lines if line]
 
 
 def _separator(line: str, spec: MartTable) -> str | None:
@@ -130,34 +141,32 @@ def reject_encoding(path: Path) -> None:
     with path.open("rb") as file:
         begins = file.read(_BEGINNING)
         file.seek(0)
-        wide = _wide_encoding(begins)
+        if wide := _wide_encoding(begins):
+            raise SourceError(
+                f"{path.name} seems to be {wide.upper()} rather than UTF-8. {_UTF_8.format(shown(wide))}",
+                field="encoding",
+            )
         for number, line in enumerate(file, start=1):
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
                 place = f"{path.name}, line {number}: byte {line[error.start]:#04x} is not UTF-8"
-                cause = f": the file is {wide}." if wide else _code_page_hint(line, error.start)
-                raise SourceError(f"{place}{cause} {_UTF_8}", field="source") from None
-            if wide:
-                break
-    if wide:
-        raise SourceError(f"{path.name} is {wide} rather than UTF-8. {_UTF_8}", field="source")
+                cause, page = _code_page_hint(line, error.start)
+                raise SourceError(f"{place}{cause} {_UTF_8.format(shown(page))}", field="encoding") from None
 
 
 def _wide_encoding(begins: bytes) -> str | None:
-    """Return the name of an encoding with several bytes for each letter of English."""
-    for mark, name in ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32")):
-        if begins.startswith(mark):
-            return name
-    if begins.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16"
+    """Return the encoding of text without a mark in which every other byte is 0."""
     even, odd = begins[0:64:2], begins[1:64:2]
-    zeros = max(even.count(0), odd.count(0))
-    return "UTF-16" if len(odd) > 1 and zeros > len(odd) // 2 else None
+    if len(odd) < 2 or max(even.count(0), odd.count(0)) <= len(odd) // 2:
+        return None
+    if min(even.count(0), odd.count(0)) > len(odd) // 4:
+        return "utf-32-le" if begins[0] else "utf-32-be"
+    return "utf-16-le" if odd.count(0) > even.count(0) else "utf-16-be"
 
 
-def _code_page_hint(line: bytes, position: int) -> str:
-    """Return how the word at a position reads in code pages, so that people recognize the right one."""
+def _code_page_hint(line: bytes, position: int) -> tuple[str, str]:
+    """Return how the word at a position reads in code pages, so that people recognize it, and the first."""
     begin = max(line.rfind(mark, 0, position) for mark in b'," ;\t') + 1
     ends = [end for mark in b'," ;\t\r\n' if (end := line.find(mark, position)) >= 0]
     word = line[begin : min(ends, default=len(line))][:40]
@@ -170,8 +179,9 @@ def _code_page_hint(line: bytes, position: int) -> str:
         if text.isprintable() and any(c.isalpha() and not c.isascii() for c in text):
             found.setdefault(text, page)
     if not found:
-        return "."
-    return f". It may be {_any_of([f'{shown(text)} in {page}' for text, page in found.items()])}."
+        return ".", _CODE_PAGES[0]
+    words = _any_of([f"{shown(text)} in {page}" for text, page in found.items()])
+    return f". It may be {words}.", next(iter(found.values()))
 
 
 def _any_of(words: Collection[str]) -> str:

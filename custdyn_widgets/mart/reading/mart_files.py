@@ -6,8 +6,9 @@ import os
 from itertools import islice
 from pathlib import Path
 
-from custdyn_widgets.errors import SourceError
+from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.reading.near_files import (
+    PACKED_CSV,
     SUFFIXES,
     hint_for_file,
     hint_for_missing,
@@ -21,7 +22,7 @@ _SEARCHED = 1000
 
 
 def mart_files(folder: Path) -> dict[str, Path]:
-    """Return the file of each table in a folder.
+    """Return the file of each table in a folder, or its folder of parts.
 
     Raises
     ------
@@ -35,9 +36,12 @@ def mart_files(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for name, spec in TABLES.items():
         files = [path for suffix in SUFFIXES if os.path.lexists(path := folder / f"{name}{suffix}")]
+        if not files:
+            files = [path for suffix in PACKED_CSV if os.path.lexists(path := folder / f"{name}{suffix}")]
         if len(files) > 1:
-            raise SourceError.not_found(folder.name, f"has the table {name} twice, as CSV and as Parquet")
-        if files and not files[0].is_file():
+            names = " and ".join(path.name for path in files)
+            raise SourceError.not_found(folder.name, f"has the table {name} twice, as {names}")
+        if files and not (files[0].is_file() or files[0].is_dir()):
             raise SourceError.not_found(folder.name, f"has {files[0].name}, which is not a file")
         if files:
             found[name] = files[0]
@@ -69,10 +73,36 @@ def write_ahead_log(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
-def files_with_status(path: Path) -> dict[str, tuple[Path, os.stat_result]]:
+def part_files(path: Path) -> list[Path]:
+    """Return the files of a table: the path itself, or the visible files in the folder that Spark wrote.
+
+    Raises
+    ------
+    SourceError
+        If the folder is incomplete, has no such file, or has folders of its own.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.iterdir())
+    visible = [file for file in found if not file.name.startswith((".", "_"))]
+    if any(file.name == "_temporary" for file in found):
+        raise source_error(path.name, "is still being written, or writing it failed: write it again")
+    if inner := next((file for file in visible if file.is_dir()), None):
+        raise source_error(
+            path.name, f"has the folder {shown(inner.name)}, which is not read: write it without partitions"
+        )
+    endings = (".parquet",) if path.suffix == ".parquet" else (".csv", *PACKED_CSV)
+    parts = [file for file in visible if file.name.endswith(endings) and file.stat().st_size]
+    if not parts:
+        raise source_error(path.name, f"is a folder without {path.suffix} files: write it again")
+    return parts
+
+
+def files_with_status(path: Path) -> dict[str, list[tuple[Path, os.stat_result]]]:
     """Return the files of a mart, by table if each has its own, and their status."""
     try:
-        return {name: (file, file.stat()) for name, file in _files(path).items()}
+        files = _files(path)
+        return {name: [(part, part.stat()) for part in part_files(file)] for name, file in files.items()}
     except OSError as error:
         raise SourceError.not_found(path.name, f"cannot be read: {error.strerror}") from error
 

@@ -10,6 +10,7 @@ from custdyn_widgets.mart.reading.near_names import nearest_name, normalized_nam
 from custdyn_widgets.mart.schema import TABLES
 
 SUFFIXES = (".csv", ".parquet")
+PACKED_CSV = (".csv.gz", ".csv.zip", ".zip")
 
 _PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".lz4", ".7z", ".tgz")
 _SHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
@@ -43,9 +44,9 @@ def is_same_file(name: str, table: str) -> bool:
 def _remedy(folder: Path, name: str, table: str) -> str:
     """Return what to do with a file of this name; empty if it has nothing to do with tables."""
     ending = Path(name).suffix.lower()
-    if ending in ("", ".parquet") and (folder / name).is_dir():
-        parts = any((folder / name).glob("*.parquet"))
-        return f"combine its files into {table}.parquet" if parts else ""
+    if ending in ("", *SUFFIXES) and (folder / name).is_dir():
+        kinds = [kind for kind in SUFFIXES if any((folder / name).glob(f"*{kind}"))]
+        return f"rename it to {table}{kinds[0]}" if kinds else ""
     if ending in SUFFIXES:
         return f"rename it to {table}{ending}"
     if ending in _PACKED:
@@ -53,7 +54,7 @@ def _remedy(folder: Path, name: str, table: str) -> str:
     if ending in _SHEETS:
         return f"save its sheet as {table}.csv (UTF-8)"
     if ending in _SEPARATED:
-        return f"save it with commas between cells as {table}.csv"
+        return f"rename it to {table}.csv"
     return f"export its data as {table}.csv or {table}.parquet" if ending in _OTHERS else ""
 
 

@@ -34,6 +34,8 @@ class StoredTable:
         Rows of a CSV file with too many or too few cells: (row, text, why).
     dialect
         How its text is written, and the time zone of times without an offset.
+    guessed
+        What of the dialect was found out from the data, in words: `decimal ','`.
     """
 
     spec: MartTable
@@ -43,6 +45,7 @@ class StoredTable:
     first_row: int = 1
     misshapen: tuple[tuple[int, str, str], ...] = ()
     dialect: Dialect = field(default_factory=Dialect)
+    guessed: tuple[str, ...] = ()
 
 
 BATCH = 2**18  # rows: few enough for a processor's cache

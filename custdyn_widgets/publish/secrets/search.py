@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from custdyn_widgets.errors import SnapshotError
+from custdyn_widgets.errors import SnapshotError, has_password, mask_passwords
 from custdyn_widgets.publish.secrets.known import Secret
 from custdyn_widgets.publish.secrets.readings import texts
-from custdyn_widgets.publish.secrets.urls import has_password, mask_passwords
 
 
 def refuse_secrets(files: Mapping[str, bytes], secrets: Sequence[Secret]) -> None:

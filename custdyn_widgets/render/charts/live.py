@@ -7,14 +7,12 @@ temporal, in UTC, so that it does not depend on the browser's time zone.
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from custdyn_widgets.render.charts.vegalite import NUMBER_ROOM
 
-_TIME = re.compile(r"\d{4}(-\d{2}){0,2}")
 _DAY = 86_400_000  # milliseconds
 _MIDNIGHT = "utchours(datum.value) == 0"
 # By length of a label: the time unit, its format, the minimum step of the axis, and a test for the start of a
@@ -40,7 +38,7 @@ def live_spec(spec: dict[str, Any]) -> dict[str, Any]:
     Works only for specifications returned by `preset_spec` and `blank_spec`.
     """
     live = copy.deepcopy(spec)
-    live |= {"width": "container", "height": _HEIGHT}
+    live |= {"width": "container", "height": max(_HEIGHT, live["height"])}  # more with a long legend
     units = list(_units(live))
     if can_zoom(live):
         _make_zoomable(live, units)
@@ -51,9 +49,9 @@ def live_spec(spec: dict[str, Any]) -> dict[str, Any]:
 
 def can_zoom(spec: dict[str, Any]) -> bool:
     """Return whether a chart has a time axis, with one mark per time and series."""
-    values = spec["data"]["values"]
-    by_time = bool(values) and all(isinstance(v["x"], str) and _TIME.fullmatch(v["x"]) for v in values)
-    return by_time and not any("xOffset" in unit["encoding"] for unit in _units(spec))
+    units = list(_units(spec))
+    by_time = bool(spec["data"]["values"]) and "values" in units[0]["encoding"]["x"]["axis"]
+    return by_time and not any("xOffset" in unit["encoding"] for unit in units)
 
 
 def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:

@@ -6,11 +6,11 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from functools import partial
 
-from custdyn_widgets.text import short_names, text_width
+from custdyn_widgets.text import isolate, short_names, text_width
 
 AXIS_WIDTH = 350  # pixels for place names side by side
 FEW_PLACES = 12  # more would overlap unless rotated
-LEGEND_ROOM, AXIS_ROOM, ANGLED_ROOM = 150, 160, 105  # pixels for a name
+LEGEND_ROOM, LONG_LEGEND_ROOM, AXIS_ROOM, ANGLED_ROOM = 150, 330, 160, 105  # pixels for a name
 SLACK = 1.15  # relative to the drawing library's limit, since widths here are estimates
 LETTERS, SMALL_LETTERS = 12.5, 11
 _NARROW = frozenset("fijlrtI.,:;'|!()[] -/")
@@ -49,6 +49,14 @@ def fitting_columns(names: Iterable[str]) -> dict[str, str]:
         name: ": ".join(line[part] for line, part in zip(lines, parts, strict=False))
         for name, parts in split.items()
     }
+
+
+def fitting_pairs(pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return each name with its column as shown in a legend: `Gold · Balance Refill: Total`."""
+    columns = fitting_names((column for _, column in pairs), LONG_LEGEND_ROOM - LEGEND_ROOM / 2)
+    room = LONG_LEGEND_ROOM - max(drawn_width(f" · {shown}") for shown in columns.values())
+    names = fitting_names((name for name, _ in pairs), room)
+    return {pair: f"{isolate(names[pair[0]])} · {isolate(columns[pair[1]])}" for pair in pairs}
 
 
 def _letter_width(letter: str) -> float:

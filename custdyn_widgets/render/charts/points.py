@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 
-from custdyn_widgets.render.charts.names import LEGEND_ROOM, fitting_columns, fitting_names, fitting_places
+from custdyn_widgets.render.charts.names import (
+    LEGEND_ROOM,
+    fitting_columns,
+    fitting_names,
+    fitting_pairs,
+    fitting_places,
+)
 from custdyn_widgets.report import MINUS, Column, Report, Row, format_instant, format_value
 from custdyn_widgets.text import isolate, printable, short_names
 
@@ -73,8 +79,20 @@ class Points:
 
     @cached_property
     def legend(self) -> dict[str, str]:
-        """The names of coloured series as shown in a legend."""
-        return _isolated(fitting_names(self.series, LEGEND_ROOM))
+        """The names of coloured series as shown in a legend; they differ from those of grey ones, too."""
+        names = (*self.series, *self.others)
+        if not self.has_long_names:
+            shown = _isolated(fitting_names(names, LEGEND_ROOM))
+            return {name: shown[name] for name in self.series}
+        column = {point.series: point.column for point in self.values}
+        pairs = {name: (name.removesuffix(f" · {column.get(name)}"), column.get(name, "")) for name in names}
+        lines = fitting_pairs(pairs.values())
+        return {name: lines[pairs[name]] for name in self.series}
+
+    @cached_property
+    def has_long_names(self) -> bool:
+        """Whether a name in the legend has a column, too: `Gold · Balance Refill: Total`."""
+        return any(point.series.endswith(f" · {point.column}") for point in self.values)
 
     @cached_property
     def axis(self) -> dict[str, str]:

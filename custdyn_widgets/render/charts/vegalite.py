@@ -16,6 +16,7 @@ from custdyn_widgets.render.charts.names import (
     FEW_PLACES,
     LEGEND_ROOM,
     LETTERS,
+    LONG_LEGEND_ROOM,
     SLACK,
     SMALL_LETTERS,
     are_crowded,
@@ -193,7 +194,8 @@ def _colour(points: Points, mark: str, colour: str) -> dict[str, Any]:
         return {"color": {"value": colour}}
     colours = [*PALETTE[: len(points.series)], *([GREY] if points.folded else [])]
     legend = {
-        "title": None, "orient": "bottom", "columns": _LEGEND_COLUMNS, "labelLimit": LEGEND_ROOM * SLACK,
+        "title": None, "orient": "bottom", "columns": _legend_columns(points),
+        "labelLimit": (LONG_LEGEND_ROOM if points.has_long_names else LEGEND_ROOM) * SLACK,
         "symbolOpacity": 1, "symbolType": "stroke" if mark == "line" else "square",
         "symbolStrokeWidth": 4 if mark == "line" else 0,
     }  # fmt: skip
@@ -201,9 +203,13 @@ def _colour(points: Points, mark: str, colour: str) -> dict[str, Any]:
     return {"color": {"field": "series", "type": "nominal", "scale": scale, "legend": legend}}
 
 
+def _legend_columns(points: Points) -> int:
+    return 1 if points.has_long_names else _LEGEND_COLUMNS
+
+
 def _legend_rows(points: Points) -> int:
     names = len(points.series) + bool(points.folded)
-    return -(-names // _LEGEND_COLUMNS) if names > 1 else 0
+    return -(-names // _legend_columns(points)) if names > 1 else 0
 
 
 def _partial_note(points: Points, mark: str) -> list[str]:

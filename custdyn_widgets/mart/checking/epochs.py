@@ -1,0 +1,33 @@
+"""Numbers that stand for times: since 1970 in some unit, or a spreadsheet's days."""
+
+from __future__ import annotations
+
+import re
+
+from custdyn_widgets.mart.checking import fault_kinds
+from custdyn_widgets.mart.checking.faults import FaultKind
+
+_NUMBER = re.compile(r"\d{5,19}(\.\d*)?|\d(\.\d+)?[eE]\+?\d\d?", re.ASCII)
+_YEARS = (946_684_800, 2_208_988_800)  # 2000 to 2039, in seconds since 1970
+_UNITS = (
+    (1, fault_kinds.EPOCH_SECONDS),
+    (10**3, fault_kinds.EPOCH_MILLISECONDS),
+    (10**6, fault_kinds.EPOCH_MICROSECONDS),
+    (10**9, fault_kinds.EPOCH_NANOSECONDS),
+)
+_SPREADSHEET = (36_526, 51_501)  # days since the end of 1899 of the same years
+
+
+def not_a_time(value: object) -> FaultKind:
+    """Return the kind of fault of a value that is not a time: what the number stands for, if it is one."""
+    if isinstance(value, str):
+        value = float(value) if _NUMBER.fullmatch(value) else None
+    return number_as_time(value) if isinstance(value, (int, float)) else fault_kinds.NOT_A_TIME
+
+
+def number_as_time(value: float, other: FaultKind = fault_kinds.NOT_A_TIME) -> FaultKind:
+    """Return what a number stands for if it is a time from 2000 to 2039; else the other kind."""
+    if _SPREADSHEET[0] <= value < _SPREADSHEET[1]:
+        return fault_kinds.SPREADSHEET_DAYS
+    units = (kind for unit, kind in _UNITS if _YEARS[0] <= value / unit < _YEARS[1])
+    return next(units, other)

@@ -1,0 +1,271 @@
+"""Finding out how numbers and dates are written from the values that cannot be read as they are.
+
+This runs only where a check has found such values, and only for what the source does not set. What the
+values of a file prove is used for the file; a file whose values prove nothing follows the other files. What
+remains ambiguous is an error that names the setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart import columns
+from custdyn_widgets.mart.checking.fault_kinds import NOT_A_DATE, NOT_A_TIME, NOT_AN_AMOUNT
+from custdyn_widgets.mart.checking.faults import Fault
+from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.checking.written_forms import DATE_PATTERNS, SERIAL_PATTERN, number_pattern
+from custdyn_widgets.mart.dialect import DateOrder, DecimalMark
+from custdyn_widgets.mart.reading.stored import StoredTable
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+_IN_GROUPS = r"\d[^\d.,]+\d|,.*\.|,.*,"  # under a decimal point, surely thousands
+
+
+@dataclass
+class _Forms:
+    """The values of a file that show how its numbers or dates are written.
+
+    Attributes
+    ----------
+    counts
+        How many values are in each form, and in that form only.
+    examples
+        The first such value, as (column, value).
+    doubtful
+        The first value that two forms read differently.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, tuple[str, str]] = field(default_factory=dict)
+    doubtful: tuple[str, str] | None = None
+
+    def add(self, form: str, column: str, values: pa.Array) -> None:
+        """Count values that are in one form only."""
+        if len(values):
+            self.counts[form] = self.counts.get(form, 0) + len(values)
+            self.examples.setdefault(form, (column, values[0].as_py()))
+
+    def doubt(self, column: str, values: pa.Array) -> None:
+        """Keep the first of the values that two forms read differently."""
+        if len(values) and self.doubtful is None:
+            self.doubtful = column, values[0].as_py()
+
+
+def guess_dialects(tables: Mapping[str, StoredTable], faults: Sequence[Fault]) -> dict[str, StoredTable]:
+    """Return the tables that are to be read in another dialect, by name.
+
+    Raises
+    ------
+    SourceError
+        If values can be read in two ways, or a file mixes two.
+    """
+    dates = _guess_dates(tables, faults)
+    decimals = _guess_decimals(tables, faults)
+    found = {}
+    for name, table in tables.items():
+        guessed = []
+        dialect = table.dialect
+        if decimal := decimals.get(name):
+            dialect = replace(dialect, decimal=decimal)
+            guessed.append(f"decimal {shown(decimal)}")
+        if order := dates.get(name):
+            dialect = replace(dialect, dates=order)
+            guessed.append(f"dates {shown(order)}")
+        if guessed:
+            found[name] = replace(table, dialect=dialect, guessed=(*table.guessed, *guessed))
+    return found
+
+
+def _text_columns(table: StoredTable, *kinds: str) -> Iterator[tuple[str, pa.Array]]:
+    """Yield the columns of text for some kinds of values."""
+    for spec in table.spec.columns:
+        if spec.kind in kinds and spec.name in table.data.column_names:
+            column = columns.decoded(columns.plain(table.data.column(spec.name)))
+            if columns.is_text(column.type):
+                yield spec.name, column
+
+
+def _faulty(
+    table: StoredTable, column: str, text: pa.Array, faults: Iterable[Fault], kinds: Iterable[object]
+) -> pa.Array:
+    """Return the values of a column that have one of some kinds of fault."""
+    places = [
+        f.row - table.first_row
+        for f in faults
+        if f.file == table.origin and f.column == column and f.kind in kinds
+    ]
+    return text.take(pa.array(places, pa.int64()))
+
+
+def _matching(text: pa.Array, *patterns: str, unlike: Sequence[str] = ()) -> pa.Array:
+    """Return the values that match all of some patterns and none of others."""
+    for pattern in patterns:
+        text = text.filter(pc.match_substring_regex(text, pattern))
+    for pattern in unlike:
+        text = text.filter(pc.invert(pc.match_substring_regex(text, pattern)))
+    return text
+
+
+# Numbers
+
+
+def _guess_decimals(
+    tables: Mapping[str, StoredTable], faults: Sequence[Fault]
+) -> dict[str, DecimalMark | None]:
+    """Return the decimal separator of the tables whose numbers are not plain."""
+    seen = {
+        name: _number_forms(table, faults) for name, table in tables.items() if table.dialect.decimal is None
+    }
+    found = {name: _decimal(tables[name], forms) for name, forms in seen.items()}
+    commas = any(mark == "," for mark in found.values())
+    for name, forms in seen.items():
+        if found[name] is None and forms.doubtful and not forms.counts.get("point"):
+            column, value = forms.doubtful
+            if "," in value and commas:
+                found[name] = ","
+            elif "," in value or commas:
+                raise _ambiguous_number(tables[name], column, value)
+    return found
+
+
+def _number_forms(table: StoredTable, faults: Sequence[Fault]) -> _Forms:
+    forms = _Forms()
+    point, comma = number_pattern("."), number_pattern(",")
+    for name, text in _text_columns(table, "amount", "positive"):
+        faulty = _faulty(table, name, text, faults, (NOT_AN_AMOUNT,))
+        text = text.drop_null()
+        forms.add("comma", name, _matching(faulty, comma, unlike=[point]))
+        forms.add("grouped", name, _matching(faulty, point, _IN_GROUPS))
+        forms.add("point", name, _matching(text, r"\.", point, unlike=[comma]))
+        forms.doubt(name, _matching(faulty, ",", comma, point))
+        forms.doubt(name, _matching(text, r"\.", comma, point))
+    return forms
+
+
+def _decimal(table: StoredTable, forms: _Forms) -> DecimalMark | None:
+    """Return the decimal separator that the values of a file prove, if they are not plain."""
+    commas, points = forms.counts.get("comma", 0), forms.counts.get("point", 0)
+    if commas > points > 0:
+        raise _mixed(table, forms.examples["comma"], forms.examples["point"], "decimal", ",", ".")
+    if commas and not points:
+        return ","
+    return "." if "grouped" in forms.counts and not commas else None
+
+
+def _ambiguous_number(table: StoredTable, column: str, value: str) -> SourceError:
+    digits = value.replace(",", ".").lstrip()
+    return SourceError(
+        f"{table.origin}, {column}: {shown(value)} may be {digits.replace('.', '')} or {digits}. "
+        f"{_set('decimal', ',', '.')}",
+        field="decimal",
+    )
+
+
+# Dates
+
+
+def _guess_dates(tables: Mapping[str, StoredTable], faults: Sequence[Fault]) -> dict[str, DateOrder | None]:
+    """Return the order of day, month and year in the tables whose dates are not ISO 8601."""
+    seen = {name: _date_forms(table, faults) for name, table in tables.items() if table.dialect.dates is None}
+    found = {name: _order(tables[name], forms) for name, forms in seen.items()}
+    others = {order for order in found.values() if order in ("DMY", "MDY")}
+    for name, forms in seen.items():
+        if found[name] in (None, "YMD") and forms.doubtful:
+            if len(others) != 1:
+                raise _ambiguous_date(tables[name], *forms.doubtful)
+            (found[name],) = others
+    return found
+
+
+def _date_forms(table: StoredTable, faults: Sequence[Fault]) -> _Forms:
+    forms = _Forms()
+    for name, text in _text_columns(table, "time", "date"):
+        faulty = _faulty(table, name, text, faults, (NOT_A_TIME, NOT_A_DATE))
+        some = (len(text) - int(columns.blanks(text).sum())) // 2
+        forms.add("YMD", name, _matching(faulty, DATE_PATTERNS["YMD"]))
+        serials, short = _matching(faulty, SERIAL_PATTERN), _matching(faulty, DATE_PATTERNS["DMY"])
+        if len(serials) + len(short) <= some:  # a few among ISO 8601 are faults
+            continue
+        forms.add("YMD", name, serials)
+        parts = pc.extract_regex(short, DATE_PATTERNS["DMY"])
+        day, month = (parts.field(part).cast(pa.int32()) for part in ("day", "month"))
+        forms.add("DMY", name, short.filter(pc.and_(pc.greater(day, 12), pc.less_equal(month, 12))))
+        forms.add("MDY", name, short.filter(pc.and_(pc.less_equal(day, 12), pc.greater(month, 12))))
+        same = pc.equal(day, month)
+        forms.add("same", name, short.filter(same))
+        both = pc.and_(pc.less_equal(day, 12), pc.less_equal(month, 12))
+        forms.doubt(name, short.filter(pc.and_not(both, same)))
+    return forms
+
+
+def _order(table: StoredTable, forms: _Forms) -> DateOrder | None:
+    """Return the order that the dates of a file prove, if they are not ISO 8601."""
+    if "DMY" in forms.counts and "MDY" in forms.counts:
+        raise _mixed(table, forms.examples["DMY"], forms.examples["MDY"], "dates", "DMY", "MDY")
+    found: DateOrder
+    for found in ("DMY", "MDY"):
+        if found in forms.counts:
+            return found
+    if "same" in forms.counts and not forms.doubtful:  # such as 05/05/2021
+        return "DMY"
+    return "YMD" if "YMD" in forms.counts else None
+
+
+def _ambiguous_date(table: StoredTable, column: str, value: str) -> SourceError:
+    parts = pc.extract_regex(pa.scalar(value), DATE_PATTERNS["DMY"]).as_py()
+    first, second = int(parts["day"]), int(parts["month"])
+    return SourceError(
+        f"{table.origin}, {column}: {shown(value)} may be {first} {_MONTHS[second - 1]} or "
+        f"{second} {_MONTHS[first - 1]} {parts['year']}. {_set('dates', 'DMY', 'MDY')}",
+        field="dates",
+    )
+
+
+# Errors
+
+
+def _mixed(
+    table: StoredTable, one: tuple[str, str], other: tuple[str, str], setting: str, *choices: str
+) -> SourceError:
+    (column, value), (second, different) = one, other
+    places = column if column == second else f"{column} and {second}"
+    return SourceError(
+        f"{table.origin}, {places}: {shown(value)} and {shown(different)} are not written alike. "
+        f"{_set(setting, *choices)}",
+        field=setting,
+    )
+
+
+def _set(name: str, *choices: str) -> str:
+    settings = " or ".join(f'{name} = "{choice}"' for choice in choices)
+    return f"Set {settings} for the source: in sources.toml, or as Source(…, dialect=Dialect(…))."
+
+
+def guessed_dialects(tables: Mapping[str, StoredTable]) -> Iterator[Note]:
+    """Note what was found out from the data about how it is written."""
+    files: dict[tuple[str, ...], list[str]] = {}
+    for table in tables.values():
+        if table.guessed:
+            files.setdefault(table.guessed, []).append(table.origin)
+    for guessed, names in files.items():
+        was, its = ("was", "its") if len(names) == 1 else ("were", "their")
+        yield Note(
+            f"{_listing(names)} {was} read with {_listing(guessed)}, as {its} values show. If that is wrong, "
+            "set it for the source in sources.toml.",
+            "guessed_dialect",
+            files=names,
+            guessed=list(guessed),
+        )
+
+
+def _listing(words: Sequence[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,63 @@
+"""Exports that seem to be cut off, and clients that have no transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+
+from custdyn_widgets.mart.checking.checked import CheckedTable
+from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, day_text
+from custdyn_widgets.mart.checking.likely_mistakes.gaps import early_end
+from custdyn_widgets.mart.checking.notes import Note
+
+# Numbers of lines at which tools stop: round ones, and those of a sheet in Excel.
+_LIMITS = {digit * 10**zeros for digit, zeros in product((1, 2, 5), range(3, 9))} | {65_536, 1_048_576}
+
+
+def cut_off(evidence: Evidence) -> Iterator[Note]:
+    """Note tables that end in the middle of a row, at a limit of rows, or before the last days."""
+    for table in evidence.tables.values():
+        reasons = list(_reasons(table))
+        if table is evidence.ledger and (found := early_end(evidence)):
+            gap, events = found
+            reasons.append(
+                f"its last transaction is on {day_text(gap.begin - 1)}, though about {gap.a_day} were to be "
+                f"expected until {day_text(gap.end - 1)}: {events:,} clients were created later"
+            )
+        if reasons:
+            yield Note(
+                f"{table.stored.origin} seems to be cut off: {'; '.join(reasons)}. Export it again, whole.",
+                "cut_off",
+                file=table.stored.origin,
+            )
+
+
+def _reasons(table: CheckedTable) -> Iterator[str]:
+    stored, rows = table.stored, len(table)
+    headings = stored.data.num_columns + len(stored.extra)
+    short = [(row, cells) for row, text, _ in stored.misshapen if (cells := text.count(",") + 1) < headings]
+    if len(short) == 1 and short[0][0] == stored.first_row + rows - 1:
+        yield f"its last row has only {short[0][1]} of {headings} cells"
+    if stored.spec.name == "transactions" and not _LIMITS.isdisjoint((rows, rows + 1)):
+        limit = rows if rows in _LIMITS else rows + 1
+        with_headings = "" if limit == rows else " with its headings"
+        yield f"it has exactly {limit:,} rows{with_headings}, a limit at which many tools stop"
+
+
+def clients_without_transactions(evidence: Evidence) -> Iterator[Note]:
+    """Note that most clients have no transaction."""
+    clients, ledger = evidence.clients, evidence.ledger
+    if "client_id" not in ledger.codes:
+        return
+    codes = ledger.codes["client_id"]
+    idle = int(np.count_nonzero(np.bincount(codes[codes >= 0], minlength=len(clients)) == 0))
+    if 2 * idle > len(clients):
+        yield Note(
+            f"{clients.stored.origin}: most clients have no transaction: {idle:,} of {len(clients):,}. The "
+            "ledger may be incomplete.",
+            "clients_without_transactions",
+            count=idle,
+            of=len(clients),
+        )

@@ -1,0 +1,118 @@
+"""Files and parts of the ledger that seem to have been read twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, LedgerRows, day_text
+from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.columns import Bools
+from custdyn_widgets.mart.schema import KINDS
+
+_FEW = 20  # different transactions that occur again, of which none does not
+_LARGE = 200_000  # rows from which only those of some times, about an eighth, are looked at first
+_BLOCK = 2**20
+_FACTORS = tuple(np.uint64(factor) for factor in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+
+Words = npt.NDArray[np.uint64]
+
+
+def same_files(evidence: Evidence) -> Iterator[Note]:
+    """Note files that have the same bytes."""
+    by_size: dict[int, list[Path]] = defaultdict(list)
+    for path in evidence.files:
+        by_size[path.stat().st_size].append(path)
+    by_content: dict[bytes, list[str]] = defaultdict(list)
+    for paths in by_size.values():
+        if len(paths) > 1:
+            for path in paths:
+                by_content[_digest(path)].append(path.name)
+    for names in by_content.values():
+        if len(names) > 1:
+            yield Note(
+                f"{' and '.join(names[:2])} are the same file, byte for byte: if both are read, its rows "
+                "count twice. Remove one of them.",
+                "same_files",
+                files=names,
+            )
+
+
+def _digest(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.digest()
+
+
+def repeated_rows(evidence: Evidence) -> Iterator[Note]:
+    """Note days on which every transaction of a kind occurs again, even if under another id.
+
+    A single one may well occur twice: two calls of the same price in one second.
+    """
+    rows = evidence.rows
+    if len(rows) >= _LARGE and not _any_twice(_words(rows, (rows.at >> 6) & 7 == 0)):
+        return
+    words = _words(rows)
+    order = np.argsort(words, kind="stable")
+    words = words[order]
+    starts = np.flatnonzero(np.append(True, words[1:] != words[:-1])) if len(words) else order
+    counts = np.diff(np.append(starts, len(words)))
+    if int((counts > 1).sum()) < _FEW:
+        return
+    first = order[starts]  # of each transaction, the first time that it occurs
+    again = np.zeros(len(starts), np.bool_)
+    for times in (2, 3):
+        again |= _on_repeated_days(evidence, first, counts % times == 0)
+    if not again.any():
+        return
+    extra = int((counts[again] - 1).sum())
+    days, kinds = evidence.days[first[again]], np.unique(rows.kind[first[again]])
+    example = evidence.number(int(first[again].min()))
+    yield Note(
+        f"{evidence.file}: {extra:,} transactions repeat another one, with the same client, time, "
+        f"kind and amount, as if a file had been read twice: every "
+        f"{', '.join(KINDS[kind] for kind in kinds.tolist())} on {len(np.unique(days)):,} of the days from "
+        f"{day_text(days.min())} to {day_text(days.max())}, the first in row {example}.",
+        "repeated_rows",
+        count=extra,
+        first=example,
+    )
+
+
+def _words(rows: LedgerRows, chosen: Bools | slice = slice(None)) -> Words:
+    """Return a hash of client, time, kind and amount of each of the chosen rows."""
+    client, kind = rows.client[chosen].astype(np.uint64), rows.kind[chosen].astype(np.uint64)
+    word = client * np.uint64(len(KINDS)) + kind
+    for part, factor in zip((rows.at[chosen], rows.amount[chosen], None), _FACTORS, strict=True):
+        word *= factor
+        word ^= word >> np.uint64(31)
+        if part is not None:
+            word += part.view(np.uint64)
+    return word
+
+
+def _any_twice(words: Words) -> bool:
+    words = np.sort(words)
+    return bool((words[1:] == words[:-1]).any())
+
+
+def _on_repeated_days(evidence: Evidence, first: npt.NDArray[np.int64], repeated: Bools) -> Bools:
+    """Return which transactions are in a run of days on which all of their kind are repeated."""
+    day, kind = evidence.days[first], evidence.rows.kind[first]
+    order = np.lexsort((day, kind))
+    day, kind, repeated = day[order], kind[order], repeated[order]
+    starts = np.flatnonzero(np.append(True, (np.diff(day) != 0) | (np.diff(kind) != 0)))
+    whole = np.logical_and.reduceat(repeated, starts)  # of each kind on each of its days
+    begins = np.append(True, (whole[1:] != whole[:-1]) | (np.diff(kind[starts]) != 0))
+    runs = starts[begins]
+    sizes = np.diff(np.append(runs, len(day)))
+    found = np.zeros(len(day), np.bool_)
+    found[order] = np.repeat(whole[begins] & (sizes >= _FEW), sizes)
+    return found

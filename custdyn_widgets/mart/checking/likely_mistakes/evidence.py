@@ -1,0 +1,142 @@
+"""What the search for likely mistakes looks at: the checked tables and the files they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from custdyn_widgets.mart.checking.checked import CheckedTable
+from custdyn_widgets.mart.columns import Codes, Int64s
+from custdyn_widgets.mart.schema import KINDS, Kind
+
+_HOUR = 3_600_000_000
+_LONGEST = 7300  # days: times further from the middle one are left out of counts by day or hour
+
+
+@dataclass(frozen=True)
+class LedgerRows:
+    """The transactions without a faulty value: arrays of equal length.
+
+    `client` is the position of its client, `kind` that of its kind in `KINDS`; `at` is in microseconds and
+    `amount` in millionths. `positions` are those of the rows in the ledger; None if no row is left out.
+    """
+
+    positions: Int64s | None
+    client: Codes
+    at: Int64s
+    kind: Codes
+    amount: Int64s
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def position(self, row: int) -> int:
+        """Return the position in the ledger of one of these rows."""
+        return int(row if self.positions is None else self.positions[row])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The tables of a mart, the files that they were read from, and the Unix time when these were written.
+
+    For tables in memory there are no files, and the time is now.
+    """
+
+    tables: Mapping[str, CheckedTable]
+    files: Sequence[Path]
+    written: float
+
+    @property
+    def clients(self) -> CheckedTable:
+        """The table of clients."""
+        return self.tables["clients"]
+
+    @property
+    def ledger(self) -> CheckedTable:
+        """The table of transactions."""
+        return self.tables["transactions"]
+
+    @property
+    def file(self) -> str:
+        """The name of the ledger's file."""
+        return self.ledger.stored.origin
+
+    @cached_property
+    def rows(self) -> LedgerRows:
+        """The transactions whose client, time, kind and amount are not faulty."""
+        ledger = self.ledger
+        missing = np.full(len(ledger), -1, np.int32)
+        client, kind = ledger.codes.get("client_id", missing), ledger.codes.get("kind", missing)
+        at, amount = ledger.columns["at"], ledger.columns["amount"]
+        good = (client >= 0) & (kind >= 0) & ~ledger.blank["at"] & ~ledger.blank["amount"]
+        if good.all():
+            return LedgerRows(None, client, at, kind, amount)
+        return LedgerRows(np.flatnonzero(good), client[good], at[good], kind[good], amount[good])
+
+    @cached_property
+    def signs(self) -> Int64s:
+        """How many amounts of each kind are negative, zero and positive: an array of kinds and signs."""
+        rows = self.rows
+        signs = (rows.amount > 0).view(np.int8) - (rows.amount < 0).view(np.int8)
+        place = rows.kind * np.int32(3) + signs + np.int32(1)
+        return np.bincount(place, minlength=3 * len(KINDS)).reshape(len(KINDS), 3)
+
+    @cached_property
+    def hours(self) -> Codes:
+        """The hour of each of `rows`, since 1970 in UTC."""
+        return (self.rows.at // _HOUR).astype(np.int32)
+
+    @cached_property
+    def days(self) -> Codes:
+        """The day of each of `rows`, since 1970 in UTC."""
+        return self.hours // np.int32(24)
+
+    @cached_property
+    def range_of_days(self) -> tuple[int, int]:
+        """The first and last day with transactions, at most twenty years from the middle one."""
+        days = self.days
+        if not len(days):
+            return 0, -1
+        first, last = int(days.min()), int(days.max())
+        if last - first > _LONGEST:
+            middle = int(np.partition(days, len(days) // 2)[len(days) // 2])
+            near = days[np.abs(days - middle) <= _LONGEST]
+            first, last = int(near.min()), int(near.max())
+        return first, last
+
+    def number(self, row: int) -> int:
+        """Return the number in messages of one of `rows`."""
+        return row_number(self.ledger, self.rows.position(row))
+
+    def stored_columns(self, *kinds: Kind) -> Iterator[tuple[CheckedTable, str]]:
+        """Yield the columns of some kinds that are in the data, with their tables."""
+        for table in self.tables.values():
+            for spec in table.stored.spec.columns:
+                if spec.kind in kinds and spec.name in table.stored.data.column_names:
+                    yield table, spec.name
+
+
+def row_number(table: CheckedTable, position: int) -> int:
+    """Return the number of a table's row in messages."""
+    return int(position) + table.stored.first_row
+
+
+def day_text(day: int) -> str:
+    """Return a day since 1970 as a date."""
+    return str(date(1970, 1, 1) + timedelta(days=int(day)))
+
+
+def time_text(micros: int) -> str:
+    """Return a time in microseconds since 1970 to the second, in UTC."""
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(micros))
+    return f"{at:%Y-%m-%dT%H:%M:%S}Z"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural unless it is 1."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

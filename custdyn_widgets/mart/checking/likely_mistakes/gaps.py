@@ -1,0 +1,138 @@
+"""Days without transactions in a ledger that has some on most days, and a ledger that ends too early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, counted, day_text
+from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.checking.values import DAY, MICROS
+from custdyn_widgets.mart.columns import Int64s
+from custdyn_widgets.mart.schema import KINDS
+
+_WEEKS = 4  # before and after a gap, to compare it with
+_LONG, _FEW, _MANY = 14, 30, 200  # days; transactions expected in a long gap, and in a shorter one
+_LONGEST = 20  # gaps to look at
+_REGULAR = ("usage", "refill", "package_renewal")
+_EVENTS = 3  # clients created after the end of the ledger
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Days without transactions: the first, the day after the last, and how many were to be expected."""
+
+    begin: int
+    end: int
+    expected: float
+
+    @property
+    def words(self) -> str:
+        """The days, as dates."""
+        first, last = day_text(self.begin), day_text(self.end - 1)
+        return f"on {first}" if first == last else f"from {first} to {last}"
+
+    @property
+    def a_day(self) -> str:
+        """The number of transactions to be expected a day."""
+        return f"{max(self.expected / (self.end - self.begin), 1):,.0f} a day"
+
+
+def missing_days(evidence: Evidence) -> Iterator[Note]:
+    """Note days without any transaction, and without any of a kind, in between days that have many."""
+    first, last = evidence.range_of_days
+    by_kind = _daily(evidence)
+    total = by_kind.sum(axis=0)
+    whole = [gap for run in _runs(total) if (gap := _gap(total, *run, first))]
+    found = {"transactions": whole} if whole else {}
+    for name in _REGULAR:
+        daily = by_kind[KINDS.index(name)]
+        runs = [run for run in _runs(daily, until=last - first + 1) if not _overlaps(run, whole, first)]
+        if gaps := [gap for run in runs if (gap := _gap(daily, *run, first))]:
+            found[name] = gaps
+    for what, gaps in found.items():
+        gap, more = gaps[0], len(gaps) - 1
+        others = f" {counted(more, 'more gap')} like this." if more else ""
+        of_kind = "transactions" if what == "transactions" else f"transactions of kind {what}"
+        yield Note(
+            f"{evidence.file}: no {of_kind} {gap.words}, though about {gap.a_day} were to be "
+            f"expected.{others} Part of the export seems to be missing.",
+            "missing_days",
+            of=what,
+            gaps=[{"first": day_text(gap.begin), "last": day_text(gap.end - 1)} for gap in gaps],
+        )
+
+
+def early_end(evidence: Evidence) -> tuple[Gap, int] | None:
+    """Return the gap between the end of the ledger and the newest clients, and the number of these.
+
+    None if there is none, or the ledger had too few transactions before. (`closed_at` may lie ahead.)
+    """
+    first, last = evidence.range_of_days
+    if last < first:
+        return None
+    created = evidence.clients.columns["created_at"]
+    later = np.sort(created[(created // DAY > last) & (created <= evidence.written * MICROS)]) // DAY
+    if len(later) < _EVENTS:
+        return None
+    daily = _daily(evidence).sum(axis=0)
+    end = int(later[-_EVENTS]) + 1 - first
+    gap = _gap(np.pad(daily, (0, max(end - len(daily), 0))), len(daily), end, first)
+    return (gap, len(later)) if gap else None
+
+
+def _daily(evidence: Evidence) -> Int64s:
+    """Return the number of transactions of each kind on each day: an array of kinds and days."""
+    first, last = evidence.range_of_days
+    length = last - first + 1
+    day = evidence.days - np.int32(first)
+    kind = evidence.rows.kind
+    if len(day) and (int(day.min()) < 0 or int(day.max()) >= length):
+        near = (day >= 0) & (day < length)
+        day, kind = day[near], kind[near]
+    place = kind * np.int32(length) + day
+    return np.bincount(place, minlength=len(KINDS) * length).reshape(len(KINDS), length)
+
+
+def _runs(daily: Int64s, until: int = 0) -> list[tuple[int, int]]:
+    """Return the longest runs of days without transactions, in order: between others, and up to a day."""
+    days = np.append(np.flatnonzero(daily), until) if until else np.flatnonzero(daily)
+    if not daily.any():
+        return []
+    lengths = np.diff(days) - 1
+    longest = np.argsort(-lengths, kind="stable")[:_LONGEST]
+    return [(int(days[i]) + 1, int(days[i + 1])) for i in np.sort(longest) if lengths[i] > 0]
+
+
+def _gap(daily: Int64s, begin: int, end: int, first: int) -> Gap | None:
+    """Return a run of days as a gap if many transactions were to be expected in it."""
+    weeks = [
+        _typical_week(daily[max(begin - 7 * _WEEKS, 0) : begin], 0),
+        _typical_week(daily[end : end + 7 * _WEEKS], end - begin) if end < len(daily) else None,
+    ]
+    if weeks[0] is None or (weeks[1] is None and end < len(daily)):
+        return None
+    usual = np.min([week for week in weeks if week is not None], axis=0)
+    expected = float(usual[np.arange(end - begin) % 7].sum())
+    enough = _FEW if end - begin >= _LONG else _MANY
+    return Gap(begin + first, end + first, expected) if expected >= enough else None
+
+
+def _typical_week(daily: Int64s, apart: int) -> npt.NDArray[np.float64] | None:
+    """Return the median of each weekday, from the weekday that begins the gap on; None if too few weeks.
+
+    `daily` ends just before the gap, or begins `apart` days after the gap's first day.
+    """
+    weeks = len(daily) // 7
+    if weeks < 2:
+        return None
+    whole = daily[: 7 * weeks] if apart else daily[len(daily) - 7 * weeks :]
+    week: npt.NDArray[np.float64] = np.roll(np.median(whole.reshape(weeks, 7), axis=0), apart % 7)
+    return week
+
+
+def _overlaps(run: tuple[int, int], gaps: list[Gap], first: int) -> bool:
+    return any(run[0] + first < gap.end and gap.begin < run[1] + first for gap in gaps)

@@ -1,0 +1,93 @@
+"""Numbers that are stored as binary floats, and amounts that seem to be in cents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence
+from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.checking.values import MICROS
+from custdyn_widgets.mart.columns import Int64s
+from custdyn_widgets.mart.schema import KINDS
+from custdyn_widgets.report import minor_digits
+
+_FEW, _SAMPLE = 100, 50_000
+_DISTINCT = 20  # prices of whole units are fewer
+_UNEVEN = 0.6  # share of amounts that 5 does not divide; of amounts in cents it is about 0.8
+_PRICED = ("usage", "package_activation", "package_renewal", "refill")
+# Their cents are no longer in use, whatever ISO 4217 says.
+_WITHOUT_CENTS = (
+    "AFN ALL AMD AOA COP CRC DZD HUF IDR INR IQD IRR JMD KES KHR KZT LAK LBP LKR MMK MNT MWK NGN NPR PKR RSD "
+    "RUB SDG SLL SOS SSP SYP TZS UAH UZS YER ZMW ZWL"
+)
+
+
+def binary_floats(evidence: Evidence) -> Iterator[Note]:
+    """Note the columns of amounts and quotes that are binary floats."""
+    found = [
+        (table.stored.origin, column)
+        for table, column in evidence.stored_columns("amount", "positive")
+        if _is_float(table.stored.data.column(column).type) and not table.blank[column].all()
+    ]
+    if found:
+        yield Note(
+            f"Some numbers are binary floats ({'; '.join(map(', '.join, found))}); each was read as the "
+            "nearest decimal. Decimals are exact: export decimals or text (pandas.read_sql: "
+            "coerce_float=False).",
+            "binary_floats",
+            columns=[{"file": file, "column": column} for file, column in found],
+        )
+
+
+def _is_float(kind: pa.DataType) -> bool:
+    encoded = pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind)
+    return bool(pa.types.is_floating(kind.value_type if encoded else kind))
+
+
+def cents(evidence: Evidence) -> Iterator[Note]:
+    """Note that all amounts of a kind and currency are whole numbers, as those in cents are."""
+    rows, clients = evidence.rows, evidence.clients
+    priced = [KINDS.index(name) for name in _PRICED]
+    found: dict[str, dict[str, int]] = {}
+    suspects = [kind for kind in priced if _may_be_whole(evidence, kind)]
+    if not suspects:
+        return
+    coded = clients.columns["currency"].dictionary_encode()
+    currency_of = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    names = coded.dictionary.to_pylist()
+    for kind in suspects:
+        of_kind = np.flatnonzero(rows.kind == kind)
+        currency = currency_of[rows.client[of_kind]]
+        for code, name in enumerate(names):
+            amounts = rows.amount[of_kind[currency == code]]
+            if _seem_cents(amounts) and name not in _WITHOUT_CENTS and minor_digits(name) > 0:
+                found.setdefault(name, {})[KINDS[kind]] = len(amounts)
+    if not found:
+        return
+    places = "; ".join(
+        f"{name}: {', '.join(f'{count:,} of kind {kind}' for kind, count in counts.items())}"
+        for name, counts in found.items()
+    )
+    yield Note(
+        f"{evidence.file}, amount: all amounts of a kind are whole numbers, of all sizes "
+        f"({places}). They may be in cents: amounts are in units of the currency, such as 12.34.",
+        "cents",
+        kinds=found,
+    )
+
+
+def _may_be_whole(evidence: Evidence, kind: int) -> bool:
+    rows = evidence.rows
+    amounts = rows.amount[:_SAMPLE][rows.kind[:_SAMPLE] == kind]
+    return int(evidence.signs[kind].sum()) >= _FEW and not (amounts % MICROS).any()
+
+
+def _seem_cents(amount: Int64s) -> bool:
+    amount = amount[amount != 0]
+    if len(amount) < _FEW or (amount % MICROS).any():
+        return False
+    distinct = np.unique(amount // MICROS)
+    return len(distinct) >= _DISTINCT and bool((amount // MICROS % 5 != 0).mean() >= _UNEVEN)

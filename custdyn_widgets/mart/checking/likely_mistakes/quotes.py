@@ -1,0 +1,117 @@
+"""Notes on quotes that differ so much from the next one for the same currency that they may be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from custdyn_widgets.errors import shown
+from custdyn_widgets.mart.checking.checked import CheckedTable
+from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, row_number
+from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.columns import Int64s
+
+# Factors: an inverse is at most this far from the next quote, and the quote itself at least so far from it.
+_SAME, _OTHER = 1.1, 1.2
+_JUMP = 5.0
+_FEW, _MOST = 3, 0.9  # quotes for a currency, and the share of them that must look inverted
+# The least and most units for one US dollar since 2003, with room to spare.
+_PER_DOLLAR = {
+    "USD": (1, 1), "EUR": (0.6, 1.06), "GBP": (0.45, 0.96), "CHF": (0.7, 1.45), "CAD": (0.9, 1.7),
+    "AUD": (0.88, 2), "NZD": (1.1, 2.2), "JPY": (70, 180), "CNY": (6, 8.5), "INR": (38, 100),
+    "RUB": (22, 130), "UAH": (4.5, 60), "PLN": (2, 5.2), "CZK": (14, 31), "HUF": (140, 460),
+    "RON": (2.1, 5.5), "BGN": (1.2, 2.1), "SEK": (5.8, 12), "NOK": (4.9, 12), "DKK": (4.6, 8),
+    "TRY": (1.1, 60), "ILS": (3, 5), "AED": (3.6, 3.7), "SAR": (3.7, 3.8), "EGP": (5, 65),
+    "ZAR": (5.5, 21), "KES": (60, 170), "NGN": (115, 2000), "MXN": (9.5, 26), "BRL": (1.5, 7),
+    "ARS": (2.8, 2000), "COP": (1700, 5200), "CLP": (430, 1100), "PEN": (2.5, 4.2), "SGD": (1.2, 1.85),
+    "HKD": (7.7, 7.9), "THB": (28, 45), "PHP": (40, 62), "IDR": (8000, 18000), "MYR": (2.9, 4.9),
+    "VND": (15000, 28000), "KRW": (880, 1600), "PKR": (56, 320), "BDT": (56, 130), "KZT": (115, 600),
+}  # fmt: skip
+
+
+def odd_quotes(evidence: Evidence) -> Iterator[Note]:
+    """Note quotes that are about the inverse of the next quote for the currency, and other large jumps."""
+    rates = evidence.tables.get("rates")
+    if rates is None:
+        return
+    known = ~(rates.blank["currency"] | rates.blank["date"] | rates.blank["units_per_base"])
+    currency = rates.columns["currency"].dictionary_encode().indices.fill_null(-1).to_numpy()
+    rows = np.lexsort((rates.columns["date"], currency))
+    rows = rows[known[rows]]
+    with np.errstate(all="ignore"):  # a quote may be too large or too small for a float
+        quotes = np.array([float(rates.columns["units_per_base"][i]) for i in rows], np.float64)
+        now, after = quotes[:-1], quotes[1:]
+        inverse = (now * after < _SAME) & (now * after > 1 / _SAME)
+        inverse &= (after > now * _OTHER) | (now > after * _OTHER)
+        jump = ((after >= now * _JUMP) | (now >= after * _JUMP)) & ~inverse
+    same = np.diff(currency[rows]) == 0
+    yield from _note(
+        rates,
+        rows[:-1][inverse & same],
+        ("is about the inverse", "are about the inverse"),
+        "of the next quote for the currency",
+        "inverse_quotes",
+    )
+    yield from _note(
+        rates,
+        rows[1:][jump & same],
+        ("is at least five times", "are at least five times"),
+        "the quote before it, or at most a fifth of it",
+        "jumping_quotes",
+    )
+
+
+def inverse_currencies(evidence: Evidence) -> Iterator[Note]:
+    """Note currencies whose quotes are all plausible only as units of the base for one of the currency."""
+    rates = evidence.tables.get("rates")
+    if rates is None:
+        return
+    found: dict[str, tuple[int, int]] = {}
+    pairs = rates.columns["currency"].to_pylist(), rates.columns["base"].to_pylist()
+    of_pair: dict[tuple[str, str], list[int]] = {}
+    for row, pair in enumerate(zip(*pairs, strict=True)):
+        if pair[0] != pair[1] and all(code in _PER_DOLLAR for code in pair):
+            of_pair.setdefault(pair, []).append(row)
+    for (currency, base), rows in of_pair.items():
+        low = _PER_DOLLAR[currency][0] / _PER_DOLLAR[base][1]
+        high = _PER_DOLLAR[currency][1] / _PER_DOLLAR[base][0]
+        inverted = [row for row in rows if _is_inverse(rates.columns["units_per_base"][row], low, high)]
+        if len(inverted) >= max(_FEW, _MOST * len(rows)):
+            found[currency] = (len(inverted), inverted[0])
+    if found:
+        currency, (_, first) = next(iter(found.items()))
+        base, quote = rates.columns["base"][first].as_py(), rates.columns["units_per_base"][first]
+        count = sum(number for number, _ in found.values())
+        yield Note(
+            f"{rates.stored.origin}, units_per_base: {count:,} quotes for {', '.join(found)} seem to be "
+            f"inverted, the first {quote:f} in row {row_number(rates, first)}: that is how many {base} one "
+            f"{currency} buys. A quote is the number of units of the currency for one unit of the base.",
+            "inverse_currencies",
+            count=count,
+            currencies=list(found),
+        )
+
+
+def _is_inverse(quote: Decimal, low: float, high: float) -> bool:
+    """Return whether a quote is not in the usual range but its inverse is."""
+    return not low <= quote <= high and 1 / high <= quote <= 1 / low
+
+
+def _note(
+    rates: CheckedTable, found: Int64s, words: tuple[str, str], other: str, kind: str
+) -> Iterator[Note]:
+    if not len(found):
+        return
+    first, count = int(found[0]), len(found)
+    day = date(1970, 1, 1) + timedelta(days=int(rates.columns["date"][first]))
+    one, many = words
+    yield Note(
+        f"{rates.stored.origin}: {count:,} {f'quote {one}' if count == 1 else f'quotes {many}'} {other}, the "
+        f"first {shown(rates.columns['currency'][first].as_py())} on {day}. A quote is the number of units "
+        "of the currency for one unit of the base.",
+        kind,
+        count=count,
+    )

@@ -1,0 +1,137 @@
+"""Comparing the balances that the ledger gives with those that the billing system stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from custdyn_widgets.errors import shown
+from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, counted
+from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.columns import Bools, Int64s
+from custdyn_widgets.mart.schema import KINDS
+from custdyn_widgets.text import format_millionths
+
+_CENT = 10_000  # millionths: balances that differ by no more agree
+_LISTED = 3
+_FEW, _MOST = 3, 0.9  # clients, and the share of those that differ, that a cause must explain
+_FACTORS = (10, 100, 1000, 10_000)
+
+Floats = npt.NDArray[np.float64]
+
+
+def stored_balances(evidence: Evidence) -> Iterator[Note]:
+    """Note how many balances differ from `stored_balance` by more than 0.01, and the likely cause.
+
+    Clients with a faulty transaction are left out.
+    """
+    clients, ledger = evidence.clients, evidence.ledger
+    if "stored_balance" not in clients.stored.data.column_names or "client_id" not in ledger.codes:
+        return
+    stored = clients.columns["stored_balance"]
+    known = ~clients.blank["stored_balance"] & ~_with_faults(evidence)
+    derived = clients.columns["opening_balance"] + _sums(evidence)
+    near = np.abs(derived.astype(np.float64) - stored) > _CENT / 2  # a double may miss the edge
+    differing = [
+        i for i in np.flatnonzero(known & near).tolist() if abs(int(derived[i]) - int(stored[i])) > _CENT
+    ]
+    if not differing:
+        return
+    rows = np.array(differing)
+    first = [_compared(evidence, i, int(derived[i]), int(stored[i])) for i in differing[:_LISTED]]
+    sums = _sums_by_currency(evidence, rows, derived, stored)
+    cause = _cause(evidence, rows, derived, stored)
+    listed = "; ".join(f"{shown(c['client_id'])} {c['derived']} and not {c['stored']}" for c in first)
+    total = ", ".join(f"{amount} {currency}" for currency, amount in sums.items())
+    of = int(known.sum())
+    yield Note(
+        f"{clients.stored.origin}, stored_balance: the ledger gives another balance for {len(rows):,} of "
+        f"{counted(of, 'client')}, {total} in all ({listed}{'; …' if len(rows) > _LISTED else ''})."
+        + (f" {cause}" if cause else ""),
+        "stored_balances",
+        count=len(rows),
+        of=of,
+        sums=sums,
+        first=first,
+        cause=cause,
+    )
+
+
+def _with_faults(evidence: Evidence) -> Bools:
+    """Return which clients have a transaction without a time, kind or amount."""
+    ledger = evidence.ledger
+    client = ledger.codes["client_id"]
+    bad = (ledger.blank["amount"] | ledger.blank["at"]) & (client >= 0)
+    return np.bincount(client[bad], minlength=len(evidence.clients)) > 0
+
+
+def _sums(evidence: Evidence, kind: str = "") -> Int64s:
+    """Return the exact sum of each client's amounts, of one kind or of all."""
+    rows = evidence.rows
+    sums = np.zeros(len(evidence.clients), np.int64)
+    chosen = rows.kind == KINDS.index(kind) if kind else slice(None)
+    np.add.at(sums, rows.client[chosen], rows.amount[chosen])
+    return sums
+
+
+def _compared(evidence: Evidence, row: int, derived: int, stored: int) -> dict[str, str]:
+    return {
+        "client_id": evidence.clients.columns["client_id"][row].as_py() or "",
+        "currency": evidence.clients.columns["currency"][row].as_py() or "",
+        "derived": format_millionths(derived),
+        "stored": format_millionths(stored),
+        "difference": format_millionths(derived - stored),
+    }
+
+
+def _sums_by_currency(evidence: Evidence, rows: Int64s, derived: Int64s, stored: Int64s) -> dict[str, str]:
+    """Return the sum of derived minus stored balances by currency."""
+    sums: dict[str, int] = {}
+    names = evidence.clients.columns["currency"].take(rows).to_pylist()
+    for currency, one, other in zip(names, derived[rows].tolist(), stored[rows].tolist(), strict=True):
+        sums[currency or ""] = sums.get(currency or "", 0) + one - other
+    return {currency: format_millionths(total) for currency, total in sorted(sums.items())}
+
+
+def _cause(evidence: Evidence, rows: Int64s, derived: Int64s, stored: Int64s) -> str:
+    """Return a sentence on what explains most of the differences; empty if nothing does."""
+    if len(rows) < _FEW:
+        return ""
+    ours, theirs = derived[rows].astype(np.float64), stored[rows].astype(np.float64)
+    opening = evidence.clients.columns["opening_balance"][rows].astype(np.float64)
+    for words, explained in _causes(evidence, rows, ours, theirs, opening):
+        if np.mean(np.abs(explained - theirs) <= np.maximum(_CENT, np.abs(theirs) * 1e-12)) >= _MOST:
+            return words
+    if not opening.any() and 2 * len(rows) > len(evidence.clients):
+        return (
+            "No client has an opening_balance: if the ledger does not go back to the first transaction, "
+            "it is stored_balance minus the sum of the ledger."
+        )
+    return ""
+
+
+def _causes(
+    evidence: Evidence, rows: Int64s, ours: Floats, theirs: Floats, opening: Floats
+) -> Iterator[tuple[str, Floats]]:
+    """Yield possible causes, each with the stored balances that it would give."""
+    yield "Stored balances have the opposite sign: they may be what clients owe.", -ours
+    for factor in _FACTORS:
+        yield f"Stored balances are {factor:,} times as large: they may be in a smaller unit.", ours * factor
+        yield (
+            f"Stored balances are {factor:,} times smaller: amounts may be in a smaller unit.",
+            ours / factor,
+        )
+    yield "The differences are the opening balances, which the ledger may contain too.", ours - opening
+    usage = _sums(evidence, "usage")[rows]
+    yield "The differences are half the usage: it may be in the ledger twice.", ours - usage / 2
+    for kind in KINDS:
+        of_kind = _sums(evidence, kind)[rows].astype(np.float64)
+        yield f"The differences are the sums of kind {kind}, which may not move balances.", ours - of_kind
+        yield (
+            f"The differences are twice the sums of kind {kind}: its sign may be turned.",
+            ours - 2 * of_kind,
+        )
+    same = np.full(len(ours), np.median(theirs - ours))
+    yield "The difference is the same for these clients, as if it were a credit limit.", ours + same

@@ -1,0 +1,75 @@
+"""A column of client ids that is a row too high or too low beside the other columns of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence
+from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.schema import KINDS
+
+_ROWS, _CLIENTS = 500, 30
+_BETTER = 0.6  # share of clients whose balance is closer to 0 with the ids of the row beside
+_DESCENTS, _FEWER = 20, 10
+
+
+def shifted_clients(evidence: Evidence) -> Iterator[Note]:
+    """Note that the ledger makes more sense if each row has the client of the row above or below.
+
+    Clients mostly spend what they refill, so the right ids give balances nearer to 0; and where the ledger
+    has client after client, each in the order of time, only the right ids keep that order.
+    """
+    if len(evidence.rows) < _ROWS:
+        return
+    nearer = _with_nearer_balances(evidence)
+    for shift, where in ((1, "below"), (-1, "above")):
+        if shift == nearer or _order_is_kept(evidence, shift):
+            other = "up" if shift == 1 else "down"
+            yield Note(
+                f"{evidence.file}, client_id: the ids seem to be shifted by one row against the "
+                f"other columns: with the id of the row {where}, balances are nearer to 0 or times in order. "
+                f"Move the column {other} by one row.",
+                "shifted_clients",
+                rows=shift,
+            )
+            return
+
+
+def _with_nearer_balances(evidence: Evidence) -> int:
+    """Return how far below each row is the client that gives balances much nearer to 0; 0 for its own."""
+    if not evidence.signs[KINDS.index("refill")].any():
+        return 0
+    amount, client = evidence.rows.amount.astype(np.float64), evidence.rows.client.astype(np.intp)
+    opening = evidence.clients.columns["opening_balance"].astype(np.float64)
+
+    def balances(client: npt.NDArray[np.intp], amount: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        found: npt.NDArray[np.float64] = np.abs(opening + np.bincount(client, amount, len(opening)))
+        return found
+
+    own = balances(client, amount)
+    for shift, other in ((1, balances(client[1:], amount[:-1])), (-1, balances(client[:-1], amount[1:]))):
+        differ = np.abs(own - other) > 1
+        if (
+            int(differ.sum()) >= _CLIENTS
+            and 2 * other.sum() < own.sum()
+            and (other < own)[differ].mean() >= _BETTER
+        ):
+            return shift
+    return 0
+
+
+def _order_is_kept(evidence: Evidence, shift: int) -> bool:
+    """Return whether each client's times are in order with the client of the row `shift` below."""
+    client, at = evidence.rows.client, evidence.rows.at
+    back = at[1:] < at[:-1]
+    if int(back.sum()) < _DESCENTS:  # almost always, as most ledgers are in the order of time
+        return False
+    same = client[1:] == client[:-1]
+    descents = int((same & back).sum())
+    if descents < _DESCENTS:
+        return False
+    left = (same[1:] & back[:-1]) if shift > 0 else (same[:-1] & back[1:])
+    return int(left.sum()) * _FEWER < descents

@@ -1,0 +1,113 @@
+"""Numbers and times as other systems write them, turned into the forms of the mart, whole columns at once.
+
+A value in no expected form stays as it is, so that reading it finds the fault.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from custdyn_widgets.mart.dialect import DateOrder, DecimalMark
+
+_SPACES = " \u00a0\u2009\u202f"  # also those that do not break, and the narrow ones
+_GROUP_MARKS = f"{_SPACES}'\u2019"
+_SIGNS = "+\u2212-"  # also the real minus
+_UNREADABLE = "\0"  # begins no number
+
+_TIME = (
+    rf"(?:(?:[T{_SPACES}]|, ?)[{_SPACES}]*(?P<hour>\d{{1,2}}):(?P<minute>\d{{2}})"
+    rf"(?::(?P<second>\d{{2}})(?:[.,](?P<part>\d{{1,9}}))?)?"
+    rf"(?:[{_SPACES}]?(?P<half>[AaPp])\.?[Mm]\.?)?"
+    rf"(?:[{_SPACES}]?(?P<offset>Z|[+-]\d{{2}}(?::?\d{{2}})?))?)?\s*$"
+)
+_DAY_AND_MONTH = r"^\s*(?P<{}>\d{{1,2}})[/.-](?P<{}>\d{{1,2}})[/.-](?P<year>\d{{4}})"
+DATE_PATTERNS: dict[DateOrder, str] = {
+    "DMY": _DAY_AND_MONTH.format("day", "month") + _TIME,
+    "MDY": _DAY_AND_MONTH.format("month", "day") + _TIME,
+    "YMD": r"^\s*(?P<year>\d{4})[/.-](?P<month>\d{1,2})[/.-](?P<day>\d{1,2})" + _TIME,
+}
+SERIAL_PATTERN = r"^\s*(?P<day>[1-9]\d{4})(?:[.,](?P<part>\d{1,15})\d*)?\s*$"  # Excel: 1927 to 2173
+_EXCEL_EPOCH = Decimal(25_569)  # the day 1970-01-01
+_DAY_MILLIS = Decimal(86_400_000)
+
+
+def number_pattern(decimal: DecimalMark) -> str:
+    """Return the pattern of numbers with a decimal separator, and perhaps with separators of thousands."""
+    marks = (*_GROUP_MARKS, "." if decimal == "," else ",")
+    grouped = "|".join(rf"[1-9]\d{{0,2}}(?:[{mark}]\d{{3}})+" for mark in marks)
+    return (
+        rf"^\s*(?P<sign>[{_SIGNS}]?)[{_SPACES}]*"
+        rf"(?:(?P<whole>{grouped}|\d+)(?:[{decimal}](?P<part>\d*))?|[{decimal}](?P<only>\d+))\s*$"
+    )
+
+
+def plain_numbers(text: pa.Array, decimal: DecimalMark) -> pa.Array:
+    """Return numbers as sign, digits and point.
+
+    A number with a point where a decimal comma is expected becomes unreadable: `1.5` among numbers where
+    `1.500` is one and a half thousand.
+    """
+    found = pc.extract_regex(text, number_pattern(decimal))
+    sign = pc.replace_substring(found.field("sign"), "\u2212", "-")
+    whole = pc.replace_substring_regex(found.field("whole"), r"[^\d]", "")
+    part = _joined("", found.field("part"), found.field("only"))
+    point = pc.if_else(pc.equal(part, ""), "", ".")
+    plain = _joined("", sign, whole, point, part)
+    if decimal == ",":
+        text = pc.replace_substring_regex(text, r"^([+-]?\d*\.\d*)$", _UNREADABLE + r"\1")
+    return pc.if_else(found.is_valid(), plain.cast(text.type), text)
+
+
+def iso_times(text: pa.Array, order: DateOrder) -> pa.Array:
+    """Return dates and times as ISO 8601; accept the year first too, and the day numbers of Excel."""
+    found = [_iso(text, DATE_PATTERNS[o]) for o in dict.fromkeys((order, "YMD"))]
+    return pc.coalesce(*found, _of_serials(text), text)
+
+
+def _iso(text: pa.Array, pattern: str) -> pa.Array:
+    """Return the times that match a pattern as ISO 8601, and null for others."""
+    found = pc.extract_regex(text, pattern)
+    hour, minute, half = found.field("hour"), found.field("minute"), found.field("half")
+    fits = found.is_valid()
+    if pc.any(pc.not_equal(half, "")).as_py():
+        hour, possible = _in_24_hours(hour, half)
+        fits = pc.and_(fits, possible)
+    two = [pc.utf8_lpad(found.field(name), 2, "0") for name in ("month", "day")]
+    date = _joined("-", found.field("year"), *two)
+    second = pc.if_else(pc.equal(found.field("second"), ""), "00", found.field("second"))
+    part = found.field("part")
+    second = pc.if_else(pc.equal(part, ""), second, _joined(".", second, part))
+    clock = _joined(":", pc.utf8_lpad(hour, 2, "0"), minute, second)
+    time = _joined("", "T", clock, found.field("offset"))
+    whole = _joined("", date, pc.if_else(pc.equal(minute, ""), "", time))
+    return pc.if_else(fits, whole.cast(text.type), None)
+
+
+def _in_24_hours(hour: pa.Array, half: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return hours of a 12-hour clock as hours of a day, and whether each is possible."""
+    hours = pc.if_else(pc.equal(hour, ""), "0", hour).cast(pa.int64()).fill_null(0).to_numpy()
+    halves = pc.utf8_lower(half).fill_null("").to_numpy(zero_copy_only=False)
+    given = halves != ""
+    day = np.where(given, hours % 12 + 12 * (halves == "p"), hours)
+    return pa.array(day).cast(hour.type), pa.array(~given | ((hours >= 1) & (hours <= 12)))
+
+
+def _of_serials(text: pa.Array) -> pa.Array:
+    """Return Excel's day numbers as times, rounded to milliseconds, and null for others."""
+    found = pc.extract_regex(text, SERIAL_PATTERN)
+    digits = _joined(".", found.field("day"), found.field("part"))
+    days = pc.if_else(found.is_valid(), digits, None).cast(pa.decimal128(20, 15))
+    since_1970 = pc.subtract(days, _EXCEL_EPOCH)
+    millis = pc.round(pc.multiply(since_1970, _DAY_MILLIS), 0)
+    return millis.cast(pa.decimal128(38, 0)).cast(pa.int64()).cast(pa.timestamp("ms")).cast(text.type)
+
+
+def _joined(separator: str, *parts: pa.Array | str) -> pa.Array:
+    """Join texts row by row; all must be of the type that the first array has."""
+    kind = next(part.type for part in parts if isinstance(part, pa.Array))
+    scalars = [pa.scalar(part, kind) if isinstance(part, str) else part.cast(kind) for part in parts]
+    return pc.binary_join_element_wise(*scalars, pa.scalar(separator, kind))

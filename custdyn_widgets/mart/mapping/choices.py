@@ -1,0 +1,79 @@
+"""Choices for the columns of a mart, each with its SQL and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from custdyn_widgets.errors import shown
+from custdyn_widgets.mart.mapping.profiles import Column
+from custdyn_widgets.mart.mapping.words import meaning, rank
+
+Certainty = Literal["sure", "likely", "please check"]
+# Returns the share of a column's values that occur in another column.
+Overlap = Callable[[Column, Column], float]
+
+FOUND = 0.5  # share of values that must occur in a column for another to refer to it
+_NO_RANK = 99
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A column of a mart: its SQL, how sure it is, and why."""
+
+    column: str
+    sql: str
+    certainty: Certainty
+    why: str
+
+
+@dataclass(frozen=True)
+class TableGuess:
+    """A SELECT: the table of the mart, that of the export, the choices for columns, and a condition."""
+
+    table: str
+    source: str
+    choices: tuple[Choice, ...]
+    where: str = ""
+
+
+def heading_rank(column: Column, wanted: str) -> int:
+    """Return how clearly a column's heading means a column of a mart: 0 most clearly."""
+    place = rank(column.plain, wanted)
+    return _NO_RANK if place is None else place
+
+
+def pick(columns: Iterable[Column], wanted: str, fits: Callable[[Column], bool]) -> Column | None:
+    """Return the column whose heading most clearly means the wanted one, among those that fit."""
+    found = [c for c in columns if rank(c.plain, wanted) is not None and fits(c)]
+    return min(found, key=lambda c: heading_rank(c, wanted), default=None)
+
+
+def is_text(column: Column) -> bool:
+    """Return whether a column has values that are not times."""
+    return bool(column.values) and not column.is_time
+
+
+def by_heading(name: str, column: Column, sql: str | None = None) -> Choice:
+    """Return the choice of a column for its heading."""
+    certainty: Certainty = "sure" if heading_rank(column, name) == 0 else "likely"
+    return Choice(name, sql or column.sql, certainty, f"the heading {shown(column.name)}")
+
+
+def cases(name: str, column: Column, words: Mapping[str, tuple[str, ...]], other: str) -> Choice:
+    """Return a CASE that turns a column's values into those of a mart."""
+    values = sorted(set(column.values))
+    meanings = {value: meaning(value, words) for value in values if value.isprintable()}
+    lines = [f"WHEN {text_literal(v)} THEN '{m}'" for v, m in meanings.items() if m]
+    unknown = [v for v in values if meanings.get(v) is None]
+    why = f"the values of {shown(column.name)}"
+    if unknown:
+        why += f"; unknown, so {other}: {', '.join(map(shown, unknown[:5]))}"
+    sql = f"CASE {column.sql} {' '.join(lines)} ELSE '{other}' END"
+    return Choice(name, sql, "please check" if unknown else "likely", why)
+
+
+def text_literal(value: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,154 @@
+"""Drafting a mapping: guess what the tables of an export are, and write the SQL for a person to check."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.dialect import Dialect
+from custdyn_widgets.mart.mapping.choices import TableGuess
+from custdyn_widgets.mart.mapping.guesses import guess_tables
+from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark
+from custdyn_widgets.mart.mapping.running import open_export
+
+if TYPE_CHECKING:
+    import duckdb
+
+_SAMPLE = 5_000  # rows
+_COMPARED = 100_000  # values
+_HEAD = """-- How {source} becomes the tables of a mart: a SELECT for each, drafted by custdyn from the data.
+-- Check the lines that say "please check", and change what is wrong. number(text) reads an exact number with
+-- the decimal separator of the source.
+"""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A mapping as guessed: its SELECTs, the dialect of the data, and remarks for the person who checks it.
+
+    `str()` lists each choice with how sure it is.
+    """
+
+    guesses: tuple[TableGuess, ...]
+    dialect: Dialect
+    remarks: tuple[str, ...]
+
+    def sql(self, source: str) -> str:
+        """Return the text of the mapping file of a source."""
+        sections = [_HEAD.format(source=shown(source))]
+        for table in dict.fromkeys(guess.table for guess in self.guesses):
+            selects = [_select(guess) for guess in self.guesses if guess.table == table]
+            sections.append(f"-- :name {table}\n" + "UNION ALL BY NAME\n".join(selects))
+        return "\n".join(sections)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the draft as JSON values."""
+        guesses = [
+            {"table": g.table, "source": g.source, "columns": [asdict(choice) for choice in g.choices]}
+            for g in self.guesses
+        ]
+        return {"guesses": guesses, "dialect": asdict(self.dialect), "remarks": list(self.remarks)}
+
+    def __str__(self) -> str:
+        lines = []
+        for guess in self.guesses:
+            width = max(len(choice.column) for choice in guess.choices)
+            lines.append(f"{guess.source} → {guess.table}")
+            lines += [f"  {c.column:<{width}}  {c.sql}  ({c.certainty}: {c.why})" for c in guess.choices]
+        return "\n".join([*lines, *self.remarks])
+
+
+def _select(guess: TableGuess) -> str:
+    lines = []
+    for choice in guess.choices:
+        comma = "" if choice is guess.choices[-1] else ","
+        why = " ".join(choice.why.split())
+        lines.append(f"  {choice.sql} AS {choice.column}{comma}  -- {choice.certainty}: {why}")
+    where = f"WHERE {guess.where}\n" if guess.where else ""
+    return "\n".join(["SELECT", *lines, f'FROM "{guess.source}"', where])
+
+
+def draft_mapping(path: Path, dialect: Dialect, currency: str | None = None) -> Draft:
+    """Guess the mapping of an export from a sample of its rows.
+
+    Parameters
+    ----------
+    path
+        A folder of CSV or Parquet files, a single one, or a DuckDB file.
+    dialect
+        What is known about how the data is written; the rest is guessed.
+    currency
+        The currency of all clients, for exports without a column of currencies.
+
+    Raises
+    ------
+    SourceError
+        If a file cannot be read, no clients or transactions are found, or the dialect is not certain.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="custdyn-") as folder,
+        open_export(path, dialect, Path(folder)) as (connection, names),
+    ):
+        tables = {name: _columns(connection, name) for name in names}
+
+        def overlap(column: Column, other: Column) -> float:
+            return _overlap(connection, column, other)
+
+        guesses = guess_tables(tables, overlap, currency)
+    dialect, remarks = _guess_dialect(dialect, [c for guess in guesses for c in _used(tables, guess)])
+    unused = sorted(set(tables) - {guess.source for guess in guesses})
+    if unused:
+        remarks.append(f"Not used: {', '.join(unused)}.")
+    return Draft(tuple(guesses), dialect, tuple(remarks))
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[Column]:
+    """Return the columns of a table with a sample of its rows, as text."""
+    rows = connection.sql(f'SELECT CAST(COLUMNS(*) AS VARCHAR) FROM "{table}" LIMIT {_SAMPLE}')  # noqa: S608
+    names, cells = list(rows.columns), list(zip(*rows.fetchall(), strict=True))
+    found = [tuple(None if c is None or not c.strip() else c.strip() for c in column) for column in cells]
+    columns = zip(names, found or [()] * len(names), strict=True)
+    return [Column(table, name, of) for name, of in columns if name.isprintable()]
+
+
+def _overlap(connection: duckdb.DuckDBPyConnection, column: Column, other: Column) -> float:
+    """Return the share of a column's distinct values, at most 100,000 of them, that another column has."""
+    known = connection.table(other.table).project(f"CAST({other.sql} AS VARCHAR) AS v")
+    values = connection.table(column.table).project(f"CAST({column.sql} AS VARCHAR) AS v")
+    values = values.filter("v IS NOT NULL").distinct().limit(_COMPARED)
+    found = values.join(known.distinct(), "v").aggregate("count(*)").fetchall()[0][0]
+    count = values.aggregate("count(*)").fetchall()[0][0]
+    return float(found / count) if count else 0.0
+
+
+def _used(tables: dict[str, list[Column]], guess: TableGuess) -> list[Column]:
+    return [c for c in tables[guess.source] if any(c.sql in choice.sql for choice in guess.choices)]
+
+
+def _guess_dialect(dialect: Dialect, columns: Sequence[Column]) -> tuple[Dialect, list[str]]:
+    """Return the dialect with what the columns show, and what a person should know about it."""
+    remarks = []
+    decimal = dialect.decimal
+    if decimal is None and (decimal := decimal_mark(columns)):
+        remarks.append(f"Decimal separator: {shown(decimal)} (sure: other readings are not possible).")
+    dates = dialect.dates
+    if dates is None:
+        dates, example = date_order(columns)
+        if dates:
+            remarks.append(f"Order of dates: {dates} (sure: {example}).")
+        elif example:
+            raise SourceError(
+                f"The order of day and month in {shown(example)} is not certain. Say it: --dates DMY or "
+                "--dates MDY.",
+                field="dates",
+            )
+    if dialect.timezone is None and any(c.lacks_offset and c.has_clock for c in columns):
+        remarks.append(
+            "Time zone: times have no offset, and are read as UTC (please check). If they are local, say "
+            "where: --timezone Europe/Kyiv."
+        )
+    return replace(dialect, decimal=decimal, dates=dates), remarks

@@ -1,0 +1,177 @@
+"""Guessing which tables and columns of an export are those of a mart, and how sure each guess is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.mapping.choices import (
+    Choice,
+    Overlap,
+    TableGuess,
+    by_heading,
+    cases,
+    heading_rank,
+    is_text,
+    pick,
+)
+from custdyn_widgets.mart.mapping.ledger_guesses import PackageTable, guess_ledger
+from custdyn_widgets.mart.mapping.profiles import Column
+from custdyn_widgets.mart.mapping.rate_guesses import guess_rates
+from custdyn_widgets.mart.mapping.words import CLIENT_TYPES, TABLES, meaning, rank
+
+_BY_HAND = "Write the mapping by hand: docs/sources.md shows how."
+_NO_TIME = "1970-01-01"
+
+
+def guess_tables(
+    tables: Mapping[str, Sequence[Column]], overlap: Overlap, currency: str | None
+) -> list[TableGuess]:
+    """Guess the SELECTs of the tables of a mart.
+
+    Parameters
+    ----------
+    tables
+        The columns of each table of the export.
+    overlap
+        Compares two columns.
+    currency
+        The currency of all clients, for exports without a column of currencies.
+
+    Raises
+    ------
+    SourceError
+        If there seem to be no clients or no transactions, or the currency is unknown.
+    """
+    clients, key = _find_clients(tables, overlap)
+    found = [_clients(clients, tables[clients], key, currency)]
+    rest = {name: columns for name, columns in tables.items() if name != clients}
+    rates = guess_rates(rest)
+    rest = {name: columns for name, columns in rest.items() if name not in {g.source for g in rates}}
+    packages = _find_packages(rest)
+    for name, columns in rest.items():
+        if not packages or name != packages.name:
+            ledger = guess_ledger(name, columns, key, packages, overlap)
+            found += [ledger] if ledger else []
+    if len(found) == 1:
+        raise SourceError(
+            "No table seems to hold transactions: one with times, amounts, and a column that refers to "
+            f"{shown(key.name)} of {clients}. {_BY_HAND}",
+            field="mapping",
+        )
+    return [*found, *([_packages(packages)] if packages else []), *rates]
+
+
+def _find_clients(tables: Mapping[str, Sequence[Column]], overlap: Overlap) -> tuple[str, Column]:
+    """Return the table that is most like one of clients, and its unique column that others refer to most."""
+    scores = {name: _client_score(name, columns) for name, columns in tables.items()}
+    best = max(scores, key=lambda name: scores[name], default=None)
+    if best is None or scores[best] < 3:
+        names = ", ".join(map(shown, tables))
+        raise SourceError(
+            f"None of the tables {names} seems to hold the clients. {_BY_HAND}", field="mapping"
+        )
+    others = [
+        c
+        for name, columns in tables.items()
+        for c in columns
+        if name != best and not c.is_time and rank(c.plain, "client_id") is not None
+    ]
+
+    def clearness(column: Column) -> tuple[float, int]:
+        shares = (overlap(other, column) for other in others)
+        return max(shares, default=0.0), -heading_rank(column, "client_id")
+
+    return best, max((c for c in tables[best] if c.is_unique), key=clearness)
+
+
+def _client_score(name: str, columns: Sequence[Column]) -> int:
+    """Return how much a table is like one of clients: 3 for its name, 1 for each heading."""
+    if not any(c.is_unique and rank(c.plain, "client_id") is not None for c in columns):
+        return 0
+    headings = ("name", "client_type", "company", "owner_user", "created_at", "currency", "stored_balance")
+    known = sum(any(rank(c.plain, heading) is not None for c in columns) for heading in headings)
+    amount = any(rank(c.plain, "amount") == 0 for c in columns)
+    return known - 3 * amount + 3 * (meaning(name, {"clients": TABLES["clients"]}) is not None)
+
+
+def _find_packages(tables: Mapping[str, Sequence[Column]]) -> PackageTable | None:
+    """Return the table of packages: named like one, with a unique column and no times."""
+    for name, columns in tables.items():
+        key = next((c for c in columns if c.is_unique), None)
+        if key and not any(c.is_time for c in columns) and meaning(name, {"packages": TABLES["packages"]}):
+            return PackageTable(name, columns, key)
+    return None
+
+
+def _clients(name: str, columns: Sequence[Column], key: Column, currency: str | None) -> TableGuess:
+    """Return the SELECT of the clients; each column is used once."""
+    taken = [key]
+
+    def take(wanted: str, fits: Callable[[Column], bool]) -> Column | None:
+        column = pick((c for c in columns if c not in taken), wanted, fits)
+        taken.extend([column] if column else [])
+        return column
+
+    choices = [Choice("client_id", key.sql, "sure", "unique, and other tables refer to it")]
+    kind = take("client_type", lambda c: any(meaning(v, CLIENT_TYPES) for v in c.values))
+    choices.append(_client_type(kind))
+    choices.append(_currency(take("currency", _is_currency), currency))
+    closed = take("closed_at", lambda c: c.is_time)
+    created = take("created_at", lambda c: c.is_time)
+    created = created or next((c for c in columns if c.is_time and c not in taken), None)
+    choices.append(_created_at(created))
+    choices += [by_heading("closed_at", closed)] if closed else []
+    for wanted in ("opening_balance", "stored_balance"):
+        number = take(wanted, lambda c: c.is_number)
+        choices += [by_heading(wanted, number, f"number({number.sql})")] if number else []
+    for wanted in ("name", "company", "owner_user"):
+        text = take(wanted, is_text)
+        choices += [by_heading(wanted, text)] if text else []
+    tags = take("tags", is_text)
+    choices += [_tags(tags)] if tags else []
+    return TableGuess("clients", name, tuple(choices))
+
+
+def _created_at(column: Column | None) -> Choice:
+    if column:
+        return by_heading("created_at", column)
+    why = "no column has the time of creation: all clients exist from the beginning"
+    return Choice("created_at", f"'{_NO_TIME}'", "please check", why)
+
+
+def _is_currency(column: Column) -> bool:
+    return bool(column.values) and all(len(v) == 3 and v.isascii() and v.isupper() for v in column.values)
+
+
+def _currency(column: Column | None, given: str | None) -> Choice:
+    if column:
+        return by_heading("currency", column)
+    if given is None:
+        raise SourceError(
+            "No column of the clients has their currency. Say which, such as --currency EUR.",
+            field="currency",
+        )
+    return Choice("currency", f"'{given}'", "sure", "as given")
+
+
+def _client_type(column: Column | None) -> Choice:
+    if column is None:
+        return Choice("client_type", "'client'", "likely", "no column tells types of clients apart")
+    return cases("client_type", column, CLIENT_TYPES, "client")
+
+
+def _tags(column: Column) -> Choice:
+    separator = next((s for s in (",", "|", "/") if any(s in v for v in column.values)), None)
+    if separator is None or any(";" in v for v in column.values):
+        return by_heading("tags", column)
+    sql = f"replace({column.sql}, '{separator}', ';')"
+    return Choice("tags", sql, "likely", f"the heading {shown(column.name)}, separated by {shown(separator)}")
+
+
+def _packages(table: PackageTable) -> TableGuess:
+    choices = [Choice("package_id", table.key.sql, "sure", "unique")]
+    named = pick((c for c in table.columns if c is not table.key), "package_name", is_text)
+    if named:
+        choices.append(Choice("name", named.sql, "likely", f"the heading {shown(named.name)}"))
+    return TableGuess("packages", table.name, tuple(choices))

@@ -1,0 +1,155 @@
+"""Guessing the transactions: which tables hold them, of which kinds, and with which signs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from custdyn_widgets.errors import shown
+from custdyn_widgets.mart.mapping.choices import (
+    FOUND,
+    Choice,
+    Overlap,
+    TableGuess,
+    by_heading,
+    cases,
+    heading_rank,
+    is_text,
+    pick,
+    text_literal,
+)
+from custdyn_widgets.mart.mapping.profiles import Column, positive_share
+from custdyn_widgets.mart.mapping.words import KINDS, meaning
+
+_FEW = 40  # distinct values of a column of kinds
+_PAID = ("usage", "package_activation", "package_renewal")
+
+
+@dataclass(frozen=True)
+class PackageTable:
+    """The table of packages: its name, its columns and the unique one."""
+
+    name: str
+    columns: Sequence[Column]
+    key: Column
+
+
+def guess_ledger(
+    name: str, columns: Sequence[Column], clients: Column, packages: PackageTable | None, overlap: Overlap
+) -> TableGuess | None:
+    """Return the SELECT of transactions from a table; None if it seems to hold none."""
+    reference = _reference(columns, clients, overlap)
+    rest = [c for c in columns if c is not reference]
+    at, amount = _at(rest), _amount(rest)
+    if reference is None or at is None or amount is None:
+        return None
+    rest = [c for c in rest if c is not amount]
+    key = pick(rest, "transaction_id", lambda c: c.is_unique and not c.is_time)
+    choices = [_transaction_id(name, key), by_heading("client_id", reference), at]
+    kinds = pick((c for c in rest if c is not key), "kind", _has_kinds)
+    package = pick((c for c in rest if c is not kinds), "package_id", is_text)
+    if kinds:
+        choices += _by_kinds(kinds, amount)
+    else:
+        choices += _of_one_kind(name, amount, package)
+    if package:
+        choices.append(_package(package, packages, overlap))
+    return TableGuess("transactions", name, tuple(choices))
+
+
+def _reference(columns: Sequence[Column], key: Column, overlap: Overlap) -> Column | None:
+    """Return the column that refers to clients."""
+    shares = {c: overlap(c, key) for c in columns if not c.is_time and c.values}
+    found = [c for c, share in shares.items() if share >= FOUND]
+    return max(found, key=lambda c: (-heading_rank(c, "client_id"), shares[c]), default=None)
+
+
+def _at(columns: Sequence[Column]) -> Choice | None:
+    times = [c for c in columns if c.is_time]
+    column = pick(times, "at", lambda c: c.has_clock) or pick(times, "at", lambda c: c.is_time)
+    column = column or next(iter(times), None)
+    if column is None:
+        return None
+    clock = next((c for c in columns if c.is_clock), None)
+    if clock and not column.has_clock:
+        why = f"the headings {shown(column.name)} and {shown(clock.name)}"
+        return Choice("at", f"{column.sql} || ' ' || {clock.sql}", "likely", why)
+    return by_heading("at", column)
+
+
+def _amount(columns: Sequence[Column]) -> Column | None:
+    numbers = [c for c in columns if c.is_number]
+    column = pick(numbers, "amount", lambda c: c.has_fractions) or pick(
+        numbers, "amount", lambda c: c.is_number
+    )
+    return column or next((c for c in numbers if c.has_fractions), None)
+
+
+def _transaction_id(table: str, key: Column | None) -> Choice:
+    if key is None:
+        sql = f"{text_literal(table + ':')} || row_number() OVER ()"
+        return Choice("transaction_id", sql, "likely", "no column is unique: the rows are numbered")
+    sql = f"{text_literal(table + ':')} || {key.sql}"
+    return Choice("transaction_id", sql, "sure", f"{shown(key.name)} is unique")
+
+
+def _has_kinds(column: Column) -> bool:
+    values = set(column.values)
+    return 0 < len(values) <= _FEW and any(meaning(v, KINDS) for v in values) and not column.is_time
+
+
+def _of_one_kind(table: str, amount: Column, package: Column | None) -> list[Choice]:
+    """Return the choices of kind and amount for a table whose name tells the kind."""
+    number, heading = f"number({amount.sql})", f"the heading {shown(amount.name)}"
+    kind = meaning(table, KINDS)
+    named = Choice("kind", f"'{kind}'", "likely", f"the name of the table {shown(table)}")
+    if kind is None and package:
+        kind = "package_renewal"
+        named = Choice("kind", f"'{kind}'", "please check", f"the column {shown(package.name)}")
+    elif kind is None:
+        why = f"neither the table {shown(table)} nor a column tells a kind"
+        named = Choice("kind", "'other'", "please check", why)
+    if not _is_turned(kind, amount.values):
+        return [named, Choice("amount", number, "likely", heading)]
+    words = "most are negative" if kind == "refill" else "most are positive, but they lower the balance"
+    return [named, Choice("amount", f"-{number}", "likely", f"{heading}; {words}")]
+
+
+def _by_kinds(kinds: Column, amount: Column) -> list[Choice]:
+    """Return the choices of kind and amount for a table with a column that tells the kind."""
+    number, why = f"number({amount.sql})", f"the heading {shown(amount.name)}"
+    kind = cases("kind", kinds, KINDS, "other")
+    values = sorted(value for value in set(kinds.values) if value.isprintable())
+    turned = [value for value in values if _is_turned(meaning(value, KINDS), _of(kinds, value, amount))]
+    if not turned:
+        return [kind, Choice("amount", number, "likely", why)]
+    named = ", ".join(map(text_literal, turned))
+    sql = f"CASE WHEN {kinds.sql} IN ({named}) THEN -{number} ELSE {number} END"
+    why += f"; the sign is turned for {', '.join(map(shown, turned))}"
+    return [kind, Choice("amount", sql, "likely", why)]
+
+
+def _of(kinds: Column, value: str, amount: Column) -> list[str]:
+    """Return the amounts of the rows with a value in the column of kinds."""
+    return [a for k, a in zip(kinds.cells, amount.cells, strict=True) if k == value and a]
+
+
+def _is_turned(kind: str | None, amounts: Sequence[str]) -> bool:
+    """Return whether most amounts of a kind have the opposite sign of those in a mart."""
+    share = positive_share(amounts)
+    return (kind in _PAID and share > 0.5) or (kind == "refill" and share < 0.5)
+
+
+def _package(column: Column, packages: PackageTable | None, overlap: Overlap) -> Choice:
+    """Return the choice of the package's id, looked up by its name where the column has names."""
+    if packages is None:
+        return by_heading("package_id", column)
+    if overlap(column, packages.key) >= FOUND:
+        why = f"its values are in {packages.name}.{packages.key.name}"
+        return Choice("package_id", column.sql, "sure", why)
+    named = next((c for c in packages.columns if c.is_unique and overlap(column, c) >= FOUND), None)
+    if named is None:
+        return by_heading("package_id", column)
+    lookup = f"SELECT any_value({packages.key.sql}) FROM {packages.name} AS p"  # noqa: S608 (quoted names)
+    sql = f"({lookup} WHERE p.{named.sql} = {column.table}.{column.sql})"
+    return Choice("package_id", sql, "likely", f"its values are in {packages.name}.{named.name}")

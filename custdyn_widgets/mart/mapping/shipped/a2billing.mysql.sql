@@ -1,0 +1,321 @@
+-- A2Billing 2 on MariaDB 10.2 or newer, or MySQL 8.
+--
+-- Read from: Star2Billing/a2billing, DataBase/mysql-5.x: the schema of 1.4.0 with all updates up to 2.3.0.
+-- Times: TIMESTAMP columns, so the session must be in UTC (SET time_zone = '+00:00').
+--
+-- Decisions
+-- * Clients are cards (cc_card; client_id is the id) and agents (cc_agent, resellers; client_id is "agent:" and the id).
+--   Archived cards (cc_card_archive) remain, closed.
+-- * Every amount and balance is in the base currency (cc_config.base_currency): A2Billing converts to a card's own
+--   currency only to show it. So the currency of every client is the base currency.
+-- * Signs: credit is what the client has, also where a credit limit lets it go below 0 (typepaid = 1).
+-- * Refills: cc_logrefill (and cc_logrefill_agent) of the types 0 and 3 above 0; corrections (1), extra fees (2) and
+--   amounts below 0 are "other". Vouchers have no row there: cc_voucher is read, in the base currency at the current
+--   quote. cc_logpayment repeats refills and is not read.
+-- * A refill by an agent is taken from the agent: a second row ":agent" of the kind "other", with the opposite sign.
+--   Commissions (cc_agent_commission) move cc_agent.com_balance, not credit, and are not read.
+-- * Calls: sessionbill of cc_call and cc_call_archive; calls that cost nothing are left out, a call below 0 earned money.
+--   Archiving gives a call another id, so transaction_id is uniqueid, card and start, and a number where several calls
+--   share them. Two equal rows are two calls, because each moved the credit.
+-- * Charges (cc_charge) count with charged_status = 1 only: others have not moved the credit. (The first month of a
+--   number bought on the pages is written without it, although it was taken: it is in opening_balance.) Types 1 and 2
+--   (numbers) are usage, 3 is the renewal of a subscription, others are "other".
+-- * A2Billing has no set-up fee: a subscription that started is an activation of 0, and each fee is a renewal.
+-- * FLOAT columns (sessionbill, amount, voucher credit) hold about 7 digits: an amount is the decimal that they stand
+--   for, with 6 places below 16, 5 below 128, 4 below 1,024, 3 below 16,384, else 2. Text of such a column has only
+--   6 digits, so it is not used. Voucher amounts are rounded half up to 5 places, as the credit is.
+-- * The credit has 5 places, a call 6: the differences (up to 0.000005 a call) are in opening_balance.
+-- * opening_balance = credit now - sum of the ledger: needed because a credit set at creation has no row.
+-- * Zero dates: a movement without a date is left out (it is in opening_balance); a card without a creation date exists
+--   from its first movement, or from 1970-01-01 without any.
+-- * Cancelled (status 0) and archived cards have no date: they are closed at their last movement, or when they were
+--   created without any. Expired and suspended cards are not closed. Deleted cards are gone: their rows are left out.
+-- * Company: the agent of the card's group: its company, else its login; with "(id)" if several agents share it.
+-- * Tags: the tag of the card and the name of its group, with "," for ";" in each.
+-- * cc_currencies has the base per unit, with 5 places. units_per_base is its inverse by division in DECIMAL, rounded to
+--   18 places; never write 1 / value, which has 4. A2Billing keeps only the current quotes: they apply to all dates, as
+--   on its own pages: dated 1970-01-01. Quotes of 0 are left out. Codes are unique.
+
+-- :name clients
+WITH paid AS (
+    SELECT card_id, starttime AS at, sessionbill AS given FROM cc_call
+    UNION ALL
+    SELECT card_id, starttime, sessionbill FROM cc_call_archive
+    UNION ALL
+    SELECT id_cc_card, creationdate, amount FROM cc_charge WHERE charged_status = 1
+),
+used AS (
+    SELECT c.id AS card_id, v.usedate AS at, m.value,
+           CAST(ROUND(v.credit, CASE WHEN ABS(v.credit) < 16 THEN 6 WHEN ABS(v.credit) < 128 THEN 5
+                                     WHEN ABS(v.credit) < 1024 THEN 4 WHEN ABS(v.credit) < 16384 THEN 3 ELSE 2 END)
+                AS DECIMAL(20, 6)) AS credit
+    FROM cc_voucher v
+    JOIN (SELECT id, username FROM cc_card UNION SELECT id, username FROM cc_card_archive) c
+        ON c.username = v.usedcardnumber
+    JOIN cc_currencies m ON m.currency = UPPER(v.currency)
+    WHERE v.activated = 'f'
+),
+movement AS (
+    SELECT card_id, at,
+           -CAST(ROUND(given, CASE WHEN ABS(given) < 16 THEN 6 WHEN ABS(given) < 128 THEN 5
+                                   WHEN ABS(given) < 1024 THEN 4 WHEN ABS(given) < 16384 THEN 3 ELSE 2 END)
+                 AS DECIMAL(20, 6)) AS amount
+    FROM paid
+    WHERE given <> 0
+    UNION ALL
+    SELECT card_id, date, credit FROM cc_logrefill
+    UNION ALL
+    SELECT card_id, at, ROUND(credit * value, 5) FROM used
+),
+moved AS (
+    SELECT card_id, SUM(amount) AS amount, MIN(at) AS first_at, MAX(at) AS last_at
+    FROM movement
+    WHERE at >= '1970-01-02'
+    GROUP BY card_id
+),
+agent_moved AS (
+    SELECT agent_id, SUM(amount) AS amount, MIN(at) AS first_at
+    FROM (
+        SELECT agent_id, date AS at, credit AS amount FROM cc_logrefill_agent
+        UNION ALL
+        SELECT agent_id, date, -credit FROM cc_logrefill WHERE agent_id > 0
+    ) either
+    WHERE at >= '1970-01-02'
+    GROUP BY agent_id
+),
+agent AS (
+    SELECT id,
+           CASE WHEN COUNT(*) OVER (PARTITION BY label) = 1 THEN label ELSE CONCAT(label, ' (', id, ')') END AS company
+    FROM (SELECT id, COALESCE(NULLIF(TRIM(company), ''), login) AS label FROM cc_agent) labelled
+),
+card AS (
+    SELECT id, creationdate, username, credit, firstname, lastname, company_name, tag, id_group, status = 0 AS is_closed
+    FROM cc_card
+    UNION ALL
+    SELECT id, creationdate, username, credit, firstname, lastname, company_name, tag, id_group, 1
+    FROM cc_card_archive a
+    WHERE NOT EXISTS (SELECT 1 FROM cc_card c WHERE c.id = a.id)
+),
+base AS (
+    SELECT UPPER(TRIM(config_value)) AS currency FROM cc_config WHERE config_key = 'base_currency' ORDER BY id LIMIT 1
+),
+dated AS (
+    SELECT c.*, COALESCE(m.amount, 0) AS ledger, m.last_at,
+           CAST(CASE WHEN c.creationdate >= '1970-01-02' THEN c.creationdate
+                     ELSE COALESCE(m.first_at, '1970-01-01 00:00:00') END AS DATETIME) AS created_at
+    FROM card c LEFT JOIN moved m ON m.card_id = c.id
+)
+SELECT
+    CAST(c.id AS CHAR) AS client_id,
+    COALESCE(NULLIF(TRIM(CONCAT_WS(' ', TRIM(c.firstname), TRIM(c.lastname))), ''), NULLIF(TRIM(c.company_name), ''),
+             c.username) AS name,
+    'client' AS client_type,
+    a.company,
+    NULLIF(CONCAT_WS(';', NULLIF(TRIM(REPLACE(c.tag, ';', ',')), ''), NULLIF(TRIM(REPLACE(g.name, ';', ',')), '')), '')
+        AS tags,
+    (SELECT currency FROM base) AS currency,
+    c.created_at,
+    CAST(CASE WHEN c.is_closed THEN GREATEST(c.created_at, COALESCE(c.last_at, c.created_at)) END AS DATETIME)
+        AS closed_at,
+    c.credit - c.ledger AS opening_balance,
+    c.credit AS stored_balance
+FROM dated c
+LEFT JOIN cc_card_group g ON g.id = c.id_group
+LEFT JOIN agent a ON a.id = g.id_agent
+UNION ALL
+SELECT
+    CONCAT('agent:', g.id),
+    COALESCE(NULLIF(TRIM(CONCAT_WS(' ', TRIM(g.firstname), TRIM(g.lastname))), ''), NULLIF(TRIM(g.company), ''), g.login),
+    'reseller',
+    NULL,
+    NULL,
+    (SELECT currency FROM base),
+    CAST(CASE WHEN g.datecreation >= '1970-01-02' THEN g.datecreation
+              ELSE COALESCE(m.first_at, '1970-01-01 00:00:00') END AS DATETIME),
+    NULL,
+    g.credit - COALESCE(m.amount, 0),
+    g.credit
+FROM cc_agent g LEFT JOIN agent_moved m ON m.agent_id = g.id;
+
+-- :name transactions
+WITH card AS (
+    SELECT id, username FROM cc_card UNION SELECT id, username FROM cc_card_archive
+),
+call_line AS (
+    SELECT uniqueid, card_id, starttime, sessionbill,
+           ROW_NUMBER() OVER (PARTITION BY uniqueid, card_id, starttime
+                              ORDER BY sessionid, calledstation, sessionbill) AS part
+    FROM (
+        SELECT uniqueid, sessionid, card_id, starttime, calledstation, sessionbill FROM cc_call WHERE sessionbill <> 0
+        UNION ALL
+        SELECT uniqueid, sessionid, card_id, starttime, calledstation, sessionbill
+        FROM cc_call_archive
+        WHERE sessionbill <> 0
+    ) every
+    WHERE starttime >= '1970-01-02'
+),
+paid AS (
+    SELECT CONCAT('cc_call:', uniqueid, ':', card_id, ':', starttime + 0,
+                  CASE WHEN part > 1 THEN CONCAT(':', part) ELSE '' END) AS transaction_id,
+           card_id, starttime AS at, 'usage' AS kind, sessionbill AS given, NULL AS subscription
+    FROM call_line
+    UNION ALL
+    SELECT CONCAT('cc_charge:', id), id_cc_card, creationdate,
+           CASE WHEN chargetype IN (1, 2) THEN 'usage' WHEN chargetype = 3 THEN 'package_renewal' ELSE 'other' END,
+           amount, CASE chargetype WHEN 3 THEN id_cc_card_subscription END
+    FROM cc_charge
+    WHERE charged_status = 1 AND creationdate >= '1970-01-02' AND (amount <> 0 OR chargetype = 3)
+)
+SELECT p.transaction_id, CAST(p.card_id AS CHAR) AS client_id, p.at, p.kind,
+       -CAST(ROUND(p.given, CASE WHEN ABS(p.given) < 16 THEN 6 WHEN ABS(p.given) < 128 THEN 5
+                                 WHEN ABS(p.given) < 1024 THEN 4 WHEN ABS(p.given) < 16384 THEN 3 ELSE 2 END)
+             AS DECIMAL(20, 6)) AS amount,
+       CAST(s.id_subscription_fee AS CHAR) AS package_id
+FROM paid p
+JOIN card c ON c.id = p.card_id
+LEFT JOIN cc_card_subscription s ON s.id = p.subscription
+UNION ALL
+SELECT CONCAT('cc_logrefill:', r.id), CAST(r.card_id AS CHAR), r.date,
+       CASE WHEN r.refill_type IN (0, 3) AND r.credit > 0 THEN 'refill' ELSE 'other' END, r.credit, NULL
+FROM cc_logrefill r
+JOIN card c ON c.id = r.card_id
+WHERE r.credit <> 0 AND r.date >= '1970-01-02'
+UNION ALL
+SELECT CONCAT('cc_logrefill:', r.id, ':agent'), CONCAT('agent:', r.agent_id), r.date, 'other', -r.credit, NULL
+FROM cc_logrefill r
+JOIN cc_agent g ON g.id = r.agent_id
+WHERE r.credit <> 0 AND r.date >= '1970-01-02'
+UNION ALL
+SELECT CONCAT('cc_logrefill_agent:', r.id), CONCAT('agent:', r.agent_id), r.date,
+       CASE WHEN r.refill_type IN (0, 3) AND r.credit > 0 THEN 'refill' ELSE 'other' END, r.credit, NULL
+FROM cc_logrefill_agent r
+JOIN cc_agent g ON g.id = r.agent_id
+WHERE r.credit <> 0 AND r.date >= '1970-01-02'
+UNION ALL
+SELECT CONCAT('cc_voucher:', v.id), CAST(c.id AS CHAR), v.usedate, 'refill',
+       ROUND(CAST(ROUND(v.credit, CASE WHEN ABS(v.credit) < 16 THEN 6 WHEN ABS(v.credit) < 128 THEN 5
+                                       WHEN ABS(v.credit) < 1024 THEN 4 WHEN ABS(v.credit) < 16384 THEN 3 ELSE 2 END)
+                  AS DECIMAL(20, 6)) * m.value, 5), NULL
+FROM cc_voucher v
+JOIN card c ON c.username = v.usedcardnumber
+JOIN cc_currencies m ON m.currency = UPPER(v.currency)
+WHERE v.activated = 'f' AND v.credit <> 0 AND v.usedate >= '1970-01-02'
+UNION ALL
+SELECT CONCAT('cc_card_subscription:', s.id), CAST(s.id_cc_card AS CHAR), s.startdate, 'package_activation', 0,
+       CAST(s.id_subscription_fee AS CHAR)
+FROM cc_card_subscription s
+JOIN card c ON c.id = s.id_cc_card
+WHERE s.startdate >= '1970-01-02' AND s.startdate <= CURRENT_TIMESTAMP;
+
+-- :name packages
+SELECT CAST(id AS CHAR) AS package_id, label AS name
+FROM cc_subscription_service
+UNION ALL
+SELECT CAST(s.id_subscription_fee AS CHAR), COALESCE(MAX(NULLIF(TRIM(s.product_name), '')), s.id_subscription_fee)
+FROM cc_card_subscription s
+WHERE s.id_subscription_fee IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM cc_subscription_service p WHERE p.id = s.id_subscription_fee)
+GROUP BY s.id_subscription_fee;
+
+-- :name companies
+SELECT CASE WHEN COUNT(*) OVER (PARTITION BY label) = 1 THEN label ELSE CONCAT(label, ' (', id, ')') END AS company
+FROM (SELECT id, COALESCE(NULLIF(TRIM(company), ''), login) AS label FROM cc_agent) labelled;
+
+-- :name rates
+WITH base AS (
+    SELECT UPPER(TRIM(config_value)) AS currency FROM cc_config WHERE config_key = 'base_currency' ORDER BY id LIMIT 1
+)
+SELECT UPPER(m.currency) AS currency, CAST('1970-01-01' AS DATE) AS date,
+       CAST(CAST(1 AS DECIMAL(38, 24)) / m.value AS DECIMAL(38, 18)) AS units_per_base, b.currency AS base
+FROM cc_currencies m JOIN base b ON b.currency <> UPPER(m.currency)
+WHERE m.value > 0 AND UPPER(m.currency) REGEXP '^[A-Z][A-Z][A-Z]$';
+
+-- :count {n} rows of calls, charges, refills, vouchers and subscriptions belong to cards or agents that are gone and were left out.
+SELECT (SELECT COUNT(*) FROM cc_call WHERE sessionbill <> 0
+        AND card_id NOT IN (SELECT id FROM cc_card UNION SELECT id FROM cc_card_archive))
+     + (SELECT COUNT(*) FROM cc_call_archive WHERE sessionbill <> 0
+        AND card_id NOT IN (SELECT id FROM cc_card UNION SELECT id FROM cc_card_archive))
+     + (SELECT COUNT(*) FROM cc_charge WHERE charged_status = 1
+        AND id_cc_card NOT IN (SELECT id FROM cc_card UNION SELECT id FROM cc_card_archive))
+     + (SELECT COUNT(*) FROM cc_logrefill WHERE credit <> 0
+        AND card_id NOT IN (SELECT id FROM cc_card UNION SELECT id FROM cc_card_archive))
+     + (SELECT COUNT(*) FROM cc_logrefill_agent WHERE credit <> 0 AND agent_id NOT IN (SELECT id FROM cc_agent))
+     + (SELECT COUNT(*) FROM cc_logrefill WHERE credit <> 0 AND agent_id > 0 AND agent_id NOT IN (SELECT id FROM cc_agent))
+     + (SELECT COUNT(*) FROM cc_voucher WHERE activated = 'f' AND usedcardnumber <> ''
+        AND usedcardnumber NOT IN (SELECT username FROM cc_card UNION SELECT username FROM cc_card_archive))
+     + (SELECT COUNT(*) FROM cc_card_subscription
+        WHERE id_cc_card NOT IN (SELECT id FROM cc_card UNION SELECT id FROM cc_card_archive));
+
+-- :count {n} calls that cost nothing were left out.
+SELECT (SELECT COUNT(*) FROM cc_call WHERE COALESCE(sessionbill, 0) = 0)
+     + (SELECT COUNT(*) FROM cc_call_archive WHERE COALESCE(sessionbill, 0) = 0);
+
+-- :count {n} charges were left out: they are not marked as taken from the credit.
+SELECT COUNT(*) FROM cc_charge WHERE charged_status <> 1;
+
+-- :count {n} movements without a date were left out; they are part of the opening balance.
+SELECT (SELECT COUNT(*) FROM cc_call WHERE sessionbill <> 0 AND starttime < '1970-01-02')
+     + (SELECT COUNT(*) FROM cc_call_archive WHERE sessionbill <> 0 AND starttime < '1970-01-02')
+     + (SELECT COUNT(*) FROM cc_charge WHERE charged_status = 1 AND creationdate < '1970-01-02')
+     + (SELECT COUNT(*) FROM cc_logrefill WHERE credit <> 0 AND date < '1970-01-02')
+     + (SELECT COUNT(*) FROM cc_logrefill_agent WHERE credit <> 0 AND date < '1970-01-02')
+     + (SELECT COUNT(*) FROM cc_voucher
+        WHERE activated = 'f' AND usedcardnumber <> '' AND credit <> 0 AND usedate < '1970-01-02');
+
+-- :count {n} calls share id, card and start with another call; they were numbered.
+SELECT COALESCE(SUM(calls), 0)
+FROM (
+    SELECT COUNT(*) - 1 AS calls
+    FROM (
+        SELECT uniqueid, card_id, starttime FROM cc_call WHERE sessionbill <> 0
+        UNION ALL
+        SELECT uniqueid, card_id, starttime FROM cc_call_archive WHERE sessionbill <> 0
+    ) every
+    GROUP BY uniqueid, card_id, starttime
+    HAVING COUNT(*) > 1
+) shared;
+
+-- :count {n} amounts are in FLOAT columns and not below 16: they may differ from what was charged in the sixth place or before.
+SELECT (SELECT COUNT(*) FROM cc_call WHERE ABS(sessionbill) >= 16)
+     + (SELECT COUNT(*) FROM cc_call_archive WHERE ABS(sessionbill) >= 16)
+     + (SELECT COUNT(*) FROM cc_charge WHERE charged_status = 1 AND ABS(amount) >= 16)
+     + (SELECT COUNT(*) FROM cc_voucher WHERE activated = 'f' AND usedcardnumber <> '' AND ABS(credit) >= 16);
+
+-- :count {n} vouchers in another currency count at the current quote; the rest is in the opening balance.
+SELECT COUNT(*)
+FROM cc_voucher v JOIN cc_currencies m ON m.currency = UPPER(v.currency)
+WHERE v.activated = 'f' AND v.usedcardnumber <> '' AND m.currency <> (
+    SELECT UPPER(TRIM(config_value)) FROM cc_config WHERE config_key = 'base_currency' ORDER BY id LIMIT 1
+);
+
+-- :count {n} used vouchers were left out: their currency has no quote.
+SELECT COUNT(*)
+FROM cc_voucher v LEFT JOIN cc_currencies m ON m.currency = UPPER(v.currency)
+WHERE v.activated = 'f' AND v.usedcardnumber <> '' AND v.credit <> 0 AND m.id IS NULL;
+
+-- :count {n} cards and agents have no creation date; they exist from their first movement.
+SELECT (SELECT COUNT(*) FROM cc_card WHERE creationdate < '1970-01-02')
+     + (SELECT COUNT(*) FROM cc_card_archive a
+        WHERE creationdate < '1970-01-02' AND NOT EXISTS (SELECT 1 FROM cc_card c WHERE c.id = a.id))
+     + (SELECT COUNT(*) FROM cc_agent WHERE datecreation < '1970-01-02');
+
+-- :count {n} cancelled or archived cards have no date of closing; they are closed at their last movement.
+SELECT (SELECT COUNT(*) FROM cc_card WHERE status = 0)
+     + (SELECT COUNT(*) FROM cc_card_archive a WHERE NOT EXISTS (SELECT 1 FROM cc_card c WHERE c.id = a.id));
+
+-- :count {n} cards are shown another currency by A2Billing; their amounts are in the base currency, as stored.
+SELECT COUNT(*)
+FROM cc_card
+WHERE UPPER(currency) <> (
+    SELECT UPPER(TRIM(config_value)) FROM cc_config WHERE config_key = 'base_currency' ORDER BY id LIMIT 1
+);
+
+-- :count {n} quotes were left out: they are 0, or their currency has no code of three letters.
+SELECT COUNT(*) FROM cc_currencies WHERE NOT (value > 0 AND UPPER(currency) REGEXP '^[A-Z][A-Z][A-Z]$');
+
+-- :count {n} current quotes apply to all dates: A2Billing keeps no earlier ones.
+SELECT COUNT(*)
+FROM cc_currencies
+WHERE value > 0 AND UPPER(currency) REGEXP '^[A-Z][A-Z][A-Z]$' AND UPPER(currency) <> (
+    SELECT UPPER(TRIM(config_value)) FROM cc_config WHERE config_key = 'base_currency' ORDER BY id LIMIT 1
+);

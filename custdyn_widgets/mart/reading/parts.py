@@ -1,0 +1,96 @@
+"""Tables in folders of part files, as Spark writes them: `clients.parquet/part-00000-….parquet`.
+
+Rows are numbered through all parts, in the order of the parts' names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+
+import pyarrow as pa
+
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart import columns
+from custdyn_widgets.mart.reading.stored import Piece, StoredLedger, StoredTable
+
+
+def read_parts(path: Path, parts: Sequence[Path], read: Callable[[Path], StoredTable]) -> StoredTable:
+    """Read a table from its file, or from its parts.
+
+    Raises
+    ------
+    SourceError
+        If a part cannot be read, or has other columns or types than the first one.
+    """
+    return read(path) if parts == [path] else _joined(path.name, [read(part) for part in parts])
+
+
+def parts_ledger(path: Path, parts: Sequence[Path], ledger: Callable[[Path], StoredLedger]) -> StoredLedger:
+    """Return the ledger in a file or in parts, without reading its rows."""
+    if parts == [path]:
+        return ledger(path)
+    found = [ledger(part) for part in parts]
+    before = [0, *accumulate(part.count for part in found)]
+
+    def whole(wanted: Sequence[str] | None) -> StoredTable:
+        return _joined(path.name, [part.whole(wanted) for part in found])
+
+    def shifted(piece: Piece, rows: int) -> Iterator[StoredTable]:
+        return (replace(batch, origin=path.name, first_row=batch.first_row + rows) for batch in piece())
+
+    pieces = [
+        partial(shifted, piece, rows)
+        for part, rows in zip(found, before, strict=False)
+        for piece in part.pieces
+    ]
+    return StoredLedger(whole, pieces, before[-1], found[0].first_row)
+
+
+def _joined(origin: str, parts: Sequence[StoredTable]) -> StoredTable:
+    """Join the parts of a table."""
+    first = parts[0]
+    names = first.data.column_names
+    misshapen = []
+    rows = 0
+    for part in parts:
+        if set(part.data.column_names) != set(names):
+            differ = ", ".join(sorted(set(part.data.column_names) ^ set(names)))
+            raise SourceError(
+                f"{origin}: {shown(part.origin)} and {shown(first.origin)} differ in the columns {differ}. "
+                "Write all parts with the same columns.",
+                field="source",
+            )
+        misshapen += [(row + rows, text, why) for row, text, why in part.misshapen]
+        rows += part.data.num_rows
+    return replace(
+        first,
+        origin=origin,
+        data=pa.table({name: _joined_column(origin, name, parts) for name in names}),
+        extra=tuple(dict.fromkeys(name for part in parts for name in part.extra)),
+        misshapen=tuple(misshapen),
+        guessed=tuple(dict.fromkeys(word for part in parts for word in part.guessed)),
+    )
+
+
+def _joined_column(origin: str, name: str, parts: Sequence[StoredTable]) -> pa.ChunkedArray:
+    found = [part.data.column(name) for part in parts]
+    if len({column.type for column in found}) > 1:  # a part without rows, or with rows of the wrong length
+        found = [_plain_text(column) for column in found]
+    kinds = {column.type for column in found}
+    if len(kinds) > 1:
+        raise SourceError(
+            f"{origin}, {name}: its parts have different types ({', '.join(sorted(map(str, kinds)))}). Write "
+            "all parts with the same types.",
+            field=name,
+        )
+    return pa.chunked_array([chunk for column in found for chunk in column.chunks], found[0].type)
+
+
+def _plain_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return text of any form as large strings, and other values as they are."""
+    plain = columns.decoded(columns.plain(column))
+    return pa.chunked_array([plain.cast(pa.large_string()) if columns.is_text(plain.type) else plain])

@@ -1,0 +1,495 @@
+"""A check names each classic mistake in one line, and says nothing like it about marts without mistakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+
+from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.checking.checked import CheckedMart
+from custdyn_widgets.mart.sources import Source, demo_folder, last_midnight
+from tests.mart.ordinary_mart import END, Frames, ordinary_mart, write_as
+from tests.mart_forms import frames
+from tests.strategies import Case, cases
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+USUAL_NOTES = {"extra_columns", "times_without_offset"}  # true of some marts of tests, and no mistake
+
+
+@pytest.fixture(scope="module")
+def mart() -> Frames:
+    return ordinary_mart()
+
+
+def checked(mart: Frames, folder: Path, form: str) -> CheckedMart:
+    write_as(mart, folder, form)
+    for path in folder.iterdir():
+        os.utime(path, (END.timestamp(), END.timestamp()))
+    return check_source(folder)
+
+
+def with_ledger(mart: Frames, **columns: Any) -> Frames:
+    ledger = mart["transactions"]
+    return {**mart, "transactions": ledger.assign(**columns)}
+
+
+def of_kind(mart: Frames, *kinds: str) -> pd.Series:
+    found: pd.Series = mart["transactions"]["kind"].isin(kinds)
+    return found
+
+
+def with_turned_sign(mart: Frames, *kinds: str) -> Frames:
+    amount = mart["transactions"]["amount"]
+    turned = amount.map(lambda text: f"{-Decimal(text)}")
+    return with_ledger(mart, amount=amount.where(~of_kind(mart, *kinds), turned))
+
+
+def with_rows(mart: Frames, *more: pd.DataFrame) -> Frames:
+    """Return a mart with more transactions, in the order of time and with new ids."""
+    ledger = pd.concat([mart["transactions"], *more]).sort_values("at", kind="stable", ignore_index=True)
+    return {**mart, "transactions": ledger.assign(transaction_id=[f"n{i}" for i in range(len(ledger))])}
+
+
+def inverted_quotes(mart: Frames) -> Frames:
+    quotes = mart["rates"]["units_per_base"]
+    return {**mart, "rates": mart["rates"].assign(units_per_base=quotes.map(lambda q: f"{1 / float(q):.4f}"))}
+
+
+def quotes_inverted_later(mart: Frames) -> Frames:
+    return {**mart, "rates": pd.concat([mart["rates"].iloc[:5], inverted_quotes(mart)["rates"].iloc[5:]])}
+
+
+def commas_in_tags(mart: Frames) -> Frames:
+    return {**mart, "clients": mart["clients"].assign(tags=mart["clients"]["tags"].str.replace(";", ", "))}
+
+
+def local_times(mart: Frames) -> Frames:
+    at = pd.to_datetime(mart["transactions"]["at"]).dt.tz_convert("Europe/Kyiv")
+    return with_ledger(mart, at=at.dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def local_times_without_offset(mart: Frames) -> Frames:
+    return with_ledger(local_times(mart), at=local_times(mart)["transactions"]["at"].str.rstrip("Z"))
+
+
+def with_summaries(mart: Frames, length: int, clock: str) -> Frames:
+    """Return a mart with sums of usage by day (the first 10 characters of times) or month (the first 7)."""
+    usage = mart["transactions"][of_kind(mart, "usage")]
+    period = usage["at"].str[:length]
+    sums = usage["amount"].map(Decimal).groupby([usage["client_id"], period]).sum().reset_index()
+    sums["at"] = sums["at"].str.cat([clock] * len(sums))
+    sums["amount"] = sums["amount"].map(str)
+    return with_rows(mart, sums.assign(kind="usage", package_id=""))
+
+
+def daily_summaries(mart: Frames) -> Frames:
+    return with_summaries(mart, 10, "T23:59:59Z")
+
+
+def summaries_at_the_beginning_of_the_day(mart: Frames) -> Frames:
+    return with_summaries(mart, 10, "T00:00:00Z")
+
+
+def monthly_summaries(mart: Frames) -> Frames:
+    return with_summaries(mart, 7, "-28T23:00:00Z")
+
+
+def a_month_twice(mart: Frames) -> Frames:
+    return with_rows(mart, mart["transactions"][mart["transactions"]["at"].str.startswith("2025-09")])
+
+
+def a_file_of_usage_twice(mart: Frames) -> Frames:
+    ledger = mart["transactions"]
+    twice = ledger[of_kind(mart, "usage") & ledger["at"].str.startswith("2025-09-1")]
+    again = pd.concat([ledger, twice], ignore_index=True)  # at the end, as if appended
+    return {**mart, "transactions": again.assign(transaction_id=[f"n{i}" for i in range(len(again))])}
+
+
+def amounts_in_cents(mart: Frames) -> Frames:
+    return with_ledger(
+        mart, amount=mart["transactions"]["amount"].map(lambda text: f"{round(Decimal(text) * 100)}")
+    )
+
+
+def shifted_down(mart: Frames) -> Frames:
+    return with_ledger(mart, client_id=np.roll(mart["transactions"]["client_id"], 1))
+
+
+def shifted_up_client_by_client(mart: Frames) -> Frames:
+    ledger = mart["transactions"].sort_values(["client_id", "at"], kind="stable", ignore_index=True)
+    return {**mart, "transactions": ledger.assign(client_id=np.roll(ledger["client_id"], -1))}
+
+
+def without_last_month(mart: Frames) -> Frames:
+    return {**mart, "transactions": mart["transactions"][mart["transactions"]["at"] < "2025-10-28"]}
+
+
+def without_a_month(mart: Frames) -> Frames:
+    gone = mart["transactions"]["at"].str.startswith("2025-08")
+    return {**mart, "transactions": mart["transactions"][~gone]}
+
+
+def without_usage_of_a_month(mart: Frames) -> Frames:
+    gone = mart["transactions"]["at"].str.startswith("2025-08") & of_kind(mart, "usage")
+    return {**mart, "transactions": mart["transactions"][~gone]}
+
+
+def cut_after_ten_thousand(mart: Frames) -> Frames:
+    return {**mart, "transactions": mart["transactions"].iloc[:10_000]}
+
+
+def vouchers_as_other(mart: Frames) -> Frames:
+    kind = mart["transactions"]["kind"]
+    voucher = of_kind(mart, "refill") & (np.arange(len(kind)) % 10 != 0)
+    return with_ledger(mart, kind=kind.where(~voucher, "other"))
+
+
+def milliseconds_read_as_microseconds(mart: Frames) -> Frames:
+    at = pd.to_datetime(mart["transactions"]["at"]).dt.tz_localize(None)
+    shrunk = pd.to_datetime((at - pd.Timestamp(0)) // 1000 + pd.Timestamp(0))
+    return with_ledger(mart, at=shrunk.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+
+
+MISTAKES: dict[str, tuple[Callable[[Frames], Frames], str, str]] = {
+    "all usage positive": (
+        lambda m: with_turned_sign(m, "usage"),
+        "positive_usage",
+        "most usage is positive",
+    ),
+    "refills turned": (
+        lambda m: with_turned_sign(m, "refill"),
+        "negative_refill",
+        "most rows of kind refill",
+    ),
+    "renewals turned": (
+        lambda m: with_turned_sign(m, "package_renewal"),
+        "positive_package_renewal",
+        "most rows of kind package_renewal are positive",
+    ),
+    "all quotes inverted": (inverted_quotes, "inverse_currencies", "seem to be inverted"),
+    "quotes inverted from some day on": (
+        quotes_inverted_later,
+        "inverse_quotes",
+        "1 quote is about the inverse of the next quote",
+    ),
+    "commas in tags": (commas_in_tags, "commas_in_tags", "tags have a comma"),
+    "local times as UTC": (local_times, "local_times", "may be local times and not UTC"),
+    "local times without offset": (local_times_without_offset, "times_without_offset", "read as UTC"),
+    "calls and daily summaries": (daily_summaries, "summaries", "other usage of the same day"),
+    "calls and morning summaries": (summaries_at_the_beginning_of_the_day, "summaries", "the same day"),
+    "calls and monthly summaries": (monthly_summaries, "summaries", "other usage of the same month"),
+    "cut at a limit": (cut_after_ten_thousand, "cut_off", "exactly 10,000 rows, a limit"),
+    "a month twice": (a_month_twice, "repeated_rows", "as if a file had been read twice"),
+    "a file of usage twice": (a_file_of_usage_twice, "repeated_rows", "every usage on 10 of the days"),
+    "milliseconds in a smaller unit": (milliseconds_read_as_microseconds, "numbers_as_times", "January 1970"),
+    "cents as units": (amounts_in_cents, "cents", "They may be in cents"),
+    "client ids shifted down": (shifted_down, "shifted_clients", "with the id of the row below"),
+    "client ids shifted up": (shifted_up_client_by_client, "shifted_clients", "of the row above"),
+    "last month missing": (without_last_month, "cut_off", "last transaction is on 2025-10-27"),
+    "a month missing": (without_a_month, "missing_days", "no transactions from 2025-08-01 to 2025-08-31"),
+    "usage of a month missing": (without_usage_of_a_month, "missing_days", "of kind usage from 2025-08-01"),
+    "vouchers as other": (vouchers_as_other, "refills_as_other", "vouchers that clients redeem are refills"),
+}
+ONLY_CSV = {"local times without offset"}  # the Parquet files here have times in UTC
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_mart_without_mistakes_has_no_notes(tmp_path: Path, mart: Frames, form: str) -> None:
+    found = checked(mart, tmp_path, form)
+    assert (found.faults, found.notes) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [(name, form) for name in MISTAKES for form in (("csv",) if name in ONLY_CSV else ("csv", "parquet"))],
+)
+def test_a_mistake_is_told_in_one_line(tmp_path: Path, mart: Frames, form: str, name: str) -> None:
+    make, kind, words = MISTAKES[name]
+    found = checked(make(mart), tmp_path, form)
+    assert found.faults == []
+    assert [note.kind for note in found.notes] == [kind], str(found)
+    assert words in found.notes[0]
+    assert json.loads(json.dumps(found.summary().to_dict()))["notes"][0]["kind"] == kind
+    assert "\n" not in found.notes[0]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("unit", "code"),
+    [
+        (10**9, "epoch_seconds"),
+        (10**6, "epoch_milliseconds"),
+        (10**3, "epoch_microseconds"),
+        (1, "epoch_nanoseconds"),
+    ],
+)
+def test_numbers_as_times_are_faults_that_name_the_unit(
+    tmp_path: Path, mart: Frames, form: str, unit: int, code: str
+) -> None:
+    at = pd.to_datetime(mart["transactions"]["at"]).dt.as_unit("ns").astype("int64") // unit
+    found = checked(with_ledger(mart, at=at.tolist()), tmp_path, form)
+    [group] = found.summary().kinds
+    assert (group.kind.code, group.column, group.count) == (code, "at", len(at))
+    assert f"looks like {code.removeprefix('epoch_')} since 1970" in str(found).splitlines()[0]
+    assert found.notes == []
+
+
+def test_a_file_cut_in_the_middle_of_a_row_is_named(tmp_path: Path, mart: Frames) -> None:
+    write_as(mart, tmp_path, "csv")
+    path = tmp_path / "transactions.csv"
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"\n", len(data) * 9 // 10) + 20])
+    [note] = check_source(tmp_path).notes
+    assert note.kind == "cut_off"
+    assert note.startswith("transactions.csv seems to be cut off: its last row has only 3 of 6 cells")
+
+
+def test_short_rows_elsewhere_are_no_cut(tmp_path: Path, mart: Frames) -> None:
+    write_as(mart, tmp_path, "csv")
+    path = tmp_path / "transactions.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:9], "t\n", *lines[9:]]))
+    assert check_source(tmp_path).notes == []
+    path.write_text("".join([*lines, "t\n", "u\n"]))
+    assert check_source(tmp_path).notes == []
+
+
+def test_marts_of_other_seeds_have_no_notes() -> None:
+    for seed in range(2, 8):
+        assert check_source(ordinary_mart(seed)).notes == []
+
+
+def test_the_demo_and_the_goldens_have_no_notes(tmp_path: Path) -> None:
+    assert check_source(demo_folder(last_midnight())).notes == []
+    for folder in GOLDEN.glob("*/mart"):
+        assert {note.kind for note in check_source(folder).notes} <= USUAL_NOTES
+
+
+@given(case=cases())
+def test_drawn_marts_have_no_notes(case: Case) -> None:
+    assert {note.kind for note in check_source(frames(case.mart)).notes} <= {
+        *USUAL_NOTES,
+        "positive_usage",
+        "clients_without_transactions",
+        "inverse_quotes",
+        "jumping_quotes",
+    }
+
+
+def test_a_copy_of_a_file_is_named(tmp_path: Path, mart: Frames) -> None:
+    from custdyn_widgets.mart.checking.likely_mistakes.search import likely_mistakes
+
+    write_as(mart, tmp_path, "csv")
+    tables = check_source(tmp_path).tables
+    copy = shutil.copy(tmp_path / "transactions.csv", tmp_path / "transactions (1).csv")
+    files = [tmp_path / "clients.csv", tmp_path / "transactions.csv", Path(copy)]
+    [note] = likely_mistakes(tables, files)
+    assert note == (
+        "transactions.csv and transactions (1).csv are the same file, byte for byte: if both are read, its "
+        "rows count twice. Remove one of them."
+    )
+    assert likely_mistakes(tables, files[:2]) == []
+
+
+# Local times
+
+
+def calls_in(zone: str, hours: pd.DatetimeIndex) -> Frames:
+    """Return a mart with calls at these times, written as the clocks of a zone show them, but as UTC."""
+    local = hours.tz_convert(zone).strftime("%Y-%m-%dT%H:%M:%SZ")
+    rows = {"transaction_id": [f"{i:06}" for i in range(len(local))], "client_id": "a", "at": local}
+    created = {"client_id": ["a"], "client_type": "client", "currency": "USD"}
+    return {
+        "clients": pd.DataFrame({**created, "created_at": "2019-01-01T00:00:00Z"}),
+        "transactions": pd.DataFrame({**rows, "kind": "usage", "amount": "-1.25"}),
+    }
+
+
+TWELVE_AN_HOUR = pd.date_range("2021-01-04", "2024-01-08", freq="5min", tz="UTC", inclusive="left")
+
+
+@pytest.mark.parametrize(
+    ("zone", "named"),
+    [
+        ("Europe/Kyiv", "Europe/Kyiv"),
+        ("Europe/Paris", "Europe/Berlin"),
+        ("America/Chicago", "America/New_York"),
+        ("Australia/Melbourne", "Australia/Sydney"),
+    ],
+)
+def test_times_that_keep_off_the_hours_that_clocks_skip_are_noted(zone: str, named: str) -> None:
+    [note] = check_source(calls_in(zone, TWELVE_AN_HOUR[::2])).notes
+    assert note.kind == "local_times"
+    assert f"clock times of {named} or a zone with the same clock changes, not UTC" in note
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_times_at_all_hours_are_not_noted(zone: str) -> None:
+    assert check_source(calls_in(zone, TWELVE_AN_HOUR[::2])).notes == []
+
+
+def test_an_outage_around_a_clock_change_is_no_zone() -> None:
+    outages = [("2021-03-27T22", "2021-03-28T09"), ("2022-03-26T22", "2022-03-27T09")]
+    hours = TWELVE_AN_HOUR[(TWELVE_AN_HOUR < "2023") | (TWELVE_AN_HOUR > "2023-04")]
+    for begin, end in outages:
+        hours = hours[(hours < begin) | (hours > end)]
+    assert "local_times" not in {note.kind for note in check_source(calls_in("UTC", hours)).notes}
+
+
+def test_a_note_on_times_without_an_offset_names_their_zone(tmp_path: Path) -> None:
+    mart = calls_in("Europe/Kyiv", TWELVE_AN_HOUR[::3])
+    mart["transactions"]["at"] = mart["transactions"]["at"].str.rstrip("Z")
+    [note] = check_source(mart).notes
+    assert note.kind == "times_without_offset"
+    assert "clock times of Europe/Kyiv" in note
+
+
+def test_clients_with_transactions_hours_before_their_creation_are_noted(mart: Frames) -> None:
+    clients = mart["clients"]
+    created = pd.to_datetime(clients["created_at"])
+    first = pd.to_datetime(mart["transactions"].groupby("client_id")["at"].min()).reindex(
+        clients["client_id"]
+    )
+    later = (first.reset_index(drop=True) + pd.Timedelta(hours=3, minutes=59)).dt.strftime(
+        "%Y-%m-%dT%H:%M:%SZ"
+    )
+    recent = created > "2025-08-01"
+    shown = {**mart, "clients": clients.assign(created_at=clients["created_at"].where(~recent, later))}
+    [note] = check_source(shown).notes
+    assert note.kind == "local_times"
+    assert "up to 3 h 59 min before they were created" in note
+    far = clients.assign(created_at=later.where(recent, "2025-11-25T00:00:00Z"))
+    assert check_source({**mart, "clients": far}).notes == []
+
+
+# Reconciliation
+
+
+def reconciled(mart: Frames, change: Callable[[pd.Series, pd.DataFrame], Any] = lambda b, _: b) -> Frames:
+    """Return a mart with the balances that its ledger gives, after a change, as stored balances."""
+    clients = mart["clients"]
+    sums = mart["transactions"]["amount"].map(Decimal).groupby(mart["transactions"]["client_id"]).sum()
+    opening = clients["opening_balance"].map(Decimal)
+    balance = opening + sums.reindex(clients["client_id"], fill_value=Decimal(0)).reset_index(drop=True)
+    return {**mart, "clients": clients.assign(stored_balance=change(balance, clients).map(str))}
+
+
+def sums_of(mart: Frames, kind: str) -> pd.Series:
+    rows = mart["transactions"][of_kind(mart, kind)]
+    sums = rows["amount"].map(Decimal).groupby(rows["client_id"]).sum()
+    return sums.reindex(mart["clients"]["client_id"], fill_value=Decimal(0)).reset_index(drop=True)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_stored_balances_that_agree_to_a_hundredth_are_not_noted(
+    tmp_path: Path, mart: Frames, form: str
+) -> None:
+    near = reconciled(mart, lambda balance, _: balance + Decimal("0.01"))
+    assert checked(near, tmp_path, form).notes == []
+
+
+def test_balances_that_differ_are_counted_summed_and_listed(mart: Frames) -> None:
+    def change(balance: pd.Series, clients: pd.DataFrame) -> pd.Series:
+        amount = clients["client_id"].map({"c002": "0.010001", "c010": "-5", "c020": "7.5", "c030": "1"})
+        return balance + amount.fillna("0").map(Decimal)
+
+    changed = reconciled(mart, change)
+    [note] = check_source(changed).notes
+    currencies = mart["clients"].set_index("client_id")["currency"]
+    assert note.kind == "stored_balances"
+    assert (note.figures["count"], note.figures["of"]) == (4, len(mart["clients"]))
+    assert [row["client_id"] for row in note.figures["first"]] == ["c002", "c010", "c020"]
+    assert [row["difference"] for row in note.figures["first"]] == ["-0.010001", "5.00", "-7.50"]
+    total = sum(map(Decimal, note.figures["sums"].values()))
+    assert total == Decimal("-3.510001")
+    assert set(note.figures["sums"]) == {currencies[i] for i in ("c002", "c010", "c020", "c030")}
+    assert f"another balance for 4 of {len(currencies)} clients" in note
+    assert "'c002'" in note
+
+
+CAUSES: dict[str, Callable[[pd.Series, pd.DataFrame, Frames], pd.Series]] = {
+    "opposite sign": lambda balance, _, __: -balance,
+    "100 times as large": lambda balance, _, __: balance * 100,
+    "100 times smaller": lambda balance, _, __: (balance / 100).map(lambda b: b.quantize(Decimal("1e-6"))),
+    "are the opening balances": lambda balance, clients, _: balance - clients["opening_balance"].map(Decimal),
+    "half the usage": lambda balance, _, mart: balance - sums_of(mart, "usage") / 2,
+    "the sums of kind package_renewal": lambda balance, _, mart: balance - sums_of(mart, "package_renewal"),
+    "twice the sums of kind other": lambda balance, _, mart: balance - 2 * sums_of(mart, "other"),
+    "the same for these clients": lambda balance, _, __: balance + 25,
+}
+
+
+@pytest.mark.parametrize("words", CAUSES)
+def test_a_cause_that_explains_most_differences_is_named(mart: Frames, words: str) -> None:
+    changed = reconciled(mart, lambda balance, clients: CAUSES[words](balance, clients, mart))
+    [note] = check_source(changed).notes
+    assert words in note.figures["cause"]
+    assert note.endswith(note.figures["cause"])
+
+
+def test_missing_opening_balances_are_named(mart: Frames) -> None:
+    changed = reconciled(mart, lambda b, _: b + pd.Series([Decimal(i * i + 1) for i in range(len(b))]))
+    changed["clients"] = changed["clients"].drop(columns="opening_balance")
+    [note] = check_source(changed).notes
+    assert "No client has an opening_balance" in note
+
+
+def test_clients_with_faulty_amounts_are_not_compared(mart: Frames) -> None:
+    changed = reconciled(mart)
+    changed["transactions"] = mart["transactions"].assign(
+        amount=mart["transactions"]["amount"].where(mart["transactions"]["client_id"] != "c010", "x")
+    )
+    assert check_source(changed).notes == []
+
+
+def test_differences_are_exact_however_large_the_balances(mart: Frames) -> None:
+    large = mart["clients"].assign(opening_balance="9000000000000.000001")
+    for stored, count in (("0.009999", 0), ("0.010002", 1)):
+        change = Decimal(stored)
+        found = reconciled({**mart, "clients": large}, lambda balance, _, by=change: balance - by)
+        notes = check_source(found).notes
+        assert [note.kind for note in notes] == ["stored_balances"] * count
+
+
+def test_a_stored_balance_that_is_no_amount_is_a_fault_and_no_report_uses_it(mart: Frames) -> None:
+    clients = mart["clients"].assign(stored_balance=["ten", *[""] * (len(mart["clients"]) - 1)])
+    [fault] = check_source({**mart, "clients": clients}).faults
+    assert (fault.column, fault.kind.code) == ("stored_balance", "not_an_amount")
+
+
+def test_a_notebook_shows_the_balances_that_differ_as_a_table(mart: Frames) -> None:
+    hostile = reconciled(mart, lambda balance, _: balance + 5)
+    hostile["clients"] = hostile["clients"].replace({"client_id": {"c000": "<b>c000</b>"}})
+    hostile["transactions"] = hostile["transactions"].replace({"client_id": {"c000": "<b>c000</b>"}})
+    html = check_source(hostile)._repr_html_()
+    assert html.count("<tr>") == 4  # the headings and three clients
+    assert "&lt;b&gt;c000&lt;/b&gt;" in html
+    assert "<b>c000" not in html
+
+
+def test_a_copy_among_mapped_exports_is_named(tmp_path: Path, mart: Frames) -> None:
+    export = tmp_path / "export"
+    export.mkdir()
+    write_as(mart, export, "csv")
+    ledger = (export / "transactions.csv").rename(export / "ledger-1.csv")
+    shutil.copy(ledger, export / "ledger-2.csv")
+    mapping = tmp_path / "mine.sql"
+    mapping.write_text(
+        "-- :name clients\nSELECT * FROM clients;\n-- :name transactions\nSELECT transaction_id || '-' || "
+        "row_number() OVER () AS transaction_id, * EXCLUDE (transaction_id) FROM ledger;\n"
+        "-- :name packages\nSELECT * FROM packages\n"
+    )
+    kinds = [note.kind for note in check_source(Source(export, mapping=mapping)).notes]
+    assert kinds == ["same_files", "repeated_rows"]

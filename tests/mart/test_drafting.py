@@ -1,0 +1,243 @@
+"""A drafted mapping has the right tables, columns, kinds and signs, and overwrites nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from custdyn_widgets import Dialect, ReportQuery
+from custdyn_widgets.cli import commands as cli
+from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.mapping.choices import Choice
+from custdyn_widgets.mart.mapping.drafting import Draft, draft_mapping
+from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark
+from custdyn_widgets.mart.mapping.words import KINDS, meaning
+from custdyn_widgets.render import to_csv
+from tests import oracle
+from tests.engine.test_golden import differences
+from tests.raw_export import write_export, write_mart
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    return write_export(tmp_path / "export")
+
+
+@pytest.fixture(autouse=True)
+def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    for name, value in (("CACHE", "cache"), ("SOURCES", "work/sources.toml"), ("SNAPSHOTS", "snapshots")):
+        monkeypatch.setenv(f"CUSTDYN_{name}", str(tmp_path / value))
+    monkeypatch.delenv("CUSTDYN_CONFIG", raising=False)
+
+
+def custdyn(*args: object) -> Result:
+    return CliRunner().invoke(cli.main, [str(arg) for arg in args])
+
+
+def choices(draft: Draft, source: str) -> dict[str, Choice]:
+    return {c.column: c for guess in draft.guesses if guess.source == source for c in guess.choices}
+
+
+def test_tables_are_recognized(export: Path) -> None:
+    draft = draft_mapping(export, Dialect())
+    assert [(guess.source, guess.table) for guess in draft.guesses] == [
+        ("customers", "clients"),
+        ("calls", "transactions"),
+        ("fees", "transactions"),
+        ("payments", "transactions"),
+        ("plans", "packages"),
+        ("fx", "rates"),
+    ]
+
+
+def test_the_dialect_is_guessed(export: Path) -> None:
+    draft = draft_mapping(export, Dialect())
+    assert draft.dialect == Dialect(decimal=",", dates="DMY")
+    assert any(remark.startswith("Time zone: times have no offset") for remark in draft.remarks)
+
+
+def test_what_is_known_is_not_guessed(export: Path) -> None:
+    draft = draft_mapping(export, Dialect(timezone="Europe/Kyiv", dates="DMY", decimal=","))
+    assert draft.dialect == Dialect(timezone="Europe/Kyiv", dates="DMY", decimal=",")
+    assert draft.remarks == ()
+
+
+def test_signs_follow_the_kind(export: Path) -> None:
+    draft = draft_mapping(export, Dialect())
+    assert choices(draft, "calls")["amount"].sql == '-number("Cost")'
+    assert choices(draft, "payments")["amount"].sql == 'number("Amount")'
+    assert choices(draft, "fees")["amount"].sql == '-number("Fee")'
+
+
+def test_kinds_come_from_values_or_the_name_of_a_table(export: Path) -> None:
+    draft = draft_mapping(export, Dialect())
+    assert "WHEN 'Voucher' THEN 'refill'" in choices(draft, "payments")["kind"].sql
+    assert choices(draft, "calls")["kind"].sql == "'usage'"
+    fee = choices(draft, "fees")["kind"]
+    assert (fee.sql, fee.certainty) == ("'package_renewal'", "please check")
+
+
+def test_date_and_time_in_two_columns_are_joined(export: Path) -> None:
+    assert (
+        choices(draft_mapping(export, Dialect()), "calls")["at"].sql
+        == '''"Call Date" || ' ' || "Call Time"'''
+    )
+
+
+def test_packages_are_looked_up_by_name(export: Path) -> None:
+    package = choices(draft_mapping(export, Dialect()), "fees")["package_id"]
+    assert package.why == "its values are in plans.Title"
+
+
+def test_quotes_of_pairs_have_the_first_currency_as_base(export: Path) -> None:
+    rates = choices(draft_mapping(export, Dialect()), "fx")
+    assert (rates["base"].sql, rates["units_per_base"].sql) == ("'EUR'", 'number("Rate")')
+
+
+def test_a_missing_currency_is_asked_for(export: Path) -> None:
+    text = (export / "customers.csv").read_text(encoding="utf-8")
+    (export / "customers.csv").write_text(text.replace("Currency", "Colour"), encoding="utf-8")
+    with pytest.raises(SourceError, match="--currency EUR") as raised:
+        draft_mapping(export, Dialect())
+    assert raised.value.field == "currency"
+    assert choices(draft_mapping(export, Dialect(), "UAH"), "customers")["currency"].sql == "'UAH'"
+
+
+def test_an_open_order_of_dates_is_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "few"
+    folder.mkdir()
+    (folder / "clients.csv").write_text("Client ID;Name;Created\n1;A;01/02/2024\n2;B;03/04/2024\n")
+    (folder / "payments.csv").write_text("ID;Client ID;Date;Amount\n1;1;05/06/2024;2,5\n2;2;07/08/2024;3,5\n")
+    with pytest.raises(SourceError, match="--dates DMY or --dates MDY") as raised:
+        draft_mapping(folder, Dialect(), "EUR")
+    assert raised.value.field == "dates"
+
+
+@pytest.mark.parametrize("missing", ["customers.csv", "all but customers.csv"])
+def test_without_clients_or_transactions_the_error_says_so(export: Path, missing: str) -> None:
+    for file in export.iterdir():
+        if (file.name == missing) or (missing.startswith("all") and file.name != "customers.csv"):
+            file.unlink()
+    with pytest.raises(SourceError, match=r"seems to hold (the clients|transactions).*docs/sources\.md"):
+        draft_mapping(export, Dialect())
+
+
+def test_the_command_adds_a_source_that_is_ready(export: Path, tmp_path: Path) -> None:
+    result = custdyn("mapping", "new", "billing", export, "--timezone", "Europe/Kyiv")
+    assert result.exit_code == 0, result.output
+    section = tomllib.loads((tmp_path / "work" / "sources.toml").read_text(encoding="utf-8"))["billing"]
+    assert section == {
+        "path": "../export", "mapping": "billing.sql", "decimal": ",", "dates": "DMY",
+        "timezone": "Europe/Kyiv",
+    }  # fmt: skip
+    checked = custdyn("check", "billing")
+    assert checked.exit_code == 0, checked.output
+
+
+def test_nothing_is_overwritten(export: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    (work / "sources.toml").write_text('[old]\npath = "x"  # mine\n', encoding="utf-8")
+    assert custdyn("mapping", "new", "billing", export).exit_code == 0
+    text = (work / "sources.toml").read_text(encoding="utf-8")
+    assert text.startswith('[old]\npath = "x"  # mine\n\n[billing]\n')
+    again = custdyn("mapping", "new", "billing", export)
+    assert again.exit_code == 1
+    assert "There is a source 'billing' already" in again.output
+    (work / "other.sql").write_text("mine", encoding="utf-8")
+    other = custdyn("mapping", "new", "other", export)
+    assert "There is a file" in other.output
+    assert (work / "other.sql").read_text(encoding="utf-8") == "mine"
+    assert (work / "sources.toml").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("name", ["a b", "../x", "", "a.b", "x]\n[y"])
+def test_names_of_sources_are_checked_first(export: Path, name: str) -> None:
+    result = custdyn("mapping", "new", name, export)
+    assert result.exit_code == 1
+    assert "cannot be named" in result.output
+
+
+def test_hostile_headings_and_values_stay_text(export: Path, tmp_path: Path) -> None:
+    text = (export / "payments.csv").read_text(encoding="utf-8")
+    hostile = "x' OR 1=1 --\u2028"
+    (export / "payments.csv").write_text(text.replace("Voucher", hostile), encoding="utf-8")
+    customers = (export / "customers.csv").read_text(encoding="utf-8")
+    quoted = '"Full ""; DROP\n-- :name rates\nName"'
+    (export / "customers.csv").write_text(customers.replace("Full Name", quoted), encoding="utf-8")
+    assert custdyn("mapping", "new", "billing", export).exit_code == 0
+    assert custdyn("check", "billing").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "mark"),
+    [
+        (["1,5"], ","), (["1.5"], "."), (["1,234"], None), (["1.234,5"], ","), (["1,234.50"], "."),
+        (["1 234,5"], ","), (["1"], None), (["1,5", "1.5"], None), (["-0,25", "3"], ","),
+        (["1,234,567"], "."),
+
+    ],
+)  # fmt: skip
+def test_a_decimal_separator_is_guessed_only_where_it_is_certain(values: list[str], mark: str | None) -> None:
+    assert decimal_mark([Column("t", "c", tuple(values))]) == mark
+
+
+@pytest.mark.parametrize(
+    ("values", "order"),
+    [
+        (["01/02/2024", "13/02/2024"], "DMY"), (["01/13/2024"], "MDY"), (["01/02/2024"], None),
+        (["2024/01/02"], "YMD"), (["2024-01-02"], None), (["31.12.2024 10:00"], "DMY"),
+    ],
+)  # fmt: skip
+def test_an_order_of_dates_is_guessed_only_where_it_is_certain(values: list[str], order: str | None) -> None:
+    assert date_order([Column("t", "c", tuple(values))])[0] == order
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("Top-up", "refill"), ("PAYMENTS", "refill"), ("Setup fee", "package_activation"), ("cdrs", "usage"),
+        ("Monthly Fee", "package_renewal"), ("VAT tax", None), ("Bonus", "other"), ("xyz", None),
+    ],
+)  # fmt: skip
+def test_words_have_meanings(word: str, kind: str | None) -> None:
+    assert meaning(word, KINDS) == kind
+
+
+def test_a_drafted_report_is_right(export: Path, tmp_path: Path) -> None:
+    """The report is that of the oracle on the same facts, written as a mart by other code."""
+    custdyn("mapping", "new", "billing", export, "--timezone", "Europe/Kyiv")
+    (tmp_path / "mart").mkdir()
+    write_mart(tmp_path / "mart")
+    query = {"interval": {"start": "2024-01-01", "end": "2024-12-31"}, "timezone": "Europe/Kyiv",
+             "client_type": "all", "currency": "EUR", "group_by": ["month", "package"]}  # fmt: skip
+    as_of = "2025-01-01T00:00:00Z"
+    answer = oracle.answer(oracle.read_mart(tmp_path / "mart"), query, as_of)
+    report = run_report(ReportQuery.from_dict(query), "billing", as_of=as_of)
+    got = list(csv.reader(io.StringIO(to_csv(report).decode("utf-8"), newline="")))
+    want = [[*line.labels, *("" if v is None else str(v) for v in line.values)] for line in answer.rows]
+    assert len(want) > 20
+    assert not differences(got, [[*answer.headings, *oracle.COLUMNS], *want])
+
+
+def test_a_draft_is_printed_as_json(export: Path) -> None:
+    result = custdyn("mapping", "new", "billing", export, "--json")
+    draft = json.loads(result.stdout)
+    assert {guess["table"] for guess in draft["guesses"]} == {"clients", "transactions", "packages", "rates"}
+    assert draft["dialect"]["decimal"] == ","
+
+
+def test_shipped_mappings_are_listed_and_shown() -> None:
+    listed = custdyn("mapping", "show").stdout.splitlines()
+    assert "lago: postgresql" in listed
+    assert "-- :name transactions" in custdyn("mapping", "show", "lago").stdout
+    unknown = custdyn("mapping", "show", "lagos")
+    assert (unknown.exit_code, "did you mean 'lago'" in unknown.output) == (1, True)

@@ -1,0 +1,228 @@
+"""Folders of part files, as Spark writes them, and the types that Spark and databases put into Parquet."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from custdyn_widgets import Dialect, Source
+from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart.reading.files import read_mart
+from custdyn_widgets.mart.reading.fingerprint import stamp
+from tests import mart_forms, oracle
+from tests.engine.test_golden import CASES, GOLDEN
+from tests.mart.test_ledger import both_ways, same
+from tests.mart.test_mart import CSV, faults, folder
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+def as_spark(path: Path, count: int, suffix: str = "") -> Path:
+    """Replace a file by a folder of parts, with the files that Spark and Hadoop put beside them."""
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        cuts = [i * table.num_rows // count for i in range(count + 1)]
+        parts = [table.slice(low, high - low) for low, high in pairwise(cuts)]
+    else:
+        headings, *rows = path.read_text().splitlines(keepends=True)
+        cuts = [i * len(rows) // count for i in range(count + 1)]
+        parts = ["".join([headings, *rows[a:b]]) for a, b in pairwise(cuts)]
+    path.unlink()
+    path.mkdir()
+    (path / "_SUCCESS").write_bytes(b"")
+    for number, part in enumerate(parts):
+        name = f"part-{number:05}-6e2f0a1c-c000.snappy{path.suffix}{suffix}"
+        (path / f".{name}.crc").write_bytes(b"crc")
+        if path.suffix == ".parquet":
+            pq.write_table(part, path / name, row_group_size=2, use_deprecated_int96_timestamps=True)
+        else:
+            (path / name).write_bytes(gzip.compress(part.encode()) if suffix else part.encode())
+    return path
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("name", sorted({case.parent.name for case in CASES}))
+def test_folders_of_parquet_parts_are_read_as_one_table(tmp_path: Path, name: str, count: int) -> None:
+    exported = mart_forms.write_parquet(oracle.read_mart(GOLDEN / name / "mart"), tmp_path)
+    plain = open_mart(exported).facts
+    for path in list(exported.iterdir()):
+        as_spark(path, count)
+    source = Source(exported, dialect=Dialect(timezone="Asia/Kathmandu"))  # which instants do not follow
+    same(open_mart(source).facts, plain)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_folders_of_csv_parts_are_read_as_one_table(tmp_path: Path, suffix: str) -> None:
+    plain, source = folder(tmp_path / "plain"), folder(tmp_path / "spark")
+    for path in list(source.iterdir()):
+        as_spark(path, 3, suffix)
+    (source / "clients.csv" / "part-00009.csv").write_bytes(b"")  # of an empty partition
+    same(open_mart(source).facts, open_mart(plain).facts)
+
+
+def test_a_ledger_in_parts_is_read_in_pieces(tmp_path: Path) -> None:
+    source = mart_forms.write_parquet({name: _rows(CSV[name]) for name in CSV}, tmp_path)
+    plain = both_ways(source)
+    as_spark(source / "transactions.parquet", 3)
+    same(both_ways(source), plain)
+    firsts = [next(iter(piece())).first_row for piece in read_mart(source).ledger.pieces]
+    assert firsts == sorted(set(firsts))
+    assert len(firsts) == 3
+
+
+def test_rows_are_numbered_through_all_parts(tmp_path: Path) -> None:
+    text = CSV["transactions"].replace("-3.000001", "three")
+    source = folder(tmp_path, transactions=text)
+    [row] = [f.row for f in check_source(source).faults]
+    as_spark(source / "transactions.csv", 3)
+    assert faults(source) == [f"transactions.csv, row {row}, amount: 'three' is not a plain decimal number"]
+    last = sorted((source / "transactions.csv").glob("part-*"))[-1]
+    last.write_text(last.read_text() + "t9,c1\n")
+    lines = text.count("\n")
+    assert f"transactions.csv, row {lines + 1}: 't9,c1' has 2 cells, but there are 6 columns" in faults(
+        source
+    )
+
+
+def test_the_stamp_follows_every_part(tmp_path: Path) -> None:
+    source = folder(tmp_path)
+    part = sorted(as_spark(source / "transactions.csv", 2).glob("part-*"))[-1]
+    before = stamp(source)
+    part.write_text(part.read_text() + "\n")
+    assert stamp(source) != before
+    part.unlink()
+    assert stamp(source) != before
+
+
+def _remove_parts(path: Path) -> None:
+    for part in path.glob("part-*"):
+        part.unlink()
+
+
+def _partition(path: Path) -> None:
+    (path / "year=2021").mkdir()
+
+
+def _other_columns(path: Path) -> None:
+    (path / "part-9.parquet").write_bytes(b"")
+    pq.write_table(pa.table({"client_id": ["x"]}), path / "part-9.parquet")
+
+
+def _other_types(path: Path) -> None:
+    part = next(path.glob("part-*"))
+    table = pq.read_table(part)
+    place = table.column_names.index("client_id")
+    pq.write_table(table.set_column(place, "client_id", pa.array([1] * len(table))), path / "part-9.parquet")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda path: (path / "_temporary").mkdir(), "'clients.parquet' is still being written"),
+        (_remove_parts, "'clients.parquet' is a folder without .parquet files"),
+        (_partition, "has the folder 'year=2021', which is not read: write it without partitions"),
+        (_other_columns, "clients.parquet: 'part-9.parquet' and 'part-00000-"),
+        (_other_types, "clients.parquet, client_id: its parts have different types (int64, large_string)"),
+    ],
+)
+def test_an_incomplete_or_inconsistent_folder_is_an_error(
+    tmp_path: Path, change: Callable[[Path], Any], words: str
+) -> None:
+    source = mart_forms.write_parquet({name: _rows(CSV[name]) for name in CSV}, tmp_path)
+    change(as_spark(source / "clients.parquet", 2))
+    with pytest.raises(SourceError) as caught:
+        check_source(source)
+    assert words in caught.value.message
+
+
+def _rows(text: str) -> list[dict[str, Any]]:
+    return list(csv.DictReader(text.splitlines()))
+
+
+# Types
+
+
+IDS = [uuid.UUID(int=n) for n in (5, 2**127, 3)]
+
+
+def _mart(tmp_path: Path, **changed: pa.Array) -> Path:
+    at = [datetime(2021, 7, day, 12, tzinfo=UTC) for day in (1, 2, 3)]
+    ledger = {
+        "transaction_id": pa.array(["1", "2", "3"]),
+        "client_id": pa.array(["A", "A", "A"]),
+        "at": pa.array(at, pa.timestamp("us", "UTC")),
+        "kind": pa.array(["refill"] * 3),
+        "amount": pa.array(["1.25", "2", "-3"]),
+    }
+    clients = {"client_id": changed.pop("ids", pa.array(["A"])), "client_type": ["client"]}
+    clients |= {"currency": ["USD"], "created_at": ["2021-01-01T00:00:00Z"]}
+    pq.write_table(pa.table(clients), tmp_path / "clients.parquet")
+    pq.write_table(pa.table({**ledger, **changed}), tmp_path / "transactions.parquet")
+    return tmp_path
+
+
+DECIMALS = [Decimal("1.25"), Decimal(2), Decimal(-3)]
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [
+        pa.array(DECIMALS, pa.decimal128(38, 18)),
+        pa.array(DECIMALS, pa.decimal128(10, 2)),
+        pa.array(DECIMALS, pa.decimal256(76, 30)),
+        pa.array(DECIMALS, pa.decimal256(50, 2)),
+        pa.array([1.25, 2, -3], pa.float64()),
+    ],
+    ids=lambda array: str(array.type),
+)
+def test_wider_decimals_are_exact(tmp_path: Path, amounts: pa.Array) -> None:
+    source = _mart(tmp_path, amount=amounts)
+    assert both_ways(source).amount.tolist() == [1_250_000, 2_000_000, -3_000_000]
+
+
+def test_a_wide_decimal_with_more_than_six_places_is_a_fault(tmp_path: Path) -> None:
+    amounts = pa.array([Decimal("1.2500001"), Decimal(2), Decimal(3)], pa.decimal256(60, 18))
+    [fault] = check_source(_mart(tmp_path, amount=amounts)).faults
+    assert (fault.row, fault.why) == (1, "has more than 6 places")
+
+
+def test_uuids_are_ids(tmp_path: Path) -> None:
+    ids = pa.array([i.bytes for i in IDS], pa.uuid())
+    owner = pa.array([IDS[0].bytes] * 3, pa.uuid())
+    source = _mart(tmp_path, transaction_id=ids, client_id=owner, ids=pa.array([IDS[0].bytes], pa.uuid()))
+    mart = check_source(source)
+    assert mart.faults == []
+    assert mart.tables["transactions"].columns["transaction_id"].to_pylist() == [str(i) for i in IDS]
+    assert both_ways(source).client_count == 1
+    path = tmp_path / "shop.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        for table in ("clients", "transactions"):
+            connection.execute(f"CREATE TABLE {table} AS FROM '{source}/{table}.parquet'")
+        assert connection.sql("SELECT typeof(client_id) FROM clients").fetchall() == [("UUID",)]
+    same(open_mart(path).facts, open_mart(source).facts)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_times_of_every_unit_are_read(tmp_path: Path, unit: str) -> None:
+    plain = both_ways(_mart(tmp_path)).time.tolist()
+    table = pq.read_table(tmp_path / "transactions.parquet")
+    for zone in ("UTC", None):
+        at = pa.chunked_array(table.column("at").chunks).cast(pa.timestamp(unit, "UTC"))
+        at = at if zone else at.cast(pa.timestamp(unit))
+        source = _mart(tmp_path, at=at.combine_chunks())
+        assert both_ways(source).time.tolist() == plain
+    assert read_mart(source).ledger.count == 3
