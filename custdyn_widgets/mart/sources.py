@@ -173,8 +173,9 @@ def _reject_url(data: object) -> None:
     if scheme or (_has_login(text) and not os.path.lexists(text)):
         what = f"a URL ({shown(scheme[0].strip())}…)" if scheme else "the address of a database with a login"
         raise SourceError(
-            f"A source is a folder or a file, not {what}: export its tables as CSV or Parquet to a folder, "
-            "and give that folder. If others may have seen a password in it, change the password.",
+            f"A source is a folder, a file or a name, not {what}. To report on a database, name it in "
+            "sources.toml ([NAME], then url without the password), and run: custdyn sync NAME. If others may "
+            "have seen a password in it, change the password.",
             field="source",
         )
 

@@ -79,7 +79,7 @@ def login_for(source: Source) -> Login:
     try:
         _, arguments = dialect.create_connect_args(url)
     except (ValueError, TypeError, KeyError):
-        raise _invalid("its options are not valid") from None
+        raise invalid_url("its options are not valid") from None
     for option in _YES_OR_NO:
         if option in arguments:
             arguments[option] = str(arguments[option]).lower() in ("1", "true", "yes", "on")
@@ -104,17 +104,17 @@ def _parsed(text: str) -> tuple[URL, Kind]:
     scheme, colon, rest = text.strip().partition("://")
     kind = _SCHEMES.get(scheme.partition("+")[0].lower())
     if kind is None or not colon:
-        raise _invalid("it must begin with postgresql://, mysql:// or mariadb://")
+        raise invalid_url("it must begin with postgresql://, mysql:// or mariadb://")
     try:
         url = sqlalchemy.make_url(f"{_DRIVERS[kind]}://{rest}")
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        raise _invalid("it is not valid; write postgresql://user@host:5432/database") from None
+        raise invalid_url("it is not valid; write postgresql://user@host:5432/database") from None
     if not url.database and kind == "mysql":
-        raise _invalid("it names no database; write mysql://user@host:3306/database")
+        raise invalid_url("it names no database; write mysql://user@host:3306/database")
     return url, kind
 
 
-def _invalid(why: str) -> SourceError:
+def invalid_url(why: str) -> SourceError:
     """Return the error for a URL, which is not shown because it may contain a secret."""
     return SourceError(f"The url of the source cannot be used: {why}.", field="url")
 

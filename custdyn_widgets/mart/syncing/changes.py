@@ -146,8 +146,8 @@ def changes_between(old: Path, new: Path, spill: Path, *, same_mapping: bool) ->
             connection.execute(_ledger_view(side, folder / "transactions.parquet"))
             connection.execute(_clients_view(side, folder / "clients.parquet"))
         fresh, past = _past(connection)
-        [clients] = connection.execute(_CLIENTS).fetchall()
-        return Changes(fresh, past, *clients, same_mapping)
+        [[openings, added, removed]] = connection.execute(_CLIENTS).fetchall()
+        return Changes(fresh, past, openings, added, removed, same_mapping)
 
 
 def _past(connection: duckdb.DuckDBPyConnection) -> tuple[int, tuple[PastChange, ...]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from custdyn_widgets.mart.syncing import session
-from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, needs_packages
+from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, invalid_url, needs_packages
 from custdyn_widgets.mart.syncing.session import CHUNK_ROWS, Trouble
 from custdyn_widgets.mart.syncing.typed import Family, ResultColumn
 
@@ -76,7 +76,11 @@ class MysqlSession:
         # Without decoders, no value becomes a float or a datetime.
         encoders = {kind: encode for kind, encode in conversions.items() if not isinstance(kind, int)}
         arguments |= {"charset": "utf8mb4", "use_unicode": False, "conv": encoders, "autocommit": True}
-        return cls(pymysql.connect(**arguments))
+        try:
+            connection = pymysql.connect(**arguments)
+        except TypeError:
+            raise invalid_url("PyMySQL does not know one of its options") from None
+        return cls(connection)
 
     @classmethod
     def of_engine(cls, connection: pymysql.Connection[Any]) -> MysqlSession:
