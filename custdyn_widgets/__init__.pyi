@@ -1,6 +1,6 @@
 from .engine import metric, ratio, report_lines, report_on, run_report
 from .errors import CustDynError
-from .mart import Dialect, Source, check_source, draft_mapping, open_mart
+from .mart import Dialect, Source, check_source, draft_mapping, open_mart, sync_source
 from .notebook import query_from_parameters, source_from_parameters
 from .publish import freeze
 from .query import ReportQuery
@@ -32,6 +32,7 @@ __all__ = [
     "report_on",
     "run_report",
     "source_from_parameters",
+    "sync_source",
     "to_csv",
     "to_xlsx",
 ]

@@ -1,7 +1,7 @@
 """Real PostgreSQL and MariaDB servers for tests: started if none is running, and one database for each test.
 
-Tests use the servers on 127.0.0.1:5432 (user postgres) and 127.0.0.1:3306 (user root), both without a password. A
-server that a test run starts itself keeps its data in a temporary folder and ends with the run.
+Tests use the servers on 127.0.0.1:5432 (user postgres) and 127.0.0.1:3306 (user root), both without a
+password. A server that a test run starts itself keeps its data in a temporary folder and ends with the run.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ PORTS = {"postgresql": 5432, "mysql": 3306}
 USERS = {"postgresql": "postgres", "mysql": "root"}
 _OF_THIS_RUN = "CUSTDYN_TEST_SERVERS"  # the folder of the servers that this run starts
 _STARTS_WITHIN_S = 60
+_STARTED: dict[int, subprocess.Popen[bytes]] = {}  # by this process
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,36 @@ def _connect(kind: str, name: str) -> Any:
     )
 
 
+@contextlib.contextmanager
+def password_server(password: str) -> Iterator[int]:
+    """Run a PostgreSQL of its own that asks `postgres` for a password; yield its port."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="custdyn-server-") as folder:
+        Path(folder).chmod(0o755)
+        process = _postgresql(Path(folder) / "server", port, "scram-sha-256", password)
+        try:
+            for _ in range(_STARTS_WITHIN_S * 10):
+                if _answers(port):
+                    break
+                time.sleep(0.1)
+            yield port
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 # Servers
 
 
 def begin_run() -> None:
-    """Remember where servers that this run starts are; called in the main process before its workers start."""
+    """Choose a folder for the servers that this run starts; called before its workers start."""
     os.environ.setdefault(_OF_THIS_RUN, str(Path(tempfile.gettempdir()) / f"custdyn-servers-{os.getpid()}"))
 
 
@@ -113,10 +139,13 @@ def end_run() -> None:
     """Stop the servers that this run started; called in the main process."""
     folder = Path(os.environ[_OF_THIS_RUN])
     for file in folder.glob("*.pid"):
+        number = int(file.read_text())
         with contextlib.suppress(ProcessLookupError):
-            os.kill(int(file.read_text()), signal.SIGTERM)
-            for _ in range(100):
-                os.kill(int(file.read_text()), 0)
+            os.kill(number, signal.SIGTERM)
+            if number in _STARTED:
+                _STARTED.pop(number).wait()
+            for _ in range(100):  # workers end before the servers that they started
+                os.kill(number, 0)
                 time.sleep(0.1)
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -132,13 +161,18 @@ def start(kind: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several workers may ask for it at once
         if not _listens(kind):
             process = _STARTS[kind](folder / kind)
+            _STARTED[process.pid] = process
             (folder / f"{kind}.pid").write_text(str(process.pid))
             _wait(kind, process)
 
 
 def _listens(kind: str) -> bool:
+    return _answers(PORTS[kind])
+
+
+def _answers(port: int) -> bool:
     try:
-        socket.create_connection((HOST, PORTS[kind]), 1).close()
+        socket.create_connection((HOST, port), 1).close()
     except OSError:
         return False
     return True
@@ -157,9 +191,15 @@ def _wait(kind: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def _start_postgresql(folder: Path) -> subprocess.Popen[bytes]:
+    return _postgresql(folder, PORTS["postgresql"], "trust")
+
+
+def _postgresql(folder: Path, port: int, access: str, password: str = "") -> subprocess.Popen[bytes]:
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))[-1]
     _own_folder(folder, "postgres")
-    made = (
+    given = folder / "password"
+    given.write_text(password)
+    made = [
         *_as("postgres"),
         str(programs / "initdb"),
         "-D",
@@ -167,10 +207,11 @@ def _start_postgresql(folder: Path) -> subprocess.Popen[bytes]:
         "-U",
         "postgres",
         "-A",
-        "trust",
-    )
-    subprocess.run([*made, "-E", "UTF8", "--no-sync"], check=True, stdout=subprocess.DEVNULL)
-    options = ("-p", str(PORTS["postgresql"]), "-c", f"listen_addresses={HOST}", "-k", str(folder), "-F")
+        access,
+    ]
+    made += ["-E", "UTF8", "--no-sync", *([f"--pwfile={given}"] if password else [])]
+    subprocess.run(made, check=True, cwd="/", stdout=subprocess.DEVNULL)
+    options = ("-p", str(port), "-c", f"listen_addresses={HOST}", "-k", str(folder), "-F")
     return _spawn(
         [*_as("postgres"), str(programs / "postgres"), "-D", str(folder / "data"), *options], folder
     )
@@ -180,7 +221,7 @@ def _start_mariadb(folder: Path) -> subprocess.Popen[bytes]:
     _own_folder(folder, "mysql")
     data = f"--datadir={folder / 'data'}"
     made = ("mariadb-install-db", "--no-defaults", data, "--auth-root-authentication-method=normal")
-    subprocess.run([*_as("mysql"), *made], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*_as("mysql"), *made], check=True, cwd="/", stdout=subprocess.DEVNULL)
     program = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
     options = (f"--port={PORTS['mysql']}", f"--bind-address={HOST}", f"--socket={folder / 'socket'}")
     return _spawn([*_as("mysql"), program, "--no-defaults", data, *options], folder)
@@ -199,7 +240,7 @@ def _own_folder(folder: Path, user: str) -> None:
 
 
 def _as(user: str) -> tuple[str, ...]:
-    """Return the beginning of a command that root runs as another user: both servers refuse to run as root."""
+    """Return the beginning of a command that root runs as another user: servers refuse to run as root."""
     return ("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups") if os.getuid() == 0 else ()
 
 

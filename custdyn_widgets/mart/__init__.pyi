@@ -11,7 +11,7 @@ from .mapping.sql_file import shipped_mapping, shipped_systems
 from .opening import OpenedMart, open_mart
 from .sources import Source, SourceLike, absolute_source, demo_folder, last_midnight
 from .syncing.detecting import detect_system
-from .syncing.sync import SyncResult, grants_for, sync_source
+from .syncing.sync import grants_for, sync_source
 
 __all__ = [
     "PACKAGE_FEE",
@@ -26,7 +26,6 @@ __all__ = [
     "Packages",
     "Source",
     "SourceLike",
-    "SyncResult",
     "Times",
     "absolute_source",
     "add_database",

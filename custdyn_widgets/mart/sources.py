@@ -150,7 +150,7 @@ def resolve_source(source: SourceLike) -> Source:
 
 
 def _synced(source: Source) -> Source:
-    """Return the source of the mart that the last sync of a database wrote; the mapping was applied by then."""
+    """Return the source of the mart that the last sync of a database wrote."""
     if source.name is None:
         raise SourceError(
             "A database can be read only by its name in sources.toml. Define it there, and run custdyn sync.",
@@ -159,8 +159,8 @@ def _synced(source: Source) -> Source:
     folder = synced_folder(source.name)
     if not (folder / RECORD).is_file():
         raise SourceError(
-            f"Source {shown(source.name)} is a database that has not been read yet. Run: custdyn sync "
-            f"{source.name}",
+            f"Source {shown(source.name)} is a database that has not been read yet. Run: "
+            f"custdyn sync {source.name}",
             field="source",
         )
     return replace(source, data=folder, url=None, mapping=None, system=None)
@@ -173,8 +173,9 @@ def _reject_url(data: object) -> None:
     if scheme or (_has_login(text) and not os.path.lexists(text)):
         what = f"a URL ({shown(scheme[0].strip())}…)" if scheme else "the address of a database with a login"
         raise SourceError(
-            f"A source is a folder or a file, not {what}: export its tables as CSV or Parquet to a folder, "
-            "and give that folder. If others may have seen a password in it, change the password.",
+            f"A source is a folder, a file or a name, not {what}. To report on a database, name it in "
+            "sources.toml ([NAME], then url without the password), and run: custdyn sync NAME. If others may "
+            "have seen a password in it, change the password.",
             field="source",
         )
 

@@ -1,8 +1,8 @@
 """The folder of synced marts: for each name a link to the folder of its last sync, and a lock.
 
-A sync writes a new folder beside the old one and then replaces the link in one step, so that a mart is always
-complete: readers see the old one or the new one. Folders that no link leads to are left behind by killed syncs;
-the next sync removes them.
+A sync writes a new folder beside the old one and then replaces the link in one step, so that a mart is
+always complete: readers see the old one or the new one. Folders that no link leads to are left behind by
+killed syncs; the next sync removes them.
 """
 
 from __future__ import annotations

@@ -302,7 +302,7 @@ def test_an_invalid_source_is_an_error(given: Any) -> None:
 def test_an_address_is_refused_without_its_password(use: Any, given: Any, scheme: str) -> None:
     with pytest.raises(SourceError) as refused:
         use(given)
-    assert "A source is a folder or a file, not a URL" in str(refused.value)
+    assert "A source is a folder, a file or a name, not a URL" in str(refused.value)
     assert f"{scheme}:/" in str(refused.value)
     assert "sea-and-sand" not in str(refused.value)
 

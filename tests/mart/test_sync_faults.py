@@ -1,4 +1,4 @@
-"""What goes wrong with a database: each message says what to do, shows no secret, and leaves the old mart alone."""
+"""What goes wrong with a database: messages say what to do and show no secret, and the old mart stays."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def test_a_column_that_the_select_does_not_return(old_mart: Database) -> None:
     select = "SELECT transaction_id, client_id, at, kind, amount AS amounts FROM transactions"
     map_with("shop", old_mart.url, transactions=select)
     assert failure() == (
-        "mine.sql, transactions: the SELECT does not return the column amount. It returns 'amounts': write AS "
-        "amount."
+        "mine.sql, transactions: the SELECT does not return the column amount. It returns 'amounts': write "
+        "AS amount."
     )
 
 
@@ -149,7 +149,9 @@ def test_a_locked_table_is_waited_for_in_vain(old_mart: Database, monkeypatch: p
 
 def test_a_connection_that_drops_in_mid_read(old_mart: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = 300_000
-    many = "SELECT n AS transaction_id, 'a' AS client_id, '2021-02-01' AS at, 'usage' AS kind, -1 AS amount FROM "
+    many = (
+        "SELECT n AS transaction_id, 'a' AS client_id, '2021-02-01' AS at, 'usage' AS kind, 1 AS amount FROM "
+    )
     series = (
         f"generate_series(1, {rows}) n"
         if old_mart.kind == "postgresql"
@@ -175,7 +177,8 @@ def kill_connections(database: Database) -> None:
     with contextlib.closing(database.connect()) as other, other.cursor() as cursor:
         if database.kind == "postgresql":
             cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'custdyn sync'"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND application_name = 'custdyn sync'"
             )
             return
         cursor.execute(

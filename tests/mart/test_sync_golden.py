@@ -1,4 +1,4 @@
-"""Every golden mart, loaded into a real server and read through the mapping `generic`, gives the golden tables."""
+"""The golden marts, loaded into real servers and read through `generic`, give the golden tables."""
 
 from __future__ import annotations
 

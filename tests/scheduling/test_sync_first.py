@@ -40,8 +40,8 @@ def test_a_run_can_ask_for_a_sync(ask: Ask) -> None:  # noqa: F811
 
 
 def test_a_failed_sync_fails_the_run_and_is_told(
-    ask: Ask,
-    received: Received,
+    ask: Ask,  # noqa: F811
+    received: Received,  # noqa: F811
     shop: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

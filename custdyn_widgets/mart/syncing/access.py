@@ -1,8 +1,8 @@
 """Access to a database: its URL, and the password from wherever it is kept.
 
 A URL never contains a password. The password comes from, in this order: the environment variable
-`CUSTDYN_PASSWORD_<NAME>`, the file that `CUSTDYN_PASSWORD_<NAME>_FILE` names, JupySQL's `connections.ini`, and
-the files of the database's own clients (`~/.pgpass`, which libpq reads itself, and `~/.my.cnf`).
+`CUSTDYN_PASSWORD_<NAME>`, the file that `CUSTDYN_PASSWORD_<NAME>_FILE` names, JupySQL's `connections.ini`,
+and the files of the database's own clients (`~/.pgpass`, which libpq reads itself, and `~/.my.cnf`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.sources import Source
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ _SCHEMES: dict[str, Kind] = {
 }
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 _YES_OR_NO = ("ssl_disabled", "ssl_verify_cert", "ssl_verify_identity")
-_INSTALL = "pip install 'custdyn-widgets[sql]'"
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def login_for(source: Source) -> Login:
     try:
         _, arguments = dialect.create_connect_args(url)
     except (ValueError, TypeError, KeyError):
-        raise _invalid("its options are not valid") from None
+        raise invalid_url("its options are not valid") from None
     for option in _YES_OR_NO:
         if option in arguments:
             arguments[option] = str(arguments[option]).lower() in ("1", "true", "yes", "on")
@@ -90,7 +89,8 @@ def login_for(source: Source) -> Login:
 def needs_packages() -> SourceError:
     """Return the error for packages that are not installed."""
     return SourceError(
-        f"Reading a database needs the packages SQLAlchemy, psycopg and PyMySQL. Install them with: {_INSTALL}",
+        "Reading a database needs the packages SQLAlchemy, psycopg and PyMySQL. Install them with: "
+        "pip install 'custdyn-widgets[sql]'",
         field="source",
     )
 
@@ -104,17 +104,17 @@ def _parsed(text: str) -> tuple[URL, Kind]:
     scheme, colon, rest = text.strip().partition("://")
     kind = _SCHEMES.get(scheme.partition("+")[0].lower())
     if kind is None or not colon:
-        raise _invalid("it must begin with postgresql://, mysql:// or mariadb://")
+        raise invalid_url("it must begin with postgresql://, mysql:// or mariadb://")
     try:
         url = sqlalchemy.make_url(f"{_DRIVERS[kind]}://{rest}")
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        raise _invalid("it is not valid; write postgresql://user@host:5432/database") from None
+        raise invalid_url("it is not valid; write postgresql://user@host:5432/database") from None
     if not url.database and kind == "mysql":
-        raise _invalid("it names no database; write mysql://user@host:3306/database")
+        raise invalid_url("it names no database; write mysql://user@host:3306/database")
     return url, kind
 
 
-def _invalid(why: str) -> SourceError:
+def invalid_url(why: str) -> SourceError:
     """Return the error for a URL, which is not shown because it may contain a secret."""
     return SourceError(f"The url of the source cannot be used: {why}.", field="url")
 
@@ -146,7 +146,7 @@ def _password(name: str, kind: Kind, url: URL) -> str | None:
 
 
 def _of_connections_ini(name: str, url: URL) -> str | None:
-    """Return the password in JupySQL's file: of the section with the source's name, or of the same database."""
+    """Return the password in JupySQL's file for the source's name, or else for the same database."""
     parser = _ini(Path(".jupysql", "connections.ini"), interpolated=True)
     same = {"host": url.host, "port": url.port and str(url.port), "username": url.username}
     for section in (name, *parser.sections()):
@@ -187,8 +187,3 @@ def _ini(below_home: Path, *, interpolated: bool) -> configparser.RawConfigParse
             field="source",
         ) from None
     return parser
-
-
-def masked_url_words(text: object) -> str:
-    """Return the scheme of a URL for a message; nothing else of it may be shown."""
-    return shown(f"{str(text).partition('://')[0].strip()[:20]}://…")

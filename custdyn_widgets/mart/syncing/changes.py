@@ -21,6 +21,43 @@ if TYPE_CHECKING:
 _MEMORY = "200MB"
 _LISTED = 40  # lines
 _COMPARED = ("client_id", "kind", "amount", "package_id")
+# The months that differ in the number of their transactions or in the sum of the hashes of these.
+_DIFFERING = """
+    CREATE TEMP TABLE differing AS
+    WITH hashed AS (
+        SELECT 'old' AS side, month, hash(id, instant, client_id, kind, amount, package_id) AS h
+        FROM old_ledger
+        UNION ALL
+        SELECT 'new', month, hash(id, instant, client_id, kind, amount, package_id) FROM new_ledger
+    )
+    SELECT month FROM hashed GROUP BY month
+    HAVING count(*) FILTER (side = 'old') <> count(*) FILTER (side = 'new')
+        OR sum(h::HUGEINT) FILTER (side = 'old') IS DISTINCT FROM sum(h::HUGEINT) FILTER (side = 'new')
+"""
+# Month, kind, added, removed, changed, new. A transaction without a time counts as new, not as past.
+_PAST = """
+    WITH o AS (SELECT * FROM old_ledger SEMI JOIN differing USING (month)),
+    n AS (
+        SELECT *, coalesce(instant > (SELECT max(instant) FROM old_ledger), true) AS late
+        FROM new_ledger SEMI JOIN differing USING (month)
+    )
+    SELECT coalesce(o.month, n.month), coalesce(o.kind, n.kind, ''),
+        count(*) FILTER (o.id IS NULL AND NOT late),
+        count(*) FILTER (n.id IS NULL),
+        count(*) FILTER (o.id IS NOT NULL AND n.id IS NOT NULL),
+        count(*) FILTER (o.id IS NULL AND late)
+    FROM n FULL JOIN o ON o.id = n.id
+    WHERE o.id IS NULL OR n.id IS NULL
+        OR (o.instant, o.client_id, o.kind, o.amount, o.package_id)
+            IS DISTINCT FROM (n.instant, n.client_id, n.kind, n.amount, n.package_id)
+    GROUP BY 1, 2 ORDER BY 1, 2
+"""
+# Openings changed, clients added, clients removed.
+_CLIENTS = """
+    SELECT count(*) FILTER (o.id IS NOT NULL AND n.id IS NOT NULL AND o.opening <> n.opening),
+        count(*) FILTER (o.id IS NULL), count(*) FILTER (n.id IS NULL)
+    FROM old_clients AS o FULL JOIN new_clients AS n ON o.id = n.id
+"""
 _CLOSED: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 
 
@@ -109,53 +146,25 @@ def changes_between(old: Path, new: Path, spill: Path, *, same_mapping: bool) ->
             connection.execute(_ledger_view(side, folder / "transactions.parquet"))
             connection.execute(_clients_view(side, folder / "clients.parquet"))
         fresh, past = _past(connection)
-        return Changes(fresh, past, *_clients(connection), same_mapping=same_mapping)
+        [[openings, added, removed]] = connection.execute(_CLIENTS).fetchall()
+        return Changes(fresh, past, openings, added, removed, same_mapping)
 
 
 def _past(connection: duckdb.DuckDBPyConnection) -> tuple[int, tuple[PastChange, ...]]:
     """Return the number of new transactions, and the changes in the past."""
-    digest = "month, count(*) AS n, sum(hash(id, instant, client_id, kind, amount, package_id)::HUGEINT) AS h"
-    connection.execute(
-        "CREATE TEMP TABLE differing AS SELECT month FROM "
-        f"(SELECT {digest} FROM old_ledger GROUP BY month) AS o "
-        f"FULL JOIN (SELECT {digest} FROM new_ledger GROUP BY month) AS n USING (month) "
-        "WHERE o.n IS DISTINCT FROM n.n OR o.h IS DISTINCT FROM n.h"
-    )
-    [[last]] = connection.execute("SELECT max(instant) FROM old_ledger").fetchall()
-    differs = " OR ".join(f"o.{name} IS DISTINCT FROM n.{name}" for name in ("instant", *_COMPARED))
-    old, new = (f"(SELECT * FROM {side}_ledger SEMI JOIN differing USING (month))" for side in ("old", "new"))
-    found = connection.execute(
-        "SELECT coalesce(o.month, n.month), coalesce(o.kind, n.kind, ''), "
-        "count(*) FILTER (o.id IS NULL AND NOT late), count(*) FILTER (n.id IS NULL), "
-        "count(*) FILTER (o.id IS NOT NULL AND n.id IS NOT NULL), count(*) FILTER (o.id IS NULL AND late) "
-        f"FROM (SELECT *, coalesce(instant > $last, true) AS late FROM {new}) AS n FULL JOIN {old} AS o ON o.id = n.id "
-        f"WHERE o.id IS NULL OR n.id IS NULL OR {differs} GROUP BY 1, 2 ORDER BY 1, 2",
-        {"last": last},
-    ).fetchall()
-    past = (PastChange(month, kind, a, r, c) for month, kind, a, r, c, _ in found if a or r or c)
-    return sum(line[-1] for line in found), tuple(past)
-
-
-def _clients(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
-    """Return how many openings changed, and how many clients were added and removed."""
-    [[openings, added, removed]] = connection.execute(
-        "SELECT count(*) FILTER (o.id IS NOT NULL AND n.id IS NOT NULL AND o.opening IS DISTINCT FROM n.opening), "
-        "count(*) FILTER (o.id IS NULL), count(*) FILTER (n.id IS NULL) "
-        "FROM old_clients AS o FULL JOIN new_clients AS n ON o.id = n.id"
-    ).fetchall()
-    return openings, added, removed
+    connection.execute(_DIFFERING)
+    found = connection.execute(_PAST).fetchall()
+    past = (PastChange(*line[:5]) for line in found if any(line[2:5]))
+    return sum(line[5] for line in found), tuple(past)
 
 
 def _ledger_view(side: str, file: Path) -> str:
     """Return the statement that creates a view of a ledger, in which equal values are equal in any type."""
     names = pq.read_schema(file).names
-    wanted = [_instant(file), *(_value(name, names) for name in _COMPARED)]
-    columns = ", ".join([f"{_value('transaction_id', names)} AS id", *wanted])
+    columns = ", ".join([_value("transaction_id", "id", names), _instant(file), *_compared(names)])
+    rows = f"SELECT {columns} FROM read_parquet({_literal(file)})"  # noqa: S608 (constants and a literal)
     month = "coalesce(strftime(make_timestamp(instant), '%Y-%m'), 'unknown') AS month"
-    return (
-        f"CREATE TEMP VIEW {side}_ledger AS SELECT *, {month} FROM "
-        f"(SELECT {columns} FROM read_parquet({_literal(file)}))"
-    )
+    return f"CREATE TEMP VIEW {side}_ledger AS SELECT *, {month} FROM ({rows})"  # noqa: S608
 
 
 def _instant(file: Path) -> str:
@@ -165,21 +174,20 @@ def _instant(file: Path) -> str:
     return 'epoch_us(TRY_CAST("at" AS TIMESTAMP)) AS instant'
 
 
-def _value(name: str, names: Sequence[str]) -> str:
-    if name not in names:
-        return f"NULL::VARCHAR AS {name}"
-    if name == "amount":
-        return "TRY_CAST(amount AS DECIMAL(38, 6)) AS amount"
-    return f"CAST({name} AS VARCHAR) AS {name}" if name != "transaction_id" else f"CAST({name} AS VARCHAR)"
+def _compared(names: Sequence[str]) -> list[str]:
+    return [_value(name, name, names) for name in _COMPARED]
+
+
+def _value(name: str, alias: str, names: Sequence[str]) -> str:
+    kind = "DECIMAL(38, 6)" if name == "amount" else "VARCHAR"
+    return f"TRY_CAST({name if name in names else 'NULL'} AS {kind}) AS {alias}"
 
 
 def _clients_view(side: str, file: Path) -> str:
-    opening = "coalesce(TRY_CAST(opening_balance AS DECIMAL(38, 6)), 0)"
-    opening = opening if "opening_balance" in pq.read_schema(file).names else "0::DECIMAL(38, 6)"
-    return (
-        f"CREATE TEMP VIEW {side}_clients AS SELECT CAST(client_id AS VARCHAR) AS id, {opening} AS opening "
-        f"FROM read_parquet({_literal(file)})"
-    )
+    known = "opening_balance" in pq.read_schema(file).names
+    opening = f"coalesce(TRY_CAST({'opening_balance' if known else 'NULL'} AS DECIMAL(38, 6)), 0) AS opening"
+    rows = f"SELECT client_id::VARCHAR AS id, {opening} FROM read_parquet({_literal(file)})"  # noqa: S608
+    return f"CREATE TEMP VIEW {side}_clients AS {rows}"
 
 
 def _literal(value: object) -> str:

@@ -23,8 +23,8 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
     found = session.table_columns(list(TABLES))
     if not found:
         raise SourceError(
-            "The database has none of the tables of a mart, or its user may not read them. If it is the database of "
-            'a billing system, set system = "…" or mapping = "….sql" for this source in sources.toml.',
+            "The database has none of the tables of a mart, or its user may not read them. If it is the "
+            'database of a billing system, set system = "…" or mapping = "….sql" for it in sources.toml.',
             field="system",
         )
     selects = {}
@@ -35,8 +35,8 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
             selects[name] = f"SELECT {wanted} FROM {quoted(name)}"  # noqa: S608 (known names)
         elif spec.required:
             raise SourceError(
-                f"The database has no table {name}, or its user may not read it; the mapping generic needs it. "
-                "Create a view of that name, or write a mapping.",
+                f"The database has no table {name}, or its user may not read it; the mapping generic needs "
+                "it. Create a view of that name, or write a mapping.",
                 field="system",
             )
     text = "\n".join(f"-- :name {name}\n{select}" for name, select in selects.items())

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.syncing import session
-from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, needs_packages
+from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, invalid_url, needs_packages
 from custdyn_widgets.mart.syncing.session import CHUNK_ROWS, Trouble
 from custdyn_widgets.mart.syncing.typed import Family, ResultColumn
 
@@ -77,7 +76,11 @@ class MysqlSession:
         # Without decoders, no value becomes a float or a datetime.
         encoders = {kind: encode for kind, encode in conversions.items() if not isinstance(kind, int)}
         arguments |= {"charset": "utf8mb4", "use_unicode": False, "conv": encoders, "autocommit": True}
-        return cls(pymysql.connect(**arguments))
+        try:
+            connection = pymysql.connect(**arguments)
+        except TypeError:
+            raise invalid_url("PyMySQL does not know one of its options") from None
+        return cls(connection)
 
     @classmethod
     def of_engine(cls, connection: pymysql.Connection[Any]) -> MysqlSession:
@@ -207,14 +210,3 @@ def _array(values: Sequence[bytes | None], column: ResultColumn) -> pa.Array:
 
 def _text(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
-def reject_bytes(columns: Sequence[ResultColumn], section: str) -> None:
-    """Raise a SourceError if a column that the mart needs has bytes instead of text."""
-    for column in columns:
-        if column.family == "bytes":
-            raise SourceError(
-                f"{section}: the column {column.name} returns bytes, not text. Write CONVERT(… USING utf8mb4) "
-                "or HEX(…) in MySQL, encode(…, 'hex') in PostgreSQL.",
-                field=column.name,
-            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.syncing.access import Login
@@ -30,12 +30,12 @@ def open_session(login: Login, engine: Engine | None) -> Session:
         return (PostgresqlSession if login.kind == "postgresql" else MysqlSession).connect(login)
     if (engine.dialect.name, engine.dialect.driver) not in _DRIVERS:
         raise SourceError(
-            f"The engine uses the driver {shown(engine.dialect.driver)}. Create it with postgresql+psycopg:// "
-            "or mysql+pymysql://.",
+            f"The engine uses the driver {shown(engine.dialect.driver)}. Create it with "
+            "postgresql+psycopg:// or mysql+pymysql://.",
             field="engine",
         )
     held = engine.raw_connection()
-    connection = held.driver_connection
+    connection: Any = held.driver_connection
     held.detach()  # its settings must not return to the pool
     if engine.dialect.name == "postgresql":
         return PostgresqlSession(connection)

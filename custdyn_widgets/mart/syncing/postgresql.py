@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from custdyn_widgets.mart.syncing import session
-from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, needs_packages
+from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, invalid_url, needs_packages
 from custdyn_widgets.mart.syncing.session import Trouble
 from custdyn_widgets.mart.syncing.typed import Family, ResultColumn
 
@@ -76,11 +76,16 @@ class PostgresqlSession:
         """Open a session; raise the driver's error if that fails."""
         try:
             import psycopg  # late: an extra
+            import psycopg.conninfo
         except ImportError:
             raise needs_packages() from None
         arguments = {**_PATIENCE, **login.arguments}
         if login.password is not None:
             arguments["password"] = login.password
+        try:
+            psycopg.conninfo.make_conninfo(**arguments)
+        except psycopg.ProgrammingError:
+            raise invalid_url("libpq does not know one of its options") from None
         return cls(psycopg.connect(**arguments, application_name="custdyn sync", autocommit=True))
 
     def __enter__(self) -> PostgresqlSession:

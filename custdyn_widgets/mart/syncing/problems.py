@@ -59,18 +59,19 @@ def _message(found: Trouble, login: Login, place: str, grants: Callable[[], str]
     said = f" ({_plain(found.detail)})" if found.detail else ""
     match found.kind:
         case "login":
-            return f"{database} rejected the login of user {shown(login.user or 'default')}. {_password_help(login)}"
+            user = shown(login.user or "default")
+            return f"{database} rejected the login of user {user}. {_password_help(login)}"
         case "unreachable":
             return (
-                f"{database} cannot be reached{said}. Check host and port in its url, that the server is running, "
-                f"and that a firewall lets this machine in. {_UNCHANGED}"
+                f"{database} cannot be reached{said}. Check host and port in its url, that the server is "
+                f"running, and that a firewall lets this machine in. {_UNCHANGED}"
             )
         case "no database":
             return f"{database} does not exist on the server: {_plain(found.detail)}. Correct its url."
         case "dropped":
             return (
-                f"{where}The connection to the database of source {shown(login.name)} was lost while it was "
-                f"read{said}. Run the sync again. {_UNCHANGED}"
+                f"{where}The connection to the database of source {shown(login.name)} was lost while it "
+                f"was read{said}. Run the sync again. {_UNCHANGED}"
             )
         case "no table":
             return (
@@ -84,13 +85,13 @@ def _message(found: Trouble, login: Login, place: str, grants: Callable[[], str]
             )
         case "no right":
             return (
-                f"{where}User {shown(login.user)} may not read what the mapping needs: {_plain(found.detail)}. "
-                f"An administrator of the database can allow it with:\n{grants()}"
+                f"{where}User {shown(login.user)} may not read what the mapping needs: "
+                f"{_plain(found.detail)}. An administrator of the database can allow it with:\n{grants()}"
             )
         case "waited":
             return (
-                f"{where}Another transaction kept a table locked for {session.LOCK_WAIT_S} seconds{said}. Run the sync "
-                f"again when that transaction has ended. {_UNCHANGED}"
+                f"{where}Another transaction kept a table locked for {session.LOCK_WAIT_S} seconds{said}. "
+                f"Run the sync again when that transaction has ended. {_UNCHANGED}"
             )
         case "stopped":
             return (

@@ -1,12 +1,11 @@
-"""Syncing a source: one transaction is read into a new mart, which is checked before it replaces the old one."""
+"""Syncing a source: a new mart is read in one transaction and checked before it replaces the old one."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,6 @@ from custdyn_widgets.mart.facts.from_tables import build_in_pieces
 from custdyn_widgets.mart.facts.memory import keep_freed_memory
 from custdyn_widgets.mart.located import locate
 from custdyn_widgets.mart.mapping.sql_file import Mapping as SqlMapping
-from custdyn_widgets.mart.mapping.sql_file import read_mapping, shipped_mapping
 from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.schema import TABLES
 from custdyn_widgets.mart.sources import Source, named_sources, resolve_source
@@ -37,14 +35,13 @@ from custdyn_widgets.mart.synced import (
     sync_lock,
     synced_folder,
 )
-from custdyn_widgets.mart.syncing.access import Login, login_for
+from custdyn_widgets.mart.syncing.access import login_for
 from custdyn_widgets.mart.syncing.changes import Changes, changes_between
-from custdyn_widgets.mart.syncing.generic import GENERIC, generic_mapping
+from custdyn_widgets.mart.syncing.generic import GENERIC
 from custdyn_widgets.mart.syncing.grants import grant_lines
 from custdyn_widgets.mart.syncing.opening import open_session, quoter
 from custdyn_widgets.mart.syncing.problems import explained
-from custdyn_widgets.mart.syncing.session import Session
-from custdyn_widgets.mart.syncing.tables import TableProgress, WrittenTable, plan, write_table
+from custdyn_widgets.mart.syncing.reading import Reading, mapping_of, written_mapping
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -87,8 +84,8 @@ class SyncResult:
 def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
     """Read a source's database into its mart.
 
-    The whole database is read in one read-only transaction. The new mart replaces the old one only if it has no
-    faults, or if the source quarantines them.
+    The whole database is read in one read-only transaction. The new mart replaces the old one only if it has
+    no faults, or if the source quarantines them.
 
     Parameters
     ----------
@@ -100,8 +97,8 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
     Raises
     ------
     SourceError
-        If there is no such source, the database cannot be read, or another sync of the source is running. The mart
-        of the last sync is unchanged.
+        If there is no such source, the database cannot be read, or another sync of the source is running. The
+        mart of the last sync is unchanged.
     MartError
         If the data has faults; its message summarizes them.
     """
@@ -111,29 +108,30 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
             return _sync(source, name, folder, engine)
     except OSError as error:
         raise SourceError(
-            f"The mart of {shown(name)} cannot be written to {marts_folder()}: {_why(error)}. Free some space, or set "
-            "CUSTDYN_MARTS to another folder. The mart of the last sync, if any, is unchanged.",
+            f"The mart of {shown(name)} cannot be written to {marts_folder()}: {_why(error)}. Free some "
+            "space, or set CUSTDYN_MARTS to another folder. The mart of the last sync, if any, is unchanged.",
             field="marts",
         ) from error
 
 
-def grants_for(name: str, engine: Engine | None = None) -> list[str]:
+def grants_for(name: str) -> list[str]:
     """Return the GRANT statements that a source's mapping needs.
 
-    Without a connection, the user is the one in the URL, on any host.
+    The database is not asked: the user is the one in the URL, on any host.
 
     Raises
     ------
     SourceError
-        If there is no such source, or the mapping `generic` has no connection to find the tables with.
+        If there is no such source, or its mapping cannot be read.
     """
     source = database_source(name)
     login = login_for(source)
     if source.system == GENERIC:
         mapping = SqlMapping(GENERIC, "", {table: f"SELECT * FROM {table}" for table in TABLES})  # noqa: S608
     else:
-        mapping = _written_mapping(source, login)
-    return grant_lines(login, mapping, _grantee(login), quoter(login))
+        mapping = written_mapping(source, login)
+    grantee = f"'{login.user}'@'%'" if login.kind == "mysql" else quoter(login)(login.user)
+    return grant_lines(login, mapping, grantee, quoter(login))
 
 
 def database_source(name: str) -> Source:
@@ -151,7 +149,8 @@ def database_source(name: str) -> Source:
         raise SourceError(f"There is no source {shown(name)} in sources.toml.{hint}", field="source")
     if named[name].url is None:
         raise SourceError(
-            f"Source {shown(name)} is not a database: reports read its files directly, so there is nothing to sync.",
+            f"Source {shown(name)} is not a database: reports read its files directly, so there is nothing "
+            "to sync.",
             field="source",
         )
     return named[name]
@@ -169,11 +168,10 @@ def _sync(source: Source, name: str, folder: Path, engine: Engine | None) -> Syn
     old = synced_folder(name)
     before = read_record(old)
     with session:
-        mapping = _mapping(source, login, session)
-        grants = partial(_grants, login, mapping, session.grantee())
-        written = _read(session, login, mapping, folder, before, grants)
-        sentences = _counts(session, login, mapping, grants)
-    sentences += [line for table, of in written.items() for line in _residue_sentences(table, of)]
+        mapping = mapping_of(source, login, session)
+        reading = Reading(session, login, mapping)
+        rows = reading.write_tables(folder, before.rows if before else {}, _READING)
+        sentences = [*reading.counts(), *reading.residues()]
     with progress.part(_READING, _CHECKED):
         built = _checked(folder, source, name)
     digest = hashlib.sha256(mapping.text.encode()).hexdigest()
@@ -183,7 +181,7 @@ def _sync(source: Source, name: str, folder: Path, engine: Engine | None) -> Syn
         changes = _changes(old, folder, sentences, same_mapping=digest == before.mapping_sha256)
     record = SyncRecord(
         read_at=int(session.read_at.timestamp()),
-        rows={table: of.rows for table, of in written.items()},
+        rows=rows,
         duration_s=round(time.monotonic() - began, 3),
         server=session.server,
         mapping=mapping.name,
@@ -197,81 +195,6 @@ def _sync(source: Source, name: str, folder: Path, engine: Engine | None) -> Syn
         found = resolve_source(name)
         cache.store(found.cache_key(locate(found).stamp.fingerprint), built)
     return SyncResult(name, record, changes)
-
-
-def _mapping(source: Source, login: Login, session: Session) -> SqlMapping:
-    if source.system != GENERIC:
-        return _written_mapping(source, login)
-    with explained(login, GENERIC):
-        return generic_mapping(session, quoter(login))
-
-
-def _written_mapping(source: Source, login: Login) -> SqlMapping:
-    if source.mapping is not None:
-        return read_mapping(source.mapping)
-    assert source.system is not None
-    return shipped_mapping(source.system, login.kind)
-
-
-def _read(
-    session: Session,
-    login: Login,
-    mapping: SqlMapping,
-    folder: Path,
-    before: SyncRecord | None,
-    grants: Callable[[], str],
-) -> dict[str, WrittenTable]:
-    """Write every table of the mapping, after all of its SELECTs have been looked at."""
-    plans = {}
-    for table, select in mapping.selects.items():
-        place = f"{mapping.name}, {table}"
-        with explained(login, place, grants):
-            plans[table] = plan(session, select, TABLES[table], place)
-    expected = before.rows if before else {}
-    weights = {table: max(expected.get(table, 1), 1) for table in plans}
-    written: dict[str, WrittenTable] = {}
-    for table, columns in plans.items():
-        done = sum(weights[one] for one in written) / sum(weights.values())
-        told = TableProgress(
-            table, _READING * done, _READING * weights[table] / sum(weights.values()), expected.get(table, 0)
-        )
-        place = f"{mapping.name}, {table}"
-        with explained(login, place, grants):
-            written[table] = write_table(
-                session,
-                mapping.selects[table],
-                TABLES[table],
-                columns,
-                folder / f"{table}.parquet",
-                told,
-                place,
-            )
-    if not written["clients"].rows:
-        raise SourceError(
-            f"{mapping.name}, clients: the SELECT returns no rows, so there is nothing to report on. Check that the "
-            "url names the right database. The mart of the last sync, if any, is unchanged.",
-            field="source",
-        )
-    return written
-
-
-def _counts(session: Session, login: Login, mapping: SqlMapping, grants: Callable[[], str]) -> list[str]:
-    sentences = []
-    for count in mapping.counts:
-        with explained(login, f"{mapping.name}, count “{count.sentence}”", grants):
-            number = session.number(count.select)
-        if number:
-            sentences.append(count.sentence.replace("{n}", f"{number:,}"))
-    return sentences
-
-
-def _residue_sentences(table: str, written: WrittenTable) -> list[str]:
-    return [
-        f"{table}, {column}: {residue.count:,} amounts were rounded to 6 places, half to even; this took "
-        f"{residue.total.normalize():f} in all."
-        for column, residue in written.residues.items()
-        if residue.count
-    ]
 
 
 def _checked(folder: Path, source: Source, name: str) -> cache.CacheEntry | None:
@@ -305,7 +228,8 @@ def _zero_dates(faults: Iterable[Fault]) -> Iterator[str]:
     }
     for table, column in sorted(columns):
         yield (
-            f"A zero date stands for none: in the section {table} of the mapping, write NULLIF(…, 0) AS {column}."
+            f"A zero date stands for none: in the section {table} of the mapping, write "
+            f"NULLIF(…, 0) AS {column}."
         )
 
 
@@ -320,16 +244,6 @@ def _changes(old: Path, new: Path, sentences: list[str], *, same_mapping: bool) 
         return None
     finally:
         remove_folder(new / "spill")
-
-
-def _grants(login: Login, mapping: SqlMapping, grantee: str) -> str:
-    return "\n".join(f"  {line}" for line in grant_lines(login, mapping, grantee, quoter(login)))
-
-
-def _grantee(login: Login) -> str:
-    if login.kind == "mysql":
-        return f"'{login.user}'@'%'"
-    return quoter(login)(login.user)
 
 
 def _why(error: OSError) -> str:

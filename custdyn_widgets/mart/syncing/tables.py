@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 from custdyn_widgets import progress
 from custdyn_widgets.errors import SourceError, nearest, shown
 from custdyn_widgets.mart.schema import MartTable
-from custdyn_widgets.mart.syncing.mysql import reject_bytes
 from custdyn_widgets.mart.syncing.session import Session
 from custdyn_widgets.mart.syncing.typed import AMOUNT, Residue, ResultColumn, StaysText, stored_type, typed
 
@@ -91,8 +90,19 @@ def plan(session: Session, select: str, spec: MartTable, place: str) -> list[Res
                 f"{place}: the SELECT does not return the column {column.name}. {hint}", field=column.name
             )
     wanted = [column for column in found if column.name in spec.column_names]
-    reject_bytes(wanted, place)
+    _reject_bytes(wanted, place)
     return wanted
+
+
+def _reject_bytes(columns: Sequence[ResultColumn], section: str) -> None:
+    """Raise a SourceError if a column that the mart needs has bytes instead of text."""
+    for column in columns:
+        if column.family == "bytes":
+            raise SourceError(
+                f"{section}: the column {column.name} returns bytes, not text. Write in MySQL "
+                "CONVERT(… USING utf8mb4) or HEX(…), in PostgreSQL encode(…, 'hex').",
+                field=column.name,
+            )
 
 
 def write_table(

@@ -1,7 +1,8 @@
 """Text from a database as the columns of a mart: exact amounts, instants, lists of tags.
 
-Servers send every value as text, so that no driver turns an amount into a float or moves a time. A column whose
-values do not fit its type (a zero date, a NaN) stays text, and the check of the mart says what is wrong.
+Servers send every value as text, so that no driver turns an amount into a float or moves a time. A column
+whose values do not fit its type (a zero date, a NaN) stays text, and the check of the mart says what is
+wrong.
 """
 
 from __future__ import annotations

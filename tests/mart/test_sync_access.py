@@ -1,0 +1,244 @@
+"""Passwords come from where they are kept, TLS options reach the driver, and nothing shows a secret."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from custdyn_widgets.errors import SettingsError, SourceError
+from custdyn_widgets.mart.sources import Source, named_sources
+from custdyn_widgets.mart.syncing.access import login_for
+from custdyn_widgets.mart.syncing.sync import sync_source
+from custdyn_widgets.publish.secrets.known import known_secrets
+from custdyn_widgets.settings import load as load_settings
+from tests import databases
+from tests.databases import HOST, Database, new_user, password_server
+from tests.synced import balance, create, custdyn, define
+
+pytestmark = pytest.mark.usefixtures("own_marts")
+PASSWORD = "s3cr3t-Pa55:w@rd/x%%y"
+PG = "postgresql://reader@db.example:5433/billing"
+MY = "mariadb://reader@db.example/billing"
+
+
+def login(url: str, name: str = "shop-eu.1") -> str | None:
+    return login_for(Source(url=url, name=name)).password
+
+
+@pytest.fixture
+def locked() -> Iterator[tuple[int, str]]:
+    """A PostgreSQL of its own that asks for the password of its user `postgres`."""
+    with password_server(PASSWORD) as port:
+        yield port, f"postgresql://postgres@{HOST}:{port}/postgres"
+
+
+def test_a_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP_EU_1_FILE", str(tmp_path / "password"))
+    (tmp_path / "password").write_text("of the file\n")
+    assert login(PG) == "of the file"
+    monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP_EU_1", "of the environment")
+    assert login(PG) == "of the environment"
+    assert login(PG, "other") is None
+
+
+def test_a_password_file_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP_EU_1_FILE", "/nowhere/at/all")
+    with pytest.raises(
+        SourceError, match="CUSTDYN_PASSWORD_SHOP_EU_1_FILE names cannot be read: No such file"
+    ):
+        login(PG)
+
+
+def test_a_password_comes_from_connections_ini(tmp_path: Path) -> None:
+    (tmp_path / ".jupysql").mkdir()
+    (tmp_path / ".jupysql" / "connections.ini").write_text(
+        "[other]\nhost = db.example\nport = 5432\nusername = reader\ndatabase = billing\npassword = other\n"
+        "[same]\nhost = db.example\nport = 5433\nusername = reader\ndatabase = billing\npassword = 100%%\n"
+        "[shop]\nhost = elsewhere\npassword = of the name\n"
+    )
+    assert login(PG) == "100%"
+    assert login(PG, "shop") == "of the name"
+
+
+def test_a_damaged_connections_ini_is_named_without_its_text(tmp_path: Path) -> None:
+    (tmp_path / ".jupysql").mkdir()
+    (tmp_path / ".jupysql" / "connections.ini").write_text(f"password = {PASSWORD}\n")
+    with pytest.raises(SourceError) as caught:
+        login(PG)
+    assert "connections.ini is not a valid INI file" in caught.value.message
+    assert PASSWORD not in caught.value.message
+
+
+def test_a_password_comes_from_my_cnf(tmp_path: Path) -> None:
+    (tmp_path / ".my.cnf").write_text(
+        "!includedir /etc/my.cnf.d\n[mysqld]\nskip-networking\n[client]\nuser = reader\npassword = 'a # b'\n"
+    )
+    assert login(MY) == "a # b"
+    assert login(MY.replace("reader", "other")) is None
+    assert login(PG) is None
+
+
+def test_tls_options_reach_the_driver() -> None:
+    options = login_for(Source(url=f"{PG}?sslmode=verify-full&sslrootcert=/ca.pem", name="x")).arguments
+    assert options["sslmode"] == "verify-full"
+    assert options["sslrootcert"] == "/ca.pem"
+    options = login_for(Source(url=f"{MY}?ssl_ca=/ca.pem&ssl_verify_identity=false", name="x")).arguments
+    assert options["ssl"] == {"ca": "/ca.pem"}
+    assert options["ssl_verify_identity"] is False
+
+
+def test_a_server_without_tls_is_refused_if_it_is_demanded(database: Database) -> None:
+    options = "sslmode=require" if database.kind == "postgresql" else "ssl_ca=/nowhere.pem"
+    create(database)
+    define("shop", f"{database.url}?{options}")
+    with pytest.raises(SourceError):
+        sync_source("shop")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("oracle://reader@db/billing", "it must begin with postgresql://, mysql:// or mariadb://"),
+        ("mysql://reader@db", "it names no database"),
+        ("postgresql://reader@db:port/billing", "it is not valid"),
+    ],
+)
+def test_urls_of_no_known_database_are_rejected(url: str, why: str) -> None:
+    with pytest.raises(SourceError, match=why) as caught:
+        login(url)
+    assert "reader" not in caught.value.message
+
+
+def test_an_unknown_option_is_rejected(database: Database) -> None:
+    define("shop", f"{database.url}?no_such_option=1")
+    with pytest.raises(SourceError, match=r"The url of the source cannot be used: .*option"):
+        sync_source("shop")
+
+
+def test_a_url_with_a_password_is_refused_and_masked() -> None:
+    define("shop", f"postgresql://reader:{PASSWORD}@db/billing")
+    with pytest.raises(SettingsError) as caught:
+        named_sources()
+    assert PASSWORD not in caught.value.message
+    result = custdyn(
+        "query", "--source", f"postgresql://reader:{PASSWORD}@db/billing", "--interval", "last_month"
+    )
+    assert result.exit_code == 1
+    assert PASSWORD not in result.output
+    assert "db/billing" not in result.output
+
+
+def test_a_url_as_source_is_told_how_to_become_one() -> None:
+    Path(os.environ["CUSTDYN_SOURCES"]).write_text("")
+    result = custdyn(
+        "query", "--source", f"postgresql://reader:{PASSWORD}@db/billing", "--interval", "last_month"
+    )
+    assert "custdyn sync" in result.stderr
+    assert "sources.toml" in result.stderr
+
+
+def test_the_password_of_a_real_server_is_used_and_never_shown(
+    locked: tuple[int, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    port, url = locked
+    define("shop", url)
+    for given in (None, "wrong" + PASSWORD):
+        monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP", given or "")
+        result = custdyn("sync", "shop")
+        assert result.exit_code == 1
+        assert "rejected the login of user 'postgres'" in result.stderr
+        assert PASSWORD not in result.output
+    monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP", PASSWORD)
+    assert "none of the tables of a mart" in custdyn("sync", "shop").stderr
+    monkeypatch.delenv("CUSTDYN_PASSWORD_SHOP")
+    escaped = PASSWORD.replace(":", "\\:")
+    (tmp_path / ".pgpass").write_text(f"{HOST}:{port}:*:postgres:{escaped}\n")
+    (tmp_path / ".pgpass").chmod(0o600)
+    assert "none of the tables of a mart" in custdyn("sync", "shop").stderr
+
+
+def test_nothing_that_a_sync_writes_or_prints_holds_a_secret(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    create(database)
+    with new_user(database, PASSWORD) as user:
+        if database.kind == "postgresql":
+            database.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user}")
+        else:
+            database.run(f"GRANT SELECT ON {database.name}.* TO '{user}'@'%'")
+        define("shop", database.url_of(user))
+        monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP", PASSWORD)
+        outputs = [custdyn("sync", "shop").output, custdyn("sync", "shop", "--json").output]
+        database.run("UPDATE transactions SET kind = 'x'")
+        outputs.append(custdyn("sync", "shop").output)
+        database.run("DROP TABLE transactions")
+        outputs.append(custdyn("sync", "shop").output)
+    assert balance()
+    files = [path for name in ("marts", "cache") for path in (tmp_path / name).rglob("*") if path.is_file()]
+    assert files
+    for secret in (PASSWORD, user, HOST):
+        assert not [path for path in files if secret.encode() in path.read_bytes()]
+        assert not [output for output in outputs if secret in output]
+
+
+def test_an_engine_can_be_passed_in(database: Database) -> None:
+    import sqlalchemy
+
+    create(database)
+    driver = "postgresql+psycopg" if database.kind == "postgresql" else "mysql+pymysql"
+    define("shop", f"{database.kind}://nobody@{HOST}:9/elsewhere")
+    engine = sqlalchemy.create_engine(database.url.replace(database.kind, driver, 1))
+    sync_source("shop", engine)
+    assert balance()
+    with engine.connect() as connection:  # its pool has no connection with the settings of the sync
+        select = "SELECT CURRENT_TIMESTAMP, 1.5"
+        assert float(connection.exec_driver_sql(select).one()[1]) == 1.5
+    engine.dispose()
+
+
+def test_an_engine_of_another_driver_is_refused() -> None:
+    import sqlalchemy
+
+    define("shop", PG)
+    with pytest.raises(SourceError, match="The engine uses the driver 'pysqlite'"):
+        sync_source("shop", sqlalchemy.create_engine("sqlite://"))
+
+
+def test_the_passwords_of_sources_are_searched_for_in_snapshots(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("from-a-file-1\n")
+    (tmp_path / ".pgpass").write_text("# comment\nh\\:x:5432:db:user:with\\:colon-2\n")
+    (tmp_path / ".my.cnf").write_text('[client]\npassword = "quoted-3"\n')
+    env = {"CUSTDYN_PASSWORD_SHOP": "plain-word-0", "CUSTDYN_PASSWORD_A_FILE": str(tmp_path / "file")}
+    settings = replace(load_settings(), snapshots=tmp_path / "snapshots")
+    texts = {secret.text for secret in known_secrets(settings, environ=env, home=tmp_path)}
+    assert {"plain-word-0", "from-a-file-1", "with:colon-2", "quoted-3"} <= texts
+
+
+def test_without_the_extra_the_message_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['sqlalchemy'] = None\n"
+        "from custdyn_widgets.mart.syncing.access import login_for\n"
+        "from custdyn_widgets import Source\n"
+        "try: login_for(Source(url='mysql://u@h/d', name='x'))\n"
+        "except Exception as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'custdyn-widgets[sql]'" in done.stdout
+
+
+def test_servers_are_started_once_and_end_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="custdyn-servers-"))
+    monkeypatch.setenv("CUSTDYN_TEST_SERVERS", str(folder))
+    monkeypatch.setattr(databases, "PORTS", {kind: databases.free_port() for kind in databases.PORTS})
+    for kind in databases.PORTS:
+        with databases.new_database(kind) as one, databases.new_database(kind) as other:
+            assert one.name != other.name
+    databases.end_run()
+    assert not any(map(databases._listens, databases.PORTS))
