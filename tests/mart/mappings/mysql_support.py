@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pymysql
+import pytest
 
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.mart.building import check_source
@@ -22,7 +22,9 @@ from custdyn_widgets.mart.schema import TABLES
 from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.query.query import ReportQuery
 from tests import oracle
+from tests.mart.mappings.killbill_lago_support import balances, dump, execute
 
+__all__ = ["balances", "dump", "execute"]  # from the support of other mappings
 SERVER: dict[str, Any] = {"host": "127.0.0.1", "port": 3306, "user": "root"}
 AS_OF = "2025-01-01T00:00:00Z"
 TYPES = {
@@ -53,14 +55,6 @@ def database(charset: str = "utf8mb4") -> Iterator[Connection]:
                 cursor.execute(f"DROP DATABASE {name}")
     finally:
         server.close()
-
-
-def execute(connection: Connection, script: str) -> None:
-    """Run statements, each of which ends with a semicolon at the end of a line."""
-    with connection.cursor() as cursor:
-        for statement in script.split(";\n"):
-            if statement.strip():
-                cursor.execute(statement)
 
 
 def insert(connection: Connection, tables: Mapping[str, Iterable[Row]]) -> None:
@@ -142,14 +136,6 @@ def facts(text: str) -> list[dict[str, str]]:
     ]
 
 
-def balances(tables: Mapping[str, Rows]) -> dict[str, Decimal]:
-    """Return each client's opening balance plus the sum of its ledger."""
-    found = {row["client_id"]: Decimal(row["opening_balance"] or 0) for row in tables["clients"]}
-    for row in tables["transactions"]:
-        found[row["client_id"]] += Decimal(row["amount"])
-    return found
-
-
 def stored(tables: Mapping[str, Rows]) -> dict[str, Decimal]:
     """Return each client's balance as the billing system stores it."""
     return {row["client_id"]: Decimal(row["stored_balance"]) for row in tables["clients"]}
@@ -171,17 +157,55 @@ def compare_reports(tables: Mapping[str, Rows], mart: oracle.Mart, queries: Iter
         ]
 
 
-def dump(system: str) -> Path | None:
-    """Return the dump of a full schema in the folder that CUSTDYN_SCHEMA_DUMPS names, where there is one."""
-    folder = os.environ.get("CUSTDYN_SCHEMA_DUMPS")
-    path = Path(folder or ".") / f"{system}.mysql.sql"
-    return path if folder and path.exists() else None
+def schemas(system: str, written_here: str) -> list[Any]:
+    """Return the schemas to test with: the one of the test, and a dump of the full one where there is one.
+
+    Dumps are `<system>.mysql.sql` in the folder that CUSTDYN_SCHEMA_DUMPS names.
+    """
+    full = dump(f"{system}.mysql.sql")
+    return [pytest.param(written_here, id="written here"), *([pytest.param(full, id="full")] if full else [])]
+
+
+def fill(connection: Connection, schema: str | Path, tables: Mapping[str, Iterable[Row]]) -> None:
+    """Create the tables of a schema and insert rows.
+
+    A dump of a full schema comes with rows, triggers and unique keys. The tables are emptied, triggers and
+    keys dropped: the rows of a test say what triggers did, and leave out most columns.
+    """
+    if isinstance(schema, str):
+        execute(connection, schema)
+    else:
+        load(connection, schema)
+        _clear(connection, tables)
+    insert(connection, tables)
 
 
 def load(connection: Connection, path: Path) -> None:
-    """Load a dump into the database of a connection, as its own setup does."""
-    name = select(connection, "SELECT DATABASE() AS name")[0]["name"]
+    """Load a dump into the database of a connection; some dumps have statements that MariaDB rejects."""
+    [name] = select(connection, "SELECT DATABASE() AS name")[0].values()
     where = ["-h", SERVER["host"], "-P", str(SERVER["port"]), "-u", SERVER["user"]]
     command = ["mysql", *where, "--force", "--init-command=SET sql_mode = '', foreign_key_checks = 0", name]
     with path.open("rb") as file:
         subprocess.run(command, stdin=file, check=False, capture_output=True)
+
+
+def _clear(connection: Connection, tables: Iterable[str]) -> None:
+    here = "= DATABASE()"
+    triggers = select(
+        connection,
+        f"SELECT trigger_name AS name FROM information_schema.triggers WHERE trigger_schema {here}",
+    )
+    keys = select(
+        connection,
+        "SELECT DISTINCT table_name AS held, index_name AS name FROM information_schema.statistics "
+        f"WHERE table_schema {here} AND non_unique = 0 AND index_name <> 'PRIMARY'",
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("SET foreign_key_checks = 0")
+        for trigger in triggers:
+            cursor.execute(f"DROP TRIGGER `{trigger['name']}`")
+        for key in keys:
+            if key["held"] in tables:
+                cursor.execute(f"ALTER TABLE `{key['held']}` DROP INDEX `{key['name']}`")
+        for table in tables:
+            cursor.execute(f"DELETE FROM `{table}`")
