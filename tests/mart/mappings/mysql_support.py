@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import contextlib
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,11 +21,11 @@ from custdyn_widgets.mart.mapping.sql_file import shipped_mapping
 from custdyn_widgets.mart.schema import TABLES
 from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.query.query import ReportQuery
-from tests import oracle
+from tests import databases, oracle, synced
 from tests.mart.mappings.killbill_lago_support import balances, dump, execute
 
 __all__ = ["balances", "dump", "execute"]  # from the support of other mappings
-SERVER: dict[str, Any] = {"host": "127.0.0.1", "port": 3306, "user": "root"}
+PASSWORD = "only-for-this-test"
 AS_OF = "2025-01-01T00:00:00Z"
 TYPES = {
     "date": pa.date32(),
@@ -39,22 +39,20 @@ Rows = Sequence[Row]
 
 
 @contextmanager
-def database(charset: str = "utf8mb4") -> Iterator[Connection]:
+def database() -> Iterator[Connection]:
     """Create an empty database, give a connection to it whose session is in UTC, and drop it."""
-    name = f"custdyn_test_{secrets.token_hex(6)}"
-    server = pymysql.connect(
-        **SERVER, autocommit=True, charset="utf8mb4", init_command="SET time_zone = '+00:00', sql_mode = ''"
-    )
-    try:
-        with server.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} CHARACTER SET {charset}")
-            try:
-                server.select_db(name)
-                yield server
-            finally:
-                cursor.execute(f"DROP DATABASE {name}")
-    finally:
-        server.close()
+    with (
+        databases.new_database("mysql", "CHARACTER SET utf8mb4") as created,
+        contextlib.closing(created.connect()) as connection,
+    ):
+        execute(connection, "SET time_zone = '+00:00', sql_mode = ''")
+        yield connection
+
+
+def name_of(connection: Connection) -> str:
+    """Return the name of the database of a connection."""
+    [name] = select(connection, "SELECT DATABASE() AS name")[0].values()
+    return str(name)
 
 
 def insert(connection: Connection, tables: Mapping[str, Iterable[Row]]) -> None:
@@ -146,15 +144,39 @@ def faults(tables: Mapping[str, Rows]) -> list[str]:
     return [str(fault) for fault in check_source(Source(as_tables(tables))).faults]
 
 
-def compare_reports(tables: Mapping[str, Rows], mart: oracle.Mart, queries: Iterable[Row]) -> None:
+def compare_reports(source: str | dict[str, pa.Table], mart: oracle.Mart, queries: Iterable[Row]) -> None:
     """Compare the product's reports on what a mapping read with the oracle's on the facts."""
-    arrow = as_tables(tables)
     for query in queries:
-        report = run_report(ReportQuery.from_dict(query), arrow, as_of=AS_OF)
+        report = run_report(ReportQuery.from_dict(query), source, as_of=AS_OF)
         answer = oracle.answer(mart, query, AS_OF)
         assert [(*row.labels, *map(str, row.values)) for row in report.shown_rows()] == [
             (*row.labels, *map(str, row.values)) for row in (*answer.rows, answer.total) if row
         ]
+
+
+def compare_synced(
+    connection: Connection,
+    system: str,
+    mart: oracle.Mart,
+    queries: Iterable[Row],
+    counted: Mapping[str, int],
+    environment: pytest.MonkeyPatch,
+) -> None:
+    """Compare what `custdyn sync` reads, as a user with only the rights that it asks for, with the facts."""
+    source = databases.Database("mysql", name_of(connection))
+    with databases.new_user(source, PASSWORD) as reader:
+        environment.setenv(f"CUSTDYN_PASSWORD_{system.upper()}", PASSWORD)
+        synced.define(system, source.url_of(reader), system=system)
+        grants = synced.custdyn("sync", system, "--show-grants").stdout.splitlines()
+        source.run(*grants)
+        result = synced.custdyn("sync", system)
+    assert result.exit_code == 0, result.output
+    told = [line for line in result.stdout.splitlines() if line.startswith("Note: ")]
+    assert told == [f"Note: {sentence.replace('{n}', str(number))}" for sentence, number in counted.items()]
+    checked = check_source(system)
+    assert checked.faults == []
+    assert "stored_balance" not in str(checked)  # all reconcile
+    compare_reports(system, mart, queries)
 
 
 def schemas(system: str, written_here: str) -> list[Any]:
@@ -182,9 +204,9 @@ def fill(connection: Connection, schema: str | Path, tables: Mapping[str, Iterab
 
 def load(connection: Connection, path: Path) -> None:
     """Load a dump into the database of a connection; some dumps have statements that MariaDB rejects."""
-    [name] = select(connection, "SELECT DATABASE() AS name")[0].values()
-    where = ["-h", SERVER["host"], "-P", str(SERVER["port"]), "-u", SERVER["user"]]
-    command = ["mysql", *where, "--force", "--init-command=SET sql_mode = '', foreign_key_checks = 0", name]
+    where = ["-h", databases.HOST, "-P", str(databases.PORTS["mysql"]), "-u", databases.USERS["mysql"]]
+    once = "--init-command=SET sql_mode = '', foreign_key_checks = 0"
+    command = ["mysql", *where, "--force", once, name_of(connection)]
     with path.open("rb") as file:
         subprocess.run(command, stdin=file, check=False, capture_output=True)
 

@@ -312,7 +312,7 @@ def test_the_mapping_gives_the_facts(tables: dict[str, Any], table: str) -> None
 
 def test_reports_on_them_are_those_of_the_facts(tables: dict[str, Any]) -> None:
     assert support.faults(tables) == []
-    support.compare_reports(tables, MART, QUERIES)
+    support.compare_reports(support.as_tables(tables), MART, QUERIES)
 
 
 def test_the_ledger_gives_the_balances_that_a2billing_stores(tables: dict[str, Any]) -> None:
@@ -335,6 +335,13 @@ def test_archiving_calls_changes_no_id(tables: dict[str, Any]) -> None:
         archived = support.read(connection, "a2billing")
     for table in ("clients", "transactions"):
         assert support.as_text(archived[table]) == support.as_text(tables[table])
+
+
+@pytest.mark.usefixtures("own_marts")
+def test_a_sync_gives_the_reports_of_the_facts(
+    connection: support.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    support.compare_synced(connection, "a2billing", MART, QUERIES, COUNTS, monkeypatch)
 
 
 def test_an_empty_system_gives_an_empty_mart() -> None:

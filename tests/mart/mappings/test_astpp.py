@@ -306,7 +306,7 @@ def test_the_mapping_gives_the_facts(tables: dict[str, Any], table: str) -> None
 
 def test_reports_on_them_are_those_of_the_facts(tables: dict[str, Any]) -> None:
     assert support.faults(tables) == []
-    support.compare_reports(tables, MART, QUERIES)
+    support.compare_reports(support.as_tables(tables), MART, QUERIES)
 
 
 def test_the_ledger_gives_the_balances_that_astpp_stores(tables: dict[str, Any]) -> None:
@@ -315,6 +315,13 @@ def test_the_ledger_gives_the_balances_that_astpp_stores(tables: dict[str, Any])
 
 def test_what_is_left_out_or_changed_is_counted(connection: support.Connection) -> None:
     assert support.counts(connection, "astpp") == COUNTS
+
+
+@pytest.mark.usefixtures("own_marts")
+def test_a_sync_gives_the_reports_of_the_facts(
+    connection: support.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    support.compare_synced(connection, "astpp", MART, QUERIES, COUNTS, monkeypatch)
 
 
 def test_an_empty_system_gives_an_empty_mart() -> None:

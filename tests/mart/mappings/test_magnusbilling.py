@@ -237,7 +237,7 @@ def test_the_mapping_gives_the_facts(tables: dict[str, Any], table: str) -> None
 
 def test_reports_on_them_are_those_of_the_facts(tables: dict[str, Any]) -> None:
     assert support.faults(tables) == []
-    support.compare_reports(tables, MART, QUERIES)
+    support.compare_reports(support.as_tables(tables), MART, QUERIES)
 
 
 def test_the_ledger_gives_the_balances_that_magnusbilling_stores(tables: dict[str, Any]) -> None:
@@ -277,6 +277,13 @@ def test_a_system_currency_in_other_words_is_told(written: str, code: str) -> No
         counts = support.counts(connection, "magnusbilling")
     assert {row["currency"] for row in clients} == {code}
     assert counts.get(assumed) == (5 if code == "USD" else None)
+
+
+@pytest.mark.usefixtures("own_marts")
+def test_a_sync_gives_the_reports_of_the_facts(
+    connection: support.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    support.compare_synced(connection, "magnusbilling", MART, QUERIES, COUNTS, monkeypatch)
 
 
 def test_an_empty_system_gives_an_empty_mart() -> None:

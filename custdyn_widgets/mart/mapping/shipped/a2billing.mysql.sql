@@ -2,6 +2,8 @@
 --
 -- Read from: Star2Billing/a2billing, DataBase/mysql-5.x: the schema of 1.4.0 with all updates up to 2.3.0.
 -- Times: TIMESTAMP columns, so the session must be in UTC (SET time_zone = '+00:00').
+-- Tables are MyISAM, which has no snapshots: a call that ends during the reading may be in the credit and not in the
+-- ledger, or the other way round. The next sync mends it.
 --
 -- Decisions
 -- * Clients are cards (cc_card; client_id is the id) and agents (cc_agent, resellers; client_id is "agent:" and the
@@ -15,8 +17,8 @@
 -- * A refill by an agent is taken from the agent: a second row ":agent" of the kind "other", with the opposite sign.
 --   Commissions (cc_agent_commission) move cc_agent.com_balance, not credit, and are not read.
 -- * Calls: sessionbill of cc_call and cc_call_archive; calls that cost nothing are left out, a call below 0 earned
---   money. Archiving gives a call another id, so transaction_id is uniqueid, card and start, and a number where several calls
---   share them. Two equal rows are two calls, because each moved the credit.
+--   money. Archiving gives a call another id, so transaction_id is uniqueid, card and start, and a number where
+--   several calls share them. Two equal rows are two calls, because each moved the credit.
 -- * Charges (cc_charge) count with charged_status = 1 only: others have not moved the credit. (The first month of a
 --   number bought on the pages is written without it, although it was taken: it is in opening_balance.) Types 1 and 2
 --   (numbers) are usage, 3 is the renewal of a subscription, others are "other".
