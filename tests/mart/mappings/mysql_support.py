@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import secrets
+import contextlib
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pymysql
+import pytest
 
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.mart.building import check_source
@@ -21,9 +21,11 @@ from custdyn_widgets.mart.mapping.sql_file import shipped_mapping
 from custdyn_widgets.mart.schema import TABLES
 from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.query.query import ReportQuery
-from tests import oracle
+from tests import databases, oracle, synced
+from tests.mart.mappings.killbill_lago_support import balances, dump, execute
 
-SERVER: dict[str, Any] = {"host": "127.0.0.1", "port": 3306, "user": "root"}
+__all__ = ["balances", "dump", "execute"]  # from the support of other mappings
+PASSWORD = "only-for-this-test"
 AS_OF = "2025-01-01T00:00:00Z"
 TYPES = {
     "date": pa.date32(),
@@ -37,30 +39,20 @@ Rows = Sequence[Row]
 
 
 @contextmanager
-def database(charset: str = "utf8mb4") -> Iterator[Connection]:
+def database() -> Iterator[Connection]:
     """Create an empty database, give a connection to it whose session is in UTC, and drop it."""
-    name = f"custdyn_test_{secrets.token_hex(6)}"
-    server = pymysql.connect(
-        **SERVER, autocommit=True, charset="utf8mb4", init_command="SET time_zone = '+00:00', sql_mode = ''"
-    )
-    try:
-        with server.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} CHARACTER SET {charset}")
-            try:
-                server.select_db(name)
-                yield server
-            finally:
-                cursor.execute(f"DROP DATABASE {name}")
-    finally:
-        server.close()
+    with (
+        databases.new_database("mysql", "CHARACTER SET utf8mb4") as created,
+        contextlib.closing(created.connect()) as connection,
+    ):
+        execute(connection, "SET time_zone = '+00:00', sql_mode = ''")
+        yield connection
 
 
-def execute(connection: Connection, script: str) -> None:
-    """Run statements, each of which ends with a semicolon at the end of a line."""
-    with connection.cursor() as cursor:
-        for statement in script.split(";\n"):
-            if statement.strip():
-                cursor.execute(statement)
+def name_of(connection: Connection) -> str:
+    """Return the name of the database of a connection."""
+    [name] = select(connection, "SELECT DATABASE() AS name")[0].values()
+    return str(name)
 
 
 def insert(connection: Connection, tables: Mapping[str, Iterable[Row]]) -> None:
@@ -142,14 +134,6 @@ def facts(text: str) -> list[dict[str, str]]:
     ]
 
 
-def balances(tables: Mapping[str, Rows]) -> dict[str, Decimal]:
-    """Return each client's opening balance plus the sum of its ledger."""
-    found = {row["client_id"]: Decimal(row["opening_balance"] or 0) for row in tables["clients"]}
-    for row in tables["transactions"]:
-        found[row["client_id"]] += Decimal(row["amount"])
-    return found
-
-
 def stored(tables: Mapping[str, Rows]) -> dict[str, Decimal]:
     """Return each client's balance as the billing system stores it."""
     return {row["client_id"]: Decimal(row["stored_balance"]) for row in tables["clients"]}
@@ -160,28 +144,90 @@ def faults(tables: Mapping[str, Rows]) -> list[str]:
     return [str(fault) for fault in check_source(Source(as_tables(tables))).faults]
 
 
-def compare_reports(tables: Mapping[str, Rows], mart: oracle.Mart, queries: Iterable[Row]) -> None:
+def compare_reports(source: str | dict[str, pa.Table], mart: oracle.Mart, queries: Iterable[Row]) -> None:
     """Compare the product's reports on what a mapping read with the oracle's on the facts."""
-    arrow = as_tables(tables)
     for query in queries:
-        report = run_report(ReportQuery.from_dict(query), arrow, as_of=AS_OF)
+        report = run_report(ReportQuery.from_dict(query), source, as_of=AS_OF)
         answer = oracle.answer(mart, query, AS_OF)
         assert [(*row.labels, *map(str, row.values)) for row in report.shown_rows()] == [
             (*row.labels, *map(str, row.values)) for row in (*answer.rows, answer.total) if row
         ]
 
 
-def dump(system: str) -> Path | None:
-    """Return the dump of a full schema in the folder that CUSTDYN_SCHEMA_DUMPS names, where there is one."""
-    folder = os.environ.get("CUSTDYN_SCHEMA_DUMPS")
-    path = Path(folder or ".") / f"{system}.mysql.sql"
-    return path if folder and path.exists() else None
+def compare_synced(
+    connection: Connection,
+    system: str,
+    mart: oracle.Mart,
+    queries: Iterable[Row],
+    counted: Mapping[str, int],
+    environment: pytest.MonkeyPatch,
+) -> None:
+    """Compare what `custdyn sync` reads, as a user with only the rights that it asks for, with the facts."""
+    source = databases.Database("mysql", name_of(connection))
+    with databases.new_user(source, PASSWORD) as reader:
+        environment.setenv(f"CUSTDYN_PASSWORD_{system.upper()}", PASSWORD)
+        synced.define(system, source.url_of(reader), system=system)
+        grants = synced.custdyn("sync", system, "--show-grants").stdout.splitlines()
+        source.run(*grants)
+        result = synced.custdyn("sync", system)
+    assert result.exit_code == 0, result.output
+    told = [line for line in result.stdout.splitlines() if line.startswith("Note: ")]
+    assert told == [f"Note: {sentence.replace('{n}', str(number))}" for sentence, number in counted.items()]
+    checked = check_source(system)
+    assert checked.faults == []
+    assert "stored_balance" not in str(checked)  # all reconcile
+    compare_reports(system, mart, queries)
+
+
+def schemas(system: str, written_here: str) -> list[Any]:
+    """Return the schemas to test with: the one of the test, and a dump of the full one where there is one.
+
+    Dumps are `<system>.mysql.sql` in the folder that CUSTDYN_SCHEMA_DUMPS names.
+    """
+    full = dump(f"{system}.mysql.sql")
+    return [pytest.param(written_here, id="written here"), *([pytest.param(full, id="full")] if full else [])]
+
+
+def fill(connection: Connection, schema: str | Path, tables: Mapping[str, Iterable[Row]]) -> None:
+    """Create the tables of a schema and insert rows.
+
+    A dump of a full schema comes with rows, triggers and unique keys. The tables are emptied, triggers and
+    keys dropped: the rows of a test say what triggers did, and leave out most columns.
+    """
+    if isinstance(schema, str):
+        execute(connection, schema)
+    else:
+        load(connection, schema)
+        _clear(connection, tables)
+    insert(connection, tables)
 
 
 def load(connection: Connection, path: Path) -> None:
-    """Load a dump into the database of a connection, as its own setup does."""
-    name = select(connection, "SELECT DATABASE() AS name")[0]["name"]
-    where = ["-h", SERVER["host"], "-P", str(SERVER["port"]), "-u", SERVER["user"]]
-    command = ["mysql", *where, "--force", "--init-command=SET sql_mode = '', foreign_key_checks = 0", name]
+    """Load a dump into the database of a connection; some dumps have statements that MariaDB rejects."""
+    where = ["-h", databases.HOST, "-P", str(databases.PORTS["mysql"]), "-u", databases.USERS["mysql"]]
+    once = "--init-command=SET sql_mode = '', foreign_key_checks = 0"
+    command = ["mysql", *where, "--force", once, name_of(connection)]
     with path.open("rb") as file:
         subprocess.run(command, stdin=file, check=False, capture_output=True)
+
+
+def _clear(connection: Connection, tables: Iterable[str]) -> None:
+    here = "= DATABASE()"
+    triggers = select(
+        connection,
+        f"SELECT trigger_name AS name FROM information_schema.triggers WHERE trigger_schema {here}",
+    )
+    keys = select(
+        connection,
+        "SELECT DISTINCT table_name AS held, index_name AS name FROM information_schema.statistics "
+        f"WHERE table_schema {here} AND non_unique = 0 AND index_name <> 'PRIMARY'",
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("SET foreign_key_checks = 0")
+        for trigger in triggers:
+            cursor.execute(f"DROP TRIGGER `{trigger['name']}`")
+        for key in keys:
+            if key["held"] in tables:
+                cursor.execute(f"ALTER TABLE `{key['held']}` DROP INDEX `{key['name']}`")
+        for table in tables:
+            cursor.execute(f"DELETE FROM `{table}`")

@@ -2,10 +2,12 @@
 --
 -- Read from: Star2Billing/a2billing, DataBase/mysql-5.x: the schema of 1.4.0 with all updates up to 2.3.0.
 -- Times: TIMESTAMP columns, so the session must be in UTC (SET time_zone = '+00:00').
+-- Tables are MyISAM, which has no snapshots: a call that ends during the reading may be in the credit and not in the
+-- ledger, or the other way round. The next sync mends it.
 --
 -- Decisions
--- * Clients are cards (cc_card; client_id is the id) and agents (cc_agent, resellers; client_id is "agent:" and the id).
---   Archived cards (cc_card_archive) remain, closed.
+-- * Clients are cards (cc_card; client_id is the id) and agents (cc_agent, resellers; client_id is "agent:" and the
+--   id). Archived cards (cc_card_archive) remain, closed.
 -- * Every amount and balance is in the base currency (cc_config.base_currency): A2Billing converts to a card's own
 --   currency only to show it. So the currency of every client is the base currency.
 -- * Signs: credit is what the client has, also where a credit limit lets it go below 0 (typepaid = 1).
@@ -14,9 +16,9 @@
 --   quote. cc_logpayment repeats refills and is not read.
 -- * A refill by an agent is taken from the agent: a second row ":agent" of the kind "other", with the opposite sign.
 --   Commissions (cc_agent_commission) move cc_agent.com_balance, not credit, and are not read.
--- * Calls: sessionbill of cc_call and cc_call_archive; calls that cost nothing are left out, a call below 0 earned money.
---   Archiving gives a call another id, so transaction_id is uniqueid, card and start, and a number where several calls
---   share them. Two equal rows are two calls, because each moved the credit.
+-- * Calls: sessionbill of cc_call and cc_call_archive; calls that cost nothing are left out, a call below 0 earned
+--   money. Archiving gives a call another id, so transaction_id is uniqueid, card and start, and a number where
+--   several calls share them. Two equal rows are two calls, because each moved the credit.
 -- * Charges (cc_charge) count with charged_status = 1 only: others have not moved the credit. (The first month of a
 --   number bought on the pages is written without it, although it was taken: it is in opening_balance.) Types 1 and 2
 --   (numbers) are usage, 3 is the renewal of a subscription, others are "other".
@@ -32,9 +34,9 @@
 --   created without any. Expired and suspended cards are not closed. Deleted cards are gone: their rows are left out.
 -- * Company: the agent of the card's group: its company, else its login; with "(id)" if several agents share it.
 -- * Tags: the tag of the card and the name of its group, with "," for ";" in each.
--- * cc_currencies has the base per unit, with 5 places. units_per_base is its inverse by division in DECIMAL, rounded to
---   18 places; never write 1 / value, which has 4. A2Billing keeps only the current quotes: they apply to all dates, as
---   on its own pages: dated 1970-01-01. Quotes of 0 are left out. Codes are unique.
+-- * cc_currencies has the base per unit, with 5 places. units_per_base is its inverse by division in DECIMAL, rounded
+--   to 18 places; never write 1 / value, which has 4. A2Billing keeps only the current quotes: they apply to all
+--   dates, as on its own pages: dated 1970-01-01. Quotes of 0 are left out. Codes are unique.
 
 -- :name clients
 WITH paid AS (
@@ -125,7 +127,8 @@ LEFT JOIN agent a ON a.id = g.id_agent
 UNION ALL
 SELECT
     CONCAT('agent:', g.id),
-    COALESCE(NULLIF(TRIM(CONCAT_WS(' ', TRIM(g.firstname), TRIM(g.lastname))), ''), NULLIF(TRIM(g.company), ''), g.login),
+    COALESCE(NULLIF(TRIM(CONCAT_WS(' ', TRIM(g.firstname), TRIM(g.lastname))), ''), NULLIF(TRIM(g.company), ''),
+             g.login),
     'reseller',
     NULL,
     NULL,
@@ -230,7 +233,7 @@ SELECT UPPER(m.currency) AS currency, CAST('1970-01-01' AS DATE) AS date,
 FROM cc_currencies m JOIN base b ON b.currency <> UPPER(m.currency)
 WHERE m.value > 0 AND UPPER(m.currency) REGEXP '^[A-Z][A-Z][A-Z]$';
 
--- :count {n} rows of calls, charges, refills, vouchers and subscriptions belong to cards or agents that are gone and were left out.
+-- :count {n} rows belong to cards or agents that are gone and were left out.
 SELECT (SELECT COUNT(*) FROM cc_call WHERE sessionbill <> 0
         AND card_id NOT IN (SELECT id FROM cc_card UNION SELECT id FROM cc_card_archive))
      + (SELECT COUNT(*) FROM cc_call_archive WHERE sessionbill <> 0
@@ -240,7 +243,8 @@ SELECT (SELECT COUNT(*) FROM cc_call WHERE sessionbill <> 0
      + (SELECT COUNT(*) FROM cc_logrefill WHERE credit <> 0
         AND card_id NOT IN (SELECT id FROM cc_card UNION SELECT id FROM cc_card_archive))
      + (SELECT COUNT(*) FROM cc_logrefill_agent WHERE credit <> 0 AND agent_id NOT IN (SELECT id FROM cc_agent))
-     + (SELECT COUNT(*) FROM cc_logrefill WHERE credit <> 0 AND agent_id > 0 AND agent_id NOT IN (SELECT id FROM cc_agent))
+     + (SELECT COUNT(*) FROM cc_logrefill
+        WHERE credit <> 0 AND agent_id > 0 AND agent_id NOT IN (SELECT id FROM cc_agent))
      + (SELECT COUNT(*) FROM cc_voucher WHERE activated = 'f' AND usedcardnumber <> ''
         AND usedcardnumber NOT IN (SELECT username FROM cc_card UNION SELECT username FROM cc_card_archive))
      + (SELECT COUNT(*) FROM cc_card_subscription
@@ -275,7 +279,7 @@ FROM (
     HAVING COUNT(*) > 1
 ) shared;
 
--- :count {n} amounts are in FLOAT columns and not below 16: they may differ from what was charged in the sixth place or before.
+-- :count {n} amounts of 16 or more are in FLOAT columns: they may differ from what was charged in the sixth place.
 SELECT (SELECT COUNT(*) FROM cc_call WHERE ABS(sessionbill) >= 16)
      + (SELECT COUNT(*) FROM cc_call_archive WHERE ABS(sessionbill) >= 16)
      + (SELECT COUNT(*) FROM cc_charge WHERE charged_status = 1 AND ABS(amount) >= 16)
@@ -303,7 +307,7 @@ SELECT (SELECT COUNT(*) FROM cc_card WHERE creationdate < '1970-01-02')
 SELECT (SELECT COUNT(*) FROM cc_card WHERE status = 0)
      + (SELECT COUNT(*) FROM cc_card_archive a WHERE NOT EXISTS (SELECT 1 FROM cc_card c WHERE c.id = a.id));
 
--- :count {n} cards are shown another currency by A2Billing; their amounts are in the base currency, as stored.
+-- :count {n} cards see another currency on A2Billing's pages; amounts are in the base currency, as stored.
 SELECT COUNT(*)
 FROM cc_card
 WHERE UPPER(currency) <> (

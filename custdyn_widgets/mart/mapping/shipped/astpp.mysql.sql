@@ -250,7 +250,7 @@ SELECT COUNT(*)
 FROM accounts a LEFT JOIN accounts r ON r.id = a.reseller_id AND r.type = 1
 WHERE a.type IN (0, 1) AND a.reseller_id > 0 AND r.id IS NULL;
 
--- :count {n} accounts see another currency on ASTPP's pages; their amounts are in the base currency, as stored.
+-- :count {n} accounts see another currency on ASTPP's pages; amounts are in the base currency, as stored.
 SELECT COUNT(*)
 FROM accounts a JOIN currency c ON c.id = a.currency_id
 WHERE a.type IN (0, 1) AND c.currency <> (

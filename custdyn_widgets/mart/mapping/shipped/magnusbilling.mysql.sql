@@ -6,9 +6,9 @@
 -- Decisions
 -- * Clients are the users (pkg_user) whose group is of the type 2 (agents, resellers) or 3 (clients; call shops where
 --   callshop is 1). Administrators are left out, and so are their movements.
--- * One currency for all: base_currency in pkg_configuration. It is free text: a code of three letters is taken as it is;
---   R$, € and £ are BRL, EUR and GBP; any other text, such as $ or 0, counts as USD, and that is counted below. If it is
---   another currency, use a copy of this mapping with its code. There are no quotes.
+-- * One currency for all: base_currency in pkg_configuration. It is free text: a code of three letters is taken as it
+--   is; R$, € and £ are BRL, EUR and GBP; any other text, such as $ or 0, counts as USD, and that is counted below. If
+--   it is another currency, use a copy of this mapping with its code. There are no quotes.
 -- * Signs: credit is what the client has, also where a credit limit lets it go below 0 (typepaid = 1).
 -- * Calls: the credit moves where sessionbill is above 0. A client of an agent pays agent_bill where that is above 0,
 --   and the agent pays sessionbill (":agent"); else the client pays sessionbill. Other calls are left out.
@@ -16,9 +16,9 @@
 --   several calls share them. Two equal rows are two calls, because each moved the credit.
 -- * pkg_refill holds refills and charges. Its descriptions are translated, so words are not read: a fee is a row whose
 --   description ends, before ", Old credit ...", with the name of a service or plan that the user has or had. It is the
---   renewal of that package; so is a credit below the price (returned when a service is released). Rows below 0 that end
---   with a number (DID) of the user, or begin with "Send Credit" (mobile top-ups), are usage; others below 0 are "other".
---   Rows above 0 are refills. Vouchers have a row there, so pkg_voucher is not read.
+--   renewal of that package; so is a credit below the price (returned when a service is released). Rows below 0 that
+--   end with a number (DID) of the user, or begin with "Send Credit" (mobile top-ups), are usage; others below 0 are
+--   "other". Rows above 0 are refills. Vouchers have a row there, so pkg_voucher is not read.
 -- * There are no set-up fees: a service or plan that was activated is an activation of 0 at reservationdate, and each
 --   fee, also the first, is a renewal. Services that wait for payment (status 2) are not activated.
 -- * payment = 0 does not say whether the credit has moved: refills entered by hand moved it at once and count. Requests
@@ -31,7 +31,8 @@
 -- * Zero dates: a movement without a date is left out (it is in opening_balance); a user without a creation date exists
 --   from the first movement, or from 1970-01-01 without any.
 -- * Deleted users are gone with their refills: their calls are left out. Inactive and blocked users are not closed.
--- * Company: the agent that owns the user (id_user): its company_name, else its username; with "(id)" if several share it.
+-- * Company: the agent that owns the user (id_user): its company_name, else its username; with "(id)" if several
+--   share it.
 -- * Tags: the name of the group, with "," for ";".
 
 -- :name clients
@@ -42,8 +43,9 @@ WITH account AS (
 call_line AS (
     SELECT c.id_user, c.starttime, c.agent_bill, u.id_user AS owner,
            CAST(ROUND(c.sessionbill,
-                      CASE WHEN c.sessionbill < 16 THEN 6 WHEN c.sessionbill < 128 THEN 5 WHEN c.sessionbill < 1024 THEN 4
-                           WHEN c.sessionbill < 16384 THEN 3 ELSE 2 END) AS DECIMAL(20, 6)) AS sessionbill
+                      CASE WHEN c.sessionbill < 16 THEN 6 WHEN c.sessionbill < 128 THEN 5
+                           WHEN c.sessionbill < 1024 THEN 4 WHEN c.sessionbill < 16384 THEN 3 ELSE 2 END)
+                AS DECIMAL(20, 6)) AS sessionbill
     FROM (
         SELECT id_user, starttime, sessionbill, agent_bill FROM pkg_cdr WHERE sessionbill > 0
         UNION ALL
@@ -52,7 +54,8 @@ call_line AS (
     JOIN pkg_user u ON u.id = c.id_user
 ),
 movement AS (
-    SELECT id_user, starttime AS at, -CASE WHEN agent_bill > 0 THEN agent_bill ELSE sessionbill END AS amount FROM call_line
+    SELECT id_user, starttime AS at, -CASE WHEN agent_bill > 0 THEN agent_bill ELSE sessionbill END AS amount
+    FROM call_line
     UNION ALL
     SELECT owner, starttime, -sessionbill FROM call_line WHERE agent_bill > 0
     UNION ALL
@@ -89,7 +92,8 @@ SELECT
     CAST(u.id AS CHAR) AS client_id,
     COALESCE(NULLIF(TRIM(CONCAT_WS(' ', TRIM(u.firstname), TRIM(u.lastname))), ''), NULLIF(TRIM(u.company_name), ''),
              u.username) AS name,
-    CASE WHEN u.id_user_type = 2 THEN 'reseller' WHEN u.callshop = '1' THEN 'call_shop' ELSE 'client' END AS client_type,
+    CASE WHEN u.id_user_type = 2 THEN 'reseller' WHEN u.callshop = '1' THEN 'call_shop' ELSE 'client' END
+        AS client_type,
     a.company,
     NULLIF(TRIM(REPLACE(u.group_name, ';', ',')), '') AS tags,
     (SELECT currency FROM base) AS currency,
@@ -110,13 +114,16 @@ call_line AS (
                   CASE WHEN c.part > 1 THEN CONCAT(':', c.part) ELSE '' END) AS transaction_id,
            c.id_user, c.starttime, c.agent_bill, u.id_user AS owner,
            CAST(ROUND(c.sessionbill,
-                      CASE WHEN c.sessionbill < 16 THEN 6 WHEN c.sessionbill < 128 THEN 5 WHEN c.sessionbill < 1024 THEN 4
-                           WHEN c.sessionbill < 16384 THEN 3 ELSE 2 END) AS DECIMAL(20, 6)) AS sessionbill
+                      CASE WHEN c.sessionbill < 16 THEN 6 WHEN c.sessionbill < 128 THEN 5
+                           WHEN c.sessionbill < 1024 THEN 4 WHEN c.sessionbill < 16384 THEN 3 ELSE 2 END)
+                AS DECIMAL(20, 6)) AS sessionbill
     FROM (
         SELECT e.*, ROW_NUMBER() OVER (PARTITION BY uniqueid, id_user, starttime
                                        ORDER BY calledstation, sessionbill, agent_bill) AS part
         FROM (
-            SELECT uniqueid, id_user, starttime, calledstation, sessionbill, agent_bill FROM pkg_cdr WHERE sessionbill > 0
+            SELECT uniqueid, id_user, starttime, calledstation, sessionbill, agent_bill
+            FROM pkg_cdr
+            WHERE sessionbill > 0
             UNION ALL
             SELECT uniqueid, id_user, starttime, calledstation, sessionbill, agent_bill
             FROM pkg_cdr_archive
@@ -209,7 +216,9 @@ SELECT COUNT(*) FROM pkg_user u JOIN pkg_group_user g ON g.id = u.id_group WHERE
 -- :count {n} calls of users who are gone or administrators were left out.
 SELECT COUNT(*)
 FROM (
-    SELECT id_user FROM pkg_cdr WHERE sessionbill > 0 UNION ALL SELECT id_user FROM pkg_cdr_archive WHERE sessionbill > 0
+    SELECT id_user FROM pkg_cdr WHERE sessionbill > 0
+    UNION ALL
+    SELECT id_user FROM pkg_cdr_archive WHERE sessionbill > 0
 ) c
 LEFT JOIN pkg_user u ON u.id = c.id_user
 LEFT JOIN pkg_group_user g ON g.id = u.id_group AND g.id_user_type IN (2, 3)
@@ -232,8 +241,9 @@ FROM (
     HAVING COUNT(*) > 1
 ) shared;
 
--- :count {n} calls cost 16 or more in a FLOAT column: they may differ from what was charged in the sixth place or before.
-SELECT (SELECT COUNT(*) FROM pkg_cdr WHERE sessionbill >= 16) + (SELECT COUNT(*) FROM pkg_cdr_archive WHERE sessionbill >= 16);
+-- :count {n} calls cost 16 or more in a FLOAT column: they may differ from what was charged in the sixth place.
+SELECT (SELECT COUNT(*) FROM pkg_cdr WHERE sessionbill >= 16)
+     + (SELECT COUNT(*) FROM pkg_cdr_archive WHERE sessionbill >= 16);
 
 -- :count {n} refills and charges wait for a payment gateway or were rejected; they were left out.
 SELECT COUNT(*)
