@@ -156,8 +156,8 @@ ROWS: dict[str, list[dict[str, Any]]] = {
          "balance_currency": "BHD", "allowed_fee_types": ["subscription"], "updated_at": "2024-05-01 00:00"},
         {"id": key("a", 7), "customer_id": LIMITED, "status": 0, "balance_cents": 5001,
          "balance_currency": "BHD", "allowed_fee_types": ["commitment"], "updated_at": "2024-05-01 00:00"},
-        {"id": key("a", 10), "customer_id": LIMITED, "status": 0, "balance_cents": 1, "balance_currency": "BHD",
-         "updated_at": "2024-05-01 00:00"},
+        {"id": key("a", 10), "customer_id": LIMITED, "status": 0, "balance_cents": 1,
+         "balance_currency": "BHD", "updated_at": "2024-05-01 00:00"},
         # Its credit was there before its transactions: the opening balance.
         {"id": key("a", 8), "customer_id": BARE, "status": 0, "balance_cents": 700, "balance_currency": "USD",
          "updated_at": "2024-05-01 00:00"},
