@@ -327,24 +327,19 @@ class Server:
 
 @pytest.fixture(scope="module", params=["postgresql", "mysql"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    if request.param == "postgresql":
-        with support.postgresql() as connection:
-            support.execute(connection, DATETIME + SCHEMA.format(options=""))
-            fill(connection)
-            yield Server(connection, "postgresql", zones=True)
-        return
-    with support.mysql() as connection:
-        support.execute(connection, SCHEMA.format(options=" CHARACTER SET utf8 COLLATE utf8_bin"))
-        fill(connection)
-        known = support.select(
-            connection, "SELECT CONVERT_TZ('2024-01-01', '+00:00', 'Europe/Kyiv') AS found"
-        )
-        yield Server(connection, "mysql", zones=known[0]["found"] is not None)
+    with getattr(support, request.param)() as connection:
+        yield Server(connection, request.param, zones=create(connection, request.param))
 
 
-def fill(connection: Any) -> None:
+def create(connection: Any, dialect: str) -> bool:
+    """Create the tables and their rows; return whether the server knows time zones by name."""
+    mysql = dialect == "mysql"
+    options = " CHARACTER SET utf8 COLLATE utf8_bin" if mysql else ""
+    support.execute(connection, ("" if mysql else DATETIME) + SCHEMA.format(options=options))
     for table, rows in ROWS.items():
         support.insert(connection, table, rows)
+    zone = "SELECT CONVERT_TZ('2024-01-01', '+00:00', 'Europe/Kyiv') AS found"
+    return not mysql or support.select(connection, zone)[0]["found"] is not None
 
 
 def test_every_row_is_as_the_facts_say(server: Server) -> None:

@@ -1,4 +1,4 @@
--- Kill Bill 0.24 on PostgreSQL: accounts, invoice items and payments as a mart.
+-- Kill Bill 0.24 on PostgreSQL (tested on 15): accounts, invoice items and payments as a mart.
 --
 -- Read from: killbill/killbill 0.24.21 (the ddl.sql of account, invoice and util).
 -- Times: DATETIME columns hold UTC. DATE columns are days in the account's time zone: where an item was created on the
