@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,9 +20,11 @@ from custdyn_widgets.mart.mapping.sql_file import shipped_mapping
 from custdyn_widgets.mart.schema import TABLES
 from custdyn_widgets.query.query import ReportQuery
 from tests import oracle
+from tests.databases import HOST, PORTS, USERS, new_database
 
-POSTGRESQL: dict[str, Any] = {"host": "127.0.0.1", "port": 5432, "user": "postgres"}
-MYSQL: dict[str, Any] = {"host": "127.0.0.1", "port": 3306, "user": "root"}
+SERVERS: dict[str, dict[str, Any]] = {
+    kind: {"host": HOST, "port": PORTS[kind], "user": USERS[kind]} for kind in ("postgresql", "mysql")
+}
 TYPES = {"time": pa.timestamp("us", "UTC"), "amount": pa.decimal128(38, 9), "positive": pa.decimal128(38, 9)}
 Rows = Sequence[Mapping[str, Any]]
 
@@ -31,34 +32,20 @@ Rows = Sequence[Mapping[str, Any]]
 @contextmanager
 def postgresql() -> Iterator[psycopg.Connection[Any]]:
     """Create an empty database, give a connection to it whose session is in UTC, and drop it."""
-    name = f"custdyn_test_{secrets.token_hex(6)}"
-    with psycopg.connect(**POSTGRESQL, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
-        try:
-            options = "-c timezone=UTC"
-            with psycopg.connect(**POSTGRESQL, dbname=name, autocommit=True, options=options) as connection:
-                yield connection
-        finally:
-            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with new_database("postgresql", "TEMPLATE template0 ENCODING 'UTF8'") as database:
+        options = {"autocommit": True, "options": "-c timezone=UTC"}
+        with psycopg.connect(**SERVERS["postgresql"], dbname=database.name, **options) as connection:
+            yield connection
 
 
 @contextmanager
 def mysql() -> Iterator[pymysql.Connection[Any]]:
     """Create an empty database, give a connection to it whose session is in UTC, and drop it."""
-    name = f"custdyn_test_{secrets.token_hex(6)}"
-    server = pymysql.connect(
-        **MYSQL, autocommit=True, charset="utf8mb4", init_command="SET time_zone='+00:00'"
-    )
-    try:
-        with server.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-            try:
-                server.select_db(name)
-                yield server
-            finally:
-                cursor.execute(f"DROP DATABASE {name}")
-    finally:
-        server.close()
+    with new_database("mysql", "CHARACTER SET utf8mb4") as database:
+        options = {"autocommit": True, "charset": "utf8mb4", "init_command": "SET time_zone='+00:00'"}
+        connection = pymysql.connect(**SERVERS["mysql"], database=database.name, **options)
+        with closing(connection):
+            yield connection
 
 
 def execute(connection: Any, script: str) -> None:
@@ -170,14 +157,16 @@ def dump(name: str) -> Path | None:
 
 def load_postgresql(connection: psycopg.Connection[Any], path: Path) -> None:
     """Load a dump into the database of a connection, but what needs extensions that the server lacks."""
-    where = ["-h", POSTGRESQL["host"], "-p", str(POSTGRESQL["port"]), "-U", POSTGRESQL["user"]]
+    server = SERVERS["postgresql"]
+    where = ["-h", server["host"], "-p", str(server["port"]), "-U", server["user"]]
     command = ["psql", "-q", *where, "-d", connection.info.dbname, "-f", str(path)]
     subprocess.run(command, check=True, capture_output=True)
 
 
 def load_mysql(connection: pymysql.Connection[Any], path: Path) -> None:
     """Load a dump into the database of a connection."""
-    where = ["-h", MYSQL["host"], "-P", str(MYSQL["port"]), "-u", MYSQL["user"]]
+    server = SERVERS["mysql"]
+    where = ["-h", server["host"], "-P", str(server["port"]), "-u", server["user"]]
     with path.open("rb") as file:
         subprocess.run(
             ["mysql", *where, str(select(connection, "SELECT DATABASE() AS name")[0]["name"])],

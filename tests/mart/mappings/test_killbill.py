@@ -50,6 +50,7 @@ DATETIME = "CREATE DOMAIN datetime AS timestamp without time zone;\n"
 
 KYIV, INDIA, NO_CURRENCY, TESTER, EMPTY, MARS = "a-kyiv", "a-india", "a-none", "a-test", "a-empty", "a-mars"
 HOLDING, CHILD, HOLDING_TOO, CHILD_TOO, PARTNER = "p-1", "p-1-child", "p-2", "p-2-child", "p-3"
+UNNAMED, CHILD_3 = "p-4", "p-4-child"
 WRITTEN_OFF, MANUAL_PAY, TEST, IS_PARTNER = (f"00000000-0000-0000-0000-00000000000{n}" for n in (4, 5, 6, 7))
 
 
@@ -99,15 +100,18 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "accounts": [
         account(KYIV, "Europe/Kyiv", "EUR", name="Олена"),
         account(INDIA, "+05:30", "USD", company_name="India Ltd"),
-        account(NO_CURRENCY, "UTC", None, name=" "),
+        account(NO_CURRENCY, "UTC", None, name=" ", company_name=" "),
         account(TESTER, "UTC", "EUR", name="Tester"),
         account(EMPTY, "UTC", None, name="No currency, no invoice"),
+        account("a-empty-too", "UTC", None, name="No currency, no invoice"),
         account(MARS, "Mars/Olympus", "EUR", name="Mars"),
         account(HOLDING, "UTC", "EUR", name="Holding"),
         account(CHILD, "UTC", "EUR", name="Child", parent_account_id=HOLDING),
         account(HOLDING_TOO, "UTC", "EUR", name="Holding", parent_account_id=PARTNER),
         account(CHILD_TOO, "UTC", "EUR", name="Child", parent_account_id=HOLDING_TOO),
         account(PARTNER, "UTC", "EUR", name="Partner"),
+        account(UNNAMED, "UTC", "EUR", name=" ", company_name=" "),
+        account(CHILD_3, "UTC", "EUR", name="Child", parent_account_id=UNNAMED),
     ],
     "tag_definitions": [{"id": "d-1", "name": "vip;gold"}, {"id": "d-2", "name": "north"}],
     "tags": [
@@ -120,6 +124,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         tag("t-7", TEST, KYIV, is_active=False),
         tag("t-8", IS_PARTNER, PARTNER),
         tag("t-9", WRITTEN_OFF, "i-8", "2024-06-02 09:00:00", object_type="INVOICE"),
+        tag("t-99", WRITTEN_OFF, "i-8", "2024-06-03 09:00:00", object_type="INVOICE"),
         tag("t-10", WRITTEN_OFF, "i-1", "2024-06-02 09:00:00", object_type="INVOICE", is_active=False),
     ],
     "invoices": [
@@ -130,9 +135,9 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         invoice("i-4", KYIV, "2024-05-01 12:00:00"),
         invoice("i-5", KYIV, "2024-05-02 12:00:00"),  # a credit
         invoice("i-6", KYIV, "2024-05-03 12:00:00", status="DRAFT"),
-        invoice("i-7", KYIV, "2024-05-04 12:00:00", status="VOID"),
+        invoice("i-7", KYIV, "2024-05-04 12:00:00", status="VOID", currency="CHF"),
         invoice("i-8", KYIV, "2024-05-05 12:00:00"),  # written off
-        invoice("i-9", KYIV, "2024-05-06 12:00:00", migrated=True),
+        invoice("i-9", KYIV, "2024-05-06 12:00:00", migrated=True, currency="CHF"),
         invoice("i-10", INDIA, "2024-02-10 20:00:00", "2024-02-11", currency="USD"),
         invoice("i-11", INDIA, "2024-03-10 20:00:00", "2024-03-10", currency="USD"),  # a day early
         invoice("i-12", INDIA, "2024-03-20 12:00:00"),  # in euros
@@ -142,6 +147,8 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         invoice("i-16", CHILD, "2024-04-02 06:00:00"),
         invoice("i-17", HOLDING, "2024-04-02 23:00:00"),
         invoice("i-18", "a-nobody", "2024-04-02 23:00:00"),
+        invoice("i-19", NO_CURRENCY, "2024-03-21 12:00:00", currency="USD"),
+        invoice("i-20", NO_CURRENCY, "2024-03-22 12:00:00", currency="AED", status="VOID"),
     ],
     "invoice_items": [
         item("x-1", "FIXED", "i-1", MARCH, "5", **GOLD),
@@ -151,8 +158,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         item("x-5", "USAGE", "i-1", MARCH, "0", usage_name="minutes", **GOLD),
         item("x-6", "ITEM_ADJ", "i-1", "2024-03-05 10:00:00", "-0.5", linked_item_id="x-4",
              start_date="2024-03-05", **GOLD),
-        item("x-7", "ITEM_ADJ", "i-1", "2024-03-06 10:00:00", "-1", linked_item_id="x-3",
-             start_date="2024-03-06"),
+        item("x-7", "ITEM_ADJ", "i-1", "2024-03-06 10:00:00", "-1", linked_item_id="x-3"),
         item("x-8", "CBA_ADJ", "i-1", "2024-03-06 10:00:00", "1"),
         item("x-9", "RECURRING", "i-2", APRIL, "20", **GOLD),
         item("x-10", "REPAIR_ADJ", "i-3", REPAIRED, "-10", linked_item_id="x-2",
@@ -181,6 +187,11 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         item("x-30", "PARENT_SUMMARY", "i-17", "2024-04-02 23:00:00", "6", child_account_id=CHILD),
         item("x-31", "ITEM_ADJ", "i-17", "2024-04-03 06:00:00", "-1", linked_item_id="x-30",
              start_date="2024-04-03"),
+        item("x-34", "FIXED", "i-4", "2024-05-01 12:00:00", "1", plan_name="once"),
+        item("x-35", "FIXED", "i-4", "2024-05-01 12:00:00", "1", plan_name="once"),
+        item("x-36", "FIXED", "i-4", "2024-05-01 12:00:00", "3"),
+        item("x-37", "REPAIR_ADJ", "i-4", "2024-05-01 12:00:00", "-2", linked_item_id="x-20"),  # migrated
+        item("x-38", "EXTERNAL_CHARGE", "i-19", "2024-03-21 12:00:00", "4", currency="USD"),
         item("x-32", "USAGE", "i-18", "2024-04-03 06:00:00", "1"),
         item("x-33", "USAGE", "i-nowhere", "2024-04-03 06:00:00", "1"),
     ],
@@ -195,6 +206,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         payment("y-8", "ATTEMPT", "i-17", "2024-04-04 09:00:00", "5"),
         payment("y-9", "ATTEMPT", "i-14", "2024-04-04 09:00:00", "50"),
         payment("y-10", "ATTEMPT", "i-nowhere", "2024-04-04 09:00:00", "50"),
+        payment("y-12", "ATTEMPT", "i-8", "2024-05-06 09:00:00", "7", "INIT"),
         payment("y-11", "ATTEMPT", "i-4", "2024-05-01 12:00:05", "1.5", "PENDING"),
     ],
 }  # fmt: skip
@@ -231,12 +243,15 @@ def facts(zones: bool) -> dict[str, list[dict[str, Any]]]:
             client(INDIA, "India Ltd", "USD", tags="north"),
             client(f"{INDIA}:EUR", "India Ltd", tags="north"),
             client(NO_CURRENCY, f"key-{NO_CURRENCY}", "GBP"),
+            client(f"{NO_CURRENCY}:USD", f"key-{NO_CURRENCY}", "USD"),
             client(MARS, "Mars"),
             client(HOLDING, "Holding", kind="reseller"),
             client(CHILD, "Child", company=f"Holding ({HOLDING})"),
             client(HOLDING_TOO, "Holding", kind="reseller", company="Partner"),
             client(CHILD_TOO, "Child", company=f"Holding ({HOLDING_TOO})"),
             client(PARTNER, "Partner", kind="reseller", tags="PARTNER"),
+            client(UNNAMED, f"key-{UNNAMED}", kind="reseller"),
+            client(CHILD_3, "Child", company=f"key-{UNNAMED}"),
         ],
         "transactions": [
             row("x-1", KYIV, march, "package_activation", "-5", "gold"),
@@ -263,6 +278,11 @@ def facts(zones: bool) -> dict[str, list[dict[str, Any]]]:
             row("y-7", INDIA, "2024-02-11T09:00:00Z", "refill", "12"),
             row("x-23", f"{INDIA}:EUR", "2024-03-20T12:00:00Z", "usage", "-3"),
             row("x-24", NO_CURRENCY, "2024-03-20T12:00:00Z", "package_activation", "0", "trial"),
+            row("x-34", KYIV, "2024-05-01T12:00:00Z", "package_activation", "-1", "once"),
+            row("x-35", KYIV, "2024-05-01T12:00:00Z", "package_activation", "-1", "once"),
+            row("x-36", KYIV, "2024-05-01T12:00:00Z", "usage", "-3"),
+            row("x-37", KYIV, "2024-05-01T12:00:00Z", "other", "2"),
+            row("x-38", f"{NO_CURRENCY}:USD", "2024-03-21T12:00:00Z", "usage", "-4"),
             row("x-27", MARS, "2024-03-19T00:00:00Z", "usage", "-2"),
             row("x-28", CHILD, "2024-04-02T06:00:00Z", "usage", "-6"),
             row("x-29", CHILD, "2024-04-03T06:00:00Z", "usage", "1"),
@@ -276,6 +296,7 @@ def facts(zones: bool) -> dict[str, list[dict[str, Any]]]:
             {"company": f"Holding ({HOLDING})"},
             {"company": f"Holding ({HOLDING_TOO})", "parent": "Partner"},
             {"company": "Partner"},
+            {"company": f"key-{UNNAMED}"},
         ],
     }  # fmt: skip
 
@@ -306,24 +327,19 @@ class Server:
 
 @pytest.fixture(scope="module", params=["postgresql", "mysql"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    if request.param == "postgresql":
-        with support.postgresql() as connection:
-            support.execute(connection, DATETIME + SCHEMA.format(options=""))
-            fill(connection)
-            yield Server(connection, "postgresql", zones=True)
-        return
-    with support.mysql() as connection:
-        support.execute(connection, SCHEMA.format(options=" CHARACTER SET utf8 COLLATE utf8_bin"))
-        fill(connection)
-        known = support.select(
-            connection, "SELECT CONVERT_TZ('2024-01-01', '+00:00', 'Europe/Kyiv') AS found"
-        )
-        yield Server(connection, "mysql", zones=known[0]["found"] is not None)
+    with getattr(support, request.param)() as connection:
+        yield Server(connection, request.param, zones=create(connection, request.param))
 
 
-def fill(connection: Any) -> None:
+def create(connection: Any, dialect: str) -> bool:
+    """Create the tables and their rows; return whether the server knows time zones by name."""
+    mysql = dialect == "mysql"
+    options = " CHARACTER SET utf8 COLLATE utf8_bin" if mysql else ""
+    support.execute(connection, ("" if mysql else DATETIME) + SCHEMA.format(options=options))
     for table, rows in ROWS.items():
         support.insert(connection, table, rows)
+    zone = "SELECT CONVERT_TZ('2024-01-01', '+00:00', 'Europe/Kyiv') AS found"
+    return not mysql or support.select(connection, zone)[0]["found"] is not None
 
 
 def test_every_row_is_as_the_facts_say(server: Server) -> None:
@@ -336,14 +352,22 @@ def test_every_row_is_as_the_facts_say(server: Server) -> None:
 def test_reports_are_those_of_the_oracle_on_the_facts(server: Server) -> None:
     rates = [{**rate, "units_per_base": Decimal(rate["units_per_base"])} for rate in RATES]
     expected = facts(server.zones)
-    expected["packages"] = [{"package_id": name, "name": name} for name in ("gold", "data", "trial")]
+    expected["packages"] = [{"package_id": name, "name": name} for name in ("gold", "data", "trial", "once")]
     support.compare_reports(server.read() | {"rates": rates}, expected | {"rates": RATES}, QUERIES)
 
 
 def test_balances_are_those_that_kill_bill_computes(server: Server) -> None:
     """Of each account, and of parents with their children: the debt of a child is at the parent."""
     derived = support.balances(server.read())
-    for clients in ([KYIV], [INDIA], [f"{INDIA}:EUR"], [NO_CURRENCY], [MARS], [HOLDING, CHILD]):
+    for clients in (
+        [KYIV],
+        [INDIA],
+        [f"{INDIA}:EUR"],
+        [NO_CURRENCY],
+        [f"{NO_CURRENCY}:USD"],
+        [MARS],
+        [HOLDING, CHILD],
+    ):
         paid_by_parent = [CHILD] if CHILD in clients else []
         owed = sum(owed_by(name) for name in clients if name not in paid_by_parent)
         assert abs(sum(derived[name] for name in clients) + owed) < Decimal("0.00001")
@@ -371,8 +395,8 @@ def owed_by(client: str) -> Decimal:
 
 def test_what_is_left_out_is_counted(server: Server) -> None:
     counts = list(support.counts(server.connection, "killbill", server.dialect).values())
-    assert counts[:-1] == [3, 2, 3, 3, 2, 3]
-    assert counts[-1] == (1 if server.zones else 10)  # without zone tables, only offsets are known
+    assert counts[:-1] == [4, 3, 4, 3, 2, 3]
+    assert counts[-1] == (1 if server.zones else 13)  # without zone tables, only offsets are known
 
 
 if DUMPS := [d for d in ("postgresql", "mysql") if support.dump(f"killbill.{d}.sql")]:

@@ -55,7 +55,9 @@ ALPHA, BETA, BETA_TOO = (f"e0000000-0000-0000-0000-00000000000{n}" for n in (1, 
 ANNA, TOKYO, PARTNER, POSTPAID, LIMITED, BARE = (
     f"c0000000-0000-0000-0000-00000000000{n}" for n in range(1, 7)
 )
-BASIC, TALK, TALK_FOR_ANNA = (f"b0000000-0000-0000-0000-00000000000{n}" for n in (1, 2, 3))
+BASIC, TALK, TALK_FOR_ANNA, ABROAD, ABROAD_TOO = (
+    f"b0000000-0000-0000-0000-00000000000{n}" for n in range(1, 6)
+)
 INBOUND, OUTBOUND = 0, 1
 PENDING, SETTLED, FAILED = 0, 1, 2
 PURCHASED, GRANTED, VOIDED, INVOICED = 0, 1, 2, 3
@@ -94,8 +96,8 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "customers": [
         {"id": ANNA, "external_id": "a", "name": "Anna; “A”", "currency": "EUR", "billing_entity_id": ALPHA,
          "created_at": "2024-01-01 00:30:00.123456"},
-        {"id": TOKYO, "external_id": "t", "name": " ", "firstname": "Taro", "lastname": "Abe",
-         "currency": "JPY", "billing_entity_id": BETA, "created_at": "2024-01-02 00:00"},
+        {"id": TOKYO, "external_id": "t", "name": " ", "legal_name": " ", "firstname": "Taro",
+         "lastname": "Abe", "currency": "JPY", "billing_entity_id": BETA, "created_at": "2024-01-02 00:00"},
         {"id": PARTNER, "external_id": "p", "legal_name": "Partner Ltd", "currency": "EUR",
          "account_type": "partner", "billing_entity_id": BETA_TOO, "created_at": "2024-01-03 00:00",
          "deleted_at": "2024-06-01 12:00"},
@@ -113,6 +115,8 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "plans": [
         {"id": BASIC, "name": "Basic", "amount_currency": "EUR"},
         {"id": TALK, "name": "Talk", "amount_currency": "EUR"},
+        {"id": ABROAD, "name": "Abroad", "amount_currency": "CHF"},
+        {"id": ABROAD_TOO, "name": "Abroad", "amount_currency": "GBP"},
         {"id": TALK_FOR_ANNA, "name": "Talk", "parent_id": TALK, "amount_currency": "EUR"},
     ],
     "subscriptions": [
@@ -123,8 +127,11 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"id": key("5", 3), "customer_id": ANNA, "plan_id": BASIC, "status": 0, "started_at": None},
         {"id": key("5", 4), "customer_id": POSTPAID, "plan_id": TALK, "status": 1,
          "started_at": "2024-03-01 00:00"},
-        {"id": key("5", 5), "customer_id": POSTPAID, "plan_id": BASIC, "status": 3,
+        {"id": key("5", 5), "customer_id": POSTPAID, "plan_id": ABROAD_TOO, "status": 3,
          "started_at": "2024-03-01 00:00"},
+        {"id": key("5", 6), "customer_id": POSTPAID, "plan_id": ABROAD_TOO, "status": 1, "started_at": None},
+        {"id": key("5", 7), "customer_id": BARE, "plan_id": ABROAD, "status": 1,
+         "started_at": "2024-03-02 00:00"},
     ],
     "charges": [
         {"id": key("3", 1), "billable_metric_id": key("4", 1)},
@@ -136,19 +143,23 @@ ROWS: dict[str, list[dict[str, Any]]] = {
          "balance_currency": "EUR", "updated_at": "2024-05-01 00:00"},
         {"id": key("a", 2), "customer_id": ANNA, "status": 1, "balance_cents": 750,
          "balance_currency": "EUR", "terminated_at": "2024-04-01 00:00", "updated_at": "2024-05-01 00:00"},
-        {"id": key("a", 3), "customer_id": TOKYO, "status": 0, "balance_cents": 700,
+        {"id": key("a", 3), "customer_id": TOKYO, "status": 0, "balance_cents": 498,
+         "balance_currency": "JPY", "updated_at": "2024-05-01 00:00"},
+        {"id": key("a", 9), "customer_id": TOKYO, "status": 0, "balance_cents": 0,
          "balance_currency": "JPY", "updated_at": "2024-05-01 00:00"},
         {"id": key("a", 4), "customer_id": TOKYO, "status": 0, "balance_cents": 1999,
          "balance_currency": "USD", "updated_at": "2024-05-01 00:00"},
         {"id": key("a", 5), "customer_id": PARTNER, "status": 1, "balance_cents": 300,
-         "balance_currency": "EUR", "terminated_at": "2024-06-01 12:00", "updated_at": "2024-06-01 12:00"},
+         "balance_currency": "EUR", "updated_at": "2024-06-01 12:00"},
         # Two wallets pay one invoice: one only subscriptions, the other only one metric and commitments.
         {"id": key("a", 6), "customer_id": LIMITED, "status": 0, "balance_cents": 0,
          "balance_currency": "BHD", "allowed_fee_types": ["subscription"], "updated_at": "2024-05-01 00:00"},
         {"id": key("a", 7), "customer_id": LIMITED, "status": 0, "balance_cents": 5001,
          "balance_currency": "BHD", "allowed_fee_types": ["commitment"], "updated_at": "2024-05-01 00:00"},
+        {"id": key("a", 10), "customer_id": LIMITED, "status": 0, "balance_cents": 1,
+         "balance_currency": "BHD", "updated_at": "2024-05-01 00:00"},
         # Its credit was there before its transactions: the opening balance.
-        {"id": key("a", 8), "customer_id": BARE, "status": 0, "balance_cents": 500, "balance_currency": "USD",
+        {"id": key("a", 8), "customer_id": BARE, "status": 0, "balance_cents": 700, "balance_currency": "USD",
          "updated_at": "2024-05-01 00:00"},
     ],
     "wallet_targets": [{"id": key("6", 1), "wallet_id": key("a", 7), "billable_metric_id": key("4", 1)}],
@@ -160,17 +171,22 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         moved(5, 1, "2024-02-01 00:00:05", "48", OUTBOUND, INVOICED, invoice_id=key("1", 1)),
         moved(6, 1, "2024-03-01 00:00:05", "62", OUTBOUND, INVOICED, invoice_id=key("1", 2)),
         moved(7, 1, "2024-03-05 09:00", "62", INBOUND, GRANTED, voided_invoice_id=key("1", 2)),
-        moved(8, 1, "2024-03-06 09:00", "1.50000", OUTBOUND, VOIDED),
+        moved(8, 1, "2024-03-06 09:00", "1.50000", OUTBOUND, VOIDED, invoice_id=key("1", 1)),
         moved(9, 2, "2024-01-20 09:00", "7.5", INBOUND, PURCHASED),
         moved(10, 3, "2024-01-20 09:00", "1000", INBOUND, PURCHASED),
         moved(11, 3, "2024-02-20 09:00", "300", OUTBOUND, INVOICED, invoice_id=key("1", 3)),
-        moved(12, 4, "2024-01-21 09:00", "19.99", INBOUND, PURCHASED),
+        moved(12, 4, "2024-01-21 09:00", "19.99", INBOUND, PURCHASED) | {"settled_at": None},
         moved(13, 5, "2024-01-22 09:00", "3", INBOUND, PURCHASED),
         moved(14, 6, "2024-01-23 09:00", "4.000", INBOUND, PURCHASED),
         moved(15, 7, "2024-01-23 09:00", "10.001", INBOUND, PURCHASED),
         moved(16, 6, "2024-02-23 09:00", "4.000", OUTBOUND, INVOICED, invoice_id=key("1", 4)),
         moved(17, 7, "2024-02-23 09:00", "5.000", OUTBOUND, INVOICED, invoice_id=key("1", 4)),
-        moved(18, 3, "2024-03-20 23:59:59.999999", "0", OUTBOUND, INVOICED),
+        moved(18, 3, "2024-03-20 23:59:59.999999", "1", OUTBOUND, INVOICED, invoice_id=key("1", 8)),
+        moved(23, 3, "2024-03-21 09:00", "1", OUTBOUND, INVOICED),
+        moved(19, 9, "2024-01-25 09:00", "100", INBOUND, GRANTED),
+        moved(20, 3, "2024-03-01 00:00:02", "200", OUTBOUND, INVOICED, invoice_id=key("1", 7)),
+        moved(21, 9, "2024-03-01 00:00:01", "100", OUTBOUND, INVOICED, invoice_id=key("1", 7)),
+        moved(22, 8, "2024-03-02 09:00", "2", INBOUND, PURCHASED),
     ],
     "invoices": [
         {"id": key("1", 1), "status": 1},
@@ -187,19 +203,22 @@ ROWS: dict[str, list[dict[str, Any]]] = {
             precise_coupons_amount_cents=Decimal(500)),
         fee(3, 1, CHARGE, 0, charge_id=key("3", 2), subscription_id=key("5", 1)),
         fee(4, 1, FIXED, 0, subscription_id=key("5", 2)),
-        fee(5, 1, CHARGE, 9999, deleted_at="2024-02-01 00:00"),
+        fee(5, 1, CHARGE, 9999, 99, deleted_at="2024-02-01 00:00"),
         # Invoice 2 of 100, of which the wallet paid 62: 20.66 + 20.67 + 20.67.
         fee(6, 2, PRODUCT, 3333, subscription_id=key("5", 2)),
         fee(7, 2, CHARGE, 3333, charge_id=key("3", 1), subscription_id=key("5", 2)),
         fee(8, 2, ADD_ON, 3334),
         # Invoice 3, in yen: 100 and 200 of 450 and 900.
         fee(9, 3, CHARGE, 450),
-        fee(10, 3, COMMITMENT, 900),
+        fee(10, 3, COMMITMENT, 1000, precise_credit_notes_amount_cents=Decimal(100)),
+        fee(15, 3, CHARGE, 100, precise_credit_notes_amount_cents=Decimal(150)),
         # Invoice 4, in dinars of 1000 fils: each wallet pays its fees.
         fee(11, 4, SUBSCRIPTION, 8000, subscription_id=key("5", 1)),
         fee(12, 4, CHARGE, 6000, charge_id=key("3", 1)),
         fee(13, 4, CHARGE, 6000, charge_id=key("3", 2)),
         fee(14, 4, COMMITMENT, 3000),
+        fee(16, 7, CHARGE, 300),  # paid from two wallets
+        fee(17, 8, CHARGE, 0),  # nothing that says what was paid
     ],
 }  # fmt: skip
 
@@ -226,7 +245,7 @@ FACTS: dict[str, list[dict[str, Any]]] = {
          "opening_balance": "0", "stored_balance": "60.5"},
         {"client_id": TOKYO, "name": "Taro Abe", "client_type": "client", "company": f"Beta ({BETA})",
          "currency": "JPY", "created_at": "2024-01-02T00:00:00Z", "opening_balance": "0",
-         "stored_balance": "700"},
+         "stored_balance": "498"},
         {"client_id": f"{TOKYO}:USD", "name": "Taro Abe", "client_type": "client",
          "company": f"Beta ({BETA})", "currency": "USD", "created_at": "2024-01-02T00:00:00Z",
          "opening_balance": "0", "stored_balance": "19.99"},
@@ -236,11 +255,14 @@ FACTS: dict[str, list[dict[str, Any]]] = {
         {"client_id": POSTPAID, "name": "post", "client_type": "client", "company": "Alpha",
          "currency": "EUR", "created_at": "2024-01-04T00:00:00Z", "opening_balance": "0"},
         {"client_id": LIMITED, "name": "Limited", "client_type": "client", "company": "Alpha",
-         "currency": "BHD", "created_at": "2024-01-05T00:00:00Z", "opening_balance": "0",
-         "stored_balance": "5.001"},
+         "currency": "BHD", "created_at": "2024-01-05T00:00:00Z",
+         "opening_balance": "0.001", "stored_balance": "5.002"},
         {"client_id": BARE, "name": "Bare", "client_type": "client",
          "company": f"Beta ({BETA})", "currency": "USD", "created_at": "2024-01-06T00:00:00Z",
-         "opening_balance": "5", "stored_balance": "5"},
+         "opening_balance": "5", "stored_balance": "7"},
+        {"client_id": f"{BARE}:CHF", "name": "Bare", "client_type": "client",
+         "company": f"Beta ({BETA})", "currency": "CHF", "created_at": "2024-01-06T00:00:00Z",
+         "opening_balance": "0"},
     ],
     "transactions": [
         row(wallet_row(1), ANNA, "2024-01-15T10:00:00Z", "refill", "100"),
@@ -266,7 +288,13 @@ FACTS: dict[str, list[dict[str, Any]]] = {
         row(wallet_row(10), TOKYO, "2024-01-20T09:00:00Z", "refill", "1000"),
         row(fee_row(9), TOKYO, "2024-02-20T09:00:00Z", "usage", "-100"),
         row(fee_row(10), TOKYO, "2024-02-20T09:00:00Z", "usage", "-200"),
-        row(wallet_row(18), TOKYO, "2024-03-20T23:59:59Z", "usage", "0"),
+        row(wallet_row(18), TOKYO, "2024-03-20T23:59:59Z", "usage", "-1"),
+        row(wallet_row(23), TOKYO, "2024-03-21T09:00:00Z", "usage", "-1"),
+        row(wallet_row(19), TOKYO, "2024-01-25T09:00:00Z", "other", "100"),
+        row(fee_row(16), TOKYO, "2024-03-01T00:00:01Z", "usage", "-300"),
+        row(wallet_row(22), BARE, "2024-03-02T09:00:00Z", "refill", "2"),
+        row(f"subscriptions:{key('5', 7)}", f"{BARE}:CHF", "2024-03-02T00:00:00Z", "package_activation", "0",
+            ABROAD),
         row(wallet_row(12), f"{TOKYO}:USD", "2024-01-21T09:00:00Z", "refill", "19.99"),
         row(wallet_row(13), PARTNER, "2024-01-22T09:00:00Z", "refill", "3"),
         row(f"wallets:{key('a', 5)}:terminated", PARTNER, "2024-06-01T12:00:00Z", "other", "-3"),
@@ -276,12 +304,13 @@ FACTS: dict[str, list[dict[str, Any]]] = {
         row(fee_row(12), LIMITED, "2024-02-23T09:00:00Z", "usage", "-3.333"),
         row(fee_row(14), LIMITED, "2024-02-23T09:00:00Z", "usage", "-1.667"),
     ],
-    "packages": [{"package_id": BASIC, "name": "Basic"}, {"package_id": TALK, "name": "Talk"}],
+    "packages": [{"package_id": BASIC, "name": "Basic"}, {"package_id": TALK, "name": "Talk"},
+                 {"package_id": ABROAD, "name": "Abroad"}, {"package_id": ABROAD_TOO, "name": "Abroad"}],
     "companies": [{"company": name} for name in ("Alpha", f"Beta ({BETA})", f"Beta ({BETA_TOO})")],
 }  # fmt: skip
 RATES = [
     {"currency": currency, "date": "2023-01-01", "units_per_base": rate, "base": "EUR"}
-    for currency, rate in (("EUR", "1"), ("USD", "1.25"), ("JPY", "160"), ("BHD", "0.4"))
+    for currency, rate in (("EUR", "1"), ("USD", "1.25"), ("JPY", "160"), ("BHD", "0.4"), ("CHF", "0.95"))
 ]
 YEAR = {"start": "2024-01-01", "end": "2024-12-31"}
 QUERIES: list[dict[str, Any]] = [
@@ -330,7 +359,7 @@ def test_what_is_left_out_is_counted(database: Any) -> None:
     assert [(sentence.split(" ", 2)[1], n) for sentence, n in counts.items()] == [
         ("wallet", 2),  # pending and failed transactions
         ("finalized", 2),
-        ("wallets", 1),
+        ("wallets", 2),
     ]
 
 

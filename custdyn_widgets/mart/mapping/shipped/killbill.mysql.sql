@@ -1,4 +1,4 @@
--- Kill Bill 0.24 on MariaDB (10.2 or newer) or MySQL 8: accounts, invoice items and payments as a mart.
+-- Kill Bill 0.24 on MariaDB (tested on 10.11): accounts, invoice items and payments as a mart.
 --
 -- Read from: killbill/killbill 0.24.21 (the ddl.sql of account, invoice and util).
 -- Times: DATETIME columns hold UTC. DATE columns are days in the account's time zone: where an item was created on the
@@ -119,13 +119,14 @@ dated AS (
            COALESCE(t.subscription_id, t.id) AS subscription_id,
            t.linked_item_id,
            b.client_id, b.currency, b.zone, t.created_date AS created_at,
-           CASE t.type WHEN 'ITEM_ADJ' THEN COALESCE(t.start_date, b.invoice_date) ELSE b.invoice_date END AS day
+           CASE t.type WHEN 'ITEM_ADJ' THEN t.start_date ELSE b.invoice_date END AS day
     FROM invoice_items t JOIN bill b ON b.id = t.invoice_id
     WHERE t.type <> 'CBA_ADJ'
 ),
 item AS (
     SELECT d.*,
-           CASE WHEN DATE(COALESCE(CONVERT_TZ(d.created_at, '+00:00', d.zone), d.created_at)) = d.day THEN d.created_at
+           CASE WHEN d.day IS NULL OR DATE(COALESCE(CONVERT_TZ(d.created_at, '+00:00', d.zone), d.created_at)) = d.day
+                THEN d.created_at
                 ELSE COALESCE(CONVERT_TZ(CAST(d.day AS DATETIME), d.zone, '+00:00'), CAST(d.day AS DATETIME)) END AS at
     FROM dated d
 ),

@@ -1,4 +1,4 @@
--- Kill Bill 0.24 on PostgreSQL: accounts, invoice items and payments as a mart.
+-- Kill Bill 0.24 on PostgreSQL (tested on 15): accounts, invoice items and payments as a mart.
 --
 -- Read from: killbill/killbill 0.24.21 (the ddl.sql of account, invoice and util).
 -- Times: DATETIME columns hold UTC. DATE columns are days in the account's time zone: where an item was created on the
@@ -124,13 +124,13 @@ dated AS (
            COALESCE(t.subscription_id, t.id) AS subscription_id,
            t.linked_item_id,
            b.client_id, b.currency, b.zone, t.created_date AT TIME ZONE 'UTC' AS created_at,
-           CASE t.type WHEN 'ITEM_ADJ' THEN COALESCE(t.start_date, b.invoice_date) ELSE b.invoice_date END AS day
+           CASE t.type WHEN 'ITEM_ADJ' THEN t.start_date ELSE b.invoice_date END AS day
     FROM invoice_items t JOIN bill b ON b.id = t.invoice_id
     WHERE t.type <> 'CBA_ADJ'
 ),
 item AS (
     SELECT d.*,
-           CASE WHEN (d.created_at AT TIME ZONE d.zone)::date = d.day THEN d.created_at
+           CASE WHEN d.day IS NULL OR (d.created_at AT TIME ZONE d.zone)::date = d.day THEN d.created_at
                 ELSE d.day::timestamp AT TIME ZONE d.zone END AS at
     FROM dated d
 ),

@@ -1,4 +1,4 @@
--- Lago on PostgreSQL 14 or newer: prepaid wallets as a mart.
+-- Lago on PostgreSQL (tested on 15; 13 or newer): prepaid wallets as a mart.
 --
 -- Read from: getlago/lago-api 1.51.0 (db/structure.sql up to migration 20260721180721). The column
 -- wallet_transactions.voided_invoice_id is needed: 1.42 or newer.
