@@ -23,8 +23,8 @@ def cut_off(evidence: Evidence) -> Iterator[Note]:
         if table is evidence.ledger and (found := early_end(evidence)):
             gap, events = found
             reasons.append(
-                f"its last transaction is on {day_text(gap.begin - 1)}, though about {gap.a_day} were to be "
-                f"expected until {day_text(gap.end - 1)}: {events:,} clients were created later"
+                f"its last transaction is on {day_text(gap.begin - 1)}, though {events:,} clients "
+                f"were created later and about {gap.daily} transactions a day were to be expected"
             )
         if reasons:
             yield Note(

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, time_text
+from custdyn_widgets.mart.checking.likely_mistakes.shifted_clients import LONG_AGO, shift_of_creations
 from custdyn_widgets.mart.checking.values import DAY, MICROS
 from custdyn_widgets.mart.columns import Int64s
 
@@ -27,7 +28,6 @@ _ZONES = (
     "Asia/Jerusalem", "Asia/Beirut", "Asia/Tehran", "Africa/Cairo", "Australia/Sydney", "Pacific/Auckland",
 )  # fmt: skip
 _HOUR = 3600 * MICROS
-_LONG_AGO = np.iinfo(np.int64).min // 2
 _WEEK = 7 * 24  # hours
 _EXPECTED = 36  # transactions that must be missing from a skipped hour; from three of them, a third of that
 _OFFSETS = 14 * _HOUR  # no zone is further from UTC
@@ -139,7 +139,7 @@ def _future(evidence: Evidence) -> Iterator[str]:
 def _early(evidence: Evidence) -> Iterator[str]:
     """Compare the first transactions of clients with the time of their creation."""
     rows, clients = evidence.rows, evidence.clients
-    created = np.where(clients.blank["created_at"], _LONG_AGO, clients.columns["created_at"])
+    created = np.where(clients.blank["created_at"], LONG_AGO, clients.columns["created_at"])
     # A fee of the first minute may well be older than the account, and a mere date is that of its midnight.
     early = np.flatnonzero(rows.at < (created - _MOMENT).take(rows.client))
     if len(np.unique(rows.at[early] % DAY)) < _FEW_CLIENTS:
@@ -147,7 +147,7 @@ def _early(evidence: Evidence) -> Iterator[str]:
     ahead = created[rows.client[early]] - rows.at[early]
     far = len(np.unique(rows.client[early[ahead > _OFFSETS]]))
     count = len(np.unique(rows.client[early])) - far
-    if count < _FEW_CLIENTS or count < 10 * far or 20 * count < len(clients):
+    if count < _FEW_CLIENTS or count < 10 * far or 20 * count < len(clients) or shift_of_creations(evidence):
         return
     first = evidence.number(int(early[0]))
     yield (
