@@ -172,6 +172,16 @@ def cut_after_ten_thousand(mart: Frames) -> Frames:
     return {**mart, "transactions": mart["transactions"].iloc[:10_000]}
 
 
+def cut_client_by_client(mart: Frames) -> Frames:
+    ledger = mart["transactions"].sort_values(["client_id", "at"], kind="stable", ignore_index=True)
+    return {**mart, "transactions": ledger[ledger["client_id"] < "c040"]}
+
+
+def cut_client_by_client_at_the_beginning(mart: Frames) -> Frames:
+    ledger = mart["transactions"].sort_values(["client_id", "at"], kind="stable", ignore_index=True)
+    return {**mart, "transactions": ledger[ledger["client_id"] < "c020"]}
+
+
 def vouchers_as_other(mart: Frames) -> Frames:
     kind = mart["transactions"]["kind"]
     voucher = of_kind(mart, "refill") & (np.arange(len(kind)) % 10 != 0)
@@ -218,6 +228,12 @@ MISTAKES: dict[str, tuple[Callable[[Frames], Frames], str, str]] = {
     ),
     "calls and monthly summaries": (monthly_summaries, "summaries", "other usage of the same month"),
     "cut at a limit": (cut_after_ten_thousand, "cut_off", "exactly 10,000 rows, a limit"),
+    "cut client by client": (cut_client_by_client, "cut_off", "none of the last 30 clients has a"),
+    "cut client by client near the beginning": (
+        cut_client_by_client_at_the_beginning,
+        "cut_off",
+        "none of the last 50 clients has a transaction, though it goes client by client",
+    ),
     "a month twice": (a_month_twice, "repeated_rows", "as if a file had been read twice"),
     "a file of usage twice": (a_file_of_usage_twice, "repeated_rows", "every usage on 10 of the days"),
     "milliseconds in a smaller unit": (milliseconds_read_as_microseconds, "numbers_as_times", "January 1970"),
@@ -370,6 +386,22 @@ def test_times_that_keep_off_the_hours_that_clocks_skip_are_noted(zone: str, nam
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
 def test_times_at_all_hours_are_not_noted(zone: str) -> None:
     assert check_source(calls_in(zone, TWELVE_AN_HOUR[::2])).notes == []
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Sydney"])
+def test_the_clocks_of_a_zone_move_what_is_done_at_fixed_times_in_utc(zone: str) -> None:
+    at_work = TWELVE_AN_HOUR[::4][TWELVE_AN_HOUR[::4].hour % 12 >= 8]
+    [note] = check_source(calls_in(zone, at_work)).notes
+    assert note.kind == "local_times"
+    assert f"a zone whose clocks change with those of {zone}, not UTC" in note
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Sydney", "Asia/Tokyo"])
+def test_people_who_live_by_their_clocks_are_not_noted(zone: str) -> None:
+    hours = TWELVE_AN_HOUR[::4]
+    awake = hours[hours.tz_convert(zone).hour % 12 >= 8]
+    assert check_source(calls_in("UTC", awake)).notes == []
+    assert check_source(calls_in(zone, awake)).notes == []  # local times, but nothing shows it
 
 
 def test_an_outage_around_a_clock_change_is_no_zone() -> None:
@@ -577,4 +609,4 @@ def test_milliseconds_in_a_column_of_seconds_are_named(tmp_path: Path, mart: Fra
     millis = pa.array([1_700_000_000_000] * len(table)).cast(pa.timestamp("s", "UTC"))
     pq.write_table(table.set_column(2, "at", millis), tmp_path / "transactions.parquet")
     [group] = check_source(tmp_path).summary().kinds
-    assert group.kind.code == "epoch_milliseconds"
+    assert group.kind.code == "larger_unit"
