@@ -12,11 +12,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 
+from custdyn_widgets.cli import main
+from custdyn_widgets.mart import building
 from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.checking.checked import CheckedMart
+from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.sources import Source, demo_folder, last_midnight
 from tests.mart.ordinary_mart import END, Frames, ordinary_mart, write_as
 from tests.mart_forms import frames
@@ -102,6 +108,17 @@ def summaries_at_the_beginning_of_the_day(mart: Frames) -> Frames:
     return with_summaries(mart, 10, "T00:00:00Z")
 
 
+def summaries_by_the_day_of_another_zone(mart: Frames) -> Frames:
+    """Return a mart with sums of the days that end at 22:00 UTC, dated at that time."""
+    usage = mart["transactions"][of_kind(mart, "usage")]
+    day = (pd.to_datetime(usage["at"]) + pd.Timedelta(hours=2)).dt.strftime("%Y-%m-%d")
+    sums = usage["amount"].map(Decimal).groupby([usage["client_id"], day]).sum().reset_index()
+    sums = sums[sums["at"] < "2025-11-28"]
+    sums["at"] = sums["at"] + "T22:00:00Z"
+    sums["amount"] = sums["amount"].map(str)
+    return with_rows(mart, sums.assign(kind="usage", package_id=""))
+
+
 def monthly_summaries(mart: Frames) -> Frames:
     return with_summaries(mart, 7, "-28T23:00:00Z")
 
@@ -132,6 +149,11 @@ def shifted_up_client_by_client(mart: Frames) -> Frames:
     return {**mart, "transactions": ledger.assign(client_id=np.roll(ledger["client_id"], -1))}
 
 
+def shifted_in_clients(mart: Frames, by: int) -> Frames:
+    clients = mart["clients"].sort_values("created_at", ignore_index=True)
+    return {**mart, "clients": clients.assign(client_id=np.roll(clients["client_id"], by))}
+
+
 def without_last_month(mart: Frames) -> Frames:
     return {**mart, "transactions": mart["transactions"][mart["transactions"]["at"] < "2025-10-28"]}
 
@@ -148,6 +170,16 @@ def without_usage_of_a_month(mart: Frames) -> Frames:
 
 def cut_after_ten_thousand(mart: Frames) -> Frames:
     return {**mart, "transactions": mart["transactions"].iloc[:10_000]}
+
+
+def cut_client_by_client(mart: Frames) -> Frames:
+    ledger = mart["transactions"].sort_values(["client_id", "at"], kind="stable", ignore_index=True)
+    return {**mart, "transactions": ledger[ledger["client_id"] < "c040"]}
+
+
+def cut_client_by_client_at_the_beginning(mart: Frames) -> Frames:
+    ledger = mart["transactions"].sort_values(["client_id", "at"], kind="stable", ignore_index=True)
+    return {**mart, "transactions": ledger[ledger["client_id"] < "c020"]}
 
 
 def vouchers_as_other(mart: Frames) -> Frames:
@@ -189,14 +221,30 @@ MISTAKES: dict[str, tuple[Callable[[Frames], Frames], str, str]] = {
     "local times without offset": (local_times_without_offset, "times_without_offset", "read as UTC"),
     "calls and daily summaries": (daily_summaries, "summaries", "other usage of the same day"),
     "calls and morning summaries": (summaries_at_the_beginning_of_the_day, "summaries", "the same day"),
+    "calls and summaries by local days": (
+        summaries_by_the_day_of_another_zone,
+        "summaries",
+        "other usage of the same day",
+    ),
     "calls and monthly summaries": (monthly_summaries, "summaries", "other usage of the same month"),
     "cut at a limit": (cut_after_ten_thousand, "cut_off", "exactly 10,000 rows, a limit"),
+    "cut client by client": (cut_client_by_client, "cut_off", "none of the last 30 clients has a"),
+    "cut client by client near the beginning": (
+        cut_client_by_client_at_the_beginning,
+        "cut_off",
+        "none of the last 50 clients has a transaction, though it goes client by client",
+    ),
     "a month twice": (a_month_twice, "repeated_rows", "as if a file had been read twice"),
     "a file of usage twice": (a_file_of_usage_twice, "repeated_rows", "every usage on 10 of the days"),
     "milliseconds in a smaller unit": (milliseconds_read_as_microseconds, "numbers_as_times", "January 1970"),
     "cents as units": (amounts_in_cents, "cents", "They may be in cents"),
     "client ids shifted down": (shifted_down, "shifted_clients", "with the id of the row below"),
     "client ids shifted up": (shifted_up_client_by_client, "shifted_clients", "of the row above"),
+    "ids of clients shifted down": (
+        lambda m: shifted_in_clients(m, 1),
+        "shifted_clients",
+        "Move the ids up by one row",
+    ),
     "last month missing": (without_last_month, "cut_off", "last transaction is on 2025-10-27"),
     "a month missing": (without_a_month, "missing_days", "no transactions from 2025-08-01 to 2025-08-31"),
     "usage of a month missing": (without_usage_of_a_month, "missing_days", "of kind usage from 2025-08-01"),
@@ -338,6 +386,22 @@ def test_times_that_keep_off_the_hours_that_clocks_skip_are_noted(zone: str, nam
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
 def test_times_at_all_hours_are_not_noted(zone: str) -> None:
     assert check_source(calls_in(zone, TWELVE_AN_HOUR[::2])).notes == []
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Sydney"])
+def test_the_clocks_of_a_zone_move_what_is_done_at_fixed_times_in_utc(zone: str) -> None:
+    at_work = TWELVE_AN_HOUR[::4][TWELVE_AN_HOUR[::4].hour % 12 >= 8]
+    [note] = check_source(calls_in(zone, at_work)).notes
+    assert note.kind == "local_times"
+    assert f"a zone whose clocks change with those of {zone}, not UTC" in note
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Sydney", "Asia/Tokyo"])
+def test_people_who_live_by_their_clocks_are_not_noted(zone: str) -> None:
+    hours = TWELVE_AN_HOUR[::4]
+    awake = hours[hours.tz_convert(zone).hour % 12 >= 8]
+    assert check_source(calls_in("UTC", awake)).notes == []
+    assert check_source(calls_in(zone, awake)).notes == []  # local times, but nothing shows it
 
 
 def test_an_outage_around_a_clock_change_is_no_zone() -> None:
@@ -493,3 +557,56 @@ def test_a_copy_among_mapped_exports_is_named(tmp_path: Path, mart: Frames) -> N
     )
     kinds = [note.kind for note in check_source(Source(export, mapping=mapping)).notes]
     assert kinds == ["same_files", "repeated_rows"]
+
+
+def test_reports_do_not_search_for_mistakes(
+    tmp_path: Path, mart: Frames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_as(mart, tmp_path, "csv")
+    monkeypatch.setattr(building, "likely_mistakes", None)  # a call would fail
+    assert open_mart(tmp_path).warnings == ()
+    with pytest.raises(TypeError):
+        check_source(tmp_path)
+
+
+def test_the_command_prints_notes_and_the_verdict_to_stdout_and_exits_with_0(
+    tmp_path: Path, mart: Frames
+) -> None:
+    write_as(commas_in_tags(mart), tmp_path, "csv")
+    result = CliRunner().invoke(main, ["check", str(tmp_path)])
+    assert result.exit_code == 0
+    note, verdict = result.stdout.splitlines()
+    assert note.startswith("Note: clients.csv: ")
+    assert verdict.endswith("No faults.")
+    as_json = json.loads(CliRunner().invoke(main, ["check", str(tmp_path), "--json"]).stdout)
+    assert [found["kind"] for found in as_json["notes"]] == ["commas_in_tags"]
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("1700000000", "epoch_seconds"),
+        ("1.70000E+12", "epoch_milliseconds"),
+        ("45292", "spreadsheet_days"),
+        ("45292.5", "spreadsheet_days"),
+        ("12345", "not_a_time"),
+        ("99999999999999", "not_a_time"),
+        ("2024", "not_a_time"),
+        ("soon", "not_a_time"),
+    ],
+)
+def test_a_number_as_a_time_is_named_only_if_it_is_of_these_years(
+    mart: Frames, value: str, code: str
+) -> None:
+    at = mart["transactions"]["at"].where(mart["transactions"].index > 0, value)
+    [fault] = check_source(with_ledger(mart, at=at)).faults
+    assert (fault.kind.code, fault.value) == (code, value)
+
+
+def test_milliseconds_in_a_column_of_seconds_are_named(tmp_path: Path, mart: Frames) -> None:
+    write_as(mart, tmp_path, "parquet")
+    table = pq.read_table(tmp_path / "transactions.parquet")
+    millis = pa.array([1_700_000_000_000] * len(table)).cast(pa.timestamp("s", "UTC"))
+    pq.write_table(table.set_column(2, "at", millis), tmp_path / "transactions.parquet")
+    [group] = check_source(tmp_path).summary().kinds
+    assert group.kind.code == "larger_unit"

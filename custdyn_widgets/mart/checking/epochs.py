@@ -25,9 +25,18 @@ def not_a_time(value: object) -> FaultKind:
     return number_as_time(value) if isinstance(value, (int, float)) else fault_kinds.NOT_A_TIME
 
 
-def number_as_time(value: float, other: FaultKind = fault_kinds.NOT_A_TIME) -> FaultKind:
-    """Return what a number stands for if it is a time from 2000 to 2039; else the other kind."""
+def number_as_time(value: float) -> FaultKind:
+    """Return what a number stands for if it is a time from 2000 to 2039."""
     if _SPREADSHEET[0] <= value < _SPREADSHEET[1]:
         return fault_kinds.SPREADSHEET_DAYS
-    units = (kind for unit, kind in _UNITS if _YEARS[0] <= value / unit < _YEARS[1])
-    return next(units, other)
+    return next((kind for unit, kind in _UNITS if _is_recent(value / unit)), fault_kinds.NOT_A_TIME)
+
+
+def outside_calendar(seconds: float) -> FaultKind:
+    """Return the kind of fault of a time outside the calendar, in seconds since 1970."""
+    in_larger_unit = any(_is_recent(seconds / unit) for unit, _ in _UNITS)
+    return fault_kinds.LARGER_UNIT if in_larger_unit else fault_kinds.OUTSIDE_CALENDAR
+
+
+def _is_recent(seconds: float) -> bool:
+    return _YEARS[0] <= seconds < _YEARS[1]

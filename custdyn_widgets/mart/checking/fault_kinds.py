@@ -46,6 +46,11 @@ OUTSIDE_CALENDAR = FaultKind(
     "is outside the years 1 to 9999",
     "Correct the time, or leave it blank where there is none.",
 )
+LARGER_UNIT = FaultKind(
+    "larger_unit",
+    "is outside the years 1 to 9999, like milliseconds that were read as seconds",
+    "Convert the numbers to times with the right unit.",
+)
 INFINITE_TIME = FaultKind(
     "infinite_time",
     "is the first or last time of its type, which stands for infinity",

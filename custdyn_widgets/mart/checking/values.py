@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from custdyn_widgets.mart.checking.epochs import not_a_time, number_as_time
+from custdyn_widgets.mart.checking.epochs import not_a_time, outside_calendar
 from custdyn_widgets.mart.checking.fault_kinds import (
     EXPONENT,
     INFINITE_TIME,
@@ -45,6 +45,7 @@ MICROS = 1_000_000
 DAY = 86_400 * MICROS
 PLACES = 6
 _SLICE = 4096
+_PER_SECOND = {"s": 1, "ms": 1000, "us": MICROS}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
@@ -68,8 +69,10 @@ def times(column: pa.Array, blank: Bools, zone: str = "UTC") -> tuple[Int64s, Fa
     elif is_date:
         column, kind = column.cast(pa.timestamp("s")), pa.timestamp("s")
     if pa.types.is_timestamp(kind):  # stored as units since 1970 in UTC, whatever its zone
-        micros, faults = _in_micros(_filled(column), kind.unit)
-        faults = faults if is_date else _with_units(column, faults)
+        units = _filled(column)
+        micros, faults = _in_micros(units, kind.unit)
+        if kind.unit in _PER_SECOND and not is_date:
+            faults = {i: outside_calendar(int(units[i]) / _PER_SECOND[kind.unit]) for i in faults}
         if kind.tz is None and zone != "UTC":
             micros, outside = _in_micros(to_utc(micros, zone), "us")
             faults |= outside
@@ -93,14 +96,6 @@ def _in_micros(units: Int64s, unit: str) -> tuple[Int64s, Faults]:
         units = units.copy()
         units[outside] = 0
     return units * scale, dict.fromkeys(outside.tolist(), OUTSIDE_CALENDAR)
-
-
-def _with_units(column: pa.Array, faults: Faults) -> Faults:
-    """Return the faults of timestamps outside the calendar; if numbers of another unit cause them, say so."""
-    if not faults:
-        return faults
-    units = _filled(column)
-    return {i: number_as_time(int(units[i]), kind) for i, kind in faults.items()}
 
 
 def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:

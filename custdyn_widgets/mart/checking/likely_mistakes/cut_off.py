@@ -12,6 +12,8 @@ from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, day
 from custdyn_widgets.mart.checking.likely_mistakes.gaps import early_end
 from custdyn_widgets.mart.checking.notes import Note
 
+_SAMPLE = 1000  # rows to look at first
+_FEW_CLIENTS, _SHARE = 20, 0.03
 # Numbers of lines at which tools stop: round ones, and those of a sheet in Excel.
 _LIMITS = {digit * 10**zeros for digit, zeros in product((1, 2, 5), range(3, 9))} | {65_536, 1_048_576}
 
@@ -20,11 +22,15 @@ def cut_off(evidence: Evidence) -> Iterator[Note]:
     """Note tables that end in the middle of a row, at a limit of rows, or before the last days."""
     for table in evidence.tables.values():
         reasons = list(_reasons(table))
+        if table is evidence.ledger and (tail := _clients_at_the_end(evidence)):
+            reasons.append(
+                f"none of the last {tail:,} clients has a transaction, though it goes client by client"
+            )
         if table is evidence.ledger and (found := early_end(evidence)):
             gap, events = found
             reasons.append(
-                f"its last transaction is on {day_text(gap.begin - 1)}, though about {gap.a_day} were to be "
-                f"expected until {day_text(gap.end - 1)}: {events:,} clients were created later"
+                f"its last transaction is on {day_text(gap.begin - 1)}, though {events:,} clients "
+                f"were created later and about {gap.daily} transactions a day were to be expected"
             )
         if reasons:
             yield Note(
@@ -46,6 +52,22 @@ def _reasons(table: CheckedTable) -> Iterator[str]:
         yield f"it has exactly {limit:,} rows{with_headings}, a limit at which many tools stop"
 
 
+def _clients_at_the_end(evidence: Evidence) -> int:
+    """Return how many clients at the end have no transaction, if the ledger goes client by client.
+
+    Clients who were created after the last transaction do not count; 0 if few are left.
+    """
+    client, count = evidence.rows.client, len(evidence.clients)
+    if not len(client) or (np.diff(client[:_SAMPLE]) < 0).any() or (np.diff(client) < 0).any():
+        return 0
+    last = int(client[-1])
+    created = evidence.clients.columns["created_at"][last + 1 :]
+    tail = int((created <= evidence.rows.at.max()).sum())
+    served = len(np.unique(client))
+    enough = max(_FEW_CLIENTS, _SHARE * count)
+    return tail if tail >= enough and 2 * served > last else 0
+
+
 def clients_without_transactions(evidence: Evidence) -> Iterator[Note]:
     """Note that most clients have no transaction."""
     clients, ledger = evidence.clients, evidence.ledger
@@ -53,7 +75,7 @@ def clients_without_transactions(evidence: Evidence) -> Iterator[Note]:
         return
     codes = ledger.codes["client_id"]
     idle = int(np.count_nonzero(np.bincount(codes[codes >= 0], minlength=len(clients)) == 0))
-    if 2 * idle > len(clients):
+    if 2 * idle > len(clients) and not _clients_at_the_end(evidence):
         yield Note(
             f"{clients.stored.origin}: most clients have no transaction: {idle:,} of {len(clients):,}. The "
             "ledger may be incomplete.",

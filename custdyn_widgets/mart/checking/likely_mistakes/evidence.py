@@ -109,6 +109,16 @@ class Evidence:
             first, last = int(near.min()), int(near.max())
         return first, last
 
+    @cached_property
+    def hourly(self) -> Int64s:
+        """The number of transactions in each hour of the range of days."""
+        first, last = self.range_of_days
+        length = (last - first + 1) * 24
+        hour = self.hours - np.int32(first * 24)
+        if len(hour) and (hour.min() < 0 or hour.max() >= length):
+            hour = hour[(hour >= 0) & (hour < length)]
+        return np.bincount(hour, minlength=length)
+
     def number(self, row: int) -> int:
         """Return the number in messages of one of `rows`."""
         return row_number(self.ledger, self.rows.position(row))

@@ -36,9 +36,9 @@ class Gap:
         return f"on {first}" if first == last else f"from {first} to {last}"
 
     @property
-    def a_day(self) -> str:
+    def daily(self) -> str:
         """The number of transactions to be expected a day."""
-        return f"{max(self.expected / (self.end - self.begin), 1):,.0f} a day"
+        return f"{max(self.expected / (self.end - self.begin), 1):,.0f}"
 
 
 def missing_days(evidence: Evidence) -> Iterator[Note]:
@@ -58,7 +58,7 @@ def missing_days(evidence: Evidence) -> Iterator[Note]:
         others = f" {counted(more, 'more gap')} like this." if more else ""
         of_kind = "transactions" if what == "transactions" else f"transactions of kind {what}"
         yield Note(
-            f"{evidence.file}: no {of_kind} {gap.words}, though about {gap.a_day} were to be "
+            f"{evidence.file}: no {of_kind} {gap.words}, though about {gap.daily} a day were to be "
             f"expected.{others} Part of the export seems to be missing.",
             "missing_days",
             of=what,

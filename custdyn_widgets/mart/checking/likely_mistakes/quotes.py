@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from decimal import Decimal
 
 import numpy as np
 
@@ -17,7 +16,8 @@ from custdyn_widgets.mart.columns import Int64s
 # Factors: an inverse is at most this far from the next quote, and the quote itself at least so far from it.
 _SAME, _OTHER = 1.1, 1.2
 _JUMP = 5.0
-_FEW, _MOST = 3, 0.9  # quotes for a currency, and the share of them that must look inverted
+# Quotes that are usual only if inverted: how many, their share, and how many to each that is usual as it is.
+_FEW, _MOST, _TIMES = 3, 0.2, 10
 # The least and most units for one US dollar since 2003, with room to spare.
 _PER_DOLLAR = {
     "USD": (1, 1), "EUR": (0.6, 1.06), "GBP": (0.45, 0.96), "CHF": (0.7, 1.45), "CAD": (0.9, 1.7),
@@ -78,8 +78,14 @@ def inverse_currencies(evidence: Evidence) -> Iterator[Note]:
     for (currency, base), rows in of_pair.items():
         low = _PER_DOLLAR[currency][0] / _PER_DOLLAR[base][1]
         high = _PER_DOLLAR[currency][1] / _PER_DOLLAR[base][0]
-        inverted = [row for row in rows if _is_inverse(rates.columns["units_per_base"][row], low, high)]
-        if len(inverted) >= max(_FEW, _MOST * len(rows)):
+        quotes = [float(rates.columns["units_per_base"][row]) for row in rows]
+        usual = [low <= quote <= high for quote in quotes]
+        inverse = [1 / high <= quote <= 1 / low for quote in quotes]
+        inverted = [
+            row for row, right, wrong in zip(rows, usual, inverse, strict=True) if wrong and not right
+        ]
+        right = sum(is_usual and not wrong for is_usual, wrong in zip(usual, inverse, strict=True))
+        if len(inverted) >= max(_FEW, _MOST * len(rows), _TIMES * right):
             found[currency] = (len(inverted), inverted[0])
     if found:
         currency, (_, first) = next(iter(found.items()))
@@ -87,17 +93,12 @@ def inverse_currencies(evidence: Evidence) -> Iterator[Note]:
         count = sum(number for number, _ in found.values())
         yield Note(
             f"{rates.stored.origin}, units_per_base: {count:,} quotes for {', '.join(found)} seem to be "
-            f"inverted, the first {quote:f} in row {row_number(rates, first)}: that is how many {base} one "
+            f"inverted, such as {quote:f} in row {row_number(rates, first)}: that is how many {base} one "
             f"{currency} buys. A quote is the number of units of the currency for one unit of the base.",
             "inverse_currencies",
             count=count,
             currencies=list(found),
         )
-
-
-def _is_inverse(quote: Decimal, low: float, high: float) -> bool:
-    """Return whether a quote is not in the usual range but its inverse is."""
-    return not low <= quote <= high and 1 / high <= quote <= 1 / low
 
 
 def _note(

@@ -43,13 +43,13 @@ def stored_balances(evidence: Evidence) -> Iterator[Note]:
     first = [_compared(evidence, i, int(derived[i]), int(stored[i])) for i in differing[:_LISTED]]
     sums = _sums_by_currency(evidence, rows, derived, stored)
     cause = _cause(evidence, rows, derived, stored)
-    listed = "; ".join(f"{shown(c['client_id'])} {c['derived']} and not {c['stored']}" for c in first)
+    listed = "; ".join(f"{shown(c['client_id'])} {c['derived']}, stored {c['stored']}" for c in first)
     total = ", ".join(f"{amount} {currency}" for currency, amount in sums.items())
     of = int(known.sum())
     yield Note(
         f"{clients.stored.origin}, stored_balance: the ledger gives another balance for {len(rows):,} of "
-        f"{counted(of, 'client')}, {total} in all ({listed}{'; …' if len(rows) > _LISTED else ''})."
-        + (f" {cause}" if cause else ""),
+        f"{counted(of, 'client')} ({listed}{'; …' if len(rows) > _LISTED else ''}). What it gives minus what "
+        f"is stored adds up to {total}." + (f" {cause}" if cause else ""),
         "stored_balances",
         count=len(rows),
         of=of,

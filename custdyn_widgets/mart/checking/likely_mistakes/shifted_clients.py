@@ -1,4 +1,4 @@
-"""A column of client ids that is a row too high or too low beside the other columns of the ledger."""
+"""A column of client ids that is a row too high or too low beside the other columns of its table."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from custdyn_widgets.mart.schema import KINDS
 _ROWS, _CLIENTS = 500, 30
 _BETTER = 0.6  # share of clients whose balance is closer to 0 with the ids of the row beside
 _DESCENTS, _FEWER = 20, 10
+_EARLY, _EARLY_SHARE = 20, 0.1  # clients with transactions before they were created
+LONG_AGO = np.iinfo(np.int64).min // 2
 
 
 def shifted_clients(evidence: Evidence) -> Iterator[Note]:
@@ -31,11 +33,44 @@ def shifted_clients(evidence: Evidence) -> Iterator[Note]:
             yield Note(
                 f"{evidence.file}, client_id: the ids seem to be shifted by one row against the "
                 f"other columns: with the id of the row {where}, balances are nearer to 0 or times in order. "
-                f"Move the column {other} by one row.",
+                f"Move the ids {other} by one row.",
                 "shifted_clients",
                 rows=shift,
             )
             return
+
+
+def shifted_creations(evidence: Evidence) -> Iterator[Note]:
+    """Note that fewer clients have transactions before they were created if ids are moved by a row."""
+    if shift := shift_of_creations(evidence):
+        where, other = ("below", "down") if shift == 1 else ("above", "up")
+        file, count = evidence.clients.stored.origin, len(evidence.clients)
+        yield Note(
+            f"{file}, client_id: the ids seem to be shifted by one row against the other columns: "
+            f"{early_clients(evidence):,} of {count:,} clients have transactions before created_at, but "
+            f"{early_clients(evidence, shift):,} before that of the row {where}. Move the ids {other} by one "
+            "row.",
+            "shifted_clients",
+            rows=shift,
+        )
+
+
+def shift_of_creations(evidence: Evidence) -> int:
+    """Return how far below each client is the `created_at` that fits its transactions; 0 for its own."""
+    early = early_clients(evidence)
+    if early < max(_EARLY, _EARLY_SHARE * len(evidence.clients)):
+        return 0
+    return next((shift for shift in (1, -1) if early_clients(evidence, shift) * _FEWER < early), 0)
+
+
+def early_clients(evidence: Evidence, shift: int = 0) -> int:
+    """Return how many clients have transactions before the `created_at` of the row `shift` below theirs."""
+    clients, rows = evidence.clients, evidence.rows
+    created = np.where(clients.blank["created_at"], LONG_AGO, clients.columns["created_at"])
+    if shift:
+        created = np.roll(created, -shift)
+        created[-1 if shift > 0 else 0] = LONG_AGO
+    return len(np.unique(rows.client[rows.at < created.take(rows.client)]))
 
 
 def _with_nearer_balances(evidence: Evidence) -> int:

@@ -68,7 +68,7 @@ def _shifts(at: Int64s) -> list[int]:
     """
     clocks, counts = np.unique(at // (60 * MICROS) % (24 * 60), return_counts=True)
     common = int(clocks[np.argmax(counts)]) * 60 * MICROS if len(clocks) else 0
-    return list(dict.fromkeys((0, 1, common, common + 1)))
+    return list(dict.fromkeys((0, 1, common, common + 60 * MICROS)))
 
 
 def _summary_rows(evidence: Evidence, chosen: Int64s, period: str, shift: int) -> Int64s:
