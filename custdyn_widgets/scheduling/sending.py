@@ -15,6 +15,7 @@ from custdyn_widgets.scheduling.records import Outcome
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.text import slug
 
+_ID_BEGINNING = 8  # characters of the snapshot's id in the name of its file
 _TOO_LONG = "No file is attached: the report is too large for XLSX. Download it as CSV from the link."
 
 
@@ -103,15 +104,16 @@ def _attachment(task: Task, made: Made) -> Attachment | None:
     """
     assert made.report is not None
     output, company = task.saved.output, made.outcome.company
-    report = made.report
+    report, snapshot = made.report, str(made.outcome.snapshot)
     ends = format_instant(report.info.effective_end, report.info.timezone)[:10]
     until = f"until-{ends}" if report.is_partial else ""  # or every day of a month has the same name
-    parts = (task.order.name, slug(company) if company else "", interval_slug(report), until)
+    company_slug = slug(company) if company else ""
+    parts = (task.order.name, company_slug, interval_slug(report), until, snapshot[:_ID_BEGINNING])
     name = "-".join(filter(None, parts))
     if output == "csv-excel":
         return Attachment(f"{name}-excel.csv", to_excel_csv(made.report))
     try:
-        data = Store(task.settings.snapshots).read(str(made.outcome.snapshot), f"report.{output}")
+        data = Store(task.settings.snapshots).read(snapshot, f"report.{output}")
     except SnapshotNotFoundError:
         return None
     return Attachment(f"{name}.{output}", data)

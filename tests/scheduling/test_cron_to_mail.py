@@ -63,7 +63,9 @@ def test_cron_runs_what_the_crontab_says_and_everybody_is_told(
     assert sorted(letters) == sorted([*BOARD.recipients, EVA])
     for recipient in BOARD.recipients:
         [attachment] = received.message(letters[recipient]).iter_attachments()
-        assert re.fullmatch(r"board-last-month-\d{4}-\d\d-\d\d\.csv", attachment.get_filename() or "")
+        assert re.fullmatch(
+            r"board-last-month-\d{4}-\d\d-\d\d-[a-z2-7]{8}\.csv", attachment.get_filename() or ""
+        )
     said, _, command = text_of(received, letters[EVA]).partition(" cd ")
     assert "not a folder that exists" in said
     assert str(settings.runs) not in said

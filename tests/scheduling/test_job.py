@@ -136,7 +136,7 @@ def test_a_scheduled_run_freezes_the_last_due_report_sends_it_and_keeps_its_reco
     assert received.recipients() == [ANNA, BEN]
     assert [receipt["outcome"] for receipt in one.deliveries] == ["sent", "sent"]
     [attachment] = received.message().iter_attachments()
-    assert attachment.get_filename() == "board-last-month-2022-01-31.csv"
+    assert attachment.get_filename() == f"board-last-month-2022-01-31-{str(one.snapshot)[:8]}.csv"
     assert attachment.get_content().encode() == Store(settings.snapshots).read(
         str(one.snapshot), "report.csv"
     )
@@ -898,7 +898,8 @@ def test_a_workbook_goes_with_the_mail_where_the_saved_query_in_force_says_so(
     saved_queries.save(replace(BOARD, output="xlsx"), "mine", over=None, settings=settings)
     run = ask()
     [attachment] = received.message().iter_attachments()
-    assert attachment.get_filename() == "board-last-month-2022-01-31.xlsx"
+    snapshot = str(run.reports[0].snapshot)
+    assert attachment.get_filename() == f"board-last-month-2022-01-31-{snapshot[:8]}.xlsx"
     frozen_file = Store(settings.snapshots).read(str(run.reports[0].snapshot), "report.xlsx")
     assert attachment.get_content() == frozen_file
 
@@ -909,7 +910,8 @@ def test_a_csv_for_excel_goes_with_the_mail_where_the_saved_query_says_so(
     saved_queries.save(replace(BOARD, output="csv-excel"), "mine", over=None, settings=settings)
     run = ask()
     [attachment] = received.message().iter_attachments()
-    assert attachment.get_filename() == "board-last-month-2022-01-31-excel.csv"
+    snapshot = str(run.reports[0].snapshot)
+    assert attachment.get_filename() == f"board-last-month-2022-01-31-{snapshot[:8]}-excel.csv"
     frozen = Store(settings.snapshots).read(str(run.reports[0].snapshot), "report.json")
     assert attachment.get_payload(decode=True) == to_excel_csv(Report.from_dict(json.loads(frozen)))
 
@@ -949,6 +951,7 @@ def test_a_password_in_the_title_or_description_is_sent_to_nobody(ask: Ask, rece
 
 def test_the_name_of_a_file_says_until_when_a_running_month_counts(ask: Ask, received: Received) -> None:
     """Otherwise, the files of every day of a month have the same name, that of the whole month."""
-    ask(replace(BOARD, query=ReportQuery("this_month", timezone="Europe/Paris")))
+    run = ask(replace(BOARD, query=ReportQuery("this_month", timezone="Europe/Paris")))
     [attachment] = received.message().iter_attachments()
-    assert attachment.get_filename() == "board-this-month-2022-02-28-until-2022-02-01.csv"
+    snapshot = str(run.reports[0].snapshot)
+    assert attachment.get_filename() == f"board-this-month-2022-02-28-until-2022-02-01-{snapshot[:8]}.csv"

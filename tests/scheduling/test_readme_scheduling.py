@@ -199,7 +199,7 @@ def test_the_mail_has_the_workbook_and_the_link_which_shows_the_report(
     assert mail["From"] == "Reports <reports@example.com>"
     assert str(mail["Subject"]).startswith("Board: ")
     [attached] = mail.iter_attachments()
-    assert re.fullmatch(r"board-last-month-\d{4}-\d\d-\d\d\.xlsx", attached.get_filename() or "")
+    assert re.fullmatch(r"board-last-month-\d{4}-\d\d-\d\d-[a-z2-7]{8}\.xlsx", attached.get_filename() or "")
     assert openpyxl.load_workbook(BytesIO(attached.get_content())).sheetnames
     link = followed["custdyn run --saved board --scheduled"].screen.splitlines()[-2]
     assert link in words(newcomer, 0).splitlines()
