@@ -24,13 +24,23 @@ _OPTION = re.compile(
     r"""
     (?P<before> = (?: (?<=password=) | (?<=passwd=) | (?<=passphrase=) | (?<=pwd=) ) )
     (?! \*{3} )
-    (?: '[^'\n]{1,300}' | "[^"\n]{1,300}" | [^\s&;,'"<>()\[\]{}]+ )
+    (?: '[^'\n]{1,300}' | "[^"\n]{1,300}" | \{(?!\*)[^}\n]{1,300}\} | [^\s&;,'"<>()\[\]{}]+ )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 # Without a scheme, this may be something else, so that it is masked but does not prevent publishing.
 _LOGIN = re.compile(
     r"""
+    (?P<option> (?:[Pp]ass(?:word|wd|phrase)|PASSWORD|[Pp]wd|PWD) (?:[ ]=[ ]?|=[ ]) )
+    (?! \*{3} )
+    [^\s&;,'"<>()\[\]{}]+
+    |
+    (?<![\w:])
+    (?P<share> // [^\s/:@]{1,100} : )
+    (?! \*{3} @ )
+    [^\s/@'"<>]{1,300}
+    (?= @[\w\[] )
+    |
     (?<![\w./:@,+-])
     (?! mailto: )
     (?P<before> [A-Za-z] [\w.+-]{0,100} : )
@@ -56,4 +66,4 @@ def has_password(text: str) -> bool:
 def mask_passwords(text: str) -> str:
     """Return text with each password in an address or a login replaced by `***`."""
     text = _OPTION.sub(r"\g<before>***", _PASSWORD.sub(r"\g<before>***", text))
-    return _LOGIN.sub(lambda found: f"{found['before'] or found['oracle']}***", text)
+    return _LOGIN.sub(lambda found: f"{found[found.lastgroup or 0]}***", text)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args
 
 from custdyn_widgets import settings
-from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
+from custdyn_widgets.errors import SettingsError, SourceError, mask_passwords, nearest, shown
 from custdyn_widgets.mart.database_url import check_url, has_secret
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.sources_file import URL, read_sources_file
@@ -182,7 +182,7 @@ def _reject_url(data: object) -> None:
 
 def _has_login(text: str) -> bool:
     """Return whether text looks like `user:password@host`, `user/password@//host` or `…password=…`."""
-    return has_secret(f" {text}") or "@/" in text
+    return has_secret(f" {text}") or "@/" in text or mask_passwords(text) != text
 
 
 def absolute_source(source: str) -> str:

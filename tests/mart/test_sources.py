@@ -316,6 +316,9 @@ def test_an_address_is_refused_without_its_password(use: Any, given: Any, scheme
         "host=db user=anna password=sea-and-sand",
         "password=sea-and-sand host=db",
         "Server=db;Uid=anna;Pwd=sea-and-sand;",
+        "DRIVER={X};UID=anna;PWD={sea-and-sand}",
+        "Password = sea-and-sand; Server=db",
+        "//anna:sea-and-sand@host/share",
     ],
 )
 @pytest.mark.parametrize("use", [open_mart, check_source, resolve_source])

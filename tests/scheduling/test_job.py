@@ -930,7 +930,10 @@ def test_the_password_of_an_address_given_as_a_source_is_told_to_nobody(
         assert "anna:sand" not in told
 
 
-@pytest.mark.parametrize("source", ["anna:sand@db/crm", "anna/sand@//db/xe", "Server=db;Uid=anna;Pwd=sand;"])
+@pytest.mark.parametrize(
+    "source",
+    ["anna:sand@db/crm", "anna/sand@//db/xe", "Server=db;Uid=anna;Pwd=sand;", "Pwd={sand}", "//a:sand@h/s"],
+)
 def test_the_password_of_a_connection_string_given_as_a_source_is_told_to_nobody(
     ask: Ask, received: Received, settings: Settings, source: str
 ) -> None:
