@@ -121,9 +121,12 @@ def _guess_decimals(
     tables: Mapping[str, StoredTable], faults: Sequence[Fault]
 ) -> dict[str, DecimalMark | None]:
     """Return the decimal separator of the tables whose numbers are not plain."""
-    seen = {
-        name: _number_forms(table, faults) for name, table in tables.items() if table.dialect.decimal is None
-    }
+    unset = {name: table for name, table in tables.items() if table.dialect.decimal is None}
+    seen = {name: _faulty_number_forms(table, faults) for name, table in unset.items()}
+    if not any(forms.counts or forms.doubtful for forms in seen.values()):
+        return {}
+    for name, table in unset.items():
+        _add_plain_numbers(seen[name], table)
     found = {name: _decimal(tables[name], forms) for name, forms in seen.items()}
     commas = any(mark == "," for mark in found.values())
     for name, forms in seen.items():
@@ -136,18 +139,24 @@ def _guess_decimals(
     return found
 
 
-def _number_forms(table: StoredTable, faults: Sequence[Fault]) -> _Forms:
+def _faulty_number_forms(table: StoredTable, faults: Sequence[Fault]) -> _Forms:
     forms = _Forms()
     point, comma = number_pattern("."), number_pattern(",")
     for name, text in _text_columns(table, "amount", "positive"):
         faulty = _faulty(table, name, text, faults, (NOT_AN_AMOUNT,))
-        text = text.drop_null()
         forms.add("comma", name, _matching(faulty, comma, unlike=[point]))
         forms.add("grouped", name, _matching(faulty, point, _IN_GROUPS))
-        forms.add("point", name, _matching(text, r"\.", point, unlike=[comma]))
         forms.doubt(name, _matching(faulty, ",", comma, point))
-        forms.doubt(name, _matching(text, r"\.", comma, point))
     return forms
+
+
+def _add_plain_numbers(forms: _Forms, table: StoredTable) -> None:
+    """Add the numbers with a point, which only a decimal point explains, or perhaps thousands too."""
+    point, comma = number_pattern("."), number_pattern(",")
+    for name, text in _text_columns(table, "amount", "positive"):
+        pointed = text.filter(pc.fill_null(pc.match_substring(text, "."), False))
+        forms.add("point", name, _matching(pointed, point, unlike=[comma]))
+        forms.doubt(name, _matching(pointed, comma, point))
 
 
 def _decimal(table: StoredTable, forms: _Forms) -> DecimalMark | None:
