@@ -15,7 +15,12 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.checking.fault_kinds import NOT_A_DATE, NOT_A_TIME, NOT_AN_AMOUNT
+from custdyn_widgets.mart.checking.fault_kinds import (
+    NOT_A_DATE,
+    NOT_A_TIME,
+    NOT_AN_AMOUNT,
+    SPREADSHEET_DAYS,
+)
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.written_forms import DATE_PATTERNS, SERIAL_PATTERN, number_pattern
@@ -26,6 +31,7 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
 )
+_NOT_TIMES = (NOT_A_TIME, NOT_A_DATE, SPREADSHEET_DAYS)
 _IN_GROUPS = r"\d[^\d.,]+\d|,.*\.|,.*,"  # under a decimal point, surely thousands
 
 
@@ -197,7 +203,7 @@ def _guess_dates(tables: Mapping[str, StoredTable], faults: Sequence[Fault]) -> 
 def _date_forms(table: StoredTable, faults: Sequence[Fault]) -> _Forms:
     forms = _Forms()
     for name, text in _text_columns(table, "time", "date"):
-        faulty = _faulty(table, name, text, faults, (NOT_A_TIME, NOT_A_DATE))
+        faulty = _faulty(table, name, text, faults, _NOT_TIMES)
         some = (len(text) - int(columns.blanks(text).sum())) // 2
         forms.add("YMD", name, _matching(faulty, DATE_PATTERNS["YMD"]))
         serials, short = _matching(faulty, SERIAL_PATTERN), _matching(faulty, DATE_PATTERNS["DMY"])
