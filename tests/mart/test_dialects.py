@@ -273,7 +273,10 @@ def test_one_file_decides_for_those_that_decide_nothing() -> None:
         ),
         (tables(ISO, ["1,5", "2.5", "3.5"]), "row 1, amount: '1,5' is not a plain decimal number"),
         (tables(ISO, ["1,234", "2.5", "3.5"]), "row 1, amount: '1,234' is not a plain decimal number"),
-        (tables(["44561", ISO, ISO], ["1", "2", "3"]), "row 1, at: '44561' is not an ISO 8601 time"),
+        (
+            tables(["44561", ISO, ISO], ["1", "2", "3"]),
+            "row 1, at: '44561' looks like a spreadsheet's number of days, not an ISO 8601 time",
+        ),
     ],
 )
 def test_a_few_values_of_another_form_remain_faults(given: dict[str, Any], fault: str) -> None:

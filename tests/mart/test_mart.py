@@ -565,7 +565,7 @@ def test_something_other_than_a_file_is_named(tmp_path: Path) -> None:
     source = folder(tmp_path, packages=None)
     place = source / "packages.csv"
     place.mkdir()
-    with pytest.raises(SourceError, match=r"has packages\.csv, which is not a file"):
+    with pytest.raises(SourceError, match=r"'packages\.csv' is a folder without \.csv files"):
         run_report(EVERYONE, source)
     place.rmdir()
     place.symlink_to(place.name)

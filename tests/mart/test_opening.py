@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from custdyn_widgets import Dialect
 from custdyn_widgets.errors import MartError, SourceError
 from custdyn_widgets.mart import building
 from custdyn_widgets.mart.checking import checks
@@ -380,8 +381,8 @@ def test_files_that_change_while_they_are_read_are_read_again(
     real = building.read_mart
     changes = iter(["refill,2"])
 
-    def read(folder: Path) -> object:
-        found = real(folder)
+    def read(folder: Path, dialect: Dialect) -> object:
+        found = real(folder, dialect)
         for change in changes:
             (folder / "transactions.csv").write_text(LEDGER.replace("refill,1", change))
             os.utime(folder / "transactions.csv", ns=(2, 2))
@@ -397,8 +398,8 @@ def test_a_mart_replaced_between_two_of_its_files_has_no_faults_of_its_own(
 ) -> None:
     real, replaced = files.read_csv, iter([True])
 
-    def read(path: Path, spec: MartTable) -> StoredTable:
-        found = real(path, spec)
+    def read(path: Path, spec: MartTable, dialect: Dialect) -> StoredTable:
+        found = real(path, spec, dialect)
         if next(replaced, False):  # the ledger is not read yet, and then names a client that nobody has seen
             for file, text in (("clients", CLIENTS), ("transactions", LEDGER)):
                 (source / f"{file}.csv").write_text(text.replace("c1", "another"))
@@ -435,10 +436,10 @@ def test_files_that_keep_changing_are_an_error(
     real = building.read_mart
     times = iter(range(1, 10))
 
-    def read(folder: Path) -> object:
+    def read(folder: Path, dialect: Dialect) -> object:
         at = next(times)
         os.utime(folder / "clients.csv", ns=(at, at))
-        return real(folder)
+        return real(folder, dialect)
 
     monkeypatch.setattr(building, "read_mart", read)
     with pytest.raises(SourceError, match="kept changing while it was read"):

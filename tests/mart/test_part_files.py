@@ -48,7 +48,7 @@ def as_spark(path: Path, count: int, suffix: str = "") -> Path:
         name = f"part-{number:05}-6e2f0a1c-c000.snappy{path.suffix}{suffix}"
         (path / f".{name}.crc").write_bytes(b"crc")
         if path.suffix == ".parquet":
-            pq.write_table(part, path / name, row_group_size=2, use_deprecated_int96_timestamps=True)
+            pq.write_table(part, path / name, row_group_size=100, use_deprecated_int96_timestamps=True)
         else:
             (path / name).write_bytes(gzip.compress(part.encode()) if suffix else part.encode())
     return path

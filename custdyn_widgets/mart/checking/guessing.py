@@ -15,7 +15,12 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.checking.fault_kinds import NOT_A_DATE, NOT_A_TIME, NOT_AN_AMOUNT
+from custdyn_widgets.mart.checking.fault_kinds import (
+    NOT_A_DATE,
+    NOT_A_TIME,
+    NOT_AN_AMOUNT,
+    SPREADSHEET_DAYS,
+)
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.written_forms import DATE_PATTERNS, SERIAL_PATTERN, number_pattern
@@ -26,6 +31,7 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
 )
+_NOT_TIMES = (NOT_A_TIME, NOT_A_DATE, SPREADSHEET_DAYS)
 _IN_GROUPS = r"\d[^\d.,]+\d|,.*\.|,.*,"  # under a decimal point, surely thousands
 
 
@@ -121,9 +127,12 @@ def _guess_decimals(
     tables: Mapping[str, StoredTable], faults: Sequence[Fault]
 ) -> dict[str, DecimalMark | None]:
     """Return the decimal separator of the tables whose numbers are not plain."""
-    seen = {
-        name: _number_forms(table, faults) for name, table in tables.items() if table.dialect.decimal is None
-    }
+    unset = {name: table for name, table in tables.items() if table.dialect.decimal is None}
+    seen = {name: _faulty_number_forms(table, faults) for name, table in unset.items()}
+    if not any(forms.counts or forms.doubtful for forms in seen.values()):
+        return {}
+    for name, table in unset.items():
+        _add_plain_numbers(seen[name], table)
     found = {name: _decimal(tables[name], forms) for name, forms in seen.items()}
     commas = any(mark == "," for mark in found.values())
     for name, forms in seen.items():
@@ -136,18 +145,24 @@ def _guess_decimals(
     return found
 
 
-def _number_forms(table: StoredTable, faults: Sequence[Fault]) -> _Forms:
+def _faulty_number_forms(table: StoredTable, faults: Sequence[Fault]) -> _Forms:
     forms = _Forms()
     point, comma = number_pattern("."), number_pattern(",")
     for name, text in _text_columns(table, "amount", "positive"):
         faulty = _faulty(table, name, text, faults, (NOT_AN_AMOUNT,))
-        text = text.drop_null()
         forms.add("comma", name, _matching(faulty, comma, unlike=[point]))
         forms.add("grouped", name, _matching(faulty, point, _IN_GROUPS))
-        forms.add("point", name, _matching(text, r"\.", point, unlike=[comma]))
         forms.doubt(name, _matching(faulty, ",", comma, point))
-        forms.doubt(name, _matching(text, r"\.", comma, point))
     return forms
+
+
+def _add_plain_numbers(forms: _Forms, table: StoredTable) -> None:
+    """Add the numbers with a point, which only a decimal point explains, or perhaps thousands too."""
+    point, comma = number_pattern("."), number_pattern(",")
+    for name, text in _text_columns(table, "amount", "positive"):
+        pointed = text.filter(pc.fill_null(pc.match_substring(text, "."), False))
+        forms.add("point", name, _matching(pointed, point, unlike=[comma]))
+        forms.doubt(name, _matching(pointed, comma, point))
 
 
 def _decimal(table: StoredTable, forms: _Forms) -> DecimalMark | None:
@@ -188,7 +203,7 @@ def _guess_dates(tables: Mapping[str, StoredTable], faults: Sequence[Fault]) -> 
 def _date_forms(table: StoredTable, faults: Sequence[Fault]) -> _Forms:
     forms = _Forms()
     for name, text in _text_columns(table, "time", "date"):
-        faulty = _faulty(table, name, text, faults, (NOT_A_TIME, NOT_A_DATE))
+        faulty = _faulty(table, name, text, faults, _NOT_TIMES)
         some = (len(text) - int(columns.blanks(text).sum())) // 2
         forms.add("YMD", name, _matching(faulty, DATE_PATTERNS["YMD"]))
         serials, short = _matching(faulty, SERIAL_PATTERN), _matching(faulty, DATE_PATTERNS["DMY"])
