@@ -18,7 +18,9 @@ def test_your_data_goes_from_csv_files_to_a_report_and_the_form(
     notebook = open_notebook("your_data.ipynb", theme=theme)
     outputs = notebook.run_all()
     assert not [o for o in outputs if o not in ("display_data", "execute_result", "stream")]
-    assert "my_export: 3 clients, 8 transactions, 3 rates. No faults." in notebook.page.inner_text(".jp-Notebook")
+    assert "my_export: 3 clients, 8 transactions, 3 rates. No faults." in notebook.page.inner_text(
+        ".jp-Notebook"
+    )
     table = notebook.page.locator("table.custdyn").first
     assert "2026-03" in table.inner_text()
     notebook.form.get_by_role("button", name="Query", exact=True).wait_for()
