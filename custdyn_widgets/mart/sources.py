@@ -166,7 +166,18 @@ def _synced(source: Source) -> Source:
     return replace(source, data=folder, url=None, mapping=None, system=None)
 
 
-_FILES = tuple(f"{scheme}://" for scheme in "http https ftp sftp s3 s3a gs az abfs file".split())
+_FILES = (
+    "http://",
+    "https://",
+    "ftp://",
+    "sftp://",
+    "s3://",
+    "s3a://",
+    "gs://",
+    "az://",
+    "abfs://",
+    "file://",
+)
 
 
 def _reject_url(data: object) -> None:
