@@ -94,7 +94,8 @@ WITH zone AS MATERIALIZED (
     -- PostgreSQL reads offsets such as +03:00 with the opposite sign.
     SELECT z.time_zone, CASE WHEN z.time_zone ~ '^[+-][0-9]{2}:[0-9]{2}$' THEN translate(z.time_zone, '+-', '-+')
                              ELSE COALESCE(n.name, 'UTC') END AS name
-    FROM (SELECT DISTINCT time_zone FROM accounts) z LEFT JOIN pg_timezone_names n ON n.name = z.time_zone
+    FROM (SELECT DISTINCT time_zone FROM accounts) z
+    LEFT JOIN (SELECT (pg_timezone_names()).name) n ON n.name = z.time_zone
 ),
 billed AS (
     SELECT account_id, MIN(currency) AS currency
@@ -249,4 +250,4 @@ SELECT (SELECT COUNT(*) FROM invoices i WHERE NOT EXISTS (SELECT 1 FROM accounts
 
 -- :count {n} accounts have a time zone that this server does not know; their days are read as UTC.
 SELECT COUNT(*) FROM accounts
-WHERE time_zone !~ '^[+-][0-9]{2}:[0-9]{2}$' AND time_zone NOT IN (SELECT name FROM pg_timezone_names);
+WHERE time_zone !~ '^[+-][0-9]{2}:[0-9]{2}$' AND time_zone NOT IN (SELECT (pg_timezone_names()).name);
