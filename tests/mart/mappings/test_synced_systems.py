@@ -31,7 +31,7 @@ QUERIES: dict[str, list[dict[str, Any]]] = {
         {"interval": YEAR, "client_type": "reseller", "group_by": [], "currency": "EUR"},
     ],
     "killbill": [
-        {"interval": YEAR, "client_tags": ["vip,gold"], "group_by": ["month", "package"], "currency": "EUR"},
+        {"interval": YEAR, "client_tags": ["vip/gold"], "group_by": ["month", "package"], "currency": "EUR"},
         {"interval": YEAR, "client_type": "reseller", "timezone": "Europe/Kyiv", "currency": "EUR"},
     ],
 }
