@@ -12,7 +12,9 @@ import pytest
 
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.mapping.sql_file import shipped_mapping
 from custdyn_widgets.mart.synced import synced_folder
+from custdyn_widgets.mart.syncing.grants import tables_of
 from custdyn_widgets.mart.syncing.sync import SyncResult, sync_source
 from custdyn_widgets.query.query import ReportQuery
 from tests import oracle
@@ -29,7 +31,7 @@ QUERIES: dict[str, list[dict[str, Any]]] = {
         {"interval": YEAR, "client_type": "reseller", "group_by": [], "currency": "EUR"},
     ],
     "killbill": [
-        {"interval": YEAR, "client_tags": ["vip,gold"], "group_by": ["month", "package"], "currency": "EUR"},
+        {"interval": YEAR, "client_tags": ["vip/gold"], "group_by": ["month", "package"], "currency": "EUR"},
         {"interval": YEAR, "client_type": "reseller", "timezone": "Europe/Kyiv", "currency": "EUR"},
     ],
 }
@@ -86,3 +88,12 @@ def test_a_sync_gives_the_mart_and_its_reports(
         assert [(*row.labels, *map(str, row.values)) for row in report.shown_rows()] == [
             (*row.labels, *map(str, row.values)) for row in (*answer.rows, answer.total) if row
         ]
+
+
+@pytest.mark.parametrize(
+    ("system", "dialect"), [("lago", "postgresql"), ("killbill", "postgresql"), ("killbill", "mysql")]
+)
+def test_grants_name_the_tables_of_the_system_and_no_other(system: str, dialect: str) -> None:
+    mapping = shipped_mapping(system, dialect)
+    named = tables_of([*mapping.selects.values(), *(count.select for count in mapping.counts)])
+    assert set(named) == set(lago.ROWS if system == "lago" else killbill.ROWS)

@@ -16,6 +16,7 @@
 --   another. An account without a currency has that of its invoices; with neither, it is left out.
 -- * Accounts tagged TEST are left out. Accounts tagged PARTNER and accounts with children are resellers; the parent is
 --   the company. Kill Bill does not close accounts.
+-- * A semicolon in a tag becomes a slash.
 -- * Successful payments are refills. Refunds and chargebacks are stored negative and are "other".
 -- * FIXED with a plan is the activation (a later one of the same subscription and plan: a renewal); RECURRING with a
 --   plan is a renewal. A subscription to a plan without FIXED gets an activation of 0 with its first RECURRING item.
@@ -46,7 +47,7 @@ WITH tagged AS (
     WHERE t.object_type = 'ACCOUNT' AND t.is_active
 ),
 label AS (
-    SELECT account_id, GROUP_CONCAT(DISTINCT REPLACE(name, ';', ',') ORDER BY name SEPARATOR ';') AS tags,
+    SELECT account_id, GROUP_CONCAT(DISTINCT REPLACE(name, ';', '/') ORDER BY name SEPARATOR ';') AS tags,
            MAX(tag_definition_id = '00000000-0000-0000-0000-000000000006') AS is_test,
            MAX(tag_definition_id = '00000000-0000-0000-0000-000000000007') AS is_partner
     FROM tagged
