@@ -26,6 +26,7 @@ PORTS = {"postgresql": 5432, "mysql": 3306}
 USERS = {"postgresql": "postgres", "mysql": "root"}
 _OF_THIS_RUN = "CUSTDYN_TEST_SERVERS"  # the folder of the servers that this run starts
 _STARTS_WITHIN_S = 60
+_READY: set[str] = set()
 _STARTED: dict[int, subprocess.Popen[bytes]] = {}  # by this process
 
 
@@ -151,23 +152,45 @@ def end_run() -> None:
 
 
 def start(kind: str) -> None:
-    """Start a server unless one is running."""
-    if _listens(kind):
+    """Start a server unless one that lets tests in is running; it may get another port."""
+    if kind in _READY:
         return
-    folder = Path(os.environ[_OF_THIS_RUN])
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o755)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several workers may ask for it at once
-        if not _listens(kind):
-            process = _STARTS[kind](folder / kind)
-            _STARTED[process.pid] = process
-            (folder / f"{kind}.pid").write_text(str(process.pid))
-            _wait(kind, process)
+    if not _lets_in(kind):
+        folder = Path(os.environ[_OF_THIS_RUN])
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # several workers may ask for it at once
+            _start_in(folder, kind)
+    _READY.add(kind)
 
 
-def _listens(kind: str) -> bool:
-    return _answers(PORTS[kind])
+def _start_in(folder: Path, kind: str) -> None:
+    chosen = folder / f"{kind}.port"
+    if chosen.exists():  # another worker started it
+        PORTS[kind] = int(chosen.read_text())
+        return
+    if _answers(PORTS[kind]):  # it wants a password
+        PORTS[kind] = free_port()
+    process = _STARTS[kind](folder / kind)
+    _STARTED[process.pid] = process
+    (folder / f"{kind}.pid").write_text(str(process.pid))
+    for _ in range(_STARTS_WITHIN_S * 10):
+        if _lets_in(kind):
+            chosen.write_text(str(PORTS[kind]))
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise AssertionError(f"the server {kind} did not start:\n{(folder / kind / 'log').read_text()}")
+
+
+def _lets_in(kind: str) -> bool:
+    try:
+        _connect(kind, "postgres" if kind == "postgresql" else "mysql").close()
+    except Exception:
+        return False
+    return True
 
 
 def _answers(port: int) -> bool:
@@ -176,18 +199,6 @@ def _answers(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _wait(kind: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(_STARTS_WITHIN_S * 10):
-        if _listens(kind):
-            with contextlib.suppress(Exception):
-                _connect(kind, "postgres" if kind == "postgresql" else "mysql").close()
-                return
-        if process.poll() is not None:
-            break
-        time.sleep(0.1)
-    raise AssertionError(f"the server {kind} did not start: see {process.args!r}")
 
 
 def _start_postgresql(folder: Path) -> subprocess.Popen[bytes]:

@@ -233,12 +233,24 @@ def test_without_the_extra_the_message_says_what_to_install() -> None:
     assert "pip install 'custdyn-widgets[sql]'" in done.stdout
 
 
+def test_a_server_that_wants_a_password_is_left_alone(
+    locked: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTDYN_TEST_SERVERS", tempfile.mkdtemp(prefix="custdyn-servers-"))
+    monkeypatch.setattr(databases, "_READY", set())
+    monkeypatch.setattr(databases, "PORTS", {"postgresql": locked[0]})
+    with databases.new_database("postgresql") as database:
+        assert f":{locked[0]}/" not in database.url
+    databases.end_run()
+
+
 def test_servers_are_started_once_and_end_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(tempfile.mkdtemp(prefix="custdyn-servers-"))
     monkeypatch.setenv("CUSTDYN_TEST_SERVERS", str(folder))
+    monkeypatch.setattr(databases, "_READY", set())
     monkeypatch.setattr(databases, "PORTS", {kind: databases.free_port() for kind in databases.PORTS})
     for kind in databases.PORTS:
         with databases.new_database(kind) as one, databases.new_database(kind) as other:
             assert one.name != other.name
     databases.end_run()
-    assert not any(map(databases._listens, databases.PORTS))
+    assert not any(map(databases._lets_in, databases.PORTS))
