@@ -194,8 +194,8 @@ def _reject_url(data: object) -> None:
             "and run: custdyn sync NAME"
         )
         raise SourceError(
-            f"A source is a folder, a file or a name, not {what}. {remedy}. If others may have seen a password "
-            "in it, change the password.",
+            f"A source is a folder, a file or a name, not {what}. {remedy}. If others may have seen a "
+            "password in it, change the password.",
             field="source",
         )
 
