@@ -3,9 +3,9 @@
 -- Read from: killbill/killbill 0.24.21 (the ddl.sql of account, invoice and util).
 -- Times: DATETIME columns hold UTC and are given with that offset, whatever the source's timezone is. DATE columns are
 -- days in the account's time zone: where an item was created on the day that its invoice (for an adjustment: the item)
--- is dated, it counts at that moment; where it was dated otherwise, at the midnight that begins that day in the account's
--- zone. CONVERT_TZ needs the server's zone tables: load them with mysql_tzinfo_to_sql. Without them, days in zones other
--- than offsets such as +03:00 are read as UTC and counted below.
+-- is dated, it counts at that moment; where it was dated otherwise, at the midnight that begins that day in that zone.
+-- CONVERT_TZ needs the server's zone tables: load them with mysql_tzinfo_to_sql. Without them, days in zones other than
+-- offsets such as +03:00 are read as UTC and counted below.
 --
 -- Decisions
 -- * The invoices' view: each item and each payment of a committed invoice moves the balance. Drafts, void invoices and
