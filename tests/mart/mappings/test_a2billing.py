@@ -209,7 +209,7 @@ ROWS: dict[str, list[Any]] = {
 
 CLIENTS = support.facts("""
 client_id | name     | client_type | company | tags             | currency | created_at           | closed_at            | opening_balance | stored_balance
-1         | Zoë Doe  | client      | Alpha   | vip;Resold, café | USD      | 2024-01-01T00:00:00Z |                      | -0.700004       | -13.41345
+1         | Zoë Doe  | client      | Alpha   | vip;Resold/ café | USD      | 2024-01-01T00:00:00Z |                      | -0.700004       | -13.41345
 2         | Post Ltd | client      |         | Default          | USD      | 2024-01-01T00:00:00Z |                      | -4.7            | -12.5
 3         | card3    | client      |         | Left             | USD      | 2024-03-01T08:00:00Z | 2024-03-02T09:00:00Z | 0               | 3
 4         | card4    | client      |         | old;Default      | USD      | 2023-01-01T00:00:00Z | 2023-01-01T00:00:00Z | 1.5             | 1.5
@@ -288,7 +288,7 @@ QUERIES: list[dict[str, Any]] = [
     {"interval": INTERVAL, "client_type": "all"},
     {"interval": INTERVAL, "timezone": "Europe/Kyiv", "currency": "ALL", "group_by": ["date"]},
     {"interval": INTERVAL, "client_type": "all", "group_by": ["year", "package"], "currency": "GBP"},
-    {"interval": INTERVAL, "company": ["Alpha"], "client_tags": ["Resold, café"], "active_duration": 1},
+    {"interval": INTERVAL, "company": ["Alpha"], "client_tags": ["Resold/ café"], "active_duration": 1},
     {"interval": INTERVAL, "client_type": "reseller", "package": None},
 ]
 

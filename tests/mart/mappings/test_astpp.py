@@ -198,7 +198,7 @@ client_id | name     | client_type | company   | tags       | currency | created
 2         | Al       | reseller    |           |            | USD      | 2023-06-01T00:00:00Z |                      | 0               | 2.9
 3         | ALPHA    | reseller    | Alpha (2) |            | USD      | 2024-01-01T00:00:00Z |                      | 0               | 6
 4         | 555004   | reseller    |           |            | USD      | 2024-01-01T00:00:00Z | 2024-06-01T00:00:00Z | 0               | 0
-10        | Zoë Doe  | client      | Alpha (2) | gold, fast | USD      | 2024-01-01T00:00:00Z |                      | -3.976544       | 60
+10        | Zoë Doe  | client      | Alpha (2) | gold/ fast | USD      | 2024-01-01T00:00:00Z |                      | -3.976544       | 60
 11        | Post Ltd | client      | 555004    | default    | USD      | 2024-01-01T00:00:00Z |                      | -30.75          | -12.5
 12        | Gone     | client      | ALPHA (3) |            | USD      | 2024-03-31T08:00:00Z | 2024-04-01T09:00:00Z | 0               | 0.99
 13        | 5550013  | client      |           |            | USD      | 1970-01-01T00:00:00Z |                      | 0               | 0
@@ -283,7 +283,7 @@ QUERIES: list[dict[str, Any]] = [
     {"interval": INTERVAL, "client_type": "client", "timezone": "Europe/Kyiv", "currency": "EUR"},
     {"interval": INTERVAL, "client_type": "all", "group_by": ["year", "package"], "currency": "ALL"},
     {"interval": INTERVAL, "client_type": "all", "company": ["Alpha (2)"], "active_duration": 1},
-    {"interval": INTERVAL, "client_tags": ["gold, fast"], "package": ["Talk"]},
+    {"interval": INTERVAL, "client_tags": ["gold/ fast"], "package": ["Talk"]},
 ]
 
 

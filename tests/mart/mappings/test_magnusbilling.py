@@ -153,11 +153,11 @@ ROWS: dict[str, list[Any]] = {
 
 CLIENTS = support.facts("""
 client_id | name    | client_type | company | tags       | currency | created_at           | opening_balance | stored_balance
-2         | Alfa    | reseller    |         | Agent, Süd | EUR      | 2024-01-01T00:00:00Z | 0               | 47
+2         | Alfa    | reseller    |         | Agent/ Süd | EUR      | 2024-01-01T00:00:00Z | 0               | 47
 3         | Zoë Doe | client      | Alfa    | Client     | EUR      | 2024-01-01T00:00:00Z | 0.299956        | 88.4265
 4         | Shop    | call_shop   |         | Client     | EUR      | 2024-01-01T00:00:00Z | 3.6             | -12.5
 5         | user5   | client      | Alfa    | Client     | EUR      | 2024-03-01T08:00:00Z | 0.01            | 0
-6         | user6   | reseller    |         | Agent, Süd | EUR      | 2024-01-01T00:00:00Z | 1               | 1
+6         | user6   | reseller    |         | Agent/ Süd | EUR      | 2024-01-01T00:00:00Z | 1               | 1
 """)  # noqa: E501
 TRANSACTIONS = support.facts("""
 transaction_id                      | client_id | at                   | kind               | amount    | package_id
