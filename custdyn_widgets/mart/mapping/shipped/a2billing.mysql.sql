@@ -1,4 +1,4 @@
--- A2Billing 2 on MariaDB 10.2 or newer, or MySQL 8.
+-- A2Billing 2 on MariaDB 10.2 or newer, or MySQL 8; tested on MariaDB 10.11.
 --
 -- Read from: Star2Billing/a2billing, DataBase/mysql-5.x: the schema of 1.4.0 with all updates up to 2.3.0.
 -- Times: TIMESTAMP columns, so the session must be in UTC (SET time_zone = '+00:00').
@@ -48,7 +48,6 @@ WITH used AS (
     JOIN (SELECT id, username FROM cc_card UNION SELECT id, username FROM cc_card_archive) c
         ON c.username = v.usedcardnumber
     JOIN cc_currencies m ON m.currency = UPPER(v.currency)
-    WHERE v.activated = 'f'
 ),
 movement AS (
     SELECT card_id,
@@ -242,7 +241,7 @@ SELECT CONCAT('cc_voucher:', v.id), CAST(c.id AS CHAR), v.usedate, 'refill',
 FROM cc_voucher v
 JOIN card c ON c.username = v.usedcardnumber
 JOIN cc_currencies m ON m.currency = UPPER(v.currency)
-WHERE v.activated = 'f' AND v.credit <> 0 AND v.usedate >= '1970-01-02'
+WHERE v.credit <> 0 AND v.usedate >= '1970-01-02'
 UNION ALL
 SELECT CONCAT('cc_card_subscription:', s.id), CAST(s.id_cc_card AS CHAR), s.startdate, 'package_activation', 0,
        CAST(s.id_subscription_fee AS CHAR)
@@ -285,7 +284,7 @@ SELECT (SELECT COUNT(*) FROM cc_call WHERE sessionbill <> 0
      + (SELECT COUNT(*) FROM cc_logrefill_agent WHERE credit <> 0 AND agent_id NOT IN (SELECT id FROM cc_agent))
      + (SELECT COUNT(*) FROM cc_logrefill
         WHERE credit <> 0 AND agent_id > 0 AND agent_id NOT IN (SELECT id FROM cc_agent))
-     + (SELECT COUNT(*) FROM cc_voucher WHERE activated = 'f' AND usedcardnumber <> ''
+     + (SELECT COUNT(*) FROM cc_voucher WHERE usedcardnumber <> ''
         AND usedcardnumber NOT IN (SELECT username FROM cc_card UNION SELECT username FROM cc_card_archive))
      + (SELECT COUNT(*) FROM cc_card_subscription
         WHERE id_cc_card NOT IN (SELECT id FROM cc_card UNION SELECT id FROM cc_card_archive));
@@ -304,7 +303,7 @@ SELECT (SELECT COUNT(*) FROM cc_call WHERE sessionbill <> 0 AND starttime < '197
      + (SELECT COUNT(*) FROM cc_logrefill WHERE credit <> 0 AND date < '1970-01-02')
      + (SELECT COUNT(*) FROM cc_logrefill_agent WHERE credit <> 0 AND date < '1970-01-02')
      + (SELECT COUNT(*) FROM cc_voucher
-        WHERE activated = 'f' AND usedcardnumber <> '' AND credit <> 0 AND usedate < '1970-01-02');
+        WHERE usedcardnumber <> '' AND credit <> 0 AND usedate < '1970-01-02');
 
 -- :count {n} calls share id, card and start with another call; they were numbered.
 SELECT COALESCE(SUM(calls), 0)
@@ -323,19 +322,19 @@ FROM (
 SELECT (SELECT COUNT(*) FROM cc_call WHERE ABS(sessionbill) >= 16)
      + (SELECT COUNT(*) FROM cc_call_archive WHERE ABS(sessionbill) >= 16)
      + (SELECT COUNT(*) FROM cc_charge WHERE charged_status = 1 AND ABS(amount) >= 16)
-     + (SELECT COUNT(*) FROM cc_voucher WHERE activated = 'f' AND usedcardnumber <> '' AND ABS(credit) >= 16);
+     + (SELECT COUNT(*) FROM cc_voucher WHERE usedcardnumber <> '' AND ABS(credit) >= 16);
 
 -- :count {n} vouchers in another currency count at the current quote; the rest is in the opening balance.
 SELECT COUNT(*)
 FROM cc_voucher v JOIN cc_currencies m ON m.currency = UPPER(v.currency)
-WHERE v.activated = 'f' AND v.usedcardnumber <> '' AND m.currency <> (
+WHERE v.usedcardnumber <> '' AND m.currency <> (
     SELECT UPPER(TRIM(config_value)) FROM cc_config WHERE config_key = 'base_currency' ORDER BY id LIMIT 1
 );
 
 -- :count {n} used vouchers were left out: their currency has no quote.
 SELECT COUNT(*)
 FROM cc_voucher v LEFT JOIN cc_currencies m ON m.currency = UPPER(v.currency)
-WHERE v.activated = 'f' AND v.usedcardnumber <> '' AND v.credit <> 0 AND m.id IS NULL;
+WHERE v.usedcardnumber <> '' AND v.credit <> 0 AND m.id IS NULL;
 
 -- :count {n} cards and agents have no creation date; they exist from their first movement.
 SELECT (SELECT COUNT(*) FROM cc_card WHERE creationdate < '1970-01-02')

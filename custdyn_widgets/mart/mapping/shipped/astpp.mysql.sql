@@ -1,4 +1,4 @@
--- ASTPP 6 on MySQL 8 or MariaDB 10.2 or newer.
+-- ASTPP 6 on MySQL 8 or MariaDB 10.2 or newer; tested on MariaDB 10.11.
 --
 -- Read from: iNextrix/ASTPP, database/astpp-6.0.sql with astpp-6.0.1.sql.
 -- Times: ASTPP stores UTC in DATETIME columns. TIMESTAMP columns need a session in UTC (SET time_zone = '+00:00').
@@ -136,8 +136,7 @@ item AS (
 line AS (
     SELECT d.id, d.accountid, d.created_date AS at, d.credit - d.debit AS amount, d.credit,
            i.product_id, COALESCE(i.setup_fee, 0) AS setup_fee,
-           CASE WHEN d.is_tax = 1 THEN 'other'
-                WHEN d.charge_type = 'INVPAY' AND a.type = 1 THEN 'other'
+           CASE WHEN d.charge_type = 'INVPAY' AND a.type = 1 THEN 'other'
                 WHEN d.charge_type = 'REFILL' AND LOCATE('Fund has been sucessfully received', d.description) = 1
                 THEN 'other'
                 WHEN d.charge_type IN ('REFILL', 'Voucher', 'INVPAY')

@@ -1,4 +1,4 @@
--- MagnusBilling 7 on MariaDB 10.2 or newer, or MySQL 8.
+-- MagnusBilling 7 on MariaDB 10.2 or newer, or MySQL 8; tested on MariaDB 10.11.
 --
 -- Read from: magnussolution/magnusbilling7, script/database.sql, as of 7.8.5.3 (July 2025), with its triggers.
 -- Times: TIMESTAMP columns, so the session must be in UTC (SET time_zone = '+00:00').
