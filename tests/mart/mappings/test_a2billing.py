@@ -279,6 +279,7 @@ COUNTS = {
     "{n} used vouchers were left out: their currency has no quote.": 1,
     "{n} cards and agents have no creation date; they exist from their first movement.": 2,
     "{n} cancelled or archived cards have no date of closing; they are closed at their last movement.": 2,
+    "{n} cards are in the group of an agent that does not exist; they have no company.": 1,
     "{n} cards see another currency on A2Billing's pages; amounts are in the base currency, as stored.": 1,
     "{n} quotes were left out: they are 0, or their currency has no code of three letters.": 1,
     "{n} current quotes apply to all dates: A2Billing keeps no earlier ones.": 3,

@@ -346,6 +346,11 @@ SELECT (SELECT COUNT(*) FROM cc_card WHERE creationdate < '1970-01-02')
 SELECT (SELECT COUNT(*) FROM cc_card WHERE status = 0)
      + (SELECT COUNT(*) FROM cc_card_archive a WHERE NOT EXISTS (SELECT 1 FROM cc_card c WHERE c.id = a.id));
 
+-- :count {n} cards are in the group of an agent that does not exist; they have no company.
+SELECT COUNT(*)
+FROM cc_card c JOIN cc_card_group g ON g.id = c.id_group LEFT JOIN cc_agent a ON a.id = g.id_agent
+WHERE g.id_agent > 0 AND a.id IS NULL;
+
 -- :count {n} cards see another currency on A2Billing's pages; amounts are in the base currency, as stored.
 SELECT COUNT(*)
 FROM cc_card
