@@ -166,16 +166,36 @@ def _synced(source: Source) -> Source:
     return replace(source, data=folder, url=None, mapping=None, system=None)
 
 
+_FILES = (
+    "http://",
+    "https://",
+    "ftp://",
+    "sftp://",
+    "s3://",
+    "s3a://",
+    "gs://",
+    "az://",
+    "abfs://",
+    "file://",
+)
+
+
 def _reject_url(data: object) -> None:
     """Raise if the source is the address of a database, and show at most its scheme."""
     text = str(data) if isinstance(data, str | Path) else ""
     scheme = URL.match(text)
     if scheme or (_has_login(text) and not os.path.lexists(text)):
-        what = f"a URL ({shown(scheme[0].strip())}…)" if scheme else "the address of a database with a login"
+        begin = scheme[0].strip().rstrip("/") + "//" if scheme else ""  # a Path has lost a slash
+        what = f"a URL ({shown(begin)}…)" if scheme else "the address of a database with a login"
+        remedy = (
+            "Download its tables as CSV or Parquet to a folder, and give that folder"
+            if begin.lower() in _FILES
+            else "To report on a database, name it in sources.toml ([NAME], then url without the password), "
+            "and run: custdyn sync NAME"
+        )
         raise SourceError(
-            f"A source is a folder, a file or a name, not {what}. To report on a database, name it in "
-            "sources.toml ([NAME], then url without the password), and run: custdyn sync NAME. If others may "
-            "have seen a password in it, change the password.",
+            f"A source is a folder, a file or a name, not {what}. {remedy}. If others may have seen a "
+            "password in it, change the password.",
             field="source",
         )
 

@@ -99,6 +99,12 @@ def test_a_first_example_has_its_row_its_value_and_what_the_kind_does_not_say(tm
     ]
 
 
+def test_a_missing_column_has_no_value_to_show() -> None:
+    missing = [Fault("clients.csv", 1, "currency", "", fault_kinds.NO_COLUMN.reason, fault_kinds.NO_COLUMN)]
+    [group] = group_faults(missing)
+    assert group.first == "the headings"
+
+
 def test_near_headings_and_misshapen_rows_are_one_kind_each(tmp_path: Path) -> None:
     clients = CSV["clients"].replace("tags", "Tags").replace("owner_user", "Owner_User")
     source = folder(tmp_path, clients=clients, packages=CSV["packages"] + "p3\np4\n")

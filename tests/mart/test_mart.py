@@ -302,6 +302,20 @@ def test_a_heading_that_nearly_names_a_column_is_a_fault(
             run_report(EVERYONE, Source(source, rule))
 
 
+@pytest.mark.parametrize(
+    ("meant", "name", "letter"),
+    [("opening_balance", "opening_balan\u0441e", "\u0441"), ("company", "\u0421ompany", "\u0441")],
+)
+def test_a_heading_with_a_letter_that_only_looks_latin_is_a_fault(meant: str, name: str, letter: str) -> None:
+    mart = frames()
+    mart["clients"] = mart["clients"].assign(**{name: ""})
+    [fault] = [fault for fault in faults(mart) if "almost" in fault]
+    assert f"the name of the column {meant}, so it is not read" in fault
+    assert f"its letter '{letter}' is Cyrillic" in fault
+    mart["clients"] = mart["clients"].rename(columns={name: "\u0441\u0443\u043c\u043c\u0430"})
+    assert not [fault for fault in faults(mart) if "almost" in fault]
+
+
 def test_a_ledger_read_in_pieces_finds_near_names_too(tmp_path: Path) -> None:
     mart = frames()
     mart["transactions"]["Package ID"] = ""

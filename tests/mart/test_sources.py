@@ -237,7 +237,7 @@ def test_a_named_source_sets_its_fault_rule(tmp_path: Path) -> None:
     write(tmp_path, '[strict]\npath = "exports"\n[shop]\npath = "exports"\non_fault = "quarantine"\n')
     [warning] = run_report(EVERYONE, "shop", as_of="2021-04-01").info.warnings
     assert warning.startswith("1 faulty row is left out (1 of transactions).")
-    with pytest.raises(MartError, match="The data of 'exports' has 1 fault"):
+    with pytest.raises(MartError, match="The data of 'strict' has 1 fault"):
         run_report(EVERYONE, "strict")
 
 
@@ -340,7 +340,7 @@ def test_no_command_prints_the_password_of_an_address(tmp_path: Path, command: s
     given = [address] if command == "check" else ["--source", address, "--interval", "last_month"]
     done = CliRunner().invoke(cli.main, [command, *given])
     assert done.exit_code == 1
-    assert "not a URL ('mysql+pymysql:/'…)" in done.stderr
+    assert "not a URL ('mysql+pymysql://'…)" in done.stderr
     assert "sea-and-sand" not in done.output
 
 
@@ -355,3 +355,12 @@ def test_an_address_is_no_path_of_a_named_source(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match=r"path is a URL|holds a secret|contains a secret") as refused:
             named_sources()
         assert "sand" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/mart", "HTTPS://host/mart", Path("s3://bucket/mart")])
+def test_the_address_of_files_is_shown_whole_and_told_to_be_downloaded(url: str | Path) -> None:
+    with pytest.raises(SourceError) as refused:
+        check_source(url)
+    scheme = str(url).partition(":")[0]
+    assert f"not a URL ('{scheme}://'…). Download its tables as CSV or Parquet" in str(refused.value)
+    assert "sync" not in str(refused.value)

@@ -921,7 +921,7 @@ def test_the_password_of_an_address_given_as_a_source_is_told_to_nobody(
 ) -> None:
     run = ask(source="mysql+pymysql://anna:sea-and-sand@db/crm", parameters={"link": "ftp://anna:sand@host"})
     assert (run.result, run.where) == ("failed", "making the report")
-    assert "not a URL ('mysql+pymysql:/'…)" in str(run.problem)
+    assert "not a URL ('mysql+pymysql://'…)" in str(run.problem)
     letter = text_of(received)
     assert "ftp://anna:***@host" in letter
     records = "".join(path.read_text() for path in (settings.runs or Path()).rglob("*.json"))

@@ -12,7 +12,7 @@ NO_COLUMN = FaultKind("no_column", "is missing: the table has no such column", "
 NEAR_HEADING = FaultKind(
     "near_heading",
     "is almost the name of a column, so it is not read",
-    "Rename or remove the column.",
+    "Rename or remove the column. With delimiter set for the source, such headings are read.",
     of_column=False,
 )
 CELL_COUNT = FaultKind(

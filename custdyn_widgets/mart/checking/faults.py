@@ -67,6 +67,8 @@ class FaultGroup:
     def first(self) -> str:
         """The row and value of the first fault, and its reason if that says more than the kind's."""
         fault = self.examples[0]
+        if not fault.value and fault.row == 1 and self.kind.code == "no_column":
+            return "the headings"
         more = f" {fault.why}" if fault.why != self.kind.reason else ""
         return f"row {fault.row}: {shown(fault.value)}{more}"
 

@@ -13,6 +13,8 @@ from custdyn_widgets.mart.reading.stored import StoredTable
 from custdyn_widgets.text import printable
 
 _LISTED = 20
+# Cyrillic letters that look like Latin ones, small or capital: headings are typed on both keyboards.
+_LOOKALIKES = str.maketrans("авекмнорстухіјѕ", "abekmhopctyxijs")
 _MARKS = ("\ufeff", "\u00ef\u00bb\u00bf")  # the second is UTF-8 read as Windows-1252
 
 
@@ -20,8 +22,13 @@ def near_misses(table: StoredTable) -> Iterator[Fault]:
     """Yield a fault for each extra column that only case, spaces or punctuation tell from a known one."""
     known = {normalized_name(name): name for name in table.spec.column_names}
     for name in table.extra:
-        if meant := known.get(normalized_name(_without_marks(name))):
+        plain = normalized_name(_without_marks(name))
+        latin = plain.translate(_LOOKALIKES)
+        if meant := known.get(plain) or known.get(latin):
             mark = "; it begins with a byte order mark (BOM)" if name.startswith(_MARKS) else ""
+            if plain not in known:
+                other = next(c for c, of_latin in zip(plain, latin, strict=True) if c != of_latin)
+                mark = f"; its letter {other!r} is Cyrillic"
             why = f"is almost the name of the column {meant}, so it is not read: rename or remove it{mark}"
             yield Fault(table.origin, 1, printable(name), name, why, NEAR_HEADING)
 

@@ -54,6 +54,7 @@ _DATE_THEN_TIME = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}(-?\d)?)([T ].+)?", re
 _INFINITE = 2**63 - 1  # DuckDB's infinity; also the last time of pandas, as its negative is the first
 _INT64 = range(-(2**63), 2**63)
 _LONGEST = 64  # characters of an amount that Arrow may read: beyond 127 digits it returns wrong numbers
+_INSTANTS = pa.timestamp("us", "UTC")
 _EXACT_FLOAT = 2.0**32  # below it, doubles are closer together than decimals of 6 places
 
 
@@ -198,10 +199,12 @@ def _by_slices(
 
 
 def _times_by_arrow(column: pa.Array, zone: str) -> Int64s:
-    try:
-        return _filled(column.cast(pa.timestamp("us", "UTC")))  # fails at the first value without an offset
+    first = column.slice(max(pc.index(column.is_valid(), True).as_py(), 0), 1)
+    try:  # only the first value: a cast that fails tries them all, and takes a microsecond for each
+        first.cast(_INSTANTS)
     except pa.ArrowInvalid:
-        return to_utc(_filled(column.cast(pa.timestamp("us"))), zone)  # fails at the first value with one
+        return to_utc(_filled(column.cast(pa.timestamp("us"))), zone)  # fails if a value has an offset
+    return _filled(column.cast(_INSTANTS))  # fails if a value has none
 
 
 def _read_time(value: str, zone: ZoneInfo) -> int | FaultKind:

@@ -100,21 +100,23 @@ def _as_table(name: str, rows: Rows) -> pa.Table:
     return pa.table(columns)
 
 
-def _instant(value: datetime | None) -> datetime | None:
-    assert value is None or isinstance(value, datetime), f"{value!r} is not a time"
-    return value and (value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC))
+def _instant(value: datetime | str | None) -> datetime | None:
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    assert value is None or value.tzinfo, f"{value} has no offset"
+    return value and value.astimezone(UTC)
 
 
 def as_text(rows: Rows) -> list[dict[str, Any]]:
     """Return rows with plain text for amounts and times and without blanks, in order."""
     return [
-        {name: _text(value) for name, value in row.items() if value not in (None, "")}
+        {name: _text(name, value) for name, value in row.items() if value not in (None, "")}
         for row in sorted(rows, key=lambda row: str(next(iter(row.values()))))
     ]
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, datetime):
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, datetime) or name in ("at", "created_at", "closed_at"):
         moment = _instant(value)
         assert moment is not None
         return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

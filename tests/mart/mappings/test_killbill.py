@@ -239,7 +239,7 @@ def facts(zones: bool) -> dict[str, list[dict[str, Any]]]:
     april = "2024-03-31T21:00:00Z" if zones else "2024-04-01T00:00:00Z"
     return {
         "clients": [
-            client(KYIV, "Олена", tags="MANUAL_PAY;vip,gold"),
+            client(KYIV, "Олена", tags="MANUAL_PAY;vip/gold"),
             client(INDIA, "India Ltd", "USD", tags="north"),
             client(f"{INDIA}:EUR", "India Ltd", tags="north"),
             client(NO_CURRENCY, f"key-{NO_CURRENCY}", "GBP"),
@@ -311,7 +311,7 @@ QUERIES: list[dict[str, Any]] = [
     {"interval": YEAR, "client_type": "all", "currency": "EUR", "timezone": "Europe/Kyiv"},
     {"interval": YEAR, "client_type": "all", "currency": "EUR", "group_by": ["month", "package"]},
     {"interval": YEAR, "currency": "EUR", "company": ["Partner"], "group_by": []},
-    {"interval": YEAR, "currency": "EUR", "client_tags": ["vip,gold"], "package": ["gold"]},
+    {"interval": YEAR, "currency": "EUR", "client_tags": ["vip/gold"], "package": ["gold"]},
 ]
 
 

@@ -241,7 +241,7 @@ def fee_row(number: int, part: str = "") -> str:
 FACTS: dict[str, list[dict[str, Any]]] = {
     "clients": [
         {"client_id": ANNA, "name": "Anna; “A”", "client_type": "client", "company": "Alpha",
-         "tags": "note=a,b, c;tier=gold", "currency": "EUR", "created_at": "2024-01-01T00:30:00Z",
+         "tags": "note=a/b, c;tier=gold", "currency": "EUR", "created_at": "2024-01-01T00:30:00Z",
          "opening_balance": "0", "stored_balance": "60.5"},
         {"client_id": TOKYO, "name": "Taro Abe", "client_type": "client", "company": f"Beta ({BETA})",
          "currency": "JPY", "created_at": "2024-01-02T00:00:00Z", "opening_balance": "0",

@@ -1,10 +1,11 @@
 -- Kill Bill 0.24 on MariaDB (tested on 10.11): accounts, invoice items and payments as a mart.
 --
 -- Read from: killbill/killbill 0.24.21 (the ddl.sql of account, invoice and util).
--- Times: DATETIME columns hold UTC. DATE columns are days in the account's time zone: where an item was created on the
--- day that its invoice (for an adjustment: the item) is dated, it counts at that moment; where it was dated otherwise,
--- at the midnight that begins that day in the account's zone. CONVERT_TZ needs the server's zone tables: load them with
--- mysql_tzinfo_to_sql. Without them, days in zones other than offsets such as +03:00 are read as UTC and counted below.
+-- Times: DATETIME columns hold UTC and are given with that offset, whatever the source's timezone is. DATE columns are
+-- days in the account's time zone: where an item was created on the day that its invoice (for an adjustment: the item)
+-- is dated, it counts at that moment; where it was dated otherwise, at the midnight that begins that day in that zone.
+-- CONVERT_TZ needs the server's zone tables: load them with mysql_tzinfo_to_sql. Without them, days in zones other than
+-- offsets such as +03:00 are read as UTC and counted below.
 --
 -- Decisions
 -- * The invoices' view: each item and each payment of a committed invoice moves the balance. Drafts, void invoices and
@@ -16,6 +17,7 @@
 --   another. An account without a currency has that of its invoices; with neither, it is left out.
 -- * Accounts tagged TEST are left out. Accounts tagged PARTNER and accounts with children are resellers; the parent is
 --   the company. Kill Bill does not close accounts.
+-- * A semicolon in a tag becomes a slash.
 -- * Successful payments are refills. Refunds and chargebacks are stored negative and are "other".
 -- * FIXED with a plan is the activation (a later one of the same subscription and plan: a renewal); RECURRING with a
 --   plan is a renewal. A subscription to a plan without FIXED gets an activation of 0 with its first RECURRING item.
@@ -46,7 +48,7 @@ WITH tagged AS (
     WHERE t.object_type = 'ACCOUNT' AND t.is_active
 ),
 label AS (
-    SELECT account_id, GROUP_CONCAT(DISTINCT REPLACE(name, ';', ',') ORDER BY name SEPARATOR ';') AS tags,
+    SELECT account_id, GROUP_CONCAT(DISTINCT REPLACE(name, ';', '/') ORDER BY name SEPARATOR ';') AS tags,
            MAX(tag_definition_id = '00000000-0000-0000-0000-000000000006') AS is_test,
            MAX(tag_definition_id = '00000000-0000-0000-0000-000000000007') AS is_partner
     FROM tagged
@@ -82,7 +84,7 @@ SELECT
     p.company,
     l.tags,
     h.currency,
-    a.created_date AS created_at
+    CONCAT(a.created_date, '+00:00') AS created_at
 FROM held h
 JOIN account a ON a.id = h.account_id
 LEFT JOIN label l ON l.account_id = a.id
@@ -178,7 +180,7 @@ owed AS (
 SELECT CONCAT('invoice_items:', m.id, p.part) AS transaction_id,
        CASE WHEN p.part <> ':child' THEN m.client_id
             WHEN m.currency = a.own_currency THEN a.id ELSE CONCAT(a.id, ':', m.currency) END AS client_id,
-       m.at,
+       CONCAT(m.at, '+00:00') AS at,
        CASE p.part WHEN ':activation' THEN 'package_activation' WHEN ':child' THEN 'other' ELSE m.kind END AS kind,
        CASE p.part WHEN ':activation' THEN 0 WHEN ':child' THEN ROUND(m.amount, 6)
                    ELSE -ROUND(m.amount, 6) END AS amount,
@@ -189,12 +191,12 @@ JOIN (SELECT '' AS part UNION ALL SELECT ':activation' UNION ALL SELECT ':child'
 LEFT JOIN account a ON a.id = m.child_id
 WHERE p.part <> ':child' OR a.id IS NOT NULL
 UNION ALL
-SELECT CONCAT('invoice_payments:', p.id), b.client_id, p.payment_date,
+SELECT CONCAT('invoice_payments:', p.id), b.client_id, CONCAT(p.payment_date, '+00:00'),
        CASE p.type WHEN 'ATTEMPT' THEN 'refill' ELSE 'other' END, ROUND(p.amount, 6), NULL
 FROM invoice_payments p JOIN bill b ON b.id = p.invoice_id
 WHERE p.status = 'SUCCESS'
 UNION ALL
-SELECT CONCAT('tags:', w.id, ':written_off'), b.client_id, w.created_date, 'other', o.amount, NULL
+SELECT CONCAT('tags:', w.id, ':written_off'), b.client_id, CONCAT(w.created_date, '+00:00'), 'other', o.amount, NULL
 FROM written_off w JOIN bill b ON b.id = w.invoice_id JOIN owed o ON o.invoice_id = w.invoice_id
 WHERE o.amount <> 0;
 

@@ -15,6 +15,7 @@
 --   another. An account without a currency has that of its invoices; with neither, it is left out.
 -- * Accounts tagged TEST are left out. Accounts tagged PARTNER and accounts with children are resellers; the parent is
 --   the company. Kill Bill does not close accounts.
+-- * A semicolon in a tag becomes a slash.
 -- * Successful payments are refills. Refunds and chargebacks are stored negative and are "other".
 -- * FIXED with a plan is the activation (a later one of the same subscription and plan: a renewal); RECURRING with a
 --   plan is a renewal. A subscription to a plan without FIXED gets an activation of 0 with its first RECURRING item.
@@ -45,7 +46,7 @@ WITH tagged AS (
     WHERE t.object_type = 'ACCOUNT' AND t.is_active
 ),
 label AS (
-    SELECT account_id, string_agg(DISTINCT replace(name, ';', ','), ';') AS tags,
+    SELECT account_id, string_agg(DISTINCT replace(name, ';', '/'), ';') AS tags,
            bool_or(tag_definition_id = '00000000-0000-0000-0000-000000000006') AS is_test,
            bool_or(tag_definition_id = '00000000-0000-0000-0000-000000000007') AS is_partner
     FROM tagged
@@ -94,7 +95,8 @@ WITH zone AS MATERIALIZED (
     -- PostgreSQL reads offsets such as +03:00 with the opposite sign.
     SELECT z.time_zone, CASE WHEN z.time_zone ~ '^[+-][0-9]{2}:[0-9]{2}$' THEN translate(z.time_zone, '+-', '-+')
                              ELSE COALESCE(n.name, 'UTC') END AS name
-    FROM (SELECT DISTINCT time_zone FROM accounts) z LEFT JOIN pg_timezone_names n ON n.name = z.time_zone
+    FROM (SELECT DISTINCT time_zone FROM accounts) z
+    LEFT JOIN (SELECT (pg_timezone_names()).name) n ON n.name = z.time_zone
 ),
 billed AS (
     SELECT account_id, MIN(currency) AS currency
@@ -249,4 +251,4 @@ SELECT (SELECT COUNT(*) FROM invoices i WHERE NOT EXISTS (SELECT 1 FROM accounts
 
 -- :count {n} accounts have a time zone that this server does not know; their days are read as UTC.
 SELECT COUNT(*) FROM accounts
-WHERE time_zone !~ '^[+-][0-9]{2}:[0-9]{2}$' AND time_zone NOT IN (SELECT name FROM pg_timezone_names);
+WHERE time_zone !~ '^[+-][0-9]{2}:[0-9]{2}$' AND time_zone NOT IN (SELECT (pg_timezone_names()).name);

@@ -10,6 +10,7 @@
 --   Never add payments or invoices to this ledger: the same money would count twice.
 -- * A client is a customer in one currency. Its id is customers.id for the customer's own currency and
 --   "<id>:<currency>" for any other currency of its wallets or plans. Partners are resellers.
+-- * Tags are the metadata as "key=value"; a semicolon in one becomes a slash.
 -- * Deleted customers remain, closed at deleted_at.
 -- * Only settled wallet transactions count; pending and failed ones have not moved a balance.
 -- * Purchased credits are refills. Granted and voided credits are "other".
@@ -65,7 +66,7 @@ moved AS (
     GROUP BY w.customer_id, w.balance_currency
 ),
 label AS (
-    SELECT customer_id, string_agg(replace(key || '=' || value, ';', ','), ';' ORDER BY key, id) AS tags
+    SELECT customer_id, string_agg(replace(key || '=' || value, ';', '/'), ';' ORDER BY key, id) AS tags
     FROM customer_metadata
     GROUP BY customer_id
 )
