@@ -332,6 +332,14 @@ def test_grants_are_shown_without_a_connection(shop: Database) -> None:
         ]
 
 
+def test_the_grants_of_generic_set_optional_tables_apart(shop: Database) -> None:
+    lines = custdyn("sync", "shop", "--show-grants").stdout.splitlines()
+    apart = lines.index("-- For those of these tables that exist:")
+    assert "transactions" in lines[apart - 1]
+    assert "rates" in lines[-1]
+    assert not any("rates" in line for line in lines[:apart])
+
+
 def test_only_databases_can_be_synced(tmp_path: Path) -> None:
     Path("sources.toml").write_text('[shop]\npath = "exports"\n')
     with pytest.raises(SourceError, match="Source 'shop' is not a database"):
