@@ -134,7 +134,7 @@ def resolve_source(source: SourceLike) -> Source:
     """
     if isinstance(source, Mapping):
         return Source(source)
-    _reject_url(source.data if isinstance(source, Source) else source)
+    reject_url(source.data if isinstance(source, Source) else source)
     if isinstance(source, Source):
         if isinstance(source.data, Mapping):
             return source
@@ -180,7 +180,7 @@ _FILES = (
 )
 
 
-def _reject_url(data: object) -> None:
+def reject_url(data: object) -> None:
     """Raise if the source is the address of a database, and show at most its scheme."""
     text = str(data) if isinstance(data, str | Path) else ""
     scheme = URL.match(text)

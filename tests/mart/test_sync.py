@@ -332,6 +332,14 @@ def test_grants_are_shown_without_a_connection(shop: Database) -> None:
         ]
 
 
+def test_the_grants_of_generic_set_optional_tables_apart(shop: Database) -> None:
+    lines = custdyn("sync", "shop", "--show-grants").stdout.splitlines()
+    apart = lines.index("-- For those of these tables that exist:")
+    assert "transactions" in lines[apart - 1]
+    assert "rates" in lines[-1]
+    assert not any("rates" in line for line in lines[:apart])
+
+
 def test_only_databases_can_be_synced(tmp_path: Path) -> None:
     Path("sources.toml").write_text('[shop]\npath = "exports"\n')
     with pytest.raises(SourceError, match="Source 'shop' is not a database"):
@@ -348,3 +356,18 @@ def test_marts_are_where_the_setting_says(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("CUSTDYN_MARTS")
     Path("custdyn.toml").write_text('marts = "elsewhere"\n')
     assert settings.load().marts == tmp_path / "elsewhere"
+
+
+def test_a_column_that_turns_out_to_be_text_in_the_middle_is_read_once_more(shop: Database) -> None:
+    series = {
+        "postgresql": "generate_series(1, 200000) n",
+        "mysql": "(SELECT seq AS n FROM seq_1_to_200000) s",
+    }
+    at, amount = "timestamptz '2021-02-01'", "CASE WHEN n = 3 THEN 'NaN' ELSE '1' END::numeric"
+    if shop.kind == "mysql":
+        at, amount = "CAST(CASE WHEN n = 3 THEN 0 ELSE '2021-02-01' END AS datetime)", "1"
+    columns = f"CAST(n AS char(6)) AS transaction_id, 'a' AS client_id, {at} AS at, 'usage' AS kind, {amount}"
+    map_with("shop", shop.url, transactions=f"SELECT {columns} AS amount FROM {series[shop.kind]}")
+    output = custdyn("sync", "shop").stderr
+    assert "(1 fault)" in output
+    assert "row 3: " in output

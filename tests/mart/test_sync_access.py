@@ -144,6 +144,14 @@ def test_a_url_as_source_is_told_how_to_become_one() -> None:
     assert "sources.toml" in result.stderr
 
 
+@pytest.mark.parametrize("options", [(), ("--show-grants",), ("--json",)])
+def test_a_url_to_sync_is_refused_and_masked(options: tuple[str, ...]) -> None:
+    result = custdyn("sync", f"postgresql://reader:{PASSWORD}@db/billing", *options)
+    assert result.exit_code == 1
+    assert "name it in sources.toml" in result.stderr
+    assert PASSWORD not in result.output
+
+
 def test_the_password_of_a_real_server_is_used_and_never_shown(
     locked: tuple[int, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

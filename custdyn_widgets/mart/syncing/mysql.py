@@ -16,6 +16,7 @@ from custdyn_widgets.mart.syncing.typed import Family, ResultColumn
 
 if TYPE_CHECKING:
     import pymysql
+    from pymysql.cursors import SSCursor
 
 _FAMILIES: dict[int, Family] = {
     1: "integer", 2: "integer", 3: "integer", 8: "integer", 9: "integer", 0: "decimal", 246: "decimal",
@@ -51,6 +52,7 @@ class MysqlSession:
 
     def __init__(self, connection: pymysql.Connection[Any]) -> None:
         self._connection = connection
+        self._streaming: SSCursor | None = None
         for statement in (*_BEGIN, f"SET SESSION lock_wait_timeout = {session.LOCK_WAIT_S}"):
             self._execute(statement)
         began, version, user, self._database = self._texts(
@@ -112,15 +114,19 @@ class MysqlSession:
         """Yield the rows of a SELECT in chunks: the values of each column as text, by name."""
         from pymysql.cursors import SSCursor
 
+        if self._streaming:  # its reader stopped early; this reads its rest
+            self._streaming.close()
         returned = self.columns(select)
         places = {column.name: place for place, column in enumerate(returned)}
         if any(column.code == _FLOAT for column in returned):  # servers send only six digits of a FLOAT
             select = _with_doubles(select, returned)
-        with self._connection.cursor(SSCursor) as cursor:
-            cursor.execute(select)
-            while rows := cursor.fetchmany(CHUNK_ROWS):
-                values = list(zip(*rows, strict=True))
-                yield {c.name: _array(values[places[c.name]], c) for c in columns}
+        self._streaming = cursor = self._connection.cursor(SSCursor)
+        cursor.execute(select)
+        while rows := cursor.fetchmany(CHUNK_ROWS):
+            values = list(zip(*rows, strict=True))
+            yield {c.name: _array(values[places[c.name]], c) for c in columns}
+        cursor.close()
+        self._streaming = None
 
     def number(self, select: str) -> int:
         """Return the number that a SELECT returns; 0 for none."""

@@ -12,13 +12,13 @@ import pyarrow.csv as pa_csv
 
 from custdyn_widgets.mart.syncing import session
 from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, invalid_url, needs_packages
+from custdyn_widgets.mart.syncing.copying import CopyStream
 from custdyn_widgets.mart.syncing.session import Trouble
 from custdyn_widgets.mart.syncing.typed import Family, ResultColumn
 
 if TYPE_CHECKING:
     import psycopg
 
-_CHUNK = 2**22  # bytes
 _FAMILIES: dict[int, Family] = {
     20: "integer", 21: "integer", 23: "integer", 26: "integer", 1700: "decimal", 700: "float", 701: "float",
     1114: "naive", 1184: "instant", 1082: "date", 1009: "json", 1015: "json", 1002: "json", 114: "json",
@@ -59,6 +59,7 @@ class PostgresqlSession:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
+        self._copy = CopyStream(connection.pgconn)
         if not connection.autocommit:
             connection.rollback()
             connection.autocommit = True
@@ -111,16 +112,9 @@ class PostgresqlSession:
         wanted = ", ".join(_expression(column) for column in columns)
         copy = f"COPY (SELECT {wanted} FROM (\n{select}\n) AS q) TO STDOUT (FORMAT csv)"  # noqa: S608
         names = [column.name for column in columns]
-        with self._connection.cursor().copy(copy.encode()) as stream:
-            lines, size = [], 0
-            while line := stream.read():
-                lines.append(line)
-                size += len(line)
-                if size >= _CHUNK:
-                    yield _parsed(b"".join(lines), names)
-                    lines, size = [], 0
-        if lines:
-            yield _parsed(b"".join(lines), names)
+        self._copy.finish()
+        for data in self._copy.chunks(copy.encode()):
+            yield _parsed(data, names)
 
     def number(self, select: str) -> int:
         """Return the number that a SELECT returns; 0 for none."""
@@ -197,7 +191,7 @@ def _expression(column: ResultColumn) -> str:
     return f"{name}::text" if column.family == "text" else name
 
 
-def _parsed(data: bytes, names: Sequence[str]) -> dict[str, pa.Array]:
+def _parsed(data: bytearray, names: Sequence[str]) -> dict[str, pa.Array]:
     """Return CSV as columns of text; a value without quotes that is empty is null."""
     table = pa_csv.read_csv(
         pa.BufferReader(data),

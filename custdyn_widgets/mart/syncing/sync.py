@@ -24,7 +24,7 @@ from custdyn_widgets.mart.located import locate
 from custdyn_widgets.mart.mapping.sql_file import Mapping as SqlMapping
 from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.schema import TABLES
-from custdyn_widgets.mart.sources import Source, named_sources, resolve_source
+from custdyn_widgets.mart.sources import Source, named_sources, reject_url, resolve_source
 from custdyn_widgets.mart.synced import (
     RECORD,
     SyncRecord,
@@ -126,12 +126,20 @@ def grants_for(name: str) -> list[str]:
     """
     source = database_source(name)
     login = login_for(source)
-    if source.system == GENERIC:
-        mapping = SqlMapping(GENERIC, "", {table: f"SELECT * FROM {table}" for table in TABLES})  # noqa: S608
-    else:
-        mapping = written_mapping(source, login)
     grantee = f"'{login.user}'@'%'" if login.kind == "mysql" else quoter(login)(login.user)
-    return grant_lines(login, mapping, grantee, quoter(login))
+    if source.system != GENERIC:
+        return grant_lines(login, written_mapping(source, login), grantee, quoter(login))
+    needed, optional = (
+        SqlMapping(
+            GENERIC,
+            "",
+            {name: f"SELECT * FROM {name}" for name in TABLES if TABLES[name].required is is_required},
+        )
+        for is_required in (True, False)
+    )
+    lines = grant_lines(login, needed, grantee, quoter(login))
+    more = [line for line in grant_lines(login, optional, grantee, quoter(login)) if line not in lines]
+    return [*lines, "-- For those of these tables that exist:", *more]
 
 
 def database_source(name: str) -> Source:
@@ -142,6 +150,7 @@ def database_source(name: str) -> Source:
     SourceError
         If there is none.
     """
+    reject_url(name)
     named = named_sources()
     if name not in named:
         close = nearest(name, named, 1)
