@@ -133,7 +133,7 @@ def grants_for(name: str) -> list[str]:
         SqlMapping(
             GENERIC,
             "",
-            {name: f"SELECT * FROM {name}" for name in TABLES if TABLES[name].required is is_required},
+            {name: "FROM " + name for name, spec in TABLES.items() if spec.required is is_required},
         )
         for is_required in (True, False)
     )
