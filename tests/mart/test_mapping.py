@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import zipfile
 from decimal import Decimal
 from pathlib import Path
 
@@ -273,3 +274,11 @@ def test_goldens_exported_and_mapped_give_their_tables(case: Path, tmp_path: Pat
 def test_shipped_mappings_are_found() -> None:
     assert isinstance(shipped_systems(), dict)
     json.dumps(shipped_systems())
+
+
+def test_archives_and_hints_for_excel_are_read(export: Path) -> None:
+    with zipfile.ZipFile(export / "customers.zip", "w") as archive:
+        archive.writestr("customers.csv", f"sep=;\n{CUSTOMERS}")
+    (export / "customers.csv").unlink()
+    (export / "customers.zip").rename(export / "customers.csv.zip")
+    assert spent(source(export)) == Decimal("1002.5")

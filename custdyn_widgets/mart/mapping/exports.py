@@ -1,10 +1,9 @@
-"""The files that another system exported: their tables' names, and the form of CSV files."""
+"""The files that another system exported: their tables' names, and the delimiters of CSV files."""
 
 from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 import re
 from collections import defaultdict
@@ -14,13 +13,11 @@ from itertools import islice
 from pathlib import Path
 
 from custdyn_widgets.errors import SourceError, shown
-from custdyn_widgets.mart.dialect import Dialect
 
-_TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+_TEXT = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", ".gz", ".zip"))
 _SUFFIXES = (*_TEXT, ".parquet")
 _PART = re.compile(r"[\W_]*\d[\d\W_]*$")  # calls-2024-01, calls_2
 _DELIMITERS = (",", ";", "\t", "|")
-_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _SAMPLE = 2**20  # bytes
 _ROWS = 50
 
@@ -36,14 +33,6 @@ class ExportedFile:
     def is_text(self) -> bool:
         """Whether it is a CSV file of some form."""
         return self.path.name.lower().endswith(_TEXT)
-
-
-@dataclass(frozen=True)
-class CsvForm:
-    """The delimiter and encoding of a CSV file."""
-
-    delimiter: str
-    encoding: str
 
 
 def exported_files(path: Path) -> list[ExportedFile]:
@@ -76,11 +65,6 @@ def exported_files(path: Path) -> list[ExportedFile]:
     return files
 
 
-def is_packed(path: Path) -> bool:
-    """Return whether a file has the name of one compressed with gzip."""
-    return path.name.lower().endswith(".gz")
-
-
 def parts(files: list[ExportedFile]) -> Iterator[tuple[str, list[ExportedFile]]]:
     """Yield tables in several files, such as `calls` in `calls-2024-01.csv` and `calls-2024-02.csv`."""
     found: dict[str, list[ExportedFile]] = defaultdict(list)
@@ -103,53 +87,45 @@ def _table_name(stem: str) -> str:
     return f"t_{name}" if name[0].isdigit() else name
 
 
-def csv_form(path: Path, dialect: Dialect) -> CsvForm:
-    """Return the form of a CSV file: as the dialect says, or else as the beginning of the file shows.
+def delimiter_of(text: Path, name: str) -> str:
+    """Return the delimiter of a CSV file in UTF-8: the one that gives all rows the same number of cells.
+
+    Parameters
+    ----------
+    text
+        The file, perhaps a converted copy.
+    name
+        The name of the original file, for messages.
 
     Raises
     ------
     SourceError
-        If it cannot be told for certain; the message names the setting that would say it.
+        If the text is not UTF-8, or not exactly one delimiter does; the message names the setting to use.
     """
-    opened = gzip.open if is_packed(path) else open
-    with opened(path, "rb") as file:
+    with text.open("rb") as file:
         begins = file.read(_SAMPLE)
-    encoding = dialect.encoding or _encoding(path, begins)
-    text = codecs.getincrementaldecoder(encoding)("replace").decode(begins).lstrip("\ufeff")
-    return CsvForm(dialect.delimiter or _delimiter(path, text, len(begins) == _SAMPLE), encoding)
-
-
-def _encoding(path: Path, begins: bytes) -> str:
-    for mark, encoding in _MARKS:
-        if begins.startswith(mark):
-            return encoding
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(begins)
+        decoded = codecs.getincrementaldecoder("utf-8-sig")().decode(begins)
     except UnicodeDecodeError as error:
         raise SourceError(
-            f"{path.name} is not UTF-8 (byte {error.start + 1}). Say how it is encoded with the setting "
-            'encoding, such as encoding = "cp1251" or "cp1252".',
+            f"{name} is not UTF-8 (byte {error.start + 1}). Set its encoding for the source, such as "
+            'encoding = "cp1251" or "cp1252".',
             field="encoding",
         ) from None
-    return "utf-8"
-
-
-def _delimiter(path: Path, text: str, is_cut: bool) -> str:
-    """Return the delimiter that gives all rows the same number of cells, if only one does."""
     widths = {}
     for delimiter in _DELIMITERS:
-        rows = list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), _ROWS + 1))
-        if len(rows) > _ROWS or is_cut:
+        rows = list(islice(csv.reader(io.StringIO(decoded, newline=""), delimiter=delimiter), _ROWS + 1))
+        if len(rows) > _ROWS or len(begins) == _SAMPLE:
             rows.pop()  # it may be incomplete
         counts = {len(cells) for cells in rows if cells}
         if len(counts) == 1 and (width := counts.pop()) > 1:
             widths[delimiter] = width
     if len(widths) == 1:
         return next(iter(widths))
-    if not widths and not any(delimiter in text for delimiter in _DELIMITERS):
+    if not widths and not any(delimiter in decoded for delimiter in _DELIMITERS):
         return ","  # a single column
     raise SourceError(
-        f"The separator of cells in {path.name} is not certain. Say it with the setting delimiter, such as "
+        f"The delimiter of {name} is not certain. Set it for the source, such as "
         r'delimiter = ";" or "\t".',
         field="delimiter",
     )

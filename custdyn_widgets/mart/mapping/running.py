@@ -5,25 +5,24 @@ A mapping can read only the files of its source: no others, no network, no exten
 
 from __future__ import annotations
 
-import gzip
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from custdyn_widgets import progress
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.dialect import Dialect
-from custdyn_widgets.mart.mapping.exports import ExportedFile, csv_form, exported_files, is_packed, parts
+from custdyn_widgets.mart.mapping.exports import ExportedFile, delimiter_of, exported_files, parts
 from custdyn_widgets.mart.mapping.macros import macros
 from custdyn_widgets.mart.mapping.sql_file import Count, Mapping
+from custdyn_widgets.mart.reading.csv_text import csv_text
 from custdyn_widgets.mart.reading.mart_files import is_duckdb
 
 if TYPE_CHECKING:
     import duckdb
 
-_READ_BY_DUCKDB = {"utf-8": "utf-8", "utf8": "utf-8", "utf-8-sig": "utf-8", "utf-16": "utf-16"}
 _ROW_GROUP = 2**18  # rows
 _CLOSED: dict[str, Any] = {
     "autoinstall_known_extensions": False,
@@ -68,71 +67,68 @@ def open_export(
     """
     import duckdb  # late: takes long to load
 
-    with duckdb.connect(config=_CLOSED) as connection:
+    with ExitStack() as texts, duckdb.connect(config=_CLOSED) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"SET temp_directory = {_literal(folder / 'spill')}")
-        names = _create_tables(connection, path, dialect, folder)
+        names, folders = _create_tables(connection, path, dialect, texts)
         for statement in macros(dialect):
             connection.execute(statement)
-        _close(connection, path, folder)
+        _close(connection, {*folders, folder})
         yield connection, names
     shutil.rmtree(folder / "spill", ignore_errors=True)
-    shutil.rmtree(folder / "utf-8", ignore_errors=True)
 
 
 def _create_tables(
-    connection: duckdb.DuckDBPyConnection, path: Path, dialect: Dialect, folder: Path
-) -> list[str]:
-    """Create a view for each exported file, and one for each table in several files; return their names."""
+    connection: duckdb.DuckDBPyConnection, path: Path, dialect: Dialect, texts: ExitStack
+) -> tuple[list[str], set[Path]]:
+    """Create a view for each exported file, and one for each table in several files.
+
+    Return the names of the tables, and the folders that the views read. `texts` keeps the converted copies of
+    files that are not plain UTF-8.
+    """
     if is_duckdb(path):
         with _errors_at(path.name, "source"):
             connection.execute(f"ATTACH {_literal(path)} AS source (READ_ONLY)")
             connection.execute("USE source")
-            return [row[0] for row in connection.execute("SHOW TABLES").fetchall()]
-    files = exported_files(path)
+            tables = [row[0] for row in connection.execute("SHOW TABLES").fetchall()]
+        return tables, {path.parent}
+    files, folders = exported_files(path), set()
     for file in files:
         with _errors_at(file.path.name, "source"):
-            connection.execute(_view(file, dialect, folder))
+            view, folder = _view(file, dialect, texts)
+            connection.execute(view)
+            folders.add(folder)
     names = {file.table for file in files}
     for name, of in parts(files):
         union = " UNION ALL BY NAME ".join(f'FROM "{file.table}"' for file in of)
         connection.execute(f'CREATE TEMP VIEW "{name}" AS {union}')
         names = names - {file.table for file in of} | {name}
-    return sorted(names)
+    return sorted(names), folders
 
 
-def _view(file: ExportedFile, dialect: Dialect, folder: Path) -> str:
-    """Return the statement that creates the view of a file; all cells of CSV files are text."""
+def _view(file: ExportedFile, dialect: Dialect, texts: ExitStack) -> tuple[str, Path]:
+    """Return the statement that creates the view of a file, and the folder that it reads.
+
+    All cells of CSV files are text.
+    """
     if not file.is_text:
-        return f'CREATE TEMP VIEW "{file.table}" AS FROM read_parquet({_literal(file.path)})'
-    form = csv_form(file.path, dialect)
-    path, encoding = file.path, _READ_BY_DUCKDB.get(form.encoding.lower())
-    if encoding is None or (encoding != "utf-8" and is_packed(path)):
-        path, encoding = _as_utf_8(path, form.encoding, folder / "utf-8"), "utf-8"
+        return (
+            f'CREATE TEMP VIEW "{file.table}" AS FROM read_parquet({_literal(file.path)})',
+            file.path.parent,
+        )
+    text = texts.enter_context(csv_text(file.path, dialect))
+    delimiter = dialect.delimiter or text.delimiter or delimiter_of(text.path, file.path.name)
     options = (
-        f"delim={_literal(form.delimiter)}, encoding='{encoding}', header=true, all_varchar=true, "
-        """quote='"', escape='"', strict_mode=true, null_padding=false, ignore_errors=false"""
+        f"delim={_literal(delimiter)}, header=true, all_varchar=true, quote='\"', escape='\"', "
+        "compression='none', strict_mode=true, null_padding=false, ignore_errors=false"
     )
-    return f'CREATE TEMP VIEW "{file.table}" AS FROM read_csv({_literal(path)}, {options})'
+    view = f'CREATE TEMP VIEW "{file.table}" AS FROM read_csv({_literal(text.path)}, {options})'
+    return view, text.path.parent
 
 
-def _as_utf_8(path: Path, encoding: str, folder: Path) -> Path:
-    """Write a file as UTF-8 to a folder."""
-    folder.mkdir(exist_ok=True)
-    copy = folder / f"{path.name}.csv"
-    read = gzip.open if is_packed(path) else open
-    with (
-        read(path, "rt", encoding=encoding, newline="") as given,
-        copy.open("w", encoding="utf-8", newline="") as out,
-    ):
-        shutil.copyfileobj(given, out, 2**20)
-    return copy
-
-
-def _close(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> None:
-    """Let the mapping read only the source, and write only the mart."""
-    source = path if path.is_dir() else path.parent
-    allowed = ", ".join(_literal(f"{place.absolute()}/") for place in (source, folder))
+def _close(connection: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> None:
+    """Let the mapping read and write in some folders only."""
+    allowed = ", ".join(_literal(f"{folder.absolute()}/") for folder in folders)
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
