@@ -190,8 +190,8 @@ def reject_url(data: object) -> None:
         remedy = (
             "Download its tables as CSV or Parquet to a folder, and give that folder"
             if begin.lower() in _FILES
-            else "To report on a database, name it in sources.toml ([NAME], then url without the password), "
-            "and run: custdyn sync NAME"
+            else "To report on a database, run custdyn mapping new NAME URL (without the password), and then "
+            "custdyn sync NAME"
         )
         raise SourceError(
             f"A source is a folder, a file or a name, not {what}. {remedy}. If others may have seen a "

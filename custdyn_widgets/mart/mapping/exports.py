@@ -44,7 +44,7 @@ def exported_files(path: Path) -> list[ExportedFile]:
         If there are none, or two would be the same table.
     """
     if not path.exists():
-        raise SourceError.not_found(str(path), "is not a folder or file that exists")
+        raise SourceError(f"{shown(str(path))} is not a folder or file that exists.", field="source")
     paths = sorted(path.iterdir()) if path.is_dir() else [path]
     files = [
         ExportedFile(file, _table_name(_stem(file)))
@@ -52,7 +52,11 @@ def exported_files(path: Path) -> list[ExportedFile]:
         if file.name.lower().endswith(_SUFFIXES) and file.is_file() and not file.name.startswith(".")
     ]
     if not files:
-        raise SourceError.not_found(path.name, "has no CSV or Parquet file")
+        raise SourceError(
+            f"{shown(path.name)} contains no file whose name ends in .csv, .tsv, .txt or .parquet (or .csv.gz "
+            "and the like). Save sheets of Excel as CSV.",
+            field="source",
+        )
     by_table = {file.table: file for file in files}
     for file in files:
         if by_table[file.table] is not file:
