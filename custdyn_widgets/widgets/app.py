@@ -61,7 +61,7 @@ class CustomerDynamics:
     def __init__(self, source: SourceLike = "demo", *, publish: bool = True) -> None:
         self._busy = False
         self._shown_query: ReportQuery | None = None
-        self._shown_data: tuple[str, int | None] | None = None
+        self._shown_data: tuple[str, int] | None = None
         self._loop = running_loop()
         self._view = ReportView(publish=publish, loop=self._loop)
         self._result = self._view.panel

@@ -66,11 +66,12 @@ class FormSources:
         self.on_fresh: Callable[[], None] = lambda: None
         self._result, self._loop = result, loop
         self._syncing: threading.Event | None = None  # set to stop the sync that is running
+        self._syncs = 0
         named = self._named()
         self._choice = SourceChoice(
             opened, named, picked=self._picked, sync=self._begin_sync, stop=self._stop
         )
-        self._last = self.state
+        self._last: tuple[str, int | None] = (self._choice.key, None)
         self.widgets: list[ipywidgets.Widget] = [self._choice.widget] if named else []
 
     def _named(self) -> Mapping[str, Source]:
@@ -86,9 +87,9 @@ class FormSources:
         return self._choice.source
 
     @property
-    def state(self) -> tuple[str, int | None]:
-        """The chosen source and as of when its data is: what a report on screen was made from."""
-        return self._choice.key, self._choice.data_as_of
+    def state(self) -> tuple[str, int]:
+        """The chosen source, and how often the form has read it: what a report on screen was made from."""
+        return self._choice.key, self._syncs
 
     def open(self) -> OpenedMart:
         """Open the chosen source, and say as of when its data is.
@@ -108,7 +109,7 @@ class FormSources:
                 )
         mart = open_mart(choice.source)
         choice.set_data_as_of(mart.data_as_of)
-        self._last = self.state
+        self._last = choice.key, mart.data_as_of
         return mart
 
     def set_zone(self, zone: object) -> None:
@@ -157,7 +158,7 @@ class FormSources:
             gone = f" Left out, because they are not in its data: {'; '.join(dropped)}." if dropped else ""
             self._result.set_status(f"The source is {self._choice.label}.{gone} Click Query for a report.")
         finally:
-            self._last = self.state
+            self._last = self._choice.key, self._choice.data_as_of
             self.on_fresh()
             self.on_busy(False)
 
@@ -201,6 +202,7 @@ class FormSources:
         elif isinstance(outcome, CustDynError):
             self.on_error(CustDynError(f"{outcome.message} {self._remaining(name)}"))
         else:
+            self._syncs += 1
             found, names = outcome
             *lines, summary = found.text().split("\n")
             if self.form:
