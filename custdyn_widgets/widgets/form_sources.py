@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import ipywidgets
 
@@ -19,18 +20,17 @@ from custdyn_widgets.mart import (
     OpenedMart,
     Source,
     SourceLike,
-    SyncResult,
     last_synced,
     named_sources,
     open_mart,
-    sync_source,
 )
 from custdyn_widgets.widgets.form import QueryForm
 from custdyn_widgets.widgets.main_thread import interruptible, run_soon
 from custdyn_widgets.widgets.result import ResultPanel, Steps
 from custdyn_widgets.widgets.source_choice import SourceChoice
 
-_Outcome = tuple[SyncResult, Names] | CustDynError
+if TYPE_CHECKING:
+    from custdyn_widgets.mart import SyncResult
 
 
 class FormSources:
@@ -181,8 +181,10 @@ class FormSources:
         else:
             threading.Thread(target=sync, name=f"custdyn sync {name}", daemon=True).start()
 
-    def _sync(self, name: str, stop: threading.Event) -> _Outcome:
+    def _sync(self, name: str, stop: threading.Event) -> tuple[SyncResult, Names] | CustDynError:
         """Read a database, and build what reports need; called in a thread of its own."""
+        from custdyn_widgets.mart import sync_source  # late: takes a tenth of a second to load
+
         try:
             with progress.told_to(_Stoppable(self._result, stop)):
                 found = sync_source(name)
@@ -193,7 +195,7 @@ class FormSources:
         except Exception as error:
             return _unforeseen("The sync failed", error)
 
-    def _end_sync(self, name: str, outcome: _Outcome) -> None:
+    def _end_sync(self, name: str, outcome: tuple[SyncResult, Names] | CustDynError) -> None:
         self._syncing = None
         self._choice.set_data_as_of(last_synced(name))
         self._choice.set_syncing(False)

@@ -25,7 +25,7 @@ from tests.widgets.test_app import MART, QUERY, Person
 
 SMALL = Path(__file__).parents[1] / "golden" / "small" / "mart"
 MIDDLE_OF_2020 = 1593604800
-SYNC = "custdyn_widgets.widgets.form_sources.sync_source"
+SYNC = "custdyn_widgets.mart.sync_source"
 
 
 @pytest.fixture(autouse=True)
