@@ -164,13 +164,13 @@ def _labels(opened: SourceLike, named: Mapping[str, Source]) -> dict[str, str]:
     if isinstance(opened, str) and opened in named:
         return labels
     own = cut_short(_label(opened), _LONGEST_LABEL)
-    return {_OPENED: f"{own} (this notebook's)" if own in named else own, **labels}
+    return {_OPENED: f"{own} (of this notebook)" if own in named else own, **labels}
 
 
-def _label(source: SourceLike) -> str:
+def _label(source: object) -> str:
     """Return what a source is called: of a path, the last component."""
     if isinstance(source, Source):
-        return source.name or _label(source.data if source.data is not None else {})
-    if isinstance(source, Mapping):
-        return "Tables in memory"
-    return printable(Path(source).name or str(source))
+        return source.name or _label(source.data)
+    if isinstance(source, str | Path):
+        return printable(Path(source).name or str(source))
+    return "This notebook's data"

@@ -93,10 +93,13 @@ def test_the_configured_sources_are_offered_with_the_one_that_the_form_was_opene
     assert AtSources("shop").offered_sources == ["shop", "other"]
     assert AtSources(MART).offered_sources == ["mart", "shop", "other"]
     assert AtSources(Source(MART, name="<b>")).offered_sources[0] == "<b>"
-    assert AtSources({}).offered_sources[0] == "Tables in memory"
+    assert AtSources(Source(MART)).offered_sources[0] == "mart"
+    assert AtSources("/").offered_sources[0] == "/"
+    for data in ({}, Source({}), None):
+        assert AtSources(data).offered_sources[0] == "This notebook's data"
     twin = tmp_path / "shop"
     shutil.copytree(MART, twin)
-    assert AtSources(twin).offered_sources == ["shop (this notebook's)", "shop", "other"]
+    assert AtSources(twin).offered_sources == ["shop (of this notebook)", "shop", "other"]
     define(shop=f'path = "{SMALL}"')
     person = AtSources("shop")
     assert person.offered_sources == ["shop"]
@@ -185,6 +188,19 @@ def test_a_source_that_cannot_be_read_is_told_and_another_can_be_chosen(tmp_path
     assert (person.error, person.as_of[:10]) == ("", "Data as of")
 
 
+def test_query_is_off_while_another_source_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    define(shop=f'path = "{SMALL}"', other=f'path = "{MART}"')
+    person = AtSources("shop")
+    seen: list[tuple[str, bool]] = []
+    monkeypatch.setattr(
+        "custdyn_widgets.widgets.form_sources.open_mart",
+        lambda _source: seen.append((person.status, person.form._query_button.disabled)),
+    )
+    person.choose("other")
+    assert seen == [("Opening …", True)]
+    assert not person.form._query_button.disabled
+
+
 @pytest.mark.parametrize(
     ("error", "words"), [(KeyboardInterrupt(), ""), (MemoryError("no room"), "MemoryError: no room")]
 )
@@ -228,7 +244,10 @@ def test_loading_a_saved_query_chooses_its_source_if_it_is_configured() -> None:
     saved_queries.save(SavedQuery("Of other", asked, source="other"), "mine", over=None)
     saved_queries.save(SavedQuery("Of a path", QUERY, source="/nowhere"), "mine", over=None)
     person = AtSources("shop")
+    statuses: list[str] = []
+    person.result.observe(lambda change: statuses.append(change["new"]["words"]), "_status")
     person.load("Of other")
+    assert statuses == [person.status]
     assert person.status == "Loaded: Of other, from other. Click Query to run it."
     assert (person.choice._control.value, person.dynamics.query) == ("other", asked)
     person.load("Of a path")
@@ -337,6 +356,13 @@ def test_an_error_that_nobody_foresaw_shows_no_password(
     person.sync()
     assert "The sync failed: ValueError" in person.error
     assert "hunter2" not in person.error
+
+
+def test_what_a_sync_found_is_shown_as_text() -> None:
+    define(shop=f'path = "{SMALL}"')
+    person = AtSources("shop")
+    person.choice.show_found("<b>bold</b>\nof \u202eright")
+    assert "&lt;b&gt;bold&lt;/b&gt;\nof \ufffdright</div>" in person.found
 
 
 # In a kernel, where a sync has a thread of its own.
