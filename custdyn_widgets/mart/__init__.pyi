@@ -9,9 +9,10 @@ from .mapping.adding import add_database, add_source, check_new_name
 from .mapping.drafting import draft_mapping
 from .mapping.sql_file import shipped_mapping, shipped_systems
 from .opening import OpenedMart, open_mart
-from .sources import Source, SourceLike, absolute_source, demo_folder, last_midnight
+from .sources import Source, SourceLike, absolute_source, demo_folder, last_midnight, named_sources
+from .synced import last_synced
 from .syncing.detecting import detect_system
-from .syncing.sync import grants_for, sync_source
+from .syncing.sync import SyncResult, grants_for, sync_source
 
 __all__ = [
     "PACKAGE_FEE",
@@ -26,6 +27,7 @@ __all__ = [
     "Packages",
     "Source",
     "SourceLike",
+    "SyncResult",
     "Times",
     "absolute_source",
     "add_database",
@@ -38,6 +40,8 @@ __all__ = [
     "draft_mapping",
     "grants_for",
     "last_midnight",
+    "last_synced",
+    "named_sources",
     "open_mart",
     "shipped_mapping",
     "shipped_systems",

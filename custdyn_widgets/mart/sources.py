@@ -211,13 +211,13 @@ def absolute_source(source: str) -> str:
     Raises
     ------
     SourceError, SettingsError
-        As for `resolve_source`, or if there is no mart at the path.
+        As for `resolve_source`, or if there is no mart at the path and no mapping makes one.
     """
-    from custdyn_widgets.mart.reading.fingerprint import stamp  # late: loads Arrow
+    from custdyn_widgets.mart.located import locate  # late: loads Arrow
 
     found = resolve_source(source)
     assert isinstance(found.data, Path)
-    stamp(found.data)
+    locate(found)
     return found.name or str(found.data.absolute())
 
 

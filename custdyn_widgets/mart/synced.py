@@ -84,6 +84,12 @@ def read_record(folder: Path) -> SyncRecord | None:
         return None
 
 
+def last_synced(name: str) -> int | None:
+    """Return the Unix time at which the last sync of a source read its database; None if there is none."""
+    record = read_record(synced_folder(name))
+    return record.read_at if record else None
+
+
 @contextlib.contextmanager
 def sync_lock(name: str) -> Iterator[None]:
     """Hold the lock on the syncs of a source.

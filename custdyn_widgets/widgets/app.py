@@ -17,7 +17,7 @@ import ipywidgets
 from custdyn_widgets import progress
 from custdyn_widgets.engine import report_on
 from custdyn_widgets.errors import CustDynError, QueryError, SettingsError
-from custdyn_widgets.mart import Names, SourceLike, open_mart
+from custdyn_widgets.mart import Names, SourceLike
 from custdyn_widgets.progress import ProgressBar
 from custdyn_widgets.query import ReportQuery, resolve
 from custdyn_widgets.report import Report, format_duration
@@ -25,7 +25,8 @@ from custdyn_widgets.saved_queries import Stored
 from custdyn_widgets.widgets.early_progress import EarlyProgress
 from custdyn_widgets.widgets.first_query import first_query, remember
 from custdyn_widgets.widgets.form import DEFAULT, QueryForm
-from custdyn_widgets.widgets.main_thread import interruptible, running_loop
+from custdyn_widgets.widgets.form_sources import FormSources
+from custdyn_widgets.widgets.main_thread import interruptible, run_soon, running_loop
 from custdyn_widgets.widgets.report_view import ReportView
 from custdyn_widgets.widgets.result import Steps
 from custdyn_widgets.widgets.save_dialog import SaveDialog
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _SETTLE = 0.03  # seconds; a change made just before a click may arrive just after it
 _ECHO = 0.1  # seconds; clicks made while a query ran arrive within this time and are ignored
 _OUTDATED = "The form has changed. The report below is from the earlier query; click Query for a new one."
+_SYNCED = "The data was read again. The report below is from the earlier data; click Query for a new one."
 _NO_NAMES = Names((), (), (), (), (), {}, {}, "")
 
 
@@ -57,19 +59,24 @@ class CustomerDynamics:
     """
 
     def __init__(self, source: SourceLike = "demo", *, publish: bool = True) -> None:
-        self._source = source
         self._busy = False
         self._shown_query: ReportQuery | None = None
+        self._shown_data: tuple[str, int] | None = None
         self._loop = running_loop()
         self._view = ReportView(publish=publish, loop=self._loop)
         self._result = self._view.panel
         self._saved = SavedChoices()
+        self._sources = FormSources(source, self._result, self._loop)
+        self._sources.on_error, self._sources.on_busy = self._show_error, self._set_busy
         with EarlyProgress() if self._loop else ProgressBar() as early:
             names = self._names()
         if isinstance(early, EarlyProgress):
             self._result.set_status(" ".join(early.notes))
-        self._form = QueryForm(names or _NO_NAMES, self._saved.listed(), first=self._first_query())
+        self._form = QueryForm(
+            names or _NO_NAMES, self._saved.listed(), first=self._first_query(), top=self._sources.widgets
+        )
         self._dialog = SaveDialog(source)
+        self._sources.form, self._sources.on_fresh = self._form, self._mark_outdated
         self._form.on_query = self._click
         self._form.on_change = self._form_changed
         self._form.on_save = lambda: self._try(self._save)
@@ -148,11 +155,7 @@ class CustomerDynamics:
         if self._busy:
             return
         self._set_busy(True)
-        if self._loop is None:
-            self._run_clicked()
-        else:
-            loop = self._loop
-            loop.call_soon_threadsafe(lambda: loop.call_later(_SETTLE, self._run_clicked))
+        run_soon(self._loop, self._run_clicked, _SETTLE)
 
     def _run_clicked(self) -> None:
         query = self._form.query()
@@ -174,11 +177,11 @@ class CustomerDynamics:
         try:
             with progress.told_to(Steps(self._result)):
                 self._result.set_status("Counting …")
-                mart = open_mart(self._source)
+                mart = self._sources.open()
                 report = report_on(query, mart)
                 self._form.set_names(mart.facts.names)
             self._show(report, time.monotonic() - began, page)
-            self._shown_query = query
+            self._shown_query, self._shown_data = query, self._sources.state
             self._mark_outdated()
         except QueryError as error:
             self._show_error(error)
@@ -207,12 +210,17 @@ class CustomerDynamics:
 
     def _form_changed(self) -> None:
         self._mark_outdated()
+        self._sources.set_zone(self._form.fields()["timezone"])
         self._result.end_status("form", "file")
 
     def _mark_outdated(self) -> None:
-        """Mark the report while the form has another query."""
-        shown = self._shown_query
-        self._result.set_outdated(_OUTDATED if shown is not None and self._form.query() != shown else "")
+        """Mark the report while the form has another query, or its data was read again."""
+        words, data = "", self._sources.state
+        if self._shown_query is not None and self._shown_data is not None and self._shown_data != data:
+            words = _SYNCED if self._shown_data[0] == data[0] else _OUTDATED
+        if self._shown_query is not None and self._form.query() != self._shown_query:
+            words = _OUTDATED
+        self._result.set_outdated(words)
 
     # Saved queries.
 
@@ -221,6 +229,7 @@ class CustomerDynamics:
         if query is not None:
             period = resolve(query, datetime.now(UTC).replace(microsecond=0)).period
             seen, loaded = self._saved.seen, self._saved.latest
+            self._dialog.source = self._sources.source
             self._dialog.open(query, period, self._form.output, self._view.chart(), seen, loaded)
 
     def _after_saving(self, stored: Stored) -> None:
@@ -234,12 +243,14 @@ class CustomerDynamics:
             saved = self._saved.load(key).saved
         finally:
             self._form.set_saved(self._saved.listed())
+        moved = self._sources.change_to(saved.source)
         self._view.wanted_chart = saved.chart
         self._form.load(saved.query, saved.output)
-        if self._form.query() is None and (names := self._names()):  # the data may have new values
+        if (moved or self._form.query() is None) and (names := self._names()):  # there may be new values
             self._form.set_names(names)
             self._form.load(saved.query, saved.output)
-        self._result.set_status(f"Loaded: {saved.title}. Click Query to run it.", about="form")
+        about = f"Loaded: {saved.title}{f', from {saved.source}' if moved else ''}."
+        self._result.set_status(f"{about} Click Query to run it.", about="form")
 
     # Messages and states.
 
@@ -260,7 +271,7 @@ class CustomerDynamics:
     def _names(self) -> Names | None:
         """Return the names in the data. If the data cannot be read, show the error and return None."""
         try:
-            return open_mart(self._source).facts.names
+            return self._sources.open().facts.names
         except CustDynError as error:
             self._show_error(error)
             return None
@@ -277,10 +288,8 @@ class CustomerDynamics:
         if busy:
             self._busy = True
             self._form.set_busy(True)
-        elif self._loop is None:
-            self._idle()
         else:
-            self._loop.call_soon_threadsafe(lambda loop: loop.call_later(_ECHO, self._idle), self._loop)
+            run_soon(self._loop, self._idle, _ECHO)
 
     def _idle(self) -> None:
         self._busy = False

@@ -47,6 +47,8 @@ class QueryForm:
         Returns the time that presets are resolved against.
     first
         The query with which the form starts.
+    top
+        Widgets above the fields.
 
     Attributes
     ----------
@@ -65,6 +67,7 @@ class QueryForm:
         saved: Sequence[tuple[str, str]] = (),
         now: Callable[[], datetime] = _now,
         first: ReportQuery = DEFAULT,
+        top: Sequence[ipywidgets.Widget] = (),
     ) -> None:
         self.on_query: Callable[[], None] = _nothing
         self.on_save: Callable[[], None] = _nothing
@@ -80,7 +83,7 @@ class QueryForm:
         self._choices = Choices(names, DEFAULT, self._check)
         self._make_buttons()
         self.widget = ipywidgets.VBox(
-            [self._filters.box, self._interval.box, self._choices.box, self._message, self._buttons]
+            [*top, self._filters.box, self._interval.box, self._choices.box, self._message, self._buttons]
         )
         self.widget.add_class("custdyn-form")
         for box, name in (
@@ -159,6 +162,12 @@ class QueryForm:
         with self._without_checks():
             self._filters.set_names(names)
             self._choices.set_names(names)
+
+    def change_names(self, names: Names) -> list[str]:
+        """Offer the names of another source; remove the chosen values that it does not have and list them."""
+        self.set_names(names)
+        with self._without_checks():
+            return [*self._filters.remove_missing(), *self._choices.remove_missing()]
 
     def set_saved(self, saved: Sequence[tuple[str, str]]) -> None:
         """Offer saved queries, given as keys and titles. If there are none, hide Load Query."""

@@ -73,6 +73,15 @@ class Choices:
         self._names = names
         self._offer_currencies()
 
+    def remove_missing(self) -> list[str]:
+        """Return to the default currency if the chosen one is not in the data; describe that."""
+        chosen = self.currency.value
+        if not chosen or chosen in self._present():
+            return []
+        self.currency.value = ""
+        self._offer_currencies()
+        return [f"currency {chosen}"]
+
     def problems(self) -> dict[str, str]:
         """Return a message for each missing value, by field."""
         if self.months.value is not None:
@@ -90,9 +99,12 @@ class Choices:
             "active_duration": self.months,
         }
 
-    def _offer_currencies(self) -> None:
+    def _present(self) -> set[str]:
         names = self._names
-        present = sorted({*names.currencies, *names.quotes, *([names.base] if names.base else [])})
+        return {*names.currencies, *names.quotes, *([names.base] if names.base else [])}
+
+    def _offer_currencies(self) -> None:
+        names, present = self._names, sorted(self._present())
         try:
             default = f"Default ({target_currency(names, None)})"
         except QueryError:

@@ -71,6 +71,10 @@ def _values(field: str, names: Names) -> Sequence[tuple[str, str]]:
     return [(value, value) for value in values]
 
 
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(shown(name) for name in names[:3]) + (" …" if len(names) > 3 else "")
+
+
 class FilterRow:
     """Row of a filter, in `box`: a search for its values, its extra field, and a button to remove it."""
 
@@ -131,11 +135,17 @@ class FilterRow:
 
     def problem(self) -> str:
         """Return a message about values that are not in the data, or ""."""
-        gone = [_decode(key) for key in self.search.value if key not in self._present]
-        if not gone:
-            return ""
-        few = ", ".join(shown(name) for name in gone[:3]) + (" …" if len(gone) > 3 else "")
-        return f"The data has no {self.of.what} {few}: remove the marked values."
+        gone = self._missing()
+        return f"The data has no {self.of.what} {_few(gone)}: remove the marked values." if gone else ""
+
+    def remove_missing(self) -> str:
+        """Remove the values that are not in the data, and describe them; "" if there are none."""
+        gone = self._missing()
+        self.search.value = [key for key in self.search.value if key in self._present]
+        return f"{self.of.what} {_few(gone)}" if gone else ""
+
+    def _missing(self) -> list[str]:
+        return [_decode(key) for key in self.search.value if key not in self._present]
 
 
 class Filters:
@@ -229,6 +239,16 @@ class Filters:
         self._names = names
         for row in self._made.values():
             row.set_names(names)
+
+    def remove_missing(self) -> list[str]:
+        """Remove the values that are not in the data, and the filters that lose all; describe them."""
+        found = {field: words for field, row in self.rows.items() if (words := row.remove_missing())}
+        for field in found:
+            if not self.rows[field].search.value:
+                del self.rows[field]
+        self._removed = []
+        self._show()
+        return list(found.values())
 
     def problems(self) -> dict[str, str]:
         """Return a message for each filter with values that are not in the data, by field."""

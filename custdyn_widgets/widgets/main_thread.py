@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -15,6 +15,14 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def run_soon(loop: asyncio.AbstractEventLoop | None, act: Callable[[], None], after: float = 0.0) -> None:
+    """Call a function in the loop's thread after some seconds, or at once if there is no loop."""
+    if loop is None:
+        act()
+    else:
+        loop.call_soon_threadsafe(lambda: loop.call_later(after, act))
 
 
 @contextmanager

@@ -79,6 +79,8 @@ class SaveDialog:
 
     Attributes
     ----------
+    source
+        As above; it can be changed.
     widget
         The dialog, which is empty until it is opened.
     on_saved
@@ -86,7 +88,7 @@ class SaveDialog:
     """
 
     def __init__(self, source: SourceLike = "demo") -> None:
-        self._source = source
+        self.source = source
         self.on_saved: Callable[[Stored], None] = lambda _stored: None
         self.widget = DialogView()
         self.widget.add_class("custdyn-dialog")
@@ -216,7 +218,7 @@ class SaveDialog:
             output=typed["output"],
             chart=self._chart if typed["chart"] == "now" else None,
             for_each=automation.division_in(typed, self._loaded, place),
-            **automation.typed_in(typed, self._source),
+            **automation.typed_in(typed, self.source),
         )
 
     def _ask(self, words: str, yes: str, no: str, revision: str | None) -> None:

@@ -92,6 +92,21 @@ def test_an_absolute_source_is_a_name_or_an_absolute_path(tmp_path: Path) -> Non
         absolute_source("gone")
 
 
+def test_a_source_with_a_mapping_is_absolute_by_its_name(tmp_path: Path) -> None:
+    exports = tmp_path / "exports"
+    exports.mkdir()
+    (exports / "people.csv").write_text("id\na\n")
+    (exports / "moves.csv").write_text("id,who,day,amount\n1,a,2021-02-01,5\n")
+    (tmp_path / "mine.sql").write_text(
+        "-- :name clients\nSELECT id AS client_id, 'client' AS client_type, 'USD' AS currency, "
+        "'2021-01-01' AS created_at FROM people\n"
+        "-- :name transactions\nSELECT id AS transaction_id, who AS client_id, day AS at, 'refill' AS kind, "
+        "number(amount) AS amount FROM moves\n"
+    )
+    write(tmp_path, '[shop]\npath = "exports"\nmapping = "mine.sql"\n')
+    assert absolute_source("shop") == "shop"
+
+
 def test_the_setting_is_handed_to_kernels_and_read_from_the_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

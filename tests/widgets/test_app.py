@@ -202,7 +202,7 @@ def test_the_reading_before_there_is_a_form_is_told_in_one_output_that_ends_empt
 
     monkeypatch.setattr("IPython.display.display", display)
     monkeypatch.setattr("custdyn_widgets.progress.bar._AFTER", 0)
-    monkeypatch.setattr("custdyn_widgets.widgets.app.open_mart", slow)
+    monkeypatch.setattr("custdyn_widgets.widgets.form_sources.open_mart", slow)
 
     async def in_a_kernel() -> CustomerDynamics:
         return CustomerDynamics(MART, publish=False)

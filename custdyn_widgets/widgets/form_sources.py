@@ -1,0 +1,248 @@
+"""The sources of a form: opening the chosen one, changing to another, and reading a database again.
+
+A database is read in a thread of its own, so that the form and the notebook can be used meanwhile; reports
+are made from the old data until then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import ipywidgets
+
+from custdyn_widgets import progress
+from custdyn_widgets.errors import CustDynError, SettingsError, SourceError, mask_passwords, shown
+from custdyn_widgets.mart import (
+    Names,
+    OpenedMart,
+    Source,
+    SourceLike,
+    last_synced,
+    named_sources,
+    open_mart,
+)
+from custdyn_widgets.widgets.form import QueryForm
+from custdyn_widgets.widgets.main_thread import interruptible, run_soon
+from custdyn_widgets.widgets.result import ResultPanel, Steps
+from custdyn_widgets.widgets.source_choice import SourceChoice
+
+if TYPE_CHECKING:
+    from custdyn_widgets.mart import SyncResult
+
+
+class FormSources:
+    """The sources that a form offers.
+
+    Parameters
+    ----------
+    opened
+        The source that the form was opened with.
+    result
+        The panel that shows progress and results.
+    loop
+        The event loop of the kernel's main thread, or None if there is no kernel.
+
+    Attributes
+    ----------
+    form
+        The form, once it exists.
+    on_error
+        Called with an error to show.
+    on_busy
+        Called when changing to another source begins (True) and ends (False).
+    on_fresh
+        Called when the form has other data than before.
+    """
+
+    def __init__(
+        self, opened: SourceLike, result: ResultPanel, loop: asyncio.AbstractEventLoop | None
+    ) -> None:
+        self.form: QueryForm | None = None
+        self.on_error: Callable[[CustDynError], None] = lambda _error: None
+        self.on_busy: Callable[[bool], None] = lambda _busy: None
+        self.on_fresh: Callable[[], None] = lambda: None
+        self._result, self._loop = result, loop
+        self._syncing: threading.Event | None = None  # set to stop the sync that is running
+        self._syncs = 0
+        named = self._named()
+        self._choice = SourceChoice(
+            opened, named, picked=self._picked, sync=self._begin_sync, stop=self._stop
+        )
+        self._last: tuple[str, int | None] = (self._choice.key, None)
+        self.widgets: list[ipywidgets.Widget] = [self._choice.widget] if named else []
+
+    def _named(self) -> Mapping[str, Source]:
+        try:
+            return named_sources()
+        except SettingsError as error:
+            self._result.set_error(error.message)
+            return {}
+
+    @property
+    def source(self) -> SourceLike:
+        """The chosen source."""
+        return self._choice.source
+
+    @property
+    def state(self) -> tuple[str, int]:
+        """The chosen source, and how often the form has read it: what a report on screen was made from."""
+        return self._choice.key, self._syncs
+
+    def open(self) -> OpenedMart:
+        """Open the chosen source, and say as of when its data is.
+
+        Raises
+        ------
+        CustDynError
+            As for `open_mart`.
+        """
+        choice = self._choice
+        if choice.is_database:
+            choice.set_data_as_of(last_synced(choice.key))
+            if choice.data_as_of is None:
+                raise SourceError(
+                    f"Source {shown(choice.key)} is a database that has not been read yet. Click Sync.",
+                    field="source",
+                )
+        mart = open_mart(choice.source)
+        choice.set_data_as_of(mart.data_as_of)
+        self._last = choice.key, mart.data_as_of
+        return mart
+
+    def set_zone(self, zone: object) -> None:
+        """Show times in a time zone."""
+        self._choice.set_zone(str(zone))
+
+    def change_to(self, name: str | None) -> bool:
+        """Choose the source of a saved query if it is a configured one; return whether the source changed.
+
+        Raises
+        ------
+        CustDynError
+            If a database is being read.
+        """
+        if not name or not self._choice.offers(name) or name == self._choice.key:
+            return False
+        if self._syncing:
+            raise CustDynError(
+                f"The saved query reads {shown(name)}. Wait until the sync ends, or stop it; then load again."
+            )
+        self._choice.select(name, None)
+        return True
+
+    # Another source.
+
+    def _picked(self) -> None:
+        self.on_busy(True)
+        run_soon(self._loop, self._change)
+
+    def _change(self) -> None:
+        """Offer the names in the source that the user picked, in the main thread."""
+        self._result.set_error("")
+        try:
+            self._result.set_status("Opening …")
+            with interruptible(), progress.told_to(Steps(self._result)):
+                names = self.open().facts.names
+        except KeyboardInterrupt:
+            self._choice.select(*self._last)
+            self._result.set_status(f"Stopped. The source is {self._choice.label}, as before.")
+        except CustDynError as error:
+            self.on_error(error)
+        except Exception as error:
+            self.on_error(_unforeseen("The source cannot be opened", error))
+        else:
+            dropped = self.form.change_names(names) if self.form else []
+            gone = f" Left out, because they are not in its data: {'; '.join(dropped)}." if dropped else ""
+            self._result.set_status(f"The source is {self._choice.label}.{gone} Click Query for a report.")
+        finally:
+            self._last = self._choice.key, self._choice.data_as_of
+            self.on_fresh()
+            self.on_busy(False)
+
+    # Sync.
+
+    def _begin_sync(self) -> None:
+        if self._syncing:
+            return
+        self._syncing = stop = threading.Event()
+        self._result.set_error("")
+        self._choice.set_syncing(True)
+        name = self._choice.key
+
+        def sync() -> None:
+            outcome = self._sync(name, stop)
+            run_soon(self._loop, lambda: self._end_sync(name, outcome))
+
+        if self._loop is None:
+            sync()
+        else:
+            threading.Thread(target=sync, name=f"custdyn sync {name}", daemon=True).start()
+
+    def _sync(self, name: str, stop: threading.Event) -> tuple[SyncResult, Names] | CustDynError:
+        """Read a database, and build what reports need; called in a thread of its own."""
+        from custdyn_widgets.mart import sync_source  # late: takes a tenth of a second to load
+
+        try:
+            with progress.told_to(_Stoppable(self._result, stop)):
+                found = sync_source(name)
+            with progress.told_to(Steps(self._result)):
+                return found, open_mart(name).facts.names
+        except CustDynError as error:
+            return error
+        except Exception as error:
+            return _unforeseen("The sync failed", error)
+
+    def _end_sync(self, name: str, outcome: tuple[SyncResult, Names] | CustDynError) -> None:
+        self._syncing = None
+        self._choice.set_data_as_of(last_synced(name))
+        self._choice.set_syncing(False)
+        if isinstance(outcome, _StoppedError):
+            self._result.set_status(f"{outcome.message} {self._remaining(name)}")
+        elif isinstance(outcome, CustDynError):
+            self.on_error(CustDynError(f"{outcome.message} {self._remaining(name)}"))
+        else:
+            self._syncs += 1
+            found, names = outcome
+            *lines, summary = found.text().split("\n")
+            if self.form:
+                self.form.set_names(names)
+            self._choice.show_found("\n".join(lines))
+            self._result.set_status(summary)
+            self.on_fresh()
+
+    def _stop(self) -> None:
+        if self._syncing:
+            self._syncing.set()
+            self._result.set_status("Stopping …")
+
+    def _remaining(self, name: str) -> str:
+        """Say which data reports use after a sync that did not succeed."""
+        read_at = last_synced(name)
+        if read_at is None:
+            return f"Source {shown(name)} has not been read yet."
+        return f"Reports still use the data as of {self._choice.clock(read_at)}."
+
+
+class _StoppedError(CustDynError):
+    """The user stopped a sync."""
+
+
+class _Stoppable(Steps):
+    """Shows the progress of a sync, and ends it at its next step if the user has stopped it."""
+
+    def __init__(self, result: ResultPanel, stop: threading.Event) -> None:
+        super().__init__(result)
+        self._stop = stop
+
+    def step(self, words: str, done: float) -> None:
+        """Show a step."""
+        if self._stop.is_set():
+            raise _StoppedError("The sync was stopped.")
+        super().step(words, done)
+
+
+def _unforeseen(what: str, error: Exception) -> CustDynError:
+    return CustDynError(mask_passwords(f"{what}: {type(error).__name__}: {error}"))
