@@ -8,14 +8,24 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.engine.cells.pieces import first_row_at
-from custdyn_widgets.mart import OpenedMart
+from custdyn_widgets.mart import Facts, FlowClass, OpenedMart
 from custdyn_widgets.query import ResolvedInterval
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.text import format_instant_utc
 
 _HOUR_S, _DAY_S = 3_600, 86_400
 _FEWEST_DAYS = 7  # with transactions, before a pause can be called unusual
+_FEWEST_DAYS_OF_USE, _NEARLY_EVERY = 28, 0.9  # a kind of use: days with it, and their share of all days
 _AT_ONCE = 1 << 20  # rows, so that little memory is needed
+_C = FlowClass
+_USES = {
+    "usage": (_C.USAGE_PAID, _C.USAGE_NOT_PAID),
+    "package_activation": (_C.ACTIVATION_PAID, _C.ACTIVATION_FREE, _C.ACTIVATION_REVERSED),
+    "package_renewal": (_C.RENEWAL_PAID, _C.RENEWAL_FREE, _C.RENEWAL_REVERSED),
+}
+_USE_OF_CLASS = np.zeros(len(FlowClass), np.uint8)  # 0 for none, otherwise the position in `_USES` from 1
+for _place, _classes in enumerate(_USES.values(), 1):
+    _USE_OF_CLASS[list(_classes)] = _place
 
 
 def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | None) -> Iterator[str]:
@@ -51,12 +61,54 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     ends = ends[ends > mart.facts.offset[:-1]]
     last = int(times[ends - 1].max()) if len(ends) else end
     if end - last > _DAY_S and (longest := _longest_pause(times, last)) and end - last > longest + _DAY_S:
-        days = (end - last) // _DAY_S
-        yield (
-            f"The last transaction of the data is from {_clock(last, zone)}, {days:,} "
-            f"day{'' if days == 1 else 's'} before the report's end {_clock(end, zone)}, and there has never "
-            "been such a long pause: check that the data is complete."
-        )
+        yield _told("The last transaction of the data", last, end, zone)
+        return
+    for kind, last_of_kind in _kinds_that_stopped(mart.facts, min(end, written), written):
+        yield _told(f"The last transaction of kind {kind}", last_of_kind, end, zone)
+
+
+def _told(what: str, last: int, end: int, zone: str) -> str:
+    days = (end - last) // _DAY_S
+    return (
+        f"{what} is from {_clock(last, zone)}, {days:,} day{'' if days == 1 else 's'} before the report's "
+        f"end {_clock(end, zone)}, and there has never been such a long pause: check that the data is "
+        "complete."
+    )
+
+
+def _kinds_that_stopped(facts: Facts, end: int, written: int) -> Iterator[tuple[str, int]]:
+    """Yield each kind of use that there was on nearly every day until it stopped, with its last time.
+
+    A kind that still occurs on the last day before `end` or later is found without looking at all rows.
+    """
+    going = np.zeros(len(_USES) + 1, dtype=bool)
+    exists = going.copy()
+    for times, use in _parts(facts):
+        recent = use[(times >= end - _DAY_S) & (times < written)]
+        going |= np.bincount(recent, minlength=len(going)) > 0
+        exists |= np.bincount(use, minlength=len(going)) > 0
+        if going[1:].all():
+            return
+    for place, kind in enumerate(_USES, 1):
+        if going[place] or not exists[place]:
+            continue
+        times = np.concatenate([times[(use == place) & (times < end)] for times, use in _parts(facts)])
+        if not len(times):
+            continue
+        day = times // _DAY_S
+        days = np.flatnonzero(np.bincount(day - day.min()))
+        if len(days) < max(_FEWEST_DAYS_OF_USE, _NEARLY_EVERY * (int(days[-1]) + 1)):
+            continue
+        last, longest = int(times.max()), int(np.diff(days).max()) * _DAY_S
+        if end - last > longest + _DAY_S:
+            yield kind, last
+
+
+def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[np.uint8]]]:
+    """Yield the time of rows and the position of their kind of use, a part at a time."""
+    for start in range(0, len(facts.time), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        yield facts.time[part], _USE_OF_CLASS[facts.flow[part]]
 
 
 def _longest_pause(times: npt.NDArray[np.integer], last: int) -> int:

@@ -187,3 +187,85 @@ def test_data_that_goes_on_after_the_interval_has_no_gap() -> None:
     data["transactions"] = pd.concat([data["transactions"], late], ignore_index=True)
     query = ReportQuery({"start": "2022-01-01", "end": "2022-01-31"})
     assert run_report(query, data, as_of="2022-02-02").info.data_gaps == ()
+
+
+def with_use(
+    kind: str, days_early: int, *, share: float = 1, amount: str = "-1.00"
+) -> dict[str, pd.DataFrame]:
+    """Return a mart whose refills go on to the end, with a use a day that ends early."""
+    data = mart(datetime(2022, 1, 31, 23, tzinfo=UTC), timedelta(hours=7), 200)
+    last = datetime(2022, 1, 31, 22, tzinfo=UTC) - timedelta(days=days_early)
+    days = [n for n in range(60) if n * share % 1 < share]
+    use = pd.DataFrame(
+        {
+            "transaction_id": [f"u{n}" for n in days],
+            "client_id": "a",
+            "at": [f"{last - timedelta(days=n):%Y-%m-%dT%H:%M:%SZ}" for n in days],
+            "kind": kind,
+            "amount": amount,
+        }
+    )
+    data["transactions"] = pd.concat([data["transactions"], use], ignore_index=True)
+    return data
+
+
+def gaps_of(data: dict[str, pd.DataFrame]) -> tuple[str, ...]:
+    return run_report(ReportQuery("last_month"), data, as_of="2022-02-01").info.data_gaps
+
+
+@pytest.mark.parametrize("kind", ["usage", "package_activation", "package_renewal"])
+def test_a_kind_of_use_that_ends_early_while_refills_go_on_is_told_by_its_name(kind: str) -> None:
+    [gap] = gaps_of(with_use(kind, 3))
+    assert gap == (
+        f"The last transaction of kind {kind} is from 2022-01-28 22:00:00 UTC, 3 days before the report's "
+        "end 2022-02-01 00:00:00 UTC, and there has never been such a long pause: check that the data is "
+        "complete."
+    )
+
+
+def test_usage_that_was_not_paid_counts_as_usage() -> None:
+    data = with_use("usage", 0, amount="0.00")
+    data["transactions"].loc[data["transactions"]["transaction_id"] == "u5", "amount"] = "-1.00"
+    assert gaps_of(data) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "days_early", "share"),
+    [
+        ("usage", 0, 1),
+        ("usage", 1, 1),  # a quiet day
+        ("usage", 10, 0.8),  # not on nearly every day
+        ("usage", 10, 0.4),
+        ("other", 10, 1),
+    ],
+)
+def test_a_kind_of_use_that_goes_on_or_is_not_daily_is_no_gap(
+    kind: str, days_early: int, share: float
+) -> None:
+    assert gaps_of(with_use(kind, days_early, share=share)) == ()
+
+
+def test_a_new_kind_of_use_has_no_rhythm_yet() -> None:
+    data = with_use("usage", 10)
+    data["transactions"] = data["transactions"].iloc[: 200 + 27]
+    assert gaps_of(data) == ()
+    data = with_use("usage", 10)
+    data["transactions"] = data["transactions"].iloc[: 200 + 28]
+    assert len(gaps_of(data)) == 1
+
+
+def test_data_that_ends_early_as_a_whole_is_told_once() -> None:
+    data = with_use("usage", 9)
+    rows = data["transactions"]
+    data["transactions"] = rows[(rows["kind"] == "usage") | (rows["at"] < "2022-01-25")]
+    [gap] = gaps_of(data)
+    assert gap.startswith("The last transaction of the data ")
+
+
+def test_use_in_the_future_or_after_the_interval() -> None:
+    data = with_use("usage", 9)
+    late = data["transactions"].iloc[[-1]].assign(transaction_id="late", at="2022-03-01T00:00:00Z")
+    data["transactions"] = pd.concat([data["transactions"], late], ignore_index=True)
+    assert len(gaps_of(data)) == 1  # dated after the report was made
+    query = ReportQuery({"start": "2022-01-01", "end": "2022-01-31"})
+    assert run_report(query, data, as_of="2022-03-02").info.data_gaps == ()

@@ -331,6 +331,7 @@ def test_drawn_marts_have_no_notes(case: Case) -> None:
         *USUAL_NOTES,
         "positive_usage",
         "clients_without_transactions",
+        "future_times",
         "inverse_quotes",
         "jumping_quotes",
     }

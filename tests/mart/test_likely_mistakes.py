@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,26 @@ def ledger(count: int, **columns: Any) -> dict[str, pd.DataFrame]:
 
 def test_an_ordinary_mart_has_no_notes() -> None:
     assert check_source(ledger(3)).notes == []
+
+
+def test_rows_in_the_future_are_counted_with_the_first() -> None:
+    times = ["2021-01-05T00:00:00Z", "9999-01-01T10:00:00Z", "2021-01-06T00:00:00Z", "9998-01-01T00:00:00Z"]
+    [note] = notes(ledger(4, at=times), "future_times")
+    assert note == (
+        "transactions, at: 2 times are in the future, the first in row 2: 9999-01-01T10:00:00Z. Reports do "
+        "not count such rows until then; correct those that are wrong."
+    )
+    assert note.figures["count"] == 2
+    mart = ledger(4)
+    mart["clients"].loc[mart["clients"].index[-1], "created_at"] = "9999-01-01T00:00:00Z"
+    [note] = notes(mart, "future_times")
+    assert note.startswith("clients, created_at: 1 time is in the future, the first in row ")
+
+
+@pytest.mark.parametrize(("hours", "is_told"), [(-1, False), (23, False), (25, True)])
+def test_a_row_is_in_the_future_from_a_day_on(hours: int, is_told: bool) -> None:
+    at = datetime.now(UTC) + timedelta(hours=hours)
+    assert bool(notes(ledger(1, at=[f"{at:%Y-%m-%dT%H:%M:%SZ}"]), "future_times")) == is_told
 
 
 # Times without an offset

@@ -18,6 +18,7 @@ from custdyn_widgets.mart.checking.likely_mistakes.shifted_clients import shifte
 from custdyn_widgets.mart.checking.likely_mistakes.signs import positive_usage, refills_as_other, turned_signs
 from custdyn_widgets.mart.checking.likely_mistakes.summaries import summaries
 from custdyn_widgets.mart.checking.likely_mistakes.times import (
+    future_times,
     midnights_elsewhere,
     numbers_as_times,
     time_zones,
@@ -29,6 +30,7 @@ FINDERS: tuple[Callable[[Evidence], Iterator[Note]], ...] = (
     time_zones,
     midnights_elsewhere,
     numbers_as_times,
+    future_times,
     binary_floats,
     cents,
     positive_usage,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.mart import columns
 from custdyn_widgets.mart.checking.checked import CheckedTable
-from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, time_text
+from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, row_number, time_text
 from custdyn_widgets.mart.checking.likely_mistakes.local_times import why_local
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.values import DAY, MICROS
@@ -102,4 +103,29 @@ def numbers_as_times(evidence: Evidence) -> Iterator[Note]:
             file=table.stored.origin,
             column=column,
             count=len(at),
+        )
+
+
+def future_times(evidence: Evidence) -> Iterator[Note]:
+    """Note transactions and clients that are dated in the future.
+
+    Up to a day ahead, it may be the clock of another zone, which `time_zones` notes.
+    """
+    latest = int(time.time()) * MICROS + DAY
+    for table, column in ((evidence.ledger, "at"), (evidence.clients, "created_at")):
+        at = table.columns[column]
+        later = np.flatnonzero((at > latest) & ~table.blank[column])
+        if not len(later):
+            continue
+        count, file, first = len(later), table.stored.origin, time_text(at[later[0]])
+        row = row_number(table, int(later[0]))
+        lie = "time is" if count == 1 else "times are"
+        yield Note(
+            f"{file}, {column}: {count:,} {lie} in the future, the first in row {row}: {first}. Reports do "
+            "not count such rows until then; correct those that are wrong.",
+            "future_times",
+            file=file,
+            column=column,
+            count=count,
+            first={"row": row, "time": first},
         )
