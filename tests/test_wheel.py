@@ -34,6 +34,8 @@ def test_the_wheel_carries_the_template_and_the_page_and_nothing_of_the_tests(wh
     assert "custdyn_widgets/viewer/bar.css" in names
     assert "custdyn_widgets/engine/__init__.pyi" in names  # a door is read from it
     assert "custdyn_widgets/py.typed" in names
+    shipped = {Path(name).name for name in names if name.startswith("custdyn_widgets/mart/mapping/shipped/")}
+    assert {"a2billing.mysql.sql", "astpp.mysql.sql", "magnusbilling.mysql.sql"} <= shipped
     assert {name.split("/")[0].split("-")[0] for name in names} == {"custdyn_widgets"}
 
 

@@ -83,7 +83,7 @@ def _field_value(name: str, value: Any) -> Any:
             why = "has no end. Give the first and the last date or second: 2021-10-01/2021-10-31"
             raise QueryError.invalid(name, value, why)
         return {"start": start, "end": end} if slash else value
-    if field.kind is Kind.GROUPS and value == ("none",):
+    if field.kind is Kind.GROUPS and value in (("none",), ("",)):
         return []
     return list(value) if field.is_list else value
 

@@ -101,6 +101,9 @@ def _build(stored: StoredMart, source: Source, key: str | None) -> cache.CacheEn
     if facts := build_in_pieces(stored):
         return cache.CacheEntry(facts)
     mart, left_out = check(stored), None
+    for note in mart.notes:
+        if note.kind == "guessed_dialect":
+            progress.note(note)
     if source.on_fault == "quarantine":
         mart, left_out = leave_out_faulty_rows(mart)
     mart.refuse_faults()

@@ -1,4 +1,4 @@
-"""Running a notebook in its own kernel, with a time limit.
+"""Running a notebook in its own kernel, with a time limit and a bound on its outputs.
 
 papermill runs in a worker thread while the calling thread waits. At a timeout, Ctrl-C or SIGTERM, the
 kernel's entire process group is killed, even if the kernel hangs, ignores interrupts or forks. The kernel
@@ -20,7 +20,10 @@ from pathlib import Path
 from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any
 
+from custdyn_widgets.notebook.output_bound import OutputTooLarge, stop_above_bound
+
 if TYPE_CHECKING:
+    from jupyter_client.asynchronous.client import AsyncKernelClient
     from nbformat import NotebookNode
 
 _START_TIMEOUT_S = 60
@@ -71,6 +74,7 @@ class NotebookExecution:
             target=_ignoring_errors, args=(self.in_background,), name="custdyn-background", daemon=True
         )
         self._groups: list[int] = []
+        self._too_large = threading.Event()
         self._error: BaseException | None = None
 
     def run(self, timeout_s: float | None) -> NotebookNode:
@@ -80,6 +84,8 @@ class NotebookExecution:
         ------
         RunTimeout
             After `timeout_s` seconds, including the kernel's start; None means no limit.
+        OutputTooLarge
+            If the notebook printed or displayed more than `MOST_OUTPUT_MB`.
         Exception
             The error from papermill or nbclient if a cell fails or the kernel dies.
         """
@@ -96,6 +102,8 @@ class NotebookExecution:
             self._kill()
             if self._background.ident is not None:
                 self._background.join()  # a JavaScript engine must not be interrupted while it starts
+        if self._too_large.is_set():
+            raise OutputTooLarge
         if late:
             raise RunTimeout
         if self._error is not None:
@@ -134,7 +142,7 @@ class NotebookExecution:
         from jupyter_client.kernelspec import KernelSpec
         from jupyter_client.manager import AsyncKernelManager
 
-        groups, background = self._groups, self._background
+        groups, background, stop = self._groups, self._background, self._stop_output
         given = {
             "env": dict(self.environment),
             "cwd": str(self.folder),
@@ -151,6 +159,11 @@ class NotebookExecution:
             def kernel_spec(self) -> KernelSpec:
                 return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
+            def client(self, **options: Any) -> AsyncKernelClient:  # type: ignore[override]  # what it returns
+                made: AsyncKernelClient = super().client(**options)
+                stop_above_bound(made, stop)
+                return made
+
             async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # async like its base
                 self.connection_file = connection
                 await super().start_kernel(**{**options, **given})
@@ -160,6 +173,10 @@ class NotebookExecution:
                 background.start()
 
         return PinnedKernel
+
+    def _stop_output(self) -> None:
+        self._too_large.set()
+        self._kill()
 
     def _kill(self) -> None:
         """Kill the kernel's process group: the kernel and the processes it started."""

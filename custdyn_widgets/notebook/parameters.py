@@ -89,6 +89,8 @@ def parse_parameters(namespace: Mapping[str, object], given: Collection[str]) ->
         raise QueryError.missing("source", "the folder of the billing data or the name of a source")
     if query is None:
         fields = {field: namespace[field] for field in FIELDS if field in namespace}
+        if fields.get("group_by") == "":  # papermill's command line has no empty list
+            fields["group_by"] = []
         query = ReportQuery.from_dict({**fields, "interval": _interval(namespace)})
     return query, source
 

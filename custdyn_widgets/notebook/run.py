@@ -18,6 +18,7 @@ from custdyn_widgets import errors
 from custdyn_widgets.errors import CustDynError, RunError
 from custdyn_widgets.notebook.author_cells import author_sections
 from custdyn_widgets.notebook.kernel import NotebookExecution, RunTimeout
+from custdyn_widgets.notebook.output_bound import MOST_OUTPUT_MB, OutputTooLarge
 from custdyn_widgets.notebook.template import (
     Template,
     check_parameters,
@@ -160,6 +161,11 @@ def _execute(
             f"{cell} was still running after {timeout_s:g} seconds and was stopped. {_NOTHING} "
             "Allow more time, or choose a shorter interval."
         ) from None
+    except OutputTooLarge:
+        raise RunError(
+            f"The notebook printed or displayed more than {MOST_OUTPUT_MB} MB and was stopped in "
+            f"{cell.in_sentence()}. {_NOTHING} Print less."
+        ) from None
     except Exception as error:
         raise _run_error(error, cell) from None
     if not cell.is_last:  # papermill treats sys.exit() as success
@@ -202,6 +208,10 @@ class _CurrentCell:
     def is_last(self) -> bool:
         """Whether the last of the code cells has started."""
         return self._number >= self._total
+
+    def in_sentence(self) -> str:
+        """Return its name as it stands inside a sentence."""
+        return f"{self}"[0].lower() + f"{self}"[1:]
 
     def __str__(self) -> str:
         where = f"Code cell {self._number} of {self._total}" if self._number else "The start"

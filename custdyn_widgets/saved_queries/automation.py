@@ -20,7 +20,8 @@ from custdyn_widgets.text import ascii_address, mailbox
 
 ONLY_IF = ("changed", "not_empty", "fresh")
 MOST_RECIPIENTS = 100
-_FAILURE_RECIPIENTS = re.compile(r'"failure_recipients"\s*:\s*(\[[^\[\]{}]*\])')
+_FAILURE_RECIPIENTS = re.compile(r'"failure_recipients"\s*:\s*\[([^\[\]{}]*)')
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _DIVISIONS = ("company",)
 _FOR_EACH = {"by": "'company'", "addresses": "a CSV file with the columns company and address"}
 
@@ -147,16 +148,16 @@ def parse_recipients(key: str, value: object) -> tuple[str, ...]:
 def recover_failure_recipients(data: bytes) -> tuple[str, ...]:
     """Return the failure recipients in the file of an invalid saved query; empty if none can be read.
 
-    The file may not even be JSON or UTF-8, so only the list itself is parsed. Its invalid addresses are left
-    out.
+    The file may not even be JSON or UTF-8, and may end inside the list, so only the complete strings in the
+    list are parsed. Invalid addresses are left out.
     """
     text = data.replace(b"\0", b"").decode(errors="replace")  # in UTF-16, every other byte of ASCII is 0
     for found in _FAILURE_RECIPIENTS.finditer(text):
-        with contextlib.suppress(ValueError, RecursionError):
-            recipients: tuple[str, ...] = ()
-            for one in json.loads(found[1]):
-                with contextlib.suppress(SavedQueryError):
-                    recipients = parse_recipients("failure_recipients", [*recipients, one])
+        recipients: tuple[str, ...] = ()
+        for one in _STRING.findall(found[1]):
+            with contextlib.suppress(SavedQueryError, ValueError):
+                recipients = parse_recipients("failure_recipients", [*recipients, json.loads(one)])
+        if recipients:
             return recipients
     return ()
 

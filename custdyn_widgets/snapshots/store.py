@@ -280,8 +280,8 @@ class Store:
             yield staged
 
     def _not_published(self, error: OSError) -> SnapshotError:
-        why = f"the snapshot store {self.folder} cannot be written to ({error.strerror or error})"
-        return SnapshotError.not_published(why)
+        why = f"cannot be written to ({error.strerror or error})"
+        return SnapshotError.not_published(f"the snapshot store {self.folder} (CUSTDYN_SNAPSHOTS) {why}")
 
     def _reveal(self, staged: Path, snapshot_id: str) -> None:
         """Move a staged snapshot into place atomically and durably."""

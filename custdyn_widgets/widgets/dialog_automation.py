@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from custdyn_widgets.errors import SavedQueryError, shown
-from custdyn_widgets.mart import SourceLike, absolute_source
+from custdyn_widgets.mart import Source, SourceLike, absolute_source
 from custdyn_widgets.saved_queries import (
     ONLY_IF,
     ForEach,
@@ -166,6 +166,13 @@ def _scheduled_source(source: SourceLike) -> str:
         return "demo"  # not the demo's folder, whose data is for a single day
     if isinstance(source, str | Path):
         return absolute_source(str(source))
+    if isinstance(source, Source) and not isinstance(source.data, Mapping):
+        raise SavedQueryError(
+            "The form was opened with a Source, and a schedule can keep only the name or path of one. Define "
+            "this source in sources.toml, with its path and options, and open the form with its name; or "
+            "leave the schedule empty.",
+            field=CRON,
+        )
     raise SavedQueryError(
         "The form's data exists only in this notebook, so a schedule cannot read it. "
         "Open the form with a folder or the name of a source, or leave the schedule empty.",

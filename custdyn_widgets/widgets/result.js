@@ -355,7 +355,8 @@ function report(model, shown) {
     const scroll = element("div", region);
     scroll.append(table(shown, scroll));
     parts.push(shades(scroll, element("div", { class: "custdyn-place" }, scroll)));
-    parts.push(element("p", { class: "custdyn-note" }, shown.notes.join(" ")));
+    const notes = shown.rows.length > MOST_WHOLE ? [...shown.notes, shown.large_note] : shown.notes;
+    parts.push(element("p", { class: "custdyn-note" }, notes.join(" ")));
   }
   return { parts, link };
 }

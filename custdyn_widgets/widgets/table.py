@@ -20,6 +20,7 @@ from custdyn_widgets.report import (
 from custdyn_widgets.text import cut_short, printable
 
 _LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the exports have them all."
+_IN_VIEW = "Only rows in view can be searched with Ctrl+F or copied"
 _LAST_PACKAGES = ("(no package)", "(other)")
 
 
@@ -28,8 +29,10 @@ def shown_report(report: Report) -> dict[str, Any]:
 
     A sort key is an integer as a string, so that the browser compares amounts exactly. None, for an undefined
     average, is last in both directions. At most 2,000 rows are included; a note says if there are more.
+    Another note is for a table of which the browser draws only the rows in view.
     """
     view = table_view(report, max_rows=MAX_ROWS, limit_note=_LIMIT_NOTE)
+    exports = "" if view.limit_note else f"; the exports have all {len(view.rows):,}"
     return {
         "title": printable(report.title),
         "asked": printable(cut_short(describe_query(report), MAX_QUERY_TEXT), isolates=True),
@@ -45,6 +48,7 @@ def shown_report(report: Report) -> dict[str, Any]:
         "keys": _keys(view.rows),
         "total": None if view.total is None else _row(view.total),
         "notes": [f"Amounts in {report.currency}.", *view.notes],
+        "large_note": f"{_IN_VIEW}{exports}.",
         "info": [[printable(label), printable(text)] for label, text in info_rows(report)],
         "definitions": [[group.name, _definitions(group.columns)] for group in view.groups],
         "surprises": [printable(note) for note in report.definitions],

@@ -219,6 +219,7 @@ def test_shades_show_that_there_is_more_to_scroll_to(notebook: LabNotebook) -> N
         assert shades(panel) == expected
     panel = show(notebook, make_report(2))
     expect(panel.locator(".custdyn-more")).to_have_count(0)
+    assert panel.get_by_text("Ctrl+F").count() == 0
 
 
 def test_a_query_without_grouping_is_one_row_named_all(notebook: LabNotebook) -> None:
@@ -254,7 +255,8 @@ def test_of_two_thousand_rows_those_near_the_visible_part_are_drawn_and_all_are_
         expect(panel.locator("tbody th", has_text=label).first).to_be_in_viewport()
         assert 25 <= rows.count() < 300
         assert panel.locator("thead").bounding_box()["width"] == width
-    assert panel.get_by_text("Showing 2,000 of 2,003 rows").is_visible()
+    told = "the exports have them all. Only rows in view can be searched with Ctrl+F or copied."
+    assert panel.get_by_text(f"Showing 2,000 of 2,003 rows; {told}").is_visible()
     heading(panel, 0).click()
     heading(panel, 0).click()
     assert first_column(panel)[0] == make_report(2_000).rows[-1].labels[0]

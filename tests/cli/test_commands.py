@@ -162,6 +162,7 @@ def test_a_query_comes_from_a_file_and_options_override_it(tmp_path: Path) -> No
         include_descendants=False,
     )
     assert got("--group-by", "none").group_by == ()
+    assert got("--group-by", "").group_by == ()
 
 
 def test_none_means_one_row_only_as_a_grouping(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from custdyn_widgets import Dialect, Source
+from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.written_forms import iso_times, plain_numbers
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.query.query import ReportQuery
@@ -250,6 +254,31 @@ def test_what_is_certain_is_read_and_noted(
     assert note.startswith(f"transactions was read with {' and '.join(guessed)}, as its values show.")
     assert note.figures == {"files": ["transactions"], "guessed": list(guessed)}
     open_mart(given)
+
+
+@pytest.mark.parametrize("row", [0, 999, 1000, 2500])
+def test_a_value_anywhere_decides(row: int) -> None:
+    amounts = ["5"] * 2501
+    amounts[row] = "1,5"
+    mart = check_source(tables(ISO, amounts))
+    assert mart.faults == []
+    assert mart.tables["transactions"].columns["amount"][row] == 1_500_000
+
+
+def test_values_in_another_form_are_not_listed_as_faults_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = []
+    real = CheckedTable.fault
+    monkeypatch.setattr(CheckedTable, "fault", lambda *given: listed.append(1) or real(*given))
+    check_source(tables(["13/02/2021"] * 3000, ["1,5"] * 3000))
+    assert not listed
+
+
+def test_a_query_says_what_was_guessed_when_it_reads_the_files(tmp_path: Path) -> None:
+    asked = ("query", "-s", str(tmp_path), "--interval", "2021-01-01/2021-03-31", "--as-of", "2021-04-01")
+    folder(tmp_path, transactions=re.sub(r",(-?\d+)\.(\d+),", r',"\1,\2",', CSV["transactions"]))
+    result = CliRunner().invoke(cli.main, asked)
+    assert result.exit_code == 0, result.output
+    assert "transactions.csv was read with decimal ',', as its values show." in result.stderr
 
 
 def test_one_file_decides_for_those_that_decide_nothing() -> None:

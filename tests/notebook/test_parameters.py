@@ -42,6 +42,11 @@ def test_a_preset_and_a_fixed_period_give_the_query_they_mean() -> None:
     assert fixed.to_dict()["interval"] == {"start": "2021-01-01 00:00:00", "end": "2021-01-31 23:59:59"}
 
 
+@pytest.mark.parametrize("empty", ["", [], ()])
+def test_an_empty_grouping_gives_a_single_row(empty: object) -> None:
+    assert query_from_parameters({"source": "m", "interval": "today", "group_by": empty}).group_by == ()
+
+
 @pytest.mark.parametrize(
     ("given", "field"),
     [

@@ -247,3 +247,27 @@ def test_an_invalid_value_is_refused_when_it_is_built() -> None:
 def test_failure_recipients_are_recovered_from_a_file_in_any_encoding(encoding: str) -> None:
     text = '{"title": "Über", "failure_recipients": ["ops@example.com"], oops'
     assert recover_failure_recipients(text.encode(encoding)) == ("ops@example.com",)
+
+
+@pytest.mark.parametrize(
+    ("end", "found"),
+    [
+        ("]", ("ops@example.com", "night@example.com")),
+        ("", ("ops@example.com", "night@example.com")),
+        (", ", ("ops@example.com", "night@example.com")),
+        (', "third@exa', ("ops@example.com", "night@example.com")),
+        (
+            ', 7, "no address", "third@example.com"',
+            ("ops@example.com", "night@example.com", "third@example.com"),
+        ),
+    ],
+)
+def test_failure_recipients_are_recovered_from_a_file_that_ends_in_or_after_the_list(
+    end: str, found: tuple[str, ...]
+) -> None:
+    text = '{"title": "T", "failure_recipients": ["ops@example.com",\n "night@example.com"' + end
+    assert recover_failure_recipients(text.encode()) == found
+
+
+def test_no_failure_recipient_is_recovered_from_half_an_address() -> None:
+    assert recover_failure_recipients(b'{"failure_recipients": ["ops@example.com') == ()

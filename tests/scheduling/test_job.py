@@ -477,6 +477,19 @@ def test_a_full_disk_is_told_by_mail_even_where_no_record_can_be_kept(
     assert f"cannot be written to {settings.runs}: No space left" in str(run.problem)
 
 
+def test_a_full_snapshot_store_is_named_by_its_setting_and_not_its_path(
+    ask: Ask, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("custdyn_widgets.snapshots.store.new_folder", full)
+    run = ask()
+    said = "the snapshot store (CUSTDYN_SNAPSHOTS) cannot be written to (No space left on device)"
+    assert said in str(run.problem)
+    assert said in " ".join(text_of(received).split())
+
+
 def test_a_run_that_finds_the_one_before_still_going_on_begins_nothing_and_is_told(
     ask: Ask, settings: Settings, received: Received
 ) -> None:

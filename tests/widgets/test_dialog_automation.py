@@ -66,6 +66,15 @@ def test_data_of_the_notebook_alone_cannot_be_scheduled(source: Any) -> None:
     assert person.saved[0].saved.schedule is None
 
 
+@pytest.mark.parametrize("source", [Source(SMALL), Source(str(SMALL), on_fault="quarantine")])
+def test_a_source_with_a_path_has_to_be_named_to_be_scheduled(source: Source) -> None:
+    person = Person(source=source)
+    person.save("Monthly", **AT_SIX)
+    assert "only in this notebook" not in person.error
+    assert "Define this source in sources.toml" in person.error
+    assert person.wrong == "schedule.cron"
+
+
 def test_addresses_are_separated_by_whatever_people_put_between() -> None:
     person = Person()
     typed = " a@example.com, b@example.com;c@example.com\nd@example.com "

@@ -124,6 +124,8 @@ def test_of_a_long_report_the_first_rows_are_sent_and_it_says_so(
     shown = state(panel, "_shown")
     assert len(shown["rows"]) == len(shown["keys"]) == MAX_ROWS
     assert ("Showing 2,000 of 2,005 rows; the exports have them all." in shown["notes"]) == bool(hidden)
+    exports = "" if hidden else "; the exports have all 2,000"
+    assert shown["large_note"] == f"Only rows in view can be searched with Ctrl+F or copied{exports}."
 
 
 def test_notes_tell_the_currency_what_is_partial_and_what_does_not_add_up(panel: ResultPanel) -> None:

@@ -21,7 +21,12 @@ from custdyn_widgets.mart.checking import fault_kinds, values
 from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checking.faults import Fault
-from custdyn_widgets.mart.checking.guessing import guess_dialects, guessed_dialects
+from custdyn_widgets.mart.checking.guessing import (
+    are_of_form,
+    guess_dialects,
+    guessed_dialects,
+    seem_foreign,
+)
 from custdyn_widgets.mart.checking.headings import extra_columns, near_misses
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quotes import wrong_quotes
@@ -45,8 +50,11 @@ def check(stored: StoredMart) -> CheckedMart:
     Likely mistakes are searched for only by `check_source`.
     """
     tables = stored.tables()
+    foreign = seem_foreign(tables)
+    if foreign:  # guess first: a fault for each value would take long
+        tables = {**tables, **guess_dialects(tables)}
     mart = _checked(stored.name, tables)
-    if mart.faults and (guessed := guess_dialects(tables, mart.faults)):
+    if not foreign and are_of_form(mart.faults) and (guessed := guess_dialects(tables)):
         tables = {**tables, **guessed}
         mart = _checked(stored.name, tables)
     mart.notes += guessed_dialects(tables)

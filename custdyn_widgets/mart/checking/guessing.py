@@ -1,8 +1,8 @@
-"""Finding out how numbers and dates are written from the values that cannot be read as they are.
+"""Finding out how numbers and dates are written from the values that are not in the forms of the mart.
 
-This runs only where a check has found such values, and only for what the source does not set. What the
-values of a file prove is used for the file; a file whose values prove nothing follows the other files. What
-remains ambiguous is an error that names the setting.
+This runs only where there are such values, among the first ones of a column or the faults of a check, and
+only for what the source does not set. What the values of a file prove is used for the file; a file whose
+values prove nothing follows the other files. What remains ambiguous is an error that names the setting.
 """
 
 from __future__ import annotations
@@ -15,12 +15,6 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.checking.fault_kinds import (
-    NOT_A_DATE,
-    NOT_A_TIME,
-    NOT_AN_AMOUNT,
-    SPREADSHEET_DAYS,
-)
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.written_forms import DATE_PATTERNS, SERIAL_PATTERN, number_pattern
@@ -31,7 +25,10 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
 )
-_NOT_TIMES = (NOT_A_TIME, NOT_A_DATE, SPREADSHEET_DAYS)
+_CODES = ("not_an_amount", "not_a_time", "not_a_date", "spreadsheet_days")
+_PLAIN_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)$"
+_PLAIN_TIME = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d(:?\d\d)?)?)?)?$"
+_SAMPLE = 1000  # rows
 _IN_GROUPS = r"\d[^\d.,]+\d|,.*\.|,.*,"  # under a decimal point, surely thousands
 
 
@@ -65,7 +62,26 @@ class _Forms:
             self.doubtful = column, values[0].as_py()
 
 
-def guess_dialects(tables: Mapping[str, StoredTable], faults: Sequence[Fault]) -> dict[str, StoredTable]:
+def seem_foreign(tables: Mapping[str, StoredTable]) -> bool:
+    """Return whether some of the first numbers or times are not in the forms of the mart."""
+    return any(
+        len(_unlike(text, plain))
+        for table in (replace(table, data=table.data.slice(0, _SAMPLE)) for table in tables.values())
+        for plain, kinds, known in (
+            (_PLAIN_NUMBER, ("amount", "positive"), table.dialect.decimal),
+            (_PLAIN_TIME, ("time", "date"), table.dialect.dates),
+        )
+        if known is None
+        for _, text in _text_columns(table, *kinds)
+    )
+
+
+def are_of_form(faults: Iterable[Fault]) -> bool:
+    """Return whether some faults are of values that may be numbers or times in another form."""
+    return any(fault.kind.code in _CODES for fault in faults)
+
+
+def guess_dialects(tables: Mapping[str, StoredTable]) -> dict[str, StoredTable]:
     """Return the tables that are to be read in another dialect, by name.
 
     Raises
@@ -73,8 +89,8 @@ def guess_dialects(tables: Mapping[str, StoredTable], faults: Sequence[Fault]) -
     SourceError
         If values can be read in two ways, or a file mixes two.
     """
-    dates = _guess_dates(tables, faults)
-    decimals = _guess_decimals(tables, faults)
+    dates = _guess_dates(tables)
+    decimals = _guess_decimals(tables)
     found = {}
     for name, table in tables.items():
         guessed = []
@@ -99,16 +115,9 @@ def _text_columns(table: StoredTable, *kinds: str) -> Iterator[tuple[str, pa.Arr
                 yield spec.name, column
 
 
-def _faulty(
-    table: StoredTable, column: str, text: pa.Array, faults: Iterable[Fault], kinds: Iterable[object]
-) -> pa.Array:
-    """Return the values of a column that have one of some kinds of fault."""
-    places = [
-        f.row - table.first_row
-        for f in faults
-        if f.file == table.origin and f.column == column and f.kind in kinds
-    ]
-    return text.take(pa.array(places, pa.int64()))
+def _unlike(text: pa.Array, plain: str) -> pa.Array:
+    """Return the values that are neither blank nor in the form of the mart."""
+    return _matching(text, r"\S", unlike=[plain])
 
 
 def _matching(text: pa.Array, *patterns: str, unlike: Sequence[str] = ()) -> pa.Array:
@@ -123,12 +132,10 @@ def _matching(text: pa.Array, *patterns: str, unlike: Sequence[str] = ()) -> pa.
 # Numbers
 
 
-def _guess_decimals(
-    tables: Mapping[str, StoredTable], faults: Sequence[Fault]
-) -> dict[str, DecimalMark | None]:
+def _guess_decimals(tables: Mapping[str, StoredTable]) -> dict[str, DecimalMark | None]:
     """Return the decimal separator of the tables whose numbers are not plain."""
     unset = {name: table for name, table in tables.items() if table.dialect.decimal is None}
-    seen = {name: _faulty_number_forms(table, faults) for name, table in unset.items()}
+    seen = {name: _other_number_forms(table) for name, table in unset.items()}
     if not any(forms.counts or forms.doubtful for forms in seen.values()):
         return {}
     for name, table in unset.items():
@@ -145,14 +152,14 @@ def _guess_decimals(
     return found
 
 
-def _faulty_number_forms(table: StoredTable, faults: Sequence[Fault]) -> _Forms:
+def _other_number_forms(table: StoredTable) -> _Forms:
     forms = _Forms()
     point, comma = number_pattern("."), number_pattern(",")
     for name, text in _text_columns(table, "amount", "positive"):
-        faulty = _faulty(table, name, text, faults, (NOT_AN_AMOUNT,))
-        forms.add("comma", name, _matching(faulty, comma, unlike=[point]))
-        forms.add("grouped", name, _matching(faulty, point, _IN_GROUPS))
-        forms.doubt(name, _matching(faulty, ",", comma, point))
+        other = _unlike(text, _PLAIN_NUMBER)
+        forms.add("comma", name, _matching(other, comma, unlike=[point]))
+        forms.add("grouped", name, _matching(other, point, _IN_GROUPS))
+        forms.doubt(name, _matching(other, ",", comma, point))
     return forms
 
 
@@ -187,9 +194,9 @@ def _ambiguous_number(table: StoredTable, column: str, value: str) -> SourceErro
 # Dates
 
 
-def _guess_dates(tables: Mapping[str, StoredTable], faults: Sequence[Fault]) -> dict[str, DateOrder | None]:
+def _guess_dates(tables: Mapping[str, StoredTable]) -> dict[str, DateOrder | None]:
     """Return the order of day, month and year in the tables whose dates are not ISO 8601."""
-    seen = {name: _date_forms(table, faults) for name, table in tables.items() if table.dialect.dates is None}
+    seen = {name: _date_forms(table) for name, table in tables.items() if table.dialect.dates is None}
     found = {name: _order(tables[name], forms) for name, forms in seen.items()}
     others = {order for order in found.values() if order in ("DMY", "MDY")}
     for name, forms in seen.items():
@@ -200,13 +207,13 @@ def _guess_dates(tables: Mapping[str, StoredTable], faults: Sequence[Fault]) -> 
     return found
 
 
-def _date_forms(table: StoredTable, faults: Sequence[Fault]) -> _Forms:
+def _date_forms(table: StoredTable) -> _Forms:
     forms = _Forms()
     for name, text in _text_columns(table, "time", "date"):
-        faulty = _faulty(table, name, text, faults, _NOT_TIMES)
+        other = _unlike(text, _PLAIN_TIME)
         some = (len(text) - int(columns.blanks(text).sum())) // 2
-        forms.add("YMD", name, _matching(faulty, DATE_PATTERNS["YMD"]))
-        serials, short = _matching(faulty, SERIAL_PATTERN), _matching(faulty, DATE_PATTERNS["DMY"])
+        forms.add("YMD", name, _matching(other, DATE_PATTERNS["YMD"]))
+        serials, short = _matching(other, SERIAL_PATTERN), _matching(other, DATE_PATTERNS["DMY"])
         if len(serials) + len(short) <= some:  # a few among ISO 8601 are faults
             continue
         forms.add("YMD", name, serials)

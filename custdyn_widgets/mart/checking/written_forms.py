@@ -5,6 +5,7 @@ A value in no expected form stays as it is, so that reading it finds the fault.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import numpy as np
@@ -31,6 +32,14 @@ DATE_PATTERNS: dict[DateOrder, str] = {
     "YMD": r"^\s*(?P<year>\d{4})[/.-](?P<month>\d{1,2})[/.-](?P<day>\d{1,2})" + _TIME,
 }
 SERIAL_PATTERN = r"^\s*(?P<day>[1-9]\d{4})(?:[.,](?P<part>\d{1,15})\d*)?\s*$"  # Excel: 1927 to 2173
+_SIMPLE_NUMBER = r"^[+-]?\d+(\.\d+)?$"
+_ISO_TIME = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d{1,9})?)?$"
+_CLOCK = r"[T ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)$"
+_SIMPLE_TIMES: dict[DateOrder, tuple[str, str]] = {
+    "DMY": (r"^(\d\d)[/.-](\d\d)[/.-](\d{4})" + _CLOCK, r"\3-\2-\1T\4"),
+    "MDY": (r"^(\d\d)[/.-](\d\d)[/.-](\d{4})" + _CLOCK, r"\3-\1-\2T\4"),
+    "YMD": (r"^(\d{4})[/.-](\d\d)[/.-](\d\d)" + _CLOCK, r"\1-\2-\3T\4"),
+}
 _EXCEL_EPOCH = Decimal(25_569)  # the day 1970-01-01
 _DAY_MILLIS = Decimal(86_400_000)
 
@@ -51,6 +60,14 @@ def plain_numbers(text: pa.Array, decimal: DecimalMark) -> pa.Array:
     A number with a point where a decimal comma is expected becomes unreadable: `1.5` among numbers where
     `1.500` is one and a half thousand.
     """
+    simple = text if decimal == "." else pc.replace_substring(text, ",", ".", max_replacements=1)
+    rest = pc.invert(pc.match_substring_regex(simple, _SIMPLE_NUMBER))
+    if decimal == ",":
+        rest = pc.or_(rest, pc.match_substring(text, "."))
+    return _for_the_rest(simple, rest, text, lambda some: _any_plain_numbers(some, decimal))
+
+
+def _any_plain_numbers(text: pa.Array, decimal: DecimalMark) -> pa.Array:
     found = pc.extract_regex(text, number_pattern(decimal))
     sign = pc.replace_substring(found.field("sign"), "\u2212", "-")
     whole = pc.replace_substring_regex(found.field("whole"), r"[^\d]", "")
@@ -64,8 +81,24 @@ def plain_numbers(text: pa.Array, decimal: DecimalMark) -> pa.Array:
 
 def iso_times(text: pa.Array, order: DateOrder) -> pa.Array:
     """Return dates and times as ISO 8601; accept the year first too, and the day numbers of Excel."""
+    simple = pc.replace_substring_regex(text, *_SIMPLE_TIMES[order])
+    rest = pc.invert(pc.match_substring_regex(simple, _ISO_TIME))
+    return _for_the_rest(simple, rest, text, lambda some: _any_iso_times(some, order))
+
+
+def _any_iso_times(text: pa.Array, order: DateOrder) -> pa.Array:
     found = [_iso(text, DATE_PATTERNS[o]) for o in dict.fromkeys((order, "YMD"))]
     return pc.coalesce(*found, _of_serials(text), text)
+
+
+def _for_the_rest(
+    simple: pa.Array, rest: pa.Array, text: pa.Array, convert: Callable[[pa.Array], pa.Array]
+) -> pa.Array:
+    """Return values of the usual forms, converted together, and the rest converted with more patterns."""
+    rest = pc.fill_null(rest, False)
+    if not pc.any(rest, min_count=0).as_py():
+        return simple
+    return pc.replace_with_mask(simple, rest, convert(text.filter(rest)))
 
 
 def _iso(text: pa.Array, pattern: str) -> pa.Array:

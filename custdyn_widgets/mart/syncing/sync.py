@@ -121,10 +121,11 @@ def grants_for(name: str) -> list[str]:
     grantee = f"'{login.user}'@'%'" if login.kind == "mysql" else quoter(login)(login.user)
     if source.system != GENERIC:
         return grant_lines(login, written_mapping(source, login), grantee, quoter(login))
-    every = {name: f"SELECT * FROM {name}" for name in TABLES}  # noqa: S608 (constants)
     needed, optional = (
         SqlMapping(
-            GENERIC, "", {name: every[name] for name in TABLES if TABLES[name].required is is_required}
+            GENERIC,
+            "",
+            {name: "FROM " + name for name, spec in TABLES.items() if spec.required is is_required},
         )
         for is_required in (True, False)
     )

@@ -51,6 +51,7 @@ _CLIENT_FILES = {
     ".pgpass": re.compile(r"^(?!#)(?:(?:[^:\\\n]|\\.)*:){4}(.+)$", re.MULTILINE),
     ".my.cnf": re.compile(r"^\s*password\s*=\s*(.+?)\s*$", re.MULTILINE),
 }
+STORE_PATH = "the path of the snapshot store"
 _CONNECTIONS = Path(".jupysql", "connections.ini")
 
 
@@ -109,7 +110,7 @@ def known_secrets(
         found += _of_connections(home)
         found += _of_client_files(home)
     for folder in (settings.snapshots, *folders):
-        found += _path("the path of the snapshot store", folder)
+        found += _path(STORE_PATH, folder)
     if home:
         found += _path("the path of the home folder", home)
     shown = {settings.role, *_names_of_sources(env)}

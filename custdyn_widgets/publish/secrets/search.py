@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from custdyn_widgets.errors import SnapshotError, has_password, mask_passwords
-from custdyn_widgets.publish.secrets.known import Secret
+from custdyn_widgets.publish.secrets.known import STORE_PATH, Secret
 from custdyn_widgets.publish.secrets.readings import texts
 
 
@@ -46,6 +46,7 @@ def without_secrets(text: str, secrets: Iterable[Secret]) -> str:
     """Return text with secrets replaced by their kind and passwords in URLs masked."""
     for secret in sorted(secrets, key=lambda secret: -len(secret.text)):
         text = secret.redact(text)
+    text = text.replace(f"the snapshot store [{STORE_PATH}]", "the snapshot store")
     return mask_passwords(text)
 
 

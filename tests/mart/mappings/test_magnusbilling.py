@@ -109,6 +109,7 @@ ROWS: dict[str, list[Any]] = {
         {"id": 1, "id_user": 3, "id_services": 2, "reservationdate": "2024-01-15 08:00:00", "status": 1},
         {"id": 2, "id_user": 3, "id_services": 1, "reservationdate": "2024-01-16 08:00:00", "status": 0},
         {"id": 3, "id_user": 4, "id_services": 1, "reservationdate": "2024-01-17 08:00:00", "status": 2},
+        {"id": 4, "id_user": 3, "id_services": 1, "reservationdate": NEVER, "status": 0},
     ],
     "pkg_offer": [{"id": 1, "label": "Talk, 100 min", "price": "3"}],
     "pkg_offer_use": [
@@ -135,6 +136,9 @@ ROWS: dict[str, list[Any]] = {
         refill(14, 2, "2024-01-05 08:00:00", "50", "Transfer of Basic, Old credit 0"),
         refill(15, 1, "2024-01-05 08:00:00", "99", "Admin"),
         refill(16, 3, NEVER, "1", "Lost"),
+        refill(17, 5, "2024-03-02 08:00:00", "0.5", None, 0),
+        refill(18, 2, "2024-02-04 08:00:00", "-1", "Correction of Super Basic, Old credit 3"),
+        refill(19, 4, "2024-02-05 08:00:00", "2", "Boleto gerado, Status:Pago dia 24-02-05, ID:abc"),
     ],
     "pkg_cdr": [
         call("u1", 3, "2024-01-12 10:00:00", "0.5", "0.75"),
@@ -153,11 +157,11 @@ ROWS: dict[str, list[Any]] = {
 
 CLIENTS = support.facts("""
 client_id | name    | client_type | company | tags       | currency | created_at           | opening_balance | stored_balance
-2         | Alfa    | reseller    |         | Agent, Süd | EUR      | 2024-01-01T00:00:00Z | 0               | 47
+2         | Alfa    | reseller    |         | Agent/ Süd | EUR      | 2024-01-01T00:00:00Z | 1               | 47
 3         | Zoë Doe | client      | Alfa    | Client     | EUR      | 2024-01-01T00:00:00Z | 0.299956        | 88.4265
-4         | Shop    | call_shop   |         | Client     | EUR      | 2024-01-01T00:00:00Z | 3.6             | -12.5
-5         | user5   | client      | Alfa    | Client     | EUR      | 2024-03-01T08:00:00Z | 0.01            | 0
-6         | user6   | reseller    |         | Agent, Süd | EUR      | 2024-01-01T00:00:00Z | 1               | 1
+4         | Shop    | call_shop   |         | Client     | EUR      | 2024-01-01T00:00:00Z | 1.6             | -12.5
+5         | user5   | client      | Alfa    | Client     | EUR      | 2024-03-01T08:00:00Z | -0.49           | 0
+6         | user6   | reseller    |         | Agent/ Süd | EUR      | 2024-01-01T00:00:00Z | 1               | 1
 """)  # noqa: E501
 TRANSACTIONS = support.facts("""
 transaction_id                      | client_id | at                   | kind               | amount    | package_id
@@ -180,6 +184,9 @@ pkg_refill:10                       | 3         | 2024-01-22T08:00:00Z | refill 
 pkg_refill:11                       | 4         | 2024-02-01T08:00:00Z | package_renewal    | -3        | offer:1
 pkg_refill:13                       | 4         | 2024-02-03T08:00:00Z | refill             | 7         |
 pkg_refill:14                       | 2         | 2024-01-05T08:00:00Z | refill             | 50        |
+pkg_refill:17                       | 5         | 2024-03-02T08:00:00Z | refill             | 0.5       |
+pkg_refill:18                       | 2         | 2024-02-04T08:00:00Z | other              | -1        |
+pkg_refill:19                       | 4         | 2024-02-05T08:00:00Z | refill             | 2         |
 pkg_services_use:1                  | 3         | 2024-01-15T08:00:00Z | package_activation | 0         | service:2
 pkg_services_use:2                  | 3         | 2024-01-16T08:00:00Z | package_activation | 0         | service:1
 pkg_offer_use:1                     | 4         | 2024-02-01T08:00:00Z | package_activation | 0         | offer:1
@@ -204,7 +211,7 @@ COUNTS = {
     "{n} calls cost 16 or more in a FLOAT column: they may differ from what was charged in "
     "the sixth place.": 1,
     "{n} refills and charges wait for a payment gateway or were rejected; they were left out.": 2,
-    "{n} refills are not marked as paid but have moved the credit; they count.": 1,
+    "{n} refills are not marked as paid but have moved the credit; they count.": 2,
     "{n} movements without a date were left out; they are part of the opening balance.": 2,
     "{n} users have no creation date; they exist from their first movement.": 1,
 }

@@ -10,6 +10,7 @@ import functools
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -61,24 +62,28 @@ def skipped_hours(evidence: Evidence) -> Iterator[str]:
 def moved_hours(evidence: Evidence) -> Iterator[str]:
     """Compare the times of day two weeks before and after the clocks change."""
     daily = evidence.hourly.reshape(-1, 24)
+    found = []
     for zone, changes in _changes_in_range(evidence):
-        compared = [
-            distances
-            for hour, direction in changes
-            if (distances := _distances(daily, hour // 24, direction)) is not None
-        ]
+        compared = {
+            change: distances
+            for change in changes
+            if (distances := _distances(daily, change[0] // 24, change[1])) is not None
+        }
         if len(compared) < _CHANGES:
             continue
-        as_before, moved = np.array(compared).T
+        as_before, moved = np.array(list(compared.values())).T
         if (moved < as_before).all() and 2 * moved.sum() < as_before.sum():
-            hour, direction = changes[0]
-            day = day_text(evidence.range_of_days[0] + hour // 24)
-            yield (
-                f"{evidence.file}, at: these seem to be clock times of a zone whose clocks change with those "
-                f"of {zone}, not UTC: times of day are an hour {'later' if direction > 0 else 'earlier'} from "
-                f"{day} on, when these clocks change, and so on at {len(compared)} changes. {_REMEDY}"
-            )
-            return
+            found.append((float(moved.sum() / as_before.sum()), zone, list(compared)))
+    if found:
+        _, zone, changed = min(found, key=itemgetter(0))
+        hour, direction = changed[0]
+        moves = "later" if direction > 0 else "earlier"
+        day = day_text(evidence.range_of_days[0] + hour // 24)
+        yield (
+            f"{evidence.file}, at: these seem to be clock times of a zone whose clocks change with those of "
+            f"{zone}, not UTC: times of day are an hour {moves} from {day} on, when these clocks change, and "
+            f"so on at {len(changed)} changes. {_REMEDY}"
+        )
 
 
 def _changes_in_range(evidence: Evidence) -> Iterator[tuple[str, list[tuple[int, int]]]]:

@@ -14,7 +14,7 @@ from custdyn_widgets.mart.schema import KINDS
 _ROWS, _CLIENTS = 500, 30
 _BETTER = 0.6  # share of clients whose balance is closer to 0 with the ids of the row beside
 _DESCENTS, _FEWER = 20, 10
-_EARLY, _EARLY_SHARE = 20, 0.1  # clients with transactions before they were created
+_MISPLACED, _MISPLACED_SHARE = 20, 0.1  # clients with transactions before they were created or after closing
 LONG_AGO = np.iinfo(np.int64).min // 2
 
 
@@ -40,37 +40,41 @@ def shifted_clients(evidence: Evidence) -> Iterator[Note]:
             return
 
 
-def shifted_creations(evidence: Evidence) -> Iterator[Note]:
-    """Note that fewer clients have transactions before they were created if ids are moved by a row."""
-    if shift := shift_of_creations(evidence):
+def shifted_lives(evidence: Evidence) -> Iterator[Note]:
+    """Note that far fewer clients have transactions outside their lives if ids are moved by a row."""
+    if shift := shift_of_lives(evidence):
         where, other = ("below", "down") if shift == 1 else ("above", "up")
         file, count = evidence.clients.stored.origin, len(evidence.clients)
         yield Note(
             f"{file}, client_id: the ids seem to be shifted by one row against the other columns: "
-            f"{early_clients(evidence):,} of {count:,} clients have transactions before created_at, but "
-            f"{early_clients(evidence, shift):,} before that of the row {where}. Move the ids {other} by one "
-            "row.",
+            f"{_misplaced(evidence):,} of {count:,} clients have transactions before created_at or after "
+            f"closed_at, but {_misplaced(evidence, shift):,} with the times of the row {where}. Move the ids "
+            f"{other} by one row.",
             "shifted_clients",
             rows=shift,
         )
 
 
-def shift_of_creations(evidence: Evidence) -> int:
-    """Return how far below each client is the `created_at` that fits its transactions; 0 for its own."""
-    early = early_clients(evidence)
-    if early < max(_EARLY, _EARLY_SHARE * len(evidence.clients)):
+def shift_of_lives(evidence: Evidence) -> int:
+    """Return how far below each client are the times that fit its transactions; 0 for its own."""
+    misplaced = _misplaced(evidence)
+    if misplaced < max(_MISPLACED, _MISPLACED_SHARE * len(evidence.clients)):
         return 0
-    return next((shift for shift in (1, -1) if early_clients(evidence, shift) * _FEWER < early), 0)
+    return next((shift for shift in (1, -1) if _misplaced(evidence, shift) * _FEWER < misplaced), 0)
 
 
-def early_clients(evidence: Evidence, shift: int = 0) -> int:
-    """Return how many clients have transactions before the `created_at` of the row `shift` below theirs."""
+def _misplaced(evidence: Evidence, shift: int = 0) -> int:
+    """Return how many clients have transactions before or after the life in the row `shift` below theirs."""
     clients, rows = evidence.clients, evidence.rows
     created = np.where(clients.blank["created_at"], LONG_AGO, clients.columns["created_at"])
+    closed = np.where(clients.blank["closed_at"], -LONG_AGO, clients.columns["closed_at"])
     if shift:
-        created = np.roll(created, -shift)
-        created[-1 if shift > 0 else 0] = LONG_AGO
-    return len(np.unique(rows.client[rows.at < created.take(rows.client)]))
+        created, closed = np.roll(created, -shift), np.roll(closed, -shift)
+        end = -1 if shift > 0 else 0
+        created[end], closed[end] = LONG_AGO, -LONG_AGO
+    outside = rows.at < created.take(rows.client)
+    outside |= rows.at > closed.take(rows.client)
+    return len(np.unique(rows.client[outside]))
 
 
 def _with_nearer_balances(evidence: Evidence) -> int:

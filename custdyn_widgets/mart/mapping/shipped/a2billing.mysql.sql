@@ -1,4 +1,4 @@
--- A2Billing 2 on MariaDB 10.2 or newer, or MySQL 8.
+-- A2Billing 2 on MariaDB 10.2 or newer, or MySQL 8; tested on MariaDB 10.11.
 --
 -- Read from: Star2Billing/a2billing, DataBase/mysql-5.x: the schema of 1.4.0 with all updates up to 2.3.0.
 -- Times: TIMESTAMP columns, so the session must be in UTC (SET time_zone = '+00:00').
@@ -33,20 +33,13 @@
 -- * Cancelled (status 0) and archived cards have no date: they are closed at their last movement, or when they were
 --   created without any. Expired and suspended cards are not closed. Deleted cards are gone: their rows are left out.
 -- * Company: the agent of the card's group: its company, else its login; with "(id)" if several agents share it.
--- * Tags: the tag of the card and the name of its group, with "," for ";" in each.
+-- * Tags: the tag of the card and the name of its group, with "/" for ";" in each.
 -- * cc_currencies has the base per unit, with 5 places. units_per_base is its inverse by division in DECIMAL, rounded
 --   to 18 places; never write 1 / value, which has 4. A2Billing keeps only the current quotes: they apply to all
 --   dates, as on its own pages: dated 1970-01-01. Quotes of 0 are left out. Codes are unique.
 
 -- :name clients
-WITH paid AS (
-    SELECT card_id, starttime AS at, sessionbill AS given FROM cc_call
-    UNION ALL
-    SELECT card_id, starttime, sessionbill FROM cc_call_archive
-    UNION ALL
-    SELECT id_cc_card, creationdate, amount FROM cc_charge WHERE charged_status = 1
-),
-used AS (
+WITH used AS (
     SELECT c.id AS card_id, v.usedate AS at, m.value,
            CAST(ROUND(v.credit, CASE WHEN ABS(v.credit) < 16 THEN 6 WHEN ABS(v.credit) < 128 THEN 5
                                      WHEN ABS(v.credit) < 1024 THEN 4 WHEN ABS(v.credit) < 16384 THEN 3 ELSE 2 END)
@@ -55,24 +48,44 @@ used AS (
     JOIN (SELECT id, username FROM cc_card UNION SELECT id, username FROM cc_card_archive) c
         ON c.username = v.usedcardnumber
     JOIN cc_currencies m ON m.currency = UPPER(v.currency)
-    WHERE v.activated = 'f'
 ),
 movement AS (
-    SELECT card_id, at,
-           -CAST(ROUND(given, CASE WHEN ABS(given) < 16 THEN 6 WHEN ABS(given) < 128 THEN 5
-                                   WHEN ABS(given) < 1024 THEN 4 WHEN ABS(given) < 16384 THEN 3 ELSE 2 END)
-                 AS DECIMAL(20, 6)) AS amount
-    FROM paid
-    WHERE given <> 0
+    SELECT card_id,
+           -SUM(CAST(ROUND(sessionbill, CASE WHEN ABS(sessionbill) < 16 THEN 6 WHEN ABS(sessionbill) < 128 THEN 5
+                                              WHEN ABS(sessionbill) < 1024 THEN 4
+                                              WHEN ABS(sessionbill) < 16384 THEN 3 ELSE 2 END)
+                      AS DECIMAL(20, 6))) AS amount,
+           MIN(starttime) AS first_at, MAX(starttime) AS last_at
+    FROM cc_call
+    WHERE sessionbill <> 0 AND starttime >= '1970-01-02'
+    GROUP BY card_id
     UNION ALL
-    SELECT card_id, date, credit FROM cc_logrefill
+    SELECT card_id,
+           -SUM(CAST(ROUND(sessionbill, CASE WHEN ABS(sessionbill) < 16 THEN 6 WHEN ABS(sessionbill) < 128 THEN 5
+                                              WHEN ABS(sessionbill) < 1024 THEN 4
+                                              WHEN ABS(sessionbill) < 16384 THEN 3 ELSE 2 END)
+                      AS DECIMAL(20, 6))),
+           MIN(starttime), MAX(starttime)
+    FROM cc_call_archive
+    WHERE sessionbill <> 0 AND starttime >= '1970-01-02'
+    GROUP BY card_id
     UNION ALL
-    SELECT card_id, at, ROUND(credit * value, 5) FROM used
+    SELECT id_cc_card,
+           -SUM(CAST(ROUND(amount, CASE WHEN ABS(amount) < 16 THEN 6 WHEN ABS(amount) < 128 THEN 5
+                                              WHEN ABS(amount) < 1024 THEN 4 WHEN ABS(amount) < 16384 THEN 3 ELSE 2 END)
+                      AS DECIMAL(20, 6))),
+           MIN(creationdate), MAX(creationdate)
+    FROM cc_charge
+    WHERE charged_status = 1 AND creationdate >= '1970-01-02'
+    GROUP BY id_cc_card
+    UNION ALL
+    SELECT card_id, SUM(credit), MIN(date), MAX(date) FROM cc_logrefill WHERE date >= '1970-01-02' GROUP BY card_id
+    UNION ALL
+    SELECT card_id, SUM(ROUND(credit * value, 5)), MIN(at), MAX(at) FROM used WHERE at >= '1970-01-02' GROUP BY card_id
 ),
 moved AS (
-    SELECT card_id, SUM(amount) AS amount, MIN(at) AS first_at, MAX(at) AS last_at
+    SELECT card_id, SUM(amount) AS amount, MIN(first_at) AS first_at, MAX(last_at) AS last_at
     FROM movement
-    WHERE at >= '1970-01-02'
     GROUP BY card_id
 ),
 agent_moved AS (
@@ -113,7 +126,7 @@ SELECT
              c.username) AS name,
     'client' AS client_type,
     a.company,
-    NULLIF(CONCAT_WS(';', NULLIF(TRIM(REPLACE(c.tag, ';', ',')), ''), NULLIF(TRIM(REPLACE(g.name, ';', ',')), '')), '')
+    NULLIF(CONCAT_WS(';', NULLIF(TRIM(REPLACE(c.tag, ';', '/')), ''), NULLIF(TRIM(REPLACE(g.name, ';', '/')), '')), '')
         AS tags,
     (SELECT currency FROM base) AS currency,
     c.created_at,
@@ -144,39 +157,65 @@ FROM cc_agent g LEFT JOIN agent_moved m ON m.agent_id = g.id;
 WITH card AS (
     SELECT id, username FROM cc_card UNION SELECT id, username FROM cc_card_archive
 ),
-call_line AS (
-    SELECT uniqueid, card_id, starttime, sessionbill,
-           ROW_NUMBER() OVER (PARTITION BY uniqueid, card_id, starttime
-                              ORDER BY sessionid, calledstation, sessionbill) AS part
+shared AS (
+    SELECT SQL_BIG_RESULT uniqueid, card_id, starttime
     FROM (
-        SELECT uniqueid, sessionid, card_id, starttime, calledstation, sessionbill FROM cc_call WHERE sessionbill <> 0
+        SELECT uniqueid, card_id, starttime FROM cc_call WHERE sessionbill <> 0
         UNION ALL
-        SELECT uniqueid, sessionid, card_id, starttime, calledstation, sessionbill
-        FROM cc_call_archive
-        WHERE sessionbill <> 0
+        SELECT uniqueid, card_id, starttime FROM cc_call_archive WHERE sessionbill <> 0
     ) every
-    WHERE starttime >= '1970-01-02'
+    GROUP BY uniqueid, card_id, starttime
+    HAVING COUNT(*) > 1
 ),
-paid AS (
-    SELECT CONCAT('cc_call:', uniqueid, ':', card_id, ':', starttime + 0,
-                  CASE WHEN part > 1 THEN CONCAT(':', part) ELSE '' END) AS transaction_id,
-           card_id, starttime AS at, 'usage' AS kind, sessionbill AS given, NULL AS subscription
-    FROM call_line
-    UNION ALL
-    SELECT CONCAT('cc_charge:', id), id_cc_card, creationdate,
-           CASE WHEN chargetype IN (1, 2) THEN 'usage' WHEN chargetype = 3 THEN 'package_renewal' ELSE 'other' END,
-           amount, CASE chargetype WHEN 3 THEN id_cc_card_subscription END
-    FROM cc_charge
-    WHERE charged_status = 1 AND creationdate >= '1970-01-02' AND (amount <> 0 OR chargetype = 3)
+numbered AS (
+    SELECT archived, id, ROW_NUMBER() OVER (PARTITION BY uniqueid, card_id, starttime
+                                            ORDER BY sessionid, calledstation, sessionbill) AS part
+    FROM (
+        SELECT 0 AS archived, c.id, c.uniqueid, c.card_id, c.starttime, c.sessionid, c.calledstation, c.sessionbill
+        FROM cc_call c
+        JOIN shared s ON s.uniqueid = c.uniqueid AND s.card_id = c.card_id AND s.starttime = c.starttime
+        WHERE c.sessionbill <> 0
+        UNION ALL
+        SELECT 1, c.id, c.uniqueid, c.card_id, c.starttime, c.sessionid, c.calledstation, c.sessionbill
+        FROM cc_call_archive c
+        JOIN shared s ON s.uniqueid = c.uniqueid AND s.card_id = c.card_id AND s.starttime = c.starttime
+        WHERE c.sessionbill <> 0
+    ) every
 )
-SELECT p.transaction_id, CAST(p.card_id AS CHAR) AS client_id, p.at, p.kind,
-       -CAST(ROUND(p.given, CASE WHEN ABS(p.given) < 16 THEN 6 WHEN ABS(p.given) < 128 THEN 5
-                                 WHEN ABS(p.given) < 1024 THEN 4 WHEN ABS(p.given) < 16384 THEN 3 ELSE 2 END)
-             AS DECIMAL(20, 6)) AS amount,
-       CAST(s.id_subscription_fee AS CHAR) AS package_id
-FROM paid p
+SELECT CONCAT('cc_call:', p.uniqueid, ':', p.card_id, ':', p.starttime + 0,
+              CASE WHEN n.part > 1 THEN CONCAT(':', n.part) ELSE '' END) AS transaction_id,
+       CAST(p.card_id AS CHAR) AS client_id, p.starttime AS at, 'usage' AS kind,
+       -CAST(ROUND(p.sessionbill, CASE WHEN ABS(p.sessionbill) < 16 THEN 6 WHEN ABS(p.sessionbill) < 128 THEN 5
+                                       WHEN ABS(p.sessionbill) < 1024 THEN 4
+                                       WHEN ABS(p.sessionbill) < 16384 THEN 3 ELSE 2 END)
+             AS DECIMAL(20, 6)) AS amount, NULL AS package_id
+FROM cc_call p
 JOIN card c ON c.id = p.card_id
-LEFT JOIN cc_card_subscription s ON s.id = p.subscription
+LEFT JOIN numbered n ON n.archived = 0 AND n.id = p.id
+WHERE p.sessionbill <> 0 AND p.starttime >= '1970-01-02'
+UNION ALL
+SELECT CONCAT('cc_call:', p.uniqueid, ':', p.card_id, ':', p.starttime + 0,
+              CASE WHEN n.part > 1 THEN CONCAT(':', n.part) ELSE '' END),
+       CAST(p.card_id AS CHAR), p.starttime, 'usage',
+       -CAST(ROUND(p.sessionbill, CASE WHEN ABS(p.sessionbill) < 16 THEN 6 WHEN ABS(p.sessionbill) < 128 THEN 5
+                                       WHEN ABS(p.sessionbill) < 1024 THEN 4
+                                       WHEN ABS(p.sessionbill) < 16384 THEN 3 ELSE 2 END)
+             AS DECIMAL(20, 6)), NULL
+FROM cc_call_archive p
+JOIN card c ON c.id = p.card_id
+LEFT JOIN numbered n ON n.archived = 1 AND n.id = p.id
+WHERE p.sessionbill <> 0 AND p.starttime >= '1970-01-02'
+UNION ALL
+SELECT CONCAT('cc_charge:', p.id), CAST(p.id_cc_card AS CHAR), p.creationdate,
+       CASE WHEN p.chargetype IN (1, 2) THEN 'usage' WHEN p.chargetype = 3 THEN 'package_renewal' ELSE 'other' END,
+       -CAST(ROUND(p.amount, CASE WHEN ABS(p.amount) < 16 THEN 6 WHEN ABS(p.amount) < 128 THEN 5
+                                       WHEN ABS(p.amount) < 1024 THEN 4 WHEN ABS(p.amount) < 16384 THEN 3 ELSE 2 END)
+             AS DECIMAL(20, 6)),
+       CASE p.chargetype WHEN 3 THEN CAST(s.id_subscription_fee AS CHAR) END
+FROM cc_charge p
+JOIN card c ON c.id = p.id_cc_card
+LEFT JOIN cc_card_subscription s ON s.id = p.id_cc_card_subscription
+WHERE p.charged_status = 1 AND p.creationdate >= '1970-01-02' AND (p.amount <> 0 OR p.chargetype = 3)
 UNION ALL
 SELECT CONCAT('cc_logrefill:', r.id), CAST(r.card_id AS CHAR), r.date,
        CASE WHEN r.refill_type IN (0, 3) AND r.credit > 0 THEN 'refill' ELSE 'other' END, r.credit, NULL
@@ -202,7 +241,7 @@ SELECT CONCAT('cc_voucher:', v.id), CAST(c.id AS CHAR), v.usedate, 'refill',
 FROM cc_voucher v
 JOIN card c ON c.username = v.usedcardnumber
 JOIN cc_currencies m ON m.currency = UPPER(v.currency)
-WHERE v.activated = 'f' AND v.credit <> 0 AND v.usedate >= '1970-01-02'
+WHERE v.credit <> 0 AND v.usedate >= '1970-01-02'
 UNION ALL
 SELECT CONCAT('cc_card_subscription:', s.id), CAST(s.id_cc_card AS CHAR), s.startdate, 'package_activation', 0,
        CAST(s.id_subscription_fee AS CHAR)
@@ -245,7 +284,7 @@ SELECT (SELECT COUNT(*) FROM cc_call WHERE sessionbill <> 0
      + (SELECT COUNT(*) FROM cc_logrefill_agent WHERE credit <> 0 AND agent_id NOT IN (SELECT id FROM cc_agent))
      + (SELECT COUNT(*) FROM cc_logrefill
         WHERE credit <> 0 AND agent_id > 0 AND agent_id NOT IN (SELECT id FROM cc_agent))
-     + (SELECT COUNT(*) FROM cc_voucher WHERE activated = 'f' AND usedcardnumber <> ''
+     + (SELECT COUNT(*) FROM cc_voucher WHERE usedcardnumber <> ''
         AND usedcardnumber NOT IN (SELECT username FROM cc_card UNION SELECT username FROM cc_card_archive))
      + (SELECT COUNT(*) FROM cc_card_subscription
         WHERE id_cc_card NOT IN (SELECT id FROM cc_card UNION SELECT id FROM cc_card_archive));
@@ -264,12 +303,12 @@ SELECT (SELECT COUNT(*) FROM cc_call WHERE sessionbill <> 0 AND starttime < '197
      + (SELECT COUNT(*) FROM cc_logrefill WHERE credit <> 0 AND date < '1970-01-02')
      + (SELECT COUNT(*) FROM cc_logrefill_agent WHERE credit <> 0 AND date < '1970-01-02')
      + (SELECT COUNT(*) FROM cc_voucher
-        WHERE activated = 'f' AND usedcardnumber <> '' AND credit <> 0 AND usedate < '1970-01-02');
+        WHERE usedcardnumber <> '' AND credit <> 0 AND usedate < '1970-01-02');
 
 -- :count {n} calls share id, card and start with another call; they were numbered.
 SELECT COALESCE(SUM(calls), 0)
 FROM (
-    SELECT COUNT(*) - 1 AS calls
+    SELECT SQL_BIG_RESULT COUNT(*) - 1 AS calls
     FROM (
         SELECT uniqueid, card_id, starttime FROM cc_call WHERE sessionbill <> 0
         UNION ALL
@@ -283,19 +322,19 @@ FROM (
 SELECT (SELECT COUNT(*) FROM cc_call WHERE ABS(sessionbill) >= 16)
      + (SELECT COUNT(*) FROM cc_call_archive WHERE ABS(sessionbill) >= 16)
      + (SELECT COUNT(*) FROM cc_charge WHERE charged_status = 1 AND ABS(amount) >= 16)
-     + (SELECT COUNT(*) FROM cc_voucher WHERE activated = 'f' AND usedcardnumber <> '' AND ABS(credit) >= 16);
+     + (SELECT COUNT(*) FROM cc_voucher WHERE usedcardnumber <> '' AND ABS(credit) >= 16);
 
 -- :count {n} vouchers in another currency count at the current quote; the rest is in the opening balance.
 SELECT COUNT(*)
 FROM cc_voucher v JOIN cc_currencies m ON m.currency = UPPER(v.currency)
-WHERE v.activated = 'f' AND v.usedcardnumber <> '' AND m.currency <> (
+WHERE v.usedcardnumber <> '' AND m.currency <> (
     SELECT UPPER(TRIM(config_value)) FROM cc_config WHERE config_key = 'base_currency' ORDER BY id LIMIT 1
 );
 
 -- :count {n} used vouchers were left out: their currency has no quote.
 SELECT COUNT(*)
 FROM cc_voucher v LEFT JOIN cc_currencies m ON m.currency = UPPER(v.currency)
-WHERE v.activated = 'f' AND v.usedcardnumber <> '' AND v.credit <> 0 AND m.id IS NULL;
+WHERE v.usedcardnumber <> '' AND v.credit <> 0 AND m.id IS NULL;
 
 -- :count {n} cards and agents have no creation date; they exist from their first movement.
 SELECT (SELECT COUNT(*) FROM cc_card WHERE creationdate < '1970-01-02')
@@ -306,6 +345,11 @@ SELECT (SELECT COUNT(*) FROM cc_card WHERE creationdate < '1970-01-02')
 -- :count {n} cancelled or archived cards have no date of closing; they are closed at their last movement.
 SELECT (SELECT COUNT(*) FROM cc_card WHERE status = 0)
      + (SELECT COUNT(*) FROM cc_card_archive a WHERE NOT EXISTS (SELECT 1 FROM cc_card c WHERE c.id = a.id));
+
+-- :count {n} cards are in the group of an agent that does not exist; they have no company.
+SELECT COUNT(*)
+FROM cc_card c JOIN cc_card_group g ON g.id = c.id_group LEFT JOIN cc_agent a ON a.id = g.id_agent
+WHERE g.id_agent > 0 AND a.id IS NULL;
 
 -- :count {n} cards see another currency on A2Billing's pages; amounts are in the base currency, as stored.
 SELECT COUNT(*)

@@ -1,4 +1,4 @@
--- MagnusBilling 7 on MariaDB 10.2 or newer, or MySQL 8.
+-- MagnusBilling 7 on MariaDB 10.2 or newer, or MySQL 8; tested on MariaDB 10.11.
 --
 -- Read from: magnussolution/magnusbilling7, script/database.sql, as of 7.8.5.3 (July 2025), with its triggers.
 -- Times: TIMESTAMP columns, so the session must be in UTC (SET time_zone = '+00:00').
@@ -33,43 +33,58 @@
 -- * Deleted users are gone with their refills: their calls are left out. Inactive and blocked users are not closed.
 -- * Company: the agent that owns the user (id_user): its company_name, else its username; with "(id)" if several
 --   share it.
--- * Tags: the name of the group, with "," for ";".
+-- * Tags: the name of the group, with "/" for ";".
 
 -- :name clients
 WITH account AS (
     SELECT u.*, g.id_user_type, g.name AS group_name FROM pkg_user u JOIN pkg_group_user g ON g.id = u.id_group
     WHERE g.id_user_type IN (2, 3)
 ),
-call_line AS (
-    SELECT c.id_user, c.starttime, c.agent_bill, u.id_user AS owner,
-           CAST(ROUND(c.sessionbill,
-                      CASE WHEN c.sessionbill < 16 THEN 6 WHEN c.sessionbill < 128 THEN 5
-                           WHEN c.sessionbill < 1024 THEN 4 WHEN c.sessionbill < 16384 THEN 3 ELSE 2 END)
-                AS DECIMAL(20, 6)) AS sessionbill
+calls AS (
+    SELECT id_user, -SUM(CASE WHEN agent_bill > 0 THEN agent_bill ELSE exact END) AS amount, MIN(starttime) AS first_at,
+           -SUM(CASE WHEN agent_bill > 0 THEN exact END) AS agent_amount,
+           MIN(CASE WHEN agent_bill > 0 THEN starttime END) AS agent_first_at
     FROM (
-        SELECT id_user, starttime, sessionbill, agent_bill FROM pkg_cdr WHERE sessionbill > 0
-        UNION ALL
-        SELECT id_user, starttime, sessionbill, agent_bill FROM pkg_cdr_archive WHERE sessionbill > 0
-    ) c
-    JOIN pkg_user u ON u.id = c.id_user
+        SELECT id_user, starttime, agent_bill,
+               CAST(ROUND(sessionbill, CASE WHEN sessionbill < 16 THEN 6 WHEN sessionbill < 128 THEN 5
+                                            WHEN sessionbill < 1024 THEN 4 WHEN sessionbill < 16384 THEN 3 ELSE 2 END)
+                    AS DECIMAL(20, 6)) AS exact
+        FROM pkg_cdr
+        WHERE sessionbill > 0 AND starttime >= '1970-01-02'
+    ) e
+    GROUP BY id_user
+    UNION ALL
+    SELECT id_user, -SUM(CASE WHEN agent_bill > 0 THEN agent_bill ELSE exact END), MIN(starttime),
+           -SUM(CASE WHEN agent_bill > 0 THEN exact END),
+           MIN(CASE WHEN agent_bill > 0 THEN starttime END)
+    FROM (
+        SELECT id_user, starttime, agent_bill,
+               CAST(ROUND(sessionbill, CASE WHEN sessionbill < 16 THEN 6 WHEN sessionbill < 128 THEN 5
+                                            WHEN sessionbill < 1024 THEN 4 WHEN sessionbill < 16384 THEN 3 ELSE 2 END)
+                    AS DECIMAL(20, 6)) AS exact
+        FROM pkg_cdr_archive
+        WHERE sessionbill > 0 AND starttime >= '1970-01-02'
+    ) e
+    GROUP BY id_user
 ),
 movement AS (
-    SELECT id_user, starttime AS at, -CASE WHEN agent_bill > 0 THEN agent_bill ELSE sessionbill END AS amount
-    FROM call_line
+    SELECT c.id_user, c.amount, c.first_at FROM calls c
     UNION ALL
-    SELECT owner, starttime, -sessionbill FROM call_line WHERE agent_bill > 0
+    SELECT u.id_user, c.agent_amount, c.agent_first_at
+    FROM calls c JOIN pkg_user u ON u.id = c.id_user
+    WHERE c.agent_first_at IS NOT NULL
     UNION ALL
-    SELECT id_user, date, credit
+    SELECT id_user, SUM(credit), MIN(date)
     FROM pkg_refill
     WHERE NOT (COALESCE(payment, 0) = 0 AND (
         LOCATE('PENDING:', description) = 1 OR LOCATE('Boleto gerado, Status:', description) = 1
         OR LOCATE('Recarga PlaceToPay', description) = 1 OR LOCATE('Credit tranfered to mobile', description) = 1
-    ) IS TRUE)
+    ) IS TRUE) AND date >= '1970-01-02'
+    GROUP BY id_user
 ),
 moved AS (
-    SELECT id_user, SUM(amount) AS amount, MIN(at) AS first_at
+    SELECT id_user, SUM(amount) AS amount, MIN(first_at) AS first_at
     FROM movement
-    WHERE at >= '1970-01-02'
     GROUP BY id_user
 ),
 agent AS (
@@ -95,7 +110,7 @@ SELECT
     CASE WHEN u.id_user_type = 2 THEN 'reseller' WHEN u.callshop = '1' THEN 'call_shop' ELSE 'client' END
         AS client_type,
     a.company,
-    NULLIF(TRIM(REPLACE(u.group_name, ';', ',')), '') AS tags,
+    NULLIF(TRIM(REPLACE(u.group_name, ';', '/')), '') AS tags,
     (SELECT currency FROM base) AS currency,
     CAST(CASE WHEN u.creationdate >= '1970-01-02' THEN u.creationdate
               ELSE COALESCE(m.first_at, '1970-01-01 00:00:00') END AS DATETIME) AS created_at,
@@ -109,29 +124,33 @@ LEFT JOIN agent a ON a.id = u.id_user;
 WITH account AS (
     SELECT u.id FROM pkg_user u JOIN pkg_group_user g ON g.id = u.id_group WHERE g.id_user_type IN (2, 3)
 ),
-call_line AS (
-    SELECT CONCAT('pkg_cdr:', c.uniqueid, ':', c.id_user, ':', c.starttime + 0,
-                  CASE WHEN c.part > 1 THEN CONCAT(':', c.part) ELSE '' END) AS transaction_id,
-           c.id_user, c.starttime, c.agent_bill, u.id_user AS owner,
-           CAST(ROUND(c.sessionbill,
-                      CASE WHEN c.sessionbill < 16 THEN 6 WHEN c.sessionbill < 128 THEN 5
-                           WHEN c.sessionbill < 1024 THEN 4 WHEN c.sessionbill < 16384 THEN 3 ELSE 2 END)
-                AS DECIMAL(20, 6)) AS sessionbill
+side AS (
+    SELECT 0 AS is_agent UNION ALL SELECT 1
+),
+shared AS (
+    SELECT SQL_BIG_RESULT uniqueid, id_user, starttime
     FROM (
-        SELECT e.*, ROW_NUMBER() OVER (PARTITION BY uniqueid, id_user, starttime
-                                       ORDER BY calledstation, sessionbill, agent_bill) AS part
-        FROM (
-            SELECT uniqueid, id_user, starttime, calledstation, sessionbill, agent_bill
-            FROM pkg_cdr
-            WHERE sessionbill > 0
-            UNION ALL
-            SELECT uniqueid, id_user, starttime, calledstation, sessionbill, agent_bill
-            FROM pkg_cdr_archive
-            WHERE sessionbill > 0
-        ) e
-        WHERE starttime >= '1970-01-02'
-    ) c
-    JOIN pkg_user u ON u.id = c.id_user
+        SELECT uniqueid, id_user, starttime FROM pkg_cdr WHERE sessionbill > 0
+        UNION ALL
+        SELECT uniqueid, id_user, starttime FROM pkg_cdr_archive WHERE sessionbill > 0
+    ) e
+    GROUP BY uniqueid, id_user, starttime
+    HAVING COUNT(*) > 1
+),
+numbered AS (
+    SELECT archived, id, ROW_NUMBER() OVER (PARTITION BY uniqueid, id_user, starttime
+                                            ORDER BY calledstation, sessionbill, agent_bill) AS part
+    FROM (
+        SELECT 0 AS archived, c.id, c.uniqueid, c.id_user, c.starttime, c.calledstation, c.sessionbill, c.agent_bill
+        FROM pkg_cdr c
+        JOIN shared s ON s.uniqueid = c.uniqueid AND s.id_user = c.id_user AND s.starttime = c.starttime
+        WHERE c.sessionbill > 0
+        UNION ALL
+        SELECT 1, c.id, c.uniqueid, c.id_user, c.starttime, c.calledstation, c.sessionbill, c.agent_bill
+        FROM pkg_cdr_archive c
+        JOIN shared s ON s.uniqueid = c.uniqueid AND s.id_user = c.id_user AND s.starttime = c.starttime
+        WHERE c.sessionbill > 0
+    ) e
 ),
 package_use AS (
     SELECT u.id_user, CONCAT('service:', s.id) AS package_id, s.name AS label, s.price
@@ -161,14 +180,37 @@ fee AS (
         AND RIGHT(r.about, CHAR_LENGTH(p.label) + 1) = CONCAT(' ', p.label)
         AND (r.credit < 0 OR r.credit < p.price OR r.credit = -p.price)
 )
-SELECT transaction_id, CAST(id_user AS CHAR) AS client_id, starttime AS at, 'usage' AS kind,
-       -CASE WHEN agent_bill > 0 THEN agent_bill ELSE sessionbill END AS amount, NULL AS package_id
-FROM call_line
-WHERE id_user IN (SELECT id FROM account)
+SELECT CONCAT('pkg_cdr:', c.uniqueid, ':', c.id_user, ':', c.starttime + 0,
+              CASE WHEN n.part > 1 THEN CONCAT(':', n.part) ELSE '' END,
+              CASE x.is_agent WHEN 1 THEN ':agent' ELSE '' END) AS transaction_id,
+       CAST(a.id AS CHAR) AS client_id, c.starttime AS at, 'usage' AS kind,
+       -CASE WHEN x.is_agent = 0 AND c.agent_bill > 0 THEN c.agent_bill ELSE
+           CAST(ROUND(c.sessionbill, CASE WHEN c.sessionbill < 16 THEN 6 WHEN c.sessionbill < 128 THEN 5
+                                          WHEN c.sessionbill < 1024 THEN 4 WHEN c.sessionbill < 16384 THEN 3 ELSE 2 END)
+                AS DECIMAL(20, 6))
+       END AS amount, NULL AS package_id
+FROM pkg_cdr c
+JOIN side x ON x.is_agent = 0 OR c.agent_bill > 0
+JOIN pkg_user u ON u.id = c.id_user
+JOIN account a ON a.id = CASE x.is_agent WHEN 1 THEN u.id_user ELSE u.id END
+LEFT JOIN numbered n ON n.archived = 0 AND n.id = c.id
+WHERE c.sessionbill > 0 AND c.starttime >= '1970-01-02'
 UNION ALL
-SELECT CONCAT(transaction_id, ':agent'), CAST(owner AS CHAR), starttime, 'usage', -sessionbill, NULL
-FROM call_line
-WHERE agent_bill > 0 AND owner IN (SELECT id FROM account)
+SELECT CONCAT('pkg_cdr:', c.uniqueid, ':', c.id_user, ':', c.starttime + 0,
+              CASE WHEN n.part > 1 THEN CONCAT(':', n.part) ELSE '' END,
+              CASE x.is_agent WHEN 1 THEN ':agent' ELSE '' END),
+       CAST(a.id AS CHAR), c.starttime, 'usage',
+       -CASE WHEN x.is_agent = 0 AND c.agent_bill > 0 THEN c.agent_bill ELSE
+           CAST(ROUND(c.sessionbill, CASE WHEN c.sessionbill < 16 THEN 6 WHEN c.sessionbill < 128 THEN 5
+                                          WHEN c.sessionbill < 1024 THEN 4 WHEN c.sessionbill < 16384 THEN 3 ELSE 2 END)
+                AS DECIMAL(20, 6))
+       END, NULL
+FROM pkg_cdr_archive c
+JOIN side x ON x.is_agent = 0 OR c.agent_bill > 0
+JOIN pkg_user u ON u.id = c.id_user
+JOIN account a ON a.id = CASE x.is_agent WHEN 1 THEN u.id_user ELSE u.id END
+LEFT JOIN numbered n ON n.archived = 1 AND n.id = c.id
+WHERE c.sessionbill > 0 AND c.starttime >= '1970-01-02'
 UNION ALL
 SELECT CONCAT('pkg_refill:', r.id), CAST(r.id_user AS CHAR), r.date,
        CASE WHEN f.id IS NOT NULL THEN 'package_renewal'
@@ -231,7 +273,7 @@ SELECT (SELECT COUNT(*) FROM pkg_cdr WHERE NOT COALESCE(sessionbill, 0) > 0)
 -- :count {n} calls share id, user and start with another call; they were numbered.
 SELECT COALESCE(SUM(calls), 0)
 FROM (
-    SELECT COUNT(*) - 1 AS calls
+    SELECT SQL_BIG_RESULT COUNT(*) - 1 AS calls
     FROM (
         SELECT uniqueid, id_user, starttime FROM pkg_cdr WHERE sessionbill > 0
         UNION ALL
