@@ -299,15 +299,28 @@ def test_leftovers_of_a_killed_sync_are_removed(shop: Database) -> None:
     assert len(list(marts_folder().glob(".shop@*"))) == 1
 
 
-def test_the_facts_built_by_the_check_are_used_by_reports(
-    shop: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_transactions_with_one_id_are_faults(shop: Database) -> None:
+    shop.run("UPDATE transactions SET transaction_id = '1'")
+    assert "transactions.parquet, transaction_id: " in custdyn("sync", "shop").stderr
+    assert custdyn("sync", "shop").exit_code == 1
+
+
+def test_a_balance_too_large_to_store_is_a_fault(shop: Database) -> None:
+    shop.run("UPDATE transactions SET amount = 9000000000000")
+    assert "has a balance outside" in custdyn("sync", "shop").stderr
+
+
+def test_a_transaction_of_an_unknown_client_is_a_fault(shop: Database) -> None:
+    shop.run("UPDATE transactions SET client_id = 'b' WHERE transaction_id = '2'")
+    assert "is not in clients.parquet" in custdyn("sync", "shop").stderr
+
+
+def test_a_ledger_without_faults_is_not_read_at_once(shop: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check_all(*_: object) -> None:
+        raise AssertionError("the whole ledger was read")
+
+    monkeypatch.setattr("custdyn_widgets.mart.syncing.new_mart.check", check_all)
     sync_source("shop")
-
-    def build(*_: object) -> None:
-        raise AssertionError("the facts were built again")
-
-    monkeypatch.setattr("custdyn_widgets.mart.building.build_unchanged", build)
     assert balance() == Decimal("11.25")
 
 

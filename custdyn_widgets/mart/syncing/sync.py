@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,19 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from custdyn_widgets import progress
-from custdyn_widgets.errors import MartError, SourceError, nearest, shown
+from custdyn_widgets.errors import SourceError, nearest, shown
 from custdyn_widgets.files import remove_folder
-from custdyn_widgets.mart.checking.checks import check
-from custdyn_widgets.mart.checking.faults import Fault
-from custdyn_widgets.mart.checking.quarantine import leave_out_faulty_rows
-from custdyn_widgets.mart.facts import cache
-from custdyn_widgets.mart.facts.from_tables import build_in_pieces
 from custdyn_widgets.mart.facts.memory import keep_freed_memory
-from custdyn_widgets.mart.located import locate
 from custdyn_widgets.mart.mapping.sql_file import Mapping as SqlMapping
-from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.schema import TABLES
-from custdyn_widgets.mart.sources import Source, named_sources, reject_url, resolve_source
+from custdyn_widgets.mart.sources import Source, named_sources, reject_url
 from custdyn_widgets.mart.synced import (
     RECORD,
     SyncRecord,
@@ -39,6 +31,7 @@ from custdyn_widgets.mart.syncing.access import login_for
 from custdyn_widgets.mart.syncing.changes import Changes, changes_between
 from custdyn_widgets.mart.syncing.generic import GENERIC
 from custdyn_widgets.mart.syncing.grants import grant_lines
+from custdyn_widgets.mart.syncing.new_mart import check_new_mart
 from custdyn_widgets.mart.syncing.opening import open_session, quoter
 from custdyn_widgets.mart.syncing.problems import explained
 from custdyn_widgets.mart.syncing.reading import Reading, mapping_of, written_mapping
@@ -46,7 +39,6 @@ from custdyn_widgets.mart.syncing.reading import Reading, mapping_of, written_ma
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-_ZERO_DATE = "0000-00-00"
 _READING, _CHECKED = 0.6, 0.85  # parts of all work
 
 
@@ -182,7 +174,7 @@ def _sync(source: Source, name: str, folder: Path, engine: Engine | None) -> Syn
         rows = reading.write_tables(folder, before.rows if before else {}, _READING)
         sentences = [*reading.counts(), *reading.residues()]
     with progress.part(_READING, _CHECKED):
-        built = _checked(folder, source, name)
+        check_new_mart(folder, source, name)
     digest = hashlib.sha256(mapping.text.encode()).hexdigest()
     changes = None
     if before is not None:
@@ -200,46 +192,7 @@ def _sync(source: Source, name: str, folder: Path, engine: Engine | None) -> Syn
     )
     (folder / RECORD).write_bytes(record.to_bytes())
     put_in_place(name, folder)
-    if built:  # a report need not build them again
-        found = resolve_source(name)
-        cache.store(found.cache_key(locate(found).stamp.fingerprint), built)
     return SyncResult(name, record, changes)
-
-
-def _checked(folder: Path, source: Source, name: str) -> cache.CacheEntry | None:
-    """Check a new mart; return its facts if that built them.
-
-    Raises
-    ------
-    MartError
-        If it has faults and the source does not quarantine them.
-    """
-    stored = replace(read_mart(folder), name=name).in_dialect(source.dialect)
-    if facts := build_in_pieces(stored):
-        return cache.CacheEntry(facts)
-    mart = check(stored)
-    if source.on_fault == "quarantine":
-        leave_out_faulty_rows(mart)  # raises if that is not possible
-    elif mart.faults:
-        lines = [
-            mart.summary().text(),
-            *_zero_dates(mart.faults),
-            f"The mart of {shown(name)} was not replaced.",
-        ]
-        raise MartError("\n".join(lines))
-    return None
-
-
-def _zero_dates(faults: Iterable[Fault]) -> Iterator[str]:
-    """Yield what to write in the mapping for each column with MySQL's zero dates."""
-    columns = {
-        (fault.file.partition(".")[0], fault.column) for fault in faults if fault.value.startswith(_ZERO_DATE)
-    }
-    for table, column in sorted(columns):
-        yield (
-            f"A zero date stands for none: in the section {table} of the mapping, write "
-            f"NULLIF(…, 0) AS {column}."
-        )
 
 
 def _changes(old: Path, new: Path, sentences: list[str], *, same_mapping: bool) -> Changes | None:

@@ -1,0 +1,100 @@
+"""The check of a new mart before it replaces the old one, with bounded memory.
+
+Most marts have no faults: the ledger is then read in batches, and of its ids only hashes are kept. At the
+first sign of a fault, the whole mart is checked, so that every fault is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from custdyn_widgets import progress
+from custdyn_widgets.errors import MartError, shown
+from custdyn_widgets.mart.checking.balances import largest_amount, might_overflow
+from custdyn_widgets.mart.checking.checks import BatchCheck, check, check_others
+from custdyn_widgets.mart.checking.faults import Fault
+from custdyn_widgets.mart.checking.quarantine import leave_out_faulty_rows
+from custdyn_widgets.mart.reading.files import read_mart
+from custdyn_widgets.mart.reading.stored import StoredMart
+from custdyn_widgets.mart.sources import Source
+
+_ZERO_DATE = "0000-00-00"
+_IDS = "SELECT hash(CAST(transaction_id AS VARCHAR)) AS h FROM read_parquet($file)"
+
+
+def check_new_mart(folder: Path, source: Source, name: str) -> None:
+    """Check a new mart.
+
+    Raises
+    ------
+    MartError
+        If it has faults and the source does not quarantine them, or they cannot be quarantined.
+    """
+    stored = replace(read_mart(folder), name=name).in_dialect(source.dialect)
+    if _has_no_faults(stored, folder / "transactions.parquet"):
+        return
+    mart = check(stored)
+    if source.on_fault == "quarantine":
+        leave_out_faulty_rows(mart)
+    elif mart.faults:
+        end = f"The mart of {shown(name)} was not replaced."
+        raise MartError("\n".join([mart.summary().text(), *_zero_dates(mart.faults), end]))
+
+
+def _has_no_faults(stored: StoredMart, ledger: Path) -> bool:
+    """Return whether a mart certainly has no faults."""
+    others = check_others(stored)
+    if others.faults:
+        return False
+    checks = BatchCheck(others.tables)
+    opening = others.tables["clients"].columns["opening_balance"]
+    rows = np.zeros(len(opening), np.int64)
+    largest = 0
+    for piece in stored.ledger.pieces:
+        done = int(rows.sum()) / max(stored.ledger.count, 1)
+        progress.step("Checking the transactions", 0.9 * done)
+        for batch in piece():
+            table, faults = checks.read(batch)
+            if faults:
+                return False
+            rows += np.bincount(table.codes["client_id"], minlength=len(rows))
+            largest = max(largest, largest_amount(table.columns["amount"]))
+    progress.step("Comparing transaction ids", 0.9)
+    is_complete = int(rows.sum()) == stored.ledger.count  # a damaged file may end early
+    return (
+        is_complete
+        and not might_overflow(rows, largest, opening)
+        and _ids_differ(ledger, stored.ledger.count)
+    )
+
+
+def _ids_differ(ledger: Path, count: int) -> bool:
+    """Return whether all ids certainly differ, because their hashes do."""
+    import duckdb  # late: takes long to load
+
+    hashes = np.empty(count, np.uint64)
+    end = 0
+    with duckdb.connect() as connection:
+        connection.execute("SET memory_limit = '200MB'")
+        found = connection.sql(_IDS, params={"file": str(ledger)})
+        for batch in pa.RecordBatchReader.from_stream(found):
+            hashes[end : end + len(batch)] = batch.column(0).to_numpy()
+            end += len(batch)
+    hashes.sort()
+    return bool((hashes[1:] != hashes[:-1]).all())
+
+
+def _zero_dates(faults: Iterable[Fault]) -> Iterator[str]:
+    """Yield what to write in the mapping for each column with MySQL's zero dates."""
+    found = (fault for fault in faults if fault.value.startswith(_ZERO_DATE))
+    columns = {(fault.file.partition(".")[0], fault.column) for fault in found}
+    for table, column in sorted(columns):
+        yield (
+            f"A zero date stands for none: in the section {table} of the mapping, write "
+            f"NULLIF(…, 0) AS {column}."
+        )
