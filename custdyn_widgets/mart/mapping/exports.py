@@ -53,8 +53,8 @@ def exported_files(path: Path) -> list[ExportedFile]:
     ]
     if not files:
         raise SourceError(
-            f"{shown(path.name)} contains no file whose name ends in .csv, .tsv, .txt or .parquet (or .csv.gz "
-            "and the like). Save sheets of Excel as CSV.",
+            f"{shown(path.name)} contains no file whose name ends in .csv, .tsv, .txt or .parquet, nor a "
+            "packed one such as .csv.gz. Save sheets of Excel as CSV.",
             field="source",
         )
     by_table = {file.table: file for file in files}
