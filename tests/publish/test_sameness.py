@@ -18,7 +18,7 @@ import pytest
 from custdyn_widgets import settings
 from custdyn_widgets.engine.cells import pieces
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.mart.opening import Source
+from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.publish.freezing import content_digest, report_files
 from custdyn_widgets.render.charts.specs import blank_spec
 from custdyn_widgets.render.csv import to_csv
