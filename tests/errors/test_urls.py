@@ -53,6 +53,25 @@ def test_a_password_in_a_connection_string_is_masked(text: str, masked: str) -> 
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
+        ("{'password': 'x'}", "{'password': ***}"),
+        (
+            "{'host': 'db', 'DB_PASSWORD': \"it's\", 'port': 1}",
+            "{'host': 'db', 'DB_PASSWORD': ***, 'port': 1}",
+        ),
+        ('{"user":"anna","pwd":"sea","x":1}', '{"user":"anna","pwd":***,"x":1}'),
+        ("{'password': b'sea'}", "{'password': ***}"),
+        ('{\n  "passphrase":\n  "sea and sand"\n}', '{\n  "passphrase":\n  ***\n}'),
+    ],
+)
+def test_a_password_in_a_dict_or_json_is_masked(text: str, masked: str) -> None:
+    assert has_password(text)
+    assert mask_passwords(text) == masked
+    assert not has_password(masked)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
         ("--source 'anna:sea@db.example/crm'", "--source 'anna:***@db.example/crm'"),
         ("anna/sea@//db:1521/xe", "anna/***@//db:1521/xe"),
         ("anna/sea@/db:1521/xe", "anna/***@/db:1521/xe"),
@@ -75,6 +94,12 @@ def test_a_login_without_a_scheme_is_masked_and_may_be_published(text: str, mask
     [
         "password=",
         "password=***",
+        "{'password': ''}",
+        "{'password': '***'}",
+        "{'password': '**********'}",
+        "{'password': None, 'x': 'y'}",
+        '{"title": "password", "x": "y"}',
+        'type="password" name="x"',
         "postgresql://db.example:5432/billing",
         "https://anna@host/x",
         "https://host:443/@anna",
@@ -92,7 +117,9 @@ def test_nothing_else_is_taken_for_one(text: str) -> None:
     assert mask_passwords(text) == text
 
 
-@pytest.mark.parametrize("piece", ["a.", ":/", "a://b:", "a:/b:c", "::", "x:/", "password=", "a:b"])
+@pytest.mark.parametrize(
+    "piece", ["a.", ":/", "a://b:", "a:/b:c", "::", "x:/", "password=", "a:b", "'password':", "'", '"pwd" ']
+)
 def test_a_long_text_takes_no_long_time(piece: str) -> None:
     began = time.process_time()
     has_password(piece * 300_000)

@@ -130,6 +130,15 @@ def test_a_secret_is_found(form: str, secret: str) -> None:
     assert PASSWORD not in found
 
 
+@pytest.mark.parametrize(
+    "form", sorted(FORMS.keys() - {"in a picture's own words"})
+)  # only known secrets there
+def test_a_printed_dict_with_an_unknown_password_is_found(form: str) -> None:
+    found = refusal(FORMS[form]("{'user': 'anna', 'password': 'by-the-sea'}"), "a-file.bin")
+    assert "a-file.bin contains an address or an entry with a password" in found
+    assert "by-the-sea" not in found
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_ordinary_text_is_not_found(form: str) -> None:
     assert refusal(FORMS[form]('Ann\'s "Best" plan & more, 100% – über 12345678.50')) == ""
@@ -424,7 +433,7 @@ def test_secrets_in_a_message_are_replaced_by_their_kind() -> None:
     "form", ["https://anna:sea-and-sand@host/x", "https%3A%2F%2Fanna%3Asea-and-sand%40host"]
 )
 def test_any_address_with_a_password_is_refused_wherever_it_came_from(form: str) -> None:
-    assert "report.html contains an address with a password." in refusal(f"<p>{form}</p>", env={})
+    assert "report.html contains an address or an entry with a password." in refusal(f"<p>{form}</p>", env={})
     assert refusal("<p>https://anna:***@host/x and https://host:8080/@anna</p>", env={}) == ""
 
 

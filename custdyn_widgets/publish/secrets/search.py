@@ -1,8 +1,11 @@
 """The search for secrets in files before they are published.
 
 A snapshot is permanent, and anyone with the link can read it. If a password got into a package name, or a
-path into a note, the search finds it first and nothing is published. An address with a password is rejected
-wherever it comes from.
+path into a note, the search finds it first and nothing is published. An address with a password, or an
+entry such as `{'password': '…'}`, is rejected wherever it comes from.
+
+A login that is split over two lines is not recognized: every address that ends a line above an email would
+look like one.
 """
 
 from __future__ import annotations
@@ -57,5 +60,5 @@ def _first(secrets: Sequence[Secret], texts: Iterable[str]) -> str | None:
             if secret.is_in(text):
                 return secret.kind
         if "\0" not in text and has_password(text):  # packed bytes could match by chance
-            return "an address with a password"
+            return "an address or an entry with a password"
     return None
