@@ -18,10 +18,10 @@ install = \
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab serve test quick lowest check format bench pictures clean
+.PHONY: help demo lab serve test quick lowest check format bench bench-sync pictures clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.ready ## Create the demo snapshot and print the path of its page and its link
 	@$(BIN)/custdyn demo
@@ -52,6 +52,9 @@ format: $(VENV)/.test-ready ## Format the code
 
 bench: $(VENV)/.test-ready ## Compare the speed with DuckDB SQL, Polars and pandas (ROWS=1000000 DOCUMENT=…)
 	@$(BIN)/python -m tests.bench --rows $(or $(ROWS),1000000) $(if $(DOCUMENT),--document $(DOCUMENT))
+
+bench-sync: $(VENV)/.test-ready ## Compare getting data in with code by hand: PostgreSQL, MariaDB, CSV (ROWS=10000000)
+	@$(BIN)/python -m tests.bench.sync --rows $(or $(ROWS),10000000)
 
 pictures: $(VENV)/.test-ready ## Regenerate the pictures in the README
 	@$(BIN)/python -m tests.browser.pictures
