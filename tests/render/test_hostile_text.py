@@ -136,7 +136,7 @@ def test_a_filter_by_any_name_finds_its_client(folder: Path) -> None:
 def test_a_file_that_is_not_utf_8_is_refused_with_its_line(tmp_path: Path) -> None:
     mart_forms.write_csv(hostile_mart(("a", "b")), tmp_path)
     with (tmp_path / "clients.csv").open("ab") as file:
-        file.write("c,c,client,,,,USD,2021-01-01T00:00:00Z,,\ud800\r\n".encode("utf-8", "surrogatepass"))
+        file.write("c,c,client,,,,USD,2021-01-01T00:00:00Z,,\ud800,\r\n".encode("utf-8", "surrogatepass"))
     with pytest.raises(SourceError, match=r"clients\.csv, line 4: byte 0xed is not UTF-8"):
         run_report(EVERY_MONTH, tmp_path, as_of=AS_OF)
 
