@@ -1,4 +1,4 @@
-"""Text that is probably not meant as it is: words for missing values, and commas between tags."""
+"""Text that is probably unintended: words for missing values, and commas between tags."""
 
 from __future__ import annotations
 
