@@ -49,7 +49,7 @@ def json_option(text: str = "Print JSON.", *, expose_value: bool = True) -> Call
 
 
 def chosen_format(form: str | None, as_json: bool, default: str, output: Path | None = None) -> str:
-    """Return the format that --format, --json or else the ending of the output file asks for.
+    """Return the format that --format, --json or else the output file's extension asks for.
 
     Raises
     ------

@@ -18,10 +18,11 @@ from custdyn_widgets.cli.answer import json_option, say
 )
 @json_option()
 def sync_command(name: str, show_grants: bool, as_json: bool) -> None:
-    """Read the database of a source into its mart, which reports are then made from.
+    """Read the database of a source into its mart, which reports then use.
 
-    NAME is a source with a url in sources.toml. The new mart is checked before it replaces the old one: data
-    with faults is summarized, and the old mart stays. What changed in the past since the last sync is listed.
+    NAME is a source with a url in sources.toml. The new mart is checked before it replaces the old one: if it
+    has faults, they are summarized, and the old mart stays. Past transactions that changed since the last
+    sync are listed.
     """
     from custdyn_widgets.mart import grants_for, sync_source
     from custdyn_widgets.progress import ProgressBar

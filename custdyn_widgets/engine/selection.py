@@ -19,7 +19,7 @@ from custdyn_widgets.query import CLIENT_TYPES, ReportQuery
 
 @dataclass(frozen=True)
 class Selection:
-    """The selected clients (positions in the facts, ascending) and the codes of the packages filtered by."""
+    """The selected clients (positions in the facts, ascending) and the codes of the packages to filter by."""
 
     clients: npt.NDArray[np.int64]
     packages: tuple[int, ...]

@@ -54,7 +54,7 @@ class ReportLetter:
     description
         The saved query's description.
     notes
-        Notes in addition to the report's warnings, such as that the run was later than scheduled.
+        Notes in addition to the report's warnings, for example if the run was later than scheduled.
     """
 
     title: str
@@ -174,7 +174,7 @@ class FailureLetter:
         return to_text(letter), to_html(letter)
 
     def _problem(self) -> tuple[str, ...]:
-        """Return the first lines of the problem, and the number of the others."""
+        """Return the first lines of the problem, and how many lines were left out."""
         lines = [self._masked(line.strip()) for line in self.problem.splitlines() if line.strip()]
         more = len(lines) - _MAX_FAULTS
         return tuple(lines) if more <= 0 else (*lines[:_MAX_FAULTS], f"And {more:,} more lines.")

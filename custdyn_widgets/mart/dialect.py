@@ -18,7 +18,7 @@ _NO_DELIMITERS = '"\r\n\0 '
 
 @dataclass(frozen=True)
 class Dialect:
-    r"""How a source writes its data. None means: find out from the data, or report that it cannot be certain.
+    r"""How a source writes its data. None means: detect it from the data, or report that it is ambiguous.
 
     Attributes
     ----------

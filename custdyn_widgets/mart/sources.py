@@ -70,7 +70,7 @@ class Source:
     url
         The URL of a database, without a password; `data` is None then.
     system
-        The billing system whose shipped mapping to use instead of one's own. A database without a mapping
+        The billing system whose shipped mapping to use instead of `mapping`. A database without a mapping
         has the system `generic`.
     """
 

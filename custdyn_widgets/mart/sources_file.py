@@ -69,7 +69,7 @@ def _read_section(file: Path, name: str, section: object) -> dict[str, Any]:
 
 
 def _reject_combinations(place: str, section: dict[str, str]) -> None:
-    """Raise if a section does not say where the data is, or says it twice."""
+    """Raise if a section does not say where the data is, or gives two places."""
     if "path" not in section and "url" not in section:
         raise SettingsError(f"{place} has no path and no url. Give one of them.", field="path")
     for one, other in (("path", "url"), ("mapping", "system")):

@@ -27,7 +27,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class SyncRecord:
-    """What is known about a sync; it contains no secret and no host.
+    """The record of a sync; it contains no secret and no host.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class SyncRecord:
     mapping, mapping_sha256
         The name of the mapping and the hash of its text.
     sentences
-        What the mapping counted and what was rounded.
+        The counts of the mapping, and what was rounded.
     changes
         What changed since the sync before, as a JSON object; None for the first one.
     """
@@ -69,7 +69,7 @@ def marts_folder() -> Path:
 
 
 def synced_folder(name: str) -> Path:
-    """Return the folder of a source's mart; it exists once the source was synced."""
+    """Return the folder of a source's mart; it exists once the source has been synced."""
     return marts_folder() / name
 
 

@@ -37,7 +37,7 @@ def told_to(listener: Listener) -> Iterator[None]:
 
 @contextlib.contextmanager
 def part(begin: float, end: float) -> Iterator[None]:
-    """Report progress inside the block as a part of all work, from one fraction to another."""
+    """Report progress inside the block as part of the total, from one fraction to another."""
     whole = _LISTENER.get()
     with told_to(_Part(whole, begin, end)) if whole else contextlib.nullcontext():
         yield

@@ -53,7 +53,7 @@ def report_latex(report: Report, *, max_rows: int | None = None, limit_note: str
 
 
 def latex_text(text: str) -> str:
-    """Return a text as LaTeX that shows it character by character."""
+    """Return text as LaTeX that shows it character by character."""
     return _SPECIAL.sub(lambda found: _ESCAPED[found[0]], text)
 
 

@@ -157,7 +157,7 @@ def folder_of(place: Place, *, settings: Settings | None = None) -> Path:
 
 
 def delete(name: str, place: Place | None = None, *, settings: Settings | None = None) -> Place:
-    """Delete the saved query with this name, valid or not, and return its place.
+    """Delete the saved query with this name, valid or not, and return where it was stored.
 
     Raises
     ------

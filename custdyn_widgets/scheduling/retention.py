@@ -25,7 +25,7 @@ def prune(
     saved_query: str,
     recorded: Callable[[], Container[str]],
 ) -> int:
-    """Delete old snapshots that a saved query made of the same queries and sources; return their number.
+    """Delete old snapshots that a saved query made from the same queries and sources; return their number.
 
     Parameters
     ----------

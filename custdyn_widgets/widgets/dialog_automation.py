@@ -168,7 +168,7 @@ def _scheduled_source(source: SourceLike) -> str:
         return absolute_source(str(source))
     if isinstance(source, Source) and not isinstance(source.data, Mapping):
         raise SavedQueryError(
-            "The form was opened with a Source, and a schedule can keep only the name or path of one. Define "
+            "The form was opened with a Source, and a schedule can store only its name or path. Define "
             "this source in sources.toml, with its path and options, and open the form with its name; or "
             "leave the schedule empty.",
             field=CRON,

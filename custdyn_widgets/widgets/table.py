@@ -29,7 +29,7 @@ def shown_report(report: Report) -> dict[str, Any]:
 
     A sort key is an integer as a string, so that the browser compares amounts exactly. None, for an undefined
     average, is last in both directions. At most 2,000 rows are included; a note says if there are more.
-    Another note is for a table of which the browser draws only the rows in view.
+    There is a different note if the browser draws only the rows in view.
     """
     view = table_view(report, max_rows=MAX_ROWS, limit_note=_LIMIT_NOTE)
     exports = "" if view.limit_note else f"; the exports have all {len(view.rows):,}"

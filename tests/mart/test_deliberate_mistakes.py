@@ -232,7 +232,7 @@ MISTAKES: dict[str, tuple[Callable[[Frames], Frames], str, str]] = {
     "cut client by client near the beginning": (
         cut_client_by_client_at_the_beginning,
         "cut_off",
-        "none of the last 50 clients has a transaction, though it goes client by client",
+        "none of the last 50 clients has a transaction, though its rows are ordered by client",
     ),
     "a month twice": (a_month_twice, "repeated_rows", "as if a file had been read twice"),
     "a file of usage twice": (a_file_of_usage_twice, "repeated_rows", "every usage on 10 of the days"),

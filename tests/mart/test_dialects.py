@@ -208,12 +208,12 @@ ISO = "2021-03-01T00:00:00Z"
          "transactions, at: '01/02/2021' may be 1 February or 2 January 2021. Set dates = \"DMY\" or "
          "dates = \"MDY\" for the source"),
         (tables(["13/02/2021", "02/13/2021"], ["1", "2"]), "dates",
-         "transactions, at: '13/02/2021' and '02/13/2021' are not written alike. Set dates"),
+         "transactions, at: '13/02/2021' and '02/13/2021' are written in different forms. Set dates"),
         (tables(ISO, ["1,234"]), "decimal",
          "transactions, amount: '1,234' may be 1234 or 1.234. Set decimal = \",\" or decimal = \".\" for"),
         (tables(ISO, ["1,5"], rates=["1.234"]), "decimal", "rates, units_per_base: '1.234' may be 1234 or"),
         (tables(ISO, ["1,5", "2,5", "1.5"]), "decimal",
-         "transactions, amount: '1,5' and '1.5' are not written alike. Set decimal"),
+         "transactions, amount: '1,5' and '1.5' are written in different forms. Set decimal"),
     ],
 )  # fmt: skip
 def test_what_is_ambiguous_is_an_error_that_names_value_and_setting(

@@ -151,7 +151,7 @@ def test_quoted_line_breaks_and_delimiters_are_kept(export: Path) -> None:
 
 def test_an_uncertain_delimiter_names_the_setting(export: Path) -> None:
     (export / "customers.csv").write_text("No;Name,Opened\n1;Anna,2024-01-05\n", encoding="utf-8")
-    with pytest.raises(SourceError, match=r"customers\.csv is not certain.*delimiter") as raised:
+    with pytest.raises(SourceError, match=r"customers\.csv is ambiguous.*delimiter") as raised:
         check_source(source(export))
     assert raised.value.field == "delimiter"
 

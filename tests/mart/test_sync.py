@@ -122,7 +122,8 @@ def test_amounts_are_rounded_half_even_and_the_residue_is_told(shop: Database) -
     )
     record = sync_source("shop").record
     assert record.sentences == [
-        "transactions, amount: 3 amounts were rounded to 6 places, half to even; this took 0.00000049 in all."
+        "transactions, amount: 3 amounts were rounded to 6 places, half to even; this removed "
+        "0.00000049 in total."
     ]
     stored = pq.read_table(synced_folder("shop") / "transactions.parquet")
     assert stored.column("amount").to_pylist() == [
@@ -144,7 +145,7 @@ def test_floating_point_columns_are_read_exactly(shop: Database) -> None:
     stored = pq.read_table(synced_folder("shop") / "transactions.parquet").column("amount").to_pylist()
     assert stored == [Decimal("123456789.123457"), Decimal(0), Decimal(10**10)]
     assert "1 amount was rounded" in record.sentences[0]
-    assert "took 0.0000001 in all" in record.sentences[0]
+    assert "removed 0.0000001 in total" in record.sentences[0]
 
 
 def test_a_single_float_keeps_all_of_its_digits(mariadb: Database) -> None:

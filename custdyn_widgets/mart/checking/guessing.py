@@ -1,4 +1,4 @@
-"""Finding out how numbers and dates are written from the values that are not in the forms of the mart.
+"""Detecting how numbers and dates are written from the values that are not in the forms of the mart.
 
 This runs only where there are such values, among the first ones of a column or the faults of a check, and
 only for what the source does not set. What the values of a file prove is used for the file; a file whose
@@ -260,7 +260,7 @@ def _mixed(
     (column, value), (second, different) = one, other
     places = column if column == second else f"{column} and {second}"
     return SourceError(
-        f"{table.origin}, {places}: {shown(value)} and {shown(different)} are not written alike. "
+        f"{table.origin}, {places}: {shown(value)} and {shown(different)} are written in different forms. "
         f"{_set(setting, *choices)}",
         field=setting,
     )
@@ -272,7 +272,7 @@ def _set(name: str, *choices: str) -> str:
 
 
 def guessed_dialects(tables: Mapping[str, StoredTable]) -> Iterator[Note]:
-    """Note what was found out from the data about how it is written."""
+    """Note what was detected in the data about how it is written."""
     files: dict[tuple[str, ...], list[str]] = {}
     for table in tables.values():
         if table.guessed:

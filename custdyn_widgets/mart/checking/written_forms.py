@@ -1,6 +1,6 @@
 """Numbers and times as other systems write them, turned into the forms of the mart, whole columns at once.
 
-A value in no expected form stays as it is, so that reading it finds the fault.
+A value in no expected form stays as it is, so that reading it reports the fault.
 """
 
 from __future__ import annotations

@@ -20,12 +20,12 @@ _NAME = re.compile(r"\w[\w-]*")
 
 
 def check_new_name(name: str) -> None:
-    """Raise an error if a new source cannot have a name.
+    """Raise an error if a new source cannot have this name.
 
     Raises
     ------
     SourceError
-        If the name has other characters than letters, digits, hyphens and underscores, or a source has it.
+        If the name is taken, or contains anything but letters, digits, hyphens and underscores.
     SettingsError
         If `sources.toml` cannot be used.
     """
@@ -36,7 +36,7 @@ def check_new_name(name: str) -> None:
         )
     if name in named_sources():
         raise SourceError(
-            f"There is a source {shown(name)} already. Choose another name, or remove its section from "
+            f"A source named {shown(name)} already exists. Choose another name, or remove its section from "
             "sources.toml.",
             field="name",
         )
@@ -48,7 +48,7 @@ def add_source(name: str, draft: Draft) -> tuple[Path, Path]:
     Raises
     ------
     SourceError
-        If a source or a file has the name already.
+        If a source or a file with this name already exists.
     SettingsError
         If `sources.toml` cannot be used.
     """
@@ -59,7 +59,7 @@ def add_source(name: str, draft: Draft) -> tuple[Path, Path]:
         write_whole(mapping, draft.sql().encode("utf-8"), new=True)
     except FileExistsError:
         raise SourceError(
-            f"There is a file {mapping} already. Choose another name, or move it away.", field="name"
+            f"The file {mapping} already exists. Choose another name, or move the file.", field="name"
         ) from None
     whole = str(draft.path.absolute())
     relative = os.path.relpath(whole, sources.parent.absolute())
@@ -73,7 +73,7 @@ def add_database(name: str, url: str, system: str, dialect: Dialect) -> Path:
     Raises
     ------
     SourceError
-        If a source has the name already.
+        If a source with this name already exists.
     SettingsError
         If `sources.toml` cannot be used.
     """

@@ -75,5 +75,5 @@ def cases(name: str, column: Column, words: Mapping[str, tuple[str, ...]], other
 
 
 def text_literal(value: str) -> str:
-    """Return a text as a literal of SQL."""
+    """Return text as a SQL string literal."""
     return "'" + value.replace("'", "''") + "'"

@@ -31,7 +31,7 @@ _HEAD = """-- How {source} becomes the tables of a mart: a SELECT for each, draf
 
 @dataclass(frozen=True, repr=False)
 class Draft:
-    """A mapping as guessed: its SELECTs, the dialect of the data, and remarks for the person who checks it.
+    """A guessed mapping: its SELECTs, the dialect of the data, and remarks for the person who checks it.
 
     `str()` lists each choice with how sure it is.
     """
@@ -114,7 +114,7 @@ def draft_mapping(path: str | Path, dialect: Dialect = NO_DIALECT, currency: str
     Raises
     ------
     SourceError
-        If a file cannot be read, no clients or transactions are found, or the dialect is not certain.
+        If a file cannot be read, no clients or transactions are found, or the dialect is ambiguous.
     """
     path = Path(path)
     with (
@@ -158,7 +158,7 @@ def _used(tables: dict[str, list[Column]], guess: TableGuess) -> list[Column]:
 
 
 def _guess_dialect(dialect: Dialect, columns: Sequence[Column]) -> tuple[Dialect, list[str]]:
-    """Return the dialect with what the columns show, and what a person should know about it."""
+    """Return the dialect, completed from the columns, and remarks on what was guessed."""
     remarks = []
     decimal = dialect.decimal
     if decimal is None and (decimal := decimal_mark(columns)):
@@ -170,13 +170,13 @@ def _guess_dialect(dialect: Dialect, columns: Sequence[Column]) -> tuple[Dialect
             remarks.append(f"Order of dates: {dates} (sure: {example}).")
         elif example:
             raise SourceError(
-                f"The order of day and month in {shown(example)} is not certain. Say it: --dates DMY or "
+                f"The order of day and month in {shown(example)} is ambiguous. Set it: --dates DMY or "
                 "--dates MDY.",
                 field="dates",
             )
     if dialect.timezone is None and any(c.lacks_offset and c.has_clock for c in columns):
         remarks.append(
-            "Time zone: times have no offset, and are read as UTC (please check). If they are local, say "
-            "where: --timezone Europe/Kyiv."
+            "Time zone: times have no offset, and are read as UTC (please check). If they are local, set "
+            "the zone: --timezone Europe/Kyiv."
         )
     return replace(dialect, decimal=decimal, dates=dates), remarks

@@ -70,7 +70,7 @@ def exported_files(path: Path) -> list[ExportedFile]:
 
 
 def parts(files: list[ExportedFile]) -> Iterator[tuple[str, list[ExportedFile]]]:
-    """Yield tables in several files, such as `calls` in `calls-2024-01.csv` and `calls-2024-02.csv`."""
+    """Yield tables split into several files: `calls` for `calls-2024-01.csv` and `calls-2024-02.csv`."""
     found: dict[str, list[ExportedFile]] = defaultdict(list)
     for file in files:
         stem = _stem(file.path)
@@ -86,7 +86,7 @@ def _stem(path: Path) -> str:
 
 
 def _table_name(stem: str) -> str:
-    """Return a name for SQL: lower case, with an underscore for anything but letters and digits."""
+    """Return a name for SQL: lowercase, with an underscore for anything but letters and digits."""
     name = re.sub(r"\W+", "_", stem.casefold()).strip("_") or "file"
     return f"t_{name}" if name[0].isdigit() else name
 
@@ -129,7 +129,7 @@ def delimiter_of(text: Path, name: str) -> str:
     if not widths and not any(delimiter in decoded for delimiter in _DELIMITERS):
         return ","  # a single column
     raise SourceError(
-        f"The delimiter of {name} is not certain. Set it for the source, such as "
+        f"The delimiter of {name} is ambiguous. Set it for the source, such as "
         r'delimiter = ";" or "\t".',
         field="delimiter",
     )

@@ -136,7 +136,7 @@ def _clients(name: str, columns: Sequence[Column], key: Column, currency: str | 
 def _created_at(column: Column | None) -> Choice:
     if column:
         return by_heading("created_at", column)
-    why = "no column has the time of creation: all clients exist from the beginning"
+    why = "no column has a creation time: all clients exist from the start"
     return Choice("created_at", f"'{_NO_TIME}'", "please check", why)
 
 
@@ -149,7 +149,7 @@ def _currency(column: Column | None, given: str | None) -> Choice:
         return by_heading("currency", column)
     if given is None:
         raise SourceError(
-            "No column of the clients has their currency. Say which, such as --currency EUR.",
+            "No column of the clients has their currency. Set it, such as --currency EUR.",
             field="currency",
         )
     return Choice("currency", f"'{given}'", "sure", "as given")
@@ -157,7 +157,7 @@ def _currency(column: Column | None, given: str | None) -> Choice:
 
 def _client_type(column: Column | None) -> Choice:
     if column is None:
-        return Choice("client_type", "'client'", "likely", "no column tells types of clients apart")
+        return Choice("client_type", "'client'", "likely", "no column distinguishes types of clients")
     return cases("client_type", column, CLIENT_TYPES, "client")
 
 

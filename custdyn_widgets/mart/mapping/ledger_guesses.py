@@ -99,7 +99,7 @@ def _has_kinds(column: Column) -> bool:
 
 
 def _of_one_kind(table: str, amount: Column, package: Column | None) -> list[Choice]:
-    """Return the choices of kind and amount for a table whose name tells the kind."""
+    """Return the choices of kind and amount for a table whose name shows the kind."""
     number, heading = f"number({amount.sql})", f"the heading {shown(amount.name)}"
     kind = meaning(table, KINDS)
     named = Choice("kind", f"'{kind}'", "likely", f"the name of the table {shown(table)}")
@@ -107,7 +107,7 @@ def _of_one_kind(table: str, amount: Column, package: Column | None) -> list[Cho
         kind = "package_renewal"
         named = Choice("kind", f"'{kind}'", "please check", f"the column {shown(package.name)}")
     elif kind is None:
-        why = f"neither the table {shown(table)} nor a column tells a kind"
+        why = f"neither the table {shown(table)} nor a column shows the kind"
         named = Choice("kind", "'other'", "please check", why)
     if not _is_turned(kind, amount.values):
         return [named, Choice("amount", number, "likely", heading)]
@@ -116,7 +116,7 @@ def _of_one_kind(table: str, amount: Column, package: Column | None) -> list[Cho
 
 
 def _by_kinds(kinds: Column, amount: Column) -> list[Choice]:
-    """Return the choices of kind and amount for a table with a column that tells the kind."""
+    """Return the choices of kind and amount for a table with a column that shows the kind."""
     number, why = f"number({amount.sql})", f"the heading {shown(amount.name)}"
     kind = cases("kind", kinds, KINDS, "other")
     values = sorted(value for value in set(kinds.values) if value.isprintable())
@@ -125,7 +125,7 @@ def _by_kinds(kinds: Column, amount: Column) -> list[Choice]:
         return [kind, Choice("amount", number, "likely", why)]
     named = ", ".join(map(text_literal, turned))
     sql = f"CASE WHEN {kinds.sql} IN ({named}) THEN -{number} ELSE {number} END"
-    why += f"; the sign is turned for {', '.join(map(shown, turned))}"
+    why += f"; the sign is reversed for {', '.join(map(shown, turned))}"
     return [kind, Choice("amount", sql, "likely", why)]
 
 

@@ -25,7 +25,7 @@ _ABANDONED = 3600  # seconds
 
 
 def mapped_mart(source: Source) -> tuple[Path, Stamp]:
-    """Return the folder of the mart that a source's mapping makes, and the stamp of all that it is made of.
+    """Return the folder of the mart that a source's mapping makes, and the fingerprint of its inputs.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def mapped_mart(source: Source) -> tuple[Path, Stamp]:
 
 
 def sentences(folder: Path) -> list[str]:
-    """Return what a mapping counted, as sentences."""
+    """Return the counts of a mapping as sentences."""
     found: list[str] = json.loads((folder / _SENTENCES).read_text(encoding="utf-8"))
     return found
 

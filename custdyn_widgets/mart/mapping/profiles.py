@@ -102,9 +102,9 @@ def _time_match(value: str) -> re.Match[str] | None:
 
 
 def decimal_mark(columns: Sequence[Column]) -> DecimalMark | None:
-    """Return the decimal separator that the numbers of some columns can only have; None if it is open.
+    """Return the only decimal separator that the numbers can have; None if it is ambiguous.
 
-    A number such as 1,234 is open; 1,5 and 1.234,50 are not.
+    A number such as 1,234 is ambiguous; 1,5 and 1.234,50 are not.
     """
     found: set[DecimalMark] = set()
     for column in columns:
@@ -116,7 +116,7 @@ def decimal_mark(columns: Sequence[Column]) -> DecimalMark | None:
 
 
 def date_order(columns: Sequence[Column]) -> tuple[DateOrder | None, str]:
-    """Return the order of day, month and year that dates can only have, and the value that shows it.
+    """Return the only order of day, month and year that the dates can have, and the value that shows it.
 
     None means that no date has another order than ISO 8601 (with an empty value), or that it is open.
     """

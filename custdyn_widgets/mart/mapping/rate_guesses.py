@@ -65,7 +65,7 @@ def _of_pair(name: str, date: Column, rate: Column, pair: tuple[str, str], why: 
 
 
 def _of_pairs(name: str, date: Column, rate: Column, pairs: Column) -> list[TableGuess]:
-    """Return the SELECT of the pairs that share the most usual first currency."""
+    """Return the SELECT of the pairs that share the most common first currency."""
     found = [pair for value in pairs.values if (pair := _pair(value))]
     base = Counter(first for first, _ in found).most_common(1)[0][0]
     values = sorted({v for v in pairs.values if (pair := _pair(v)) and pair[0] == base})
@@ -100,7 +100,7 @@ def _of_currencies(name: str, columns: Sequence[Column], date: Column, rate: Col
         chosen = by_heading("base", base)
     elif len(ones) == 1:
         one = ones.pop()
-        chosen = Choice("base", f"'{one}'", "likely", f"its quotes are 1 in {shown(rate.name)}")
+        chosen = Choice("base", f"'{one}'", "likely", f"its quotes in {shown(rate.name)} are 1")
     else:
         return []
     number = Choice(

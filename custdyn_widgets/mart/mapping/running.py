@@ -58,7 +58,7 @@ def open_export(
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[str]]]:
     """Open the files at a path as tables of DuckDB, with a dialect's macros; yield the tables' names too.
 
-    Of a table in several files, only the whole is named. `folder` is for temporary files.
+    A table that is split into several files is named once. `folder` is for temporary files.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def _view(file: ExportedFile, dialect: Dialect, texts: ExitStack) -> tuple[str, 
 
 
 def _close(connection: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> None:
-    """Let the mapping read and write in some folders only."""
+    """Let the mapping read and write only in some folders."""
     allowed = ", ".join(_literal(f"{folder.absolute()}/") for folder in folders)
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
@@ -165,7 +165,7 @@ def _select(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
 
 @contextmanager
 def _errors_at(place: str, field: str) -> Iterator[None]:
-    """Turn errors of DuckDB into one that names the place where they arose."""
+    """Turn errors of DuckDB into one that names where it occurred."""
     import duckdb
 
     try:
@@ -187,5 +187,5 @@ def _sentences(message: str) -> Iterator[str]:
 
 
 def _literal(value: object) -> str:
-    """Return a string of SQL."""
+    """Return text as a SQL string literal."""
     return "'" + str(value).replace("'", "''") + "'"

@@ -45,7 +45,7 @@ def read_mapping(path: Path) -> Mapping:
     ------
     SourceError
         If the file cannot be read, has no SELECT for clients or transactions, or has a section that is empty,
-        doubled or of no table.
+        repeated, or names no table of a mart.
     """
     try:
         data = path.read_bytes()

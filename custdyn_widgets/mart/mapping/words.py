@@ -13,7 +13,7 @@ Words = Mapping[str, tuple[str, ...]]
 
 
 def _words(text: str) -> Words:
-    """Read words: a line for each meaning, which a colon ends; more words on indented lines."""
+    """Read words: a line begins with a meaning and a colon; indented lines continue it."""
     found: dict[str, tuple[str, ...]] = {}
     meaning = ""
     for line in text.strip().splitlines():
@@ -23,7 +23,7 @@ def _words(text: str) -> Words:
     return found
 
 
-# For each column of a mart, the headings that mean it, the clearest first.
+# For each column of a mart, the headings that mean it, clearest first.
 HEADINGS = _words("""
 client_id: clientid customerid accountid subscriberid userid cardid clientno customerno accountno
     accountnumber customernumber clientnumber clientcode customercode client customer account subscriber user

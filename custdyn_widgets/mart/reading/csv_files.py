@@ -54,7 +54,7 @@ def read_csv(path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT) -> Stor
     ------
     SourceError
         If headings are missing, a known one occurs twice, the text is not in its encoding, a quote is
-        misplaced, or the file is in another format or in a dialect that is not certain.
+        misplaced, or the file is in another format or in an ambiguous dialect.
     """
     with csv_text(path, dialect) as text:
         delimiter = text.delimiter or dialect.delimiter

@@ -37,7 +37,7 @@ _DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedErr
 
 @dataclass(frozen=True)
 class CsvText:
-    """The path of UTF-8 text, and what was found out about the file.
+    """The path of UTF-8 text, and what was detected about the file.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class CsvText:
     delimiter
         The delimiter that the first line gives, or None.
     found
-        What was found out, in words.
+        What was detected, in words.
     """
 
     path: Path

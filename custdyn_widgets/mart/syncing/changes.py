@@ -63,7 +63,7 @@ _CLOSED: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_know
 
 @dataclass(frozen=True)
 class PastChange:
-    """The transactions of a month and a kind that differ from the sync before."""
+    """The transactions of a month and a kind that differ from the previous sync."""
 
     month: str
     kind: str
@@ -74,12 +74,12 @@ class PastChange:
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed since the sync before.
+    """What changed since the previous sync.
 
     Attributes
     ----------
     new
-        The number of transactions that are later than all transactions of the sync before.
+        The number of transactions that are later than all transactions of the previous sync.
     past
         The other transactions that were added, removed or changed, by month and kind.
     openings
@@ -191,5 +191,5 @@ def _clients_view(side: str, file: Path) -> str:
 
 
 def _literal(value: object) -> str:
-    """Return a string of SQL."""
+    """Return text as a SQL string literal."""
     return "'" + str(value).replace("'", "''") + "'"

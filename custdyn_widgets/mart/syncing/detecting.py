@@ -1,4 +1,4 @@
-"""Finding out which billing system a database belongs to, from the tables that shipped mappings read."""
+"""Detecting which billing system a database belongs to, from the tables that shipped mappings read."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class DetectedSystem:
 
 
 def detect_system(source: Source) -> DetectedSystem:
-    """Return the system whose shipped mapping reads tables that a database all has.
+    """Return the system whose shipped mapping reads only tables that a database has.
 
-    If there are several, it is the one with most tables. `generic` means that the database has the tables of
-    a mart itself.
+    If there are several, it is the one with the most tables. `generic` means that the database has
+    the tables of a mart itself.
 
     Raises
     ------

@@ -86,7 +86,7 @@ class MysqlSession:
 
     @classmethod
     def of_engine(cls, connection: pymysql.Connection[Any]) -> MysqlSession:
-        """Open a session with a connection of an engine, which returns text and numbers until now."""
+        """Open a session with a connection of an engine, which has returned text and numbers so far."""
         connection.use_unicode, connection.decoders = False, {}
         connection.set_character_set("utf8mb4")
         return cls(connection)

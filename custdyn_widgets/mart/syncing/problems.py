@@ -95,8 +95,8 @@ def _message(found: Trouble, login: Login, place: str, grants: Callable[[], str]
             )
         case "stopped":
             return (
-                f"{where}The server stopped the SELECT{said}: a time limit, or an administrator. Raise the "
-                f"limit for this user, or run the sync again. {_UNCHANGED}"
+                f"{where}The server stopped the SELECT{said}, because of a time limit or an administrator. "
+                f"Raise the limit for this user, or run the sync again. {_UNCHANGED}"
             )
         case "sql":
             return f"{where}The database rejects the SELECT: {_plain(found.detail)}. Correct the mapping."

@@ -1,4 +1,4 @@
-"""Reading a database with a mapping: every table is written, and what was counted and rounded is told."""
+"""Reading a database with a mapping: every table is written, and counts and rounding are reported."""
 
 from __future__ import annotations
 
@@ -60,16 +60,16 @@ class Reading:
         self._written: dict[str, WrittenTable] = {}
 
     def write_tables(self, folder: Path, expected: Mapping[str, int], share: float) -> dict[str, int]:
-        """Write every table, after all SELECTs have been looked at.
+        """Write every table, after checking the columns of all SELECTs.
 
         Parameters
         ----------
         folder
             The folder to write to.
         expected
-            The numbers of rows of the sync before.
+            The numbers of rows of the previous sync.
         share
-            The part of all work that this takes.
+            The fraction of the total progress that this takes.
 
         Returns
         -------
@@ -119,8 +119,8 @@ class Reading:
                 if residue.count:
                     counted = f"{residue.count:,} amount{' was' if residue.count == 1 else 's were'}"
                     yield (
-                        f"{table}, {column}: {counted} rounded to 6 places, half to even; this took "
-                        f"{residue.total.normalize():f} in all."
+                        f"{table}, {column}: {counted} rounded to 6 places, half to even; this removed "
+                        f"{residue.total.normalize():f} in total."
                     )
 
     def _place(self, section: str) -> str:

@@ -39,7 +39,7 @@ from custdyn_widgets.mart.syncing.reading import Reading, mapping_of, written_ma
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-_READING, _CHECKED = 0.6, 0.85  # parts of all work
+_READING, _CHECKED = 0.6, 0.85  # fractions of the total
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SyncResult:
     record
         The record that is stored beside the mart.
     changes
-        What changed since the sync before; None for the first one.
+        What changed since the previous sync; None for the first one.
     """
 
     name: str

@@ -32,7 +32,7 @@ _REPEATED = (
 
 @dataclass
 class WrittenTable:
-    """A table that was written: its number of rows, and what rounding took, by column."""
+    """A table that was written: its number of rows, and what rounding removed, by column."""
 
     rows: int = 0
     residues: dict[str, Residue] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class TableProgress:
     name
         The table.
     done, share
-        The part of all work that precedes this table, and the part that it takes.
+        The fraction of the total before this table, and the fraction for it.
     expected
         The number of rows of the last sync; 0 if unknown.
     """
@@ -184,7 +184,7 @@ class _Writer:
         self._writer.close()
 
     def write(self, chunk: Mapping[str, pa.Array], residues: Mapping[str, Residue]) -> None:
-        """Write a chunk, later if it does not fill a row group."""
+        """Write a chunk, or keep it until it fills a row group."""
         self._batches.append(typed(chunk, self._schema, residues))
         if sum(batch.num_rows for batch in self._batches) >= _ROW_GROUP:
             self._flush()

@@ -45,13 +45,13 @@ class ResultColumn:
 
 @dataclass
 class Residue:
-    """What rounding to 6 places took from the values of a column: how many values, and the sum."""
+    """What rounding to 6 places removed from the values of a column: how many values, and the sum."""
 
     count: int = 0
     total: Decimal = Decimal(0)
 
     def add(self, count: int, total: Decimal) -> None:
-        """Add what rounding took from more values."""
+        """Add what rounding removed from more values."""
         self.count += count
         self.total = _CONTEXT.add(self.total, total)
 
@@ -89,7 +89,7 @@ def typed(
     schema
         The names and types of the columns.
     residues
-        Where to add what rounding takes, by column.
+        Where to add what rounding removes, by column.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def _utf_8(values: pa.Array, column: str) -> pa.Array:
 
 
 def _rounded(text: pa.Array) -> tuple[pa.Array, int, Decimal]:
-    """Return amounts, rounded half to even to 6 places, and the number and sum of what rounding took."""
+    """Return amounts, rounded half to even to 6 places, and the number and sum of what rounding removed."""
     if (pc.max(pc.binary_length(text)).as_py() or 0) <= _LONGEST:
         try:
             return text.cast(AMOUNT), 0, Decimal(0)

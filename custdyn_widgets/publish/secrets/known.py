@@ -194,7 +194,7 @@ def _of_client_files(home: Path) -> Iterator[Secret]:
 
 
 def _content(file: Path) -> str:
-    """Return the text of a file; empty if it cannot be read, so that nobody else has read it either."""
+    """Return the text of a file; empty if it cannot be read: a report cannot contain it then."""
     try:
         return file.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:

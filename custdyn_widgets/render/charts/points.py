@@ -247,9 +247,9 @@ def _by_colour(
 
 
 def _within_limit(ranked: list[str], found: Sequence[Point], places: int) -> tuple[list[str], int]:
-    """Return the series to draw, and the number of the others.
+    """Return the series to draw, and how many were left out.
 
-    Few points can have many series and many places. Filled with zeros, their number would be squared.
+    Few points can have many series and many places. Filling gaps with zeros would square their number.
     """
     fits = len(found) <= MAX_POINTS and len(ranked) * places <= MAX_FILLED
     if fits or len(ranked) <= MAX_SERIES:

@@ -1,4 +1,4 @@
-"""What a ledger shows around the days on which clocks change, if its times are not UTC but those of a zone.
+"""Signs in a ledger, around the days on which clocks change, that its times are not UTC but a zone's.
 
 None of its times is in an hour that clocks skip. And what is done at fixed times in UTC, such as a bill run,
 moves by an hour in the direction of the clocks. (What people do by their clocks moves the other way in UTC.)
@@ -54,8 +54,8 @@ def skipped_hours(evidence: Evidence) -> Iterator[str]:
         day = day_text(evidence.range_of_days[0] + example // 24)
         yield (
             f"{evidence.file}, at: these seem to be clock times of {zone} or a zone with the same clock "
-            f"changes, not UTC: almost none is in the hours that these clocks skip, such as that from "
-            f"{example % 24:02}:00 on {day}, but about {expected:,.0f} were to be expected. {_REMEDY}"
+            f"changes, not UTC: almost none is in the hours that these clocks skip, such as the one from "
+            f"{example % 24:02}:00 on {day}, but about {expected:,.0f} would be expected. {_REMEDY}"
         )
 
 
@@ -81,8 +81,8 @@ def moved_hours(evidence: Evidence) -> Iterator[str]:
         day = day_text(evidence.range_of_days[0] + hour // 24)
         yield (
             f"{evidence.file}, at: these seem to be clock times of a zone whose clocks change with those of "
-            f"{zone}, not UTC: times of day are an hour {moves} from {day} on, when these clocks change, and "
-            f"so on at {len(changed)} changes. {_REMEDY}"
+            f"{zone}, not UTC: times of day are an hour {moves} from {day} on, when these clocks change; "
+            f"{len(changed)} changes show this. {_REMEDY}"
         )
 
 

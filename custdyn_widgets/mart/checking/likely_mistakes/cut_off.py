@@ -24,17 +24,17 @@ def cut_off(evidence: Evidence) -> Iterator[Note]:
         reasons = list(_reasons(table))
         if table is evidence.ledger and (tail := _clients_at_the_end(evidence)):
             reasons.append(
-                f"none of the last {tail:,} clients has a transaction, though it goes client by client"
+                f"none of the last {tail:,} clients has a transaction, though its rows are ordered by client"
             )
         if table is evidence.ledger and (found := early_end(evidence)):
             gap, events = found
             reasons.append(
                 f"its last transaction is on {day_text(gap.begin - 1)}, though {events:,} clients "
-                f"were created later and about {gap.daily} transactions a day were to be expected"
+                f"were created later and about {gap.daily} transactions a day would be expected"
             )
         if reasons:
             yield Note(
-                f"{table.stored.origin} seems to be cut off: {'; '.join(reasons)}. Export it again, whole.",
+                f"{table.stored.origin} seems to be cut off: {'; '.join(reasons)}. Export it again in full.",
                 "cut_off",
                 file=table.stored.origin,
             )
@@ -53,7 +53,7 @@ def _reasons(table: CheckedTable) -> Iterator[str]:
 
 
 def _clients_at_the_end(evidence: Evidence) -> int:
-    """Return how many clients at the end have no transaction, if the ledger goes client by client.
+    """Return how many clients at the end have no transaction, if its rows are ordered by client.
 
     Clients who were created after the last transaction do not count; 0 if few are left.
     """

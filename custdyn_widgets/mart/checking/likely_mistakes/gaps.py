@@ -23,7 +23,7 @@ _EVENTS = 3  # clients created after the end of the ledger
 
 @dataclass(frozen=True)
 class Gap:
-    """Days without transactions: the first, the day after the last, and how many were to be expected."""
+    """Days without transactions: the first, the day after the last, and how many would be expected."""
 
     begin: int
     end: int
@@ -37,7 +37,7 @@ class Gap:
 
     @property
     def daily(self) -> str:
-        """The number of transactions to be expected a day."""
+        """The expected number of transactions a day."""
         return f"{max(self.expected / (self.end - self.begin), 1):,.0f}"
 
 
@@ -108,7 +108,7 @@ def _runs(daily: Int64s, until: int = 0) -> list[tuple[int, int]]:
 
 
 def _gap(daily: Int64s, begin: int, end: int, first: int) -> Gap | None:
-    """Return a run of days as a gap if many transactions were to be expected in it."""
+    """Return a run of days as a gap if many transactions would be expected in it."""
     weeks = [
         _typical_week(daily[max(begin - 7 * _WEEKS, 0) : begin], 0),
         _typical_week(daily[end : end + 7 * _WEEKS], end - begin) if end < len(daily) else None,

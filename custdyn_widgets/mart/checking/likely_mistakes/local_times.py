@@ -48,7 +48,7 @@ def _early(evidence: Evidence) -> Iterator[str]:
     """Compare the first transactions of clients with the time of their creation."""
     rows, clients = evidence.rows, evidence.clients
     created = np.where(clients.blank["created_at"], LONG_AGO, clients.columns["created_at"])
-    # A fee of the first minute may well be older than the account, and a mere date is that of its midnight.
+    # A fee may be charged seconds before the account exists, and a date without a time is read as midnight.
     early = np.flatnonzero(rows.at < (created - _MOMENT).take(rows.client))
     if len(np.unique(rows.at[early] % DAY)) < _FEW_CLIENTS:
         return

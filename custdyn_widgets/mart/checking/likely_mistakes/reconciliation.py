@@ -130,8 +130,8 @@ def _causes(
         of_kind = _sums(evidence, kind)[rows].astype(np.float64)
         yield f"The differences are the sums of kind {kind}, which may not move balances.", ours - of_kind
         yield (
-            f"The differences are twice the sums of kind {kind}: its sign may be turned.",
+            f"The differences are twice the sums of kind {kind}: its sign may be reversed.",
             ours - 2 * of_kind,
         )
     same = np.full(len(ours), np.median(theirs - ours))
-    yield "The difference is the same for these clients, as if it were a credit limit.", ours + same
+    yield "The difference is the same for these clients, as a credit limit would be.", ours + same

@@ -1,4 +1,4 @@
-"""A column of client ids that is a row too high or too low beside the other columns of its table."""
+"""A column of client ids that is a row too high or too low in its table."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def shifted_clients(evidence: Evidence) -> Iterator[Note]:
         if shift == nearer or _order_is_kept(evidence, shift):
             other = "up" if shift == 1 else "down"
             yield Note(
-                f"{evidence.file}, client_id: the ids seem to be shifted by one row against the "
-                f"other columns: with the id of the row {where}, balances are nearer to 0 or times in order. "
-                f"Move the ids {other} by one row.",
+                f"{evidence.file}, client_id: the ids seem to be shifted by one row relative to "
+                f"the other columns: with the id of the row {where}, balances are nearer to 0 or times are "
+                f"in order. Move the ids {other} by one row.",
                 "shifted_clients",
                 rows=shift,
             )
@@ -41,12 +41,12 @@ def shifted_clients(evidence: Evidence) -> Iterator[Note]:
 
 
 def shifted_lives(evidence: Evidence) -> Iterator[Note]:
-    """Note that far fewer clients have transactions outside their lives if ids are moved by a row."""
+    """Note that moving the ids by a row leaves far fewer transactions before creation or after closing."""
     if shift := shift_of_lives(evidence):
         where, other = ("below", "down") if shift == 1 else ("above", "up")
         file, count = evidence.clients.stored.origin, len(evidence.clients)
         yield Note(
-            f"{file}, client_id: the ids seem to be shifted by one row against the other columns: "
+            f"{file}, client_id: the ids seem to be shifted by one row relative to the other columns: "
             f"{_misplaced(evidence):,} of {count:,} clients have transactions before created_at or after "
             f"closed_at, but {_misplaced(evidence, shift):,} with the times of the row {where}. Move the ids "
             f"{other} by one row.",
@@ -64,7 +64,7 @@ def shift_of_lives(evidence: Evidence) -> int:
 
 
 def _misplaced(evidence: Evidence, shift: int = 0) -> int:
-    """Return how many clients have transactions before or after the life in the row `shift` below theirs."""
+    """Return how many clients have transactions outside the times in the row `shift` below theirs."""
     clients, rows = evidence.clients, evidence.rows
     created = np.where(clients.blank["created_at"], LONG_AGO, clients.columns["created_at"])
     closed = np.where(clients.blank["closed_at"], -LONG_AGO, clients.columns["closed_at"])

@@ -1,4 +1,4 @@
-"""Times that are probably not meant as they are: without an offset, of another zone, or in another unit."""
+"""Times that are probably wrong: without an offset, of another zone, or in another unit."""
 
 from __future__ import annotations
 

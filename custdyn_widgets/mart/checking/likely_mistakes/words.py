@@ -1,4 +1,4 @@
-"""Text that is probably not meant as it is: words for missing values, and commas between tags."""
+"""Text that is probably unintended: words for missing values, and commas between tags."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def words_for_null(evidence: Evidence) -> Iterator[Note]:
             f"{p['file']}, {p['column']}: {p['count']:,}, as {shown(p['first'])}" for p in found
         )
         yield Note(
-            f"Some text is a word for a missing value ({places}), but it is read as it is. "
+            f"Some text is a word for a missing value ({places}), but is read as ordinary text. "
             "Leave such cells empty.",
             "words_for_null",
             columns=found,
