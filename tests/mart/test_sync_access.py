@@ -141,14 +141,14 @@ def test_a_url_as_source_is_told_how_to_become_one() -> None:
         "query", "--source", f"postgresql://reader:{PASSWORD}@db/billing", "--interval", "last_month"
     )
     assert "custdyn sync" in result.stderr
-    assert "sources.toml" in result.stderr
+    assert "custdyn mapping new NAME URL (without the password)" in result.stderr
 
 
 @pytest.mark.parametrize("options", [(), ("--show-grants",), ("--json",)])
 def test_a_url_to_sync_is_refused_and_masked(options: tuple[str, ...]) -> None:
     result = custdyn("sync", f"postgresql://reader:{PASSWORD}@db/billing", *options)
     assert result.exit_code == 1
-    assert "name it in sources.toml" in result.stderr
+    assert "custdyn sync NAME" in result.stderr
     assert PASSWORD not in result.output
 
 
