@@ -17,16 +17,16 @@ _BALANCES = {
     "Difference": "difference",
     "Currency": "currency",
 }
-# JupyterLab's own rules squeeze wide tables in outputs and align their text to the right.
+# JupyterLab squeezes wide tables in outputs and aligns their text to the right, by rules with two classes.
 _STYLE = """
 .custdyn-check table { table-layout: auto; width: max-content; max-width: 100%; border-collapse: collapse;
   margin: 0; }
-.custdyn-check th, .custdyn-check td { padding: 3px 9px; text-align: left; vertical-align: top;
+.custdyn-check.custdyn-check tr > * { padding: 3px 9px; text-align: left; vertical-align: top;
   white-space: normal; border-bottom: 1px solid var(--jp-border-color2, #8884); }
-.custdyn-check td:nth-child(5) { min-width: 10em; overflow-wrap: anywhere; }
-.custdyn-check tr > :first-child { text-align: right; font-variant-numeric: tabular-nums; }
-.custdyn-check .balances tr > :first-child { text-align: left; }
-.custdyn-check .balances td:nth-child(n+2):nth-child(-n+4) { min-width: 0; text-align: right;
+.custdyn-check.custdyn-check td:nth-child(5) { min-width: 10em; overflow-wrap: anywhere; }
+.custdyn-check.custdyn-check tr > :first-child { text-align: right; font-variant-numeric: tabular-nums; }
+.custdyn-check.custdyn-check .balances tr > :first-child { text-align: left; }
+.custdyn-check.custdyn-check .balances td:nth-child(n+2):nth-child(-n+4) { min-width: 0; text-align: right;
   font-variant-numeric: tabular-nums; }
 .custdyn-check p { margin: 0.4em 0; overflow-wrap: anywhere; }
 """

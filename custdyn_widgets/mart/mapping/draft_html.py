@@ -9,15 +9,14 @@ from custdyn_widgets.mart.mapping.choices import TableGuess
 from custdyn_widgets.text import printable
 
 _HEADINGS = ("Column", "SQL", "Certainty", "Why")
-# JupyterLab's own rules squeeze wide tables in outputs and align their text to the right.
+# JupyterLab squeezes wide tables in outputs and aligns their text to the right, by rules with two classes.
 _STYLE = """
 .custdyn-draft table { table-layout: auto; width: max-content; max-width: 100%; border-collapse: collapse;
   margin: 0 0 0.8em; }
 .custdyn-draft caption { text-align: left; font-weight: bold; padding: 3px 9px; }
-.custdyn-draft th, .custdyn-draft td { padding: 3px 9px; text-align: left; vertical-align: top;
-  white-space: normal; overflow-wrap: anywhere; border-bottom: 1px solid var(--jp-border-color2, #8884); }
-.custdyn-draft td:nth-child(2) { min-width: 16em; }
-.custdyn-draft td:nth-child(3) { white-space: nowrap; }
+.custdyn-draft.custdyn-draft tr > * { padding: 3px 9px; text-align: left; vertical-align: top; white-space: nowrap;
+  border-bottom: 1px solid var(--jp-border-color2, #8884); }
+.custdyn-draft.custdyn-draft tr > :nth-child(2n) { white-space: normal; overflow-wrap: anywhere; min-width: 16em; }
 .custdyn-draft p { margin: 0.4em 0; }
 """
 
