@@ -14,9 +14,10 @@ _STYLE = """
 .custdyn-draft table { table-layout: auto; width: max-content; max-width: 100%; border-collapse: collapse;
   margin: 0 0 0.8em; }
 .custdyn-draft caption { text-align: left; font-weight: bold; padding: 3px 9px; }
-.custdyn-draft.custdyn-draft tr > * { padding: 3px 9px; text-align: left; vertical-align: top; white-space: nowrap;
-  border-bottom: 1px solid var(--jp-border-color2, #8884); }
-.custdyn-draft.custdyn-draft tr > :nth-child(2n) { white-space: normal; overflow-wrap: anywhere; min-width: 16em; }
+.custdyn-draft.custdyn-draft tr > * { padding: 3px 9px; text-align: left; vertical-align: top;
+  white-space: nowrap;  border-bottom: 1px solid var(--jp-border-color2, #8884); }
+.custdyn-draft.custdyn-draft tr > :nth-child(2n) { white-space: normal; overflow-wrap: anywhere;
+  min-width: 16em; }
 .custdyn-draft p { margin: 0.4em 0; }
 """
 
