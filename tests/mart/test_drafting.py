@@ -151,7 +151,7 @@ def test_nothing_is_overwritten(export: Path, tmp_path: Path) -> None:
     assert text.startswith('[old]\npath = "x"  # mine\n\n[billing]\n')
     again = custdyn("mapping", "new", "billing", export)
     assert again.exit_code == 1
-    assert "There is a source 'billing' already" in again.output
+    assert "A source named 'billing' already exists" in again.output
     (work / "other.sql").write_text("mine", encoding="utf-8")
     other = custdyn("mapping", "new", "other", export)
     assert "There is a file" in other.output
