@@ -44,7 +44,7 @@ class SyncRecord:
     sentences
         The counts of the mapping, and what was rounded.
     changes
-        What changed since the sync before, as a JSON object; None for the first one.
+        What changed since the previous sync, as a JSON object; None for the first one.
     """
 
     read_at: int

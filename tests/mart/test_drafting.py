@@ -151,10 +151,10 @@ def test_nothing_is_overwritten(export: Path, tmp_path: Path) -> None:
     assert text.startswith('[old]\npath = "x"  # mine\n\n[billing]\n')
     again = custdyn("mapping", "new", "billing", export)
     assert again.exit_code == 1
-    assert "There is a source 'billing' already" in again.output
+    assert "A source named 'billing' already exists" in again.output
     (work / "other.sql").write_text("mine", encoding="utf-8")
     other = custdyn("mapping", "new", "other", export)
-    assert "There is a file" in other.output
+    assert "already exists" in other.output
     assert (work / "other.sql").read_text(encoding="utf-8") == "mine"
     assert (work / "sources.toml").read_text(encoding="utf-8") == text
 

@@ -1,7 +1,7 @@
 """The check of a new mart before it replaces the old one, with bounded memory.
 
 Most marts have no faults: the ledger is then read in batches, and of its ids only hashes are kept. At the
-first sign of a fault, the whole mart is checked, so that every fault is told.
+first sign of a fault, the whole mart is checked, so that every fault is reported.
 """
 
 from __future__ import annotations
@@ -95,6 +95,5 @@ def _zero_dates(faults: Iterable[Fault]) -> Iterator[str]:
     columns = {(fault.file.partition(".")[0], fault.column) for fault in found}
     for table, column in sorted(columns):
         yield (
-            f"A zero date stands for none: in the section {table} of the mapping, write "
-            f"NULLIF(…, 0) AS {column}."
+            f"Zero dates mean no date: in the section {table} of the mapping, write NULLIF(…, 0) AS {column}."
         )
