@@ -241,3 +241,18 @@ def test_shipped_mappings_are_listed_and_shown() -> None:
     assert "-- :name transactions" in custdyn("mapping", "show", "lago").stdout
     unknown = custdyn("mapping", "show", "lagos")
     assert (unknown.exit_code, "did you mean 'lago'" in unknown.output) == (1, True)
+
+
+def test_a_file_that_cannot_be_read_is_named(export: Path) -> None:
+    with (export / "payments.csv").open("a", encoding="utf-8") as file:
+        file.write("P9;1000;1;2;3;4;5\n")
+    result = custdyn("mapping", "new", "billing", export)
+    assert result.exit_code == 1
+    assert "payments" in result.output
+    assert "bug" not in result.output
+
+
+def test_a_relative_path_is_read(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(export.parent)
+    assert custdyn("mapping", "new", "billing", export.name).exit_code == 0
+    assert custdyn("check", "billing").exit_code == 0

@@ -74,8 +74,12 @@ def chunked_streams() -> dict[str, Stream]:
     }
 
 
+CONNECTIONS: list[duckdb.DuckDBPyConnection] = []
+
+
 def relations() -> dict[str, duckdb.DuckDBPyRelation]:
     connection = duckdb.connect()
+    CONNECTIONS.append(connection)  # before DuckDB 1.5, relations do not keep it open
     for name, table in arrow_tables().items():
         connection.register("given", table)
         connection.execute(f"create table {name} as select * from given")

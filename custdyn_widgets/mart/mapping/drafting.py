@@ -15,7 +15,7 @@ from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
 from custdyn_widgets.mart.mapping.choices import TableGuess
 from custdyn_widgets.mart.mapping.guesses import guess_tables
 from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark
-from custdyn_widgets.mart.mapping.running import open_export
+from custdyn_widgets.mart.mapping.running import errors_at, open_export
 from custdyn_widgets.mart.sources import Source
 
 if TYPE_CHECKING:
@@ -121,10 +121,14 @@ def draft_mapping(path: str | Path, dialect: Dialect = NO_DIALECT, currency: str
         tempfile.TemporaryDirectory(prefix="custdyn-") as folder,
         open_export(path, dialect, Path(folder)) as (connection, names),
     ):
-        tables = {name: _columns(connection, name) for name in names}
+        tables = {}
+        for name in names:
+            with errors_at(name, "source"):
+                tables[name] = _columns(connection, name)
 
         def overlap(column: Column, other: Column) -> float:
-            return _overlap(connection, column, other)
+            with errors_at(column.table, "source"):
+                return _overlap(connection, column, other)
 
         guesses = guess_tables(tables, overlap, currency)
     dialect, remarks = _guess_dialect(dialect, [c for guess in guesses for c in _used(tables, guess)])

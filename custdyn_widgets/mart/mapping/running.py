@@ -43,11 +43,11 @@ def write_mart(mapping: Mapping, path: Path, dialect: Dialect, folder: Path) -> 
     with open_export(path, dialect, folder) as (connection, _):
         for place, (table, select) in enumerate(mapping.selects.items()):
             progress.step(f"Running the mapping: {table}", 0.4 * place / len(mapping.selects))
-            with _errors_at(f"{mapping.name}, {table}", "mapping"):
+            with errors_at(f"{mapping.name}, {table}", "mapping"):
                 _write(connection, select, folder / f"{table}.parquet")
         sentences = []
         for count in mapping.counts:
-            with _errors_at(f"{mapping.name}, count “{count.sentence}”", "mapping"):
+            with errors_at(f"{mapping.name}, count “{count.sentence}”", "mapping"):
                 sentences.append(_counted(connection, count))
     return [sentence for sentence in sentences if sentence]
 
@@ -87,14 +87,14 @@ def _create_tables(
     files that are not plain UTF-8.
     """
     if is_duckdb(path):
-        with _errors_at(path.name, "source"):
-            connection.execute(f"ATTACH {_literal(path)} AS source (READ_ONLY)")
+        with errors_at(path.name, "source"):
+            connection.execute(f"ATTACH {_literal(path.absolute())} AS source (READ_ONLY)")
             connection.execute("USE source")
             tables = [row[0] for row in connection.execute("SHOW TABLES").fetchall()]
         return tables, {path.parent}
     files, folders = exported_files(path), set()
     for file in files:
-        with _errors_at(file.path.name, "source"):
+        with errors_at(file.path.name, "source"):
             view, folder = _view(file, dialect, texts)
             connection.execute(view)
             folders.add(folder)
@@ -113,7 +113,7 @@ def _view(file: ExportedFile, dialect: Dialect, texts: ExitStack) -> tuple[str, 
     """
     if not file.is_text:
         return (
-            f'CREATE TEMP VIEW "{file.table}" AS FROM read_parquet({_literal(file.path)})',
+            f'CREATE TEMP VIEW "{file.table}" AS FROM read_parquet({_literal(file.path.absolute())})',
             file.path.parent,
         )
     text = texts.enter_context(csv_text(file.path, dialect))
@@ -122,7 +122,7 @@ def _view(file: ExportedFile, dialect: Dialect, texts: ExitStack) -> tuple[str, 
         f"delim={_literal(delimiter)}, header=true, all_varchar=true, quote='\"', escape='\"', "
         "compression='none', strict_mode=true, null_padding=false, ignore_errors=false"
     )
-    view = f'CREATE TEMP VIEW "{file.table}" AS FROM read_csv({_literal(text.path)}, {options})'
+    view = f'CREATE TEMP VIEW "{file.table}" AS FROM read_csv({_literal(text.path.absolute())}, {options})'
     return view, text.path.parent
 
 
@@ -164,7 +164,7 @@ def _select(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
 
 
 @contextmanager
-def _errors_at(place: str, field: str) -> Iterator[None]:
+def errors_at(place: str, field: str) -> Iterator[None]:
     """Turn errors of DuckDB into one that names where it occurred."""
     import duckdb
 

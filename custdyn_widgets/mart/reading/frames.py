@@ -64,6 +64,11 @@ def _from_frame(frame: TableLike, spec: MartTable) -> StoredTable:
             "reader.read_all() instead.",
             field="source",
         )
+    if isinstance(frame, pd.Series):
+        raise SourceError(
+            f"The table {spec.name} cannot be read: it is a single column. Give a table with headings.",
+            field="source",
+        )
     if not hasattr(frame, "__arrow_c_stream__") or isinstance(frame, type):
         hint = " Give its .collect() instead." if type(frame).__name__ == "LazyFrame" else ""
         raise SourceError(
