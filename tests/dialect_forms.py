@@ -67,7 +67,8 @@ class Writing:
         return order.replace("%Y", f"{day.year:04}").replace("%m", f"{day:%m}").replace("%d", f"{day:%d}")
 
     def _resolved(self, wall: datetime) -> datetime:
-        return wall.replace(tzinfo=ZoneInfo(self.dialect.timezone or "UTC")).astimezone(UTC)
+        zone = ZoneInfo(self.dialect.timezone or "UTC")
+        return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
 
     def cell(self, column: str, kind: str, text: str | None) -> str:
         """Return a cell of the mart as this system writes it."""

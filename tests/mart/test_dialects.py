@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from custdyn_widgets import Dialect, Source
@@ -35,6 +35,7 @@ from tests.mart.test_mart import CSV, EVERYONE, faults, folder
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
+fewer = settings(max_examples=max(1, settings.default.max_examples // 8))  # whole marts are written and read
 KYIV = Writing(Dialect(";", ",", None, "DMY", "Europe/Kyiv"))
 FORMS = (("", "as they are"), (".gz", "words"), (".zip", "hyphens"))
 
@@ -65,6 +66,7 @@ def outcome(source: Any) -> Any:
         return error
 
 
+@fewer
 @given(strategies.cases(), writings())
 def test_a_mart_written_in_any_dialect_is_the_same_mart(
     tmp_path_factory: pytest.TempPathFactory, case: strategies.Case, writing: Writing
@@ -74,6 +76,7 @@ def test_a_mart_written_in_any_dialect_is_the_same_mart(
     same(open_mart(Source(exported, dialect=writing.dialect)).facts, plain)
 
 
+@fewer
 @given(strategies.cases(), writings())
 def test_a_guess_is_right_or_refused(
     tmp_path_factory: pytest.TempPathFactory, case: strategies.Case, writing: Writing

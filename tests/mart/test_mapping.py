@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custdyn_widgets import Dialect, ReportQuery, Source
@@ -230,6 +230,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(export: Path, monkeypatch: p
     assert not list((export.parent / "cache" / "mapped").rglob(".building*"))
 
 
+@settings(max_examples=max(1, settings.default.max_examples // 3))
 @given(
     st.decimals(-(10**20), 10**20, places=6),
     st.sampled_from([".", ","]),

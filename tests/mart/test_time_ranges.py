@@ -18,6 +18,7 @@ from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.checking import values
 from custdyn_widgets.mart.checking.fault_kinds import (
     INFINITE_TIME,
+    LARGER_UNIT,
     NOT_A_DATE,
     NOT_A_TIME,
     OUTSIDE_CALENDAR,
@@ -49,8 +50,10 @@ def of_unit(unit: str) -> st.SearchStrategy[int]:
 
 
 def read_times(column: pa.Array) -> tuple[list[int], dict[int, FaultKind]]:
+    """Return the times and faults; a number that seems to be in a larger unit is outside the calendar too."""
     read, found = values.times(column, columns.blanks(column))
-    return read.tolist(), found
+    outside = {i: OUTSIDE_CALENDAR if kind == LARGER_UNIT else kind for i, kind in found.items()}
+    return read.tolist(), outside
 
 
 def expected(micros: int) -> tuple[list[int], dict[int, FaultKind]]:

@@ -182,7 +182,7 @@ def test_a_source_that_cannot_be_read_is_told_and_another_can_be_chosen(tmp_path
     define(shop=f'path = "{SMALL}"', gone='path = "nowhere"')
     person = AtSources("shop")
     person.choose("gone")
-    assert "nowhere' is not a folder that exists" in person.error
+    assert "is not a folder that exists" in person.error
     assert person.as_of == ""
     person.choose("shop")
     assert (person.error, person.as_of[:10]) == ("", "Data as of")
