@@ -8,6 +8,7 @@ import io
 import json
 import os
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,7 +24,9 @@ from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.mapping.macros import macros
+from custdyn_widgets.mart.mapping.mapped import mapped_mart
 from custdyn_widgets.mart.mapping.sql_file import parse_mapping, shipped_systems
+from custdyn_widgets.mart.sources import resolve_source
 from custdyn_widgets.render import to_csv
 from tests import oracle
 from tests.dialect_forms import write
@@ -282,3 +285,12 @@ def test_archives_and_hints_for_excel_are_read(export: Path) -> None:
     (export / "customers.csv").unlink()
     (export / "customers.zip").rename(export / "customers.csv.zip")
     assert spent(source(export)) == Decimal("1002.5")
+
+
+def test_threads_that_map_at_once_do_not_disturb_each_other(export: Path) -> None:
+    mapped = source(export)
+    with ThreadPoolExecutor(4) as pool:
+        folders = {path for path, _ in pool.map(mapped_mart, [resolve_source(mapped)] * 8)}
+    assert len(folders) == 1
+    assert spent(mapped) == Decimal("1002.5")
+    assert not list((export.parent / "cache" / "mapped").rglob(".building*"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
+import secrets
 import shutil
 import time
 from dataclasses import astuple
@@ -84,16 +85,19 @@ def _write(mapping: Mapping, source: Source, root: Path, folder: Path) -> None:
     from custdyn_widgets.mart.mapping.running import write_mart  # late: only where a mart is written
 
     make_folder(root)
-    building = root / f".building-{os.getpid()}"
-    remove_folder(building)
+    building = root / f".building-{secrets.token_hex(8)}"  # several threads may run the mapping at once
     building.mkdir()
     try:
         found = write_mart(mapping, source.path, source.dialect, building)
         (building / _SENTENCES).write_text(json.dumps(found), encoding="utf-8")
-        if not folder.exists():  # another process may have written it meanwhile
+        try:
             building.rename(folder)
+        except OSError:
+            if not (folder / _SENTENCES).exists():  # otherwise, someone else has written it meanwhile
+                raise
     finally:
         remove_folder(building)
     for other in root.iterdir():
-        if other != folder and time.time() - other.stat().st_mtime > _ABANDONED:
-            shutil.rmtree(other, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # removed by someone else
+            if other != folder and time.time() - other.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(other, ignore_errors=True)
