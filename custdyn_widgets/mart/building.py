@@ -84,9 +84,9 @@ def _files(mart: LocatedMart, source: Source) -> list[Path]:
     """Return the files of a mart, or those that its mapping reads."""
     if mart.path == source.path:
         return [path for parts in files_with_status(mart.path).values() for path, _ in parts]
-    from custdyn_widgets.mart.mapping.exports import exported_files  # late: few sources have a mapping
+    from custdyn_widgets.mart.mapping.mapped import mapped_files  # late: few sources have a mapping
 
-    return [file.path for file in exported_files(source.path)]
+    return mapped_files(source.path)
 
 
 def _read(mart: LocatedMart, source: Source) -> StoredMart:

@@ -8,6 +8,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
@@ -18,6 +19,7 @@ from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.mapping.choices import Choice
 from custdyn_widgets.mart.mapping.drafting import Draft, draft_mapping
 from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark
+from custdyn_widgets.mart.mapping.sql_text import identifier
 from custdyn_widgets.mart.mapping.words import KINDS, meaning
 from custdyn_widgets.render import to_csv
 from tests import oracle
@@ -256,3 +258,16 @@ def test_a_relative_path_is_read(export: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(export.parent)
     assert custdyn("mapping", "new", "billing", export.name).exit_code == 0
     assert custdyn("check", "billing").exit_code == 0
+
+
+def test_tables_and_columns_of_any_name_are_quoted(export: Path, tmp_path: Path) -> None:
+    """A database may name its tables with words of SQL, blanks and quotes."""
+    names = {"customers": "user", "payments": 'pay "ments', "fees": "order", "plans": "plan table"}
+    with duckdb.connect(str(tmp_path / "billing.duckdb")) as connection:
+        for file, name in names.items():
+            rows = f"read_csv('{export / file}.csv', delim=';', all_varchar=true)"
+            connection.execute(f"CREATE TABLE {identifier(name)} AS FROM {rows}")
+    result = custdyn("mapping", "new", "billing", tmp_path / "billing.duckdb")
+    assert result.exit_code == 0, result.output
+    checked = custdyn("check", "billing")
+    assert checked.exit_code == 0, checked.output

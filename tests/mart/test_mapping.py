@@ -294,3 +294,9 @@ def test_threads_that_map_at_once_do_not_disturb_each_other(export: Path) -> Non
     assert len(folders) == 1
     assert spent(mapped) == Decimal("1002.5")
     assert not list((export.parent / "cache" / "mapped").rglob(".building*"))
+
+
+def test_deep_indentation_below_a_comment_is_read_at_once() -> None:
+    """The search for a SELECT among comments must not try every way to divide the blanks."""
+    text = f"-- :name clients\n-- why\n{' ' * 100}SELECT 1\n-- :name transactions\nSELECT 2\n"
+    assert set(parse_mapping("deep.sql", text).selects) == {"clients", "transactions"}

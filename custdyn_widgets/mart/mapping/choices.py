@@ -8,6 +8,7 @@ from typing import Literal
 
 from custdyn_widgets.errors import shown
 from custdyn_widgets.mart.mapping.profiles import Column
+from custdyn_widgets.mart.mapping.sql_text import literal
 from custdyn_widgets.mart.mapping.words import meaning, rank
 
 Certainty = Literal["sure", "likely", "please check"]
@@ -65,15 +66,10 @@ def cases(name: str, column: Column, words: Mapping[str, tuple[str, ...]], other
     """Return a CASE that turns a column's values into those of a mart."""
     values = sorted(set(column.values))
     meanings = {value: meaning(value, words) for value in values if value.isprintable()}
-    lines = [f"WHEN {text_literal(v)} THEN '{m}'" for v, m in meanings.items() if m]
+    lines = [f"WHEN {literal(v)} THEN '{m}'" for v, m in meanings.items() if m]
     unknown = [v for v in values if meanings.get(v) is None]
     why = f"the values of {shown(column.name)}"
     if unknown:
         why += f"; unknown, so {other}: {', '.join(map(shown, unknown[:5]))}"
     sql = f"CASE {column.sql} {' '.join(lines)} ELSE '{other}' END"
     return Choice(name, sql, "please check" if unknown else "likely", why)
-
-
-def text_literal(value: str) -> str:
-    """Return text as a SQL string literal."""
-    return "'" + value.replace("'", "''") + "'"

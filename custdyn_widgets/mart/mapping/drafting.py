@@ -16,6 +16,7 @@ from custdyn_widgets.mart.mapping.choices import TableGuess
 from custdyn_widgets.mart.mapping.guesses import guess_tables
 from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark
 from custdyn_widgets.mart.mapping.running import errors_at, open_export
+from custdyn_widgets.mart.mapping.sql_text import identifier
 from custdyn_widgets.mart.sources import Source
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _select(guess: TableGuess) -> str:
         why = " ".join(choice.why.split())
         lines.append(f"  {choice.sql} AS {choice.column}{comma}  -- {choice.certainty}: {why}")
     where = f"WHERE {guess.where}\n" if guess.where else ""
-    return "\n".join(["SELECT", *lines, f'FROM "{guess.source}"', where])
+    return "\n".join(["SELECT", *lines, f"FROM {identifier(guess.source)}", where])
 
 
 def draft_mapping(path: str | Path, dialect: Dialect = NO_DIALECT, currency: str | None = None) -> Draft:
@@ -140,7 +141,7 @@ def draft_mapping(path: str | Path, dialect: Dialect = NO_DIALECT, currency: str
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[Column]:
     """Return the columns of a table with a sample of its rows, as text."""
-    rows = connection.sql(f'SELECT CAST(COLUMNS(*) AS VARCHAR) FROM "{table}" LIMIT {_SAMPLE}')  # noqa: S608
+    rows = connection.sql(f"FROM {identifier(table)}").project("CAST(COLUMNS(*) AS VARCHAR)").limit(_SAMPLE)
     names, cells = list(rows.columns), list(zip(*rows.fetchall(), strict=True))
     found = [tuple(None if c is None or not c.strip() else c.strip() for c in column) for column in cells]
     columns = zip(names, found or [()] * len(names), strict=True)
@@ -149,8 +150,8 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[Column]:
 
 def _overlap(connection: duckdb.DuckDBPyConnection, column: Column, other: Column) -> float:
     """Return the share of a column's distinct values, at most 100,000 of them, that another column has."""
-    known = connection.table(other.table).project(f"CAST({other.sql} AS VARCHAR) AS v")
-    values = connection.table(column.table).project(f"CAST({column.sql} AS VARCHAR) AS v")
+    known = connection.sql(f"FROM {identifier(other.table)}").project(f"CAST({other.sql} AS VARCHAR) AS v")
+    values = connection.sql(f"FROM {identifier(column.table)}").project(f"CAST({column.sql} AS VARCHAR) AS v")
     values = values.filter("v IS NOT NULL").distinct().limit(_COMPARED)
     found = values.join(known.distinct(), "v").aggregate("count(*)").fetchall()[0][0]
     count = values.aggregate("count(*)").fetchall()[0][0]

@@ -16,9 +16,9 @@ from custdyn_widgets.mart.mapping.choices import (
     heading_rank,
     is_text,
     pick,
-    text_literal,
 )
 from custdyn_widgets.mart.mapping.profiles import Column, positive_share
+from custdyn_widgets.mart.mapping.sql_text import identifier, literal
 from custdyn_widgets.mart.mapping.words import KINDS, meaning
 
 _FEW = 40  # distinct values of a column of kinds
@@ -87,9 +87,9 @@ def _amount(columns: Sequence[Column]) -> Column | None:
 
 def _transaction_id(table: str, key: Column | None) -> Choice:
     if key is None:
-        sql = f"{text_literal(table + ':')} || row_number() OVER ()"
+        sql = f"{literal(table + ':')} || row_number() OVER ()"
         return Choice("transaction_id", sql, "likely", "no column is unique: the rows are numbered")
-    sql = f"{text_literal(table + ':')} || {key.sql}"
+    sql = f"{literal(table + ':')} || {key.sql}"
     return Choice("transaction_id", sql, "sure", f"{shown(key.name)} is unique")
 
 
@@ -123,7 +123,7 @@ def _by_kinds(kinds: Column, amount: Column) -> list[Choice]:
     turned = [value for value in values if _is_turned(meaning(value, KINDS), _of(kinds, value, amount))]
     if not turned:
         return [kind, Choice("amount", number, "likely", why)]
-    named = ", ".join(map(text_literal, turned))
+    named = ", ".join(map(literal, turned))
     sql = f"CASE WHEN {kinds.sql} IN ({named}) THEN -{number} ELSE {number} END"
     why += f"; the sign is reversed for {', '.join(map(shown, turned))}"
     return [kind, Choice("amount", sql, "likely", why)]
@@ -150,6 +150,7 @@ def _package(column: Column, packages: PackageTable | None, overlap: Overlap) ->
     named = next((c for c in packages.columns if c.is_unique and overlap(column, c) >= FOUND), None)
     if named is None:
         return by_heading("package_id", column)
-    lookup = f"SELECT any_value({packages.key.sql}) FROM {packages.name} AS p"  # noqa: S608 (quoted names)
-    sql = f"({lookup} WHERE p.{named.sql} = {column.table}.{column.sql})"
+    known = f"FROM {identifier(packages.name)} AS p"
+    same = f"p.{named.sql} = {identifier(column.table)}.{column.sql}"
+    sql = f"(SELECT any_value(p.{packages.key.sql}) {known} WHERE {same})"
     return Choice("package_id", sql, "likely", f"its values are in {packages.name}.{named.name}")

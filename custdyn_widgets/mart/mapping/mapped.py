@@ -65,7 +65,7 @@ def _mapping(source: Source) -> Mapping:
 
 def _stamp(source: Source, mapping: Mapping) -> Stamp:
     try:
-        files = [(file, file.stat()) for file in _files(source.path)]
+        files = [(file, file.stat()) for file in mapped_files(source.path)]
     except OSError as error:
         raise SourceError.not_found(source.path.name, f"cannot be read: {error.strerror}") from error
     seen = [str(FORMAT), str(source.path.resolve()), mapping.text, repr(astuple(source.dialect))]
@@ -74,7 +74,8 @@ def _stamp(source: Source, mapping: Mapping) -> Stamp:
     return Stamp(digest, max(s.st_mtime_ns for _, s in files) // 10**9)
 
 
-def _files(path: Path) -> list[Path]:
+def mapped_files(path: Path) -> list[Path]:
+    """Return the files that a mapping of the data at a path reads."""
     if is_duckdb(path):
         return [file for file in (path, write_ahead_log(path)) if file.exists()]
     return [file.path for file in exported_files(path)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from custdyn_widgets.mart.dialect import DateOrder, DecimalMark
+from custdyn_widgets.mart.mapping.sql_text import identifier
 from custdyn_widgets.mart.reading.near_names import normalized_name
 
 _NUMBER = re.compile(r"[+\-−]?(\d+|\d{1,3}([ .,'’\u00a0\u202f]\d{3})+)?([.,]\d*)?", re.ASCII)
@@ -40,7 +41,7 @@ class Column:
     @property
     def sql(self) -> str:
         """The column's name in SQL."""
-        return '"' + self.name.replace('"', '""') + '"'
+        return identifier(self.name)
 
     @cached_property
     def plain(self) -> str:

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from custdyn_widgets.errors import shown
-from custdyn_widgets.mart.mapping.choices import Choice, TableGuess, by_heading, pick, text_literal
+from custdyn_widgets.mart.mapping.choices import Choice, TableGuess, by_heading, pick
 from custdyn_widgets.mart.mapping.profiles import Column
+from custdyn_widgets.mart.mapping.sql_text import literal
 from custdyn_widgets.mart.mapping.words import TABLES, meaning
 
 _PAIR = re.compile(r"([A-Z]{3})[ /_:-]?([A-Z]{3})", re.ASCII)
@@ -73,7 +74,7 @@ def _of_pairs(name: str, date: Column, rate: Column, pairs: Column) -> list[Tabl
     why = f"the values of {shown(pairs.name)}"
     if others:
         why += f"; left out, as they have another base: {', '.join(map(shown, others))}"
-    named = ", ".join(map(text_literal, values))
+    named = ", ".join(map(literal, values))
     return [
         TableGuess(
             "rates",

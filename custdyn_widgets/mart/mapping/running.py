@@ -17,6 +17,7 @@ from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.mapping.exports import ExportedFile, delimiter_of, exported_files, parts
 from custdyn_widgets.mart.mapping.macros import macros
 from custdyn_widgets.mart.mapping.sql_file import Count, Mapping
+from custdyn_widgets.mart.mapping.sql_text import identifier, literal
 from custdyn_widgets.mart.reading.csv_text import csv_text
 from custdyn_widgets.mart.reading.mart_files import is_duckdb
 
@@ -69,7 +70,7 @@ def open_export(
 
     with ExitStack() as texts, duckdb.connect(config=_CLOSED) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"SET temp_directory = {_literal(folder / 'spill')}")
+        connection.execute(f"SET temp_directory = {literal(folder / 'spill')}")
         names, folders = _create_tables(connection, path, dialect, texts)
         for statement in macros(dialect):
             connection.execute(statement)
@@ -88,7 +89,7 @@ def _create_tables(
     """
     if is_duckdb(path):
         with errors_at(path.name, "source"):
-            connection.execute(f"ATTACH {_literal(path.absolute())} AS source (READ_ONLY)")
+            connection.execute(f"ATTACH {literal(path.absolute())} AS source (READ_ONLY)")
             connection.execute("USE source")
             tables = [row[0] for row in connection.execute("SHOW TABLES").fetchall()]
         return tables, {path.parent}
@@ -100,8 +101,8 @@ def _create_tables(
             folders.add(folder)
     names = {file.table for file in files}
     for name, of in parts(files):
-        union = " UNION ALL BY NAME ".join(f'FROM "{file.table}"' for file in of)
-        connection.execute(f'CREATE TEMP VIEW "{name}" AS {union}')
+        union = " UNION ALL BY NAME ".join(f"FROM {identifier(file.table)}" for file in of)
+        connection.execute(f"CREATE TEMP VIEW {identifier(name)} AS {union}")
         names = names - {file.table for file in of} | {name}
     return sorted(names), folders
 
@@ -111,24 +112,21 @@ def _view(file: ExportedFile, dialect: Dialect, texts: ExitStack) -> tuple[str, 
 
     All cells of CSV files are text.
     """
+    create = f"CREATE TEMP VIEW {identifier(file.table)} AS FROM"
     if not file.is_text:
-        return (
-            f'CREATE TEMP VIEW "{file.table}" AS FROM read_parquet({_literal(file.path.absolute())})',
-            file.path.parent,
-        )
+        return f"{create} read_parquet({literal(file.path.absolute())})", file.path.parent
     text = texts.enter_context(csv_text(file.path, dialect))
     delimiter = dialect.delimiter or text.delimiter or delimiter_of(text.path, file.path.name)
     options = (
-        f"delim={_literal(delimiter)}, header=true, all_varchar=true, quote='\"', escape='\"', "
+        f"delim={literal(delimiter)}, header=true, all_varchar=true, quote='\"', escape='\"', "
         "compression='none', strict_mode=true, null_padding=false, ignore_errors=false"
     )
-    view = f'CREATE TEMP VIEW "{file.table}" AS FROM read_csv({_literal(text.path.absolute())}, {options})'
-    return view, text.path.parent
+    return f"{create} read_csv({literal(text.path.absolute())}, {options})", text.path.parent
 
 
 def _close(connection: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> None:
     """Let the mapping read and write only in some folders."""
-    allowed = ", ".join(_literal(f"{folder.absolute()}/") for folder in folders)
+    allowed = ", ".join(literal(f"{folder.absolute()}/") for folder in folders)
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -136,10 +134,9 @@ def _close(connection: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> No
 
 def _write(connection: duckdb.DuckDBPyConnection, select: str, file: Path) -> None:
     rows = _select(connection, select)
-    names = [name.replace('"', '""') for name in rows.columns]
     whole = [
-        f'CAST("{name}" AS DECIMAL(38, 0)) AS "{name}"'
-        for name, kind in zip(names, rows.types, strict=True)
+        f"CAST({identifier(name)} AS DECIMAL(38, 0)) AS {identifier(name)}"
+        for name, kind in zip(rows.columns, rows.types, strict=True)
         if str(kind) in _WHOLE
     ]
     if whole:
@@ -184,8 +181,3 @@ def _sentences(message: str) -> Iterator[str]:
         if not line.strip() or line.startswith(("Possible ", "LINE ")):
             return
         yield line.strip()
-
-
-def _literal(value: object) -> str:
-    """Return text as a SQL string literal."""
-    return "'" + str(value).replace("'", "''") + "'"

@@ -16,7 +16,7 @@ from custdyn_widgets.errors import SourceError, nearest, shown
 from custdyn_widgets.mart.schema import TABLES
 
 _DIRECTIVE = re.compile(r"--\s*:(\w+)[ \t]*(.*)")
-_COMMENT_OR_BLANK = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
+_COMMENT_OR_BLANK = re.compile(r"(\s|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
 _LARGEST = 2**20  # bytes
 
 

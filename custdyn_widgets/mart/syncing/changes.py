@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
+from custdyn_widgets.mart.mapping.sql_text import literal
 from custdyn_widgets.text import align_rows, printable
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def changes_between(old: Path, new: Path, spill: Path, *, same_mapping: bool) ->
     import duckdb  # late: takes long to load
 
     with duckdb.connect(config=_CLOSED) as connection:
-        connection.execute(f"SET temp_directory = {_literal(spill)}")
+        connection.execute(f"SET temp_directory = {literal(spill)}")
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute("SET preserve_insertion_order = false")
         for side, folder in (("old", old), ("new", new)):
@@ -162,7 +163,7 @@ def _ledger_view(side: str, file: Path) -> str:
     """Return the statement that creates a view of a ledger, in which equal values are equal in any type."""
     names = pq.read_schema(file).names
     columns = ", ".join([_value("transaction_id", "id", names), _instant(file), *_compared(names)])
-    rows = f"SELECT {columns} FROM read_parquet({_literal(file)})"  # noqa: S608 (constants and a literal)
+    rows = f"SELECT {columns} FROM read_parquet({literal(file)})"  # noqa: S608 (constants and a literal)
     month = "coalesce(strftime(make_timestamp(instant), '%Y-%m'), 'unknown') AS month"
     return f"CREATE TEMP VIEW {side}_ledger AS SELECT *, {month} FROM ({rows})"  # noqa: S608
 
@@ -186,10 +187,5 @@ def _value(name: str, alias: str, names: Sequence[str]) -> str:
 def _clients_view(side: str, file: Path) -> str:
     known = "opening_balance" in pq.read_schema(file).names
     opening = f"coalesce(TRY_CAST({'opening_balance' if known else 'NULL'} AS DECIMAL(38, 6)), 0) AS opening"
-    rows = f"SELECT client_id::VARCHAR AS id, {opening} FROM read_parquet({_literal(file)})"  # noqa: S608
+    rows = f"SELECT client_id::VARCHAR AS id, {opening} FROM read_parquet({literal(file)})"  # noqa: S608
     return f"CREATE TEMP VIEW {side}_clients AS {rows}"
-
-
-def _literal(value: object) -> str:
-    """Return text as a SQL string literal."""
-    return "'" + str(value).replace("'", "''") + "'"
