@@ -45,6 +45,7 @@ class ArrowStream(Protocol):
 TableLike = Union["pd.DataFrame", ArrowStream]
 
 _RULES = get_args(FaultRule)
+GENERIC = "generic"  # the mapping of a database that has the tables of a mart
 _SYSTEM = re.compile(r"[a-z][a-z0-9_-]*")
 
 
@@ -103,13 +104,22 @@ class Source:
         if self.data is not None:
             raise SourceError("Give either data or url, not both.", field="url")
         if not (self.mapping or self.system):
-            object.__setattr__(self, "system", "generic")
+            object.__setattr__(self, "system", GENERIC)
 
     @property
     def path(self) -> Path:
         """The path of a resolved source of files."""
         assert isinstance(self.data, Path)
         return self.data
+
+    @property
+    def mart_dialect(self) -> Dialect:
+        """The dialect of the mart that is made of the source.
+
+        Shipped mappings know the zones of their systems and give times in UTC: `timezone` does not apply.
+        """
+        is_shipped = self.system not in (None, GENERIC)
+        return replace(self.dialect, timezone=None) if is_shipped else self.dialect
 
     def cache_key(self, fingerprint: str) -> str:
         """Return the key of the facts built by this source's rules from files with a fingerprint."""
@@ -163,7 +173,7 @@ def _synced(source: Source) -> Source:
             f"custdyn sync {source.name}",
             field="source",
         )
-    return replace(source, data=folder, url=None, mapping=None, system=None)
+    return replace(source, data=folder, url=None, mapping=None, system=None, dialect=source.mart_dialect)
 
 
 _FILES = (

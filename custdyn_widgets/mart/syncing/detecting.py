@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.mapping.sql_file import shipped_mapping, shipped_systems
 from custdyn_widgets.mart.schema import TABLES
-from custdyn_widgets.mart.sources import Source
+from custdyn_widgets.mart.sources import GENERIC, Source
 from custdyn_widgets.mart.syncing.access import login_for
-from custdyn_widgets.mart.syncing.generic import GENERIC
 from custdyn_widgets.mart.syncing.grants import tables_of
 from custdyn_widgets.mart.syncing.opening import open_session
 from custdyn_widgets.mart.syncing.problems import explained

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.mapping.sql_file import Mapping
 from custdyn_widgets.mart.schema import TABLES
+from custdyn_widgets.mart.sources import GENERIC
 from custdyn_widgets.mart.syncing.session import Session
-
-GENERIC = "generic"
 
 
 def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:

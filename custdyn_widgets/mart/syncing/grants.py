@@ -19,10 +19,10 @@ _WITH = re.compile(
     rf"(?:\bWITH\b(?:\s+RECURSIVE)?|,)\s*({_NAME})\s*(?:\([^()]*\))?\s*AS\s*(?:\w+\s+)*\(", re.IGNORECASE
 )
 _TABLE = re.compile(
-    rf"\b(?:FROM|JOIN)\s+(?:LATERAL\s+)?({_NAME}(?:\s*\.\s*{_NAME})*)(?!\s*\()", re.IGNORECASE
+    rf"\b(?:FROM|JOIN)\s+(?:LATERAL\s+)?((?>{_NAME}(?:\s*\.\s*{_NAME})*))(?!\s*\()", re.IGNORECASE
 )
 _NEXT = re.compile(
-    rf"(?:\s+(?:AS\s+)?(?!ON\b|JOIN\b|LEFT\b|INNER\b|CROSS\b){_NAME})?\s*,\s*({_NAME}(?:\s*\.\s*{_NAME})*)(?!\s*\()",
+    rf"(?:\s+(?:AS\s+)?(?!ON\b|JOIN\b|LEFT\b|INNER\b|CROSS\b){_NAME})?\s*,\s*((?>{_NAME}(?:\s*\.\s*{_NAME})*))(?!\s*\()",
     re.IGNORECASE,
 )
 

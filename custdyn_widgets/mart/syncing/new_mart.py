@@ -35,7 +35,7 @@ def check_new_mart(folder: Path, source: Source, name: str) -> None:
     MartError
         If it has faults and the source does not quarantine them, or they cannot be quarantined.
     """
-    stored = replace(read_mart(folder), name=name).in_dialect(source.dialect)
+    stored = replace(read_mart(folder), name=name).in_dialect(source.mart_dialect)
     if _has_no_faults(stored, folder / "transactions.parquet"):
         return
     mart = check(stored)

@@ -10,9 +10,9 @@ from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.mapping.sql_file import Mapping as SqlMapping
 from custdyn_widgets.mart.mapping.sql_file import read_mapping, shipped_mapping
 from custdyn_widgets.mart.schema import TABLES
-from custdyn_widgets.mart.sources import Source
+from custdyn_widgets.mart.sources import GENERIC, Source
 from custdyn_widgets.mart.syncing.access import Login
-from custdyn_widgets.mart.syncing.generic import GENERIC, generic_mapping
+from custdyn_widgets.mart.syncing.generic import generic_mapping
 from custdyn_widgets.mart.syncing.grants import grant_lines
 from custdyn_widgets.mart.syncing.opening import quoter
 from custdyn_widgets.mart.syncing.problems import explained

@@ -16,7 +16,7 @@ from custdyn_widgets.files import remove_folder
 from custdyn_widgets.mart.facts.memory import keep_freed_memory
 from custdyn_widgets.mart.mapping.sql_file import Mapping as SqlMapping
 from custdyn_widgets.mart.schema import TABLES
-from custdyn_widgets.mart.sources import Source, named_sources, reject_url
+from custdyn_widgets.mart.sources import GENERIC, Source, named_sources, reject_url
 from custdyn_widgets.mart.synced import (
     RECORD,
     SyncRecord,
@@ -29,7 +29,6 @@ from custdyn_widgets.mart.synced import (
 )
 from custdyn_widgets.mart.syncing.access import login_for
 from custdyn_widgets.mart.syncing.changes import Changes, changes_between
-from custdyn_widgets.mart.syncing.generic import GENERIC
 from custdyn_widgets.mart.syncing.grants import grant_lines
 from custdyn_widgets.mart.syncing.new_mart import check_new_mart
 from custdyn_widgets.mart.syncing.opening import open_session, quoter

@@ -166,7 +166,9 @@ def compare_synced(
     source = databases.Database("mysql", name_of(connection))
     with databases.new_user(source, PASSWORD) as reader:
         environment.setenv(f"CUSTDYN_PASSWORD_{system.upper()}", PASSWORD)
-        synced.define(system, source.url_of(reader), system=system)
+        synced.define(
+            system, source.url_of(reader), system=system, timezone="America/Bogota"
+        )  # does not apply
         grants = synced.custdyn("sync", system, "--show-grants").stdout.splitlines()
         source.run(*grants)
         result = synced.custdyn("sync", system)

@@ -115,6 +115,11 @@ def test_grants_name_the_tables_of_the_system_and_no_other(
     assert set(named) == set(rows)
 
 
+def test_functions_are_no_tables() -> None:
+    select = "SELECT * FROM calls c, generate_series(1, 2) n JOIN unnest(c.x) AS u ON true"
+    assert tables_of([select]) == ["calls"]
+
+
 def test_a_database_of_lago_is_read_by_its_wallets() -> None:
     with support.postgresql() as connection:
         support.execute(connection, lago.SCHEMA + lago_invoices.MORE)
