@@ -1,5 +1,6 @@
 from .building import check_source
 from .columns import Bools, Int64s
+from .demo.folder import demo_folder, last_midnight
 from .demo.mart import demo_query
 from .dialect import Dialect
 from .facts.by_client import Packages, Times, threads
@@ -9,7 +10,7 @@ from .mapping.adding import add_database, add_source, check_new_name
 from .mapping.drafting import draft_mapping
 from .mapping.sql_file import shipped_mapping, shipped_systems
 from .opening import OpenedMart, open_mart
-from .sources import Source, SourceLike, absolute_source, demo_folder, last_midnight, named_sources
+from .sources import Source, SourceLike, absolute_source, named_sources
 from .synced import last_synced
 from .syncing.detecting import detect_system
 from .syncing.sync import SyncResult, grants_for, sync_source

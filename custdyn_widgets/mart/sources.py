@@ -17,13 +17,13 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError, SourceError, mask_passwords, nearest, shown
 from custdyn_widgets.mart.database_url import check_url, has_secret
+from custdyn_widgets.mart.demo.folder import demo_folder
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.sources_file import URL, read_sources_file
 from custdyn_widgets.mart.synced import RECORD, synced_folder
@@ -274,29 +274,3 @@ def _path(data: object, named: Mapping[str, Source] | None = None) -> Path:
             str(data), f"is not a folder that exists, nor a name in sources.toml{hint}"
         )
     return path
-
-
-def last_midnight() -> datetime:
-    """Return the latest midnight in UTC."""
-    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def demo_folder(as_of: datetime | None = None) -> Path:
-    """Return the folder of the demo mart that ends at `as_of`; write it if missing.
-
-    `as_of` defaults to the last midnight in UTC.
-    """
-    at = as_of or last_midnight()
-    folder = settings.load().cache / "demo" / at.strftime("demo-%Y%m%dT%H%M%SZ")
-    if not folder.exists():
-        from custdyn_widgets.mart.demo.mart import write_demo
-
-        try:
-            write_demo(folder, at)
-        except OSError as error:
-            raise SourceError(
-                f"The demo mart cannot be written to {folder.parent}: {error.strerror}. Free some space, or "
-                "set CUSTDYN_CACHE to another folder.",
-                field="source",
-            ) from error
-    return folder

@@ -9,8 +9,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from custdyn_widgets import run_report
+from custdyn_widgets.mart.demo.folder import demo_folder
 from custdyn_widgets.mart.demo.mart import demo_query
-from custdyn_widgets.mart.sources import demo_folder
 from custdyn_widgets.publish.freezing import report_files
 from custdyn_widgets.query.query import parse_as_of
 from tests.browser import form_pictures
