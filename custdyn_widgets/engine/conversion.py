@@ -30,7 +30,7 @@ _RowFactors = tuple[list[int], list[int], int]  # lines, factors, denominator
 _NOTHING = Fraction(0)
 _EPOCH = date(1970, 1, 1)
 _KEYS = ("row", "currency", "value_date", "needs_quote")
-_IGNORED = ("ignored_refill_qty", "ignored_refill")  # for a warning only, which does not convert them
+_IGNORED = ("ignored_refill_qty", "ignored_refill")  # only for a warning, which does not convert them
 LINE_COLUMNS = [c for c in (*STOCK_COLUMNS, *FLOW_COLUMNS) if c not in _IGNORED]
 
 
@@ -106,7 +106,7 @@ class Rates:
     def changes(self, currencies: Sequence[str], first: int, last: int) -> list[int]:
         """Return the days from `first` to `last`, since 1970, on which a rate of the currencies may change.
 
-        Before a currency's first quote this is every day, so that an error can name the exact date for
+        Before a currency's first quote, this is every day, so that an error can name the exact date for
         which a quote is missing.
         """
         foreign = [c for c in currencies if c != self.target]
@@ -126,7 +126,7 @@ class Rates:
         )
 
 
-@lru_cache(maxsize=2**16)  # a process asks for the same quotes again and again
+@lru_cache(maxsize=2**16)  # a process needs the same quotes again and again
 def _quote(currency: str, day: int, quote: str, base: str) -> Quote:
     return Quote(currency, (_EPOCH + timedelta(days=day)).isoformat(), quote, base)
 
@@ -163,7 +163,7 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
 
 
 def lines_of(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
-    """Build lines from their columns as one block: a block per column would take longer than the sums."""
+    """Build lines from their columns as one block; a block per column would take longer than the sums."""
     block = np.empty((len(columns), len(next(iter(columns.values())))), object)
     for i, values in enumerate(columns.values()):
         block[i] = values
@@ -189,7 +189,7 @@ def _of_rows(frame: pd.DataFrame, rates: Rates, row_count: int) -> list[_RowFact
 
 
 def _factors(frame: pd.DataFrame, rates: Rates) -> list[Ratio]:
-    """Return the factor of each line; 0 where no amount needs one."""
+    """Return the factor of each line; 0 if none of its amounts needs one."""
     keys = zip(*(frame[key].tolist() for key in _KEYS[1:]), strict=True)
     return [rates.factor(currency, on) if needed else (0, 1) for currency, on, needed in keys]
 

@@ -1,7 +1,7 @@
 """Extensions: an analyst's own modules, imported once before the first report.
 
 The setting `extensions` lists them. When imported, they register metrics and chart presets, which every
-later report in the process includes. They run with the same rights as any other code.
+later report in the process includes. They run with the same permissions as any other code.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import ModuleType
 from custdyn_widgets.errors import SettingsError, shown
 
 _loaded: set[str] = set()
-_turn = threading.RLock()
+_lock = threading.RLock()
 
 
 def load_extensions(names: Iterable[str]) -> None:
@@ -33,10 +33,10 @@ def load_extensions(names: Iterable[str]) -> None:
     SettingsError
         If a module cannot be imported. The next report tries again.
     """
-    with _turn:
+    with _lock:
         for name in names:
             if name not in _loaded:
-                _loaded.add(name)  # before it runs, so that it may itself run a report
+                _loaded.add(name)  # added first, because the module may itself run a report
                 try:
                     _import(name)
                 except (Exception, SystemExit) as error:

@@ -14,16 +14,17 @@ from custdyn_widgets.report import format_instant
 from custdyn_widgets.text import format_instant_utc
 
 _HOUR_S, _DAY_S = 3_600, 86_400
-_FEWEST_DAYS = 7  # with transactions, before a pause can be called unusual
-_FEWEST_DAYS_OF_USE, _NEARLY_EVERY = 28, 0.9  # a kind of use: days with it, and their share of all days
-_AT_ONCE = 1 << 20  # rows, so that little memory is needed
+_MIN_DAYS = 7  # days with transactions that are needed before a pause can be called unusual
+_MIN_DAYS_OF_USE, _NEARLY_EVERY = 28, 0.9  # for a kind of use: days on which it occurs, and their share
+_ROWS_AT_ONCE = 1 << 20  # limits the memory needed
 _C = FlowClass
 _USES = {
     "usage": (_C.USAGE_PAID, _C.USAGE_NOT_PAID),
     "package_activation": (_C.ACTIVATION_PAID, _C.ACTIVATION_FREE, _C.ACTIVATION_REVERSED),
     "package_renewal": (_C.RENEWAL_PAID, _C.RENEWAL_FREE, _C.RENEWAL_REVERSED),
 }
-_USE_OF_CLASS = np.zeros(len(FlowClass), np.uint8)  # 0 for none, otherwise the position in `_USES` from 1
+# 0 for none, otherwise the position in `_USES`, counted from 1
+_USE_OF_CLASS = np.zeros(len(FlowClass), np.uint8)
 for _place, _classes in enumerate(_USES.values(), 1):
     _USE_OF_CLASS[list(_classes)] = _place
 
@@ -61,13 +62,13 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     ends = ends[ends > mart.facts.offset[:-1]]
     last = int(times[ends - 1].max()) if len(ends) else end
     if end - last > _DAY_S and (longest := _longest_pause(times, last)) and end - last > longest + _DAY_S:
-        yield _told("The last transaction of the data", last, end, zone)
+        yield _pause_warning("The last transaction of the data", last, end, zone)
         return
     for kind, last_of_kind in _kinds_that_stopped(mart.facts, min(end, written), written):
-        yield _told(f"The last transaction of kind {kind}", last_of_kind, end, zone)
+        yield _pause_warning(f"The last transaction of kind {kind}", last_of_kind, end, zone)
 
 
-def _told(what: str, last: int, end: int, zone: str) -> str:
+def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
     days = (end - last) // _DAY_S
     return (
         f"{what} is from {_clock(last, zone)}, {days:,} day{'' if days == 1 else 's'} before the report's "
@@ -77,9 +78,9 @@ def _told(what: str, last: int, end: int, zone: str) -> str:
 
 
 def _kinds_that_stopped(facts: Facts, end: int, written: int) -> Iterator[tuple[str, int]]:
-    """Yield each kind of use that there was on nearly every day until it stopped, with its last time.
+    """Yield each kind of use that occurred on nearly every day until it stopped, with its last time.
 
-    A kind that still occurs on the last day before `end` or later is found without looking at all rows.
+    A kind that still occurs on the last day before `end` or later is skipped, often without reading all rows.
     """
     going = np.zeros(len(_USES) + 1, dtype=bool)
     exists = going.copy()
@@ -97,7 +98,7 @@ def _kinds_that_stopped(facts: Facts, end: int, written: int) -> Iterator[tuple[
             continue
         day = times // _DAY_S
         days = np.flatnonzero(np.bincount(day - day.min()))
-        if len(days) < max(_FEWEST_DAYS_OF_USE, _NEARLY_EVERY * (int(days[-1]) + 1)):
+        if len(days) < max(_MIN_DAYS_OF_USE, _NEARLY_EVERY * (int(days[-1]) + 1)):
             continue
         last, longest = int(times.max()), int(np.diff(days).max()) * _DAY_S
         if end - last > longest + _DAY_S:
@@ -105,21 +106,21 @@ def _kinds_that_stopped(facts: Facts, end: int, written: int) -> Iterator[tuple[
 
 
 def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[np.uint8]]]:
-    """Yield the time of rows and the position of their kind of use, a part at a time."""
-    for start in range(0, len(facts.time), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
+    """Yield the times of rows and the positions of their kinds of use, in parts."""
+    for start in range(0, len(facts.time), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
         yield facts.time[part], _USE_OF_CLASS[facts.flow[part]]
 
 
 def _longest_pause(times: npt.NDArray[np.integer], last: int) -> int:
-    """Return the longest pause between days with transactions up to `last`, in seconds; 0 for few days."""
+    """Return the longest pause in seconds between days with transactions up to `last`; 0 for too few days."""
     first = int(times.min()) // _DAY_S
     has_any = np.zeros(last // _DAY_S - first + 1, dtype=bool)
-    for start in range(0, len(times), _AT_ONCE):
-        some = times[start : start + _AT_ONCE]
+    for start in range(0, len(times), _ROWS_AT_ONCE):
+        some = times[start : start + _ROWS_AT_ONCE]
         has_any[some[some <= last] // _DAY_S - first] = True
     days = np.flatnonzero(has_any)
-    return int(np.diff(days).max()) * _DAY_S if len(days) >= _FEWEST_DAYS else 0
+    return int(np.diff(days).max()) * _DAY_S if len(days) >= _MIN_DAYS else 0
 
 
 def _clock(instant: int, zone: str) -> str:

@@ -27,6 +27,6 @@ def package_labels(plan: Plan) -> list[str]:
     names.update([_NO_PACKAGE, _OTHER_PACKAGES, "Total"])
     labels = []
     for package_id, name in (plan.facts.names.packages[p] for p in plan.packages):
-        # The id is added to a name that several packages share, or that equals one of our own labels.
+        # The id is added to a name that several packages share, or that is the same as a built-in label.
         labels.append(name if names[name] == 1 else f"{name} ({package_id})")
     return [*labels, rest]

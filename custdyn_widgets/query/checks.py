@@ -48,8 +48,8 @@ def time_zones() -> tuple[str, ...]:
 def is_time_zone(name: str) -> bool:
     """Return whether a query may use this IANA time zone name.
 
-    The usual names are listed in one file; to find names that only this machine has, Python opens hundreds of
-    files.
+    The usual names are listed in one file, which is searched first: to list all names on this machine, Python
+    opens hundreds of files.
     """
     return name in _usual_time_zones() or name in time_zones()
 
@@ -125,7 +125,7 @@ def check_choice(name: str, value: object, allowed: Sequence[str]) -> str:
     return value
 
 
-def check_texts(name: str, value: object) -> tuple[str, ...]:
+def check_strings(name: str, value: object) -> tuple[str, ...]:
     """Check a list of strings and drop duplicates."""
     if (
         isinstance(value, str)
@@ -138,7 +138,7 @@ def check_texts(name: str, value: object) -> tuple[str, ...]:
 
 def check_groups(name: str, value: object, allowed: Sequence[str]) -> tuple[str, ...]:
     """Check a list of groupings, at most one of them by time, and sort it in the order of `allowed`."""
-    chosen = check_texts(name, value)
+    chosen = check_strings(name, value)
     for group in chosen:
         check_choice(name, group, allowed)
     if sum(group in TIME_GROUPS for group in chosen) > 1:

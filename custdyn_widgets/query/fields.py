@@ -19,7 +19,7 @@ from custdyn_widgets.query.checks import (
     check_groups,
     check_interval,
     check_number,
-    check_texts,
+    check_strings,
     check_zone,
 )
 
@@ -98,7 +98,7 @@ class Field:
             case Kind.CHOICE:
                 return check_choice(name, value, self.choices)
             case Kind.TEXTS:
-                return check_texts(name, value)
+                return check_strings(name, value)
             case Kind.GROUPS:
                 return check_groups(name, value, self.choices)
             case Kind.FLAG:

@@ -65,7 +65,7 @@ class ResolvedInterval:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the interval is entirely at or after `as_of`, or on wall times that clocks skipped."""
+        """Whether the interval is entirely at or after `as_of`, or in a gap that the clocks skipped."""
         return self.effective_end <= self.start
 
     def whole(self) -> Bucket:
@@ -195,8 +195,8 @@ def _first_of_month(day: date, months: int) -> date:
 def _calendar(time_group: str, period: Period) -> Iterator[tuple[str, datetime, datetime]]:
     """Yield the label, the start and the end of each calendar period, with one more on either side.
 
-    These are needed where clocks skip: there, the wall time of an instant and the edge of its calendar period
-    may resolve in the opposite order.
+    The extra periods are needed when clocks skip an hour: the wall time of an instant and the edge of its
+    calendar period may then resolve in the opposite order.
     """
     first = period.start.date()
     last = period.end.date()

@@ -122,7 +122,7 @@ class ReportQuery:
 
         `name` formats each name from the data, as `text.isolate` does.
         """
-        parts = [_interval_words(self.interval) + f" ({self.timezone})", _who_words(self, name)]
+        parts = [_describe_interval(self.interval) + f" ({self.timezone})", _describe_clients(self, name)]
         if self.package:
             parts.append("packages " + ", ".join(map(name, self.package)))
         parts.append("by " + " and ".join(self.group_by) if self.group_by else "in one row")
@@ -143,13 +143,13 @@ def _to_json(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _interval_words(interval: str | Period) -> str:
+def _describe_interval(interval: str | Period) -> str:
     if isinstance(interval, str):
         return interval.replace("_", " ").capitalize()
     return f"{interval.start:%Y-%m-%d %H:%M:%S} to {interval.end:%Y-%m-%d %H:%M:%S}"
 
 
-def _who_words(query: ReportQuery, name: Callable[[str], str]) -> str:
+def _describe_clients(query: ReportQuery, name: Callable[[str], str]) -> str:
     kind = {"all": "clients of all types", "client": "clients"}.get(
         query.client_type, query.client_type.replace("_", " ") + "s"
     )

@@ -63,7 +63,7 @@ def format_value(value: Value, column: Column, currency: str) -> str:
 def number_html(text: str, kind: str = "") -> str:
     """Return a formatted number as HTML with thousands separators that are visible but not copied.
 
-    Spreadsheets then recognize the copied number in every language. Each group after the first is a `span`,
+    Spreadsheets then recognize the copied number in every locale. Each group after the first is a `span`,
     with the class `kind` if given; `THOUSANDS_CSS` separates them.
     """
     first, *groups = text.split(",")

@@ -15,7 +15,7 @@ from custdyn_widgets.report.table_view import LIMIT_NOTE, ColumnGroup, TableRow,
 from custdyn_widgets.report.terminal import TextTable, report_heading, text_cells
 from custdyn_widgets.text import printable
 
-_PAGE_WIDTH = 84  # characters of a footnote's size that fit on a page with narrow margins
+_PAGE_WIDTH = 84  # characters in footnote size that fit on a page with narrow margins
 _MAX_LABEL = 32
 _END = r" \tabularnewline"  # after "\\", a name that starts with "*" or "[" would be an argument
 _ESCAPED = {

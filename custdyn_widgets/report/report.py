@@ -88,8 +88,8 @@ class Info:
     role, generated_at, duration_ms
         The role that generated the report, when, and how many milliseconds it took.
     as_of, data_as_of
-        The time that relative intervals were resolved against, and the time when the data was read from
-        its database or its files last changed (None for DataFrames).
+        The time that relative intervals were resolved against, and the time of the data: when it was read
+        from its database, or when its files last changed (None for DataFrames).
     source
         The source's name, never a path or URL.
     clients, transactions
@@ -99,7 +99,7 @@ class Info:
     quotes, warnings
         The quotes used, and warnings to the reader.
     data_gaps
-        The warnings that the data ends before the report does.
+        Those warnings that say that the data ends before the report does.
     """
 
     interval_start: str

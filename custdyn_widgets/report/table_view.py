@@ -189,7 +189,7 @@ def table_view(
 
 
 def _type_note(client_type: str) -> str:
-    """Return the note that says whom the columns count, because "Clients - All" may be read as all types."""
+    """Return the note on which types are counted, because "Clients - All" could be read as all types."""
     if client_type == "all":
         return "Clients of all types are counted."
     name = client_type.replace("_", " ").capitalize()

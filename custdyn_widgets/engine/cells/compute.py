@@ -4,29 +4,29 @@ The cost grows with the number of ledger rows within the report, not with rows Ã
 history. The rows of a client are sorted by time, and each has the running sum of amounts and the last paid
 use. As a result:
 
-- Only a client's last row in a bucket matters for stocks. It makes a *cell*, whose balance and last paid
+- Only a client's last row in a bucket matters for stocks. It becomes a *cell*, whose balance and last paid
   use are valid until the client's next cell.
-- The row before the first one in the report has the initial balance and last paid use, so history is not
-  read (except for package rows, which depend on where a client ever had transactions).
+- The row before the first one in the report has the initial balance and last paid use, so earlier rows are
+  not read. Package rows are an exception: they depend on the packages of all transactions of a client.
 - The last paid use determines the cell's *reach*: the last bucket whose window contains it. Window starts
   increase with the buckets, so the reach is the number of windows that start by that time. The client is
   active from the cell's bucket up to the reach or the next cell, whichever comes first.
 
 A client is thus in one state at a time: a level (all, overall active or active) and the sign of its balance.
 It enters a state with a balance and leaves it with the same balance, so one cumulative sum of
-entries minus exits over the buckets gives every stock. From one cell to the next the state is usually
-unchanged, and then only the difference in balance is added. A client's creation starts its first state, and
-its closing ends the last one.
+entries minus exits over the buckets gives every stock. If the state is the same in the next cell, which is
+the usual case, only the difference in balance is added. A client's creation starts its first state, and its
+closing ends the last one.
 
 Flows are sums by bucket, split further where an exchange rate changes.
 
-When grouped by package, the entity is a pair (client, package row) instead of a client. Its balances are
-the client's; its presence and reach are those of its own transactions.
+When a report is grouped by package, the entity is a pair (client, package row) instead of a client. Its
+balances are the client's, but its presence and reach depend only on the transactions in that package row.
 
 Cells of disjoint sets of clients can be added, so they are computed on all cores in pieces of bounded memory,
-each with clients of one currency. A piece is computed column by column with NumPy. Each row takes only a few
-passes: a table gives its position among the edges, its flow is summed by key, and its bucket is compared
-with that of the next row. Everything else is done per cell or per client.
+each with clients of one currency. A piece is computed column by column with NumPy. Each row needs only a few
+operations: its bucket is looked up in a table, its amount is added to a sum by key, and its bucket is
+compared with that of the next row. Everything else is done per cell or per client.
 
 Schema
 ------
@@ -99,7 +99,7 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
     rising = np.maximum.accumulate(grid.windows)
     cells = _sum_up(facts, clients, replace(grid, windows=rising))
     for k in np.flatnonzero(rising != grid.windows).tolist():
-        # With `as_of` in a repeated hour, the last window may start before the previous one.
+        # If `as_of` is in a repeated hour, the last window may start before the previous one.
         edges = grid.edges[k : k + 2]
         changes = tuple(days[days > edges[0]] for days in grid.changes)
         one_row = replace(grid, edges=edges, windows=grid.windows[k : k + 1], changes=changes)

@@ -1,4 +1,4 @@
-"""The rows of a report as arrays of edges, and a fast lookup of times among edges."""
+"""The rows of a report as arrays of edges, and a fast way to find the position of times among them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from custdyn_widgets.mart import Bools, Int64s, Times
 
 _FINEST = 11  # a granule spans at least 2**11 seconds
-_LARGEST = 17  # there are about 2**17 granules at most
+_LARGEST = 17  # there are at most about 2**17 granules
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class Piece:
             running_before=_before(facts.running, span.begin, 0),
             paid_before=_before(facts.paid_at, np.where(history, span.begin, 0), never),
             base=facts.opening[span.clients]
-            - _before(facts.running, first, 0),  # may wrap around, as may the running sums
+            - _before(facts.running, first, 0),  # may wrap around, like the running sums
             _paid_at=facts.paid_at,
             _rows=rows,
         )
@@ -138,7 +138,7 @@ def parts(facts: Facts, span: Span) -> list[Span]:
 
 
 def _of_rows(values: Any, rows: slice | Int64s) -> Any:
-    """Return the values of rows. They are assumed to exist, since checking this would double the time."""
+    """Return the values at positions, without checking their bounds, which would double the time."""
     return values[rows] if isinstance(rows, slice) else values.take(rows, mode="clip")
 
 
@@ -151,7 +151,7 @@ def _before(values: npt.NDArray[Any], rows: Int64s, nothing: int) -> npt.NDArray
 
 
 def _rows(begin: Int64s, count: Int64s) -> slice | Int64s:
-    """Return the rows of clients, as a slice if they are adjacent, to avoid copies."""
+    """Return the positions of the clients' rows, as a slice if they are adjacent, to avoid copies."""
     total = int(count.sum())
     some = np.flatnonzero(count)
     if not len(some) or int(begin[some[-1]] + count[some[-1]] - begin[some[0]]) == total:
@@ -162,7 +162,7 @@ def _rows(begin: Int64s, count: Int64s) -> slice | Int64s:
 
 
 def first_row_at(facts: Facts, clients: Int64s, instant: int) -> Int64s:
-    """Return each client's first row at or after a time, or the end of its rows, by one joint bisection."""
+    """Return each client's first row at or after a time, or the end of its rows, by a joint bisection."""
     time = facts.time
     low, high = facts.offset[clients], facts.offset[clients + 1]
     some = np.flatnonzero(low < high)

@@ -23,7 +23,7 @@ from custdyn_widgets.mart import PAID, Bools, Int64s, Times
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
 LEVELS = ("all", "overall", "active")  # each is a subset of the previous one
-_NEGATIVE = len(LEVELS)  # a state is a level, plus this where the balance is below zero
+_NEGATIVE = len(LEVELS)  # a state is a level, plus this if the balance is negative
 _STATES = 2 * len(LEVELS)
 
 STOCK_COLUMNS = tuple(f"{level}_{what}" for level in reversed(LEVELS) for what in ("qty", "pos", "neg"))
@@ -33,8 +33,8 @@ STOCK_COLUMNS = tuple(f"{level}_{what}" for level in reversed(LEVELS) for what i
 class _Stays:
     """Spans of buckets with a constant balance and last paid use; an entity's stays are consecutive.
 
-    A stay lasts from its `low` to that of the next stay; an entity's last stay ends at `gone`. Stays may be
-    empty.
+    A stay lasts from its `low` to the `low` of the next stay; an entity's last stay ends at `gone`. Stays may
+    be empty.
 
     Attributes
     ----------
@@ -148,10 +148,10 @@ class StockSums:
         until = self._reach(stays.paid_at)
         active = paid & (until > low)
         lapses = active & (until < high)
-        state = (balance < 0) * np.int8(_NEGATIVE)  # int8, since processors handle many of these at a time
+        state = (balance < 0) * np.int8(_NEGATIVE)  # int8, because processors handle many at once
         state += paid.view(np.int8)
         state += active.view(np.int8)
-        left = state - lapses.view(np.int8)  # the state that the stay ends in
+        left = state - lapses.view(np.int8)  # the state at the end of the stay
         before = np.append(np.int8(-1), left[:-1])
         before[stays.first] = -1
         same = before == state
@@ -243,19 +243,19 @@ def _of_clients(piece: Piece, cells: _Cells, present: Int64s, gone: Int64s) -> _
     first = np.cumsum(count) - count
     later = np.ones(int(count.sum()), np.bool_)
     later[first] = False
-    low = _behind(present, first, later, cells.bucket)
-    balance = _behind(piece.running_before, first, later, piece.running[cells.last])
+    low = _with_initial(present, first, later, cells.bucket)
+    balance = _with_initial(piece.running_before, first, later, piece.running[cells.last])
     return _Stays(
         first=first,
         group=np.zeros(len(first), np.int64),
         gone=gone,
         low=np.minimum(low, np.repeat(gone, count)),
         balance=balance + np.repeat(piece.base, count),
-        paid_at=_behind(piece.paid_before, first, later, piece.paid_at(cells.last)),
+        paid_at=_with_initial(piece.paid_before, first, later, piece.paid_at(cells.last)),
     )
 
 
-def _behind(at_first: _Array, first: Int64s, later: Bools, of_cells: _Array) -> _Array:
+def _with_initial(at_first: _Array, first: Int64s, later: Bools, of_cells: _Array) -> _Array:
     """Return the values of cells, with each client's initial value before its cells."""
     values: Any = np.empty(len(later), at_first.dtype)
     values[first] = at_first

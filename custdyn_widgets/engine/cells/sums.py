@@ -12,11 +12,11 @@ import numpy as np
 from custdyn_widgets.mart import Int64s
 
 _MAX_ROWS = 2**21  # this many halves below 2**32 sum to less than 2**53
-_FEW = 2**14  # up to this many slots are all summed, even those of keys that do not occur
+_FEW = 2**14  # up to this many slots, all are summed, even if their keys do not occur
 _DENSE = 2**20
 _HALF = 32
 _LOW = (1 << _HALF) - 1
-_FITS = 1 << 30  # with upper halves below this, sums fit in an int64
+_FITS = 1 << 30  # if the upper halves are below this, sums fit in an int64
 
 
 class KeyedSums:
