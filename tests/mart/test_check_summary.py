@@ -143,6 +143,14 @@ def test_a_thousand_extra_columns_are_one_short_note() -> None:
     assert len(note.figures["columns"]) == 1000
 
 
+@pytest.mark.parametrize(("count", "end"), [(20, "'extra19'."), (21, "'extra19' and 1 more.")])
+def test_twenty_extra_columns_are_all_named(count: int, end: str) -> None:
+    extra = pd.DataFrame({f"extra{i}": ["x", "y"] for i in range(count)})
+    clients = pd.concat([frames()["clients"], extra], axis=1)
+    [note] = [note for note in check_source(frames(clients=clients)).notes if note.kind == "extra_columns"]
+    assert note.endswith(end)
+
+
 class Tags(HTMLParser):
     """Collects the tags, attributes and text of a page."""
 

@@ -17,6 +17,7 @@ from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.synced import marts_folder, read_record, sync_lock, synced_folder
+from custdyn_widgets.mart.syncing.changes import Changes, PastChange
 from custdyn_widgets.mart.syncing.sync import sync_source
 from tests.databases import Database
 from tests.synced import EVERYONE, TYPES, balance, create, custdyn, define, map_with
@@ -385,3 +386,31 @@ def test_a_column_that_turns_out_to_be_text_in_the_middle_is_read_once_more(shop
     output = custdyn("sync", "shop").stderr
     assert "(1 fault)" in output
     assert "row 3: " in output
+
+
+def changes_of(**fields: object) -> Changes:
+    none: dict[str, object] = {"new": 0, "past": (), "openings": 0, "clients_added": 0, "clients_removed": 0}
+    return Changes(**{**none, "same_mapping": True, **fields})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [1, 40, 41])
+def test_forty_months_that_changed_are_all_listed(count: int) -> None:
+    past = tuple(PastChange(f"{2000 + n}-01", "usage", n, 0, 0) for n in range(count))
+    lines = changes_of(past=past).text().splitlines()
+    assert lines[1] == "Changed in the past:"
+    assert [line.split()[0] for line in lines[3:43]] == [change.month for change in past[:40]]
+    assert lines[43:] == (["  … and 1 more lines: --json prints them all."] if count > 40 else [])
+
+
+def test_only_what_changed_is_told() -> None:
+    first = "New transactions: 0. Clients added: 0."
+    opening, removed = "Opening balances changed: 1 clients.", "Clients removed: 2."
+    mapping = "The mapping has changed since the last sync, which may be the reason."
+    for fields, lines in (
+        ({}, ["Nothing changed in the past."]),
+        ({"same_mapping": False}, ["Nothing changed in the past."]),
+        ({"openings": 1}, [opening]),
+        ({"clients_removed": 2, "same_mapping": False}, [removed, mapping]),
+        ({"openings": 1, "clients_removed": 2}, [opening, removed]),
+    ):
+        assert changes_of(**fields).text().splitlines() == [first, *lines]

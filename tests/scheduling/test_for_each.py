@@ -226,6 +226,17 @@ def test_what_is_no_file_of_addresses_is_refused_in_words(tmp_path: Path, text: 
         read_addresses(path)
 
 
+@pytest.mark.parametrize(("count", "last"), [(1, "line 2"), (20, "line 21"), (21, "… and 1 more")])
+def test_twenty_faulty_lines_are_all_listed(tmp_path: Path, count: int, last: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("company,address\n" + "Blue\n" * count)
+    with pytest.raises(RunError, match=f"has {count} faulty line{'s' if count > 1 else ''}, so") as caught:
+        read_addresses(path)
+    lines = caught.value.message.splitlines()
+    assert lines[-1].strip().startswith(last)
+    assert len(lines) == min(count, 21) + 1
+
+
 def test_a_file_of_something_else_is_not_repeated(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("secret-of-somebody\n")

@@ -20,7 +20,7 @@ from custdyn_widgets.errors import RunError, StillRunningError
 from custdyn_widgets.scheduling import records
 from custdyn_widgets.scheduling.failure import describe_error
 from custdyn_widgets.scheduling.locks import RunLock, is_going_on
-from custdyn_widgets.scheduling.records import Outcome, Run, Runs
+from custdyn_widgets.scheduling.records import Outcome, Run, Runs, list_problems
 
 RECEIPT = {"recipient": "anna@example.com", "outcome": "sent"}
 
@@ -61,7 +61,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from custdyn_widgets.errors import RunError
-from custdyn_widgets.scheduling.records import Outcome, Run, Runs
+from custdyn_widgets.scheduling.records import Outcome, Run, Runs, list_problems
 disk = Path(sys.argv[1])
 run, other = Run.begun("board"), Run.begun("other")
 Runs(disk).keep(run)
@@ -254,3 +254,16 @@ def test_a_record_that_no_run_wrote_is_told_and_breaks_no_list_and_no_run(
     assert name in listed()
     assert runs.left_open("board") == []
     assert runs.digests("board", "2026-12-01T06:00:00Z") == {None: "digest"}
+
+
+@pytest.mark.parametrize(
+    ("count", "more"), [(20, None), (21, "… and 1 more, see `custdyn runs list --json`.")]
+)
+def test_twenty_problems_are_all_listed(count: int, more: str | None) -> None:
+    outcomes = [Outcome("failed", f"C{n}", problem="It is gone.") for n in range(count)]
+    lines = list_problems([Outcome("sent", "Good"), *outcomes]).splitlines()
+    assert lines == [f"C{n}: It is gone." for n in range(20)] + ([more] if more else [])
+
+
+def test_a_problem_without_a_company_stands_alone() -> None:
+    assert list_problems([Outcome("failed", None, problem="It is gone.")]) == "It is gone."

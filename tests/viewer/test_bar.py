@@ -77,13 +77,14 @@ def test_it_names_a_file_that_is_not_as_published_and_does_not_offer_it(
     assert set(links_of(told)) == ({"JSON"} if name == "report.csv" else {"CSV", "JSON"})
 
 
-def test_it_names_three_of_many_damaged_files(site: Site) -> None:
+@pytest.mark.parametrize(("damaged", "more"), [(3, " "), (4, " and 1 more "), (9, " and 6 more ")])
+def test_it_names_three_of_many_damaged_files(site: Site, damaged: int, more: str) -> None:
     files = {**FILES, **{f"chart-{n}-x.svg": b"<svg/>" for n in range(9)}}
     snapshot_id = site.store.publish({}, files)
-    for n in range(9):
+    for n in range(damaged):
         (site.store.path(snapshot_id) / f"chart-{n}-x.svg").unlink()
     told = text_of(shown(site, snapshot_id))
-    assert "Not as published: chart-0-x.svg, chart-1-x.svg, chart-2-x.svg and 6 more" in told
+    assert f"Not as published: chart-0-x.svg, chart-1-x.svg, chart-2-x.svg{more}CSV" in told
 
 
 @pytest.mark.parametrize("name", ["report.html", "manifest.json"])
@@ -131,6 +132,24 @@ def test_info_shows_the_facts_of_the_manifest(site: Site) -> None:
         f"report.csv {len(files['report.csv']):,}",
     ):
         assert words in told
+
+
+@pytest.mark.parametrize(("count", "more"), [(20, False), (21, True)])
+def test_twenty_warnings_are_all_shown(count: int, more: bool) -> None:
+    manifest = {"warnings": [f"warning {n}" for n in range(count)], "files": {}}
+    told = text_of(bar("a" * 52, manifest, ADDRESS, ()).decode())
+    assert "warning 19" in told
+    assert "warning 20" not in told
+    assert ("and 1 more" in told) == ("more" in told) == more
+
+
+@pytest.mark.parametrize(("count", "more"), [(40, False), (41, True)])
+def test_forty_files_are_all_listed(count: int, more: bool) -> None:
+    files = {f"f{n:02}.svg": {"size": n} for n in range(count)}
+    told = text_of(bar("a" * 52, {"files": files}, ADDRESS, ()).decode())
+    assert "f39.svg" in told
+    assert "f40.svg" not in told
+    assert ("and 1 more" in told) == ("more" in told) == more
 
 
 def full_of(text: str) -> str:

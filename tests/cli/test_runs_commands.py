@@ -1,0 +1,158 @@
+"""What a recorded run prints: its links, its result and its problem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from custdyn_widgets import scheduling
+from custdyn_widgets.cli import main
+from custdyn_widgets.scheduling import Order, Run
+from custdyn_widgets.scheduling.records import Outcome
+
+LINK = "https://reports.example/view?id="
+LOGICAL = "2026-11-01T06:00:00Z"
+ACME, BLUE = "a" * 52, "b" * 52
+
+
+def run_of(result: str, *reports: Outcome, problem: str | None = None, logical: str | None = LOGICAL) -> Run:
+    begun = Run.begun("board", title="Board", logical_time=logical)
+    return begun.finished(result, reports=reports, problem=problem)
+
+
+class Dispatched:
+    """Stands in for a run: it says something, and its record is what the test wants."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.orders: list[Order] = []
+        self.run: Run | BaseException = run_of("sent")
+        monkeypatch.setattr(scheduling, "dispatch", self)
+        monkeypatch.setenv("CUSTDYN_SHARE_URL", "https://reports.example")
+
+    def __call__(self, order: Order, *, progress: Any, warn: Any, **_: Any) -> Run:
+        self.orders.append(order)
+        progress("Reading the data …")
+        warn("The clock was moved back.")
+        if isinstance(self.run, BaseException):
+            raise self.run
+        return self.run
+
+
+@pytest.fixture
+def dispatched(monkeypatch: pytest.MonkeyPatch) -> Dispatched:
+    return Dispatched(monkeypatch)
+
+
+def run(*options: str) -> Result:
+    return CliRunner().invoke(main, ["run", "--saved", "board", "--scheduled", *options])
+
+
+def test_a_run_prints_its_link_alone_on_stdout(dispatched: Dispatched) -> None:
+    dispatched.run = run_of("sent", Outcome("sent", None, ACME))
+    done = run()
+    assert done.exit_code == 0
+    assert done.stdout == f"{LINK}{ACME}\n"
+    assert done.stderr.splitlines() == [
+        "Reading the data …",
+        "The clock was moved back.",
+        f"board: sent (for {LOGICAL}).",
+    ]
+
+
+def test_each_companys_link_has_its_name(dispatched: Dispatched) -> None:
+    dispatched.run = run_of(
+        "undelivered",
+        Outcome("sent", "Acme", ACME),
+        Outcome("unchanged", "North"),
+        Outcome("undelivered", "Blue", BLUE),
+    )
+    assert run().stdout == f"Acme: {LINK}{ACME}\nBlue: {LINK}{BLUE}\n"
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ("sent", "board: sent (for"),
+        ("frozen", "board: frozen, without recipients (for"),
+        ("held back", "board: held back, frozen but not sent (for"),
+        ("unchanged", "board: unchanged, so nothing was frozen or sent (for"),
+        ("empty", "board: empty, so nothing was frozen or sent (for"),
+        ("stale", "board: stale, so nothing was frozen or sent (for"),
+        ("undelivered", "board: undelivered, frozen but not delivered to everybody (for"),
+    ],
+)
+def test_the_result_is_explained(dispatched: Dispatched, result: str, said: str) -> None:
+    dispatched.run = run_of(result)
+    assert run().stderr.splitlines()[-1] == f"{said} {LOGICAL})."
+    dispatched.run = run_of(result, logical=None)
+    assert run().stderr.splitlines()[-1] == f"{said} an unknown time)."
+
+
+def test_a_problem_is_the_last_line_and_fails(dispatched: Dispatched) -> None:
+    dispatched.run = run_of("undelivered", Outcome("undelivered", None, ACME), problem="No such user.")
+    done = run()
+    assert done.exit_code == 1
+    assert done.stdout == f"{LINK}{ACME}\n"
+    assert done.stderr.splitlines()[-1] == "custdyn: No such user."
+
+
+def test_quiet_says_what_is_wrong_and_otherwise_nothing(dispatched: Dispatched) -> None:
+    dispatched.run = run_of("sent", Outcome("sent", None, ACME))
+    done = run("--quiet")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "The clock was moved back.\n")
+    dispatched.run = run_of("failed", problem="The mart is gone.")
+    done = run("--quiet")
+    assert done.exit_code == 1
+    assert "Reading the data …" in done.stderr.splitlines()
+    assert done.stderr.splitlines()[-1] == "custdyn: The mart is gone."
+    dispatched.run = KeyboardInterrupt()
+    done = run("--quiet")
+    assert done.exit_code != 0
+    assert "Reading the data …" in done.stderr
+
+
+def test_the_order_has_the_time_limit_that_was_given(dispatched: Dispatched) -> None:
+    run()
+    run("--timeout", "7")
+    assert [order.timeout_s for order in dispatched.orders] == [scheduling.TIMEOUT_S, 7]
+
+
+def test_a_link_that_cannot_be_printed_is_no_failure(
+    dispatched: Dispatched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import click
+
+    real = click.echo
+
+    def full(message: object = None, *args: Any, **options: Any) -> None:
+        if str(message).startswith(LINK):
+            raise OSError(28, "No space left on device")
+        real(message, *args, **options)
+
+    monkeypatch.setattr("custdyn_widgets.cli.runs.click.echo", full)
+    monkeypatch.setattr("custdyn_widgets.cli.runs.discard", lambda _: None)
+    dispatched.run = run_of("sent", Outcome("sent", None, ACME))
+    done = run()
+    assert done.exit_code == 0
+    assert (
+        "cannot be printed: No space left on device. `custdyn runs list` shows the snapshot." in done.stderr
+    )
+    assert done.stderr.splitlines()[-1] == f"board: sent (for {LOGICAL})."
+
+
+def test_options_that_would_change_a_recorded_run_are_wrong_use(
+    dispatched: Dispatched, tmp_path: Path
+) -> None:
+    for options, words in [
+        (("--saved", "board", "--scheduled", "--as-of", LOGICAL), "either --scheduled or --as-of"),
+        (("--scheduled",), "needs --saved NAME"),
+        (("--saved", "board", "--scheduled", "--interval", "last_month"), "remove --interval"),
+        (("--saved", "board", "--scheduled", "-p", "interval", "x"), "remove -p interval"),
+    ]:
+        done = CliRunner().invoke(main, ["run", *options])
+        assert done.exit_code == 2, options
+        assert words in done.stderr
+    assert not dispatched.orders
