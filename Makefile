@@ -14,11 +14,22 @@ install = \
           "Collecting "*) echo "  $${package%% (*}" ;; \
           "Installing collected "*) echo "  Unpacking the packages …" ;; \
         esac; done >&2; exit "$$(cat $(1)/.status)"; }
+# Prints the path of the newest Python here: in the PATH, of pyenv, or of uv.
+newest_python = \
+  for version in 3.14 3.13 3.12; do \
+    for python in "python$$version" "$${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version".*/bin/python; do \
+      "$$python" -c "" 2>/dev/null && command -v "$$python" && exit; \
+    done; \
+    uv python find "$$version" 2>/dev/null && exit; \
+  done; \
+  echo "Python 3.12 or newer is required; set its path with: make newest NEWEST=/path/to/python" >&2; exit 1
+NEWEST ?= $(shell $(newest_python))
+QUICK := -m "not browser and not office and not slow"
 # Containers often run as root, which Jupyter allows only if asked explicitly.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab serve test quick lowest check format bench bench-sync pictures clean
+.PHONY: help demo lab serve test quick lowest newest check format bench bench-sync pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -36,10 +47,13 @@ test: $(VENV)/.test-ready ## Run all tests, including browser and LibreOffice (O
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ONLY)
 
 quick: $(VENV)/.test-ready ## Run the quick tests only
-	@$(BIN)/python -m pytest --numprocesses 2 --few-examples -m "not browser and not office and not slow" $(ONLY)
+	@$(BIN)/python -m pytest --numprocesses 2 --few-examples $(QUICK) $(ONLY)
 
 lowest: $(VENV)-lowest/.ready ## Run the quick tests with the lowest versions of dependencies
-	@$(VENV)-lowest/bin/python -m pytest --numprocesses 2 --few-examples -m "not browser and not office and not slow"
+	@$(VENV)-lowest/bin/python -m pytest --numprocesses 2 --few-examples $(QUICK)
+
+newest: $(VENV)-newest/.ready ## Run the quick tests with the newest Python that is here (NEWEST=/path/to/python)
+	@$(VENV)-newest/bin/python -m pytest --numprocesses 2 --few-examples $(QUICK)
 
 check: $(VENV)/.test-ready ## Lint, types, structure
 	@$(BIN)/ruff check .
@@ -60,12 +74,18 @@ pictures: $(VENV)/.test-ready ## Regenerate the pictures in the README
 	@$(BIN)/python -m tests.browser.pictures
 
 clean: ## Remove generated files except snapshots
-	rm -rf $(VENV) $(VENV)-lowest .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
 $(VENV)-lowest/.ready: pyproject.toml constraints-lowest.txt
 	@$(PYTHON) -m venv $(VENV)-lowest
 	@echo "Installing the lowest versions of about 150 packages into $(VENV)-lowest: this takes minutes …" >&2
 	@$(call install,$(VENV)-lowest,constraints-lowest.txt,'.[test]')
+	@touch $@
+
+$(VENV)-newest/.ready: pyproject.toml constraints.txt
+	@python="$(NEWEST)"; [ -n "$$python" ] && "$$python" --version >&2 && "$$python" -m venv $(VENV)-newest
+	@echo "Installing about 150 packages into $(VENV)-newest: this takes minutes …" >&2
+	@$(call install,$(VENV)-newest,constraints.txt,'.[test]')
 	@touch $@
 
 $(VENV)/bin/python:

@@ -72,3 +72,31 @@ def test_uv_is_used_if_it_is_there_and_pip_if_uv_fails(tmp_path: Path, uv: int, 
     assert (code, ready) == (0, True)
     assert "uv pip install --python .venv/bin/python --constraint constraints.txt --editable ." in said
     assert ("numpy" in said) == by_pip
+
+
+@pytest.mark.parametrize(
+    ("works", "newest"),
+    [
+        (["bin/python3.12", "bin/python3.13"], "bin/python3.13"),
+        (["bin/python3.12", "pyenv/versions/3.13.0/bin/python"], "pyenv/versions/3.13.0/bin/python"),
+        (["pyenv/versions/3.14.2/bin/python", "bin/python3.13"], "pyenv/versions/3.14.2/bin/python"),
+        (["bin/python3.11"], ""),
+    ],
+)
+def test_the_newest_python_that_works_is_tested(tmp_path: Path, works: list[str], newest: str) -> None:
+    """A shim of pyenv whose version is not selected is in the PATH, and fails."""
+    make, shell = shutil.which("make"), shutil.which("sh")
+    assert make
+    assert shell
+    program(tmp_path / "bin/python3.14", "#!/bin/sh\nexit 127\n")
+    for name in works:
+        program(tmp_path / name, "#!/bin/sh\n")
+    done = subprocess.run(
+        [make, "-f", MAKEFILE, f"SHELL={shell}", "--eval=show: ; @echo $(NEWEST)", "show"],
+        env={"PATH": str(tmp_path / "bin"), "PYENV_ROOT": str(tmp_path / "pyenv"), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == (str(tmp_path / newest) if newest else "")
+    assert ("make newest NEWEST=/path/to/python" in done.stderr) == (not newest)
