@@ -9,6 +9,8 @@ import numpy as np
 
 from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.conversion import Rates, target_currency
+from custdyn_widgets.engine.groups import Groups, find_groups
+from custdyn_widgets.engine.metric import Metric, chosen_metrics
 from custdyn_widgets.engine.selection import Selection, select
 from custdyn_widgets.mart import Facts
 from custdyn_widgets.query import Bucket, ReportQuery, ResolvedInterval, resolve
@@ -26,9 +28,20 @@ class Plan:
     selection: Selection
     rates: Rates
     buckets: list[Bucket]
-    packages: tuple[int, ...]  # codes of the package rows in order, without the last row; () if ungrouped
+    groups: Groups
+    metrics: tuple[Metric, ...]
 
-    def grid(self, buckets: list[Bucket], by_package: bool) -> Grid:
+    @property
+    def has_movement(self) -> bool:
+        """Whether the report has the movement of clients."""
+        return any(metric.needs == "movement" for metric in self.metrics)
+
+    @property
+    def has_balances(self) -> bool:
+        """Whether the report has the movement of balances."""
+        return any(metric.needs == "balances" for metric in self.metrics)
+
+    def grid(self, buckets: list[Bucket], groups: Groups) -> Grid:
         """Return the edges, windows and groups by which cells are summed."""
         edges = np.array([b.start for b in buckets] + [buckets[-1].end], np.int64)
         first, last = int(edges[0]) // _DAY + 1, (int(edges[-1]) - 1) // _DAY
@@ -38,17 +51,20 @@ class Plan:
         if self.selection.packages:
             fee_counts[:] = False
             fee_counts[list(self.selection.packages)] = True
-        groups = len(self.packages) + 1 if by_package else 1
-        group_of = np.full(count + 1, groups - 1, np.int64)
-        if by_package:
-            group_of[list(self.packages)] = np.arange(groups - 1)
+        package_group = np.full(count + 1, len(groups.packages), np.int64)
+        package_group[list(groups.packages)] = np.arange(len(groups.packages))
         return Grid(
             edges=edges,
             windows=np.array([b.window_start for b in buckets], np.int64),
             changes=tuple(np.array(days, np.int64) * _DAY for days in changes),
-            groups=groups,
-            group_of=group_of,
+            package_groups=len(groups.packages) + 1,
+            package_group=package_group,
             fee_counts=fee_counts,
+            client_groups=1 if groups.of_client is None else len(groups.labels),
+            client_group=groups.of_client,
+            movement=self.has_movement,
+            balances=self.has_balances,
+            opening_window=buckets[0].opening_window,
         )
 
 
@@ -67,7 +83,6 @@ def plan_report(query: ReportQuery, facts: Facts, as_of: datetime) -> Plan:
     since = int(exists.min()) if len(exists) else interval.effective_end
     nothing = interval.is_empty or since >= interval.effective_end
     names = facts.names.packages
-    shown = selection.packages or tuple(range(len(names)))
     return Plan(
         query=replace(query, package=tuple(names[p][0] for p in selection.packages)),
         facts=facts,
@@ -75,5 +90,6 @@ def plan_report(query: ReportQuery, facts: Facts, as_of: datetime) -> Plan:
         selection=selection,
         rates=rates,
         buckets=[] if nothing else interval.buckets(query.time_group, since),
-        packages=tuple(sorted(shown, key=lambda p: (names[p][1], names[p][0]))) if query.by_package else (),
+        groups=find_groups(query, facts, selection, interval),
+        metrics=chosen_metrics(query.columns),
     )

@@ -4,7 +4,7 @@ from .demo.folder import demo_folder, last_midnight
 from .demo.mart import demo_query
 from .dialect import Dialect
 from .facts.by_client import Packages, Times, threads
-from .facts.facts import Facts, Names
+from .facts.facts import NEVER, Facts, Names
 from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass
 from .mapping.adding import add_database, add_source, check_new_name
 from .mapping.drafting import draft_mapping
@@ -16,6 +16,7 @@ from .syncing.detecting import detect_system
 from .syncing.sync import SyncResult, grants_for, sync_source
 
 __all__ = [
+    "NEVER",
     "PACKAGE_FEE",
     "PAID",
     "Bools",

@@ -1,20 +1,41 @@
 """Queries: their fields, their validation, and their intervals resolved to instants."""
 
-from custdyn_widgets.query.checks import TIME_GROUPS, YEARS, Period, is_time_zone, time_zones
-from custdyn_widgets.query.fields import CLIENT_TYPES, FIELDS, PRESETS, Kind
+from custdyn_widgets.query.checks import (
+    CLIENT_GROUPS,
+    ROW_GROUPS,
+    TIME_GROUPS,
+    YEARS,
+    Period,
+    is_time_zone,
+    time_zones,
+)
+from custdyn_widgets.query.fields import (
+    CLIENT_TYPES,
+    COLUMN_GROUPS,
+    COMPARISONS,
+    DEFAULT_COLUMN_GROUPS,
+    FIELDS,
+    PRESETS,
+    Kind,
+)
 from custdyn_widgets.query.intervals import (
     Bucket,
     ResolvedInterval,
-    preset_period,
     resolve,
     time_zone_data,
 )
+from custdyn_widgets.query.presets import preset_period
 from custdyn_widgets.query.query import ReportQuery, parse_as_of
 
 __all__ = [
+    "CLIENT_GROUPS",
     "CLIENT_TYPES",
+    "COLUMN_GROUPS",
+    "COMPARISONS",
+    "DEFAULT_COLUMN_GROUPS",
     "FIELDS",
     "PRESETS",
+    "ROW_GROUPS",
     "TIME_GROUPS",
     "YEARS",
     "Bucket",

@@ -18,6 +18,8 @@ from datetime import datetime
 from custdyn_widgets.errors import QueryError
 
 TIME_GROUPS = ("year", "month", "date")
+CLIENT_GROUPS = ("company", "owner_user", "client_type", "currency", "cohort")
+ROW_GROUPS = ("package", *CLIENT_GROUPS)
 YEARS = range(1900, 2101)
 
 _WALL_TIME_FORM = "a wall time YYYY-MM-DD HH:MM:SS"
@@ -137,13 +139,25 @@ def check_strings(name: str, value: object) -> tuple[str, ...]:
 
 
 def check_groups(name: str, value: object, allowed: Sequence[str]) -> tuple[str, ...]:
-    """Check a list of groupings, at most one of them by time, and sort it in the order of `allowed`."""
+    """Check a list of groupings, at most one of them by time and one by something else, and sort it."""
     chosen = check_strings(name, value)
     for group in chosen:
         check_choice(name, group, allowed)
     if sum(group in TIME_GROUPS for group in chosen) > 1:
         raise QueryError.invalid(name, value, "has more than one of year, month and date")
+    if sum(group in ROW_GROUPS for group in chosen) > 1:
+        listed = f"{', '.join(ROW_GROUPS[:-1])} and {ROW_GROUPS[-1]}"
+        raise QueryError.invalid(name, value, f"has more than one of {listed}")
     return tuple(group for group in allowed if group in chosen)
+
+
+def check_columns(name: str, value: object, known: Sequence[str]) -> tuple[str, ...]:
+    """Check a list of column groups, and sort the known ones before own metrics, which depend on extensions."""
+    chosen = check_strings(name, value)
+    return (
+        *(group for group in known if group in chosen),
+        *(group for group in chosen if group not in known),
+    )
 
 
 def check_flag(name: str, value: object) -> bool:

@@ -12,8 +12,10 @@ from enum import Enum, auto
 from typing import Any
 
 from custdyn_widgets.query.checks import (
+    ROW_GROUPS,
     TIME_GROUPS,
     check_choice,
+    check_columns,
     check_currency,
     check_flag,
     check_groups,
@@ -24,7 +26,14 @@ from custdyn_widgets.query.checks import (
 )
 
 CLIENT_TYPES = ("client", "reseller", "calling_card", "call_shop")
-GROUPS = (*TIME_GROUPS, "package")
+GROUPS = (*TIME_GROUPS, *ROW_GROUPS)
+COLUMN_GROUPS = (
+    "active", "overall_active", "all", "refill", "payg", "packages", "movement", "balances",
+)  # fmt: skip
+DEFAULT_COLUMN_GROUPS = COLUMN_GROUPS[:6]
+COMPARISONS = (
+    "previous_period", "previous_day", "previous_week", "previous_month", "previous_quarter", "previous_year",
+)  # fmt: skip
 PRESETS = (
     "today", "yesterday", "this_week", "last_week", "this_month", "last_month", "this_quarter",
     "last_quarter", "this_year", "last_year", "last_3_days", "last_7_days", "last_30_days", "last_90_days",
@@ -41,6 +50,7 @@ class Kind(Enum):
     CHOICE = auto()
     TEXTS = auto()
     GROUPS = auto()
+    COLUMNS = auto()
     FLAG = auto()
     CURRENCY = auto()
     NUMBER = auto()
@@ -79,7 +89,7 @@ class Field:
     @property
     def is_list(self) -> bool:
         """Whether the field is a list."""
-        return self.kind in (Kind.TEXTS, Kind.GROUPS)
+        return self.kind in (Kind.TEXTS, Kind.GROUPS, Kind.COLUMNS)
 
     def check(self, value: object) -> Any:
         """Return a JSON or Python value as a query stores it.
@@ -101,6 +111,8 @@ class Field:
                 return check_strings(name, value)
             case Kind.GROUPS:
                 return check_groups(name, value, self.choices)
+            case Kind.COLUMNS:
+                return check_columns(name, value, self.choices)
             case Kind.FLAG:
                 return check_flag(name, value)
             case Kind.CURRENCY:
@@ -156,7 +168,8 @@ _TABLE = (
     Field(
         "group_by",
         "Group by",
-        "One row for each year, month or date, and for each package. If empty, a single row.",
+        "One row for each year, month or date, and for each package, or each company, owner user, client type, "
+        "currency or cohort (month of the first paid use) of clients. If empty, a single row.",
         Kind.GROUPS,
         choices=GROUPS,
     ),
@@ -174,6 +187,20 @@ _TABLE = (
         Kind.NUMBER,
         bounds=_MONTHS,
         unit="months",
+    ),
+    Field(
+        "columns",
+        "Columns",
+        "The groups of columns to show, in a fixed order. If empty, the first six and every own metric.",
+        Kind.COLUMNS,
+        choices=COLUMN_GROUPS,
+    ),
+    Field(
+        "compare",
+        "Compare with",
+        "An earlier period: each number is followed by the number before and by its change.",
+        Kind.CHOICE,
+        choices=COMPARISONS,
     ),
 )
 FIELDS: Mapping[str, Field] = {field.name: field for field in _TABLE}

@@ -1,4 +1,4 @@
-"""The exact instants of a query: presets, edges of buckets, and starts of windows.
+"""The exact instants of a query: edges of buckets, and starts of windows.
 
 Every edge is a whole second in UTC, computed here and nowhere else; nothing downstream does calendar
 arithmetic. A wall time that the clocks skip or repeat resolves as `datetime(…, fold=0)` does. Instants
@@ -7,6 +7,7 @@ are ints: seconds since 1970-01-01T00:00:00Z.
 
 from __future__ import annotations
 
+import itertools
 import zoneinfo
 from calendar import monthrange
 from collections.abc import Iterator
@@ -16,19 +17,45 @@ from pathlib import Path
 
 from custdyn_widgets.errors import QueryError
 from custdyn_widgets.query.checks import YEARS, Period
+from custdyn_widgets.query.presets import first_of_month, preset_period
 from custdyn_widgets.query.query import ReportQuery
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+_DAY_PRESETS = (
+    "last_3_days",
+    "last_7_days",
+    "last_30_days",
+    "last_90_days",
+)  # lengths in days, not in months
+_COMPARED_DAYS = {"previous_day": 1, "previous_week": 7}
+_COMPARED_MONTHS = {"previous_month": 1, "previous_quarter": 3, "previous_year": 12}
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """A time bucket [start, end), and the start of the window in which a paid use makes a client active."""
+    """A time bucket [start, end), with its windows, in which a paid use makes a client active.
+
+    Attributes
+    ----------
+    label
+        The label of its row.
+    start, end
+        The bucket as instants.
+    starts_at, ends_at
+        The wall times that resolve to these instants.
+    opening_window, window_start
+        The starts of the windows that end at the bucket's start and at its end.
+    partial
+        Whether the interval or `as_of` cuts off a part of the calendar period.
+    """
 
     label: str
     start: int
     end: int
+    starts_at: datetime
+    ends_at: datetime
+    opening_window: int
     window_start: int
     partial: bool
 
@@ -39,6 +66,8 @@ class ResolvedInterval:
 
     Attributes
     ----------
+    preset
+        The name of the preset, if the query has one.
     period
         The interval as wall times; its end is the last second included.
     zone
@@ -51,6 +80,7 @@ class ResolvedInterval:
         The length of the window in months.
     """
 
+    preset: str | None
     period: Period
     zone: zoneinfo.ZoneInfo
     start: int
@@ -70,11 +100,12 @@ class ResolvedInterval:
 
     def whole(self) -> Bucket:
         """Return the single bucket of a query without a time grouping; its label is empty."""
-        return Bucket(
+        return self._bucket(
             "",
             self.start,
             self.effective_end,
-            self._window_start(self._end_wall()),
+            self.period.start,
+            self._end_wall(),
             self.effective_end < self.end,
         )
 
@@ -97,15 +128,74 @@ class ResolvedInterval:
             start, end = max(low, self.start), min(high, self.effective_end)
             if start >= end or end <= since:
                 continue
+            starts_at = first if low >= self.start else self.period.start
             ends_at = after if high <= self.effective_end else self._end_wall()
-            found.append(Bucket(label, start, end, self._window_start(ends_at), start > low or end < high))
+            found.append(self._bucket(label, start, end, starts_at, ends_at, start > low or end < high))
         return found
+
+    def before(self, bucket: Bucket, comparison: str) -> Bucket | None:
+        """Return the earlier period that a bucket is compared with; None if it has no length.
+
+        Both wall times of the bucket are moved back, then resolved. A day that the earlier month does not
+        have becomes the start of the month after it.
+
+        Raises
+        ------
+        QueryError
+            If it starts before the year 1900.
+        """
+        starts_at, ends_at = (
+            self._moved_back(wall, comparison) for wall in (bucket.starts_at, bucket.ends_at)
+        )
+        if starts_at.year not in YEARS:
+            raise QueryError.invalid("compare", comparison, f"reaches before the year {YEARS[0]}")
+        start, end = to_instant(starts_at, self.zone), to_instant(ends_at, self.zone)
+        if start >= end:
+            return None
+        return self._bucket(bucket.label, start, end, starts_at, ends_at, bucket.partial)
+
+    def months(self, since: int) -> list[tuple[str, int]]:
+        """Return the label and start of each calendar month, from the one that contains `since` to the end."""
+        first = (EPOCH + timedelta(seconds=since)).astimezone(self.zone).date()
+        found = []
+        for n in itertools.count(-1):
+            month = first_of_month(first, n)
+            start = to_instant(datetime.combine(month, time()), self.zone)
+            if start >= self.effective_end:
+                return found
+            if start <= since:
+                found = []  # `since` may be before the start of the month that its wall time is in
+            found.append((f"{month:%Y-%m}", start))
+
+    def _moved_back(self, wall: datetime, comparison: str) -> datetime:
+        if comparison in _COMPARED_DAYS:
+            return wall - timedelta(days=_COMPARED_DAYS[comparison])
+        months = _COMPARED_MONTHS.get(comparison) or self._whole_months
+        if not months:
+            return wall - (self.period.end + SECOND - self.period.start)
+        moved = months_before(wall, months)
+        return moved if moved.day == wall.day else datetime.combine(first_of_month(moved, 1), time())
+
+    @property
+    def _whole_months(self) -> int:
+        """The number of calendar months that make up the interval; 0 if its length is not in months."""
+        start, after = self.period.start, self.period.end + SECOND
+        on_firsts = all(wall == datetime.combine(first_of_month(wall), time()) for wall in (start, after))
+        if self.preset in _DAY_PRESETS or not on_firsts:
+            return 0
+        return (after.year - start.year) * 12 + after.month - start.month
 
     def _end_wall(self) -> datetime:
         """Return the wall time of the effective end: the interval's own end, or `as_of` in the time zone."""
         if self.end <= self.as_of:
             return self.period.end + SECOND
         return (EPOCH + timedelta(seconds=self.as_of)).astimezone(self.zone).replace(tzinfo=None)
+
+    def _bucket(
+        self, label: str, start: int, end: int, starts_at: datetime, ends_at: datetime, partial: bool
+    ) -> Bucket:
+        windows = (self._window_start(starts_at), self._window_start(ends_at))
+        return Bucket(label, start, end, starts_at, ends_at, *windows, partial)
 
     def _window_start(self, ends_at: datetime) -> int:
         return to_instant(months_before(ends_at, self.active_duration), self.zone)
@@ -130,6 +220,7 @@ def resolve(query: ReportQuery, as_of: datetime) -> ResolvedInterval:
     asked = query.interval
     period = asked if isinstance(asked, Period) else preset_period(asked, query.timezone, as_of)
     return ResolvedInterval(
+        preset=asked if isinstance(asked, str) else None,
         period=period,
         zone=zone,
         start=to_instant(period.start, zone),
@@ -150,48 +241,6 @@ def months_before(wall: datetime, months: int) -> datetime:
     return wall.replace(year=year, month=month0 + 1, day=min(wall.day, monthrange(year, month0 + 1)[1]))
 
 
-def preset_period(name: str, timezone: str, as_of: datetime) -> Period:
-    """Return the period of a preset at a given time, on the calendar of a time zone.
-
-    Raises
-    ------
-    QueryError
-        If it is outside the years 1900 to 2100.
-    """
-    try:
-        first, last = _preset_dates(name, as_of.astimezone(zoneinfo.ZoneInfo(timezone)).date())
-    except (OverflowError, ValueError):
-        raise QueryError.invalid("as_of", as_of.isoformat(), "is outside the years 1900 to 2100") from None
-    if first.year not in YEARS or last.year not in YEARS:
-        raise QueryError.invalid("as_of", as_of.isoformat(), "is outside the years 1900 to 2100")
-    return Period(datetime.combine(first, time()), datetime.combine(last, time(23, 59, 59)))
-
-
-def _preset_dates(name: str, today: date) -> tuple[date, date]:
-    """Return the first and last date of a preset."""
-    this_or_last, _, unit = name.partition("_")
-    if name == "today":
-        return today, today
-    if name == "yesterday":
-        return today - timedelta(days=1), today - timedelta(days=1)
-    if unit.endswith("_days"):
-        return today - timedelta(days=int(unit.removesuffix("_days")) - 1), today
-    if name == "last_12_months":
-        return _first_of_month(today, -11), _first_of_month(today, 1) - timedelta(days=1)
-    if unit == "week":
-        monday = today - timedelta(days=today.weekday() + (7 if this_or_last == "last" else 0))
-        return monday, monday + timedelta(days=6)
-    length = {"month": 1, "quarter": 3, "year": 12}[unit]
-    into_period = (today.month - 1) % length
-    first = _first_of_month(today, -into_period - (length if this_or_last == "last" else 0))
-    return first, _first_of_month(first, length) - timedelta(days=1)
-
-
-def _first_of_month(day: date, months: int) -> date:
-    year, month0 = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month0 + 1, 1)
-
-
 def _calendar(time_group: str, period: Period) -> Iterator[tuple[str, datetime, datetime]]:
     """Yield the label, the start and the end of each calendar period, with one more on either side.
 
@@ -207,9 +256,9 @@ def _calendar(time_group: str, period: Period) -> Iterator[tuple[str, datetime, 
             day += step_days
         return
     length, pattern = (1, "%Y-%m") if time_group == "month" else (12, "%Y")
-    at = _first_of_month(first if length == 1 else first.replace(month=1, day=1), -length)
-    while at <= _first_of_month(last, length):
-        after = _first_of_month(at, length)
+    at = first_of_month(first if length == 1 else first.replace(month=1, day=1), -length)
+    while at <= first_of_month(last, length):
+        after = first_of_month(at, length)
         yield at.strftime(pattern), datetime.combine(at, time()), datetime.combine(after, time())
         at = after
 

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from custdyn_widgets.errors import QueryError
-from custdyn_widgets.query.checks import TIME_GROUPS, Period
+from custdyn_widgets.query.checks import ROW_GROUPS, TIME_GROUPS, Period
 from custdyn_widgets.query.fields import FIELDS
 
 
@@ -44,11 +44,17 @@ class ReportQuery:
     package
         Only clients that ever had one of these packages, by id or name.
     group_by
-        At most one of `year`, `month` and `date`, and optionally `package`; empty for a single row.
+        At most one of `year`, `month` and `date`, and at most one of `package`, `company`, `owner_user`,
+        `client_type`, `currency` and `cohort`; empty for a single row.
     currency
         The currency of all amounts; if None, it depends on the data.
     active_duration
         A client is active if it had a paid use in this many months before the end of a row.
+    columns
+        The groups of columns to show: ids such as `active` and `movement`, or the groups of own metrics.
+        Empty for the first six and every own metric.
+    compare
+        The earlier period that each row is compared with, such as `previous_month`; None for no comparison.
 
     Raises
     ------
@@ -69,6 +75,8 @@ class ReportQuery:
     group_by: tuple[str, ...] = ("month",)
     currency: str | None = None
     active_duration: int = 3
+    columns: tuple[str, ...] = ()
+    compare: str | None = None
 
     def __post_init__(self) -> None:
         for name, default in _DEFAULTS.items():
@@ -80,6 +88,13 @@ class ReportQuery:
                 raise QueryError.missing(name, 'a preset such as "last_month", or {"start": …, "end": …}')
             if value is not given:
                 object.__setattr__(self, name, value)
+        if self.by_package and "balances" in self.columns:
+            raise QueryError.invalid(
+                "columns",
+                "balances",
+                "cannot be shown by package, because a client's balance belongs to many packages; remove it, or "
+                "remove package from group_by",
+            )
 
     @classmethod
     def from_dict(cls, data: object) -> ReportQuery:
@@ -104,13 +119,26 @@ class ReportQuery:
         return cls(**{"interval": None, **data})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the query as a JSON object, including fields with their default values."""
-        return {name: _to_json(getattr(self, name)) for name in FIELDS}
+        """Return the query as a JSON object, including fields with their default values.
+
+        `columns` and `compare` are left out while unset, so that digests of queries made before these fields
+        existed stay the same.
+        """
+        return {
+            name: _to_json(value)
+            for name in FIELDS
+            if (value := getattr(self, name)) or name not in ("columns", "compare")
+        }
 
     @property
     def time_group(self) -> str | None:
         """The time grouping, if any: `year`, `month` or `date`."""
         return next((g for g in self.group_by if g in TIME_GROUPS), None)
+
+    @property
+    def row_group(self) -> str | None:
+        """The grouping within each period, if any: `package`, or an attribute of clients such as `company`."""
+        return next((g for g in self.group_by if g in ROW_GROUPS), None)
 
     @property
     def by_package(self) -> bool:
@@ -125,7 +153,10 @@ class ReportQuery:
         parts = [_describe_interval(self.interval) + f" ({self.timezone})", _describe_clients(self, name)]
         if self.package:
             parts.append("packages " + ", ".join(map(name, self.package)))
-        parts.append("by " + " and ".join(self.group_by) if self.group_by else "in one row")
+        by = " and ".join(group.replace("_", " ") for group in self.group_by)
+        parts.append("by " + by if by else "in one row")
+        if self.compare:
+            parts.append("compared with the " + self.compare.replace("_", " "))
         if self.currency:
             parts.append("in " + self.currency)
         months = "month" if self.active_duration == 1 else "months"

@@ -36,11 +36,21 @@ and valuation date. Common columns: `row` (int64, position of the row), `currenc
 whether any amount in the line is nonzero). All other columns are Python ints: `…_qty` are counts, the
 rest are sums in millionths of `currency`.
 
+If the grid asks for them, there are three more such DataFrames, and one of movement: int64 counts, with one
+line for each row of the report, in order.
+
 - flows: `refill_qty`, `refill`, `usage`, `activation_qty`, `activation`, `renewal_qty`, `renewal`,
   `ignored_refill_qty`, `ignored_refill` (refills with an amount ≤ 0, for a warning). Signs are those of
   the ledger: a fee is negative.
 - stocks: `active_qty`, `active_pos`, `active_neg`, `overall_qty`, `overall_pos`, `overall_neg`,
   `all_qty`, `all_pos`, `all_neg`.
+- openings: `opening_balance`, the balances of clients alive at the row's start.
+- balance flows: `joined` (opening balances of clients that start to exist), `all_refills`, `all_usage`,
+  `all_fees`, `other` (all transactions of these kinds, including fees of packages that the query leaves out).
+- left: `left`, minus the balances of clients that are closed at the row's end, plus those of clients that were
+  already closed at its start.
+- movement: `opening_qty` (active at the row's start), `new_qty`, `reactivated_qty`, `lapsed_qty`, `closed_qty`,
+  `first_use_qty`.
 """
 
 from __future__ import annotations
@@ -51,9 +61,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from custdyn_widgets.engine.cells.flows import FLOW_COLUMNS, FlowSums
-from custdyn_widgets.engine.cells.grid import Grid
+from custdyn_widgets.engine.cells.balances import BalanceFrames, balance_frames
+from custdyn_widgets.engine.cells.flows import BALANCE_FLOW_COLUMNS, FLOW_COLUMNS, FlowSums
+from custdyn_widgets.engine.cells.grid import Grid, utc_dates
+from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
 from custdyn_widgets.engine.cells.pieces import Piece, Span, parts
+from custdyn_widgets.engine.cells.states import movement_of_states
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS, StockSums
 from custdyn_widgets.mart import Facts, Int64s, threads
 
@@ -69,8 +82,8 @@ class Cells:
 
     Attributes
     ----------
-    flows, stocks
-        See the schema above.
+    flows, stocks, balances, movement
+        See the schema above; the last two are None unless the grid asks for them.
     transactions
         The number of transactions of the selected clients before the report's end.
     first, last
@@ -82,6 +95,13 @@ class Cells:
     transactions: int
     first: int | None
     last: int | None
+    balances: BalanceFrames | None = None
+    movement: pd.DataFrame | None = None
+
+    @property
+    def sums(self) -> list[pd.DataFrame]:
+        """The DataFrames of sums in currencies."""
+        return [self.stocks, self.flows, *(vars(self.balances).values() if self.balances else ())]
 
 
 def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
@@ -96,16 +116,22 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
     grid
         The rows of the report.
     """
-    rising = np.maximum.accumulate(grid.windows)
-    cells = _sum_up(facts, clients, replace(grid, windows=rising))
-    for k in np.flatnonzero(rising != grid.windows).tolist():
+    windows = np.maximum.accumulate(np.append(np.int64(grid.opening_window), grid.windows))[1:]
+    cells = _sum_up(facts, clients, replace(grid, windows=windows))
+    for k in np.flatnonzero(windows != grid.windows).tolist():
         # If `as_of` is in a repeated hour, the last window may start before the previous one.
         edges = grid.edges[k : k + 2]
         changes = tuple(days[days > edges[0]] for days in grid.changes)
-        one_row = replace(grid, edges=edges, windows=grid.windows[k : k + 1], changes=changes)
-        own = _sum_up(facts, clients, one_row).stocks
+        opening = int(grid.windows[k - 1]) if k else grid.opening_window
+        one_row = replace(
+            grid, edges=edges, windows=grid.windows[k : k + 1], changes=changes, opening_window=opening
+        )
+        own = _sum_up(facts, clients, replace(one_row, movement=False, balances=False)).stocks
         own["row"] += k * grid.groups
         cells = replace(cells, stocks=_with_active_of(own, cells.stocks))
+        if cells.movement is not None:
+            rows = slice(k * grid.groups, (k + 1) * grid.groups)
+            cells.movement.iloc[rows] = movement_of_states(facts, clients, one_row)
     return cells
 
 
@@ -118,18 +144,40 @@ def _with_active_of(own: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
     return changed.reset_index()
 
 
-def _sum_up(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
+def _sum_up(facts: Facts, clients: Int64s, asked: Grid) -> Cells:
+    has_opening = asked.movement or asked.balances
+    grid = asked.with_opening() if has_opening else asked
     span = Span.of(facts, clients, grid)
     sums = _in_threads(facts, parts(facts, span), grid)
     names = facts.names.currencies
     some = np.flatnonzero(span.inside < span.end)
-    return Cells(
+    cells = Cells(
         flows=_frame([flows.columns(names[c]) for c, (flows, _) in sums], FLOW_COLUMNS),
         stocks=_frame([stocks.columns(names[c]) for c, (_, stocks) in sums], STOCK_COLUMNS),
         transactions=int((span.end - facts.offset[clients]).sum()),
         first=int(facts.time[span.inside[some]].min()) if len(some) else None,
         last=int(facts.time[span.end[some] - 1].max()) if len(some) else None,
     )
+    return _with_opening(cells, asked, [(names[c], *own) for c, own in sums]) if has_opening else cells
+
+
+def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, StockSums]]) -> Cells:
+    """Return the cells with the opening bucket taken off, and with the sums that need it."""
+    stocks, flows = cells.stocks, cells.flows.assign(row=cells.flows["row"] - grid.groups)
+    row_count = grid.bucket_count * grid.groups
+    openings = stocks[stocks["row"] < row_count]  # the stocks at a row's end are those at the next one's start
+    stocks = stocks[stocks["row"] >= grid.groups].assign(row=stocks["row"] - grid.groups)
+    movement, balances = None, None
+    if grid.movement:
+        opening = np.zeros(row_count, np.int64)
+        np.add.at(opening, openings["row"].to_numpy(), openings["active_qty"].to_numpy(np.int64))
+        moved = sum(own.movement.counts() for _, _, own in sums)
+        movement = pd.DataFrame(np.column_stack([opening, moved]), columns=list(MOVEMENT_COLUMNS))
+    if grid.balances:
+        moves = _frame([own.balance_columns(name) for name, own, _ in sums], BALANCE_FLOW_COLUMNS)
+        moves["row"] -= grid.groups
+        balances = balance_frames(openings, stocks, moves, utc_dates(grid.edges[1:] - 1), grid.groups)
+    return replace(cells, flows=flows, stocks=stocks.reset_index(drop=True), movement=movement, balances=balances)
 
 
 def _in_threads(facts: Facts, spans: list[Span], grid: Grid) -> list[tuple[int, _Sums]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from custdyn_widgets.engine.cells.grid import EdgeCounter, Grid, utc_dates
 from custdyn_widgets.engine.cells.pieces import Piece
@@ -28,6 +31,20 @@ FLOW_COLUMNS = (*_COUNTS, *_SUMS)
 # All amounts of a class have the same sign, so a sum is zero only if every amount is.
 _VALUED = tuple(f for column, classes in _SUMS.items() if column != "ignored_refill" for f in classes)
 
+# Balances also move by other transactions, by fees of packages that the query leaves out, and by the opening
+# balances of clients that start to exist. Classes for these, for amounts from 0 and below 0:
+_OTHER_BELOW, _FEE, _FEE_BELOW, _JOINED, _JOINED_BELOW = range(len(FlowClass), len(FlowClass) + 5)
+_CLASS_COUNT = len(FlowClass) + 5
+_PACKAGE_FEES = tuple(int(c) for c in FlowClass if PACKAGE_FEE[c])
+_BALANCE_SUMS = {
+    "joined": (_JOINED, _JOINED_BELOW),
+    "all_refills": (_C.REFILL, _C.REFILL_NOT_COUNTED),
+    "all_usage": (_C.USAGE_PAID, _C.USAGE_NOT_PAID),
+    "all_fees": (*_PACKAGE_FEES, _FEE, _FEE_BELOW),
+    "other": (_C.OTHER, _OTHER_BELOW),
+}
+BALANCE_FLOW_COLUMNS = tuple(_BALANCE_SUMS)
+
 
 class FlowSums:
     """Sums of one currency by row, segment and flow class.
@@ -39,7 +56,7 @@ class FlowSums:
     def __init__(self, grid: Grid, currency: int) -> None:
         self._grid = grid
         self._segments = np.union1d(grid.edges, grid.changes[currency])
-        self._shape = (grid.groups, len(self._segments), len(FlowClass))
+        self._shape = (grid.groups, len(self._segments), _CLASS_COUNT)
         self._sums = KeyedSums(int(np.prod(self._shape)))
         self._segment_of = EdgeCounter(self._segments)
         # Earlier history counts toward the stocks of the first bucket.
@@ -47,17 +64,40 @@ class FlowSums:
 
     def add(self, piece: Piece) -> Int64s:
         """Add the rows of a piece and return their buckets."""
-        segment = self._segment_of(piece.time)
-        flow = piece.flow
-        keys = segment * len(FlowClass)
+        segment, amount = self._segment_of(piece.time), piece.amount()
+        keys = segment * _CLASS_COUNT
+        per_group = int(np.prod(self._shape[1:]))
         if piece.package is not None:
-            other = PACKAGE_FEE[flow] & ~self._grid.fee_counts[piece.package]
-            flow = np.where(other, np.uint8(_C.OTHER), flow)
-            keys += (self._grid.group_of * int(np.prod(self._shape[1:]))).take(piece.package, mode="wrap")
-        keys += flow
+            keys += (self._grid.package_group * per_group).take(piece.package, mode="wrap")
+        if piece.client_group is not None:
+            keys += np.repeat(piece.client_group * (self._grid.package_groups * per_group), piece.count)
+        keys += self._classes(piece, amount)
         self._sums.count(keys)
-        self._sums.add(keys, piece.amount())
+        self._sums.add(keys, amount)
+        if self._grid.balances:
+            self._add_joined(piece)
         return self._bucket_of.take(segment, mode="clip")
+
+    def _classes(self, piece: Piece, amount: Int64s) -> npt.NDArray[np.uint8]:
+        flow = piece.flow
+        if piece.package is not None:
+            not_counted = PACKAGE_FEE[flow] & ~self._grid.fee_counts[piece.package]
+            flow = np.where(not_counted, np.uint8(_FEE if self._grid.balances else _C.OTHER), flow)
+        if self._grid.balances:
+            below = amount < 0
+            flow = np.where((flow == _C.OTHER) & below, np.uint8(_OTHER_BELOW), flow)
+            flow = np.where((flow == _FEE) & below, np.uint8(_FEE_BELOW), flow)
+        return flow
+
+    def _add_joined(self, piece: Piece) -> None:
+        """Add the opening balances of clients that start to exist within the report."""
+        some = np.flatnonzero((piece.opening != 0) & (piece.exists < self._segments[-1]))
+        keys = self._segment_of(piece.exists[some]) * _CLASS_COUNT
+        if piece.client_group is not None:
+            keys += piece.client_group[some] * int(np.prod(self._shape[1:]))
+        opening = piece.opening[some]
+        keys += np.where(opening < 0, _JOINED_BELOW, _JOINED)
+        self._sums.add(keys, opening)
 
     def merge(self, other: FlowSums) -> None:
         """Add the sums of another `FlowSums` with the same grid and currency."""
@@ -65,23 +105,45 @@ class FlowSums:
 
     def columns(self, currency: str) -> dict[str, list[object]]:
         """Return the flow columns of the schema in `cells.compute` as lists."""
-        keys, counts, high, low = self._sums.totals()
-        group, segment, flow = np.unravel_index(keys, self._shape)
-        counted = (segment > 0) & (flow != _C.OTHER)
-        group, segment = group[counted], segment[counted]
-        row = self._bucket_of[segment] * self._grid.groups + group
-        shape = (self._grid.bucket_count * self._grid.groups, self._shape[1])
-        lines, line = np.unique(np.ravel_multi_index((row, segment), shape), return_inverse=True)
-        count = np.zeros((len(FlowClass), len(lines)), np.int64)
-        amount = np.zeros((len(FlowClass), len(lines)), object)
-        count[flow[counted], line] = counts[counted]
-        amount[flow[counted], line] = join(high[counted], low[counted])
-        row, segment = np.unravel_index(lines, shape)
+        keys, count, amount = self._lines([c for c in FlowClass if c != _C.OTHER], currency)
         return {
-            "row": row.tolist(),
-            "currency": [currency] * len(lines),
-            "value_date": utc_dates(self._segments[segment - 1]),
+            **keys,
             "needs_quote": (amount[list(_VALUED)] != 0).any(axis=0).tolist(),
             **{name: count[list(classes)].sum(axis=0).tolist() for name, classes in _COUNTS.items()},
             **{name: amount[list(classes)].sum(axis=0).tolist() for name, classes in _SUMS.items()},
         }
+
+    def balance_columns(self, currency: str) -> dict[str, list[object]]:
+        """Return the balance flow columns of the schema in `cells.compute` as lists."""
+        keys, _, amount = self._lines(range(_CLASS_COUNT), currency)
+        return {
+            **keys,
+            "needs_quote": (amount != 0).any(axis=0).tolist(),
+            **{name: amount[list(classes)].sum(axis=0).tolist() for name, classes in _BALANCE_SUMS.items()},
+        }
+
+    def _lines(
+        self, classes: Sequence[int], currency: str
+    ) -> tuple[dict[str, list[object]], Int64s, npt.NDArray[np.object_]]:
+        """Return the keys of lines with rows of some classes, and their counts and amounts by (class, line)."""
+        keys, counts, high, low = self._sums.totals()
+        group, segment, flow = np.unravel_index(keys, self._shape)
+        counted = (segment > 0) & np.isin(flow, classes)
+        group, segment = group[counted], segment[counted]
+        row = self._bucket_of[segment] * self._grid.groups + group
+        shape = (self._grid.bucket_count * self._grid.groups, self._shape[1])
+        lines, line = np.unique(np.ravel_multi_index((row, segment), shape), return_inverse=True)
+        count = np.zeros((_CLASS_COUNT, len(lines)), np.int64)
+        amount = np.zeros((_CLASS_COUNT, len(lines)), object)
+        count[flow[counted], line] = counts[counted]
+        amount[flow[counted], line] = join(high[counted], low[counted])
+        row, segment = np.unravel_index(lines, shape)
+        return (
+            {
+                "row": row.tolist(),
+                "currency": [currency] * len(lines),
+                "value_date": utc_dates(self._segments[segment - 1]),
+            },
+            count,
+            amount,
+        )

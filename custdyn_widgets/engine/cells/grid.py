@@ -1,8 +1,8 @@
-"""The rows of a report as arrays of edges, and a fast way to find the position of times among them."""
+"""The rows of a report as arrays of edges and groups, and a fast way to find the position of times among edges."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -15,7 +15,10 @@ _LARGEST = 17  # there are at most about 2**17 granules
 
 @dataclass(frozen=True)
 class Grid:
-    """Edges and package rows of a report.
+    """Edges and groups of a report's rows.
+
+    Each bucket has a row for each group: for each group of clients, and within it for each group of packages.
+    A client belongs to one group of clients, but to every group of packages in which it has transactions.
 
     Attributes
     ----------
@@ -25,20 +28,33 @@ class Grid:
         int64[buckets]: the start of each bucket's window; not necessarily ascending.
     changes
         int64 arrays by currency code, ascending: the times at which the currency's rate may change.
-    groups
-        The number of package rows in each bucket; 1 if not grouped by package.
-    group_of
-        int64[packages + 1]: the row of each package, by code; the last entry is for no package.
+    package_groups
+        The number of groups of packages; 1 if not grouped by package. The last one is for the rest.
+    package_group
+        int64[packages + 1]: the group of each package, by code; the last entry is for no package.
     fee_counts
         bool[packages + 1]: whether fees of a package count in the Packages columns.
+    client_groups
+        The number of groups of clients; 1 if not grouped by an attribute of clients.
+    client_group
+        int64[clients]: the group of each client of the facts, by position; None for a single group.
+    movement, balances
+        Whether to compute the sums behind the movement of clients and of balances.
+    opening_window
+        The start of the window that ends at the first edge.
     """
 
     edges: Int64s
     windows: Int64s
     changes: tuple[Int64s, ...]
-    groups: int
-    group_of: Int64s
+    package_groups: int
+    package_group: Int64s
     fee_counts: Bools
+    client_groups: int = 1
+    client_group: Int64s | None = None
+    movement: bool = False
+    balances: bool = False
+    opening_window: int = 0
 
     @property
     def bucket_count(self) -> int:
@@ -46,9 +62,22 @@ class Grid:
         return len(self.windows)
 
     @property
+    def groups(self) -> int:
+        """The number of rows in each bucket."""
+        return self.client_groups * self.package_groups
+
+    @property
     def by_package(self) -> bool:
         """Whether each bucket has package rows."""
-        return self.groups > 1
+        return self.package_groups > 1
+
+    def with_opening(self) -> Grid:
+        """Return the grid with an empty bucket at its first edge, whose stocks are those at the opening."""
+        return replace(
+            self,
+            edges=np.append(self.edges[:1], self.edges),
+            windows=np.append(np.int64(self.opening_window), self.windows),
+        )
 
     @property
     def needs_packages(self) -> bool:

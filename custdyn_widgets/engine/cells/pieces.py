@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.engine.cells.grid import Grid
-from custdyn_widgets.mart import Facts, Int64s, Packages, Times
+from custdyn_widgets.mart import NEVER, Facts, Int64s, Packages, Times
 
 PIECE_ROWS = 2**18
 
@@ -52,12 +52,16 @@ class Piece:
         The number of rows of each client in the piece.
     time, running, flow, package
         Values of each row, as in the facts. `package` is None if no sum depends on it.
-    exists, closed
+    exists, closed, opening
         Values of each client, as in the facts.
+    client_group
+        The group of each client; None for a single group.
     running_before, paid_before
         The running sum and last paid use of each client before its first row in the piece.
     base
         The amount to add to each client's running sum to get its balance.
+    first_paid
+        Each client's first paid use (see `first_paid_use`); None if no sum depends on it.
     """
 
     currency: int
@@ -68,9 +72,12 @@ class Piece:
     package: Packages | None
     exists: Int64s
     closed: Int64s
+    opening: Int64s
+    client_group: Int64s | None
     running_before: Int64s
     paid_before: Times
     base: Int64s
+    first_paid: Int64s | None
     _paid_at: Times
     _rows: slice | Int64s
 
@@ -91,10 +98,13 @@ class Piece:
             package=_of_rows(facts.package, rows) if grid.needs_packages else None,
             exists=facts.exists[span.clients],
             closed=facts.closed[span.clients],
+            opening=facts.opening[span.clients],
+            client_group=None if grid.client_group is None else grid.client_group[span.clients],
             running_before=_before(facts.running, span.begin, 0),
             paid_before=_before(facts.paid_at, np.where(history, span.begin, 0), never),
             base=facts.opening[span.clients]
             - _before(facts.running, first, 0),  # may wrap around, like the running sums
+            first_paid=first_paid_use(facts, span.clients) if grid.movement else None,
             _paid_at=facts.paid_at,
             _rows=rows,
         )
@@ -162,18 +172,34 @@ def _rows(begin: Int64s, count: Int64s) -> slice | Int64s:
 
 
 def first_row_at(facts: Facts, clients: Int64s, instant: int) -> Int64s:
-    """Return each client's first row at or after a time, or the end of its rows, by a joint bisection."""
-    time = facts.time
+    """Return each client's first row at or after a time, or the end of its rows."""
+    return _first_row(facts, clients, facts.time, instant)
+
+
+def first_paid_use(facts: Facts, clients: Int64s) -> Int64s:
+    """Return the time of each client's first paid use, or `NEVER`."""
+    row = _first_row(facts, clients, facts.paid_at, int(np.iinfo(facts.paid_at.dtype).min) + 1)
+    first = np.full(len(clients), NEVER)
+    some = row < facts.offset[clients + 1]
+    first[some] = facts.time[row[some]]
+    return first
+
+
+def _first_row(facts: Facts, clients: Int64s, values: Times, least: int) -> Int64s:
+    """Return each client's first row with at least this value, or the end of its rows.
+
+    `values` rise within the rows of a client, so one bisection finds the rows of all clients.
+    """
     low, high = facts.offset[clients], facts.offset[clients + 1]
     some = np.flatnonzero(low < high)
-    low[some] = np.where(time[high[some] - 1] < instant, high[some], low[some])
+    low[some] = np.where(values[high[some] - 1] < least, high[some], low[some])
     some = some[low[some] < high[some]]
-    some = some[time[low[some]] < instant]
-    left, right = low[some] + 1, high[some] - 1  # the last row is known to be at or after `instant`
+    some = some[values[low[some]] < least]
+    left, right = low[some] + 1, high[some] - 1  # the last row is known to be at least `least`
     while (left < right).any():
         middle = (left + right) >> 1
-        early = time[middle] < instant
-        early &= left < right
-        left, right = np.where(early, middle + 1, left), np.where(early, right, middle)
+        below = values[middle] < least
+        below &= left < right
+        left, right = np.where(below, middle + 1, left), np.where(below, right, middle)
     low[some] = left
     return low

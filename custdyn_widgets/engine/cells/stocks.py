@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.engine.cells.grid import EdgeCounter, Grid, utc_dates
+from custdyn_widgets.engine.cells.movement import MovementSums
 from custdyn_widgets.engine.cells.pieces import Piece
 from custdyn_widgets.engine.cells.sums import KeyedSums, join
 from custdyn_widgets.mart import PAID, Bools, Int64s, Times
@@ -41,7 +42,7 @@ class _Stays:
     first
         The position of each entity's first stay.
     group, gone
-        The package row of each entity, and the first bucket in which it no longer exists.
+        The group of each entity, and the first bucket in which it no longer exists.
     low, balance, paid_at
         The first bucket, balance and last paid use of each stay.
     """
@@ -72,13 +73,17 @@ class _Cells:
 
 
 class StockSums:
-    """Counts and balances of the clients entering each state, less those leaving, in one currency."""
+    """Counts and balances of the clients entering each state, less those leaving, in one currency.
+
+    `movement` has the movements of the same clients; it stays empty unless the grid asks for them.
+    """
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
         self._shape = (grid.groups, _STATES, grid.bucket_count + 1)
         self._sums = KeyedSums(int(np.prod(self._shape)))
         self._reach = EdgeCounter(grid.windows)
+        self.movement = MovementSums(grid)
 
     def add(self, piece: Piece, bucket: Int64s) -> None:
         """Add the clients of a piece; `bucket` has the bucket of each row."""
@@ -88,6 +93,10 @@ class StockSums:
         cells = _cells(piece, bucket)
         if not self._grid.by_package:
             self._record(_of_clients(piece, cells, present, gone))
+            if piece.first_paid is not None:
+                self.movement.add_first_uses(
+                    _client_groups(piece), np.searchsorted(ends, piece.first_paid, "right")
+                )
             return
         self._record(self._untouched(piece, bucket, present, gone))
         if len(bucket):
@@ -101,7 +110,7 @@ class StockSums:
         until = np.minimum(first, gone)
         return _Stays(
             first=np.arange(len(present)),
-            group=np.full(len(present), self._grid.groups - 1),
+            group=_client_groups(piece) * self._grid.package_groups + (self._grid.package_groups - 1),
             gone=until,
             low=np.minimum(present, until),
             balance=piece.running_before + piece.base,
@@ -111,9 +120,9 @@ class StockSums:
     def _of_packages(self, piece: Piece, bucket: Int64s, cells: _Cells, gone: Int64s) -> _Stays:
         """Repeat each client's cells for every package row in which it has transactions."""
         assert piece.package is not None
-        groups, buckets = self._grid.groups, self._grid.bucket_count
+        groups, buckets = self._grid.package_groups, self._grid.bucket_count
         client = np.repeat(np.arange(len(piece.count)), piece.count)
-        entity_of = client * groups + self._grid.group_of[piece.package]
+        entity_of = client * groups + self._grid.package_group[piece.package]
         order = np.argsort(entity_of, kind="stable")  # by entity, then by time
         entities, begins = np.unique(entity_of[order], return_index=True)
         owner = entities // groups
@@ -121,17 +130,22 @@ class StockSums:
         entity = np.repeat(np.arange(len(entities)), cells.count[owner])
         # Find the entity's last paid use up to each cell; both are sorted by (entity, bucket).
         paying = order[PAID[piece.flow[order]]]
-        keys = np.searchsorted(entities, entity_of[paying]) * buckets + bucket[paying]
+        payer = np.searchsorted(entities, entity_of[paying])
+        keys = payer * buckets + bucket[paying]
         found = np.searchsorted(keys, entity * buckets + cells.bucket[cell], "right") - 1
         paid = found >= 0
         paid[paid] = keys[found[paid]] // buckets == entity[paid]
         paid_at = np.full(len(cell), np.iinfo(piece.time.dtype).min, piece.time.dtype)
         paid_at[paid] = piece.time[paying[found[paid]]]
         appears = bucket[order[begins]]
+        group = _client_groups(piece)[owner] * groups + entities % groups
+        if self._grid.movement:
+            payers, first_use = np.unique(payer, return_index=True)
+            self.movement.add_first_uses(group[payers], bucket[paying[first_use]])
         balance = piece.running[cells.last] + np.repeat(piece.base, cells.count)
         return _Stays(
             first=first,
-            group=entities % groups,
+            group=group,
             gone=gone[owner],
             low=np.minimum(np.maximum(cells.bucket[cell], appears[entity]), gone[owner][entity]),
             balance=balance[cell],
@@ -155,7 +169,7 @@ class StockSums:
         before = np.append(np.int8(-1), left[:-1])
         before[stays.first] = -1
         same = before == state
-        groups = np.repeat(stays.group, stays.count) if self._grid.by_package else None
+        groups = np.repeat(stays.group, stays.count) if self._grid.groups > 1 else None
         keys = partial(self._keys, groups)
         entered = keys(slice(None), state, low)
         moved = balance.copy()
@@ -172,6 +186,23 @@ class StockSums:
         ]
         self._leave(np.concatenate(where), balance[np.concatenate((came - 1, lapsed, last))])
         self._enter(keys(lapsed, left, until[lapsed]), balance[lapsed])
+        if self._grid.movement:
+            self._record_movement(stays, high, paid, active, until)
+
+    def _record_movement(
+        self, stays: _Stays, high: Int64s, paid: Bools, active: Bools, until: Int64s
+    ) -> None:
+        some = np.flatnonzero(stays.low < high)
+        entity = np.repeat(np.arange(len(stays.first)), stays.count)[some]
+        self.movement.add_stays(
+            entity=entity,
+            group=stays.group[entity],
+            low=stays.low[some],
+            high=high[some],
+            paid=paid[some],
+            active=active[some],
+            until=until[some],
+        )
 
     def _keys(
         self, groups: Int64s | None, at: Int64s | slice, state: npt.NDArray[np.int8], bucket: Int64s
@@ -194,11 +225,12 @@ class StockSums:
     def merge(self, other: StockSums) -> None:
         """Add the sums of another `StockSums` with the same grid."""
         self._sums.merge(other._sums)
+        self.movement.merge(other.movement)
 
     def columns(self, currency: str) -> dict[str, list[object]]:
         """Return the stock columns of the schema in `cells.compute` as lists."""
         counts, high, low = self._levels()
-        # The axes are level, sign, package row, bucket. There is a line wherever a client is alive.
+        # The axes are level, sign, group, bucket. There is a line wherever a client is alive.
         bucket, group = np.nonzero(counts[0].sum(axis=0).T)
         sums: dict[str, list[object]] = {}
         for i, level in reversed(list(enumerate(LEVELS))):
@@ -215,7 +247,7 @@ class StockSums:
         }
 
     def _levels(self) -> tuple[Int64s, Int64s, Int64s]:
-        """Return counts and the halves of sums by (level, sign, package row, bucket)."""
+        """Return counts and the halves of sums by (level, sign, group, bucket)."""
         keys, *columns = self._sums.totals()
         out = []
         for column in columns:
@@ -247,12 +279,16 @@ def _of_clients(piece: Piece, cells: _Cells, present: Int64s, gone: Int64s) -> _
     balance = _with_initial(piece.running_before, first, later, piece.running[cells.last])
     return _Stays(
         first=first,
-        group=np.zeros(len(first), np.int64),
+        group=_client_groups(piece),
         gone=gone,
         low=np.minimum(low, np.repeat(gone, count)),
         balance=balance + np.repeat(piece.base, count),
         paid_at=_with_initial(piece.paid_before, first, later, piece.paid_at(cells.last)),
     )
+
+
+def _client_groups(piece: Piece) -> Int64s:
+    return np.zeros(len(piece.count), np.int64) if piece.client_group is None else piece.client_group
 
 
 def _with_initial(at_first: _Array, first: Int64s, later: Bools, of_cells: _Array) -> _Array:

@@ -1,0 +1,74 @@
+"""Movement: the clients that become active or stop being active in each row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from custdyn_widgets.engine.cells.grid import Grid
+from custdyn_widgets.engine.cells.sums import KeyedSums
+from custdyn_widgets.mart import Bools, Int64s
+
+_NEW, _REACTIVATED, _LAPSED, _CLOSED, _FIRST_USE = range(5)
+_KINDS = ("new_qty", "reactivated_qty", "lapsed_qty", "closed_qty", "first_use_qty")
+MOVEMENT_COLUMNS = ("opening_qty", *_KINDS)
+
+
+class MovementSums:
+    """Counts of the clients of one currency that move, by kind of movement, group and bucket.
+
+    Bucket 0 is the opening, in which nothing moves.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._shape = (len(_KINDS), grid.groups, grid.bucket_count + 1)
+        self._sums = KeyedSums(int(np.prod(self._shape)))
+
+    def add_stays(
+        self, *, entity: Int64s, group: Int64s, low: Int64s, high: Int64s,
+        paid: Bools, active: Bools, until: Int64s,
+    ) -> None:  # fmt: skip
+        """Add the movements within and between stays.
+
+        Parameters
+        ----------
+        entity, group
+            The entity and the group of each stay, in order; stays of length 0 must be left out.
+        low, high
+            The first bucket of each stay, and the one after its last.
+        paid, active
+            Whether there was a paid use by the end of the stay's first bucket, and whether it was in the window.
+        until
+            The first bucket whose window no longer contains the last paid use.
+        """
+        stays_active = active & (until >= high)
+        first = np.ones(len(low), np.bool_)
+        first[1:] = entity[1:] != entity[:-1]
+        last = np.append(first[1:], True)[: len(low)]
+        was_active, had_paid = (~first & np.append(False, now[:-1])[: len(low)] for now in (stays_active, paid))
+        entered = active & ~was_active & (low > 0)
+        lapsed, lapsed_within = was_active & ~active, active & ~stays_active
+        self._count(_NEW, group, low, entered & ~had_paid)
+        self._count(_REACTIVATED, group, low, entered & had_paid)
+        self._count(_LAPSED, group, low, lapsed)
+        self._count(_LAPSED, group, until, lapsed_within)
+        self._count(_CLOSED, group, high, stays_active & last & (high < self._grid.bucket_count))
+
+    def add_first_uses(self, group: Int64s, bucket: Int64s) -> None:
+        """Add the first paid uses of entities, by the bucket in which they are."""
+        self._count(_FIRST_USE, group, bucket, (bucket > 0) & (bucket < self._grid.bucket_count))
+
+    def _count(self, kind: int, group: Int64s, bucket: Int64s, which: Bools) -> None:
+        at = np.flatnonzero(which)
+        self._sums.count((kind * self._shape[1] + group[at]) * self._shape[2] + bucket[at])
+
+    def merge(self, other: MovementSums) -> None:
+        """Add the sums of another `MovementSums` with the same grid."""
+        self._sums.merge(other._sums)
+
+    def counts(self) -> Int64s:
+        """Return int64[rows, kinds]: the counts by row, without the opening bucket, and by kind."""
+        keys, counts, _, _ = self._sums.totals()
+        found = np.zeros(self._shape, np.int64)
+        found.ravel()[keys] = counts
+        return found[:, :, 1:-1].transpose(2, 1, 0).reshape(-1, len(_KINDS))

@@ -1,0 +1,176 @@
+"""States of single clients at the start and at the end of one row.
+
+Reports sum clients without looking at each one (see `cells.compute`). Some questions need them one by one: who
+is behind a row, which clients moved within the Total, and rows whose windows start in the wrong order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from custdyn_widgets.engine.cells.grid import Grid
+from custdyn_widgets.engine.cells.pieces import first_paid_use, first_row_at
+from custdyn_widgets.mart import NEVER, PAID, Bools, Facts, Int64s
+
+_NOT_YET = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The state of clients just before an instant, one value per client.
+
+    Attributes
+    ----------
+    alive
+        Whether the client belongs to the row and is alive.
+    last_paid
+        The time of the last paid use in the row before the instant; the minimum of int64 if there was none.
+    active
+        Whether the client is alive and that paid use is in the window.
+    balance
+        int64, millionths of the client's currency.
+    """
+
+    alive: Bools
+    last_paid: Int64s
+    active: Bools
+    balance: Int64s
+
+    @property
+    def paid(self) -> Bools:
+        """Whether there was a paid use before the instant."""
+        return self.last_paid > _NOT_YET
+
+
+@dataclass(frozen=True)
+class RowStates:
+    """Clients at the start and at the end of a row; `first_paid` is `NEVER` if there is none before the end."""
+
+    start: Moment
+    end: Moment
+    first_paid: Int64s
+    first_instant: int
+
+    @cached_property
+    def movement(self) -> dict[str, Bools]:
+        """Masks of the clients that each movement column counts."""
+        start, end = self.start, self.end
+        return {
+            "opening_qty": start.active,
+            "new_qty": end.active & ~start.paid,
+            "reactivated_qty": end.active & ~start.active & start.paid,
+            "lapsed_qty": start.active & ~end.active & end.alive,
+            "closed_qty": start.active & ~end.alive,
+            "first_use_qty": (self.first_paid >= self.first_instant) & (self.first_paid < NEVER),
+        }
+
+
+def row_states(facts: Facts, clients: Int64s, grid: Grid, package_group: int | None = None) -> RowStates:
+    """Return the states of clients in a row.
+
+    Parameters
+    ----------
+    facts
+        The facts of the source.
+    clients
+        Positions of the clients, int64, ascending.
+    grid
+        A grid whose only bucket is that of the row.
+    package_group
+        The group of packages of the row; None for all transactions.
+    """
+    (start, end), window = grid.edges.tolist(), int(grid.windows[0])
+    moments = [(start, grid.opening_window), (end, window)]
+    if package_group is None:
+        first = first_paid_use(facts, clients)
+        found = [_moment(facts, clients, at, window) for at, window in moments]
+    else:
+        own = _OwnRows.of(facts, clients, grid, package_group)
+        first = own.first_paid
+        found = [_moment(facts, clients, at, window, own) for at, window in moments]
+    return RowStates(*found, np.where(first < end, first, NEVER), start)
+
+
+def movement_of_states(facts: Facts, clients: Int64s, grid: Grid) -> Int64s:
+    """Return the movement counts of a grid with a single bucket, int64[groups, columns], client by client."""
+    groups = np.zeros(len(clients), np.int64) if grid.client_group is None else grid.client_group[clients]
+    found = []
+    for package_group in range(grid.package_groups) if grid.by_package else [None]:
+        masks = row_states(facts, clients, grid, package_group).movement.values()
+        counts = [np.bincount(groups[mask], minlength=grid.client_groups) for mask in masks]
+        found.append(np.stack(counts, axis=1))
+    return np.stack(found, axis=1).reshape(grid.groups, -1)
+
+
+def _moment(facts: Facts, clients: Int64s, at: int, window: int, own: _OwnRows | None = None) -> Moment:
+    row = first_row_at(facts, clients, at)
+    begin = facts.offset[clients]
+    some = row > begin
+    balance = facts.opening[clients].copy()
+    before = np.zeros(len(clients), np.int64)
+    before[begin > 0] = facts.running[begin[begin > 0] - 1]
+    balance[some] += facts.running[row[some] - 1] - before[some]
+    if own is None:
+        present, last_paid = facts.exists[clients] < at, np.full(len(clients), _NOT_YET)
+        last = facts.paid_at[row[some] - 1]
+        last_paid[some] = np.where(last > np.iinfo(last.dtype).min, last.astype(np.int64), _NOT_YET)
+    else:
+        present, last_paid = own.present(at, facts.exists[clients], some), own.last_paid(at)
+    alive = present & (facts.closed[clients] >= at)
+    active = alive & (last_paid >= window) & (last_paid > _NOT_YET)
+    return Moment(alive, last_paid, active, balance)
+
+
+@dataclass(frozen=True)
+class _OwnRows:
+    """The transactions of one group of packages: `client` is a position among the clients, ascending."""
+
+    client: Int64s
+    time: Int64s
+    paid: Bools
+    count: int
+    is_rest: bool
+
+    @classmethod
+    def of(cls, facts: Facts, clients: Int64s, grid: Grid, package_group: int) -> _OwnRows:
+        begin, end = facts.offset[clients], first_row_at(facts, clients, int(grid.edges[-1]))
+        count = end - begin
+        rows = np.arange(int(count.sum())) + np.repeat(begin - np.cumsum(count) + count, count)
+        mine = grid.package_group.take(facts.package[rows], mode="wrap") == package_group
+        rows = rows[mine]
+        return cls(
+            client=np.repeat(np.arange(len(clients)), count)[mine],
+            time=facts.time[rows].astype(np.int64),
+            paid=PAID[facts.flow[rows]],
+            count=len(clients),
+            is_rest=package_group == grid.package_groups - 1,
+        )
+
+    @property
+    def first_paid(self) -> Int64s:
+        """The time of each client's first paid use, or `NEVER`."""
+        first = np.full(self.count, NEVER)
+        np.minimum.at(first, self.client[self.paid], self.time[self.paid])
+        return first
+
+    def last_paid(self, before: int) -> Int64s:
+        """Return the time of each client's last paid use before an instant."""
+        last = np.full(self.count, _NOT_YET)
+        some = self.paid & (self.time < before)
+        np.maximum.at(last, self.client[some], self.time[some])
+        return last
+
+    def present(self, at: int, exists: Int64s, has_transactions: Bools) -> Bools:
+        """Return whether each client belongs to the row just before an instant.
+
+        It does once it has a transaction of the row. It also belongs to the rest row before its first transaction
+        of any kind.
+        """
+        found = np.zeros(self.count, np.bool_)
+        found[self.client[self.time < at]] = True
+        if self.is_rest:
+            found |= (exists < at) & ~has_transactions
+        return found
