@@ -151,15 +151,24 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
         If the quote needed to convert a nonzero amount is missing.
     """
     columns: dict[str, list[object]] = {}
-    for frame in (cells.stocks, cells.flows):
-        of_rows = _of_rows(frame, rates, row_count)
-        for name in frame.columns.drop([*_KEYS, *_IGNORED], errors="ignore"):
-            values = frame[name].tolist()
-            if name.endswith("_qty"):
-                columns[name] = [sum([values[i] for i in lines]) for lines, _, _ in of_rows]
-            else:
-                columns[name] = [_money(values, *row) if row[0] else _NOTHING for row in of_rows]
+    for frame in cells.sums:
+        columns |= convert(frame, rates, row_count)
+    if cells.movement is not None:
+        columns |= {str(name): counts.tolist() for name, counts in cells.movement.items()}
     return lines_of(columns)
+
+
+def convert(frame: pd.DataFrame, rates: Rates, row_count: int) -> dict[str, list[object]]:
+    """Convert one DataFrame of cells, and return its columns with a value for each row; see `to_lines`."""
+    columns: dict[str, list[object]] = {}
+    of_rows = _of_rows(frame, rates, row_count)
+    for name in map(str, frame.columns.drop([*_KEYS, *_IGNORED], errors="ignore")):
+        values = frame[name].tolist()
+        if name.endswith("_qty"):
+            columns[name] = [sum([values[i] for i in lines]) for lines, _, _ in of_rows]
+        else:
+            columns[name] = [_money(values, *row) if row[0] else _NOTHING for row in of_rows]
+    return columns
 
 
 def lines_of(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:

@@ -45,11 +45,14 @@ class Groups:
     of_client: Int64s | None = None
 
 
+UNGROUPED = Groups(("",))
+
+
 def find_groups(query: ReportQuery, facts: Facts, selection: Selection, interval: ResolvedInterval) -> Groups:
     """Return the groups of a query's rows."""
     attribute = query.row_group
     if attribute is None:
-        return Groups(("",))
+        return UNGROUPED
     if attribute == "package":
         return _by_package(facts, selection)
     if attribute == "cohort":
@@ -60,7 +63,7 @@ def find_groups(query: ReportQuery, facts: Facts, selection: Selection, interval
         "client_type": (facts.client_type, CLIENT_TYPES),
         "currency": (facts.currency, facts.names.currencies),
     }[attribute]
-    return _by_code(facts, selection.clients, codes[selection.clients], names)
+    return _by_code(facts, selection.clients, codes[selection.clients].astype(np.int64), names)
 
 
 def _by_package(facts: Facts, selection: Selection) -> Groups:
@@ -85,9 +88,9 @@ def _by_cohort(facts: Facts, selection: Selection, interval: ResolvedInterval) -
 def cohorts(
     facts: Facts, clients: Int64s, interval: ResolvedInterval
 ) -> tuple[list[tuple[str, int]], Int64s]:
-    """Return the label and start of each month from the first cohort on, and each client's position among them.
+    """Return the label and start of each month from the first cohort on, and each client's cohort among them.
 
-    A client's cohort is the month of its first paid use before the effective end; -1 if there is none.
+    A client's cohort is the month of its first paid use before the effective end, or -1.
     """
     first = first_paid_use(facts, clients)
     cohort = np.full(len(clients), -1)
@@ -101,7 +104,7 @@ def cohorts(
 
 
 def _by_code(facts: Facts, clients: Int64s, codes: Int64s, names: Sequence[str]) -> Groups:
-    """Return a group for each name that occurs, in the order of the names, and last one for clients without."""
+    """Return a group for each name that occurs, in order, and a last one for clients without a name."""
     present = sorted((code for code in np.unique(codes).tolist() if code >= 0), key=names.__getitem__)
     group_of_code = np.full(len(names) + 1, len(present), np.int64)  # the last entry is for code -1
     group_of_code[present] = np.arange(len(present))

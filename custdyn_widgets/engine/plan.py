@@ -8,12 +8,14 @@ from datetime import datetime
 import numpy as np
 
 from custdyn_widgets.engine.cells.grid import Grid
+from custdyn_widgets.engine.comparison import compared_columns
 from custdyn_widgets.engine.conversion import Rates, target_currency
 from custdyn_widgets.engine.groups import Groups, find_groups
 from custdyn_widgets.engine.metric import Metric, chosen_metrics
 from custdyn_widgets.engine.selection import Selection, select
 from custdyn_widgets.mart import Facts
 from custdyn_widgets.query import Bucket, ReportQuery, ResolvedInterval, resolve
+from custdyn_widgets.report import Column
 
 _DAY = 86_400
 
@@ -30,16 +32,24 @@ class Plan:
     buckets: list[Bucket]
     groups: Groups
     metrics: tuple[Metric, ...]
+    befores: list[Bucket | None]  # the earlier period of each bucket, or None if it has no length; [] without
+    whole_before: Bucket | None
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the report."""
+        columns = tuple(column for metric in self.metrics for column in metric.columns)
+        return tuple(compared_columns(columns, self.query.compare)) if self.query.compare else columns
 
     @property
     def has_movement(self) -> bool:
         """Whether the report has the movement of clients."""
-        return any(metric.needs == "movement" for metric in self.metrics)
+        return any(metric.id == "movement" for metric in self.metrics)
 
     @property
     def has_balances(self) -> bool:
         """Whether the report has the movement of balances."""
-        return any(metric.needs == "balances" for metric in self.metrics)
+        return any(metric.id == "balances" for metric in self.metrics)
 
     def grid(self, buckets: list[Bucket], groups: Groups) -> Grid:
         """Return the edges, windows and groups by which cells are summed."""
@@ -82,6 +92,8 @@ def plan_report(query: ReportQuery, facts: Facts, as_of: datetime) -> Plan:
     exists = facts.exists[selection.clients]
     since = int(exists.min()) if len(exists) else interval.effective_end
     nothing = interval.is_empty or since >= interval.effective_end
+    buckets = [] if nothing else interval.buckets(query.time_group, since)
+    compare = query.compare if buckets else None
     names = facts.names.packages
     return Plan(
         query=replace(query, package=tuple(names[p][0] for p in selection.packages)),
@@ -89,7 +101,9 @@ def plan_report(query: ReportQuery, facts: Facts, as_of: datetime) -> Plan:
         interval=interval,
         selection=selection,
         rates=rates,
-        buckets=[] if nothing else interval.buckets(query.time_group, since),
+        buckets=buckets,
         groups=find_groups(query, facts, selection, interval),
         metrics=chosen_metrics(query.columns),
+        befores=[interval.before(bucket, compare) for bucket in buckets] if compare else [],
+        whole_before=interval.before(interval.whole(), compare) if compare else None,
     )

@@ -13,8 +13,8 @@ from custdyn_widgets import __version__, settings
 from custdyn_widgets.engine.cells.compute import Cells
 from custdyn_widgets.engine.extensions import load_extensions
 from custdyn_widgets.engine.freshness import data_gaps
-from custdyn_widgets.engine.labels import label_headings
-from custdyn_widgets.engine.metrics import SURPRISES, columns
+from custdyn_widgets.engine.groups import label_headings
+from custdyn_widgets.engine.metrics import SURPRISES
 from custdyn_widgets.engine.plan import Plan, plan_report
 from custdyn_widgets.engine.rows import build_rows, ignored_refills
 from custdyn_widgets.mart import OpenedMart
@@ -55,7 +55,7 @@ def report_on(
     return Report(
         query=plan.query,
         headings=label_headings(plan.query),
-        columns=columns(),
+        columns=plan.columns,
         rows=tuple(rows),
         total=total,
         info=_info(plan, mart, cells, role or loaded.role, time.monotonic() - began),

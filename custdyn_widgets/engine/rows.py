@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from fractions import Fraction
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from custdyn_widgets.engine.cells.compute import Cells, compute_cells
+from custdyn_widgets.engine.cells.grid import utc_date
+from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
+from custdyn_widgets.engine.cells.states import movement_of_states
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
-from custdyn_widgets.engine.conversion import LINE_COLUMNS, lines_of, to_lines
-from custdyn_widgets.engine.labels import label_headings, package_labels
-from custdyn_widgets.engine.metrics import columns, compute_metrics
+from custdyn_widgets.engine.comparison import NumberRow, compare_values
+from custdyn_widgets.engine.conversion import LINE_COLUMNS, convert, lines_of, to_lines
+from custdyn_widgets.engine.groups import UNGROUPED, label_headings
+from custdyn_widgets.engine.metric import compute_metrics
 from custdyn_widgets.engine.numbers import round_value
 from custdyn_widgets.engine.plan import Plan
 from custdyn_widgets.query import Bucket
-from custdyn_widgets.report import Column, Row
+from custdyn_widgets.report import Row
 from custdyn_widgets.text import format_instant_utc, format_millionths
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Buckets without gaps between them, with their cells and a line for each of their rows."""
+
+    buckets: list[Bucket]
+    cells: Cells
+    lines: pd.DataFrame
+
+    @classmethod
+    def of(cls, plan: Plan, buckets: list[Bucket]) -> _Run:
+        cells = compute_cells(plan.facts, plan.selection.clients, plan.grid(buckets, plan.groups))
+        return cls(buckets, cells, to_lines(cells, plan.rates, len(buckets) * len(plan.groups.labels)))
 
 
 def labelled_lines(plan: Plan) -> pd.DataFrame:
     """Return the lines indexed by the labels of their rows; see `report_lines`."""
     if not plan.buckets:
         return pd.DataFrame(columns=LINE_COLUMNS, dtype=object)
-    lines, _ = _lines(plan)
-    levels = [[b.label for b in plan.buckets], package_labels(plan)]
-    shown = [plan.query.time_group is not None, plan.query.by_package]
+    lines = _Run.of(plan, plan.buckets).lines
+    levels = [[b.label for b in plan.buckets], list(plan.groups.labels)]
+    shown = [plan.query.time_group is not None, plan.query.row_group is not None]
     if plan.query.group_by:
         index = pd.MultiIndex.from_product(levels)
         lines.index = index.droplevel([i for i in (0, 1) if not shown[i]]).set_names(
@@ -39,52 +57,112 @@ def build_rows(plan: Plan) -> tuple[list[Row], Row | None, Cells | None]:
     """Return the rows, the Total if there is one, and the cells behind the rows."""
     if not plan.buckets:
         return [], None, None
-    labels = package_labels(plan)
-    lines, cells = _lines(plan)
-    shown = columns()
-    rows = []
-    for i, values in enumerate(zip(*compute_metrics(lines).values(), strict=True)):
-        bucket, package = plan.buckets[i // len(labels)], labels[i % len(labels)]
-        if plan.query.by_package and not any(values):
+    now = _Run.of(plan, plan.buckets)
+    numbers, before = _numbers(plan, now.lines), _Before.of(plan)
+    labels, rows = plan.groups.labels, []
+    for i, values in enumerate(numbers):
+        earlier = before.numbers.get(i)
+        if plan.query.row_group and not any(values) and not any(earlier or ()):
             continue
-        by_time, by_package = plan.query.time_group is not None, plan.query.by_package
-        row_labels = [bucket.label] * by_time + [package] * by_package
-        rows.append(_row(row_labels, values, bucket, shown))
+        bucket, label = plan.buckets[i // len(labels)], labels[i % len(labels)]
+        own_labels = [bucket.label] * bool(plan.query.time_group) + [label] * bool(plan.query.row_group)
+        rows.append(_row(plan, own_labels, values, earlier, bucket))
     if not plan.query.group_by:
-        return rows, None, cells
+        return rows, None, now.cells
     whole = plan.interval.whole()
-    (values,) = zip(*compute_metrics(_total_line(plan, lines, whole)).values(), strict=True)
-    total_labels = ["Total"] + [""] * (len(label_headings(plan.query)) - 1)
-    return rows, _row(total_labels, values, whole, shown), cells
+    total_labels = ["Total"] + [""] * (len(plan.query.group_by) - 1)
+    total = _row(plan, total_labels, _total(plan, [now], whole), before.total(plan), whole)
+    return rows, total, now.cells
 
 
-def _lines(plan: Plan) -> tuple[pd.DataFrame, Cells]:
-    """Return a line for each row, including rows that are later left out, and the cells behind them."""
-    grid = plan.grid(plan.buckets, plan.query.by_package)
-    cells = compute_cells(plan.facts, plan.selection.clients, grid)
-    return to_lines(cells, plan.rates, len(plan.buckets) * len(package_labels(plan))), cells
+@dataclass(frozen=True)
+class _Before:
+    """The numbers of the earlier periods that rows are compared with, by position of the row."""
+
+    runs: list[_Run]
+    numbers: dict[int, NumberRow]
+
+    @classmethod
+    def of(cls, plan: Plan) -> _Before:
+        count = len(plan.groups.labels)
+        runs: list[_Run] = []
+        numbers: dict[int, NumberRow] = {}
+        for first, buckets in _without_gaps(plan.befores):
+            run = _Run.of(plan, buckets)
+            positions = [k * count + i for k in first for i in range(count)]
+            numbers |= dict(zip(positions, _numbers(plan, run.lines), strict=True))
+            runs.append(run)
+        return cls(runs, numbers)
+
+    def total(self, plan: Plan) -> NumberRow | None:
+        """Return the numbers before the Total; None if it is not compared or has no counterpart."""
+        return None if plan.whole_before is None else _total(plan, self.runs, plan.whole_before)
 
 
-def _total_line(plan: Plan, lines: pd.DataFrame, whole: Bucket) -> pd.DataFrame:
-    """Return the line of the same query without grouping.
+def _without_gaps(buckets: Sequence[Bucket | None]) -> Iterator[tuple[list[int], list[Bucket]]]:
+    """Yield the positions and buckets of each run without gaps; buckets that are None have no length."""
+    positions: list[int] = []
+    run: list[Bucket] = []
+    for position, bucket in enumerate(buckets):
+        if bucket is None:
+            continue
+        if run and run[-1].end != bucket.start:
+            yield positions, run
+            positions, run = [], []
+        positions.append(position)
+        run.append(bucket)
+    if run:
+        yield positions, run
 
-    When grouped by time only, it follows from `lines`: flows add up, and stocks are those of the last row,
-    provided its window is also the Total's (an end or `as_of` at a skipped wall time may separate them).
+
+def _numbers(plan: Plan, lines: pd.DataFrame) -> list[NumberRow]:
+    """Return the exact values of each line's row."""
+    return list(zip(*compute_metrics(lines, plan.metrics).values(), strict=True))
+
+
+def _total(plan: Plan, runs: Sequence[_Run], whole: Bucket) -> NumberRow:
+    """Return the exact values of the same query without grouping, for the whole interval.
+
+    Unless grouped by package, they follow from the lines of the rows: flows add up, and stocks are those of
+    the last rows, provided the last window is also the Total's (an end or `as_of` at a skipped wall time may
+    separate them).
     """
-    if plan.query.by_package or plan.buckets[-1].window_start != whole.window_start:
-        cells = compute_cells(plan.facts, plan.selection.clients, plan.grid([whole], by_package=False))
-        return to_lines(cells, plan.rates, 1)
-    total = {
-        name: lines[name].tolist()[-1:] if name in STOCK_COLUMNS else [sum(lines[name])]
-        for name in LINE_COLUMNS
-    }
+    grid = plan.grid([whole], UNGROUPED)
+    last = runs[-1].buckets[-1] if len(runs) == 1 else None
+    ends_alike = last and (last.end, last.window_start) == (whole.end, whole.window_start)
+    if ends_alike and not plan.query.by_package:
+        lines = _sum_of_lines(plan, runs[0], whole)
+    else:
+        lines = to_lines(compute_cells(plan.facts, plan.selection.clients, grid), plan.rates, 1)
+    if plan.has_movement:
+        (counts,) = movement_of_states(plan.facts, plan.selection.clients, grid).tolist()
+        lines = lines.assign(**dict(zip(MOVEMENT_COLUMNS, counts, strict=True)))
+    (values,) = _numbers(plan, lines)
+    return values
+
+
+def _sum_of_lines(plan: Plan, run: _Run, whole: Bucket) -> pd.DataFrame:
+    lines, count = run.lines, len(plan.groups.labels)
+    total: dict[str, list[object]] = {}
+    for name in lines.columns:
+        values = lines[name].tolist()
+        if name in STOCK_COLUMNS:
+            values = values[-count:]
+        elif name == "opening_balance":
+            values = values[:count]
+        total[name] = [sum(values)]
+    if run.cells.balances:
+        left = run.cells.balances.left.assign(row=0, value_date=utc_date(whole.end - 1))
+        total |= convert(left, plan.rates, 1)
     return lines_of(total)
 
 
 def _row(
-    labels: Iterable[str], values: Iterable[int | Fraction | None], bucket: Bucket, shown: Iterable[Column]
+    plan: Plan, labels: Sequence[str], values: NumberRow, before: NumberRow | None, bucket: Bucket
 ) -> Row:
-    rounded = (round_value(value, column) for value, column in zip(values, shown, strict=True))
+    if plan.query.compare:
+        values = compare_values(values, before)
+    rounded = (round_value(value, column) for value, column in zip(values, plan.columns, strict=True))
     return Row(
         tuple(labels),
         tuple(rounded),

@@ -168,8 +168,8 @@ _TABLE = (
     Field(
         "group_by",
         "Group by",
-        "One row for each year, month or date, and for each package, or each company, owner user, client type, "
-        "currency or cohort (month of the first paid use) of clients. If empty, a single row.",
+        "One row for each year, month or date, and for each package, or for each company, owner user, client "
+        "type, currency or cohort (month of the first paid use) of clients. If empty, a single row.",
         Kind.GROUPS,
         choices=GROUPS,
     ),

@@ -12,7 +12,7 @@ import zoneinfo
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from custdyn_widgets.errors import QueryError
@@ -22,6 +22,7 @@ from custdyn_widgets.query.query import ReportQuery
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+_YEAR_ONE = -62_130_000_000  # within the first months that datetime can represent
 _DAY_PRESETS = (
     "last_3_days",
     "last_7_days",
@@ -155,17 +156,13 @@ class ResolvedInterval:
         return self._bucket(bucket.label, start, end, starts_at, ends_at, bucket.partial)
 
     def months(self, since: int) -> list[tuple[str, int]]:
-        """Return the label and start of each calendar month, from the one that contains `since` to the end."""
-        first = (EPOCH + timedelta(seconds=since)).astimezone(self.zone).date()
-        found = []
-        for n in itertools.count(-1):
-            month = first_of_month(first, n)
-            start = to_instant(datetime.combine(month, time()), self.zone)
-            if start >= self.effective_end:
-                return found
-            if start <= since:
-                found = []  # `since` may be before the start of the month that its wall time is in
-            found.append((f"{month:%Y-%m}", start))
+        """Return the label and start of each calendar month, from that of an instant to the effective end."""
+        first = (EPOCH + timedelta(seconds=max(since, _YEAR_ONE))).astimezone(self.zone).date()
+        months = (first_of_month(first, n) for n in itertools.count(-1))
+        starts = ((m, to_instant(datetime.combine(m, time()), self.zone)) for m in months)
+        before_end = itertools.takewhile(lambda month: month[1] < self.effective_end, starts)
+        found = [(f"{month:%Y-%m}", start) for month, start in before_end]
+        return found[sum(start <= since for _, start in found) - 1 :]
 
     def _moved_back(self, wall: datetime, comparison: str) -> datetime:
         if comparison in _COMPARED_DAYS:

@@ -92,8 +92,8 @@ class ReportQuery:
             raise QueryError.invalid(
                 "columns",
                 "balances",
-                "cannot be shown by package, because a client's balance belongs to many packages; remove it, or "
-                "remove package from group_by",
+                "cannot be shown by package, because a client's balance belongs to many packages; remove it, "
+                "or remove package from group_by",
             )
 
     @classmethod
@@ -137,7 +137,7 @@ class ReportQuery:
 
     @property
     def row_group(self) -> str | None:
-        """The grouping within each period, if any: `package`, or an attribute of clients such as `company`."""
+        """The grouping within each period, if any: `package`, or an attribute of clients."""
         return next((g for g in self.group_by if g in ROW_GROUPS), None)
 
     @property

@@ -24,7 +24,7 @@ def arrow_table(report: Report) -> pa.Table:
     """
     import pyarrow as pa
 
-    types = {"count": pa.int64(), "money": pa.decimal128(_DIGITS, _PLACES)}
+    exact = pa.decimal128(_DIGITS, _PLACES)
     columns: list[tuple[pa.Field, Sequence[object]]] = [
         (pa.field(heading, pa.string()), [encodable(row.labels[i]) for row in report.rows])
         for i, heading in enumerate(report.headings)
@@ -34,7 +34,7 @@ def arrow_table(report: Report) -> pa.Table:
         about = {"unit": unit, "definition": encodable(column.definition)}
         columns.append(
             (
-                pa.field(column.name, types[column.unit], metadata=about),
+                pa.field(column.name, pa.int64() if column.unit == "count" else exact, metadata=about),
                 [row.values[i] for row in report.rows],
             )
         )

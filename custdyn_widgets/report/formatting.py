@@ -49,15 +49,25 @@ def format_value(value: Value, column: Column, currency: str) -> str:
     -------
     str
         The value with thousands separators, rounded to the currency's minor digits, with U+002D as the minus
-        sign and never a negative zero; an en dash for None. It is rounded half away from zero, as the number
+        sign and never a negative zero; an en dash for None.
+        Rates are shown in percent, with one place. It is rounded half away from zero, as the number
         formats of spreadsheets do, so that a workbook shows the same; stored values are rounded half to even.
     """
     if value is None:
         return NULL
     if column.unit == "count":
         return f"{value:,d}"
+    if column.unit != "money":
+        return _format_percent(Decimal(value), column)
     step = Decimal(1).scaleb(-minor_digits(currency))
     return f"{Decimal(value).quantize(step, ROUND_HALF_UP, _EXACT):z,f}"
+
+
+def _format_percent(value: Decimal, column: Column) -> str:
+    """Format a percentage with one decimal place, such as `12.5%`, or `1.2 pp` for percentage points."""
+    percent = value if column.unit == "percent" else value.scaleb(2, _EXACT)
+    rounded = f"{percent.quantize(Decimal('0.1'), ROUND_HALF_UP, _EXACT):z,f}"
+    return f"{rounded} pp" if column.unit == "points" else f"{rounded}%"
 
 
 def number_html(text: str, kind: str = "") -> str:

@@ -22,10 +22,10 @@ def report_frame(report: Report, *, floats: bool = False) -> pd.DataFrame:
         and label. Counts are Int64; amounts are Decimals with 6 places in the report's currency, with None
         for an undefined average, or float64 with NaN.
     """
-    types = {"count": "Int64", "money": "float64" if floats else "object"}
+    inexact = "float64" if floats else "object"
     values = {
         (column.group, column.label): pd.Series(
-            [row.values[i] for row in report.rows], dtype=types[column.unit]
+            [row.values[i] for row in report.rows], dtype="Int64" if column.unit == "count" else inexact
         )
         for i, column in enumerate(report.columns)
     }

@@ -12,15 +12,16 @@ from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report.report import Column, Info, Quote, Report, Row
 
 FORMAT = 1
+_FORMAT_OF_COMPARISONS = 2  # has units and keys that the first version does not know
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
     """Return a report as JSON values."""
     return {
-        "format": FORMAT,
+        "format": FORMAT if all(_is_plain(c) for c in report.columns) else _FORMAT_OF_COMPARISONS,
         "query": report.query.to_dict(),
         "headings": list(report.headings),
-        "columns": [_plain(c) for c in report.columns],
+        "columns": [_column_to_dict(c) for c in report.columns],
         "rows": [_row_to_dict(r) for r in report.rows],
         "total": _row_to_dict(report.total) if report.total else None,
         "info": _info_to_dict(report.info),
@@ -38,7 +39,7 @@ def report_from_dict(data: Mapping[str, Any]) -> Report:
     CustDynError
         If this version cannot read the format.
     """
-    if data.get("format") != FORMAT:
+    if data.get("format") not in (FORMAT, _FORMAT_OF_COMPARISONS):
         raise CustDynError(
             f"This report has format {data.get('format')!r}, but this version can only read {FORMAT}."
         )
@@ -64,6 +65,17 @@ def _plain(value: object) -> dict[str, Any]:
     return {f.name: getattr(value, f.name) for f in fields(value)}  # type: ignore[arg-type]
 
 
+def _is_plain(column: Column) -> bool:
+    return column.unit in ("count", "money") and column.part == "value"
+
+
+def _column_to_dict(column: Column) -> dict[str, Any]:
+    plain = _plain(column)
+    if column.part == "value":
+        del plain["part"]
+    return plain
+
+
 def _row_to_dict(row: Row) -> dict[str, Any]:
     plain = _plain(row)
     plain["labels"] = list(row.labels)
@@ -73,7 +85,7 @@ def _row_to_dict(row: Row) -> dict[str, Any]:
 
 def _row_from_dict(data: Mapping[str, Any], columns: Sequence[Column]) -> Row:
     values = (
-        Decimal(v) if c.unit == "money" and v is not None else v
+        Decimal(v) if c.unit != "count" and v is not None else v
         for c, v in zip(columns, data["values"], strict=True)
     )
     return Row(**{**data, "labels": tuple(data["labels"]), "values": tuple(values)})

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Value = int | Decimal | None
-Unit = Literal["count", "money"]
+Unit = Literal["count", "money", "rate", "percent", "points"]
+Part = Literal["value", "before", "change", "change_percent"]
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,20 @@ class Column:
     group, label
         The two levels of the heading, e.g. `Clients - Active` and `Qty`.
     unit
-        `count` (values are ints) or `money` (values are Decimals with 6 places in the report's currency).
+        `count`: ints. `money`: Decimals with 6 places in the report's currency. `rate`: Decimals, fractions
+        that are shown in percent; `points`: differences of such fractions, shown in percentage points.
+        `percent`: Decimals, in percent.
     definition
         The meaning of the column in a sentence or two.
+    part
+        `value`, or in a comparison the value `before`, its `change`, or its `change_percent`.
     """
 
     group: str
     label: str
     unit: Unit
     definition: str
+    part: Part = "value"
 
     @property
     def name(self) -> str:

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from custdyn_widgets.engine import metrics
 from custdyn_widgets.engine.compute import report_lines, run_report
-from custdyn_widgets.engine.metrics import METRICS, Metric, balance_refill, compute_metrics, metric, ratio
+from custdyn_widgets.engine.metric import METRICS, Metric, chosen_metrics, compute_metrics, metric, ratio
+from custdyn_widgets.engine.metrics import balance_refill
 from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.query.query import ReportQuery
 
@@ -64,7 +64,7 @@ def test_every_column_says_what_it_is(group: str) -> None:
 
 
 def test_the_metrics_are_what_the_specification_says(lines: pd.DataFrame) -> None:
-    exact = compute_metrics(lines)
+    exact = compute_metrics(lines, chosen_metrics())
     first = {name: values[0] for name, values in exact.items()}
     row = lines.iloc[0]
     for level, label in (("active", "Active"), ("overall", "Overall Active"), ("all", "All")):
@@ -81,7 +81,7 @@ def test_the_metrics_are_what_the_specification_says(lines: pd.DataFrame) -> Non
 
 
 def test_an_average_over_nothing_is_none_and_all_else_zero(lines: pd.DataFrame) -> None:
-    nothing = {name: values[1] for name, values in compute_metrics(lines).items()}
+    nothing = {name: values[1] for name, values in compute_metrics(lines, chosen_metrics()).items()}
     averages = {"Balance Refill: Avg", "Pay As You Go: Active Avg"}
     assert {name for name, value in nothing.items() if value is None} == averages
     assert all(value == 0 for name, value in nothing.items() if name not in averages)
@@ -182,7 +182,7 @@ def test_a_metric_that_writes_into_its_lines_disturbs_no_other(
         return pd.DataFrame({"X": lines["all_qty"]})
 
     registry.update({"Clients - All": registry.pop("Clients - All")})  # now it comes after the rude one
-    assert compute_metrics(lines)["Clients - All: Qty"] == [3, 0]
+    assert compute_metrics(lines, chosen_metrics())["Clients - All: Qty"] == [3, 0]
 
 
 @pytest.mark.parametrize("columns", [[("X", "count", "."), ("X", "money", ".")], [("X", "percent", ".")], []])
@@ -213,7 +213,7 @@ def test_an_own_metric_stands_in_reports_until_it_is_removed(registry: dict[str,
 
     @metric("Refill Habits", [("Per Client", "money", "Refills divided by clients that are there.")])
     def refill_habits(lines: pd.DataFrame) -> pd.DataFrame:
-        return pd.DataFrame({"Per Client": metrics.ratio(lines["refill"], lines["all_qty"])})
+        return pd.DataFrame({"Per Client": ratio(lines["refill"], lines["all_qty"])})
 
     report = run_report(query, source, as_of="2022-01-01")
     assert report.columns[:-1] == plain.columns

@@ -36,8 +36,8 @@ and valuation date. Common columns: `row` (int64, position of the row), `currenc
 whether any amount in the line is nonzero). All other columns are Python ints: `…_qty` are counts, the
 rest are sums in millionths of `currency`.
 
-If the grid asks for them, there are three more such DataFrames, and one of movement: int64 counts, with one
-line for each row of the report, in order.
+If the grid asks for them, there are three more such DataFrames, and one of movement: int64 counts, with
+one line for each row of the report, in order.
 
 - flows: `refill_qty`, `refill`, `usage`, `activation_qty`, `activation`, `renewal_qty`, `renewal`,
   `ignored_refill_qty`, `ignored_refill` (refills with an amount ≤ 0, for a warning). Signs are those of
@@ -46,11 +46,12 @@ line for each row of the report, in order.
   `all_qty`, `all_pos`, `all_neg`.
 - openings: `opening_balance`, the balances of clients alive at the row's start.
 - balance flows: `joined` (opening balances of clients that start to exist), `all_refills`, `all_usage`,
-  `all_fees`, `other` (all transactions of these kinds, including fees of packages that the query leaves out).
-- left: `left`, minus the balances of clients that are closed at the row's end, plus those of clients that were
-  already closed at its start.
-- movement: `opening_qty` (active at the row's start), `new_qty`, `reactivated_qty`, `lapsed_qty`, `closed_qty`,
-  `first_use_qty`.
+  `all_fees`, `other` (all transactions of these kinds, including fees of packages that the query leaves
+  out).
+- left: `left`, minus the balances of clients that are closed at the row's end, plus those of clients that
+  were already closed at its start.
+- movement: `opening_qty` (active at the row's start), `new_qty`, `reactivated_qty`, `lapsed_qty`,
+  `closed_qty`, `first_use_qty`.
 """
 
 from __future__ import annotations
@@ -165,7 +166,9 @@ def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, Stoc
     """Return the cells with the opening bucket taken off, and with the sums that need it."""
     stocks, flows = cells.stocks, cells.flows.assign(row=cells.flows["row"] - grid.groups)
     row_count = grid.bucket_count * grid.groups
-    openings = stocks[stocks["row"] < row_count]  # the stocks at a row's end are those at the next one's start
+    openings = stocks[
+        stocks["row"] < row_count
+    ]  # the stocks at a row's end are those at the next one's start
     stocks = stocks[stocks["row"] >= grid.groups].assign(row=stocks["row"] - grid.groups)
     movement, balances = None, None
     if grid.movement:
@@ -177,7 +180,9 @@ def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, Stoc
         moves = _frame([own.balance_columns(name) for name, own, _ in sums], BALANCE_FLOW_COLUMNS)
         moves["row"] -= grid.groups
         balances = balance_frames(openings, stocks, moves, utc_dates(grid.edges[1:] - 1), grid.groups)
-    return replace(cells, flows=flows, stocks=stocks.reset_index(drop=True), movement=movement, balances=balances)
+    return replace(
+        cells, flows=flows, stocks=stocks.reset_index(drop=True), movement=movement, balances=balances
+    )
 
 
 def _in_threads(facts: Facts, spans: list[Span], grid: Grid) -> list[tuple[int, _Sums]]:

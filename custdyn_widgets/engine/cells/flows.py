@@ -125,7 +125,7 @@ class FlowSums:
     def _lines(
         self, classes: Sequence[int], currency: str
     ) -> tuple[dict[str, list[object]], Int64s, npt.NDArray[np.object_]]:
-        """Return the keys of lines with rows of some classes, and their counts and amounts by (class, line)."""
+        """Return the keys of the lines of some classes, and their counts and amounts by (class, line)."""
         keys, counts, high, low = self._sums.totals()
         group, segment, flow = np.unravel_index(keys, self._shape)
         counted = (segment > 0) & np.isin(flow, classes)

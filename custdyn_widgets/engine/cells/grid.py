@@ -1,4 +1,4 @@
-"""The rows of a report as arrays of edges and groups, and a fast way to find the position of times among edges."""
+"""A report's rows as arrays of edges and groups, and a fast way to find the position of times among edges."""
 
 from __future__ import annotations
 
@@ -111,6 +111,12 @@ class EdgeCounter:
         if len(shared):
             found[shared] = np.searchsorted(self._edges, at[shared], "right")
         return found
+
+
+def utc_date(instant: int) -> date:
+    """Return the UTC date of a time in seconds since 1970."""
+    (day,) = utc_dates(np.array([instant], np.int64))
+    return day
 
 
 def utc_dates(instants: Int64s) -> list[date]:

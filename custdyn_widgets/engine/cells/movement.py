@@ -37,15 +37,17 @@ class MovementSums:
         low, high
             The first bucket of each stay, and the one after its last.
         paid, active
-            Whether there was a paid use by the end of the stay's first bucket, and whether it was in the window.
+            Whether there was a paid use by the end of the first bucket, and whether it was in the window.
         until
             The first bucket whose window no longer contains the last paid use.
         """
         stays_active = active & (until >= high)
-        first = np.ones(len(low), np.bool_)
-        first[1:] = entity[1:] != entity[:-1]
-        last = np.append(first[1:], True)[: len(low)]
-        was_active, had_paid = (~first & np.append(False, now[:-1])[: len(low)] for now in (stays_active, paid))
+        later = np.zeros(len(low), np.bool_)
+        later[1:] = entity[1:] == entity[:-1]
+        last = ~np.append(later[1:], False)[: len(low)]
+        was_active, had_paid = later.copy(), later.copy()
+        was_active[1:] &= stays_active[:-1]
+        had_paid[1:] &= paid[:-1]
         entered = active & ~was_active & (low > 0)
         lapsed, lapsed_within = was_active & ~active, active & ~stays_active
         self._count(_NEW, group, low, entered & ~had_paid)

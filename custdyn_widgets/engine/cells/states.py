@@ -1,7 +1,7 @@
 """States of single clients at the start and at the end of one row.
 
-Reports sum clients without looking at each one (see `cells.compute`). Some questions need them one by one: who
-is behind a row, which clients moved within the Total, and rows whose windows start in the wrong order.
+Reports sum clients without looking at each one (see `cells.compute`). Some questions need them one by one:
+who is behind a row, which clients moved within the Total, and rows whose windows start in the wrong order.
 """
 
 from __future__ import annotations
@@ -47,12 +47,16 @@ class Moment:
 
 @dataclass(frozen=True)
 class RowStates:
-    """Clients at the start and at the end of a row; `first_paid` is `NEVER` if there is none before the end."""
+    """Clients at the start and at the end of a row.
+
+    `first_paid` is the time of each client's first paid use in the row, `NEVER` if there is none before the
+    end; `starts_at` is the row's start.
+    """
 
     start: Moment
     end: Moment
     first_paid: Int64s
-    first_instant: int
+    starts_at: int
 
     @cached_property
     def movement(self) -> dict[str, Bools]:
@@ -64,7 +68,7 @@ class RowStates:
             "reactivated_qty": end.active & ~start.active & start.paid,
             "lapsed_qty": start.active & ~end.active & end.alive,
             "closed_qty": start.active & ~end.alive,
-            "first_use_qty": (self.first_paid >= self.first_instant) & (self.first_paid < NEVER),
+            "first_use_qty": (self.first_paid >= self.starts_at) & (self.first_paid < NEVER),
         }
 
 
@@ -84,14 +88,10 @@ def row_states(facts: Facts, clients: Int64s, grid: Grid, package_group: int | N
     """
     (start, end), window = grid.edges.tolist(), int(grid.windows[0])
     moments = [(start, grid.opening_window), (end, window)]
-    if package_group is None:
-        first = first_paid_use(facts, clients)
-        found = [_moment(facts, clients, at, window) for at, window in moments]
-    else:
-        own = _OwnRows.of(facts, clients, grid, package_group)
-        first = own.first_paid
-        found = [_moment(facts, clients, at, window, own) for at, window in moments]
-    return RowStates(*found, np.where(first < end, first, NEVER), start)
+    own = None if package_group is None else _OwnRows.of(facts, clients, grid, package_group)
+    first = own.first_paid if own else first_paid_use(facts, clients)
+    at_start, at_end = (_moment(facts, clients, at, window, own) for at, window in moments)
+    return RowStates(at_start, at_end, np.where(first < end, first, NEVER), start)
 
 
 def movement_of_states(facts: Facts, clients: Int64s, grid: Grid) -> Int64s:
@@ -105,7 +105,7 @@ def movement_of_states(facts: Facts, clients: Int64s, grid: Grid) -> Int64s:
     return np.stack(found, axis=1).reshape(grid.groups, -1)
 
 
-def _moment(facts: Facts, clients: Int64s, at: int, window: int, own: _OwnRows | None = None) -> Moment:
+def _moment(facts: Facts, clients: Int64s, at: int, window: int, own: _OwnRows | None) -> Moment:
     row = first_row_at(facts, clients, at)
     begin = facts.offset[clients]
     some = row > begin
@@ -166,8 +166,8 @@ class _OwnRows:
     def present(self, at: int, exists: Int64s, has_transactions: Bools) -> Bools:
         """Return whether each client belongs to the row just before an instant.
 
-        It does once it has a transaction of the row. It also belongs to the rest row before its first transaction
-        of any kind.
+        It does once it has a transaction of the row. It also belongs to the rest row before its first
+        transaction of any kind.
         """
         found = np.zeros(self.count, np.bool_)
         found[self.client[self.time < at]] = True

@@ -29,6 +29,7 @@ from custdyn_widgets.report import (
 
 DATE_FORMATS = {"year": "yyyy", "month": "yyyy-mm", "date": "yyyy-mm-dd"}
 COUNT_FORMAT = "#,##0"
+_PERCENT_FORMATS = {"rate": "0.0%", "points": "0.0%", "percent": '#,##0.0"%"'}  # the last is not a fraction
 
 _FIRST_SAFE_DATE = date(1900, 3, 1)  # spreadsheets disagree about the serial numbers of earlier dates
 _STEP = 5_000  # rows between two steps of progress
@@ -192,7 +193,7 @@ class _Line:
         self._texts = [self._label() for _ in view.headings]
         self._tall = [self._label(wrap=True) for _ in view.headings]
         self._partial = self._label(number_format='@" *"', wrap=True)
-        formats = {"count": COUNT_FORMAT, "money": money_format(report.currency)}
+        formats = {"count": COUNT_FORMAT, "money": money_format(report.currency), **_PERCENT_FORMATS}
         self._numbers = [
             styled_cell(sheet, number_format=formats[column.unit], **style, left=_left_border(view, index))
             for index, column in enumerate(view.columns)

@@ -1,0 +1,42 @@
+"""Comparison of a report's numbers with those of an earlier period."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+from custdyn_widgets.report import Column
+
+Number = int | Fraction | None
+NumberRow = tuple[Number, ...]
+
+
+def compared_columns(columns: Iterable[Column], comparison: str) -> Iterator[Column]:
+    """Yield each column, followed by those for its value before and for its change."""
+    earlier = comparison.replace("_", " ")
+    for column in columns:
+        group, label, unit = column.group, column.label, column.unit
+        yield column
+        yield Column(group, f"{label} Before", unit, f"{label} of the {earlier}.", "before")
+        change_unit = "points" if unit == "rate" else unit
+        yield Column(group, f"{label} Change", change_unit, f"{label} minus {label} Before.", "change")
+        yield Column(
+            group,
+            f"{label} Change %",
+            "percent",
+            f"100 × {label} Change / |{label} Before|; empty if {label} Before is 0 or empty.",
+            "change_percent",
+        )
+
+
+def compare_values(values: NumberRow, before: NumberRow | None) -> NumberRow:
+    """Return each value, followed by the value before, its change, and its change in percent.
+
+    `before` is None if there is no counterpart.
+    """
+    found: list[Number] = []
+    for now, earlier in zip(values, before or (None,) * len(values), strict=True):
+        change = None if now is None or earlier is None else now - earlier
+        percent = None if change is None or not earlier else Fraction(100 * change) / abs(Fraction(earlier))
+        found += (now, earlier, change, percent)
+    return tuple(found)

@@ -1,0 +1,178 @@
+"""Metrics: functions that compute groups of a report's columns, and their registry.
+
+A metric is a function from lines to columns. `lines` (see `conversion.to_lines` and the schema in
+`cells.compute`) has one line for each row of the report: `…_qty` columns are Python ints, all others exact
+Fractions in the report's currency, and flows keep the signs of the ledger. The function returns a DataFrame
+with the same index and a column for each label: ints for counts, ints or Fractions for others, None for an
+undefined average or rate. Floats are rejected because they cannot be summed or reproduced exactly.
+
+Analysts define their own metrics with the same decorator::
+
+    @metric("Refill Habits", [("Per Client", "money", "Refills divided by the number of clients.")])
+    def refill_habits(lines):
+        return pd.DataFrame({"Per Client": ratio(lines["refill"], lines["all_qty"])})
+
+The columns of every report are in `metrics.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pandas as pd
+
+from custdyn_widgets.errors import CustDynError, QueryError, nearest, shown
+from custdyn_widgets.query import COLUMN_GROUPS, DEFAULT_COLUMN_GROUPS
+from custdyn_widgets.report import Column, Unit
+
+MetricFunction = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Group of columns with the function that computes them."""
+
+    group: str
+    columns: tuple[Column, ...]
+    function: MetricFunction
+
+    @property
+    def id(self) -> str:
+        """The id in a query's `columns`; the group's name if it is an analyst's own."""
+        return COLUMN_GROUP_IDS.get(self.group, self.group)
+
+    def compute(self, lines: pd.DataFrame) -> dict[str, list[int | Fraction | None]]:
+        """Return the exact, unrounded columns by their one-level names.
+
+        Raises
+        ------
+        CustDynError
+            If the function fails, or returns the wrong columns, the wrong index or a float.
+        """
+        try:
+            result = self.function(lines.copy())
+        except Exception as error:
+            raise self._failed(error, lines) from error
+        labels = [c.label for c in self.columns]
+        if not isinstance(result, pd.DataFrame):
+            raise CustDynError(
+                f"The metric {self.group!r} must return a DataFrame with the columns {labels}, not "
+                f"{shown(result)}.",
+                field=self.group,
+            )
+        if list(result.columns) != labels or not result.index.equals(lines.index):
+            raise CustDynError(
+                f"The metric {self.group!r} must return the columns {labels} with the same index as its "
+                f"lines, not {list(result.columns)}.",
+                field=self.group,
+            )
+        return {c.name: [self._exact(c, v) for v in result[c.label]] for c in self.columns}
+
+    def _failed(self, error: Exception, lines: pd.DataFrame) -> CustDynError:
+        """Describe the error without messages from the metric's own code, which may be private."""
+        missing = error.args[0] if isinstance(error, KeyError) and error.args else None
+        if isinstance(missing, str) and missing not in lines.columns:
+            close = nearest(missing, lines.columns) or list(lines.columns)
+            why = f"the lines have no column {shown(missing)}. Choose from {', '.join(close)}"
+        else:
+            why = f"it raised {type(error).__name__}. The traceback shows where"
+        return CustDynError(f"The metric {shown(self.group)} failed: {why}.", field=self.group)
+
+    def _exact(self, column: Column, value: object) -> int | Fraction | None:
+        kind = type(value)  # common types first, by identity: daily reports call this thousands of times
+        if kind is int or value is None or (kind is Fraction and column.unit != "count"):
+            return value  # type: ignore[return-value]
+        if isinstance(value, int) and kind is not bool:
+            return int(value)
+        if column.unit != "count" and isinstance(value, Decimal) and value.is_finite():
+            return Fraction(value)
+        raise CustDynError(
+            f"The metric {column.name!r} returned {shown(value)}; "
+            + (
+                "counts must be ints."
+                if column.unit == "count"
+                else "amounts and rates must be ints, Fractions or Decimals."
+            ),
+            field=column.name,
+        )
+
+
+METRICS: dict[str, Metric] = {}
+"""The metrics by group, in column order."""
+
+_GROUPS = (
+    "Clients - Active", "Clients - Overall Active", "Clients - All", "Balance Refill",
+    "Pay As You Go", "Packages", "Clients - Movement", "Balance Movement",
+)  # fmt: skip
+COLUMN_GROUP_IDS = dict(zip(_GROUPS, COLUMN_GROUPS, strict=True))
+"""The ids of the built-in groups of columns by name."""
+
+MetricDecorator = Callable[[MetricFunction], MetricFunction]
+
+
+def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecorator:
+    """Register a function as a metric. Registering a group again replaces it.
+
+    Parameters
+    ----------
+    group
+        The upper level of the column headings.
+    columns
+        The label, unit (`count`, `money`, or `rate` for a fraction shown in percent) and definition of
+        each column, in order.
+
+    Raises
+    ------
+    CustDynError
+        If there are no columns, two columns have the same name, or a unit is unknown.
+    """
+    own = [Column(group, *column).name for column in columns]
+    others = [c.name for m in METRICS.values() if m.group != group for c in m.columns]
+    if not own or len({*own, *others}) < len(own) + len(others):
+        what = "two columns with the same name" if own else "no columns"
+        raise CustDynError(f"The metric {shown(group)} has {what}: {shown(own)}.", field=group)
+    for label, unit, _ in columns:
+        if unit not in ("count", "money", "rate"):
+            raise CustDynError(
+                f"The metric {group!r}: the unit of {label!r} must be count, money or rate, not "
+                f"{shown(unit)}.",
+                field=group,
+            )
+
+    def register(function: MetricFunction) -> MetricFunction:
+        METRICS[group] = Metric(group, tuple(Column(group, *c) for c in columns), function)
+        return function
+
+    return register
+
+
+def chosen_metrics(columns: Sequence[str] = ()) -> tuple[Metric, ...]:
+    """Return the metrics of a query's `columns`, in column order.
+
+    Raises
+    ------
+    QueryError
+        If a group of columns does not exist.
+    """
+    by_id = {m.id: m for m in METRICS.values()}
+    for wanted in columns:
+        if wanted not in by_id:
+            raise QueryError.not_allowed("columns", wanted, list(by_id))
+    left_out = set(COLUMN_GROUPS) - set(DEFAULT_COLUMN_GROUPS)
+    shown_ids = columns or [name for name in by_id if name not in left_out]
+    return tuple(m for m in METRICS.values() if m.id in shown_ids)
+
+
+def compute_metrics(lines: pd.DataFrame, metrics: Iterable[Metric]) -> dict[str, list[int | Fraction | None]]:
+    """Compute the columns of these metrics by name, exact and unrounded."""
+    return {name: values for m in metrics for name, values in m.compute(lines).items()}
+
+
+def ratio(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]:
+    """Return the exact quotient of two columns, with None where the divisor is 0."""
+    quotients = [Fraction(p) / Fraction(w) if w else None for p, w in zip(part, whole, strict=True)]
+    return pd.Series(quotients, index=part.index, dtype=object)
