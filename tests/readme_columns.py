@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from custdyn_widgets.engine.metrics import SURPRISES, columns
+from custdyn_widgets.engine.metrics import SURPRISES
+from custdyn_widgets.engine.registry import METRICS
 
 README = Path(__file__).parents[1] / "README.md"
 _PLACE = re.compile(r"(<!-- columns: .*? -->\n)(.*?)(<!-- end of columns -->)", re.DOTALL)
@@ -14,7 +15,9 @@ _PLACE = re.compile(r"(<!-- columns: .*? -->\n)(.*?)(<!-- end of columns -->)", 
 def columns_markdown() -> str:
     """Return the table and what surprises people."""
     lines = ["| group | column | unit | what it is |", "|---|---|---|---|"]
-    lines += [f"| {c.group} | {c.label} | {c.unit} | {c.definition} |" for c in columns()]
+    lines += [
+        f"| {c.group} | {c.label} | {c.unit} | {c.definition} |" for m in METRICS.values() for c in m.columns
+    ]
     return "\n".join([*lines, "", *(f"- {s}" for s in SURPRISES)]) + "\n"
 
 

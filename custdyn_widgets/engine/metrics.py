@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from custdyn_widgets.engine.metric import metric, ratio
+from custdyn_widgets.engine.registry import metric, ratio
 from custdyn_widgets.report import Unit
 
 __all__ = ["SURPRISES", "metric", "ratio"]  # the door takes `metric` from here, after the built-in ones

@@ -11,7 +11,7 @@ from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.comparison import compared_columns
 from custdyn_widgets.engine.conversion import Rates, target_currency
 from custdyn_widgets.engine.groups import Groups, find_groups
-from custdyn_widgets.engine.metric import Metric, chosen_metrics
+from custdyn_widgets.engine.registry import Metric, chosen_metrics
 from custdyn_widgets.engine.selection import Selection, select
 from custdyn_widgets.mart import Facts
 from custdyn_widgets.query import Bucket, ReportQuery, ResolvedInterval, resolve

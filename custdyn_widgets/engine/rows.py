@@ -16,9 +16,9 @@ from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
 from custdyn_widgets.engine.comparison import NumberRow, compare_values
 from custdyn_widgets.engine.conversion import LINE_COLUMNS, convert, lines_of, to_lines
 from custdyn_widgets.engine.groups import UNGROUPED, label_headings
-from custdyn_widgets.engine.metric import compute_metrics
 from custdyn_widgets.engine.numbers import round_value
 from custdyn_widgets.engine.plan import Plan
+from custdyn_widgets.engine.registry import compute_metrics
 from custdyn_widgets.query import Bucket
 from custdyn_widgets.report import Row
 from custdyn_widgets.text import format_instant_utc, format_millionths

@@ -1,8 +1,6 @@
 """Queries: their fields, their validation, and their intervals resolved to instants."""
 
 from custdyn_widgets.query.checks import (
-    CLIENT_GROUPS,
-    ROW_GROUPS,
     TIME_GROUPS,
     YEARS,
     Period,
@@ -12,7 +10,6 @@ from custdyn_widgets.query.checks import (
 from custdyn_widgets.query.fields import (
     CLIENT_TYPES,
     COLUMN_GROUPS,
-    COMPARISONS,
     DEFAULT_COLUMN_GROUPS,
     FIELDS,
     PRESETS,
@@ -28,14 +25,11 @@ from custdyn_widgets.query.presets import preset_period
 from custdyn_widgets.query.query import ReportQuery, parse_as_of
 
 __all__ = [
-    "CLIENT_GROUPS",
     "CLIENT_TYPES",
     "COLUMN_GROUPS",
-    "COMPARISONS",
     "DEFAULT_COLUMN_GROUPS",
     "FIELDS",
     "PRESETS",
-    "ROW_GROUPS",
     "TIME_GROUPS",
     "YEARS",
     "Bucket",

@@ -13,15 +13,19 @@ import pandas as pd
 import pytest
 
 from custdyn_widgets.engine.compute import report_lines, run_report
-from custdyn_widgets.engine.metric import METRICS, Metric, chosen_metrics, compute_metrics, metric, ratio
 from custdyn_widgets.engine.metrics import balance_refill
+from custdyn_widgets.engine.registry import METRICS, Metric, chosen_metrics, compute_metrics, metric, ratio
 from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.query.query import ReportQuery
 
-QUANTITIES = ["active_qty", "overall_qty", "all_qty", "refill_qty", "activation_qty", "renewal_qty"]
+QUANTITIES = [
+    "active_qty", "overall_qty", "all_qty", "refill_qty", "activation_qty", "renewal_qty", "opening_qty",
+    "new_qty", "reactivated_qty", "lapsed_qty", "closed_qty", "first_use_qty",
+]  # fmt: skip
 AMOUNTS = [
     *(f"{level}_{sign}" for level in ("active", "overall", "all") for sign in ("pos", "neg")),
-    "refill", "usage", "activation", "renewal",
+    "refill", "usage", "activation", "renewal", "opening_balance", "joined", "all_refills", "all_usage",
+    "all_fees", "other", "left",
 ]  # fmt: skip
 
 
@@ -59,7 +63,7 @@ def test_a_metric_returns_its_columns_on_the_index_and_leaves_its_lines_alone(
 def test_every_column_says_what_it_is(group: str) -> None:
     for column in METRICS[group].columns:
         assert column.group == group
-        assert column.unit in ("count", "money")
+        assert column.unit in ("count", "money", "rate")
         assert column.definition.endswith(".")
 
 

@@ -22,7 +22,7 @@ import pytest
 from custdyn_widgets.engine import extensions
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.engine.extensions import load_extensions
-from custdyn_widgets.engine.metric import METRICS
+from custdyn_widgets.engine.registry import METRICS
 from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.notebook.run import run_template
 from custdyn_widgets.notebook.template import default_template

@@ -174,7 +174,7 @@ def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, Stoc
     if grid.movement:
         opening = np.zeros(row_count, np.int64)
         np.add.at(opening, openings["row"].to_numpy(), openings["active_qty"].to_numpy(np.int64))
-        moved = sum(own.movement.counts() for _, _, own in sums)
+        moved = sum(own.movement.counts() for _, _, own in sums if own.movement)
         movement = pd.DataFrame(np.column_stack([opening, moved]), columns=list(MOVEMENT_COLUMNS))
     if grid.balances:
         moves = _frame([own.balance_columns(name) for name, own, _ in sums], BALANCE_FLOW_COLUMNS)

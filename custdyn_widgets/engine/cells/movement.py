@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from custdyn_widgets.engine.cells.grid import Grid
+from custdyn_widgets.engine.cells.stays import Stays
 from custdyn_widgets.engine.cells.sums import KeyedSums
 from custdyn_widgets.mart import Bools, Int64s
 
@@ -24,23 +25,24 @@ class MovementSums:
         self._shape = (len(_KINDS), grid.groups, grid.bucket_count + 1)
         self._sums = KeyedSums(int(np.prod(self._shape)))
 
-    def add_stays(
-        self, *, entity: Int64s, group: Int64s, low: Int64s, high: Int64s,
-        paid: Bools, active: Bools, until: Int64s,
-    ) -> None:  # fmt: skip
-        """Add the movements within and between stays.
+    def add(self, stays: Stays, high: Int64s, paid: Bools, active: Bools, until: Int64s) -> None:
+        """Add the movements within and between stays, and the first paid uses.
 
         Parameters
         ----------
-        entity, group
-            The entity and the group of each stay, in order; stays of length 0 must be left out.
-        low, high
-            The first bucket of each stay, and the one after its last.
+        stays
+            The stays.
+        high
+            The first bucket after each stay.
         paid, active
             Whether there was a paid use by the end of the first bucket, and whether it was in the window.
         until
             The first bucket whose window no longer contains the last paid use.
         """
+        some = np.flatnonzero(stays.low < high)
+        entity = np.repeat(np.arange(len(stays.first)), stays.count)[some]
+        group, low = stays.group[entity], stays.low[some]
+        high, paid, active, until = high[some], paid[some], active[some], until[some]
         stays_active = active & (until >= high)
         later = np.zeros(len(low), np.bool_)
         later[1:] = entity[1:] == entity[:-1]
@@ -55,10 +57,9 @@ class MovementSums:
         self._count(_LAPSED, group, low, lapsed)
         self._count(_LAPSED, group, until, lapsed_within)
         self._count(_CLOSED, group, high, stays_active & last & (high < self._grid.bucket_count))
-
-    def add_first_uses(self, group: Int64s, bucket: Int64s) -> None:
-        """Add the first paid uses of entities, by the bucket in which they are."""
-        self._count(_FIRST_USE, group, bucket, (bucket > 0) & (bucket < self._grid.bucket_count))
+        if stays.first_use is not None:
+            within = (stays.first_use > 0) & (stays.first_use < self._grid.bucket_count)
+            self._count(_FIRST_USE, stays.group, stays.first_use, within)
 
     def _count(self, kind: int, group: Int64s, bucket: Int64s, which: Bools) -> None:
         at = np.flatnonzero(which)
