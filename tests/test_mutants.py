@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.__main__ import summary
 from tests.mutants.changes import changes_of
 from tests.mutants.trial import Checkout, Mutant, Outcome, changed_lines, nearest_tests
 
@@ -32,6 +33,9 @@ TEST = "from custdyn_widgets.sums.sums import larger\n\n\ndef test_it():\n    as
         ("a.update(b)", ["a.update(b) → pass"]),
         ("x += y", ["x += y → pass"]),
         ("x = f'{1 + 1}'", []),
+        ("@dataclass(frozen=True, order=True)\nclass X:\n    pass", ["True → False"]),
+        ("x = [*zip(a, b, strict=True), *zip(a, b, strict=False)]", ["False → True"]),
+        ("x = path.resolve(strict=True)", ["True → False"]),
         ("if TYPE_CHECKING:\n    x = 1", []),
         ("x = 'є' if a else b", ["a → (not (a))"]),
         ("x = 'є' + a  # - b", ["+ → -"]),
@@ -92,3 +96,14 @@ def test_the_tests_named_after_a_module_come_first(root: Path) -> None:
 def test_the_lines_that_a_revision_did_not_have(root: Path) -> None:
     (root / MODULE).write_text(SOURCE.replace("a + 1", "a + 2") + "\n\nx = 1\n", encoding="utf-8")
     assert changed_lines(root, "HEAD") == {MODULE: {6, 7, 8, 9}}
+
+
+def test_only_changes_that_made_a_test_fail_count_as_noticed() -> None:
+    mutants = [Mutant(MODULE, change) for change in changes_of(b"x = a < b\ny = a == b")]
+    share, lines = summary(list(zip(mutants, [Outcome.DIED, Outcome.SURVIVED, Outcome.HUNG], strict=True)))
+    assert round(share) == 33
+    assert lines == [
+        "1 of 3 changes were noticed (33.3 %)",
+        f"survived  {MODULE}:1: < → >",
+        f"hung      {MODULE}:2: == → !=",
+    ]

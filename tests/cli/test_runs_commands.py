@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from custdyn_widgets import scheduling
 from custdyn_widgets.cli import main
-from custdyn_widgets.scheduling import Order, Run
+from custdyn_widgets.scheduling import Order, Run, Runs
 from custdyn_widgets.scheduling.records import Outcome
 
 LINK = "https://reports.example/view?id="
@@ -110,7 +112,7 @@ def test_quiet_says_what_is_wrong_and_otherwise_nothing(dispatched: Dispatched) 
     assert done.stderr.splitlines()[-1] == "custdyn: The mart is gone."
     dispatched.run = KeyboardInterrupt()
     done = run("--quiet")
-    assert done.exit_code != 0
+    assert isinstance(done.exception, SystemExit)
     assert "Reading the data …" in done.stderr
 
 
@@ -125,7 +127,7 @@ def test_a_link_that_cannot_be_printed_is_no_failure(
 ) -> None:
     import click
 
-    real = click.echo
+    real, discarded = click.echo, []
 
     def full(message: object = None, *args: Any, **options: Any) -> None:
         if str(message).startswith(LINK):
@@ -133,10 +135,11 @@ def test_a_link_that_cannot_be_printed_is_no_failure(
         real(message, *args, **options)
 
     monkeypatch.setattr("custdyn_widgets.cli.runs.click.echo", full)
-    monkeypatch.setattr("custdyn_widgets.cli.runs.discard", lambda _: None)
+    monkeypatch.setattr("custdyn_widgets.cli.runs.discard", discarded.append)
     dispatched.run = run_of("sent", Outcome("sent", None, ACME))
     done = run()
     assert done.exit_code == 0
+    assert len(discarded) == 1
     assert (
         "cannot be printed: No space left on device. `custdyn runs list` shows the snapshot." in done.stderr
     )
@@ -149,6 +152,7 @@ def test_options_that_would_change_a_recorded_run_are_wrong_use(
     for options, words in [
         (("--saved", "board", "--scheduled", "--as-of", LOGICAL), "either --scheduled or --as-of"),
         (("--scheduled",), "needs --saved NAME"),
+        (("--saved", "board", "--as-of", "soon"), "soon"),
         (("--saved", "board", "--scheduled", "--interval", "last_month"), "remove --interval"),
         (("--saved", "board", "--scheduled", "-p", "interval", "x"), "remove -p interval"),
     ]:
@@ -156,3 +160,61 @@ def test_options_that_would_change_a_recorded_run_are_wrong_use(
         assert done.exit_code == 2, options
         assert words in done.stderr
     assert not dispatched.orders
+
+
+FOR = "2026-11-01 06:00:00"
+
+
+@pytest.mark.parametrize(
+    ("fields", "cells", "told"),
+    [
+        ({"logical_time": None, "result": "running"}, ["–", "–", "running", "–"], []),
+        ({"ended": "2026-11-01T06:01:31Z"}, [FOR, "90", "sent", "–"], []),
+        ({"reports": (Outcome("sent", None, ACME),)}, [FOR, "–", "sent", ACME], []),
+        (
+            {"reports": (Outcome("sent", "Acme", ACME), Outcome("failed", "Blue"))},
+            [FOR, "–", "sent", "1 snapshots of 2 reports"],
+            [],
+        ),
+        (
+            {"problem": "x" * 200, "data_gaps": ("Not told.",)},
+            [FOR, "–", "sent", "–"],
+            [f"    {'x' * 159}…"],
+        ),
+        (
+            {"data_gaps": ("The data ends.", "No rates.")},
+            [FOR, "–", "sent", "–"],
+            ["    Note: The data ends. Note: No rates. "],
+        ),
+        ({"problem": "a\x1b[31m"}, [FOR, "–", "sent", "–"], ["    a\ufffd[31m"]),
+    ],
+)
+def test_a_run_is_a_line_of_the_list_and_its_problem_another(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], cells: list[str], told: list[str]
+) -> None:
+    run = replace(run_of("sent"), began="2026-11-01T06:00:01Z", ended=None)
+    monkeypatch.setattr(Runs, "listing", lambda *_, **__: [replace(run, **fields)])
+    done = CliRunner().invoke(main, ["runs", "list"])
+    assert done.exit_code == 0, done.output
+    heading, line, *rest = done.stdout.splitlines()
+    columns = ["Began (UTC)", "Saved query", "For", "Seconds", "Result", "Snapshot"]
+    assert re.split("  +", heading.strip()) == columns
+    assert re.split("  +", line) == ["2026-11-01 06:00:01", "board", *cells]
+    assert rest == told
+
+
+def test_without_runs_the_list_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Runs, "listing", lambda *_, **__: [])
+    assert CliRunner().invoke(main, ["runs", "list"]).stdout == "No saved query has run yet.\n"
+    assert CliRunner().invoke(main, ["runs", "list", "--json"]).stdout == "[]\n"
+
+
+def test_a_list_is_asked_for_by_number_and_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(Runs, "listing", lambda _, last, saved: asked.append((last, saved)) or [])
+    for options in ((), ("--last", "1", "--saved", "board")):
+        CliRunner().invoke(main, ["runs", "list", *options])
+    assert asked == [(None, None), (1, "board")]
+    for options in (("--last", "0"), ("--saved", "../locks")):
+        assert CliRunner().invoke(main, ["runs", "list", *options]).exit_code != 0
+    assert len(asked) == 2

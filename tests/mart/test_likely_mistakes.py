@@ -298,6 +298,28 @@ def test_quotes_without_a_jump_are_not_noted(quotes: list[tuple[str, str, str]])
     assert notes(rated(*quotes), "jumping_quotes") == []
 
 
+@pytest.mark.parametrize(
+    ("inverted", "usual", "neither", "noted"),
+    [
+        (2, 0, 0, False),
+        (3, 0, 0, True),
+        (3, 0, 12, True),  # a fifth
+        (3, 0, 13, False),
+        (9, 1, 0, False),
+        (10, 1, 0, True),  # ten to one
+    ],
+)
+def test_a_currency_whose_quotes_are_mostly_inverted_is_noted(
+    inverted: int, usual: int, neither: int, noted: bool
+) -> None:
+    values = ["0.009"] * inverted + ["110"] * usual + ["1"] * neither
+    days = (str(date(2021, 1, 1) + timedelta(days=day)) for day in range(len(values)))
+    found = notes(
+        rated(*(("KES", day, value) for day, value in zip(days, values, strict=True))), "inverse_currencies"
+    )
+    assert [note.figures for note in found] == ([{"count": inverted, "currencies": ["KES"]}] if noted else [])
+
+
 # Midnights of another zone
 
 

@@ -14,7 +14,7 @@ import random
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -39,13 +39,22 @@ def main() -> int:
     if not mutants:
         print("There is nothing to change.")
         return 0
-    survivors = [mutant for mutant, outcome in _tried(mutants, options) if outcome is Outcome.SURVIVED]
-    dead = len(mutants) - len(survivors)
-    share = 100 * dead / len(mutants)
-    print(f"{dead} of {len(mutants)} changes were noticed ({share:.1f} %), seed {options.seed}.")
-    for mutant in survivors:
-        print(f"survived  {mutant}")
+    share, lines = summary(list(_tried(mutants, options)))
+    print(f"{lines[0]}, seed {options.seed}.", *lines[1:], sep="\n")
     return int(share < options.least)
+
+
+def summary(tried: Sequence[tuple[Mutant, Outcome]]) -> tuple[float, list[str]]:
+    """Return the percentage of changes that were noticed, and lines that list the others.
+
+    Tests that were stopped have noticed nothing: they may run in a loop that the change made, or only take
+    longer than `--timeout`.
+    """
+    left = [(mutant, outcome) for mutant, outcome in tried if outcome is not Outcome.DIED]
+    dead = len(tried) - len(left)
+    share = 100 * dead / len(tried)
+    first = f"{dead} of {len(tried)} changes were noticed ({share:.1f} %)"
+    return share, [first, *(f"{outcome.value:9} {mutant}" for mutant, outcome in left)]
 
 
 def _options() -> argparse.Namespace:
@@ -58,7 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="every change instead of a sample")
     parser.add_argument("--seed", type=int, default=1, help="which sample (default: 1)")
     parser.add_argument("--jobs", type=int, default=2, help="how many at once (default: 2)")
-    parser.add_argument("--timeout", type=float, default=300, help="seconds for the tests of one change")
+    parser.add_argument("--timeout", type=float, default=1800, help="seconds for the tests of one change")
     parser.add_argument(
         "--least", type=float, default=_LEAST, help=f"percent that must die (default: {_LEAST})"
     )

@@ -181,10 +181,21 @@ class _Finder(ast.NodeVisitor):
         for child in _without_annotations(node):
             self.visit(child)
 
+    def visit_Call(self, node: ast.Call) -> None:
+        """Leave promises alone: mypy checks `frozen=True`, and `zip(…, strict=True)` states an invariant."""
+        promise = {"dataclass": "frozen", "zip": "strict"}.get(ast.unparse(node.func))
+        for child in [node.func, *node.args, *node.keywords]:
+            if not (isinstance(child, ast.keyword) and child.arg == promise and _is_true(child.value)):
+                self.visit(child)
+
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         """Leave what stands inside an f-string alone: its positions are not those of the file."""
 
     visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]  # noqa: N815
+
+
+def _is_true(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
 
 
 def _is_none(node: ast.expr) -> bool:
