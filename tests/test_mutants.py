@@ -89,8 +89,21 @@ def test_tests_that_never_end_are_stopped(root: Path, tmp_path: Path) -> None:
     assert checkout.try_mutant(Mutant(MODULE, changes_of(SOURCE.encode())[0])) is Outcome.HUNG
 
 
-def test_the_tests_named_after_a_module_come_first(root: Path) -> None:
-    assert nearest_tests(root, MODULE) == ["tests/sums/test_sums.py", "tests/sums/test_others.py"]
+def test_the_tests_that_import_a_module_come_first_then_those_named_after_it(root: Path) -> None:
+    for name, text in {
+        "tests/other/test_import.py": TEST,
+        "tests/other/test_longer.py": "import custdyn_widgets.sums.sums_of_sums",
+        "tests/sums/test_a.py": "",
+        "tests/sums/test_sums.py": "",
+    }.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    assert nearest_tests(root, MODULE) == [
+        "tests/other/test_import.py",
+        "tests/sums/test_others.py",
+        "tests/sums/test_sums.py",
+        "tests/sums/test_a.py",
+    ]
 
 
 def test_the_lines_that_a_revision_did_not_have(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -39,16 +40,19 @@ class Mutant:
 
 
 def nearest_tests(root: Path, module: str) -> list[str]:
-    """Return the tests of a module: those named after it first, then the others of its room."""
+    """Return the tests that import a module, then those of its room, beginning with those named after it."""
     path = Path(module).relative_to(PACKAGE)
     room = root / "tests" / path.parts[0]
     if not room.is_dir():
         named = f"tests/test_{path.stem}.py"
         return [named] if (root / named).exists() else ["tests"]
+    dotted = re.compile(rf"\b{re.escape('.'.join(Path(module).with_suffix('').parts))}\b")
+    tests = sorted((root / "tests").rglob("test_*.py"))
+    importing = [test for test in tests if dotted.search(test.read_text(encoding="utf-8"))]
     names = {path.stem, *path.parts[1:-1]}
-    tests = sorted(room.rglob("test_*.py"))
-    tests.sort(key=lambda test: not any(name in test.stem for name in names))
-    return [str(test.relative_to(root)) for test in tests]
+    own = [test for test in tests if test.is_relative_to(room)]
+    own.sort(key=lambda test: not any(name in test.stem for name in names))
+    return [str(test.relative_to(root)) for test in dict.fromkeys([*importing, *own])]
 
 
 class Checkout:

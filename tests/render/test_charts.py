@@ -258,8 +258,9 @@ def test_more_packages_than_colours_are_drawn_in_grey_and_counted_in_the_legend(
 def test_a_left_out_row_is_drawn_as_the_zero_that_it_means():
     report = make_report(24, ("Basic", "Gold"))
     report = replace(report, rows=tuple(r for r in report.rows if r.labels != ("2021-05", "Gold")))
-    points = {(p["x"], p["series"]): p["y"] for p in drawn(preset_spec(report, "Clients - Active: Qty"))}
-    assert points["2021-05", "Gold"] == 0
+    points = drawn(preset_spec(report, "Clients - Active: Qty"))
+    assert {(p["x"], p["series"]): p["y"] for p in points}["2021-05", "Gold"] == 0
+    assert {p["x"] for p in points if p.get("partial")} == {"2022-12"}
 
 
 def test_an_average_over_nothing_is_a_gap():

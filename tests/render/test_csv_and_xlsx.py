@@ -349,6 +349,13 @@ def test_too_many_rows_are_refused_and_csv_is_named():
     assert caught.value.field == "output"
 
 
+def test_as_many_rows_as_the_limit_are_written(monkeypatch):
+    monkeypatch.setattr(workbook, "ROW_LIMIT", 2)
+    to_xlsx(make_report(2))
+    with pytest.raises(ExportError, match="3 rows"):
+        to_xlsx(make_report(3))
+
+
 def test_too_many_cells_are_rejected_and_csv_is_named(monkeypatch):
     monkeypatch.setattr(workbook, "CELL_LIMIT", 2 * (1 + len(COLUMNS)))
     to_xlsx(make_report(2))

@@ -41,6 +41,8 @@ DAY = timedelta(days=1)
         ("30 2 * * *", "Europe/Paris", "Europe/London", ["30 1 * * *"]),
         ("30 0 * * mon", "Europe/Paris", "Europe/London", ["30 23 * * 0"]),
         ("0 23 1 * *", "Europe/London", "Europe/Paris", ["0 0 2 * *"]),
+        ("0 23 1 * 0-6", "Europe/London", "Europe/Paris", ["0 0 2 * 0-6"]),  # on any day: either part matches
+        ("0 23 1-31 * 1", "Europe/London", "Europe/Paris", ["0 0 1-31 * 2"]),
         ("0 6 * * *", "Asia/Kolkata", "UTC", ["30 0 * * *"]),
         ("0 0,12 * * 1-5", "Asia/Tokyo", "UTC", ["0 15 * * 0-4", "0 3 * * 1-5"]),
         ("*/5 * * * *", "Europe/Paris", "UTC", ["*/5 * * * *"]),

@@ -12,7 +12,7 @@ from custdyn_widgets.mart.mapping.sql_text import identifier
 from custdyn_widgets.mart.reading.near_names import normalized_name
 
 _NUMBER = re.compile(r"[+\-−]?(\d+|\d{1,3}([ .,'’\u00a0\u202f]\d{3})+)?([.,]\d*)?", re.ASCII)
-_CERTAIN_MARK = re.compile(r".*([.,])(\d{1,2}|\d{4,})|.*[.,]\d{3}([.,])\d{3}", re.ASCII)
+_CERTAIN_MARK = re.compile(r".*([.,])(\d{1,2}|\d{4,})|.*([.,])\d{3}([.,])\d{3}", re.ASCII)
 _ISO = re.compile(
     r"\d{4}-\d\d-\d\d(?P<clock>[T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?(?P<offset> ?(Z|[+-]\d\d(:?\d\d)?))?", re.ASCII
 )
@@ -105,13 +105,14 @@ def _time_match(value: str) -> re.Match[str] | None:
 def decimal_mark(columns: Sequence[Column]) -> DecimalMark | None:
     """Return the only decimal separator that the numbers can have; None if it is ambiguous.
 
-    A number such as 1,234 is ambiguous; 1,5 and 1.234,50 are not.
+    A number such as 1,234 is ambiguous; 1,5 and 1.234,567 and 1.234.567 are not.
     """
     found: set[DecimalMark] = set()
     for column in columns:
         for value in column.values if column.is_number else ():
             if match := _CERTAIN_MARK.fullmatch(value):
-                mark = match[1] or ("," if match[3] == "." else ".")
+                _, _, before, last = match.groups()
+                mark = match[1] or (last if last != before else "," if last == "." else ".")
                 found.add("," if mark == "," else ".")
     return found.pop() if len(found) == 1 else None
 
