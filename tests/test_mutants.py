@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.mutants.__main__ import summary
+from tests.mutants.__main__ import EQUIVALENT, summary
 from tests.mutants.changes import changes_of
 from tests.mutants.trial import Checkout, Mutant, Outcome, changed_lines, nearest_tests
 
@@ -120,3 +121,13 @@ def test_only_changes_that_made_a_test_fail_count_as_noticed() -> None:
         f"survived  {MODULE}:1: < → >",
         f"hung      {MODULE}:2: == → !=",
     ]
+
+
+def test_each_change_that_is_listed_as_equivalent_is_one_that_would_be_tried() -> None:
+    root = EQUIVALENT.parents[2]
+    for entry in tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["equivalent"]:
+        source = (root / entry["module"]).read_bytes()
+        lines = source.decode().splitlines()
+        tried = {(lines[change.line - 1].strip(), str(change)) for change in changes_of(source)}
+        assert (entry["line"], entry["change"]) in tried, entry
+        assert entry["why"]
