@@ -20,17 +20,15 @@ from pathlib import Path
 from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any
 
-from custdyn_widgets.notebook.output_bound import OutputTooLarge, stop_above_bound
+from custdyn_widgets.notebook.kernel_start import START
+from custdyn_widgets.notebook.output_bound import OutputRefused, bound_outputs
 
 if TYPE_CHECKING:
     from jupyter_client.asynchronous.client import AsyncKernelClient
     from nbformat import NotebookNode
 
 _START_TIMEOUT_S = 60
-# The kernel runs this before it is ready, so that the drawing engine starts while other modules load.
-_START_ENGINE = (
-    "--IPKernelApp.exec_lines=__import__('custdyn_widgets.render', fromlist=['start_engine']).start_engine()"
-)
+_UNREAD_TIMEOUT_S = 600  # to read what an ended cell has printed; the default 4 s are short on a busy machine
 _KILL_EVERY_S = 0.2
 
 
@@ -74,7 +72,7 @@ class NotebookExecution:
             target=_ignoring_errors, args=(self.in_background,), name="custdyn-background", daemon=True
         )
         self._groups: list[int] = []
-        self._too_large = threading.Event()
+        self._refused: list[str] = []
         self._error: BaseException | None = None
 
     def run(self, timeout_s: float | None) -> NotebookNode:
@@ -84,8 +82,8 @@ class NotebookExecution:
         ------
         RunTimeout
             After `timeout_s` seconds, including the kernel's start; None means no limit.
-        OutputTooLarge
-            If the notebook printed or displayed more than `MOST_OUTPUT_MB`.
+        OutputRefused
+            If the notebook printed, displayed or sent more than a bound, or what cannot be read.
         Exception
             The error from papermill or nbclient if a cell fails or the kernel dies.
         """
@@ -102,8 +100,8 @@ class NotebookExecution:
             self._kill()
             if self._background.ident is not None:
                 self._background.join()  # a JavaScript engine must not be interrupted while it starts
-        if self._too_large.is_set():
-            raise OutputTooLarge
+        if self._refused:
+            raise OutputRefused(self._refused[0])
         if late:
             raise RunTimeout
         if self._error is not None:
@@ -131,6 +129,7 @@ class NotebookExecution:
             language="python",
             progress_bar=False,
             start_timeout=_START_TIMEOUT_S,
+            iopub_timeout=_UNREAD_TIMEOUT_S,
             kernel_manager_class=self._kernel_class(),
             on_cell_start=lambda cell, cell_index: self.on_cell(cell),  # noqa: ARG005 - nbclient's names
             coalesce_streams=False,  # see `streams`
@@ -150,7 +149,14 @@ class NotebookExecution:
             "stderr": DEVNULL,
         }
         connection = str(self.private / "kernel.json")
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", _START_ENGINE]
+        argv = [
+            sys.executable,
+            "-m",
+            "ipykernel_launcher",
+            "-f",
+            "{connection_file}",
+            f"--IPKernelApp.exec_lines={START}",
+        ]
 
         class PinnedKernel(AsyncKernelManager):
             """A kernel that runs this process's interpreter."""
@@ -161,7 +167,7 @@ class NotebookExecution:
 
             def client(self, **options: Any) -> AsyncKernelClient:  # type: ignore[override]  # what it returns
                 made: AsyncKernelClient = super().client(**options)
-                stop_above_bound(made, stop)
+                bound_outputs(made, stop)
                 return made
 
             async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # async like its base
@@ -174,8 +180,8 @@ class NotebookExecution:
 
         return PinnedKernel
 
-    def _stop_output(self) -> None:
-        self._too_large.set()
+    def _stop_output(self, what: str) -> None:
+        self._refused.append(what)
         self._kill()
 
     def _kill(self) -> None:

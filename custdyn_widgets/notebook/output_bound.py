@@ -1,85 +1,201 @@
-"""The bound on what a notebook prints and displays, so that an endless output does not fill the memory."""
+"""The bounds on what a notebook prints and displays, so that an endless output does not fill the memory.
+
+One bound is on the outputs that are kept. Another is on everything that the kernel sends, because a display
+that is updated, a cell that clears its output, and a widget can send without end and keep nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jupyter_client.asynchronous.client import AsyncKernelClient
+    from jupyter_client.session import Session
 
-MOST_OUTPUT_MB = 64
+MOST_KEPT_MB = 64
+MOST_SENT_MB = 1024
+OVERHEAD = 256  # added to the size of an output, because an empty one takes memory too
+_MOST_WAITING = 8  # messages received and not yet read; each may be as large as the bound on kept outputs
+_SHOWN_FORMS = frozenset(
+    {"image/png", "image/svg+xml", "text/html", "text/latex", "text/markdown", "text/plain"}
+)
+_DISPLAYS = frozenset({"display_data", "execute_result", "update_display_data"})
 
 
-class OutputTooLarge(Exception):  # noqa: N818 - the caller turns it into an error
-    """The notebook was stopped because its outputs are larger than the bound."""
+class OutputRefused(Exception):  # noqa: N818 - the caller turns it into an error
+    """The notebook was stopped because of its outputs. The text says what it did, after "The notebook"."""
+
+
+@dataclass
+class _Display:
+    """The size of a display with an id, and how often each cell shows it."""
+
+    size: int = 0
+    shown: Counter[str] = field(default_factory=Counter)
 
 
 class OutputSize:
-    """The number of characters in the outputs that a run keeps.
+    """The size of the outputs that a run keeps.
 
-    A display that is updated replaces its content, and a cell that clears its output starts from nothing.
+    A display that is updated changes everywhere it is shown, and a cell that clears its output starts from
+    nothing; with `wait`, when its next output comes.
     """
 
     def __init__(self) -> None:
-        self._earlier = 0
-        self._cell: object = None
-        self._in_cell = 0
-        self._displays: dict[str, int] = {}
+        self.total = 0
+        self._cells: Counter[str] = Counter()
+        self._displays: dict[str, _Display] = {}
+        self._clearing = ""
 
-    @property
-    def total(self) -> int:
-        """The characters of all cells."""
-        return self._earlier + self._in_cell
-
-    def add(self, message: Mapping[str, Any]) -> None:
-        """Count a message that the kernel sent while a cell ran."""
-        cell = message["parent_header"].get("msg_id")
-        if cell != self._cell:
-            self._earlier, self._in_cell, self._cell = self.total, 0, cell
+    def add(self, message: Mapping[str, Any], size: int) -> None:
+        """Count a message of a size that the kernel sent while a cell ran."""
+        cell = str(message["parent_header"].get("msg_id"))
         content, kind = message["content"], message["msg_type"]
+        size += OVERHEAD
+        display = (content.get("transient") or {}).get("display_id") if kind in _DISPLAYS else None
+        if display in self._displays:
+            self._resize(self._displays[display], size)
         if kind == "clear_output":
-            self._in_cell = 0
-            self._displays.clear()
+            if content.get("wait"):
+                self._clearing = cell
+            else:
+                self._clear(cell)
         elif kind in _KEPT:
-            size = sum(map(len, _texts(content)))
-            display = (content.get("transient") or {}).get("display_id", "")
-            before = self._displays.get(display, size) if kind == "update_display_data" else 0
-            self._in_cell += size - before
+            if self._clearing == cell:
+                self._clear(cell)
+            self._clearing = ""
             if display:
-                self._displays[display] = size
+                shown = self._displays.setdefault(display, _Display(size))
+                shown.shown[cell] += 1
+            else:
+                self._cells[cell] += size
+            self.total += size
+
+    def _resize(self, display: _Display, size: int) -> None:
+        self.total += (size - display.size) * display.shown.total()
+        display.size = size
+
+    def _clear(self, cell: str) -> None:
+        self.total -= self._cells.pop(cell, 0)
+        for name, display in list(self._displays.items()):
+            self.total -= display.size * display.shown.pop(cell, 0)
+            if not display.shown:
+                del self._displays[name]
 
 
-_KEPT = ("stream", "display_data", "execute_result", "update_display_data", "error", "comm_open")
+_KEPT = frozenset({"stream", "display_data", "execute_result", "error"})
 
 
-def stop_above_bound(client: AsyncKernelClient, stop: Callable[[], None]) -> None:
-    """Make a client call `stop` and raise OutputTooLarge once the outputs are larger than the bound."""
+class CapturedOutputs:
+    """The outputs that widgets of the class Output take out of their cells: a page does not show them."""
+
+    def __init__(self) -> None:
+        self._cells: dict[str, str] = {}
+
+    def drops(self, message: Mapping[str, Any]) -> bool:
+        """Return whether a message is left out: one between widgets, or one that a widget captures."""
+        if not message["msg_type"].startswith("comm_"):
+            return message["parent_header"].get("msg_id") in self._cells.values() and (
+                message["msg_type"] in _KEPT or message["msg_type"] == "clear_output"
+            )
+        content = message["content"]
+        state = (content.get("data") or {}).get("state") or {}
+        if state.get("msg_id"):
+            self._cells[content["comm_id"]] = state["msg_id"]
+        elif "msg_id" in state:
+            self._cells.pop(content["comm_id"], None)
+        return True
+
+
+class Bounds:
+    """The bounds on one run's outputs."""
+
+    def __init__(self) -> None:
+        self._kept, self._captured = OutputSize(), CapturedOutputs()
+        self._sent = 0
+
+    def read(self, session: Session, frames: list[bytes]) -> dict[str, Any] | None:
+        """Return the message in frames, reduced to what a page shows; None if it is left out.
+
+        Raises
+        ------
+        OutputRefused
+            If the outputs are above a bound, or the message cannot be read.
+        """
+        size = sum(map(len, frames))
+        self._sent += size
+        if size > MOST_KEPT_MB << 20:  # not even read: parsing could take ten times as much
+            raise OutputRefused(_TOO_LARGE)
+        if self._sent > MOST_SENT_MB << 20:
+            raise OutputRefused(_TOO_MUCH)
+        try:
+            message: dict[str, Any] = session.deserialize(session.feed_identities(frames)[1])
+            if self._captured.drops(message):
+                return None
+            self._kept.add(message, _reduce(message))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise OutputRefused("sent an output that cannot be read") from None
+        if self._kept.total > MOST_KEPT_MB << 20:
+            raise OutputRefused(_TOO_LARGE)
+        return message
+
+
+def bound_outputs(client: AsyncKernelClient, stop: Callable[[str], None]) -> None:
+    """Make a client read outputs within the bounds, and call `stop` with the text of an OutputRefused."""
+    from queue import Empty
+
+    import zmq
     from jupyter_client.channels import AsyncZMQSocketChannel
 
-    size = OutputSize()
+    bounds = Bounds()
 
     class BoundedChannel(AsyncZMQSocketChannel):
         """The channel of outputs."""
 
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self.socket.setsockopt(zmq.RCVHWM, _MOST_WAITING)
+
         async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]  # async like its base
-            message = await super().get_msg(timeout)
-            size.add(message)
-            if size.total > MOST_OUTPUT_MB << 20:
-                stop()
-                raise OutputTooLarge
-            return message
+            while True:
+                if not await self.socket.poll(None if timeout is None else int(timeout * 1000)):
+                    raise Empty
+                try:
+                    message = bounds.read(self.session, await self.socket.recv_multipart())
+                except OutputRefused as refused:
+                    stop(str(refused))
+                    raise
+                if message is not None:
+                    return message
 
     client.iopub_channel_class = BoundedChannel
 
 
-def _texts(value: object) -> Iterator[str]:
-    """Yield all strings in a message's content."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _texts(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _texts(part)
+_TOO_LARGE = f"printed or displayed more than {MOST_KEPT_MB} MB"
+_TOO_MUCH = f"sent more than {MOST_SENT_MB:,} MB of outputs and updates"
+
+
+def _reduce(message: Mapping[str, Any]) -> int:
+    """Reduce an output to what a page can show and return its size.
+
+    Other formats of a display stay as empty text, so that the page says what it leaves out.
+    """
+    content = message["content"]
+    if message["msg_type"] in _DISPLAYS:
+        content["metadata"] = {}
+        data = content["data"]
+        content["data"] = {form: _text(data[form]) if form in _SHOWN_FORMS else "" for form in data}
+        return sum(len(form) + len(text) for form, text in content["data"].items())
+    if message["msg_type"] == "stream":
+        content["text"] = _text(content["text"])
+        return len(content["text"])
+    return len(str(content))
+
+
+def _text(value: object) -> str:
+    """Return the text of a display, which may be given as a list of lines."""
+    lines = value if isinstance(value, list) else [value]
+    return "".join(line for line in lines if isinstance(line, str))

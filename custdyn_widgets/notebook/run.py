@@ -18,7 +18,7 @@ from custdyn_widgets import errors
 from custdyn_widgets.errors import CustDynError, RunError
 from custdyn_widgets.notebook.author_cells import author_sections
 from custdyn_widgets.notebook.kernel import NotebookExecution, RunTimeout
-from custdyn_widgets.notebook.output_bound import MOST_OUTPUT_MB, OutputTooLarge
+from custdyn_widgets.notebook.output_bound import OutputRefused
 from custdyn_widgets.notebook.template import (
     Template,
     check_parameters,
@@ -161,10 +161,10 @@ def _execute(
             f"{cell} was still running after {timeout_s:g} seconds and was stopped. {_NOTHING} "
             "Allow more time, or choose a shorter interval."
         ) from None
-    except OutputTooLarge:
+    except OutputRefused as error:
         raise RunError(
-            f"The notebook printed or displayed more than {MOST_OUTPUT_MB} MB and was stopped in "
-            f"{cell.in_sentence()}. {_NOTHING} Print less."
+            f"The notebook {error} and was stopped in {cell.in_sentence()}. {_NOTHING} "
+            "Print less, or update displays less often."
         ) from None
     except Exception as error:
         raise _run_error(error, cell) from None

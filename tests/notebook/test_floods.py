@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets.errors import RunError
+from custdyn_widgets.notebook import run
 from custdyn_widgets.notebook.author_cells import author_sections
-from custdyn_widgets.notebook.output_bound import OutputSize
+from custdyn_widgets.notebook.output_bound import OVERHEAD, CapturedOutputs, OutputSize
 from custdyn_widgets.notebook.run import run_template
 from custdyn_widgets.notebook.streams import join_streams, overwrite
 from custdyn_widgets.settings import Settings
@@ -97,9 +100,124 @@ def test_a_run_is_stopped_when_its_outputs_exceed_the_bound(
         )
     assert caught.value.message == (
         "The notebook printed or displayed more than 64 MB and was stopped in code cell 3 of 4 of "
-        "mine.ipynb. Nothing was published. Print less."
+        "mine.ipynb. Nothing was published. Print less, or update displays less often."
     )
     assert published(settings) == []
+
+
+REPLACED = {
+    "updates": (
+        "display('a', display_id='one')\nwhile True: update_display('x' * 10_000_000, display_id='one')"
+    ),
+    "updates of nothing": "while True: update_display('x' * 10_000_000, display_id='none')",
+    "cleared outputs": "while True: clear_output(wait=True); display('x' * 10_000_000)",
+    "values of a widget": (
+        "shown, n = HTML(), 0\nwhile True:\n    n += 1\n    shown.value = f'{n}' + 'x' * 10_000_000"
+    ),
+    "captured outputs": "with Output():\n    while True: print('x' * 10_000_000, flush=True)",
+}
+IMPORTS = (
+    "from IPython.display import clear_output, display, update_display\nfrom ipywidgets import HTML, Output\n"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", REPLACED.values(), ids=REPLACED)
+def test_a_run_is_stopped_when_it_sends_without_end_what_is_replaced(
+    tmp_path: Path, settings: Settings, cell: str
+) -> None:
+    with pytest.raises(RunError) as caught:
+        run_template(
+            template(tmp_path, MAKE, IMPORTS + cell, FREEZE), GIVEN, settings=settings, timeout_s=300
+        )
+    assert caught.value.message == (
+        "The notebook sent more than 1,024 MB of outputs and updates and was stopped in code cell 3 of 4 of "
+        "mine.ipynb. Nothing was published. Print less, or update displays less often."
+    )
+    assert published(settings) == []
+
+
+BOUNDED = {
+    **REPLACED,
+    "large updates": (
+        "display('a', display_id='one')\ntext = 'x' * 60_000_000\n"
+        "while True: update_display(text, display_id='one')"
+    ),
+    "a message of its own": "display('x' * 500_000_000)",
+    "empty objects": (
+        "one = {'text/plain': '', 'application/json': [{}] * 1_000_000}\nwhile True: display(one, raw=True)"
+    ),
+    "empty displays": "while True: display({'text/plain': ''}, raw=True)",
+    "outputs cleared elsewhere": (
+        "while True:\n    print('x' * 30_000_000, flush=True)\n    with Output(): clear_output()"
+    ),
+    "many displays of one": (
+        "for n in range(2_000): display('a', display_id='one')\n"
+        "while True: update_display('x' * 1_000_000, display_id='one')"
+    ),
+}
+MEASURE = """
+import resource, sys, time
+from pathlib import Path
+from custdyn_widgets.errors import RunError
+from custdyn_widgets.notebook.run import run_template
+from custdyn_widgets.settings import Settings
+
+at = Path(sys.argv[1])
+given = {"source": sys.argv[2], "interval": "last_month"}
+began = time.monotonic()
+try:
+    run_template(at / "mine.ipynb", given, settings=Settings(at / "s", at / "q", at / "c"), timeout_s=15)
+except RunError as error:
+    print(error)
+print(time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", BOUNDED.values(), ids=BOUNDED)
+def test_time_and_memory_are_bounded_whatever_a_kernel_sends(tmp_path: Path, cell: str) -> None:
+    template(tmp_path, MAKE, IMPORTS + cell, FREEZE)
+    arguments = [sys.executable, "-c", MEASURE, str(tmp_path), GIVEN["source"]]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=300)
+    failure, measured = done.stdout.splitlines()
+    seconds, megabytes = map(float, measured.split())
+    assert "Nothing was published." in failure
+    assert "was stopped" in failure
+    assert seconds < 15 + 20  # a small constant on a busy machine
+    assert megabytes < 2000
+
+
+@pytest.mark.slow
+def test_a_cell_that_prints_faster_than_the_run_reads_loses_nothing(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    monkeypatch.setattr(run, "author_sections", lambda executed: read.append(executed) or [])
+    cell = "for n in range(30_000): print(n, flush=True)"
+    run_template(template(tmp_path, MAKE, cell, FREEZE), GIVEN, settings=settings, timeout_s=300)
+    outputs = next(c for c in read[0].cells if c.source == cell).outputs  # type: ignore[attr-defined]
+    assert "".join(one.text for one in outputs) == "".join(f"{n}\n" for n in range(30_000))
+
+
+@pytest.mark.slow
+def test_what_a_widget_captures_is_not_shown_and_a_message_that_cannot_be_read_ends_the_run(
+    tmp_path: Path, settings: Settings
+) -> None:
+    captured = "with Output(): print('captured')\nprint('shown')"
+    frozen = run_template(
+        template(tmp_path, MAKE, IMPORTS + captured, FREEZE), GIVEN, settings=settings, timeout_s=120
+    )
+    page = Store(settings.snapshots).read(str(frozen.id), "report.html").decode()
+    assert "shown" in page
+    assert "captured" not in page
+    unreadable = (
+        "data = get_ipython().display_pub\n"
+        "data.session.send(data.pub_socket, 'display_data', None, parent=data.parent_header)\n"
+        "while True: print('x' * 1000)"
+    )
+    with pytest.raises(RunError, match="The notebook sent an output that cannot be read and was stopped"):
+        run_template(template(tmp_path, MAKE, unreadable, FREEZE), GIVEN, settings=settings, timeout_s=120)
 
 
 def sent(kind: str, cell: str = "1", **content: object) -> dict[str, object]:
@@ -110,22 +228,55 @@ def displayed(kind: str, text: str, cell: str = "1") -> dict[str, object]:
     return sent(kind, cell, data={"text/plain": text}, transient={"display_id": "one"})
 
 
+def cleared(cell: str = "1", *, wait: bool = False) -> dict[str, object]:
+    return sent("clear_output", cell, wait=wait)
+
+
+ABC, DE = sent("stream", text="abc"), sent("stream", "2", text="de")
+SHOWN = displayed("display_data", "abc")
+
+
 @pytest.mark.parametrize(
-    ("messages", "total"),
+    ("messages", "size", "outputs"),
     [
-        ([sent("stream", text="abc"), sent("stream", "2", text="de")], 5),
-        ([sent("stream", text="abc"), sent("status", execution_state="idle")], 3),
-        ([sent("stream", text="abc"), sent("clear_output", wait=True), sent("stream", text="d")], 1),
-        ([sent("stream", text="abc"), sent("stream", "2", text="de"), sent("clear_output", "2")], 3),
-        ([displayed("display_data", "abc"), displayed("update_display_data", "de", "2")], len("deone")),
-        ([displayed("update_display_data", "de")], 0),
+        ([ABC, DE], 5, 2),
+        ([ABC, sent("status", execution_state="idle")], 3, 1),
+        ([ABC, cleared(), sent("stream", text="d")], 1, 1),
+        ([ABC, cleared(wait=True)], 3, 1),
+        ([ABC, cleared(wait=True), sent("stream", text="d"), sent("stream", text="e")], 2, 2),
+        ([ABC, cleared(wait=True), DE, sent("stream", text="d")], 6, 3),
+        ([ABC, DE, cleared("2")], 3, 1),
+        ([SHOWN, displayed("update_display_data", "de", "2")], 2, 1),
+        ([SHOWN, displayed("display_data", "de", "2")], 4, 2),
+        ([SHOWN, SHOWN, displayed("update_display_data", "d", "2")], 2, 2),
+        ([SHOWN, SHOWN, displayed("display_data", "de", "2"), cleared()], 2, 1),
+        ([SHOWN, DE, cleared("2"), displayed("update_display_data", "abcdef", "2")], 6, 1),
+        ([SHOWN, cleared(), displayed("update_display_data", "abcdef", "2")], 0, 0),
+        ([displayed("update_display_data", "de")], 0, 0),
     ],
 )
-def test_the_size_of_outputs_is_that_of_what_is_kept(messages: list[dict[str, object]], total: int) -> None:
-    size = OutputSize()
+def test_the_size_of_outputs_is_that_of_what_is_kept(
+    messages: list[dict[str, object]], size: int, outputs: int
+) -> None:
+    kept = OutputSize()
     for message in messages:
-        size.add(message)
-    assert size.total == total
+        content = message["content"]
+        text = content.get("text") or content.get("data", {}).get("text/plain", "")  # type: ignore[attr-defined]
+        kept.add(message, len(text))
+    assert kept.total == size + outputs * OVERHEAD
+
+
+def test_a_widget_captures_the_outputs_of_the_cell_that_it_names_until_it_names_none() -> None:
+    captured = CapturedOutputs()
+    opened = sent("comm_open", comm_id="w", data={"state": {"msg_id": ""}})
+    begun = sent("comm_msg", comm_id="w", data={"state": {"msg_id": "1"}})
+    ended = sent("comm_msg", comm_id="w", data={"state": {"msg_id": ""}})
+    other = sent("comm_msg", comm_id="w", data={"state": {"value": 1}})
+    idle = sent("status", execution_state="idle")
+    messages = [ABC, opened, ABC, begun, ABC, other, cleared(), DE, idle, ended, ABC, cleared()]
+    assert [captured.drops(message) for message in messages] == [
+        False, True, False, True, True, True, True, False, False, True, False, False,
+    ]  # fmt: skip
 
 
 def stream(name: str, text: str) -> object:

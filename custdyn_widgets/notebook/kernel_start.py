@@ -1,0 +1,20 @@
+"""What the kernel of a run does before it is ready, by `START`."""
+
+from __future__ import annotations
+
+START = f"__import__({__name__!r}, fromlist=['prepare_kernel']).prepare_kernel()"
+
+
+def prepare_kernel() -> None:
+    """Start the drawing engine while other modules load, and let prints wait until they can be sent.
+
+    Without the latter, ZeroMQ drops outputs in silence when a cell prints faster than the run can read.
+    """
+    import zmq
+    from ipykernel.kernelapp import IPKernelApp
+
+    from custdyn_widgets.render import start_engine
+
+    start_engine()
+    outputs = IPKernelApp.instance().iopub_thread
+    outputs.schedule(lambda: outputs.socket.setsockopt(zmq.XPUB_NODROP, 1))
