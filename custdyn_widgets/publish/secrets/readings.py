@@ -14,6 +14,8 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 
+from custdyn_widgets.publish.secrets.split import as_shown, without_invisible
+
 _DEPTH = 3  # percent-encoded JSON in an attribute of a page; deeper nesting does not happen by mistake
 # Patterns that begin with a literal character make the search ten times as fast.
 _JSON_ESCAPES = re.compile(r'\\(?:u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})*|["\\/bfnrt])')
@@ -26,8 +28,8 @@ def texts(name: str, data: bytes) -> Iterator[str]:
     """Yield all text that someone could read in a file.
 
     The file is read as UTF-8, as it is and with escapes of HTML, XML, JSON, CSV and URLs decoded, even if
-    they are nested. The members of a ZIP file (such as XLSX), the strings and metadata of a Parquet file, and
-    base64 data in a page or drawing are read in the same way.
+    they are nested; a page and its drawings also without tags. The members of a ZIP file (such as XLSX), the
+    strings and metadata of a Parquet file, and base64 data in a page or drawing are read in the same way.
 
     Raises
     ------
@@ -43,15 +45,15 @@ def texts(name: str, data: bytes) -> Iterator[str]:
         yield whole
         return
     packed: set[str] = set()
-    for text in _readings(whole, name.endswith(".csv")):
+    for text in _readings(whole, name):
         yield text
         packed.update(_BASE64.findall(text))
     for inner in packed:
         with contextlib.suppress(binascii.Error):  # truncated, so nobody can unpack it
-            yield from texts("", base64.b64decode(inner))
+            yield from texts(".svg", base64.b64decode(inner))
 
 
-def _readings(text: str, is_csv: bool) -> Iterator[str]:
+def _readings(text: str, name: str = "") -> Iterator[str]:
     """Yield the text as written, then with each kind of escape decoded, up to a maximum depth.
 
     Each kind is decoded separately, because a secret may itself contain the escapes of another kind.
@@ -61,8 +63,11 @@ def _readings(text: str, is_csv: bool) -> Iterator[str]:
         _without_json_escapes,
         _without_percent,
         _composed,
+        without_invisible,
     )
-    if is_csv:
+    if name.endswith((".html", ".svg")):
+        decoders += (as_shown,)
+    if name.endswith(".csv"):
         decoders += (lambda text: text.replace('""', '"'),)
     seen = latest = {text}
     yield text
@@ -114,7 +119,7 @@ def _parquet_texts(data: bytes) -> Iterator[str]:
         yield field.name
         yield from _metadata_texts(field.metadata)
     for column in table.columns:
-        yield from _readings("\n".join(map(str, column.to_pylist())), is_csv=False)
+        yield from _readings("\n".join(map(str, column.to_pylist())))
 
 
 def _metadata_texts(metadata: dict[bytes, bytes] | None) -> Iterator[str]:

@@ -4,8 +4,8 @@ A snapshot is permanent, and anyone with the link can read it. If a password got
 path into a note, the search finds it first and nothing is published. An address with a password, or an
 entry such as `{'password': '…'}`, is rejected wherever it comes from.
 
-A login that is split over two lines is not recognized: every address that ends a line above an email would
-look like one.
+A login is also found if it is split by formatting, by characters that are not seen, or over lines, unless its
+first line looks like a complete address: every address above an email would look like a login.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from custdyn_widgets.errors import SnapshotError, has_password, mask_passwords
 from custdyn_widgets.publish.secrets.known import STORE_PATH, Secret
 from custdyn_widgets.publish.secrets.readings import texts
+from custdyn_widgets.publish.secrets.split import has_split_password
 
 
 def refuse_secrets(files: Mapping[str, bytes], secrets: Sequence[Secret]) -> None:
@@ -59,6 +60,8 @@ def _first(secrets: Sequence[Secret], texts: Iterable[str]) -> str | None:
         for secret in secrets:
             if secret.is_in(text):
                 return secret.kind
-        if "\0" not in text and has_password(text):  # packed bytes could match by chance
+        if "\0" not in text and (
+            has_password(text) or has_split_password(text)
+        ):  # packed bytes could match by chance
             return "an address or an entry with a password"
     return None
