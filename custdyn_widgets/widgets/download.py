@@ -20,6 +20,7 @@ _TYPES = {
     "png": "image/png",
     "svg": "image/svg+xml",
 }
+_ID_BEGINNING = 8  # characters of the snapshot's id in the name of its file
 _DARK_INK = "#1c2127"
 
 
@@ -64,17 +65,19 @@ class Download(anywidget.AnyWidget):
             self.start(file, str(message.get("page", "")))
 
 
-def report_file(report: Report, kind: str, *, total: bool = False) -> File:
-    """Return a report as a file named after its interval: `csv`, `csv-excel` or `xlsx`.
+def report_file(report: Report, kind: str, *, total: bool = False, link: str = "") -> File:
+    """Return a report as a file: `csv`, `csv-excel` or `xlsx`.
 
-    `total` adds the Total to a CSV; a workbook always has it.
+    It is named after the interval and the beginning of the snapshot's id, like the attachment of an email,
+    if the report's `link` is given. `total` adds the Total to a CSV; a workbook always has it.
 
     Raises
     ------
     ExportError
         If the report cannot be exported in this format.
     """
-    name = f"customer-dynamics-{interval_slug(report)}"
+    snapshot = link.rpartition("?id=")[2][:_ID_BEGINNING]
+    name = "-".join(filter(None, ("customer-dynamics", interval_slug(report), snapshot)))
     if kind == "xlsx":
         return File(f"{name}.xlsx", to_xlsx(report), _TYPES["xlsx"])
     if kind == "csv-excel":

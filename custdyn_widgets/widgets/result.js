@@ -124,7 +124,11 @@ function chunks(count, columns, region, draw) {
   fill(bodies[0]);
   bodies.slice(1).forEach(empty);
   for (const body of bodies) seen.observe(body);
-  return { bodies, redraw: () => [...drawn].forEach(fill) };
+  const fillAt = (place) => {
+    const body = bodies[Math.floor(place / CHUNK_ROWS)];
+    if (!drawn.has(body)) fill(body);
+  };
+  return { bodies, redraw: () => [...drawn].forEach(fill), fillAt };
 }
 
 // The longest text of each column, so that columns keep their widths while rows come and go.
@@ -163,7 +167,7 @@ function table(shown, region) {
     if (count > FIRST_ROWS) requestAnimationFrame(() => setTimeout(() => fill(count)));
     return { bodies: [body], redraw: () => fill(count) };
   };
-  const { bodies, redraw } = large ? chunks(count, shown.headings.length + shown.columns.length, region, draw) : whole();
+  const { bodies, redraw, fillAt } = large ? chunks(count, shown.headings.length + shown.columns.length, region, draw) : whole();
   const sort = { column: -1, order: "none" };
   sort.by = (column) => {
     const next = { none: "ascending", ascending: "descending", descending: "none" };
@@ -184,7 +188,82 @@ function table(shown, region) {
   }
   made.append(headings(shown, firsts, count > 1 ? sort : null), ...bodies);
   if (shown.total) made.append(element("tfoot", {}, total(shown.total, firsts)));
-  return made;
+  const rowAt = (place) => (fillAt(place), lineAt(places[place]));
+  return { made, tools: large ? [finder(shown, region, () => places, rowAt), copyTable(shown, () => places)] : [] };
+}
+
+// The browser can search and copy only what is drawn, so large tables have their own search and copy.
+
+const plain = (text) => text.replaceAll(",", "");
+
+function finder(shown, region, order, rowAt) {
+  const field = element("input", { type: "search", "aria-label": "Find in table", placeholder: "Find in table" });
+  const said = element("span", { role: "status", class: "custdyn-words" });
+  const names = [...shown.headings, ...shown.groups.flatMap(({ name, span }) => Array(span).fill(name))];
+  shown.columns.forEach(([label], i) => (names[shown.headings.length + i] += `: ${label}`));
+  let sought = "";
+  let at = null; // the row on screen and the cell that was found last
+  let marked = null;
+  const mark = (cell) => {
+    marked?.classList.remove("custdyn-found");
+    cell?.classList.add("custdyn-found");
+    marked = cell;
+  };
+  const matches = () => {
+    const [exact, number] = [sought.toLowerCase(), plain(sought)];
+    const found = [];
+    order().forEach((row, place) => {
+      const { labels, cells } = shown.rows[row];
+      labels.forEach((text, i) => text.toLowerCase().includes(exact) && found.push([place, i]));
+      cells.forEach((text, i) => plain(text).includes(number) && found.push([place, labels.length + i]));
+    });
+    return found;
+  };
+  const center = (cell) => {
+    const [box, area] = [cell.getBoundingClientRect(), region.getBoundingClientRect()];
+    region.scrollBy(box.left + box.width / 2 - area.left - area.width / 2, box.top - area.top - area.height / 2);
+  };
+  const go = (step) => {
+    if (field.value.trim() !== sought) [sought, at] = [field.value.trim(), null];
+    const found = sought ? matches() : [];
+    if (!found.length) return mark(null), (said.textContent = sought ? "Not found" : "");
+    const now = found.findIndex(([place, column]) => place === at?.[0] && column === at[1]);
+    const next = now < 0 ? (step < 0 ? found.length - 1 : 0) : (now + step + found.length) % found.length;
+    at = found[next];
+    const row = rowAt(at[0]);
+    const cell = row.cells[at[1]];
+    mark(cell);
+    center(cell);
+    requestAnimationFrame(() => setTimeout(() => marked === cell && center(cell))); // rows above have their heights now
+    const { labels } = shown.rows[order()[at[0]]];
+    said.textContent = `${next + 1} of ${found.length}: ${labels.join(", ")}, ${names[at[1]]}`;
+  };
+  field.addEventListener("input", () => go(0));
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") (event.preventDefault(), go(event.shiftKey ? -1 : 1));
+    if (event.key === "Escape" && field.value) (event.stopPropagation(), event.preventDefault(), (field.value = ""), go(0));
+  });
+  const parts = [field, button("Previous", () => go(-1)), button("Next", () => go(1)), said];
+  return element("span", { role: "search", "aria-label": "The report's table", class: "custdyn-find" }, ...parts);
+}
+
+// A spreadsheet takes a cell that begins with a quote for a quoted one.
+const pasted = (text) => (text.startsWith('"') ? `"${text.replaceAll('"', '""')}"` : text);
+
+function copyTable(shown, order) {
+  const groups = shown.groups.flatMap(({ name, span }) => Array(span).fill(name));
+  const copy = button("Copy table", async () => {
+    const rows = [...order().map((row) => shown.rows[row]), ...(shown.total ? [shown.total] : [])];
+    const lines = rows.map(({ labels, cells, guarded = labels }) => {
+      const blanks = Array(Math.max(0, shown.headings.length - labels.length)).fill("");
+      return [...guarded.map(pasted), ...blanks, ...cells.map((text) => (text === "–" ? "" : plain(text)))];
+    });
+    lines.unshift([...shown.headings, ...shown.columns.map(([label], i) => `${groups[i]}: ${label}`)]);
+    const done = await copiedText(lines.map((cells) => cells.join("\t")).join("\r\n"));
+    said.textContent = done ? `Copied ${lines.length - 1} rows` : "The browser denies access to the clipboard: use an export.";
+  });
+  const said = element("span", { role: "status", class: "custdyn-words" });
+  return element("span", { class: "custdyn-find" }, copy, said);
 }
 
 // Shades show that there is more below or to the right, since many systems hide scroll bars.
@@ -299,6 +378,20 @@ async function copied(anchor) {
   }
 }
 
+// Copies text that is not on screen.
+async function copiedText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const give = (event) => (event.clipboardData.setData("text/plain", text), event.preventDefault());
+    document.addEventListener("copy", give, { capture: true, once: true });
+    const done = document.execCommand("copy");
+    document.removeEventListener("copy", give, true);
+    return done;
+  }
+}
+
 function copyButton(anchor, said) {
   const copy = button("Copy link", async () => {
     const done = await copied(anchor);
@@ -353,7 +446,9 @@ function report(model, shown) {
   if (shown.output === "web") {
     const region = { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The report's table" };
     const scroll = element("div", region);
-    scroll.append(table(shown, scroll));
+    const { made, tools } = table(shown, scroll);
+    scroll.append(made);
+    if (tools.length) parts.push(element("div", { class: "custdyn-tools" }, ...tools));
     parts.push(shades(scroll, element("div", { class: "custdyn-place" }, scroll)));
     const notes = shown.rows.length > MOST_WHOLE ? [...shown.notes, shown.large_note] : shown.notes;
     parts.push(element("p", { class: "custdyn-note" }, notes.join(" ")));

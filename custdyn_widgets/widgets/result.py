@@ -53,7 +53,7 @@ class ResultPanel(anywidget.AnyWidget):
         self.on_msg(self._answer)
 
     def show(self, report: Report) -> None:
-        """Show a report as a table."""
+        """Show a report as a table. The link of the one before is removed."""
         self._set(report, "web")
 
     def set_download_only(self, report: Report, format: str, page: str = "") -> None:
@@ -113,6 +113,7 @@ class ResultPanel(anywidget.AnyWidget):
 
     def _set(self, report: Report, output: str) -> None:
         self._report = report
+        self.set_link("")  # the files of this report are not named after the snapshot of the one before
         shown = shown_report(report)
         self._shown = {
             **shown,
@@ -138,7 +139,7 @@ class ResultPanel(anywidget.AnyWidget):
         self.set_status(f"Creating the {_FORMATS[kind]} …")
         try:
             with told_to(Steps(self)):
-                file = report_file(self._report, kind, total=total)
+                file = report_file(self._report, kind, total=total, link=str(self._link["link"]))
         except Exception as error:
             why = f"The {_FORMATS[kind]} cannot be created: {type(error).__name__}: {error}"
             self.set_status("")

@@ -17,10 +17,10 @@ from custdyn_widgets.report import (
     info_rows,
     table_view,
 )
-from custdyn_widgets.text import cut_short, printable
+from custdyn_widgets.text import cut_short, guard_formula, printable
 
 _LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the exports have them all."
-_IN_VIEW = "Only rows in view can be searched with Ctrl+F or copied"
+_IN_VIEW = "Ctrl+F searches only the rows in view; Find in table and Copy table have all of them."
 _LAST_PACKAGES = ("(no package)", "(other)")
 
 
@@ -32,7 +32,6 @@ def shown_report(report: Report) -> dict[str, Any]:
     There is a different note if the browser draws only the rows in view.
     """
     view = table_view(report, max_rows=MAX_ROWS, limit_note=_LIMIT_NOTE)
-    exports = "" if view.limit_note else f"; the exports have all {len(view.rows):,}"
     return {
         "title": printable(report.title),
         "asked": printable(cut_short(describe_query(report), MAX_QUERY_TEXT), isolates=True),
@@ -48,7 +47,7 @@ def shown_report(report: Report) -> dict[str, Any]:
         "keys": _keys(view.rows),
         "total": None if view.total is None else _row(view.total),
         "notes": [f"Amounts in {report.currency}.", *view.notes],
-        "large_note": f"{_IN_VIEW}{exports}.",
+        "large_note": _IN_VIEW,
         "info": [[printable(label), printable(text)] for label, text in info_rows(report)],
         "definitions": [[group.name, _definitions(group.columns)] for group in view.groups],
         "surprises": [printable(note) for note in report.definitions],
@@ -60,7 +59,11 @@ def _definitions(columns: tuple[Column, ...]) -> list[list[str]]:
 
 
 def _row(row: TableRow) -> dict[str, Any]:
-    return {"labels": list(row.labels), "partial": row.is_partial, "cells": list(row.texts)}
+    """Return a row; its labels also as they are copied, if a spreadsheet would evaluate one as a formula."""
+    labels = list(row.labels)
+    guarded = list(map(guard_formula, labels))
+    copied = {"guarded": guarded} if guarded != labels else {}
+    return {"labels": labels, "partial": row.is_partial, "cells": list(row.texts), **copied}
 
 
 def _keys(rows: tuple[TableRow, ...]) -> list[list[str | None]]:

@@ -255,11 +255,62 @@ def test_of_two_thousand_rows_those_near_the_visible_part_are_drawn_and_all_are_
         expect(panel.locator("tbody th", has_text=label).first).to_be_in_viewport()
         assert 25 <= rows.count() < 300
         assert panel.locator("thead").bounding_box()["width"] == width
-    told = "the exports have them all. Only rows in view can be searched with Ctrl+F or copied."
+    told = "the exports have them all. Ctrl+F searches only the rows in view; Find in table"
     assert panel.get_by_text(f"Showing 2,000 of 2,003 rows; {told}").is_visible()
     heading(panel, 0).click()
     heading(panel, 0).click()
     assert first_column(panel)[0] == make_report(2_000).rows[-1].labels[0]
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_a_large_table_is_searched_and_copied_whole(open_notebook: Open, theme: str) -> None:
+    notebook = with_panels(
+        open_notebook(CELLS, theme=theme, permissions=["clipboard-read", "clipboard-write"])
+    )
+    made = make_report(1_000, packages=('"quoted', "=1+1"))
+    report = replace(made, rows=made.rows[:1_001])
+    panel = show(notebook, report)
+    keyboard = notebook.page.keyboard
+    field, said = panel.get_by_role("searchbox", name="Find in table"), panel.get_by_role("status")
+    label = report.rows[801].labels[0]
+    field.fill(label)
+    found = panel.locator(".custdyn-found")
+    expect(found).to_be_in_viewport()
+    expect(found).to_have_text(label)
+    assert said.get_by_text(f'1 of 2: {label}, "quoted, Month').is_visible()
+    for key, place in (("Enter", 2), ("Enter", 1), ("Shift+Enter", 2)):
+        keyboard.press(key)
+        assert said.get_by_text(f"{place} of 2: {label}, ").is_visible()
+        expect(found).to_be_in_viewport()
+    panel.get_by_role("button", name="Next").click()
+    assert said.get_by_text(f"1 of 2: {label}, ").is_visible()
+    amount = formatted(report)[-2][1]
+    field.fill(format_value(report.rows[-1].values[1], report.columns[1], report.currency))
+    expect(found).to_have_text(amount)
+    expect(found).to_be_in_viewport()
+    assert "Clients - Active: Balance Pos" in " ".join(said.all_inner_texts())
+    field.fill("nothing like it")
+    assert said.get_by_text("Not found").is_visible()
+    keyboard.press("Escape")
+    expect(field).to_have_value("")
+    expect(found).to_have_count(0)
+    assert [v["id"] for v in Axe().run(notebook.page, ".custdyn-result").response["violations"]] == []
+
+    heading(panel, 0).click()
+    heading(panel, 0).click()  # the last month first
+    panel.get_by_role("button", name="Copy table").click()
+    panel.get_by_text("Copied 1002 rows").wait_for()
+    lines = [line.split("\t") for line in pasted(notebook.page).splitlines()]
+    assert lines[0] == ["Month", "Package Name", *(column.name for column in report.columns)]
+    assert [line[:2] for line in lines[1:4]] == [
+        [report.rows[1_000].labels[0], '"""quoted"'],
+        [report.rows[998].labels[0], '"""quoted"'],
+        [report.rows[999].labels[0], "'=1+1"],
+    ]
+    assert lines[-1][:2] == ["Total", ""]
+    numbers = [["" if text == "–" else text for text in row] for row in formatted(report)]
+    assert sorted(line[2:] for line in lines[1:-1]) == sorted(numbers[:-1])
+    assert {len(line) for line in lines} == {2 + len(report.columns)}
 
 
 def test_exports_are_the_report_on_screen_and_saved_once_for_two_views(notebook: LabNotebook) -> None:

@@ -124,8 +124,16 @@ def test_of_a_long_report_the_first_rows_are_sent_and_it_says_so(
     shown = state(panel, "_shown")
     assert len(shown["rows"]) == len(shown["keys"]) == MAX_ROWS
     assert ("Showing 2,000 of 2,005 rows; the exports have them all." in shown["notes"]) == bool(hidden)
-    exports = "" if hidden else "; the exports have all 2,000"
-    assert shown["large_note"] == f"Only rows in view can be searched with Ctrl+F or copied{exports}."
+    assert shown["large_note"] == (
+        "Ctrl+F searches only the rows in view; Find in table and Copy table have all of them."
+    )
+
+
+def test_labels_are_copied_so_that_a_spreadsheet_evaluates_none_as_a_formula(panel: ResultPanel) -> None:
+    panel.show(make_report(1, packages=("Basic", "=1+1", " @x")))
+    rows = state(panel, "_shown")["rows"]
+    assert [row.get("guarded") for row in rows] == [None, ["2021-01", "'=1+1"], ["2021-01", "' @x"]]
+    assert rows[1]["labels"] == ["2021-01", "=1+1"]
 
 
 def test_notes_tell_the_currency_what_is_partial_and_what_does_not_add_up(panel: ResultPanel) -> None:
@@ -328,3 +336,24 @@ def test_a_name_from_right_to_left_in_the_query_is_isolated() -> None:
     report = make_report(1)
     asked = shown_report(replace(report, query=replace(report.query, company=("שיווק 7", "Acme"))))["asked"]
     assert "of \u2068שיווק 7\u2069, Acme and resellers below" in asked
+
+
+SNAPSHOT = "abcdefgh" + "i" * 44
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending"), [("csv", ".csv"), ("csv-excel", "-excel.csv"), ("xlsx", ".xlsx")]
+)
+def test_a_files_name_holds_the_beginning_of_the_snapshots_id_once_the_link_is_known(
+    panel: ResultPanel, sent: Sent, kind: str, ending: str
+) -> None:
+    interval = "customer-dynamics-2021-01-01-to-2022-12-31"
+    panel.show(make_report(2))
+    panel.set_link("", "Creating the link …", busy=True)
+    ask(panel, {"ask": kind})
+    panel.set_link(f"https://reports.example/view?id={SNAPSHOT}")
+    ask(panel, {"ask": kind})
+    panel.show(make_report(3))  # its own snapshot does not exist yet
+    ask(panel, {"ask": kind})
+    names = [message["name"] for message, _ in sent]
+    assert names == [f"{interval}{ending}", f"{interval}-abcdefgh{ending}", f"{interval}{ending}"]
