@@ -1,4 +1,4 @@
-"""Billing data: reading, checking and compact storage."""
+"""Billing data: reading it, checking it and storing it compactly."""
 
 import lazy_loader
 

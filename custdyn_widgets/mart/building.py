@@ -1,7 +1,7 @@
-"""Building the facts of a source, and checking it.
+"""Building the facts of a source, and checking a source.
 
-With `on_fault = "quarantine"`, faulty rows are left out of the facts and listed in a file in the cache folder
-`quarantine`.
+With `on_fault = "quarantine"`, faulty rows are left out of the facts and listed in a file in the folder
+`quarantine` of the cache.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from custdyn_widgets.mart.sources import Source, SourceLike, resolve_source
 
 
 def check_source(source: SourceLike) -> CheckedMart:
-    """Read a source, find all its faults and note likely mistakes.
+    """Read a source, and find all its faults and likely mistakes.
 
-    Rows to quarantine are listed in a file, as for a report, and a note names the file.
+    Rows to quarantine are listed in a file, as with a report, and a note names the file.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def check_source(source: SourceLike) -> CheckedMart:
 
 
 def build_in_memory(source: Source) -> tuple[cache.CacheEntry, str]:
-    """Build the facts of tables in memory; return them and the name of the source."""
+    """Build the facts of tables in memory, and return them with the name of the source."""
     assert isinstance(source.data, Mapping)
     stored = from_frames(source.data).in_dialect(source.dialect)
     return _build(stored, source, None), source.name or stored.name
@@ -69,7 +69,7 @@ def build_in_memory(source: Source) -> tuple[cache.CacheEntry, str]:
 def build_unchanged(mart: LocatedMart, source: Source) -> cache.CacheEntry | None:
     """Build facts from files; return None if the files changed during the build.
 
-    A fault found in files that changed is ignored: it may come from mixing old and new tables.
+    If files changed, faults are ignored, because they may come from a mixture of old and new tables.
     """
     try:
         entry = _build(_read(mart, source), source, source.cache_key(mart.stamp.fingerprint))
@@ -81,10 +81,10 @@ def build_unchanged(mart: LocatedMart, source: Source) -> cache.CacheEntry | Non
 
 
 def _files(mart: LocatedMart, source: Source) -> list[Path]:
-    """Return the files of a mart, or those that its mapping reads."""
+    """Return the files of a mart or, if it has a mapping, the files that the mapping reads."""
     if mart.path == source.path:
         return [path for parts in files_with_status(mart.path).values() for path, _ in parts]
-    from custdyn_widgets.mart.mapping.mapped import mapped_files  # late: few sources have a mapping
+    from custdyn_widgets.mart.mapping.mapped import mapped_files  # late: few sources have mappings
 
     return mapped_files(source.path)
 
@@ -97,7 +97,7 @@ def _read(mart: LocatedMart, source: Source) -> StoredMart:
 
 
 def _build(stored: StoredMart, source: Source, key: str | None) -> cache.CacheEntry:
-    """Build the facts of a mart, without faulty rows if the source quarantines them."""
+    """Build the facts of a mart; leave out faulty rows if the source quarantines them."""
     if facts := build_in_pieces(stored):
         return cache.CacheEntry(facts)
     mart, left_out = check(stored), None
@@ -106,7 +106,7 @@ def _build(stored: StoredMart, source: Source, key: str | None) -> cache.CacheEn
             progress.note(note)
     if source.on_fault == "quarantine":
         mart, left_out = leave_out_faulty_rows(mart)
-    mart.refuse_faults()
+    mart.reject_faults()
     progress.step("Grouping the transactions by client", 0.7)
     return cache.CacheEntry(build(mart), *_listed(stored, source, key, left_out))
 
@@ -116,7 +116,7 @@ def _listed(
 ) -> tuple[str, Path | None]:
     """Write the list of rows left out; return the warning for reports and the path of the list.
 
-    DataFrames have no fingerprint, so their list is stored under its own hash.
+    DataFrames have no fingerprint, so their list is stored under the hash of its content.
     """
     if left_out is None:
         return "", None

@@ -14,18 +14,18 @@ Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 
-_LARGE = 2**31  # bytes: a string array cannot hold more
+_LARGE = 2**31  # bytes: the maximum size of a string array
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column as one decoded array, but keep dictionaries of text."""
+    """Return a column as one array, decoded unless it is a dictionary of text."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         if kind.extension_name == "arrow.uuid":
             return pa.array([v and str(v) for v in column.to_pylist()], pa.large_string())
         return plain(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
     if pa.types.is_dictionary(kind):
-        if pa.types.is_string_view(kind.value_type):  # of Polars; Arrow cannot cast them
+        if pa.types.is_string_view(kind.value_type):  # from Polars; Arrow cannot cast them
             return plain(_without_views(column))
         if not is_text(kind.value_type) or any(chunk.dictionary.null_count for chunk in column.chunks):
             return plain(column.cast(kind.value_type))  # Arrow cannot unify dictionaries with nulls
@@ -38,7 +38,7 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _without_views(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a dictionary of string views as one of large strings."""
+    """Convert a dictionary of string views to one of large strings."""
     chunks = [
         pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(pa.large_string()))
         for chunk in column.chunks
@@ -61,12 +61,12 @@ def decoded(column: pa.Array) -> pa.Array:
 
 
 def as_text(column: pa.Array) -> pa.Array:
-    """Return a column as text, whole numbers without a decimal point; blanks may be null or empty."""
+    """Return a column as text; whole numbers have no decimal point, and blanks are null or empty."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return column
     if pa.types.is_floating(kind):
-        # An integer column with gaps arrives from pandas as floats: 10.0 is the id 10.
+        # pandas stores an integer column with gaps as floats: 10.0 is the id 10.
         column = pc.if_else(pc.is_nan(column), None, column)
         if _all_whole(column):
             column = column.cast(pa.int64())
@@ -80,10 +80,10 @@ def _all_whole(column: pa.Array) -> bool:
 
 
 def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
-    """Return which values are null, empty or white space.
+    """Return a mask of the values that are null, empty or white space.
 
-    A NaN is blank unless `of_numbers` is set: ids with gaps may be stored as floats. (Values that pandas
-    treats as missing are already null.)
+    A NaN is blank unless `of_numbers` is set, because a column of ids with gaps may be stored as floats.
+    (Values that pandas treats as missing are already null.)
     """
     kind = column.type
     if pa.types.is_dictionary(kind) and (of_values := blanks(column.dictionary)).any():
@@ -97,7 +97,7 @@ def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
         starts, content = _bytes(column)
         missing |= starts[1:] == starts[:-1]
         if content.min(initial=0xFF) <= ord(" ") or content.max(initial=0) >= 0x80:
-            # Only text that begins with white space or a non-ASCII byte can be blank: few rows, if any.
+            # Only text that starts with white space or a non-ASCII byte can be blank: few rows, if any.
             begins = content.take(starts[:-1] - starts[0], mode="clip")
             doubtful = np.flatnonzero(((begins <= ord(" ")) | (begins >= 0x80)) & ~missing)
             inked = pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S")
@@ -111,7 +111,7 @@ def to_bools(column: pa.Array) -> Bools:
 
 
 def _bytes(column: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Return the offsets of the strings, with the end of the last one, and the bytes from the first on."""
+    """Return the offsets of the strings and of their end, and the bytes from the first string on."""
     width = np.int64 if pa.types.is_large_string(column.type) else np.int32
     _, offsets, data = column.buffers()
     starts = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
@@ -129,9 +129,9 @@ def positions(text: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
 
 
 class PositionLookup:
-    """Look up strings among known ones, batch by batch.
+    """Looks up strings among known ones, batch by batch.
 
-    The result for the last dictionary is kept, because batches of one row group share it.
+    The result for the last dictionary is kept, because the batches of a row group share one dictionary.
     """
 
     def __init__(self, known: pa.Array | Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""URLs of databases: allowed in `sources.toml` as long as they contain no password."""
+"""URLs of databases: allowed in `sources.toml` unless they contain a password."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OPTION = re.compile(r"[?&;\s]([^=?&;\s]+)=")
 def has_secret(url: str) -> bool:
     """Return whether a URL contains a password, before its host or among its options.
 
-    A password may itself contain a slash, so anything with a colon before the last `@` counts.
+    A password may contain a slash, so any URL with a colon before its last `@` counts.
     """
     rest = url.partition("://")[2] or url
     user, at, _ = rest.rpartition("@")
@@ -23,7 +23,7 @@ def has_secret(url: str) -> bool:
 
 
 def check_url(url: str) -> None:
-    """Raise a SourceError if this is not the URL of a database, or contains a password; show neither."""
+    """Raise a SourceError without secrets if this is not a database URL, or if it contains a password."""
     scheme = _SCHEME.match(url)
     masked = f"{scheme[0]}…" if scheme else "…"
     if has_secret(url):

@@ -1,4 +1,4 @@
-"""The dialect of a source: how its files separate cells and write numbers, dates and times."""
+"""The dialect of a source: the format of its cells, numbers, dates and times."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _NO_DELIMITERS = '"\r\n\0 '
 
 @dataclass(frozen=True)
 class Dialect:
-    r"""How a source writes its data. None means: detect it from the data, or report that it is ambiguous.
+    r"""The format of a source's data. None means that it is detected, or reported as ambiguous.
 
     Attributes
     ----------
     delimiter
-        The character between the cells of CSV files, such as `;` or a tab (`"\t"`).
+        The character between cells in CSV files, such as `;` or a tab (`"\t"`).
     decimal
         The decimal separator of amounts and quotes: `.` or `,`.
     encoding
-        The encoding of CSV files, as Python names it: `cp1251`, `utf-16`.
+        Python's name for the encoding of CSV files, such as `cp1251` or `utf-16`.
     dates
         The order of day, month and year: `DMY`, `MDY` or `YMD`.
     timezone
-        The IANA name of the time zone of times without an offset. None means UTC. Where clocks repeat an
-        hour, the first one is meant; a time that clocks skip is read with the offset before the change.
+        The IANA name of the time zone of times without an offset. None means UTC. If clocks repeat an hour,
+        times are in the first one; a time that clocks skip is read with the offset before the change.
     """
 
     delimiter: str | None = None
@@ -73,7 +73,7 @@ def _check_decimal(value: str) -> None:
 
 def _check_encoding(value: str) -> None:
     try:
-        "x".encode(value)  # rejects codecs that are not of text, such as base64
+        "x".encode(value)  # rejects codecs that do not encode text, such as base64
     except (LookupError, ValueError):
         raise _error(
             "encoding", f"must be an encoding that Python knows, such as 'cp1252', not {shown(value)}"

@@ -1,4 +1,4 @@
-"""Where the mart of a source is: its own files, or those that its mapping makes of them."""
+"""Locating the mart of a source: in its own files, or in those that its mapping makes of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from custdyn_widgets.mart.synced import read_record
 class LocatedMart:
     """The folder or file of a mart, and the stamp of the files that it comes from.
 
-    `sentences` tell what a mapping left out or rounded. `is_written_by_us` means that a mapping or a sync
+    `sentences` say what a mapping left out or rounded. `is_written_by_us` means that a mapping or a sync
     wrote the files.
     """
 
@@ -36,7 +36,7 @@ def locate(source: Source) -> LocatedMart:
         record = read_record(source.path)
         told = tuple(record.sentences) if record else ()
         return LocatedMart(source.path, stamp(source.path), told, record is not None)
-    from custdyn_widgets.mart.mapping.mapped import mapped_mart, sentences  # late: few sources have one
+    from custdyn_widgets.mart.mapping.mapped import mapped_mart, sentences  # late: few sources have mappings
 
     path, found = mapped_mart(source)
     return LocatedMart(path, found, tuple(sentences(path)), True)

@@ -1,6 +1,6 @@
 """Opening a source: its facts are built once and cached under a fingerprint of its files.
 
-What only building needs is imported only then: a report on cached facts starts faster.
+Modules that are only needed for building are imported late, so that a report on cached facts starts faster.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from custdyn_widgets.mart.sources import SourceLike, resolve_source
 class OpenedMart:
     """An open source: its facts, its name, and the Unix time of the last change to its files.
 
-    `warnings` are the sentences to show in every report.
+    `warnings` contains the sentences to show in every report.
     """
 
     facts: Facts

@@ -1,6 +1,6 @@
 """The five tables of a mart: their columns and the values allowed in each.
 
-Reading, checking and the documentation all follow this schema.
+Reading, checking and the documentation use this schema.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class MartColumn:
     """A column: the kind of its values, whether they are required or unique, and its choices.
 
     An optional column may be absent. A column that `repeats` a few values in many rows is read as a
-    dictionary: each string once, and a code for each row.
+    dictionary, with each string once and a code for each row.
     """
 
     name: str

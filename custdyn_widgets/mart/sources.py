@@ -1,10 +1,10 @@
-"""Sources of data: where the data is, what reports call it, and how faulty rows are handled.
+"""Sources of data: their location, their name in reports, and what to do with faulty rows.
 
 A source is a path, a dict of tables in memory, or a name defined in `sources.toml`:
 
     [shop]
     path = "exports/shop"        # relative to this file
-    timezone = "Europe/Kyiv"     # of times without an offset
+    timezone = "Europe/Kyiv"     # for times without an offset
     on_fault = "quarantine"      # or "refuse", the default
 
 The file must not contain secrets: anything that looks like a password is rejected.
@@ -64,12 +64,12 @@ class Source:
     name
         The name shown in reports. Defaults to the last component of the path.
     dialect
-        How the data is written: separators, encoding, order of dates, and the time zone of times without an
+        The format of the data: separators, encoding, order of dates, and the time zone of times without an
         offset.
     mapping
         A file of SELECTs that turn the data into the tables of a mart.
     url
-        The URL of a database, without a password; `data` is None then.
+        The URL of a database, without a password; `data` is then None.
     system
         The billing system whose shipped mapping to use instead of `mapping`. A database without a mapping
         has the system `generic`.
@@ -114,17 +114,18 @@ class Source:
 
     @property
     def mart_dialect(self) -> Dialect:
-        """The dialect of the mart that is made of the source.
+        """The dialect of the mart made from the source.
 
-        Shipped mappings know the zones of their systems and give times in UTC: `timezone` does not apply.
+        Shipped mappings know the time zones of their systems and return times in UTC, so `timezone` is
+        ignored.
         """
         is_shipped = self.system not in (None, GENERIC)
         return replace(self.dialect, timezone=None) if is_shipped else self.dialect
 
     def cache_key(self, fingerprint: str) -> str:
-        """Return the key of the facts built by this source's rules from files with a fingerprint."""
+        """Return the key of facts built from files with this fingerprint and the source's settings."""
         rules = (fingerprint, self.on_fault, *astuple(self.dialect), str(self.mapping), self.system)
-        if self.dialect.timezone not in (None, "UTC"):  # times depend on the rules of clocks
+        if self.dialect.timezone not in (None, "UTC"):  # times depend on the version of the time zone rules
             rules = (*rules, time_zone_data())
         return hashlib.sha256(repr(rules).encode()).hexdigest()
 
@@ -160,10 +161,10 @@ def resolve_source(source: SourceLike) -> Source:
 
 
 def _synced(source: Source) -> Source:
-    """Return the source of the mart that the last sync of a database wrote."""
+    """Return the source for the mart that the last sync of a database wrote."""
     if source.name is None:
         raise SourceError(
-            "A database can be read only by its name in sources.toml. Define it there, and run custdyn sync.",
+            "A database can be read only by its name in sources.toml. Define it there and run custdyn sync.",
             field="source",
         )
     folder = synced_folder(source.name)
@@ -191,7 +192,7 @@ _FILES = (
 
 
 def reject_url(data: object) -> None:
-    """Raise if the source is the address of a database, and show at most its scheme."""
+    """Raise if the source is the address of a database; the message shows at most its scheme."""
     text = str(data) if isinstance(data, str | Path) else ""
     scheme = URL.match(text)
     if scheme or (_has_login(text) and not os.path.lexists(text)):
@@ -221,7 +222,7 @@ def absolute_source(source: str) -> str:
     Raises
     ------
     SourceError, SettingsError
-        As for `resolve_source`, or if there is no mart at the path and no mapping makes one.
+        As in `resolve_source`, or if there is no mart at the path and no mapping makes one.
     """
     from custdyn_widgets.mart.located import locate  # late: loads Arrow
 
@@ -232,7 +233,7 @@ def absolute_source(source: str) -> str:
 
 
 def named_sources() -> dict[str, Source]:
-    """Return the sources defined in `sources.toml` by name; empty if the file does not exist.
+    """Return the sources defined in `sources.toml` by name; without the file, return an empty dict.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The file `sources.toml`: its sections, checked, as arguments for `Source`."""
+"""Reading `sources.toml`: its sections are checked and become arguments for `Source`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _read_section(file: Path, name: str, section: object) -> dict[str, Any]:
 
 
 def _reject_combinations(place: str, section: dict[str, str]) -> None:
-    """Raise if a section does not say where the data is, or gives two places."""
+    """Raise if a section gives no location of the data, or two of them."""
     if "path" not in section and "url" not in section:
         raise SettingsError(f"{place} has no path and no url. Give one of them.", field="path")
     for one, other in (("path", "url"), ("mapping", "system")):
@@ -83,7 +83,7 @@ def _reject_combinations(place: str, section: dict[str, str]) -> None:
 
 
 def _path(file: Path, place: str, section: dict[str, str], key: str) -> Path | None:
-    """Return a path in a section, relative to the file."""
+    """Return a path in a section, resolved relative to the file."""
     if key not in section:
         return None
     try:

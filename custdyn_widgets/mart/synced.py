@@ -1,8 +1,8 @@
-"""The folder of synced marts: for each name a link to the folder of its last sync, and a lock.
+"""The folder of synced marts: for each name, a link to the folder of its last sync, and a lock.
 
-A sync writes a new folder beside the old one and then replaces the link in one step, so that a mart is
-always complete: readers see the old one or the new one. Folders that no link leads to are left behind by
-killed syncs; the next sync removes them.
+A sync writes a new folder next to the old one and then atomically replaces the link, so readers always see a
+complete mart, either the old or the new one. Killed syncs leave folders behind that no link points to; the
+next sync removes them.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ class SyncRecord:
     Attributes
     ----------
     read_at
-        The Unix time at which the transaction that read the database began, by the clock of the database.
+        The Unix time at which the reading transaction began, according to the database.
     rows
         The number of rows of each table.
     duration_s
-        How long the sync took, in seconds.
+        The duration of the sync in seconds.
     server
         The kind and version of the server.
     mapping, mapping_sha256
         The name of the mapping and the hash of its text.
     sentences
-        The counts of the mapping, and what was rounded.
+        Sentences with the counts of the mapping and about rounding.
     changes
-        What changed since the previous sync, as a JSON object; None for the first one.
+        The changes since the previous sync, as a JSON object; None for the first one.
     """
 
     read_at: int
@@ -69,12 +69,12 @@ def marts_folder() -> Path:
 
 
 def synced_folder(name: str) -> Path:
-    """Return the folder of a source's mart; it exists once the source has been synced."""
+    """Return the folder of a source's mart, which exists if the source has been synced."""
     return marts_folder() / name
 
 
 def read_record(folder: Path) -> SyncRecord | None:
-    """Return the record of the sync that wrote a folder; None if no sync of this version wrote it."""
+    """Return the record of the sync that wrote a folder, or None if no sync of this version wrote it."""
     try:
         stored = json.loads((folder / RECORD).read_bytes())
         if stored.pop("format") != _FORMAT:
@@ -85,19 +85,19 @@ def read_record(folder: Path) -> SyncRecord | None:
 
 
 def last_synced(name: str) -> int | None:
-    """Return the Unix time at which the last sync of a source read its database; None if there is none."""
+    """Return the Unix time at which the last sync of a source read its database, or None."""
     record = read_record(synced_folder(name))
     return record.read_at if record else None
 
 
 @contextlib.contextmanager
 def sync_lock(name: str) -> Iterator[None]:
-    """Hold the lock on the syncs of a source.
+    """Hold the lock for syncing a source.
 
     Raises
     ------
     SourceError
-        If another sync of the source holds it.
+        If another sync of the source holds the lock.
     OSError
         If the folder of marts cannot be written to.
     """
@@ -120,9 +120,9 @@ def sync_lock(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def new_version(name: str) -> Iterator[Path]:
-    """Create a folder for a new version of a mart; remove it at the end unless it was put in place.
+    """Create a folder for a new version of a mart; at the end, remove it unless it is in use.
 
-    The lock must be held. Versions that killed syncs left behind are removed first.
+    The caller must hold the lock. Versions left behind by killed syncs are removed first.
     """
     _remove_versions(name, keep=_current(name))
     folder = marts_folder() / f"{_prefix(name)}{secrets.token_hex(8)}"
@@ -135,7 +135,7 @@ def new_version(name: str) -> Iterator[Path]:
 
 
 def put_in_place(name: str, folder: Path) -> None:
-    """Make a version the mart of the source, in one step, and remove the version before it."""
+    """Atomically make a version the mart of the source, and remove the previous version."""
     for file in folder.iterdir():
         _sync_file(file)
     sync_folder(folder)
@@ -148,11 +148,11 @@ def put_in_place(name: str, folder: Path) -> None:
 
 
 def _prefix(name: str) -> str:
-    return f".{name}@"  # source names contain no @, so no name begins with another's prefix
+    return f".{name}@"  # source names contain no @, so no name starts with another's prefix
 
 
 def _current(name: str) -> str | None:
-    """Return the name of the folder that is in place."""
+    """Return the name of the folder in use."""
     try:
         return str(synced_folder(name).readlink())
     except OSError:

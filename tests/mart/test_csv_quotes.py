@@ -56,7 +56,9 @@ def test_a_quote_escaped_by_a_backslash_is_named_with_its_row_and_the_remedy(nam
 def test_a_row_that_a_backslash_splits_says_so(cell: str) -> None:
     [(row, _, why)] = read(f"package_id,name\np1,{cell}\np2,x\n").misshapen
     assert row == 2
-    assert why.startswith("has 3 cells, but there are 2 columns; a backslash escapes nothing in CSV")
+    assert why.startswith(
+        "has 3 cells, but there are 2 columns; a backslash is not an escape character in CSV"
+    )
 
 
 @pytest.mark.parametrize("end", ['"Silv', '"Silv\n', '"', '"\n', '"Silver""'])

@@ -233,7 +233,7 @@ MISTAKES: dict[str, tuple[Callable[[Frames], Frames], str, str]] = {
     "cut client by client near the beginning": (
         cut_client_by_client_at_the_beginning,
         "cut_off",
-        "none of the last 50 clients has a transaction, though its rows are ordered by client",
+        "none of the last 50 clients has a transaction, but its rows are ordered by client",
     ),
     "a month twice": (a_month_twice, "repeated_rows", "as if a file had been read twice"),
     "a file of usage twice": (a_file_of_usage_twice, "repeated_rows", "every usage on 10 of the days"),
@@ -382,7 +382,7 @@ TWELVE_AN_HOUR = pd.date_range("2021-01-04", "2024-01-08", freq="5min", tz="UTC"
 def test_times_that_keep_off_the_hours_that_clocks_skip_are_noted(zone: str, named: str) -> None:
     [note] = check_source(calls_in(zone, TWELVE_AN_HOUR[::2])).notes
     assert note.kind == "local_times"
-    assert f"clock times of {named} or a zone with the same clock changes, not UTC" in note
+    assert f"local times of {named} or a zone with the same clock changes, not UTC" in note
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
@@ -419,7 +419,7 @@ def test_a_note_on_times_without_an_offset_names_their_zone(tmp_path: Path) -> N
     mart["transactions"]["at"] = mart["transactions"]["at"].str.rstrip("Z")
     [note] = check_source(mart).notes
     assert note.kind == "times_without_offset"
-    assert "clock times of Europe/Kyiv" in note
+    assert "local times of Europe/Kyiv" in note
 
 
 def test_clients_with_transactions_hours_before_their_creation_are_noted(mart: Frames) -> None:
@@ -488,8 +488,12 @@ def test_balances_that_differ_are_counted_summed_and_listed(mart: Frames) -> Non
 CAUSES: dict[str, Callable[[pd.Series, pd.DataFrame, Frames], pd.Series]] = {
     "opposite sign": lambda balance, _, __: -balance,
     "100 times as large": lambda balance, _, __: balance * 100,
-    "100 times smaller": lambda balance, _, __: (balance / 100).map(lambda b: b.quantize(Decimal("1e-6"))),
-    "are the opening balances": lambda balance, clients, _: balance - clients["opening_balance"].map(Decimal),
+    "smaller by a factor of 100:": lambda balance, _, __: (balance / 100).map(
+        lambda b: b.quantize(Decimal("1e-6"))
+    ),
+    "equal the opening balances": lambda balance, clients, _: (
+        balance - clients["opening_balance"].map(Decimal)
+    ),
     "half the usage": lambda balance, _, mart: balance - sums_of(mart, "usage") / 2,
     "the sums of kind package_renewal": lambda balance, _, mart: balance - sums_of(mart, "package_renewal"),
     "twice the sums of kind other": lambda balance, _, mart: balance - 2 * sums_of(mart, "other"),

@@ -453,7 +453,7 @@ def test_no_temporary_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_byte_that_is_not_in_the_encoding_is_named_with_its_line(tmp_path: Path) -> None:
     text = CSV["clients"].replace("Three", "Dr\x81").encode("latin-1")
     with pytest.raises(
-        SourceError, match=r"clients\.csv, line 4: byte 0x81 is not in the encoding 'cp1252'"
+        SourceError, match=r"clients\.csv, line 4: byte 0x81 is not valid in the encoding 'cp1252'"
     ) as caught:
         check_source(Source(folder(tmp_path, clients=text), dialect=Dialect(encoding="cp1252")))
     assert caught.value.field == "encoding"

@@ -172,7 +172,7 @@ def test_an_uncertain_delimiter_names_the_setting(export: Path) -> None:
         (MAPPING.replace(":name clients", ":nmae clients"), "unknown directive :nmae"),
         (MAPPING.replace(":name transactions", ":name clients"), "clients occurs twice"),
         (MAPPING[: MAPPING.index("-- :name trans")], "no line .*name transactions"),
-        (MAPPING + "\n-- :name rates\n-- later\n", "there is no SELECT below :name rates"),
+        (MAPPING + "\n-- :name rates\n-- later\n", ":name rates has no SELECT below it"),
         (MAPPING.replace("{n} calls", "Calls"), "with {n} where"),
     ],
 )  # fmt: skip

@@ -110,7 +110,7 @@ def test_a_damaged_mart_does_not_prevent_the_next_sync(shop: Database) -> None:
     (synced_folder("shop") / "transactions.parquet").write_bytes(b"PAR1")
     result = sync_source("shop")
     assert result.changes is None
-    assert "What changed since the last sync is unknown" in result.text()
+    assert "Changes since the last sync are unknown" in result.text()
     assert balance() == Decimal("11.25")
 
 
@@ -349,7 +349,7 @@ def test_grants_are_shown_without_a_connection(shop: Database) -> None:
 
 def test_the_grants_of_generic_set_optional_tables_apart(shop: Database) -> None:
     lines = custdyn("sync", "shop", "--show-grants").stdout.splitlines()
-    apart = lines.index("-- For those of these tables that exist:")
+    apart = lines.index("-- Only for tables that exist:")
     assert "transactions" in lines[apart - 1]
     assert "rates" in lines[-1]
     assert not any("rates" in line for line in lines[:apart])

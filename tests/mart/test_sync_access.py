@@ -107,7 +107,7 @@ def test_a_server_without_tls_is_refused_if_it_is_demanded(database: Database) -
     ("url", "why"),
     [
         ("oracle://reader@db/billing", "it must begin with postgresql://, mysql:// or mariadb://"),
-        ("mysql://reader@db", "it names no database"),
+        ("mysql://reader@db", "it does not name a database"),
         ("postgresql://reader@db:port/billing", "it is not valid"),
     ],
 )
@@ -165,12 +165,12 @@ def test_the_password_of_a_real_server_is_used_and_never_shown(
         assert "rejected the login of user 'postgres'" in result.stderr
         assert PASSWORD not in result.output
     monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP", PASSWORD)
-    assert "none of the tables of a mart" in custdyn("sync", "shop").stderr
+    assert "does not have any table of a mart" in custdyn("sync", "shop").stderr
     monkeypatch.delenv("CUSTDYN_PASSWORD_SHOP")
     escaped = PASSWORD.replace(":", "\\:")
     (tmp_path / ".pgpass").write_text(f"{HOST}:{port}:*:postgres:{escaped}\n")
     (tmp_path / ".pgpass").chmod(0o600)
-    assert "none of the tables of a mart" in custdyn("sync", "shop").stderr
+    assert "does not have any table of a mart" in custdyn("sync", "shop").stderr
 
 
 def test_nothing_that_a_sync_writes_or_prints_holds_a_secret(

@@ -53,7 +53,7 @@ def test_an_unreachable_host_is_named_as_such(old_mart: Database) -> None:
     define("shop", f"{old_mart.kind}://reader@{HOST}:9/{old_mart.name}")
     message = failure()
     assert message.startswith("The database of source 'shop' cannot be reached (Connection refused).")
-    assert "Check host and port" in message
+    assert "Check the host and port" in message
 
 
 def test_a_host_without_an_address_is_named_as_such(old_mart: Database) -> None:
@@ -121,7 +121,7 @@ def test_the_grants_that_are_missing_are_printed(old_mart: Database, monkeypatch
 
 def test_generic_says_what_it_needs_of_an_empty_database(old_mart: Database) -> None:
     old_mart.run("DROP TABLE clients", "DROP TABLE transactions")
-    assert failure().startswith("The database has none of the tables of a mart")
+    assert failure().startswith("The database does not have any table of a mart")
 
 
 def test_generic_names_a_table_that_is_missing(old_mart: Database) -> None:
@@ -169,7 +169,7 @@ def test_a_connection_that_drops_in_mid_read(old_mart: Database, monkeypatch: py
     monkeypatch.setattr(tables.TableProgress, "tell", kill)
     message = failure()
     assert told
-    assert "The connection to the database of source 'shop' was lost while it was read" in message
+    assert "The connection to the database of source 'shop' was lost during the sync" in message
     assert "Run the sync again" in message
 
 

@@ -399,7 +399,7 @@ def test_faults_repeat_hostile_values_on_one_line_each(field: str) -> None:
         for fault in checked.faults:
             assert_harmless(str(fault), 400)
         with pytest.raises(MartError) as raised:
-            checked.refuse_faults()
+            checked.reject_faults()
         assert_said(raised.value, lines=30)
 
 

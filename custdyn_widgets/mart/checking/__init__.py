@@ -1,1 +1,1 @@
-"""Checking a mart: every value is read exactly, and every fault is reported."""
+"""Checking a mart: read every value exactly, and report every fault."""

@@ -1,4 +1,4 @@
-"""Finding balances that do not fit in an int64 of millionths at the end of a second."""
+"""Finding balances that do not fit in an int64 of millionths."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _SAFE = 2.0**62
 
 
 def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = None) -> Iterator[Fault]:
-    """Find the clients whose balance exceeds the range of an int64.
+    """Find the clients whose balance exceeds the range of an int64 at the end of any second.
 
     Parameters
     ----------
     tables
         Clients and transactions; each transaction has the position of its client.
     counts
-        Which transactions to include; None for all.
+        A mask of the transactions to include; None for all.
     """
     clients, ledger = tables["clients"], tables["transactions"]
     client, at, amount = ledger.codes["client_id"], ledger.columns["at"], ledger.columns["amount"]
@@ -52,12 +52,12 @@ def might_overflow(rows: Int64s, largest: int, opening: Int64s) -> bool:
 
 
 def largest_amount(amount: Int64s) -> int:
-    """Return the largest absolute amount; 0 if there are none."""
+    """Return the largest absolute amount, or 0 if there are none."""
     return max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
 
 
 def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
-    """Return the clients whose absolute amounts add up to so much that a balance might overflow."""
+    """Return the clients whose absolute amounts have so large a sum that a balance might overflow."""
     rows = np.bincount(client, minlength=len(opening))
     if not might_overflow(rows, largest_amount(amount), opening):
         return np.empty(0, np.int64)

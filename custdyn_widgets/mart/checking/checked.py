@@ -31,7 +31,7 @@ class CheckedTable:
         (millionths), lists of Decimal for quotes, list arrays of text for tags. An absent column is
         filled with blanks.
     blank
-        Per column: which values are missing, because they are blank or faulty.
+        Per column: a mask of the values that are missing, because they are blank or faulty.
     codes
         Per column of choices or references: the position of the choice or of the row referred to, or -1.
     """
@@ -45,7 +45,7 @@ class CheckedTable:
         return int(self.stored.data.num_rows)
 
     def fault(self, row: int, column: str, kind: FaultKind, why: str = "") -> Fault:
-        """Return a fault for the value at a row position; the reason is the kind's, if none is given."""
+        """Return a fault for the value at a row position; without a reason, use the one of the kind."""
         known = column in self.stored.data.column_names
         text = stored_text(self.stored.data.column(column)[row]) if known else ""
         return Fault(self.stored.origin, row + self.stored.first_row, column, text, why or kind.reason, kind)
@@ -75,7 +75,7 @@ class CheckedTable:
 class CheckedMart:
     """The checked tables of a mart, their faults, and notes.
 
-    `str()` gives the output of `custdyn check`, which lists kinds of fault; `faults` has every fault.
+    `str()` gives the output of `custdyn check`, which lists kinds of fault; `faults` contains every fault.
     """
 
     name: str
@@ -90,7 +90,7 @@ class CheckedMart:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from custdyn_widgets.mart.checking.html import summary_html  # late: only where it is shown
+        from custdyn_widgets.mart.checking.html import summary_html  # late: only needed for display
 
         return summary_html(self.summary())
 
@@ -99,13 +99,13 @@ class CheckedMart:
         sizes = {name: len(table) for name, table in self.tables.items()}
         return CheckSummary(self.name, sizes, group_faults(self.faults, examples), self.notes)
 
-    def refuse_faults(self) -> None:
+    def reject_faults(self) -> None:
         """Raise an error if there are faults.
 
         Raises
         ------
         MartError
-            With the number of faults and the first of them.
+            With the number of faults and the first ones.
         """
         if not self.faults:
             return
@@ -121,6 +121,6 @@ def stored_text(value: pa.Scalar) -> str:
     """Return a stored value as text for display in a fault."""
     try:
         plain = value.as_py()
-    except (ValueError, OverflowError):  # a time outside the years of Python
+    except (ValueError, OverflowError):  # a time outside the range of Python
         plain = value.cast(pa.large_string()).as_py()
     return "" if plain is None else str(plain)

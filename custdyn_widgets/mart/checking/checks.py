@@ -1,7 +1,7 @@
 """Checking a mart against section 1 of the specification, and locating every fault.
 
 `check` reads all columns of all tables, then checks the references between tables. It never drops or guesses
-a value: a faulty value becomes a `Fault`, and callers that compute numbers call `refuse_faults` first.
+a value: a faulty value becomes a `Fault`, and callers that compute numbers first call `reject_faults`.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ REFERENCES = (
 def check(stored: StoredMart) -> CheckedMart:
     """Read every value of a mart and find all faults, in the order of tables and rows.
 
-    Likely mistakes are searched for only by `check_source`.
+    This does not search for likely mistakes; `check_source` does.
     """
     tables = stored.tables()
     foreign = seem_foreign(tables)
-    if foreign:  # guess first: a fault for each value would take long
+    if foreign:  # guess first: a fault for each value would be slow
         tables = {**tables, **guess_dialects(tables)}
     mart = _checked(stored.name, tables)
     if not foreign and are_of_form(mart.faults) and (guessed := guess_dialects(tables)):
@@ -68,14 +68,14 @@ def check_others(stored: StoredMart) -> CheckedMart:
 
 
 class BatchCheck:
-    """Check the ledger in batches.
+    """Checks the ledger in batches.
 
-    Duplicate ids and balances beyond an int64 are not checked here, because they span batches.
+    Duplicate ids and balances beyond an int64 are not checked here, because that takes all batches together.
 
     Parameters
     ----------
     others
-        The other tables, without faults.
+        The other tables, which have no faults.
     """
 
     def __init__(self, others: Mapping[str, CheckedTable]) -> None:
@@ -86,7 +86,7 @@ class BatchCheck:
         }
 
     def read(self, batch: StoredTable) -> tuple[CheckedTable, list[Fault]]:
-        """Return a batch as read, and its faults."""
+        """Read a batch, and return it with its faults."""
         faults = [*_misshapen(batch), *near_misses(batch)]
         table = _read_table(batch, faults, unique=False)
         for column, (lookup, other) in self._lookups.items():
@@ -101,7 +101,7 @@ def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
     tables: dict[str, CheckedTable] = {}
     rows = max(sum(table.data.num_rows for table in stored.values()), 1)
     for table_name, table in stored.items():
-        if "transactions" in stored:  # checking the other tables takes little time
+        if "transactions" in stored:  # the other tables are quick to check
             progress.step(f"Checking {table.origin}", 0.4 + 0.3 * sum(map(len, tables.values())) / rows)
         near = list(near_misses(table))
         notes += extra_columns(table, near)
@@ -109,7 +109,7 @@ def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
         tables[table_name] = _read_table(table, faults)
     for check_between in (_unknown_references, _early_closings, _company_cycles, wrong_quotes):
         faults.extend(check_between(tables))
-    if not faults and "transactions" in tables:  # a fault may be the reason why a balance is too large
+    if not faults and "transactions" in tables:  # a fault may be why a balance is too large
         faults.extend(balance_faults(tables))
     order = {table.stored.origin: i for i, table in enumerate(tables.values())}
     faults.sort(key=lambda f: (order[f.file], f.row))
@@ -137,7 +137,7 @@ def _read_table(stored: StoredTable, faults: list[Fault], *, unique: bool = True
 
 
 def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iterator[Fault]:
-    """Read a column into the table and yield its faults."""
+    """Read a column, add its values to the table, and yield its faults."""
     if spec.kind == "tags":
         tags = _tags(array)
         if tags is None:
@@ -201,7 +201,7 @@ _READERS: Mapping[Kind, Callable[[pa.Array, columns.Bools], tuple[Any, values.Fa
 
 
 def _text_or_none(array: pa.Array, blank: columns.Bools) -> pa.Array | None:
-    """Return a column as text with nulls for blanks; None if its type cannot be text."""
+    """Return a column as text with nulls for blanks, or None if its type cannot be text."""
     try:
         text = columns.as_text(array)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -212,7 +212,7 @@ def _text_or_none(array: pa.Array, blank: columns.Bools) -> pa.Array | None:
 
 
 def _tags(array: pa.Array) -> pa.Array | None:
-    """Return each client's tags as a list, splitting text at `;`; None if the type is unsuitable."""
+    """Return each client's tags as a list, splitting text at `;`, or None if the type is unsuitable."""
     try:
         if pa.types.is_nested(array.type):
             lists = array.cast(pa.large_list(pa.large_string()))
@@ -234,7 +234,7 @@ def _unknown_choices(
 ) -> Iterator[Fault]:
     codes = table.codes[spec.name] = columns.positions(text, spec.choices)
     kind = fault_kinds.unknown_choice(spec)
-    hints: dict[str, str] = {}  # wrong values tend to repeat, and finding the nearest choice is slow
+    hints: dict[str, str] = {}  # a cache: wrong values tend to repeat, and finding the nearest choice is slow
     for i in np.flatnonzero((codes < 0) & ~blank):
         given = text[int(i)].as_py()
         if given not in hints:
@@ -253,7 +253,7 @@ def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: columns
 
 
 def rising(text: pa.Array) -> bool:
-    """Return whether each id is greater than the one before: a quick proof that all differ."""
+    """Return whether each id is greater than the previous one, which quickly proves that all differ."""
     greater = pc.greater(text[1:], text[:-1])
     return len(text) == 0 or bool(pc.all(greater, skip_nulls=False, min_count=0).as_py())
 

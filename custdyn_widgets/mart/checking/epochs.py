@@ -1,4 +1,4 @@
-"""Numbers that stand for times: since 1970 in some unit, or a spreadsheet's days."""
+"""Numbers that represent times: the time since 1970 in some unit, or a spreadsheet's number of days."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _UNITS = (
     (10**6, fault_kinds.EPOCH_MICROSECONDS),
     (10**9, fault_kinds.EPOCH_NANOSECONDS),
 )
-_SPREADSHEET = (36_526, 51_501)  # days since the end of 1899 of the same years
+_SPREADSHEET = (36_526, 51_501)  # the same years, in days since the end of 1899
 
 
 def not_a_time(value: object) -> FaultKind:
-    """Return the kind of fault of a value that is not a time: what the number stands for, if it is one."""
+    """Return the kind of fault of a value that is not a time; for a number, what time it may represent."""
     if isinstance(value, str):
         value = float(value) if _NUMBER.fullmatch(value) else None
     return number_as_time(value) if isinstance(value, (int, float)) else fault_kinds.NOT_A_TIME
 
 
 def number_as_time(value: float) -> FaultKind:
-    """Return what a number stands for if it is a time from 2000 to 2039."""
+    """Return the kind of fault of a number, by the unit in which it would be a time from 2000 to 2039."""
     if _SPREADSHEET[0] <= value < _SPREADSHEET[1]:
         return fault_kinds.SPREADSHEET_DAYS
     return next((kind for unit, kind in _UNITS if _is_recent(value / unit)), fault_kinds.NOT_A_TIME)

@@ -44,17 +44,17 @@ NOT_A_TIME = FaultKind(
 OUTSIDE_CALENDAR = FaultKind(
     "outside_calendar",
     "is outside the years 1 to 9999",
-    "Correct the time, or leave it blank where there is none.",
+    "Correct the time, or leave it blank if there is none.",
 )
 LARGER_UNIT = FaultKind(
     "larger_unit",
-    "is outside the years 1 to 9999, like milliseconds that were read as seconds",
+    "is outside the years 1 to 9999, as if milliseconds had been read as seconds",
     "Convert the numbers to times with the right unit.",
 )
 INFINITE_TIME = FaultKind(
     "infinite_time",
-    "is the first or last time of its type, which stands for infinity",
-    "Leave the time blank where there is none.",
+    "is the first or last time of its type, which means infinity",
+    "Leave the time blank if there is none.",
 )
 EPOCH_SECONDS = FaultKind(
     "epoch_seconds",
@@ -134,7 +134,7 @@ OWN_ANCESTOR = FaultKind(
 
 
 def unknown_choice(column: MartColumn) -> FaultKind:
-    """Return the kind of fault for a value that is not one of a column's choices."""
+    """Return the kind of fault for a value that is not among a column's choices."""
     remedy = f"Use one of these: {', '.join(column.choices)}."
     return FaultKind("unknown_choice", f"is not a known {column.name}", remedy)
 

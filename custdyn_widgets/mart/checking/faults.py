@@ -65,7 +65,7 @@ class FaultGroup:
 
     @property
     def first(self) -> str:
-        """The row and value of the first fault, and its reason if that says more than the kind's."""
+        """The row and value of the first fault, and its reason if it differs from the kind's."""
         fault = self.examples[0]
         if not fault.value and fault.row == 1 and self.kind.code == "no_column":
             return "the headings"

@@ -1,8 +1,9 @@
-"""Detecting how numbers and dates are written from the values that are not in the forms of the mart.
+"""Detecting the format of numbers and dates from the values that are not in the format of a mart.
 
-This runs only where there are such values, among the first ones of a column or the faults of a check, and
-only for what the source does not set. What the values of a file prove is used for the file; a file whose
-values prove nothing follows the other files. What remains ambiguous is an error that names the setting.
+This runs only if there are such values, among the first values of a column or the faults of a check, and only
+for settings that the source lacks. If the values of a file have only one possible format, it is used for that
+file; if a file does not show a format, it is read like the other files. If the format remains ambiguous, an
+error names the setting.
 """
 
 from __future__ import annotations
@@ -29,21 +30,21 @@ _CODES = ("not_an_amount", "not_a_time", "not_a_date", "spreadsheet_days")
 _PLAIN_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)$"
 _PLAIN_TIME = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d(:?\d\d)?)?)?)?$"
 _SAMPLE = 1000  # rows
-_IN_GROUPS = r"\d[^\d.,]+\d|,.*\.|,.*,"  # under a decimal point, surely thousands
+_IN_GROUPS = r"\d[^\d.,]+\d|,.*\.|,.*,"  # if the decimal separator is a point, these must be thousands
 
 
 @dataclass
 class _Forms:
-    """The values of a file that show how its numbers or dates are written.
+    """The values of a file that show the format of its numbers or dates.
 
     Attributes
     ----------
     counts
-        How many values are in each form, and in that form only.
+        The number of values that are in one form only, by form.
     examples
-        The first such value, as (column, value).
+        The first such value of each form, as (column, value).
     doubtful
-        The first value that two forms read differently.
+        The first value that means something else in two forms.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -51,19 +52,19 @@ class _Forms:
     doubtful: tuple[str, str] | None = None
 
     def add(self, form: str, column: str, values: pa.Array) -> None:
-        """Count values that are in one form only."""
+        """Count values that are in this form only."""
         if len(values):
             self.counts[form] = self.counts.get(form, 0) + len(values)
             self.examples.setdefault(form, (column, values[0].as_py()))
 
     def doubt(self, column: str, values: pa.Array) -> None:
-        """Keep the first of the values that two forms read differently."""
+        """Keep the first of the values that mean something else in two forms."""
         if len(values) and self.doubtful is None:
             self.doubtful = column, values[0].as_py()
 
 
 def seem_foreign(tables: Mapping[str, StoredTable]) -> bool:
-    """Return whether some of the first numbers or times are not in the forms of the mart."""
+    """Return whether some of the first numbers or times are not in the format of a mart."""
     return any(
         len(_unlike(text, plain))
         for table in (replace(table, data=table.data.slice(0, _SAMPLE)) for table in tables.values())
@@ -77,17 +78,17 @@ def seem_foreign(tables: Mapping[str, StoredTable]) -> bool:
 
 
 def are_of_form(faults: Iterable[Fault]) -> bool:
-    """Return whether some faults are of values that may be numbers or times in another form."""
+    """Return whether some faulty values may be numbers or times in another format."""
     return any(fault.kind.code in _CODES for fault in faults)
 
 
 def guess_dialects(tables: Mapping[str, StoredTable]) -> dict[str, StoredTable]:
-    """Return the tables that are to be read in another dialect, by name.
+    """Return the tables to read in another dialect, by name.
 
     Raises
     ------
     SourceError
-        If values can be read in two ways, or a file mixes two.
+        If values can be read in two ways, or a file mixes two formats.
     """
     dates = _guess_dates(tables)
     decimals = _guess_decimals(tables)
@@ -107,7 +108,7 @@ def guess_dialects(tables: Mapping[str, StoredTable]) -> dict[str, StoredTable]:
 
 
 def _text_columns(table: StoredTable, *kinds: str) -> Iterator[tuple[str, pa.Array]]:
-    """Yield the columns of text for some kinds of values."""
+    """Yield the text columns that should contain values of some kinds."""
     for spec in table.spec.columns:
         if spec.kind in kinds and spec.name in table.data.column_names:
             column = columns.decoded(columns.plain(table.data.column(spec.name)))
@@ -116,7 +117,7 @@ def _text_columns(table: StoredTable, *kinds: str) -> Iterator[tuple[str, pa.Arr
 
 
 def _unlike(text: pa.Array, plain: str) -> pa.Array:
-    """Return the values that are neither blank nor in the form of the mart."""
+    """Return the values that are neither blank nor in the format of a mart."""
     return _matching(text, r"\S", unlike=[plain])
 
 
@@ -164,7 +165,7 @@ def _other_number_forms(table: StoredTable) -> _Forms:
 
 
 def _add_plain_numbers(forms: _Forms, table: StoredTable) -> None:
-    """Add the numbers with a point, which only a decimal point explains, or perhaps thousands too."""
+    """Add the numbers with a point: those with a decimal point, and those that may have thousands instead."""
     point, comma = number_pattern("."), number_pattern(",")
     for name, text in _text_columns(table, "amount", "positive"):
         pointed = text.filter(pc.fill_null(pc.match_substring(text, "."), False))
@@ -173,7 +174,7 @@ def _add_plain_numbers(forms: _Forms, table: StoredTable) -> None:
 
 
 def _decimal(table: StoredTable, forms: _Forms) -> DecimalMark | None:
-    """Return the decimal separator that the values of a file prove, if they are not plain."""
+    """Return the only decimal separator that fits the values of a file, if they are not plain."""
     commas, points = forms.counts.get("comma", 0), forms.counts.get("point", 0)
     if commas > points > 0:
         raise _mixed(table, forms.examples["comma"], forms.examples["point"], "decimal", ",", ".")
@@ -214,7 +215,7 @@ def _date_forms(table: StoredTable) -> _Forms:
         some = (len(text) - int(columns.blanks(text).sum())) // 2
         forms.add("YMD", name, _matching(other, DATE_PATTERNS["YMD"]))
         serials, short = _matching(other, SERIAL_PATTERN), _matching(other, DATE_PATTERNS["DMY"])
-        if len(serials) + len(short) <= some:  # a few among ISO 8601 are faults
+        if len(serials) + len(short) <= some:  # a few among ISO 8601 dates are faults
             continue
         forms.add("YMD", name, serials)
         parts = pc.extract_regex(short, DATE_PATTERNS["DMY"])
@@ -229,7 +230,7 @@ def _date_forms(table: StoredTable) -> _Forms:
 
 
 def _order(table: StoredTable, forms: _Forms) -> DateOrder | None:
-    """Return the order that the dates of a file prove, if they are not ISO 8601."""
+    """Return the only order that fits the dates of a file, if they are not ISO 8601."""
     if "DMY" in forms.counts and "MDY" in forms.counts:
         raise _mixed(table, forms.examples["DMY"], forms.examples["MDY"], "dates", "DMY", "MDY")
     found: DateOrder
@@ -272,7 +273,7 @@ def _set(name: str, *choices: str) -> str:
 
 
 def guessed_dialects(tables: Mapping[str, StoredTable]) -> Iterator[Note]:
-    """Note what was detected in the data about how it is written."""
+    """Yield notes on the formats that were detected in the data."""
     files: dict[tuple[str, ...], list[str]] = {}
     for table in tables.values():
         if table.guessed:

@@ -1,4 +1,4 @@
-"""Misspelled headings, which would give wrong numbers if they were ignored, and extra headings."""
+"""Misspelled headings, which would lead to wrong numbers if they were ignored, and extra headings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MARKS = ("\ufeff", "\u00ef\u00bb\u00bf")  # the second is UTF-8 read as Windows
 
 
 def near_misses(table: StoredTable) -> Iterator[Fault]:
-    """Yield a fault for each extra column that only case, spaces or punctuation tell from a known one."""
+    """Yield a fault for each extra column that differs from a known one only in case or punctuation."""
     known = {normalized_name(name): name for name in table.spec.column_names}
     for name in table.extra:
         plain = normalized_name(_without_marks(name))

@@ -17,7 +17,7 @@ _BALANCES = {
     "Difference": "difference",
     "Currency": "currency",
 }
-# JupyterLab squeezes wide tables in outputs and aligns their text to the right, by rules with two classes.
+# JupyterLab squeezes wide tables in outputs and aligns their text to the right; its rules have two classes.
 _STYLE = """
 .custdyn-check table { table-layout: auto; width: max-content; max-width: 100%; border-collapse: collapse;
   margin: 0; }
@@ -52,7 +52,7 @@ def _row(group: FaultGroup) -> str:
 
 
 def _note(note: Note) -> str:
-    """Return a note as a paragraph, with the first balances that differ as a table below it."""
+    """Return a note as a paragraph, followed by a table of the first balances that differ."""
     text = f"<p>Note: {_escape(note)}</p>"
     if note.kind != "stored_balances":
         return text

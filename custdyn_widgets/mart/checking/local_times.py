@@ -1,7 +1,7 @@
-"""Times on the clock of a time zone as instants, as Python resolves them with `fold=0`, for whole columns.
+"""Converting whole columns of local times to instants, with the same results as Python with `fold=0`.
 
-Where clocks repeat an hour, the first one is meant; a time that clocks skip is read with the offset before
-the change. `zoneinfo` is asked once for each day of the years in the data; the rest is a search in a table.
+If clocks repeat an hour, times are in the first one; a time that clocks skip is read with the offset before
+the change. `zoneinfo` is called once for each day of the years in the data; the rest is a table search.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _EPOCH = datetime(1970, 1, 1)
 
 
 def to_utc(walls: Int64s, zone: str) -> Int64s:
-    """Return times on a zone's clock as times in UTC, both as microseconds since 1970.
+    """Convert local times of a zone to UTC, both in microseconds since 1970.
 
-    The times must be in the years 1 to 9999; results may lie slightly outside.
+    The times must be in the years 1 to 9999; results may be slightly outside.
     """
     if zone == "UTC" or not len(walls):
         return walls
@@ -39,9 +39,9 @@ def to_utc(walls: Int64s, zone: str) -> Int64s:
 
 @functools.lru_cache(maxsize=1024)
 def _offsets_of_year(zone: str, year: int) -> tuple[Int64s, Int64s]:
-    """Return when each offset begins to apply, in seconds since 1970 on the zone's clock, and the offsets.
+    """Return the local time at which each offset takes effect, in seconds since 1970, and the offsets.
 
-    An offset may change once a day: no zone has changes that are less than six days apart.
+    This finds one change per day, which is enough: no zone has changes less than six days apart.
     """
     clock = ZoneInfo(zone)
 
@@ -66,7 +66,7 @@ def _offsets_of_year(zone: str, year: int) -> tuple[Int64s, Int64s]:
 
 
 def _change(low: datetime, high: datetime, offset: Callable[[datetime], timedelta]) -> datetime:
-    """Return the first second between two times that has another offset than the first of them."""
+    """Return the first second between two times whose offset differs from that of the first time."""
     before = offset(low)
     while high - low > _SECOND:
         middle = low + (high - low) // 2 // _SECOND * _SECOND

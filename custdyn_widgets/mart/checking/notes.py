@@ -1,4 +1,4 @@
-"""Notes of a check: sentences about data that is allowed but may not be intended."""
+"""Notes of a check: sentences about data that is allowed but may be unintended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Note(str):
-    """A sentence, with the kind of the note and its figures for programs."""
+    """A sentence, with the kind and the figures of the note for programs."""
 
     __slots__ = ("figures", "kind")
 

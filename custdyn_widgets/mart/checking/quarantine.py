@@ -1,8 +1,8 @@
 """Leaving out faulty rows, for sources with `on_fault = "quarantine"`.
 
 A row is left out if it has a fault (all duplicates do), if it refers to a row that is left out, or if it is a
-client whose balance exceeds an int64. This repeats until every reference points to a row that remains, and
-gives the same mart as deleting those rows from the source.
+client whose balance exceeds an int64. This repeats until every reference points to a remaining row. The
+result is the same as if those rows were deleted from the source.
 
 Rows are never left out silently: a warning in every report counts them, and a CSV file lists them.
 """
@@ -29,7 +29,7 @@ from custdyn_widgets.text import format_millionths, guard_formula
 _HEADINGS = ("file", "row", "column", "value", "why", "whole row")
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
-RowsLeftOut = dict[str, Bools]  # per table: which rows are left out
+RowsLeftOut = dict[str, Bools]  # per table: a mask of the rows left out
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def leave_out_faulty_rows(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | 
     """
     tables = mart.tables
     missing = [f for f in mart.faults if f.column and f.column not in _columns_of(tables, f)]
-    replace(mart, faults=missing).refuse_faults()
+    replace(mart, faults=missing).reject_faults()
     left_out = {name: np.zeros(len(table), np.bool_) for name, table in tables.items()}
     found = list(mart.faults)
     _mark(tables, left_out, found)
@@ -120,7 +120,7 @@ def _remaining_tables(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut)
 
 
 def _warning(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> str:
-    """Return the warning: the number of rows left out and the sum of their amounts by currency."""
+    """Return the warning, with the number of rows left out and the sums of their amounts by currency."""
     counts = {name: int(rows.sum()) for name, rows in left_out.items() if rows.any()}
     count = sum(counts.values())
     places = ", ".join(f"{n:,} of {name}" for name, n in counts.items())
@@ -151,7 +151,7 @@ def _absent(table: CheckedTable, column: str) -> Bools:
 
 
 def _currencies(clients: CheckedTable, left_out: Bools) -> tuple[list[str], Codes, Codes]:
-    """Return the currencies, each client's currency code, and the code for its id; -1 if unknown.
+    """Return the currencies, the currency code of each client, and that of its id; -1 if unknown.
 
     An id whose rows have different currencies has no currency.
     """
@@ -168,7 +168,7 @@ def _currencies(clients: CheckedTable, left_out: Bools) -> tuple[list[str], Code
 
 
 def _sums(amount: Int64s, unreadable: Bools, currency: Codes, names: list[str]) -> str:
-    """Return a phrase with the sum of amounts by currency and the number of unknown amounts."""
+    """Return a phrase with the sums of amounts by currency and the number of unknown amounts."""
     known = ~unreadable & (currency >= 0)
     words = [
         f"{format_millionths(_exact_sum(amount[known & (currency == code)]))} {names[code]}"

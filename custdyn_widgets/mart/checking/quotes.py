@@ -1,4 +1,4 @@
-"""Check the rates as a whole: one quote per currency and date, and a single base, quoted at 1."""
+"""Checking the rates as a whole: one quote per currency and date, and a single base, quoted at 1."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def _code(currency: str | None) -> str:
 def _main_base(
     currencies: Sequence[str | None], bases: Sequence[str | None], quotes: Sequence[Decimal]
 ) -> str:
-    """Return the base that most rows name, or an empty string if there are no rows.
+    """Return the base of most rows, or an empty string if there are no rows.
 
-    Of several such bases, prefer one that is quoted at 1, then the first by code points.
+    If there are several, prefer one that is quoted at 1, then the first by code points.
     """
     counts = Counter(base for base in bases if base)
     ones = {c for c, base, quote in zip(currencies, bases, quotes, strict=True) if c == base and quote == 1}

@@ -24,7 +24,7 @@ class CheckSummary:
     kinds
         The faults by file, column and kind.
     notes
-        Sentences on data that is allowed but rarely intended, ignored, or left out.
+        Sentences about data that is allowed but rarely intended, or that is ignored or left out.
     """
 
     name: str
@@ -46,7 +46,7 @@ class CheckSummary:
 
     @property
     def closing(self) -> str:
-        """A line with the sizes of the tables and the verdict."""
+        """The last line: the sizes of the tables, and the verdict."""
         sizes = ", ".join(f"{size:,} {name}" for name, size in self.sizes.items())
         return printable(f"{self.name}: {sizes}. {self.verdict}.")
 

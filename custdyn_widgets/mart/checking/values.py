@@ -1,8 +1,8 @@
 """Reading stored columns into exact arrays, with a reason for every value that cannot be read.
 
 Each function takes a column as a pyarrow array and returns a NumPy array of the same length and the faults:
-a dict from position to kind. Arrow's casts read slices without faults; the values of other slices are read
-one by one, to find each fault.
+a dict from position to kind. Slices without faults are read with Arrow's casts, and other slices value by
+value to find each fault.
 
 A blank (null or empty text) is not a fault here and becomes a filler value; the caller decides whether blanks
 are allowed.
@@ -51,9 +51,9 @@ _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _PLAIN_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _DATE_THEN_TIME = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}(-?\d)?)([T ].+)?", re.ASCII)
-_INFINITE = 2**63 - 1  # DuckDB's infinity; also the last time of pandas, as its negative is the first
+_INFINITE = 2**63 - 1  # infinity in DuckDB, and the last time in pandas; the negative is the first time
 _INT64 = range(-(2**63), 2**63)
-_LONGEST = 64  # characters of an amount that Arrow may read: beyond 127 digits it returns wrong numbers
+_LONGEST = 64  # the longest amount that Arrow reads: with more than 127 digits it returns wrong numbers
 _INSTANTS = pa.timestamp("us", "UTC")
 _EXACT_FLOAT = 2.0**32  # below it, doubles are closer together than decimals of 6 places
 
@@ -61,11 +61,11 @@ _EXACT_FLOAT = 2.0**32  # below it, doubles are closer together than decimals of
 def times(column: pa.Array, blank: Bools, zone: str = "UTC") -> tuple[Int64s, Faults]:
     """Return times as microseconds since 1970 in UTC, truncating finer fractions.
 
-    Accept text, timestamps and dates; values without an offset are times on the clock of `zone`.
+    Accept text, timestamps and dates; values without an offset are local times in `zone`.
     """
     kind = column.type
     is_date = pa.types.is_date(kind)
-    if pa.types.is_date64(kind):  # casting fails unless every value is a whole day
+    if pa.types.is_date64(kind):  # a cast fails unless every value is a whole day
         column, kind = column.view(pa.timestamp("ms")), pa.timestamp("ms")
     elif is_date:
         column, kind = column.cast(pa.timestamp("s")), pa.timestamp("s")
@@ -114,7 +114,7 @@ def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
 def dates(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     """Return dates as days since 1970; accept text `YYYY-MM-DD`, dates, and timestamps (in UTC).
 
-    A date is not moved by a time zone.
+    Time zones do not change a date.
     """
     micros, faults = times(column, blank)
     return micros // DAY, dict.fromkeys(faults, NOT_A_DATE)
@@ -135,7 +135,7 @@ def positives(column: pa.Array, blank: Bools) -> tuple[list[Decimal], Faults]:
 
 
 def _exact(value: object) -> Decimal | None:
-    """Return a value as an exact number; a float becomes the shortest decimal that reads back the same."""
+    """Return a value as an exact number; a float becomes the shortest decimal that converts back to it."""
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         number = Decimal(value)
     elif isinstance(value, float):
@@ -200,7 +200,7 @@ def _by_slices(
 
 def _times_by_arrow(column: pa.Array, zone: str) -> Int64s:
     first = column.slice(max(pc.index(column.is_valid(), True).as_py(), 0), 1)
-    try:  # only the first value: a cast that fails tries them all, and takes a microsecond for each
+    try:  # try the first value: a failing cast tries all, at a microsecond each
         first.cast(_INSTANTS)
     except pa.ArrowInvalid:
         return to_utc(_filled(column.cast(pa.timestamp("us"))), zone)  # fails if a value has an offset
@@ -258,10 +258,10 @@ def _why_not_an_amount(value: str) -> FaultKind:
 
 
 def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
-    """Read each float as the decimal of up to 6 places that it is nearest to.
+    """Read each float as the decimal of up to 6 places that is nearest to it.
 
     Below 2**32 there is at most one: the nearest multiple of 10**-6, which IEEE division reproduces exactly.
-    Above it, take the shortest decimal that reads back as the same double.
+    From there on, use the shortest decimal that converts back to the same double.
     """
     floats = np.where(blank, 0.0, column.cast(pa.float64()).to_numpy(zero_copy_only=False))
     small = np.abs(floats) < _EXACT_FLOAT

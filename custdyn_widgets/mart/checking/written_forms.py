@@ -1,6 +1,6 @@
-"""Numbers and times as other systems write them, turned into the forms of the mart, whole columns at once.
+"""Converting numbers and times from the formats of other systems to those of a mart, for whole columns.
 
-A value in no expected form stays as it is, so that reading it reports the fault.
+A value in no expected format stays as it is, so that reading it reports the fault.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.mart.dialect import DateOrder, DecimalMark
 
-_SPACES = " \u00a0\u2009\u202f"  # also those that do not break, and the narrow ones
+_SPACES = " \u00a0\u2009\u202f"  # including the non-breaking and the narrow ones
 _GROUP_MARKS = f"{_SPACES}'\u2019"
-_SIGNS = "+\u2212-"  # also the real minus
-_UNREADABLE = "\0"  # begins no number
+_SIGNS = "+\u2212-"  # including the minus sign U+2212
+_UNREADABLE = "\0"  # no number starts with this
 
 _TIME = (
     rf"(?:(?:[T{_SPACES}]|, ?)[{_SPACES}]*(?P<hour>\d{{1,2}}):(?P<minute>\d{{2}})"
@@ -45,7 +45,7 @@ _DAY_MILLIS = Decimal(86_400_000)
 
 
 def number_pattern(decimal: DecimalMark) -> str:
-    """Return the pattern of numbers with a decimal separator, and perhaps with separators of thousands."""
+    """Return the pattern of numbers with a decimal separator and optional separators of thousands."""
     marks = (*_GROUP_MARKS, "." if decimal == "," else ",")
     grouped = "|".join(rf"[1-9]\d{{0,2}}(?:[{mark}]\d{{3}})+" for mark in marks)
     return (
@@ -55,10 +55,9 @@ def number_pattern(decimal: DecimalMark) -> str:
 
 
 def plain_numbers(text: pa.Array, decimal: DecimalMark) -> pa.Array:
-    """Return numbers as sign, digits and point.
+    """Return numbers with a sign, digits and a decimal point only.
 
-    A number with a point where a decimal comma is expected becomes unreadable: `1.5` among numbers where
-    `1.500` is one and a half thousand.
+    If a decimal comma is expected, `1.500` is one thousand five hundred, and `1.5` becomes unreadable.
     """
     simple = text if decimal == "." else pc.replace_substring(text, ",", ".", max_replacements=1)
     rest = pc.invert(pc.match_substring_regex(simple, _SIMPLE_NUMBER))
@@ -80,7 +79,7 @@ def _any_plain_numbers(text: pa.Array, decimal: DecimalMark) -> pa.Array:
 
 
 def iso_times(text: pa.Array, order: DateOrder) -> pa.Array:
-    """Return dates and times as ISO 8601; accept the year first too, and the day numbers of Excel."""
+    """Return dates and times as ISO 8601; also accept the year first, and the day numbers of Excel."""
     simple = pc.replace_substring_regex(text, *_SIMPLE_TIMES[order])
     rest = pc.invert(pc.match_substring_regex(simple, _ISO_TIME))
     return _for_the_rest(simple, rest, text, lambda some: _any_iso_times(some, order))
@@ -94,7 +93,7 @@ def _any_iso_times(text: pa.Array, order: DateOrder) -> pa.Array:
 def _for_the_rest(
     simple: pa.Array, rest: pa.Array, text: pa.Array, convert: Callable[[pa.Array], pa.Array]
 ) -> pa.Array:
-    """Return values of the usual forms, converted together, and the rest converted with more patterns."""
+    """Convert values in the usual formats together, and the rest with more patterns."""
     rest = pc.fill_null(rest, False)
     if not pc.any(rest, min_count=0).as_py():
         return simple
@@ -102,7 +101,7 @@ def _for_the_rest(
 
 
 def _iso(text: pa.Array, pattern: str) -> pa.Array:
-    """Return the times that match a pattern as ISO 8601, and null for others."""
+    """Return the times that match a pattern as ISO 8601, and null for other values."""
     found = pc.extract_regex(text, pattern)
     hour, minute, half = found.field("hour"), found.field("minute"), found.field("half")
     fits = found.is_valid()
@@ -121,7 +120,7 @@ def _iso(text: pa.Array, pattern: str) -> pa.Array:
 
 
 def _in_24_hours(hour: pa.Array, half: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return hours of a 12-hour clock as hours of a day, and whether each is possible."""
+    """Convert hours of a 12-hour clock to a 24-hour clock; also return whether each is possible."""
     hours = pc.if_else(pc.equal(hour, ""), "0", hour).cast(pa.int64()).fill_null(0).to_numpy()
     halves = pc.utf8_lower(half).fill_null("").to_numpy(zero_copy_only=False)
     given = halves != ""
@@ -130,7 +129,7 @@ def _in_24_hours(hour: pa.Array, half: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def _of_serials(text: pa.Array) -> pa.Array:
-    """Return Excel's day numbers as times, rounded to milliseconds, and null for others."""
+    """Return Excel's day numbers as times, rounded to milliseconds, and null for other values."""
     found = pc.extract_regex(text, SERIAL_PATTERN)
     digits = _joined(".", found.field("day"), found.field("part"))
     days = pc.if_else(found.is_valid(), digits, None).cast(pa.decimal128(20, 15))
@@ -140,7 +139,7 @@ def _of_serials(text: pa.Array) -> pa.Array:
 
 
 def _joined(separator: str, *parts: pa.Array | str) -> pa.Array:
-    """Join texts row by row; all must be of the type that the first array has."""
+    """Join texts row by row; all must have the type of the first array."""
     kind = next(part.type for part in parts if isinstance(part, pa.Array))
     scalars = [pa.scalar(part, kind) if isinstance(part, str) else part.cast(kind) for part in parts]
     return pc.binary_join_element_wise(*scalars, pa.scalar(separator, kind))

@@ -1,8 +1,8 @@
 """The demo operator and its clients, generated from a seed.
 
-All draws use integer arithmetic on the raw 64-bit words of the generator, because NumPy keeps that stream
-stable but not those of its distributions: a seed gives the same clients on every machine. Money is counted
-in steps of 1/`UNIT` of a currency unit; days, and times in seconds, count from 1970-01-01.
+All draws use integer arithmetic on the raw 64-bit words of the generator. NumPy guarantees that this stream
+does not change, unlike the results of its distributions, so a seed gives the same clients on every machine.
+Money is in steps of 1/`UNIT` of a currency unit; days, and times in seconds, are counted from 1970-01-01.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Flags: TypeAlias = NDArray[np.bool_]
 
 UNIT = 10_000
 DAY = 86_400
-NEVER = 1_000_000  # a day beyond the end of any demo
+NEVER = 1_000_000  # a day after the end of any demo
 MONTHS = 36
 CLIENTS, BASE = 3000, 620
 CLIENT, RESELLER, CARD, SHOP = range(4)  # positions in query.CLIENT_TYPES
 CURRENCIES = ("USD", "EUR", "GBP")
 DIRECT = -1
 
-# Company and the position of its parent: three levels, parents first.
+# Each company with the position of its parent: three levels, parents first.
 COMPANIES = (
     ("Aldermoor Voice", -1), ("Castellan Networks", -1), ("Northlight Carrier Services", -1),
     ("Pontevale Telecom", -1), ("Saltmarsh Communications", -1),
@@ -39,7 +39,7 @@ COMPANIES = (
 )  # fmt: skip
 LOST = (4, 13, 14, 22, 23, 24)  # the reseller that leaves: Saltmarsh Communications and its subsidiaries
 
-# Package: name, set-up fee, and fee per period before and after the price rise.
+# Each package: name, set-up fee, and fee per period before and after the price rise.
 PACKAGES = (
     ("Starter 100", 0, 49_900, 59_900), ("Evening & Weekend", 0, 79_900, 94_900),
     ("World 300", 49_900, 129_900, 149_900), ("Europe Flat", 99_900, 199_900, 239_900),
@@ -69,7 +69,7 @@ class Words:
         self._source = np.random.PCG64(seed)
 
     def below(self, limit: int | Ints, count: int) -> Ints:
-        """Return `count` integers from 0 to below the limit (at most 2³¹), using one raw word each."""
+        """Return `count` integers of at least 0 and below the limit (at most 2³¹), from one raw word each."""
         raw = np.asarray(self._source.random_raw(count), np.uint64)
         return ((raw >> np.uint64(33)).astype(np.int64) * limit) >> 31
 
@@ -90,7 +90,7 @@ class Timeline:
     Attributes
     ----------
     as_of
-        The end: every transaction is before this time.
+        The end of the ledger: every transaction is before this time.
     first, last
         The first and last day of the ledger; it starts on the first of a month three years earlier.
     loss, rise
@@ -106,7 +106,7 @@ class Timeline:
 
     @classmethod
     def ending_at(cls, as_of: datetime) -> Timeline:
-        """Return the timeline of three years and part of a month that ends at an aware datetime."""
+        """Return the timeline of three years and part of a month that ends at a datetime with an offset."""
         now = np.datetime64(as_of.replace(tzinfo=None), "s").astype(np.int64)
         month = np.datetime64(int(now), "s").astype("datetime64[M]").astype(np.int64)
         return cls(
@@ -124,7 +124,7 @@ class Timeline:
 
 
 def _month_outside(month: int, summer: range) -> int:
-    """Return this month, or the first one after the summer, whose dip would hide an event."""
+    """Return the month, or the first one after the summer, because the summer dip would hide an event."""
     while month % 12 in summer:
         month += 1
     return month
@@ -143,12 +143,12 @@ def month_and_day(days: Ints) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True)
 class Clients:
-    """The attributes of the clients: arrays of equal length, in the order of creation.
+    """The attributes of the clients: arrays of equal length, in order of creation.
 
-    `stops` is the last active day of a client and `closes` the day its account is closed (either may be
+    `stops` is the last active day of a client and `closes` the day when its account is closed (either may be
     `NEVER`); `refill` is the size of a top-up (0: never topped up); `chance` is the chance of a usage row per
     day, in millionths; `rest_from` and `rest_to` are the days of the year (31 × month + day, months from 0)
-    between which a campus client is away; `package` is the position of its package, or -1.
+    between which a campus client is away; `package` is the position of the client's package, or -1.
     """
 
     kind: Ints
@@ -174,12 +174,12 @@ class Clients:
 
     @property
     def joined(self) -> Ints:
-        """The day each client was created."""
+        """The day on which each client was created."""
         return self.created // DAY
 
 
 def draw_clients(line: Timeline, words: Words) -> Clients:
-    """Return the clients: an initial base from before the ledger, then those who joined later."""
+    """Return the clients: first those who joined before the ledger, then those who joined later."""
     created = _created(line, words)
     joined = created // DAY
     kind = _kinds(words)
@@ -220,7 +220,7 @@ def draw_clients(line: Timeline, words: Words) -> Clients:
 
 
 def _created(line: Timeline, words: Words) -> Ints:
-    """Return the times of creation in order; sign-ups double over the years and vary by season."""
+    """Return the sorted times of creation; sign-ups double over the years and vary by season."""
     days = np.arange(line.first, line.last, dtype=np.int64)
     month, _ = month_and_day(days)
     lean = np.array(_JOINS, np.int64)[month]
@@ -249,7 +249,7 @@ def _companies(joined: Ints, line: Timeline, words: Words) -> Ints:
 
 
 def _lifetimes(kind: Ints, company: Ints, joined: Ints, line: Timeline, words: Words) -> tuple[Ints, Ints]:
-    """Return when clients stop and close, on their own or with the reseller that leaves."""
+    """Return the days when clients stop and when they close, alone or with the reseller that leaves."""
     started = np.maximum(joined, line.first)
     life = np.where(kind == CARD, 45 + words.below(300, CLIENTS), 60 + words.below(1100, CLIENTS))
     loyal = (words.below(100, CLIENTS) < 46) & (kind != CARD)
@@ -285,7 +285,7 @@ def _subscriptions(kind: Ints, office: Flags, begins: Ints, words: Words) -> tup
 
 
 def _openings(kind: Ints, old: Flags, postpaid: Flags, refill: Ints, words: Words) -> Ints:
-    """Return the opening balances of the initial base and of calling cards."""
+    """Return the opening balances of the clients from before the ledger and of calling cards."""
     card = words.pick(np.array([5, 10, 10, 20], np.int64) * UNIT, CLIENTS)
     brought = refill * words.below(100, CLIENTS) // 100 // 100 * 100
     owed = -(words.below(60, CLIENTS) * UNIT)

@@ -1,4 +1,4 @@
-"""The folder of the demo mart, which is written when it is first needed."""
+"""The folder of the demo mart, written on first use."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def last_midnight() -> datetime:
 
 
 def demo_folder(as_of: datetime | None = None) -> Path:
-    """Return the folder of the demo mart that ends at `as_of`; write it if missing.
+    """Return the folder of the demo mart that ends at `as_of`; write it if it does not exist.
 
     `as_of` defaults to the last midnight in UTC.
     """
     at = as_of or last_midnight()
     folder = settings.load().cache / "demo" / at.strftime("demo-%Y%m%dT%H%M%SZ")
     if not folder.exists():
-        from custdyn_widgets.mart.demo.mart import write_demo  # late: only where it is written
+        from custdyn_widgets.mart.demo.mart import write_demo  # late: only needed to write it
 
         try:
             write_demo(folder, at)

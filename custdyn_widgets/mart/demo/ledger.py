@@ -1,8 +1,8 @@
 """The ledger of the demo operator, generated day by day.
 
-Each day begins with the bill run (postpaid clients pay, packages are activated and renewed), then clients
-call, then accounts are closed. Balances are tracked, so that prepaid clients top up when they run low and
-cannot call on an empty account.
+Each day starts with the bill run (postpaid clients pay; packages are activated and renewed), then clients
+make calls, then accounts are closed. Balances are tracked: prepaid clients top up when their credit runs low,
+and they cannot call with an empty account.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from custdyn_widgets.mart.schema import KINDS
 
 REFILL, USAGE, ACTIVATION, RENEWAL, OTHER = range(len(KINDS))
 
-# Usage relative to an average of 100, by month from January and by weekday from Monday.
+# Usage by month from January and by weekday from Monday; the average is 100.
 _SEASON = (101, 100, 102, 101, 99, 92, 77, 58, 98, 105, 108, 114)
 _WEEK = (107, 109, 109, 108, 110, 84, 73)
-# Hours of calls; hours that are listed twice are more likely.
+# Hours of calls; hours listed twice are twice as likely.
 _HOURS = np.array(
     [7, 8, 9, 9, 10, 10, 11, 11, 12, 13, 14, 14, 15, 15, 16, 16, 17, 17, 18, 18, 19, 19, 20, 20, 21, 22],
     np.int64,
@@ -40,7 +40,7 @@ _FEES = np.array([[before, after] for _, _, before, after in PACKAGES], np.int64
 
 @dataclass(frozen=True)
 class DemoLedger:
-    """The ledger as arrays of equal length, in order of time; `package` is -1 for none."""
+    """The ledger as arrays of equal length, in order of time; `package` is -1 if there is none."""
 
     client: Ints
     at: Ints
@@ -50,7 +50,7 @@ class DemoLedger:
 
 
 def draw_ledger(clients: Clients, line: Timeline, words: Words) -> DemoLedger:
-    """Return all transactions from the first day of the timeline to just before its end."""
+    """Return all transactions from the first day of the timeline up to its end."""
     book = _Book(clients, line, words)
     days = line.days
     for day, month, date in zip(days.tolist(), *(a.tolist() for a in month_and_day(days)), strict=True):
@@ -71,7 +71,7 @@ class _Book:
         self._posted: list[tuple[Ints, Ints, Ints, Ints, Ints]] = []
 
     def present(self, day: int, month: int, date: int) -> Flags:
-        """Return which clients are active on a day: already joined, not stopped, not away for the summer."""
+        """Return a mask of the clients who have joined, have not stopped, and are not away for the summer."""
         who = self._clients
         turn = month * 31 + date
         away = who.campus & (who.rest_from <= turn) & (turn < who.rest_to)
@@ -119,7 +119,7 @@ class _Book:
         self._post(idx[back], at[back] + 900, USAGE, cost[back])
 
     def _top_up(self, idx: Ints, at: Ints, need: Ints, wanted: Flags) -> None:
-        """Refill prepaid accounts by multiples of their usual size, with a few bonuses and bounces."""
+        """Refill prepaid accounts by multiples of their usual top-up, with some bonuses and reversals."""
         who, words = self._clients, self._words
         wanted = wanted & ~who.postpaid[idx] & (who.refill[idx] > 0)
         idx, at, need = idx[wanted], at[wanted], need[wanted]
@@ -133,7 +133,7 @@ class _Book:
         self._post(idx[bounced], at[bounced] + 40, OTHER, -paid[bounced])
 
     def close_accounts(self, day: int) -> None:
-        """Pay out the balance to half of the clients who close on this day."""
+        """Pay out their balances to half of the clients who close on this day."""
         idx = np.nonzero(self._clients.closes == day)[0]
         idx = idx[(self._balance[idx] > 0) & self._words.once_in(2, len(idx))]
         self._post(idx, closing_instant(self._clients.closes[idx]) - 60, OTHER, -self._balance[idx])

@@ -1,8 +1,8 @@
 """The demo mart: three years of a fictional VoIP operator, generated from a seed.
 
-Its charts tell a story: the operator grows, usage dips every summer (campus clients are away in August), a
-reseller leaves with all its clients in the second year, and package prices rise in the third. The same seed
-and `as_of` give the same bytes on every machine.
+Its charts tell a story: the operator grows; usage dips every summer, when campus clients are away; a reseller
+leaves with all its clients in the second year; and package prices rise in the third. The same seed and
+`as_of` give the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -85,12 +85,12 @@ def write_demo(folder: Path, as_of: datetime, seed: int = 1) -> None:
     Parameters
     ----------
     folder
-        The folder to write. An existing demo mart is replaced; anything else is left alone.
+        The folder to write. An existing demo mart is replaced; any other folder is an error.
     as_of
-        The end of the three years, truncated to whole seconds; UTC if it has no offset. The last transaction
-        is shortly before it.
+        The end of the three years, truncated to whole seconds; in UTC if it has no offset. The last
+        transaction is shortly before it.
     seed
-        An integer ≥ 0; a different seed gives a different operator with the same story.
+        An integer of at least 0; a different seed gives a different operator with the same story.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def _client_rows(clients: Clients, line: Timeline, words: Words) -> Iterator[Seq
 
 
 def _names(clients: Clients, words: Words) -> list[str]:
-    """Return a name for each client; the first clients are the companies themselves."""
+    """Return a name for each client; the first clients are the accounts of the companies."""
     draws = (words.below(len(pool), CLIENTS).tolist() for pool in (_FIRST, _LAST, _TRADES, _SHOPS))
     odd = words.below(500, CLIENTS).tolist()
     names = []
@@ -190,7 +190,7 @@ def _company_rows() -> list[tuple[str, str]]:
 
 
 def _rate_rows(line: Timeline, words: Words) -> Iterator[Sequence[object]]:
-    """Yield daily quotes of each currency, starting before the first client: a mean-reverting random walk."""
+    """Yield daily quotes of each currency from before the first client: a mean-reverting random walk."""
     days = np.arange(line.first - 366, line.last + 1, dtype=np.int64)
     dates = np.datetime_as_string(days.astype("datetime64[D]")).tolist()
     for currency, centre in _CENTRES.items():
@@ -229,7 +229,7 @@ def _csv(table: str, rows: Iterable[Sequence[object]]) -> bytes:
 
 
 def _reject_other_folder(place: Path) -> None:
-    """Raise if the folder is not a demo mart, recognized by its companies, which are always the same."""
+    """Raise if the folder is not a demo mart, which is recognized by its companies: they never change."""
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
     known = {f"{table}.csv" for table in TABLES}

@@ -1,13 +1,13 @@
 """Sorting ledger rows by client and time: each batch becomes a sorted run, then the runs are merged.
 
-In a run, rows are grouped by blocks of neighbouring clients. To merge the runs, the rows of each block, few
-enough for a processor's cache, are concatenated in ledger order and sorted by client. No sort spans the
-entire ledger.
+In a run, rows are grouped by blocks of adjacent clients. To merge the runs, the rows of each block are
+concatenated in ledger order and sorted by client; a block is small enough for a processor's cache. No sort
+spans the entire ledger.
 
-NumPy sorts integers of 8 or 16 bits by counting, and 8 bits suffice for blocks and mostly for the clients
-in a block. A row is one record, so that it moves in one piece rather than column by column. Results go into a
-few large arrays, because allocating memory takes longer than the work itself, and large arrays get large
-pages.
+NumPy uses a counting sort for integers of 8 or 16 bits, and 8 bits are enough for blocks and usually for the
+clients in a block. Each row is one record, which is moved as a whole rather than column by column. Results
+go into a few large arrays, because allocating memory takes longer than the work itself, and large arrays get
+large pages.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import numpy.typing as npt
 from custdyn_widgets.mart.columns import Codes, Int64s
 from custdyn_widgets.mart.facts.flow_class import PAID, Flows
 
-_BLOCKS = 2**8  # at most: a block number has 8 bits
-_BLOCK = 2**14  # rows: smaller blocks do not pay off
+_BLOCKS = 2**8  # the maximum: a block number has 8 bits
+_BLOCK = 2**14  # rows: smaller blocks are not faster
 
 Times = npt.NDArray[np.uint32] | Int64s
 Packages = npt.NDArray[np.int8] | npt.NDArray[np.int16] | Codes
@@ -112,7 +112,7 @@ class SortedRuns:
         self._begins[first] = first + np.searchsorted(block.take(order), np.arange(self._block_count + 1))
 
     def merged(self, package_type: npt.DTypeLike | None = None) -> Merged:
-        """Return all rows by client and time, with package codes of another type if given."""
+        """Return all rows by client and time, with package codes of the given type, if any."""
         begins = np.array([begins for _, begins in sorted(self._begins.items())], np.int64)
         ends = np.cumsum(np.diff(begins).sum(axis=0)).tolist()
         kind = self._rows.dtype
@@ -159,7 +159,9 @@ def _place_block(out: Merged, rows: npt.NDArray[Any], clients: slice, place: sli
     order = np.argsort(client, kind="stable")
     client, rows = client.take(order), rows.take(order)
     time = np.ascontiguousarray(rows["time"])
-    if ((time[1:] < time[:-1]) & (client[1:] == client[:-1])).any():  # ledgers are mostly in order of time
+    if (
+        (time[1:] < time[:-1]) & (client[1:] == client[:-1])
+    ).any():  # rarely: most ledgers are in order of time
         again = np.lexsort((time, client))
         rows, time = rows.take(again), time.take(again)
     out.time[place] = time

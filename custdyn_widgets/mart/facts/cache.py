@@ -1,18 +1,19 @@
 """The cache of facts: memory-mapped arrays, with the warning and the list of rows left out.
 
-An entry is a folder that is written under a temporary name and renamed, so that it is complete or absent even
-if several processes build it or one is killed. It never changes afterwards: its seal contains the size, time
-and checksum of every other file, and an entry that does not match is rebuilt. Sizes and times are checked
-whenever an entry is opened; checksums once per process, because reading every byte takes as long as a small
-report (12 ms for 10 million rows; a report on all of them takes 500 ms). A checksum is a sum of 64-bit words,
-which is fast enough and detects flipped bytes and blocks that a crash left empty.
+An entry is a folder that is written under a temporary name and then renamed, so it is either complete or
+absent even if several processes build it or one is killed. It never changes afterwards: its seal contains the
+size, time and checksum of every other file, and an entry that does not match its seal is rebuilt. Sizes and
+times are checked whenever an entry is opened. Checksums are checked once per process, because reading every
+byte takes as long as a small report (12 ms for 10 million rows; a report on all of them takes 500 ms). A
+checksum is a sum of 64-bit words, which is fast enough and detects flipped bytes and blocks left empty by a
+crash.
 
 The last entry opened stays mapped: mapping it again takes a seventh of the time of a small report.
 
-The cache is bounded: the least recently opened entries are removed first.
+The size of the cache is limited: the least recently opened entries are removed first.
 
-An entry is written in a thread while its facts are already in use; the process waits for that thread before
-it ends or opens another source.
+An entry is written in a thread while its facts are already in use. The process waits for that thread before
+it exits or opens another source.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ _LOCK = threading.Lock()  # guards `_STORING`
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """Facts, the warning about rows left out, and the file that lists those rows (None if there are none)."""
+    """Facts, the warning about rows left out, and the file that lists those rows, if any."""
 
     facts: Facts
     warning: str = ""
@@ -62,7 +63,7 @@ class CacheEntry:
 
 
 def load(key: str) -> CacheEntry | None:
-    """Return an entry with memory-mapped arrays; None if it is missing, damaged or lacks its listing.
+    """Return an entry with memory-mapped arrays, or None if it is missing, damaged or lacks its listing.
 
     An entry that this process is still storing is returned from memory.
     """
@@ -76,7 +77,7 @@ def load(key: str) -> CacheEntry | None:
 
 
 def store(key: str, entry: CacheEntry) -> None:
-    """Start a thread that writes an entry; a failure to write only costs time, so it is not an error."""
+    """Start a thread that writes an entry; a failure only costs time later, so it is not an error."""
     folder = _folder(key)
     finish_storing()
     with _LOCK:
@@ -122,12 +123,12 @@ def _load(folder: Path) -> CacheEntry | None:
 
 
 def _is_listed(entry: CacheEntry) -> bool:
-    """Return whether the listing exists, if the entry has one."""
+    """Return whether an entry's listing exists, or True if the entry has none."""
     return entry.listing is None or entry.listing.is_file()
 
 
 def _opened(folder: Path, seal: str, sums: Mapping[str, Any]) -> CacheEntry:
-    """Return an entry with mapped files.
+    """Return an entry whose files are mapped.
 
     Raises
     ------
@@ -171,7 +172,7 @@ def _store(folder: Path, entry: CacheEntry) -> None:
 
 
 def store_listing(name: str, key: str, content: bytes) -> Path | None:
-    """Write the list of rows left out and return its path; None if the cache cannot be written."""
+    """Write the list of rows left out, and return its path, or None if the cache is not writable."""
     place = _listings(settings.load().cache) / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:60]}-{key[:12]}.csv"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -204,7 +205,7 @@ def _unsealed(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _mapped(path: Path, kind: str, shape: list[int]) -> Any:
-    """Map an array of an entry, taking its type and shape from the seal, not from the file."""
+    """Map an array of an entry, with the type and shape in the seal instead of those in the file."""
     dtype = np.dtype(kind)
     begin = path.stat().st_size - dtype.itemsize * math.prod(shape)
     return np.asarray(np.memmap(path, dtype, "r", begin, tuple(shape)))

@@ -1,15 +1,15 @@
 """Facts: the compact arrays, sorted by client and time, from which every report is computed.
 
 Each ledger row has its time in whole seconds (reports start and end on whole seconds, so nothing is lost),
-the running sum of amounts in millionths, a flow class, a package code and the time of the last paid use.
-The rows of a client are contiguous and in order of time, so a single row gives the balance and the last
-paid use at any moment, and a report reads no row before its start. Clients, packages, companies and quotes
-complete the facts.
+the running sum of amounts in millionths, a flow class, a package code and the time of the last paid use. The
+rows of a client are contiguous and in order of time. A single row therefore gives the balance and the last
+paid use at any moment, and a report does not read rows before its start. The facts also include clients,
+packages, companies and quotes.
 
-Clients are sorted by currency, so that a range of them can be summed without looking up currencies, then by
-type, company and owner, so that filters mostly select contiguous clients.
+Clients are sorted by currency, so that a range of them can be summed without looking up currencies, and then
+by type, company and owner, so that filters mostly select contiguous clients.
 
-Rows store a `FlowClass` rather than a kind, so that reports need not look at amounts to classify them.
+Rows store a `FlowClass` instead of a kind: reports can classify rows without their amounts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NEVER = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class Names:
-    """The names behind the codes in the arrays, with company parents and quotes.
+    """The names for the codes in the arrays, the parents of companies, and the quotes.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Names:
     parents
         The parent of each company that has one.
     quotes
-        Per currency, (day since 1970, units per base as text), by day.
+        Per currency, pairs of the day since 1970 and the units per base as text, sorted by day.
     base
         The base currency of the quotes; empty without rates.
     """
@@ -67,19 +67,21 @@ class Facts:
         Seconds since 1970 in UTC: uint32 if all are from 1970 to 2106, else int64.
     running
         int64: the sum of the amounts of all rows up to this one, over all clients, in millionths. It may
-        wrap around; the difference of two of a client's rows is exact, because a balance fits in an int64.
+        wrap around, but the difference between two rows of a client is exact, because a balance fits in an
+        int64.
     paid_at
-        Like `time`: the client's last paid use up to this row; the minimum of the type if there was none.
+        Like `time`: the client's last paid use up to this row, or the minimum of the type if there was none.
     flow, package
         uint8 `FlowClass`; package code, or -1 for none, in the smallest of int8, int16 and int32 that fits.
     exists, closed, opening
-        int64: when the client starts to exist; when it was closed, or `NEVER`; the opening balance.
+        int64: the time from which the client exists; the time of its closing, or `NEVER`; the opening
+        balance.
     client_type, currency, company, owner
         int32 codes (type: position in `CLIENT_TYPES`), -1 for none.
     tag_offset, tag
         Tags of client i: codes `tag[tag_offset[i]:tag_offset[i + 1]]`.
     names
-        The names behind the codes.
+        The names for the codes.
     """
 
     offset: Int64s

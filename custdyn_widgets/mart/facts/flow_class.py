@@ -1,4 +1,4 @@
-"""Classification of ledger rows by kind and by the sign of the amount."""
+"""Classifying ledger rows by kind and sign of the amount."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Flows = npt.NDArray[np.uint8]
 
 
 class FlowClass(IntEnum):
-    """The class of a ledger row. Rows of the classes in `PAID` keep a client active."""
+    """The class of a ledger row. Rows in the `PAID` classes keep a client active."""
 
     OTHER = 0
     REFILL = 1
@@ -30,7 +30,7 @@ class FlowClass(IntEnum):
 
 
 _C = FlowClass
-# By kind: the classes of negative, zero and positive amounts.
+# For each kind, the classes of negative, zero and positive amounts.
 _CLASS_BY_KIND = {
     "refill": (_C.REFILL_NOT_COUNTED, _C.REFILL_NOT_COUNTED, _C.REFILL),
     "usage": (_C.USAGE_PAID, _C.USAGE_NOT_PAID, _C.USAGE_NOT_PAID),

@@ -30,7 +30,7 @@ def build(mart: CheckedMart) -> Facts:
     MartError
         If the mart has faults.
     """
-    mart.refuse_faults()
+    mart.reject_faults()
     ledger = mart.tables["transactions"]
     clients = _Clients.of(mart.tables)
     packages = _packages(mart.tables, package_ids(ledger))
@@ -39,7 +39,7 @@ def build(mart: CheckedMart) -> Facts:
 
 
 def build_in_pieces(stored: StoredMart) -> Facts | None:
-    """Build the facts of a mart while reading its ledger in pieces; None if it may have faults.
+    """Build the facts of a mart while reading its ledger in pieces, or return None if it may have faults.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def build_in_pieces(stored: StoredMart) -> Facts | None:
 
 @dataclass(frozen=True)
 class _Clients:
-    """The order of clients: the table's rows in order, the place of each row, and the codes of each row."""
+    """The order of clients: the sorted rows of the table, and the place and the codes of each row."""
 
     order: Int64s
     place: Codes
@@ -116,7 +116,7 @@ def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger
 
 
 def _exists_from(created: Int64s, offset: Int64s, time: Times) -> Int64s:
-    """Return the earlier of each client's creation and first transaction."""
+    """Return the time of each client's creation or first transaction, whichever is earlier."""
     exists = created.copy()
     some = offset[1:] > offset[:-1]
     exists[some] = np.minimum(exists[some], time[offset[:-1][some]])
@@ -145,7 +145,7 @@ def _tags(
 
 
 def _packages(tables: Mapping[str, CheckedTable], named: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return the id and name of each package; without a table, the ids in the ledger serve as names."""
+    """Return the id and name of each package; without a table, use the ids in the ledger as names."""
     if "packages" not in tables:
         return tuple((i, i) for i in named)
     table = tables["packages"]

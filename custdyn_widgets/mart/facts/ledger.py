@@ -3,8 +3,9 @@
 Most ledgers have no faults, so each piece is read, checked, added to the runs and freed. At the first sign of
 a fault, this stops, and the caller reads the entire mart to report every fault.
 
-Both use the same checks. This module has those that span pieces: whether ids are unique (they are if each is
-greater than the one before; otherwise all are compared) and whether a balance might exceed an int64.
+Both ways use the same checks. This module contains the checks that span pieces: whether ids are unique (they
+are if each is greater than the previous one; otherwise all are compared) and whether a balance might exceed
+an int64.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class _Batch:
     ids
         The first and the last transaction id.
     rises
-        Whether each transaction id is greater than the one before.
+        Whether each transaction id is greater than the previous one.
     largest
         The largest absolute amount.
     """
@@ -109,7 +110,7 @@ def _rows(table: CheckedTable, seconds: Times, place: Codes, package: Packages) 
 
 
 def _type_of_codes(packages: Sequence[str] | None) -> np.dtype[Any]:
-    """Return the smallest integer type for -1 and all package codes; int32 if the packages are unknown."""
+    """Return the smallest integer type for -1 and all package codes, or int32 if these are unknown."""
     return np.dtype(np.int32) if packages is None else np.min_scalar_type(-max(len(packages), 1))
 
 
@@ -125,11 +126,11 @@ def checked_ledger(
     others
         The other tables, without faults.
     place, packages
-        As for `whole_ledger`; if `packages` is None, use those in the ledger.
+        As in `whole_ledger`; if `packages` is None, use those in the ledger.
 
     Returns
     -------
-    The ledger; None if it may have faults, or if a time needs more than 32 bits.
+    The ledger, or None if it may have faults or if a time needs more than 32 bits.
 
     Raises
     ------
@@ -167,7 +168,7 @@ def _in_threads(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Generato
 
 @dataclass(frozen=True)
 class _LedgerWork:
-    """The work on the pieces of a ledger; its attributes are the parameters of `checked_ledger`."""
+    """Processes the pieces of a ledger; its attributes are the parameters of `checked_ledger`."""
 
     stored: StoredLedger
     runs: SortedRuns
@@ -176,7 +177,7 @@ class _LedgerWork:
     packages: Sequence[str] | None
 
     def process(self, piece: Piece) -> list[_Batch] | None:
-        """Add the rows of a piece to the runs; None if a batch has faults or times beyond 32 bits."""
+        """Add the rows of a piece to the runs; return None if a batch has faults or times beyond 32 bits."""
         check, found = BatchCheck(self.others), []
         for stored in piece():
             table, faults = check.read(stored)
@@ -191,12 +192,12 @@ class _LedgerWork:
         return found
 
     def _package_codes(self, table: CheckedTable, packages: Sequence[str]) -> Packages:
-        """Return the package code of each row, reusing the lookup of the check if there is a table."""
+        """Return the package code of each row; if there is a table, reuse the codes from its check."""
         if "packages" not in self.others:
             return positions(table.columns["package_id"], packages)
         codes = positions(self.others["packages"].columns["package_id"], packages)
         of_table = np.append(codes, -1).astype(_type_of_codes(self.packages))
-        return of_table.take(table.codes["package_id"], mode="wrap")  # -1 (none) takes the last one
+        return of_table.take(table.codes["package_id"], mode="wrap")  # -1 (none) takes the last code
 
     def balances_might_overflow(self, rows: Merged, batches: Sequence[_Batch]) -> bool:
         """Return whether a balance might exceed the range of an int64."""
@@ -212,7 +213,7 @@ def _batch(table: CheckedTable, rows: slice, packages: tuple[str, ...]) -> _Batc
 
 
 def _is_complete(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
-    """Return whether all rows were read: Arrow may silently stop early in a damaged row group."""
+    """Return whether all rows were read; in a damaged row group, Arrow may silently stop early."""
     begins = [batch.rows.start for batch in batches]
     ends = [batch.rows.stop for batch in batches]
     return [*begins, stored.count] == [0, *ends]
@@ -229,7 +230,7 @@ def _ids_are_unique(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
 
 
 def _unify_package_codes(runs: SortedRuns, batches: Sequence[_Batch]) -> tuple[str, ...]:
-    """Recode the packages of all batches to one list of ids, and return the list."""
+    """Change the package codes of all batches to those of one list of ids, and return the list."""
     packages = tuple(sorted(set().union(*(batch.packages for batch in batches))))
     for batch in batches:
         if batch.packages != packages:

@@ -1,4 +1,4 @@
-"""Reuse of freed memory."""
+"""Reusing freed memory."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def keep_freed_memory() -> None:
 
     By default, glibc returns every freed array of more than 128 KiB to the system, and mapping pages for new
     arrays takes 40% of the time of a report. Freeing a larger block raises that threshold, up to 32 MiB, so
-    this allocates and frees an array without writing to it. Other C libraries keep freed memory anyway.
+    this function allocates and frees an array without writing to it. Other C libraries keep freed memory
+    anyway.
     """
     np.empty(_LARGEST_KEPT, np.uint8)

@@ -25,7 +25,7 @@ def check_new_name(name: str) -> None:
     Raises
     ------
     SourceError
-        If the name is taken, or contains anything but letters, digits, hyphens and underscores.
+        If the name is taken, or has characters other than letters, digits, hyphens and underscores.
     SettingsError
         If `sources.toml` cannot be used.
     """
@@ -91,7 +91,7 @@ def _sources_file() -> Path:
 
 
 def _append(sources: Path, name: str, values: Mapping[str, str], dialect: Dialect) -> None:
-    """Append a section to `sources.toml`; if the file is not valid then, restore it."""
+    """Append a section to `sources.toml`; if that makes the file invalid, restore it."""
     known = {field: value for field in DIALECT_FIELDS if (value := getattr(dialect, field))}
     pairs = [(key, json.dumps(value, ensure_ascii=False)) for key, value in {**values, **known}.items()]
     section = "".join([f"[{name}]\n", *(f"{key} = {value}\n" for key, value in pairs)])

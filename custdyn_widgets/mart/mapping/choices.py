@@ -1,4 +1,4 @@
-"""Choices for the columns of a mart, each with its SQL and how sure it is."""
+"""Choices for the columns of a mart, each with its SQL and its certainty."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_RANK = 99
 
 @dataclass(frozen=True)
 class Choice:
-    """A column of a mart: its SQL, how sure it is, and why."""
+    """A column of a mart: its SQL, the certainty of the choice, and the reason for it."""
 
     column: str
     sql: str
@@ -31,7 +31,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class TableGuess:
-    """A SELECT: the table of the mart, that of the export, the choices for columns, and a condition."""
+    """A SELECT: the table of the mart, the table of the export, the choices of columns, and a condition."""
 
     table: str
     source: str
@@ -40,24 +40,24 @@ class TableGuess:
 
 
 def heading_rank(column: Column, wanted: str) -> int:
-    """Return how clearly a column's heading means a column of a mart: 0 most clearly."""
+    """Return how well a column's heading matches a column of a mart: 0 is the best match."""
     place = rank(column.plain, wanted)
     return _NO_RANK if place is None else place
 
 
 def pick(columns: Iterable[Column], wanted: str, fits: Callable[[Column], bool]) -> Column | None:
-    """Return the column whose heading most clearly means the wanted one, among those that fit."""
+    """Return the column whose heading best matches the wanted one, among those that fit."""
     found = [c for c in columns if rank(c.plain, wanted) is not None and fits(c)]
     return min(found, key=lambda c: heading_rank(c, wanted), default=None)
 
 
 def is_text(column: Column) -> bool:
-    """Return whether a column has values that are not times."""
+    """Return whether a column has values and they are not times."""
     return bool(column.values) and not column.is_time
 
 
 def by_heading(name: str, column: Column, sql: str | None = None) -> Choice:
-    """Return the choice of a column for its heading."""
+    """Return the choice of a column by its heading."""
     certainty: Certainty = "sure" if heading_rank(column, name) == 0 else "likely"
     return Choice(name, sql or column.sql, certainty, f"the heading {shown(column.name)}")
 

@@ -9,7 +9,7 @@ from custdyn_widgets.mart.mapping.choices import TableGuess
 from custdyn_widgets.text import printable
 
 _HEADINGS = ("Column", "SQL", "Certainty", "Why")
-# JupyterLab squeezes wide tables in outputs and aligns their text to the right, by rules with two classes.
+# JupyterLab squeezes wide tables in outputs and aligns their text to the right; its rules have two classes.
 _STYLE = """
 .custdyn-draft table { table-layout: auto; width: max-content; max-width: 100%; border-collapse: collapse;
   margin: 0 0 0.8em; }

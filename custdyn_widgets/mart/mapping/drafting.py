@@ -1,4 +1,4 @@
-"""Drafting a mapping: guess what the tables of an export are, and write the SQL for a person to check."""
+"""Drafting a mapping: guess what the tables of an export are, and write SQL for a person to check."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _SAMPLE = 5_000  # rows
 _COMPARED = 100_000  # values
-_HEAD = """-- How {source} becomes the tables of a mart: a SELECT for each, drafted by custdyn from the data.
+_HEAD = """-- SELECTs that turn {source} into the tables of a mart, drafted by custdyn from the data.
 -- Check the lines that say "please check", and change what is wrong. number(text) reads an exact number with
 -- the decimal separator of the source.
 """
@@ -34,7 +34,7 @@ _HEAD = """-- How {source} becomes the tables of a mart: a SELECT for each, draf
 class Draft:
     """A guessed mapping: its SELECTs, the dialect of the data, and remarks for the person who checks it.
 
-    `str()` lists each choice with how sure it is.
+    `str()` lists each choice with its certainty.
     """
 
     path: Path
@@ -51,9 +51,9 @@ class Draft:
         return "\n".join(sections)
 
     def save(self, mapping: str | Path) -> Source:
-        """Write the mapping to a file unless it exists, and return the source that uses it.
+        """Write the mapping to a file, and return the source that uses it.
 
-        Changes that a person made to the file are kept.
+        An existing file is left as it is, with any changes that a person made to it.
 
         Parameters
         ----------
@@ -77,7 +77,7 @@ class Draft:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from custdyn_widgets.mart.mapping.draft_html import draft_html  # late: only where it is shown
+        from custdyn_widgets.mart.mapping.draft_html import draft_html  # late: only needed for display
 
         return draft_html(self.guesses, self.remarks)
 
@@ -106,11 +106,11 @@ def draft_mapping(path: str | Path, dialect: Dialect = NO_DIALECT, currency: str
     Parameters
     ----------
     path
-        A folder of CSV or Parquet files, a single one, or a DuckDB file.
+        A folder of CSV or Parquet files, a single such file, or a DuckDB file.
     dialect
-        What is known about how the data is written; the rest is guessed.
+        The known parts of the dialect of the data; the rest is guessed.
     currency
-        The currency of all clients, for exports without a column of currencies.
+        The currency of all clients, for exports without a currency column.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[Column]:
 
 
 def _overlap(connection: duckdb.DuckDBPyConnection, column: Column, other: Column) -> float:
-    """Return the share of a column's distinct values, at most 100,000 of them, that another column has."""
+    """Return the share of a column's distinct values (at most 100,000) that occur in another column."""
     known = connection.sql(f"FROM {identifier(other.table)}").project(f"CAST({other.sql} AS VARCHAR) AS v")
     values = connection.sql(f"FROM {identifier(column.table)}").project(f"CAST({column.sql} AS VARCHAR) AS v")
     values = values.filter("v IS NOT NULL").distinct().limit(_COMPARED)

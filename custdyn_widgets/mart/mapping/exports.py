@@ -1,4 +1,4 @@
-"""The files that another system exported: their tables' names, and the delimiters of CSV files."""
+"""Files exported by another system: the names of their tables, and the delimiters of CSV files."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _ROWS = 50
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file of an export, and the name of the table that it is in SQL."""
+    """A file of an export, and the name of its table in SQL."""
 
     path: Path
     table: str
 
     @property
     def is_text(self) -> bool:
-        """Whether it is a CSV file of some form."""
+        """Whether it is a CSV file, perhaps with another suffix or compressed."""
         return self.path.name.lower().endswith(_TEXT)
 
 
@@ -41,7 +41,7 @@ def exported_files(path: Path) -> list[ExportedFile]:
     Raises
     ------
     SourceError
-        If there are none, or two would be the same table.
+        If there are none, or two of them would have the same table name.
     """
     if not path.exists():
         raise SourceError(f"{shown(str(path))} is not a folder or file that exists.", field="source")
@@ -54,7 +54,7 @@ def exported_files(path: Path) -> list[ExportedFile]:
     if not files:
         raise SourceError(
             f"{shown(path.name)} contains no file whose name ends in .csv, .tsv, .txt or .parquet, nor a "
-            "packed one such as .csv.gz. Save sheets of Excel as CSV.",
+            "compressed file such as .csv.gz. Save Excel sheets as CSV.",
             field="source",
         )
     by_table = {file.table: file for file in files}
@@ -62,8 +62,8 @@ def exported_files(path: Path) -> list[ExportedFile]:
         if by_table[file.table] is not file:
             other = by_table[file.table].path.name
             raise SourceError(
-                f"{shown(file.path.name)} and {shown(other)} would both be the table {file.table}. Rename "
-                "one of them.",
+                f"{shown(file.path.name)} and {shown(other)} would both become the table {file.table}. "
+                "Rename one of them.",
                 field="source",
             )
     return files
@@ -86,7 +86,7 @@ def _stem(path: Path) -> str:
 
 
 def _table_name(stem: str) -> str:
-    """Return a name for SQL: lowercase, with an underscore for anything but letters and digits."""
+    """Return a name for SQL: in lowercase, with other characters than letters and digits as underscores."""
     name = re.sub(r"\W+", "_", stem.casefold()).strip("_") or "file"
     return f"t_{name}" if name[0].isdigit() else name
 
@@ -104,7 +104,7 @@ def delimiter_of(text: Path, name: str) -> str:
     Raises
     ------
     SourceError
-        If the text is not UTF-8, or not exactly one delimiter does; the message names the setting to use.
+        If the text is not UTF-8, or the delimiter is ambiguous; the message names the setting to use.
     """
     with text.open("rb") as file:
         begins = file.read(_SAMPLE)
@@ -120,7 +120,7 @@ def delimiter_of(text: Path, name: str) -> str:
     for delimiter in _DELIMITERS:
         rows = list(islice(csv.reader(io.StringIO(decoded, newline=""), delimiter=delimiter), _ROWS + 1))
         if len(rows) > _ROWS or len(begins) == _SAMPLE:
-            rows.pop()  # it may be incomplete
+            rows.pop()  # the last row may be incomplete
         counts = {len(cells) for cells in rows if cells}
         if len(counts) == 1 and (width := counts.pop()) > 1:
             widths[delimiter] = width

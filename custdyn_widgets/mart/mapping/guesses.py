@@ -1,4 +1,4 @@
-"""Guessing which tables and columns of an export are those of a mart, and how sure each guess is."""
+"""Guessing which tables and columns of an export become those of a mart, and how sure each guess is."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def guess_tables(
     overlap
         Compares two columns.
     currency
-        The currency of all clients, for exports without a column of currencies.
+        The currency of all clients, for exports without a currency column.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def guess_tables(
             found += [ledger] if ledger else []
     if len(found) == 1:
         raise SourceError(
-            "No table seems to hold transactions: one with times, amounts, and a column that refers to "
+            "No table seems to hold transactions, with times, amounts, and a column that refers to "
             f"{shown(key.name)} of {clients}. {_BY_HAND}",
             field="mapping",
         )
@@ -63,7 +63,7 @@ def guess_tables(
 
 
 def _find_clients(tables: Mapping[str, Sequence[Column]], overlap: Overlap) -> tuple[str, Column]:
-    """Return the table that is most like one of clients, and its unique column that others refer to most."""
+    """Return the table most likely to hold clients, and its unique column that is referred to most."""
     scores = {name: _client_score(name, columns) for name, columns in tables.items()}
     best = max(scores, key=lambda name: scores[name], default=None)
     if best is None or scores[best] < 3:
@@ -78,15 +78,15 @@ def _find_clients(tables: Mapping[str, Sequence[Column]], overlap: Overlap) -> t
         if name != best and not c.is_time and rank(c.plain, "client_id") is not None
     ]
 
-    def clearness(column: Column) -> tuple[float, int]:
+    def likelihood(column: Column) -> tuple[float, int]:
         shares = (overlap(other, column) for other in others)
         return max(shares, default=0.0), -heading_rank(column, "client_id")
 
-    return best, max((c for c in tables[best] if c.is_unique), key=clearness)
+    return best, max((c for c in tables[best] if c.is_unique), key=likelihood)
 
 
 def _client_score(name: str, columns: Sequence[Column]) -> int:
-    """Return how much a table is like one of clients: 3 for its name, 1 for each heading."""
+    """Return a score for how likely a table holds clients: 3 for its name, 1 for each heading."""
     if not any(c.is_unique and rank(c.plain, "client_id") is not None for c in columns):
         return 0
     headings = ("name", "client_type", "company", "owner_user", "created_at", "currency", "stored_balance")
@@ -149,7 +149,7 @@ def _currency(column: Column | None, given: str | None) -> Choice:
         return by_heading("currency", column)
     if given is None:
         raise SourceError(
-            "No column of the clients has their currency. Set it, such as --currency EUR.",
+            "The clients have no currency column. Set their currency, such as --currency EUR.",
             field="currency",
         )
     return Choice("currency", f"'{given}'", "sure", "as given")

@@ -21,13 +21,13 @@ from custdyn_widgets.mart.mapping.profiles import Column, positive_share
 from custdyn_widgets.mart.mapping.sql_text import identifier, literal
 from custdyn_widgets.mart.mapping.words import KINDS, meaning
 
-_FEW = 40  # distinct values of a column of kinds
+_FEW = 40  # the most distinct values that a column of kinds may have
 _PAID = ("usage", "package_activation", "package_renewal")
 
 
 @dataclass(frozen=True)
 class PackageTable:
-    """The table of packages: its name, its columns and the unique one."""
+    """The table of packages: its name, its columns and its unique column."""
 
     name: str
     columns: Sequence[Column]
@@ -37,7 +37,7 @@ class PackageTable:
 def guess_ledger(
     name: str, columns: Sequence[Column], clients: Column, packages: PackageTable | None, overlap: Overlap
 ) -> TableGuess | None:
-    """Return the SELECT of transactions from a table; None if it seems to hold none."""
+    """Return the SELECT of transactions from a table, or None if it seems to hold none."""
     reference = _reference(columns, clients, overlap)
     rest = [c for c in columns if c is not reference]
     at, amount = _at(rest), _amount(rest)
@@ -109,7 +109,7 @@ def _of_one_kind(table: str, amount: Column, package: Column | None) -> list[Cho
     elif kind is None:
         why = f"neither the table {shown(table)} nor a column shows the kind"
         named = Choice("kind", "'other'", "please check", why)
-    if not _is_turned(kind, amount.values):
+    if not _has_opposite_sign(kind, amount.values):
         return [named, Choice("amount", number, "likely", heading)]
     words = "most are negative" if kind == "refill" else "most are positive, but they lower the balance"
     return [named, Choice("amount", f"-{number}", "likely", f"{heading}; {words}")]
@@ -120,7 +120,9 @@ def _by_kinds(kinds: Column, amount: Column) -> list[Choice]:
     number, why = f"number({amount.sql})", f"the heading {shown(amount.name)}"
     kind = cases("kind", kinds, KINDS, "other")
     values = sorted(value for value in set(kinds.values) if value.isprintable())
-    turned = [value for value in values if _is_turned(meaning(value, KINDS), _of(kinds, value, amount))]
+    turned = [
+        value for value in values if _has_opposite_sign(meaning(value, KINDS), _of(kinds, value, amount))
+    ]
     if not turned:
         return [kind, Choice("amount", number, "likely", why)]
     named = ", ".join(map(literal, turned))
@@ -134,14 +136,14 @@ def _of(kinds: Column, value: str, amount: Column) -> list[str]:
     return [a for k, a in zip(kinds.cells, amount.cells, strict=True) if k == value and a]
 
 
-def _is_turned(kind: str | None, amounts: Sequence[str]) -> bool:
-    """Return whether most amounts of a kind have the opposite sign of those in a mart."""
+def _has_opposite_sign(kind: str | None, amounts: Sequence[str]) -> bool:
+    """Return whether most amounts of a kind have the opposite of the sign that a mart expects."""
     share = positive_share(amounts)
     return (kind in _PAID and share > 0.5) or (kind == "refill" and share < 0.5)
 
 
 def _package(column: Column, packages: PackageTable | None, overlap: Overlap) -> Choice:
-    """Return the choice of the package's id, looked up by its name where the column has names."""
+    """Return the choice of the package's id, looked up by name if the column has names."""
     if packages is None:
         return by_heading("package_id", column)
     if overlap(column, packages.key) >= FOUND:

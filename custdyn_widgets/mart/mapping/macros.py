@@ -1,12 +1,12 @@
-"""Functions that mappings over files may call, as macros of DuckDB."""
+"""Functions for mappings of files, as DuckDB macros."""
 
 from __future__ import annotations
 
 from custdyn_widgets.mart.dialect import Dialect
 
-# In a regular expression, all separators of thousands but a comma and a point.
+# For a regular expression: all separators of thousands except a comma and a point.
 _SPACES = r" ''’\x{00A0}\x{202F}"
-# Most numbers are plain: reading those first takes a quarter of the time of the general case.
+# Most numbers are plain: checking for those first takes a quarter of the time of the general case.
 _NUMBER = """
 CREATE OR REPLACE TEMP MACRO number(given) AS CASE
   WHEN given IS NULL THEN NULL
@@ -24,14 +24,14 @@ CREATE OR REPLACE TEMP MACRO number(given) AS CASE
   )
 END
 """
-_UNCERTAIN = """write at most 9 digits after the point. If it is a comma, say so with the setting decimal"""
+_UNCERTAIN = "write at most 9 digits after the point. If the decimal separator is a comma, set decimal to it"
 
 
 def macros(dialect: Dialect) -> list[str]:
     """Return the statements that create the macros for a dialect.
 
     `number(value)` is an exact decimal with up to 9 places. Text is read with the dialect's decimal
-    separator, and with separators of thousands where there is no doubt; blank text is NULL, and any other
+    separator, and with separators of thousands if these are unambiguous; blank text is NULL, and any other
     text is an error.
     """
     mark = dialect.decimal or "."

@@ -1,4 +1,4 @@
-"""The marts that mappings make of exported files, kept in the cache until a file or the mapping changes."""
+"""Marts made from exported files by mappings, cached until a file or the mapping changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ABANDONED = 3600  # seconds
 
 
 def mapped_mart(source: Source) -> tuple[Path, Stamp]:
-    """Return the folder of the mart that a source's mapping makes, and the fingerprint of its inputs.
+    """Return the folder of the mart made by a source's mapping, and the stamp of its inputs.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def mapped_mart(source: Source) -> tuple[Path, Stamp]:
 
 
 def sentences(folder: Path) -> list[str]:
-    """Return the counts of a mapping as sentences."""
+    """Return the counts of a mapping, each as a sentence."""
     found: list[str] = json.loads((folder / _SENTENCES).read_text(encoding="utf-8"))
     return found
 
@@ -75,15 +75,15 @@ def _stamp(source: Source, mapping: Mapping) -> Stamp:
 
 
 def mapped_files(path: Path) -> list[Path]:
-    """Return the files that a mapping of the data at a path reads."""
+    """Return the data files at a path that a mapping reads."""
     if is_duckdb(path):
         return [file for file in (path, write_ahead_log(path)) if file.exists()]
     return [file.path for file in exported_files(path)]
 
 
 def _write(mapping: Mapping, source: Source, root: Path, folder: Path) -> None:
-    """Write a mart under another name and rename it; remove those of earlier files."""
-    from custdyn_widgets.mart.mapping.running import write_mart  # late: only where a mart is written
+    """Write a mart under another name and rename it; remove marts made from earlier files."""
+    from custdyn_widgets.mart.mapping.running import write_mart  # late: only needed to write a mart
 
     make_folder(root)
     building = root / f".building-{secrets.token_hex(8)}"  # several threads may run the mapping at once
@@ -94,11 +94,11 @@ def _write(mapping: Mapping, source: Source, root: Path, folder: Path) -> None:
         try:
             building.rename(folder)
         except OSError:
-            if not (folder / _SENTENCES).exists():  # otherwise, someone else has written it meanwhile
+            if not (folder / _SENTENCES).exists():  # otherwise another process has written it
                 raise
     finally:
         remove_folder(building)
     for other in root.iterdir():
-        with contextlib.suppress(FileNotFoundError):  # removed by someone else
+        with contextlib.suppress(FileNotFoundError):  # removed by another process
             if other != folder and time.time() - other.stat().st_mtime > _ABANDONED:
                 shutil.rmtree(other, ignore_errors=True)

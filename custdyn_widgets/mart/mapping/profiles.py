@@ -1,4 +1,4 @@
-"""Profiles of columns: what the values of an export look like, from a sample of its rows."""
+"""Profiles of the columns of an export, from a sample of its rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?", re.ASCII)
 
 @dataclass(frozen=True)
 class Column:
-    """A column of an export: its table, its heading, and its cells in a sample of rows, None where blank."""
+    """A column of an export: its table, its heading, and its cells in a sample of rows, None for a blank."""
 
     table: str
     name: str
@@ -62,12 +62,12 @@ class Column:
 
     @cached_property
     def has_fractions(self) -> bool:
-        """Whether these are numbers, some of them with a decimal separator."""
+        """Whether the values are numbers, some of them with a decimal separator."""
         return self.is_number and any("." in v or "," in v for v in self.values)
 
     @cached_property
     def positive_share(self) -> float:
-        """The share of positive values among those that are not zero, from 0 to 1."""
+        """The share of positive values among those that are not 0, from 0 to 1."""
         return positive_share(self.values)
 
     @cached_property
@@ -82,18 +82,18 @@ class Column:
 
     @cached_property
     def has_clock(self) -> bool:
-        """Whether these are times with a time of day."""
+        """Whether the values are times with a time of day."""
         return self.is_time and any(m["clock"] for v in self.values if (m := _time_match(v)))
 
     @cached_property
     def lacks_offset(self) -> bool:
-        """Whether some of these times have no offset from UTC."""
+        """Whether some of the values are times without an offset from UTC."""
         found = [match.groupdict() for v in self.values if (match := _time_match(v))]
         return self.is_time and any(not match.get("offset") for match in found)
 
 
 def positive_share(values: Iterable[str]) -> float:
-    """Return the share of positive numbers among those that are not zero; 1 if there are none."""
+    """Return the share of positive numbers among those that are not 0, or 1 if there are none."""
     signs = [v.startswith(("-", "−")) for v in values if any(c in "123456789" for c in v)]
     return signs.count(False) / len(signs) if signs else 1.0
 
@@ -103,7 +103,7 @@ def _time_match(value: str) -> re.Match[str] | None:
 
 
 def decimal_mark(columns: Sequence[Column]) -> DecimalMark | None:
-    """Return the only decimal separator that the numbers can have; None if it is ambiguous.
+    """Return the only decimal separator that fits all numbers, or None if it is ambiguous.
 
     A number such as 1,234 is ambiguous; 1,5 and 1.234,567 and 1.234.567 are not.
     """
@@ -118,9 +118,9 @@ def decimal_mark(columns: Sequence[Column]) -> DecimalMark | None:
 
 
 def date_order(columns: Sequence[Column]) -> tuple[DateOrder | None, str]:
-    """Return the only order of day, month and year that the dates can have, and the value that shows it.
+    """Return the only order of day, month and year that fits all dates, and a value that shows it.
 
-    None means that no date has another order than ISO 8601 (with an empty value), or that it is open.
+    The order is None if all dates are in the order of ISO 8601 (with an empty value), or if it is ambiguous.
     """
     example = ""
     for column in columns:

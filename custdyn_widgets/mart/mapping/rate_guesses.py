@@ -1,4 +1,4 @@
-"""Guessing the rates: quotes of pairs such as EURUSD, or of currencies in a base."""
+"""Guessing the exchange rates: quotes of pairs such as EURUSD, or of currencies in a base."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PAIR = re.compile(r"([A-Z]{3})[ /_:-]?([A-Z]{3})", re.ASCII)
 
 
 def guess_rates(tables: Mapping[str, Sequence[Column]]) -> list[TableGuess]:
-    """Return the SELECTs of rates from tables of quotes, all in one base."""
+    """Return the SELECTs of rates from tables of quotes, all with the same base."""
     found = [guess for name, columns in tables.items() for guess in _rates(name, columns)]
     bases = Counter(choice.sql for guess in found for choice in guess.choices if choice.column == "base")
     base = bases.most_common(1)[0][0] if bases else ""

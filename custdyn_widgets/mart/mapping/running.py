@@ -1,6 +1,6 @@
 """Running a mapping over exported files: DuckDB reads them and writes the tables of a mart as Parquet.
 
-A mapping can read only the files of its source: no others, no network, no extensions.
+A mapping can read only the files of its source; it cannot use the network or extensions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WHOLE = ("HUGEINT", "UHUGEINT")  # written to Parquet as floating-point numbers
 
 
 def write_mart(mapping: Mapping, path: Path, dialect: Dialect, folder: Path) -> list[str]:
-    """Write the mart that a mapping makes of the files at a path to a folder; return its counts as sentences.
+    """Run a mapping of the files at a path, write its mart to a folder, and return its counts as sentences.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def write_mart(mapping: Mapping, path: Path, dialect: Dialect, folder: Path) -> 
 def open_export(
     path: Path, dialect: Dialect, folder: Path
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[str]]]:
-    """Open the files at a path as tables of DuckDB, with a dialect's macros; yield the tables' names too.
+    """Open the files at a path as DuckDB tables, with a dialect's macros; also yield the names of the tables.
 
     A table that is split into several files is named once. `folder` is for temporary files.
 
@@ -82,7 +82,7 @@ def open_export(
 def _create_tables(
     connection: duckdb.DuckDBPyConnection, path: Path, dialect: Dialect, texts: ExitStack
 ) -> tuple[list[str], set[Path]]:
-    """Create a view for each exported file, and one for each table in several files.
+    """Create a view for each exported file, and one for each table that is split into several files.
 
     Return the names of the tables, and the folders that the views read. `texts` keeps the converted copies of
     files that are not plain UTF-8.
@@ -125,7 +125,7 @@ def _view(file: ExportedFile, dialect: Dialect, texts: ExitStack) -> tuple[str, 
 
 
 def _close(connection: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> None:
-    """Let the mapping read and write only in some folders."""
+    """Restrict the mapping to reading and writing in some folders."""
     allowed = ", ".join(literal(f"{folder.absolute()}/") for folder in folders)
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
@@ -145,7 +145,7 @@ def _write(connection: duckdb.DuckDBPyConnection, select: str, file: Path) -> No
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, count: Count) -> str:
-    """Return the sentence of a count with its number; empty if the number is 0."""
+    """Return the sentence of a count with its number, or an empty string if the number is 0."""
     rows = _select(connection, count.select).fetchall()
     number = rows[0][0] if rows else 0
     return count.sentence.replace("{n}", f"{number:,}") if number else ""
@@ -162,7 +162,7 @@ def _select(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
 
 @contextmanager
 def errors_at(place: str, field: str) -> Iterator[None]:
-    """Turn errors of DuckDB into one that names where it occurred."""
+    """Convert errors of DuckDB to errors that say where they occurred."""
     import duckdb
 
     try:
@@ -176,7 +176,7 @@ def errors_at(place: str, field: str) -> Iterator[None]:
 
 
 def _sentences(message: str) -> Iterator[str]:
-    """Yield the lines of a message of DuckDB up to the SQL or the options that it quotes."""
+    """Yield the lines of a DuckDB message that come before any quoted SQL or options."""
     for line in message.splitlines():
         if not line.strip() or line.startswith(("Possible ", "LINE ")):
             return

@@ -1,8 +1,8 @@
 """Mapping files: one SELECT for each table of a mart, in SQL.
 
-A line `-- :name clients` begins the SELECT of that table. A line `-- :count {n} free calls were left out.`
-begins a SELECT of one number; checks show the sentence with that number. All text before the first such line
-is a comment.
+A line `-- :name clients` starts the SELECT of that table. A line `-- :count {n} free calls were left out.`
+starts a SELECT of one number; checks show the sentence with that number. Text before the first such line is a
+comment.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def read_mapping(path: Path) -> Mapping:
     Raises
     ------
     SourceError
-        If the file cannot be read, has no SELECT for clients or transactions, or has a section that is empty,
-        repeated, or names no table of a mart.
+        If the file cannot be read, has no SELECT for clients or transactions, or has a section that is empty
+        or repeated, or whose table does not exist in a mart.
     """
     try:
         data = path.read_bytes()
@@ -64,7 +64,7 @@ def read_mapping(path: Path) -> Mapping:
 
 
 def shipped_systems() -> dict[str, tuple[str, ...]]:
-    """Return the dialects of SQL in which each shipped mapping is written, by system."""
+    """Return the SQL dialects of the shipped mappings, by system."""
     found: dict[str, tuple[str, ...]] = {}
     for file in sorted(_shipped().iterdir(), key=lambda file: file.name):
         system, dialect, *rest = file.name.split(".")
@@ -74,7 +74,7 @@ def shipped_systems() -> dict[str, tuple[str, ...]]:
 
 
 def shipped_mapping(system: str, dialect: str) -> Mapping:
-    """Return the shipped mapping of a billing system for databases of one dialect of SQL.
+    """Return the shipped mapping of a billing system for one SQL dialect.
 
     Raises
     ------
@@ -104,17 +104,17 @@ def parse_mapping(name: str, text: str) -> Mapping:
     Raises
     ------
     SourceError
-        As for `read_mapping`.
+        As in `read_mapping`.
     """
     selects: dict[str, str] = {}
     counts = []
     for directive, argument, select, line in _sections(text):
         place = f"{name}, line {line}"
         if not select:
-            raise _error(place, f"there is no SELECT below :{directive} {argument}")
+            raise _error(place, f":{directive} {argument} has no SELECT below it")
         if directive == "count":
             if "{n}" not in argument:
-                raise _error(place, "write the sentence after :count with {n} where the number belongs")
+                raise _error(place, "write a sentence after :count, with {n} in place of the number")
             counts.append(Count(argument, select))
         elif directive != "name":
             raise _error(place, f"unknown directive :{directive}; write :name TABLE or :count SENTENCE")
@@ -128,12 +128,12 @@ def parse_mapping(name: str, text: str) -> Mapping:
             selects[argument] = select
     for table, spec in TABLES.items():
         if spec.required and table not in selects:
-            raise _error(name, f"there is no line “-- :name {table}” with the SELECT of that table below it")
+            raise _error(name, f"the SELECT for {table} is missing; write it below a line “-- :name {table}”")
     return Mapping(name, text, selects, tuple(counts))
 
 
 def _sections(text: str) -> list[tuple[str, str, str, int]]:
-    """Return each section's directive, argument, SELECT without a final semicolon, and line."""
+    """Return each section's directive, argument, SELECT without a final semicolon, and line number."""
     found: list[tuple[str, str, list[str], int]] = []
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         if match := _DIRECTIVE.fullmatch(line.strip()):

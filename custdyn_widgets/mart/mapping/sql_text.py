@@ -1,13 +1,13 @@
-"""Names and strings as SQL writes them."""
+"""Quoting names and strings for SQL."""
 
 from __future__ import annotations
 
 
 def identifier(name: str) -> str:
-    """Return the name of a table or column in double quotes, as standard SQL writes it."""
+    """Return the name of a table or column in double quotes, as in standard SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(value: object) -> str:
-    """Return a value as a string of SQL, in single quotes."""
+    """Return a value as an SQL string, in single quotes."""
     return "'" + str(value).replace("'", "''") + "'"

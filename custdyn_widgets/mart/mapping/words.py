@@ -1,6 +1,6 @@
-"""The words that billing systems use in headings, names of files and kinds of transactions.
+"""Words that billing systems use in headings, names of files and kinds of transactions.
 
-Words are compared without case, blanks and punctuation, and without a plural s.
+Comparisons ignore case, blanks, punctuation and a plural s.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Words = Mapping[str, tuple[str, ...]]
 
 
 def _words(text: str) -> Words:
-    """Read words: a line begins with a meaning and a colon; indented lines continue it."""
+    """Parse words: a line starts with a meaning and a colon; indented lines continue it."""
     found: dict[str, tuple[str, ...]] = {}
     meaning = ""
     for line in text.strip().splitlines():
@@ -23,7 +23,7 @@ def _words(text: str) -> Words:
     return found
 
 
-# For each column of a mart, the headings that mean it, clearest first.
+# For each column of a mart, the headings that match it, best first.
 HEADINGS = _words("""
 client_id: clientid customerid accountid subscriberid userid cardid clientno customerno accountno
     accountnumber customernumber clientnumber clientcode customercode client customer account subscriber user
@@ -79,7 +79,7 @@ call_shop: callshop shop
 
 
 def meaning(value: str, words: Words) -> str | None:
-    """Return what a value means: the key of the word that it is, or else of one that it contains."""
+    """Return the meaning of a value: the key of the word that equals it, or else of one that it contains."""
     plain = normalized_name(value)
     for key, of in words.items():
         if plain in of or plain.removesuffix("s") in of:
@@ -88,6 +88,6 @@ def meaning(value: str, words: Words) -> str | None:
 
 
 def rank(heading: str, column: str) -> int | None:
-    """Return how clearly a plain heading means a column, 0 most clearly; None if it does not."""
+    """Return how well a plain heading matches a column: 0 is the best match, None is no match."""
     words = HEADINGS[column]
     return words.index(heading) if heading in words else None

@@ -27,11 +27,11 @@ from custdyn_widgets.mart.reading.likely_causes import (
     reject_foreign_content,
 )
 from custdyn_widgets.mart.reading.near_names import normalized_name
-from custdyn_widgets.mart.reading.stored import StoredTable, refuse_doubled
+from custdyn_widgets.mart.reading.stored import StoredTable, reject_repeated_columns
 from custdyn_widgets.mart.schema import MartTable
 
 _NO_ESCAPES = (
-    "; a backslash escapes nothing in CSV: put text with commas between quotes, and double any quote in it"
+    "; a backslash is not an escape character in CSV: quote text that has commas, and double any quote in it"
 )
 _NO_TEXT = pa.nulls(0, pa.large_string())  # pa.array would import pandas
 _CODED = pa.dictionary(pa.int32(), pa.large_string())
@@ -39,7 +39,7 @@ _CODED = pa.dictionary(pa.int32(), pa.large_string())
 
 @dataclass(frozen=True)
 class _Layout:
-    """The layout of a CSV file: its delimiter, its headings, and those of the columns to read, by column."""
+    """The layout of a CSV file: its delimiter, its headings, and the heading of each column to read."""
 
     delimiter: str
     names: list[str]
@@ -53,8 +53,8 @@ def read_csv(path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT) -> Stor
     Raises
     ------
     SourceError
-        If headings are missing, a known one occurs twice, the text is not in its encoding, a quote is
-        misplaced, or the file is in another format or in an ambiguous dialect.
+        If headings are missing, a known heading occurs twice, the text does not match its encoding, a quote
+        is misplaced, the dialect is ambiguous, or the file is in another format.
     """
     with csv_text(path, dialect) as text:
         delimiter = text.delimiter or dialect.delimiter
@@ -71,7 +71,7 @@ def _read_text(text: CsvText, spec: MartTable, delimiter: str | None, *, plain: 
         if unknown and (better := other_delimiter(path, spec, delimiter)):
             delimiter, found = better, (*found, f"delimiter {shown(better)}")
             names, *below = _first_rows(path, better)
-    except csv.Error:  # a cell longer than any heading
+    except csv.Error:  # a cell is longer than any heading can be
         reject_foreign_content(path)
         raise
     layout = _layout(path, spec, names, delimiter or ",", exact=plain and delimiter in (None, ","))
@@ -83,7 +83,7 @@ def _read_text(text: CsvText, spec: MartTable, delimiter: str | None, *, plain: 
 
 
 def _layout(path: Path, spec: MartTable, names: list[str], delimiter: str, *, exact: bool) -> _Layout:
-    """Return the layout of a file with these headings; if not `exact`, in another case or punctuation too."""
+    """Return the layout of a file with these headings; unless `exact`, ignore their case and punctuation."""
     known = {name: name for name in names if name in spec.column_names}
     if not exact:
         meant = {normalized_name(column): column for column in spec.column_names}
@@ -91,7 +91,7 @@ def _layout(path: Path, spec: MartTable, names: list[str], delimiter: str, *, ex
         for name, column in zip(names, near, strict=True):
             if column and column not in known and near.count(column) == 1:
                 known[column] = name
-    refuse_doubled(names, spec, path.name)
+    reject_repeated_columns(names, spec, path.name)
     extra = tuple(name for name in names if name not in known.values())
     return _Layout(delimiter, names, known, extra)
 
@@ -99,7 +99,7 @@ def _layout(path: Path, spec: MartTable, names: list[str], delimiter: str, *, ex
 def _read_rows(path: Path, spec: MartTable, layout: _Layout, has_rows: bool) -> StoredTable:
     if not layout.known or not layout.names[0].isprintable():
         reject_foreign_content(path)
-    if not layout.known:  # Arrow would read every column and guess its type
+    if not layout.known:  # otherwise Arrow would read every column and guess its type
         reject_encoding(path)
         reject_dialect(path, spec)
         return StoredTable(spec, path.name, pa.table({}), layout.extra, first_row=2)
@@ -123,7 +123,7 @@ def _read_rows(path: Path, spec: MartTable, layout: _Layout, has_rows: bool) -> 
 
 
 def _read_known(path: Path, spec: MartTable, layout: _Layout, quoted: bool) -> tuple[pa.Table, int]:
-    """Return the known columns of rows of the right length, and the number of other rows."""
+    """Return the known columns of rows with the right number of cells, and the number of other rows."""
     misshapen: list[object] = []
 
     def note(row: object) -> str:

@@ -1,4 +1,4 @@
-"""Quotes in CSV files: Arrow reads misplaced ones without an error, and gives wrong values or loses rows."""
+"""Finding misplaced quotes in CSV files, from which Arrow gets wrong values or fewer rows, but no error."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from custdyn_widgets.errors import SourceError
 ESCAPED = '\\"'
 ESCAPE_REMEDY = r"""Double any quote inside a quoted cell: "" instead of \" (MySQL: ESCAPED BY '"')."""
 
-_BLOCK = 2**18  # bytes: few enough for a processor's cache
-_OVERLAP = 4  # bytes before the last of five
+_BLOCK = 2**18  # bytes: small enough for a processor's cache
+_OVERLAP = 4  # bytes: the patterns are at most five bytes long
 
 
 @dataclass(frozen=True)
 class QuoteScan:
-    """The number of lines in a file, and whether some quote may be misplaced."""
+    """The number of lines in a file, and whether a quote may be misplaced."""
 
     lines: int
     doubtful: bool
 
 
 def has_quotes(path: Path) -> bool:
-    """Return whether a file has quotes, so that cells may contain line breaks."""
+    """Return whether a file has quotes; if it has, cells may contain line breaks."""
     if path.stat().st_size == 0:
         return False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -36,7 +36,7 @@ def has_quotes(path: Path) -> bool:
 
 
 def scan_quotes(path: Path, delimiter: str = ",") -> QuoteScan:
-    r"""Count the lines of a file and look for `\"`, unpaired quotes, and quotes within other characters.
+    r"""Count the lines of a file and look for `\"`, unpaired quotes, and quotes in the middle of text.
 
     The last line may lack a line break.
     """
@@ -69,7 +69,7 @@ def _is_doubtful(block: bytes, delimiter: str) -> bool:
 def reject_misplaced_quotes(path: Path, delimiter: str = ",") -> None:
     """Raise if a quoted cell does not end at a delimiter or line break.
 
-    This takes long, so it runs only if a file with quotes does not have exactly one line per row, or if
+    This is slow, so it runs only if a file with quotes does not have exactly one line per row, or if
     `scan_quotes` finds it doubtful.
     """
     begins = 1

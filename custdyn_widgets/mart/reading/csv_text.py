@@ -1,4 +1,4 @@
-"""CSV files as UTF-8 text: unpacked, decoded, and without the first line that only Excel reads.
+"""CSV files as UTF-8 text: unpacked, decoded, and without the `sep=` line that only Excel uses.
 
 Ordinary files are read where they are. Others are converted to a private temporary file, which is removed
 after reading.
@@ -44,7 +44,7 @@ class CsvText:
     path
         The path; its last component is the name of the file.
     delimiter
-        The delimiter that the first line gives, or None.
+        The delimiter in the `sep=` line, or None.
     found
         What was detected, in words.
     """
@@ -56,12 +56,12 @@ class CsvText:
 
 @contextmanager
 def csv_text(path: Path, dialect: Dialect) -> Iterator[CsvText]:
-    """Give a CSV file as UTF-8 text.
+    """Open a CSV file as UTF-8 text.
 
     Raises
     ------
     SourceError
-        If an archive cannot be unpacked or has several files, or the text is not in its encoding.
+        If an archive cannot be unpacked or has several files, or the text does not match its encoding.
     """
     with path.open("rb") as file:
         begins = file.read(_BEGINNING)
@@ -84,7 +84,7 @@ def csv_text(path: Path, dialect: Dialect) -> Iterator[CsvText]:
         converted = Path(folder) / path.name
         skipped = len(hint[0]) if hint else 0
         with _unpacked(path) if packed else path.open("rb") as stream, converted.open("wb") as out:
-            if encoding == "utf-8":  # whoever reads it reports wrong bytes
+            if encoding == "utf-8":  # the reader reports invalid bytes
                 stream.read(skipped)
                 shutil.copyfileobj(stream, out, _BLOCK)
             else:
@@ -109,7 +109,7 @@ def _unpacked(path: Path) -> Iterator[IO[bytes]]:
             with zipfile.ZipFile(file) as archive, archive.open(_only_member(path, archive)) as member:
                 yield member
     except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno:  # of the disk
+        if isinstance(error, OSError) and error.errno:  # an error of the disk, not of the archive
             raise
         raise SourceError(
             f"{path.name} cannot be unpacked: {error}. Copy or export it again.", field="source"
@@ -127,7 +127,7 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def _convert(stream: IO[bytes], name: str, encoding: str, skipped: int, out: IO[bytes]) -> None:
-    """Write text as UTF-8, without its first characters."""
+    """Write text as UTF-8, without its first `skipped` characters."""
     decoder = codecs.getincrementaldecoder(encoding)()
     lines = 1
     while True:
@@ -137,7 +137,7 @@ def _convert(stream: IO[bytes], name: str, encoding: str, skipped: int, out: IO[
         except UnicodeDecodeError as error:
             line = lines + error.object[: error.start].decode(encoding, "replace").count("\n")
             raise SourceError(
-                f"{name}, line {line}: byte {error.object[error.start]:#04x} is not in the encoding "
+                f"{name}, line {line}: byte {error.object[error.start]:#04x} is not valid in the encoding "
                 f"{shown(encoding)}. Set the right encoding for the source.",
                 field="encoding",
             ) from None

@@ -20,7 +20,7 @@ from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import TABLES, MartTable
 
 _MAGIC = b"DUCK"
-_CLOSED: dict[str, Any] = {  # restrict the connection to its own file
+_CLOSED: dict[str, Any] = {  # settings that restrict the connection to its own file
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -37,7 +37,7 @@ def read_duckdb(path: Path, name: str) -> StoredMart:
     SourceError
         If the file cannot be read, or it lacks clients or transactions.
     """
-    import duckdb  # late: takes long to load
+    import duckdb  # late: slow to load
 
     try:
         _reject_other(path)
@@ -51,7 +51,7 @@ def read_duckdb(path: Path, name: str) -> StoredMart:
 
 
 def _reject_other(path: Path) -> None:
-    """Raise if a file is not a DuckDB database; DuckDB would look for an extension to read it."""
+    """Raise if a file is not a DuckDB database: otherwise DuckDB would look for an extension to read it."""
     with path.open("rb") as file:
         if file.read(12)[8:] != _MAGIC:
             reject_foreign_content(path)
@@ -59,7 +59,7 @@ def _reject_other(path: Path) -> None:
 
 
 def _read_tables(connection: Any, path: Path) -> tuple[dict[str, StoredTable], tuple[str, ...]]:
-    """Return the tables of a mart, and sentences about missing ones that may have another name."""
+    """Return the tables of a mart, and warnings about missing tables that may have another name."""
     connection.execute("SET TimeZone = 'UTC'")
     found = connection.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'")
     by_lower_name = {table.lower(): table for (table,) in found.fetchall()}
@@ -85,7 +85,7 @@ def _read_tables(connection: Any, path: Path) -> tuple[dict[str, StoredTable], t
 
 
 def _hint(connection: Any, name: str, near: str | None) -> str:
-    """Return where a missing table may be, as the end of a sentence."""
+    """Return the end of a sentence about a missing table: where it may be and what to do."""
     if near:
         return f", but it has {shown(near)}: rename it to {name}"
     sql = "SELECT table_schema FROM information_schema.tables WHERE lower(table_name) = ? ORDER BY 1"

@@ -33,7 +33,7 @@ from custdyn_widgets.mart.schema import TABLES
 
 
 def _unread(folder: Path, found: Collection[str]) -> Iterator[str]:
-    """Yield a sentence for each optional table that may be in a file that is not read."""
+    """Yield a warning for each optional table that may be in an unread file."""
     names = names_in_folder(folder)
     for table in TABLES:
         if table not in found and (near := near_file(folder, names, table)):

@@ -14,7 +14,7 @@ from custdyn_widgets.mart.synced import read_record
 class Stamp:
     """The state of a mart's files: a fingerprint, and the time of the latest change (Unix time).
 
-    The tables of a synced mart changed when its database was read.
+    For a synced mart, the latest change is when its database was read.
     """
 
     fingerprint: str
@@ -27,7 +27,7 @@ def stamp(path: Path) -> Stamp:
     Raises
     ------
     SourceError
-        As for `mart_files`, or if the status of a file cannot be read.
+        As in `mart_files`, or if the status of a file cannot be read.
     """
     files = files_with_status(path)
     seen = [str(path.resolve())]

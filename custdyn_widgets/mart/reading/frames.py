@@ -16,7 +16,7 @@ import pyarrow as pa
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.columns import plain
 from custdyn_widgets.mart.reading.near_names import nearest_table
-from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, refuse_doubled
+from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, reject_repeated_columns
 from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _OF_ONE_TYPE = ("string", "decimal", "integer", "floating", "boolean", "datetime", "date", "empty")
 _READ_FROM_TEXT = ("time", "date", "amount", "positive")
 _LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
-_WRITTEN_OUT = 100  # digits: a longer Decimal keeps its exponent
+_WRITTEN_OUT = 100  # digits: longer Decimals keep their exponents
 
 
 def from_frames(frames: Mapping[str, TableLike]) -> StoredMart:
@@ -84,7 +84,7 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
     try:
         reader = pa.RecordBatchReader.from_stream(stream)
         names = reader.schema.names
-        refuse_doubled(names, spec, f"The table {spec.name}")
+        reject_repeated_columns(names, spec, f"The table {spec.name}")
         known = [names.index(name) for name in spec.column_names if name in names]
         schema = pa.schema([reader.schema.field(i) for i in known])
         data = pa.Table.from_batches((batch.select(known) for batch in reader), schema)
@@ -92,16 +92,16 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
         data = pa.table({name: _without_views(data.column(name)) for name in data.column_names})
     except SourceError:
         raise
-    except Exception as error:  # whatever the library behind the stream raises
+    except Exception as error:  # the library behind the stream may raise anything
         why = str(error).partition("\n")[0]
-        if "non-struct" in why:  # what Arrow says of a column
+        if "non-struct" in why:  # Arrow's message for a single column
             why = "it is a single column. Give a table with headings."
         raise SourceError(f"The table {spec.name} cannot be read: {why}", field="source") from error
     return StoredTable(spec, spec.name, data, tuple(name for name in names if name not in spec.column_names))
 
 
 def _without_views(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column without string views, as Arrow cannot select rows of these."""
+    """Convert string views in a column to strings: Arrow cannot select rows of string views."""
     kind = column.type
     if any(is_list(kind) for is_list in _LISTS) and pa.types.is_string_view(kind.value_type):
         column = column.cast(pa.large_list(pa.large_string()))
@@ -111,7 +111,7 @@ def _without_views(column: pa.ChunkedArray) -> pa.Array:
 def _from_pandas(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
     levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
     names = [*frame.columns, *levels]
-    refuse_doubled(names, spec, f"The DataFrame {spec.name}")
+    reject_repeated_columns(names, spec, f"The DataFrame {spec.name}")
     if known := [name for name in levels if name in spec.column_names]:
         frame = frame.reset_index(level=known)
     columns = {c.name: _frame_column(frame[c.name], c.kind) for c in spec.columns if c.name in names}
@@ -124,7 +124,7 @@ def _frame_column(series: pd.Series[Any], kind: Kind) -> pa.Array:
     import pandas as pd
 
     mixed = series.dtype == object and pd.api.types.infer_dtype(series) not in _OF_ONE_TYPE
-    if mixed and kind in _READ_FROM_TEXT:  # Arrow would read a number among times as microseconds
+    if mixed and kind in _READ_FROM_TEXT:  # otherwise Arrow would read a number among times as microseconds
         return _texts(series)
     try:
         if mixed:  # Arrow crashes on NumPy scalars of several types

@@ -1,6 +1,6 @@
-"""Why a file cannot be read: messages that name the likely cause and the remedy.
+"""Messages about files that cannot be read, with the likely cause and the remedy.
 
-Nothing here runs unless a file lacks every known heading or cannot be read, so it may read a file again.
+These functions run only if a file lacks every known heading or cannot be read, so they may read it again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from custdyn_widgets.mart.schema import MartTable
 _UNPACK = "Unpack it"
 _SAVE_SHEET = "Save its sheet as CSV (UTF-8)"
 _EXPORT = "Export its data as CSV or Parquet"
-_CONTENTS = (  # how files of a kind begin, what they are, and what to do
+_CONTENTS = (  # the first bytes of a format, its description, and what to do
     (b"\x1f\x8b", "is compressed with gzip", _UNPACK),
     (b"\xfd7zXZ\0", "is compressed with xz", _UNPACK),
     (b"\x28\xb5\x2f\xfd", "is compressed with Zstandard", _UNPACK),
@@ -43,7 +43,7 @@ _LINES, _BEGINNING = 20, 4096
 
 
 def reject_foreign_content(path: Path) -> None:
-    """Raise if a file begins like one of another format."""
+    """Raise if the first bytes of a file are those of another format."""
     with path.open("rb") as file:
         begins = file.read(_BEGINNING)
     found = next(((what, remedy) for magic, what, remedy in _CONTENTS if begins.startswith(magic)), None)
@@ -55,7 +55,7 @@ def reject_foreign_content(path: Path) -> None:
     elif begins[8:12] == b"DUCK":
         found = "is a DuckDB database", "Name it {stem}.duckdb, and give its path as the source"
     elif _MARKUP.match(begins):
-        found = "is a web page or XML", "Open it to see what the export gave, and export again"
+        found = "is a web page or XML", "Open it to see what was exported, and export it again"
     elif _JSON.match(begins):
         found = "is JSON", _EXPORT
     elif path.suffix == ".parquet" and b"," in begins and _is_text(begins):
@@ -73,7 +73,7 @@ def _is_text(begins: bytes) -> bool:
 
 
 def reject_dialect(path: Path, spec: MartTable) -> None:
-    """Raise if the headings of a CSV file are quoted as a whole, or below its first line."""
+    """Raise if the headings of a CSV file are inside one pair of quotes, or not in its first line."""
     lines = _first_lines(path)
     first = lines[0] if lines else ""
     if first.startswith('"') and _known_count([first.strip().strip('"').replace('""', '"')], spec, ",") > 1:
@@ -91,7 +91,7 @@ def reject_dialect(path: Path, spec: MartTable) -> None:
 
 
 def other_delimiter(path: Path, spec: MartTable, given: str | None) -> str | None:
-    """Return the delimiter that the headings of a CSV file show, if it is not a comma; None if they do not.
+    """Return the delimiter of a CSV file if its headings show that it is not a comma, or else None.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def other_delimiter(path: Path, spec: MartTable, given: str | None) -> str | Non
     if better and _known_count([first], spec, given) < 2:
         raise SourceError(
             f"{path.name}: the delimiter seems to be {shown(better)}, but the source sets {shown(given)}. "
-            "Remove delimiter from the source to have it found for each file.",
+            "Remove delimiter from the source, and it is detected in each file.",
             field="delimiter",
         )
     return None
@@ -156,7 +156,7 @@ def reject_encoding(path: Path) -> None:
 
 
 def _wide_encoding(begins: bytes) -> str | None:
-    """Return the encoding of text without a mark in which every other byte is 0."""
+    """Return the encoding of text that has no byte order mark but in which every other byte is 0."""
     even, odd = begins[0:64:2], begins[1:64:2]
     if len(odd) < 2 or max(even.count(0), odd.count(0)) <= len(odd) // 2:
         return None
@@ -166,7 +166,7 @@ def _wide_encoding(begins: bytes) -> str | None:
 
 
 def _code_page_hint(line: bytes, position: int) -> tuple[str, str]:
-    """Return how the word at a position reads in code pages, so that people recognize it, and the first."""
+    """Return a hint with the word at a position as decoded in likely code pages, and the first of these."""
     begin = max(line.rfind(mark, 0, position) for mark in b'," ;\t') + 1
     ends = [end for mark in b'," ;\t\r\n' if (end := line.find(mark, position)) >= 0]
     word = line[begin : min(ends, default=len(line))][:40]

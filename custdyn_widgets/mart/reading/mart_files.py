@@ -27,7 +27,7 @@ def mart_files(folder: Path) -> dict[str, Path]:
     Raises
     ------
     SourceError
-        If it is not a folder, lacks clients or transactions, or contains a table twice or under almost its
+        If it is not a folder, lacks clients or transactions, or contains a table twice or under a similar
         name.
     """
     if not folder.is_dir():
@@ -55,7 +55,7 @@ def mart_files(folder: Path) -> dict[str, Path]:
 
 
 def names_in_folder(folder: Path) -> list[str]:
-    """Return the names in a folder, in which those of near files are looked for: at most a thousand."""
+    """Return up to a thousand names in a folder, among which to search for misnamed files."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in islice(entries, _SEARCHED))
@@ -64,7 +64,7 @@ def names_in_folder(folder: Path) -> list[str]:
 
 
 def is_duckdb(path: Path) -> bool:
-    """Return whether a path has the name of a DuckDB file."""
+    """Return whether a path has the suffix of a DuckDB file."""
     return path.suffix.lower() in DUCKDB_SUFFIXES and not path.is_dir()
 
 
@@ -79,7 +79,7 @@ def part_files(path: Path) -> list[Path]:
     Raises
     ------
     SourceError
-        If the folder is incomplete, has no such file, or has folders of its own.
+        If the folder is incomplete, has no such file, or contains folders.
     """
     if not path.is_dir():
         return [path]
@@ -99,7 +99,7 @@ def part_files(path: Path) -> list[Path]:
 
 
 def files_with_status(path: Path) -> dict[str, list[tuple[Path, os.stat_result]]]:
-    """Return the files of a mart, by table if each has its own, and their status."""
+    """Return the files of a mart and their status, by table if each table has its own files."""
     try:
         files = _files(path)
         return {name: [(part, part.stat()) for part in part_files(file)] for name, file in files.items()}

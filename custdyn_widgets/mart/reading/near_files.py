@@ -1,4 +1,4 @@
-"""Files and folders that are almost those of a mart: what they are, and how to have them read."""
+"""Files and folders with names similar to those of a mart, and what to do so that they are read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DATABASES = (".duckdb", ".db")
 
 
 def near_file(folder: Path, names: Iterable[str], table: str) -> tuple[str, str] | None:
-    """Return the name in a folder that is most like a table's, with the remedy; None if no name is."""
+    """Return the name in a folder that is most similar to a table's, with the remedy, or None."""
     stems = {name: name.partition(".")[0] for name in names}
     taken = {name for name in TABLES if name != table}
     likely = sorted(
@@ -42,7 +42,7 @@ def is_same_file(name: str, table: str) -> bool:
 
 
 def _remedy(folder: Path, name: str, table: str) -> str:
-    """Return what to do with a file of this name; empty if it has nothing to do with tables."""
+    """Return what to do with a file of this name; empty if it cannot be a table."""
     ending = Path(name).suffix.lower()
     if ending in ("", *SUFFIXES) and (folder / name).is_dir():
         kinds = [kind for kind in SUFFIXES if any((folder / name).glob(f"*{kind}"))]
@@ -59,7 +59,7 @@ def _remedy(folder: Path, name: str, table: str) -> str:
 
 
 def hint_for_missing(folder: Path, names: Sequence[str], table: str) -> str:
-    """Return where a missing table may be, as the end of a sentence."""
+    """Return the end of a sentence about a missing table: where it may be and what to do."""
     if near := near_file(folder, names, table):
         name, remedy = near
         return f", but it has {shown(name)}: {remedy}"
@@ -81,7 +81,7 @@ def _is_database(path: Path) -> bool:
 
 
 def hint_for_file(path: Path) -> str:
-    """Return what to do with a file that was given instead of a folder, as the end of a sentence."""
+    """Return the end of a sentence about a file given instead of a folder: what to do."""
     ending = path.suffix.lower()
     if ending in SUFFIXES:
         return ": it is a file, so give the path of its folder"
@@ -93,7 +93,7 @@ def hint_for_file(path: Path) -> str:
 
 
 def reject_near_files(folder: Path, names: Iterable[str], table: str) -> None:
-    """Raise if a folder has an optional table under almost its name: without it, reports would differ."""
+    """Raise if a folder has an optional table under a similar name, because reports would ignore it."""
     for name in names:
         if is_same_file(name, table) and (folder / name).is_file():
             suffix = Path(name).suffix.lower()

@@ -1,4 +1,4 @@
-"""Names that are almost those of tables or columns."""
+"""Find names similar to those of tables or columns."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def normalized_name(name: str) -> str:
 
 
 def nearest_name(wanted: str, names: Iterable[str]) -> str | None:
-    """Return the name that is most like the wanted plural, or None if none is much like it."""
+    """Return the name most similar to the wanted plural, or None if none is similar enough."""
     likeness, name = max(((_likeness(wanted, name), name) for name in names), default=(0.0, ""))
     return name if likeness >= _ALIKE else None
 
 
 def nearest_table(name: str) -> str | None:
-    """Return the table whose name is most like another name, or None if none is much like it."""
+    """Return the table with the most similar name, or None if none is similar enough."""
     return next((table for table in TABLES if nearest_name(table, [name])), None)
 
 
 def _likeness(wanted: str, name: str) -> float:
-    """Return how alike two names are, from 0 to 1: misspelt, singular, or with more at the end."""
+    """Return the similarity of two names, from 0 to 1: misspelled, singular, or with a longer ending."""
     wanted, name = normalized_name(wanted), normalized_name(name)[:100]
     singular = f"{wanted[:-3]}y" if wanted.endswith("ies") else wanted.removesuffix("s")
     likeness = difflib.SequenceMatcher(None, wanted, name).ratio()
@@ -37,10 +37,10 @@ def _likeness(wanted: str, name: str) -> float:
 
 
 def source_error(source: str, why: str) -> SourceError:
-    """Return the error for a source, where the reason includes what to do."""
+    """Return the error for a source; `why` includes what to do."""
     return SourceError(f"Source {shown(source)} {why}.", field="source")
 
 
 def unread_table(table: str, name: str, remedy: str) -> str:
-    """Return the sentence about an optional table that may be stored under a name that is not read."""
+    """Return a warning about an optional table that may be stored under an unknown name."""
     return f"The table {table} is missing, and {shown(name)} is not read. If it is that table, {remedy}."

@@ -16,7 +16,13 @@ from custdyn_widgets import progress
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.columns import is_text
 from custdyn_widgets.mart.reading.likely_causes import reject_foreign_content
-from custdyn_widgets.mart.reading.stored import BATCH, StoredLedger, StoredTable, refuse_doubled, unreadable
+from custdyn_widgets.mart.reading.stored import (
+    BATCH,
+    StoredLedger,
+    StoredTable,
+    reject_repeated_columns,
+    unreadable,
+)
 from custdyn_widgets.mart.schema import MartTable
 
 _INSTANTS = pa.timestamp("us", "UTC")
@@ -41,7 +47,7 @@ def parquet_ledger(path: Path, spec: MartTable) -> StoredLedger:
     Raises
     ------
     SourceError
-        As for `read_parquet`, now or when the rows are read.
+        As in `read_parquet`, now or when the rows are read.
     """
 
     def whole(columns: Sequence[str] | None) -> StoredTable:
@@ -94,7 +100,7 @@ def _table(file: pq.ParquetFile, path: Path, spec: MartTable, data: pa.Table, fi
 
 
 def _int96(file: pq.ParquetFile, names: Sequence[str]) -> list[str]:
-    """Return the columns of times of the old type INT96, which Spark writes: instants without saying so."""
+    """Return the columns of the old type INT96, which Spark writes: times in UTC without saying so."""
     kinds = {column.path: column.physical_type for column in map(file.schema.column, range(len(file.schema)))}
     return [name for name in names if kinds.get(name) == "INT96"]
 
@@ -131,7 +137,7 @@ def _opened(path: Path, spec: MartTable, metadata: pq.FileMetaData | None) -> It
         with pa.OSFile(os.fsencode(path)) as stored:  # a path need not be UTF-8
             seen = pq.ParquetFile(stored, metadata=metadata)
             schema = seen.schema_arrow
-            refuse_doubled(schema.names, spec, path.name)
+            reject_repeated_columns(schema.names, spec, path.name)
             repeating = [
                 name
                 for name in spec.repeating

@@ -36,7 +36,7 @@ class StoredTable:
     dialect
         How its text is written, and the time zone of times without an offset.
     guessed
-        What of the dialect was found out from the data, in words: `decimal ','`.
+        The parts of the dialect that were detected in the data, in words: `decimal ','`.
     """
 
     spec: MartTable
@@ -49,22 +49,22 @@ class StoredTable:
     guessed: tuple[str, ...] = ()
 
 
-BATCH = 2**18  # rows: few enough for a processor's cache
+BATCH = 2**18  # rows: few enough to fit in a processor's cache
 
 Piece = Callable[[], Iterator[StoredTable]]
 
 
 @dataclass(frozen=True)
 class StoredLedger:
-    """The transactions as stored, which may not fit in memory at once.
+    """The transactions as stored, which may not all fit in memory.
 
     Attributes
     ----------
     whole
         Reads all transactions, or only some of their columns.
     pieces
-        Functions that each read some of the transactions in batches, and together all of them in order.
-        Several threads may each read a different piece.
+        Functions that each read some of the transactions in batches; together they read all of them in
+        order. Several threads may each read a different piece.
     count, first_row
         The number of transactions, and the number of the first row in messages.
     """
@@ -84,7 +84,7 @@ class StoredLedger:
         return cls(whole, (lambda: batches(table),), table.data.num_rows, table.first_row)
 
     def with_changes(self, **changes: Any) -> StoredLedger:
-        """Return the ledger with other fields of all the tables that it reads."""
+        """Return the ledger with these fields changed in every table that it reads."""
 
         def whole(columns: Sequence[str] | None) -> StoredTable:
             return replace(self.whole(columns), **changes)
@@ -108,9 +108,9 @@ def batches(table: StoredTable) -> Iterator[StoredTable]:
 
 @dataclass(frozen=True)
 class StoredMart:
-    """The name of a source, its ledger, and its other tables.
+    """The name of a source, its ledger and its other tables.
 
-    `unread` are sentences about tables that may be stored in a form that is not read.
+    `unread` contains warnings about tables that may be stored in an unknown form.
     """
 
     name: str
@@ -130,7 +130,7 @@ class StoredMart:
         return replace(self, others=others, ledger=self.ledger.with_changes(dialect=dialect))
 
     def named_by_table(self) -> StoredMart:
-        """Return the mart with messages that name its tables, for files that a person has not written."""
+        """Return the mart with tables instead of files named in messages, for files that no person wrote."""
         others = {name: replace(table, origin=name) for name, table in self.others.items()}
         return replace(self, others=others, ledger=self.ledger.with_changes(origin="transactions"))
 
@@ -140,8 +140,8 @@ class StoredMart:
         return {name: found[name] for name in TABLES if name in found}
 
 
-def refuse_doubled(names: Sequence[object], spec: MartTable, whose: str) -> None:
-    """Raise a SourceError if a known column occurs twice."""
+def reject_repeated_columns(names: Sequence[object], spec: MartTable, whose: str) -> None:
+    """Raise an error if a known column occurs twice."""
     for name in spec.column_names:
         if names.count(name) > 1:
             raise SourceError(f"{whose} has the column {name!r} twice.", field=name)

@@ -1,7 +1,7 @@
-"""Access to a database: its URL, and the password from wherever it is kept.
+"""Access to a database: its URL, and its password from the place where it is kept.
 
 A URL never contains a password. The password comes from, in this order: the environment variable
-`CUSTDYN_PASSWORD_<NAME>`, the file that `CUSTDYN_PASSWORD_<NAME>_FILE` names, JupySQL's `connections.ini`,
+`CUSTDYN_PASSWORD_<NAME>`, the file named in `CUSTDYN_PASSWORD_<NAME>_FILE`, JupySQL's `connections.ini`,
 and the files of the database's own clients (`~/.pgpass`, which libpq reads itself, and `~/.my.cnf`).
 """
 
@@ -43,9 +43,9 @@ class Login:
     name
         The name of the source.
     kind
-        The kind of server, which is also the dialect of its SQL.
+        The kind of server, which is also its SQL dialect.
     user, database
-        The name of the user and of the database; empty for the driver's defaults.
+        The names of the user and the database; empty for the driver's defaults.
     arguments
         The arguments for the driver's `connect`, without the password.
     password
@@ -65,12 +65,12 @@ class Login:
 
 
 def login_for(source: Source) -> Login:
-    """Return how to connect to the database of a source.
+    """Return the login for the database of a source.
 
     Raises
     ------
     SourceError
-        If a package is missing, or the URL or a file with the password cannot be used.
+        If a package is missing, or the URL or a password file cannot be used.
     """
     assert source.url is not None
     name = source.name or ""
@@ -96,9 +96,9 @@ def needs_packages() -> SourceError:
 
 
 def _parsed(text: str) -> tuple[URL, Kind]:
-    """Return a URL with the driver that reads it, and the kind of its server."""
+    """Return a URL with the driver to use, and the kind of its server."""
     try:
-        import sqlalchemy  # late: an extra
+        import sqlalchemy  # late: an optional dependency
     except ImportError:
         raise needs_packages() from None
     scheme, colon, rest = text.strip().partition("://")
@@ -110,12 +110,12 @@ def _parsed(text: str) -> tuple[URL, Kind]:
     except (sqlalchemy.exc.ArgumentError, ValueError):
         raise invalid_url("it is not valid; write postgresql://user@host:5432/database") from None
     if not url.database and kind == "mysql":
-        raise invalid_url("it names no database; write mysql://user@host:3306/database")
+        raise invalid_url("it does not name a database; write mysql://user@host:3306/database")
     return url, kind
 
 
 def invalid_url(why: str) -> SourceError:
-    """Return the error for a URL, which is not shown because it may contain a secret."""
+    """Return the error for a URL; the message does not show the URL, which may contain a secret."""
     return SourceError(f"The url of the source cannot be used: {why}.", field="url")
 
 
@@ -137,16 +137,16 @@ def _password(name: str, kind: Kind, url: URL) -> str | None:
         except (OSError, UnicodeDecodeError, RuntimeError) as error:
             why = getattr(error, "strerror", None) or "is not UTF-8 text"
             raise SourceError(
-                f"The file that {variable}_FILE names cannot be read: {why}.", field=f"{variable}_FILE"
+                f"The file named in {variable}_FILE cannot be read: {why}.", field=f"{variable}_FILE"
             ) from None
-    found = _of_connections_ini(name, url)
+    found = _from_connections_ini(name, url)
     if found is None and kind == "mysql":
-        found = _of_my_cnf(url.username)
+        found = _from_my_cnf(url.username)
     return found
 
 
-def _of_connections_ini(name: str, url: URL) -> str | None:
-    """Return the password in JupySQL's file for the source's name, or else for the same database."""
+def _from_connections_ini(name: str, url: URL) -> str | None:
+    """Return the password in JupySQL's file: the one for the source's name, or else for the same database."""
     parser = _ini(Path(".jupysql", "connections.ini"), interpolated=True)
     same = {"host": url.host, "port": url.port and str(url.port), "username": url.username}
     for section in (name, *parser.sections()):
@@ -161,8 +161,8 @@ def _of_connections_ini(name: str, url: URL) -> str | None:
     return None
 
 
-def _of_my_cnf(user: str | None) -> str | None:
-    """Return the password for MySQL's clients in `~/.my.cnf`, unless it is another user's."""
+def _from_my_cnf(user: str | None) -> str | None:
+    """Return the password in the file of MySQL's clients, `~/.my.cnf`, unless it is another user's."""
     parser = _ini(Path(".my.cnf"), interpolated=False)
     if not parser.has_section("client"):
         return None
@@ -174,7 +174,7 @@ def _of_my_cnf(user: str | None) -> str | None:
 
 
 def _ini(below_home: Path, *, interpolated: bool) -> configparser.RawConfigParser:
-    """Return an INI file in the home folder; empty if there is none."""
+    """Return an INI file in the home folder, or an empty one if it does not exist."""
     parser = configparser.RawConfigParser(allow_no_value=True, strict=interpolated)
     try:
         text = (Path.home() / below_home).read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
-"""What changed in the past between two syncs: transactions added, removed and changed, and openings moved.
+"""Past transactions that two syncs read differently: added, removed or changed; and changed opening balances.
 
 The ledgers are compared by month with a hash of their rows, and only the rows of months that differ are
-joined, so that the comparison takes little time and memory even for large ledgers.
+joined. Even for large ledgers, this takes little time and memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MEMORY = "200MB"
 _LISTED = 40  # lines
 _COMPARED = ("client_id", "kind", "amount", "package_id")
-# The months that differ in the number of their transactions or in the sum of the hashes of these.
+# The months that differ in the number of transactions or in the sum of their hashes.
 _DIFFERING = """
     CREATE TEMP TABLE differing AS
     WITH hashed AS (
@@ -35,7 +35,7 @@ _DIFFERING = """
     HAVING count(*) FILTER (side = 'old') <> count(*) FILTER (side = 'new')
         OR sum(h::HUGEINT) FILTER (side = 'old') IS DISTINCT FROM sum(h::HUGEINT) FILTER (side = 'new')
 """
-# Month, kind, added, removed, changed, new. A transaction without a time counts as new, not as past.
+# Columns: month, kind, added, removed, changed, new. A transaction without a time counts as new, not as past.
 _PAST = """
     WITH o AS (SELECT * FROM old_ledger SEMI JOIN differing USING (month)),
     n AS (
@@ -53,7 +53,7 @@ _PAST = """
             IS DISTINCT FROM (n.instant, n.client_id, n.kind, n.amount, n.package_id)
     GROUP BY 1, 2 ORDER BY 1, 2
 """
-# Openings changed, clients added, clients removed.
+# Columns: opening balances changed, clients added, clients removed.
 _CLIENTS = """
     SELECT count(*) FILTER (o.id IS NOT NULL AND n.id IS NOT NULL AND o.opening <> n.opening),
         count(*) FILTER (o.id IS NULL), count(*) FILTER (n.id IS NULL)
@@ -64,7 +64,7 @@ _CLOSED: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_know
 
 @dataclass(frozen=True)
 class PastChange:
-    """The transactions of a month and a kind that differ from the previous sync."""
+    """Counts of the transactions of one month and kind that differ from the previous sync."""
 
     month: str
     kind: str
@@ -86,7 +86,7 @@ class Changes:
     openings
         The number of clients whose opening balance changed.
     clients_added, clients_removed
-        The number of clients that were added and removed.
+        The numbers of clients added and removed.
     same_mapping
         Whether both syncs used the same mapping.
     """
@@ -133,11 +133,11 @@ def changes_between(old: Path, new: Path, spill: Path, *, same_mapping: bool) ->
     old, new
         Their folders.
     spill
-        A folder for temporary files; it need not exist.
+        A folder for temporary files, created if it does not exist.
     same_mapping
         Whether both come from the same mapping.
     """
-    import duckdb  # late: takes long to load
+    import duckdb  # late: slow to load
 
     with duckdb.connect(config=_CLOSED) as connection:
         connection.execute(f"SET temp_directory = {literal(spill)}")
@@ -160,7 +160,7 @@ def _past(connection: duckdb.DuckDBPyConnection) -> tuple[int, tuple[PastChange,
 
 
 def _ledger_view(side: str, file: Path) -> str:
-    """Return the statement that creates a view of a ledger, in which equal values are equal in any type."""
+    """Return the statement that creates a view of a ledger, converted so that values of all types compare."""
     names = pq.read_schema(file).names
     columns = ", ".join([_value("transaction_id", "id", names), _instant(file), *_compared(names)])
     rows = f"SELECT {columns} FROM read_parquet({literal(file)})"  # noqa: S608 (constants and a literal)
@@ -169,7 +169,7 @@ def _ledger_view(side: str, file: Path) -> str:
 
 
 def _instant(file: Path) -> str:
-    """Return the SQL for a time as microseconds since 1970, without the zones of DuckDB's extensions."""
+    """Return the SQL for a time as microseconds since 1970; it needs no time zone extension of DuckDB."""
     if str(pq.read_schema(file).field("at").type).startswith("timestamp"):
         return 'epoch_us("at") AS instant'
     return 'epoch_us(TRY_CAST("at" AS TIMESTAMP)) AS instant'

@@ -1,7 +1,7 @@
-"""The rows of a COPY in PostgreSQL, in chunks.
+"""Reading the rows of a PostgreSQL COPY in chunks.
 
-psycopg's own `copy` needs four times the processor time, because it waits for each row in a generator. Here,
-rows that have arrived are appended to one buffer, and only the wait for more goes through the system.
+psycopg's own `copy` takes four times the processor time, because it waits for each row in a generator. Here,
+rows that have arrived are appended to one buffer, and a system call is needed only to wait for more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class CopyStream:
     Parameters
     ----------
     connection
-        The connection of libpq.
+        The libpq connection.
     """
 
     def __init__(self, connection: PGconn) -> None:
@@ -30,7 +30,7 @@ class CopyStream:
         self._is_open = False
 
     def chunks(self, statement: bytes) -> Iterator[bytearray]:
-        """Yield what a COPY TO STDOUT sends, in chunks of whole rows.
+        """Yield the output of a COPY TO STDOUT in chunks of whole rows.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class CopyStream:
             yield buffer
 
     def finish(self) -> None:
-        """Read the rest of a COPY whose reader stopped early, so that the connection can be used again."""
+        """Read the rest of a COPY that was not read to its end, so that the connection can be used again."""
         while self._is_open:
             size, _ = self._connection.get_copy_data(1)
             if size == 0:

@@ -16,7 +16,7 @@ from custdyn_widgets.mart.syncing.problems import explained
 
 @dataclass(frozen=True)
 class DetectedSystem:
-    """The billing system of a database, and how many of its tables the mapping reads."""
+    """The billing system of a database, and the number of its tables that the mapping reads."""
 
     system: str
     tables: int
@@ -25,8 +25,8 @@ class DetectedSystem:
 def detect_system(source: Source) -> DetectedSystem:
     """Return the system whose shipped mapping reads only tables that a database has.
 
-    If there are several, it is the one with the most tables. `generic` means that the database has
-    the tables of a mart itself.
+    If there are several, return the one with the most tables. `generic` means that the database has
+    the tables of a mart.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def detect_system(source: Source) -> DetectedSystem:
     known = {system: len(tables) for system, tables in wanted.items() if there.issuperset(tables)}
     if not known:
         raise SourceError(
-            f"The database has the tables of none of the known systems ({', '.join(wanted)}), or its user "
+            f"The database does not have the tables of any known system ({', '.join(wanted)}), or its user "
             "may not read them. Write a mapping by hand (docs/sources.md shows how), and set it as the "
             "mapping of the source in sources.toml.",
             field="system",
@@ -55,5 +55,5 @@ def detect_system(source: Source) -> DetectedSystem:
 
 
 def _names(tables: list[str]) -> list[str]:
-    """Return the names of tables without schemas and quotes."""
+    """Return the names of tables without their schemas and quotes."""
     return [table.rpartition(".")[2].strip('"`') for table in tables]

@@ -1,4 +1,4 @@
-"""The mapping `generic`: the database has the mart's own tables and columns."""
+"""The mapping `generic`, for databases that have the tables and columns of a mart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from custdyn_widgets.mart.syncing.session import Session
 
 
 def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
-    """Return the mapping of the tables of a mart that a database has, with their known columns.
+    """Return a mapping for a database with the tables of a mart, with their known columns.
 
     Raises
     ------
@@ -22,7 +22,7 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
     found = session.table_columns(list(TABLES))
     if not found:
         raise SourceError(
-            "The database has none of the tables of a mart, or its user may not read them. If it is the "
+            "The database does not have any table of a mart, or its user may not read them. If it is the "
             'database of a billing system, set system = "…" or mapping = "….sql" for it in sources.toml.',
             field="system",
         )
@@ -35,7 +35,7 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
         elif spec.required:
             raise SourceError(
                 f"The database has no table {name}, or its user may not read it; the mapping generic needs "
-                "it. Create a view of that name, or write a mapping.",
+                "it. Create a view with that name, or write a mapping.",
                 field="system",
             )
     text = "\n".join(f"-- :name {name}\n{select}" for name, select in selects.items())

@@ -1,4 +1,4 @@
-"""The GRANT statements that a mapping needs: SELECT on the tables that its SELECTs name."""
+"""The GRANT statements that a mapping needs, for the tables that its SELECTs read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NEXT = re.compile(
 
 
 def tables_of(selects: Iterable[str]) -> list[str]:
-    """Return the tables that SELECTs read, as they name them, in order of their first use."""
+    """Return the names of the tables that SELECTs read, as written there, in order of first use."""
     found: dict[str, None] = {}
     for select in selects:
         text = _COMMENT_OR_STRING.sub(lambda m: "''" if m[0].startswith("'") else " ", select)
@@ -53,9 +53,9 @@ def grant_lines(login: Login, mapping: Mapping, grantee: str, quoted: Callable[[
     mapping
         The mapping.
     grantee
-        The user as GRANT names it.
+        The user, as written in GRANT.
     quoted
-        Quotes a name as the database does.
+        The function that quotes a name for the database.
     """
     tables = tables_of([*mapping.selects.values(), *(count.select for count in mapping.counts)])
     database = quoted(login.database)

@@ -1,4 +1,4 @@
-"""Reading MySQL and MariaDB: an unbuffered cursor streams the rows as the bytes that the server sends."""
+"""Reading MySQL and MariaDB: an unbuffered cursor streams the rows as raw bytes from the server."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _FAMILIES: dict[int, Family] = {
 }  # fmt: skip
 _STRINGS = (15, 249, 250, 251, 252, 253, 254)
 _FLOAT = 4
-_BINARY = 63  # the character set of bytes
+_BINARY = 63  # the character set number of binary data
 _WRITE_WAIT_S = 3_600
 _BEGIN = (
     "SET SESSION time_zone = '+00:00'",
     "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
-    "SET SESSION group_concat_max_len = 16777216",  # a longer list would be cut without an error
+    "SET SESSION group_concat_max_len = 16777216",  # otherwise long lists would be cut off without an error
     f"SET SESSION net_write_timeout = {_WRITE_WAIT_S}",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 )
@@ -68,7 +68,7 @@ class MysqlSession:
     def connect(cls, login: Login) -> MysqlSession:
         """Open a session; raise the driver's error if that fails."""
         try:
-            import pymysql  # late: an extra
+            import pymysql  # late: an optional dependency
             from pymysql.converters import conversions
         except ImportError:
             raise needs_packages() from None
@@ -86,7 +86,7 @@ class MysqlSession:
 
     @classmethod
     def of_engine(cls, connection: pymysql.Connection[Any]) -> MysqlSession:
-        """Open a session with a connection of an engine, which has returned text and numbers so far."""
+        """Open a session with an engine's connection, and make it return bytes."""
         connection.use_unicode, connection.decoders = False, {}
         connection.set_character_set("utf8mb4")
         return cls(connection)
@@ -97,7 +97,7 @@ class MysqlSession:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # An orderly end would first read all remaining rows.
+        # An orderly close would first read all remaining rows.
         self._connection._force_close()
 
     def columns(self, select: str) -> list[ResultColumn]:
@@ -114,7 +114,7 @@ class MysqlSession:
         """Yield the rows of a SELECT in chunks: the values of each column as text, by name."""
         from pymysql.cursors import SSCursor
 
-        if self._streaming:  # its reader stopped early; this reads its rest
+        if self._streaming:  # reads the rest of a result that was not read to its end
             self._streaming.close()
         returned = self.columns(select)
         places = {column.name: place for place, column in enumerate(returned)}
@@ -129,14 +129,14 @@ class MysqlSession:
         self._streaming = None
 
     def number(self, select: str) -> int:
-        """Return the number that a SELECT returns; 0 for none."""
+        """Return the number that a SELECT returns, or 0 if it returns none."""
         with self._connection.cursor() as cursor:
             cursor.execute(select)
             row = cursor.fetchone()
         return int(row[0] or 0) if row else 0
 
     def table_columns(self, tables: Sequence[str]) -> Mapping[str, list[str]]:
-        """Return the columns of those tables that exist and may be read."""
+        """Return the columns of the given tables, if they exist and may be read."""
         by_table: dict[str, list[str]] = {}
         with self._connection.cursor() as cursor:
             cursor.execute(
@@ -149,7 +149,7 @@ class MysqlSession:
         return by_table
 
     def grantee(self) -> str:
-        """Return the user, as GRANT names it."""
+        """Return the user, as written in GRANT."""
         return self._user
 
     def _execute(self, statement: str) -> None:
@@ -163,12 +163,12 @@ class MysqlSession:
 
 
 def quoted(name: str) -> str:
-    """Return a name as SQL, quoted."""
+    """Return a name quoted for SQL."""
     return "`" + name.replace("`", "``") + "`"
 
 
 def trouble(error: Exception) -> Trouble | None:
-    """Return what an error of the driver means; None if it is not one."""
+    """Return the meaning of an error of the driver, or None for any other error."""
     import pymysql
 
     if not isinstance(error, pymysql.Error):

@@ -1,7 +1,7 @@
-"""The check of a new mart before it replaces the old one, with bounded memory.
+"""Checking a new mart with bounded memory before it replaces the old one.
 
-Most marts have no faults: the ledger is then read in batches, and of its ids only hashes are kept. At the
-first sign of a fault, the whole mart is checked, so that every fault is reported.
+Most marts have no faults. So the ledger is first read in batches, and only hashes of its ids are kept. At the
+first sign of a fault, the whole mart is checked in order to report every fault.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def _has_no_faults(stored: StoredMart, ledger: Path) -> bool:
 
 
 def _ids_differ(ledger: Path, count: int) -> bool:
-    """Return whether all ids certainly differ, because their hashes do."""
-    import duckdb  # late: takes long to load
+    """Return whether the hashes of all ids differ, and thus the ids."""
+    import duckdb  # late: slow to load
 
     hashes = np.empty(count, np.uint64)
     end = 0
@@ -90,10 +90,10 @@ def _ids_differ(ledger: Path, count: int) -> bool:
 
 
 def _zero_dates(faults: Iterable[Fault]) -> Iterator[str]:
-    """Yield what to write in the mapping for each column with MySQL's zero dates."""
+    """Yield the remedy for each column with MySQL's zero dates."""
     found = (fault for fault in faults if fault.value.startswith(_ZERO_DATE))
     columns = {(fault.file.partition(".")[0], fault.column) for fault in found}
     for table, column in sorted(columns):
         yield (
-            f"Zero dates mean no date: in the section {table} of the mapping, write NULLIF(…, 0) AS {column}."
+            f"Zero dates mean no date. In the section {table} of the mapping, write NULLIF(…, 0) AS {column}."
         )

@@ -1,4 +1,4 @@
-"""Opening a session with the database of a source."""
+"""Opening a session with a source's database."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _DRIVERS = {("postgresql", "psycopg"), ("mysql", "pymysql"), ("mariadb", "pymysq
 
 
 def open_session(login: Login, engine: Engine | None) -> Session:
-    """Open a session by a login, or with a connection of an engine.
+    """Open a session with a login, or with a connection of an engine.
 
     Raises
     ------
     SourceError
-        If the engine has another driver than psycopg or PyMySQL.
+        If the engine's driver is neither psycopg nor PyMySQL.
     """
     from custdyn_widgets.mart.syncing.mysql import MysqlSession
     from custdyn_widgets.mart.syncing.postgresql import PostgresqlSession
@@ -43,7 +43,7 @@ def open_session(login: Login, engine: Engine | None) -> Session:
 
 
 def quoter(login: Login) -> Callable[[str], str]:
-    """Return the function that quotes a name as the database does."""
+    """Return the function that quotes a name for the database."""
     if login.kind == "postgresql":
         from custdyn_widgets.mart.syncing.postgresql import quoted
     else:

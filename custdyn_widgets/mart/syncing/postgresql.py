@@ -1,4 +1,4 @@
-"""Reading PostgreSQL: COPY streams the rows as CSV, which Arrow parses without touching their values."""
+"""Reading PostgreSQL: COPY streams the rows as CSV, which Arrow parses as unchanged text."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _FAMILIES: dict[int, Family] = {
     1114: "naive", 1184: "instant", 1082: "date", 1009: "json", 1015: "json", 1002: "json", 114: "json",
     3802: "json", 17: "bytes",
 }  # fmt: skip
-_ARRAYS = (1009, 1015, 1002)  # of text, varchar and char
-_PATIENCE: dict[str, Any] = {  # a server that vanishes is noticed within minutes, not hours
+_ARRAYS = (1009, 1015, 1002)  # arrays of text, varchar and char
+_PATIENCE: dict[str, Any] = {  # to notice within minutes, not hours, that a server has gone
     "connect_timeout": CONNECT_TIMEOUT_S,
     "keepalives_idle": 60,
     "keepalives_interval": 15,
@@ -76,7 +76,7 @@ class PostgresqlSession:
     def connect(cls, login: Login) -> PostgresqlSession:
         """Open a session; raise the driver's error if that fails."""
         try:
-            import psycopg  # late: an extra
+            import psycopg  # late: an optional dependency
             import psycopg.conninfo
         except ImportError:
             raise needs_packages() from None
@@ -99,7 +99,7 @@ class PostgresqlSession:
 
     def columns(self, select: str) -> list[ResultColumn]:
         """Return the columns of a SELECT without running it."""
-        # The binary protocol accepts only a single statement.
+        # With the binary protocol, the server accepts only a single statement.
         cursor = self._connection.cursor(binary=True).execute(_limited(select).encode())
         assert cursor.description is not None
         return [
@@ -117,12 +117,12 @@ class PostgresqlSession:
             yield _parsed(data, names)
 
     def number(self, select: str) -> int:
-        """Return the number that a SELECT returns; 0 for none."""
+        """Return the number that a SELECT returns, or 0 if it returns none."""
         row = self._connection.cursor(binary=True).execute(select.encode()).fetchone()
         return int(row[0] or 0) if row else 0
 
     def table_columns(self, tables: Sequence[str]) -> Mapping[str, list[str]]:
-        """Return the columns of those tables that exist."""
+        """Return the columns of the given tables, if they exist."""
         found = self._connection.execute(
             "SELECT relname, attname FROM unnest(%s::text[]) AS wanted "
             "JOIN pg_class ON pg_class.oid = to_regclass(quote_ident(wanted)) "
@@ -136,7 +136,7 @@ class PostgresqlSession:
         return by_table
 
     def grantee(self) -> str:
-        """Return the user, as GRANT names it."""
+        """Return the user, as written in GRANT."""
         return quoted(self._user)
 
     def _one(self, select: str) -> tuple[Any, ...]:
@@ -146,12 +146,12 @@ class PostgresqlSession:
 
 
 def quoted(name: str) -> str:
-    """Return a name as SQL, quoted."""
+    """Return a name quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def trouble(error: Exception) -> Trouble | None:
-    """Return what an error of the driver means; None if it is not one."""
+    """Return the meaning of an error of the driver, or None for any other error."""
     import psycopg
 
     if not isinstance(error, psycopg.Error):
@@ -175,7 +175,7 @@ def trouble(error: Exception) -> Trouble | None:
 
 
 def _reason(message: str) -> str:
-    """Return why a connection failed, without the host: the end of the driver's message."""
+    """Return why a connection failed: the end of the driver's message, without the host."""
     first = message.strip().partition("\n")[0]
     return first.rpartition(": ")[2] or first
 
@@ -192,7 +192,7 @@ def _expression(column: ResultColumn) -> str:
 
 
 def _parsed(data: bytearray, names: Sequence[str]) -> dict[str, pa.Array]:
-    """Return CSV as columns of text; a value without quotes that is empty is null."""
+    """Parse CSV into columns of text; an empty value without quotes is null."""
     table = pa_csv.read_csv(
         pa.BufferReader(data),
         read_options=pa_csv.ReadOptions(column_names=names, block_size=len(data) + 1, use_threads=False),

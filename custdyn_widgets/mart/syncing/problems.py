@@ -1,6 +1,6 @@
-"""What went wrong with a database, as an error that says what to do.
+"""Errors about databases, with their cause and remedy.
 
-A message names the source and the section of the mapping; it shows no host, no URL and no password.
+A message names the source and the section of the mapping; it does not show the host, the URL or the password.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FILES = {"postgresql": "~/.pgpass", "mysql": "~/.my.cnf"}
 
 
 def find_trouble(error: Exception, login: Login) -> Trouble | None:
-    """Return what an error of a driver means; None if it is another error."""
+    """Return the meaning of an error of a driver, or None for any other error."""
     if login.kind == "postgresql":
         from custdyn_widgets.mart.syncing.postgresql import trouble
     else:
@@ -29,14 +29,14 @@ def find_trouble(error: Exception, login: Login) -> Trouble | None:
 
 @contextmanager
 def explained(login: Login, place: str = "", grants: Callable[[], str] = lambda: "") -> Iterator[None]:
-    """Turn the errors of a driver into a SourceError.
+    """Convert the errors of a driver to a SourceError.
 
     Parameters
     ----------
     login
         The login, which masks its password.
     place
-        The mapping and its section, such as `astpp.mysql.sql, clients`.
+        The mapping and the section in it, such as `astpp.mysql.sql, clients`.
     grants
         Returns the GRANT statements that the mapping needs.
     """
@@ -63,15 +63,15 @@ def _message(found: Trouble, login: Login, place: str, grants: Callable[[], str]
             return f"{database} rejected the login of user {user}. {_password_help(login)}"
         case "unreachable":
             return (
-                f"{database} cannot be reached{said}. Check host and port in its url, that the server is "
-                f"running, and that a firewall lets this machine in. {_UNCHANGED}"
+                f"{database} cannot be reached{said}. Check the host and port in its url, that the server is "
+                f"running, and that no firewall blocks this machine. {_UNCHANGED}"
             )
         case "no database":
             return f"{database} does not exist on the server: {_plain(found.detail)}. Correct its url."
         case "dropped":
             return (
-                f"{where}The connection to the database of source {shown(login.name)} was lost while it "
-                f"was read{said}. Run the sync again. {_UNCHANGED}"
+                f"{where}The connection to the database of source {shown(login.name)} was lost during "
+                f"the sync{said}. Run it again. {_UNCHANGED}"
             )
         case "no table":
             return (
@@ -106,11 +106,11 @@ def _message(found: Trouble, login: Login, place: str, grants: Callable[[], str]
 def _password_help(login: Login) -> str:
     variable = password_variable(login.name)
     return (
-        f"Give its password in the environment variable {variable}, in a file that {variable}_FILE names, in "
+        f"Give its password in the environment variable {variable}, in a file named in {variable}_FILE, in "
         f"~/.jupysql/connections.ini or in {_FILES[login.kind]}; never in the url."
     )
 
 
 def _plain(detail: str) -> str:
-    """Return a server's words on one line, without the host of a user and the period at the end."""
+    """Return a server's message on one line, without the host of a user and the final period."""
     return re.sub(r"\s+", " ", re.sub(r"@'[^']*'", "", detail)).strip().rstrip(".")

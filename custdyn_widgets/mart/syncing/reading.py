@@ -1,4 +1,4 @@
-"""Reading a database with a mapping: every table is written, and counts and rounding are reported."""
+"""Reading a database with a mapping: writing its tables, and reporting counts and rounding."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def mapping_of(source: Source, login: Login, session: Session) -> SqlMapping:
     Raises
     ------
     SourceError
-        If it cannot be read, or is `generic` and the database lacks a table.
+        If it cannot be read, or if it is `generic` and the database lacks a table.
     """
     if source.system != GENERIC:
         return written_mapping(source, login)
@@ -35,7 +35,7 @@ def mapping_of(source: Source, login: Login, session: Session) -> SqlMapping:
 
 
 def written_mapping(source: Source, login: Login) -> SqlMapping:
-    """Return the mapping of a source from its file or from those shipped."""
+    """Return the mapping of a source, from its file or a shipped one."""
     if source.mapping is not None:
         return read_mapping(source.mapping)
     assert source.system is not None
@@ -43,7 +43,7 @@ def written_mapping(source: Source, login: Login) -> SqlMapping:
 
 
 class Reading:
-    """The reading of a database in one session.
+    """Reads a database in one session.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Reading:
         expected
             The numbers of rows of the previous sync.
         share
-            The fraction of the total progress that this takes.
+            The share of the total progress that this takes.
 
         Returns
         -------
@@ -113,7 +113,7 @@ class Reading:
                 yield count.sentence.replace("{n}", f"{number:,}")
 
     def residues(self) -> Iterator[str]:
-        """Yield a sentence for each column of amounts that was rounded."""
+        """Yield a sentence for each column with rounded amounts."""
         for table, written in self._written.items():
             for column, residue in written.residues.items():
                 if residue.count:

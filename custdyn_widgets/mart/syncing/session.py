@@ -1,4 +1,4 @@
-"""Sessions with a database: what reading a mart needs of a server, whatever its kind."""
+"""Sessions with a database: the interface for reading a mart from any kind of server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOCK_WAIT_S = 60
 
 @dataclass(frozen=True)
 class Trouble:
-    """What a driver's error means.
+    """The meaning of a driver's error.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Trouble:
         A short name: `login`, `unreachable`, `no database`, `dropped`, `no table`, `no column`, `no right`,
         `waited`, `stopped`, `sql` or `other`.
     detail
-        The server's own words, if they help.
+        The server's own message, if it helps.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class Trouble:
 
 
 class Session(Protocol):
-    """One read-only transaction, which sees the data as it was when it began."""
+    """A read-only transaction, which sees the data as of its start."""
 
     read_at: datetime
     server: str
@@ -54,10 +54,10 @@ class Session(Protocol):
         """Yield the rows of a SELECT in chunks: the values of each column as text, by name."""
 
     def number(self, select: str) -> int:
-        """Return the number that a SELECT returns; 0 for none."""
+        """Return the number that a SELECT returns, or 0 if it returns none."""
 
     def table_columns(self, tables: Sequence[str]) -> Mapping[str, list[str]]:
-        """Return the columns of those tables that exist."""
+        """Return the columns of the given tables, if they exist."""
 
     def grantee(self) -> str:
-        """Return the user, as GRANT names it."""
+        """Return the user, as written in GRANT."""

@@ -1,4 +1,4 @@
-"""Syncing a source: a new mart is read in one transaction and checked before it replaces the old one."""
+"""Syncing a source: read a new mart in one transaction, and check it before it replaces the old one."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ from custdyn_widgets.mart.syncing.reading import Reading, mapping_of, written_ma
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-_READING, _CHECKED = 0.6, 0.85  # fractions of the total
+_READING, _CHECKED = 0.6, 0.85  # shares of the total progress
 
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What a sync read.
+    """The result of a sync.
 
     Attributes
     ----------
     name
         The name of the source.
     record
-        The record that is stored beside the mart.
+        The record stored next to the mart.
     changes
-        What changed since the previous sync; None for the first one.
+        The changes since the previous sync; None for the first one.
     """
 
     name: str
@@ -83,7 +83,7 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
     name
         The name of a source in `sources.toml` with a `url`.
     engine
-        A SQLAlchemy engine with the driver psycopg or PyMySQL, to connect with instead of the URL.
+        A SQLAlchemy engine with the driver psycopg or PyMySQL, used to connect instead of the URL.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
 def grants_for(name: str) -> list[str]:
     """Return the GRANT statements that a source's mapping needs.
 
-    The database is not asked: the user is the one in the URL, on any host.
+    This does not connect to the database: the user is the one in the URL, on any host.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def grants_for(name: str) -> list[str]:
     )
     lines = grant_lines(login, needed, grantee, quoter(login))
     more = [line for line in grant_lines(login, optional, grantee, quoter(login)) if line not in lines]
-    return [*lines, "-- For those of these tables that exist:", *more]
+    return [*lines, "-- Only for tables that exist:", *more]
 
 
 def database_source(name: str) -> Source:
@@ -195,13 +195,13 @@ def _sync(source: Source, name: str, folder: Path, engine: Engine | None) -> Syn
 
 
 def _changes(old: Path, new: Path, sentences: list[str], *, same_mapping: bool) -> Changes | None:
-    """Compare with the mart of the last sync; if that mart is damaged, say so and go on."""
+    """Compare with the mart of the last sync; if that mart is damaged, append a sentence about it."""
     import duckdb
 
     try:
         return changes_between(old, new, new / "spill", same_mapping=same_mapping)
     except (duckdb.Error, pa.ArrowException, OSError, KeyError):
-        sentences.append("What changed since the last sync is unknown, because its mart cannot be read.")
+        sentences.append("Changes since the last sync are unknown, because its mart cannot be read.")
         return None
     finally:
         remove_folder(new / "spill")

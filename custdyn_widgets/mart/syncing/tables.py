@@ -1,4 +1,4 @@
-"""Writing the tables of a mart: rows stream from the database into Parquet with bounded memory."""
+"""Writing the tables of a mart: stream rows from the database to Parquet with bounded memory."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _REPEATED = (
     "owner_user",
     "currency",
     "base",
-)  # and the columns that the schema names
+)  # and the columns that the schema lists
 
 
 @dataclass
 class WrittenTable:
-    """A table that was written: its number of rows, and what rounding removed, by column."""
+    """The number of rows of a written table, and what rounding removed from each column."""
 
     rows: int = 0
     residues: dict[str, Residue] = field(default_factory=dict)
@@ -40,14 +40,14 @@ class WrittenTable:
 
 @dataclass(frozen=True)
 class TableProgress:
-    """Where to report the progress of a table.
+    """Reports the progress of a table.
 
     Attributes
     ----------
     name
         The table.
     done, share
-        The fraction of the total before this table, and the fraction for it.
+        The share of the total progress before this table, and the share for it.
     expected
         The number of rows of the last sync; 0 if unknown.
     """
@@ -65,7 +65,7 @@ class TableProgress:
 
 
 def plan(session: Session, select: str, spec: MartTable, place: str) -> list[ResultColumn]:
-    """Return the columns of a SELECT that a table of the mart has.
+    """Return the columns of a SELECT that the mart's table has.
 
     Raises
     ------
@@ -95,12 +95,12 @@ def plan(session: Session, select: str, spec: MartTable, place: str) -> list[Res
 
 
 def _reject_bytes(columns: Sequence[ResultColumn], section: str) -> None:
-    """Raise a SourceError if a column that the mart needs has bytes instead of text."""
+    """Raise a SourceError if a column of the mart has bytes instead of text."""
     for column in columns:
         if column.family == "bytes":
             raise SourceError(
-                f"{section}: the column {column.name} returns bytes, not text. Write in MySQL "
-                "CONVERT(… USING utf8mb4) or HEX(…), in PostgreSQL encode(…, 'hex').",
+                f"{section}: the column {column.name} returns bytes, not text. In MySQL, write "
+                "CONVERT(… USING utf8mb4) or HEX(…); in PostgreSQL, write encode(…, 'hex').",
                 field=column.name,
             )
 
@@ -116,7 +116,8 @@ def write_table(
 ) -> WrittenTable:
     """Write the rows of a SELECT to a Parquet file.
 
-    A column whose values do not fit its type stays text: the SELECT is run once more in the same transaction.
+    If a column's values do not fit its type, the SELECT is run again in the same transaction, and the column
+    stays text.
     """
     as_text: set[str] = set()
     while True:
@@ -165,7 +166,7 @@ def _written(
 
 
 class _Writer:
-    """Writes chunks of text as row groups of a Parquet file."""
+    """Writes chunks of text to a Parquet file as row groups."""
 
     def __init__(self, file: Path, schema: pa.Schema) -> None:
         repeated = [n for n in schema.names if n in _REPEATED or n in ("client_id", "kind", "package_id")]
@@ -184,7 +185,7 @@ class _Writer:
         self._writer.close()
 
     def write(self, chunk: Mapping[str, pa.Array], residues: Mapping[str, Residue]) -> None:
-        """Write a chunk, or keep it until it fills a row group."""
+        """Write a chunk, or keep it until there are enough rows for a row group."""
         self._batches.append(typed(chunk, self._schema, residues))
         if sum(batch.num_rows for batch in self._batches) >= _ROW_GROUP:
             self._flush()

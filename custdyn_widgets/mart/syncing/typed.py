@@ -1,7 +1,7 @@
-"""Text from a database as the columns of a mart: exact amounts, instants, lists of tags.
+"""Converting text from a database to the columns of a mart: exact amounts, instants, lists of tags.
 
-Servers send every value as text, so that no driver turns an amount into a float or moves a time. A column
-whose values do not fit its type (a zero date, a NaN) stays text, and the check of the mart says what is
+Every value is fetched as text, so that no driver converts an amount to a float or shifts a time. A column
+with values that do not fit its type (a zero date, a NaN) stays text, and checking the mart reports what is
 wrong.
 """
 
@@ -45,13 +45,13 @@ class ResultColumn:
 
 @dataclass
 class Residue:
-    """What rounding to 6 places removed from the values of a column: how many values, and the sum."""
+    """The number of values in a column that were rounded to 6 places, and the sum of what was removed."""
 
     count: int = 0
     total: Decimal = Decimal(0)
 
     def add(self, count: int, total: Decimal) -> None:
-        """Add what rounding removed from more values."""
+        """Add the number of further rounded values and what was removed from them."""
         self.count += count
         self.total = _CONTEXT.add(self.total, total)
 
@@ -65,7 +65,7 @@ class StaysText(Exception):  # noqa: N818 (it is a signal, not an error)
 
 
 def stored_type(kind: Kind, family: Family) -> pa.DataType:
-    """Return the type in which a mart stores a column of this kind that a database returns in this family."""
+    """Return the type in which a mart stores a column of this kind, given the family of its type."""
     if kind in ("time", "date"):
         return _OF_TIME.get(family, pa.string())
     if kind == "amount" and family in ("integer", "decimal", "float"):
@@ -80,7 +80,7 @@ def stored_type(kind: Kind, family: Family) -> pa.DataType:
 def typed(
     texts: Mapping[str, pa.Array], schema: pa.Schema, residues: Mapping[str, Residue]
 ) -> pa.RecordBatch:
-    """Return text as the columns of a schema.
+    """Convert text to the columns of a schema.
 
     Parameters
     ----------
@@ -89,12 +89,12 @@ def typed(
     schema
         The names and types of the columns.
     residues
-        Where to add what rounding removes, by column.
+        The residues by column, to which what rounding removes is added.
 
     Raises
     ------
     StaysText
-        If a column cannot have its type.
+        If values do not fit the type of their column.
     SourceError
         If text is not UTF-8.
     """
@@ -128,7 +128,7 @@ def _utf_8(values: pa.Array, column: str) -> pa.Array:
 
 
 def _rounded(text: pa.Array) -> tuple[pa.Array, int, Decimal]:
-    """Return amounts, rounded half to even to 6 places, and the number and sum of what rounding removed."""
+    """Return amounts rounded half to even to 6 places, the number of rounded ones, and the sum removed."""
     if (pc.max(pc.binary_length(text)).as_py() or 0) <= _LONGEST:
         try:
             return text.cast(AMOUNT), 0, Decimal(0)

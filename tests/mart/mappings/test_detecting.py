@@ -52,7 +52,7 @@ def test_a_database_of_marts_is_generic(database: Database, tmp_path: Path) -> N
 def test_an_unknown_database_is_told_and_nothing_is_written(database: Database, tmp_path: Path) -> None:
     result = custdyn("mapping", "new", "billing", database.url)
     assert result.exit_code == 1
-    assert "none of the known systems" in result.output
+    assert "does not have the tables of any known system" in result.output
     assert not (tmp_path / "sources.toml").exists()
 
 

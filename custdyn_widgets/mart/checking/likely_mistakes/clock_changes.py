@@ -1,7 +1,7 @@
-"""Signs in a ledger, around the days on which clocks change, that its times are not UTC but a zone's.
+"""Evidence, around the days when clocks change, that the times in a ledger are local times rather than UTC.
 
-None of its times is in an hour that clocks skip. And what is done at fixed times in UTC, such as a bill run,
-moves by an hour in the direction of the clocks. (What people do by their clocks moves the other way in UTC.)
+Local times are never in an hour that clocks skip. And events at fixed times in UTC, such as a bill run, move
+by an hour in the direction of the clocks. (Events that follow people's clocks move the other way in UTC.)
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ import numpy.typing as npt
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, day_text
 from custdyn_widgets.mart.columns import Int64s
 
-# One zone for each rule by which clocks change.
+# One zone for each rule for changing clocks.
 _ZONES = (
     "Europe/Berlin", "Europe/London", "Europe/Kyiv", "Europe/Moscow", "America/New_York",
     "America/Mexico_City", "America/Havana", "America/Sao_Paulo", "America/Santiago", "America/Asuncion",
     "Asia/Jerusalem", "Asia/Beirut", "Asia/Tehran", "Africa/Cairo", "Australia/Sydney", "Pacific/Auckland",
 )  # fmt: skip
 _WEEK = 7 * 24  # hours
-_EXPECTED = 36  # transactions that must be missing from a skipped hour; from three of them, a third of that
+_EXPECTED = (
+    36  # transactions that must be missing from a skipped hour; a third of that if three hours lack them
+)
 _SPAN, _ROWS, _CHANGES = 14, 300, 2  # days before and after a change; rows in them; changes
 _REMEDY = "Convert them to UTC, or write them without an offset and set timezone."
 
@@ -34,14 +36,14 @@ Floats = npt.NDArray[np.float64]
 
 
 def skipped_hours(evidence: Evidence) -> Iterator[str]:
-    """Compare the hours that clocks skip with the same hour one and two weeks before and after."""
+    """Compare the hours that clocks skip with the same hours one and two weeks before and after."""
     found = []
     hours = evidence.hourly
     for zone, changes in _changes_in_range(evidence):
         skipped = np.array([hour for hour, direction in changes if direction > 0], np.int64)
         skipped = skipped[(skipped >= 2 * _WEEK + 1) & (skipped < len(hours) - 2 * _WEEK - 1)]
         skipped = skipped[_usual(hours, skipped) > 0]
-        # Around an outage, the hours before and after it are empty too.
+        # In an outage, the hours before and after are empty too.
         for beside in (-1, 1):
             skipped = skipped[3 * hours[skipped + beside] >= _usual(hours, skipped + beside)]
             skipped = skipped[_usual(hours, skipped + beside) > 0]
@@ -53,14 +55,14 @@ def skipped_hours(evidence: Evidence) -> Iterator[str]:
         expected, zone, example = max(found)
         day = day_text(evidence.range_of_days[0] + example // 24)
         yield (
-            f"{evidence.file}, at: these seem to be clock times of {zone} or a zone with the same clock "
+            f"{evidence.file}, at: these seem to be local times of {zone} or a zone with the same clock "
             f"changes, not UTC: almost none is in the hours that these clocks skip, such as the one from "
             f"{example % 24:02}:00 on {day}, but about {expected:,.0f} would be expected. {_REMEDY}"
         )
 
 
 def moved_hours(evidence: Evidence) -> Iterator[str]:
-    """Compare the times of day two weeks before and after the clocks change."""
+    """Compare the times of day in the two weeks before and after the clocks change."""
     daily = evidence.hourly.reshape(-1, 24)
     found = []
     for zone, changes in _changes_in_range(evidence):
@@ -80,7 +82,7 @@ def moved_hours(evidence: Evidence) -> Iterator[str]:
         moves = "later" if direction > 0 else "earlier"
         day = day_text(evidence.range_of_days[0] + hour // 24)
         yield (
-            f"{evidence.file}, at: these seem to be clock times of a zone whose clocks change with those of "
+            f"{evidence.file}, at: these seem to be local times of a zone whose clocks change with those of "
             f"{zone}, not UTC: times of day are an hour {moves} from {day} on, when these clocks change; "
             f"{len(changed)} changes show this. {_REMEDY}"
         )
@@ -98,7 +100,7 @@ def _changes_in_range(evidence: Evidence) -> Iterator[tuple[str, list[tuple[int,
 
 
 def _usual(hours: Int64s, places: Int64s) -> Floats:
-    """Return the mean number in the same hour of the week, one and two weeks before and after.
+    """Return the mean count in the same hour of the week, one and two weeks before and after.
 
     The largest of the four is left out.
     """
@@ -110,9 +112,9 @@ def _usual(hours: Int64s, places: Int64s) -> Floats:
 
 
 def _distances(daily: Int64s, day: int, direction: int) -> tuple[float, float] | None:
-    """Return how much the hours of the day differ after a change, as they are and moved back by an hour.
+    """Return how much the hours of the day differ after a change, unchanged and moved back by an hour.
 
-    None if there are too few transactions before or after.
+    Return None if there are too few transactions before or after.
     """
     if day < _SPAN or day + _SPAN >= len(daily):
         return None
@@ -125,7 +127,7 @@ def _distances(daily: Int64s, day: int, direction: int) -> tuple[float, float] |
 
 @functools.cache
 def _clock_changes(zone: str, first: int, last: int) -> tuple[tuple[int, int], ...]:
-    """Return the changes by an hour in some years: the clock's hour, since 1970, and 1 for later or -1."""
+    """Return the changes by an hour in some years: the local hour since 1970, and 1 for forward or -1."""
     try:
         clock = ZoneInfo(zone)
     except ZoneInfoNotFoundError:  # the system's database is older

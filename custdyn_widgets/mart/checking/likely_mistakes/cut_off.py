@@ -14,22 +14,22 @@ from custdyn_widgets.mart.checking.notes import Note
 
 _SAMPLE = 1000  # rows to look at first
 _FEW_CLIENTS, _SHARE = 20, 0.03
-# Numbers of lines at which tools stop: round ones, and those of a sheet in Excel.
+# Numbers of lines at which tools stop: round numbers, and the limits of an Excel sheet.
 _LIMITS = {digit * 10**zeros for digit, zeros in product((1, 2, 5), range(3, 9))} | {65_536, 1_048_576}
 
 
 def cut_off(evidence: Evidence) -> Iterator[Note]:
-    """Note tables that end in the middle of a row, at a limit of rows, or before the last days."""
+    """Yield notes on tables that end in the middle of a row, at a row limit, or too early."""
     for table in evidence.tables.values():
         reasons = list(_reasons(table))
         if table is evidence.ledger and (tail := _clients_at_the_end(evidence)):
             reasons.append(
-                f"none of the last {tail:,} clients has a transaction, though its rows are ordered by client"
+                f"none of the last {tail:,} clients has a transaction, but its rows are ordered by client"
             )
         if table is evidence.ledger and (found := early_end(evidence)):
             gap, events = found
             reasons.append(
-                f"its last transaction is on {day_text(gap.begin - 1)}, though {events:,} clients "
+                f"its last transaction is on {day_text(gap.begin - 1)}, although {events:,} clients "
                 f"were created later and about {gap.daily} transactions a day would be expected"
             )
         if reasons:
@@ -53,9 +53,9 @@ def _reasons(table: CheckedTable) -> Iterator[str]:
 
 
 def _clients_at_the_end(evidence: Evidence) -> int:
-    """Return how many clients at the end have no transaction, if its rows are ordered by client.
+    """Return how many of the last clients have no transaction, if the ledger is ordered by client.
 
-    Clients who were created after the last transaction do not count; 0 if few are left.
+    Clients created after the last transaction do not count. If few clients are left, return 0.
     """
     client, count = evidence.rows.client, len(evidence.clients)
     if not len(client) or (np.diff(client[:_SAMPLE]) < 0).any() or (np.diff(client) < 0).any():
@@ -69,7 +69,7 @@ def _clients_at_the_end(evidence: Evidence) -> int:
 
 
 def clients_without_transactions(evidence: Evidence) -> Iterator[Note]:
-    """Note that most clients have no transaction."""
+    """Yield a note if most clients have no transaction."""
     clients, ledger = evidence.clients, evidence.ledger
     if "client_id" not in ledger.codes:
         return

@@ -15,8 +15,8 @@ from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.columns import Bools
 from custdyn_widgets.mart.schema import KINDS
 
-_FEW = 20  # different transactions that occur again, of which none does not
-_LARGE = 200_000  # rows from which only those of some times, about an eighth, are looked at first
+_FEW = 20  # different transactions of a kind, all of which must be repeated
+_LARGE = 200_000  # for larger ledgers, look first at the rows of some times, about an eighth
 _BLOCK = 2**20
 _FACTORS = tuple(np.uint64(factor) for factor in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
@@ -24,7 +24,7 @@ Words = npt.NDArray[np.uint64]
 
 
 def same_files(evidence: Evidence) -> Iterator[Note]:
-    """Note files that have the same bytes."""
+    """Yield notes on files with the same content."""
     by_size: dict[int, list[Path]] = defaultdict(list)
     for path in evidence.files:
         by_size[path.stat().st_size].append(path)
@@ -52,9 +52,9 @@ def _digest(path: Path) -> bytes:
 
 
 def repeated_rows(evidence: Evidence) -> Iterator[Note]:
-    """Note days on which every transaction of a kind occurs again, even if under another id.
+    """Yield a note on days on which every transaction of a kind is repeated, even with another id.
 
-    A single one may well occur twice: two calls of the same price in one second.
+    A single transaction may well occur twice, such as two calls at the same price in one second.
     """
     rows = evidence.rows
     if len(rows) >= _LARGE and not _any_twice(_words(rows, (rows.at >> 6) & 7 == 0)):
@@ -66,7 +66,7 @@ def repeated_rows(evidence: Evidence) -> Iterator[Note]:
     counts = np.diff(np.append(starts, len(words)))
     if int((counts > 1).sum()) < _FEW:
         return
-    first = order[starts]  # of each transaction, the first time that it occurs
+    first = order[starts]  # the first occurrence of each transaction
     again = np.zeros(len(starts), np.bool_)
     for times in (2, 3):
         again |= _on_repeated_days(evidence, first, counts % times == 0)
@@ -87,7 +87,7 @@ def repeated_rows(evidence: Evidence) -> Iterator[Note]:
 
 
 def _words(rows: LedgerRows, chosen: Bools | slice = slice(None)) -> Words:
-    """Return a hash of client, time, kind and amount of each of the chosen rows."""
+    """Return a hash of the client, time, kind and amount of each chosen row."""
     client, kind = rows.client[chosen].astype(np.uint64), rows.kind[chosen].astype(np.uint64)
     word = client * np.uint64(len(KINDS)) + kind
     for part, factor in zip((rows.at[chosen], rows.amount[chosen], None), _FACTORS, strict=True):
@@ -104,12 +104,12 @@ def _any_twice(words: Words) -> bool:
 
 
 def _on_repeated_days(evidence: Evidence, first: npt.NDArray[np.int64], repeated: Bools) -> Bools:
-    """Return which transactions are in a run of days on which all of their kind are repeated."""
+    """Return which transactions are in a run of days on which all transactions of their kind are repeated."""
     day, kind = evidence.days[first], evidence.rows.kind[first]
     order = np.lexsort((day, kind))
     day, kind, repeated = day[order], kind[order], repeated[order]
     starts = np.flatnonzero(np.append(True, (np.diff(day) != 0) | (np.diff(kind) != 0)))
-    whole = np.logical_and.reduceat(repeated, starts)  # of each kind on each of its days
+    whole = np.logical_and.reduceat(repeated, starts)  # for each kind on each of its days
     begins = np.append(True, (whole[1:] != whole[:-1]) | (np.diff(kind[starts]) != 0))
     runs = starts[begins]
     sizes = np.diff(np.append(runs, len(day)))

@@ -1,4 +1,4 @@
-"""What the search for likely mistakes looks at: the checked tables and the files they come from."""
+"""The input of the search for likely mistakes: the checked tables and the files that they come from."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from custdyn_widgets.mart.columns import Codes, Int64s
 from custdyn_widgets.mart.schema import KINDS, Kind
 
 _HOUR = 3_600_000_000
-_LONGEST = 7300  # days: times further from the middle one are left out of counts by day or hour
+_LONGEST = 7300  # days: times further from the median are left out of counts by day or hour
 
 
 @dataclass(frozen=True)
 class LedgerRows:
-    """The transactions without a faulty value: arrays of equal length.
+    """The transactions without a faulty value, as arrays of equal length.
 
-    `client` is the position of its client, `kind` that of its kind in `KINDS`; `at` is in microseconds and
-    `amount` in millionths. `positions` are those of the rows in the ledger; None if no row is left out.
+    `client` contains the position of the client, and `kind` the position of the kind in `KINDS`; `at` is in
+    microseconds and `amount` in millionths. `positions` contains the positions of the rows in the ledger; it
+    is None if no row is left out.
     """
 
     positions: Int64s | None
@@ -36,15 +37,15 @@ class LedgerRows:
         return len(self.at)
 
     def position(self, row: int) -> int:
-        """Return the position in the ledger of one of these rows."""
+        """Return the position of one of these rows in the ledger."""
         return int(row if self.positions is None else self.positions[row])
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The tables of a mart, the files that they were read from, and the Unix time when these were written.
+    """The tables of a mart, the files that they were read from, and the Unix time of the files' last change.
 
-    For tables in memory there are no files, and the time is now.
+    For tables in memory, there are no files, and the time is now.
     """
 
     tables: Mapping[str, CheckedTable]
@@ -80,7 +81,7 @@ class Evidence:
 
     @cached_property
     def signs(self) -> Int64s:
-        """How many amounts of each kind are negative, zero and positive: an array of kinds and signs."""
+        """The numbers of negative, zero and positive amounts of each kind: an array of kinds and signs."""
         rows = self.rows
         signs = (rows.amount > 0).view(np.int8) - (rows.amount < 0).view(np.int8)
         place = rows.kind * np.int32(3) + signs + np.int32(1)
@@ -98,7 +99,7 @@ class Evidence:
 
     @cached_property
     def range_of_days(self) -> tuple[int, int]:
-        """The first and last day with transactions, at most twenty years from the middle one."""
+        """The first and last day with transactions, at most twenty years from the median."""
         days = self.days
         if not len(days):
             return 0, -1
@@ -120,7 +121,7 @@ class Evidence:
         return np.bincount(hour, minlength=length)
 
     def number(self, row: int) -> int:
-        """Return the number in messages of one of `rows`."""
+        """Return the row number of one of `rows`, as shown in messages."""
         return row_number(self.ledger, self.rows.position(row))
 
     def stored_columns(self, *kinds: Kind) -> Iterator[tuple[CheckedTable, str]]:
@@ -132,7 +133,7 @@ class Evidence:
 
 
 def row_number(table: CheckedTable, position: int) -> int:
-    """Return the number of a table's row in messages."""
+    """Return the number of a table's row, as shown in messages."""
     return int(position) + table.stored.first_row
 
 
@@ -142,7 +143,7 @@ def day_text(day: int) -> str:
 
 
 def time_text(micros: int) -> str:
-    """Return a time in microseconds since 1970 to the second, in UTC."""
+    """Return a time in microseconds since 1970 as text in UTC, to the second."""
     at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(micros))
     return f"{at:%Y-%m-%dT%H:%M:%S}Z"
 

@@ -1,4 +1,4 @@
-"""Days without transactions in a ledger that has some on most days, and a ledger that ends too early."""
+"""Gaps in a ledger that has transactions on most days, and a ledger that ends too early."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from custdyn_widgets.mart.checking.values import DAY, MICROS
 from custdyn_widgets.mart.columns import Int64s
 from custdyn_widgets.mart.schema import KINDS
 
-_WEEKS = 4  # before and after a gap, to compare it with
+_WEEKS = 4  # before and after a gap, for comparison
 _LONG, _FEW, _MANY = 14, 30, 200  # days; transactions expected in a long gap, and in a shorter one
-_LONGEST = 20  # gaps to look at
+_LONGEST = 20  # the number of gaps to look at
 _REGULAR = ("usage", "refill", "package_renewal")
 _EVENTS = 3  # clients created after the end of the ledger
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Days without transactions: the first, the day after the last, and how many would be expected."""
+    """Days without transactions: the first day, the day after the last, and the expected number."""
 
     begin: int
     end: int
@@ -42,7 +42,7 @@ class Gap:
 
 
 def missing_days(evidence: Evidence) -> Iterator[Note]:
-    """Note days without any transaction, and without any of a kind, in between days that have many."""
+    """Yield notes on days without transactions, or without those of a kind, between days that have many."""
     first, last = evidence.range_of_days
     by_kind = _daily(evidence)
     total = by_kind.sum(axis=0)
@@ -58,7 +58,7 @@ def missing_days(evidence: Evidence) -> Iterator[Note]:
         others = f" {counted(more, 'more gap')} like this." if more else ""
         of_kind = "transactions" if what == "transactions" else f"transactions of kind {what}"
         yield Note(
-            f"{evidence.file}: no {of_kind} {gap.words}, though about {gap.daily} a day were to be "
+            f"{evidence.file}: no {of_kind} {gap.words}, although about {gap.daily} a day would be "
             f"expected.{others} Part of the export seems to be missing.",
             "missing_days",
             of=what,
@@ -67,9 +67,10 @@ def missing_days(evidence: Evidence) -> Iterator[Note]:
 
 
 def early_end(evidence: Evidence) -> tuple[Gap, int] | None:
-    """Return the gap between the end of the ledger and the newest clients, and the number of these.
+    """Return the gap between the end of the ledger and the newest clients, and the number of such clients.
 
-    None if there is none, or the ledger had too few transactions before. (`closed_at` may lie ahead.)
+    Return None if there is no gap, or the ledger had too few transactions before it. (`closed_at` does not
+    count, since it may be in the future.)
     """
     first, last = evidence.range_of_days
     if last < first:
@@ -98,7 +99,7 @@ def _daily(evidence: Evidence) -> Int64s:
 
 
 def _runs(daily: Int64s, until: int = 0) -> list[tuple[int, int]]:
-    """Return the longest runs of days without transactions, in order: between others, and up to a day."""
+    """Return the longest runs of days without transactions, in order, including one that ends at `until`."""
     days = np.append(np.flatnonzero(daily), until) if until else np.flatnonzero(daily)
     if not daily.any():
         return []
@@ -108,7 +109,7 @@ def _runs(daily: Int64s, until: int = 0) -> list[tuple[int, int]]:
 
 
 def _gap(daily: Int64s, begin: int, end: int, first: int) -> Gap | None:
-    """Return a run of days as a gap if many transactions would be expected in it."""
+    """Return a run of days as a gap, if many transactions would be expected in it."""
     weeks = [
         _typical_week(daily[max(begin - 7 * _WEEKS, 0) : begin], 0),
         _typical_week(daily[end : end + 7 * _WEEKS], end - begin) if end < len(daily) else None,
@@ -122,7 +123,7 @@ def _gap(daily: Int64s, begin: int, end: int, first: int) -> Gap | None:
 
 
 def _typical_week(daily: Int64s, apart: int) -> npt.NDArray[np.float64] | None:
-    """Return the median of each weekday, from the weekday that begins the gap on; None if too few weeks.
+    """Return the median of each weekday, starting with the first of the gap; None if there are too few weeks.
 
     `daily` ends just before the gap, or begins `apart` days after the gap's first day.
     """

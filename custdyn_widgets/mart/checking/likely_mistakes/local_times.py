@@ -1,7 +1,7 @@
-"""Evidence that times read as UTC are clock times of another time zone.
+"""Evidence that times read as UTC are local times of another time zone.
 
-Four things show it: what happens around the days on which clocks change (see `clock_changes`), transactions
-later than the file that contains them, and clients with transactions a few hours before they were created.
+Such evidence is what happens around the days when clocks change (see `clock_changes`), transactions later
+than the file that contains them, and clients with transactions a few hours before they were created.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, tim
 from custdyn_widgets.mart.checking.likely_mistakes.shifted_clients import LONG_AGO, shift_of_lives
 from custdyn_widgets.mart.checking.values import DAY, MICROS
 
-_OFFSETS = 14 * 3600 * MICROS  # no zone is further from UTC
+_OFFSETS = 14 * 3600 * MICROS  # the largest offset of any zone from UTC
 _MOMENT = 15 * 60 * MICROS
 _FEW_ROWS, _FEW_CLIENTS = 3, 10
 
 
 def why_local(evidence: Evidence) -> str:
-    """Return a sentence on why the transactions' times seem to be local times; empty if they do not."""
+    """Return a sentence on why the transactions' times seem to be local, or an empty string."""
     finders = (skipped_hours, moved_hours, _future, _early)
     return next((why for find in finders for why in find(evidence)), "")
 
@@ -33,7 +33,7 @@ def _future(evidence: Evidence) -> Iterator[str]:
         return
     ahead = evidence.rows.at - written
     late = ahead > 60 * MICROS
-    # Rows that stand for a day, such as summaries at 23:59:59, are at one time.
+    # Rows for a whole day, such as summaries at 23:59:59, all have one time.
     if len(np.unique(ahead[late] // MICROS)) < _FEW_ROWS or ahead.max() > _OFFSETS:
         return
     yield (

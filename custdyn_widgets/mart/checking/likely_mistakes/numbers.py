@@ -1,4 +1,4 @@
-"""Numbers that are stored as binary floats, and amounts that seem to be in cents."""
+"""Numbers stored as binary floats, and amounts that seem to be in cents."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from custdyn_widgets.mart.schema import KINDS
 from custdyn_widgets.report import minor_digits
 
 _FEW, _SAMPLE = 100, 50_000
-_DISTINCT = 20  # prices of whole units are fewer
-_UNEVEN = 0.6  # share of amounts that 5 does not divide; of amounts in cents it is about 0.8
+_DISTINCT = 20  # prices in whole units have fewer distinct values
+_UNEVEN = 0.6  # share of amounts that are not multiples of 5; for amounts in cents it is about 0.8
 _PRICED = ("usage", "package_activation", "package_renewal", "refill")
-# Their cents are no longer in use, whatever ISO 4217 says.
+# Currencies whose cents are no longer used, although ISO 4217 defines them.
 _WITHOUT_CENTS = (
     "AFN ALL AMD AOA COP CRC DZD HUF IDR INR IQD IRR JMD KES KHR KZT LAK LBP LKR MMK MNT MWK NGN NPR PKR RSD "
     "RUB SDG SLL SOS SSP SYP TZS UAH UZS YER ZMW ZWL"
@@ -26,7 +26,7 @@ _WITHOUT_CENTS = (
 
 
 def binary_floats(evidence: Evidence) -> Iterator[Note]:
-    """Note the columns of amounts and quotes that are binary floats."""
+    """Yield a note on the columns of amounts and quotes that are binary floats."""
     found = [
         (table.stored.origin, column)
         for table, column in evidence.stored_columns("amount", "positive")
@@ -48,7 +48,7 @@ def _is_float(kind: pa.DataType) -> bool:
 
 
 def cents(evidence: Evidence) -> Iterator[Note]:
-    """Note that all amounts of a kind and currency are whole numbers, as those in cents are."""
+    """Yield a note if all amounts of a kind and currency are whole numbers, as amounts in cents are."""
     rows, clients = evidence.rows, evidence.clients
     priced = [KINDS.index(name) for name in _PRICED]
     found: dict[str, dict[str, int]] = {}

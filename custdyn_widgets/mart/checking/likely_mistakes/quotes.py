@@ -1,4 +1,4 @@
-"""Notes on quotes that differ so much from the next one for the same currency that they may be wrong."""
+"""Quotes that may be wrong, because they are far from the next quote for the currency or from usual ones."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, row
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.columns import Int64s
 
-# Factors: an inverse is at most this far from the next quote, and the quote itself at least so far from it.
+# Factors: the most by which an inverse differs from the next quote, and the least by which the quote does.
 _SAME, _OTHER = 1.1, 1.2
 _JUMP = 5.0
-# Quotes that are usual only if inverted: how many, their share, and how many to each that is usual as it is.
+# Quotes that are usual only if inverted: their number, their share, and their ratio to the usual quotes.
 _FEW, _MOST, _TIMES = 3, 0.2, 10
-# The least and most units for one US dollar since 2003, with room to spare.
+# The fewest and most units for one US dollar since 2003, with a margin.
 _PER_DOLLAR = {
     "USD": (1, 1), "EUR": (0.6, 1.06), "GBP": (0.45, 0.96), "CHF": (0.7, 1.45), "CAD": (0.9, 1.7),
     "AUD": (0.88, 2), "NZD": (1.1, 2.2), "JPY": (70, 180), "CNY": (6, 8.5), "INR": (38, 100),
@@ -33,7 +33,7 @@ _PER_DOLLAR = {
 
 
 def odd_quotes(evidence: Evidence) -> Iterator[Note]:
-    """Note quotes that are about the inverse of the next quote for the currency, and other large jumps."""
+    """Yield notes on quotes that are about the inverse of the next quote, and on other large jumps."""
     rates = evidence.tables.get("rates")
     if rates is None:
         return
@@ -65,7 +65,7 @@ def odd_quotes(evidence: Evidence) -> Iterator[Note]:
 
 
 def inverse_currencies(evidence: Evidence) -> Iterator[Note]:
-    """Note currencies whose quotes are all plausible only as units of the base for one of the currency."""
+    """Yield a note on currencies whose quotes are plausible only if they are inverted."""
     rates = evidence.tables.get("rates")
     if rates is None:
         return

@@ -1,4 +1,4 @@
-"""Comparing the balances that the ledger gives with those that the billing system stores."""
+"""Comparing the balances computed from the ledger with those stored by the billing system."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from custdyn_widgets.mart.columns import Bools, Int64s
 from custdyn_widgets.mart.schema import KINDS
 from custdyn_widgets.text import format_millionths
 
-_CENT = 10_000  # millionths: balances that differ by no more agree
+_CENT = 10_000  # millionths: balances with a smaller difference agree
 _LISTED = 3
-_FEW, _MOST = 3, 0.9  # clients, and the share of those that differ, that a cause must explain
+_FEW, _MOST = 3, 0.9  # a cause must explain this many clients, and this share of those that differ
 _FACTORS = (10, 100, 1000, 10_000)
 
 Floats = npt.NDArray[np.float64]
 
 
 def stored_balances(evidence: Evidence) -> Iterator[Note]:
-    """Note how many balances differ from `stored_balance` by more than 0.01, and the likely cause.
+    """Yield a note on balances that differ from `stored_balance` by more than 0.01, with the likely cause.
 
     Clients with a faulty transaction are left out.
     """
@@ -33,7 +33,7 @@ def stored_balances(evidence: Evidence) -> Iterator[Note]:
     stored = clients.columns["stored_balance"]
     known = ~clients.blank["stored_balance"] & ~_with_faults(evidence)
     derived = clients.columns["opening_balance"] + _sums(evidence)
-    near = np.abs(derived.astype(np.float64) - stored) > _CENT / 2  # a double may miss the edge
+    near = np.abs(derived.astype(np.float64) - stored) > _CENT / 2  # with a margin: doubles are not exact
     differing = [
         i for i in np.flatnonzero(known & near).tolist() if abs(int(derived[i]) - int(stored[i])) > _CENT
     ]
@@ -60,7 +60,7 @@ def stored_balances(evidence: Evidence) -> Iterator[Note]:
 
 
 def _with_faults(evidence: Evidence) -> Bools:
-    """Return which clients have a transaction without a time, kind or amount."""
+    """Return a mask of the clients that have a transaction without a time, kind or amount."""
     ledger = evidence.ledger
     client = ledger.codes["client_id"]
     bad = (ledger.blank["amount"] | ledger.blank["at"]) & (client >= 0)
@@ -68,7 +68,7 @@ def _with_faults(evidence: Evidence) -> Bools:
 
 
 def _sums(evidence: Evidence, kind: str = "") -> Int64s:
-    """Return the exact sum of each client's amounts, of one kind or of all."""
+    """Return the exact sum of each client's amounts of one kind, or of all kinds."""
     rows = evidence.rows
     sums = np.zeros(len(evidence.clients), np.int64)
     chosen = rows.kind == KINDS.index(kind) if kind else slice(None)
@@ -87,7 +87,7 @@ def _compared(evidence: Evidence, row: int, derived: int, stored: int) -> dict[s
 
 
 def _sums_by_currency(evidence: Evidence, rows: Int64s, derived: Int64s, stored: Int64s) -> dict[str, str]:
-    """Return the sum of derived minus stored balances by currency."""
+    """Return the sums of derived minus stored balances by currency."""
     sums: dict[str, int] = {}
     names = evidence.clients.columns["currency"].take(rows).to_pylist()
     for currency, one, other in zip(names, derived[rows].tolist(), stored[rows].tolist(), strict=True):
@@ -96,7 +96,7 @@ def _sums_by_currency(evidence: Evidence, rows: Int64s, derived: Int64s, stored:
 
 
 def _cause(evidence: Evidence, rows: Int64s, derived: Int64s, stored: Int64s) -> str:
-    """Return a sentence on what explains most of the differences; empty if nothing does."""
+    """Return a sentence on the cause of most differences, or an empty string if none is found."""
     if len(rows) < _FEW:
         return ""
     ours, theirs = derived[rows].astype(np.float64), stored[rows].astype(np.float64)
@@ -106,8 +106,8 @@ def _cause(evidence: Evidence, rows: Int64s, derived: Int64s, stored: Int64s) ->
             return words
     if not opening.any() and 2 * len(rows) > len(evidence.clients):
         return (
-            "No client has an opening_balance: if the ledger does not go back to the first transaction, "
-            "it is stored_balance minus the sum of the ledger."
+            "No client has an opening_balance. If the ledger does not go back to the first transaction, set "
+            "it to stored_balance minus the sum of the ledger."
         )
     return ""
 
@@ -115,22 +115,22 @@ def _cause(evidence: Evidence, rows: Int64s, derived: Int64s, stored: Int64s) ->
 def _causes(
     evidence: Evidence, rows: Int64s, ours: Floats, theirs: Floats, opening: Floats
 ) -> Iterator[tuple[str, Floats]]:
-    """Yield possible causes, each with the stored balances that it would give."""
+    """Yield possible causes, each with the stored balances that it would lead to."""
     yield "Stored balances have the opposite sign: they may be what clients owe.", -ours
     for factor in _FACTORS:
         yield f"Stored balances are {factor:,} times as large: they may be in a smaller unit.", ours * factor
         yield (
-            f"Stored balances are {factor:,} times smaller: amounts may be in a smaller unit.",
+            f"Stored balances are smaller by a factor of {factor:,}: amounts may be in a smaller unit.",
             ours / factor,
         )
-    yield "The differences are the opening balances, which the ledger may contain too.", ours - opening
+    yield "The differences equal the opening balances: the ledger may contain these too.", ours - opening
     usage = _sums(evidence, "usage")[rows]
-    yield "The differences are half the usage: it may be in the ledger twice.", ours - usage / 2
+    yield "The differences equal half the usage: it may be in the ledger twice.", ours - usage / 2
     for kind in KINDS:
         of_kind = _sums(evidence, kind)[rows].astype(np.float64)
-        yield f"The differences are the sums of kind {kind}, which may not move balances.", ours - of_kind
+        yield f"The differences equal the sums of kind {kind}: it may not change balances.", ours - of_kind
         yield (
-            f"The differences are twice the sums of kind {kind}: its sign may be reversed.",
+            f"The differences equal twice the sums of kind {kind}: its sign may be reversed.",
             ours - 2 * of_kind,
         )
     same = np.full(len(ours), np.median(theirs - ours))

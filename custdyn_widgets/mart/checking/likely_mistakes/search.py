@@ -1,4 +1,4 @@
-"""The search for likely mistakes in a mart that has been checked."""
+"""Searching for likely mistakes in a checked mart."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ FINDERS: tuple[Callable[[Evidence], Iterator[Note]], ...] = (
 def likely_mistakes(
     tables: Mapping[str, CheckedTable], files: Sequence[Path] = (), written: float | None = None
 ) -> list[Note]:
-    """Return a note for each likely mistake in the tables of a mart.
+    """Return notes on the likely mistakes in the tables of a mart.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def likely_mistakes(
     files
         The files that they were read from.
     written
-        The Unix time of the last change to the files; now, if there are none.
+        The Unix time of the last change to the files, or of now if there are none.
     """
     evidence = Evidence(tables, files, time.time() if written is None else written)
     return [note for find in FINDERS for note in find(evidence)]

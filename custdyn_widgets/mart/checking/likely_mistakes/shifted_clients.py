@@ -1,4 +1,4 @@
-"""A column of client ids that is a row too high or too low in its table."""
+"""A column of client ids that is shifted by one row relative to the rest of its table."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.schema import KINDS
 
 _ROWS, _CLIENTS = 500, 30
-_BETTER = 0.6  # share of clients whose balance is closer to 0 with the ids of the row beside
+_BETTER = 0.6  # share of clients whose balance is closer to 0 with the id of the row above or below
 _DESCENTS, _FEWER = 20, 10
 _MISPLACED, _MISPLACED_SHARE = 20, 0.1  # clients with transactions before they were created or after closing
 LONG_AGO = np.iinfo(np.int64).min // 2
 
 
 def shifted_clients(evidence: Evidence) -> Iterator[Note]:
-    """Note that the ledger makes more sense if each row has the client of the row above or below.
+    """Yield a note if the ledger makes more sense when each row has the client of the row above or below.
 
-    Clients mostly spend what they refill, so the right ids give balances nearer to 0; and where the ledger
-    has client after client, each in the order of time, only the right ids keep that order.
+    Clients mostly spend what they refill, so the right ids give balances nearer to 0. And if the ledger is
+    sorted by client and then by time, only the right ids keep that order.
     """
     if len(evidence.rows) < _ROWS:
         return
@@ -41,7 +41,7 @@ def shifted_clients(evidence: Evidence) -> Iterator[Note]:
 
 
 def shifted_lives(evidence: Evidence) -> Iterator[Note]:
-    """Note that moving the ids by a row leaves far fewer transactions before creation or after closing."""
+    """Yield a note if far fewer transactions are before creation or after closing when ids move by a row."""
     if shift := shift_of_lives(evidence):
         where, other = ("below", "down") if shift == 1 else ("above", "up")
         file, count = evidence.clients.stored.origin, len(evidence.clients)
@@ -56,7 +56,7 @@ def shifted_lives(evidence: Evidence) -> Iterator[Note]:
 
 
 def shift_of_lives(evidence: Evidence) -> int:
-    """Return how far below each client are the times that fit its transactions; 0 for its own."""
+    """Return how many rows below each client the times are that fit its transactions; 0 for no shift."""
     misplaced = _misplaced(evidence)
     if misplaced < max(_MISPLACED, _MISPLACED_SHARE * len(evidence.clients)):
         return 0
@@ -64,7 +64,7 @@ def shift_of_lives(evidence: Evidence) -> int:
 
 
 def _misplaced(evidence: Evidence, shift: int = 0) -> int:
-    """Return how many clients have transactions outside the times in the row `shift` below theirs."""
+    """Return how many clients have transactions outside the times that are `shift` rows below theirs."""
     clients, rows = evidence.clients, evidence.rows
     created = np.where(clients.blank["created_at"], LONG_AGO, clients.columns["created_at"])
     closed = np.where(clients.blank["closed_at"], -LONG_AGO, clients.columns["closed_at"])
@@ -78,7 +78,7 @@ def _misplaced(evidence: Evidence, shift: int = 0) -> int:
 
 
 def _with_nearer_balances(evidence: Evidence) -> int:
-    """Return how far below each row is the client that gives balances much nearer to 0; 0 for its own."""
+    """Return how many rows below the client is with which balances are much nearer to 0; 0 for no shift."""
     if not evidence.signs[KINDS.index("refill")].any():
         return 0
     amount, client = evidence.rows.amount.astype(np.float64), evidence.rows.client.astype(np.intp)
@@ -101,10 +101,10 @@ def _with_nearer_balances(evidence: Evidence) -> int:
 
 
 def _order_is_kept(evidence: Evidence, shift: int) -> bool:
-    """Return whether each client's times are in order with the client of the row `shift` below."""
+    """Return whether each client's times are in order if the clients are taken from `shift` rows below."""
     client, at = evidence.rows.client, evidence.rows.at
     back = at[1:] < at[:-1]
-    if int(back.sum()) < _DESCENTS:  # almost always, as most ledgers are in the order of time
+    if int(back.sum()) < _DESCENTS:  # almost always, because most ledgers are sorted by time
         return False
     same = client[1:] == client[:-1]
     descents = int((same & back).sum())

@@ -1,4 +1,4 @@
-"""Kinds of transaction whose amounts mostly have the wrong sign, and refills that are stored as other."""
+"""Kinds of transaction whose amounts mostly have the wrong sign, and refills stored as `other`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.schema import KINDS
 
 _USAGE, _REFILL, _OTHER = KINDS.index("usage"), KINDS.index("refill"), KINDS.index("other")
-_FEW = 10  # amounts, in which most signs may be wrong by chance
+_FEW = 10  # with fewer amounts, most signs may be wrong by chance
 _FEES = {
     "package_activation": "An activation's fee lowers a balance, so it is negative unless it is reversed.",
     "package_renewal": "A renewal's fee lowers a balance, so it is negative unless it is reversed.",
@@ -19,7 +19,7 @@ _FEES = {
 
 
 def positive_usage(evidence: Evidence) -> Iterator[Note]:
-    """Note that most usage is positive, so that it adds to balances."""
+    """Yield a note if most usage is positive and thus adds to balances."""
     negative, _, positive = evidence.signs[_USAGE].tolist()
     count = negative + positive
     if positive > count - positive:
@@ -34,7 +34,7 @@ def positive_usage(evidence: Evidence) -> Iterator[Note]:
 
 
 def turned_signs(evidence: Evidence) -> Iterator[Note]:
-    """Note that most refills are negative, or most fees of packages positive."""
+    """Yield notes if most refills are negative, or most package fees are positive."""
     for name, why in _FEES.items():
         yield from _turned(evidence, name, "positive", 1, why)
     why = "A refill adds to a balance, and negative ones are not counted. A payment that bounced is `other`."
@@ -59,7 +59,7 @@ def _turned(evidence: Evidence, name: str, wrong: str, sign: int, why: str) -> I
 
 
 def refills_as_other(evidence: Evidence) -> Iterator[Note]:
-    """Note that most money arrives as `other`, which no column of a report shows."""
+    """Yield a note if most money arrives as `other`, which no column of a report shows."""
     rows = evidence.rows
     count, refills = int(evidence.signs[_OTHER, 2]), int(evidence.signs[_REFILL].sum())
     if count < 2 * _FEW or count <= 2 * refills:

@@ -1,4 +1,4 @@
-"""Usage that is in the ledger twice: as calls, and as summaries of them by day or month."""
+"""Usage that is in the ledger twice: as calls, and as daily or monthly summaries of them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from custdyn_widgets.mart.columns import Bools, Int64s
 from custdyn_widgets.mart.schema import KINDS
 
 _USAGE = KINDS.index("usage")
-_SAMPLE, _SCATTER = 10_000, 2_654_435_761  # rows of usage to look at first, of clients from all over
+_SAMPLE, _SCATTER = 10_000, 2_654_435_761  # rows of usage to look at first, from scattered clients
 _FEW = 10  # summaries
-_MOST_CALLS = 3  # rows from which a sum is no coincidence: two calls and their sum
+_MOST_CALLS = 3  # rows with which a sum is no coincidence: two calls and their sum
 _ALONE = 0.1  # share of days with a single row, which is a call without a summary
 _DISTINCT = 20
 
 
 def summaries(evidence: Evidence) -> Iterator[Note]:
-    """Note usage that equals the sum of the client's other usage on its day or in its month."""
+    """Yield notes on usage that equals the sum of the client's other usage on that day or in that month."""
     rows = evidence.rows
     if int(evidence.signs[_USAGE, [0, 2]].sum()) < _MOST_CALLS * _FEW:
         return
@@ -47,7 +47,7 @@ def summaries(evidence: Evidence) -> Iterator[Note]:
 
 
 def _of_some_clients(evidence: Evidence, usage: Bools) -> Bools:
-    """Return which rows are of a few clients, taken from all over, who have enough usage to look at first."""
+    """Return a mask of the rows of a few scattered clients who have enough usage to look at first."""
     counts = np.bincount(evidence.rows.client[usage], minlength=len(evidence.clients))
     mixed = np.argsort(np.arange(len(counts)) * _SCATTER % 2**32, kind="stable")
     enough = int(np.searchsorted(np.cumsum(counts[mixed]), _SAMPLE)) + 1
@@ -57,14 +57,14 @@ def _of_some_clients(evidence: Evidence, usage: Bools) -> Bools:
 
 
 def _in_order(evidence: Evidence, rows: Int64s) -> Int64s:
-    """Return rows in the order of clients and times."""
+    """Return rows sorted by client and time."""
     return rows[np.lexsort((evidence.rows.at[rows], evidence.rows.client[rows]))]
 
 
 def _shifts(at: Int64s) -> list[int]:
-    """Return how far to move times back, so that a summary is on the day that it sums up.
+    """Return how far to move times back so that each summary is on the day that it summarizes.
 
-    It may be at the beginning of its day or at the end, and its day may be that of another time zone.
+    A summary may be at the start or the end of its day, and the day may be in another time zone.
     """
     clocks, counts = np.unique(at // (60 * MICROS) % (24 * 60), return_counts=True)
     common = int(clocks[np.argmax(counts)]) * 60 * MICROS if len(clocks) else 0
@@ -74,7 +74,7 @@ def _shifts(at: Int64s) -> list[int]:
 def _summary_rows(evidence: Evidence, chosen: Int64s, period: str, shift: int) -> Int64s:
     """Return the rows that equal the sum of the others, if most days or months have such a row.
 
-    `chosen` are rows in the order of clients and times.
+    `chosen` contains rows sorted by client and time.
     """
     client, at = evidence.rows.client[chosen], evidence.rows.at[chosen]
     amount = evidence.rows.amount[chosen]
@@ -89,7 +89,7 @@ def _summary_rows(evidence: Evidence, chosen: Int64s, period: str, shift: int) -
     equal = (2 * largest == total) & (largest != 0)
     several, pair = sizes >= _MOST_CALLS, sizes == 2
     most = int((equal & several).sum()) >= max(_FEW, 0.5 * several.sum())
-    apart = pair & (at[starts + sizes - 1] > at[starts])  # otherwise it is a row twice
+    apart = pair & (at[starts + sizes - 1] > at[starts])  # otherwise it is a repeated row
     pairs = (
         int((equal & apart).sum()) >= max(5 * _FEW, 0.9 * pair.sum())
         and len(np.unique(largest[equal & pair])) >= _DISTINCT

@@ -1,4 +1,4 @@
-"""Times that are probably wrong: without an offset, of another zone, or in another unit."""
+"""Times that are probably wrong: without an offset, in another time zone, or in another unit."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from custdyn_widgets.mart.checking.values import DAY, MICROS
 
 _OFFSET = r"[Z+]|[T ].*-"  # a Z, a plus, or a minus after the date: only offsets have these
 _HOUR, _QUARTER = 3_600_000_000, 900_000_000
-_SAMPLE, _DAYS = 1000, 10  # rows to look at first; days that show that times of day are no coincidence
+_SAMPLE, _DAYS = 1000, 10  # rows to look at first; days needed to rule out coincidence
 _FEW = 3
 # The years 2000 to 2039 in seconds, read as milliseconds, microseconds and nanoseconds.
 _SHRUNK = [(946_684_800 * MICROS // unit, 2_208_988_800 * MICROS // unit) for unit in (10**3, 10**6, 10**9)]
 
 
 def time_zones(evidence: Evidence) -> Iterator[Note]:
-    """Note how many times have no offset, and that transactions seem to be at local times."""
+    """Yield notes on times without an offset, and on transactions that seem to have local times."""
     why = why_local(evidence)
     counts = {
         (table.stored.origin, column): count
@@ -59,7 +59,7 @@ def _count_without_offset(table: CheckedTable, column: str) -> int:
     if not columns.is_text(stored.type):
         return int(local.sum())
     left = stored.filter(pa.array(local)) if not local.all() else stored
-    # Nearly all end with Z or contain a plus, which is seen much faster than what the pattern says.
+    # Nearly all end with Z or contain a plus, which is much faster to find than the pattern.
     for mark in (partial(pc.ends_with, pattern="Z"), partial(pc.match_substring, pattern="+")):
         if len(left):
             left = left.filter(pc.invert(mark(left)))
@@ -67,10 +67,10 @@ def _count_without_offset(table: CheckedTable, column: str) -> int:
 
 
 def midnights_elsewhere(evidence: Evidence) -> Iterator[Note]:
-    """Note that all transactions are at the same time of day, which seems to be midnight in another zone."""
+    """Yield a note if all transactions are at one time of day, which seems to be midnight in another zone."""
     ledger = evidence.ledger
     at = ledger.columns["at"][~ledger.blank["at"]]
-    if len(np.unique(at[:_SAMPLE] % DAY)) > 2:  # almost always, so that no more needs to be read
+    if len(np.unique(at[:_SAMPLE] % DAY)) > 2:  # almost always, and then the rest need not be read
         return
     clocks = np.unique(at % DAY).tolist()
     apart = (clocks[-1] - clocks[0]) % DAY if clocks else 0
@@ -87,10 +87,10 @@ def midnights_elsewhere(evidence: Evidence) -> Iterator[Note]:
 
 
 def numbers_as_times(evidence: Evidence) -> Iterator[Note]:
-    """Note a column whose times are all within minutes or days of 1970: numbers read in a smaller unit."""
+    """Yield notes on columns with all times within days of 1970: numbers that were read in a smaller unit."""
     for table, column in evidence.stored_columns("time"):
         at, blank = table.columns[column], table.blank[column]
-        if not len(at) or at[np.argmin(blank)] > _SHRUNK[0][1]:  # almost always, so no more is read
+        if not len(at) or at[np.argmin(blank)] > _SHRUNK[0][1]:  # almost always, to save reading the rest
             continue
         at = at[~blank]
         if len(at) < _FEW or not any(at.min() >= low and at.max() <= high for low, high in _SHRUNK):
@@ -107,9 +107,9 @@ def numbers_as_times(evidence: Evidence) -> Iterator[Note]:
 
 
 def future_times(evidence: Evidence) -> Iterator[Note]:
-    """Note transactions and clients that are dated in the future.
+    """Yield notes on transactions and clients that are dated in the future.
 
-    Up to a day ahead, it may be the clock of another zone, which `time_zones` notes.
+    Times up to a day ahead may be local times of another zone, which `time_zones` reports.
     """
     latest = int(time.time()) * MICROS + DAY
     for table, column in ((evidence.ledger, "at"), (evidence.clients, "created_at")):

@@ -1,4 +1,4 @@
-"""Text that is probably unintended: words for missing values, and commas between tags."""
+"""Text that is probably wrong: words for missing values, and commas between tags."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NULLS = ("\\N", "NULL", "null", "None", "NaN", "nan", "NaT", "<NA>", "(null)", 
 
 
 def words_for_null(evidence: Evidence) -> Iterator[Note]:
-    """Note optional text that is a word for a missing value, such as NULL: it is read as that word."""
+    """Yield a note on optional text that is a word for a missing value, such as NULL, but is read as text."""
     found = []
     for table in evidence.tables.values():
         for spec in table.stored.spec.columns:
@@ -41,7 +41,7 @@ def words_for_null(evidence: Evidence) -> Iterator[Note]:
 
 
 def commas_in_tags(evidence: Evidence) -> Iterator[Note]:
-    """Note tags that contain a comma, since only semicolons separate tags."""
+    """Yield a note on tags that contain a comma, since only semicolons separate tags."""
     clients = evidence.clients
     tags = pc.list_flatten(clients.columns["tags"])
     with_comma = tags.filter(pc.match_substring(tags, ","))
