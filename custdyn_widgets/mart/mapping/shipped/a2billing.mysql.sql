@@ -1,42 +1,44 @@
 -- A2Billing 2 on MariaDB 10.2 or newer, or MySQL 8; tested on MariaDB 10.11.
 --
--- Read from: Star2Billing/a2billing, DataBase/mysql-5.x: the schema of 1.4.0 with all updates up to 2.3.0.
+-- Based on: Star2Billing/a2billing, DataBase/mysql-5.x: the schema of 1.4.0 with all updates up to 2.3.0.
 -- Times: TIMESTAMP columns, so the session must be in UTC (SET time_zone = '+00:00').
--- Tables are MyISAM, which has no snapshots: a call that ends during the reading may be in the credit and not in the
--- ledger, or the other way round. The next sync mends it.
+-- Tables are MyISAM, which has no snapshots: a call that ends during a sync may be in the credit but not in the ledger,
+-- or vice versa. The next sync corrects this.
 --
 -- Decisions
 -- * Clients are cards (cc_card; client_id is the id) and agents (cc_agent, resellers; client_id is "agent:" and the
---   id). Archived cards (cc_card_archive) remain, closed.
--- * Every amount and balance is in the base currency (cc_config.base_currency): A2Billing converts to a card's own
---   currency only to show it. So the currency of every client is the base currency.
--- * Signs: credit is what the client has, also where a credit limit lets it go below 0 (typepaid = 1).
--- * Refills: cc_logrefill (and cc_logrefill_agent) of the types 0 and 3 above 0; corrections (1), extra fees (2) and
---   amounts below 0 are "other". Vouchers have no row there: cc_voucher is read, in the base currency at the current
---   quote. cc_logpayment repeats refills and is not read.
--- * A refill by an agent is taken from the agent: a second row ":agent" of the kind "other", with the opposite sign.
+--   id). Archived cards (cc_card_archive) are closed clients.
+-- * Every amount and balance is in the base currency (cc_config.base_currency): A2Billing converts them to a card's own
+--   currency only for display. So the currency of every client is the base currency.
+-- * Signs: credit is what the client has, even if a credit limit lets it go below 0 (typepaid = 1).
+-- * Refills: cc_logrefill (and cc_logrefill_agent) of types 0 and 3 with amounts above 0. Corrections (1), extra fees
+--   (2) and amounts below 0 are "other". Vouchers have no row there, so cc_voucher is read and converted to the base
+--   currency at the current quote. cc_logpayment repeats refills and is not read.
+-- * A refill by an agent is taken from the agent: a second row ":agent" of kind "other" has the opposite sign.
 --   Commissions (cc_agent_commission) move cc_agent.com_balance, not credit, and are not read.
--- * Calls: sessionbill of cc_call and cc_call_archive; calls that cost nothing are left out, a call below 0 earned
---   money. Archiving gives a call another id, so transaction_id is uniqueid, card and start, and a number where
---   several calls share them. Two equal rows are two calls, because each moved the credit.
--- * Charges (cc_charge) count with charged_status = 1 only: others have not moved the credit. (The first month of a
---   number bought on the pages is written without it, although it was taken: it is in opening_balance.) Types 1 and 2
---   (numbers) are usage, 3 is the renewal of a subscription, others are "other".
+-- * Calls: sessionbill of cc_call and cc_call_archive; calls that cost nothing are left out; a call with a negative
+--   cost adds to the credit. Archiving gives a call another id, so transaction_id is uniqueid, card and start, and a
+--   number if several calls share these. Two equal rows are two calls, because each changed the credit.
+-- * Charges (cc_charge) count only if charged_status = 1: others have not changed the credit. (The first month of a
+--   number bought on A2Billing's pages has another status, although it was charged: it is in opening_balance.) Types 1
+--   and 2 (numbers) are usage, 3 is the renewal of a subscription, others are "other".
 -- * A2Billing has no set-up fee: a subscription that started is an activation of 0, and each fee is a renewal.
--- * FLOAT columns (sessionbill, amount, voucher credit) hold about 7 digits: an amount is the decimal that they stand
---   for, with 6 places below 16, 5 below 128, 4 below 1,024, 3 below 16,384, else 2. Text of such a column has only
---   6 digits, so it is not used. Voucher amounts are rounded half up to 5 places, as the credit is.
--- * The credit has 5 places, a call 6: the differences (up to 0.000005 a call) are in opening_balance.
--- * opening_balance = credit now - sum of the ledger: needed because a credit set at creation has no row.
--- * Zero dates: a movement without a date is left out (it is in opening_balance); a card without a creation date exists
---   from its first movement, or from 1970-01-01 without any.
--- * Cancelled (status 0) and archived cards have no date: they are closed at their last movement, or when they were
---   created without any. Expired and suspended cards are not closed. Deleted cards are gone: their rows are left out.
--- * Company: the agent of the card's group: its company, else its login; with "(id)" if several agents share it.
--- * Tags: the tag of the card and the name of its group, with "/" for ";" in each.
--- * cc_currencies has the base per unit, with 5 places. units_per_base is its inverse by division in DECIMAL, rounded
---   to 18 places; never write 1 / value, which has 4. A2Billing keeps only the current quotes: they apply to all
---   dates, as on its own pages: dated 1970-01-01. Quotes of 0 are left out. Codes are unique.
+-- * FLOAT columns (sessionbill, amount, voucher credit) hold about 7 digits: an amount is the decimal that they
+--   represent, with 6 places below 16, 5 below 128, 4 below 1,024, 3 below 16,384, else 2. Text of such a column has
+--   only 6 digits, so it is not used. Voucher amounts are rounded half up to 5 places, as the credit is.
+-- * The credit has 5 decimal places and a call has 6: the differences (up to 0.000005 a call) are in opening_balance.
+-- * opening_balance = current credit - sum of the ledger. It is needed because a credit set at creation has no row.
+-- * Zero dates: a transaction without a date is left out (it is in opening_balance); a card without a creation date
+--   exists from its first transaction, or from 1970-01-01 if there is none.
+-- * Cancelled (status 0) and archived cards have no date: they are closed at their last transaction or, if there is
+--   none, at their creation. Expired and suspended cards are not closed. Deleted cards no longer exist in the database:
+--   their rows are left out.
+-- * Company: the agent of the card's group: its company, or its login if it has none; with "(id)" if several agents
+--   have the same name.
+-- * Tags: the tag of the card and the name of its group; a semicolon in one becomes a slash.
+-- * cc_currencies stores the base per unit, with 5 places. units_per_base is its inverse, by a DECIMAL division rounded
+--   to 18 places; never write 1 / value, which has only 4. A2Billing keeps only the current quotes: as on its own
+--   pages, they apply to all dates, so they are dated 1970-01-01. Quotes of 0 are left out. Codes are unique.
 
 -- :name clients
 WITH used AS (
@@ -272,7 +274,7 @@ SELECT UPPER(m.currency) AS currency, CAST('1970-01-01' AS DATE) AS date,
 FROM cc_currencies m JOIN base b ON b.currency <> UPPER(m.currency)
 WHERE m.value > 0 AND UPPER(m.currency) REGEXP '^[A-Z][A-Z][A-Z]$';
 
--- :count {n} rows belong to cards or agents that are gone and were left out.
+-- :count {n} rows belong to cards or agents that no longer exist and were left out.
 SELECT (SELECT COUNT(*) FROM cc_call WHERE sessionbill <> 0
         AND card_id NOT IN (SELECT id FROM cc_card UNION SELECT id FROM cc_card_archive))
      + (SELECT COUNT(*) FROM cc_call_archive WHERE sessionbill <> 0
@@ -296,7 +298,7 @@ SELECT (SELECT COUNT(*) FROM cc_call WHERE COALESCE(sessionbill, 0) = 0)
 -- :count {n} charges were left out: they are not marked as taken from the credit.
 SELECT COUNT(*) FROM cc_charge WHERE charged_status <> 1;
 
--- :count {n} movements without a date were left out; they are part of the opening balance.
+-- :count {n} transactions without a date were left out; they are part of the opening balance.
 SELECT (SELECT COUNT(*) FROM cc_call WHERE sessionbill <> 0 AND starttime < '1970-01-02')
      + (SELECT COUNT(*) FROM cc_call_archive WHERE sessionbill <> 0 AND starttime < '1970-01-02')
      + (SELECT COUNT(*) FROM cc_charge WHERE charged_status = 1 AND creationdate < '1970-01-02')
@@ -318,13 +320,13 @@ FROM (
     HAVING COUNT(*) > 1
 ) shared;
 
--- :count {n} amounts of 16 or more are in FLOAT columns: they may differ from what was charged in the sixth place.
+-- :count {n} amounts of 16 or more are in FLOAT columns: the sixth decimal place may differ from what was charged.
 SELECT (SELECT COUNT(*) FROM cc_call WHERE ABS(sessionbill) >= 16)
      + (SELECT COUNT(*) FROM cc_call_archive WHERE ABS(sessionbill) >= 16)
      + (SELECT COUNT(*) FROM cc_charge WHERE charged_status = 1 AND ABS(amount) >= 16)
      + (SELECT COUNT(*) FROM cc_voucher WHERE usedcardnumber <> '' AND ABS(credit) >= 16);
 
--- :count {n} vouchers in another currency count at the current quote; the rest is in the opening balance.
+-- :count {n} vouchers in another currency are converted at the current quote; the difference is in the opening balance.
 SELECT COUNT(*)
 FROM cc_voucher v JOIN cc_currencies m ON m.currency = UPPER(v.currency)
 WHERE v.usedcardnumber <> '' AND m.currency <> (
@@ -336,13 +338,13 @@ SELECT COUNT(*)
 FROM cc_voucher v LEFT JOIN cc_currencies m ON m.currency = UPPER(v.currency)
 WHERE v.usedcardnumber <> '' AND v.credit <> 0 AND m.id IS NULL;
 
--- :count {n} cards and agents have no creation date; they exist from their first movement.
+-- :count {n} cards and agents have no creation date; they exist from their first transaction.
 SELECT (SELECT COUNT(*) FROM cc_card WHERE creationdate < '1970-01-02')
      + (SELECT COUNT(*) FROM cc_card_archive a
         WHERE creationdate < '1970-01-02' AND NOT EXISTS (SELECT 1 FROM cc_card c WHERE c.id = a.id))
      + (SELECT COUNT(*) FROM cc_agent WHERE datecreation < '1970-01-02');
 
--- :count {n} cancelled or archived cards have no date of closing; they are closed at their last movement.
+-- :count {n} cancelled or archived cards have no closing date; they are closed at their last transaction.
 SELECT (SELECT COUNT(*) FROM cc_card WHERE status = 0)
      + (SELECT COUNT(*) FROM cc_card_archive a WHERE NOT EXISTS (SELECT 1 FROM cc_card c WHERE c.id = a.id));
 
@@ -351,7 +353,7 @@ SELECT COUNT(*)
 FROM cc_card c JOIN cc_card_group g ON g.id = c.id_group LEFT JOIN cc_agent a ON a.id = g.id_agent
 WHERE g.id_agent > 0 AND a.id IS NULL;
 
--- :count {n} cards see another currency on A2Billing's pages; amounts are in the base currency, as stored.
+-- :count {n} cards are shown in another currency on A2Billing's pages; amounts are in the base currency, as stored.
 SELECT COUNT(*)
 FROM cc_card
 WHERE UPPER(currency) <> (

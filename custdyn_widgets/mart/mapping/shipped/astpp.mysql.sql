@@ -1,40 +1,42 @@
 -- ASTPP 6 on MySQL 8 or MariaDB 10.2 or newer; tested on MariaDB 10.11.
 --
--- Read from: iNextrix/ASTPP, database/astpp-6.0.sql with astpp-6.0.1.sql.
+-- Based on: iNextrix/ASTPP, database/astpp-6.0.sql with astpp-6.0.1.sql.
 -- Times: ASTPP stores UTC in DATETIME columns. TIMESTAMP columns need a session in UTC (SET time_zone = '+00:00').
 --
 -- Decisions
 -- * Clients are the accounts of type 0 (customers) and 1 (resellers). Staff (-1, 2, 4), providers (3) and other types
---   are left out, and so are their movements.
--- * Every amount and balance is in the base currency (system.base_currency): ASTPP converts to an account's own
+--   are left out, and so are their transactions.
+-- * Every amount and balance is in the base currency (system.base_currency): ASTPP converts them to an account's own
 --   currency only on its pages. So the currency of every client is the base currency.
--- * Signs: a prepaid balance is what the client has, a postpaid one (posttoexternal = 1) what the client owes. The mart
---   has both in the client's favour.
+-- * Signs: a prepaid balance is what the client has; a postpaid one (posttoexternal = 1) is what the client owes. In
+--   the mart, a positive balance always means that the client has money.
 -- * Calls: cdrs.debit for customers and reseller_cdrs.debit for resellers. FREE calls and incoming LOCAL calls never
---   touch a balance and are left out, and so are calls that cost nothing.
--- * Calls have no key: transaction_id is uniqueid and account, and a number where several calls share them. Two equal
---   rows are two calls, because each moved the balance. (SQL_BIG_RESULT finds those that share them by sorting, ten
+--   change a balance and are left out, and so are calls that cost nothing.
+-- * Calls have no key: transaction_id is uniqueid and account, and a number if several calls share these. Two equal
+--   rows are two calls, because each changed the balance. (With SQL_BIG_RESULT, such calls are found by sorting, ten
 --   times as fast as with a temporary table.)
--- * A balance has 5 decimal places, a call 6: the differences (up to 0.000005 a call) are in opening_balance.
+-- * A balance has 5 decimal places and a call has 6: the differences (up to 0.000005 a call) are in opening_balance.
 -- * invoice_details with the charge type of a call, without an order or a payment, repeat the calls as a sum for an
---   invoice: left out. charge_type DID with an order is the fee of a number.
--- * Lines that have not moved a balance are left out: those of manual invoices that are not confirmed, and those with
---   the same balance before and after (credit for international calls).
+--   invoice and are left out. The charge type DID with an order is the fee for a number.
+-- * Lines that have not changed a balance are left out: those of unconfirmed manual invoices, and those with the same
+--   balance before and after (credit for international calls).
 -- * Refills: REFILL, Voucher, and INVPAY of customers (payments of invoices and orders). Other: INVPAY of resellers
 --   (what their customers paid), COMMISSION, FUNDTRANSFER on both sides, POSTCHARGE, taxes, lines of manual invoices,
---   and whatever has another name.
+--   and anything else.
 -- * Packages: lines of an order (order_item_id holds orders.id). The first line has the set-up fee and the first period
 --   in one amount: it becomes ":setup" (order_items.setup_fee) and ":period" (the rest). Renewals are those with the
---   description "... has been renewed." A credit takes back a fee and is a renewal with the opposite sign.
+--   description "... has been renewed." A credit reverses a fee and is a renewal with the opposite sign.
 -- * payment_transaction and refill_coupon repeat invoice_details and are not read.
--- * opening_balance = balance now - sum of the ledger: needed because purged calls and lines stay in the balance.
--- * Zero dates and the default 1000-01-01: a movement without a date is left out (it is in opening_balance); an account
---   without a creation date exists from its first movement, or from 1970-01-01 without any.
--- * A deleted account without a date is closed at its last movement, or when it was created without any.
--- * Company: company_name of the reseller, else its number; with "(id)" if several resellers share it.
--- * Tags: the name of the rate group, with "/" for ";".
--- * ASTPP keeps only the current quotes. They apply to all dates, as on its own pages: dated 1970-01-01. Of a currency
---   listed twice, the last one counts. The column holds units per base, so nothing is inverted.
+-- * opening_balance = current balance - sum of the ledger. It is needed because purged calls and lines stay in the
+--   balance.
+-- * Zero dates and the default 1000-01-01: a transaction without a date is left out (it is in opening_balance); an
+--   account without a creation date exists from its first transaction, or from 1970-01-01 if there is none.
+-- * A deleted account without a date is closed at its last transaction or, if there is none, at its creation.
+-- * Company: company_name of the reseller, or its number if it has none; with "(id)" if several resellers have the same
+--   name.
+-- * Tags: the name of the rate group; a semicolon in it becomes a slash.
+-- * ASTPP keeps only the current quotes. As on its own pages, they apply to all dates, so they are dated 1970-01-01. If
+--   a currency is listed twice, its last quote counts. The column holds units per base, so nothing is inverted.
 -- Nothing is rounded: ASTPP stores at most 6 places.
 
 -- :name clients
@@ -231,7 +233,7 @@ SELECT (SELECT COUNT(*) FROM cdrs c LEFT JOIN accounts a ON a.id = c.accountid A
      + (SELECT COUNT(*) FROM reseller_cdrs c LEFT JOIN accounts a ON a.id = c.accountid AND a.type IN (0, 1)
         WHERE a.id IS NULL AND c.debit <> 0);
 
--- :count {n} free calls with a price were left out: they have not moved a balance.
+-- :count {n} free calls with a price were left out: they have not changed a balance.
 SELECT (SELECT COUNT(*) FROM cdrs
         WHERE debit <> 0 AND (calltype = 'FREE' OR (calltype = 'LOCAL' AND call_direction = 'inbound')))
      + (SELECT COUNT(*) FROM reseller_cdrs
@@ -246,7 +248,7 @@ FROM invoice_details
 WHERE charge_type IN ('STANDARD', 'DID', 'FREE', 'CALLINGCARD', 'FAX', 'LOCAL', 'BROADCAST')
   AND order_item_id = 0 AND payment_id = 0;
 
--- :count {n} lines of invoices have not moved a balance and were left out.
+-- :count {n} lines of invoices have not changed a balance and were left out.
 SELECT COUNT(*)
 FROM invoice_details
 WHERE NOT (charge_type IN ('STANDARD', 'DID', 'FREE', 'CALLINGCARD', 'FAX', 'LOCAL', 'BROADCAST')
@@ -259,7 +261,7 @@ SELECT COUNT(*)
 FROM invoice_details d LEFT JOIN accounts a ON a.id = d.accountid AND a.type IN (0, 1)
 WHERE a.id IS NULL;
 
--- :count {n} movements without a date were left out; they are part of the opening balance.
+-- :count {n} transactions without a date were left out; they are part of the opening balance.
 SELECT (SELECT COUNT(*) FROM cdrs WHERE callstart < '1970-01-01' AND debit <> 0 AND calltype <> 'FREE')
      + (SELECT COUNT(*) FROM reseller_cdrs WHERE callstart < '1970-01-01' AND debit <> 0 AND calltype <> 'FREE')
      + (SELECT COUNT(*) FROM invoice_details WHERE created_date < '1970-01-01' AND debit <> credit);
@@ -280,10 +282,10 @@ FROM (
     HAVING COUNT(*) > 1
 ) shared;
 
--- :count {n} accounts have no creation date; they exist from their first movement.
+-- :count {n} accounts have no creation date; they exist from their first transaction.
 SELECT COUNT(*) FROM accounts WHERE type IN (0, 1) AND creation < '1970-01-01';
 
--- :count {n} deleted accounts have no date of deletion; they are closed at their last movement.
+-- :count {n} deleted accounts have no deletion date; they are closed at their last transaction.
 SELECT COUNT(*) FROM accounts WHERE type IN (0, 1) AND deleted <> 0 AND deleted_date < '1970-01-01';
 
 -- :count {n} accounts belong to a reseller that does not exist; they have no company.
@@ -291,7 +293,7 @@ SELECT COUNT(*)
 FROM accounts a LEFT JOIN accounts r ON r.id = a.reseller_id AND r.type = 1
 WHERE a.type IN (0, 1) AND a.reseller_id > 0 AND r.id IS NULL;
 
--- :count {n} accounts see another currency on ASTPP's pages; amounts are in the base currency, as stored.
+-- :count {n} accounts are shown in another currency on ASTPP's pages; amounts are in the base currency, as stored.
 SELECT COUNT(*)
 FROM accounts a JOIN currency c ON c.id = a.currency_id
 WHERE a.type IN (0, 1) AND c.currency <> (

@@ -1,32 +1,33 @@
 -- Kill Bill 0.24 on PostgreSQL (tested on 15): accounts, invoice items and payments as a mart.
 --
--- Read from: killbill/killbill 0.24.21 (the ddl.sql of account, invoice and util).
--- Times: DATETIME columns hold UTC. DATE columns are days in the account's time zone: where an item was created on the
--- day that its invoice (for an adjustment: the item) is dated, it counts at that moment; where it was dated otherwise,
--- at the midnight that begins that day in the account's zone. Zones that the server does not know are read as UTC.
+-- Based on: killbill/killbill 0.24.21 (the ddl.sql of account, invoice and util).
+-- Times: DATETIME columns hold UTC. DATE columns are days in the account's time zone: an item created on the date of
+-- its invoice (for an adjustment: of the item) counts at the moment of its creation; any other item counts at the
+-- midnight that begins that date in the account's zone. Zones that the server does not know are read as UTC.
 --
 -- Decisions
--- * The invoices' view: each item and each payment of a committed invoice moves the balance. Drafts, void invoices and
---   migrated ones (Kill Bill counts them as 0) are left out. CBA_ADJ items only move credit between invoices and the
---   account: they are left out, and the balance is the same.
--- * Kill Bill stores no balance; it computes what an account owes. The balance here is minus that, from 0 on: there is
---   no opening_balance and no stored_balance.
+-- * This mart follows the invoices: each item and each payment of a committed invoice changes the balance. Drafts, void
+--   invoices and migrated ones (Kill Bill counts them as 0) are left out. CBA_ADJ items only move credit between
+--   invoices and the account. They are left out, which does not change the balance.
+-- * Kill Bill stores no balance; it computes what an account owes. The balance here is the negative of that and starts
+--   at 0: there is no opening_balance and no stored_balance.
 -- * A client is an account in one currency: its id is accounts.id for the account's own currency, "<id>:<currency>" for
 --   another. An account without a currency has that of its invoices; with neither, it is left out.
 -- * Accounts tagged TEST are left out. Accounts tagged PARTNER and accounts with children are resellers; the parent is
 --   the company. Kill Bill does not close accounts.
 -- * A semicolon in a tag becomes a slash.
--- * Successful payments are refills. Refunds and chargebacks are stored negative and are "other".
+-- * Successful payments are refills. Refunds and chargebacks are stored as negative amounts and are "other".
 -- * FIXED with a plan is the activation (a later one of the same subscription and plan: a renewal); RECURRING with a
 --   plan is a renewal. A subscription to a plan without FIXED gets an activation of 0 with its first RECURRING item.
 --   The plan's name is the package; there is no table of packages.
--- * USAGE and EXTERNAL_CHARGE are usage. Free ones give no row. TAX and CREDIT_ADJ are "other".
+-- * USAGE and EXTERNAL_CHARGE are usage. Free items give no row. TAX and CREDIT_ADJ are "other".
 -- * ITEM_ADJ and REPAIR_ADJ reverse the item that they are linked to and keep its kind.
--- * Where a parent pays for its children, PARENT_SUMMARY moves the debt: "other" rows, minus on the parent and plus on
---   the child, when the parent's invoice is committed. (Kill Bill shows the debt at both until the parent has paid.)
+-- * If a parent pays for its children, PARENT_SUMMARY moves the debt when the parent's invoice is committed: the
+--   "other" rows are negative for the parent and positive for the child. (Kill Bill shows the debt for both until the
+--   parent has paid.)
 -- * What a written-off invoice still owed is an "other" row at the time of the tag.
 -- * Items have up to 9 decimals: each amount is rounded to 6, half away from zero, and counted below.
--- * Exchange rates are a plugin's: add a section for the table rates if you have some. All tenants are read.
+-- * Exchange rates come from plugins: add a section for the table rates if you have them. All tenants are read.
 
 -- :name clients
 WITH tagged AS (

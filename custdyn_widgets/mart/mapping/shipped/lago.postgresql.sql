@@ -1,30 +1,30 @@
 -- Lago on PostgreSQL (tested on 15; 13 or newer): prepaid wallets as a mart.
 --
--- Read from: getlago/lago-api 1.51.0 (db/structure.sql up to migration 20260721180721). The column
+-- Based on: getlago/lago-api 1.51.0 (db/structure.sql up to migration 20260721180721). The column
 -- wallet_transactions.voided_invoice_id is needed: 1.42 or newer.
 -- Times: Lago stores UTC without an offset. DATE columns are not used.
 --
 -- Decisions
--- * The wallets' view: the balance is what the wallets hold, and the ledger is wallet_transactions. What an invoice
---   takes otherwise (cards, credit notes, coupons) never moves a wallet and is not in this mart; it is counted below.
---   Never add payments or invoices to this ledger: the same money would count twice.
+-- * This mart follows the wallets: the balance is what the wallets hold, and the ledger is wallet_transactions. What an
+--   invoice takes from elsewhere (cards, credit notes, coupons) never changes a wallet and is not in this mart; it is
+--   counted below. Never add payments or invoices to this ledger: the same money would count twice.
 -- * A client is a customer in one currency. Its id is customers.id for the customer's own currency and
 --   "<id>:<currency>" for any other currency of its wallets or plans. Partners are resellers.
--- * Tags are the metadata as "key=value"; a semicolon in one becomes a slash.
--- * Deleted customers remain, closed at deleted_at.
--- * Only settled wallet transactions count; pending and failed ones have not moved a balance.
+-- * Tags are the metadata as "key=value"; a semicolon in a tag becomes a slash.
+-- * Deleted customers are clients closed at deleted_at.
+-- * Only settled wallet transactions count; pending and failed ones have not changed a balance.
 -- * Purchased credits are refills. Granted and voided credits are "other".
--- * What an invoice took is shared out to its fees, in proportion to their net amounts and their taxes (Lago does not
---   store it by fee), in the currency's minor units, and adds up exactly. Wallets limited to some fees pay those.
---   Charges, add-ons and commitments are usage; subscriptions, fixed charges and products are renewals of their plan;
---   taxes are "other". An invoice without fees is usage. Free charges give no row; free renewals do.
+-- * What an invoice took is distributed among its fees, in proportion to their net amounts and their taxes (Lago does
+--   not store it by fee), in the currency's minor units, and adds up exactly. Wallets limited to some fees pay only
+--   those. Charges, add-ons and commitments are usage; subscriptions, fixed charges and products are renewals of their
+--   plan; taxes are "other". An invoice without fees is usage. Free charges give no row; free renewals do.
 -- * Credits given back for a voided invoice reverse these rows with the same kinds.
 -- * Lago has no set-up fee: a subscription that started is an activation of 0 at that time.
 -- * A plan changed for one subscription counts as the plan that it was copied from.
--- * What a terminated wallet still held is lost to the client: an "other" row at the termination.
+-- * The client loses what a terminated wallet still held: an "other" row at the time of termination.
 -- * Amounts are in units (JPY 500 is 500); *_cents columns are divided by the currency's subunits.
--- * opening_balance = balance now - sum of the ledger. Lago keeps every transaction, so it should be 0.
--- * Lago stores no exchange rates. Add a section for the table rates if you have some.
+-- * opening_balance = current balance - sum of the ledger. Lago keeps every transaction, so it should be 0.
+-- * Lago stores no exchange rates. Add a section for the table rates if you have them.
 -- * All organizations of the database are read; billing entities are the companies.
 -- Nothing is rounded: Lago stores at most 5 places.
 
@@ -196,13 +196,13 @@ WHERE parent.id IS NULL;
 SELECT CASE WHEN COUNT(*) OVER (PARTITION BY name) = 1 THEN name ELSE name || ' (' || id || ')' END AS company
 FROM billing_entities;
 
--- :count {n} wallet transactions are pending or failed and were left out: they have not moved a balance.
+-- :count {n} wallet transactions are pending or failed and were left out: they have not changed a balance.
 SELECT COUNT(*) FROM wallet_transactions WHERE status <> 1;
 
--- :count {n} finalized invoices were not paid in full from wallets; the rest of them is not in this mart.
+-- :count {n} finalized invoices were not paid in full from wallets; the rest is not in this mart.
 SELECT COUNT(*) FROM invoices WHERE status = 1 AND invoice_type <> 2 AND total_amount_cents > 0;
 
--- :count {n} wallets hold another balance than their transactions add up to; the difference is in the opening balance.
+-- :count {n} wallets have a balance that differs from their transactions; the difference is in the opening balance.
 SELECT COUNT(*)
 FROM wallets w
 LEFT JOIN (

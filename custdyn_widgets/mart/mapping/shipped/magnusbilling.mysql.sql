@@ -1,39 +1,40 @@
 -- MagnusBilling 7 on MariaDB 10.2 or newer, or MySQL 8; tested on MariaDB 10.11.
 --
--- Read from: magnussolution/magnusbilling7, script/database.sql, as of 7.8.5.3 (July 2025), with its triggers.
+-- Based on: magnussolution/magnusbilling7, script/database.sql, as of 7.8.5.3 (July 2025), with its triggers.
 -- Times: TIMESTAMP columns, so the session must be in UTC (SET time_zone = '+00:00').
 --
 -- Decisions
--- * Clients are the users (pkg_user) whose group is of the type 2 (agents, resellers) or 3 (clients; call shops where
---   callshop is 1). Administrators are left out, and so are their movements.
--- * One currency for all: base_currency in pkg_configuration. It is free text: a code of three letters is taken as it
---   is; R$, € and £ are BRL, EUR and GBP; any other text, such as $ or 0, counts as USD, and that is counted below. If
---   it is another currency, use a copy of this mapping with its code. There are no quotes.
--- * Signs: credit is what the client has, also where a credit limit lets it go below 0 (typepaid = 1).
--- * Calls: the credit moves where sessionbill is above 0. A client of an agent pays agent_bill where that is above 0,
---   and the agent pays sessionbill (":agent"); else the client pays sessionbill. Other calls are left out.
---   The archiver copies calls without their id, so transaction_id is uniqueid, user and start, and a number where
---   several calls share them. Two equal rows are two calls, because each moved the credit.
--- * pkg_refill holds refills and charges. Its descriptions are translated, so words are not read: a fee is a row whose
---   description ends, before ", Old credit ...", with the name of a service or plan that the user has or had. It is the
---   renewal of that package; so is a credit below the price (returned when a service is released). Rows below 0 that
---   end with a number (DID) of the user, or begin with "Send Credit" (mobile top-ups), are usage; others below 0 are
---   "other". Rows above 0 are refills. Vouchers have a row there, so pkg_voucher is not read.
+-- * Clients are the users (pkg_user) whose group is of type 2 (agents, resellers) or 3 (clients; call shops if callshop
+--   is 1). Administrators are left out, and so are their transactions.
+-- * All clients have one currency: base_currency in pkg_configuration. It is free text: a code of three letters is used
+--   as it is; R$, € and £ mean BRL, EUR and GBP; any other text, such as $ or 0, is read as USD and counted below. If
+--   yours is another currency, use a copy of this mapping with its code. There are no quotes.
+-- * Signs: credit is what the client has, even if a credit limit lets it go below 0 (typepaid = 1).
+-- * Calls: the credit changes if sessionbill is above 0. A client of an agent pays agent_bill if that is above 0, and
+--   the agent pays sessionbill (":agent"); otherwise the client pays sessionbill. Other calls are left out. The
+--   archiver copies calls without their id, so transaction_id is uniqueid, user and start, and a number if several
+--   calls share these. Two equal rows are two calls, because each changed the credit.
+-- * pkg_refill holds refills and charges. Its descriptions are localized, so their words are not used: a fee is a row
+--   whose description ends, before ", Old credit ...", with the name of a service or plan that the user has or had. It
+--   is the renewal of that package; so is a credit below the price (returned when a service is released). Rows below 0
+--   that end with a number (DID) of the user, or begin with "Send Credit" (mobile top-ups), are usage; others below 0
+--   are "other". Rows above 0 are refills. Vouchers have a row there, so pkg_voucher is not read.
 -- * There are no set-up fees: a service or plan that was activated is an activation of 0 at reservationdate, and each
---   fee, also the first, is a renewal. Services that wait for payment (status 2) are not activated.
--- * payment = 0 does not say whether the credit has moved: refills entered by hand moved it at once and count. Requests
---   of payment gateways and mobile top-ups have not (descriptions that begin with "PENDING:", "Boleto gerado, Status:",
---   "Recarga PlaceToPay" or "Credit tranfered to mobile"): they are left out.
--- * FLOAT columns (sessionbill) hold about 7 digits: an amount is the decimal that they stand for, with 6 places below
+--   fee, including the first, is a renewal. Services that wait for payment (status 2) are not activated.
+-- * payment = 0 does not show whether the credit has changed: refills entered by hand changed it at once and count.
+--   Requests to payment gateways and mobile top-ups have not changed it (descriptions that begin with "PENDING:",
+--   "Boleto gerado, Status:", "Recarga PlaceToPay" or "Credit tranfered to mobile"): they are left out.
+-- * FLOAT columns (sessionbill) hold about 7 digits: an amount is the decimal that they represent, with 6 places below
 --   16, 5 below 128, 4 below 1,024, 3 below 16,384, else 2. Text of such a column has only 6 digits, so it is not used.
--- * The credit has 4 places, a call 6: the differences (up to 0.00005 a call) are in opening_balance.
--- * opening_balance = credit now - sum of the ledger: needed because archived calls are deleted in the end.
--- * Zero dates: a movement without a date is left out (it is in opening_balance); a user without a creation date exists
---   from the first movement, or from 1970-01-01 without any.
--- * Deleted users are gone with their refills: their calls are left out. Inactive and blocked users are not closed.
--- * Company: the agent that owns the user (id_user): its company_name, else its username; with "(id)" if several
---   share it.
--- * Tags: the name of the group, with "/" for ";".
+-- * The credit has 4 decimal places and a call has 6: the differences (up to 0.00005 a call) are in opening_balance.
+-- * opening_balance = current credit - sum of the ledger. It is needed because archived calls are eventually deleted.
+-- * Zero dates: a transaction without a date is left out (it is in opening_balance); a user without a creation date
+--   exists from the first transaction, or from 1970-01-01 if there is none.
+-- * Deleted users and their refills no longer exist in the database: their calls are left out. Inactive and blocked
+--   users are not closed.
+-- * Company: the agent that owns the user (id_user): its company_name, or its username if it has none; with "(id)" if
+--   several agents have the same name.
+-- * Tags: the name of the group; a semicolon in it becomes a slash.
 
 -- :name clients
 WITH account AS (
@@ -255,7 +256,7 @@ FROM agent a LEFT JOIN agent p ON p.id = a.id_user AND p.id <> a.id;
 -- :count {n} administrators were left out.
 SELECT COUNT(*) FROM pkg_user u JOIN pkg_group_user g ON g.id = u.id_group WHERE g.id_user_type NOT IN (2, 3);
 
--- :count {n} calls of users who are gone or administrators were left out.
+-- :count {n} calls of administrators and of users who no longer exist were left out.
 SELECT COUNT(*)
 FROM (
     SELECT id_user FROM pkg_cdr WHERE sessionbill > 0
@@ -283,7 +284,7 @@ FROM (
     HAVING COUNT(*) > 1
 ) shared;
 
--- :count {n} calls cost 16 or more in a FLOAT column: they may differ from what was charged in the sixth place.
+-- :count {n} calls cost 16 or more in a FLOAT column: the sixth decimal place may differ from what was charged.
 SELECT (SELECT COUNT(*) FROM pkg_cdr WHERE sessionbill >= 16)
      + (SELECT COUNT(*) FROM pkg_cdr_archive WHERE sessionbill >= 16);
 
@@ -295,7 +296,7 @@ WHERE COALESCE(payment, 0) = 0 AND (
     OR LOCATE('Recarga PlaceToPay', description) = 1 OR LOCATE('Credit tranfered to mobile', description) = 1
 );
 
--- :count {n} refills are not marked as paid but have moved the credit; they count.
+-- :count {n} refills are not marked as paid but have changed the credit; they count.
 SELECT COUNT(*)
 FROM pkg_refill
 WHERE COALESCE(payment, 0) = 0 AND credit > 0 AND NOT (
@@ -303,17 +304,17 @@ WHERE COALESCE(payment, 0) = 0 AND credit > 0 AND NOT (
     OR LOCATE('Recarga PlaceToPay', description) = 1 OR LOCATE('Credit tranfered to mobile', description) = 1
 ) IS TRUE;
 
--- :count {n} movements without a date were left out; they are part of the opening balance.
+-- :count {n} transactions without a date were left out; they are part of the opening balance.
 SELECT (SELECT COUNT(*) FROM pkg_cdr WHERE sessionbill > 0 AND starttime < '1970-01-02')
      + (SELECT COUNT(*) FROM pkg_cdr_archive WHERE sessionbill > 0 AND starttime < '1970-01-02')
      + (SELECT COUNT(*) FROM pkg_refill WHERE credit <> 0 AND date < '1970-01-02');
 
--- :count {n} users have no creation date; they exist from their first movement.
+-- :count {n} users have no creation date; they exist from their first transaction.
 SELECT COUNT(*)
 FROM pkg_user u JOIN pkg_group_user g ON g.id = u.id_group
 WHERE g.id_user_type IN (2, 3) AND u.creationdate < '1970-01-02';
 
--- :count {n} users have USD as currency, because the system's currency is not a code of three letters.
+-- :count {n} users have USD as their currency, because the system's currency is not a code of three letters.
 SELECT COUNT(*)
 FROM pkg_user u JOIN pkg_group_user g ON g.id = u.id_group
 WHERE g.id_user_type IN (2, 3) AND EXISTS (
