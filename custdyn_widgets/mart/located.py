@@ -34,8 +34,8 @@ def locate(source: Source) -> LocatedMart:
     """
     if source.mapping is None and source.system is None:
         record = read_record(source.path)
-        told = tuple(record.sentences) if record else ()
-        return LocatedMart(source.path, stamp(source.path), told, record is not None)
+        recorded = tuple(record.sentences) if record else ()
+        return LocatedMart(source.path, stamp(source.path), recorded, record is not None)
     from custdyn_widgets.mart.mapping.mapped import mapped_mart, sentences  # late: few sources have mappings
 
     path, found = mapped_mart(source)

@@ -51,9 +51,7 @@ def test_a_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_password_file_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP_EU_1_FILE", "/nowhere/at/all")
-    with pytest.raises(
-        SourceError, match="CUSTDYN_PASSWORD_SHOP_EU_1_FILE cannot be read: No such file"
-    ):
+    with pytest.raises(SourceError, match="CUSTDYN_PASSWORD_SHOP_EU_1_FILE cannot be read: No such file"):
         login(PG)
 
 

@@ -165,8 +165,8 @@ def test_a_connection_that_drops_in_mid_read(old_mart: Database, monkeypatch: py
             told.append(count)
             kill_connections(old_mart)
 
-    monkeypatch.setattr(tables, "_TOLD_EVERY_S", 0.0)
-    monkeypatch.setattr(tables.TableProgress, "tell", kill)
+    monkeypatch.setattr(tables, "_REPORT_EVERY_S", 0.0)
+    monkeypatch.setattr(tables.TableProgress, "report", kill)
     message = failure()
     assert told
     assert "The connection to the database of source 'shop' was lost during the sync" in message

@@ -22,10 +22,10 @@ from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.guessing import (
-    are_of_form,
     guess_dialects,
     guessed_dialects,
-    seem_foreign,
+    have_other_formats,
+    may_have_other_formats,
 )
 from custdyn_widgets.mart.checking.headings import extra_columns, near_misses
 from custdyn_widgets.mart.checking.notes import Note
@@ -50,11 +50,11 @@ def check(stored: StoredMart) -> CheckedMart:
     This does not search for likely mistakes; `check_source` does.
     """
     tables = stored.tables()
-    foreign = seem_foreign(tables)
-    if foreign:  # guess first: a fault for each value would be slow
+    unusual = have_other_formats(tables)
+    if unusual:  # guess first: a fault for each value would be slow
         tables = {**tables, **guess_dialects(tables)}
     mart = _checked(stored.name, tables)
-    if not foreign and are_of_form(mart.faults) and (guessed := guess_dialects(tables)):
+    if not unusual and may_have_other_formats(mart.faults) and (guessed := guess_dialects(tables)):
         tables = {**tables, **guessed}
         mart = _checked(stored.name, tables)
     mart.notes += guessed_dialects(tables)

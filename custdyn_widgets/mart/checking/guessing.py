@@ -44,7 +44,7 @@ class _Forms:
     examples
         The first such value of each form, as (column, value).
     doubtful
-        The first value that means something else in two forms.
+        The first value that has different meanings in two forms.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -58,12 +58,12 @@ class _Forms:
             self.examples.setdefault(form, (column, values[0].as_py()))
 
     def doubt(self, column: str, values: pa.Array) -> None:
-        """Keep the first of the values that mean something else in two forms."""
+        """Keep the first of the values that have different meanings in two forms."""
         if len(values) and self.doubtful is None:
             self.doubtful = column, values[0].as_py()
 
 
-def seem_foreign(tables: Mapping[str, StoredTable]) -> bool:
+def have_other_formats(tables: Mapping[str, StoredTable]) -> bool:
     """Return whether some of the first numbers or times are not in the format of a mart."""
     return any(
         len(_unlike(text, plain))
@@ -77,7 +77,7 @@ def seem_foreign(tables: Mapping[str, StoredTable]) -> bool:
     )
 
 
-def are_of_form(faults: Iterable[Fault]) -> bool:
+def may_have_other_formats(faults: Iterable[Fault]) -> bool:
     """Return whether some faulty values may be numbers or times in another format."""
     return any(fault.kind.code in _CODES for fault in faults)
 

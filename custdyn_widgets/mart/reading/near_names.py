@@ -19,8 +19,8 @@ def normalized_name(name: str) -> str:
 
 def nearest_name(wanted: str, names: Iterable[str]) -> str | None:
     """Return the name most similar to the wanted plural, or None if none is similar enough."""
-    likeness, name = max(((_likeness(wanted, name), name) for name in names), default=(0.0, ""))
-    return name if likeness >= _ALIKE else None
+    similarity, name = max(((_similarity(wanted, name), name) for name in names), default=(0.0, ""))
+    return name if similarity >= _ALIKE else None
 
 
 def nearest_table(name: str) -> str | None:
@@ -28,12 +28,12 @@ def nearest_table(name: str) -> str | None:
     return next((table for table in TABLES if nearest_name(table, [name])), None)
 
 
-def _likeness(wanted: str, name: str) -> float:
+def _similarity(wanted: str, name: str) -> float:
     """Return the similarity of two names, from 0 to 1: misspelled, singular, or with a longer ending."""
     wanted, name = normalized_name(wanted), normalized_name(name)[:100]
     singular = f"{wanted[:-3]}y" if wanted.endswith("ies") else wanted.removesuffix("s")
-    likeness = difflib.SequenceMatcher(None, wanted, name).ratio()
-    return max(likeness, _ALIKE) if name == singular or name.startswith(wanted) else likeness
+    similarity = difflib.SequenceMatcher(None, wanted, name).ratio()
+    return max(similarity, _ALIKE) if name == singular or name.startswith(wanted) else similarity
 
 
 def source_error(source: str, why: str) -> SourceError:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from custdyn_widgets.mart.syncing import session
 from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, invalid_url, needs_packages
-from custdyn_widgets.mart.syncing.session import CHUNK_ROWS, Trouble
+from custdyn_widgets.mart.syncing.session import CHUNK_ROWS, DriverProblem
 from custdyn_widgets.mart.syncing.typed import Family, ResultColumn
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ _BEGIN = (
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 )
 _TROUBLES = {
-    1045: "login", 1044: "no right", 1698: "login", 1049: "no database", 1146: "no table", 1054: "no column",
-    1142: "no right", 1143: "no right", 1370: "no right", 1205: "waited", 1969: "stopped", 3024: "stopped",
+    1045: "login", 1044: "denied", 1698: "login", 1049: "no database", 1146: "no table", 1054: "no column",
+    1142: "denied", 1143: "denied", 1370: "denied", 1205: "waited", 1969: "stopped", 3024: "stopped",
     1317: "stopped", 2003: "unreachable", 2002: "unreachable", 2006: "dropped", 2013: "dropped",
     1927: "dropped", 1053: "dropped", 2014: "dropped", 1159: "dropped", 1160: "dropped", 1161: "dropped",
 }  # fmt: skip
@@ -167,7 +167,7 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def trouble(error: Exception) -> Trouble | None:
+def driver_problem(error: Exception) -> DriverProblem | None:
     """Return the meaning of an error of the driver, or None for any other error."""
     import pymysql
 
@@ -179,10 +179,10 @@ def trouble(error: Exception) -> Trouble | None:
         cause = error.__cause__ or getattr(error, "original_exception", None)
         detail = getattr(cause, "strerror", None) or detail.rpartition(" (")[2].rstrip(")")
     if kind := _TROUBLES.get(code):
-        return Trouble(kind, detail)
+        return DriverProblem(kind, detail)
     if isinstance(error, pymysql.InterfaceError) or code == 0:
-        return Trouble("dropped")
-    return Trouble("sql", detail)
+        return DriverProblem("dropped")
+    return DriverProblem("sql", detail)
 
 
 def _family(code: int, charset: int) -> Family:

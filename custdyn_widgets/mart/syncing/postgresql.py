@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 from custdyn_widgets.mart.syncing import session
 from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, invalid_url, needs_packages
 from custdyn_widgets.mart.syncing.copying import CopyStream
-from custdyn_widgets.mart.syncing.session import Trouble
+from custdyn_widgets.mart.syncing.session import DriverProblem
 from custdyn_widgets.mart.syncing.typed import Family, ResultColumn
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _BEGIN = (
 )
 _TROUBLES = {
     "28P01": "login", "28000": "login", "3D000": "no database", "42P01": "no table", "3F000": "no table",
-    "42703": "no column", "42501": "no right", "55P03": "waited", "57014": "stopped", "40001": "stopped",
+    "42703": "no column", "42501": "denied", "55P03": "waited", "57014": "stopped", "40001": "stopped",
 }  # fmt: skip
 _LOGIN_WORDS = ("password", "no pg_hba.conf entry", "authentication", 'role "')
 
@@ -150,7 +150,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def trouble(error: Exception) -> Trouble | None:
+def driver_problem(error: Exception) -> DriverProblem | None:
     """Return the meaning of an error of the driver, or None for any other error."""
     import psycopg
 
@@ -159,19 +159,19 @@ def trouble(error: Exception) -> Trouble | None:
     state = error.sqlstate or ""
     detail = (error.diag.message_primary or str(error).partition("\n")[0]).strip()
     if kind := _TROUBLES.get(state):
-        return Trouble(kind, detail)
+        return DriverProblem(kind, detail)
     if state[:2] in ("08", "57"):
-        return Trouble("dropped", detail)
+        return DriverProblem("dropped", detail)
     if state:
-        return Trouble("sql", detail)
+        return DriverProblem("sql", detail)
     if not isinstance(error, psycopg.OperationalError):
-        return Trouble("other", detail)
+        return DriverProblem("other", detail)
     if any(words in str(error) for words in _LOGIN_WORDS):
-        return Trouble("login")
+        return DriverProblem("login")
     if 'database "' in str(error) and "does not exist" in str(error):
-        return Trouble("no database", _reason(str(error)))
+        return DriverProblem("no database", _reason(str(error)))
     dropped = "closed the connection" in str(error) or "connection is lost" in str(error)
-    return Trouble("dropped") if dropped else Trouble("unreachable", _reason(str(error)))
+    return DriverProblem("dropped") if dropped else DriverProblem("unreachable", _reason(str(error)))
 
 
 def _reason(message: str) -> str:

@@ -12,19 +12,19 @@ from contextlib import contextmanager
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.syncing import session
 from custdyn_widgets.mart.syncing.access import Login, password_variable
-from custdyn_widgets.mart.syncing.session import Trouble
+from custdyn_widgets.mart.syncing.session import DriverProblem
 
 _UNCHANGED = "The mart of the last sync, if any, is unchanged."
 _FILES = {"postgresql": "~/.pgpass", "mysql": "~/.my.cnf"}
 
 
-def find_trouble(error: Exception, login: Login) -> Trouble | None:
+def find_problem(error: Exception, login: Login) -> DriverProblem | None:
     """Return the meaning of an error of a driver, or None for any other error."""
     if login.kind == "postgresql":
-        from custdyn_widgets.mart.syncing.postgresql import trouble
+        from custdyn_widgets.mart.syncing.postgresql import driver_problem
     else:
-        from custdyn_widgets.mart.syncing.mysql import trouble
-    return trouble(error)
+        from custdyn_widgets.mart.syncing.mysql import driver_problem
+    return driver_problem(error)
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def explained(login: Login, place: str = "", grants: Callable[[], str] = lambda:
     except SourceError:
         raise
     except Exception as error:
-        found = find_trouble(error, login)
+        found = find_problem(error, login)
         if found is None:
             raise
         message = login.mask(_message(found, login, place, grants))
@@ -53,7 +53,7 @@ def explained(login: Login, place: str = "", grants: Callable[[], str] = lambda:
         raise SourceError(message, field="mapping" if place else "source") from None
 
 
-def _message(found: Trouble, login: Login, place: str, grants: Callable[[], str]) -> str:
+def _message(found: DriverProblem, login: Login, place: str, grants: Callable[[], str]) -> str:
     database = f"The database of source {shown(login.name)}"
     where = f"{place}: " if place else ""
     said = f" ({_plain(found.detail)})" if found.detail else ""
@@ -71,7 +71,7 @@ def _message(found: Trouble, login: Login, place: str, grants: Callable[[], str]
         case "dropped":
             return (
                 f"{where}The connection to the database of source {shown(login.name)} was lost during "
-                f"the sync{said}. Run it again. {_UNCHANGED}"
+                f"the sync{said}. Run the sync again. {_UNCHANGED}"
             )
         case "no table":
             return (
@@ -83,7 +83,7 @@ def _message(found: Trouble, login: Login, place: str, grants: Callable[[], str]
                 f"{where}{_plain(found.detail)}. Correct the name in that section of the mapping, or use a "
                 "mapping for this version of the system."
             )
-        case "no right":
+        case "denied":
             return (
                 f"{where}User {shown(login.user)} may not read what the mapping needs: "
                 f"{_plain(found.detail)}. An administrator of the database can allow it with:\n{grants()}"

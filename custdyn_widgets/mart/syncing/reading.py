@@ -87,12 +87,12 @@ class Reading:
         weights = {table: max(expected.get(table, 1), 1) for table in plans}
         unit, done = share / sum(weights.values()), 0
         for table, columns in plans.items():
-            told = TableProgress(table, unit * done, unit * weights[table], expected.get(table, 0))
+            table_progress = TableProgress(table, unit * done, unit * weights[table], expected.get(table, 0))
             file = folder / f"{table}.parquet"
             select = self._mapping.selects[table]
             with self._explained(table):
                 self._written[table] = write_table(
-                    self._session, select, TABLES[table], columns, file, told, self._place(table)
+                    self._session, select, TABLES[table], columns, file, table_progress, self._place(table)
                 )
             done += weights[table]
         if not self._written["clients"].rows:

@@ -17,13 +17,13 @@ LOCK_WAIT_S = 60
 
 
 @dataclass(frozen=True)
-class Trouble:
+class DriverProblem:
     """The meaning of a driver's error.
 
     Attributes
     ----------
     kind
-        A short name: `login`, `unreachable`, `no database`, `dropped`, `no table`, `no column`, `no right`,
+        A short name: `login`, `unreachable`, `no database`, `dropped`, `no table`, `no column`, `denied`,
         `waited`, `stopped`, `sql` or `other`.
     detail
         The server's own message, if it helps.

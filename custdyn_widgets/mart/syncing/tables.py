@@ -20,7 +20,7 @@ from custdyn_widgets.mart.syncing.typed import AMOUNT, Residue, ResultColumn, St
 
 _ROW_GROUP = 2**18  # rows
 _PENDING = 2  # chunks between the network and the disk
-_TOLD_EVERY_S = 1.0
+_REPORT_EVERY_S = 1.0
 _REPEATED = (
     "client_type",
     "company",
@@ -57,7 +57,7 @@ class TableProgress:
     share: float
     expected: int = 0
 
-    def tell(self, rows: int, seconds: float) -> None:
+    def report(self, rows: int, seconds: float) -> None:
         """Report how many rows have been read."""
         part = min(rows / self.expected, 1) if self.expected else rows / (rows + 10**6)
         rate = f", {rows / seconds:,.0f} rows/s" if seconds >= 1 else ""
@@ -111,7 +111,7 @@ def write_table(
     spec: MartTable,
     columns: Sequence[ResultColumn],
     file: Path,
-    told: TableProgress,
+    table_progress: TableProgress,
     place: str,
 ) -> WrittenTable:
     """Write the rows of a SELECT to a Parquet file.
@@ -122,7 +122,7 @@ def write_table(
     as_text: set[str] = set()
     while True:
         try:
-            return _written(session, select, _schema(spec, columns, as_text), columns, file, told)
+            return _written(session, select, _schema(spec, columns, as_text), columns, file, table_progress)
         except StaysText as found:
             as_text.add(found.column)
         except SourceError as error:
@@ -145,11 +145,11 @@ def _written(
     schema: pa.Schema,
     columns: Sequence[ResultColumn],
     file: Path,
-    told: TableProgress,
+    table_progress: TableProgress,
 ) -> WrittenTable:
     table = WrittenTable(residues={part.name: Residue() for part in schema if part.type == AMOUNT})
     began = last = time.monotonic()
-    told.tell(0, 0)
+    table_progress.report(0, 0)
     with ThreadPoolExecutor(1, "custdyn sync") as pool, _Writer(file, schema) as writer:
         pending: deque[Future[None]] = deque()
         for chunk in session.rows(select, columns):
@@ -157,8 +157,8 @@ def _written(
             table.rows += len(next(iter(chunk.values())))
             if len(pending) > _PENDING:
                 pending.popleft().result()
-            if (now := time.monotonic()) - last >= _TOLD_EVERY_S:
-                told.tell(table.rows, now - began)
+            if (now := time.monotonic()) - last >= _REPORT_EVERY_S:
+                table_progress.report(table.rows, now - began)
                 last = now
         for each in pending:
             each.result()

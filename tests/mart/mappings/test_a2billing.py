@@ -273,14 +273,16 @@ COUNTS = {
     "{n} charges were left out: they are not marked as taken from the credit.": 1,
     "{n} transactions without a date were left out; they are part of the opening balance.": 1,
     "{n} calls share id, card and start with another call; they were numbered.": 2,
-    "{n} amounts of 16 or more are in FLOAT columns: they may differ from what was charged "
-    "in the sixth place.": 2,
-    "{n} vouchers in another currency are converted at the current quote; the difference is in the opening balance.": 1,
+    "{n} amounts of 16 or more are in FLOAT columns: the sixth decimal place may differ from what was "
+    "charged.": 2,
+    "{n} vouchers in another currency are converted at the current quote; the difference is in the opening "
+    "balance.": 1,
     "{n} used vouchers were left out: their currency has no quote.": 1,
     "{n} cards and agents have no creation date; they exist from their first transaction.": 2,
     "{n} cancelled or archived cards have no closing date; they are closed at their last transaction.": 2,
     "{n} cards are in the group of an agent that does not exist; they have no company.": 1,
-    "{n} cards are shown in another currency on A2Billing's pages; amounts are in the base currency, as stored.": 1,
+    "{n} cards are shown in another currency on A2Billing's pages; amounts are in the base currency, as "
+    "stored.": 1,
     "{n} quotes were left out: they are 0, or their currency has no code of three letters.": 1,
     "{n} current quotes apply to all dates: A2Billing keeps no earlier ones.": 3,
 }

@@ -276,7 +276,8 @@ COUNTS = {
     "{n} accounts have no creation date; they exist from their first transaction.": 2,
     "{n} deleted accounts have no deletion date; they are closed at their last transaction.": 1,
     "{n} accounts belong to a reseller that does not exist; they have no company.": 1,
-    "{n} accounts are shown in another currency on ASTPP's pages; amounts are in the base currency, as stored.": 1,
+    "{n} accounts are shown in another currency on ASTPP's pages; amounts are in the base currency, as "
+    "stored.": 1,
     "{n} quotes were left out: listed twice, not above 0, or without a code of three letters.": 3,
     "{n} current quotes apply to all dates: ASTPP keeps no earlier ones.": 2,
 }

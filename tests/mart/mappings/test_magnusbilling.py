@@ -208,8 +208,8 @@ COUNTS = {
     "{n} calls of administrators and of users who no longer exist were left out.": 2,
     "{n} calls that cost nothing were left out.": 3,
     "{n} calls share id, user and start with another call; they were numbered.": 1,
-    "{n} calls cost 16 or more in a FLOAT column: they may differ from what was charged in "
-    "the sixth place.": 1,
+    "{n} calls cost 16 or more in a FLOAT column: the sixth decimal place may differ from what "
+    "was charged.": 1,
     "{n} refills and charges wait for a payment gateway or were rejected; they were left out.": 2,
     "{n} refills are not marked as paid but have changed the credit; they count.": 2,
     "{n} transactions without a date were left out; they are part of the opening balance.": 2,
@@ -273,7 +273,9 @@ def test_archiving_calls_changes_no_id(tables: dict[str, Any]) -> None:
     ("written", "code"), [("R$", "BRL"), (" € ", "EUR"), ("£", "GBP"), ("0", "USD"), ("$", "USD")]
 )
 def test_a_system_currency_in_other_words_is_told(written: str, code: str) -> None:
-    assumed = "{n} users have USD as their currency, because the system's currency is not a code of three letters."
+    assumed = (
+        "{n} users have USD as their currency, because the system's currency is not a code of three letters."
+    )
     with support.database() as connection:
         support.execute(connection, SCHEMA)
         support.insert(

@@ -12,7 +12,7 @@ import numpy as np
 
 from custdyn_widgets.mart.checking.likely_mistakes.clock_changes import moved_hours, skipped_hours
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, time_text
-from custdyn_widgets.mart.checking.likely_mistakes.shifted_clients import LONG_AGO, shift_of_lives
+from custdyn_widgets.mart.checking.likely_mistakes.shifted_clients import LONG_AGO, shift_of_lifetimes
 from custdyn_widgets.mart.checking.values import DAY, MICROS
 
 _OFFSETS = 14 * 3600 * MICROS  # the largest offset of any zone from UTC
@@ -55,7 +55,7 @@ def _early(evidence: Evidence) -> Iterator[str]:
     ahead = created[rows.client[early]] - rows.at[early]
     far = len(np.unique(rows.client[early[ahead > _OFFSETS]]))
     count = len(np.unique(rows.client[early])) - far
-    if count < _FEW_CLIENTS or count < 10 * far or 20 * count < len(clients) or shift_of_lives(evidence):
+    if count < _FEW_CLIENTS or count < 10 * far or 20 * count < len(clients) or shift_of_lifetimes(evidence):
         return
     first = evidence.number(int(early[0]))
     yield (

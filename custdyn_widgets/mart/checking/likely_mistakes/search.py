@@ -14,8 +14,12 @@ from custdyn_widgets.mart.checking.likely_mistakes.gaps import missing_days
 from custdyn_widgets.mart.checking.likely_mistakes.numbers import binary_floats, cents
 from custdyn_widgets.mart.checking.likely_mistakes.quotes import inverse_currencies, odd_quotes
 from custdyn_widgets.mart.checking.likely_mistakes.reconciliation import stored_balances
-from custdyn_widgets.mart.checking.likely_mistakes.shifted_clients import shifted_clients, shifted_lives
-from custdyn_widgets.mart.checking.likely_mistakes.signs import positive_usage, refills_as_other, turned_signs
+from custdyn_widgets.mart.checking.likely_mistakes.shifted_clients import shifted_clients, shifted_lifetimes
+from custdyn_widgets.mart.checking.likely_mistakes.signs import (
+    positive_usage,
+    refills_as_other,
+    reversed_signs,
+)
 from custdyn_widgets.mart.checking.likely_mistakes.summaries import summaries
 from custdyn_widgets.mart.checking.likely_mistakes.times import (
     future_times,
@@ -34,13 +38,13 @@ FINDERS: tuple[Callable[[Evidence], Iterator[Note]], ...] = (
     binary_floats,
     cents,
     positive_usage,
-    turned_signs,
+    reversed_signs,
     refills_as_other,
     same_files,
     repeated_rows,
     summaries,
     shifted_clients,
-    shifted_lives,
+    shifted_lifetimes,
     cut_off,
     missing_days,
     clients_without_transactions,

@@ -40,9 +40,9 @@ def shifted_clients(evidence: Evidence) -> Iterator[Note]:
             return
 
 
-def shifted_lives(evidence: Evidence) -> Iterator[Note]:
+def shifted_lifetimes(evidence: Evidence) -> Iterator[Note]:
     """Yield a note if far fewer transactions are before creation or after closing when ids move by a row."""
-    if shift := shift_of_lives(evidence):
+    if shift := shift_of_lifetimes(evidence):
         where, other = ("below", "down") if shift == 1 else ("above", "up")
         file, count = evidence.clients.stored.origin, len(evidence.clients)
         yield Note(
@@ -55,7 +55,7 @@ def shifted_lives(evidence: Evidence) -> Iterator[Note]:
         )
 
 
-def shift_of_lives(evidence: Evidence) -> int:
+def shift_of_lifetimes(evidence: Evidence) -> int:
     """Return how many rows below each client the times are that fit its transactions; 0 for no shift."""
     misplaced = _misplaced(evidence)
     if misplaced < max(_MISPLACED, _MISPLACED_SHARE * len(evidence.clients)):

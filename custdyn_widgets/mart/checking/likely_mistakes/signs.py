@@ -33,15 +33,15 @@ def positive_usage(evidence: Evidence) -> Iterator[Note]:
         )
 
 
-def turned_signs(evidence: Evidence) -> Iterator[Note]:
+def reversed_signs(evidence: Evidence) -> Iterator[Note]:
     """Yield notes if most refills are negative, or most package fees are positive."""
     for name, why in _FEES.items():
-        yield from _turned(evidence, name, "positive", 1, why)
+        yield from _reversed(evidence, name, "positive", 1, why)
     why = "A refill adds to a balance, and negative ones are not counted. A payment that bounced is `other`."
-    yield from _turned(evidence, "refill", "negative", -1, why)
+    yield from _reversed(evidence, "refill", "negative", -1, why)
 
 
-def _turned(evidence: Evidence, name: str, wrong: str, sign: int, why: str) -> Iterator[Note]:
+def _reversed(evidence: Evidence, name: str, wrong: str, sign: int, why: str) -> Iterator[Note]:
     kind, rows = KINDS.index(name), evidence.rows
     turned, count = int(evidence.signs[kind, sign + 1]), int(evidence.signs[kind, [0, 2]].sum())
     if count < _FEW or 2 * turned <= count:
