@@ -70,7 +70,7 @@ def check_others(stored: StoredMart) -> CheckedMart:
 class BatchCheck:
     """Checks the ledger in batches.
 
-    Duplicate ids and balances beyond an int64 are not checked here, because that takes all batches together.
+    Duplicate ids and balances beyond an int64 are not checked here, because they involve all batches.
 
     Parameters
     ----------

@@ -24,7 +24,9 @@ CREATE OR REPLACE TEMP MACRO number(given) AS CASE
   )
 END
 """
-_UNCERTAIN = "write at most 9 digits after the point. If the decimal separator is a comma, set decimal to it"
+_UNCERTAIN = (
+    "write at most 9 digits after the point, or set decimal for the source if the separator is a comma"
+)
 
 
 def macros(dialect: Dialect) -> list[str]:

@@ -22,12 +22,12 @@
 -- * FIXED with a plan is the activation (a later one of the same subscription and plan: a renewal); RECURRING with a
 --   plan is a renewal. A subscription to a plan without FIXED gets an activation of 0 with its first RECURRING item.
 --   The plan's name is the package; there is no table of packages.
--- * USAGE and EXTERNAL_CHARGE are usage. Free items give no row. TAX and CREDIT_ADJ are "other".
+-- * USAGE and EXTERNAL_CHARGE are usage. Free items produce no row. TAX and CREDIT_ADJ are "other".
 -- * ITEM_ADJ and REPAIR_ADJ reverse the item that they are linked to and keep its kind.
 -- * If a parent pays for its children, PARENT_SUMMARY moves the debt when the parent's invoice is committed: the
 --   "other" rows are negative for the parent and positive for the child. (Kill Bill shows the debt for both until the
 --   parent has paid.)
--- * What a written-off invoice still owed is an "other" row at the time of the tag.
+-- * The amount still owed on a written-off invoice is an "other" row at the time of the tag.
 -- * Items have up to 9 decimals: each amount is rounded to 6, half away from zero, and counted below.
 -- * Exchange rates come from plugins: add a section for the table rates if you have them. All tenants are read.
 
