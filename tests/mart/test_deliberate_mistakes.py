@@ -481,7 +481,7 @@ def test_balances_that_differ_are_counted_summed_and_listed(mart: Frames) -> Non
     total = sum(map(Decimal, note.figures["sums"].values()))
     assert total == Decimal("-3.510001")
     assert set(note.figures["sums"]) == {currencies[i] for i in ("c002", "c010", "c020", "c030")}
-    assert f"another balance for 4 of {len(currencies)} clients" in note
+    assert f"a different balance for 4 of {len(currencies)} clients" in note
     assert "'c002'" in note
 
 

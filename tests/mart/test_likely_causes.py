@@ -216,7 +216,7 @@ def test_a_folder_of_parts_a_database_and_an_inner_folder_are_named(tmp_path: Pa
     ("name", "words"),
     [
         ("clients.csv", "it is a file, so give the path of its folder"),
-        ("mart.zip", "it is a packed file, so unpack it"),
+        ("mart.zip", "it is an archive, so unpack it"),
         ("mart.xlsx", "it is a workbook, so save its sheets as clients.csv and transactions.csv (UTF-8)"),
         ("mart.txt", "nor a .duckdb or .db file"),
     ],

@@ -171,7 +171,7 @@ def test_an_uncertain_delimiter_names_the_setting(export: Path) -> None:
         (MAPPING.replace(":name clients", ":name client"), "did you mean 'clients'"),
         (MAPPING.replace(":name clients", ":nmae clients"), "unknown directive :nmae"),
         (MAPPING.replace(":name transactions", ":name clients"), "clients occurs twice"),
-        (MAPPING[: MAPPING.index("-- :name trans")], "the SELECT for transactions is missing; .*name transactions"),
+        (MAPPING[: MAPPING.index("-- :name trans")], "for transactions is missing; .*name transactions"),
         (MAPPING + "\n-- :name rates\n-- later\n", ":name rates has no SELECT below it"),
         (MAPPING.replace("{n} calls", "Calls"), "with {n} in place of the number"),
     ],

@@ -45,7 +45,7 @@ class CheckedTable:
         return int(self.stored.data.num_rows)
 
     def fault(self, row: int, column: str, kind: FaultKind, why: str = "") -> Fault:
-        """Return a fault for the value at a row position; without a reason, use the one of the kind."""
+        """Return a fault for the value at a row position; the reason defaults to that of the kind."""
         known = column in self.stored.data.column_names
         text = stored_text(self.stored.data.column(column)[row]) if known else ""
         return Fault(self.stored.origin, row + self.stored.first_row, column, text, why or kind.reason, kind)
@@ -105,7 +105,7 @@ class CheckedMart:
         Raises
         ------
         MartError
-            With the number of faults and the first ones.
+            If there are faults; the message gives their number and the first ones.
         """
         if not self.faults:
             return

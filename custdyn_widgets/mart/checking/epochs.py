@@ -19,7 +19,7 @@ _SPREADSHEET = (36_526, 51_501)  # the same years, in days since the end of 1899
 
 
 def not_a_time(value: object) -> FaultKind:
-    """Return the kind of fault of a value that is not a time; for a number, what time it may represent."""
+    """Return the kind of fault of a value that is not a time; for a number, by its likely unit."""
     if isinstance(value, str):
         value = float(value) if _NUMBER.fullmatch(value) else None
     return number_as_time(value) if isinstance(value, (int, float)) else fault_kinds.NOT_A_TIME

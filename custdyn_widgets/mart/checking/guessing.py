@@ -108,7 +108,7 @@ def guess_dialects(tables: Mapping[str, StoredTable]) -> dict[str, StoredTable]:
 
 
 def _text_columns(table: StoredTable, *kinds: str) -> Iterator[tuple[str, pa.Array]]:
-    """Yield the text columns that should contain values of some kinds."""
+    """Yield the text columns that should contain values of the given kinds."""
     for spec in table.spec.columns:
         if spec.kind in kinds and spec.name in table.data.column_names:
             column = columns.decoded(columns.plain(table.data.column(spec.name)))
@@ -122,7 +122,7 @@ def _unlike(text: pa.Array, plain: str) -> pa.Array:
 
 
 def _matching(text: pa.Array, *patterns: str, unlike: Sequence[str] = ()) -> pa.Array:
-    """Return the values that match all of some patterns and none of others."""
+    """Return the values that match all `patterns` and none of those in `unlike`."""
     for pattern in patterns:
         text = text.filter(pc.match_substring_regex(text, pattern))
     for pattern in unlike:

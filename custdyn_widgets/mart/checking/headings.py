@@ -13,7 +13,7 @@ from custdyn_widgets.mart.reading.stored import StoredTable
 from custdyn_widgets.text import printable
 
 _LISTED = 20
-# Cyrillic letters that look like Latin ones, small or capital: headings are typed on both keyboards.
+# Cyrillic letters that look like Latin ones: people type headings on both keyboards.
 _LOOKALIKES = str.maketrans("авекмнорстухіјѕ", "abekmhopctyxijs")
 _MARKS = ("\ufeff", "\u00ef\u00bb\u00bf")  # the second is UTF-8 read as Windows-1252
 

@@ -167,7 +167,7 @@ def _guess_dialect(dialect: Dialect, columns: Sequence[Column]) -> tuple[Dialect
     remarks = []
     decimal = dialect.decimal
     if decimal is None and (decimal := decimal_mark(columns)):
-        remarks.append(f"Decimal separator: {shown(decimal)} (sure: other readings are not possible).")
+        remarks.append(f"Decimal separator: {shown(decimal)} (sure: no other reading is possible).")
     dates = dialect.dates
     if dates is None:
         dates, example = date_order(columns)

@@ -86,7 +86,7 @@ def _stem(path: Path) -> str:
 
 
 def _table_name(stem: str) -> str:
-    """Return a name for SQL: in lowercase, with other characters than letters and digits as underscores."""
+    """Return a name for SQL: in lowercase, with underscores for characters except letters and digits."""
     name = re.sub(r"\W+", "_", stem.casefold()).strip("_") or "file"
     return f"t_{name}" if name[0].isdigit() else name
 

@@ -21,7 +21,7 @@ from custdyn_widgets.mart.mapping.profiles import Column, positive_share
 from custdyn_widgets.mart.mapping.sql_text import identifier, literal
 from custdyn_widgets.mart.mapping.words import KINDS, meaning
 
-_FEW = 40  # the most distinct values that a column of kinds may have
+_FEW = 40  # the largest number of distinct values in a column of kinds
 _PAID = ("usage", "package_activation", "package_renewal")
 
 

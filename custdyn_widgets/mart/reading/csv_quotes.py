@@ -1,4 +1,4 @@
-"""Finding misplaced quotes in CSV files, from which Arrow gets wrong values or fewer rows, but no error."""
+"""Finding misplaced quotes in CSV files, which Arrow misreads without an error."""
 
 from __future__ import annotations
 

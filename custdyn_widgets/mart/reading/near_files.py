@@ -36,7 +36,7 @@ def near_file(folder: Path, names: Iterable[str], table: str) -> tuple[str, str]
 
 
 def is_same_file(name: str, table: str) -> bool:
-    """Return whether a name differs from a table's CSV or Parquet file only by case and punctuation."""
+    """Return whether a name differs from a table's CSV or Parquet file only in case and punctuation."""
     path = Path(name)
     return path.suffix.lower() in SUFFIXES and normalized_name(path.stem) == normalized_name(table)
 
@@ -86,7 +86,7 @@ def hint_for_file(path: Path) -> str:
     if ending in SUFFIXES:
         return ": it is a file, so give the path of its folder"
     if ending in _PACKED:
-        return ": it is a packed file, so unpack it and give the path of the folder"
+        return ": it is an archive, so unpack it and give the path of the folder"
     if ending in _SHEETS:
         return ": it is a workbook, so save its sheets as clients.csv and transactions.csv (UTF-8)"
     return ", nor a .duckdb or .db file"

@@ -100,7 +100,7 @@ def _table(file: pq.ParquetFile, path: Path, spec: MartTable, data: pa.Table, fi
 
 
 def _int96(file: pq.ParquetFile, names: Sequence[str]) -> list[str]:
-    """Return the columns of the old type INT96, which Spark writes: times in UTC without saying so."""
+    """Return the columns of the old type INT96, which Spark writes: times in UTC, not marked as such."""
     kinds = {column.path: column.physical_type for column in map(file.schema.column, range(len(file.schema)))}
     return [name for name in names if kinds.get(name) == "INT96"]
 

@@ -130,7 +130,7 @@ class StoredMart:
         return replace(self, others=others, ledger=self.ledger.with_changes(dialect=dialect))
 
     def named_by_table(self) -> StoredMart:
-        """Return the mart with tables instead of files named in messages, for files that no person wrote."""
+        """Return the mart with messages that name its tables instead of its files, for generated files."""
         others = {name: replace(table, origin=name) for name, table in self.others.items()}
         return replace(self, others=others, ledger=self.ledger.with_changes(origin="transactions"))
 

@@ -1,4 +1,4 @@
-"""Access to a database: its URL, and its password from the place where it is kept.
+"""Access to a database: its URL, and where its password comes from.
 
 A URL never contains a password. The password comes from, in this order: the environment variable
 `CUSTDYN_PASSWORD_<NAME>`, the file named in `CUSTDYN_PASSWORD_<NAME>_FILE`, JupySQL's `connections.ini`,

@@ -1,4 +1,4 @@
-"""Past transactions that two syncs read differently: added, removed or changed; and changed opening balances.
+"""Comparing two syncs: past transactions added, removed or changed, and changed opening balances.
 
 The ledgers are compared by month with a hash of their rows, and only the rows of months that differ are
 joined. Even for large ledgers, this takes little time and memory.
@@ -160,7 +160,7 @@ def _past(connection: duckdb.DuckDBPyConnection) -> tuple[int, tuple[PastChange,
 
 
 def _ledger_view(side: str, file: Path) -> str:
-    """Return the statement that creates a view of a ledger, converted so that values of all types compare."""
+    """Return the statement that creates a view of a ledger, with its values converted to common types."""
     names = pq.read_schema(file).names
     columns = ", ".join([_value("transaction_id", "id", names), _instant(file), *_compared(names)])
     rows = f"SELECT {columns} FROM read_parquet({literal(file)})"  # noqa: S608 (constants and a literal)

@@ -70,7 +70,7 @@ class CopyStream:
             yield buffer
 
     def finish(self) -> None:
-        """Read the rest of a COPY that was not read to its end, so that the connection can be used again."""
+        """Read the rest of an unfinished COPY, so that the connection can be used again."""
         while self._is_open:
             size, _ = self._connection.get_copy_data(1)
             if size == 0:

@@ -114,7 +114,7 @@ class MysqlSession:
         """Yield the rows of a SELECT in chunks: the values of each column as text, by name."""
         from pymysql.cursors import SSCursor
 
-        if self._streaming:  # reads the rest of a result that was not read to its end
+        if self._streaming:  # reads the rest of an unfinished result
             self._streaming.close()
         returned = self.columns(select)
         places = {column.name: place for place, column in enumerate(returned)}

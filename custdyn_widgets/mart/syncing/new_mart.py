@@ -74,7 +74,7 @@ def _has_no_faults(stored: StoredMart, ledger: Path) -> bool:
 
 
 def _ids_differ(ledger: Path, count: int) -> bool:
-    """Return whether the hashes of all ids differ, and thus the ids."""
+    """Return whether the hashes of all ids differ; if so, the ids differ too."""
     import duckdb  # late: slow to load
 
     hashes = np.empty(count, np.uint64)

@@ -25,7 +25,7 @@ _FAMILIES: dict[int, Family] = {
     3802: "json", 17: "bytes",
 }  # fmt: skip
 _ARRAYS = (1009, 1015, 1002)  # arrays of text, varchar and char
-_PATIENCE: dict[str, Any] = {  # to notice within minutes, not hours, that a server has gone
+_PATIENCE: dict[str, Any] = {  # to detect a lost server within minutes, not hours
     "connect_timeout": CONNECT_TIMEOUT_S,
     "keepalives_idle": 60,
     "keepalives_interval": 15,

@@ -89,7 +89,7 @@ def typed(
     schema
         The names and types of the columns.
     residues
-        The residues by column, to which what rounding removes is added.
+        The residues by column; what rounding removes is added to them.
 
     Raises
     ------

@@ -29,7 +29,11 @@ _WEEK = 7 * 24  # hours
 _EXPECTED = (
     36  # transactions that must be missing from a skipped hour; a third of that if three hours lack them
 )
-_SPAN, _ROWS, _CHANGES = 14, 300, 2  # days before and after a change; rows in them; changes
+_SPAN, _ROWS, _CHANGES = (
+    14,
+    300,
+    2,
+)  # days before and after a change; the fewest rows in them; the fewest changes
 _REMEDY = "Convert them to UTC, or write them without an offset and set timezone."
 
 Floats = npt.NDArray[np.float64]
@@ -127,10 +131,10 @@ def _distances(daily: Int64s, day: int, direction: int) -> tuple[float, float] |
 
 @functools.cache
 def _clock_changes(zone: str, first: int, last: int) -> tuple[tuple[int, int], ...]:
-    """Return the changes by an hour in some years: the local hour since 1970, and 1 for forward or -1."""
+    """Return the changes by an hour in these years: the local hour since 1970, and 1 for forward or -1."""
     try:
         clock = ZoneInfo(zone)
-    except ZoneInfoNotFoundError:  # the system's database is older
+    except ZoneInfoNotFoundError:  # the system's time zone database is older
         return ()
 
     def offset(hour: int) -> int:

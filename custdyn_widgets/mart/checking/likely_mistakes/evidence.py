@@ -125,7 +125,7 @@ class Evidence:
         return row_number(self.ledger, self.rows.position(row))
 
     def stored_columns(self, *kinds: Kind) -> Iterator[tuple[CheckedTable, str]]:
-        """Yield the columns of some kinds that are in the data, with their tables."""
+        """Yield the columns of the given kinds that are in the data, with their tables."""
         for table in self.tables.values():
             for spec in table.stored.spec.columns:
                 if spec.kind in kinds and spec.name in table.stored.data.column_names:

@@ -72,7 +72,7 @@ def cents(evidence: Evidence) -> Iterator[Note]:
         for name, counts in found.items()
     )
     yield Note(
-        f"{evidence.file}, amount: all amounts of a kind are whole numbers, of all sizes "
+        f"{evidence.file}, amount: all amounts of a kind are whole numbers of various sizes "
         f"({places}). They may be in cents: amounts are in units of the currency, such as 12.34.",
         "cents",
         kinds=found,

@@ -47,9 +47,9 @@ def stored_balances(evidence: Evidence) -> Iterator[Note]:
     total = ", ".join(f"{amount} {currency}" for currency, amount in sums.items())
     of = int(known.sum())
     yield Note(
-        f"{clients.stored.origin}, stored_balance: the ledger gives another balance for {len(rows):,} of "
-        f"{counted(of, 'client')} ({listed}{'; …' if len(rows) > _LISTED else ''}). What it gives minus what "
-        f"is stored adds up to {total}." + (f" {cause}" if cause else ""),
+        f"{clients.stored.origin}, stored_balance: the ledger gives a different balance for {len(rows):,} of "
+        f"{counted(of, 'client')} ({listed}{'; …' if len(rows) > _LISTED else ''}). The differences "
+        f"(derived minus stored) add up to {total}." + (f" {cause}" if cause else ""),
         "stored_balances",
         count=len(rows),
         of=of,

@@ -56,7 +56,7 @@ def shifted_lifetimes(evidence: Evidence) -> Iterator[Note]:
 
 
 def shift_of_lifetimes(evidence: Evidence) -> int:
-    """Return how many rows below each client the times are that fit its transactions; 0 for no shift."""
+    """Return the shift of ids, in rows, that makes transactions fit the clients' times; 0 for none."""
     misplaced = _misplaced(evidence)
     if misplaced < max(_MISPLACED, _MISPLACED_SHARE * len(evidence.clients)):
         return 0
@@ -64,7 +64,7 @@ def shift_of_lifetimes(evidence: Evidence) -> int:
 
 
 def _misplaced(evidence: Evidence, shift: int = 0) -> int:
-    """Return how many clients have transactions outside the times that are `shift` rows below theirs."""
+    """Return how many clients have transactions outside the times in the row `shift` below theirs."""
     clients, rows = evidence.clients, evidence.rows
     created = np.where(clients.blank["created_at"], LONG_AGO, clients.columns["created_at"])
     closed = np.where(clients.blank["closed_at"], -LONG_AGO, clients.columns["closed_at"])
@@ -78,7 +78,7 @@ def _misplaced(evidence: Evidence, shift: int = 0) -> int:
 
 
 def _with_nearer_balances(evidence: Evidence) -> int:
-    """Return how many rows below the client is with which balances are much nearer to 0; 0 for no shift."""
+    """Return the shift of ids, in rows, that brings balances much nearer to 0; 0 for none."""
     if not evidence.signs[KINDS.index("refill")].any():
         return 0
     amount, client = evidence.rows.amount.astype(np.float64), evidence.rows.client.astype(np.intp)
