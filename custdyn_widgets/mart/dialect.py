@@ -32,7 +32,7 @@ class Dialect:
         The order of day, month and year: `DMY`, `MDY` or `YMD`.
     timezone
         The IANA name of the time zone of times without an offset. None means UTC. If clocks repeat an hour,
-        times are in the first one; a time that clocks skip is read with the offset before the change.
+        times refer to the first one; a time that clocks skip is read with the offset before the change.
     """
 
     delimiter: str | None = None

@@ -1,7 +1,7 @@
 """Converting whole columns of local times to instants, with the same results as Python with `fold=0`.
 
-If clocks repeat an hour, times are in the first one; a time that clocks skip is read with the offset before
-the change. `zoneinfo` is called once for each day of the years in the data; the rest is a table search.
+If clocks repeat an hour, times refer to the first one; a time that clocks skip is read with the offset before
+the change. `zoneinfo` is called once for each day of the years in the data; the rest is a lookup in a table.
 """
 
 from __future__ import annotations

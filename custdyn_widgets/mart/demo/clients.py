@@ -56,7 +56,7 @@ OWNERS = (
 
 # Sign-ups by month from January, relative to 1,000.
 _JOINS = (1040, 1010, 1050, 1000, 960, 820, 640, 520, 1180, 1260, 1200, 1020)
-# Average cost of a usage row, and the chance of one per day in millionths.
+# The average cost of a usage row, and the chance of such a row per day, in millionths.
 _SPEND = np.array([9_000, 14_000, 18_000, 24_000, 30_000, 38_000, 50_000, 70_000], np.int64)
 _CHANCE = np.array([35_000, 60_000, 80_000, 100_000, 115_000, 130_000, 160_000, 210_000], np.int64)
 _REFILLS = np.array([5, 10, 10, 10, 20, 20, 25, 50], np.int64) * UNIT
