@@ -1,4 +1,4 @@
-"""Drafting a mapping: guess what the tables of an export are, and write SQL for a person to check."""
+"""Drafting a mapping: guess the meaning of the tables of an export, and write SQL for a person to check."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 -- Kill Bill 0.24 on MariaDB (tested on 10.11): accounts, invoice items and payments as a mart.
 --
 -- Based on: killbill/killbill 0.24.21 (the ddl.sql of account, invoice and util).
--- Times: DATETIME columns hold UTC and are given with that offset, whatever the source's timezone is. DATE columns are
+-- Times: DATETIME columns hold UTC, written with that offset, whatever the source's timezone is. DATE columns are
 -- days in the account's time zone: an item created on the date of its invoice (for an adjustment: of the item) counts
 -- at the moment of its creation; any other item counts at the midnight that begins that date in that zone. CONVERT_TZ
 -- needs the server's zone tables: load them with mysql_tzinfo_to_sql. Without them, days in zones other than offsets
