@@ -1,4 +1,4 @@
-"""Settings: where to find the snapshot store, the saved queries and the cache, and where links lead.
+"""Settings: where to find the snapshot store, the saved queries and the cache, and where links point.
 
 A setting comes from the environment, then from the nearest `custdyn.toml` in the working folder or a parent
 (or the file that `CUSTDYN_CONFIG` names), then from a default in the user's own folders. Settings are read
@@ -51,10 +51,10 @@ class Settings:
     sources
         The file that defines named sources; it need not exist.
     client_type, timezone
-        The values with which the form starts, until the user queries with others; None for the query's
-        defaults.
+        The values with which the form starts until the user runs a query with other values; None for the
+        query's defaults.
     last_choice
-        The file that stores the client type and time zone last queried with the form.
+        The file that stores the client type and time zone of the form's last query.
     my_queries
         The folder of the user's own saved queries; `queries` is that of the shared ones.
     marts
@@ -182,7 +182,7 @@ def _path(name: str, env: Mapping[str, str], stored: Mapping[str, Any], config: 
         return _local_path(f"CUSTDYN_{name.upper()}", given, Path.cwd())
     if config and name in stored:
         return _local_path(f"{config.name}: {name}", stored[name], config.parent)
-    import platformdirs  # late: only outside a checkout
+    import platformdirs  # late: needed only outside a checkout
 
     if name == "cache":
         return platformdirs.user_cache_path(_APP)

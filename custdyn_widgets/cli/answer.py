@@ -44,24 +44,24 @@ _BY_ENDING = {".csv": "csv", ".json": "json", ".xlsx": "xlsx", ".txt": "table"}
 
 
 def json_option(text: str = "Print JSON.", *, expose_value: bool = True) -> Callable[[Command], Command]:
-    """Return the option that every command with data on stdout has: --json."""
+    """Return the option --json, which every command that prints data has."""
     return click.option("--json", "as_json", is_flag=True, help=text, expose_value=expose_value)
 
 
 def chosen_format(form: str | None, as_json: bool, default: str, output: Path | None = None) -> str:
-    """Return the format that --format, --json or else the output file's extension asks for.
+    """Return the format given by --format or --json, or else by the output file's extension.
 
     Raises
     ------
     click.UsageError
-        If they ask for different formats.
+        If they contradict each other.
     """
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"Give --json or --format {form}, not both.")
     if as_json or form:
         return "json" if as_json else form or default
     ending = _BY_ENDING.get(output.suffix.lower(), default) if output else default
-    return default if default.startswith(ending) else ending  # a csv-excel is a .csv, too
+    return default if default.startswith(ending) else ending  # the extension of csv-excel is .csv, too
 
 
 def report_options(*, default: str) -> Callable[[Command], Command]:
@@ -98,12 +98,12 @@ def report_options(*, default: str) -> Callable[[Command], Command]:
 
 
 def say(text: str) -> None:
-    """Write a message to stderr, if possible: control characters made harmless, passwords in URLs masked."""
+    """Write a message to stderr if possible, without control characters and with passwords masked."""
     from custdyn_widgets.text import printable  # late: --help does not need it
 
     try:
         click.echo("\n".join(map(printable, mask_passwords(text).split("\n"))), err=True)
-    except OSError:  # a log on a full disk: what was done is still done
+    except OSError:  # such as a log on a full disk; the command itself has succeeded
         discard(sys.stderr)
 
 
@@ -165,7 +165,7 @@ def print_report(
 
 
 def say_page(frozen: Frozen) -> None:
-    """Print where a snapshot's page is and when its link opens."""
+    """Print the path of a snapshot's page, and its link with a note on when it works."""
     say(f"Page: {frozen.page}")
     if settings.load().share_url is None:
         say('The link opens while "custdyn serve" is running:')

@@ -117,7 +117,7 @@ def query_command(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Stop a run that takes longer. Default: an hour for a recorded run, otherwise no limit.",
+    help="Stop the run if it takes longer. Default: an hour for a recorded run, otherwise no limit.",
 )
 @click.option(
     "--scheduled",
@@ -198,7 +198,7 @@ def demo_command(as_of: str | None) -> None:
 @click.option("--all", "every", is_flag=True, help="List every fault, not only the first of each kind.")
 @json_option()
 def check_command(source: str, every: bool, as_json: bool) -> None:
-    """Check a source: summarize its faults by kind, and how to fix them. Exit 1 if there are any."""
+    """Check a source: summarize its faults by kind and say how to fix them. Exit 1 if there are any."""
     from custdyn_widgets.mart import check_source
     from custdyn_widgets.progress import ProgressBar
 

@@ -21,18 +21,18 @@ def mapping_group() -> None:
 @mapping_group.command("new")
 @click.argument("name")
 @click.argument("place", metavar="PATH|URL")
-@click.option("--currency", metavar="CODE", help="The currency of all clients, if no column has it.")
+@click.option("--currency", metavar="CODE", help="The currency of all clients, if no column contains it.")
 @click.option("--timezone", metavar="ZONE", help="The time zone of times without an offset. Default: UTC.")
 @click.option("--decimal", metavar="CHARACTER", help="The decimal separator: a point or a comma.")
 @click.option("--dates", metavar="ORDER", help="The order of day, month and year: DMY, MDY or YMD.")
-@click.option("--delimiter", metavar="CHARACTER", help="The separator of cells in CSV files.")
+@click.option("--delimiter", metavar="CHARACTER", help="The delimiter of CSV files.")
 @click.option("--encoding", metavar="NAME", help="The encoding of CSV files, such as cp1251.")
 @json_option()
 def mapping_new(name: str, place: str, currency: str | None, as_json: bool, **dialect: str | None) -> None:
     """Add exported files or a database as the source NAME, with a mapping.
 
     For the files in a folder, the mapping is drafted: tables, columns, kinds of transactions, signs and
-    formats are guessed from headings and values. Each guess is printed with how sure it is, and written to
+    formats are guessed from headings and values. Each guess is printed with its confidence, and written to
     NAME.sql next to sources.toml, for you to check and change.
 
     For the URL of a database (without a password), the billing system is recognized by its tables.
@@ -69,7 +69,7 @@ def _new_database(name: str, url: str, known: Dialect, _: str | None, as_json: b
 
 @mapping_group.command("show")
 @click.argument("system", required=False)
-@click.option("--dialect", metavar="NAME", help="The dialect of SQL: mysql or postgresql.")
+@click.option("--dialect", metavar="NAME", help="The SQL dialect: mysql or postgresql.")
 def mapping_show(system: str | None, dialect: str | None) -> None:
     """Print the shipped mapping of a billing system, to start your own from; without SYSTEM, list them."""
     from custdyn_widgets.mart import shipped_mapping, shipped_systems

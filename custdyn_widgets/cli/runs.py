@@ -82,7 +82,7 @@ def check_own_run(
     given += [f"-p {key}" for key in parameters if key in NAMES]
     if given:
         raise click.UsageError(
-            f"A recorded run cannot change the saved query: remove {', '.join(given)}, or save another."
+            f"A recorded run cannot change the saved query: remove {', '.join(given)}, or save another query."
         )
     return name
 
@@ -104,7 +104,7 @@ def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **order:
             progress=held_back.append if quiet else say,
             warn=say,
         )
-    except BaseException:  # including signals: the messages say what it was doing
+    except BaseException:  # including signals: the messages show how far it got
         _say_all(held_back)
         raise
     if quiet and not run.problem:
@@ -114,7 +114,7 @@ def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **order:
     try:
         for company, link in links:
             click.echo(f"{company}: {link}" if company else link)
-    except OSError as error:  # the run is over and recorded
+    except OSError as error:  # the run itself has ended and is recorded
         discard(sys.stdout)
         say(f"The link cannot be printed: {error.strerror}. `custdyn runs list` shows the snapshot.")
     meaning = f", {_MEANINGS[run.result]}" if run.result in _MEANINGS else ""

@@ -1,8 +1,8 @@
 """Errors that users can act on.
 
 Every error that the package raises on purpose is a `CustDynError`: a message that names the field and the
-value and says what is allowed or what to do, and a stable `code` for programs. The classes differ by who has
-to act. Class methods have the wording, so that the form, the command line and notebooks show the same.
+value and says what is allowed or what to do, and a stable `code` for programs. Each class is for one kind of
+problem. Class methods contain the wording, so that the form, the command line and notebooks show the same.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class QueryError(FieldError):
 
 
 class SourceError(CustDynError):
-    """A source of data cannot be found or read."""
+    """A data source cannot be found or read."""
 
     code = "source"
 

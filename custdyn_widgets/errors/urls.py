@@ -1,11 +1,12 @@
-"""Passwords in addresses of databases, which must never be printed or published."""
+"""Passwords in database URLs, which must never be printed or published."""
 
 from __future__ import annotations
 
 import re
 
-# One slash is enough, as paths drop the second. A user name may contain an @, and a password a slash. A port
-# is not a password, and neither is a masked one. The limits on length, and on `:/`, keep the search linear.
+# One slash is enough, because `Path` removes the second. A user name may contain an @, and a password a
+# slash. A port is not a password, and neither is a masked one. The limits on length and on `:/` keep the
+# search linear.
 _PASSWORD = re.compile(
     r"""
     (?<=[\w+.-])
@@ -36,7 +37,7 @@ _ENTRY = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# Without a scheme, this may be something else, so that it is masked but does not prevent publishing.
+# Without a scheme, this may be something else, so it is masked but does not prevent publishing.
 _LOGIN = re.compile(
     r"""
     (?P<option> (?:[Pp]ass(?:word|wd|phrase)|PASSWORD|[Pp]wd|PWD) (?:[ ]=[ ]?|=[ ]) )

@@ -1,7 +1,7 @@
 """Rendering emails as plain text, and as HTML with a light and a dark theme.
 
-Mail clients turn anything that looks like an address into a link. Names come from the data, so an invisible
-break is inserted there, except in the email's own link and commands: no client's name can become a link.
+Mail clients turn anything that looks like an address into a link. To keep names in the data from becoming
+links, an invisible break is inserted into such text, except in the email's own link and commands.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TEMPLATE = Path(__file__).with_name("letter.html.j2")
 _WIDTH = 76
 _MAX_TITLE, _MAX_TEXT = 200, 1_000
 _LARGEST_FONT = 20  # pixels; font size of a figure
-_HALF, _WHOLE = 138, 290  # pixels for a figure on a phone: two per row, one per row
+_HALF, _WHOLE = 138, 290  # pixels for a figure on a phone, if there are two per row or one
 _DIGIT_WIDTH = 0.62  # of the font size
 _FITS_HALF = 16  # characters
 _BREAK = "\N{WORD JOINER}"

@@ -67,7 +67,7 @@ class ReportLetter:
 
     @property
     def subject(self) -> str:
-        """The title and the period; if the report ends before the period does, also when."""
+        """The title and the period, and the end of the figures if the report is partial."""
         info = self.report.info
         first, last = info.interval_start[:10], info.interval_end[:10]
         days = first if first == last else f"{first} to {last}"
@@ -131,7 +131,7 @@ class FailureLetter:
         The command that repeats the run.
     log
         The run's log, of which the last lines are shown.
-    kept
+    secrets
         The secrets to mask.
     link
         The link to the report, if only delivery failed.
@@ -146,7 +146,7 @@ class FailureLetter:
     facts: tuple[tuple[str, str], ...] = ()
     command: str = ""
     log: tuple[str, ...] = ()
-    kept: Iterable[Secret] = field(default=(), repr=False)
+    secrets: Iterable[Secret] = field(default=(), repr=False)
     attachment: Attachment | None = None
     link: str = ""
     is_sent_again: bool = False
@@ -180,4 +180,4 @@ class FailureLetter:
         return tuple(lines) if more <= 0 else (*lines[:_MAX_FAULTS], f"And {more:,} more lines.")
 
     def _masked(self, text: str) -> str:
-        return without_secrets(text, self.kept)
+        return without_secrets(text, self.secrets)

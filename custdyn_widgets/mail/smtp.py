@@ -109,7 +109,7 @@ def _send_all(left: list[Copy], smtp: smtplib.SMTP, end: float, record: Callable
     Return the number of copies the server responded to.
 
     A server may close the connection after some number of messages, so the copy being sent stays in the list
-    for the next connection. If that one breaks immediately, the copy is the cause and is taken off the list.
+    for the next connection. If that one breaks immediately, the copy is the cause and leaves the list.
     """
     answered = 0
     while left and time.monotonic() < end:
@@ -169,7 +169,7 @@ def _cut_off(smtp: smtplib.SMTP, seconds: float, closed: threading.Event) -> Non
     while not is_closed:
         if (sock := smtp.sock) is not None:
             with suppress(OSError):
-                # Not the method of the TLS socket, which would drop the keys that another thread is using.
+                # The method of the TLS socket would drop the keys that another thread is using.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
         is_closed = closed.wait(_PAUSE_S)
 

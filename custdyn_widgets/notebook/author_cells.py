@@ -107,7 +107,7 @@ def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | Non
 
 
 def table_html(html: str) -> str | None:
-    """Return the table in an HTML output, reduced to its cells; None if neither we nor pandas made it."""
+    """Return the table in an HTML output, reduced to its cells; None if it is from neither us nor pandas."""
     if not _OUR_TABLE.search(html):
         return None
     import nh3
@@ -138,7 +138,7 @@ def _renderer(attachments: Mapping[str, Mapping[str, str]]) -> Callable[[str], s
             data = attachments.get(name, {}).get("image/png")
             if url.startswith("attachment:") and data and _is_png(data):
                 return f'<img src="{_PNG_URI}{"".join(data.split())}" alt="{_TAG.sub("", text)}">'
-            return f"[picture left out: {text or 'without a description'}]"
+            return f"[picture left out: {text or 'no description'}]"
 
         def inline_html(self, html: str) -> str:
             return mistune.escape(_COMMENT.sub("", html))
@@ -160,7 +160,7 @@ def _prose_attribute(tag: str, name: str, value: str) -> str | None:
 def _output_sections(outputs: Sequence[NotebookNode]) -> Iterator[Section]:
     for output in join_streams(outputs):
         if output.output_type == "stream":
-            yield _text(output.text) if output.name == "stdout" else _note("the error stream's messages")
+            yield _text(output.text) if output.name == "stdout" else _note("messages on the error stream")
         elif output.output_type == "error":
             yield _note("an error that the notebook expected")
         else:

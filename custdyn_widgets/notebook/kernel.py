@@ -1,4 +1,4 @@
-"""Running a notebook in its own kernel, with a time limit and a bound on its outputs.
+"""Running a notebook in its own kernel, with limits on its time and its outputs.
 
 papermill runs in a worker thread while the calling thread waits. At a timeout, Ctrl-C or SIGTERM, the
 kernel's entire process group is killed, even if the kernel hangs, ignores interrupts or forks. The kernel

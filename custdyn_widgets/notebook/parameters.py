@@ -50,7 +50,7 @@ def query_from_parameters(namespace: Mapping[str, object]) -> ReportQuery:
 
 
 def source_from_parameters(namespace: Mapping[str, object]) -> str:
-    """Check a template's parameters and return their source, or that of the saved query if there is none.
+    """Check a template's parameters and return their source, or else that of the saved query.
 
     `namespace` and errors are the same as for `query_from_parameters`.
     """

@@ -210,7 +210,7 @@ class _CurrentCell:
         return self._number >= self._total
 
     def in_sentence(self) -> str:
-        """Return its name as it stands inside a sentence."""
+        """Return its name for use within a sentence."""
         return f"{self}"[0].lower() + f"{self}"[1:]
 
     def __str__(self) -> str:

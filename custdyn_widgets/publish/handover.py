@@ -1,10 +1,10 @@
 """The staging folder that `custdyn run` passes to a notebook's kernel.
 
-In a kernel that has this folder in its environment, `freeze` publishes nothing but writes the report's JSON
-and its drawings to a file in the folder. The file proves that the notebook reached its end, because papermill
-reports success even if the kernel was killed. The process that runs the notebook reads the report from the
-file, renders the page with the author's cells, and publishes it. The file includes the drawings because
-drawing them again in a second JavaScript engine would take a fifth of a run's time.
+In a kernel that has this folder in its environment, `freeze` does not publish the report. Instead, it writes
+its JSON and its drawings to a file in the folder. The file proves that the notebook reached its end, because
+papermill reports success even if the kernel was killed. The process that runs the notebook reads the report
+from the file, renders the page with the author's cells, and publishes it. The file includes the drawings
+because drawing them again in a second JavaScript engine would take a fifth of a run's time.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Staging:
         Raises
         ------
         RunError
-            If this run has already left a report: a notebook freezes only one, in its last cell.
+            If this run has already left a report: a notebook may freeze only one, in its last cell.
         """
         if self._file.exists():
             self._repeated.touch()

@@ -117,7 +117,7 @@ def _template() -> Any:
         finalize=shown_text,
     )
     environment.filters.update(
-        plain=lambda text: _markup(escape(printable(text, isolates=True))),  # where no element can be
+        plain=lambda text: _markup(escape(printable(text, isolates=True))),  # for text without elements
         words=lambda text: _markup(html_text(text)),
         name=lambda text: _markup(html_text(isolate(text))),
         number=lambda text: _markup(number_html(text)),
@@ -163,7 +163,7 @@ def _inert(section: Section) -> dict[str, Any]:
 
 
 def _facts_at_top(report: Report) -> tuple[str, ...]:
-    """Return the facts to repeat at the top, including the interval if the query uses a preset."""
+    """Return the facts that are repeated at the top, including the interval if the query uses a preset."""
     always = (COUNTED_UNTIL, "Actual Interval", "Data as of", "Source")
     return ("Data Interval", *always) if isinstance(report.query.interval, str) else always
 
@@ -202,7 +202,7 @@ def _table(view: TableView) -> dict[str, Any]:
 
 
 def _rows(view: TableView) -> Iterator[dict[str, Any]]:
-    """Yield rows as text. Labels equal to the one above are marked, so that the page can mute them."""
+    """Yield rows as text. Labels equal to the one above are marked, so that the page can dim them."""
     above = ""
     for row in view.rows:
         repeats = len(row.labels) > 1 and row.labels[0] == above

@@ -1,4 +1,4 @@
-"""The settings of a saved query for unattended runs: retention, conditions, recipients and division.
+"""The settings of a saved query for unattended runs: retention, conditions, recipients and companies.
 
 Each parser accepts the JSON value of a key or a value that is already parsed, and names the key in its
 `SavedQueryError`.
@@ -77,7 +77,7 @@ class Retention:
 
 @dataclass(frozen=True)
 class ForEach:
-    """A division of the clients, with one report for each part.
+    """The setting that makes a separate report for each of several groups of clients.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ def parse_for_each(value: object) -> ForEach | None:
 
 def parse_only_if(value: object) -> tuple[str, ...]:
     """Return the conditions of the key `only_if` without duplicates, in the order of `ONLY_IF`."""
-    given = _texts("only_if", value)
+    given = _strings("only_if", value)
     for text in given:
         if text not in ONLY_IF:
             raise SavedQueryError.not_allowed("only_if", text, ONLY_IF)
@@ -130,7 +130,7 @@ def parse_only_if(value: object) -> tuple[str, ...]:
 
 def parse_recipients(key: str, value: object) -> tuple[str, ...]:
     """Return the given email addresses; reject two addresses of the same mailbox."""
-    given = _texts(key, value)
+    given = _strings(key, value)
     if len(given) > MOST_RECIPIENTS:
         why = f"has {len(given):,} addresses, but at most {MOST_RECIPIENTS} are allowed: use a mailing list"
         raise SavedQueryError.invalid(key, [*given[:2], "…"], why)
@@ -148,7 +148,7 @@ def parse_recipients(key: str, value: object) -> tuple[str, ...]:
 def recover_failure_recipients(data: bytes) -> tuple[str, ...]:
     """Return the failure recipients in the file of an invalid saved query; empty if none can be read.
 
-    The file may not even be JSON or UTF-8, and may end inside the list, so only the complete strings in the
+    The file may not be JSON or UTF-8 at all, or may end inside the list, so only the complete strings in the
     list are parsed. Invalid addresses are left out.
     """
     text = data.replace(b"\0", b"").decode(errors="replace")  # in UTF-16, every other byte of ASCII is 0
@@ -162,7 +162,7 @@ def recover_failure_recipients(data: bytes) -> tuple[str, ...]:
     return ()
 
 
-def _texts(key: str, value: object) -> tuple[str, ...]:
+def _strings(key: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
         raise SavedQueryError.wrong_type(key, value, "a list of strings")
     return tuple(value)

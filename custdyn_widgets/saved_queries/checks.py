@@ -10,7 +10,7 @@ from custdyn_widgets.errors import SavedQueryError, has_password
 from custdyn_widgets.text import has_control_character
 
 _LONGEST_PATH = 1_000
-_URL = re.compile(r"\s*[A-Za-z][\w+.:-]+:/")  # a path loses the second slash
+_URL = re.compile(r"\s*[A-Za-z][\w+.:-]+:/")  # `Path` removes the second slash of a URL
 
 
 def check_text(key: str, value: object, longest: int, *, lines: bool = False) -> None:
@@ -28,7 +28,7 @@ def check_path(key: str, value: object) -> None:
     if isinstance(value, str) and not value.strip():
         raise SavedQueryError.invalid(key, value, "is blank")
     check_text(key, value, _LONGEST_PATH)
-    if _URL.match(str(value)) or has_password(str(value)):  # so the message does not repeat it
+    if _URL.match(str(value)) or has_password(str(value)):  # the message must not repeat a password
         raise SavedQueryError(
             f"{key} must be a name or a path, not a database URL: give the database a name in sources.toml.",
             field=key,

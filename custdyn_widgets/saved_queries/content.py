@@ -65,7 +65,7 @@ class SavedQuery:
     query
         The query; its interval is a preset (relative) or a fixed period.
     description
-        A description of what the query is for.
+        What the query is for.
     output
         `web`, `csv`, `csv-excel` or `xlsx`.
     chart
@@ -82,7 +82,7 @@ class SavedQuery:
     only_if
         The conditions for freezing and sending the report: any of `changed`, `not_empty` and `fresh`.
     for_each
-        The division of the clients; None makes one report on all of them.
+        The groups of clients that get separate reports; None makes one report on all clients.
     sync
         Whether to read the source's database first, as `custdyn sync` does.
 

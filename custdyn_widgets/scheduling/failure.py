@@ -85,7 +85,7 @@ def report_failure(
     letter = failure_letter(run, recorder.saved, recorder.settings, in_place, lines)
     try:
         [deliveries] = deliver([(letter, recipients)], recorder.server)
-    except Exception as error:  # recording the failure matters more than this email
+    except Exception as error:  # recording the failure is more important than this email
         recorder.say(recorder.redact(f"The failure email was not sent: {describe_error(error)}"))
         return ()
     for delivery in deliveries:

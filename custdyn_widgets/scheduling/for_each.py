@@ -14,14 +14,14 @@ from custdyn_widgets.errors import CustDynError, RunError
 from custdyn_widgets.publish import Frozen, publish
 from custdyn_widgets.report import Report
 from custdyn_widgets.scheduling.company_addresses import read_addresses
-from custdyn_widgets.scheduling.making import Made, Task, settled
+from custdyn_widgets.scheduling.making import MadeReport, Task, settled
 from custdyn_widgets.scheduling.records import Outcome
 from custdyn_widgets.settings import Settings
 
 _LEFT_OUT = "Faulty rows of the source are left out. They may belong to any company and are not counted here."
 
 
-def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
+def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[MadeReport]:
     """Yield a report for each company in the address file; a failed report does not stop the others.
 
     Raises
@@ -52,7 +52,7 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
             report = report_on(query, mart, task.logical_time)
             yield settled(task, report, freeze, recipients, company)
         except CustDynError as error:
-            yield Made(Outcome("failed", company, problem=error.message))
+            yield MadeReport(Outcome("failed", company, problem=error.message))
 
 
 def _published(report: Report, settings: Settings, saved_query: str) -> Frozen:

@@ -17,7 +17,7 @@ from custdyn_widgets.saved_queries import is_name
 from custdyn_widgets.scheduling.failure import describe_error, report_failure
 from custdyn_widgets.scheduling.for_each import make_each
 from custdyn_widgets.scheduling.locks import RunLock
-from custdyn_widgets.scheduling.making import Made, Task, make_one
+from custdyn_widgets.scheduling.making import MadeReport, Task, make_one
 from custdyn_widgets.scheduling.order import Order
 from custdyn_widgets.scheduling.recorder import Recorder
 from custdyn_widgets.scheduling.records import Run
@@ -126,7 +126,7 @@ def _prepare(order: Order, recorder: Recorder, now: datetime, held: contextlib.E
     held.enter_context(RunLock(recorder.runs.folder, order.name))
     if order.send:  # otherwise the next run that sends reports them
         _report_killed_runs(recorder)
-    _warn_of_a_clock_moved_back(recorder, now)
+    _warn_if_clock_moved_back(recorder, now)
     digests = recorder.runs.digests(order.name, format_instant_utc(logical_time)) if saved.only_if else {}
     return Task(
         order,
@@ -140,7 +140,7 @@ def _prepare(order: Order, recorder: Recorder, now: datetime, held: contextlib.E
 
 
 def _report_killed_runs(recorder: Recorder) -> None:
-    """Record and report earlier unfinished runs as killed: as the lock is held, none is still running."""
+    """Record and report earlier unfinished runs as killed; this run holds the lock, so none is running."""
     for run in recorder.runs.left_open(recorder.run.saved):
         killed = replace(run.killed(), where="running")
         recorder.runs.keep(killed)
@@ -148,7 +148,7 @@ def _report_killed_runs(recorder: Recorder) -> None:
         recorder.runs.keep(replace(killed, told=report_failure(recorder, killed, command)))
 
 
-def _warn_of_a_clock_moved_back(recorder: Recorder, now: datetime) -> None:
+def _warn_if_clock_moved_back(recorder: Recorder, now: datetime) -> None:
     last = recorder.runs.listing(1, saved=recorder.run.saved)
     if last and last[0].began > format_instant_utc(now):
         recorder.warn(
@@ -158,7 +158,7 @@ def _warn_of_a_clock_moved_back(recorder: Recorder, now: datetime) -> None:
 
 
 def _sync(task: Task, recorder: Recorder) -> None:
-    """Read the source's database; tell what changed in the past."""
+    """Read the source's database, and report past transactions that changed."""
     from custdyn_widgets.mart import sync_source  # late: loads Arrow
 
     recorder.say("Reading the database")
@@ -166,7 +166,7 @@ def _sync(task: Task, recorder: Recorder) -> None:
         recorder.say(line)
 
 
-def _make(task: Task, recorder: Recorder) -> list[Made]:
+def _make(task: Task, recorder: Recorder) -> list[MadeReport]:
     """Make the reports, recording each one even if a later one fails."""
     made = []
     gaps: dict[str, None] = {}
@@ -180,7 +180,7 @@ def _make(task: Task, recorder: Recorder) -> list[Made]:
     return made
 
 
-def _send(task: Task, made: Sequence[Made], recorder: Recorder) -> None:
+def _send(task: Task, made: Sequence[MadeReport], recorder: Recorder) -> None:
     """Send the reports and finish the record of the run."""
     count = sum(len(report.recipients) for report in made)
     if count and recorder.server:
@@ -188,8 +188,8 @@ def _send(task: Task, made: Sequence[Made], recorder: Recorder) -> None:
     recorder.finish_sending(send_all(task, made, recorder.server, recorder.say, recorder.record_sending))
 
 
-def _prune(task: Task, made: Sequence[Made], recorder: Recorder) -> None:
-    """Delete old snapshots if the saved query asks for it."""
+def _prune(task: Task, made: Sequence[MadeReport], recorder: Recorder) -> None:
+    """Delete old snapshots if the saved query limits how many to keep."""
     reports = {str(one.outcome.snapshot): one.report for one in made if one.report is not None}
     if task.saved.retention is None or not reports:
         return
@@ -210,4 +210,4 @@ def _describe_stop(stop: SystemExit | KeyboardInterrupt) -> str:
     code = stop.code if isinstance(stop, SystemExit) else 128 + signal.SIGINT
     number = code - 128 if isinstance(code, int) else 0
     name = signal.Signals(number).name if number in set(signal.Signals) else "exit"
-    return f"The run was stopped ({name}). Emails not sent by then were not sent."
+    return f"The run was stopped ({name}). Emails that had not been sent yet will not be sent."

@@ -12,7 +12,7 @@ from custdyn_widgets.errors import StillRunningError
 
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _OWN_FILE, _OWN_FOLDER = 0o600, 0o700
-_TRIES, _PAUSE_S = 20, 0.05  # `is_going_on` takes the lock for a moment
+_TRIES, _PAUSE_S = 20, 0.05  # `is_running` takes the lock for a moment
 
 
 class RunLock:
@@ -61,7 +61,7 @@ class RunLock:
         os.close(self._descriptor)
 
 
-def is_going_on(folder: Path, name: str) -> bool:
+def is_running(folder: Path, name: str) -> bool:
     """Return whether a saved query is being run."""
     try:
         descriptor = os.open(lock_file(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -28,7 +28,7 @@ class Task:
     folder
         The folder of the saved query's file.
     logical_time, note
-        The time that intervals resolve against, and a note for readers about it, which may be empty.
+        The time that intervals resolve against, and a note about it for readers, which may be empty.
     digests
         The digest of each company's last report, by company; a report with the same digest is not sent again.
     """
@@ -43,7 +43,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Made:
+class MadeReport:
     """A report and its recipients.
 
     Attributes
@@ -62,7 +62,7 @@ class Made:
     frozen: Frozen | None = None
 
 
-def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[Made]:
+def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[MadeReport]:
     """Run the notebook and yield its report, frozen unless `only_if` excludes it.
 
     Raises
@@ -98,16 +98,16 @@ def settled(
     publish: Callable[[Report], Frozen],
     recipients: tuple[str, ...],
     company: str | None = None,
-) -> Made:
+) -> MadeReport:
     """Freeze a report unless the saved query's `only_if` excludes it."""
     digest = content_digest(report)
     if report.info.data_gaps and "fresh" in task.saved.only_if:
-        return Made(Outcome("stale", company, digest=digest, problem="\n".join(report.info.data_gaps)))
+        return MadeReport(Outcome("stale", company, digest=digest, problem="\n".join(report.info.data_gaps)))
     if "not_empty" in task.saved.only_if and not report.rows:
-        return Made(Outcome("empty", company, digest=digest))
+        return MadeReport(Outcome("empty", company, digest=digest))
     if "changed" in task.saved.only_if and task.digests.get(company) == digest:
-        return Made(Outcome("unchanged", company, digest=digest))
+        return MadeReport(Outcome("unchanged", company, digest=digest))
     if task.note:
         report = replace(report, info=replace(report.info, warnings=(task.note, *report.info.warnings)))
     frozen = publish(report)
-    return Made(Outcome("frozen", company, frozen.id, digest), recipients, report, frozen)
+    return MadeReport(Outcome("frozen", company, frozen.id, digest), recipients, report, frozen)

@@ -30,7 +30,7 @@ class Order:
     source
         The source. Defaults to that of the saved query.
     template
-        The notebook. Defaults to the shipped one.
+        The notebook. Defaults to the template in the package.
     parameters
         The template's own parameters.
     send

@@ -102,7 +102,7 @@ class Recorder:
         found = found or self.runs.failure_recipients(name)
         if found:
             self.update(failure_recipients=found)
-            with contextlib.suppress(SettingsError):  # the saved query's error matters more
+            with contextlib.suppress(SettingsError):  # the saved query's error is more important
                 self.server = MailServer.from_settings(self.settings)
 
     def finish(self, result: str, *, problem: str = "", where: str | None = None) -> None:

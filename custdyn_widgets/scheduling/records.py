@@ -16,7 +16,7 @@ from typing import Any
 
 from custdyn_widgets.errors import RunError
 from custdyn_widgets.files import read_plain, strict_json, write_whole
-from custdyn_widgets.scheduling.locks import is_going_on
+from custdyn_widgets.scheduling.locks import is_running
 from custdyn_widgets.text import format_instant_utc
 
 FORMAT = 1
@@ -85,7 +85,7 @@ class Run:
     reports
         The outcome of its report, or of each company's.
     told
-        The receipts of the email about its failure.
+        The receipts of the email about the run's failure.
     failure_recipients
         The recipients of that email; the next run notifies them if it cannot read the saved query.
     data_gaps
@@ -198,7 +198,9 @@ class Runs:
             if run.result != "running":
                 reserve.unlink()
             elif not reserve.exists():
-                reserve.write_bytes(os.urandom(_RESERVED_BYTES))  # which no file system can compress
+                reserve.write_bytes(
+                    os.urandom(_RESERVED_BYTES)
+                )  # random, so that no file system can compress it
 
     def listing(self, last: int | None = None, *, saved: str | None = None) -> list[Run]:
         """Return the `last` records, or all, oldest first, optionally of one saved query only."""
@@ -217,7 +219,7 @@ class Runs:
         return {one.snapshot for run in self.listing(saved=saved) for one in run.reports if one.snapshot}
 
     def failure_recipients(self, saved: str) -> tuple[str, ...]:
-        """Return the failure recipients that the newest record names."""
+        """Return the failure recipients in the newest record."""
         runs = reversed(self.listing(_RECENT, saved=saved))
         return next((run.failure_recipients for run in runs if run.failure_recipients), ())
 
@@ -245,7 +247,7 @@ class Runs:
             return None
         except Exception as error:
             return Run(stem, folder.name, folder.name, "", "unreadable", problem=f"{name}: {error}")
-        if run.result == "running" and not is_going_on(self.folder, run.saved):
+        if run.result == "running" and not is_running(self.folder, run.saved):
             return run.killed()
         return run
 

@@ -48,7 +48,7 @@ def prune(
     series = {canonical_json([report.query.to_dict(), report.info.source]) for report in made.values()}
     rule = retention.rule(datetime.now(UTC))
     if rule.keep_last is not None:
-        rule = replace(rule, keep_last=rule.keep_last - 1)  # the new one counts
+        rule = replace(rule, keep_last=rule.keep_last - 1)  # the new snapshot is one of those to keep
     own = (id_ for id_ in _own(store, series, saved_query, recorded) if id_ not in made)
     going = pruning.plan(store, rule, own).going
     for entry in going:

@@ -10,18 +10,18 @@ from custdyn_widgets.mail import Attachment, Delivery, MailServer, ReportLetter,
 from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.render import to_excel_csv
 from custdyn_widgets.report import format_instant, interval_slug
-from custdyn_widgets.scheduling.making import Made, Task
+from custdyn_widgets.scheduling.making import MadeReport, Task
 from custdyn_widgets.scheduling.records import Outcome
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.text import slug
 
-_ID_BEGINNING = 8  # characters of the snapshot's id in the name of its file
+_ID_BEGINNING = 8  # characters of the snapshot's id in the attachment's file name
 _TOO_LONG = "No file is attached: the report is too large for XLSX. Download it as CSV from the link."
 
 
 def send_all(
     task: Task,
-    made: Sequence[Made],
+    made: Sequence[MadeReport],
     server: MailServer | None,
     progress: Callable[[str], None],
     record: Callable[[Callable[[], list[Outcome]]], object] = lambda _: None,
@@ -39,7 +39,7 @@ def send_all(
     progress
         Called with a line before each wait for a server that is not ready.
     record
-        Called after each accepted copy, with a function that returns what has happened so far.
+        Called after each accepted copy, with a function that returns the outcomes so far.
 
     Returns
     -------
@@ -80,11 +80,11 @@ def _delivered(outcome: Outcome, deliveries: Sequence[Delivery]) -> Outcome:
     return replace(outcome, result="undelivered", deliveries=receipt, problem=problem)
 
 
-def _letter(task: Task, made: Made) -> ReportLetter:
+def _letter(task: Task, made: MadeReport) -> ReportLetter:
     assert made.report is not None
     assert made.frozen is not None
     company, attachment = made.outcome.company, _attachment(task, made)
-    secrets = known_secrets(task.settings)  # the report itself was searched for them
+    secrets = known_secrets(task.settings)  # the report itself was already searched
     title, description = (without_secrets(t, secrets) for t in (task.saved.title, task.saved.description))
     return ReportLetter(
         f"{title} ({company})" if company else title,
@@ -97,16 +97,18 @@ def _letter(task: Task, made: Made) -> ReportLetter:
     )
 
 
-def _attachment(task: Task, made: Made) -> Attachment | None:
+def _attachment(task: Task, made: MadeReport) -> Attachment | None:
     """Return the frozen file to attach; None if the snapshot does not have it.
 
-    Snapshots have no CSV for Excel: it is made of the frozen report, and has what its CSV has.
+    Snapshots do not contain a CSV for Excel, so it is generated from the frozen report.
     """
     assert made.report is not None
     output, company = task.saved.output, made.outcome.company
     report, snapshot = made.report, str(made.outcome.snapshot)
     ends = format_instant(report.info.effective_end, report.info.timezone)[:10]
-    until = f"until-{ends}" if report.is_partial else ""  # or every day of a month has the same name
+    until = (
+        f"until-{ends}" if report.is_partial else ""
+    )  # otherwise, every day of a month would have the same name
     company_slug = slug(company) if company else ""
     parts = (task.order.name, company_slug, interval_slug(report), until, snapshot[:_ID_BEGINNING])
     name = "-".join(filter(None, parts))

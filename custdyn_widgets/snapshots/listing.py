@@ -104,13 +104,13 @@ def entries_text(listed: Sequence[Entry]) -> str:
 
 
 def makers_text(listed: Iterable[Entry]) -> str:
-    """Return who made these snapshots, such as `, made 3 by saved query board, 2 manually …`."""
+    """Return who made these snapshots, such as `, 3 by saved query board, 2 manually …`."""
     counts = Counter(entry.saved_query for entry in listed)
     manual = counts.pop("", 0)
     parts = [f"{count:,} by saved query {name}" for name, count in sorted(counts.items())]
     if manual:
         parts.append(f"{manual:,} manually or by an earlier version")
-    return f", made {', '.join(parts)}" if parts else ""
+    return f", {', '.join(parts)}" if parts else ""
 
 
 def kilobytes(size: int) -> str:
@@ -154,8 +154,8 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
 def problems_dict(problems: Sequence[Problem], checked: int, invalid: Sequence[str] = ()) -> dict[str, Any]:
     """Return the result of verifying `checked` snapshots as JSON values.
 
-    `id` and `file` are null where a problem concerns no particular one; `invalid` contains messages about
-    arguments that are no ids.
+    `id` and `file` are null if a problem concerns no particular one; `invalid` contains messages about
+    arguments that are not ids.
     """
     found = [{"id": p.id or None, "file": p.file or None, "problem": p.what} for p in problems]
     found += [{"id": None, "file": None, "problem": message} for message in invalid]

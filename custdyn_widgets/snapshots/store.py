@@ -231,7 +231,7 @@ class Store:
         return [Problem(snapshot_id, file, what) for file, what in found]
 
     def _files(self, snapshot_id: str) -> dict[str, Any]:
-        """Return the files that a visible snapshot's manifest lists, from memory if it was read before."""
+        """Return the files in a visible snapshot's manifest, which is read from disk only once."""
         files = self._remembered.get(snapshot_id)
         if files is None or read_state(self.folder, snapshot_id).word:
             files = self.manifest(snapshot_id)["files"]
@@ -289,7 +289,7 @@ class Store:
         try:
             staged.rename(place)
         except OSError as error:
-            if may_exist(place):  # a network file system may succeed and lose the reply
+            if may_exist(place):  # a network file system may succeed but lose the reply
                 raise SnapshotUnknownError(snapshot_id, str(error.strerror or error)) from error
             remove_folder(staged)
             raise self._not_published(error) from error

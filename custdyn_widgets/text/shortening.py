@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 _ELLIPSIS = "…"
-_HEAD = 0.4  # the fraction of the room for a common prefix
-_LEAD = 12  # the most characters of a word to keep before its first difference
+_HEAD = 0.4  # the fraction of the width for a common prefix
+_LEAD = 12  # the maximum number of characters of a word to keep before its first difference
 
 
 def short_names(names: Iterable[str], room: float, width: Callable[[str], float] = len) -> dict[str, str]:
@@ -40,7 +40,7 @@ def short_names(names: Iterable[str], room: float, width: Callable[[str], float]
 
 
 def _alike(shown: dict[str, str], names: list[str]) -> Iterator[list[str]]:
-    """Yield the groups of names with the same shown form."""
+    """Yield the groups of names that are shown in the same form."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in names:
         groups[shown[name]].append(name)

@@ -23,8 +23,8 @@ def slug(text: str) -> str:
 def readable_slug(text: str) -> str:
     """Return a slug for the name of a download, with letters and digits of all scripts.
 
-    It has at most 120 characters and 180 bytes in UTF-8, and may be empty. Points and underscores are kept,
-    except for points at the ends.
+    It has at most 120 characters and 180 bytes in UTF-8, and may be empty. Dots and underscores are kept,
+    except for dots at the ends.
     """
     kept = "".join(c if _is_readable(c) else " " for c in unicodedata.normalize("NFC", text).lower())
     words = "-".join(kept.split())[:_LONGEST_IN_FILE_NAME]

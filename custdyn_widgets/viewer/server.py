@@ -142,7 +142,7 @@ class Server(tornado.httpserver.HTTPServer):
         now = time.monotonic()
         if now - self._warned_at >= _IDLE_SECONDS:
             self._warned_at = now
-            _log.warning("(no room) closed: %d connections are open, which is the limit", self._open)
+            _log.warning("(refused) %d connections are open, which is the limit", self._open)
 
 
 async def _serve(app: tornado.web.Application, host: str, port: int, base_url: str, store: Store) -> None:

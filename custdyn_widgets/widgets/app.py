@@ -214,7 +214,7 @@ class CustomerDynamics:
         self._result.end_status("form", "file")
 
     def _mark_outdated(self) -> None:
-        """Mark the report while the form has another query, or its data was read again."""
+        """Mark the report as outdated if the form has a different query, or its data was read again."""
         words, data = "", self._sources.state
         if self._shown_query is not None and self._shown_data is not None and self._shown_data != data:
             words = _SYNCED if self._shown_data[0] == data[0] else _OUTDATED

@@ -58,7 +58,7 @@ def fields_of(saved: SavedQuery) -> dict[str, str]:
 
 
 def describe_division(division: ForEach | None) -> str:
-    """Describe the division into reports for each company; "" if there is none."""
+    """Describe the reports for each company; "" if there is a single report."""
     if division is None:
         return ""
     file = printable(cut_short(division.addresses, _LONGEST_WORDS))
@@ -66,7 +66,7 @@ def describe_division(division: ForEach | None) -> str:
 
 
 def typed_in(fields: Mapping[str, str], source: SourceLike) -> dict[str, Any]:
-    """Return the arguments of `SavedQuery` in the fields, with recipients only if the report can be sent.
+    """Return the fields as arguments of `SavedQuery`, with recipients only if the report can be sent.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def typed_in(fields: Mapping[str, str], source: SourceLike) -> dict[str, Any]:
 
 
 def division_in(fields: Mapping[str, str], loaded: Stored | None, place: Place) -> ForEach | None:
-    """Return the division of the loaded query, or None if its box is not ticked.
+    """Return `for_each` of the loaded query, or None if its box is not ticked.
 
     A copy in the other folder gets the full path of the address file.
     """
@@ -163,7 +163,7 @@ def _retention(keep_last: str, older_than: str) -> Retention | None:
 
 def _scheduled_source(source: SourceLike) -> str:
     if source == "demo":
-        return "demo"  # not the demo's folder, whose data is for a single day
+        return "demo"  # not the demo's folder, whose data is made for the current day
     if isinstance(source, str | Path):
         return absolute_source(str(source))
     if isinstance(source, Source) and not isinstance(source.data, Mapping):

@@ -164,7 +164,7 @@ class QueryForm:
             self._choices.set_names(names)
 
     def change_names(self, names: Names) -> list[str]:
-        """Offer the names of another source; remove the chosen values that it does not have and list them."""
+        """Offer the names of another source. Remove chosen values that are not in it, and return them."""
         self.set_names(names)
         with self._without_checks():
             return [*self._filters.remove_missing(), *self._choices.remove_missing()]

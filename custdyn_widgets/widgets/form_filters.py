@@ -164,8 +164,8 @@ class Filters:
         )
         self.search.observe(self._choose, "value")
         self.search.on_undo = self._restore
-        self._removed: list[tuple[str, int]] = []  # fields and their places, the last removed last
-        self.undo = Button(self._restore, tooltip="Bring back the removed filter with its values.")
+        self._removed: list[tuple[str, int]] = []  # removed fields and their positions, in order of removal
+        self.undo = Button(self._restore, tooltip="Restore the removed filter and its values.")
         self._line = ipywidgets.HBox([self.search])
         self._line.add_class("custdyn-add")
         self.box = ipywidgets.VBox([self._line])
@@ -202,12 +202,12 @@ class Filters:
         self.search.take_focus()
 
     def _restore(self) -> None:
-        """Show the filter removed last again, where it was and with its values."""
+        """Restore the last removed filter to its position, with its values."""
         if not self._removed:
             return
-        field, place = self._removed.pop()
+        field, position = self._removed.pop()
         rows = list(self.rows.items())
-        self.rows = dict([*rows[:place], (field, self._made[field]), *rows[place:]])
+        self.rows = dict([*rows[:position], (field, self._made[field]), *rows[position:]])
         self._show()
         self._changed()
         self.search.take_focus()  # the Undo button is gone, or is another filter's
@@ -241,7 +241,7 @@ class Filters:
             row.set_names(names)
 
     def remove_missing(self) -> list[str]:
-        """Remove the values that are not in the data, and the filters that lose all; describe them."""
+        """Remove values that are not in the data, and filters without any values left; describe them."""
         found = {field: words for field, row in self.rows.items() if (words := row.remove_missing())}
         for field in found:
             if not self.rows[field].search.value:

@@ -67,7 +67,7 @@ class Interval:
             return
         try:
             self._show(preset_period(self.preset.value, zone, self._now()))
-        except QueryError:  # the system clock is wrong, which the query will report
+        except QueryError:  # the system clock is wrong; the query will report it
             return
 
     def _show(self, period: Period) -> None:

@@ -1,7 +1,7 @@
 """The sources of a form: opening the chosen one, changing to another, and reading a database again.
 
-A database is read in a thread of its own, so that the form and the notebook can be used meanwhile; reports
-are made from the old data until then.
+A database is read in a separate thread, so that the form and the notebook can be used in the meantime. Until
+it has been read, reports use the old data.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class FormSources:
     on_busy
         Called when changing to another source begins (True) and ends (False).
     on_fresh
-        Called when the form has other data than before.
+        Called when the data of the form has changed.
     """
 
     def __init__(
@@ -88,11 +88,11 @@ class FormSources:
 
     @property
     def state(self) -> tuple[str, int]:
-        """The chosen source, and how often the form has read it: what a report on screen was made from."""
+        """The chosen source and how many times the form has read it, which together identify its data."""
         return self._choice.key, self._syncs
 
     def open(self) -> OpenedMart:
-        """Open the chosen source, and say as of when its data is.
+        """Open the chosen source, and show the time of its data.
 
         Raises
         ------
@@ -182,7 +182,7 @@ class FormSources:
             threading.Thread(target=sync, name=f"custdyn sync {name}", daemon=True).start()
 
     def _sync(self, name: str, stop: threading.Event) -> tuple[SyncResult, Names] | CustDynError:
-        """Read a database, and build what reports need; called in a thread of its own."""
+        """Read a database, and build what reports need; called in a separate thread."""
         from custdyn_widgets.mart import sync_source  # late: takes a tenth of a second to load
 
         try:

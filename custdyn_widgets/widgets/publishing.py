@@ -94,7 +94,7 @@ def _describe_success(frozen: Frozen, loaded: settings.Settings) -> Published:
 
 
 def _who_can_open(link: str, viewer: Viewer | None) -> str:
-    """Return a message about who can open a link, or "" if probably everybody who has it can."""
+    """Return a message about who can open a link, or "" if probably everyone who has it can."""
     host = urlsplit(link).hostname or ""
     if host == "localhost" or host.endswith(".localhost") or _is_loopback(host):
         return f"Only this computer can open the link. {_FOR_OTHERS}"
@@ -124,7 +124,7 @@ def ask_viewer(link: str) -> Viewer | None:
         ours = response.headers.get(policy) == HEADERS[policy]
         return "login" if ours and response.code in _LOGIN_STATUSES else None
     except (OSError, ValueError, http.client.HTTPException) as error:
-        # If this machine does not trust the certificate, a viewer responds, and the browser asks the user.
+        # If this machine does not trust the certificate, a viewer still responds, and the browser asks the user.
         return "open" if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError) else None
 
 

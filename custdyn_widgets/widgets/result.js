@@ -26,7 +26,7 @@ const NEEDS_KERNEL = { "data-needs-kernel": "" };
 // The table.
 
 const FIRST_ROWS = 60; // more than fit on a screen; the others are added a frame later
-const MOST_WHOLE = 400; // rows, more than the days of a year; of larger tables, only the rows near the visible part are drawn
+const MOST_WHOLE = 400; // rows, more than the days of a year; in larger tables, only rows near the visible part are drawn
 const CHUNK_ROWS = 25;
 const ROW_HEIGHT = 24; // pixels, until the first rows are laid out
 const MARGIN = 600; // pixels above and below the visible part
@@ -98,8 +98,8 @@ function compared(keys, column, order) {
   };
 }
 
-// Every cell of a large table would take seconds to lay out, so its rows are drawn only near the visible part. Each
-// chunk of rows has its own tbody, which is as high without its rows as with them.
+// Laying out every cell of a large table would take seconds, so only the rows near the visible part are drawn. Each
+// chunk of rows has its own tbody, which has the same height with and without its rows.
 function chunks(count, columns, region, draw) {
   const bodies = Array.from({ length: Math.ceil(count / CHUNK_ROWS) }, () => element("tbody"));
   const drawn = new Set();
@@ -266,7 +266,7 @@ function copyTable(shown, order) {
   return element("span", { class: "custdyn-find" }, copy, said);
 }
 
-// Shades show that there is more below or to the right, since many systems hide scroll bars.
+// Shadows show that there is more below or to the right, since many systems hide scroll bars.
 
 function shades(region, place) {
   const shade = () => {

@@ -87,7 +87,7 @@ class ResultPanel(anywidget.AnyWidget):
             self.set_status(self._counted, about="report")
 
     def set_outdated(self, words: str) -> None:
-        """Mark the report as belonging to another query than the form's, or remove the mark if it is ""."""
+        """Show that the report is for a query other than the form's; "" removes the message."""
         self._outdated = printable(words)
 
     def set_error(self, words: str) -> None:

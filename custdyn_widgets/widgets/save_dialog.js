@@ -96,7 +96,7 @@ function automation(id) {
       element("legend", {}, "Send only if"),
       checkbox(id, "only_if.changed", "the report has changed since last time"),
       checkbox(id, "only_if.not_empty", "the report is not empty"),
-      checkbox(id, "only_if.fresh", "the data reaches the report's end; else the run fails"),
+      checkbox(id, "only_if.fresh", "the data reaches the report's end; otherwise the run fails"),
       otherwise,
     ),
     element(

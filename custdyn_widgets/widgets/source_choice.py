@@ -1,4 +1,4 @@
-"""The form's choice of source: the configured sources, as of when the data is, and the button Sync."""
+"""The form's choice of source: the configured sources, the time of their data, and the button Sync."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class SourceChoice:
     Attributes
     ----------
     key
-        The key of the chosen source, which is its name if it is one of `sources.toml`.
+        The key of the chosen source, which is its name if it is in `sources.toml`.
     data_as_of
-        The Unix time of the chosen source's data, or None if it is unknown or was not read yet.
+        The Unix time of the chosen source's data, or None if it is unknown or has not been read yet.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class SourceChoice:
         return self.key in self._named and self._named[self.key].url is not None
 
     def offers(self, name: str | None) -> bool:
-        """Return whether a name is that of a configured source."""
+        """Return whether this is the name of a configured source."""
         return name in self._named
 
     def select(self, key: str, data_as_of: int | None) -> None:
@@ -97,7 +97,7 @@ class SourceChoice:
         self._start(data_as_of)
 
     def set_data_as_of(self, data_as_of: int | None) -> None:
-        """Say as of when the chosen source's data is."""
+        """Show the time of the chosen source's data."""
         self.data_as_of = data_as_of
         self._show_as_of()
 
@@ -115,7 +115,7 @@ class SourceChoice:
             _show(self._stop, shown=True)
 
     def show_found(self, words: str) -> None:
-        """Show what a sync found below the line, or nothing."""
+        """Show the findings of a sync below the line; "" removes them."""
         if not words:
             self.widget.children = [self._line]
             return
@@ -137,7 +137,7 @@ class SourceChoice:
         elif self.is_database:
             words = "Not read yet"
         self._as_of.value = f'<span class="custdyn-as-of">{escape(words)}</span>'
-        self._control.tooltip = f"{_HELP} {words}." if words else _HELP  # screen readers read it
+        self._control.tooltip = f"{_HELP} {words}." if words else _HELP  # screen readers announce it
 
     def _changed(self, change: Mapping[str, Any]) -> None:
         if not self._quiet and change["new"] in self._labels:
@@ -146,7 +146,7 @@ class SourceChoice:
             self._picked()
 
     def _start(self, data_as_of: int | None) -> None:
-        """Begin with a source. Hidden buttons keep their place, so that nothing moves."""
+        """Show a new source. Hidden buttons still take up space, so that nothing moves."""
         _show(self._sync, shown=self.is_database)
         _show(self._stop, shown=False)
         self.set_syncing(False)
@@ -159,7 +159,7 @@ def _show(button: Button, *, shown: bool) -> None:
 
 
 def _labels(opened: SourceLike, named: Mapping[str, Source]) -> dict[str, str]:
-    """Return the label of each source by key, that of an opened one without a configured name first."""
+    """Return the labels of sources by key; an opened source without a configured name comes first."""
     labels = {name: cut_short(name, _LONGEST_LABEL) for name in named}
     if isinstance(opened, str) and opened in named:
         return labels
@@ -168,7 +168,7 @@ def _labels(opened: SourceLike, named: Mapping[str, Source]) -> dict[str, str]:
 
 
 def _label(source: object) -> str:
-    """Return what a source is called: of a path, the last component."""
+    """Return the label of a source; for a path, its last component."""
     if isinstance(source, Source):
         return source.name or _label(source.data)
     if isinstance(source, str | Path):

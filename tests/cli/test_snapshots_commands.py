@@ -30,7 +30,7 @@ PROGRAM = [
     "from custdyn_widgets.cli import main; main(prog_name='custdyn')",
     "snapshots",
 ]
-ONE_MANUAL = "(1 kB, made 1 manually or by an earlier version)"
+ONE_MANUAL = "(1 kB, 1 manually or by an earlier version)"
 
 
 @pytest.fixture
@@ -286,7 +286,7 @@ def test_prune_says_whose_snapshots_go_and_counts_each_makers_for_itself(store: 
     assert result.stdout.count("  board  ") == 2
     assert "  ops  " not in result.stdout
     assert result.stderr == (
-        "Would delete: 3 snapshots (2 kB, made 2 by saved query board, 1 manually or by an earlier version). "
+        "Would delete: 3 snapshots (2 kB, 2 by saved query board, 1 manually or by an earlier version). "
         "Would keep: 3.\n"
     )
 

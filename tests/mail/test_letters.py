@@ -241,7 +241,7 @@ def test_a_failure_shows_no_secret() -> None:
     ]
     said = "No connection to postgresql://anna:hunter22@db/shop with hunter22"
     letter = replace(
-        FAILURE, title=said, problem=said, where=said, facts=(("Log", said),), log=(said,), kept=kept
+        FAILURE, title=said, problem=said, where=said, facts=(("Log", said),), log=(said,), secrets=kept
     )
     data, message = sent(letter)
     assert "hunter22" not in str(message["Subject"])

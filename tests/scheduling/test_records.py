@@ -19,7 +19,7 @@ from custdyn_widgets.cli import main
 from custdyn_widgets.errors import RunError, StillRunningError
 from custdyn_widgets.scheduling import records
 from custdyn_widgets.scheduling.failure import describe_error
-from custdyn_widgets.scheduling.locks import RunLock, is_going_on
+from custdyn_widgets.scheduling.locks import RunLock, is_running
 from custdyn_widgets.scheduling.records import Outcome, Run, Runs, list_problems
 
 RECEIPT = {"recipient": "anna@example.com", "outcome": "sent"}
@@ -93,8 +93,8 @@ print([run.result for run in Runs(disk).listing()], [path.name for path in disk.
 def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     with RunLock(tmp_path, "board"):
         (tmp_path / "locks" / "linked.lock").symlink_to(tmp_path / "locks" / "board.lock")
-        assert is_going_on(tmp_path, "board")
-        assert not is_going_on(tmp_path, "linked")
+        assert is_running(tmp_path, "board")
+        assert not is_running(tmp_path, "linked")
 
 
 @pytest.mark.parametrize(
@@ -168,10 +168,10 @@ def test_a_full_disk_is_told_in_words(runs: Runs, monkeypatch: pytest.MonkeyPatc
 
 def test_two_runs_of_a_saved_query_do_not_overlap_and_of_two_they_may(tmp_path: Path) -> None:
     with RunLock(tmp_path, "board"), RunLock(tmp_path, "sales"):
-        assert is_going_on(tmp_path, "board")
+        assert is_running(tmp_path, "board")
         with pytest.raises(StillRunningError, match="board is already running"):
             RunLock(tmp_path, "board").__enter__()
-    assert not is_going_on(tmp_path, "board")
+    assert not is_running(tmp_path, "board")
     with RunLock(tmp_path, "board"):
         pass
 
@@ -186,7 +186,7 @@ def test_a_lock_is_free_when_its_holder_was_killed(tmp_path: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        assert is_going_on(tmp_path, "board")
+        assert is_running(tmp_path, "board")
         os.kill(holder.pid, signal.SIGKILL)
     with RunLock(tmp_path, "board"):
         pass

@@ -366,7 +366,7 @@ def test_connections_beyond_the_limit_are_closed_and_the_others_are_served(
         while Running(running.store, address[1]).asked_or_closed(snapshot_id) != 200:
             assert time.monotonic() < deadline
     told = [line.split(" ", 2)[2] for line in log]
-    assert told[0] == "(no room) closed: 32 connections are open, which is the limit"
+    assert told[0] == "(refused) 32 connections are open, which is the limit"
     assert [line.partition(" 200 ")[0] for line in told[1:]] == [f"GET /view {snapshot_id[:8]}… csv"] * 6
 
 

@@ -19,8 +19,8 @@ equals the role or the name of a source, which every report shows, is ignored un
 it.
 
 Only complete paths are found: `/home/anna` is not in `/home/annabel` or `/old/home/anna`. A path with a
-single name, such as `/root`, is found only with a path below it, because `/data` may also mean "or data"; the
-root folder is ignored. The text of `share_url` is public.
+single name, such as `/root`, is found only if another name follows, because `/data` may also mean "or data";
+the root folder is ignored. `share_url` is public, so it is not searched for.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _address(whose: str, url: str) -> Iterator[Secret]:
 def _passwords_in(whose: str, url: str) -> Iterator[Secret]:
     parts = _URL.fullmatch(url)
     if parts and parts["password"]:
-        # Drivers differ on whether a password may contain an unescaped @, so both readings count.
+        # Drivers differ on whether a password may contain an unescaped @, so both interpretations are used.
         for reading in {parts["password"], parts["password"].split("@")[0]}:
             yield from _password(whose, parts["user"], reading)
 
@@ -182,7 +182,7 @@ def _password(whose: str, user: str, password: str) -> Iterator[Secret]:
 
 
 def _of_client_files(home: Path) -> Iterator[Secret]:
-    """Yield the passwords in the files of the databases' own clients."""
+    """Yield the passwords in the configuration files of database clients."""
     for name, pattern in _CLIENT_FILES.items():
         for match in pattern.finditer(_content(home / name)):
             for password in {
@@ -194,7 +194,7 @@ def _of_client_files(home: Path) -> Iterator[Secret]:
 
 
 def _content(file: Path) -> str:
-    """Return the text of a file; empty if it cannot be read: a report cannot contain it then."""
+    """Return the text of a file; empty if it cannot be read, because then no report can contain it."""
     try:
         return file.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
@@ -214,7 +214,7 @@ def _of_connections(home: Path) -> Iterator[Secret]:
             "searched for"
         ) from None
     for name, section in parser.items():
-        # JupySQL interpolates values, in which a doubled percent sign stands for a single one.
+        # JupySQL interpolates values: a doubled percent sign in them is a single one.
         values = {key: (value or "").replace("%%", "%") for key, value in section.items()}
         whose = f"of the connection {name}"
         if values.get("password"):

@@ -1,4 +1,4 @@
-"""All readable text in a file: as written, with escapes decoded, and in packed content."""
+"""All readable text in a file: as written, with escapes decoded, and in compressed content."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def texts(name: str, data: bytes) -> Iterator[str]:
     Raises
     ------
     ValueError
-        If a packed file cannot be unpacked.
+        If a compressed file cannot be decompressed.
     """
     if data.startswith(_ZIP):
         yield from _members(data)

@@ -1,11 +1,11 @@
 """The search for secrets in files before they are published.
 
-A snapshot is permanent, and anyone with the link can read it. If a password got into a package name, or a
-path into a note, the search finds it first and nothing is published. An address with a password, or an
+A snapshot is permanent, and anyone with the link can read it. If a password is in a package name, or a
+path is in a note, the search finds it and nothing is published. An address with a password, or an
 entry such as `{'password': '…'}`, is rejected wherever it comes from.
 
-A login is also found if it is split by formatting, by characters that are not seen, or over lines, unless its
-first line looks like a complete address: every address above an email would look like a login.
+A login is also found if it is split by formatting, by invisible characters, or over lines, unless its first line
+looks like a complete address: otherwise, every address above an email address would look like a login.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ def _first(secrets: Sequence[Secret], texts: Iterable[str]) -> str | None:
         for secret in secrets:
             if secret.is_in(text):
                 return secret.kind
-        if "\0" not in text and (
-            has_password(text) or has_split_password(text)
-        ):  # packed bytes could match by chance
+        # Compressed bytes could match by chance.
+        if "\0" not in text and (has_password(text) or has_split_password(text)):
             return "an address or an entry with a password"
     return None

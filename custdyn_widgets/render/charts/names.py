@@ -8,8 +8,8 @@ from functools import partial
 
 from custdyn_widgets.text import isolate, short_names, text_width
 
-AXIS_WIDTH = 350  # pixels for place names side by side
-FEW_PLACES = 12  # more would overlap unless rotated
+AXIS_WIDTH = 350  # pixels for category names side by side
+FEW_CATEGORIES = 12  # more would overlap unless rotated
 LEGEND_ROOM, LONG_LEGEND_ROOM, AXIS_ROOM, ANGLED_ROOM = 150, 330, 160, 105  # pixels for a name
 SLACK = 1.15  # relative to the drawing library's limit, since widths here are estimates
 LETTERS, SMALL_LETTERS = 12.5, 11
@@ -27,15 +27,15 @@ def fitting_names(names: Iterable[str], room: float, size: float = LETTERS) -> d
     return short_names(names, room, partial(drawn_width, size=size))
 
 
-def fitting_places(names: Collection[str]) -> dict[str, str]:
-    """Return each place name as shown on an axis."""
+def fitting_categories(names: Collection[str]) -> dict[str, str]:
+    """Return each category name as shown on an axis."""
     if not are_crowded(names):
         return fitting_names(names, AXIS_ROOM)
-    return fitting_names(names, ANGLED_ROOM, LETTERS if len(names) <= FEW_PLACES else SMALL_LETTERS)
+    return fitting_names(names, ANGLED_ROOM, LETTERS if len(names) <= FEW_CATEGORIES else SMALL_LETTERS)
 
 
 def are_crowded(names: Collection[str]) -> bool:
-    """Return whether the place names of an axis do not fit side by side."""
+    """Return whether the category names of an axis do not fit side by side."""
     return sum(max(len(name), 4) for name in names) * 7 > AXIS_WIDTH
 
 

@@ -14,19 +14,19 @@ from functools import cached_property
 
 from custdyn_widgets.render.charts.names import (
     LEGEND_ROOM,
+    fitting_categories,
     fitting_columns,
     fitting_names,
     fitting_pairs,
-    fitting_places,
 )
 from custdyn_widgets.report import MINUS, Column, Report, Row, format_instant, format_value
 from custdyn_widgets.text import isolate, printable, short_names
 
-COLUMNS = "Columns"  # the x axis of a report without grouping, with a place for each column
+COLUMNS = "Columns"  # the x axis of a report without grouping, with a category for each column
 MAX_SERIES = 7
 MAX_POINTS = 4_000
-MAX_FILLED = 20_000  # with the zeros of rows that were left out: a point for each place and series
-MAX_PLACES = 24
+MAX_FILLED = 20_000  # including zeros for omitted rows: one point for each category and series
+MAX_CATEGORIES = 24
 MAX_NAME = 120  # characters; the drawing library can take half a minute to measure longer names
 _PACKAGE_HEADING = "Package Name"
 _TIME_HEADINGS = ("Year", "Month", "Date")
@@ -53,8 +53,8 @@ class Points:
     ----------
     x
         The x axis: a heading of the report, `Columns`, or the name of a number column.
-    places
-        The places on the x axis, in order; empty if x is numeric.
+    categories
+        The categories on the x axis, in order; empty if x is numeric.
     values
         The points, in the order of the report's rows.
     series
@@ -66,7 +66,7 @@ class Points:
     """
 
     x: str
-    places: tuple[str, ...]
+    categories: tuple[str, ...]
     values: tuple[Point, ...]
     series: tuple[str, ...]
     others: tuple[str, ...]
@@ -96,10 +96,10 @@ class Points:
 
     @cached_property
     def axis(self) -> dict[str, str]:
-        """The names of places as shown on an axis."""
+        """The names of categories as shown on an axis."""
         if self.is_time:
-            return {place: place for place in self.places}
-        return _isolated((fitting_columns if self.x == COLUMNS else fitting_places)(self.places))
+            return {category: category for category in self.categories}
+        return _isolated((fitting_columns if self.x == COLUMNS else fitting_categories)(self.categories))
 
     @property
     def is_time(self) -> bool:
@@ -109,7 +109,7 @@ class Points:
     @property
     def is_number(self) -> bool:
         """Whether the x axis shows a number column."""
-        return not self.places
+        return not self.categories
 
 
 def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool) -> Points:
@@ -136,24 +136,24 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
     has_packages = _PACKAGE_HEADING in report.headings and x != _PACKAGE_HEADING and len(names) > 1
     ranked = _ranked(names, found) if has_packages else names
     fills = joined and x in _TIME_HEADINGS
-    kept, dropped = _within_limit(ranked, found, len(_places(x, found)) if fills else 1)
+    kept, dropped = _within_limit(ranked, found, len(_categories(x, found)) if fills else 1)
     notes = [*cut, *([f"{dropped:,} smaller series are not drawn; the table has them."] if dropped else [])]
     if dropped:
         drawn = set(kept)
         found = [p for p in found if p.series in drawn]
-    places = _places(x, found)
-    if places and x not in _TIME_HEADINGS and len(places) > MAX_PLACES:
-        notes.append(f"{MAX_PLACES} largest of {len(places):,}; the table has them all.")
-        places = _largest(places, found)
-        largest = set(places)
+    categories = _categories(x, found)
+    if categories and x not in _TIME_HEADINGS and len(categories) > MAX_CATEGORIES:
+        notes.append(f"{MAX_CATEGORIES} largest of {len(categories):,}; the table has them all.")
+        categories = _largest(categories, found)
+        largest = set(categories)
         found = [p for p in found if p.x in largest]
     if fills and len(kept) > 1:
-        found = list(_with_zeros(found, kept, places, columns))
+        found = list(_with_zeros(found, kept, categories, columns))
     coloured = kept if len(kept) <= MAX_SERIES else kept[: MAX_SERIES - 1]
     others = kept[len(coloured) :]
     if has_packages:
         coloured = _by_colour(report, shown, names, coloured)
-    return Points(x, places, tuple(found), tuple(coloured), tuple(others), tuple(notes))
+    return Points(x, categories, tuple(found), tuple(coloured), tuple(others), tuple(notes))
 
 
 def _isolated(names: Mapping[str, str]) -> dict[str, str]:
@@ -234,11 +234,11 @@ def _by_colour(
 
     The packages with the most clients have the first colours, so each has the same colour in every chart.
     """
-    place = report.headings.index(_PACKAGE_HEADING)
+    position = report.headings.index(_PACKAGE_HEADING)
     clients: dict[str, int] = defaultdict(int)
     for row in report.rows:
         first = row.values[0]
-        clients[shown[row.labels[place]]] += abs(int(first)) if first is not None else 0
+        clients[shown[row.labels[position]]] += abs(int(first)) if first is not None else 0
     # A series is a package, or a package and a column. The name of a package may contain the dot, too.
     package = {name: name if name in clients else name.rpartition(" · ")[0] for name in names}
     usual = sorted(names, key=lambda name: -clients[package[name]])[: len(chosen)]
@@ -246,27 +246,27 @@ def _by_colour(
     return [name if name in chosen else next(others) for name in usual]
 
 
-def _within_limit(ranked: list[str], found: Sequence[Point], places: int) -> tuple[list[str], int]:
+def _within_limit(ranked: list[str], found: Sequence[Point], categories: int) -> tuple[list[str], int]:
     """Return the series to draw, and how many were left out.
 
-    Few points can have many series and many places. Filling gaps with zeros would square their number.
+    Few points can have many series and many categories. Filling gaps with zeros would square their number.
     """
-    fits = len(found) <= MAX_POINTS and len(ranked) * places <= MAX_FILLED
+    fits = len(found) <= MAX_POINTS and len(ranked) * categories <= MAX_FILLED
     if fits or len(ranked) <= MAX_SERIES:
         return ranked, 0
     return ranked[:MAX_SERIES], len(ranked) - MAX_SERIES
 
 
-def _largest(places: Sequence[str], found: Sequence[Point]) -> tuple[str, ...]:
+def _largest(categories: Sequence[str], found: Sequence[Point]) -> tuple[str, ...]:
     size: dict[str | float, float] = defaultdict(float)
     for point in found:
         size[point.x] = max(size[point.x], abs(point.y or 0))
-    chosen = set(sorted(places, key=lambda place: -size[place])[:MAX_PLACES])
-    return tuple(place for place in places if place in chosen)
+    chosen = set(sorted(categories, key=lambda category: -size[category])[:MAX_CATEGORIES])
+    return tuple(category for category in categories if category in chosen)
 
 
-def _places(x: str, found: Sequence[Point]) -> tuple[str, ...]:
-    """Return the places on the x axis. On a time axis, include buckets without rows."""
+def _categories(x: str, found: Sequence[Point]) -> tuple[str, ...]:
+    """Return the categories on the x axis. On a time axis, include buckets without rows."""
     names = tuple(dict.fromkeys(p.x for p in found if isinstance(p.x, str)))
     if x not in _TIME_HEADINGS or len(names) < 2 or not all(_CALENDAR.fullmatch(n) for n in names):
         return names
@@ -285,16 +285,16 @@ def _calendar(heading: str, first: str, last: str) -> Iterator[str]:
 
 
 def _with_zeros(
-    found: Sequence[Point], series: Sequence[str], places: Sequence[str], columns: Sequence[Column]
+    found: Sequence[Point], series: Sequence[str], categories: Sequence[str], columns: Sequence[Column]
 ) -> Iterator[Point]:
     """Yield the points, with a zero for each row that was left out; undefined averages remain gaps."""
     present = {(p.x, p.series): p for p in found}
     column_of = {p.series: p.column for p in found}
     averages = {c.name for c in columns if "Avg" in c.label}
-    for place in places:
+    for category in categories:
         for name in series:
-            point = present.get((place, name))
+            point = present.get((category, name))
             if point is None:
                 column = column_of[name]
-                point = Point(place, None if column in averages else 0.0, name, column, "", False)
+                point = Point(category, None if column in averages else 0.0, name, column, "", False)
             yield point

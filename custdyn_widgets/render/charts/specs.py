@@ -13,7 +13,7 @@ from custdyn_widgets.report import Column, Report
 from custdyn_widgets.text import isolate, printable
 
 BLANK = "Blank Chart"
-_MANY_PLACES = 120  # more bars would be too thin to tell apart
+_MANY_CATEGORIES = 120  # more bars would be too thin to tell apart
 _GROUP_COLOURS = {
     "Clients": PALETTE[0],
     "Balance Refill": PALETTE[2],
@@ -50,7 +50,7 @@ def blank_spec(
         A report with rows.
     x
         One of the report's headings, or the name of a number column. Defaults to the first heading; without
-        grouping, to a place for each column of `y`.
+        grouping, to a category for each column of `y`.
     y
         The names of one or more columns. Defaults to the first column of the report.
     mark
@@ -115,7 +115,7 @@ def _spec(
     joined = mark not in ("bar", "stacked bar", "point")
     points = points_of(report, x, columns, joined=joined)
     if preset and points.is_time:
-        mark = preset_mark(mark, by_package=report.query.by_package, places=len(points.places))
+        mark = preset_mark(mark, by_package=report.query.by_package, categories=len(points.categories))
         if joined != ("bar" not in mark):
             points = points_of(report, x, columns, joined=not joined)
     elif preset and mark == "line":
@@ -129,13 +129,13 @@ def _spec(
     )  # fmt: skip
 
 
-def preset_mark(mark: str, *, by_package: bool, places: int) -> str:
+def preset_mark(mark: str, *, by_package: bool, categories: int) -> str:
     """Return a preset's mark over time: stacked for packages, an area if there are too many bars."""
     if mark != "bar":
         return mark
     if by_package:
-        return "stacked bar" if places <= _MANY_PLACES else "stacked area"
-    return "bar" if places <= _MANY_PLACES else "area"
+        return "stacked bar" if categories <= _MANY_CATEGORIES else "stacked area"
+    return "bar" if categories <= _MANY_CATEGORIES else "area"
 
 
 def _own_x(report: Report) -> str:

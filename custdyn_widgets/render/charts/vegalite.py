@@ -13,7 +13,7 @@ from typing import Any
 from custdyn_widgets.render.charts.names import (
     ANGLED_ROOM,
     AXIS_ROOM,
-    FEW_PLACES,
+    FEW_CATEGORIES,
     LEGEND_ROOM,
     LETTERS,
     LONG_LEGEND_ROOM,
@@ -147,14 +147,14 @@ def _bars(points: Points, mark: str, base: dict[str, Any], texts: dict[str, Any]
     if side_by_side:
         encoding["xOffset"] = {"field": "series", "sort": _legend_names(points)}
     shape: dict[str, Any] = {"type": "bar", "aria": bool(texts)}
-    if 0 < len(points.places) <= 8 and not side_by_side:
+    if 0 < len(points.categories) <= 8 and not side_by_side:
         shape["width"] = 44
     return {**base, "mark": shape, "encoding": {**encoding, **texts}}
 
 
 def _has_numbers(points: Points, found: Sequence[Point]) -> bool:
     """Return whether there is room for a number beyond the end of each bar."""
-    one_each = len(points.series) <= 1 and len(found) == len(points.places)
+    one_each = len(points.series) <= 1 and len(found) == len(points.categories)
     return one_each and max(len(_number(p)) for p in found) * 7 * len(found) <= WIDTH - 80
 
 
@@ -179,7 +179,7 @@ def _number(point: Point) -> str:
 def _joined(points: Points, mark: str, base: dict[str, Any]) -> dict[str, Any]:
     shape: dict[str, Any] = {"type": "line" if mark == "line" else "area", "aria": False}
     if mark == "line":
-        shape |= {"strokeWidth": 2 if len(points.places) <= 100 else 1.25, "strokeCap": "round"}
+        shape |= {"strokeWidth": 2 if len(points.categories) <= 100 else 1.25, "strokeCap": "round"}
     elif mark == "area":
         shape |= {"opacity": 0.3, "line": {"strokeWidth": 2}}
     encoding = {**base["encoding"], "detail": {"field": "key"}}
@@ -213,9 +213,9 @@ def _legend_rows(points: Points) -> int:
 
 
 def _partial_note(points: Points, mark: str) -> list[str]:
-    places = dict.fromkeys(str(p.x) for p in points.values if p.partial)
-    if not places or mark == "stacked area":  # which has no mark for one bucket
-        return [f"Partial: {' and '.join(places)}"] if places and points.is_time else []
+    categories = dict.fromkeys(str(p.x) for p in points.values if p.partial)
+    if not categories or mark == "stacked area":  # which has no mark for one bucket
+        return [f"Partial: {' and '.join(categories)}"] if categories and points.is_time else []
     bucket = points.x.lower() if points.is_time else "bucket"
     return [f"{'Faded' if 'bar' in mark else 'Ringed'}: partial {bucket}"]
 
@@ -223,17 +223,17 @@ def _partial_note(points: Points, mark: str) -> list[str]:
 def _x(points: Points, mark: str) -> dict[str, Any]:
     if points.is_number:
         return {"field": "x", "type": "quantitative", "title": points.x, "axis": {"format": ",.12~f"}}
-    scale = {"domain": [points.axis[place] for place in points.places]}
-    padding = {"paddingInner": 0.25 if len(points.places) <= 60 else 0, "paddingOuter": 0.1}
+    scale = {"domain": [points.axis[category] for category in points.categories]}
+    padding = {"paddingInner": 0.25 if len(points.categories) <= 60 else 0, "paddingOuter": 0.1}
     bands = {**scale, **padding} if "bar" in mark else scale
     axis: dict[str, Any] = {"title": None, "labelAngle": 0}
     if points.is_time:
-        ticks, cut = time_ticks(points.places)
+        ticks, cut = time_ticks(points.categories)
         axis |= {"values": ticks, "labelExpr": f"slice(datum.label, 0, {cut})"}
     elif points.x == COLUMNS:
         axis |= {"labelExpr": "split(datum.label, ': ')", "labelLimit": AXIS_ROOM * SLACK}
-    elif are_crowded(points.places):
-        few = len(points.places) <= FEW_PLACES
+    elif are_crowded(points.categories):
+        few = len(points.categories) <= FEW_CATEGORIES
         limit = ANGLED_ROOM * SLACK
         axis |= {"labelAngle": -40 if few else -90, "labelAlign": "right", "labelLimit": limit}
         axis |= {
@@ -245,23 +245,23 @@ def _x(points: Points, mark: str) -> dict[str, Any]:
     return {"field": "x", "type": "nominal", "sort": None, "scale": bands, "axis": axis}
 
 
-def time_ticks(places: Sequence[str]) -> tuple[list[str], int]:
-    """Return the labelled places of a time axis, and the length of labels.
+def time_ticks(categories: Sequence[str]) -> tuple[list[str], int]:
+    """Return the labelled categories of a time axis, and the length of labels.
 
     There are few enough not to overlap, at natural calendar boundaries such as Mondays or
     the start of months, quarters, years or decades.
     """
-    most = {10: 5, 7: 6}.get(len(places[0]), 8) if places else 0
-    if len(places) <= most:
-        return list(places), 10
-    by_date, by_month = len(places[0]) == 10, len(places[0]) == 7
-    if by_date and len(places) <= 2 * most:
-        return list(places[::2]), 10
-    if by_date and len(places) <= 7 * most:
+    most = {10: 5, 7: 6}.get(len(categories[0]), 8) if categories else 0
+    if len(categories) <= most:
+        return list(categories), 10
+    by_date, by_month = len(categories[0]) == 10, len(categories[0]) == 7
+    if by_date and len(categories) <= 2 * most:
+        return list(categories[::2]), 10
+    if by_date and len(categories) <= 7 * most:
         from datetime import date
 
-        return [p for p in places if date.fromisoformat(p).weekday() == 0], 10
-    starts = [p for p in places if p.endswith("-01")] if by_date else list(places)
+        return [p for p in categories if date.fromisoformat(p).weekday() == 0], 10
+    starts = [p for p in categories if p.endswith("-01")] if by_date else list(categories)
     for months in (1, 2, 3, 6) if by_date or by_month else ():
         found = [p for p in starts if (int(p[5:7]) - 1) % months == 0]
         if len(found) <= most:

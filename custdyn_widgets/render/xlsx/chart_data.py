@@ -22,7 +22,7 @@ _MAX_NAME = 28
 
 @dataclass(frozen=True)
 class Drawing:
-    """Chart to draw: its title, mark, columns and points, and its places as dates if they can be."""
+    """Chart to draw: its title, mark, columns and points, and its categories as dates if they can be."""
 
     title: str
     mark: str
@@ -55,14 +55,14 @@ def report_drawings(report: Report) -> Iterator[Drawing]:
         columns = [by_name[name] for name in names]
         points = points_of(report, x, columns, joined=True)
         if points.is_time:
-            mark = preset_mark(mark, by_package=report.query.by_package, places=len(points.places))
+            mark = preset_mark(mark, by_package=report.query.by_package, categories=len(points.categories))
         elif mark == "line":
             mark = "bar"
-        yield Drawing(title, mark, tuple(columns), points, _place_dates(points, report))
+        yield Drawing(title, mark, tuple(columns), points, _category_dates(points, report))
 
 
 def write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
-    """Write a chart's block (title, headings, a row per place, a blank row) and return the next row."""
+    """Write a chart's block (title, headings, a row per category, a blank row) and return the next row."""
     style: dict[str, Any] = {"bold": True, "shade": True, "bottom": "thin"}
     sheet.append([text_cell(sheet, drawing.title, bold=True)])
     # A long name would leave no room for the picture.
@@ -72,21 +72,21 @@ def write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
     sheet.append([text_cell(sheet, drawing.points.x, **style), *headings])
     values = {(p.x, p.series): p.y for p in drawing.points.values}
     numbers = [styled_cell(sheet, number_format=_number_format(drawing, report)) for _ in names]
-    labels = _place_cells(sheet, drawing, report)
-    for place, label in zip(drawing.points.places, labels, strict=True):
+    labels = _category_cells(sheet, drawing, report)
+    for category, label in zip(drawing.points.categories, labels, strict=True):
         for cell, name in zip(numbers, drawing.series, strict=True):
-            cell.value = values.get((place, name))
+            cell.value = values.get((category, name))
         sheet.append([label, *numbers])
     sheet.append([])
-    return row + 3 + len(drawing.points.places)
+    return row + 3 + len(drawing.points.categories)
 
 
-def _place_cells(sheet: Any, drawing: Drawing, report: Report) -> Iterator[Any]:
-    """Yield the cells of the places: the same cell, which is written before the next is asked for."""
+def _category_cells(sheet: Any, drawing: Drawing, report: Report) -> Iterator[Any]:
+    """Yield a cell for each category: always the same one, which must be written before the next."""
     if drawing.dates is None:
         cell = styled_cell(sheet)
-        names = short_names(drawing.points.places, _MAX_NAME)
-        yield from (put_text(cell, names[place]) for place in drawing.points.places)
+        names = short_names(drawing.points.categories, _MAX_NAME)
+        yield from (put_text(cell, names[category]) for category in drawing.points.categories)
         return
     cell = styled_cell(sheet, number_format=DATE_FORMATS[str(report.query.time_group)], align="left")
     for begins in drawing.dates:
@@ -94,11 +94,11 @@ def _place_cells(sheet: Any, drawing: Drawing, report: Report) -> Iterator[Any]:
         yield cell
 
 
-def _place_dates(points: Points, report: Report) -> tuple[date, ...] | None:
+def _category_dates(points: Points, report: Report) -> tuple[date, ...] | None:
     """Return the x values of a chart as dates, or None if they must remain text."""
     if not points.is_time:
         return None
-    dates = [date_label(report, place) for place in points.places]
+    dates = [date_label(report, category) for category in points.categories]
     return None if None in dates else tuple(begins for begins in dates if begins is not None)
 
 

@@ -26,14 +26,14 @@ from custdyn_widgets.report import Report
 
 WIDTH, HEIGHT = 17.5, 9.5  # centimetres
 
-_FEW_PLACES = 31
+_FEW_CATEGORIES = 31
 _INK, _GRID = "3C4A5A", "D5DBE2"
 
 
 def native_chart(data: Any, heading: int, drawing: Drawing, report: Report) -> Any:
     """Return a native chart of the block with its headings in row `heading` of the data sheet."""
     chart = _empty_chart(drawing)
-    first, last = heading + 1, heading + len(drawing.points.places)
+    first, last = heading + 1, heading + len(drawing.points.categories)
     for index in range(len(drawing.series)):
         column = index + 2
         values = Reference(data, min_col=column, min_row=first, max_row=last)
@@ -49,7 +49,7 @@ def native_chart(data: Any, heading: int, drawing: Drawing, report: Report) -> A
     chart.visible_cells_only = False  # the data sheet is hidden
     _set_axes(chart, drawing, report)
     _set_legend(chart, drawing)
-    if len(drawing.points.places) == 1 or not report.headings:
+    if len(drawing.points.categories) == 1 or not report.headings:
         chart.dataLabels = DataLabelList(
             showVal=True, showSerName=False, showCatName=False, showLegendKey=False
         )
@@ -77,7 +77,7 @@ def _reference_title(data: Any, column: int, row: int) -> Any:
 
 
 def _colour(series: Any, drawing: Drawing, index: int) -> None:
-    """Colour a series as the page does: in its group's colour if it is the only one, else by the palette."""
+    """Colour a series as the page does: a single one in its group's colour, others from the palette."""
     if len(drawing.series) == 1:
         colour = column_colour(drawing.columns[0])
     else:
@@ -88,7 +88,7 @@ def _colour(series: Any, drawing: Drawing, index: int) -> None:
         series.graphicalProperties = GraphicalProperties(ln=LineProperties(solidFill=colour, w=24_000))
         series.graphicalProperties.line.noFill = None if shown else True
         series.smooth = False
-        few = len(drawing.points.places) <= _FEW_PLACES
+        few = len(drawing.points.categories) <= _FEW_CATEGORIES
         series.marker.symbol = "circle" if few or not shown else "none"
         series.marker.size = 5
         series.marker.graphicalProperties = GraphicalProperties(solidFill=colour)

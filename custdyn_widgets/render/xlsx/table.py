@@ -32,11 +32,11 @@ COUNT_FORMAT = "#,##0"
 _PERCENT_FORMATS = {"rate": "0.0%", "points": "0.0%", "percent": '#,##0.0"%"'}  # the last is not a fraction
 
 _FIRST_SAFE_DATE = date(1900, 3, 1)  # spreadsheets disagree about the serial numbers of earlier dates
-_STEP = 5_000  # rows between two steps of progress
+_STEP = 5_000  # rows between two progress messages
 _ALWAYS_EXACT = 2**33  # below this, adjacent doubles are less than 10⁻⁶ apart
 _LABEL_WIDTHS = (9, 44)
 _TITLE_SIZE = 15
-_BUTTON = 2  # characters that the button of a filter covers at the end of a heading
+_BUTTON = 2  # characters at the end of a heading that a filter button covers
 _A4 = 9
 
 
@@ -97,8 +97,8 @@ def print_one_page_wide(sheet: Any, heading_rows: str | None = None) -> None:
 def money_format(currency: str) -> str:
     """Return the number format of amounts: thousands separators and the currency's minor digits.
 
-    The currency code appears once above the table. If every cell had it, printed pages would be a fifth
-    smaller.
+    The currency code appears once above the table. If every cell contained it, the table would be wider and
+    print a fifth smaller.
     """
     digits = minor_digits(currency)
     return "#,##0" + ("." + "0" * digits if digits else "")
