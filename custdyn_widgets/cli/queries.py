@@ -23,7 +23,7 @@ from custdyn_widgets.errors import QueryError
 if TYPE_CHECKING:
     from custdyn_widgets.saved_queries import ListedQuery, Place
 
-_LONGEST_TITLE, _LONGEST_QUERY = 40, 120
+_MAX_TITLE_LENGTH, _MAX_QUERY_LENGTH = 40, 120
 _place_option = click.option(
     "--place",
     type=click.Choice(("mine", "shared")),
@@ -159,8 +159,8 @@ def _as_table(entries: Sequence[ListedQuery]) -> str:
         output, query = "–", "(cannot be used)"
         if entry.saved:
             output, query = entry.saved.output, entry.saved.query.describe()
-        cells = (entry.name or "–", entry.place, output, cut_short(entry.title, _LONGEST_TITLE) or "–")
-        rows.append((*map(printable, cells), printable(cut_short(query, _LONGEST_QUERY))))
+        cells = (entry.name or "–", entry.place, output, cut_short(entry.title, _MAX_TITLE_LENGTH) or "–")
+        rows.append((*map(printable, cells), printable(cut_short(query, _MAX_QUERY_LENGTH))))
     return "\n".join(align_rows(rows))
 
 

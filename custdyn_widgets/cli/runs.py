@@ -15,7 +15,7 @@ from custdyn_widgets.cli.answer import discard, json_option, say
 if TYPE_CHECKING:
     from custdyn_widgets.scheduling import Run
 
-_LONGEST_PROBLEM = 160
+_MAX_PROBLEM_LENGTH = 160
 _MEANINGS = {
     "frozen": "without recipients",
     "held back": "frozen but not sent",
@@ -146,7 +146,7 @@ def _as_table(runs: Sequence[Run]) -> str:
         )
         rows.append(tuple(map(printable, (*cells, _snapshots(run)))))
     told = [run.problem or "".join(f"Note: {gap} " for gap in run.data_gaps) for run in runs]
-    problems = [""] + [f"    {cut_short(printable(text), _LONGEST_PROBLEM)}" for text in told]
+    problems = [""] + [f"    {cut_short(printable(text), _MAX_PROBLEM_LENGTH)}" for text in told]
     return "\n".join(
         line for pair in zip(align_rows(rows), problems, strict=True) for line in pair if line.strip()
     )

@@ -17,7 +17,7 @@ from custdyn_widgets.errors import CustDynError, QueryError, SnapshotError
 if TYPE_CHECKING:
     from custdyn_widgets.snapshots import Store, listing
 
-_LONGEST_LIFE = 36_500  # days
+_MAX_DAYS = 36_500  # days
 _ids_argument = click.argument("given", metavar="ID...", nargs=-1, required=True)
 
 
@@ -53,7 +53,7 @@ def snapshots_show(given: str, as_json: bool) -> None:
     store, snapshot_id = _store(), id_in(given)
     manifest = store.kept_manifest(snapshot_id)
     try:
-        state = listing.state_words(read_state(store.folder, snapshot_id))
+        state = listing.describe_state(read_state(store.folder, snapshot_id))
     except SnapshotDamagedError as error:
         state = f"damaged and not shown: {error.file} {error.what}"
     click.echo(
@@ -112,7 +112,7 @@ def snapshots_revoke(given: tuple[str, ...]) -> None:
 @snapshots_group.command("expire")
 @_ids_argument
 @click.option("--at", "instant", metavar="TIME", help="An ISO 8601 timestamp, in UTC if it has no offset.")
-@click.option("--in", "days", metavar="DAYS", type=click.IntRange(1, _LONGEST_LIFE), help="Days from now.")
+@click.option("--in", "days", metavar="DAYS", type=click.IntRange(1, _MAX_DAYS), help="Days from now.")
 @click.option("--never", is_flag=True, help="Remove the expiry.")
 def snapshots_expire(given: tuple[str, ...], instant: str | None, days: int | None, never: bool) -> None:
     """Set the time after which links show nothing.
@@ -125,7 +125,7 @@ def snapshots_expire(given: tuple[str, ...], instant: str | None, days: int | No
     store = _store()
 
     def expire(snapshot_id: str) -> str:
-        state = listing.state_words(life.expire(store, snapshot_id, at))
+        state = listing.describe_state(life.expire(store, snapshot_id, at))
         return f"{state[0].upper()}{state[1:]}: {snapshot_id}."
 
     _change_each(given, expire)
@@ -165,22 +165,22 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
     _refuse_newer(store, "not pruned, and neither were the others")
     with ProgressBar():
         plan = pruning.plan(store, rule, _with_progress("Reading the snapshots", store.ids()))
-    if plan.going or as_json:
-        _print_entries(plan.going, as_json)
+    if plan.to_delete or as_json:
+        _print_entries(plan.to_delete, as_json)
     if plan.damaged:
         say(f"Unreadable and not deleted: {plan.damaged:,}. See `custdyn snapshots verify`.")
-    size = listing.kilobytes(sum(entry.size for entry in plan.going))
-    count = f"{len(plan.going):,} snapshot{'' if len(plan.going) == 1 else 's'}"
-    these = f"{count} ({size} kB{listing.makers_text(plan.going)})"
+    size = listing.kilobytes(sum(entry.size for entry in plan.to_delete))
+    count = f"{len(plan.to_delete):,} snapshot{'' if len(plan.to_delete) == 1 else 's'}"
+    these = f"{count} ({size} kB{listing.describe_makers(plan.to_delete)})"
     if dry_run:
-        say(f"Would delete: {these}. Would keep: {plan.staying:,}.")
+        say(f"Would delete: {these}. Would keep: {plan.kept:,}.")
         return
-    if plan.going and not yes:
+    if plan.to_delete and not yes:
         click.confirm(f"Delete {these}? Their links will show nothing.", abort=True, err=True)
-    if failed := _prune(store, [entry.id for entry in plan.going]):
+    if failed := _prune(store, [entry.id for entry in plan.to_delete]):
         say(f"Failed: {failed:,}. Fix the cause and prune again.")
         raise click.exceptions.Exit(1)
-    say(f"Deleted: {these}. Kept: {plan.staying:,}.")
+    say(f"Deleted: {these}. Kept: {plan.kept:,}.")
 
 
 def _prune(store: Store, ids: Sequence[str]) -> int:

@@ -58,8 +58,8 @@ class Delivery:
 class Copy:
     """One recipient's copy during delivery."""
 
-    def __init__(self, letter: Letter, server: MailServer, recipient: str, most_bytes: int) -> None:
-        self.letter, self.server, self.recipient, self.most_bytes = letter, server, recipient, most_bytes
+    def __init__(self, letter: Letter, server: MailServer, recipient: str, max_bytes: int) -> None:
+        self.letter, self.server, self.recipient, self.max_bytes = letter, server, recipient, max_bytes
         self.tries, self.attached = 0, False
         self.message_id = f"<{secrets.token_hex(16)}@{server.sender.domain}>"
         self.outcome: _Outcome = "given up"
@@ -123,4 +123,4 @@ class Copy:
     def _size_limit(self, smtp: smtplib.SMTP) -> int:
         announced = smtp.esmtp_features.get("size", "")
         size = int(announced) if _SIZE.fullmatch(announced) else 0  # 0: the server announces no limit
-        return min(self.most_bytes, size or self.most_bytes)
+        return min(self.max_bytes, size or self.max_bytes)

@@ -19,7 +19,7 @@ from custdyn_widgets.text import cut_short, printable
 _TEMPLATE = Path(__file__).with_name("letter.html.j2")
 _WIDTH = 76
 _MAX_TITLE, _MAX_TEXT = 200, 1_000
-_LARGEST_FONT = 20  # pixels; font size of a figure
+_MAX_FONT_PX = 20  # pixels; font size of a figure
 _HALF, _WHOLE = 138, 290  # pixels for a figure on a phone, if there are two per row or one
 _DIGIT_WIDTH = 0.62  # of the font size
 _FITS_HALF = 16  # characters
@@ -93,7 +93,7 @@ def to_html(letter: LetterContent) -> str:
         letter=letter,
         title=cut_short(letter.title, _MAX_TITLE),
         rows=[letter.figures[i : i + per_row] for i in range(0, len(letter.figures), per_row)],
-        size=min(_LARGEST_FONT, int(width / (longest * _DIGIT_WIDTH))),
+        size=min(_MAX_FONT_PX, int(width / (longest * _DIGIT_WIDTH))),
     )
     return html
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from custdyn_widgets.text import cut_short, printable
 
-LONGEST_SUBJECT = 200
+MAX_SUBJECT_LENGTH = 200
 _FILE = re.compile(r"[^a-z0-9._-]+")
 _TYPES = {
     "csv": ("text", "csv"),
@@ -88,7 +88,7 @@ def header_text(text: str) -> str:
     line breaks into the message, so an invisible character is inserted into it.
     """
     line = " ".join(printable(text).split()).replace("=?", "=\N{WORD JOINER}?")
-    return cut_short(line, LONGEST_SUBJECT)
+    return cut_short(line, MAX_SUBJECT_LENGTH)
 
 
 def _attach(message: EmailMessage, attachment: Attachment) -> None:

@@ -11,7 +11,7 @@ from custdyn_widgets.text import cut_short, printable
 
 _TOO_LARGE, _TOO_LARGE_MARK = 552, b"5.3.4"
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL")
-_LONGEST_REPLY = 300
+_MAX_REPLY_LENGTH = 300
 
 
 def explain_failure(error: Exception, server: MailServer) -> tuple[bool, str]:
@@ -64,7 +64,7 @@ def _format_reply(code: int, reply: bytes | str, server: MailServer) -> str:
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
     for secret in _login_forms(server):
         text = text.replace(secret, "***")
-    return cut_short(f"{code} {printable(text)}", _LONGEST_REPLY)
+    return cut_short(f"{code} {printable(text)}", _MAX_REPLY_LENGTH)
 
 
 def _login_forms(server: MailServer) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from custdyn_widgets.errors import SettingsError, shown
 
 WAITS = (5.0, 30.0, 120.0, 300.0)
-_MOST_WAITS, _LONGEST_WAIT = 10, 3_600
+_MAX_WAITS, _MAX_WAIT_S = 10, 3_600
 
 
 def parse_waits(text: str | None) -> tuple[float, ...]:
@@ -16,9 +16,9 @@ def parse_waits(text: str | None) -> tuple[float, ...]:
         waits = tuple(float(part) for part in text.split())
     except ValueError:
         waits = (-1.0,)
-    if len(waits) > _MOST_WAITS or not all(0 <= wait <= _LONGEST_WAIT for wait in waits):
+    if len(waits) > _MAX_WAITS or not all(0 <= wait <= _MAX_WAIT_S for wait in waits):
         raise SettingsError(
-            f"CUSTDYN_SMTP_WAITS must be at most {_MOST_WAITS} numbers of seconds up to {_LONGEST_WAIT:,}, "
+            f"CUSTDYN_SMTP_WAITS must be at most {_MAX_WAITS} numbers of seconds up to {_MAX_WAIT_S:,}, "
             f"such as 5 30 120, not {shown(text)}.",
             field="CUSTDYN_SMTP_WAITS",
         )

@@ -20,9 +20,9 @@ from custdyn_widgets.mail.copies import Copy, Delivery
 from custdyn_widgets.mail.message import Letter
 from custdyn_widgets.mail.server import MailServer
 
-MOST_BYTES = 10_000_000  # for a complete message; many servers accept no more
+MAX_BYTES = 10_000_000  # for a complete message; many servers accept no more
 TIMEOUT = 30.0  # seconds to wait for each reply
-MOST_SECONDS = 1_800.0  # for all copies together, so that a slow server cannot block a run forever
+MAX_SECONDS = 1_800.0  # for all copies together, so that a slow server cannot block a run forever
 Outcomes = Callable[[], list[list[Delivery]]]
 _READY = 220
 _PAUSE_S = 0.2
@@ -32,8 +32,8 @@ def deliver(
     letters: Sequence[tuple[Letter, Sequence[str]]],
     server: MailServer,
     *,
-    most_bytes: int = MOST_BYTES,
-    most_seconds: float = MOST_SECONDS,
+    max_bytes: int = MAX_BYTES,
+    max_seconds: float = MAX_SECONDS,
     sleep: Callable[[float], object] = time.sleep,
     progress: Callable[[str], None] = lambda _: None,
     record: Callable[[Outcomes], object] = lambda _: None,
@@ -48,9 +48,9 @@ def deliver(
         Each email with the addresses of its recipients.
     server
         The mail server.
-    most_bytes
+    max_bytes
         A message over this size, or over the server's own limit, is sent without its attachment.
-    most_seconds
+    max_seconds
         The time limit, after which the current copy is aborted and no other is tried.
     sleep
         Called with the number of seconds of each wait.
@@ -59,12 +59,12 @@ def deliver(
     record
         Called after each accepted copy, with a function that returns the outcomes so far.
     """
-    copies = [[Copy(letter, server, address, most_bytes) for address in to] for letter, to in letters]
+    copies = [[Copy(letter, server, address, max_bytes) for address in to] for letter, to in letters]
 
     def outcomes() -> list[list[Delivery]]:
         return [[copy.delivery() for copy in of_letter] for of_letter in copies]
 
-    end = time.monotonic() + most_seconds
+    end = time.monotonic() + max_seconds
     for wait in (0.0, *server.waits):
         waiting = [copy for of_letter in copies for copy in of_letter if not copy.is_settled]
         if not waiting or time.monotonic() + wait > end:

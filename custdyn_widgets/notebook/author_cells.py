@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 LEFT_OUT_TAGS = frozenset({"parameters", "injected-parameters", "remove-cell"})
 REPORT_TAG = "report"
 
-_LONGEST_TEXT = 20_000
-_LARGEST_PICTURE = 2_000_000
-_LONGEST_MARKDOWN, _LARGEST_TABLE = 20_000, 5_000_000  # longer ones could take minutes to parse
+_MAX_TEXT_LENGTH = 20_000
+_MAX_PICTURE_BYTES = 2_000_000
+_MAX_MARKDOWN_LENGTH, _MAX_TABLE_BYTES = 20_000, 5_000_000  # longer ones could take minutes to parse
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SHOWN_SCHEMES = ("https://", "http://", "mailto:")
 _PNG_URI = "data:image/png;base64,"
@@ -174,12 +174,12 @@ def _display(data: Mapping[str, Any]) -> Section:
         return _picture("png", forms["image/png"])
     if "image/svg+xml" in forms:
         return _picture("svg", forms["image/svg+xml"])
-    if "text/markdown" in forms and len(forms["text/markdown"]) > _LONGEST_MARKDOWN:
-        return _note(f"Markdown of more than {_LONGEST_MARKDOWN:,} characters")
+    if "text/markdown" in forms and len(forms["text/markdown"]) > _MAX_MARKDOWN_LENGTH:
+        return _note(f"Markdown of more than {_MAX_MARKDOWN_LENGTH:,} characters")
     if "text/markdown" in forms:
         return Section("html", prose_html(forms["text/markdown"]))
-    if len(forms.get("text/html", "")) > _LARGEST_TABLE:
-        return _note(f"HTML of more than {_LARGEST_TABLE // 1_000_000} MB")
+    if len(forms.get("text/html", "")) > _MAX_TABLE_BYTES:
+        return _note(f"HTML of more than {_MAX_TABLE_BYTES // 1_000_000} MB")
     if _is_deep(forms.get("text/html", "")):
         return _note("HTML that is nested too deeply")
     table = table_html(forms["text/html"]) if "text/html" in forms else None
@@ -208,15 +208,15 @@ def _is_deep(html: str) -> bool:
 
 def _text(text: str) -> Section:
     plain = _ANSI.sub("", text)
-    lines = [printable(line) for line in plain[:_LONGEST_TEXT].expandtabs().splitlines()]
-    if len(plain) > _LONGEST_TEXT:
-        lines.append(f"… ({len(plain) - _LONGEST_TEXT:,} more characters are left out)")
+    lines = [printable(line) for line in plain[:_MAX_TEXT_LENGTH].expandtabs().splitlines()]
+    if len(plain) > _MAX_TEXT_LENGTH:
+        lines.append(f"… ({len(plain) - _MAX_TEXT_LENGTH:,} more characters are left out)")
     return Section("text", "\n".join(lines))
 
 
 def _picture(kind: Literal["png", "svg"], content: str) -> Section:
-    if len(content) > _LARGEST_PICTURE:
-        return _note(f"a picture of more than {_LARGEST_PICTURE // 1_000_000} MB")
+    if len(content) > _MAX_PICTURE_BYTES:
+        return _note(f"a picture of more than {_MAX_PICTURE_BYTES // 1_000_000} MB")
     if kind == "png" and not _is_png(content):
         return _note("a picture that is not a PNG")
     return Section(kind, content)

@@ -45,7 +45,7 @@ def _ignore(line: str) -> None:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedRun:
     """The result of a completed notebook run, not yet published.
 
     Attributes
@@ -93,7 +93,7 @@ def run_notebook(
     settings: Settings,
     timeout_s: float | None = None,
     progress: Callable[[str], None] = _ignore,
-) -> Finished:
+) -> FinishedRun:
     """Run a template notebook to its end and return the report that it froze.
 
     Parameters
@@ -123,10 +123,10 @@ def run_notebook(
         staging = Staging.new(Path(private))
         executed = _execute(chosen, injected, settings, staging, timeout_s, progress)
         try:
-            report, drawn = staging.take()
+            report, drawn = staging.load()
         except RunError as error:
             raise RunError(f"{chosen.path.name}: {error.message} {_NOTHING}") from error
-    return Finished(report, drawn, author_sections(executed))
+    return FinishedRun(report, drawn, author_sections(executed))
 
 
 def _execute(

@@ -1,6 +1,6 @@
 """Progress of reading a source, reported to a listener and shown as a bar."""
 
 from custdyn_widgets.progress.bar import ProgressBar
-from custdyn_widgets.progress.listener import Listener, note, part, step, told_to
+from custdyn_widgets.progress.listener import Listener, note, part, report_to, step
 
-__all__ = ["Listener", "ProgressBar", "note", "part", "step", "told_to"]
+__all__ = ["Listener", "ProgressBar", "note", "part", "report_to", "step"]

@@ -28,7 +28,7 @@ class ProgressBar:
         self._began = time.monotonic()
         self._late = threading.Timer(_AFTER, self._show)
         self._late.daemon = True
-        self._reporting = progress.told_to(self)
+        self._reporting = progress.report_to(self)
 
     def __enter__(self) -> ProgressBar:
         self._reporting.__enter__()

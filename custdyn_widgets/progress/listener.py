@@ -26,7 +26,7 @@ _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 @contextlib.contextmanager
-def told_to(listener: Listener) -> Iterator[None]:
+def report_to(listener: Listener) -> Iterator[None]:
     """Report progress inside the block to a listener."""
     before = _LISTENER.set(listener)
     try:
@@ -39,7 +39,7 @@ def told_to(listener: Listener) -> Iterator[None]:
 def part(begin: float, end: float) -> Iterator[None]:
     """Report progress inside the block as part of the total, from one fraction to another."""
     whole = _LISTENER.get()
-    with told_to(_Part(whole, begin, end)) if whole else contextlib.nullcontext():
+    with report_to(_Part(whole, begin, end)) if whole else contextlib.nullcontext():
         yield
 
 

@@ -78,7 +78,7 @@ def freeze(report: Report, *, store: Store | None = None, sections: Sequence[Sec
     report = with_own_presets(report)
     staging = Staging.from_environment()
     if staging is not None:
-        staging.leave(report, report_charts(report))
+        staging.save(report, report_charts(report))
         return Frozen(None, None, None)
     return publish(report, load_settings(), store=store, sections=sections)
 

@@ -54,7 +54,7 @@ class Staging:
     def _repeated(self) -> Path:
         return self.folder / f"{self.token}.twice"
 
-    def leave(self, report: Report, drawn: Mapping[str, str]) -> None:
+    def save(self, report: Report, drawn: Mapping[str, str]) -> None:
         """Save the report and its drawings, by title, for the process that runs this notebook.
 
         Raises
@@ -68,7 +68,7 @@ class Staging:
         left = {"report": report.to_dict(), "drawn": dict(drawn)}
         write_whole(self._file, json.dumps(left, allow_nan=False).encode("ascii"), lasting=False)
 
-    def take(self) -> tuple[Report, dict[str, str]]:
+    def load(self) -> tuple[Report, dict[str, str]]:
         """Return the report that the notebook left and its drawings by title, which are not validated.
 
         Raises

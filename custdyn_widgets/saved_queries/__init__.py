@@ -1,7 +1,7 @@
 """Saved queries: queries with a title, a schedule and recipients."""
 
 from custdyn_widgets.saved_queries.automation import (
-    MOST_RECIPIENTS,
+    MAX_RECIPIENTS,
     ONLY_IF,
     ForEach,
     Retention,
@@ -24,7 +24,7 @@ from custdyn_widgets.saved_queries.schedule.conversion import convert_schedule
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 __all__ = [
-    "MOST_RECIPIENTS",
+    "MAX_RECIPIENTS",
     "ONLY_IF",
     "ForEach",
     "ListedQuery",

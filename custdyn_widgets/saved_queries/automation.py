@@ -19,7 +19,7 @@ from custdyn_widgets.snapshots import Rule, ago
 from custdyn_widgets.text import ascii_address, mailbox
 
 ONLY_IF = ("changed", "not_empty", "fresh")
-MOST_RECIPIENTS = 100
+MAX_RECIPIENTS = 100
 _FAILURE_RECIPIENTS = re.compile(r'"failure_recipients"\s*:\s*\[([^\[\]{}]*)')
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _DIVISIONS = ("company",)
@@ -131,8 +131,8 @@ def parse_only_if(value: object) -> tuple[str, ...]:
 def parse_recipients(key: str, value: object) -> tuple[str, ...]:
     """Return the given email addresses; reject two addresses of the same mailbox."""
     given = _strings(key, value)
-    if len(given) > MOST_RECIPIENTS:
-        why = f"has {len(given):,} addresses, but at most {MOST_RECIPIENTS} are allowed: use a mailing list"
+    if len(given) > MAX_RECIPIENTS:
+        why = f"has {len(given):,} addresses, but at most {MAX_RECIPIENTS} are allowed: use a mailing list"
         raise SavedQueryError.invalid(key, [*given[:2], "…"], why)
     seen = set()
     for address in given:

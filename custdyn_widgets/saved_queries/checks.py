@@ -9,7 +9,7 @@ from typing import Any
 from custdyn_widgets.errors import SavedQueryError, has_password
 from custdyn_widgets.text import has_control_character
 
-_LONGEST_PATH = 1_000
+_MAX_PATH_LENGTH = 1_000
 _URL = re.compile(r"\s*[A-Za-z][\w+.:-]+:/")  # `Path` removes the second slash of a URL
 
 
@@ -27,7 +27,7 @@ def check_path(key: str, value: object) -> None:
     """Reject anything but a name or a path."""
     if isinstance(value, str) and not value.strip():
         raise SavedQueryError.invalid(key, value, "is blank")
-    check_text(key, value, _LONGEST_PATH)
+    check_text(key, value, _MAX_PATH_LENGTH)
     if _URL.match(str(value)) or has_password(str(value)):  # the message must not repeat a password
         raise SavedQueryError(
             f"{key} must be a name or a path, not a database URL: give the database a name in sources.toml.",

@@ -26,8 +26,8 @@ from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 FORMAT = 1
 OUTPUTS = ("web", "csv", "csv-excel", "xlsx")
-LONGEST_TITLE, LONGEST_DESCRIPTION, LONGEST_NAME = 200, 2_000, 80
-MOST_BYTES = 64_000
+MAX_TITLE_LENGTH, MAX_DESCRIPTION_LENGTH, MAX_NAME_LENGTH = 200, 2_000, 80
+MAX_BYTES = 64_000
 
 # Keys that only unattended runs need. They are written only if set, so that other files do not change.
 _AUTOMATION = (
@@ -107,10 +107,10 @@ class SavedQuery:
     sync: bool = False
 
     def __post_init__(self) -> None:
-        check_text("title", self.title, LONGEST_TITLE)
+        check_text("title", self.title, MAX_TITLE_LENGTH)
         if not self.title.strip():
             raise SavedQueryError.missing("title", _REQUIRED["title"])
-        check_text("description", self.description, LONGEST_DESCRIPTION, lines=True)
+        check_text("description", self.description, MAX_DESCRIPTION_LENGTH, lines=True)
         if not isinstance(self.query, ReportQuery):
             raise SavedQueryError.wrong_type("query", self.query, "a ReportQuery")
         _check_output(self.output)
@@ -213,8 +213,8 @@ class SavedQuery:
                 half = error.object[error.start : error.end]
                 raise SavedQueryError.invalid(key, half, "is an incomplete character: remove it") from None
         data = json.dumps(whole, ensure_ascii=False, indent=2).encode() + b"\n"
-        if len(data) > MOST_BYTES:
-            why = f"needs a file of {len(data):,} bytes, but the limit is {MOST_BYTES:,}: choose fewer values"
+        if len(data) > MAX_BYTES:
+            why = f"needs a file of {len(data):,} bytes, but the limit is {MAX_BYTES:,}: choose fewer values"
             raise SavedQueryError.invalid("query", self.title, why)
         return data
 
@@ -229,15 +229,15 @@ def name_for(title: str) -> str:
     plain = unicodedata.normalize("NFKD", same.casefold())
     name = "-".join(re.findall("[a-z0-9]+", "".join(c for c in plain if not unicodedata.combining(c))))
     lost = any(c > "\x7f" and unicodedata.category(c)[0] in "LN" for c in plain)
-    if lost or not name or len(name) > LONGEST_NAME:
+    if lost or not name or len(name) > MAX_NAME_LENGTH:
         short = hashlib.sha256(same.encode("utf-8", "replace")).hexdigest()[:_HASH_LENGTH]
-        return f"{name[: LONGEST_NAME - _HASH_LENGTH - 1].strip('-') or 'query'}-{short}"
+        return f"{name[: MAX_NAME_LENGTH - _HASH_LENGTH - 1].strip('-') or 'query'}-{short}"
     return f"{name}-query" if _RESERVED.fullmatch(name) else name
 
 
 def is_name(name: object) -> bool:
     """Return whether a name is valid for a saved query, and thus a safe file name on every system."""
-    plain = isinstance(name, str) and len(name) <= LONGEST_NAME and _NAME.fullmatch(name)
+    plain = isinstance(name, str) and len(name) <= MAX_NAME_LENGTH and _NAME.fullmatch(name)
     return bool(plain) and not _RESERVED.fullmatch(str(name))
 
 

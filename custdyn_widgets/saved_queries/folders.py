@@ -31,7 +31,7 @@ from custdyn_widgets.files import (
     write_whole,
 )
 from custdyn_widgets.saved_queries.automation import recover_failure_recipients
-from custdyn_widgets.saved_queries.content import MOST_BYTES, SavedQuery, is_name, name_for
+from custdyn_widgets.saved_queries.content import MAX_BYTES, SavedQuery, is_name, name_for
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 
@@ -208,7 +208,7 @@ def _read(folder: Path, name: str) -> bytes:
     """Return the content of a file; raise FileNotFoundError if it does not exist."""
     file = f"{name}.json"
     try:
-        return read_plain(folder, file, MOST_BYTES)
+        return read_plain(folder, file, MAX_BYTES)
     except TooLargeError as error:
         raise SavedQueryError.unreadable(file, f"{error}, so it is not a saved query") from error
     except NotPlainError as error:

@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from custdyn_widgets.errors import RunError, shown
-from custdyn_widgets.saved_queries import MOST_RECIPIENTS
+from custdyn_widgets.saved_queries import MAX_RECIPIENTS
 from custdyn_widgets.text import ascii_address, mailbox
 
 _HEADINGS = ["company", "address"]
-_MOST_BYTES = 5_000_000
+_MAX_BYTES = 5_000_000
 _LISTED = 20
 
 
@@ -68,11 +68,11 @@ def _text(path: Path) -> str:
         if not path.is_file():
             raise RunError(f"The address file {shown(path.name)} of the saved query does not exist.")
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+            data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise RunError(f"The address file {path.name} cannot be read: {error.strerror}.") from error
-    if len(data) > _MOST_BYTES:
-        raise RunError(f"{path.name} is too large for an address file: the limit is {_MOST_BYTES:,} bytes.")
+    if len(data) > _MAX_BYTES:
+        raise RunError(f"{path.name} is too large for an address file: the limit is {_MAX_BYTES:,} bytes.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -91,6 +91,6 @@ def _fault_of(row: list[str], found: dict[str, list[str]]) -> str:
     known = found.get(company, [])
     if mailbox(address) in map(mailbox, known):
         return f"{shown(address)} is listed twice for {shown(company)}"
-    if len(known) == MOST_RECIPIENTS:
-        return f"{shown(company)} has more than {MOST_RECIPIENTS} addresses: use a mailing list"
+    if len(known) == MAX_RECIPIENTS:
+        return f"{shown(company)} has more than {MAX_RECIPIENTS} addresses: use a mailing list"
     return ""

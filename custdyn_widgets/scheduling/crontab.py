@@ -24,7 +24,7 @@ from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import printable
 
 _LOCALTIME = Path("/etc/localtime")
-_LONGEST_LINE = 998  # cron truncates longer lines
+_MAX_LINE_LENGTH = 998  # cron truncates longer lines
 _PASSED_ON = ("CUSTDYN_SMTP_URL", "CUSTDYN_MAIL_FROM", "XDG_DATA_HOME", "XDG_CACHE_HOME", "SSL_CERT_FILE")
 _LOGIN = "# If the mail server requires a login, add CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… here."
 _SET_BY_JUPYTER = "CUSTDYN_VIEWER_URL"  # wrong as soon as the Jupyter Server stops
@@ -174,8 +174,8 @@ def _checked(line: str) -> str:
     if not line.isprintable() or "\\" in line.replace(r"\%", ""):
         what = "a line break, a control character or a backslash"
         raise SettingsError(f"A path or setting contains {what}, which cron cannot read: {shown(line)}.")
-    if len(line.encode()) > _LONGEST_LINE:
+    if len(line.encode()) > _MAX_LINE_LENGTH:
         raise SettingsError(
-            f"A crontab line is limited to {_LONGEST_LINE} bytes, and this one is longer: {shown(line)}."
+            f"A crontab line is limited to {_MAX_LINE_LENGTH} bytes, and this one is longer: {shown(line)}."
         )
     return line

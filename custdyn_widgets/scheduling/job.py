@@ -69,10 +69,10 @@ def dispatch(
     recorder = Recorder(run, settings, progress, warn or progress)
     with contextlib.ExitStack() as held:  # keeps the lock until the final record is written
         stop = _run_steps(order, recorder, now or datetime.now(UTC), held)
-        recorder.keep_last()
+        recorder.write_final()
         if recorder.run.problem and (receipts := _report_failure(recorder, order)):
             recorder.update(told=receipts)
-            recorder.keep_last()
+            recorder.write_final()
     if isinstance(stop, SystemExit) and not stop.code:
         raise SystemExit(1) from stop  # a custom metric that exits Python is not a success
     if stop:
@@ -87,13 +87,13 @@ def _run_steps(
     try:
         with terminated_as_exit():
             task = _prepare(order, recorder, now, held)
-            recorder.keep()
+            recorder.write()
             if order.sync or task.saved.sync:
                 recorder.step = "syncing the source"
                 _sync(task, recorder)
             recorder.step = "making the report"
             made = _make(task, recorder)
-            recorder.keep_if_possible()  # frozen reports are sent even if this fails
+            recorder.write_if_possible()  # frozen reports are sent even if this fails
             recorder.step = "sending the report"
             _send(task, made, recorder)
             recorder.step = "deleting old snapshots"
@@ -141,11 +141,11 @@ def _prepare(order: Order, recorder: Recorder, now: datetime, held: contextlib.E
 
 def _report_killed_runs(recorder: Recorder) -> None:
     """Record and report earlier unfinished runs as killed; this run holds the lock, so none is running."""
-    for run in recorder.runs.left_open(recorder.run.saved):
+    for run in recorder.runs.unfinished(recorder.run.saved):
         killed = replace(run.killed(), where="running")
-        recorder.runs.keep(killed)
-        command = Order(run.saved).again(run.logical_time)  # its options were not recorded
-        recorder.runs.keep(replace(killed, told=report_failure(recorder, killed, command)))
+        recorder.runs.write(killed)
+        command = Order(run.saved).repeat_command(run.logical_time)  # its options were not recorded
+        recorder.runs.write(replace(killed, told=report_failure(recorder, killed, command)))
 
 
 def _warn_if_clock_moved_back(recorder: Recorder, now: datetime) -> None:
@@ -203,7 +203,7 @@ def _prune(task: Task, made: Sequence[MadeReport], recorder: Recorder) -> None:
 
 def _report_failure(recorder: Recorder, order: Order) -> tuple[dict[str, Any], ...]:
     run = recorder.run
-    return report_failure(recorder, run, order.again(run.logical_time), recorder.last_lines())
+    return report_failure(recorder, run, order.repeat_command(run.logical_time), recorder.last_lines())
 
 
 def _describe_stop(stop: SystemExit | KeyboardInterrupt) -> str:

@@ -89,10 +89,10 @@ def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[MadeReport
         progress("Rendering and publishing the page")
         return replace(finished, report=report).publish(task.settings, task.order.name)
 
-    yield settled(task, finished.report, publish, saved.recipients)
+    yield freeze_unless_excluded(task, finished.report, publish, saved.recipients)
 
 
-def settled(
+def freeze_unless_excluded(
     task: Task,
     report: Report,
     publish: Callable[[Report], Frozen],

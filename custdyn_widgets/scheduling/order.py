@@ -93,7 +93,7 @@ class Order:
             "entries and changes made in between."
         )
 
-    def again(self, logical_time: str | None) -> str:
+    def repeat_command(self, logical_time: str | None) -> str:
         """Return the command that repeats this run for the same time."""
         words = ["custdyn", "run", *([str(self.template)] if self.template else []), "--saved", self.name]
         words += ["--as-of", logical_time] if logical_time else ["--scheduled"]

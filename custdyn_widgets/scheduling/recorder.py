@@ -80,7 +80,7 @@ class Recorder:
         self._sent_so_far = outcomes
         if time.monotonic() - self._written >= _WRITE_EVERY_S:
             self._set_reports(outcomes())
-            self.keep_if_possible()
+            self.write_if_possible()
             self._written = time.monotonic()
 
     def finish_sending(self, outcomes: Sequence[Outcome]) -> None:
@@ -120,7 +120,7 @@ class Recorder:
             result = "undelivered" if any(report.snapshot for report in self.run.reports) else "failed"
         self.finish(result, problem="\n".join(filter(None, problems)), where=self.step)
 
-    def keep(self) -> None:
+    def write(self) -> None:
         """Write the record.
 
         Raises
@@ -128,17 +128,17 @@ class Recorder:
         RunError
             If it cannot be written.
         """
-        self.runs.keep(self.run)
+        self.runs.write(self.run)
 
-    def keep_if_possible(self) -> None:
+    def write_if_possible(self) -> None:
         """Write the record; ignore errors, since writing the final record reports them."""
         with contextlib.suppress(RunError):
-            self.keep()
+            self.write()
 
-    def keep_last(self) -> None:
+    def write_final(self) -> None:
         """Write the final record; add an error, once, to the problems of the run."""
         try:
-            self.keep()
+            self.write()
         except RunError as error:
             problems = (self.run.problem or "").split("\n")
             if error.message not in problems:

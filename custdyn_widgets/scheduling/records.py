@@ -25,7 +25,7 @@ _LISTED = 20
 # From worst to best.
 _RESULTS = ("failed", "undelivered", "stale", "sent", "held back", "frozen", "unchanged", "empty")
 _RECENT = 50  # records that each run searches for killed runs
-_MOST_BYTES = 16_000_000
+_MAX_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
 _RESERVED_BYTES = 65_536
 # JSON types by annotation; all other fields are lists.
@@ -159,7 +159,7 @@ class Runs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keep(self, run: Run) -> None:
+    def write(self, run: Run) -> None:
         """Write a record, replacing its previous state, and delete the oldest records over the limit.
 
         Raises
@@ -210,7 +210,7 @@ class Runs:
         runs = (self._read(folder, name) for name, folder in chosen)
         return [run for run in runs if run is not None]
 
-    def left_open(self, saved: str) -> list[Run]:
+    def unfinished(self, saved: str) -> list[Run]:
         """Return the runs without a recorded end; if the caller holds the lock, these were killed."""
         return [run for run in self.listing(_RECENT, saved=saved) if run.result == "running"]
 
@@ -240,7 +240,7 @@ class Runs:
         """Return a record, which is marked `unreadable` if it cannot be read; None if the file is gone."""
         stem = name.removesuffix(".json")
         try:
-            run = Run.from_dict(strict_json(read_plain(folder, name, _MOST_BYTES).decode()))
+            run = Run.from_dict(strict_json(read_plain(folder, name, _MAX_BYTES).decode()))
             if (run.id, run.saved) != (stem, folder.name):
                 raise ValueError("is the record of another run")
         except FileNotFoundError:

@@ -50,10 +50,10 @@ def prune(
     if rule.keep_last is not None:
         rule = replace(rule, keep_last=rule.keep_last - 1)  # the new snapshot is one of those to keep
     own = (id_ for id_ in _own(store, series, saved_query, recorded) if id_ not in made)
-    going = pruning.plan(store, rule, own).going
-    for entry in going:
+    to_delete = pruning.plan(store, rule, own).to_delete
+    for entry in to_delete:
         pruning.delete(store, entry.id)
-    return len(going)
+    return len(to_delete)
 
 
 def _own(

@@ -16,7 +16,7 @@ from custdyn_widgets.snapshots.store import Problem, Store
 from custdyn_widgets.text import GAP, align_rows, cut_short, format_clock, format_instant_utc, printable
 
 _SHOWN_ITEMS = 8
-_LONGEST_QUERY, _LONGEST_ROLE = 120, 30
+_MAX_QUERY_LENGTH, _MAX_ROLE_LENGTH = 120, 30
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _entry(store: Store, snapshot_id: str) -> Entry:
     return replace(entry, state=unreadable) if unreadable else entry
 
 
-def state_words(state: State) -> str:
+def describe_state(state: State) -> str:
     """Return a phrase that says whether a snapshot is visible."""
     if state.revoked is not None:
         return f"revoked at {format_instant_utc(state.revoked)}"
@@ -94,8 +94,8 @@ def entries_text(listed: Sequence[Entry]) -> str:
     rows: list[tuple[str, ...]] = [("Date (UTC)", "Role", "kB", "State", "Id", "Saved query", "Query")]
     for e in listed:
         state = e.state or (f"until {e.expires[:10]}" if e.expires else "ok")
-        role, query = cut_short(e.role, _LONGEST_ROLE), cut_short(e.query, _LONGEST_QUERY)
-        saved, size = cut_short(e.saved_query, _LONGEST_ROLE), kilobytes(e.size)
+        role, query = cut_short(e.role, _MAX_ROLE_LENGTH), cut_short(e.query, _MAX_QUERY_LENGTH)
+        saved, size = cut_short(e.saved_query, _MAX_ROLE_LENGTH), kilobytes(e.size)
         clock = format_clock(e.generated_at)
         rows.append((clock, role or "–", size, state, e.id, saved or "–", query or "–"))
     if not any(e.saved_query for e in listed):
@@ -103,7 +103,7 @@ def entries_text(listed: Sequence[Entry]) -> str:
     return "\n".join(align_rows(rows, right={2}))
 
 
-def makers_text(listed: Iterable[Entry]) -> str:
+def describe_makers(listed: Iterable[Entry]) -> str:
     """Return who made these snapshots, such as `, 3 by saved query board, 2 manually …`."""
     counts = Counter(entry.saved_query for entry in listed)
     manual = counts.pop("", 0)

@@ -24,7 +24,7 @@ from custdyn_widgets.snapshots.newer import FORMAT, is_newer
 
 MANIFEST = "manifest.json"
 # Far more than a report needs: no one who can write to a store should be able to exhaust readers' memory.
-MOST_FILES, MOST_BYTES, MOST_OF_MANIFEST = 1_000, 2**30, 2**26
+MAX_FILES, MAX_BYTES, MAX_MANIFEST_BYTES = 1_000, 2**30, 2**26
 _OWN_KEYS = ("format", "nonce", "files")
 _NAME_LENGTH = 100
 _NAME = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*", re.ASCII)
@@ -53,14 +53,14 @@ def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
                 f"single dots and hyphens between them, at most {_NAME_LENGTH} in all, and not {MANIFEST}.",
                 field="files",
             )
-    _check_amount(len(files), MOST_FILES, "files")
-    _check_amount(sum(map(len, files.values())), MOST_BYTES, "bytes of files")
+    _check_amount(len(files), MAX_FILES, "files")
+    _check_amount(sum(map(len, files.values())), MAX_BYTES, "bytes of files")
     listed = {
         name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
     }
     own = {"format": FORMAT, "nonce": secrets.token_hex(16), "files": listed}
     data = canonical_json({**manifest, **own})
-    _check_amount(len(data), MOST_OF_MANIFEST, "bytes of manifest")
+    _check_amount(len(data), MAX_MANIFEST_BYTES, "bytes of manifest")
     return data
 
 
@@ -112,7 +112,7 @@ def compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, byt
 def read_manifest(folder: int, snapshot_id: str) -> dict[str, Any]:
     """Return the manifest in a snapshot's open folder after checking its hash and parsing it strictly."""
     try:
-        return parsed(plain_bytes(folder, MANIFEST, MOST_OF_MANIFEST), snapshot_id)
+        return parsed(plain_bytes(folder, MANIFEST, MAX_MANIFEST_BYTES), snapshot_id)
     except (OSError, NotPlainError) as error:
         raise SnapshotDamagedError(snapshot_id, MANIFEST, reason(error)) from error
 
@@ -120,7 +120,7 @@ def read_manifest(folder: int, snapshot_id: str) -> dict[str, Any]:
 def check_manifest(folder: int, snapshot_id: str) -> None:
     """Check the manifest's bytes against the id, which verifies them without parsing."""
     try:
-        if id_of(plain_bytes(folder, MANIFEST, MOST_OF_MANIFEST)) == snapshot_id:
+        if id_of(plain_bytes(folder, MANIFEST, MAX_MANIFEST_BYTES)) == snapshot_id:
             return
         problem = "does not match the id"
     except (OSError, NotPlainError) as error:
@@ -151,9 +151,9 @@ def _is_manifest(manifest: dict[str, Any]) -> bool:
         and manifest["format"] == FORMAT
         and _matches(_NONCE, manifest.get("nonce"))
         and isinstance(files, dict)
-        and len(files) <= MOST_FILES
+        and len(files) <= MAX_FILES
         and all(_is_name(name) and _is_entry(entry) for name, entry in files.items())
-        and sum(entry["size"] for entry in files.values()) <= MOST_BYTES
+        and sum(entry["size"] for entry in files.values()) <= MAX_BYTES
     )
 
 

@@ -20,7 +20,7 @@ from custdyn_widgets.files import canonical_json
 from custdyn_widgets.snapshots.listing import Entry, described
 from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store
-from custdyn_widgets.snapshots.trash import remove, throw_away
+from custdyn_widgets.snapshots.trash import move_to_trash, remove
 from custdyn_widgets.text import parse_instant
 
 _AGE = re.compile(r"([1-9][0-9]{0,4})([dwmy])", re.ASCII)
@@ -41,8 +41,8 @@ class Rule:
 class Plan:
     """The snapshots a rule deletes, newest first, the number it keeps, and how many of those are damaged."""
 
-    going: Sequence[Entry]
-    staying: int
+    to_delete: Sequence[Entry]
+    kept: int
     damaged: int
 
 
@@ -91,12 +91,12 @@ def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
                 damaged += 1
     dated.sort(key=lambda one: (one.at, one.entry.id), reverse=True)
     newest = _newest(dated, rule.keep_last or 0)
-    going = [
+    to_delete = [
         one.entry
         for one in dated
         if (rule.before is None or one.at < rule.before) and one.entry.id not in newest
     ]
-    return Plan(going, len(dated) + damaged - len(going), damaged)
+    return Plan(to_delete, len(dated) + damaged - len(to_delete), damaged)
 
 
 def delete(store: Store, snapshot_id: str) -> None:
@@ -108,7 +108,7 @@ def delete(store: Store, snapshot_id: str) -> None:
         If this failed; the error says what remains to be done.
     """
     try:
-        thrown = throw_away(store.folder, ("v1", snapshot_id[:2]), snapshot_id)
+        thrown = move_to_trash(store.folder, ("v1", snapshot_id[:2]), snapshot_id)
     except OSError as error:
         if not store.holds(snapshot_id) and isinstance(error, FileNotFoundError):
             return

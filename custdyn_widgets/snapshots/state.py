@@ -28,7 +28,7 @@ from custdyn_widgets.files import (
 from custdyn_widgets.text import format_instant_utc, parse_instant
 
 _STATES, _REVOKED = "state", "revoked"
-_MOST_BYTES = 4096
+_MAX_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _bytes(store: Path, shelf: tuple[str, ...], name: str, looks: int = 10) -> b
     """Return a file's bytes; None if there is no such file."""
     try:
         with folder_below(store, *shelf) as folder:
-            return plain_bytes(folder, name, _MOST_BYTES)
+            return plain_bytes(folder, name, _MAX_BYTES)
     except FileNotFoundError:
         return None
     except ReplacedError:  # its writer may replace it again immediately

@@ -23,7 +23,7 @@ _DAY_S = 24 * 60 * 60
 _TRIES = 3
 
 
-def throw_away(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, str]:
+def move_to_trash(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, str]:
     """Move root/shelf…/name into the trash and return its location there, for `remove`.
 
     Raises
@@ -64,7 +64,7 @@ def sweep(root: Path) -> tuple[int, list[str]]:
             continue
         for name in names:
             try:
-                _remove_left(root, place, name)
+                _remove_leftover(root, place, name)
                 swept += 1
             except OSError as error:
                 failed.append(f"{place}/{name} in the store cannot be removed: {error.strerror or error}.")
@@ -82,14 +82,14 @@ def _in_trash(root: Path) -> list[str]:
 def _in_tmp(root: Path) -> list[str]:
     try:
         with folder_below(root, TMP) as tmp:
-            return [name for name in names_in(tmp) if _is_left(tmp, name)]
+            return [name for name in names_in(tmp) if _is_leftover(tmp, name)]
     except FileNotFoundError:
         return []
 
 
-def _remove_left(root: Path, place: str, name: str) -> None:
+def _remove_leftover(root: Path, place: str, name: str) -> None:
     with contextlib.suppress(FileNotFoundError):  # another process removed it
-        remove(root, *((place, name) if place == TRASH else throw_away(root, (place,), name)))
+        remove(root, *((place, name) if place == TRASH else move_to_trash(root, (place,), name)))
 
 
 def _trash(root: Path) -> str:
@@ -103,7 +103,7 @@ def _trash(root: Path) -> str:
     return TRASH
 
 
-def _is_left(tmp: int, name: str) -> bool:
+def _is_leftover(tmp: int, name: str) -> bool:
     """Return whether an item in tmp/ is a day old and unlocked."""
     try:
         modified = os.stat(name, dir_fd=tmp, follow_symlinks=False).st_mtime

@@ -7,7 +7,7 @@ import unicodedata
 
 _LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII | re.IGNORECASE)
-_LONGEST_LOCAL, _LONGEST = 64, 254
+_MAX_LOCAL_LENGTH, _MAX_LENGTH = 64, 254
 
 
 def ascii_address(text: str) -> str | None:
@@ -15,7 +15,7 @@ def ascii_address(text: str) -> str | None:
 
     The local part must be ASCII: few servers accept anything else.
     """
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_LENGTH:
         return None
     local, _, domain = text.rpartition("@")
     try:
@@ -25,7 +25,7 @@ def ascii_address(text: str) -> str | None:
         domain = plain
     except UnicodeError:
         return None
-    fits = len(local) <= _LONGEST_LOCAL and len(local) + 1 + len(domain) <= _LONGEST
+    fits = len(local) <= _MAX_LOCAL_LENGTH and len(local) + 1 + len(domain) <= _MAX_LENGTH
     is_plain = _LOCAL.fullmatch(local) and all(_LABEL.fullmatch(label) for label in domain.split("."))
     return f"{local}@{domain}" if fits and is_plain else None
 

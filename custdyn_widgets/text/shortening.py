@@ -32,7 +32,7 @@ def short_names(names: Iterable[str], room: float, width: Callable[[str], float]
     while waiting:
         group = waiting.pop()
         shared = _shared_length(group)
-        parted = {name: _parted(name, shared, room, width) for name in group}
+        parted = {name: _without_middle(name, shared, room, width) for name in group}
         shown |= parted
         if len(set(parted.values())) > 1:
             waiting += _alike(parted, group)
@@ -54,7 +54,7 @@ def _shared_length(names: list[str]) -> int:
     return next((place for place, (one, other) in pairs if one != other), len(first))
 
 
-def _parted(name: str, shared: int, room: float, width: Callable[[str], float]) -> str:
+def _without_middle(name: str, shared: int, room: float, width: Callable[[str], float]) -> str:
     """Return a name without its middle: its start, and its end from the first word that differs."""
     if width(name) <= room:
         return name

@@ -6,9 +6,9 @@ import re
 import unicodedata
 
 _OTHERS = re.compile("[^a-z0-9]+")
-_LONGEST = 60
-_LONGEST_IN_FILE_NAME = 120
-_MOST_BYTES = 180  # file systems allow 255 bytes for an entire name
+_MAX_LENGTH = 60
+_MAX_FILE_NAME_LENGTH = 120
+_MAX_BYTES = 180  # file systems allow 255 bytes for an entire name
 
 
 def slug(text: str) -> str:
@@ -17,7 +17,7 @@ def slug(text: str) -> str:
     The slug is empty if the text has no such characters. Different texts may have the same slug; for unique
     names, see `saved_queries.name_for`.
     """
-    return _OTHERS.sub("-", text.lower())[:_LONGEST].strip("-")
+    return _OTHERS.sub("-", text.lower())[:_MAX_LENGTH].strip("-")
 
 
 def readable_slug(text: str) -> str:
@@ -27,8 +27,8 @@ def readable_slug(text: str) -> str:
     except for dots at the ends.
     """
     kept = "".join(c if _is_readable(c) else " " for c in unicodedata.normalize("NFC", text).lower())
-    words = "-".join(kept.split())[:_LONGEST_IN_FILE_NAME]
-    return words.encode()[:_MOST_BYTES].decode("utf-8", "ignore").strip("-.")
+    words = "-".join(kept.split())[:_MAX_FILE_NAME_LENGTH]
+    return words.encode()[:_MAX_BYTES].decode("utf-8", "ignore").strip("-.")
 
 
 def _is_readable(character: str) -> bool:

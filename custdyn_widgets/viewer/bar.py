@@ -17,10 +17,10 @@ from custdyn_widgets.text import cut_short, printable
 
 _STYLE = Path(__file__).with_name("bar.css")
 _DOWNLOADS = ("csv", "xlsx", "json")
-_LONGEST = 300  # characters of any text from the report
-_MOST_WARNINGS = 20
-_MOST_NAMED = 3
-_MOST_FILES = 40
+_MAX_LENGTH = 300  # characters of any text from the report
+_MAX_WARNINGS = 20
+_MAX_NAMED = 3
+_MAX_FILES = 40
 
 
 def bar(snapshot_id: str, manifest: Mapping[str, Any], link: str, wrong: Collection[str]) -> bytes:
@@ -50,8 +50,8 @@ def bar(snapshot_id: str, manifest: Mapping[str, Any], link: str, wrong: Collect
 def _state(wrong: Collection[str]) -> str:
     if not wrong:
         return "<b>✓ Verified</b>"
-    names = ", ".join(sorted(wrong)[:_MOST_NAMED])
-    more = f" and {len(wrong) - _MOST_NAMED} more" if len(wrong) > _MOST_NAMED else ""
+    names = ", ".join(sorted(wrong)[:_MAX_NAMED])
+    more = f" and {len(wrong) - _MAX_NAMED} more" if len(wrong) > _MAX_NAMED else ""
     return f"<strong>⚠ Not as published: {escape(names)}{more}</strong>"
 
 
@@ -84,15 +84,15 @@ def _info(manifest: Mapping[str, Any], wrong: Collection[str]) -> Iterator[str]:
             yield f"<div><dt>{term}</dt><dd>{text}</dd></div>"
     warnings = manifest.get("warnings")
     if isinstance(warnings, list) and warnings:
-        shown = [_shown(warning) for warning in warnings[:_MOST_WARNINGS]]
-        yield _several("Warnings", [text for text in shown if text], len(warnings) - _MOST_WARNINGS)
+        shown = [_shown(warning) for warning in warnings[:_MAX_WARNINGS]]
+        yield _several("Warnings", [text for text in shown if text], len(warnings) - _MAX_WARNINGS)
     files = manifest["files"]
     listed = [
         f"<span>{escape(name)}{' (not as published)' if name in wrong else ''}</span> "
         f"<span>{files[name]['size']:,}</span>"
-        for name in sorted(files)[:_MOST_FILES]
+        for name in sorted(files)[:_MAX_FILES]
     ]
-    yield _several("Files, in bytes", listed, len(files) - _MOST_FILES)
+    yield _several("Files, in bytes", listed, len(files) - _MAX_FILES)
 
 
 def _several(term: str, texts: list[str], left: int) -> str:
@@ -110,4 +110,4 @@ def _shown(value: object) -> str:
     """Return a string as escaped HTML, on one line and truncated; "" for any other value."""
     if not isinstance(value, str):
         return ""
-    return escape(cut_short(printable(value[: _LONGEST + 1], mark_breaks=True), _LONGEST))
+    return escape(cut_short(printable(value[: _MAX_LENGTH + 1], mark_breaks=True), _MAX_LENGTH))

@@ -39,7 +39,7 @@ _BAD_REQUEST = "\r\n".join(
     )
 ).encode("ascii")
 _BACKLOG = 256
-_MOST_CONNECTIONS = 2048
+_MAX_CONNECTIONS = 2048
 _MAX_HEADERS = 64 * 1024
 _MAX_BODY = 64 * 1024
 _IDLE_SECONDS = 60
@@ -111,7 +111,7 @@ class Server(tornado.httpserver.HTTPServer):
     needed to read snapshots, and tornado would keep trying to accept another one.
     """
 
-    most = _MOST_CONNECTIONS
+    most = _MAX_CONNECTIONS
     _open = 0
     _warned_at = float("-inf")
 
@@ -184,7 +184,7 @@ def _warn_of_unreadable(store: Store) -> None:
 def _most_connections() -> int:
     """Return half of the process's limit on open files. The other half is for reading snapshots."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MOST_CONNECTIONS if allowed == resource.RLIM_INFINITY else min(allowed // 2, _MOST_CONNECTIONS)
+    return _MAX_CONNECTIONS if allowed == resource.RLIM_INFINITY else min(allowed // 2, _MAX_CONNECTIONS)
 
 
 def _listening(host: str, port: int) -> socket.socket:

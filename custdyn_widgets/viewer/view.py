@@ -25,7 +25,7 @@ _CONTENT_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "json": "application/json",
 }
-_MOST_BARS = 256
+_MAX_BARS = 256
 _SEND_SECONDS, _SLOWEST = 60, 16_000  # seconds for any response, plus the minimum bytes per second
 _ID_BEGINNING = 8  # characters of an id that may be shown
 
@@ -73,7 +73,7 @@ class Site:
         drawn = self._bars.get((snapshot_id, link, wrong))
         if drawn is None:
             drawn = bar(snapshot_id, self.store.manifest(snapshot_id), link, wrong)
-            if len(self._bars) >= _MOST_BARS:
+            if len(self._bars) >= _MAX_BARS:
                 self._bars.clear()
             self._bars[snapshot_id, link, wrong] = drawn
         return drawn

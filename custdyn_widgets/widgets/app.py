@@ -76,7 +76,7 @@ class CustomerDynamics:
             names or _NO_NAMES, self._saved.listed(), first=self._first_query(), top=self._sources.widgets
         )
         self._dialog = SaveDialog(source)
-        self._sources.form, self._sources.on_fresh = self._form, self._mark_outdated
+        self._sources.form, self._sources.on_new_data = self._form, self._mark_outdated
         self._form.on_query = self._click
         self._form.on_change = self._form_changed
         self._form.on_save = lambda: self._try(self._save)
@@ -175,7 +175,7 @@ class CustomerDynamics:
         before, began = self._view.report, time.monotonic()
         had_table = self._result.shows_table
         try:
-            with progress.told_to(Steps(self._result)):
+            with progress.report_to(Steps(self._result)):
                 self._result.set_status("Counting …")
                 mart = self._sources.open()
                 report = report_on(query, mart)
@@ -233,7 +233,7 @@ class CustomerDynamics:
             self._dialog.open(query, period, self._form.output, self._view.chart(), seen, loaded)
 
     def _after_saving(self, stored: Stored) -> None:
-        self._saved.saw(stored)
+        self._saved.mark_seen(stored)
         self._form.set_saved(self._saved.listed())
         self._result.set_status(f"Saved as {stored.saved.title}.", about="form")
 

@@ -33,7 +33,7 @@ EACH = "for_each"
 TICKED = "yes"
 _CONDITIONS = {f"only_if.{condition}": condition for condition in ONLY_IF}
 _SENDABLE = ("csv", "csv-excel", "xlsx")
-_LONGEST_WORDS = 200
+_MAX_TEXT_LENGTH = 200
 _NUMBER = re.compile("-?[0-9]{1,100}")
 
 
@@ -57,15 +57,15 @@ def fields_of(saved: SavedQuery) -> dict[str, str]:
     return fields
 
 
-def describe_division(division: ForEach | None) -> str:
+def describe_for_each(division: ForEach | None) -> str:
     """Describe the reports for each company; "" if there is a single report."""
     if division is None:
         return ""
-    file = printable(cut_short(division.addresses, _LONGEST_WORDS))
+    file = printable(cut_short(division.addresses, _MAX_TEXT_LENGTH))
     return f"One report for each {division.by}, with addresses from {file}"
 
 
-def typed_in(fields: Mapping[str, str], source: SourceLike) -> dict[str, Any]:
+def arguments_in(fields: Mapping[str, str], source: SourceLike) -> dict[str, Any]:
     """Return the fields as arguments of `SavedQuery`, with recipients only if the report can be sent.
 
     Raises
@@ -85,7 +85,7 @@ def typed_in(fields: Mapping[str, str], source: SourceLike) -> dict[str, Any]:
     return about
 
 
-def division_in(fields: Mapping[str, str], loaded: Stored | None, place: Place) -> ForEach | None:
+def for_each_in(fields: Mapping[str, str], loaded: Stored | None, place: Place) -> ForEach | None:
     """Return `for_each` of the loaded query, or None if its box is not ticked.
 
     A copy in the other folder gets the full path of the address file.
@@ -96,7 +96,7 @@ def division_in(fields: Mapping[str, str], loaded: Stored | None, place: Place) 
     return replace(division, addresses=str(folder_of(loaded.place).absolute() / division.addresses))
 
 
-def left_as_it_is(replaced: SavedQuery | None, by: SavedQuery, *, division_asked: bool) -> dict[str, Any]:
+def hidden_values(replaced: SavedQuery | None, by: SavedQuery, *, division_asked: bool) -> dict[str, Any]:
     """Return the values not shown in the dialog, taken from the saved query being replaced."""
     if replaced is None:
         return {}
@@ -108,7 +108,7 @@ def kept(replaced: SavedQuery, *, division_asked: bool) -> str:
     """Describe the settings that are kept but not shown in the dialog; "" if none."""
     if division_asked or replaced.for_each is None:
         return ""
-    words = describe_division(replaced.for_each)
+    words = describe_for_each(replaced.for_each)
     return f" It would keep {words[0].lower()}{words[1:]}."
 
 

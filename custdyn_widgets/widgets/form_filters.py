@@ -16,7 +16,7 @@ from custdyn_widgets.widgets.form_button import Button
 from custdyn_widgets.widgets.form_control import Control
 from custdyn_widgets.widgets.search_select import SearchSelect
 
-LONGEST_LABEL = 300
+MAX_LABEL_LENGTH = 300
 _IN_HEX = "\0"
 _NO_FILTER = ReportQuery(interval="today")
 
@@ -108,7 +108,7 @@ class FilterRow:
     def set_names(self, names: Names) -> None:
         """Offer the values in new data."""
         options = [
-            [_encode(name), cut_short(printable(label), LONGEST_LABEL)]
+            [_encode(name), cut_short(printable(label), MAX_LABEL_LENGTH)]
             for name, label in _values(self.of.field, names)
         ]
         self._present = {key for key, _ in options}

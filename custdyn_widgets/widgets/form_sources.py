@@ -53,7 +53,7 @@ class FormSources:
         Called with an error to show.
     on_busy
         Called when changing to another source begins (True) and ends (False).
-    on_fresh
+    on_new_data
         Called when the data of the form has changed.
     """
 
@@ -63,7 +63,7 @@ class FormSources:
         self.form: QueryForm | None = None
         self.on_error: Callable[[CustDynError], None] = lambda _error: None
         self.on_busy: Callable[[bool], None] = lambda _busy: None
-        self.on_fresh: Callable[[], None] = lambda: None
+        self.on_new_data: Callable[[], None] = lambda: None
         self._result, self._loop = result, loop
         self._syncing: threading.Event | None = None  # set to stop the sync that is running
         self._syncs = 0
@@ -144,7 +144,7 @@ class FormSources:
         self._result.set_error("")
         try:
             self._result.set_status("Opening …")
-            with interruptible(), progress.told_to(Steps(self._result)):
+            with interruptible(), progress.report_to(Steps(self._result)):
                 names = self.open().facts.names
         except KeyboardInterrupt:
             self._choice.select(*self._last)
@@ -159,7 +159,7 @@ class FormSources:
             self._result.set_status(f"The source is {self._choice.label}.{gone} Click Query for a report.")
         finally:
             self._last = self._choice.key, self._choice.data_as_of
-            self.on_fresh()
+            self.on_new_data()
             self.on_busy(False)
 
     # Sync.
@@ -186,9 +186,9 @@ class FormSources:
         from custdyn_widgets.mart import sync_source  # late: takes a tenth of a second to load
 
         try:
-            with progress.told_to(_Stoppable(self._result, stop)):
+            with progress.report_to(_Stoppable(self._result, stop)):
                 found = sync_source(name)
-            with progress.told_to(Steps(self._result)):
+            with progress.report_to(Steps(self._result)):
                 return found, open_mart(name).facts.names
         except CustDynError as error:
             return error
@@ -211,7 +211,7 @@ class FormSources:
                 self.form.set_names(names)
             self._choice.show_found("\n".join(lines))
             self._result.set_status(summary)
-            self.on_fresh()
+            self.on_new_data()
 
     def _stop(self) -> None:
         if self._syncing:

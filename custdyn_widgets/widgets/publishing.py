@@ -124,7 +124,7 @@ def ask_viewer(link: str) -> Viewer | None:
         ours = response.headers.get(policy) == HEADERS[policy]
         return "login" if ours and response.code in _LOGIN_STATUSES else None
     except (OSError, ValueError, http.client.HTTPException) as error:
-        # If this machine does not trust the certificate, a viewer still responds, and the browser asks the user.
+        # If this machine does not trust the certificate, a viewer responds; the browser asks the user.
         return "open" if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError) else None
 
 

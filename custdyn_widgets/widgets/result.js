@@ -26,7 +26,7 @@ const NEEDS_KERNEL = { "data-needs-kernel": "" };
 // The table.
 
 const FIRST_ROWS = 60; // more than fit on a screen; the others are added a frame later
-const MOST_WHOLE = 400; // rows, more than the days of a year; in larger tables, only rows near the visible part are drawn
+const MAX_WHOLE = 400; // rows, more than the days of a year; in larger tables, only rows near the visible part are drawn
 const CHUNK_ROWS = 25;
 const ROW_HEIGHT = 24; // pixels, until the first rows are laid out
 const MARGIN = 600; // pixels above and below the visible part
@@ -144,7 +144,7 @@ function table(shown, region) {
   const firsts = groupStarts(shown.groups);
   const lines = [];
   const count = shown.rows.length;
-  const large = count > MOST_WHOLE;
+  const large = count > MAX_WHOLE;
   const lineAt = (place) => (lines[place] ??= line(shown.rows[place], firsts));
   const two = shown.headings.length > 1;
   const made = element("table", { "aria-label": shown.title, class: two ? "custdyn-two" : "" });
@@ -450,7 +450,7 @@ function report(model, shown) {
     scroll.append(made);
     if (tools.length) parts.push(element("div", { class: "custdyn-tools" }, ...tools));
     parts.push(shades(scroll, element("div", { class: "custdyn-place" }, scroll)));
-    const notes = shown.rows.length > MOST_WHOLE ? [...shown.notes, shown.large_note] : shown.notes;
+    const notes = shown.rows.length > MAX_WHOLE ? [...shown.notes, shown.large_note] : shown.notes;
     parts.push(element("p", { class: "custdyn-note" }, notes.join(" ")));
   }
   return { parts, link };

@@ -10,7 +10,7 @@ import anywidget
 import traitlets
 
 from custdyn_widgets.errors import CustDynError
-from custdyn_widgets.progress import told_to
+from custdyn_widgets.progress import report_to
 from custdyn_widgets.render import BLANK, presets_of
 from custdyn_widgets.report import Report
 from custdyn_widgets.text import printable
@@ -138,7 +138,7 @@ class ResultPanel(anywidget.AnyWidget):
         assert self._report is not None
         self.set_status(f"Creating the {_FORMATS[kind]} …")
         try:
-            with told_to(Steps(self)):
+            with report_to(Steps(self)):
                 file = report_file(self._report, kind, total=total, link=str(self._link["link"]))
         except Exception as error:
             why = f"The {_FORMATS[kind]} cannot be created: {type(error).__name__}: {error}"

@@ -30,7 +30,7 @@ _EMPTY = {
     "chart": "none",
     **automation.empty_fields("UTC"),
 }
-_LONGEST_WORDS, _LONGEST_ASKED = 200, 1_000
+_MAX_TEXT_LENGTH, _MAX_QUESTION_LENGTH = 200, 1_000
 
 
 class DialogView(anywidget.AnyWidget):
@@ -140,10 +140,12 @@ class SaveDialog:
         with self.widget.hold_sync():
             self.widget.intervals = [*_relative(query), fixed]
             self.widget.charts = [*_drawn(chart), ["none", "None"]]
-            self.widget.asked = printable(cut_short(query.describe(isolate), _LONGEST_ASKED), isolates=True)
+            self.widget.asked = printable(
+                cut_short(query.describe(isolate), _MAX_QUESTION_LENGTH), isolates=True
+            )
             first = {"interval": self.widget.intervals[0][0], "chart": self.widget.charts[0][0]}
             own = {**automation.empty_fields(query.timezone), **(_shown_of(loaded) if loaded else {})}
-            self.widget.division = automation.describe_division(loaded.saved.for_each if loaded else None)
+            self.widget.division = automation.describe_for_each(loaded.saved.for_each if loaded else None)
             self.widget.fields = {**_EMPTY, **first, **own, "output": output}
             self.widget.error = []
             self.widget.opened = self._count
@@ -178,7 +180,7 @@ class SaveDialog:
         try:
             saved = self._typed(place)
             existing = _existing(name_for(saved.title), place)
-            saved = replace(saved, **automation.left_as_it_is(existing, saved, **asked))
+            saved = replace(saved, **automation.hidden_values(existing, saved, **asked))
             stored = saved_queries.save(saved, place, over=over)
         except SavedQueryExistsError as error:
             more = automation.lost(existing, saved) + automation.kept(existing, **asked) if existing else ""
@@ -217,8 +219,8 @@ class SaveDialog:
             description=typed["description"].strip(),
             output=typed["output"],
             chart=self._chart if typed["chart"] == "now" else None,
-            for_each=automation.division_in(typed, self._loaded, place),
-            **automation.typed_in(typed, self.source),
+            for_each=automation.for_each_in(typed, self._loaded, place),
+            **automation.arguments_in(typed, self.source),
         )
 
     def _ask(self, words: str, yes: str, no: str, revision: str | None) -> None:
@@ -256,4 +258,4 @@ def _drawn(chart: Mapping[str, Any] | None) -> list[list[str]]:
     if not chart:
         return []
     named = chart.get("preset") or chart.get("title") or ", ".join(chart.get("y", []))
-    return [["now", f"The chart shown now: {printable(cut_short(str(named), _LONGEST_WORDS))}"]]
+    return [["now", f"The chart shown now: {printable(cut_short(str(named), _MAX_TEXT_LENGTH))}"]]

@@ -48,10 +48,10 @@ class SavedChoices:
             if listed and listed.error:
                 raise listed.error from None
             raise
-        self.saw(stored)
+        self.mark_seen(stored)
         return stored
 
-    def saw(self, stored: Stored) -> None:
+    def mark_seen(self, stored: Stored) -> None:
         """Record a saved query that the user has loaded or saved."""
         self.seen[stored.place, stored.name] = stored.revision
         self.latest = stored

@@ -2,7 +2,7 @@
 // "Editable Combobox With List Autocomplete": the focus stays in the <input>, which never moves in the document,
 // and aria-activedescendant gives the active option.
 
-const MOST_SHOWN = 100;
+const MAX_SHOWN = 100;
 const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" }; // otherwise, Lab handles keys: D, D deletes a cell
 const LETTERS = { ł: "l", ø: "o", đ: "d", ð: "d", þ: "th", ß: "ss", æ: "ae", œ: "oe", ı: "i", ς: "σ" };
 // The characters that text.printable replaces, for values without an option, which may not be printable.
@@ -143,7 +143,7 @@ function render({ model, el }) {
 
   function showList() {
     const found = matching(model.get("options"), texts, typed ? folded(input.value) : "");
-    shown = found.slice(0, MOST_SHOWN);
+    shown = found.slice(0, MAX_SHOWN);
     const groups = new Map();
     shown.forEach((option, i) => {
       const group = option[2] ?? "";
@@ -166,7 +166,7 @@ function render({ model, el }) {
   function counted(all) {
     if (!all) return "No match";
     const words = `${all.toLocaleString("en")} ${typed ? (all === 1 ? "match" : "matches") : "in total"}`;
-    return all > MOST_SHOWN ? `${words}, the first ${MOST_SHOWN} are shown` : words;
+    return all > MAX_SHOWN ? `${words}, the first ${MAX_SHOWN} are shown` : words;
   }
 
   function listed(option, i) {

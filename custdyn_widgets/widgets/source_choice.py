@@ -17,7 +17,7 @@ from custdyn_widgets.widgets.form_button import Button
 from custdyn_widgets.widgets.form_control import Control
 
 _OPENED = ""  # the key of a source without a name in sources.toml
-_LONGEST_LABEL = 100
+_MAX_LABEL_LENGTH = 100
 _HELP = "The data that the report is made from."
 
 
@@ -160,10 +160,10 @@ def _show(button: Button, *, shown: bool) -> None:
 
 def _labels(opened: SourceLike, named: Mapping[str, Source]) -> dict[str, str]:
     """Return the labels of sources by key; an opened source without a configured name comes first."""
-    labels = {name: cut_short(name, _LONGEST_LABEL) for name in named}
+    labels = {name: cut_short(name, _MAX_LABEL_LENGTH) for name in named}
     if isinstance(opened, str) and opened in named:
         return labels
-    own = cut_short(_label(opened), _LONGEST_LABEL)
+    own = cut_short(_label(opened), _MAX_LABEL_LENGTH)
     return {_OPENED: f"{own} (of this notebook)" if own in named else own, **labels}
 
 

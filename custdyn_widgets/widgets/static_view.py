@@ -18,7 +18,7 @@ from uuid import uuid4
 from custdyn_widgets.report import Report, report_html
 from custdyn_widgets.text import printable
 
-MOST_ROWS = 100
+MAX_ROWS = 100
 LIVE = "custdyn-live"  # the class of a live form
 _STATIC = "custdyn-static"
 # The live form is in an earlier output, and may also be shown in another window.
@@ -50,7 +50,7 @@ class StaticView:
 
 def static_html(report: Report, chart: Mapping[str, Any] | None = None) -> str:
     """Return the HTML of a report's first 100 rows, its Total, and a picture of a chart's specification."""
-    return _wrapped(report_html(report, MOST_ROWS) + (_picture(chart) if chart else ""))
+    return _wrapped(report_html(report, MAX_ROWS) + (_picture(chart) if chart else ""))
 
 
 def _picture(chart: Mapping[str, Any]) -> str:

@@ -401,14 +401,14 @@ def test_a_prune_goes_on_after_one_that_cannot_be_deleted(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = sorted(published(store, 1000) for _ in range(3))
-    throw_away = pruning.throw_away
+    move_to_trash = pruning.move_to_trash
 
     def refused(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, str]:
         if name == ids[1]:
             raise PermissionError(13, "Permission denied")
-        return throw_away(root, shelf, name)
+        return move_to_trash(root, shelf, name)
 
-    monkeypatch.setattr(pruning, "throw_away", refused)
+    monkeypatch.setattr(pruning, "move_to_trash", refused)
     result = snapshots("prune", "--older-than", "90d", "--yes")
     assert result.exit_code == 1
     assert f"custdyn: {ids[1]} may not have been deleted: Permission denied." in result.stderr

@@ -65,11 +65,11 @@ def under_readers(folder: Path, count: int) -> Findings:
 def _prune(store: Store, findings: Findings) -> set[str]:
     """Delete all but the newest, as `custdyn snapshots prune --keep-last` does, and sweep."""
     plan = pruning.plan(store, pruning.Rule(keep_last=_KEPT), store.ids())
-    for entry in plan.going:
+    for entry in plan.to_delete:
         pruning.delete(store, entry.id)
     trash.sweep(store.folder)
     findings.counts["prunes"] += 1
-    return {entry.id for entry in plan.going}
+    return {entry.id for entry in plan.to_delete}
 
 
 def _sum_up(

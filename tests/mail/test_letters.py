@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from custdyn_widgets.mail.drawing import without_links
 from custdyn_widgets.mail.letters import FailureLetter, ReportLetter
-from custdyn_widgets.mail.message import LONGEST_SUBJECT, Attachment, Envelope, Letter, message_bytes
+from custdyn_widgets.mail.message import MAX_SUBJECT_LENGTH, Attachment, Envelope, Letter, message_bytes
 from custdyn_widgets.publish.secrets.known import Secret
 from custdyn_widgets.query.query import ReportQuery
 from tests.make_report import INFO, make_report
@@ -111,7 +111,7 @@ def assert_harmless(letter: Letter) -> None:
     assert b"\n" not in data.replace(b"\r\n", b"")
     assert b"\r" not in data.replace(b"\r\n", b"")
     assert sorted(message.keys()) == sorted(HEADERS)
-    assert len(str(message["Subject"])) <= LONGEST_SUBJECT
+    assert len(str(message["Subject"])) <= MAX_SUBJECT_LENGTH
     text, html = bodies(message)
     page = Parsed(html)
     assert page.tags <= TAGS

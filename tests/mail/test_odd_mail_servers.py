@@ -80,12 +80,12 @@ def endlessly(before: bytes, piece: bytes) -> Talk:
     return talk
 
 
-def delivered(talk: Talk, most_seconds: float = PATIENCE_S / 2, **login: str) -> list[Delivery]:
+def delivered(talk: Talk, max_seconds: float = PATIENCE_S / 2, **login: str) -> list[Delivery]:
     """Send a letter and return the outcomes; fail if there are none in time."""
     found: list[list[Delivery]] = []
     with server(talk, **login) as at:
         sending = threading.Thread(
-            target=lambda: found.append(send(LETTER, [ANNA, BEN], at, most_seconds=most_seconds)),
+            target=lambda: found.append(send(LETTER, [ANNA, BEN], at, max_seconds=max_seconds)),
             daemon=True,
         )
         sending.start()
@@ -100,7 +100,7 @@ def delivered(talk: Talk, most_seconds: float = PATIENCE_S / 2, **login: str) ->
     ids=["a greeting byte by byte", "a greeting line by line", "a reply line by line"],
 )
 def test_an_endless_reply_is_cut_off_when_the_time_runs_out(before: bytes, piece: bytes) -> None:
-    deliveries = delivered(endlessly(before, piece), most_seconds=1.5)
+    deliveries = delivered(endlessly(before, piece), max_seconds=1.5)
     assert {d.outcome for d in deliveries} == {"given up"}
     assert all(d.words for d in deliveries)
 

@@ -171,7 +171,7 @@ def test_a_slow_server_is_given_up_when_the_time_runs_out(
     monkeypatch.setattr("custdyn_widgets.mail.smtp.time", SimpleNamespace(monotonic=lambda: now[0]))
     received.at_data = lambda *_: now.append(now.pop() + 10)  # type: ignore[func-returns-value]
     with mail_server(received) as port:
-        deliveries = send(LETTER, [ANNA, BEN, EVA], server_at(port), most_seconds=15, sleep=waited.append)
+        deliveries = send(LETTER, [ANNA, BEN, EVA], server_at(port), max_seconds=15, sleep=waited.append)
     assert [d.outcome for d in deliveries] == ["sent", "sent", "given up"]
     assert "Time ran out" in deliveries[2].words
     assert waited == []
@@ -312,7 +312,7 @@ def test_over_a_size_limit_the_letter_goes_without_its_file_and_says_so(
         taken: list[int] = []
         received.at_data = lambda *_: None if taken else taken.append(1) or "552 5.3.4 Too big"
     with mail_server(received, **how) as port:
-        [delivery] = send(letter, [ANNA], server_at(port), most_bytes=most)
+        [delivery] = send(letter, [ANNA], server_at(port), max_bytes=most)
     assert (delivery.outcome, delivery.attached) == ("sent", False)
     message = received.message()
     assert not list(message.iter_attachments())

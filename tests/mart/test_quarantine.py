@@ -58,7 +58,7 @@ def quarantined(data: Any, query: Any = EVERYONE, as_of: str = "2021-04-01") -> 
 def listed(data: Any) -> list[dict[str, str]]:
     """Return the lines of the listing."""
     heard = Heard()
-    with progress.told_to(heard):
+    with progress.report_to(heard):
         open_mart(Source(data, on_fault="quarantine"))
     if not heard.notes:
         return []
@@ -351,7 +351,7 @@ def test_a_cache_that_cannot_be_written_is_part_of_the_warning(
 def test_check_says_what_would_be_left_out_and_where_it_is_listed(tmp_path: Path) -> None:
     source = folder(tmp_path, transactions=CSV["transactions"].replace("t5,c3", "t5,c9"))
     heard = Heard()
-    with progress.told_to(heard):
+    with progress.report_to(heard):
         mart = check_source(Source(source, on_fault="quarantine"))
     assert [fault.why for fault in mart.faults] == ["is not in clients.csv"]
     assert mart.notes[-1].startswith("1 faulty row is left out (1 of transactions).")

@@ -19,7 +19,7 @@ class Recorded:
 
 def test_progress_of_a_part_is_a_part_of_the_progress() -> None:
     told = Recorded()
-    with progress.told_to(told):
+    with progress.report_to(told):
         progress.step("one", 0.1)
         with progress.part(0.5, 0.75):
             progress.step("two", 0.0)

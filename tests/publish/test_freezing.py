@@ -22,7 +22,7 @@ import pytest
 from custdyn_widgets import render
 from custdyn_widgets.errors import ExportError, SnapshotError
 from custdyn_widgets.files.canonical_json import parse_canonical
-from custdyn_widgets.progress import told_to
+from custdyn_widgets.progress import report_to
 from custdyn_widgets.publish.freezing import (
     Frozen,
     content_digest,
@@ -291,6 +291,6 @@ def test_a_notebook_shows_the_link_and_inside_custdyn_run_nothing() -> None:
 def test_freezing_reports_its_steps() -> None:
     steps: list[str] = []
     listener = SimpleNamespace(step=lambda words, _done: steps.append(words), note=steps.append)
-    with told_to(listener):
+    with report_to(listener):
         report_files(make_report(1), drawn={})
     assert steps == ["Drawing the charts", "Writing the files"]

@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custdyn_widgets.errors import ExportError
-from custdyn_widgets.progress import told_to
+from custdyn_widgets.progress import report_to
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render.csv import number_text, to_csv, to_excel_csv
 from custdyn_widgets.render.xlsx import table, workbook
@@ -377,7 +377,7 @@ def test_a_long_workbook_reports_its_progress(monkeypatch):
     monkeypatch.setattr(table, "_STEP", 2)
     steps = []
     listener = SimpleNamespace(step=lambda words, done: steps.append((words, done)), note=steps.append)
-    with told_to(listener):
+    with report_to(listener):
         to_xlsx(make_report(5))
     assert steps == [
         ("Writing the workbook: 2 of 5 rows", 0.4),

@@ -29,7 +29,7 @@ from custdyn_widgets.query.checks import Period
 from custdyn_widgets.query.fields import CLIENT_TYPES, GROUPS, PRESETS
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.saved_queries import folders as saved_queries
-from custdyn_widgets.saved_queries.content import MOST_BYTES, OUTPUTS, SavedQuery, is_name, name_for
+from custdyn_widgets.saved_queries.content import MAX_BYTES, OUTPUTS, SavedQuery, is_name, name_for
 from custdyn_widgets.saved_queries.folders import delete, listing, load, save
 from custdyn_widgets.settings import Settings
 
@@ -258,8 +258,8 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "deep list": (b"[" * 60_000, "nested too deeply"),
     "deep object": (b'{"a":' * 12_000, "nested too deeply"),
     "deep but closed": (b"[" * 30_000 + b"]" * 30_000, "nested too deeply"),
-    "too large": (_but(description="x").replace(b'"x"', b'"' + b"x" * MOST_BYTES + b'"'), "is larger than"),
-    "larger by blanks": (MONTHLY.to_bytes() + b" " * MOST_BYTES, "is larger than 64,000 bytes"),
+    "too large": (_but(description="x").replace(b'"x"', b'"' + b"x" * MAX_BYTES + b'"'), "is larger than"),
+    "larger by blanks": (MONTHLY.to_bytes() + b" " * MAX_BYTES, "is larger than 64,000 bytes"),
     "a text": (b'"saved"', "The file must be an object"),
     "a list": (b"[1]", "The file must be an object"),
     "a number": (b"1", "The file must be an object"),

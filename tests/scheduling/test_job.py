@@ -29,7 +29,7 @@ import pytest
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import CustDynError, RunError, SnapshotError
 from custdyn_widgets.notebook.parameters import parse_parameters
-from custdyn_widgets.notebook.run import Finished
+from custdyn_widgets.notebook.run import FinishedRun
 from custdyn_widgets.publish.freezing import Frozen, publish
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render.csv import to_excel_csv
@@ -67,11 +67,11 @@ COMMAND = str(Path(sys.executable).with_name("custdyn"))
 Ask = Callable[..., Run]
 
 
-def without_kernel(template: object, parameters: Mapping[str, Any], **_: object) -> Finished:
+def without_kernel(template: object, parameters: Mapping[str, Any], **_: object) -> FinishedRun:
     """Compute what the default template does."""
     given = {name: value for name, value in parameters.items() if value is not None}
     query, source = parse_parameters(given, ())
-    return Finished(run_report(query, source, as_of=given["as_of"]), {}, ())
+    return FinishedRun(run_report(query, source, as_of=given["as_of"]), {}, ())
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ def test_a_failure_says_what_where_and_what_to_do_and_no_secret(
 ) -> None:
     monkeypatch.setenv("BILLING_PASSWORD", "hunter2-hunter2")
 
-    def fail(*_: object, progress: Callable[[str], None], **__: object) -> Finished:
+    def fail(*_: object, progress: Callable[[str], None], **__: object) -> FinishedRun:
         progress("Code cell 3 of 5 with hunter2-hunter2")
         raise RunError("Code cell 3 of 5 failed: hunter2-hunter2 was refused. Ask who keeps the database.")
 
@@ -683,7 +683,7 @@ def test_a_killed_run_is_told_of_once_by_the_next_which_works(
     ask: Ask, settings: Settings, received: Received
 ) -> None:
     assert settings.runs is not None
-    Runs(settings.runs).keep(Run.begun("board", logical_time="2022-01-01T05:00:00Z"))
+    Runs(settings.runs).write(Run.begun("board", logical_time="2022-01-01T05:00:00Z"))
     assert ask(send=False).result == "held back"
     assert received.mails == []
     assert [ask().result, ask().result] == ["sent", "sent"]

@@ -44,8 +44,8 @@ def listed(*options: str) -> str:
 
 def test_a_record_comes_back_as_it_was_kept_and_is_its_owners_alone(runs: Runs) -> None:
     kept = run_of("board", "sent", "2026-11-01T06:00:00Z", Outcome("sent", None, "a" * 52, "d", (RECEIPT,)))
-    runs.keep(replace(kept, result="running", ended=None))
-    runs.keep(kept)
+    runs.write(replace(kept, result="running", ended=None))
+    runs.write(kept)
     assert runs.listing() == [kept]
     assert stat.S_IMODE(runs.folder.stat().st_mode) == 0o700
 
@@ -64,7 +64,7 @@ from custdyn_widgets.errors import RunError
 from custdyn_widgets.scheduling.records import Outcome, Run, Runs, list_problems
 disk = Path(sys.argv[1])
 run, other = Run.begun("board"), Run.begun("other")
-Runs(disk).keep(run)
+Runs(disk).write(run)
 try:
     with (disk / "filler").open("wb", buffering=0) as file:
         while True:
@@ -72,11 +72,11 @@ try:
 except OSError:
     pass
 try:
-    Runs(disk).keep(other)
+    Runs(disk).write(other)
     raise SystemExit("the disk is not full")
 except RunError:
     pass
-Runs(disk).keep(run.finished("sent", reports=(Outcome("sent", None, "a" * 52, "x" * 20_000),)))
+Runs(disk).write(run.finished("sent", reports=(Outcome("sent", None, "a" * 52, "x" * 20_000),)))
 print([run.result for run in Runs(disk).listing()], [path.name for path in disk.rglob(".*reserve")])
 """
     mounted = f"mount -t tmpfs -o size=1m none '{disk}' && exec '{sys.executable}' -c \"$CODE\" '{disk}'"
@@ -113,10 +113,10 @@ def test_an_error_is_described_with_its_place(error: Exception, words: str) -> N
 
 def test_a_killed_run_leaves_no_reserved_space(runs: Runs) -> None:
     run = Run.begun("board")
-    runs.keep(run)
+    runs.write(run)
     assert len(list(runs.folder.rglob(".*reserve"))) == 1
     assert [one.id for one in runs.listing()] == [run.id]
-    runs.keep(run.killed())
+    runs.write(run.killed())
     assert list(runs.folder.rglob(".*reserve")) == []
 
 
@@ -124,12 +124,12 @@ def test_the_oldest_of_many_records_go(runs: Runs, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(records, "KEPT", 2)
     kept = [run_of("board", "sent", f"2026-11-0{day}T06:00:00Z") for day in (1, 2, 3)]
     for run in kept:
-        runs.keep(run)
+        runs.write(run)
     assert runs.listing() == kept[1:]
 
 
 def test_a_run_that_never_told_its_end_is_told_as_killed_unless_it_holds_its_lock(runs: Runs) -> None:
-    runs.keep(Run.begun("board", logical_time="2026-11-01T06:00:00Z"))
+    runs.write(Run.begun("board", logical_time="2026-11-01T06:00:00Z"))
     with RunLock(runs.folder, "board"):
         assert [run.result for run in runs.listing()] == ["running"]
     assert [run.result for run in runs.listing()] == ["killed"]
@@ -143,7 +143,7 @@ def test_a_digest_is_compared_with_the_last_that_was_settled_up_to_the_same_time
         (september, "undelivered", "nine"),
         (july, "sent", "seven, run later"),
     ):
-        runs.keep(run_of("board", result, logical, Outcome(result, None, None, digest)))
+        runs.write(run_of("board", result, logical, Outcome(result, None, None, digest)))
     assert runs.digests("board", september) == {None: "eight"}
     assert runs.digests("board", july) == {None: "seven, run later"}
     assert runs.digests("board", "2026-06-01T06:00:00Z") == {}
@@ -151,7 +151,7 @@ def test_a_digest_is_compared_with_the_last_that_was_settled_up_to_the_same_time
 
 def test_a_damaged_record_is_told_and_hides_no_other(runs: Runs) -> None:
     kept = run_of("board", "sent", "2026-11-01T06:00:00Z")
-    runs.keep(kept)
+    runs.write(kept)
     (runs.folder / "records" / "board" / "20990101T000000.000000Z-0.json").write_text('{"format": 7}')
     assert [run.result for run in runs.listing()] == ["sent", "unreadable"]
     assert "format 7" in listed()
@@ -163,7 +163,7 @@ def test_a_full_disk_is_told_in_words(runs: Runs, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(records, "write_whole", full)
     with pytest.raises(RunError, match="No space left on device"):
-        runs.keep(Run.begun("board"))
+        runs.write(Run.begun("board"))
 
 
 def test_two_runs_of_a_saved_query_do_not_overlap_and_of_two_they_may(tmp_path: Path) -> None:
@@ -195,9 +195,9 @@ def test_a_lock_is_free_when_its_holder_was_killed(tmp_path: Path) -> None:
 def test_the_list_tells_when_for_what_time_how_long_and_what_came_of_it(runs: Runs) -> None:
     assert listed() == "No saved query has run yet.\n"
     first = run_of("board", "sent", "2026-11-01T06:00:00Z", Outcome("sent", None, "a" * 52))
-    runs.keep(replace(first, began="2026-11-01T06:00:03Z", ended="2026-11-01T06:00:08Z"))
+    runs.write(replace(first, began="2026-11-01T06:00:03Z", ended="2026-11-01T06:00:08Z"))
     second = run_of("sales", "failed", "2026-11-02T06:00:00Z")
-    runs.keep(replace(second, problem="The mart is \x1b[2Jnot there."))
+    runs.write(replace(second, problem="The mart is \x1b[2Jnot there."))
     heading, line, other, problem = listed().splitlines()
     assert heading.split()[0] == "Began"
     assert line.split() == [
@@ -246,13 +246,13 @@ def test_a_record_that_no_run_wrote_is_told_and_breaks_no_list_and_no_run(
     runs: Runs, change: dict[str, Any]
 ) -> None:
     kept = run_of("board", "sent", "2026-11-01T06:00:00Z", Outcome("sent", None, None, "digest"))
-    runs.keep(kept)
+    runs.write(kept)
     hostile = {**kept.to_dict(), "id": "20990101T000000.000000Z-0", "result": "running", **change}
     name = "20990101T000000.000000Z-0.json"
     (runs.folder / "records" / "board" / name).write_text(json.dumps(hostile))
     assert [run.result for run in runs.listing()] == ["sent", "unreadable"]
     assert name in listed()
-    assert runs.left_open("board") == []
+    assert runs.unfinished("board") == []
     assert runs.digests("board", "2026-12-01T06:00:00Z") == {None: "digest"}
 
 

@@ -41,7 +41,7 @@ def published(store: Store, age: int, query: object = "this_month", source: str 
 
 def going(store: Store, *, older_than: str | None = None, keep_last: int | None = None) -> set[str]:
     rule = Rule(older_than and ago(older_than, NOW), keep_last)  # type: ignore[arg-type]
-    return {entry.id for entry in plan(store, rule, store.ids()).going}
+    return {entry.id for entry in plan(store, rule, store.ids()).to_delete}
 
 
 def in_trash(store: Store) -> list[Path]:
@@ -139,10 +139,10 @@ def test_what_is_damaged_or_has_no_date_stays_and_is_counted(store: Store) -> No
     dateless = [store.publish({**MANIFEST, "generated_at": at}, FILES) for at in ("soon", "2020-01-01", 5)]
     store.publish({"role": "analyst"}, FILES)
     found = plan(store, Rule(NOW, 1), [*store.ids(), "a" * 52])
-    assert (found.going, found.staying, found.damaged) == ([], 7, 6)
+    assert (found.to_delete, found.kept, found.damaged) == ([], 7, 6)
     found = plan(store, Rule(NOW), store.ids())
-    assert [entry.id for entry in found.going] == [old]
-    assert (found.staying, found.damaged) == (len(dateless) + 3, 6)
+    assert [entry.id for entry in found.to_delete] == [old]
+    assert (found.kept, found.damaged) == (len(dateless) + 3, 6)
 
 
 # --- deleting

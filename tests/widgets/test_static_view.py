@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from custdyn_widgets.render.charts.specs import preset_spec
-from custdyn_widgets.widgets.static_view import MOST_ROWS, StaticView, static_html
+from custdyn_widgets.widgets.static_view import MAX_ROWS, StaticView, static_html
 from tests.make_report import make_report
 
 
@@ -17,9 +17,9 @@ def test_two_years_and_a_chart_stay_small() -> None:
 
 
 def test_it_keeps_the_first_hundred_rows_and_says_so() -> None:
-    html = static_html(make_report(MOST_ROWS + 7))
-    assert html.count("<tr") == 2 + MOST_ROWS + 1
-    assert f"The first {MOST_ROWS} rows are shown" in html
+    html = static_html(make_report(MAX_ROWS + 7))
+    assert html.count("<tr") == 2 + MAX_ROWS + 1
+    assert f"The first {MAX_ROWS} rows are shown" in html
 
 
 def test_a_living_form_hides_it_and_a_dead_one_does_not() -> None:

@@ -38,7 +38,7 @@ from urllib.parse import parse_qsl, unquote, unquote_plus
 from custdyn_widgets.errors import SnapshotError
 from custdyn_widgets.settings import Settings
 
-_LEAST = 6
+_MIN_LENGTH = 6
 _ANYWHERE = 8
 _SOURCE_URL = re.compile(r"CUSTDYN_SOURCE_(.+)_URL")
 _SECRET_NAME = re.compile(
@@ -233,7 +233,7 @@ def _secret(kind: str, written: str) -> Iterator[Secret]:
     for text in _forms(written):
         if len(text) >= _ANYWHERE and not text.isdigit():
             yield Secret(kind, text)
-        elif len(text) >= _LEAST:
+        elif len(text) >= _MIN_LENGTH:
             yield Secret(kind, text, rf"(?<!\w)(?<!\d[.,]){re.escape(text)}(?!\w|[.,]\d)")
 
 

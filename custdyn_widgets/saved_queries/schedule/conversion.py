@@ -19,7 +19,7 @@ from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 _DAY_MINUTES = 24 * 60
 _CHECKED_DAYS = 400  # covers all clock changes in a year
 _DAY = timedelta(days=1)
-_SHORTEST_RUN = 3  # consecutive numbers written as a range
+_MIN_RUN = 3  # consecutive numbers written as a range
 
 
 def convert_schedule(schedule: Schedule, zone: str, now: datetime) -> list[Schedule]:
@@ -134,7 +134,7 @@ def _numbers_text(numbers: Iterable[int], whole: range) -> str:
         else:
             runs.append([number])
     return ",".join(
-        f"{run[0]}-{run[-1]}" if len(run) >= _SHORTEST_RUN else ",".join(map(str, run)) for run in runs
+        f"{run[0]}-{run[-1]}" if len(run) >= _MIN_RUN else ",".join(map(str, run)) for run in runs
     )
 
 

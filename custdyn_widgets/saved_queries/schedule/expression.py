@@ -23,7 +23,7 @@ _MACROS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_LONGEST = 200
+_MAX_LENGTH = 200
 _TERM = re.compile(r"(\*|(?P<first>\w+)(?P<range>-(?P<last>\w+))?)(/(?P<step>[0-9]{1,2}))?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,2}", re.ASCII)
 _ALL_LEAPS = 28 * 366  # days from 2000 on until February 29 has fallen on each day of the week
@@ -116,8 +116,8 @@ def _split(cron: str) -> list[str]:
     if cron.strip().lower() in _MACROS:
         raise _invalid(cron, f"is short for {_MACROS[cron.strip().lower()]!r}: write that instead")
     texts = cron.split()
-    if len(cron) > _LONGEST:
-        raise _invalid(cron, f"is longer than {_LONGEST} characters")
+    if len(cron) > _MAX_LENGTH:
+        raise _invalid(cron, f"is longer than {_MAX_LENGTH} characters")
     if len(texts) != len(_PARTS):
         known = " (cron has no seconds)" if len(texts) == len(_PARTS) + 1 else ""
         parts = f"{len(texts)} part{'' if len(texts) == 1 else 's'}{known}"
