@@ -151,7 +151,7 @@ def print_report(
     else:
         _write(output, data)
         say(f"Wrote {output} ({len(data):,} bytes).")
-    if report.message and form != "table":  # the table includes it
+    if report.message and form != "table":  # the table already shows it
         say(f"Note: {report.message}")
     for warning in report.info.warnings:
         say(f"Note: {warning}")

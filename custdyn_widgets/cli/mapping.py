@@ -71,7 +71,7 @@ def _new_database(name: str, url: str, known: Dialect, _: str | None, as_json: b
 @click.argument("system", required=False)
 @click.option("--dialect", metavar="NAME", help="The SQL dialect: mysql or postgresql.")
 def mapping_show(system: str | None, dialect: str | None) -> None:
-    """Print the shipped mapping of a billing system, to start your own from; without SYSTEM, list them."""
+    """Print the shipped mapping of a billing system, to base your own on; without SYSTEM, list them all."""
     from custdyn_widgets.mart import shipped_mapping, shipped_systems
 
     systems = shipped_systems()

@@ -63,7 +63,7 @@ def snapshots_show(given: str, as_json: bool) -> None:
 
 @snapshots_group.command("verify")
 @click.argument("given", metavar="[ID]...", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Verify all snapshots; the default without IDs.")
+@click.option("--all", "every", is_flag=True, help="Verify all snapshots (the default if no IDs are given).")
 @json_option()
 def snapshots_verify(given: tuple[str, ...], every: bool, as_json: bool) -> None:
     """Compare every byte of the given snapshots, or all, with what was published. Exit 1 if any differs."""

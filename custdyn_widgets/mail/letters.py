@@ -33,7 +33,7 @@ _RUN_AGAIN_FOR_ALL = (
 )
 _FOOT = (
     "Sent automatically for the saved query {name}: you are one of its recipients. "
-    "Its owner can take you off the list."
+    "Its owner can remove you from the list."
 )
 
 

@@ -26,7 +26,7 @@ TOKEN_VARIABLE = "CUSTDYN_STAGING_TOKEN"  # noqa: S105 - the name of a variable
 
 @dataclass(frozen=True)
 class Staging:
-    """A folder in which a run leaves one report, in a file named after a token."""
+    """A folder in which a run saves one report, in a file named after a token."""
 
     folder: Path
     token: str
@@ -60,7 +60,7 @@ class Staging:
         Raises
         ------
         RunError
-            If this run has already left a report: a notebook may freeze only one, in its last cell.
+            If this run has already saved a report: a notebook may freeze only one, in its last cell.
         """
         if self._file.exists():
             self._repeated.touch()
@@ -69,7 +69,7 @@ class Staging:
         write_whole(self._file, json.dumps(left, allow_nan=False).encode("ascii"), lasting=False)
 
     def load(self) -> tuple[Report, dict[str, str]]:
-        """Return the report that the notebook left and its drawings by title, which are not validated.
+        """Return the report that the notebook saved and its drawings by title, which are not validated.
 
         Raises
         ------

@@ -115,7 +115,7 @@ class Run:
         return cls(stamp, saved, about.pop("title", saved), format_instant_utc(now), **about)
 
     def finished(self, result: str, **about: Any) -> Run:
-        """Return the record of this run as ending now."""
+        """Return the record of this run with the current time as its end."""
         return replace(self, result=result, ended=format_instant_utc(datetime.now(UTC)), **about)
 
     def killed(self) -> Run:

@@ -248,8 +248,8 @@ def _x(points: Points, mark: str) -> dict[str, Any]:
 def time_ticks(categories: Sequence[str]) -> tuple[list[str], int]:
     """Return the labelled categories of a time axis, and the length of labels.
 
-    There are few enough not to overlap, at natural calendar boundaries such as Mondays or
-    the start of months, quarters, years or decades.
+    They are few enough not to overlap, and are at natural calendar boundaries such as Mondays or the start of
+    months, quarters, years or decades.
     """
     most = {10: 5, 7: 6}.get(len(categories[0]), 8) if categories else 0
     if len(categories) <= most:
