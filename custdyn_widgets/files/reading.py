@@ -26,7 +26,7 @@ class ReplacedError(NotPlainError):
     """A file was replaced after it was inspected and before it was opened; try again to get the new one."""
 
 
-def error_words(error: OSError) -> str:
+def error_text(error: OSError) -> str:
     """Return why a system call failed, without naming a path."""
     return error.strerror or type(error).__name__
 
@@ -36,7 +36,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "is missing"
     if isinstance(error, OSError):
-        return f"cannot be read ({error_words(error)})"
+        return f"cannot be read ({error_text(error)})"
     return str(error)
 
 
@@ -111,7 +111,7 @@ def read_plain(folder: Path, name: str, most: int) -> bytes:
         raise
     except OSError as error:
         followed = error.errno == errno.ELOOP
-        why = "is a link, which is not followed" if followed else f"cannot be read: {error_words(error)}"
+        why = "is a link, which is not followed" if followed else f"cannot be read: {error_text(error)}"
         raise NotPlainError(why) from error
     if len(data) > most:
         raise TooLargeError(f"is larger than {most:,} bytes")
@@ -123,7 +123,7 @@ def names_in(folder: int) -> list[str]:
     return sorted(os.listdir(folder))
 
 
-def names_two_below(root: Path, top: str) -> list[tuple[str, str]]:
+def names_two_levels_below(root: Path, top: str) -> list[tuple[str, str]]:
     """Return (folder, name) for all entries two levels below root/top; a non-folder has an empty name."""
     found: list[tuple[str, str]] = []
     try:

@@ -25,7 +25,7 @@ from custdyn_widgets.errors import (
 from custdyn_widgets.files import (
     NotPlainError,
     TooLargeError,
-    error_words,
+    error_text,
     lock_folder,
     read_plain,
     write_whole,
@@ -69,7 +69,7 @@ def listing(settings: Settings | None = None) -> list[ListedQuery]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            why = SavedQueryError.folder_unusable(place, "read", error_words(error))
+            why = SavedQueryError.folder_unusable(place, "read", error_text(error))
             found.append(ListedQuery("", "", place, error=why))
             continue
         names = [file[:-5] for file in files if file.endswith(".json") and not file.startswith(".")]
@@ -133,7 +133,7 @@ def save(saved: SavedQuery, place: Place, *, over: str | None, settings: Setting
     except OSError as error:
         if isinstance(error, FileExistsError) and folder.is_dir():
             _compare(folder, name, over)  # written by a program that does not use the lock
-        raise SavedQueryError.folder_unusable(place, "written to", error_words(error)) from error
+        raise SavedQueryError.folder_unusable(place, "written to", error_text(error)) from error
     return Stored(saved, name, place, _revision(data))
 
 
@@ -172,7 +172,7 @@ def delete(name: str, place: Place | None = None, *, settings: Settings | None =
     except FileNotFoundError:
         raise SavedQueryError.not_found(name, _known_names(settings)) from None
     except OSError as error:
-        raise SavedQueryError.folder_unusable(where, "deleted from", error_words(error)) from error
+        raise SavedQueryError.folder_unusable(where, "deleted from", error_text(error)) from error
     return where
 
 

@@ -35,7 +35,7 @@ def read_addresses(path: Path) -> dict[str, tuple[str, ...]]:
     faults: list[str] = []
     try:
         for line, row in _rows(path):
-            fault = _fault_of(row, found)
+            fault = _find_fault(row, found)
             if fault:
                 faults.append(f"  line {line:,}: {fault}")
             else:
@@ -79,7 +79,7 @@ def _text(path: Path) -> str:
         raise RunError(f"{path.name} is not encoded in UTF-8: save it as UTF-8.") from None
 
 
-def _fault_of(row: list[str], found: dict[str, list[str]]) -> str:
+def _find_fault(row: list[str], found: dict[str, list[str]]) -> str:
     """Return what is wrong with a line, given the lines before it; an empty string if it is valid."""
     if len(row) != len(_HEADINGS):
         return f"expected a company and an address, found {len(row):,} value{'' if len(row) == 1 else 's'}"

@@ -33,7 +33,7 @@ from custdyn_widgets.files import (
     folder_below,
     make_folder,
     may_exist,
-    names_two_below,
+    names_two_levels_below,
     new_folder,
     reason,
     remove_folder,
@@ -245,7 +245,7 @@ class Store:
         return self.folder / "v1" / snapshot_id[:2] / snapshot_id
 
     def _entries(self) -> list[tuple[str, str]]:
-        return names_two_below(self.folder, "v1")
+        return names_two_levels_below(self.folder, "v1")
 
     @contextlib.contextmanager
     def _opened(self, snapshot_id: str) -> Iterator[int]:

@@ -46,7 +46,7 @@ _ERROR_PAGE = (
 
 
 @tornado.web.stream_request_body
-class Answer(tornado.web.RequestHandler):
+class BaseHandler(tornado.web.RequestHandler):
     """Base class of all handlers, which responds with 404. Also used for paths that are not links.
 
     Request bodies are discarded without being parsed, so methods other than GET and HEAD get only a 405.

@@ -22,7 +22,7 @@ from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.files import folder_below, reason
 from custdyn_widgets.settings import VIEWER_HOST, VIEWER_PORT
 from custdyn_widgets.snapshots import Store
-from custdyn_widgets.viewer.answers import HEADERS, Answer
+from custdyn_widgets.viewer.answers import HEADERS, BaseHandler
 from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, bracketed
 from custdyn_widgets.viewer.view import Site, ViewHandler
 
@@ -70,7 +70,7 @@ def make_app(
     route = re.escape(f"{base(base_url)}view")
     return tornado.web.Application(
         [(route, ViewHandler, {"site": Site(store, share_url), **hosts})],
-        default_handler_class=Answer,
+        default_handler_class=BaseHandler,
         default_handler_args=hosts,
     )
 
@@ -164,14 +164,14 @@ async def _serve(app: tornado.web.Application, host: str, port: int, base_url: s
     server.add_socket(listening)
     address = f"http://{bracketed(host)}:{listening.getsockname()[1]}{base(base_url)}view?id=…"
     print(f"Snapshots at {address}", file=sys.stderr, flush=True)
-    _warn_of_unreadable(store)
+    _warn_if_unreadable(store)
     await stopped.wait()
     server.stop()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(server.close_all_connections(), _GRACE_SECONDS)
 
 
-def _warn_of_unreadable(store: Store) -> None:
+def _warn_if_unreadable(store: Store) -> None:
     """Warn if the store cannot be read, because users would only see that links do not work."""
     try:
         with folder_below(store.folder):

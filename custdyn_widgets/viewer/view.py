@@ -14,7 +14,7 @@ from tornado.http1connection import HTTP1Connection
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNewerError, SnapshotNotFoundError
 from custdyn_widgets.snapshots import Store
-from custdyn_widgets.viewer.answers import HTML, Answer
+from custdyn_widgets.viewer.answers import HTML, BaseHandler
 from custdyn_widgets.viewer.bar import bar
 from custdyn_widgets.viewer.links import parse_link
 
@@ -79,7 +79,7 @@ class Site:
         return drawn
 
 
-class ViewHandler(Answer):
+class ViewHandler(BaseHandler):
     """Handler of `/view?id=…` and `&format=html|csv|xlsx|json`."""
 
     other_parameters: frozenset[str] = frozenset()

@@ -48,7 +48,7 @@ class ChartPanel:
         self._message = ipywidgets.HTML()
         self._hint = ipywidgets.HTML()
         self._place = ipywidgets.VBox(layout={"display": "none"})  # it says that a chart is being drawn
-        self._download = Download(self._answer, buttons=_CLOSE)
+        self._download = Download(self._make_file, buttons=_CLOSE)
         self.widget = ipywidgets.VBox(
             [self._editor.widget, self._message, self._place, self._hint, self._download]
         )
@@ -156,7 +156,7 @@ class ChartPanel:
             self._place.children = [self._live]
         self._live.spec = spec
 
-    def _answer(self, key: str) -> File | None:
+    def _make_file(self, key: str) -> File | None:
         if key == "close":
             self.hide()
             self.on_close()

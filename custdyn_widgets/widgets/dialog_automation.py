@@ -104,7 +104,7 @@ def hidden_values(replaced: SavedQuery | None, by: SavedQuery, *, division_asked
     return {"source": by.source or replaced.source, EACH: division}
 
 
-def kept(replaced: SavedQuery, *, division_asked: bool) -> str:
+def describe_kept(replaced: SavedQuery, *, division_asked: bool) -> str:
     """Describe the settings that are kept but not shown in the dialog; "" if none."""
     if division_asked or replaced.for_each is None:
         return ""
@@ -112,7 +112,7 @@ def kept(replaced: SavedQuery, *, division_asked: bool) -> str:
     return f" It would keep {words[0].lower()}{words[1:]}."
 
 
-def lost(replaced: SavedQuery, by: SavedQuery) -> str:
+def describe_lost(replaced: SavedQuery, by: SavedQuery) -> str:
     """Describe the settings for automatic runs that a replacement would lose or change; "" if none."""
     gone = [words for key, words in _words(replaced).items() if not getattr(by, key)]
     listed = " and ".join(", ".join(part) for part in (gone[:-1], gone[-1:]) if part)

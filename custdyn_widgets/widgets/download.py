@@ -50,14 +50,14 @@ class Download(anywidget.AnyWidget):
     def __init__(self, on_ask: Callable[[str], File | None] = lambda _key: None, **traits: Any) -> None:
         super().__init__(**traits)
         self.on_ask = on_ask
-        self.on_msg(self._answer)
+        self.on_msg(self._handle_message)
 
     def start(self, file: File, page: str = "") -> None:
         """Download a file in the browser page with this id, or in all pages of the notebook if it is ""."""
         message = {"kind": "file", "name": file.name, "type": file.media_type, "page": page}
         self.send(message, [file.content])
 
-    def _answer(self, _widget: object, message: object, _buffers: object) -> None:
+    def _handle_message(self, _widget: object, message: object, _buffers: object) -> None:
         if not isinstance(message, Mapping) or message.get("ask") not in [key for key, _ in self.buttons]:
             return
         file = self.on_ask(message["ask"])

@@ -152,7 +152,7 @@ class FormSources:
         except CustDynError as error:
             self.on_error(error)
         except Exception as error:
-            self.on_error(_unforeseen("The source cannot be opened", error))
+            self.on_error(_unexpected("The source cannot be opened", error))
         else:
             dropped = self.form.change_names(names) if self.form else []
             gone = f" Left out, because they are not in its data: {'; '.join(dropped)}." if dropped else ""
@@ -193,7 +193,7 @@ class FormSources:
         except CustDynError as error:
             return error
         except Exception as error:
-            return _unforeseen("The sync failed", error)
+            return _unexpected("The sync failed", error)
 
     def _end_sync(self, name: str, outcome: tuple[SyncResult, Names] | CustDynError) -> None:
         self._syncing = None
@@ -244,5 +244,5 @@ class _Stoppable(Steps):
         super().step(words, done)
 
 
-def _unforeseen(what: str, error: Exception) -> CustDynError:
+def _unexpected(what: str, error: Exception) -> CustDynError:
     return CustDynError(mask_passwords(f"{what}: {type(error).__name__}: {error}"))

@@ -50,7 +50,7 @@ class ResultPanel(anywidget.AnyWidget):
         self._counted = ""
         self._page: bytes | None = None
         self._download = Download()
-        self.on_msg(self._answer)
+        self.on_msg(self._handle_message)
 
     def show(self, report: Report) -> None:
         """Show a report as a table. The link of the one before is removed."""
@@ -122,7 +122,7 @@ class ResultPanel(anywidget.AnyWidget):
             "charts": [*presets_of(report), BLANK] if report.rows else [],
         }
 
-    def _answer(self, _widget: object, message: object, _buffers: object) -> None:
+    def _handle_message(self, _widget: object, message: object, _buffers: object) -> None:
         """Handle a click on an export, the page or a chart."""
         if not isinstance(message, Mapping) or self._report is None:
             return

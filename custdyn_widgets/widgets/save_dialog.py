@@ -183,7 +183,11 @@ class SaveDialog:
             saved = replace(saved, **automation.hidden_values(existing, saved, **asked))
             stored = saved_queries.save(saved, place, over=over)
         except SavedQueryExistsError as error:
-            more = automation.lost(existing, saved) + automation.kept(existing, **asked) if existing else ""
+            more = (
+                automation.describe_lost(existing, saved) + automation.describe_kept(existing, **asked)
+                if existing
+                else ""
+            )
             if self._seen.get((place, name_for(saved.title)), error.revision) == error.revision:
                 words = f"A saved query with this name already exists: {shown(error.title)}. Overwrite it?"
                 self._ask(words + more, "Overwrite", "Keep", error.revision)

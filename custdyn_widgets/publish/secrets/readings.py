@@ -61,7 +61,7 @@ def _readings(text: str, name: str = "") -> Iterator[str]:
     decoders: tuple[Callable[[str], str], ...] = (
         html.unescape,
         _without_json_escapes,
-        _without_percent,
+        _without_percent_escapes,
         _composed,
         without_invisible,
     )
@@ -81,7 +81,7 @@ def _without_json_escapes(text: str) -> str:
     return _JSON_ESCAPES.sub(lambda found: str(json.loads(f'"{found[0]}"')), text) if "\\" in text else text
 
 
-def _without_percent(text: str) -> str:
+def _without_percent_escapes(text: str) -> str:
     return _PERCENT.sub(_percent_decoded, text) if "%" in text else text
 
 

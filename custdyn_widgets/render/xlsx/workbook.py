@@ -86,11 +86,11 @@ def _bytes(book: Workbook, report: Report) -> bytes:
     book.properties.created = book.properties.modified = moment
     out = io.BytesIO()
     # Workbook.save would set the current time; ExcelWriter leaves the properties alone.
-    ExcelWriter(book, _SteadyZip(out, "w", ZIP_DEFLATED)).save()
+    ExcelWriter(book, _ReproducibleZip(out, "w", ZIP_DEFLATED)).save()
     return out.getvalue()
 
 
-class _SteadyZip(ZipFile):
+class _ReproducibleZip(ZipFile):
     """Zip file whose members do not depend on when or where it is written."""
 
     def writestr(self, zinfo_or_arcname: Any, data: Any, *_: Any, **__: Any) -> None:
