@@ -87,19 +87,20 @@ def check_own_run(
     return name
 
 
-def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **order: Any) -> None:
+def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **options: Any) -> None:
     """Run a saved query and print its links; exit 1 if something fails.
 
-    With `quiet`, nothing is printed unless something fails. `order` contains the other fields of an `Order`.
+    With `quiet`, nothing is printed unless something fails. `options` contains the other fields of a
+    `RunRequest`.
     """
     from custdyn_widgets import settings
-    from custdyn_widgets.scheduling import TIMEOUT_S, Order, dispatch
+    from custdyn_widgets.scheduling import TIMEOUT_S, RunRequest, dispatch
 
     current = settings.load()
     held_back: list[str] = []
     try:
         run = dispatch(
-            Order(name, timeout_s=timeout_s or TIMEOUT_S, **order),
+            RunRequest(name, timeout_s=timeout_s or TIMEOUT_S, **options),
             settings=current,
             progress=held_back.append if quiet else say,
             warn=say,

@@ -109,7 +109,7 @@ def _send_all(left: list[Copy], smtp: smtplib.SMTP, end: float, record: Callable
     Return the number of copies the server responded to.
 
     A server may close the connection after some number of messages, so the copy being sent stays in the list
-    for the next connection. If that one breaks immediately, the copy is the cause and leaves the list.
+    for the next connection. If that one breaks immediately, the copy is the cause and is dropped.
     """
     answered = 0
     while left and time.monotonic() < end:

@@ -1,6 +1,6 @@
 from . import crontab
 from .job import dispatch
-from .order import TIMEOUT_S, Order
 from .records import Run, Runs
+from .run_request import TIMEOUT_S, RunRequest
 
-__all__ = ["TIMEOUT_S", "Order", "Run", "Runs", "crontab", "dispatch"]
+__all__ = ["TIMEOUT_S", "Run", "RunRequest", "Runs", "crontab", "dispatch"]

@@ -32,19 +32,19 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[MadeRepor
     from custdyn_widgets.engine import report_on  # late: loads pandas
     from custdyn_widgets.mart import open_mart
 
-    saved, order = task.saved, task.order
+    saved, request = task.saved, task.request
     assert saved.for_each is not None
-    if order.template is not None or order.parameters:
+    if request.template is not None or request.parameters:
         raise RunError(
-            f"The saved query {order.name} makes a report for each company without running a notebook: leave "
-            "out the template and its parameters."
+            f"The saved query {request.name} makes a report for each company without running a notebook: "
+            "leave out the template and its parameters."
         )
     addresses = read_addresses(task.folder / saved.for_each.addresses)
     progress("Reading the data")
-    mart = open_mart(order.source_of(saved))
+    mart = open_mart(request.source_of(saved))
     if mart.warnings:  # they count the faulty rows of all companies
         mart = replace(mart, warnings=(_LEFT_OUT,))
-    freeze = partial(_published, settings=task.settings, saved_query=order.name)
+    freeze = partial(_published, settings=task.settings, saved_query=request.name)
     for number, (company, recipients) in enumerate(addresses.items(), start=1):
         progress(f"Report {number:,} of {len(addresses):,}: {company}")
         query = replace(saved.query, company=(company,), include_descendants=True)

@@ -18,10 +18,10 @@ from custdyn_widgets.scheduling.failure import describe_error, report_failure
 from custdyn_widgets.scheduling.for_each import make_each
 from custdyn_widgets.scheduling.locks import RunLock
 from custdyn_widgets.scheduling.making import MadeReport, Task, make_one
-from custdyn_widgets.scheduling.order import Order
 from custdyn_widgets.scheduling.recorder import Recorder
 from custdyn_widgets.scheduling.records import Run
 from custdyn_widgets.scheduling.retention import prune
+from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.scheduling.sending import send_all
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots import Store
@@ -29,7 +29,7 @@ from custdyn_widgets.text import format_instant_utc
 
 
 def dispatch(
-    order: Order,
+    request: RunRequest,
     *,
     settings: Settings,
     progress: Callable[[str], None],
@@ -40,7 +40,7 @@ def dispatch(
 
     Parameters
     ----------
-    order
+    request
         What to run.
     settings
         The settings.
@@ -63,14 +63,14 @@ def dispatch(
     SystemExit, KeyboardInterrupt
         If the process was asked to stop; raised after recording and reporting it.
     """
-    if not is_name(order.name):
-        saved_queries.load(order.name, settings=settings)  # raises an error that says which names are valid
-    run = Run.begun(order.name, asked_for=order.as_of is not None)
+    if not is_name(request.name):
+        saved_queries.load(request.name, settings=settings)  # raises an error that says which names are valid
+    run = Run.begun(request.name, asked_for=request.as_of is not None)
     recorder = Recorder(run, settings, progress, warn or progress)
     with contextlib.ExitStack() as held:  # keeps the lock until the final record is written
-        stop = _run_steps(order, recorder, now or datetime.now(UTC), held)
+        stop = _run_steps(request, recorder, now or datetime.now(UTC), held)
         recorder.write_final()
-        if recorder.run.problem and (receipts := _report_failure(recorder, order)):
+        if recorder.run.problem and (receipts := _report_failure(recorder, request)):
             recorder.update(told=receipts)
             recorder.write_final()
     if isinstance(stop, SystemExit) and not stop.code:
@@ -81,14 +81,14 @@ def dispatch(
 
 
 def _run_steps(
-    order: Order, recorder: Recorder, now: datetime, held: contextlib.ExitStack
+    request: RunRequest, recorder: Recorder, now: datetime, held: contextlib.ExitStack
 ) -> SystemExit | KeyboardInterrupt | None:
     """Carry out the steps until one fails; return the exception that stopped the process, if any."""
     try:
         with terminated_as_exit():
-            task = _prepare(order, recorder, now, held)
+            task = _prepare(request, recorder, now, held)
             recorder.write()
-            if order.sync or task.saved.sync:
+            if request.sync or task.saved.sync:
                 recorder.step = "syncing the source"
                 _sync(task, recorder)
             recorder.step = "making the report"
@@ -107,34 +107,34 @@ def _run_steps(
     return None
 
 
-def _prepare(order: Order, recorder: Recorder, now: datetime, held: contextlib.ExitStack) -> Task:
+def _prepare(request: RunRequest, recorder: Recorder, now: datetime, held: contextlib.ExitStack) -> Task:
     """Load the saved query, find the time to run it for, and acquire its lock."""
     settings = recorder.settings
     try:
-        stored = saved_queries.load(order.name, settings=settings)
+        stored = saved_queries.load(request.name, settings=settings)
     except CustDynError:
-        if order.send:
+        if request.send:
             recorder.recover_failure_recipients()
         raise
     saved = recorder.saved = stored.saved
     recorder.update(title=saved.title, failure_recipients=saved.failure_recipients)
     recorder.step = "preparing the run"
-    if order.send and (saved.recipients or saved.failure_recipients or saved.for_each):
+    if request.send and (saved.recipients or saved.failure_recipients or saved.for_each):
         recorder.server = MailServer.from_settings(settings)
-    logical_time = order.logical_time(saved, now)
+    logical_time = request.logical_time(saved, now)
     recorder.update(logical_time=format_instant_utc(logical_time))
-    held.enter_context(RunLock(recorder.runs.folder, order.name))
-    if order.send:  # otherwise the next run that sends reports them
+    held.enter_context(RunLock(recorder.runs.folder, request.name))
+    if request.send:  # otherwise the next run that sends reports them
         _report_killed_runs(recorder)
     _warn_if_clock_moved_back(recorder, now)
-    digests = recorder.runs.digests(order.name, format_instant_utc(logical_time)) if saved.only_if else {}
+    digests = recorder.runs.digests(request.name, format_instant_utc(logical_time)) if saved.only_if else {}
     return Task(
-        order,
+        request,
         saved,
         settings,
         saved_queries.folder_of(stored.place, settings=settings),
         logical_time,
-        order.note(saved, logical_time, now),
+        request.note(saved, logical_time, now),
         digests,
     )
 
@@ -144,7 +144,7 @@ def _report_killed_runs(recorder: Recorder) -> None:
     for run in recorder.runs.unfinished(recorder.run.saved):
         killed = replace(run.killed(), where="running")
         recorder.runs.write(killed)
-        command = Order(run.saved).repeat_command(run.logical_time)  # its options were not recorded
+        command = RunRequest(run.saved).repeat_command(run.logical_time)  # its options were not recorded
         recorder.runs.write(replace(killed, told=report_failure(recorder, killed, command)))
 
 
@@ -162,7 +162,7 @@ def _sync(task: Task, recorder: Recorder) -> None:
     from custdyn_widgets.mart import sync_source  # late: loads Arrow
 
     recorder.say("Reading the database")
-    for line in sync_source(task.order.source_of(task.saved)).text().split("\n"):
+    for line in sync_source(task.request.source_of(task.saved)).text().split("\n"):
         recorder.say(line)
 
 
@@ -193,7 +193,7 @@ def _prune(task: Task, made: Sequence[MadeReport], recorder: Recorder) -> None:
     reports = {str(one.outcome.snapshot): one.report for one in made if one.report is not None}
     if task.saved.retention is None or not reports:
         return
-    name, runs = task.order.name, recorder.runs
+    name, runs = task.request.name, recorder.runs
     deleted = prune(
         Store(task.settings.snapshots), task.saved.retention, reports, name, lambda: runs.snapshots(name)
     )
@@ -201,9 +201,9 @@ def _prune(task: Task, made: Sequence[MadeReport], recorder: Recorder) -> None:
         recorder.say(f"Deleted {deleted:,} old snapshot{'' if deleted == 1 else 's'}")
 
 
-def _report_failure(recorder: Recorder, order: Order) -> tuple[dict[str, Any], ...]:
+def _report_failure(recorder: Recorder, request: RunRequest) -> tuple[dict[str, Any], ...]:
     run = recorder.run
-    return report_failure(recorder, run, order.repeat_command(run.logical_time), recorder.last_lines())
+    return report_failure(recorder, run, request.repeat_command(run.logical_time), recorder.last_lines())
 
 
 def _describe_stop(stop: SystemExit | KeyboardInterrupt) -> str:

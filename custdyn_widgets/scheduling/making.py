@@ -11,8 +11,8 @@ from custdyn_widgets.notebook import run_notebook
 from custdyn_widgets.publish import Frozen, content_digest
 from custdyn_widgets.report import Report
 from custdyn_widgets.saved_queries import SavedQuery
-from custdyn_widgets.scheduling.order import Order
 from custdyn_widgets.scheduling.records import Outcome
+from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import format_instant_utc
 
@@ -23,8 +23,8 @@ class Task:
 
     Attributes
     ----------
-    order, saved, settings
-        The order, the saved query and the settings.
+    request, saved, settings
+        The request, the saved query and the settings.
     folder
         The folder of the saved query's file.
     logical_time, note
@@ -33,7 +33,7 @@ class Task:
         The digest of each company's last report, by company; a report with the same digest is not sent again.
     """
 
-    order: Order
+    request: RunRequest
     saved: SavedQuery
     settings: Settings
     folder: Path
@@ -72,22 +72,22 @@ def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[MadeReport
     """
     saved = task.saved
     parameters: dict[str, object] = {
-        **task.order.parameters,
+        **task.request.parameters,
         **saved.query.to_dict(),
-        "source": task.order.source_of(saved),
+        "source": task.request.source_of(saved),
         "as_of": format_instant_utc(task.logical_time),
     }
     finished = run_notebook(
-        task.order.template,
+        task.request.template,
         parameters,
         settings=task.settings,
-        timeout_s=task.order.timeout_s,
+        timeout_s=task.request.timeout_s,
         progress=progress,
     )
 
     def publish(report: Report) -> Frozen:
         progress("Rendering and publishing the page")
-        return replace(finished, report=report).publish(task.settings, task.order.name)
+        return replace(finished, report=report).publish(task.settings, task.request.name)
 
     yield freeze_unless_excluded(task, finished.report, publish, saved.recipients)
 

@@ -88,7 +88,7 @@ def _letter(task: Task, made: MadeReport) -> ReportLetter:
     title, description = (without_secrets(t, secrets) for t in (task.saved.title, task.saved.description))
     return ReportLetter(
         f"{title} ({company})" if company else title,
-        task.order.name,
+        task.request.name,
         made.report,
         str(made.frozen.link),
         attachment,
@@ -110,7 +110,7 @@ def _attachment(task: Task, made: MadeReport) -> Attachment | None:
         f"until-{ends}" if report.is_partial else ""
     )  # otherwise, every day of a month would have the same name
     company_slug = slug(company) if company else ""
-    parts = (task.order.name, company_slug, interval_slug(report), until, snapshot[:_ID_BEGINNING])
+    parts = (task.request.name, company_slug, interval_slug(report), until, snapshot[:_ID_BEGINNING])
     name = "-".join(filter(None, parts))
     if output == "csv-excel":
         return Attachment(f"{name}-excel.csv", to_excel_csv(made.report))

@@ -47,7 +47,7 @@ class ChartPanel:
         self._editor = ChartEditor(self._compose)
         self._message = ipywidgets.HTML()
         self._hint = ipywidgets.HTML()
-        self._place = ipywidgets.VBox(layout={"display": "none"})  # it says that a chart is being drawn
+        self._place = ipywidgets.VBox(layout={"display": "none"})  # shows that a chart is being drawn
         self._download = Download(self._make_file, buttons=_CLOSE)
         self.widget = ipywidgets.VBox(
             [self._editor.widget, self._message, self._place, self._hint, self._download]

@@ -75,7 +75,8 @@ def describe_failure(error: Exception) -> Published:
     if isinstance(error, CustDynError):
         return Published("", error.message)
     if isinstance(error, OSError):  # from a file outside the store
-        return Published("", f"There is no link: {error.strerror or error}. Fix that, and query again.")
+        reason = error.strerror or error
+        return Published("", f"There is no link: {reason}. Fix that, and run the query again.")
     return Published("", f"There is no link: {type(error).__name__}: {error}")
 
 
@@ -154,7 +155,9 @@ class PublishingProcess:
                 published: Published = connection.recv()
             except (EOFError, ConnectionError):
                 self.close()
-                return Published("", "There is no link: the publishing process has stopped. Query again.")
+                return Published(
+                    "", "There is no link: the publishing process has stopped. Run the query again."
+                )
             except Exception as error:
                 self.close()
                 return describe_failure(error)

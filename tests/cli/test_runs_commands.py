@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from custdyn_widgets import scheduling
 from custdyn_widgets.cli import main
-from custdyn_widgets.scheduling import Order, Run, Runs
+from custdyn_widgets.scheduling import Run, RunRequest, Runs
 from custdyn_widgets.scheduling.records import Outcome
 
 LINK = "https://reports.example/view?id="
@@ -29,13 +29,13 @@ class Dispatched:
     """Stands in for a run: it says something, and its record is what the test wants."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.orders: list[Order] = []
+        self.requests: list[RunRequest] = []
         self.run: Run | BaseException = run_of("sent")
         monkeypatch.setattr(scheduling, "dispatch", self)
         monkeypatch.setenv("CUSTDYN_SHARE_URL", "https://reports.example")
 
-    def __call__(self, order: Order, *, progress: Any, warn: Any, **_: Any) -> Run:
-        self.orders.append(order)
+    def __call__(self, request: RunRequest, *, progress: Any, warn: Any, **_: Any) -> Run:
+        self.requests.append(request)
         progress("Reading the data …")
         warn("The clock was moved back.")
         if isinstance(self.run, BaseException):
@@ -119,7 +119,7 @@ def test_quiet_says_what_is_wrong_and_otherwise_nothing(dispatched: Dispatched) 
 def test_the_order_has_the_time_limit_that_was_given(dispatched: Dispatched) -> None:
     run()
     run("--timeout", "7")
-    assert [order.timeout_s for order in dispatched.orders] == [scheduling.TIMEOUT_S, 7]
+    assert [request.timeout_s for request in dispatched.requests] == [scheduling.TIMEOUT_S, 7]
 
 
 def test_a_link_that_cannot_be_printed_is_no_failure(
@@ -159,7 +159,7 @@ def test_options_that_would_change_a_recorded_run_are_wrong_use(
         done = CliRunner().invoke(main, ["run", *options])
         assert done.exit_code == 2, options
         assert words in done.stderr
-    assert not dispatched.orders
+    assert not dispatched.requests
 
 
 FOR = "2026-11-01 06:00:00"

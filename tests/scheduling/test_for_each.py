@@ -17,8 +17,8 @@ from custdyn_widgets.saved_queries.automation import ForEach, Retention
 from custdyn_widgets.scheduling import for_each as each
 from custdyn_widgets.scheduling.company_addresses import read_addresses
 from custdyn_widgets.scheduling.job import dispatch
-from custdyn_widgets.scheduling.order import Order
 from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 from custdyn_widgets.snapshots.store import Store
@@ -50,7 +50,7 @@ ADDRESSES = f"""company,address
 def run_each(settings: Settings, addresses: str = ADDRESSES, saved: Any = EACH, **order: Any) -> Run:
     keep(saved, settings)
     (settings.queries / "addresses.csv").write_text(addresses, encoding="utf-8")
-    return dispatch(Order("board", **order), settings=load_settings(), progress=print, now=NOW)
+    return dispatch(RunRequest("board", **order), settings=load_settings(), progress=print, now=NOW)
 
 
 def test_each_company_gets_its_own_clients_at_its_own_addresses(

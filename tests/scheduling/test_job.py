@@ -42,8 +42,8 @@ from custdyn_widgets.scheduling import job as run_module
 from custdyn_widgets.scheduling import making
 from custdyn_widgets.scheduling.job import dispatch
 from custdyn_widgets.scheduling.locks import RunLock
-from custdyn_widgets.scheduling.order import Order
 from custdyn_widgets.scheduling.records import Outcome, Run, Runs
+from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 from custdyn_widgets.snapshots.store import Store
@@ -101,7 +101,7 @@ def ask(settings: Settings) -> Ask:
 
     def kept_and_run(saved: SavedQuery = BOARD, now: datetime = NOW, **order: Any) -> Run:
         keep(saved, settings)
-        return dispatch(Order("board", **order), settings=load_settings(), progress=print, now=now)
+        return dispatch(RunRequest("board", **order), settings=load_settings(), progress=print, now=now)
 
     return kept_and_run
 
@@ -246,7 +246,8 @@ def test_retention_deletes_no_snapshot_that_anybody_else_made(ask: Ask, settings
     report = run_report(BOARD.query, str(MART), as_of=FIRST)
     by_hand = [publish(report, settings).id for _ in range(2)]
     keep(BOARD, settings, "other")
-    other = dispatch(Order("other"), settings=load_settings(), progress=print, now=NOW).reports[0].snapshot
+    run = dispatch(RunRequest("other"), settings=load_settings(), progress=print, now=NOW)
+    other = run.reports[0].snapshot
     saved = replace(BOARD, retention=Retention(keep_last=1))
     made = [ask(saved).reports[0].snapshot for _ in range(2)]
     assert set(frozen(settings)) == {*by_hand, other, made[-1]}
@@ -355,7 +356,7 @@ def test_a_saved_query_that_cannot_be_read_is_told_to_its_failure_recipients(
         file.unlink()
     else:
         file.write_text(text)
-    run = dispatch(Order("board"), settings=load_settings(), progress=print, now=NOW)
+    run = dispatch(RunRequest("board"), settings=load_settings(), progress=print, now=NOW)
     assert (run.result, run.where) == ("failed", "reading the saved query")
     assert received.recipients() == [EVA]
     assert str(run.problem)[-40:] in text_of(received).replace("\u2060", "")
@@ -367,10 +368,10 @@ def test_of_a_saved_query_without_readable_recipients_nobody_is_told(
 ) -> None:
     settings.queries.mkdir()
     (settings.queries / "board.json").write_text('{"failure_recipients": ["not an address"]')
-    run = dispatch(Order("board"), settings=load_settings(), progress=print, now=NOW)
+    run = dispatch(RunRequest("board"), settings=load_settings(), progress=print, now=NOW)
     assert (run.result, received.mails) == ("failed", [])
     (settings.queries / "board.json").write_text('{"failure_recipients": ["eva@example.net"]')
-    run = dispatch(Order("board", send=False), settings=load_settings(), progress=print, now=NOW)
+    run = dispatch(RunRequest("board", send=False), settings=load_settings(), progress=print, now=NOW)
     assert (run.result, received.mails) == ("failed", [])
 
 
@@ -381,7 +382,7 @@ def test_an_invalid_failure_recipient_does_not_keep_the_others_from_being_told(
     settings.queries.mkdir()
     given = {**BOARD.to_dict(), "failure_recipients": [invalid, EVA, invalid]}
     (settings.queries / "board.json").write_text(json.dumps(given))
-    run = dispatch(Order("board"), settings=load_settings(), progress=print, now=NOW)
+    run = dispatch(RunRequest("board"), settings=load_settings(), progress=print, now=NOW)
     assert (run.result, run.where) == ("failed", "reading the saved query")
     assert received.recipients() == [EVA]
     assert "failure_recipients" in text_of(received)
@@ -510,7 +511,7 @@ def test_a_log_that_cannot_be_written_keeps_no_report_from_its_recipients(
         raise OSError(28, "No space left on device")
 
     keep(BOARD, settings)
-    run = dispatch(Order("board"), settings=load_settings(), progress=full, now=NOW)
+    run = dispatch(RunRequest("board"), settings=load_settings(), progress=full, now=NOW)
     assert (run.result, run.problem) == ("sent", None)
     assert received.recipients() == [ANNA, BEN]
 
@@ -719,7 +720,7 @@ def test_a_failure_is_recorded_even_where_nobody_can_say_what_is_secret(
 
 
 def test_a_saved_query_that_is_gone_or_broken_is_recorded(ask: Ask, settings: Settings) -> None:
-    run = dispatch(Order("gone"), settings=settings, progress=print, now=NOW)
+    run = dispatch(RunRequest("gone"), settings=settings, progress=print, now=NOW)
     assert run.result == "failed"
     assert "no saved query 'gone'" in str(run.problem)
     assert [run.saved for run in Runs(settings.runs or Path()).listing()] == ["gone"]
@@ -727,7 +728,7 @@ def test_a_saved_query_that_is_gone_or_broken_is_recorded(ask: Ask, settings: Se
 
 def test_a_name_that_leads_elsewhere_leaves_no_record(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(CustDynError, match="cannot be the name"):
-        dispatch(Order("../../elsewhere"), settings=settings, progress=print, now=NOW)
+        dispatch(RunRequest("../../elsewhere"), settings=settings, progress=print, now=NOW)
     assert not list(tmp_path.rglob("*elsewhere*"))
 
 
@@ -888,7 +889,7 @@ def test_a_quiet_run_still_says_that_the_clock_was_moved_back(ask: Ask, settings
     keep(BOARD, settings)
     for now in (NOW, NOW - timedelta(days=400)):  # the first one's record tells the machine's clock
         about: dict[str, Any] = {"progress": steps.append, "warn": warnings.append, "now": now}
-        dispatch(Order("board"), settings=settings, **about)
+        dispatch(RunRequest("board"), settings=settings, **about)
     assert warnings
     assert all("clock was moved back" in line for line in warnings)
     assert not any("moved back" in line for line in steps)

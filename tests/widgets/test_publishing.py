@@ -168,7 +168,7 @@ def test_a_disk_that_is_full_elsewhere_is_told_in_words(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("custdyn_widgets.widgets.publishing.publish", fail)
     told = publish_report(make_report(2)).words
-    assert told == "There is no link: No space left on device. Fix that, and query again."
+    assert told == "There is no link: No space left on device. Fix that, and run the query again."
 
 
 def test_what_nobody_foresaw_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +228,7 @@ def test_when_it_is_killed_over_a_report_that_is_said_and_the_next_one_is_publis
     time.sleep(0.2)
     os.kill(process.pid or 0, signal.SIGKILL)
     waiting.result(60)
-    assert (told[0].link, "Query again" in told[0].words) == ("", True)
+    assert (told[0].link, "Run the query again" in told[0].words) == ("", True)
     assert process.publish(make_report(1)).link
 
 

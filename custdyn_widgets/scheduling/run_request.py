@@ -1,4 +1,4 @@
-"""An order: the saved query to run, its logical time and its options."""
+"""A request for a run: the saved query, its logical time and its options."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ TIMEOUT_S = 3_600.0
 
 
 @dataclass(frozen=True)
-class Order:
-    """An order to run a saved query.
+class RunRequest:
+    """A request to run a saved query.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Order:
         Raises
         ------
         RunError
-            If neither the order nor the saved query names one.
+            If neither the request nor the saved query names one.
         """
         if source := self.source or saved.source:
             return source
