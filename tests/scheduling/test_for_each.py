@@ -290,15 +290,15 @@ def test_one_company_may_have_the_address_of_another_and_names_may_hold_commas(t
 def test_what_was_frozen_before_a_run_was_told_to_end_is_in_its_record(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, seen = each.settled, []
+    real, seen = each.freeze_unless_excluded, []
 
-    def settled_twice(*given: Any) -> Any:
+    def freeze_twice(*given: Any) -> Any:
         if len(seen) == 2:
             raise SystemExit(143)
         seen.append(real(*given))
         return seen[-1]
 
-    monkeypatch.setattr(each, "settled", settled_twice)
+    monkeypatch.setattr(each, "freeze_unless_excluded", freeze_twice)
     with pytest.raises(SystemExit):
         run_each(settings)
     [run] = Runs(settings.runs or Path()).listing()
