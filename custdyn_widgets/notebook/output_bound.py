@@ -1,4 +1,4 @@
-"""The bounds on what a notebook prints and displays, so that an endless output does not fill the memory.
+"""The bounds on what a notebook prints and displays, so that endless output does not fill the memory.
 
 One bound is on the outputs that are kept. Another is on everything that the kernel sends, because a display
 that is updated, a cell that clears its output, and a widget can send without end and keep nothing.
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from jupyter_client.asynchronous.client import AsyncKernelClient
     from jupyter_client.session import Session
 
-MOST_KEPT_MB = 64
-MOST_SENT_MB = 1024
+MAX_KEPT_MB = 64
+MAX_SENT_MB = 1024
 OVERHEAD = 256  # added to the size of an output, because an empty one takes memory too
-_MOST_WAITING = 8  # messages received and not yet read; each may be as large as the bound on kept outputs
+_MAX_WAITING = 8  # messages received and not yet read; each may be as large as the bound on kept outputs
 _SHOWN_FORMS = frozenset(
     {"image/png", "image/svg+xml", "text/html", "text/latex", "text/markdown", "text/plain"}
 )
@@ -127,9 +127,9 @@ class Bounds:
         """
         size = sum(map(len, frames))
         self._sent += size
-        if size > MOST_KEPT_MB << 20:  # not even read: parsing could take ten times as much
+        if size > MAX_KEPT_MB << 20:  # not even read: parsing could take ten times as much
             raise OutputRefused(_TOO_LARGE)
-        if self._sent > MOST_SENT_MB << 20:
+        if self._sent > MAX_SENT_MB << 20:
             raise OutputRefused(_TOO_MUCH)
         try:
             message: dict[str, Any] = session.deserialize(session.feed_identities(frames)[1])
@@ -138,7 +138,7 @@ class Bounds:
             self._kept.add(message, _reduce(message))
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise OutputRefused("sent an output that cannot be read") from None
-        if self._kept.total > MOST_KEPT_MB << 20:
+        if self._kept.total > MAX_KEPT_MB << 20:
             raise OutputRefused(_TOO_LARGE)
         return message
 
@@ -157,7 +157,7 @@ def bound_outputs(client: AsyncKernelClient, stop: Callable[[str], None]) -> Non
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
-            self.socket.setsockopt(zmq.RCVHWM, _MOST_WAITING)
+            self.socket.setsockopt(zmq.RCVHWM, _MAX_WAITING)
 
         async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]  # async like its base
             while True:
@@ -174,8 +174,8 @@ def bound_outputs(client: AsyncKernelClient, stop: Callable[[str], None]) -> Non
     client.iopub_channel_class = BoundedChannel
 
 
-_TOO_LARGE = f"printed or displayed more than {MOST_KEPT_MB} MB"
-_TOO_MUCH = f"sent more than {MOST_SENT_MB:,} MB of outputs and updates"
+_TOO_LARGE = f"printed or displayed more than {MAX_KEPT_MB} MB"
+_TOO_MUCH = f"sent more than {MAX_SENT_MB:,} MB of outputs and updates"
 
 
 def _reduce(message: Mapping[str, Any]) -> int:
