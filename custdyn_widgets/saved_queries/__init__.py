@@ -7,7 +7,7 @@ from custdyn_widgets.saved_queries.alerts.columns import (
     is_in_percent,
     is_rate,
 )
-from custdyn_widgets.saved_queries.alerts.condition import Condition
+from custdyn_widgets.saved_queries.alerts.condition import LEVELS, RELATIONS, ROWS, Condition, parse_alert_if
 from custdyn_widgets.saved_queries.automation import (
     MOST_RECIPIENTS,
     ONLY_IF,
@@ -33,8 +33,11 @@ from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 __all__ = [
     "BEFORE",
+    "LEVELS",
     "MOST_RECIPIENTS",
     "ONLY_IF",
+    "RELATIONS",
+    "ROWS",
     "Condition",
     "ForEach",
     "ListedQuery",
@@ -56,6 +59,7 @@ __all__ = [
     "listing",
     "load",
     "name_for",
+    "parse_alert_if",
     "parse_recipients",
     "save",
 ]

@@ -84,7 +84,9 @@ def evaluate(report: Report, conditions: Sequence[Condition]) -> tuple[Finding, 
 def _find(report: Report, condition: Condition) -> Finding:
     column = report.columns[report.column(condition.column)]
     before = _rows_before(report) if condition.is_change and condition.against == "row_before" else None
-    met, unmet, unknown = [], [], list[tuple[Cell | None, str]]()
+    met: list[Cell] = []
+    unmet: list[Cell] = []
+    unknown: list[tuple[Cell | None, str]] = []
     rows = _rows(report, condition)
     if before is not None and condition.row == "any":  # the first row has none before it, which is no news
         rows = tuple(row for row in rows if row.start != report.rows[0].start) or rows

@@ -24,6 +24,7 @@ QTY, TOTAL, CHURN = "Clients - Active: Qty", "Balance Refill: Total", "Clients -
 QTY_COLUMN = Column("Clients - Active", "Qty", "count", "")
 TOTAL_COLUMN = Column("Balance Refill", "Total", "money", "")
 RATE: Any = "rate"
+PERCENT: Any = "percent"
 CHURN_COLUMN = Column("Clients - Movement", "Churn Rate", RATE, "")
 MONTHS = [f"2021-{month:02}" for month in range(1, 13)]
 
@@ -163,12 +164,11 @@ def test_the_last_period_may_have_no_rows_of_packages() -> None:
 def compared(
     value: Value, before: Value, change: Value, percent: Value, column: Column = QTY_COLUMN
 ) -> Report:
-    columns = tuple(
-        replace(column, label=column.label + end) for end in ("", " Before", " Change", " Change %")
-    )
+    columns = [replace(column, label=column.label + end) for end in ("", " Before", " Change", " Change %")]
+    columns[3] = replace(columns[3], unit=PERCENT)
     row = Row(("2021-01",), (value, before, change, percent), "a", "b")
     total = replace(row, labels=("Total",))
-    return Report(ReportQuery("last_year"), ("Month",), columns, (row,), total, INFO)
+    return Report(ReportQuery("last_year"), ("Month",), tuple(columns), (row,), total, INFO)
 
 
 @pytest.mark.parametrize("row", ["total", "last", "any"])

@@ -13,12 +13,12 @@ CHANGE, CHANGE_PERCENT, BEFORE = " Change", " Change %", " Before"
 
 def is_rate(column: Column) -> bool:
     """Return whether the values of a column are fractions that pages show as a percentage."""
-    return str(column.unit) not in ("count", "money") and not is_in_percent(column)
+    return str(column.unit) in ("rate", "points")
 
 
 def is_in_percent(column: Column) -> bool:
     """Return whether the values of a column are percentages: 5 for 5%."""
-    return column.label.endswith(CHANGE_PERCENT)
+    return str(column.unit) == "percent"
 
 
 def change_column(condition: Condition, column: Column) -> str:
@@ -42,17 +42,17 @@ def check_columns(conditions: Sequence[Condition], columns: Iterable[Column]) ->
     for number, condition in enumerate(conditions):
         field, column = f"alert_if[{number}]", by_name.get(condition.column)
         if column is None:
-            raise _no_column(field, condition.column, list(by_name))
+            name, names = condition.column, list(by_name)
+            words = f"{field}.column: the report has no column {shown(name)}. {hint(name, names)}"
+            raise SavedQueryError(words, field=f"{field}.column")
         if not condition.is_change:
             if condition.bound.percent and not is_rate(column) and not is_in_percent(column):
                 why = "is a percentage, but the column is not: give a number, or choose falls_by or rises_by"
                 raise SavedQueryError.invalid(f"{field}.{condition.relation}", str(condition.bound), why)
         elif condition.against == "compare" and change_column(condition, column) not in by_name:
-            raise _no_column(field, change_column(condition, column), list(by_name))
-
-
-def _no_column(field: str, name: str, names: Sequence[str]) -> SavedQueryError:
-    return SavedQueryError(
-        f"{field}.column: the report has no column {shown(name)}. {hint(name, names)}",
-        field=f"{field}.column",
-    )
+            needed = shown(change_column(condition, column))
+            raise SavedQueryError(
+                f"{field}.against: 'compare' needs the column {needed}, which the report does not have. Set "
+                "compare in the query, or choose another column.",
+                field=f"{field}.against",
+            )
