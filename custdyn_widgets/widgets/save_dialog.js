@@ -69,7 +69,7 @@ function put(control, value) {
 }
 
 // The list of conditions. It is one field, whose value is JSON text: a hidden input, with controls for each condition.
-function alerts(id, choices) {
+function alerts(id, choices, forgetError) {
   const field = element("input", { type: "hidden" });
   field.dataset.field = "alert_if";
   const rows = element("div", { class: "custdyn-dialog-alerts" });
@@ -113,6 +113,7 @@ function alerts(id, choices) {
     remove.addEventListener("click", () => {
       const left = list().filter((_, i) => i !== number);
       draw(left);
+      forgetError(); // it names a condition by its number
       (rows.children[Math.min(number, left.length - 1)]?.querySelector("button") ?? add).focus();
       changed();
     });
@@ -155,7 +156,7 @@ function alerts(id, choices) {
 }
 
 // The fields for automatic runs. Without a schedule, only the cron expression is shown.
-function automation(id, choices) {
+function automation(id, choices, forgetError) {
   const cron = line(id, "schedule.cron");
   const zone = line(id, "schedule.timezone");
   const told = area(id, "failure_recipients", { rows: "1", autocomplete: "off" });
@@ -163,7 +164,7 @@ function automation(id, choices) {
   const olderThan = line(id, "retention.older_than");
   const nobody = help(`${id}-nobody`, "", { role: "status" });
   const otherwise = help(`${id}-only-help`, "Otherwise, nothing is frozen or sent.");
-  const conditions = alerts(id, choices);
+  const conditions = alerts(id, choices, forgetError);
   const staying = help(
     `${id}-retention-help`,
     "A number such as 12, or an age such as 90d, 12w, 6m or 1y. If both are empty, all are kept. If both are " +
@@ -266,7 +267,7 @@ function render({ model, el }) {
       "Send to (optional)", sendTo,
       help(`${id}-send-help`, "Email addresses. Each scheduled run sends them the file."),
     );
-    const schedule = automation(id, model.get("conditions"));
+    const schedule = automation(id, model.get("conditions"), () => model.set("error", []));
     const controls = element(
       "fieldset",
       { class: "custdyn-dialog-all", "aria-label": "The saved query" },
