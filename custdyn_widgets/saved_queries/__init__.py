@@ -7,7 +7,7 @@ from custdyn_widgets.saved_queries.alerts.columns import (
     is_in_percent,
     is_rate,
 )
-from custdyn_widgets.saved_queries.alerts.condition import LEVELS, RELATIONS, ROWS, Condition, parse_alert_if
+from custdyn_widgets.saved_queries.alerts.condition import RELATIONS, ROWS, Condition, parse_alert_if
 from custdyn_widgets.saved_queries.automation import (
     MOST_RECIPIENTS,
     ONLY_IF,
@@ -33,7 +33,6 @@ from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 __all__ = [
     "BEFORE",
-    "LEVELS",
     "MOST_RECIPIENTS",
     "ONLY_IF",
     "RELATIONS",

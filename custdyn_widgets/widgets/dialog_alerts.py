@@ -14,7 +14,6 @@ from custdyn_widgets.errors import CustDynError, SavedQueryError
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Column
 from custdyn_widgets.saved_queries import (
-    LEVELS,
     RELATIONS,
     ROWS,
     Condition,
@@ -27,7 +26,8 @@ from custdyn_widgets.text import printable
 ALERT_IF = "alert_if"
 _PARTS = ("column", "row", "relation", "bound")
 _COMPARE = "compare"
-_RELATION_WORDS = {"below": "is below", "above": "is above", "falls_by": "falls by", "rises_by": "rises by"}
+_LEVEL_WORDS = {"below": "is below", "above": "is above"}
+_CHANGE_WORDS = {"falls_by": "falls from {} by at least", "rises_by": "rises from {} by at least"}
 
 Choices = dict[str, list[list[str]]]
 
@@ -44,15 +44,14 @@ def choices(query: ReportQuery, columns: Sequence[Column], shown: Sequence[Condi
     """
     period = query.time_group
     names = [*(column.name for column in columns), *(condition.column for condition in shown)]
-    rows = {"total": "Total", "last": f"last {period or 'period'}", "any": f"any {period or 'row'}"}
-    relations = {name: _RELATION_WORDS[name] for name in LEVELS}
+    rows = {"total": "Total", "last": f"latest {period or 'period'}", "any": f"any {period or 'row'}"}
+    relations = dict(_LEVEL_WORDS)
     if period or any(one.is_change and one.against != _COMPARE for one in shown):
         before = f"the {period or 'row'} before"
-        relations |= {name: _by(name, before) for name in RELATIONS if name not in LEVELS}
-    compare = getattr(query, _COMPARE, None)
-    if compare or any(one.is_change and one.against == _COMPARE for one in shown):
-        before = f"the {str(compare or 'period compared with').replace('_', ' ')}"
-        relations |= {f"{name}:{_COMPARE}": _by(name, before) for name in RELATIONS if name not in LEVELS}
+        relations |= {name: words.format(before) for name, words in _CHANGE_WORDS.items()}
+    if query.compare or any(one.is_change and one.against == _COMPARE for one in shown):
+        before = f"the {(query.compare or 'period compared with').replace('_', ' ')}"
+        relations |= {f"{name}:{_COMPARE}": words.format(before) for name, words in _CHANGE_WORDS.items()}
     used = {one.row for one in shown}
     return {
         "column": [[name, printable(name)] for name in dict.fromkeys(names)],
@@ -101,10 +100,6 @@ def lost_words(saved: SavedQuery) -> str:
     """Describe the conditions of a saved query."""
     count = len(saved.alert_if)
     return f"its {count} alert{'' if count == 1 else 's'}"
-
-
-def _by(relation: str, before: str) -> str:
-    return f"{_RELATION_WORDS[relation]} at least, from {before}"
 
 
 def _parts_of(condition: Condition) -> dict[str, str]:

@@ -276,7 +276,7 @@ def test_conditions_are_listed_by_keyboard_alone(notebook: LabNotebook) -> None:
     add.press("Enter")
     first = page.get_by_role("group", name="Condition 1", exact=True)
     page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'Column'")
-    for keys in ("balance refill: t", "last", "falls"):
+    for keys in ("balance refill: t", "latest", "falls"):
         page.keyboard.type(keys)
         page.keyboard.press("Tab")
     page.keyboard.type("dd")

@@ -26,7 +26,7 @@ BASE: dict[str, Any] = {
 COLUMNS = (
     Column("Clients - Active", "Qty", "count", ""),
     Column("Balance Refill", "Total", "money", ""),
-    Column("Clients - Movement", "Churn Rate", "rate", ""),  # type: ignore[arg-type]
+    Column("Clients - Movement", "Churn Rate", "rate", ""),
 )
 
 
@@ -153,8 +153,7 @@ def test_a_change_within_a_longer_interval_is_none(interval: str) -> None:
 
 
 def test_a_query_that_compares_may_have_conditions_on_its_total() -> None:
-    query = ReportQuery("last_month")
-    object.__setattr__(query, "compare", "previous_month")
+    query = ReportQuery("last_month", compare="previous_month")
     conditions = parse_alert_if([on("total", falls_by="5%", against="compare")])
     saved = SavedQuery("Alerts", query, alert_if=conditions)
     assert saved.to_dict()["alert_if"] == [on("total", falls_by="5%", against="compare")]

@@ -23,9 +23,7 @@ from tests.make_report import INFO
 QTY, TOTAL, CHURN = "Clients - Active: Qty", "Balance Refill: Total", "Clients - Movement: Churn Rate"
 QTY_COLUMN = Column("Clients - Active", "Qty", "count", "")
 TOTAL_COLUMN = Column("Balance Refill", "Total", "money", "")
-RATE: Any = "rate"
-PERCENT: Any = "percent"
-CHURN_COLUMN = Column("Clients - Movement", "Churn Rate", RATE, "")
+CHURN_COLUMN = Column("Clients - Movement", "Churn Rate", "rate", "")
 MONTHS = [f"2021-{month:02}" for month in range(1, 13)]
 
 
@@ -165,7 +163,7 @@ def compared(
     value: Value, before: Value, change: Value, percent: Value, column: Column = QTY_COLUMN
 ) -> Report:
     columns = [replace(column, label=column.label + end) for end in ("", " Before", " Change", " Change %")]
-    columns[3] = replace(columns[3], unit=PERCENT)
+    columns[3] = replace(columns[3], unit="percent")
     row = Row(("2021-01",), (value, before, change, percent), "a", "b")
     total = replace(row, labels=("Total",))
     return Report(ReportQuery("last_year"), ("Month",), tuple(columns), (row,), total, INFO)
@@ -216,6 +214,34 @@ def test_the_last_rows_of_a_computed_report_are_those_of_its_last_period(own_cac
         last = report.rows[-1].labels[0]
         assert {cell.labels[0] for cell in found.met} == {last}
         assert len(found.met) == sum(row.labels[0] == last for row in report.rows)
+
+
+def test_a_computed_comparison_is_judged_by_its_columns(own_cache: None) -> None:
+    for group in ([], ["month"], ["company"]):
+        query = ReportQuery.from_dict(
+            {
+                "interval": "last_month",
+                "group_by": group,
+                "columns": ["active", "refill", "movement"],
+                "compare": "previous_month",
+            }
+        )
+        report = run_report(query, "tests/golden/small/mart", as_of="2021-12-01")
+        total = report.total or report.rows[0]
+        by_name = {column.name: value for column, value in zip(report.columns, total.values, strict=True)}
+        for name in (TOTAL, QTY, CHURN):
+            change = by_name[f"{name} Change"]
+            for bound in (Decimal("0.000001"), abs(change or 0), abs(change or 0) + 1):
+                if not bound:
+                    continue
+                found = [
+                    find(report, name, "total", against="compare", **{relation: bound}).is_true
+                    for relation in ("falls_by", "rises_by")
+                ]
+                assert found == [
+                    change is not None and -change >= bound,
+                    change is not None and change >= bound,
+                ]
 
 
 values = st.one_of(st.none(), st.integers(-20, 20), st.sampled_from([10**17, 10**17 + 1, -(10**17)]))

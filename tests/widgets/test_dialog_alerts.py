@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -58,12 +60,12 @@ def test_it_offers_the_columns_rows_and_relations_that_the_report_has() -> None:
     report = run_report(YEAR, "tests/golden/small/mart", as_of="2022-02-01")
     assert offered(person, "column") == [column.name for column in report.columns]
     assert columns_of(YEAR) == report.columns
-    assert offered(person, "row") == ["Total", "last month", "any month"]
+    assert offered(person, "row") == ["Total", "latest month", "any month"]
     assert offered(person, "relation") == [
         "is below",
         "is above",
-        "falls by at least, from the month before",
-        "rises by at least, from the month before",
+        "falls from the month before by at least",
+        "rises from the month before by at least",
     ]
     whole = Person(ReportQuery("last_month", group_by=()))
     assert offered(whole, "row") == ["Total", "any row"]
@@ -71,11 +73,31 @@ def test_it_offers_the_columns_rows_and_relations_that_the_report_has() -> None:
 
 
 def test_it_offers_changes_from_the_period_that_the_query_compares_with() -> None:
-    query = replace(YEAR)
-    object.__setattr__(query, "compare", "previous_year")
-    person = Person(query)
+    person = Person(replace(YEAR, compare="previous_year"))
     choices = person.dialog.widget.conditions["relation"]
-    assert ["falls_by:compare", "falls by at least, from the previous year"] in choices
+    assert ["falls_by:compare", "falls from the previous year by at least"] in choices
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"columns": ("movement",)},
+        {"compare": "previous_month"},
+        {"columns": ("refill", "balances"), "compare": "previous_year"},
+    ],
+)
+def test_the_columns_of_a_query_are_those_of_its_report(query: dict[str, Any]) -> None:
+    asked = replace(YEAR, **query)
+    assert columns_of(asked) == run_report(asked, "tests/golden/small/mart", as_of="2022-02-01").columns
+
+
+def test_the_columns_are_known_before_any_report() -> None:
+    code = (
+        "from custdyn_widgets.engine import columns_of\nfrom custdyn_widgets.query import ReportQuery\n"
+        "print(len(columns_of(ReportQuery('last_month'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == len(columns_of(YEAR))
 
 
 def test_it_offers_what_the_loaded_query_has_even_if_the_report_does_not() -> None:
@@ -83,8 +105,8 @@ def test_it_offers_what_the_loaded_query_has_even_if_the_report_does_not() -> No
     stored = saved_queries.save(SavedQuery("Own", YEAR, alert_if=conditions), "mine", over=None)
     person = Person(ReportQuery("last_12_months", group_by=()), loaded=stored)
     assert offered(person, "column")[-1] == "Own: Metric"
-    assert offered(person, "row") == ["Total", "last period", "any row"]
-    assert "rises by at least, from the row before" in offered(person, "relation")
+    assert offered(person, "row") == ["Total", "latest period", "any row"]
+    assert "rises from the row before by at least" in offered(person, "relation")
     person.save("Own")
     assert "the report has no column 'Own: Metric'" in person.error or "needs year" in person.error
 

@@ -132,7 +132,7 @@ def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> 
         if not condition.is_change:
             continue
         if condition.against == "compare":
-            if getattr(query, "compare", None) is None:
+            if query.compare is None:
                 why = 'needs a query that compares with a period: set compare, such as "previous_month"'
                 raise SavedQueryError.invalid(f"{field}.against", "compare", why)
         elif why := _without_row_before(condition, query):
