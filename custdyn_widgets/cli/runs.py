@@ -19,6 +19,7 @@ _MAX_PROBLEM_LENGTH = 160
 _MEANINGS = {
     "frozen": "without recipients",
     "held back": "frozen but not sent",
+    "not sent": "frozen, but no condition became true or has passed",
     "unchanged": "so nothing was frozen or sent",
     "empty": "so nothing was frozen or sent",
     "stale": "so nothing was frozen or sent",
@@ -39,9 +40,10 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
     """List the runs of saved queries, newest last, with times and results.
 
     sent: frozen, and a mail server accepted every email. frozen: there are no recipients. held back: frozen
-    with --no-send. unchanged, empty: skipped, as the saved query asks. stale: skipped, because the data ends
-    too early. undelivered: frozen but not delivered to everybody. failed: the message says why. killed: ended
-    without a result. running: not finished yet.
+    with --no-send. not sent: frozen, but no condition became true or has passed. unchanged, empty: skipped,
+    as the saved query asks. stale: skipped, because the data ends too early. undelivered: frozen but not
+    delivered to everybody. failed: the message says why. killed: ended without a result. running: not
+    finished yet.
     """
     from custdyn_widgets import settings
     from custdyn_widgets.errors import SavedQueryError
@@ -146,11 +148,19 @@ def _as_table(runs: Sequence[Run]) -> str:
             run.result,
         )
         rows.append(tuple(map(printable, (*cells, _snapshots(run)))))
-    told = [run.problem or "".join(f"Note: {gap} " for gap in run.data_gaps) for run in runs]
-    problems = [""] + [f"    {cut_short(printable(text), _MAX_PROBLEM_LENGTH)}" for text in told]
-    return "\n".join(
-        line for pair in zip(align_rows(rows), problems, strict=True) for line in pair if line.strip()
-    )
+    lines = align_rows(rows)
+    found = [lines[0]]
+    for line, run in zip(lines[1:], runs, strict=True):
+        found += [line, *(f"    {cut_short(printable(text), _LONGEST_PROBLEM)}" for text in _notes(run))]
+    return "\n".join(found)
+
+
+def _notes(run: Run) -> list[str]:
+    """Return the lines below a run: its problem or the gaps in its data, and what its conditions found."""
+    from custdyn_widgets.scheduling import run_lines
+
+    note = run.problem or "".join(f"Note: {gap} " for gap in run.data_gaps)
+    return [text for text in (note, *run_lines(run.reports)) if text.strip()]
 
 
 def _seconds(run: Run) -> str:

@@ -1,6 +1,7 @@
 from .compute import report_lines, run_report
 from .conversion import target_currency
 from .metrics import metric, ratio
+from .query_columns import columns_of
 from .report import report_on
 
-__all__ = ["metric", "ratio", "report_lines", "report_on", "run_report", "target_currency"]
+__all__ = ["columns_of", "metric", "ratio", "report_lines", "report_on", "run_report", "target_currency"]

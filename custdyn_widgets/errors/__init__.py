@@ -21,7 +21,7 @@ from custdyn_widgets.errors.kinds import (
     StillRunningError,
 )
 from custdyn_widgets.errors.urls import has_password, mask_passwords
-from custdyn_widgets.errors.wording import nearest, shown
+from custdyn_widgets.errors.wording import hint, nearest, shown
 
 __all__ = [
     "CustDynError",
@@ -43,6 +43,7 @@ __all__ = [
     "SourceError",
     "StillRunningError",
     "has_password",
+    "hint",
     "mask_passwords",
     "nearest",
     "shown",

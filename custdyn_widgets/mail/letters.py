@@ -55,6 +55,10 @@ class ReportLetter:
         The saved query's description.
     notes
         Notes in addition to the report's warnings, for example if the run was later than scheduled.
+    conditions
+        What the saved query's conditions found, each as a sequence of lines.
+    mark
+        The word that begins the subject, such as "Alert"; empty for none.
     """
 
     title: str
@@ -64,15 +68,18 @@ class ReportLetter:
     attachment: Attachment | None = None
     description: str = ""
     notes: tuple[str, ...] = ()
+    conditions: tuple[tuple[str, ...], ...] = ()
+    mark: str = ""
 
     @property
     def subject(self) -> str:
-        """The title and the period, and the end of the figures if the report is partial."""
+        """The mark, the title and the period; if the report ends before the period does, also when."""
         info = self.report.info
         first, last = info.interval_start[:10], info.interval_end[:10]
         days = first if first == last else f"{first} to {last}"
         until = format_instant(info.effective_end, info.timezone)[:_TO_THE_MINUTE]
-        return f"{self.title}: {days}" + (f" (partial: until {until})" if self.report.is_partial else "")
+        title = f"{self.mark}: {self.title}" if self.mark else self.title
+        return f"{title}: {days}" + (f" (partial: until {until})" if self.report.is_partial else "")
 
     def texts(self, attached: bool) -> tuple[str, str]:
         """Return the body as plain text and as HTML."""
@@ -81,7 +88,8 @@ class ReportLetter:
         letter = LetterContent(
             title=self.title,
             lead=" ".join(filter(None, (self.description, f"{describe_query(report)}."))),
-            alerts=tuple(
+            alerts=self.conditions
+            + tuple(
                 (text,) for text in (*self.notes, *message, cut_note(report), *report.info.warnings) if text
             ),
             figures=tuple(

@@ -1,5 +1,13 @@
 """Saved queries: queries with a title, a schedule and recipients."""
 
+from custdyn_widgets.saved_queries.alerts.columns import (
+    BEFORE,
+    change_column,
+    check_columns,
+    is_in_percent,
+    is_rate,
+)
+from custdyn_widgets.saved_queries.alerts.condition import RELATIONS, ROWS, Condition, parse_alert_if
 from custdyn_widgets.saved_queries.automation import (
     MAX_RECIPIENTS,
     ONLY_IF,
@@ -24,8 +32,12 @@ from custdyn_widgets.saved_queries.schedule.conversion import convert_schedule
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 __all__ = [
-    "MAX_RECIPIENTS",
+    "BEFORE",
+    "MOST_RECIPIENTS",
     "ONLY_IF",
+    "RELATIONS",
+    "ROWS",
+    "Condition",
     "ForEach",
     "ListedQuery",
     "Place",
@@ -33,15 +45,20 @@ __all__ = [
     "SavedQuery",
     "Schedule",
     "Stored",
+    "change_column",
+    "check_columns",
     "convert_schedule",
     "delete",
     "failure_recipients",
     "find",
     "folder_of",
+    "is_in_percent",
     "is_name",
+    "is_rate",
     "listing",
     "load",
     "name_for",
+    "parse_alert_if",
     "parse_recipients",
     "save",
 ]

@@ -13,6 +13,7 @@ from typing import Any
 from custdyn_widgets.errors import QueryError, SavedQueryError
 from custdyn_widgets.files import strict_json
 from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.saved_queries.alerts.condition import Condition, check_against_query, parse_alert_if
 from custdyn_widgets.saved_queries.automation import (
     ForEach,
     Retention,
@@ -37,6 +38,7 @@ _AUTOMATION = (
     "failure_recipients",
     "retention",
     "only_if",
+    "alert_if",
     "for_each",
     "sync",
 )
@@ -81,6 +83,8 @@ class SavedQuery:
         Which snapshots to keep; None keeps all.
     only_if
         The conditions for freezing and sending the report: any of `changed`, `not_empty` and `fresh`.
+    alert_if
+        The conditions of which one must become true, or have passed, for the report to be sent.
     for_each
         The groups of clients that get separate reports; None makes one report on all clients.
     sync
@@ -103,6 +107,7 @@ class SavedQuery:
     failure_recipients: tuple[str, ...] = ()
     retention: Retention | None = None
     only_if: tuple[str, ...] = ()
+    alert_if: tuple[Condition, ...] = ()
     for_each: ForEach | None = None
     sync: bool = False
 
@@ -128,6 +133,8 @@ class SavedQuery:
             object.__setattr__(self, key, parse_recipients(key, getattr(self, key)))
         object.__setattr__(self, "retention", parse_retention(self.retention))
         object.__setattr__(self, "only_if", parse_only_if(self.only_if))
+        object.__setattr__(self, "alert_if", parse_alert_if(self.alert_if))
+        check_against_query(self.alert_if, self.query)
         object.__setattr__(self, "for_each", parse_for_each(self.for_each))
         if type(self.sync) is not bool:
             raise SavedQueryError.wrong_type("sync", self.sync, "true or false")
@@ -241,10 +248,10 @@ def is_name(name: object) -> bool:
     return bool(plain) and not _RESERVED.fullmatch(str(name))
 
 
-def _as_json(value: str | bool | tuple[str, ...] | Schedule | Retention | ForEach) -> object:
+def _as_json(value: str | bool | tuple[Any, ...] | Schedule | Retention | ForEach | Condition) -> object:
     if isinstance(value, str | bool):
         return value
-    return list(value) if isinstance(value, tuple) else value.to_dict()
+    return [_as_json(one) for one in value] if isinstance(value, tuple) else value.to_dict()
 
 
 def _check_output(output: object) -> None:

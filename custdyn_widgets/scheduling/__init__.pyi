@@ -1,6 +1,7 @@
 from . import crontab
+from .alerts import run_lines
 from .job import dispatch
 from .records import Run, Runs
 from .run_request import TIMEOUT_S, RunRequest
 
-__all__ = ["TIMEOUT_S", "Run", "RunRequest", "Runs", "crontab", "dispatch"]
+__all__ = ["TIMEOUT_S", "Order", "Run", "Runs", "crontab", "dispatch", "run_lines"]

@@ -38,7 +38,7 @@ def failure_letter(
         The last progress lines.
     """
     snapshots = [report.snapshot for report in run.reports if report.snapshot and not report.company]
-    settled = ("sent",) if saved and "changed" in saved.only_if else ()
+    settled = ("sent", "not sent") if saved and ("changed" in saved.only_if or saved.alert_if) else ()
     times = (("For", run.logical_time), ("Began", run.began), ("Ended", run.ended))
     facts = (
         *((label, format_instant(at, "UTC")) for label, at in times if at),

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from custdyn_widgets.errors import CustDynError, RunError
+from custdyn_widgets.errors import CustDynError, RunError, SavedQueryError
 from custdyn_widgets.publish import Frozen, publish
 from custdyn_widgets.report import Report
 from custdyn_widgets.scheduling.company_addresses import read_addresses
-from custdyn_widgets.scheduling.making import MadeReport, Task, freeze_unless_excluded
-from custdyn_widgets.scheduling.records import Outcome
+from custdyn_widgets.scheduling.making import Made, Task, settled
+from custdyn_widgets.scheduling.outcomes import Outcome
 from custdyn_widgets.settings import Settings
 
 _LEFT_OUT = "Faulty rows of the source are left out. They may belong to any company and are not counted here."
@@ -27,7 +27,8 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[MadeRepor
     Raises
     ------
     CustDynError
-        If the file has faults or the source cannot be read; nothing has been published.
+        If the file has faults, the source cannot be read, or a condition is on a column that reports lack;
+        nothing has been published.
     """
     from custdyn_widgets.engine import report_on  # late: loads pandas
     from custdyn_widgets.mart import open_mart
@@ -50,7 +51,9 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[MadeRepor
         query = replace(saved.query, company=(company,), include_descendants=True)
         try:
             report = report_on(query, mart, task.logical_time)
-            yield freeze_unless_excluded(task, report, freeze, recipients, company)
+            yield settled(task, report, freeze, recipients, company)
+        except SavedQueryError:  # every company's report lacks the column of a condition
+            raise
         except CustDynError as error:
             yield MadeReport(Outcome("failed", company, problem=error.message))
 

@@ -14,6 +14,7 @@ from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mail import MailServer
 from custdyn_widgets.notebook import terminated_as_exit
 from custdyn_widgets.saved_queries import is_name
+from custdyn_widgets.scheduling.alerts import run_lines
 from custdyn_widgets.scheduling.failure import describe_error, report_failure
 from custdyn_widgets.scheduling.for_each import make_each
 from custdyn_widgets.scheduling.locks import RunLock
@@ -126,16 +127,17 @@ def _prepare(request: RunRequest, recorder: Recorder, now: datetime, held: conte
     held.enter_context(RunLock(recorder.runs.folder, request.name))
     if request.send:  # otherwise the next run that sends reports them
         _report_killed_runs(recorder)
-    _warn_if_clock_moved_back(recorder, now)
-    digests = recorder.runs.digests(request.name, format_instant_utc(logical_time)) if saved.only_if else {}
+    _warn_of_a_clock_moved_back(recorder, now)
+    about = (order.name, format_instant_utc(logical_time))
     return Task(
         request,
         saved,
         settings,
         saved_queries.folder_of(stored.place, settings=settings),
         logical_time,
-        request.note(saved, logical_time, now),
-        digests,
+        order.note(saved, logical_time, now),
+        recorder.runs.digests(*about) if saved.only_if else {},
+        recorder.runs.true_conditions(*about) if saved.alert_if else {},
     )
 
 
@@ -177,6 +179,8 @@ def _make(task: Task, recorder: Recorder) -> list[MadeReport]:
     recorder.update(data_gaps=tuple(gaps))
     for gap in gaps:
         recorder.warn(gap)
+    for line in run_lines([one.outcome for one in made]):
+        recorder.say(line)
     return made
 
 

@@ -1,9 +1,9 @@
-"""Making the reports of a run: computing them and freezing those that meet `only_if`."""
+"""Making the reports of a run: computing them, freezing those that meet `only_if`, and judging `alert_if`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from custdyn_widgets.notebook import run_notebook
 from custdyn_widgets.publish import Frozen, content_digest
 from custdyn_widgets.report import Report
 from custdyn_widgets.saved_queries import SavedQuery
-from custdyn_widgets.scheduling.records import Outcome
-from custdyn_widgets.scheduling.run_request import RunRequest
+from custdyn_widgets.scheduling.alerts import describe, has_news
+from custdyn_widgets.scheduling.order import Order
+from custdyn_widgets.scheduling.outcomes import Outcome
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import format_instant_utc
 
@@ -31,6 +32,8 @@ class Task:
         The time that intervals resolve against, and a note about it for readers, which may be empty.
     digests
         The digest of each company's last report, by company; a report with the same digest is not sent again.
+    true_before
+        The keys of the conditions that were true in each company's last report, by company.
     """
 
     request: RunRequest
@@ -40,6 +43,7 @@ class Task:
     logical_time: datetime
     note: str
     digests: Mapping[str | None, str]
+    true_before: Mapping[str | None, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class MadeReport:
     outcome
         The result so far; `frozen` until it is sent.
     recipients
-        The addresses to send it to.
+        The addresses to send it to; none if no condition became true or has passed.
     report, frozen
         The report and its snapshot; None if it was not frozen.
     """
@@ -98,16 +102,27 @@ def freeze_unless_excluded(
     publish: Callable[[Report], Frozen],
     recipients: tuple[str, ...],
     company: str | None = None,
-) -> MadeReport:
-    """Freeze a report unless the saved query's `only_if` excludes it."""
+) -> Made:
+    """Freeze a report unless the saved query's `only_if` excludes it, and judge its conditions.
+
+    Raises
+    ------
+    SavedQueryError
+        If the report lacks a column of a condition; nothing has been published.
+    """
+    saved = task.saved
+    judged = describe(report, saved.alert_if, saved.query, task.true_before.get(company, ()))
     digest = content_digest(report)
-    if report.info.data_gaps and "fresh" in task.saved.only_if:
-        return MadeReport(Outcome("stale", company, digest=digest, problem="\n".join(report.info.data_gaps)))
-    if "not_empty" in task.saved.only_if and not report.rows:
-        return MadeReport(Outcome("empty", company, digest=digest))
-    if "changed" in task.saved.only_if and task.digests.get(company) == digest:
-        return MadeReport(Outcome("unchanged", company, digest=digest))
+    if report.info.data_gaps and "fresh" in saved.only_if:
+        return Made(Outcome("stale", company, digest=digest, problem="\n".join(report.info.data_gaps)))
+    if "not_empty" in saved.only_if and not report.rows:
+        return Made(Outcome("empty", company, digest=digest))
+    if "changed" in saved.only_if and task.digests.get(company) == digest:
+        return Made(Outcome("unchanged", company, digest=digest))
     if task.note:
         report = replace(report, info=replace(report.info, warnings=(task.note, *report.info.warnings)))
     frozen = publish(report)
-    return MadeReport(Outcome("frozen", company, frozen.id, digest), recipients, report, frozen)
+    outcome = Outcome("frozen", company, frozen.id, digest, conditions=judged)
+    if saved.alert_if and recipients and not has_news(judged):
+        return Made(replace(outcome, result="not sent"), (), report, frozen)
+    return Made(outcome, recipients, report, frozen)

@@ -16,7 +16,8 @@ from custdyn_widgets.errors import CustDynError, RunError, SettingsError
 from custdyn_widgets.mail import MailServer
 from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.saved_queries import SavedQuery
-from custdyn_widgets.scheduling.records import Outcome, Run, Runs, list_problems, worst_result
+from custdyn_widgets.scheduling.outcomes import Outcome, list_problems, worst_result
+from custdyn_widgets.scheduling.records import Run, Runs
 from custdyn_widgets.settings import Settings
 
 _LINES = 30

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,50 +16,20 @@ from typing import Any
 
 from custdyn_widgets.errors import RunError
 from custdyn_widgets.files import read_plain, strict_json, write_whole
-from custdyn_widgets.scheduling.locks import is_running
+from custdyn_widgets.scheduling.locks import is_going_on
+from custdyn_widgets.scheduling.outcomes import Outcome, check_conditions, is_true, list_problems
 from custdyn_widgets.text import format_instant_utc
 
 FORMAT = 1
 KEPT = 1_000  # records kept for each saved query
-_LISTED = 20
-# From worst to best.
-_RESULTS = ("failed", "undelivered", "stale", "sent", "held back", "frozen", "unchanged", "empty")
 _RECENT = 50  # records that each run searches for killed runs
 _MAX_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
 _RESERVED_BYTES = 65_536
 # JSON types by annotation; all other fields are lists.
 _JSON_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "str | None": (str, NoneType), "bool": bool}
-_LATER = {"failure_recipients", "data_gaps"}  # fields that records of earlier versions lack
+_LATER = {"failure_recipients", "data_gaps", "conditions"}  # fields that records of earlier versions lack
 KILLED = "The run did not finish: it was killed, or the machine went down."
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of one report of a run.
-
-    Attributes
-    ----------
-    result
-        `sent`; `frozen`: it has no recipients; `held back`: sending was turned off; `unchanged`, `empty`: it
-        was neither frozen nor sent; `stale`: the same, because the data ends too early; `undelivered`: it was
-        frozen but did not reach everybody; `failed`.
-    company
-        The company the report is for; None if it is the run's only report.
-    snapshot, digest
-        The snapshot's id and the digest of its content; None if there is no snapshot or report.
-    deliveries
-        The receipts: the delivery to each recipient, from `Delivery.to_dict`.
-    problem
-        A message about the problem.
-    """
-
-    result: str
-    company: str | None = None
-    snapshot: str | None = None
-    digest: str | None = None
-    deliveries: tuple[dict[str, Any], ...] = ()
-    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +95,11 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as a JSON object."""
-        return {"format": FORMAT, **asdict(self)}
+        record = {"format": FORMAT, **asdict(self)}
+        for report in record["reports"]:
+            if not report["conditions"]:
+                del report["conditions"]  # as in records of saved queries without any
+        return record
 
     @classmethod
     def from_dict(cls, data: Any) -> Run:
@@ -144,6 +118,8 @@ class Run:
             if at != format_instant_utc(datetime.fromisoformat(at)):
                 raise ValueError(f"{name} is not a valid timestamp")
         reports = tuple(Outcome(**_fields_of(Outcome, one)) for one in given["reports"])
+        for report in reports:
+            check_conditions(report.conditions)
         return cls(**{**given, "reports": reports})
 
 
@@ -225,13 +201,21 @@ class Runs:
 
     def digests(self, saved: str, until: str) -> dict[str | None, str]:
         """Return, by company, the digest of the last report up to `until` that need not be sent again."""
-        settled: dict[str | None, str] = {}
+        return {one.company: one.digest for one in self._settled(saved, until) if one.digest}
+
+    def true_conditions(self, saved: str, until: str) -> dict[str | None, frozenset[str]]:
+        """Return, by company, the keys of the conditions that were true in the last report up to `until`.
+
+        Reports that were not made or did not reach everybody neither set nor clear a condition.
+        """
+        judged = (one for one in self._settled(saved, until) if one.snapshot)
+        return {one.company: frozenset(c["key"] for c in one.conditions if is_true(c)) for one in judged}
+
+    def _settled(self, saved: str, until: str) -> Iterator[Outcome]:
+        """Yield the reports up to `until` that need not be sent again, by logical time."""
         runs = [run for run in self.listing(saved=saved) if run.logical_time and run.logical_time <= until]
         for run in sorted(runs, key=lambda run: (run.logical_time, run.id)):
-            for one in run.reports:
-                if one.digest and _is_settled(one, run):
-                    settled[one.company] = one.digest
-        return settled
+            yield from (one for one in run.reports if one.is_settled(run.result))
 
     def _folder_of(self, saved: str) -> Path:
         return self.folder / "records" / saved
@@ -250,27 +234,6 @@ class Runs:
         if run.result == "running" and not is_running(self.folder, run.saved):
             return run.killed()
         return run
-
-
-def worst_result(outcomes: Sequence[Outcome]) -> str:
-    """Return the worst result of a run's reports."""
-    results = {outcome.result for outcome in outcomes}
-    return next(result for result in _RESULTS if result in results)
-
-
-def list_problems(outcomes: Sequence[Outcome]) -> str:
-    """Return the first problems of a run's reports, one per line, with the companies' names."""
-    problems = [
-        f"{one.company}: {one.problem}" if one.company else one.problem for one in outcomes if one.problem
-    ]
-    more = len(problems) - _LISTED
-    rest = [f"… and {more:,} more, see `custdyn runs list --json`."] if more > 0 else []
-    return "\n".join([*problems[:_LISTED], *rest])
-
-
-def _is_settled(one: Outcome, run: Run) -> bool:
-    """Return whether a report need not be sent again; one frozen by an unfinished run must be."""
-    return one.result in ("sent", "unchanged") or one.result == run.result == "frozen"
 
 
 def _fields_of(kind: type[Run | Outcome], data: Any) -> dict[str, Any]:

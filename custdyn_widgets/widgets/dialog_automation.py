@@ -6,13 +6,14 @@ Fields are strings by name. The name is the key in the saved query's file, with 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from custdyn_widgets.errors import SavedQueryError, shown
 from custdyn_widgets.mart import Source, SourceLike, absolute_source
+from custdyn_widgets.report import Column
 from custdyn_widgets.saved_queries import (
     ONLY_IF,
     ForEach,
@@ -25,6 +26,7 @@ from custdyn_widgets.saved_queries import (
     parse_recipients,
 )
 from custdyn_widgets.text import cut_short, printable
+from custdyn_widgets.widgets.dialog_alerts import ALERT_IF, lost_words, text_of, typed_conditions
 
 CRON, ZONE = "schedule.cron", "schedule.timezone"
 RECIPIENTS, ON_FAILURE = "recipients", "failure_recipients"
@@ -39,7 +41,7 @@ _NUMBER = re.compile("-?[0-9]{1,100}")
 
 def empty_fields(timezone: str) -> dict[str, str]:
     """Return the fields of an empty dialog."""
-    nothing = (RECIPIENTS, CRON, ON_FAILURE, *_CONDITIONS, KEEP_LAST, OLDER_THAN, EACH)
+    nothing = (RECIPIENTS, CRON, ON_FAILURE, *_CONDITIONS, ALERT_IF, KEEP_LAST, OLDER_THAN, EACH)
     return {**dict.fromkeys(nothing, ""), ZONE: timezone}
 
 
@@ -47,6 +49,7 @@ def fields_of(saved: SavedQuery) -> dict[str, str]:
     """Return the fields of a saved query."""
     fields = {RECIPIENTS: "\n".join(saved.recipients), ON_FAILURE: "\n".join(saved.failure_recipients)}
     fields |= {name: TICKED for name, condition in _CONDITIONS.items() if condition in saved.only_if}
+    fields[ALERT_IF] = text_of(saved.alert_if)
     if saved.schedule:
         fields |= {CRON: saved.schedule.cron, ZONE: saved.schedule.timezone}
     if saved.retention:
@@ -65,8 +68,12 @@ def describe_for_each(division: ForEach | None) -> str:
     return f"One report for each {division.by}, with addresses from {file}"
 
 
-def arguments_in(fields: Mapping[str, str], source: SourceLike) -> dict[str, Any]:
-    """Return the fields as arguments of `SavedQuery`, with recipients only if the report can be sent.
+def typed_in(
+    fields: Mapping[str, str], source: SourceLike, columns: Callable[[], Sequence[Column]]
+) -> dict[str, Any]:
+    """Return the arguments of `SavedQuery` in the fields, with recipients only if the report can be sent.
+
+    `columns` returns those of the query's report.
 
     Raises
     ------
@@ -81,6 +88,7 @@ def arguments_in(fields: Mapping[str, str], source: SourceLike) -> dict[str, Any
         about["source"] = _scheduled_source(source)
     about[ON_FAILURE] = _addresses(ON_FAILURE, fields)
     about["only_if"] = tuple(condition for name, condition in _CONDITIONS.items() if fields[name] == TICKED)
+    about[ALERT_IF] = typed_conditions(fields[ALERT_IF], columns)
     about["retention"] = _retention(fields[KEEP_LAST].strip(), fields[OLDER_THAN].strip())
     return about
 
@@ -138,6 +146,8 @@ def _words(saved: SavedQuery) -> dict[str, str]:
         )
     if saved.only_if:
         words["only_if"] = f"its {_counted(saved.only_if, 'condition')} for sending"
+    if saved.alert_if:
+        words[ALERT_IF] = lost_words(saved)
     if saved.retention:
         words["retention"] = "its rule for old snapshots"
     if saved.for_each:

@@ -68,8 +68,95 @@ function put(control, value) {
   else if (control.value !== value) control.value = value; // only if different, or the cursor would move
 }
 
+// The list of conditions. It is one field, whose value is JSON text: a hidden input, with controls for each condition.
+function alerts(id, choices, forgetError) {
+  const field = element("input", { type: "hidden" });
+  field.dataset.field = "alert_if";
+  const rows = element("div", { class: "custdyn-dialog-alerts" });
+  const add = button("Add condition", "button", false);
+  let drawn = null;
+
+  const read = () => {
+    const listed = [...rows.children].map((row) =>
+      Object.fromEntries([...row.querySelectorAll("[data-part]")].map((one) => [one.dataset.key, one.value])),
+    );
+    field.value = drawn = listed.length ? JSON.stringify(listed) : "";
+  };
+  const changed = () => {
+    read();
+    for (const kind of ["input", "change"]) field.dispatchEvent(new Event(kind, { bubbles: true }));
+  };
+  const part = (control, key, name, number, value) => {
+    control.dataset.key = key;
+    control.dataset.part = `alert_if[${number}].${key}`;
+    control.setAttribute("aria-label", name);
+    if (value !== undefined) control.value = value;
+    return control;
+  };
+  const select = (key, name, number, value) => {
+    const made = element("select");
+    for (const [option, words] of choices[key] ?? []) made.append(element("option", { value: option }, words));
+    return part(made, key, name, number, value);
+  };
+  const row = (one, number) => {
+    const bound = part(
+      element("input", { type: "text", autocomplete: "off", spellcheck: "false", placeholder: "100 or 5%" }),
+      "bound", "Bound", number, one.bound ?? "",
+    );
+    bound.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.isComposing) return;
+      event.preventDefault(); // Lab suppresses Enter in fields of outputs
+      bound.form.requestSubmit();
+    });
+    const remove = button("Remove", "button", false);
+    remove.setAttribute("aria-label", `Remove condition ${number + 1}`);
+    remove.addEventListener("click", () => {
+      const left = list().filter((_, i) => i !== number);
+      draw(left);
+      forgetError(); // it names a condition by its number
+      (rows.children[Math.min(number, left.length - 1)]?.querySelector("button") ?? add).focus();
+      changed();
+    });
+    return element(
+      "div",
+      { class: "custdyn-dialog-alert", role: "group", "aria-label": `Condition ${number + 1}` },
+      select("column", "Column", number, one.column),
+      select("row", "Row", number, one.row),
+      select("relation", "Relation", number, one.relation),
+      bound,
+      remove,
+    );
+  };
+  const list = () => JSON.parse(field.value || "[]");
+  const draw = (listed) => rows.replaceChildren(...listed.map(row));
+  const show = () => {
+    if (field.value === drawn) return; // or the control in use would lose the focus
+    drawn = field.value;
+    draw(list());
+  };
+  add.addEventListener("click", () => {
+    draw([...list(), {}]);
+    rows.lastChild.querySelector("select").focus();
+    changed();
+  });
+  rows.addEventListener("input", read); // before the form's listeners, which read the field
+  rows.addEventListener("change", read);
+  const about = help(
+    `${id}-alerts-help`,
+    "One email when a condition becomes true, and one when it has passed. A percentage is a bound for falls, rises " +
+      "and rates. Every run makes a snapshot.",
+  );
+  const box = element(
+    "fieldset",
+    { "aria-describedby": about.id },
+    element("legend", {}, "Send only when one of these becomes true or has passed"),
+    field, rows, add, about,
+  );
+  return { box, show };
+}
+
 // The fields for automatic runs. Without a schedule, only the cron expression is shown.
-function automation(id) {
+function automation(id, choices, forgetError) {
   const cron = line(id, "schedule.cron");
   const zone = line(id, "schedule.timezone");
   const told = area(id, "failure_recipients", { rows: "1", autocomplete: "off" });
@@ -77,6 +164,7 @@ function automation(id) {
   const olderThan = line(id, "retention.older_than");
   const nobody = help(`${id}-nobody`, "", { role: "status" });
   const otherwise = help(`${id}-only-help`, "Otherwise, nothing is frozen or sent.");
+  const conditions = alerts(id, choices, forgetError);
   const staying = help(
     `${id}-retention-help`,
     "A number such as 12, or an age such as 90d, 12w, 6m or 1y. If both are empty, all are kept. If both are " +
@@ -99,6 +187,7 @@ function automation(id) {
       checkbox(id, "only_if.fresh", "the data reaches the report's end; otherwise the run fails"),
       otherwise,
     ),
+    conditions.box,
     element(
       "fieldset",
       { "aria-describedby": staying.id },
@@ -127,6 +216,7 @@ function automation(id) {
     more,
   );
   const update = () => {
+    conditions.show();
     const scheduled = Boolean(cron.value.trim());
     const said = [...more.querySelectorAll("[data-field]")].some((one) => one !== zone && valueOf(one).trim());
     // Never hide a field with a value, or with the focus.
@@ -177,7 +267,7 @@ function render({ model, el }) {
       "Send to (optional)", sendTo,
       help(`${id}-send-help`, "Email addresses. Each scheduled run sends them the file."),
     );
-    const schedule = automation(id);
+    const schedule = automation(id, model.get("conditions"), () => model.set("error", []));
     const controls = element(
       "fieldset",
       { class: "custdyn-dialog-all", "aria-label": "The saved query" },
@@ -243,7 +333,8 @@ function render({ model, el }) {
   };
 
   const named = (field) => {
-    const all = [...parts.form.querySelectorAll(`[data-field="${CSS.escape(field)}"]`)];
+    const name = CSS.escape(field);
+    const all = [...parts.form.querySelectorAll(`[data-field="${name}"], [data-part="${name}"]`)];
     return all.find((control) => control.checked) ?? all[0];
   };
 
@@ -257,8 +348,8 @@ function render({ model, el }) {
 
   const describe = () => {
     const [words = "", field = ""] = model.get("error");
-    for (const control of parts.form.querySelectorAll("[data-field]")) {
-      const wrong = Boolean(words) && field === control.dataset.field;
+    for (const control of parts.form.querySelectorAll("[data-field], [data-part]")) {
+      const wrong = Boolean(words) && field === (control.dataset.field ?? control.dataset.part);
       const ids = [control.dataset.help, wrong ? parts.error.id : ""].filter(Boolean).join(" ");
       if (ids) control.setAttribute("aria-describedby", ids);
       else control.removeAttribute("aria-describedby");

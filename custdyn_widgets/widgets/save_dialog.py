@@ -15,9 +15,11 @@ from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import CustDynError, SavedQueryChangedError, SavedQueryExistsError, shown
 from custdyn_widgets.mart import SourceLike
 from custdyn_widgets.query import Period, ReportQuery
+from custdyn_widgets.report import Column
 from custdyn_widgets.saved_queries import Place, SavedQuery, Stored, name_for
 from custdyn_widgets.text import cut_short, isolate, printable
 from custdyn_widgets.widgets import dialog_automation as automation
+from custdyn_widgets.widgets.dialog_alerts import Choices, choices, in_dialog
 
 _PLACES = [["mine", "Mine"], ["shared", "Shared with those who share the folder"]]
 _OUTPUTS = [["web", "Table"], ["csv", "CSV"], ["csv-excel", "Excel CSV"], ["xlsx", "XLSX"]]
@@ -52,6 +54,8 @@ class DialogView(anywidget.AnyWidget):
         The question and its two answers, to overwrite or keep; or empty.
     division
         The label of the checkbox to send a report for each company, or "".
+    conditions
+        The values and labels to choose from in each part of a condition; see `dialog_alerts.choices`.
     """
 
     _esm = Path(__file__).with_name("save_dialog.js")
@@ -67,6 +71,7 @@ class DialogView(anywidget.AnyWidget):
     error: Any = traitlets.List().tag(sync=True)
     question: Any = traitlets.List().tag(sync=True)
     division = traitlets.Unicode().tag(sync=True)
+    conditions: Any = traitlets.Dict().tag(sync=True)
 
 
 class SaveDialog:
@@ -145,7 +150,8 @@ class SaveDialog:
             )
             first = {"interval": self.widget.intervals[0][0], "chart": self.widget.charts[0][0]}
             own = {**automation.empty_fields(query.timezone), **(_shown_of(loaded) if loaded else {})}
-            self.widget.division = automation.describe_for_each(loaded.saved.for_each if loaded else None)
+            self.widget.conditions = self._choices()
+            self.widget.division = automation.describe_division(loaded.saved.for_each if loaded else None)
             self.widget.fields = {**_EMPTY, **first, **own, "output": output}
             self.widget.error = []
             self.widget.opened = self._count
@@ -201,6 +207,7 @@ class SaveDialog:
             self._ask(words, f"{answer} anyway", "Cancel", error.revision)
         except CustDynError as error:
             self._count += 1
+            error = in_dialog(error)
             field = error.field or ""
             words = error.message.removeprefix(f"{field}: ") if field in _EMPTY else error.message
             self.widget.error = [printable(words), field, self._count]
@@ -223,9 +230,24 @@ class SaveDialog:
             description=typed["description"].strip(),
             output=typed["output"],
             chart=self._chart if typed["chart"] == "now" else None,
-            for_each=automation.for_each_in(typed, self._loaded, place),
-            **automation.arguments_in(typed, self.source),
+            for_each=automation.division_in(typed, self._loaded, place),
+            **automation.typed_in(typed, self.source, self._columns),
         )
+
+    def _columns(self) -> tuple[Column, ...]:
+        """Return the columns of the query's report."""
+        from custdyn_widgets.engine import columns_of  # late: loads pandas
+
+        assert self._query is not None
+        return columns_of(self._query)
+
+    def _choices(self) -> Choices:
+        """Return what conditions can be chosen from; without columns if an extension cannot be imported."""
+        assert self._query is not None
+        columns: tuple[Column, ...] = ()
+        with contextlib.suppress(CustDynError):
+            columns = self._columns()
+        return choices(self._query, columns, self._loaded.saved.alert_if if self._loaded else ())
 
     def _ask(self, words: str, yes: str, no: str, revision: str | None) -> None:
         self._over = revision

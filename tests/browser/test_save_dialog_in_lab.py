@@ -218,7 +218,8 @@ def test_with_a_schedule_more_is_asked_and_said_by_keyboard_alone(notebook: LabN
     assert "Nobody will be notified" in described(fails)
     assert faults(page) == []
     page.keyboard.press("Tab")
-    for typed in ("dd", " ", " ", " ", "12", "3 months"):  # the three in the middle tick their boxes
+    # Three tick their boxes, and one passes the button that adds a condition.
+    for typed in ("dd", " ", " ", " ", "", "12", "3 months"):
         page.keyboard.press("Tab")
         page.keyboard.type(typed)
     page.keyboard.press("Enter")
@@ -252,5 +253,74 @@ def test_with_a_schedule_more_is_asked_and_said_by_keyboard_alone(notebook: LabN
     )
     kept = "{'keep_last': 12, 'older_than': '1y'}"
     assert said.strip() == f"0 6 1 * * eva@example.com changed not_empty fresh {kept}"
+    assert page.locator(".jp-Cell").count() == 1
+    assert (notebook.errors, notebook.elsewhere) == ([], [])
+
+
+ALERTS = """
+year = ReportQuery(interval="last_12_months")
+dialog.open(year, period, "csv", None)
+"""
+
+
+def test_conditions_are_listed_by_keyboard_alone(notebook: LabNotebook) -> None:
+    page = notebook.page
+    assert notebook.ask(ALERTS) == ""
+    page.get_by_role("textbox", name="Title", exact=True).wait_for()
+    page.wait_for_function("document.activeElement.id.endsWith('-title')")
+    page.keyboard.type("Alerts")
+    cron = page.get_by_role("textbox", name="Cron expression", exact=True)
+    cron.focus()
+    page.keyboard.type("0 6 1 * *")
+    add = page.get_by_role("button", name="Add condition", exact=True)
+    add.press("Enter")
+    first = page.get_by_role("group", name="Condition 1", exact=True)
+    page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'Column'")
+    for keys in ("balance refill: t", "latest", "falls"):
+        page.keyboard.type(keys)
+        page.keyboard.press("Tab")
+    page.keyboard.type("dd")
+    assert faults(page) == []
+    page.keyboard.press("Enter")
+    bound = first.get_by_role("textbox", name="Bound", exact=True)
+    page.get_by_role("alert").filter(has_text="'dd' is not a number").wait_for()
+    page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'Bound'")
+    assert bound.get_attribute("aria-invalid") == "true"
+    assert "'dd' is not a number" in described(bound)
+    assert faults(page) == []
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("2.5%")
+    for _ in range(2):
+        add.press("Enter")
+        page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'Column'")
+    assert first.get_by_role("combobox", name="Relation", exact=True).input_value() == "falls_by"
+    page.get_by_role("button", name="Remove condition 2", exact=True).press("Enter")
+    page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'Remove condition 2'")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.type("100")
+    page.set_viewport_size({"width": 375, "height": 900})
+    assert page.evaluate(TOO_WIDE) == []
+    cron.press("Enter")
+    cron.wait_for(state="detached")
+    said = notebook.ask(
+        "stored = told[-1]\nprint(*(one.to_dict() for one in stored.saved.alert_if), sep='|')"
+    )
+    assert said.strip() == (
+        "{'column': 'Balance Refill: Total', 'row': 'last', 'falls_by': '2.5%'}|"
+        "{'column': 'Clients - Active: Qty', 'row': 'total', 'below': 100}"
+    )
+    notebook.ask("dialog.open(year, period, 'csv', None, {('mine', 'alerts'): stored.revision}, stored)")
+    first.wait_for()
+    assert bound.input_value() == "2.5%"
+    bound.fill("many")
+    bound.press("Enter")
+    page.get_by_role("alert").filter(has_text="'many' is not a number").wait_for()
+    page.get_by_role("button", name="Remove condition 1", exact=True).press("Enter")
+    page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'Remove condition 1'")
+    assert bound.get_attribute("aria-invalid") == "false"  # what is now the first one is not wrong
+    assert bound.input_value() == "100"
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.textContent === 'Add condition'")
+    page.keyboard.press("Escape")
     assert page.locator(".jp-Cell").count() == 1
     assert (notebook.errors, notebook.elsewhere) == ([], [])

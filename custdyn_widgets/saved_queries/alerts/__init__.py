@@ -1,0 +1,1 @@
+"""The conditions of a saved query: when its report is sent."""

@@ -1,0 +1,176 @@
+"""Evaluating the conditions of a saved query on its report, exactly.
+
+This module is pure: it takes a report and conditions, and returns what each one found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from custdyn_widgets.report import Column, Report, Row, Value
+from custdyn_widgets.saved_queries import (
+    BEFORE,
+    Condition,
+    change_column,
+    check_columns,
+    is_in_percent,
+    is_rate,
+)
+
+NO_ROW = "the report has no such row"
+NO_VALUE = "there is no value"
+NO_ROW_BEFORE = "there is no row before"
+NO_VALUE_BEFORE = "there is no value to measure the change from"
+ZERO_BEFORE = "the value before is 0, of which there is no percentage"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The cell of one row that a condition is about.
+
+    Attributes
+    ----------
+    labels
+        The row's labels; `("Total",)` for a report without grouping.
+    value, before
+        The value, and the one that its change is measured from; None if there is none.
+    """
+
+    labels: tuple[str, ...]
+    value: Value
+    before: Value = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a condition found.
+
+    Attributes
+    ----------
+    condition, column
+        The condition and its column.
+    met, unmet
+        The cells that meet it and those that do not, in the order of the report.
+    unknown
+        The cells that cannot meet it, each with the reason; a reason without a cell is about the report.
+    """
+
+    condition: Condition
+    column: Column
+    met: tuple[Cell, ...] = ()
+    unmet: tuple[Cell, ...] = ()
+    unknown: tuple[tuple[Cell | None, str], ...] = ()
+
+    @property
+    def is_true(self) -> bool:
+        """Whether the condition is true."""
+        return bool(self.met)
+
+
+def evaluate(report: Report, conditions: Sequence[Condition]) -> tuple[Finding, ...]:
+    """Return what each condition finds in a report.
+
+    Raises
+    ------
+    SavedQueryError
+        If the report lacks a column.
+    """
+    check_columns(conditions, report.columns)
+    return tuple(_find(report, condition) for condition in conditions)
+
+
+def _find(report: Report, condition: Condition) -> Finding:
+    column = report.columns[report.column(condition.column)]
+    before = _rows_before(report) if condition.is_change and condition.against == "row_before" else None
+    met: list[Cell] = []
+    unmet: list[Cell] = []
+    unknown: list[tuple[Cell | None, str]] = []
+    rows = _rows(report, condition)
+    if before is not None and condition.row == "any":  # the first row has none before it, which is no news
+        rows = tuple(row for row in rows if row.start != report.rows[0].start) or rows
+    for row in rows:
+        cell, found = _judge(report, condition, column, row, before)
+        if isinstance(found, str):
+            unknown.append((cell, found))
+        else:
+            (met if found else unmet).append(cell)
+    if not rows:
+        unknown.append((None, NO_ROW))
+    return Finding(condition, column, tuple(met), tuple(unmet), tuple(unknown))
+
+
+def _rows(report: Report, condition: Condition) -> tuple[Row, ...]:
+    """Return the rows that a condition is about; empty if the report does not have them."""
+    if condition.row == "any":
+        return report.rows
+    if condition.row == "total":
+        return (report.total,) if report.total is not None else report.rows[:1]
+    if len(report.headings) < 2:
+        return report.rows[-1:]
+    # The rows of the last period, where it has any: rows without activity are left out.
+    return tuple(row for row in report.rows if row.end == report.info.effective_end)
+
+
+def _rows_before(report: Report) -> Mapping[tuple[str, tuple[str, ...]], Row]:
+    """Return the rows by the end of their period and their labels other than it."""
+    return {(row.end, row.labels[1:]): row for row in report.rows}
+
+
+def _judge(
+    report: Report,
+    condition: Condition,
+    column: Column,
+    row: Row,
+    rows_before: Mapping[tuple[str, tuple[str, ...]], Row] | None,
+) -> tuple[Cell, bool | str]:
+    """Return a row's cell and whether it meets a condition, or the reason why that cannot be said."""
+    at = report.column(column.name)
+    labels, value = row.labels or ("Total",), row.values[at]
+    if not condition.is_change:
+        cell = Cell(labels, value)
+        return cell, NO_VALUE if value is None else _is_beyond(condition, column, Fraction(value))
+    if rows_before is None:
+        return _judge_compared(report, condition, column, row)
+    earlier = rows_before.get((row.start, row.labels[1:]))
+    cell = Cell(labels, value, earlier.values[at] if earlier else None)
+    if value is None:
+        return cell, NO_VALUE
+    if earlier is None:
+        return cell, NO_ROW_BEFORE
+    if cell.before is None:
+        return cell, NO_VALUE_BEFORE
+    change, before = Fraction(value) - Fraction(cell.before), Fraction(cell.before)
+    if not condition.bound.percent or is_rate(column):
+        return cell, _is_reached(condition, change)
+    return cell, _is_reached(condition, change / abs(before)) if before else ZERO_BEFORE
+
+
+def _judge_compared(
+    report: Report, condition: Condition, column: Column, row: Row
+) -> tuple[Cell, bool | str]:
+    """Judge a row by the columns that the query's comparison adds."""
+    by_name = {one.name: value for one, value in zip(report.columns, row.values, strict=True)}
+    value, before = by_name[column.name], by_name.get(column.name + BEFORE)
+    cell = Cell(row.labels or ("Total",), value, before)
+    name = change_column(condition, column)
+    change = by_name[name]
+    if change is not None:
+        in_percent = condition.bound.percent and not is_rate(column)
+        return cell, _is_reached(condition, Fraction(change) / (100 if in_percent else 1))
+    if value is None:
+        return cell, NO_VALUE
+    return cell, ZERO_BEFORE if before == 0 and before is not None else NO_VALUE_BEFORE
+
+
+def _is_beyond(condition: Condition, column: Column, value: Fraction) -> bool:
+    """Return whether a value is below or above the bound; a value equal to it is neither."""
+    bound = Fraction(condition.bound.number) if is_in_percent(column) else condition.bound.fraction
+    return value < bound if condition.relation == "below" else value > bound
+
+
+def _is_reached(condition: Condition, change: Fraction) -> bool:
+    """Return whether a change is at least as large as the bound, in the condition's direction."""
+    size = -change if condition.relation == "falls_by" else change
+    return size >= condition.bound.fraction
