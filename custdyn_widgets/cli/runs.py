@@ -151,7 +151,7 @@ def _as_table(runs: Sequence[Run]) -> str:
     lines = align_rows(rows)
     found = [lines[0]]
     for line, run in zip(lines[1:], runs, strict=True):
-        found += [line, *(f"    {cut_short(printable(text), _LONGEST_PROBLEM)}" for text in _notes(run))]
+        found += [line, *(f"    {cut_short(printable(text), _MAX_PROBLEM_LENGTH)}" for text in _notes(run))]
     return "\n".join(found)
 
 

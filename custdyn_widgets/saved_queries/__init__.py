@@ -33,7 +33,7 @@ from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 __all__ = [
     "BEFORE",
-    "MOST_RECIPIENTS",
+    "MAX_RECIPIENTS",
     "ONLY_IF",
     "RELATIONS",
     "ROWS",

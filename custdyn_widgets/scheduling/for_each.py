@@ -14,7 +14,7 @@ from custdyn_widgets.errors import CustDynError, RunError, SavedQueryError
 from custdyn_widgets.publish import Frozen, publish
 from custdyn_widgets.report import Report
 from custdyn_widgets.scheduling.company_addresses import read_addresses
-from custdyn_widgets.scheduling.making import Made, Task, settled
+from custdyn_widgets.scheduling.making import MadeReport, Task, freeze_unless_excluded
 from custdyn_widgets.scheduling.outcomes import Outcome
 from custdyn_widgets.settings import Settings
 
@@ -51,7 +51,7 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[MadeRepor
         query = replace(saved.query, company=(company,), include_descendants=True)
         try:
             report = report_on(query, mart, task.logical_time)
-            yield settled(task, report, freeze, recipients, company)
+            yield freeze_unless_excluded(task, report, freeze, recipients, company)
         except SavedQueryError:  # every company's report lacks the column of a condition
             raise
         except CustDynError as error:

@@ -127,15 +127,15 @@ def _prepare(request: RunRequest, recorder: Recorder, now: datetime, held: conte
     held.enter_context(RunLock(recorder.runs.folder, request.name))
     if request.send:  # otherwise the next run that sends reports them
         _report_killed_runs(recorder)
-    _warn_of_a_clock_moved_back(recorder, now)
-    about = (order.name, format_instant_utc(logical_time))
+    _warn_if_clock_moved_back(recorder, now)
+    about = (request.name, format_instant_utc(logical_time))
     return Task(
         request,
         saved,
         settings,
         saved_queries.folder_of(stored.place, settings=settings),
         logical_time,
-        order.note(saved, logical_time, now),
+        request.note(saved, logical_time, now),
         recorder.runs.digests(*about) if saved.only_if else {},
         recorder.runs.true_conditions(*about) if saved.alert_if else {},
     )

@@ -12,8 +12,8 @@ from custdyn_widgets.publish import Frozen, content_digest
 from custdyn_widgets.report import Report
 from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.scheduling.alerts import describe, has_news
-from custdyn_widgets.scheduling.order import Order
 from custdyn_widgets.scheduling.outcomes import Outcome
+from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import format_instant_utc
 
@@ -102,7 +102,7 @@ def freeze_unless_excluded(
     publish: Callable[[Report], Frozen],
     recipients: tuple[str, ...],
     company: str | None = None,
-) -> Made:
+) -> MadeReport:
     """Freeze a report unless the saved query's `only_if` excludes it, and judge its conditions.
 
     Raises
@@ -114,15 +114,15 @@ def freeze_unless_excluded(
     judged = describe(report, saved.alert_if, saved.query, task.true_before.get(company, ()))
     digest = content_digest(report)
     if report.info.data_gaps and "fresh" in saved.only_if:
-        return Made(Outcome("stale", company, digest=digest, problem="\n".join(report.info.data_gaps)))
+        return MadeReport(Outcome("stale", company, digest=digest, problem="\n".join(report.info.data_gaps)))
     if "not_empty" in saved.only_if and not report.rows:
-        return Made(Outcome("empty", company, digest=digest))
+        return MadeReport(Outcome("empty", company, digest=digest))
     if "changed" in saved.only_if and task.digests.get(company) == digest:
-        return Made(Outcome("unchanged", company, digest=digest))
+        return MadeReport(Outcome("unchanged", company, digest=digest))
     if task.note:
         report = replace(report, info=replace(report.info, warnings=(task.note, *report.info.warnings)))
     frozen = publish(report)
     outcome = Outcome("frozen", company, frozen.id, digest, conditions=judged)
     if saved.alert_if and recipients and not has_news(judged):
-        return Made(replace(outcome, result="not sent"), (), report, frozen)
-    return Made(outcome, recipients, report, frozen)
+        return MadeReport(replace(outcome, result="not sent"), (), report, frozen)
+    return MadeReport(outcome, recipients, report, frozen)

@@ -16,7 +16,7 @@ from typing import Any
 
 from custdyn_widgets.errors import RunError
 from custdyn_widgets.files import read_plain, strict_json, write_whole
-from custdyn_widgets.scheduling.locks import is_going_on
+from custdyn_widgets.scheduling.locks import is_running
 from custdyn_widgets.scheduling.outcomes import Outcome, check_conditions, is_true, list_problems
 from custdyn_widgets.text import format_instant_utc
 

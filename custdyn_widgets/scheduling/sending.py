@@ -11,7 +11,7 @@ from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.render import to_excel_csv
 from custdyn_widgets.report import format_instant, interval_slug
 from custdyn_widgets.scheduling.alerts import letter_alerts, letter_mark
-from custdyn_widgets.scheduling.making import Made, Task
+from custdyn_widgets.scheduling.making import MadeReport, Task
 from custdyn_widgets.scheduling.outcomes import Outcome
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.text import slug

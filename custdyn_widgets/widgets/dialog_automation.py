@@ -68,7 +68,7 @@ def describe_for_each(division: ForEach | None) -> str:
     return f"One report for each {division.by}, with addresses from {file}"
 
 
-def typed_in(
+def arguments_in(
     fields: Mapping[str, str], source: SourceLike, columns: Callable[[], Sequence[Column]]
 ) -> dict[str, Any]:
     """Return the arguments of `SavedQuery` in the fields, with recipients only if the report can be sent.

@@ -151,7 +151,7 @@ class SaveDialog:
             first = {"interval": self.widget.intervals[0][0], "chart": self.widget.charts[0][0]}
             own = {**automation.empty_fields(query.timezone), **(_shown_of(loaded) if loaded else {})}
             self.widget.conditions = self._choices()
-            self.widget.division = automation.describe_division(loaded.saved.for_each if loaded else None)
+            self.widget.division = automation.describe_for_each(loaded.saved.for_each if loaded else None)
             self.widget.fields = {**_EMPTY, **first, **own, "output": output}
             self.widget.error = []
             self.widget.opened = self._count
@@ -230,8 +230,8 @@ class SaveDialog:
             description=typed["description"].strip(),
             output=typed["output"],
             chart=self._chart if typed["chart"] == "now" else None,
-            for_each=automation.division_in(typed, self._loaded, place),
-            **automation.typed_in(typed, self.source, self._columns),
+            for_each=automation.for_each_in(typed, self._loaded, place),
+            **automation.arguments_in(typed, self.source, self._columns),
         )
 
     def _columns(self) -> tuple[Column, ...]:

@@ -20,8 +20,8 @@ from custdyn_widgets.saved_queries.alerts.condition import parse_alert_if
 from custdyn_widgets.saved_queries.content import SavedQuery
 from custdyn_widgets.scheduling import making
 from custdyn_widgets.scheduling.job import dispatch
-from custdyn_widgets.scheduling.order import Order
 from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 from tests.mail_server import Received, free_port
@@ -85,7 +85,7 @@ def turn(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Turn:
         monkeypatch.setattr(making, "run_notebook", made)
         keep(saved, settings)
         given = {"as_of": f"2022-01-{next(days):02}T05:00:00Z", **order}
-        return dispatch(Order("board", **given), settings=load_settings(), progress=print, now=NOW)
+        return dispatch(RunRequest("board", **given), settings=load_settings(), progress=print, now=NOW)
 
     return run_with
 
@@ -348,6 +348,6 @@ def test_a_computed_report_is_judged_as_it_is(settings: Settings) -> None:
     assert report.total is not None
     value = report.total.values[report.column(QTY)]
     keep(with_conditions({**BELOW, "below": value}, {**BELOW, "below": int(value or 0) + 1}), settings)
-    run = dispatch(Order("board"), settings=load_settings(), progress=print, now=NOW)
+    run = dispatch(RunRequest("board"), settings=load_settings(), progress=print, now=NOW)
     assert [state(run, at) for at in (0, 1)] == ["not true", "became true"]
     assert [delivery["recipient"] for delivery in run.reports[0].deliveries] == [ANNA, BEN]
