@@ -54,19 +54,16 @@ def clients_behind(
 
     Parameters
     ----------
-    query
-        A report, or the query of one.
+    query, source
+        A report or the query of one, and its source.
     row
-        The row's label for each heading, in order, as the report or its CSV shows them; None for the Total or
-        the only row.
-    source
-        The report's source, as for `run_report`.
+        The row's label for each heading, in order; None for the Total or the only row.
     as_of
-        As for `run_report`. Defaults to the report's own, or to now.
+        As for `run_report`; defaults to the report's own.
     total
         Return the clients behind the Total.
     change
-        Return what each client's flows changed by, compared with the earlier period of the query's `compare`.
+        Return how each client's flows changed since the earlier period of the query's `compare`.
 
     Returns
     -------
@@ -90,7 +87,11 @@ def clients_behind(
         query = query.query
     asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
     plan = plan_report(asked, open_mart(source).facts, parse_as_of(as_of))
-    if change and not asked.compare:
+    return _table(plan, row, total, change)
+
+
+def _table(plan: Plan, row: str | Sequence[str] | None, total: bool, change: bool) -> pd.DataFrame:
+    if change and not plan.query.compare:
         raise QueryError.missing("compare", "the period to compare with, such as previous_month")
     position, bucket, before = _find_row(plan, row, total)
     groups = UNGROUPED if position is None else plan.groups
