@@ -1,4 +1,4 @@
-from .engine import metric, ratio, report_lines, report_on, run_report
+from .engine import clients_behind, cohort_triangle, metric, ratio, report_lines, report_on, run_report
 from .errors import CustDynError
 from .mart import Dialect, Source, check_source, draft_mapping, open_mart, sync_source
 from .notebook import query_from_parameters, source_from_parameters
@@ -20,6 +20,8 @@ __all__ = [
     "blank_chart",
     "chart",
     "check_source",
+    "clients_behind",
+    "cohort_triangle",
     "draft_mapping",
     "freeze",
     "metric",

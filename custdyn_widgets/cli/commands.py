@@ -32,6 +32,7 @@ from custdyn_widgets.cli.query_options import query_fields, query_options
 from custdyn_widgets.cli.runs import check_own_run, run_saved_query, runs_group
 from custdyn_widgets.cli.snapshots import snapshots_group
 from custdyn_widgets.cli.syncing import sync_command, sync_first
+from custdyn_widgets.cli.tables import clients_command, cohorts_command
 from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.query import ReportQuery
 
@@ -243,6 +244,8 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
     )
 
 
+main.add_command(clients_command)
+main.add_command(cohorts_command)
 main.add_command(mapping_group)
 main.add_command(queries_group)
 main.add_command(runs_group)

@@ -1,7 +1,19 @@
+from .clients import clients_behind
+from .cohorts import cohort_triangle
 from .compute import report_lines, run_report
 from .conversion import target_currency
 from .metrics import metric, ratio
 from .query_columns import columns_of
 from .report import report_on
 
-__all__ = ["columns_of", "metric", "ratio", "report_lines", "report_on", "run_report", "target_currency"]
+__all__ = [
+    "clients_behind",
+    "cohort_triangle",
+    "columns_of",
+    "metric",
+    "ratio",
+    "report_lines",
+    "report_on",
+    "run_report",
+    "target_currency",
+]

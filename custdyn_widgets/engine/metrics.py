@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from custdyn_widgets.engine.registry import metric, ratio
+from custdyn_widgets.engine.registry import chosen_metrics, metric, ratio
 from custdyn_widgets.report import Unit
 
-__all__ = ["SURPRISES", "metric", "ratio"]  # the door takes `metric` from here, after the built-in ones
+__all__ = ["SURPRISES", "chosen_metrics", "metric", "ratio"]  # taken from here, after the built-in metrics
 
 SURPRISES = (
     "Active Avg divides the spending of the row's bucket by the clients active in the whole window.",

@@ -7,11 +7,14 @@ from datetime import datetime
 
 import numpy as np
 
+from custdyn_widgets import settings
 from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.comparison import compared_columns
 from custdyn_widgets.engine.conversion import Rates, target_currency
+from custdyn_widgets.engine.extensions import load_extensions
 from custdyn_widgets.engine.groups import Groups, find_groups
-from custdyn_widgets.engine.registry import Metric, chosen_metrics
+from custdyn_widgets.engine.metrics import chosen_metrics
+from custdyn_widgets.engine.registry import Metric
 from custdyn_widgets.engine.selection import Selection, select
 from custdyn_widgets.mart import Facts
 from custdyn_widgets.query import Bucket, ReportQuery, ResolvedInterval, resolve
@@ -84,8 +87,11 @@ def plan_report(query: ReportQuery, facts: Facts, as_of: datetime) -> Plan:
     Raises
     ------
     QueryError
-        If a field names something that is not in the data.
+        If a field names something that is not in the data, or a group of columns that does not exist.
+    SettingsError
+        If an extension listed in the settings cannot be imported.
     """
+    load_extensions(settings.load().extensions)
     interval = resolve(query, as_of)
     rates = Rates(facts.names, target_currency(facts.names, query.currency))
     selection = select(facts, query, interval.effective_end)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from custdyn_widgets import __version__, settings
 from custdyn_widgets.engine.cells.compute import Cells
-from custdyn_widgets.engine.extensions import load_extensions
+from custdyn_widgets.engine.cohorts import build_triangle
 from custdyn_widgets.engine.freshness import data_gaps
 from custdyn_widgets.engine.groups import label_headings
 from custdyn_widgets.engine.metrics import SURPRISES
@@ -49,7 +49,6 @@ def report_on(
     """
     began = time.monotonic() if began is None else began
     loaded = settings.load()
-    load_extensions(loaded.extensions)
     plan = plan_report(query, mart.facts, parse_as_of(as_of))
     rows, total, cells = build_rows(plan)
     return Report(
@@ -61,6 +60,7 @@ def report_on(
         info=_info(plan, mart, cells, role or loaded.role, time.monotonic() - began),
         message=None if plan.buckets else _why_no_rows(plan),
         definitions=SURPRISES,
+        triangle=build_triangle(plan) if "cohort" in plan.query.group_by else None,
     )
 
 

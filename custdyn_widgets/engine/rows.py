@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -59,20 +60,39 @@ def build_rows(plan: Plan) -> tuple[list[Row], Row | None, Cells | None]:
         return [], None, None
     now = _Run.of(plan, plan.buckets)
     numbers, before = _numbers(plan, now.lines), _Before.of(plan)
-    labels, rows = plan.groups.labels, []
-    for i, values in enumerate(numbers):
-        earlier = before.numbers.get(i)
-        if plan.query.row_group and not any(values) and not any(earlier or ()):
-            continue
-        bucket, label = plan.buckets[i // len(labels)], labels[i % len(labels)]
-        own_labels = [bucket.label] * bool(plan.query.time_group) + [label] * bool(plan.query.row_group)
-        rows.append(_row(plan, own_labels, values, earlier, bucket))
+    labels = row_labels(plan)
+    rows = [
+        _row(plan, labels[i], numbers[i], before.numbers.get(i), plan.buckets[i // len(plan.groups.labels)])
+        for i in _shown(plan, numbers, before)
+    ]
     if not plan.query.group_by:
         return rows, None, now.cells
     whole = plan.interval.whole()
     total_labels = ["Total"] + [""] * (len(plan.query.group_by) - 1)
     total = _row(plan, total_labels, _total(plan, [now], whole), before.total(plan), whole)
     return rows, total, now.cells
+
+
+def row_labels(plan: Plan) -> list[tuple[str, ...]]:
+    """Return the labels of each row by position, including rows that are left out."""
+    is_level = (plan.query.time_group is not None, plan.query.row_group is not None)
+    return [
+        tuple(itertools.compress((bucket.label, label), is_level))
+        for bucket in plan.buckets
+        for label in plan.groups.labels
+    ]
+
+
+def shown_positions(plan: Plan) -> list[int]:
+    """Return the positions of the rows that are not left out."""
+    return _shown(plan, _numbers(plan, _Run.of(plan, plan.buckets).lines), _Before.of(plan))
+
+
+def _shown(plan: Plan, numbers: Sequence[NumberRow], before: _Before) -> list[int]:
+    """Leave out rows of a group in which nothing is there, neither now nor before."""
+    if not plan.query.row_group:
+        return list(range(len(numbers)))
+    return [i for i, own in enumerate(numbers) if any(own) or any(before.numbers.get(i, ()))]
 
 
 @dataclass(frozen=True)

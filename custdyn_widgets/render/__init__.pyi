@@ -12,7 +12,7 @@ from .charts.presets import presets_of, register_preset
 from .charts.specs import BLANK, blank_spec, column_colour, preset_spec
 from .charts.svg import INK
 from .charts.vegalite import MARKS
-from .csv import to_csv, to_excel_csv
+from .csv import table_csv, to_csv, to_excel_csv
 from .page import Section, headline_figures, render_page
 from .xlsx.workbook import to_xlsx
 
@@ -36,6 +36,7 @@ __all__ = [
     "render_page",
     "report_charts",
     "start_engine",
+    "table_csv",
     "to_csv",
     "to_excel_csv",
     "to_xlsx",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from custdyn_widgets.report import Report, Row, Value
 from custdyn_widgets.text import format_amount, guard_formula, replace_surrogates
@@ -45,6 +45,16 @@ def to_excel_csv(report: Report, *, total: bool = False) -> bytes:
         As for `to_csv`.
     """
     return _written(report, total, ";", ",").encode("utf-8-sig")
+
+
+def table_csv(headings: Sequence[str], rows: Iterable[Sequence[str | Value]]) -> bytes:
+    """Return a table of texts and numbers as CSV, in the same form as a report's."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
+    writer.writerow([_text_cell(text) for text in headings])
+    for row in rows:
+        writer.writerow([_text_cell(v) if isinstance(v, str) else number_text(v) for v in row])
+    return out.getvalue().encode()
 
 
 def number_text(value: Value) -> str:

@@ -1,4 +1,5 @@
 from .arrow import arrow_table, encodable
+from .cohorts import CohortTriangle
 from .formatting import (
     COUNTED_UNTIL,
     MINUS,
@@ -26,6 +27,7 @@ __all__ = [
     "MAX_ROWS",
     "MINUS",
     "THOUSANDS",
+    "CohortTriangle",
     "Column",
     "Info",
     "Quote",

@@ -9,16 +9,18 @@ from typing import Any
 
 from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.report.cohorts import CohortTriangle
 from custdyn_widgets.report.report import Column, Info, Quote, Report, Row
 
 FORMAT = 1
-_FORMAT_OF_COMPARISONS = 2  # has units and keys that the first version does not know
+_EXTENDED_FORMAT = 2  # has units and keys that the first version does not know
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
     """Return a report as JSON values."""
+    is_plain = all(_is_plain(c) for c in report.columns) and report.triangle is None
     return {
-        "format": FORMAT if all(_is_plain(c) for c in report.columns) else _FORMAT_OF_COMPARISONS,
+        "format": FORMAT if is_plain else _EXTENDED_FORMAT,
         "query": report.query.to_dict(),
         "headings": list(report.headings),
         "columns": [_column_to_dict(c) for c in report.columns],
@@ -28,6 +30,7 @@ def report_to_dict(report: Report) -> dict[str, Any]:
         "message": report.message,
         "definitions": list(report.definitions),
         "charts": dict(report.charts),
+        **({"triangle": report.triangle.to_dict()} if report.triangle else {}),
     }
 
 
@@ -39,7 +42,7 @@ def report_from_dict(data: Mapping[str, Any]) -> Report:
     CustDynError
         If this version cannot read the format.
     """
-    if data.get("format") not in (FORMAT, _FORMAT_OF_COMPARISONS):
+    if data.get("format") not in (FORMAT, _EXTENDED_FORMAT):
         raise CustDynError(
             f"This report has format {data.get('format')!r}, but this version can only read {FORMAT}."
         )
@@ -58,6 +61,7 @@ def report_from_dict(data: Mapping[str, Any]) -> Report:
         message=data["message"],
         definitions=tuple(data["definitions"]),
         charts=data["charts"],
+        triangle=CohortTriangle.from_dict(data["triangle"]) if "triangle" in data else None,
     )
 
 

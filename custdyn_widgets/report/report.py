@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.report.cohorts import CohortTriangle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,6 +156,8 @@ class Report:
         Notes on surprising results, shown with the column definitions.
     charts
         The report's own charts, by title, as Vega-Lite specifications (may be empty).
+    triangle
+        The retention triangle, if the query groups by cohort.
     """
 
     query: ReportQuery
@@ -166,6 +169,7 @@ class Report:
     message: str | None = None
     definitions: tuple[str, ...] = ()
     charts: Mapping[str, Any] = field(default_factory=dict)
+    triangle: CohortTriangle | None = None
 
     def __repr__(self) -> str:
         return str(self).rstrip("\n")  # what `>>> report` shows

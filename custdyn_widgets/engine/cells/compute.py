@@ -185,6 +185,16 @@ def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, Stoc
     )
 
 
+def sum_flows(facts: Facts, clients: Int64s, grid: Grid) -> pd.DataFrame:
+    """Return the flows only, for grids with a group for each client; see the schema above."""
+    sums: dict[int, FlowSums] = {}
+    for span in parts(facts, Span.of(facts, clients, grid)):
+        piece = Piece.of(facts, span, grid)
+        sums.setdefault(piece.currency, FlowSums(grid, piece.currency)).add(piece)
+    names = facts.names.currencies
+    return _frame([sums[c].columns(names[c]) for c in sorted(sums)], FLOW_COLUMNS)
+
+
 def _in_threads(facts: Facts, spans: list[Span], grid: Grid) -> list[tuple[int, _Sums]]:
     """Return the sums of each currency. Threads take parts from a shared iterator; sums are merged last."""
     waiting = iter(spans)

@@ -85,7 +85,7 @@ class Piece:
     def of(cls, facts: Facts, span: Span, grid: Grid) -> Piece:
         """Return the piece for a span of clients of one currency."""
         count = span.end - span.begin
-        rows = _rows(span.begin, count)
+        rows = rows_of(span.begin, count)
         first = facts.offset[span.clients]
         never = np.iinfo(facts.paid_at.dtype).min
         history = span.begin > first
@@ -160,7 +160,7 @@ def _before(values: npt.NDArray[Any], rows: Int64s, nothing: int) -> npt.NDArray
     return found
 
 
-def _rows(begin: Int64s, count: Int64s) -> slice | Int64s:
+def rows_of(begin: Int64s, count: Int64s) -> slice | Int64s:
     """Return the positions of the clients' rows, as a slice if they are adjacent, to avoid copies."""
     total = int(count.sum())
     some = np.flatnonzero(count)

@@ -15,7 +15,7 @@ from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.cells.pieces import first_paid_use, first_row_at
 from custdyn_widgets.mart import NEVER, PAID, Bools, Facts, Int64s
 
-_NOT_YET = np.iinfo(np.int64).min
+NOT_YET = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Moment:
     @property
     def paid(self) -> Bools:
         """Whether there was a paid use before the instant."""
-        return self.last_paid > _NOT_YET
+        return self.last_paid > NOT_YET
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,13 @@ class RowStates:
     """Clients at the start and at the end of a row.
 
     `first_paid` is the time of each client's first paid use in the row, `NEVER` if there is none before the
-    end; `starts_at` is the row's start.
+    end; `has_transactions` whether it has a transaction in the row; `starts_at` the row's start.
     """
 
     start: Moment
     end: Moment
     first_paid: Int64s
+    has_transactions: Bools
     starts_at: int
 
     @cached_property
@@ -91,7 +92,10 @@ def row_states(facts: Facts, clients: Int64s, grid: Grid, package_group: int | N
     own = None if package_group is None else _OwnRows.of(facts, clients, grid, package_group)
     first = own.first_paid if own else first_paid_use(facts, clients)
     at_start, at_end = (_moment(facts, clients, at, window, own) for at, window in moments)
-    return RowStates(at_start, at_end, np.where(first < end, first, NEVER), start)
+    has = (
+        own.within(start) if own else first_row_at(facts, clients, start) < first_row_at(facts, clients, end)
+    )
+    return RowStates(at_start, at_end, np.where(first < end, first, NEVER), has, start)
 
 
 def movement_of_states(facts: Facts, clients: Int64s, grid: Grid) -> Int64s:
@@ -114,13 +118,13 @@ def _moment(facts: Facts, clients: Int64s, at: int, window: int, own: _OwnRows |
     before[begin > 0] = facts.running[begin[begin > 0] - 1]
     balance[some] += facts.running[row[some] - 1] - before[some]
     if own is None:
-        present, last_paid = facts.exists[clients] < at, np.full(len(clients), _NOT_YET)
+        present, last_paid = facts.exists[clients] < at, np.full(len(clients), NOT_YET)
         last = facts.paid_at[row[some] - 1]
-        last_paid[some] = np.where(last > np.iinfo(last.dtype).min, last.astype(np.int64), _NOT_YET)
+        last_paid[some] = np.where(last > np.iinfo(last.dtype).min, last.astype(np.int64), NOT_YET)
     else:
         present, last_paid = own.present(at, facts.exists[clients], some), own.last_paid(at)
     alive = present & (facts.closed[clients] >= at)
-    active = alive & (last_paid >= window) & (last_paid > _NOT_YET)
+    active = alive & (last_paid >= window) & (last_paid > NOT_YET)
     return Moment(alive, last_paid, active, balance)
 
 
@@ -158,10 +162,16 @@ class _OwnRows:
 
     def last_paid(self, before: int) -> Int64s:
         """Return the time of each client's last paid use before an instant."""
-        last = np.full(self.count, _NOT_YET)
+        last = np.full(self.count, NOT_YET)
         some = self.paid & (self.time < before)
         np.maximum.at(last, self.client[some], self.time[some])
         return last
+
+    def within(self, start: int) -> Bools:
+        """Return whether each client has a transaction from an instant on."""
+        found = np.zeros(self.count, np.bool_)
+        found[self.client[self.time >= start]] = True
+        return found
 
     def present(self, at: int, exists: Int64s, has_transactions: Bools) -> Bools:
         """Return whether each client belongs to the row just before an instant.

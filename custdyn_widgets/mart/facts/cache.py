@@ -39,7 +39,7 @@ from custdyn_widgets import settings
 from custdyn_widgets.files import write_whole
 from custdyn_widgets.mart.facts.facts import Facts, Names
 
-FORMAT = 6  # also increased when checks or the reading of values change, as cached facts are not checked
+FORMAT = 7  # also increased when checks or the reading of values change, as cached facts are not checked
 KEPT = 16  # entries
 KEPT_BYTES = 20 * 10**9
 KEPT_LISTINGS = 64

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ import numpy.typing as npt
 from custdyn_widgets.mart.columns import Int64s
 from custdyn_widgets.mart.facts.by_client import Packages, Times
 from custdyn_widgets.mart.facts.flow_class import Flows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 NEVER = np.iinfo(np.int64).max
 
@@ -80,6 +84,8 @@ class Facts:
         int32 codes (type: position in `CLIENT_TYPES`), -1 for none.
     tag_offset, tag
         Tags of client i: codes `tag[tag_offset[i]:tag_offset[i + 1]]`.
+    id_offset, id_text, name_offset, name_text
+        The id and the name of each client, in UTF-8: client i has the bytes `offset[i]:offset[i + 1]`.
     names
         The names for the codes.
     """
@@ -99,6 +105,10 @@ class Facts:
     owner: npt.NDArray[np.int32]
     tag_offset: Int64s
     tag: npt.NDArray[np.int32]
+    id_offset: Int64s
+    id_text: npt.NDArray[np.uint8]
+    name_offset: Int64s
+    name_text: npt.NDArray[np.uint8]
     names: Names
 
     @property
@@ -106,7 +116,22 @@ class Facts:
         """The number of clients."""
         return len(self.exists)
 
+    def client_ids(self) -> pa.LargeStringArray:
+        """Return the id of each client."""
+        return _texts(self.id_offset, self.id_text)
+
+    def client_names(self) -> pa.LargeStringArray:
+        """Return the name of each client."""
+        return _texts(self.name_offset, self.name_text)
+
     @property
     def amount(self) -> Int64s:
         """The amount of each row, int64 millionths of the client's currency."""
         return np.diff(self.running, prepend=np.int64(0))
+
+
+def _texts(offset: Int64s, text: npt.NDArray[np.uint8]) -> pa.LargeStringArray:
+    import pyarrow as pa  # imported late, because reports do not need it
+
+    buffers = (pa.py_buffer(np.ascontiguousarray(values)) for values in (offset, text))
+    return pa.LargeStringArray.from_buffers(len(offset) - 1, *buffers)

@@ -103,6 +103,7 @@ def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger
         owner=clients.owner[order],
         tag_offset=tag_offset,
         tag=tag,
+        **_ids_and_names(table, order),
         names=Names(
             clients.currencies,
             clients.companies,
@@ -142,6 +143,20 @@ def _tags(
         np.asarray(lists.offsets.to_numpy(), np.int64) - lists.offsets[0].as_py(),
         positions(flat, names),
     )
+
+
+def _ids_and_names(clients: CheckedTable, order: Int64s) -> dict[str, Any]:
+    """Return the arrays of ids and names, in the given order. A client without a name is named by its id."""
+    ids, names = (clients.columns[c].take(pa.array(order)) for c in ("client_id", "name"))
+    names = pc.if_else(pc.equal(names, ""), ids, names)
+    found: dict[str, Any] = {}
+    for prefix, texts in (("id", ids), ("name", names)):
+        whole = pa.concat_arrays([texts.cast(pa.large_string())])
+        _, offset, text = whole.buffers()
+        first = np.frombuffer(offset, np.int64)[whole.offset : whole.offset + len(whole) + 1]
+        octets = np.frombuffer(text or b"", np.uint8)[int(first[0]) : int(first[-1])]
+        found |= {f"{prefix}_offset": first - first[0], f"{prefix}_text": octets}
+    return found
 
 
 def _packages(tables: Mapping[str, CheckedTable], named: Sequence[str]) -> tuple[tuple[str, str], ...]:

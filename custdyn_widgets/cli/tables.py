@@ -1,0 +1,106 @@
+"""Tables that go with a report: the clients behind a row, and the retention triangle."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from custdyn_widgets.cli.answer import as_of_option, chosen_format, json_option, source_option
+from custdyn_widgets.cli.query_options import query_fields, query_options
+from custdyn_widgets.query import ReportQuery
+
+_FORMATS = click.Choice(("table", "csv", "json"))
+_format_option = click.option(
+    "--format", "form", type=_FORMATS, help="The output format.", show_default="table"
+)
+
+
+@click.command("clients")
+@source_option
+@query_options
+@as_of_option
+@click.option(
+    "--row", "labels", multiple=True, metavar="LABEL", help="The row's label, once for each heading."
+)
+@click.option("--total", is_flag=True, help="The clients behind the Total.")
+@click.option(
+    "--change", is_flag=True, help="What each client's flows changed by; needs a query that compares."
+)
+@_format_option
+@json_option("Print JSON: short for --format json.")
+def clients_command(
+    source: str,
+    query_file: Path | None,
+    saved_name: str | None,
+    as_of: str | None,
+    labels: tuple[str, ...],
+    total: bool,
+    change: bool,
+    form: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Print the clients behind a row of a report."""
+    from custdyn_widgets.engine import clients_behind
+    from custdyn_widgets.progress import ProgressBar
+
+    query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
+    with ProgressBar():
+        frame = clients_behind(query, labels or None, source, as_of=as_of, total=total, change=change)
+    rows = frame.astype(object).itertuples(index=False, name=None)
+    _print(list(frame.columns), rows, chosen_format(form, as_json, "table"))
+
+
+@click.command("cohorts")
+@source_option
+@query_options
+@as_of_option
+@_format_option
+@json_option("Print JSON: short for --format json.")
+def cohorts_command(
+    source: str,
+    query_file: Path | None,
+    saved_name: str | None,
+    as_of: str | None,
+    form: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Print the retention triangle: clients of each cohort with a paid use in each month since."""
+    from custdyn_widgets.engine import cohort_triangle
+    from custdyn_widgets.progress import ProgressBar
+
+    query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
+    with ProgressBar():
+        frame = cohort_triangle(query, source, as_of=as_of)
+    rows = frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None)
+    _print(list(frame.columns), rows, chosen_format(form, as_json, "table"))
+
+
+def _print(headings: Sequence[str], rows: Iterable[Sequence[Any]], form: str) -> None:
+    if form == "json":
+        plain = [
+            {h: str(v) if isinstance(v, Decimal) else v for h, v in zip(headings, row, strict=True)}
+            for row in rows
+        ]
+        data = json.dumps(plain, ensure_ascii=True, indent=1).encode() + b"\n"
+    elif form == "csv":
+        from custdyn_widgets.render import table_csv
+
+        data = table_csv(headings, rows)
+    else:
+        from custdyn_widgets.text import align_rows, printable
+
+        values = [list(row) for row in rows]
+        texts = [[printable("" if v is None else str(v)) for v in row] for row in (headings, *values)]
+        right = [i for i in range(len(headings)) if any(isinstance(row[i], int | Decimal) for row in values)]
+        lines = align_rows(texts, right=right)
+        data = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,266 @@
+"""The clients behind a row of a report, one by one. The sums over them are the row's cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from custdyn_widgets.engine.cells.compute import sum_flows
+from custdyn_widgets.engine.cells.grid import utc_date
+from custdyn_widgets.engine.cells.states import NOT_YET, RowStates, row_states
+from custdyn_widgets.engine.conversion import MILLION, convert
+from custdyn_widgets.engine.groups import UNGROUPED, Groups
+from custdyn_widgets.engine.numbers import round_to_six_places
+from custdyn_widgets.engine.plan import Plan, plan_report
+from custdyn_widgets.engine.rows import row_labels, shown_positions
+from custdyn_widgets.errors import QueryError, RateError
+from custdyn_widgets.mart import NEVER, Int64s, SourceLike, open_mart
+from custdyn_widgets.query import Bucket, ReportQuery, parse_as_of
+from custdyn_widgets.report import Report
+from custdyn_widgets.text import format_instant_utc, guard_formula
+
+# The flow columns, with the column of the lines that each is made of and its sign.
+_FLOWS = {
+    "Refill Qty": ("refill_qty", 1),
+    "Refill Total": ("refill", 1),
+    "Pay As You Go Total": ("usage", -1),
+    "Activation Qty": ("activation_qty", 1),
+    "Activation Total": ("activation", -1),
+    "Renew Qty": ("renewal_qty", 1),
+    "Renew Total": ("renewal", -1),
+}
+_MOVEMENTS = {
+    "new_qty": "new", "reactivated_qty": "reactivated", "lapsed_qty": "lapsed", "closed_qty": "closed",
+}  # fmt: skip
+_Columns = dict[str, Sequence[object]]
+
+
+def clients_behind(
+    query: Report | ReportQuery | Mapping[str, Any],
+    row: str | Sequence[str] | None,
+    source: SourceLike,
+    *,
+    as_of: str | datetime | None = None,
+    total: bool = False,
+    change: bool = False,
+) -> pd.DataFrame:
+    """Return the clients behind a row of a report.
+
+    Parameters
+    ----------
+    query, source
+        A report or the query of one, and its source.
+    row
+        The row's label for each heading, in order; None for the Total or the only row.
+    as_of
+        As for `run_report`; defaults to the report's own.
+    total
+        Return the clients behind the Total.
+    change
+        Return how each client's flows changed since the earlier period of the query's `compare`.
+
+    Returns
+    -------
+    DataFrame
+        One line per client, ordered by id: everyone who is alive at the row's end, has a transaction in the
+        row, or moves in it. `Active`, `Overall Active` and `Alive` are 1 or 0, quantities are ints. `Balance`
+        is in the client's currency, all other amounts are in the report's, as Decimals with 6 places. With
+        `change`: everyone with a transaction in the row or in the earlier period, with each flow column, its
+        value before and its change.
+
+    Raises
+    ------
+    QueryError
+        If the report does not have the row, several rows have these labels, or `change` is given without
+        `compare`.
+    SourceError, MartError, RateError
+        As for `run_report`.
+    """
+    if isinstance(query, Report):
+        as_of = query.info.as_of if as_of is None else as_of
+        query = query.query
+    asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
+    plan = plan_report(asked, open_mart(source).facts, parse_as_of(as_of))
+    return _table(plan, row, total, change)
+
+
+def _table(plan: Plan, row: str | Sequence[str] | None, total: bool, change: bool) -> pd.DataFrame:
+    if change and not plan.query.compare:
+        raise QueryError.missing("compare", "the period to compare with, such as previous_month")
+    position, bucket, before = _find_row(plan, row, total)
+    groups = UNGROUPED if position is None else plan.groups
+    clients = plan.selection.clients
+    if groups.of_client is not None:
+        clients = clients[groups.of_client[clients] == position]
+    package_group = position if groups.packages else None
+    columns = (_changes if change else _clients)(plan, clients, groups, package_group, bucket, before)
+    whole_numbers = [
+        name for name, values in columns.items() if values and all(type(v) is int for v in values)
+    ]
+    return pd.DataFrame(columns, dtype=object).astype(dict.fromkeys(whole_numbers, "int64"))
+
+
+def _find_row(
+    plan: Plan, row: str | Sequence[str] | None, total: bool
+) -> tuple[int | None, Bucket, Bucket | None]:
+    """Return a row's group (None for all), its bucket, and the earlier period it is compared with.
+
+    Raises
+    ------
+    QueryError
+        If the report does not have the row, or several rows have its labels.
+    """
+    if not plan.buckets:
+        raise QueryError.invalid("row", row, "is not in the report, which has no rows")
+    grouped = bool(plan.query.group_by)
+    wanted = (row,) if isinstance(row, str) else tuple(row or ())
+    if total or not grouped:
+        if wanted:
+            why = "cannot be given together with the Total" if grouped else "is not needed without grouping"
+            raise QueryError.invalid("row", row, why)
+        return None, plan.interval.whole(), plan.whole_before
+    if len(wanted) != len(plan.query.group_by):
+        raise QueryError.invalid("row", row, f"needs a label for each of {', '.join(plan.query.group_by)}")
+    found = [
+        i
+        for i, labels in enumerate(row_labels(plan))
+        if all(own in (label, guard_formula(label)) for own, label in zip(wanted, labels, strict=True))
+    ]
+    if plan.query.row_group:
+        shown_rows = set(shown_positions(plan))
+        found = [i for i in found if i in shown_rows]
+    if len(found) != 1:
+        why = "is the label of several rows" if found else "is not a row of the report"
+        raise QueryError.invalid("row", list(wanted), why)
+    bucket, group = divmod(found[0], len(plan.groups.labels))
+    before = plan.befores[bucket] if plan.befores else None
+    return group, plan.buckets[bucket], before
+
+
+def _clients(
+    plan: Plan, clients: Int64s, groups: Groups, package_group: int | None, bucket: Bucket, _: Bucket | None
+) -> _Columns:
+    states = row_states(plan.facts, clients, plan.grid([bucket], groups), package_group)
+    moves = {name: states.movement[name] for name in _MOVEMENTS}
+    retained = states.start.active & states.end.active
+    chosen = states.end.alive | states.has_transactions | retained | np.logical_or.reduce([*moves.values()])
+    at, order = _by_id(plan, clients, chosen)
+    movement = np.full(len(clients), "", object)
+    movement[retained] = "retained"
+    for name, mask in moves.items():
+        movement[mask] = _MOVEMENTS[name]
+    end, picked = states.end, np.flatnonzero(chosen)[order]
+    return {
+        **_names(plan, at),
+        "Active": end.active[picked].astype(int).tolist(),
+        "Overall Active": (end.alive & end.paid)[picked].astype(int).tolist(),
+        "Alive": end.alive[picked].astype(int).tolist(),
+        "Movement": movement[picked].tolist(),
+        "First Use": _instants(states.first_paid[picked], NEVER),
+        "Last Use": _instants(end.last_paid[picked], NOT_YET),
+        "Balance": _amounts(end.balance[picked].tolist()),
+        "Balance Converted": _converted(plan, states, at, picked, utc_date(bucket.end - 1)),
+        **_flows(plan, at, groups, package_group, bucket),
+    }
+
+
+def _changes(
+    plan: Plan,
+    clients: Int64s,
+    groups: Groups,
+    package_group: int | None,
+    bucket: Bucket,
+    before: Bucket | None,
+) -> _Columns:
+    chosen = np.zeros(len(clients), np.bool_)
+    for period in filter(None, (bucket, before)):
+        chosen |= row_states(plan.facts, clients, plan.grid([period], groups), package_group).has_transactions
+    at, _ = _by_id(plan, clients, chosen)
+    now = _flows(plan, at, groups, package_group, bucket)
+    earlier = _flows(plan, at, groups, package_group, before) if before else {}
+    columns: _Columns = _names(plan, at)
+    for name, values in now.items():
+        old: Sequence[Any] = earlier.get(name, [None] * len(at))
+        change = [None if o is None else v - o for v, o in zip(values, old, strict=True)]
+        columns |= {name: values, f"{name} Before": old, f"{name} Change": change}
+    return columns
+
+
+def _by_id(plan: Plan, clients: Int64s, chosen: Any) -> tuple[Int64s, Int64s]:
+    """Return the chosen clients by id, in code-point order, and their order among the chosen."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    at = clients[chosen]
+    order = pc.sort_indices(plan.facts.client_ids().take(pa.array(at))).to_numpy().astype(np.int64)
+    return at[order], order
+
+
+def _names(plan: Plan, at: Int64s) -> dict[str, Sequence[object]]:
+    import pyarrow as pa
+
+    facts, positions = plan.facts, pa.array(at)
+    companies, owners = (("", *names) for names in (facts.names.companies, facts.names.owners))
+    return {
+        "Client Id": facts.client_ids().take(positions).to_pylist(),
+        "Name": facts.client_names().take(positions).to_pylist(),
+        "Company": [companies[code + 1] for code in facts.company[at].tolist()],
+        "Owner User": [owners[code + 1] for code in facts.owner[at].tolist()],
+        "Currency": [facts.names.currencies[code] for code in facts.currency[at].tolist()],
+    }
+
+
+def _instants(times: Int64s, missing: int) -> list[str | None]:
+    return [None if time == missing else format_instant_utc(time) for time in times.tolist()]
+
+
+def _amounts(millionths: Sequence[int]) -> list[object]:
+    return [round_to_six_places(Fraction(amount, MILLION)) for amount in millionths]
+
+
+def _converted(plan: Plan, states: RowStates, at: Int64s, picked: Int64s, on: Any) -> list[object]:
+    """Return the balances in the report's currency; None outside All if a quote is missing."""
+    found: list[object] = []
+    alive, balances = states.end.alive[picked].tolist(), states.end.balance[picked].tolist()
+    for code, is_alive, balance in zip(plan.facts.currency[at].tolist(), alive, balances, strict=True):
+        try:
+            factor = plan.rates.factor(plan.facts.names.currencies[code], on) if balance else (0, 1)
+        except RateError:
+            if is_alive:
+                raise
+            found.append(None)
+            continue
+        found.append(round_to_six_places(Fraction(balance * factor[0], MILLION * factor[1])))
+    return found
+
+
+def _flows(
+    plan: Plan, at: Int64s, groups: Groups, package_group: int | None, bucket: Bucket
+) -> dict[str, list[object]]:
+    """Return the flow columns of these clients, which may be in any order."""
+    ascending = np.sort(at)
+    grid = plan.grid([bucket], groups)
+    own_group = np.zeros(plan.facts.client_count, np.int64)
+    own_group[ascending] = np.arange(len(at))
+    own = replace(grid, client_groups=max(len(at), 1), client_group=own_group, movement=False, balances=False)
+    flows = sum_flows(plan.facts, ascending, own)
+    client, of_package = np.divmod(flows["row"].to_numpy(np.int64), grid.package_groups)
+    if package_group is not None:
+        flows, client = flows[of_package == package_group], client[of_package == package_group]
+    flows = flows.assign(row=client)
+    lines = convert(flows, plan.rates, len(at))
+    place = np.searchsorted(ascending, at).tolist()
+    found: dict[str, list[object]] = {}
+    for label, (name, sign) in _FLOWS.items():
+        values: list[Any] = lines[name]
+        if name.endswith("_qty"):
+            found[label] = [values[i] for i in place]
+        else:
+            found[label] = [round_to_six_places(sign * values[i]) for i in place]
+    return found

@@ -1,0 +1,89 @@
+"""The retention triangle: clients of each cohort with a paid use in each month since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from custdyn_widgets.engine.cells.grid import EdgeCounter
+from custdyn_widgets.engine.cells.pieces import Span, first_row_at, parts, rows_of
+from custdyn_widgets.engine.groups import cohorts
+from custdyn_widgets.engine.plan import Plan, plan_report
+from custdyn_widgets.mart import PAID, Facts, Int64s, SourceLike, open_mart
+from custdyn_widgets.query import ReportQuery, parse_as_of
+from custdyn_widgets.report import CohortTriangle
+
+
+def cohort_triangle(
+    query: ReportQuery | Mapping[str, Any], source: SourceLike, *, as_of: str | datetime | None = None
+) -> pd.DataFrame:
+    """Return how many clients of each cohort had a paid use in each month since.
+
+    A client's cohort is the month of its first paid use, on the calendar of the query's time zone.
+    `group_by`, `columns`, `compare` and `active_duration` make no difference.
+
+    Parameters
+    ----------
+    query, source, as_of
+        As for `run_report`.
+
+    Returns
+    -------
+    DataFrame
+        One line for each cohort that has a client, from the month of the interval's start on. The columns are
+        `Cohort`, `Size` (int64), and `0`, `1`, `2` and so on (Int64): the clients with a paid use that many
+        months later, before the effective end; missing for months that begin at or after it.
+
+    Raises
+    ------
+    QueryError, SourceError, MartError
+        As for `run_report`.
+    """
+    asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
+    triangle = build_triangle(plan_report(asked, open_mart(source).facts, parse_as_of(as_of)))
+    frame = pd.DataFrame(triangle.rows, columns=list(triangle.headings))
+    return frame.astype(dict.fromkeys(triangle.headings[2:], "Int64"))
+
+
+def build_triangle(plan: Plan) -> CohortTriangle:
+    """Compute the retention triangle of the chosen clients."""
+    months, cohort = cohorts(plan.facts, plan.selection.clients, plan.interval)
+    # Show the cohorts from the month of the interval's start on.
+    first = max(0, sum(start <= plan.interval.start for _, start in months) - 1)
+    present = sorted(set(cohort[cohort >= first].tolist()))
+    if not present:
+        return CohortTriangle((), (), ())
+    low = present[0]
+    shown = cohort >= low
+    starts = np.array([start for _, start in months[low:]], np.int64)
+    edges = np.append(starts, plan.interval.effective_end)
+    found = _count_payers(plan.facts, plan.selection.clients[shown], cohort[shown] - low, edges)
+    counts = [(*found[c - low, c - low :].tolist(), *[None] * (c - low)) for c in present]
+    sizes = np.bincount(cohort[shown] - low)
+    return CohortTriangle(
+        tuple(months[c][0] for c in present), tuple(int(sizes[c - low]) for c in present), tuple(counts)
+    )
+
+
+def _count_payers(facts: Facts, clients: Int64s, cohort: Int64s, edges: Int64s) -> Int64s:
+    """Return int64[cohorts, months]: the clients of each cohort with a paid use in each month."""
+    begin, end = (first_row_at(facts, clients, int(edge)) for edge in (edges[0], edges[-1]))
+    month_of, months = EdgeCounter(edges), len(edges) - 1
+    cohort_of = np.zeros(facts.client_count, np.int64)
+    cohort_of[clients] = cohort
+    found = np.zeros(months * months, np.int64)
+    for span in parts(facts, Span(clients, begin, begin, end)):
+        count = span.end - span.begin
+        rows = rows_of(span.begin, count)
+        paid = PAID[facts.flow[rows]]
+        client = np.repeat(span.clients, count)[paid]
+        month = month_of(facts.time[rows][paid]) - 1
+        changed = np.ones(len(client), np.bool_)  # rows of a client are in order of time
+        changed[1:] = (client[1:] != client[:-1]) | (month[1:] != month[:-1])
+        keys = cohort_of[client[changed]] * months + month[changed]
+        found += np.bincount(keys, minlength=len(found))
+    return found.reshape(months, months)
