@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from custdyn_widgets.cli.answer import json_option, say
+from custdyn_widgets.errors import SourceError
 
 if TYPE_CHECKING:
     from custdyn_widgets.mart import Dialect
@@ -45,11 +46,16 @@ def mapping_new(name: str, place: str, currency: str | None, as_json: bool, **di
 
 
 def _new_files(name: str, place: str, known: Dialect, currency: str | None, as_json: bool) -> None:
-    from custdyn_widgets.mart import add_source, draft_mapping
+    from custdyn_widgets.mart import DIALECT_FIELDS, add_source, draft_mapping
     from custdyn_widgets.progress import ProgressBar
 
-    with ProgressBar():
-        draft = draft_mapping(place, known, currency)
+    try:
+        with ProgressBar():
+            draft = draft_mapping(place, known, currency)
+    except SourceError as error:
+        if error.field in DIALECT_FIELDS and "--" not in error.message:
+            raise SourceError(f"{error.message} Here: --{error.field}.", field=error.field) from error
+        raise
     mapping, sources = add_source(name, draft)
     click.echo(json.dumps(draft.to_dict(), indent=1) if as_json else str(draft))
     say(f"Written: {mapping}, and [{name}] in {sources}")

@@ -2,7 +2,7 @@ from .building import check_source
 from .columns import Bools, Int64s
 from .demo.folder import demo_folder, last_midnight
 from .demo.mart import demo_query
-from .dialect import Dialect
+from .dialect import DIALECT_FIELDS, Dialect
 from .facts.by_client import Packages, Times, threads
 from .facts.facts import NEVER, Facts, Names
 from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass
@@ -16,6 +16,7 @@ from .syncing.detecting import detect_system
 from .syncing.sync import SyncResult, grants_for, sync_source
 
 __all__ = [
+    "DIALECT_FIELDS",
     "NEVER",
     "PACKAGE_FEE",
     "PAID",

@@ -377,7 +377,8 @@ def test_check_sums_up_the_kinds_of_fault_on_stdout_and_fails(tmp_path: Path) ->
     ]
     assert lines[1:3] == [
         "  First: row 2: 'soon'",
-        "  Remedy: Write times as 2021-10-01T09:30:00Z, in UTC or with an offset.",
+        "  Remedy: Write times as 2021-10-01T09:30:00Z, in UTC or with an offset. A mapping can read "
+        "other forms: see docs/own-mapping.md.",
     ]
     assert "Note: clients.csv: extra columns are ignored: 'shoe'." in lines
     assert lines[-1].endswith(": 3 clients, 1 transactions. 5 faults of 4 kinds.")

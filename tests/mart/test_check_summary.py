@@ -89,7 +89,8 @@ def test_a_first_example_has_its_row_its_value_and_what_the_kind_does_not_say(tm
     assert str(mart).splitlines()[:9] == [
         "transactions.csv, at: is not an ISO 8601 time (1 fault)",
         "  First: row 7: '2021-01-05Z'",
-        "  Remedy: Write times as 2021-10-01T09:30:00Z, in UTC or with an offset.",
+        "  Remedy: Write times as 2021-10-01T09:30:00Z, in UTC or with an offset. A mapping can read "
+        "other forms: see docs/own-mapping.md.",
         "transactions.csv, kind: is not a known kind (2 faults)",
         "  First: row 7: 'Usage' is not a known kind (did you mean usage?)",
         "  Remedy: Use one of these: refill, usage, package_activation, package_renewal, other.",

@@ -129,7 +129,7 @@ def test_without_clients_or_transactions_the_error_says_so(export: Path, missing
     for file in export.iterdir():
         if (file.name == missing) or (missing.startswith("all") and file.name != "customers.csv"):
             file.unlink()
-    with pytest.raises(SourceError, match=r"seems to hold (the clients|transactions).*docs/sources\.md"):
+    with pytest.raises(SourceError, match=r"seems to hold (the clients|transactions).*docs/own-mapping\.md"):
         draft_mapping(export, Dialect())
 
 

@@ -39,7 +39,10 @@ NOT_A_CURRENCY = FaultKind(
 
 # Times and dates
 NOT_A_TIME = FaultKind(
-    "not_a_time", "is not an ISO 8601 time", "Write times as 2021-10-01T09:30:00Z, in UTC or with an offset."
+    "not_a_time",
+    "is not an ISO 8601 time",
+    "Write times as 2021-10-01T09:30:00Z, in UTC or with an offset. A mapping can read other forms: see "
+    "docs/own-mapping.md.",
 )
 OUTSIDE_CALENDAR = FaultKind(
     "outside_calendar",
@@ -90,7 +93,8 @@ EARLY_CLOSING = FaultKind(
 NOT_AN_AMOUNT = FaultKind(
     "not_an_amount",
     "is not a plain decimal number",
-    "Write digits and a decimal point without separators, currency or spaces: -1234.50.",
+    "Write digits and a decimal point without separators, currency or spaces: -1234.50. A mapping can read "
+    "other forms: see docs/own-mapping.md.",
 )
 NOT_WITH_COMMA = FaultKind(
     "not_with_comma",

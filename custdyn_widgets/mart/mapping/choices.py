@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from custdyn_widgets.errors import shown
@@ -60,6 +60,14 @@ def by_heading(name: str, column: Column, sql: str | None = None) -> Choice:
     """Return the choice of a column by its heading."""
     certainty: Certainty = "sure" if heading_rank(column, name) == 0 else "likely"
     return Choice(name, sql or column.sql, certainty, f"the heading {shown(column.name)}")
+
+
+def time_by_heading(name: str, column: Column) -> Choice:
+    """Return the choice of a column of times for its heading, with the SQL that its form needs."""
+    choice = by_heading(name, column, column.as_time)
+    if column.times is None or not column.times.why:
+        return choice
+    return replace(choice, certainty="please check", why=f"{choice.why}; {column.times.why}")
 
 
 def cases(name: str, column: Column, words: Mapping[str, tuple[str, ...]], other: str) -> Choice:

@@ -13,10 +13,13 @@ from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.files import write_whole
 from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
 from custdyn_widgets.mart.mapping.choices import TableGuess
+from custdyn_widgets.mart.mapping.exports import unread_files
+from custdyn_widgets.mart.mapping.forms import null_word
 from custdyn_widgets.mart.mapping.guesses import guess_tables
 from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark
-from custdyn_widgets.mart.mapping.running import errors_at, open_export
+from custdyn_widgets.mart.mapping.running import open_export
 from custdyn_widgets.mart.mapping.sql_text import identifier
+from custdyn_widgets.mart.mapping.tables import errors_at
 from custdyn_widgets.mart.sources import Source
 
 if TYPE_CHECKING:
@@ -44,7 +47,8 @@ class Draft:
 
     def sql(self) -> str:
         """Return the text of the mapping file."""
-        sections = [_HEAD.format(source=shown(self.path.name))]
+        unused = [f"-- {' '.join(r.split())}\n" for r in self.remarks if r.startswith("Not ")]
+        sections = ["".join([_HEAD.format(source=shown(self.path.name)), *unused])]
         for table in dict.fromkeys(guess.table for guess in self.guesses):
             selects = [_select(guess) for guess in self.guesses if guess.table == table]
             sections.append(f"-- :name {table}\n" + "UNION ALL BY NAME\n".join(selects))
@@ -131,21 +135,40 @@ def draft_mapping(path: str | Path, dialect: Dialect = NO_DIALECT, currency: str
             with errors_at(column.table, "source"):
                 return _overlap(connection, column, other)
 
-        guesses = guess_tables(tables, overlap, currency)
+        guesses, unused = guess_tables(tables, overlap, currency)
     dialect, remarks = _guess_dialect(dialect, [c for guess in guesses for c in _used(tables, guess)])
-    unused = sorted(set(tables) - {guess.source for guess in guesses})
-    if unused:
-        remarks.append(f"Not used: {', '.join(unused)}.")
+    if plain := sorted(name for name, why in unused.items() if not why):
+        remarks.append(f"Not used: {', '.join(plain)}.")
+    remarks += [f"Not used: {name} (please check): {why}." for name, why in sorted(unused.items()) if why]
+    if unread := unread_files(path):
+        remarks.append(
+            f"Not read (please check): {', '.join(map(shown, unread))}. Export their data as CSV or Parquet."
+        )
     return Draft(path, tuple(guesses), dialect, tuple(remarks))
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[Column]:
     """Return the columns of a table with a sample of its rows, as text."""
-    rows = connection.sql(f"FROM {identifier(table)}").project("CAST(COLUMNS(*) AS VARCHAR)").limit(_SAMPLE)
+    rows = connection.sql(f"FROM {identifier(table)}")
+    typed = [str(kind) != "VARCHAR" for kind in rows.types]
+    rows = rows.project("CAST(COLUMNS(*) AS VARCHAR)").limit(_SAMPLE)
     names, cells = list(rows.columns), list(zip(*rows.fetchall(), strict=True))
     found = [tuple(None if c is None or not c.strip() else c.strip() for c in column) for column in cells]
-    columns = zip(names, found or [()] * len(names), strict=True)
-    return [Column(table, name, of) for name, of in columns if name.isprintable()]
+    columns = zip(names, found or [()] * len(names), typed, strict=True)
+    return [_column(Column(table, name, of, typed=kind)) for name, of, kind in columns if name.isprintable()]
+
+
+def _column(column: Column) -> Column:
+    """Return a column in which a word such as NULL among numbers or times is a blank."""
+    words = {value for value in column.values if null_word(value)}
+    if len(words) == 1:
+        (null,) = words
+        blank = replace(
+            column, cells=tuple(None if cell == null else cell for cell in column.cells), null=null
+        )
+        if blank.is_number or blank.is_time or not blank.values:
+            return blank
+    return column
 
 
 def _overlap(connection: duckdb.DuckDBPyConnection, column: Column, other: Column) -> float:

@@ -13,9 +13,14 @@ from itertools import islice
 from pathlib import Path
 
 from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.mapping.workbooks import SUFFIXES as WORKBOOKS
+from custdyn_widgets.mart.reading.csv_files import NO_ESCAPES
+from custdyn_widgets.mart.reading.likely_causes import reject_encoding
+from custdyn_widgets.mart.reading.near_files import seems_data
 
 _TEXT = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", ".gz", ".zip"))
-_SUFFIXES = (*_TEXT, ".parquet")
+_TEXT = (*_TEXT, ".zip")
+_SUFFIXES = (*_TEXT, ".parquet", *WORKBOOKS)
 _PART = re.compile(r"[\W_]*\d[\d\W_]*$")  # calls-2024-01, calls_2
 _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE = 2**20  # bytes
@@ -24,19 +29,30 @@ _ROWS = 50
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file of an export, and the name of its table in SQL."""
+    """A file of an export, and the name of its table in SQL.
+
+    `whole` is the name of the table that the files in its folder are together, if it is in such a folder.
+    """
 
     path: Path
     table: str
+    whole: str = ""
 
     @property
     def is_text(self) -> bool:
         """Whether it is a CSV file, perhaps with another suffix or compressed."""
         return self.path.name.lower().endswith(_TEXT)
 
+    @property
+    def is_workbook(self) -> bool:
+        """Whether it is a workbook of Excel, whose sheets are tables."""
+        return self.path.name.lower().endswith(WORKBOOKS)
+
 
 def exported_files(path: Path) -> list[ExportedFile]:
-    """Return the files of an export: all CSV and Parquet files in a folder, or a single file.
+    """Return the files of an export: all CSV, Parquet and Excel files in a folder, or a single file.
+
+    The files in a folder in it, such as Spark writes, are the parts of one table.
 
     Raises
     ------
@@ -46,15 +62,13 @@ def exported_files(path: Path) -> list[ExportedFile]:
     if not path.exists():
         raise SourceError(f"{shown(str(path))} is not a folder or file that exists.", field="source")
     paths = sorted(path.iterdir()) if path.is_dir() else [path]
-    files = [
-        ExportedFile(file, _table_name(_stem(file)))
-        for file in paths
-        if file.name.lower().endswith(_SUFFIXES) and file.is_file() and not file.name.startswith(".")
-    ]
+    files = [ExportedFile(file, table_name(_stem(file))) for file in paths if _is_data(file)]
+    if path.is_dir():
+        files += [part for folder in paths if folder.is_dir() for part in _parts_in(folder)]
     if not files:
         raise SourceError(
-            f"{shown(path.name)} contains no file whose name ends in .csv, .tsv, .txt or .parquet, nor a "
-            "compressed file such as .csv.gz. Save Excel sheets as CSV.",
+            f"{shown(path.name)} contains no file whose name ends in .csv, .tsv, .txt, .parquet or .xlsx, "
+            "nor a compressed file such as .csv.gz.",
             field="source",
         )
     by_table = {file.table: file for file in files}
@@ -69,15 +83,53 @@ def exported_files(path: Path) -> list[ExportedFile]:
     return files
 
 
+def _is_data(file: Path) -> bool:
+    return file.name.lower().endswith(_SUFFIXES) and not file.name.startswith((".", "~$")) and file.is_file()
+
+
+def _parts_in(folder: Path) -> Iterator[ExportedFile]:
+    """Yield the files in a folder, which are the parts of one table."""
+    if folder.name.startswith((".", "_")):
+        return
+    inner = sorted(folder.iterdir())
+    if any(file.name == "_temporary" for file in inner):
+        raise SourceError(
+            f"{shown(folder.name)} is still being written, or writing it failed: write it again.",
+            field="source",
+        )
+    if partition := next((file for file in inner if "=" in file.name and file.is_dir()), None):
+        raise SourceError(
+            f"{shown(folder.name)} has the folder {shown(partition.name)}, which is not read: write it "
+            "without partitions.",
+            field="source",
+        )
+    name = _stem(folder) if folder.name.lower().endswith(_SUFFIXES) else folder.name
+    whole = table_name(name)
+    for file in inner:
+        if _is_data(file) and not file.name.startswith("_") and file.stat().st_size:
+            yield ExportedFile(file, f"{whole}_{table_name(_stem(file))}", whole)
+
+
+def unread_files(path: Path) -> list[str]:
+    """Return the names of files in a folder that seem to hold data in a format that is not read."""
+    if not path.is_dir():
+        return []
+    return [f.name for f in sorted(path.iterdir()) if f.is_file() and not _is_data(f) and seems_data(f.name)]
+
+
 def parts(files: list[ExportedFile]) -> Iterator[tuple[str, list[ExportedFile]]]:
     """Yield tables split into several files: `calls` for `calls-2024-01.csv` and `calls-2024-02.csv`."""
     found: dict[str, list[ExportedFile]] = defaultdict(list)
     for file in files:
         stem = _stem(file.path)
-        if (whole := _PART.sub("", stem)) and whole != stem:
-            found[_table_name(whole)].append(file)
+        if file.whole:
+            found[file.whole].append(file)
+        elif (whole := _PART.sub("", stem)) and whole != stem:
+            found[table_name(whole)].append(file)
     taken = {file.table for file in files}
-    yield from ((name, of) for name, of in found.items() if len(of) > 1 and name not in taken)
+    for name, of in found.items():
+        if name not in taken and (len(of) > 1 or of[0].whole):
+            yield name, of
 
 
 def _stem(path: Path) -> str:
@@ -85,7 +137,7 @@ def _stem(path: Path) -> str:
     return next(path.name[: -len(suffix)] for suffix in _SUFFIXES if path.name.lower().endswith(suffix))
 
 
-def _table_name(stem: str) -> str:
+def table_name(stem: str) -> str:
     """Return a name for SQL: in lowercase, with underscores for characters except letters and digits."""
     name = re.sub(r"\W+", "_", stem.casefold()).strip("_") or "file"
     return f"t_{name}" if name[0].isdigit() else name
@@ -110,26 +162,38 @@ def delimiter_of(text: Path, name: str) -> str:
         begins = file.read(_SAMPLE)
     try:
         decoded = codecs.getincrementaldecoder("utf-8-sig")().decode(begins)
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            f"{name} is not UTF-8 (byte {error.start + 1}). Set its encoding for the source, such as "
-            'encoding = "cp1251" or "cp1252".',
-            field="encoding",
-        ) from None
+    except UnicodeDecodeError:
+        decoded = "\0"
+    if "\0" in decoded:
+        reject_encoding(text)
+    uneven = {}
     widths = {}
     for delimiter in _DELIMITERS:
         rows = list(islice(csv.reader(io.StringIO(decoded, newline=""), delimiter=delimiter), _ROWS + 1))
         if len(rows) > _ROWS or len(begins) == _SAMPLE:
             rows.pop()  # the last row may be incomplete
-        counts = {len(cells) for cells in rows if cells}
-        if len(counts) == 1 and (width := counts.pop()) > 1:
-            widths[delimiter] = width
-    if len(widths) == 1:
-        return next(iter(widths))
-    if not widths and not any(delimiter in decoded for delimiter in _DELIMITERS):
+        counts = [len(cells) for cells in rows if cells]
+        if counts and counts[0] > 1:
+            widths[delimiter] = counts[0]
+            if other := next((n for n, count in enumerate(counts) if count != counts[0]), 0):
+                uneven[delimiter] = other + 1, counts[other], delimiter.join(rows[other])
+    fitting = [delimiter for delimiter in widths if delimiter not in uneven]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not any(delimiter in decoded for delimiter in _DELIMITERS):
         return ","  # a single column
-    raise SourceError(
-        f"The delimiter of {name} is ambiguous. Set it for the source, such as "
-        r'delimiter = ";" or "\t".',
-        field="delimiter",
-    )
+    raise _ambiguous(name, widths, uneven)
+
+
+def _ambiguous(name: str, widths: dict[str, int], uneven: dict[str, tuple[int, int, str]]) -> SourceError:
+    """Return the error for a file in which several delimiters fit, or none does."""
+    remedy = r'Set it for the source, such as delimiter = ";" or "\t".'
+    if not uneven or len(uneven) < len(widths):
+        return SourceError(f"The delimiter of {name} is ambiguous. {remedy}", field="delimiter")
+    best = max(uneven, key=lambda delimiter: widths[delimiter])
+    row, count, text = uneven[best]
+    why = f"{name}: with the delimiter {shown(best)}, row {row} has {count} cells"
+    why += f", but there are {widths[best]} columns"
+    if "\\" in text:
+        why += f"{NO_ESCAPES}. MySQL: ESCAPED BY '\"'"
+    return SourceError(f"{why}. Export it again, or, if it has another delimiter, set it.", field="delimiter")

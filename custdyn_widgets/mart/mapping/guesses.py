@@ -14,20 +14,21 @@ from custdyn_widgets.mart.mapping.choices import (
     heading_rank,
     is_text,
     pick,
+    time_by_heading,
 )
-from custdyn_widgets.mart.mapping.ledger_guesses import PackageTable, guess_ledger
-from custdyn_widgets.mart.mapping.profiles import Column
+from custdyn_widgets.mart.mapping.ledger_guesses import PackageTable, guess_ledger, why_unused
+from custdyn_widgets.mart.mapping.profiles import Column, is_amount, is_time
 from custdyn_widgets.mart.mapping.rate_guesses import guess_rates
 from custdyn_widgets.mart.mapping.words import CLIENT_TYPES, TABLES, meaning, rank
 
-_BY_HAND = "Write the mapping by hand: docs/sources.md shows how."
+_BY_HAND = "Write the mapping by hand: docs/own-mapping.md shows how."
 _NO_TIME = "1970-01-01"
 
 
 def guess_tables(
     tables: Mapping[str, Sequence[Column]], overlap: Overlap, currency: str | None
-) -> list[TableGuess]:
-    """Guess the SELECTs of the tables of a mart.
+) -> tuple[list[TableGuess], dict[str, str]]:
+    """Guess the SELECTs of the tables of a mart; return the tables that are not used too, and why.
 
     Parameters
     ----------
@@ -49,17 +50,24 @@ def guess_tables(
     rates = guess_rates(rest)
     rest = {name: columns for name, columns in rest.items() if name not in {g.source for g in rates}}
     packages = _find_packages(rest)
+    unused = {}
     for name, columns in rest.items():
         if not packages or name != packages.name:
-            ledger = guess_ledger(name, columns, key, packages, overlap)
-            found += [ledger] if ledger else []
+            ledger, headless = guess_ledger(name, columns, key, packages, overlap), _without_headings(columns)
+            if ledger and headless:  # a first row that is read as headings would be lost
+                raise SourceError(f"{name}: {headless}.", field="source")
+            if ledger:
+                found.append(ledger)
+            else:
+                unused[name] = headless or why_unused(columns, key, overlap)
     if len(found) == 1:
+        reasons = "".join(f" In {name}, {why}." for name, why in unused.items() if why)
         raise SourceError(
             "No table seems to hold transactions, with times, amounts, and a column that refers to "
-            f"{shown(key.name)} of {clients}. {_BY_HAND}",
+            f"{shown(key.name)} of {clients}.{reasons} {_BY_HAND}",
             field="mapping",
         )
-    return [*found, *([_packages(packages)] if packages else []), *rates]
+    return [*found, *([_packages(packages)] if packages else []), *rates], unused
 
 
 def _find_clients(tables: Mapping[str, Sequence[Column]], overlap: Overlap) -> tuple[str, Column]:
@@ -68,8 +76,11 @@ def _find_clients(tables: Mapping[str, Sequence[Column]], overlap: Overlap) -> t
     best = max(scores, key=lambda name: scores[name], default=None)
     if best is None or scores[best] < 3:
         names = ", ".join(map(shown, tables))
+        reasons = [f" {name}: {why}." for name, of in tables.items() if (why := _without_headings(of))]
         raise SourceError(
-            f"None of the tables {names} seems to hold the clients. {_BY_HAND}", field="mapping"
+            f"None of the tables {names} seems to hold the clients: ids, and headings such as name, currency "
+            f"and created, in English.{''.join(reasons)} {_BY_HAND}",
+            field="mapping",
         )
     others = [
         c
@@ -83,6 +94,14 @@ def _find_clients(tables: Mapping[str, Sequence[Column]], overlap: Overlap) -> t
         return max(shares, default=0.0), -heading_rank(column, "client_id")
 
     return best, max((c for c in tables[best] if c.is_unique), key=likelihood)
+
+
+def _without_headings(columns: Sequence[Column]) -> str:
+    """Return that a table seems to have data in place of headings; empty if it does not."""
+    values = [c.name for c in columns if is_amount(c.name) or is_time(c.name)]
+    if not values or (len(values) == 1 < len(columns) - 2):  # such as a column for the year 2026
+        return ""
+    return f"{shown(values[0])} is a heading, so the headings seem to be missing: add a first row with them"
 
 
 def _client_score(name: str, columns: Sequence[Column]) -> int:
@@ -121,10 +140,10 @@ def _clients(name: str, columns: Sequence[Column], key: Column, currency: str | 
     created = take("created_at", lambda c: c.is_time)
     created = created or next((c for c in columns if c.is_time and c not in taken), None)
     choices.append(_created_at(created))
-    choices += [by_heading("closed_at", closed)] if closed else []
+    choices += [time_by_heading("closed_at", closed)] if closed else []
     for wanted in ("opening_balance", "stored_balance"):
         number = take(wanted, lambda c: c.is_number)
-        choices += [by_heading(wanted, number, f"number({number.sql})")] if number else []
+        choices += [by_heading(wanted, number, number.as_number)] if number else []
     for wanted in ("name", "company", "owner_user"):
         text = take(wanted, is_text)
         choices += [by_heading(wanted, text)] if text else []
@@ -135,18 +154,19 @@ def _clients(name: str, columns: Sequence[Column], key: Column, currency: str | 
 
 def _created_at(column: Column | None) -> Choice:
     if column:
-        return by_heading("created_at", column)
+        return time_by_heading("created_at", column)
     why = "no column has a creation time: all clients exist from the start"
     return Choice("created_at", f"'{_NO_TIME}'", "please check", why)
 
 
 def _is_currency(column: Column) -> bool:
-    return bool(column.values) and all(len(v) == 3 and v.isascii() and v.isupper() for v in column.values)
+    return bool(column.values) and all(len(v) == 3 and v.isascii() and v.isalpha() for v in column.values)
 
 
 def _currency(column: Column | None, given: str | None) -> Choice:
     if column:
-        return by_heading("currency", column)
+        lower = not all(map(str.isupper, column.values))
+        return by_heading("currency", column, f"upper({column.sql})" if lower else None)
     if given is None:
         raise SourceError(
             "The clients have no currency column. Set their currency, such as --currency EUR.",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from custdyn_widgets.errors import shown
+from custdyn_widgets.mart.mapping.amount_guesses import Amount, find_amount, find_time, lacking
 from custdyn_widgets.mart.mapping.choices import (
     FOUND,
     Choice,
@@ -40,10 +41,10 @@ def guess_ledger(
     """Return the SELECT of transactions from a table, or None if it seems to hold none."""
     reference = _reference(columns, clients, overlap)
     rest = [c for c in columns if c is not reference]
-    at, amount = _at(rest), _amount(rest)
+    at, amount = find_time(rest), find_amount(rest)
     if reference is None or at is None or amount is None:
         return None
-    rest = [c for c in rest if c is not amount]
+    rest = [c for c in rest if c not in amount.columns]
     key = pick(rest, "transaction_id", lambda c: c.is_unique and not c.is_time)
     choices = [_transaction_id(name, key), by_heading("client_id", reference), at]
     kinds = pick((c for c in rest if c is not key), "kind", _has_kinds)
@@ -64,25 +65,10 @@ def _reference(columns: Sequence[Column], key: Column, overlap: Overlap) -> Colu
     return max(found, key=lambda c: (-heading_rank(c, "client_id"), shares[c]), default=None)
 
 
-def _at(columns: Sequence[Column]) -> Choice | None:
-    times = [c for c in columns if c.is_time]
-    column = pick(times, "at", lambda c: c.has_clock) or pick(times, "at", lambda c: c.is_time)
-    column = column or next(iter(times), None)
-    if column is None:
-        return None
-    clock = next((c for c in columns if c.is_clock), None)
-    if clock and not column.has_clock:
-        why = f"the headings {shown(column.name)} and {shown(clock.name)}"
-        return Choice("at", f"{column.sql} || ' ' || {clock.sql}", "likely", why)
-    return by_heading("at", column)
-
-
-def _amount(columns: Sequence[Column]) -> Column | None:
-    numbers = [c for c in columns if c.is_number]
-    column = pick(numbers, "amount", lambda c: c.has_fractions) or pick(
-        numbers, "amount", lambda c: c.is_number
-    )
-    return column or next((c for c in numbers if c.has_fractions), None)
+def why_unused(columns: Sequence[Column], clients: Column, overlap: Overlap) -> str:
+    """Return why a table that refers to clients holds no transactions; empty if it does not refer to them."""
+    reference = _reference(columns, clients, overlap)
+    return lacking([c for c in columns if c is not reference]) if reference else ""
 
 
 def _transaction_id(table: str, key: Column | None) -> Choice:
@@ -98,9 +84,8 @@ def _has_kinds(column: Column) -> bool:
     return 0 < len(values) <= _FEW and any(meaning(v, KINDS) for v in values) and not column.is_time
 
 
-def _of_one_kind(table: str, amount: Column, package: Column | None) -> list[Choice]:
+def _of_one_kind(table: str, amount: Amount, package: Column | None) -> list[Choice]:
     """Return the choices of kind and amount for a table whose name shows the kind."""
-    number, heading = f"number({amount.sql})", f"the heading {shown(amount.name)}"
     kind = meaning(table, KINDS)
     named = Choice("kind", f"'{kind}'", "likely", f"the name of the table {shown(table)}")
     if kind is None and package:
@@ -109,29 +94,34 @@ def _of_one_kind(table: str, amount: Column, package: Column | None) -> list[Cho
     elif kind is None:
         why = f"neither the table {shown(table)} nor a column shows the kind"
         named = Choice("kind", "'other'", "please check", why)
-    if not _has_opposite_sign(kind, amount.values):
-        return [named, Choice("amount", number, "likely", heading)]
+    if not _has_opposite_sign(kind, amount.numbers):
+        return [named, Choice("amount", amount.sql, amount.certainty, amount.why)]
     words = "most are negative" if kind == "refill" else "most are positive, but they lower the balance"
-    return [named, Choice("amount", f"-{number}", "likely", f"{heading}; {words}")]
+    return [named, Choice("amount", _turned(amount), amount.certainty, f"{amount.why}; {words}")]
 
 
-def _by_kinds(kinds: Column, amount: Column) -> list[Choice]:
+def _by_kinds(kinds: Column, amount: Amount) -> list[Choice]:
     """Return the choices of kind and amount for a table with a column that shows the kind."""
-    number, why = f"number({amount.sql})", f"the heading {shown(amount.name)}"
+    why = amount.why
     kind = cases("kind", kinds, KINDS, "other")
     values = sorted(value for value in set(kinds.values) if value.isprintable())
     turned = [
         value for value in values if _has_opposite_sign(meaning(value, KINDS), _of(kinds, value, amount))
     ]
     if not turned:
-        return [kind, Choice("amount", number, "likely", why)]
+        return [kind, Choice("amount", amount.sql, amount.certainty, why)]
     named = ", ".join(map(literal, turned))
-    sql = f"CASE WHEN {kinds.sql} IN ({named}) THEN -{number} ELSE {number} END"
+    sql = f"CASE WHEN {kinds.sql} IN ({named}) THEN {_turned(amount)} ELSE {amount.sql} END"
     why += f"; the sign is reversed for {', '.join(map(shown, turned))}"
-    return [kind, Choice("amount", sql, "likely", why)]
+    return [kind, Choice("amount", sql, amount.certainty, why)]
 
 
-def _of(kinds: Column, value: str, amount: Column) -> list[str]:
+def _turned(amount: Amount) -> str:
+    """Return the SQL of amounts with the opposite sign."""
+    return f"-{amount.sql}" if len(amount.columns) == 1 else f"-({amount.sql})"
+
+
+def _of(kinds: Column, value: str, amount: Amount) -> list[str]:
     """Return the amounts of the rows with a value in the column of kinds."""
     return [a for k, a in zip(kinds.cells, amount.cells, strict=True) if k == value and a]
 
@@ -153,6 +143,6 @@ def _package(column: Column, packages: PackageTable | None, overlap: Overlap) ->
     if named is None:
         return by_heading("package_id", column)
     known = f"FROM {identifier(packages.name)} AS p"
-    same = f"p.{named.sql} = {identifier(column.table)}.{column.sql}"
-    sql = f"(SELECT any_value(p.{packages.key.sql}) {known} WHERE {same})"
+    same = f"p.{named.quoted} = {identifier(column.table)}.{column.quoted}"
+    sql = f"(SELECT any_value(p.{packages.key.quoted}) {known} WHERE {same})"
     return Choice("package_id", sql, "likely", f"its values are in {packages.name}.{named.name}")

@@ -14,9 +14,14 @@ CREATE OR REPLACE TEMP MACRO number(given) AS CASE
   WHEN regexp_full_match(CAST(given AS VARCHAR), '-?{plain}')
   THEN CAST(replace(CAST(given AS VARCHAR), '{mark}', '.') AS DECIMAL(38, 9))
   WHEN trim(CAST(given AS VARCHAR)) = '' THEN NULL
-  WHEN regexp_full_match(trim(CAST(given AS VARCHAR)), '[+\\-−]?({patterns})')
+  WHEN regexp_full_match(trim(CAST(given AS VARCHAR)), '[+\\-−]?[{spaces}]?({patterns})')
   THEN CAST(
     translate(regexp_replace(CAST(given AS VARCHAR), '[{group}]', '', 'g'), '{mark}−', '.-')
+    AS DECIMAL(38, 9)
+  )
+  WHEN regexp_full_match(trim(CAST(given AS VARCHAR)), '({patterns}) ?[\\-−]|\\(({patterns})\\)')
+  THEN -CAST(
+    translate(regexp_replace(CAST(given AS VARCHAR), '[{group}()\\-−]', '', 'g'), '{mark}', '.')
     AS DECIMAL(38, 9)
   )
   ELSE error(
@@ -27,14 +32,15 @@ END
 _UNCERTAIN = (
     "write at most 9 digits after the point, or set decimal for the source if the separator is a comma"
 )
+_OTHERS = ". Remove anything else, such as a currency: number(replace(column, ''$'', ''''))."
 
 
 def macros(dialect: Dialect) -> list[str]:
     """Return the statements that create the macros for a dialect.
 
     `number(value)` is an exact decimal with up to 9 places. Text is read with the dialect's decimal
-    separator, and with separators of thousands if these are unambiguous; blank text is NULL, and any other
-    text is an error.
+    separator, and with separators of thousands if these are unambiguous; `12.50-` and `(12.50)` are negative.
+    Blank text is NULL, and any other text is an error.
     """
     mark = dialect.decimal or "."
     other = "," if mark == "." else "."
@@ -47,4 +53,5 @@ def macros(dialect: Dialect) -> list[str]:
         patterns += [r"\d{1,3}(,\d{3})+\.\d{1,9}0*", r"\d{1,3}(,\d{3}){2,}"]
     remedy = f'write at most 9 digits after "{mark}"' if dialect.decimal else _UNCERTAIN
     group = f"{_SPACES}{other}"
-    return [_NUMBER.format(plain=plain, patterns="|".join(patterns), group=group, mark=mark, remedy=remedy)]
+    forms = {"plain": plain, "patterns": "|".join(patterns), "group": group, "spaces": _SPACES, "mark": mark}
+    return [_NUMBER.format(**forms, remedy=remedy + _OTHERS)]

@@ -4,42 +4,57 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from custdyn_widgets.mart.dialect import DateOrder, DecimalMark
-from custdyn_widgets.mart.mapping.sql_text import identifier
+from custdyn_widgets.mart.mapping.forms import Form, amount_form, plain_amount, time_form, two_digit_years
+from custdyn_widgets.mart.mapping.sql_text import identifier, literal
+from custdyn_widgets.mart.mapping.words import rank
 from custdyn_widgets.mart.reading.near_names import normalized_name
 
-_NUMBER = re.compile(r"[+\-−]?(\d+|\d{1,3}([ .,'’\u00a0\u202f]\d{3})+)?([.,]\d*)?", re.ASCII)
 _CERTAIN_MARK = re.compile(r".*([.,])(\d{1,2}|\d{4,})|.*([.,])\d{3}([.,])\d{3}", re.ASCII)
 _ISO = re.compile(
     r"\d{4}-\d\d-\d\d(?P<clock>[T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?(?P<offset> ?(Z|[+-]\d\d(:?\d\d)?))?", re.ASCII
 )
+_OF_DAY = r"\d{1,2}:\d\d(:\d\d([.,]\d+)?)?( ?[AP]\.?M\.?)?"
 _LOCAL = re.compile(
-    r"(?P<first>\d{1,2})(?P<mark>[/.\-])(?P<second>\d{1,2})(?P=mark)\d{4}"
-    r"(?P<clock>[ T,]+\d{1,2}:\d\d(:\d\d)?)?",
-    re.ASCII,
+    r"(?P<first>\d{1,2})(?P<mark>[/.\-])(?P<second>\d{1,2})(?P=mark)\d\d(\d\d)?"
+    rf"(?P<clock>[ T,]+{_OF_DAY})?",
+    re.ASCII | re.IGNORECASE,
 )
-_YEAR_FIRST = re.compile(r"\d{4}[/.]\d\d?[/.]\d\d?(?P<clock>[ T]\d{1,2}:\d\d(:\d\d)?)?", re.ASCII)
-_CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?", re.ASCII)
+_YEAR_FIRST = re.compile(rf"\d{{4}}[/.]\d\d?[/.]\d\d?(?P<clock>[ T]{_OF_DAY})?", re.ASCII | re.IGNORECASE)
+_CLOCK = re.compile(_OF_DAY, re.ASCII | re.IGNORECASE)
+_MIDNIGHT = re.compile(r"[ T,]+(00?:00(:00([.,]0+)?)?|12:00(:00)? ?AM)", re.ASCII | re.IGNORECASE)
+_SHORT_YEAR = re.compile(r"\d{1,2}[/.\-]\d{1,2}[/.\-]\d\d(?!\d).*", re.ASCII)
+_MOST = 0.9  # of the values: a few others are faults, which checks report
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of an export: its table, its heading, and its cells in a sample of rows, None for a blank."""
+    """A column of an export: its table, its heading, and its cells in a sample of rows, None for a blank.
+
+    `null` is the word for blank that its cells have, if there is one; `typed` says that they are not text.
+    """
 
     table: str
     name: str
     cells: tuple[str | None, ...]
+    null: str = ""
+    typed: bool = False
 
     @cached_property
     def values(self) -> tuple[str, ...]:
         """The values that are not blank."""
         return tuple(cell for cell in self.cells if cell)
 
-    @property
+    @cached_property
     def sql(self) -> str:
+        """The column in SQL: NULL where its word for blank is."""
+        return f"nullif({self.quoted}, {literal(self.null)})" if self.null else self.quoted
+
+    @property
+    def quoted(self) -> str:
         """The column's name in SQL."""
         return identifier(self.name)
 
@@ -53,49 +68,111 @@ class Column:
         """Whether every row of the sample has a different value."""
         return bool(self.values) and len(set(self.values)) == len(self.cells)
 
+    # Numbers
+
     @cached_property
+    def _amounts(self) -> tuple[tuple[str, str, str] | None, ...]:
+        return tuple(plain_amount(cell) if cell else None for cell in self.cells)
+
+    @cached_property
+    def number_cells(self) -> tuple[str | None, ...]:
+        """The numbers of the sample's rows with the sign in front; None where there is none."""
+        return tuple(amount[0] if amount else None for amount in self._amounts)
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """The numbers among the values, with the sign in front."""
+        return tuple(number for number in self.number_cells if number)
+
+    @cached_property
+    def amounts(self) -> Form | None:
+        """How to read the values as numbers; None if they are not numbers."""
+        found = [amount for amount in self._amounts if amount]
+        return amount_form(found) if found and len(found) >= _MOST * len(self.values) else None
+
+    @property
     def is_number(self) -> bool:
-        """Whether all values are numbers."""
-        return bool(self.values) and all(
-            _NUMBER.fullmatch(v) and any(map(str.isdigit, v)) for v in self.values
-        )
+        """Whether the values are numbers, perhaps with a few exceptions."""
+        return self.amounts is not None
+
+    @property
+    def as_number(self) -> str:
+        """The SQL that reads the numbers."""
+        assert self.amounts is not None
+        return self.amounts.sql.replace("{}", self.sql)
 
     @cached_property
     def has_fractions(self) -> bool:
         """Whether the values are numbers, some of them with a decimal separator."""
-        return self.is_number and any("." in v or "," in v for v in self.values)
+        return self.is_number and any("." in v or "," in v for v in self.numbers)
+
+    # Times
 
     @cached_property
-    def positive_share(self) -> float:
-        """The share of positive values among those that are not 0, from 0 to 1."""
-        return positive_share(self.values)
+    def times(self) -> Form | None:
+        """How to read the values as times; None if they are not times."""
+        matches = [match for value in self.values if (match := _time_match(value))]
+        if not matches or len(matches) < _MOST * len(self.values):
+            return time_form(self.values) if self._may_be_time else None
+        clock = any(match["clock"] for match in matches)
+        if any(map(_SHORT_YEAR.fullmatch, self.values)):
+            form = two_digit_years(self.values)
+            return replace(form, has_clock=clock) if form else None
+        return Form("{}", has_clock=clock, has_offset=all(m.groupdict().get("offset") for m in matches))
 
-    @cached_property
+    @property
+    def _may_be_time(self) -> bool:
+        """Whether the heading means a time, or the values are no numbers."""
+        wanted = ("at", "created_at", "closed_at", "date")
+        return not self.is_number or any(rank(self.plain, column) is not None for column in wanted)
+
+    @property
     def is_time(self) -> bool:
-        """Whether all values are dates or times."""
-        return bool(self.values) and all(_time_match(v) for v in self.values)
+        """Whether the values are dates or times, perhaps with a few exceptions."""
+        return self.times is not None
+
+    @property
+    def as_time(self) -> str:
+        """The SQL that reads the times."""
+        assert self.times is not None
+        return self.times.sql.replace("{}", self.sql)
 
     @cached_property
     def is_clock(self) -> bool:
         """Whether all values are times of day without a date."""
         return bool(self.values) and all(_CLOCK.fullmatch(v) for v in self.values)
 
-    @cached_property
+    @property
     def has_clock(self) -> bool:
         """Whether the values are times with a time of day."""
-        return self.is_time and any(m["clock"] for v in self.values if (m := _time_match(v)))
+        return self.times is not None and self.times.has_clock
 
     @cached_property
+    def is_midnight(self) -> bool:
+        """Whether the values are times of day that are all midnight."""
+        clocks = [match["clock"] for value in self.values if (match := _time_match(value))]
+        return self.has_clock and bool(clocks) and all(not c or _MIDNIGHT.fullmatch(c) for c in clocks)
+
+    @property
     def lacks_offset(self) -> bool:
         """Whether some of the values are times without an offset from UTC."""
-        found = [match.groupdict() for v in self.values if (match := _time_match(v))]
-        return self.is_time and any(not match.get("offset") for match in found)
+        return self.times is not None and not self.times.has_offset
 
 
 def positive_share(values: Iterable[str]) -> float:
     """Return the share of positive numbers among those that are not 0, or 1 if there are none."""
     signs = [v.startswith(("-", "−")) for v in values if any(c in "123456789" for c in v)]
     return signs.count(False) / len(signs) if signs else 1.0
+
+
+def is_time(value: str) -> bool:
+    """Return whether a value by itself is a time in a known form."""
+    return _time_match(value) is not None or time_form([value]) is not None
+
+
+def is_amount(value: str) -> bool:
+    """Return whether a value by itself is a number in a known form."""
+    return plain_amount(value) is not None
 
 
 def _time_match(value: str) -> re.Match[str] | None:
@@ -109,7 +186,7 @@ def decimal_mark(columns: Sequence[Column]) -> DecimalMark | None:
     """
     found: set[DecimalMark] = set()
     for column in columns:
-        for value in column.values if column.is_number else ():
+        for value in column.numbers if column.is_number and not column.typed else ():
             if match := _CERTAIN_MARK.fullmatch(value):
                 _, _, before, last = match.groups()
                 mark = match[1] or (last if last != before else "," if last == "." else ".")

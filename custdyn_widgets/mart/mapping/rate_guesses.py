@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from custdyn_widgets.errors import shown
-from custdyn_widgets.mart.mapping.choices import Choice, TableGuess, by_heading, pick
+from custdyn_widgets.mart.mapping.choices import Choice, TableGuess, by_heading, pick, time_by_heading
 from custdyn_widgets.mart.mapping.profiles import Column
 from custdyn_widgets.mart.mapping.sql_text import literal
 from custdyn_widgets.mart.mapping.words import TABLES, meaning
@@ -58,8 +58,8 @@ def _of_pair(name: str, date: Column, rate: Column, pair: tuple[str, str], why: 
         name,
         (
             Choice("currency", f"'{currency}'", "sure", why),
-            by_heading("date", date),
-            Choice("units_per_base", f"number({rate.sql})", "likely", f"{currency} for 1 {base}"),
+            time_by_heading("date", date),
+            Choice("units_per_base", rate.as_number, "likely", f"{currency} for 1 {base}"),
             Choice("base", f"'{base}'", "sure", why),
         ),
     )
@@ -81,8 +81,8 @@ def _of_pairs(name: str, date: Column, rate: Column, pairs: Column) -> list[Tabl
             name,
             (
                 Choice("currency", f"right({pairs.sql}, 3)", "please check" if others else "sure", why),
-                by_heading("date", date),
-                Choice("units_per_base", f"number({rate.sql})", "likely", f"units for 1 {base}"),
+                time_by_heading("date", date),
+                Choice("units_per_base", rate.as_number, "likely", f"units for 1 {base}"),
                 Choice("base", f"'{base}'", "sure", why),
             ),
             f"{pairs.sql} IN ({named})",
@@ -104,11 +104,9 @@ def _of_currencies(name: str, columns: Sequence[Column], date: Column, rate: Col
         chosen = Choice("base", f"'{one}'", "likely", f"its quotes in {shown(rate.name)} are 1")
     else:
         return []
-    number = Choice(
-        "units_per_base", f"number({rate.sql})", "please check", "units of the currency for 1 base"
-    )
+    number = Choice("units_per_base", rate.as_number, "please check", "units of the currency for 1 base")
     return [
         TableGuess(
-            "rates", name, (by_heading("currency", currency), by_heading("date", date), number, chosen)
+            "rates", name, (by_heading("currency", currency), time_by_heading("date", date), number, chosen)
         )
     ]

@@ -34,16 +34,20 @@ company: company reseller resellername resellerid partner dealer agency parent
 owner_user: owneruser owner manager accountmanager salesperson sales agent
 tags: tags tag labels segment segments group groups
 currency: currency currencycode curr ccy
-created_at: createdat created creationdate createdon registered registrationdate opened openedat opendate
-    signupdate signedup activated activationdate startdate since joined
+created_at: createdat created createdutc creationdate createdon registered registrationdate opened openedat
+    opendate signupdate signedup activated activationdate startdate since joined
 closed_at: closedat closed closingdate closedon cancelled canceled cancelledat terminated terminationdate
-    deactivated deactivatedat enddate deletedat deleted
+    deactivated deactivatedat closedutc enddate deletedat deleted
 opening_balance: openingbalance initialbalance startbalance startingbalance
 stored_balance: balance currentbalance credit storedbalance balancenow
 transaction_id: transactionid transactionno paymentid callid cdrid uniqueid recordid uuid guid invoiceid
-    reference receiptno receipt id no number
+    entryno entryid entrynumber documentno reference receiptno receipt id no number
 at: at timestamp datetime transactiondate transactiontime paymentdate paidat paidon calldate starttime
-    startedat callstart setuptime chargedat billedat when date time createdat created
+    startedat callstart setuptime chargedat chargedon charged billedat billedon billed when date postingdate
+    bookingdate documentdate valuedate feedate time createdat createdutc created
+clock: time timeofday calltime starttime clock hour transactiontime paymenttime at started
+debit: debit debitamount debits amountdebit dr withdrawal charges charge soll débit débito
+credit: credit creditamount credits amountcredit cr deposit haben crédit crédito
 kind: kind type transactiontype operation operationtype category description reason
 amount: amount sum total cost price charge fee value debit credit paid revenue sessionbill totalcost
 package_id: packageid package packagename plan planid planname bundle bundleid tariff product productid

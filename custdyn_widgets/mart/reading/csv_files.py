@@ -30,7 +30,7 @@ from custdyn_widgets.mart.reading.near_names import normalized_name
 from custdyn_widgets.mart.reading.stored import StoredTable, reject_repeated_columns
 from custdyn_widgets.mart.schema import MartTable
 
-_NO_ESCAPES = (
+NO_ESCAPES = (
     "; a backslash is not an escape character in CSV: quote text that has commas, and double any quote in it"
 )
 _NO_TEXT = pa.nulls(0, pa.large_string())  # pa.array would import pandas
@@ -169,7 +169,7 @@ def _read_misshapen_csv(path: Path, spec: MartTable, layout: _Layout) -> StoredT
                 counted = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
                 why = f"has {counted}, but there are {count} columns"
                 if ESCAPED in text or any(cell.endswith("\\") for cell in cells):
-                    why += _NO_ESCAPES
+                    why += NO_ESCAPES
                 misshapen.append((len(rows) + 2, text, why))
             rows.append((cells + [""] * count)[:count])
     columns = {

@@ -35,6 +35,11 @@ def near_file(folder: Path, names: Iterable[str], table: str) -> tuple[str, str]
     return (name, _remedy(folder, name, table)) if name else None
 
 
+def seems_data(name: str) -> bool:
+    """Return whether a name has the ending of data, in any format."""
+    return name.lower().endswith((*_PACKED, *_SHEETS, *_SEPARATED, *_OTHERS))
+
+
 def is_same_file(name: str, table: str) -> bool:
     """Return whether a name differs from a table's CSV or Parquet file only in case and punctuation."""
     path = Path(name)

@@ -1,0 +1,176 @@
+"""Forms of amounts and times that only a mapping reads, each with the SQL that does.
+
+Such a form is used only where the values of a column show it: `$1,250.00`, `1250.00-`, `(1250.00)`,
+`1250.00 DR`; `05-JAN-26`, `20260105`, seconds since 1970, years of two digits.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from custdyn_widgets.errors import shown
+from custdyn_widgets.mart.mapping.sql_text import literal
+
+_DIGITS = r"(?:\d+|\d{1,3}(?:[ .,'’\u00a0\u202f]\d{3})+)?(?:[.,]\d*)?"
+_AMOUNT = re.compile(
+    rf"(?P<open>\()?(?P<sign>[+\-−]?) ?(?P<before>[^\d\s.,+\-−()]{{0,4}}) ?(?P<inner>[+\-−]?) ?"
+    rf"(?P<digits>{_DIGITS})[ \u00a0\u202f]?(?P<after>[^\d\s.,+\-−()]{{0,4}}?)(?P<last>[-−]?)(?P<close>\))?"
+    r"(?: ?(?P<side>CR|DR))?",
+    re.ASCII | re.IGNORECASE,
+)
+_WORDS = ("zł", "kč", "kr", "грн", "руб", "лв", "ft", "lei")
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_NAMED = re.compile(
+    r"\d{1,2}(?P<gap>[- ])(?P<month>[a-z]{3})(?P=gap)(?P<year>\d\d|\d{4})"
+    r"(?: (?P<hour>\d{1,2})(?P<mark>[:.])\d\d(?:(?P=mark)\d\d(?P<part>\.\d{1,9})?)?(?P<half> [ap]m)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+_COMPACT = re.compile(
+    r"20[0-3]\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(([01]\d|2[0-3])[0-5]\d[0-5]\d)?", re.ASCII
+)
+_EPOCH = re.compile(r"\d{9,16}(\.0*)?", re.ASCII)
+_SERIAL = re.compile(r"[34]\d{4}([.,]\d+)?", re.ASCII)  # Excel: 1982 to 2036
+_RECENT = (946_684_800, 2_208_988_800)  # 2000 to 2039, in seconds since 1970
+_UNITS = ((1, "seconds"), (1_000, "milliseconds"), (1_000_000, "microseconds"))
+_TWO_DIGITS = re.compile(r"(\d{1,2})[/.\-]\d{1,2}[/.\-](\d\d)(?!\d).*", re.ASCII | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a mapping reads a column in some form.
+
+    Attributes
+    ----------
+    sql
+        The SQL, with `{}` for the column.
+    why
+        What it does, for the person who checks it; empty for an ordinary form.
+    has_clock
+        Whether times have a time of day.
+    has_offset
+        Whether times are instants.
+    """
+
+    sql: str
+    why: str = ""
+    has_clock: bool = False
+    has_offset: bool = False
+
+
+def plain_amount(value: str) -> tuple[str, str, str] | None:
+    """Return an amount with its sign in front, its currency sign or code, and its side: CR, DR or empty.
+
+    None if it is no amount.
+    """
+    match = _AMOUNT.fullmatch(value)
+    if match is None or not any(map(str.isdigit, match["digits"])):
+        return None
+    marks, signs = match["before"] + match["after"], match["sign"] + match["inner"] + match["last"]
+    side, brackets = (match["side"] or "").upper(), bool(match["open"]) + bool(match["close"])
+    if (marks and not _is_currency(marks)) or (match["before"] and match["after"]):
+        return None
+    if brackets == 1 or len(signs) + bool(side) + brackets // 2 > 1:
+        return None
+    negative = signs in ("-", "−") or brackets == 2 or side == "DR"
+    return f"-{match['digits']}" if negative else match["digits"], marks, side
+
+
+@functools.cache
+def _is_currency(mark: str) -> bool:
+    if any(unicodedata.category(c) == "Sc" for c in mark) or mark.casefold() in _WORDS:
+        return True
+    from babel.numbers import list_currencies  # late: rarely needed
+
+    return mark in list_currencies()
+
+
+def amount_form(values: Sequence[tuple[str, str, str]]) -> Form | None:
+    """Return how a mapping reads amounts; None if they are in several currencies."""
+    marks = {mark for _, mark, _ in values if mark}
+    if len(marks) > 1:
+        return None
+    sql, whys = "{}", []
+    if any(side for _, _, side in values):
+        sql = f"regexp_replace({sql}, ' ?(CR|DR)$', '', 'i')"
+        whys.append("DR is negative")
+    for mark in marks:
+        sql = f"replace({sql}, {literal(mark)}, '')"
+        whys.append(f"{shown(mark)} is removed: it must be the currency of the clients")
+    if any(side for _, _, side in values):
+        sql = f"CASE WHEN {{}} ILIKE '%DR' THEN '-' ELSE '' END || {sql}"
+    return Form(f"number({sql})", "; ".join(whys))
+
+
+def time_form(values: Sequence[str]) -> Form | None:
+    """Return how a mapping reads times that the reader of marts does not; None if they have no such form."""
+    return _named_months(values) or _numbers_as_times(values)
+
+
+def _named_months(values: Sequence[str]) -> Form | None:
+    formats: dict[str, re.Match[str]] = {}
+    for value in values:
+        match = _NAMED.fullmatch(value)
+        if match is None or match["month"].lower() not in _MONTHS:
+            return None
+        formats.setdefault(_format(match), match)
+    if not formats:
+        return None
+    named = ", ".join(map(literal, formats))
+    short = any(len(match["year"]) == 2 for match in formats.values())
+    return Form(
+        f"strptime({{}}, {named})" if len(formats) == 1 else f"strptime({{}}, [{named}])",
+        "years of two digits are 1969 to 2068" if short else "names of months are in English",
+        has_clock=any(match["hour"] for match in formats.values()),
+    )
+
+
+def _format(match: re.Match[str]) -> str:
+    """Return the format in which `strptime` of DuckDB reads a time with the name of its month."""
+    gap, mark = match["gap"], match["mark"]
+    found = f"%d{gap}%b{gap}{'%y' if len(match['year']) == 2 else '%Y'}"
+    if match["hour"]:
+        seconds = match[0].count(mark) - (1 if match["part"] and mark == "." else 0) > 1
+        found += f" {'%I' if match['half'] else '%H'}{mark}%M{mark + '%S' if seconds else ''}"
+        part = len(match["part"] or "") - 1
+        found += "" if part < 0 else ".%n" if part > 6 else ".%f"
+        found += " %p" if match["half"] else ""
+    return found
+
+
+def _numbers_as_times(values: Sequence[str]) -> Form | None:
+    """Return how to read numbers such as 20260105, 20260105093000 or seconds since 1970."""
+    if values and all(map(_COMPACT.fullmatch, values)) and len(set(map(len, values))) == 1:
+        clock = len(values[0]) == 14
+        return Form(f"strptime({{}}, '%Y%m%d{'%H%M%S' if clock else ''}')", "digits of a time", clock)
+    if values and all(map(_SERIAL.fullmatch, values)):
+        clock = not all(map(str.isdigit, values))
+        return Form("CAST({} AS VARCHAR)", "Excel's days since 1899-12-30", clock)
+    if not values or not all(map(_EPOCH.fullmatch, values)):
+        return None
+    numbers = [int(value.partition(".")[0]) for value in values]
+    for unit, name in _UNITS:
+        if all(_RECENT[0] <= number / unit < _RECENT[1] for number in numbers):
+            sql = f"make_timestamptz(CAST(CAST({{}} AS DECIMAL(30, 6)) * {1_000_000 // unit} AS BIGINT))"
+            return Form(sql, f"{name} since 1970", has_clock=True, has_offset=True)
+    return None
+
+
+def two_digit_years(values: Sequence[str]) -> Form | None:
+    """Return how to read dates with years of two digits, such as 31/01/26; None if the year may be first."""
+    found = [match for value in values if (match := _TWO_DIGITS.fullmatch(value))]
+    if not found or any(int(match[2]) > 68 for match in found):
+        return None
+    if len({match[2] for match in found}) > len({match[1] for match in found}):
+        return None
+    pattern = r"'^([0-9]+[/.-][0-9]+[/.-])([0-9][0-9])($|[^0-9])', '\120\2\3'"
+    return Form(f"regexp_replace({{}}, {pattern})", "years of two digits are after 2000")
+
+
+@functools.cache
+def null_word(value: str) -> bool:
+    """Return whether a value is a word that systems write where there is none."""
+    return value.casefold() in ("null", "(null)", "none", "nat", "n/a", r"\n")
