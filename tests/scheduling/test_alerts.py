@@ -338,7 +338,7 @@ def test_a_report_that_cannot_be_published_sets_nothing(turn: Turn, monkeypatch:
         raise SnapshotError.not_published("the disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr("custdyn_widgets.notebook.run.Finished.publish", refuse)
+        broken.setattr("custdyn_widgets.notebook.run.FinishedRun.publish", refuse)
         assert turn(99, saved).result == "failed"
     assert state(turn(99, saved)) == "became true"
 
