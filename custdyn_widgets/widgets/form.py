@@ -141,7 +141,7 @@ class QueryForm:
             **self._filters.fields(),
             **self._choices.fields(),
         }
-        return {name: fields[name] for name in FIELDS}
+        return {name: fields[name] for name in FIELDS if name in fields}
 
     def query(self) -> ReportQuery | None:
         """Return the query in the form, or None if a field is invalid."""
