@@ -125,6 +125,31 @@ def test_a_cell_keeps_no_attribute_but_its_spans() -> None:
     assert table == '<table><tbody><tr><td colspan="2">x</td></tr></tbody></table>'
 
 
+def test_a_data_frame_that_a_cell_shows_is_a_table() -> None:
+    frame = pd.DataFrame({"n": [1]})
+    shown = code(display(text_html=frame._repr_html_(), text_plain=repr(frame)))
+    assert ("html", table_html(frame._repr_html_())) in sections(shown)
+
+
+@pytest.mark.parametrize(
+    ("html", "is_deep"),
+    [
+        ("<b>" * 200 + "x" + "</b>" * 200, False),
+        ("<b>" * 201 + "x" + "</b>" * 201, True),
+        ("<b>" * 201, True),
+        ("<b></b>" * 300, False),
+        ("<b></i>" * 201, True),  # ends of what is not open
+        ("</b>" * 300 + "<b>" * 200, False),
+        ("<b><i>" * 100 + "</i></b>" * 100 + "<b>" * 200, False),
+        ("<b><i>" * 100 + "</i></b>" * 99 + "<b>" * 199, True),
+    ],
+)
+def test_html_is_shown_unless_it_nests_too_deeply(html: str, is_deep: bool) -> None:
+    [_, (kind, note)] = sections(code(display(text_html=html, text_plain="x")))
+    assert kind == "note"
+    assert ("HTML that is nested too deeply" in note) == is_deep
+
+
 def test_a_note_replaces_other_markup() -> None:
     for html in ("<b>bold</b>", "<table><tr><td>x</td></tr></table>"):
         [_, (kind, note)] = sections(

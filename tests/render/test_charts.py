@@ -549,3 +549,21 @@ def test_every_column_of_the_made_report_can_be_drawn():
         told = [p["told"] for p in drawn(blank_spec(report, y=column.name))]
         assert len(told) == 3
         assert all(column.name in text for text in told)
+
+
+@pytest.mark.parametrize(
+    ("parts", "label"),
+    [
+        ({"title": "Mine"}, "Mine"),
+        ({"title": {"text": "Mine", "anchor": "start"}}, "Mine"),
+        ({"title": {"text": ["Two", "lines"]}}, "Chart"),
+        ({"title": {"anchor": "start"}}, "Chart"),
+        ({}, "Chart"),
+        ({"title": "Mine", "description": "What it shows"}, "What it shows"),
+    ],
+)
+def test_a_chart_of_ones_own_is_told_by_its_description_or_title(
+    parts: dict[str, object], label: str
+) -> None:
+    spec = {"data": {"values": [{"x": 1}]}, "mark": "bar", "encoding": {"x": {"field": "x"}}, **parts}
+    assert ET.fromstring(chart_svg(spec)).get("aria-label") == label
