@@ -88,6 +88,22 @@ def test_kinds_come_from_values_or_the_name_of_a_table(export: Path) -> None:
     assert (fee.sql, fee.certainty) == ("'package_renewal'", "please check")
 
 
+@pytest.mark.parametrize(
+    ("values", "has_kinds"),
+    [(["Call"], True), (["Call", "Voucher"], True), (["Sunny", "Rainy"], False)],
+)
+def test_a_column_of_kinds_may_have_one_kind_alone(
+    tmp_path: Path, values: list[str], has_kinds: bool
+) -> None:
+    folder = tmp_path / "few"
+    folder.mkdir()
+    (folder / "clients.csv").write_text("Client ID,Name,Created\n1,A,2024-01-02\n2,B,2024-03-04\n")
+    rows = "".join(f"{n},{n % 2 + 1},2024-05-0{n},{n}.5,{values[n % len(values)]}\n" for n in range(1, 7))
+    (folder / "ledger.csv").write_text(f"ID,Client ID,Date,Amount,Type\n{rows}")
+    kind = choices(draft_mapping(folder, Dialect(), "EUR"), "ledger")["kind"]
+    assert ('"Type"' in kind.sql) == has_kinds
+
+
 def test_date_and_time_in_two_columns_are_joined(export: Path) -> None:
     assert (
         choices(draft_mapping(export, Dialect()), "calls")["at"].sql

@@ -105,6 +105,25 @@ def test_a_transaction_that_moved_to_another_month_has_changed(shop: Database) -
     assert [(c.month, c.added, c.removed, c.changed) for c in changes.past] == [("2021-02", 0, 0, 1)]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_that_the_comparison_spilled_stays_in_the_mart(
+    shop: Database, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    sync_source("shop")
+
+    def spilling(old: Path, new: Path, spill: Path, *, same_mapping: bool) -> Changes:
+        spill.mkdir()
+        (spill / "temporary").write_bytes(b"x")
+        if fails:
+            raise OSError(28, "No space left on device")
+        return changes_of()
+
+    files = {file.name for file in synced_folder("shop").iterdir()}
+    monkeypatch.setattr("custdyn_widgets.mart.syncing.sync.changes_between", spilling)
+    assert (sync_source("shop").changes is None) == fails
+    assert {file.name for file in synced_folder("shop").iterdir()} == files
+
+
 def test_a_damaged_mart_does_not_prevent_the_next_sync(shop: Database) -> None:
     sync_source("shop")
     (synced_folder("shop") / "transactions.parquet").write_bytes(b"PAR1")
