@@ -369,6 +369,17 @@ def test_a_table_that_cannot_be_used_says_which_value_is_why(tmp_path: Path) -> 
     assert f"-- {remark}" in draft.sql()
 
 
+def test_amounts_in_the_currencies_of_a_column_are_to_be_checked(tmp_path: Path) -> None:
+    data = tables()
+    data["payments"][0].append("Currency")
+    for place, row in enumerate(data["payments"][1:]):
+        row.append("usd" if place % 2 else "EUR")
+    folder = write(tmp_path / "export", data)
+    remarks = [r for r in draft_mapping(folder).remarks if r.startswith("Currencies")]
+    assert len(remarks) == 1
+    assert "(please check): payments has amounts in EUR, USD" in remarks[0]
+
+
 def test_a_row_of_totals_below_the_data_is_named(tmp_path: Path) -> None:
     data = tables()
     data["calls"] = [*data["calls"][:4], ["", "", "Total", "99.00"]]

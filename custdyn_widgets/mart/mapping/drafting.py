@@ -15,7 +15,7 @@ from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
 from custdyn_widgets.mart.mapping.choices import TableGuess
 from custdyn_widgets.mart.mapping.exports import unread_files
 from custdyn_widgets.mart.mapping.forms import null_word
-from custdyn_widgets.mart.mapping.guesses import guess_tables
+from custdyn_widgets.mart.mapping.guesses import currencies, guess_tables
 from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark
 from custdyn_widgets.mart.mapping.running import open_export
 from custdyn_widgets.mart.mapping.sql_text import identifier
@@ -137,14 +137,29 @@ def draft_mapping(path: str | Path, dialect: Dialect = NO_DIALECT, currency: str
 
         guesses, unused = guess_tables(tables, overlap, currency)
     dialect, remarks = _guess_dialect(dialect, [c for guess in guesses for c in _used(tables, guess)])
+    remarks += _what_to_check(path, tables, guesses, unused)
+    return Draft(path, tuple(guesses), dialect, tuple(remarks))
+
+
+def _what_to_check(
+    path: Path, tables: dict[str, list[Column]], guesses: Sequence[TableGuess], unused: dict[str, str]
+) -> list[str]:
+    """Return remarks on tables and files that are not used, and on amounts in several currencies."""
+    remarks = []
     if plain := sorted(name for name, why in unused.items() if not why):
         remarks.append(f"Not used: {', '.join(plain)}.")
     remarks += [f"Not used: {name} (please check): {why}." for name, why in sorted(unused.items()) if why]
+    remarks += [
+        f"Currencies (please check): {guess.source} has amounts in {', '.join(found)}, but each amount must "
+        "be in the currency of its client."
+        for guess in guesses
+        if guess.table == "transactions" and len(found := currencies(tables[guess.source])) > 1
+    ]
     if unread := unread_files(path):
         remarks.append(
             f"Not read (please check): {', '.join(map(shown, unread))}. Export their data as CSV or Parquet."
         )
-    return Draft(path, tuple(guesses), dialect, tuple(remarks))
+    return remarks
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[Column]:

@@ -159,6 +159,12 @@ def _created_at(column: Column | None) -> Choice:
     return Choice("created_at", f"'{_NO_TIME}'", "please check", why)
 
 
+def currencies(columns: Sequence[Column]) -> list[str]:
+    """Return the currencies in the column of a table that has them."""
+    column = pick(columns, "currency", _is_currency)
+    return sorted({value.upper() for value in column.values}) if column else []
+
+
 def _is_currency(column: Column) -> bool:
     return bool(column.values) and all(len(v) == 3 and v.isascii() and v.isalpha() for v in column.values)
 
