@@ -19,11 +19,10 @@ from custdyn_widgets.publish.secrets.search import refuse_secrets
 from custdyn_widgets.publish.secrets.split import as_shown, has_split_password, without_invisible
 from custdyn_widgets.query.query import ReportQuery
 from tests import mart_forms
+from tests.engine.test_golden import CASES, GOLDEN
 from tests.make_report import make_report
 from tests.payloads import AS_OF, IN_FILES, asked_of, hostile_mart
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-CASES = [path.parent.relative_to(GOLDEN) for path in sorted(GOLDEN.rglob("query.json"))]
 LOGIN = "postgresql://reader:sea-and-sand@db.example/billing"
 INVISIBLE = ("\u00ad", "\u200b", "\u200d", "\u2060", "\ufeff", "\u202e", "\u2066", "\ufffd")
 
@@ -144,7 +143,7 @@ def test_an_email_address_below_another_address_is_not_a_login(text: str) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES[::10], ids=str)
+@pytest.mark.parametrize("case", [path.relative_to(GOLDEN) for path in CASES[::10]], ids=str)
 def test_the_pages_of_golden_reports_are_not_taken_for_logins(case: Path) -> None:
     as_of = (GOLDEN / case / "as_of").read_text().strip()
     query = ReportQuery.from_dict(json.loads((GOLDEN / case / "query.json").read_text()))
