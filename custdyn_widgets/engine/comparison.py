@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
+from custdyn_widgets.engine.registry import Metric
 from custdyn_widgets.report import Column
 
 Number = int | Fraction | None
 NumberRow = tuple[Number, ...]
 
 
-def compared_columns(columns: Iterable[Column], comparison: str) -> Iterator[Column]:
+def report_columns(metrics: Iterable[Metric], comparison: str | None) -> tuple[Column, ...]:
+    """Return the columns of these metrics in a report, including those of a comparison."""
+    columns = tuple(column for metric in metrics for column in metric.columns)
+    return tuple(_compared(columns, comparison)) if comparison else columns
+
+
+def _compared(columns: Iterable[Column], comparison: str) -> Iterator[Column]:
     """Yield each column, followed by those for its value before and for its change."""
     earlier = comparison.replace("_", " ")
     for column in columns:

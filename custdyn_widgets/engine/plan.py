@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from custdyn_widgets import settings
 from custdyn_widgets.engine.cells.grid import Grid
-from custdyn_widgets.engine.comparison import compared_columns
+from custdyn_widgets.engine.comparison import report_columns
 from custdyn_widgets.engine.conversion import Rates, target_currency
 from custdyn_widgets.engine.extensions import load_extensions
 from custdyn_widgets.engine.groups import Groups, find_groups
@@ -41,8 +42,7 @@ class Plan:
     @property
     def columns(self) -> tuple[Column, ...]:
         """The columns of the report."""
-        columns = tuple(column for metric in self.metrics for column in metric.columns)
-        return tuple(compared_columns(columns, self.query.compare)) if self.query.compare else columns
+        return report_columns(self.metrics, self.query.compare)
 
     @property
     def has_movement(self) -> bool:
@@ -54,7 +54,7 @@ class Plan:
         """Whether the report has the movement of balances."""
         return any(metric.id == "balances" for metric in self.metrics)
 
-    def grid(self, buckets: list[Bucket], groups: Groups) -> Grid:
+    def grid(self, buckets: Sequence[Bucket], groups: Groups) -> Grid:
         """Return the edges, windows and groups by which cells are summed."""
         edges = np.array([b.start for b in buckets] + [buckets[-1].end], np.int64)
         first, last = int(edges[0]) // _DAY + 1, (int(edges[-1]) - 1) // _DAY

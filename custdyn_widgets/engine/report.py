@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
 
 from custdyn_widgets import __version__, settings
-from custdyn_widgets.engine.cells.compute import Cells
+from custdyn_widgets.engine.cells.pieces import transactions_within
 from custdyn_widgets.engine.cohorts import build_triangle
 from custdyn_widgets.engine.freshness import data_gaps
 from custdyn_widgets.engine.groups import label_headings
 from custdyn_widgets.engine.metrics import SURPRISES
 from custdyn_widgets.engine.plan import Plan, plan_report
-from custdyn_widgets.engine.rows import build_rows, ignored_refills
+from custdyn_widgets.engine.rows import build_rows
 from custdyn_widgets.mart import OpenedMart
 from custdyn_widgets.query import ReportQuery, parse_as_of, time_zone_data
 from custdyn_widgets.report import Info, Report
@@ -50,22 +49,23 @@ def report_on(
     began = time.monotonic() if began is None else began
     loaded = settings.load()
     plan = plan_report(query, mart.facts, parse_as_of(as_of))
-    rows, total, cells = build_rows(plan)
+    rows, total, warning = build_rows(plan)
     return Report(
         query=plan.query,
         headings=label_headings(plan.query),
         columns=plan.columns,
         rows=tuple(rows),
         total=total,
-        info=_info(plan, mart, cells, role or loaded.role, time.monotonic() - began),
+        info=_info(plan, mart, warning, role or loaded.role, time.monotonic() - began),
         message=None if plan.buckets else _why_no_rows(plan),
         definitions=SURPRISES,
         triangle=build_triangle(plan) if "cohort" in plan.query.group_by else None,
     )
 
 
-def _info(plan: Plan, mart: OpenedMart, cells: Cells | None, role: str, seconds: float) -> Info:
+def _info(plan: Plan, mart: OpenedMart, warning: str | None, role: str, seconds: float) -> Info:
     interval = plan.interval
+    count, first, last = _transactions(plan)
     gaps = tuple(data_gaps(mart, interval, plan.query.time_group))
     return Info(
         interval_start=interval.period.start.isoformat(sep=" "),
@@ -73,8 +73,8 @@ def _info(plan: Plan, mart: OpenedMart, cells: Cells | None, role: str, seconds:
         timezone=plan.query.timezone,
         start=format_instant_utc(interval.start),
         effective_end=format_instant_utc(interval.effective_end),
-        actual_start=_text_or_none(cells.first if cells else None),
-        actual_end=_text_or_none(cells.last if cells else None),
+        actual_start=_text_or_none(first),
+        actual_end=_text_or_none(last),
         role=role,
         generated_at=format_instant_utc(datetime.now(UTC)),
         duration_ms=round(seconds * 1000),
@@ -82,11 +82,11 @@ def _info(plan: Plan, mart: OpenedMart, cells: Cells | None, role: str, seconds:
         data_as_of=_text_or_none(mart.data_as_of),
         source=mart.name,
         clients=len(plan.selection.clients),
-        transactions=cells.transactions if cells else 0,
+        transactions=count,
         currency=plan.rates.target,
         time_zone_data=time_zone_data(),
         quotes=plan.rates.used(),
-        warnings=tuple(_warnings(mart, gaps, cells)),
+        warnings=(*mart.warnings, *gaps, *([warning] if warning else [])),
         data_gaps=gaps,
         versions={"custdyn-widgets": __version__, "pandas": pd.__version__, "numpy": np.__version__},
     )
@@ -111,9 +111,9 @@ def _why_no_rows(plan: Plan) -> str:
     return f"There is nothing to show: no chosen client existed before {end}."
 
 
-def _warnings(mart: OpenedMart, gaps: Iterable[str], cells: Cells | None) -> Iterable[str]:
-    """Yield the warnings to show with the report."""
-    yield from mart.warnings
-    yield from gaps
-    if cells and (ignored := ignored_refills(cells)):
-        yield ignored
+def _transactions(plan: Plan) -> tuple[int, int | None, int | None]:
+    """Return how many transactions were read, and the times of the first and last one in the report."""
+    if not plan.buckets:
+        return 0, None, None
+    start, end = plan.buckets[0].start, plan.buckets[-1].end
+    return transactions_within(plan.facts, plan.selection.clients, start, end)

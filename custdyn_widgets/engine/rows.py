@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
-from custdyn_widgets.engine.cells.compute import Cells, compute_cells
+from custdyn_widgets.engine.cells.compute import compute_cells
 from custdyn_widgets.engine.cells.grid import utc_date
 from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
 from custdyn_widgets.engine.cells.states import movement_of_states
@@ -17,6 +17,7 @@ from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
 from custdyn_widgets.engine.comparison import NumberRow, compare_values
 from custdyn_widgets.engine.conversion import LINE_COLUMNS, convert, lines_of, to_lines
 from custdyn_widgets.engine.groups import UNGROUPED, label_headings
+from custdyn_widgets.engine.lines import Lines, compute_lines
 from custdyn_widgets.engine.numbers import round_value
 from custdyn_widgets.engine.plan import Plan
 from custdyn_widgets.engine.registry import compute_metrics
@@ -25,25 +26,11 @@ from custdyn_widgets.report import Row
 from custdyn_widgets.text import format_instant_utc, format_millionths
 
 
-@dataclass(frozen=True)
-class _Run:
-    """Buckets without gaps between them, with their cells and a line for each of their rows."""
-
-    buckets: list[Bucket]
-    cells: Cells
-    lines: pd.DataFrame
-
-    @classmethod
-    def of(cls, plan: Plan, buckets: list[Bucket]) -> _Run:
-        cells = compute_cells(plan.facts, plan.selection.clients, plan.grid(buckets, plan.groups))
-        return cls(buckets, cells, to_lines(cells, plan.rates, len(buckets) * len(plan.groups.labels)))
-
-
 def labelled_lines(plan: Plan) -> pd.DataFrame:
     """Return the lines indexed by the labels of their rows; see `report_lines`."""
     if not plan.buckets:
         return pd.DataFrame(columns=LINE_COLUMNS, dtype=object)
-    lines = _Run.of(plan, plan.buckets).lines
+    lines = compute_lines(replace(plan, befores=[]))[0].frame
     levels = [[b.label for b in plan.buckets], list(plan.groups.labels)]
     shown = [plan.query.time_group is not None, plan.query.row_group is not None]
     if plan.query.group_by:
@@ -54,23 +41,24 @@ def labelled_lines(plan: Plan) -> pd.DataFrame:
     return lines
 
 
-def build_rows(plan: Plan) -> tuple[list[Row], Row | None, Cells | None]:
-    """Return the rows, the Total if there is one, and the cells behind the rows."""
+def build_rows(plan: Plan) -> tuple[list[Row], Row | None, str | None]:
+    """Return the rows, the Total if there is one, and a warning if some refills are not counted."""
     if not plan.buckets:
         return [], None, None
-    now = _Run.of(plan, plan.buckets)
-    numbers, before = _numbers(plan, now.lines), _Before.of(plan)
+    now, before, flows = compute_lines(plan)
+    numbers, earlier = _numbers(plan, now), _before_numbers(plan, before)
     labels = row_labels(plan)
     rows = [
-        _row(plan, labels[i], numbers[i], before.numbers.get(i), plan.buckets[i // len(plan.groups.labels)])
-        for i in _shown(plan, numbers, before)
+        _row(plan, labels[i], numbers[i], earlier.get(i), plan.buckets[i // len(plan.groups.labels)])
+        for i in _shown(plan, numbers, earlier)
     ]
-    if not plan.query.group_by:
-        return rows, None, now.cells
-    whole = plan.interval.whole()
-    total_labels = ["Total"] + [""] * (len(plan.query.group_by) - 1)
-    total = _row(plan, total_labels, _total(plan, [now], whole), before.total(plan), whole)
-    return rows, total, now.cells
+    total = None
+    if plan.query.group_by:
+        whole, whole_before = plan.interval.whole(), plan.whole_before
+        total_labels = ["Total"] + [""] * (len(plan.query.group_by) - 1)
+        total_before = _total(plan, before, whole_before) if whole_before else None
+        total = _row(plan, total_labels, _total(plan, now, whole), total_before, whole)
+    return rows, total, _ignored_refills(flows)
 
 
 def row_labels(plan: Plan) -> list[tuple[str, ...]]:
@@ -85,62 +73,33 @@ def row_labels(plan: Plan) -> list[tuple[str, ...]]:
 
 def shown_positions(plan: Plan) -> list[int]:
     """Return the positions of the rows that are not left out."""
-    return _shown(plan, _numbers(plan, _Run.of(plan, plan.buckets).lines), _Before.of(plan))
+    now, before, _ = compute_lines(plan)
+    return _shown(plan, _numbers(plan, now), _before_numbers(plan, before))
 
 
-def _shown(plan: Plan, numbers: Sequence[NumberRow], before: _Before) -> list[int]:
+def _shown(plan: Plan, numbers: Sequence[NumberRow], before: Mapping[int, NumberRow]) -> list[int]:
     """Leave out rows of a group in which nothing is there, neither now nor before."""
     if not plan.query.row_group:
         return list(range(len(numbers)))
-    return [i for i, own in enumerate(numbers) if any(own) or any(before.numbers.get(i, ()))]
+    return [i for i, own in enumerate(numbers) if any(own) or any(before.get(i, ()))]
 
 
-@dataclass(frozen=True)
-class _Before:
-    """The numbers of the earlier periods that rows are compared with, by position of the row."""
-
-    runs: list[_Run]
-    numbers: dict[int, NumberRow]
-
-    @classmethod
-    def of(cls, plan: Plan) -> _Before:
-        count = len(plan.groups.labels)
-        runs: list[_Run] = []
-        numbers: dict[int, NumberRow] = {}
-        for first, buckets in _without_gaps(plan.befores):
-            run = _Run.of(plan, buckets)
-            positions = [k * count + i for k in first for i in range(count)]
-            numbers |= dict(zip(positions, _numbers(plan, run.lines), strict=True))
-            runs.append(run)
-        return cls(runs, numbers)
-
-    def total(self, plan: Plan) -> NumberRow | None:
-        """Return the numbers before the Total; None if it is not compared or has no counterpart."""
-        return None if plan.whole_before is None else _total(plan, self.runs, plan.whole_before)
-
-
-def _without_gaps(buckets: Sequence[Bucket | None]) -> Iterator[tuple[list[int], list[Bucket]]]:
-    """Yield the positions and buckets of each run without gaps; buckets that are None have no length."""
-    positions: list[int] = []
-    run: list[Bucket] = []
-    for position, bucket in enumerate(buckets):
-        if bucket is None:
-            continue
-        if run and run[-1].end != bucket.start:
-            yield positions, run
-            positions, run = [], []
-        positions.append(position)
-        run.append(bucket)
-    if run:
-        yield positions, run
-
-
-def _numbers(plan: Plan, lines: pd.DataFrame) -> list[NumberRow]:
+def _numbers(plan: Plan, lines: Lines) -> list[NumberRow]:
     """Return the exact values of each line's row."""
-    return list(zip(*compute_metrics(lines, plan.metrics).values(), strict=True))
+    return list(zip(*compute_metrics(lines.frame, plan.metrics).values(), strict=True))
 
 
-def _total(plan: Plan, runs: Sequence[_Run], whole: Bucket) -> NumberRow:
+def _before_numbers(plan: Plan, before: Lines) -> dict[int, NumberRow]:
+    """Return the numbers of earlier periods, by the position of the row that is compared with them."""
+    if not before.buckets:
+        return {}
+    count = len(plan.groups.labels)
+    compared = [k for k, bucket in enumerate(plan.befores) if bucket]
+    positions = [k * count + i for k in compared for i in range(count)]
+    return dict(zip(positions, _numbers(plan, before), strict=True))
+
+
+def _total(plan: Plan, lines: Lines, whole: Bucket) -> NumberRow:
     """Return the exact values of the same query without grouping, for the whole interval.
 
     Unless grouped by package, they follow from the lines of the rows: flows add up, and stocks are those of
@@ -148,31 +107,35 @@ def _total(plan: Plan, runs: Sequence[_Run], whole: Bucket) -> NumberRow:
     separate them).
     """
     grid = plan.grid([whole], UNGROUPED)
-    last = runs[-1].buckets[-1] if len(runs) == 1 else None
+    last = lines.buckets[-1] if lines.buckets else None
     ends_alike = last and (last.end, last.window_start) == (whole.end, whole.window_start)
-    if ends_alike and not plan.query.by_package:
-        lines = _sum_of_lines(plan, runs[0], whole)
+    if ends_alike and not plan.query.by_package and not _gaps(lines.buckets):
+        total = _sum_of_lines(plan, lines, whole)
     else:
-        lines = to_lines(compute_cells(plan.facts, plan.selection.clients, grid), plan.rates, 1)
+        total = to_lines(compute_cells(plan.facts, plan.selection.clients, grid), plan.rates, 1)
     if plan.has_movement:
         (counts,) = movement_of_states(plan.facts, plan.selection.clients, grid).tolist()
-        lines = lines.assign(**dict(zip(MOVEMENT_COLUMNS, counts, strict=True)))
-    (values,) = _numbers(plan, lines)
+        total = total.assign(**dict(zip(MOVEMENT_COLUMNS, counts, strict=True)))
+    (values,) = zip(*compute_metrics(total, plan.metrics).values(), strict=True)
     return values
 
 
-def _sum_of_lines(plan: Plan, run: _Run, whole: Bucket) -> pd.DataFrame:
-    lines, count = run.lines, len(plan.groups.labels)
+def _gaps(buckets: Sequence[Bucket]) -> bool:
+    return any(left.end != right.start for left, right in itertools.pairwise(buckets))
+
+
+def _sum_of_lines(plan: Plan, lines: Lines, whole: Bucket) -> pd.DataFrame:
+    count = len(plan.groups.labels)
     total: dict[str, list[object]] = {}
-    for name in lines.columns:
-        values = lines[name].tolist()
+    for name in lines.frame.columns:
+        values = lines.frame[name].tolist()
         if name in STOCK_COLUMNS:
             values = values[-count:]
         elif name == "opening_balance":
             values = values[:count]
         total[name] = [sum(values)]
-    if run.cells.balances:
-        left = run.cells.balances.left.assign(row=0, value_date=utc_date(whole.end - 1))
+    if lines.left is not None:
+        left = lines.left.assign(row=0, value_date=utc_date(whole.end - 1))
         total |= convert(left, plan.rates, 1)
     return lines_of(total)
 
@@ -192,9 +155,9 @@ def _row(
     )
 
 
-def ignored_refills(cells: Cells) -> str | None:
+def _ignored_refills(flows: pd.DataFrame) -> str | None:
     """Return a warning if some refills are not counted."""
-    values = (cells.flows[name] for name in ("currency", "ignored_refill_qty", "ignored_refill"))
+    values = (flows[name] for name in ("currency", "ignored_refill_qty", "ignored_refill"))
     ignored = [line for line in zip(*values, strict=True) if line[1]]
     if not ignored:
         return None

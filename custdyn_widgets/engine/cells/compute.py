@@ -85,17 +85,10 @@ class Cells:
     ----------
     flows, stocks, balances, movement
         See the schema above; the last two are None unless the grid asks for them.
-    transactions
-        The number of transactions of the selected clients before the report's end.
-    first, last
-        The times of the first and last transaction within the report, in seconds since 1970, or None.
     """
 
     flows: pd.DataFrame
     stocks: pd.DataFrame
-    transactions: int
-    first: int | None
-    last: int | None
     balances: BalanceFrames | None = None
     movement: pd.DataFrame | None = None
 
@@ -151,13 +144,9 @@ def _sum_up(facts: Facts, clients: Int64s, asked: Grid) -> Cells:
     span = Span.of(facts, clients, grid)
     sums = _in_threads(facts, parts(facts, span), grid)
     names = facts.names.currencies
-    some = np.flatnonzero(span.inside < span.end)
     cells = Cells(
         flows=_frame([flows.columns(names[c]) for c, (flows, _) in sums], FLOW_COLUMNS),
         stocks=_frame([stocks.columns(names[c]) for c, (_, stocks) in sums], STOCK_COLUMNS),
-        transactions=int((span.end - facts.offset[clients]).sum()),
-        first=int(facts.time[span.inside[some]].min()) if len(some) else None,
-        last=int(facts.time[span.end[some] - 1].max()) if len(some) else None,
     )
     return _with_opening(cells, asked, [(names[c], *own) for c, own in sums]) if has_opening else cells
 

@@ -176,6 +176,18 @@ def first_row_at(facts: Facts, clients: Int64s, instant: int) -> Int64s:
     return _first_row(facts, clients, facts.time, instant)
 
 
+def transactions_within(
+    facts: Facts, clients: Int64s, start: int, end: int
+) -> tuple[int, int | None, int | None]:
+    """Return how many transactions clients have before `end`, and the first and last time from `start` on."""
+    first, after = first_row_at(facts, clients, start), first_row_at(facts, clients, end)
+    some = np.flatnonzero(first < after)
+    count = int((after - facts.offset[clients]).sum())
+    if not len(some):
+        return count, None, None
+    return count, int(facts.time[first[some]].min()), int(facts.time[after[some] - 1].max())
+
+
 def first_paid_use(facts: Facts, clients: Int64s) -> Int64s:
     """Return the time of each client's first paid use, or `NEVER`."""
     row = _first_row(facts, clients, facts.paid_at, int(np.iinfo(facts.paid_at.dtype).min) + 1)
