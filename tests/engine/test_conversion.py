@@ -115,9 +115,6 @@ def test_lines_add_up_rows_in_exact_fractions() -> None:
     cells = Cells(
         flows=frame(usage, "usage"),
         stocks=frame([(0, "EUR", day, False, 7, 0)], "all_qty", "all_pos"),
-        transactions=0,
-        first=None,
-        last=None,
     )
     before = [cells.flows.copy(), cells.stocks.copy()]
     lines = to_lines(cells, Rates(RATES, "USD"), 3)
@@ -138,9 +135,6 @@ def test_an_amount_of_zero_needs_no_quote() -> None:
     cells = Cells(
         flows=frame([(0, "RUB", early, False, 0)], "usage"),
         stocks=frame([(0, "RUB", early, False, 2, 0)], "all_qty", "all_pos"),
-        transactions=0,
-        first=None,
-        last=None,
     )
     lines = to_lines(cells, Rates(RATES, "USD"), 1)
     assert lines["all_qty"].tolist() == [2]
