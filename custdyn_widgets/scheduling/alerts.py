@@ -131,7 +131,8 @@ def _unknown(found: Finding) -> list[str]:
 def _cell(cell: Cell, column: Column, currency: str) -> str:
     value, before = (_exact(value, column, currency) for value in (cell.value, cell.before))
     after = f", after {before}" if cell.before is not None else ""
-    return f"{', '.join(cell.labels)}: {value}{after}"
+    partial = " (partial)" if cell.partial else ""
+    return f"{', '.join(cell.labels)}{partial}: {value}{after}"
 
 
 def _exact(value: Value, column: Column, currency: str) -> str:

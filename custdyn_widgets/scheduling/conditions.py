@@ -36,11 +36,14 @@ class Cell:
         The row's labels; `("Total",)` for a report without grouping.
     value, before
         The value, and the one that its change is measured from; None if there is none.
+    partial
+        Whether the row's period is cut short.
     """
 
     labels: tuple[str, ...]
     value: Value
     before: Value = None
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,14 +130,14 @@ def _judge(
 ) -> tuple[Cell, bool | str]:
     """Return a row's cell and whether it meets a condition, or the reason why that cannot be said."""
     at = report.column(column.name)
-    labels, value = row.labels or ("Total",), row.values[at]
+    value = row.values[at]
     if not condition.is_change:
-        cell = Cell(labels, value)
+        cell = _cell(row, value)
         return cell, NO_VALUE if value is None else _is_beyond(condition, column, Fraction(value))
     if rows_before is None:
         return _judge_compared(report, condition, column, row)
     earlier = rows_before.get((row.start, row.labels[1:]))
-    cell = Cell(labels, value, earlier.values[at] if earlier else None)
+    cell = _cell(row, value, earlier.values[at] if earlier else None)
     if value is None:
         return cell, NO_VALUE
     if earlier is None:
@@ -153,7 +156,7 @@ def _judge_compared(
     """Judge a row by the columns that the query's comparison adds."""
     by_name = {one.name: value for one, value in zip(report.columns, row.values, strict=True)}
     value, before = by_name[column.name], by_name.get(column.name + BEFORE)
-    cell = Cell(row.labels or ("Total",), value, before)
+    cell = _cell(row, value, before)
     name = change_column(condition, column)
     change = by_name[name]
     if change is not None:
@@ -162,6 +165,10 @@ def _judge_compared(
     if value is None:
         return cell, NO_VALUE
     return cell, ZERO_BEFORE if before == 0 and before is not None else NO_VALUE_BEFORE
+
+
+def _cell(row: Row, value: Value, before: Value = None) -> Cell:
+    return Cell(row.labels or ("Total",), value, before, row.partial)
 
 
 def _is_beyond(condition: Condition, column: Column, value: Fraction) -> bool:

@@ -31,6 +31,7 @@ from tests.scheduling.test_job import (
     BEN,
     BOARD,
     EVA,
+    FIRST,
     NOW,
     frozen,
     keep,
@@ -114,8 +115,8 @@ def test_a_run_sends_when_a_condition_becomes_true_and_once_when_it_has_passed(
         "not true", "became true", "still true", "passed", "not true", "became true",
     ]  # fmt: skip
     assert [subject_of(received, at).split(":")[0] for at in range(3)] == ["Alert", "Passed", "Alert"]
-    assert f"Became true: {QTY}, Total: is below 100. - Total: 99" in text_of(received)
-    assert f"Passed: {QTY}, Total: is below 100. - Total: 100" in text_of(received, 1)
+    assert f"Became true: {QTY}, Total: is below 100. - Total (partial): 99" in text_of(received)
+    assert f"Passed: {QTY}, Total: is below 100. - Total (partial): 100" in text_of(received, 1)
     # Only sending is held back.
     assert len(frozen(settings)) == len(turns)
     assert all(run.problem is None for run in turns)
@@ -235,7 +236,7 @@ def test_the_letter_lists_the_first_rows_that_meet_a_condition_and_counts_the_ot
     assert lines[-1].startswith("and ")
     told = text_of(received)
     assert all(line in told for line in lines)
-    assert "last row: falls by 5% or more against the row before. - 2022-01: 95, after 100" in told
+    assert "last row: falls by 5% or more against the row before. - 2022-01 (partial): 95, after 100" in told
     html = received.message().get_body(("html",))
     assert html is not None
     assert "falls by 5% or more" in html.get_content()
@@ -269,11 +270,17 @@ def test_the_list_of_runs_says_which_condition_which_value_and_which_bound(turn:
     assert "not sent" in listed()
     assert "    No condition became true or has passed." in listed()
     turn(99, saved)
-    assert f"    Became true: {QTY}, Total: is below 100. Total: 99." in listed("--last", "1")
+    assert f"    Became true: {QTY}, Total: is below 100. Total (partial): 99." in listed("--last", "1")
     [record] = json.loads(listed("--json", "--last", "1"))
     [found] = record["reports"][0]["conditions"]
     assert found["condition"] == BELOW
     assert (found["state"], found["rows"], found["unknown"]) == ("became true", 1, 0)
+
+
+def test_a_row_whose_period_is_over_is_not_called_partial(turn: Turn) -> None:
+    saved = with_conditions(BELOW)
+    run = turn(99, replace(saved, query=BOARD.query), as_of=FIRST)
+    assert run.reports[0].conditions[0]["lines"] == ["Total: 99"]
 
 
 def test_a_damaged_record_is_listed_and_sets_nothing(turn: Turn, settings: Settings) -> None:
