@@ -23,6 +23,7 @@ from custdyn_widgets import Dialect, ReportQuery, Source
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.mapping.exports import delimiter_of
 from custdyn_widgets.mart.mapping.macros import macros
 from custdyn_widgets.mart.mapping.mapped import mapped_mart
 from custdyn_widgets.mart.mapping.sql_file import parse_mapping, shipped_systems
@@ -302,3 +303,20 @@ def test_deep_indentation_below_a_comment_is_read_at_once() -> None:
     """The search for a SELECT among comments must not try every way to divide the blanks."""
     text = f"-- :name clients\n-- why\n{' ' * 100}SELECT 1\n-- :name transactions\nSELECT 2\n"
     assert set(parse_mapping("deep.sql", text).selects) == {"clients", "transactions"}
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [
+        ("id\n1\n2\n", ","),
+        ("", ","),
+        ("id;name\n1;a\n", ";"),
+        ("id\tname\n1\ta,b\n", "\t"),
+        ("id|name\n1|a;b\n\n2|c\n", "|"),
+        ('id,name\n1,"a;b"\n', ","),
+        ("id;name\n" + "1;a\n" * 50 + "1\n", ";"),  # beyond the rows that are looked at
+    ],
+)
+def test_the_delimiter_is_the_one_that_gives_even_rows(tmp_path: Path, text: str, delimiter: str) -> None:
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    assert delimiter_of(tmp_path / "a.csv", "a.csv") == delimiter

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.checking import values
+from custdyn_widgets.mart.checking import fault_kinds, values
 
 
 def _amounts(items: list[object], kind: pa.DataType | None = None) -> tuple[list[int], dict[int, str]]:
@@ -178,3 +178,20 @@ def test_a_million_good_values_and_a_thousand_bad_ones_give_a_thousand_faults() 
     read, faults = values.amounts(column, columns.blanks(column))
     assert list(faults) == list(range(0, 1_000_000, 1000))
     assert read[1] == 12_345_678
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+@pytest.mark.parametrize(
+    ("seconds", "kind"),
+    [
+        (1_700_000_000_000, fault_kinds.LARGER_UNIT),  # milliseconds that were read as seconds
+        (-4_000_000_000_000, fault_kinds.OUTSIDE_CALENDAR),
+        (4_000_000_000_000, fault_kinds.OUTSIDE_CALENDAR),
+    ],
+)
+def test_a_stored_time_outside_the_calendar_is_told_by_what_it_seems_to_be(
+    unit: str, seconds: int, kind: object
+) -> None:
+    per_second = {"s": 1, "ms": 1_000, "us": 1_000_000}[unit]
+    column = pa.array([0, seconds * per_second], pa.timestamp(unit))
+    assert _times(column)[1] == {1: kind}
