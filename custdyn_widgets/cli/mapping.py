@@ -11,7 +11,7 @@ from custdyn_widgets.cli.answer import json_option, say
 from custdyn_widgets.errors import SourceError
 
 if TYPE_CHECKING:
-    from custdyn_widgets.mart import Dialect
+    from custdyn_widgets.mart import Dialect, Source
 
 
 @click.group("mapping")
@@ -36,7 +36,8 @@ def mapping_new(name: str, place: str, currency: str | None, as_json: bool, **di
     formats are guessed from headings and values. Each guess is printed with its confidence, and written to
     NAME.sql next to sources.toml, for you to check and change.
 
-    For the URL of a database (without a password), the billing system is recognized by its tables.
+    For the URL of a database (without a password), the billing system is recognized by its tables. If it is
+    unknown, a mapping is drafted from its tables and a sample of their rows, as for files.
     """
     from custdyn_widgets.mart import Dialect, check_new_name
 
@@ -62,15 +63,39 @@ def _new_files(name: str, place: str, known: Dialect, currency: str | None, as_j
     say(f"Next: custdyn check {name}")
 
 
-def _new_database(name: str, url: str, known: Dialect, _: str | None, as_json: bool) -> None:
+def _new_database(name: str, url: str, known: Dialect, currency: str | None, as_json: bool) -> None:
     from custdyn_widgets.mart import Source, add_database, detect_system
 
-    found = detect_system(Source(url=url, name=name))
+    source = Source(url=url, name=name, dialect=known)
+    found = detect_system(source)
+    if found is None:
+        _new_mapped_database(source, currency, as_json)
+        return
     sources = add_database(name, url, found.system, known)
     sentence = f"The database has the {found.tables} tables that the mapping {found.system!r} reads."
     click.echo(json.dumps({"system": found.system, "tables": found.tables}) if as_json else sentence)
     say(f"Written: [{name}] in {sources}")
     say(f"Next: custdyn sync {name}")
+
+
+def _new_mapped_database(source: Source, currency: str | None, as_json: bool) -> None:
+    """Draft the mapping of a database of no known system."""
+    from custdyn_widgets.mart import add_mapped_database, draft_database, grants_for
+    from custdyn_widgets.progress import ProgressBar
+
+    with ProgressBar():
+        draft = draft_database(source, currency)
+    assert source.name is not None
+    mapping, sources = add_mapped_database(source.name, draft.url, draft.sql(), draft.dialect)
+    click.echo(json.dumps(draft.to_dict(), indent=1) if as_json else str(draft))
+    say(f"Written: {mapping}, and [{source.name}] in {sources}")
+    if draft.is_whole:
+        say("The reading user needs no more rights than these:")
+        for line in grants_for(source.name):
+            say(f"  {line}")
+        say(f"Next: custdyn sync {source.name}")
+    else:
+        say(f"Next: write SQL in place of each FILL_IN in {mapping.name}, then custdyn sync {source.name}")
 
 
 @mapping_group.command("show")

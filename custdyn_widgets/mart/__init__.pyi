@@ -6,12 +6,13 @@ from .dialect import DIALECT_FIELDS, Dialect
 from .facts.by_client import Packages, Times, threads
 from .facts.facts import NEVER, Facts, Names
 from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass
-from .mapping.adding import add_database, add_source, check_new_name
+from .mapping.adding import add_database, add_mapped_database, add_source, check_new_name
 from .mapping.drafting import draft_mapping
 from .mapping.sql_file import shipped_mapping, shipped_systems
 from .opening import OpenedMart, open_mart
 from .sources import Source, SourceLike, absolute_source, named_sources
 from .synced import last_synced
+from .syncing.database_draft import draft_database
 from .syncing.detecting import detect_system
 from .syncing.sync import SyncResult, grants_for, sync_source
 
@@ -34,12 +35,14 @@ __all__ = [
     "Times",
     "absolute_source",
     "add_database",
+    "add_mapped_database",
     "add_source",
     "check_new_name",
     "check_source",
     "demo_folder",
     "demo_query",
     "detect_system",
+    "draft_database",
     "draft_mapping",
     "grants_for",
     "last_midnight",

@@ -26,7 +26,7 @@ from custdyn_widgets.mart.database_url import check_url, has_secret
 from custdyn_widgets.mart.demo.folder import demo_folder
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.sources_file import URL, read_sources_file
-from custdyn_widgets.mart.synced import RECORD, synced_folder
+from custdyn_widgets.mart.synced import RECORD, read_record, synced_folder
 from custdyn_widgets.query import time_zone_data
 
 if TYPE_CHECKING:
@@ -172,6 +172,12 @@ def _synced(source: Source) -> Source:
         raise SourceError(
             f"Source {shown(source.name)} is a database that has not been read yet. Run: "
             f"custdyn sync {source.name}",
+            field="source",
+        )
+    if read_record(folder) is None:
+        raise SourceError(
+            f"The mart of source {shown(source.name)} was written by another version of custdyn, or is "
+            f"damaged. Update custdyn, or write the mart anew: custdyn sync {source.name}",
             field="source",
         )
     return replace(source, data=folder, url=None, mapping=None, system=None, dialect=source.mart_dialect)

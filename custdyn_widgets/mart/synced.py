@@ -73,6 +73,11 @@ def synced_folder(name: str) -> Path:
     return marts_folder() / name
 
 
+def rejected_rows(name: str) -> Path:
+    """Return the file that lists the rows for which the last sync of a source was refused."""
+    return marts_folder() / f"{name}@rejected.csv"  # source names contain no @
+
+
 def read_record(folder: Path) -> SyncRecord | None:
     """Return the record of the sync that wrote a folder, or None if no sync of this version wrote it."""
     try:
@@ -144,6 +149,7 @@ def put_in_place(name: str, folder: Path) -> None:
     link.symlink_to(folder.name, target_is_directory=True)
     link.replace(synced_folder(name))
     sync_folder(marts_folder())
+    rejected_rows(name).unlink(missing_ok=True)
     _remove_versions(name, keep=folder.name)
 
 

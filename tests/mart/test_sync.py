@@ -43,6 +43,15 @@ def test_a_database_is_synced_and_reported_on(shop: Database) -> None:
     assert report.info.source == "shop"
 
 
+def test_likely_mistakes_are_counted_with_the_command_that_shows_them(shop: Database) -> None:
+    quiet = custdyn("sync", "shop")
+    shop.run("UPDATE transactions SET amount = -amount WHERE kind = 'usage'")
+    told = custdyn("sync", "shop")
+    assert told.exit_code == 0
+    assert told.stderr != quiet.stderr
+    assert "To see what: custdyn check shop" in told.stderr
+
+
 def test_reports_ask_for_a_sync_first(shop: Database) -> None:
     with pytest.raises(SourceError, match=r"has not been read yet\. Run: custdyn sync shop"):
         run_report(EVERYONE, "shop")
@@ -180,16 +189,13 @@ def test_a_single_float_keeps_all_of_its_digits(mariadb: Database) -> None:
 def test_times_do_not_depend_on_the_zone_of_the_server(mariadb: Database) -> None:
     create(mariadb)
     mariadb.run(
-        "SET GLOBAL time_zone = '+05:00'",
         "ALTER TABLE transactions MODIFY at TIMESTAMP(6)",
         "SET time_zone = '+05:00'",
         "UPDATE transactions SET at = '2021-02-01 03:00:00.000001'",
     )
-    define("shop", mariadb.url)
-    try:
-        sync_source("shop")
-    finally:
-        mariadb.run("SET GLOBAL time_zone = 'SYSTEM'")
+    # A session begins in the zone of its server; here, its own first statement stands for that.
+    define("shop", f"{mariadb.url}?init_command=SET time_zone = '%2B05:00'")
+    sync_source("shop")
     stored = pq.read_table(synced_folder("shop") / "transactions.parquet").column("at")
     assert stored.to_pylist() == [datetime(2021, 1, 31, 22, 0, 0, 1, tzinfo=UTC)] * 2
 

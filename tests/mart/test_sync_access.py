@@ -49,6 +49,26 @@ def test_a_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, 
     assert login(PG, "other") is None
 
 
+def test_a_password_of_bytes_that_are_not_text_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP_EU_1", os.fsdecode(b"caf\xe9"))
+    with pytest.raises(SourceError, match="CUSTDYN_PASSWORD_SHOP_EU_1 is not UTF-8 text"):
+        login(PG)
+
+
+@pytest.mark.parametrize("password", ["naïve ö", "пароль", "a%40b:/#@?&=", '"double"', " blanks "])
+def test_passwords_of_any_characters_open_a_session(
+    password: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(database)
+    with new_user(database, password) as user:
+        who = user if database.kind == "postgresql" else f"'{user}'@'%'"
+        database.run(*(f"GRANT SELECT ON {table} TO {who}" for table in ("clients", "transactions")))
+        define("shop", database.url_of(user), system="generic")
+        monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP", password)
+        synced = custdyn("sync", "shop")
+        assert synced.exit_code == 0, synced.output
+
+
 def test_a_password_file_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP_EU_1_FILE", "/nowhere/at/all")
     with pytest.raises(SourceError, match="CUSTDYN_PASSWORD_SHOP_EU_1_FILE cannot be read: No such file"):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from custdyn_widgets.errors import MartError, SourceError
+from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart.synced import synced_folder
 from custdyn_widgets.mart.syncing import session, tables
 from custdyn_widgets.mart.syncing.sync import sync_source
 from tests.databases import HOST, Database, new_user
@@ -196,6 +199,29 @@ def test_faulty_data_does_not_replace_the_mart(old_mart: Database) -> None:
     lines = caught.value.message.splitlines()
     assert lines[0] == "transactions.parquet, kind: is not a known kind (1 fault)"
     assert lines[-1] == "The mart of 'shop' was not replaced."
+
+
+def test_rejected_rows_are_listed_until_a_sync_succeeds(old_mart: Database) -> None:
+    old_mart.run("UPDATE transactions SET kind = 'usge' WHERE transaction_id = '1'")
+    with pytest.raises(MartError, match="listed in ") as caught:
+        sync_source("shop")
+    line = next(line for line in caught.value.message.splitlines() if "listed in " in line)
+    listing = Path(line.partition("listed in ")[2])
+    assert "usge" in listing.read_text(encoding="utf-8")
+    assert '""transaction_id"": ""1""' in listing.read_text(encoding="utf-8")
+    assert listing.stat().st_mode & 0o077 == 0
+    old_mart.run("UPDATE transactions SET kind = 'usage' WHERE transaction_id = '1'")
+    sync_source("shop")
+    assert not listing.exists()
+
+
+def test_a_mart_of_a_newer_version_says_so(old_mart: Database) -> None:
+    record = synced_folder("shop") / "sync.json"
+    record.write_text(record.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(SourceError, match=r"written by another version.*custdyn sync shop"):
+        open_mart("shop")
+    sync_source("shop")
+    open_mart("shop")
 
 
 def test_a_full_disk_leaves_the_old_mart(old_mart: Database, monkeypatch: pytest.MonkeyPatch) -> None:

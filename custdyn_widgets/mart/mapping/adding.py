@@ -54,17 +54,39 @@ def add_source(name: str, draft: Draft) -> tuple[Path, Path]:
     """
     check_new_name(name)
     sources = _sources_file()
-    mapping = sources.parent / f"{name}.sql"
-    try:
-        write_whole(mapping, draft.sql().encode("utf-8"), new=True)
-    except FileExistsError:
-        raise SourceError(
-            f"The file {mapping} already exists. Choose another name, or move the file.", field="name"
-        ) from None
+    mapping = _write_mapping(name, draft.sql(), sources)
     whole = str(draft.path.absolute())
     relative = os.path.relpath(whole, sources.parent.absolute())
     _append(sources, name, {"path": min(relative, whole, key=len), "mapping": mapping.name}, draft.dialect)
     return mapping, sources
+
+
+def add_mapped_database(name: str, url: str, sql: str, dialect: Dialect) -> tuple[Path, Path]:
+    """Write the mapping of a new database and its section of `sources.toml`; return both paths.
+
+    Raises
+    ------
+    SourceError
+        If a source or a file with this name already exists.
+    SettingsError
+        If `sources.toml` cannot be used.
+    """
+    check_new_name(name)
+    sources = _sources_file()
+    mapping = _write_mapping(name, sql, sources)
+    _append(sources, name, {"url": url, "mapping": mapping.name}, dialect)
+    return mapping, sources
+
+
+def _write_mapping(name: str, sql: str, sources: Path) -> Path:
+    mapping = sources.parent / f"{name}.sql"
+    try:
+        write_whole(mapping, sql.encode("utf-8"), new=True)
+    except FileExistsError:
+        raise SourceError(
+            f"The file {mapping} already exists. Choose another name, or move the file.", field="name"
+        ) from None
+    return mapping
 
 
 def add_database(name: str, url: str, system: str, dialect: Dialect) -> Path:

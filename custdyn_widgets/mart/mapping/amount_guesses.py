@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from custdyn_widgets.errors import shown
-from custdyn_widgets.mart.mapping.choices import Certainty, Choice, heading_rank, pick, time_by_heading
+from custdyn_widgets.mart.mapping.choices import (
+    Certainty,
+    Choice,
+    heading_of,
+    heading_rank,
+    pick,
+    time_by_heading,
+)
 from custdyn_widgets.mart.mapping.profiles import Column, is_amount, is_time, positive_share
+from custdyn_widgets.mart.mapping.sql_text import DUCKDB
 
 _ZERO = "0.,"
 
@@ -39,12 +47,12 @@ def find_time(columns: Sequence[Column]) -> Choice | None:
     if clock is None or (column.has_clock and not column.is_midnight):
         return time_by_heading("at", column)
     date = column.as_time
-    if column.typed or date.startswith("strptime"):
+    if column.typed or column.syntax != DUCKDB or date.startswith("strptime"):
         date = f"CAST({date} AS DATE)"
     elif column.has_clock:
         date = f"regexp_extract({date}, '^[^ T]+')"
     why = f"the headings {shown(column.name)} and {shown(clock.name)}"
-    return Choice("at", f"{date} || ' ' || {clock.sql}", "likely", why)
+    return Choice("at", column.syntax.joined(date, "' '", clock.sql), "likely", why)
 
 
 def find_amount(columns: Sequence[Column]) -> Amount | None:
@@ -58,7 +66,7 @@ def find_amount(columns: Sequence[Column]) -> Amount | None:
     column = column or next((c for c in numbers if c.has_fractions), None)
     if column is None or column.amounts is None:
         return None
-    why = f"the heading {shown(column.name)}"
+    why = heading_of(column)
     why += f"; {column.amounts.why}" if column.amounts.why else ""
     certainty: Certainty = "please check" if column.amounts.why else "likely"
     return Amount(column.as_number, column.number_cells, (column,), why, certainty)

@@ -8,10 +8,9 @@ from typing import Literal
 
 from custdyn_widgets.errors import shown
 from custdyn_widgets.mart.mapping.profiles import Column
-from custdyn_widgets.mart.mapping.sql_text import literal
 from custdyn_widgets.mart.mapping.words import meaning, rank
 
-Certainty = Literal["sure", "likely", "please check"]
+Certainty = Literal["sure", "likely", "please check", "fill in"]
 # Returns the share of a column's values that occur in another column.
 Overlap = Callable[[Column, Column], float]
 
@@ -58,8 +57,15 @@ def is_text(column: Column) -> bool:
 
 def by_heading(name: str, column: Column, sql: str | None = None) -> Choice:
     """Return the choice of a column by its heading."""
-    certainty: Certainty = "sure" if heading_rank(column, name) == 0 else "likely"
-    return Choice(name, sql or column.sql, certainty, f"the heading {shown(column.name)}")
+    is_clear = heading_rank(column, name) == 0 and not column.small_unit
+    certainty: Certainty = "sure" if is_clear else "likely"
+    return Choice(name, sql or column.sql, certainty, heading_of(column))
+
+
+def heading_of(column: Column) -> str:
+    """Return a column's heading and its unit, as the reason of a choice."""
+    unit = f", in {column.small_unit}" if column.small_unit else ""
+    return f"the heading {shown(column.name)}{unit}"
 
 
 def time_by_heading(name: str, column: Column) -> Choice:
@@ -74,7 +80,7 @@ def cases(name: str, column: Column, words: Mapping[str, tuple[str, ...]], other
     """Return a CASE that turns a column's values into those of a mart."""
     values = sorted(set(column.values))
     meanings = {value: meaning(value, words) for value in values if value.isprintable()}
-    lines = [f"WHEN {literal(v)} THEN '{m}'" for v, m in meanings.items() if m]
+    lines = [f"WHEN {column.syntax.literal(v)} THEN '{m}'" for v, m in meanings.items() if m]
     unknown = [v for v in values if meanings.get(v) is None]
     why = f"the values of {shown(column.name)}"
     if unknown:

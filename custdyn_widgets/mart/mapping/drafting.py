@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.files import write_whole
 from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
 from custdyn_widgets.mart.mapping.choices import TableGuess
+from custdyn_widgets.mart.mapping.draft_text import Guesses, mapping_text
 from custdyn_widgets.mart.mapping.exports import unread_files
 from custdyn_widgets.mart.mapping.forms import null_word
 from custdyn_widgets.mart.mapping.guesses import currencies, guess_tables
 from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark
 from custdyn_widgets.mart.mapping.running import open_export
-from custdyn_widgets.mart.mapping.sql_text import identifier
+from custdyn_widgets.mart.mapping.sql_text import DUCKDB, identifier
 from custdyn_widgets.mart.mapping.tables import errors_at
 from custdyn_widgets.mart.sources import Source
 
@@ -34,7 +35,7 @@ _HEAD = """-- SELECTs that turn {source} into the tables of a mart, drafted by c
 
 
 @dataclass(frozen=True, repr=False)
-class Draft:
+class Draft(Guesses):
     """A guessed mapping: its SELECTs, the dialect of the data, and remarks for the person who checks it.
 
     `str()` lists each choice with its certainty.
@@ -48,11 +49,9 @@ class Draft:
     def sql(self) -> str:
         """Return the text of the mapping file."""
         unused = [f"-- {' '.join(r.split())}\n" for r in self.remarks if r.startswith("Not ")]
-        sections = ["".join([_HEAD.format(source=shown(self.path.name)), *unused])]
-        for table in dict.fromkeys(guess.table for guess in self.guesses):
-            selects = [_select(guess) for guess in self.guesses if guess.table == table]
-            sections.append(f"-- :name {table}\n" + "UNION ALL BY NAME\n".join(selects))
-        return "\n".join(sections)
+        return mapping_text(
+            "".join([_HEAD.format(source=shown(self.path.name)), *unused]), self.guesses, DUCKDB
+        )
 
     def save(self, mapping: str | Path) -> Source:
         """Write the mapping to a file, and return the source that uses it.
@@ -68,40 +67,6 @@ class Draft:
         with contextlib.suppress(FileExistsError):
             write_whole(file, self.sql().encode("utf-8"), new=True)
         return Source(self.path, dialect=self.dialect, mapping=file)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the draft as JSON values."""
-        guesses = [
-            {"table": g.table, "source": g.source, "columns": [asdict(choice) for choice in g.choices]}
-            for g in self.guesses
-        ]
-        return {"guesses": guesses, "dialect": asdict(self.dialect), "remarks": list(self.remarks)}
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        from custdyn_widgets.mart.mapping.draft_html import draft_html  # late: only needed for display
-
-        return draft_html(self.guesses, self.remarks)
-
-    def __str__(self) -> str:
-        lines = []
-        for guess in self.guesses:
-            width = max(len(choice.column) for choice in guess.choices)
-            lines.append(f"{guess.source} → {guess.table}")
-            lines += [f"  {c.column:<{width}}  {c.sql}  ({c.certainty}: {c.why})" for c in guess.choices]
-        return "\n".join([*lines, *self.remarks])
-
-
-def _select(guess: TableGuess) -> str:
-    lines = []
-    for choice in guess.choices:
-        comma = "" if choice is guess.choices[-1] else ","
-        why = " ".join(choice.why.split())
-        lines.append(f"  {choice.sql} AS {choice.column}{comma}  -- {choice.certainty}: {why}")
-    where = f"WHERE {guess.where}\n" if guess.where else ""
-    return "\n".join(["SELECT", *lines, f"FROM {identifier(guess.source)}", where])
 
 
 def draft_mapping(path: str | Path, dialect: Dialect = NO_DIALECT, currency: str | None = None) -> Draft:

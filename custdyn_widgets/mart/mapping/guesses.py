@@ -19,14 +19,16 @@ from custdyn_widgets.mart.mapping.choices import (
 from custdyn_widgets.mart.mapping.ledger_guesses import PackageTable, guess_ledger, why_unused
 from custdyn_widgets.mart.mapping.profiles import Column, is_amount, is_time
 from custdyn_widgets.mart.mapping.rate_guesses import guess_rates
+from custdyn_widgets.mart.mapping.sql_file import FILL_IN
 from custdyn_widgets.mart.mapping.words import CLIENT_TYPES, TABLES, meaning, rank
+from custdyn_widgets.mart.schema import TABLES as MART
 
 _BY_HAND = "Write the mapping by hand: docs/own-mapping.md shows how."
 _NO_TIME = "1970-01-01"
 
 
 def guess_tables(
-    tables: Mapping[str, Sequence[Column]], overlap: Overlap, currency: str | None
+    tables: Mapping[str, Sequence[Column]], overlap: Overlap, currency: str | None, *, partly: bool = False
 ) -> tuple[list[TableGuess], dict[str, str]]:
     """Guess the SELECTs of the tables of a mart; return the tables that are not used too, and why.
 
@@ -38,14 +40,23 @@ def guess_tables(
         Compares two columns.
     currency
         The currency of all clients, for exports without a currency column.
+    partly
+        Whether to leave places to fill in for what cannot be guessed, instead of raising an error.
 
     Raises
     ------
     SourceError
         If there seem to be no clients or no transactions, or the currency is unknown.
     """
-    clients, key = _find_clients(tables, overlap)
-    found = [_clients(clients, tables[clients], key, currency)]
+    try:
+        clients, key = _find_clients(tables, overlap)
+    except SourceError as error:
+        if not partly:
+            raise
+        why = "the clients are not known"
+        blank = [_blank("clients", error.message), _blank("transactions", why)]
+        return [*blank, *guess_rates(tables)], {}
+    found = [_clients(clients, tables[clients], key, FILL_IN if partly and currency is None else currency)]
     rest = {name: columns for name, columns in tables.items() if name != clients}
     rates = guess_rates(rest)
     rest = {name: columns for name, columns in rest.items() if name not in {g.source for g in rates}}
@@ -54,20 +65,33 @@ def guess_tables(
     for name, columns in rest.items():
         if not packages or name != packages.name:
             ledger, headless = guess_ledger(name, columns, key, packages, overlap), _without_headings(columns)
-            if ledger and headless:  # a first row that is read as headings would be lost
+            if ledger and headless and not partly:  # a first row that is read as headings would be lost
                 raise SourceError(f"{name}: {headless}.", field="source")
             if ledger:
                 found.append(ledger)
             else:
                 unused[name] = headless or why_unused(columns, key, overlap)
     if len(found) == 1:
-        reasons = "".join(f" In {name}, {why}." for name, why in unused.items() if why)
-        raise SourceError(
-            "No table seems to hold transactions, with times, amounts, and a column that refers to "
-            f"{shown(key.name)} of {clients}.{reasons} {_BY_HAND}",
-            field="mapping",
-        )
+        found.append(_no_transactions(clients, key, unused, partly=partly))
     return [*found, *([_packages(packages)] if packages else []), *rates], unused
+
+
+def _no_transactions(clients: str, key: Column, unused: Mapping[str, str], *, partly: bool) -> TableGuess:
+    """Return the transactions to fill in, or raise an error that says why no table holds them."""
+    reasons = "".join(f" In {name}, {why}." for name, why in unused.items() if why)
+    why = (
+        "No table seems to hold transactions, with times, amounts, and a column that refers to "
+        f"{shown(key.name)} of {clients}.{reasons}"
+    )
+    if not partly:
+        raise SourceError(f"{why} {_BY_HAND}", field="mapping")
+    return _blank("transactions", why)
+
+
+def _blank(table: str, why: str) -> TableGuess:
+    """Return a SELECT with places to fill in for a table of the mart that was not found."""
+    required = [column.name for column in MART[table].columns if column.required]
+    return TableGuess(table, "", tuple(Choice(column, FILL_IN, "fill in", why) for column in required))
 
 
 def _find_clients(tables: Mapping[str, Sequence[Column]], overlap: Overlap) -> tuple[str, Column]:
@@ -132,7 +156,7 @@ def _clients(name: str, columns: Sequence[Column], key: Column, currency: str | 
         taken.extend([column] if column else [])
         return column
 
-    choices = [Choice("client_id", key.sql, "sure", "unique, and other tables refer to it")]
+    choices = [Choice("client_id", key.text, "sure", "unique, and other tables refer to it")]
     kind = take("client_type", lambda c: any(meaning(v, CLIENT_TYPES) for v in c.values))
     choices.append(_client_type(kind))
     choices.append(_currency(take("currency", _is_currency), currency))
@@ -178,6 +202,8 @@ def _currency(column: Column | None, given: str | None) -> Choice:
             "The clients have no currency column. Set their currency, such as --currency EUR.",
             field="currency",
         )
+    if given == FILL_IN:
+        return Choice("currency", FILL_IN, "fill in", "no column of the clients has it; such as 'EUR'")
     return Choice("currency", f"'{given}'", "sure", "as given")
 
 
@@ -191,12 +217,12 @@ def _tags(column: Column) -> Choice:
     separator = next((s for s in (",", "|", "/") if any(s in v for v in column.values)), None)
     if separator is None or any(";" in v for v in column.values):
         return by_heading("tags", column)
-    sql = f"replace({column.sql}, '{separator}', ';')"
+    sql = f"replace({column.text}, '{separator}', ';')"
     return Choice("tags", sql, "likely", f"the heading {shown(column.name)}, separated by {shown(separator)}")
 
 
 def _packages(table: PackageTable) -> TableGuess:
-    choices = [Choice("package_id", table.key.sql, "sure", "unique")]
+    choices = [Choice("package_id", table.key.text, "sure", "unique")]
     named = pick((c for c in table.columns if c is not table.key), "package_name", is_text)
     if named:
         choices.append(Choice("name", named.sql, "likely", f"the heading {shown(named.name)}"))

@@ -19,7 +19,7 @@ from custdyn_widgets.mart.mapping.choices import (
     pick,
 )
 from custdyn_widgets.mart.mapping.profiles import Column, positive_share
-from custdyn_widgets.mart.mapping.sql_text import identifier, literal
+from custdyn_widgets.mart.mapping.sql_text import Syntax
 from custdyn_widgets.mart.mapping.words import KINDS, meaning
 
 _FEW = 40  # the largest number of distinct values in a column of kinds
@@ -46,7 +46,11 @@ def guess_ledger(
         return None
     rest = [c for c in rest if c not in amount.columns]
     key = pick(rest, "transaction_id", lambda c: c.is_unique and not c.is_time)
-    choices = [_transaction_id(name, key), by_heading("client_id", reference), at]
+    choices = [
+        _transaction_id(name, key, reference.syntax),
+        by_heading("client_id", reference, reference.text),
+        at,
+    ]
     kinds = pick((c for c in rest if c is not key), "kind", _has_kinds)
     package = pick((c for c in rest if c is not kinds), "package_id", is_text)
     if kinds:
@@ -71,11 +75,12 @@ def why_unused(columns: Sequence[Column], clients: Column, overlap: Overlap) -> 
     return lacking([c for c in columns if c is not reference]) if reference else ""
 
 
-def _transaction_id(table: str, key: Column | None) -> Choice:
+def _transaction_id(table: str, key: Column | None, syntax: Syntax) -> Choice:
+    begins = syntax.literal(table + ":")
     if key is None:
-        sql = f"{literal(table + ':')} || row_number() OVER ()"
+        sql = syntax.joined(begins, "row_number() OVER ()")
         return Choice("transaction_id", sql, "likely", "no column is unique: the rows are numbered")
-    sql = f"{literal(table + ':')} || {key.sql}"
+    sql = syntax.joined(begins, key.sql)
     return Choice("transaction_id", sql, "sure", f"{shown(key.name)} is unique")
 
 
@@ -110,7 +115,7 @@ def _by_kinds(kinds: Column, amount: Amount) -> list[Choice]:
     ]
     if not turned:
         return [kind, Choice("amount", amount.sql, amount.certainty, why)]
-    named = ", ".join(map(literal, turned))
+    named = ", ".join(map(kinds.syntax.literal, turned))
     sql = f"CASE WHEN {kinds.sql} IN ({named}) THEN {_turned(amount)} ELSE {amount.sql} END"
     why += f"; the sign is reversed for {', '.join(map(shown, turned))}"
     return [kind, Choice("amount", sql, amount.certainty, why)]
@@ -134,15 +139,16 @@ def _has_opposite_sign(kind: str | None, amounts: Sequence[str]) -> bool:
 
 def _package(column: Column, packages: PackageTable | None, overlap: Overlap) -> Choice:
     """Return the choice of the package's id, looked up by name if the column has names."""
+    as_it_is = by_heading("package_id", column, column.text)
     if packages is None:
-        return by_heading("package_id", column)
+        return as_it_is
     if overlap(column, packages.key) >= FOUND:
         why = f"its values are in {packages.name}.{packages.key.name}"
-        return Choice("package_id", column.sql, "sure", why)
+        return Choice("package_id", column.text, "sure", why)
     named = next((c for c in packages.columns if c.is_unique and overlap(column, c) >= FOUND), None)
     if named is None:
-        return by_heading("package_id", column)
-    known = f"FROM {identifier(packages.name)} AS p"
-    same = f"p.{named.quoted} = {identifier(column.table)}.{column.quoted}"
-    sql = f"(SELECT any_value(p.{packages.key.quoted}) {known} WHERE {same})"
+        return as_it_is
+    quoted, key = column.syntax.identifier, column.syntax.any_of(f"p.{packages.key.quoted}")
+    same = f"p.{named.quoted} = {quoted(column.table)}.{column.quoted}"
+    sql = f"(SELECT {key} FROM {quoted(packages.name)} AS p WHERE {same})"  # noqa: S608 (quoted names)
     return Choice("package_id", sql, "likely", f"its values are in {packages.name}.{named.name}")

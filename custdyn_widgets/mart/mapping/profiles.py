@@ -9,7 +9,7 @@ from functools import cached_property
 
 from custdyn_widgets.mart.dialect import DateOrder, DecimalMark
 from custdyn_widgets.mart.mapping.forms import Form, amount_form, plain_amount, time_form, two_digit_years
-from custdyn_widgets.mart.mapping.sql_text import identifier, literal
+from custdyn_widgets.mart.mapping.sql_text import DUCKDB, Syntax
 from custdyn_widgets.mart.mapping.words import rank
 from custdyn_widgets.mart.reading.near_names import normalized_name
 
@@ -27,14 +27,18 @@ _YEAR_FIRST = re.compile(rf"\d{{4}}[/.]\d\d?[/.]\d\d?(?P<clock>[ T]{_OF_DAY})?",
 _CLOCK = re.compile(_OF_DAY, re.ASCII | re.IGNORECASE)
 _MIDNIGHT = re.compile(r"[ T,]+(00?:00(:00([.,]0+)?)?|12:00(:00)? ?AM)", re.ASCII | re.IGNORECASE)
 _SHORT_YEAR = re.compile(r"\d{1,2}[/.\-]\d{1,2}[/.\-]\d\d(?!\d).*", re.ASCII)
+_SMALL_UNITS = {"cents": "0.01", "minorunits": "0.01", "minor": "0.01", "micros": "0.000001"}
+_PLAIN_NUMBER = "number({})"
+_ZERO_DATE = "0000-00-00"  # of MySQL
 _MOST = 0.9  # of the values: a few others are faults, which checks report
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of an export: its table, its heading, and its cells in a sample of rows, None for a blank.
+    """A column of an export or a database: its table, its heading, and its cells in a sample of rows.
 
-    `null` is the word for blank that its cells have, if there is one; `typed` says that they are not text.
+    A blank cell is None. `null` is the word for blank that cells have, if there is one; `typed` says that
+    they are not text; `syntax` is the dialect of SQL that reads them; `family` is their type in a database.
     """
 
     table: str
@@ -42,6 +46,8 @@ class Column:
     cells: tuple[str | None, ...]
     null: str = ""
     typed: bool = False
+    syntax: Syntax = DUCKDB
+    family: str = "text"
 
     @cached_property
     def values(self) -> tuple[str, ...]:
@@ -51,17 +57,30 @@ class Column:
     @cached_property
     def sql(self) -> str:
         """The column in SQL: NULL where its word for blank is."""
-        return f"nullif({self.quoted}, {literal(self.null)})" if self.null else self.quoted
+        return f"nullif({self.quoted}, {self.syntax.literal(self.null)})" if self.null else self.quoted
 
     @property
     def quoted(self) -> str:
         """The column's name in SQL."""
-        return identifier(self.name)
+        return self.syntax.identifier(self.name)
+
+    @property
+    def text(self) -> str:
+        """The column as text in SQL."""
+        return self.syntax.text(self.sql)
+
+    @cached_property
+    def small_unit(self) -> str:
+        """The unit that ends the heading of whole numbers, such as cents; empty if there is none."""
+        heading = normalized_name(self.name)
+        unit = next((unit for unit in _SMALL_UNITS if heading.endswith(unit)), "")
+        return unit if unit and self.is_number and not self.has_fractions else ""
 
     @cached_property
     def plain(self) -> str:
-        """The heading without case, blanks and punctuation."""
-        return normalized_name(self.name)
+        """The heading without case, blanks, punctuation and a unit such as cents."""
+        plain = normalized_name(self.name).removesuffix(self.small_unit)
+        return plain.removesuffix("in") if self.small_unit else plain
 
     @cached_property
     def is_unique(self) -> bool:
@@ -88,7 +107,8 @@ class Column:
     def amounts(self) -> Form | None:
         """How to read the values as numbers; None if they are not numbers."""
         found = [amount for amount in self._amounts if amount]
-        return amount_form(found) if found and len(found) >= _MOST * len(self.values) else None
+        form = amount_form(found) if found and len(found) >= _MOST * len(self.values) else None
+        return form if self.syntax == DUCKDB or (form and form.sql == _PLAIN_NUMBER) else None
 
     @property
     def is_number(self) -> bool:
@@ -99,7 +119,11 @@ class Column:
     def as_number(self) -> str:
         """The SQL that reads the numbers."""
         assert self.amounts is not None
-        return self.amounts.sql.replace("{}", self.sql)
+        if self.syntax == DUCKDB:
+            number = self.amounts.sql.replace("{}", self.sql)
+        else:
+            number = self.syntax.number(self.sql, is_text=not self.typed)
+        return f"({number} * {_SMALL_UNITS[self.small_unit]})" if self.small_unit else number
 
     @cached_property
     def has_fractions(self) -> bool:
@@ -113,10 +137,10 @@ class Column:
         """How to read the values as times; None if they are not times."""
         matches = [match for value in self.values if (match := _time_match(value))]
         if not matches or len(matches) < _MOST * len(self.values):
-            return time_form(self.values) if self._may_be_time else None
+            return time_form(self.values) if self.syntax == DUCKDB and self._may_be_time else None
         clock = any(match["clock"] for match in matches)
         if any(map(_SHORT_YEAR.fullmatch, self.values)):
-            form = two_digit_years(self.values)
+            form = two_digit_years(self.values) if self.syntax == DUCKDB else None
             return replace(form, has_clock=clock) if form else None
         return Form("{}", has_clock=clock, has_offset=all(m.groupdict().get("offset") for m in matches))
 
@@ -135,6 +159,8 @@ class Column:
     def as_time(self) -> str:
         """The SQL that reads the times."""
         assert self.times is not None
+        if self.syntax.name == "mysql" and any(v.startswith(_ZERO_DATE) for v in self.values):
+            return f"NULLIF({self.sql}, 0)"
         return self.times.sql.replace("{}", self.sql)
 
     @cached_property

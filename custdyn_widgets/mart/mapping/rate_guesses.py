@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from custdyn_widgets.errors import shown
 from custdyn_widgets.mart.mapping.choices import Choice, TableGuess, by_heading, pick, time_by_heading
 from custdyn_widgets.mart.mapping.profiles import Column
-from custdyn_widgets.mart.mapping.sql_text import literal
 from custdyn_widgets.mart.mapping.words import TABLES, meaning
 
 _PAIR = re.compile(r"([A-Z]{3})[ /_:-]?([A-Z]{3})", re.ASCII)
@@ -51,6 +51,11 @@ def _pair(text: str) -> tuple[str, str] | None:
     return (match[1], match[2]) if match and known else None
 
 
+def _date(column: Column) -> Choice:
+    choice = time_by_heading("date", column)
+    return replace(choice, sql=column.syntax.date(choice.sql, has_clock=column.has_clock))
+
+
 def _of_pair(name: str, date: Column, rate: Column, pair: tuple[str, str], why: str) -> TableGuess:
     base, currency = pair
     return TableGuess(
@@ -58,7 +63,7 @@ def _of_pair(name: str, date: Column, rate: Column, pair: tuple[str, str], why: 
         name,
         (
             Choice("currency", f"'{currency}'", "sure", why),
-            time_by_heading("date", date),
+            _date(date),
             Choice("units_per_base", rate.as_number, "likely", f"{currency} for 1 {base}"),
             Choice("base", f"'{base}'", "sure", why),
         ),
@@ -74,14 +79,14 @@ def _of_pairs(name: str, date: Column, rate: Column, pairs: Column) -> list[Tabl
     why = f"the values of {shown(pairs.name)}"
     if others:
         why += f"; left out, as they have another base: {', '.join(map(shown, others))}"
-    named = ", ".join(map(literal, values))
+    named = ", ".join(map(pairs.syntax.literal, values))
     return [
         TableGuess(
             "rates",
             name,
             (
                 Choice("currency", f"right({pairs.sql}, 3)", "please check" if others else "sure", why),
-                time_by_heading("date", date),
+                _date(date),
                 Choice("units_per_base", rate.as_number, "likely", f"units for 1 {base}"),
                 Choice("base", f"'{base}'", "sure", why),
             ),
@@ -105,8 +110,4 @@ def _of_currencies(name: str, columns: Sequence[Column], date: Column, rate: Col
     else:
         return []
     number = Choice("units_per_base", rate.as_number, "please check", "units of the currency for 1 base")
-    return [
-        TableGuess(
-            "rates", name, (by_heading("currency", currency), time_by_heading("date", date), number, chosen)
-        )
-    ]
+    return [TableGuess("rates", name, (by_heading("currency", currency), _date(date), number, chosen))]

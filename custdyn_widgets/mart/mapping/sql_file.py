@@ -18,6 +18,7 @@ from custdyn_widgets.mart.schema import TABLES
 _DIRECTIVE = re.compile(r"--\s*:(\w+)[ \t]*(.*)")
 _COMMENT_OR_BLANK = re.compile(r"(\s|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
 _LARGEST = 2**20  # bytes
+FILL_IN = "FILL_IN"  # stands in drafts for what could not be guessed
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,8 @@ def parse_mapping(name: str, text: str) -> Mapping:
             raise _error(place, f"a mart has no table {shown(argument)}; {hint}")
         elif argument in selects:
             raise _error(place, f"the table {argument} occurs twice")
+        elif FILL_IN in select:
+            raise _error(place, f"write SQL in place of each {FILL_IN} in the SELECT of {argument}")
         else:
             selects[argument] = select
     for table, spec in TABLES.items():

@@ -130,6 +130,10 @@ def password_variable(name: str) -> str:
 def _password(name: str, kind: Kind, url: URL) -> str | None:
     variable = password_variable(name)
     if given := os.environ.get(variable):
+        try:
+            given.encode()
+        except UnicodeEncodeError:
+            raise SourceError(f"{variable} is not UTF-8 text. Set it again.", field=variable) from None
         return given
     if file := os.environ.get(f"{variable}_FILE"):
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.mapping.sql_file import shipped_mapping, shipped_systems
 from custdyn_widgets.mart.schema import TABLES
 from custdyn_widgets.mart.sources import GENERIC, Source
@@ -22,16 +21,16 @@ class DetectedSystem:
     tables: int
 
 
-def detect_system(source: Source) -> DetectedSystem:
+def detect_system(source: Source) -> DetectedSystem | None:
     """Return the system whose shipped mapping reads only tables that a database has.
 
     If there are several, return the one with the most tables. `generic` means that the database has
-    the tables of a mart.
+    the tables of a mart. None means that it has the tables of no known system.
 
     Raises
     ------
     SourceError
-        If the database cannot be read, or has the tables of no known system.
+        If the database cannot be read.
     """
     login = login_for(source)
     wanted = {GENERIC: [name for name, spec in TABLES.items() if spec.required]}
@@ -44,12 +43,7 @@ def detect_system(source: Source) -> DetectedSystem:
         there = set(session.table_columns(sorted({table for of in wanted.values() for table in of})))
     known = {system: len(tables) for system, tables in wanted.items() if there.issuperset(tables)}
     if not known:
-        raise SourceError(
-            f"The database does not have the tables of any known system ({', '.join(wanted)}), or its user "
-            "may not read them. Write a mapping by hand (docs/sources.md shows how), and set it as the "
-            "mapping of the source in sources.toml.",
-            field="system",
-        )
+        return None
     best = max(known, key=lambda system: known[system])
     return DetectedSystem(best, known[best])
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from custdyn_widgets.mart.syncing import session
 from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, invalid_url, needs_packages
-from custdyn_widgets.mart.syncing.session import CHUNK_ROWS, DriverProblem
+from custdyn_widgets.mart.syncing.session import CHUNK_ROWS, DriverProblem, ReadableTable
 from custdyn_widgets.mart.syncing.typed import Family, ResultColumn
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class MysqlSession:
             raise needs_packages() from None
         arguments = {"connect_timeout": CONNECT_TIMEOUT_S, **login.arguments}
         if login.password is not None:
-            arguments["password"] = login.password
+            arguments["password"] = login.password.encode()  # PyMySQL would write text as Latin-1
         # Without decoders, no value becomes a float or a datetime.
         encoders = {kind: encode for kind, encode in conversions.items() if not isinstance(kind, int)}
         arguments |= {"charset": "utf8mb4", "use_unicode": False, "conv": encoders, "autocommit": True}
@@ -134,6 +134,15 @@ class MysqlSession:
             cursor.execute(select)
             row = cursor.fetchone()
         return int(row[0] or 0) if row else 0
+
+    def readable_tables(self) -> list[ReadableTable]:
+        """Return the tables and views of the database, by name."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT table_name, table_type <> 'BASE TABLE' FROM information_schema.tables "
+                "WHERE table_schema = DATABASE() ORDER BY table_name"
+            )
+            return [ReadableTable(name.decode(), kind == b"1") for name, kind in cursor.fetchall()]
 
     def table_columns(self, tables: Sequence[str]) -> Mapping[str, list[str]]:
         """Return the columns of the given tables, if they exist and may be read."""

@@ -15,13 +15,16 @@ import pyarrow as pa
 
 from custdyn_widgets import progress
 from custdyn_widgets.errors import MartError, shown
+from custdyn_widgets.files import write_whole
 from custdyn_widgets.mart.checking.balances import largest_amount, might_overflow
+from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.checking.checks import BatchCheck, check, check_others
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.quarantine import leave_out_faulty_rows
 from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.reading.stored import StoredMart
 from custdyn_widgets.mart.sources import Source
+from custdyn_widgets.mart.synced import rejected_rows
 
 _ZERO_DATE = "0000-00-00"
 _IDS = "SELECT hash(CAST(transaction_id AS VARCHAR)) AS h FROM read_parquet($file)"
@@ -43,7 +46,20 @@ def check_new_mart(folder: Path, source: Source, name: str) -> None:
         leave_out_faulty_rows(mart)
     elif mart.faults:
         end = f"The mart of {shown(name)} was not replaced."
-        raise MartError("\n".join([mart.summary().text(), *_zero_dates(mart.faults), end]))
+        raise MartError(
+            "\n".join([mart.summary().text(), *_zero_dates(mart.faults), *_listed(mart, name), end])
+        )
+
+
+def _listed(mart: CheckedMart, name: str) -> Iterator[str]:
+    """List the rejected rows in a file, because the new mart is removed; yield where, if that is possible."""
+    try:
+        _, left_out = leave_out_faulty_rows(mart)
+        if left_out is not None:
+            write_whole(rejected_rows(name), left_out.listing, private=True)
+            yield f"All rejected rows are listed in {rejected_rows(name)}"
+    except (MartError, OSError):
+        return
 
 
 def _has_no_faults(stored: StoredMart, ledger: Path) -> bool:

@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 from custdyn_widgets.mart.syncing import session
 from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, invalid_url, needs_packages
 from custdyn_widgets.mart.syncing.copying import CopyStream
-from custdyn_widgets.mart.syncing.session import DriverProblem
+from custdyn_widgets.mart.syncing.session import DriverProblem, ReadableTable
 from custdyn_widgets.mart.syncing.typed import Family, ResultColumn
 
 if TYPE_CHECKING:
@@ -120,6 +120,16 @@ class PostgresqlSession:
         """Return the number that a SELECT returns, or 0 if it returns none."""
         row = self._connection.cursor(binary=True).execute(select.encode()).fetchone()
         return int(row[0] or 0) if row else 0
+
+    def readable_tables(self) -> list[ReadableTable]:
+        """Return the tables and views on the search path that the user may read, by name."""
+        found = self._connection.execute(
+            "SELECT relname, relkind NOT IN ('r', 'p') FROM pg_class "
+            "WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT relispartition AND pg_table_is_visible(oid) "
+            "AND relnamespace <> 'pg_catalog'::regnamespace AND has_table_privilege(oid, 'SELECT') "
+            "ORDER BY relname"
+        )
+        return [ReadableTable(name, is_view) for name, is_view in found]
 
     def table_columns(self, tables: Sequence[str]) -> Mapping[str, list[str]]:
         """Return the columns of the given tables, if they exist."""

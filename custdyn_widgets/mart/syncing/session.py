@@ -33,6 +33,14 @@ class DriverProblem:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class ReadableTable:
+    """A table or a view that the user may read."""
+
+    name: str
+    is_view: bool
+
+
 class Session(Protocol):
     """A read-only transaction, which sees the data as of its start."""
 
@@ -55,6 +63,9 @@ class Session(Protocol):
 
     def number(self, select: str) -> int:
         """Return the number that a SELECT returns, or 0 if it returns none."""
+
+    def readable_tables(self) -> list[ReadableTable]:
+        """Return the tables and views that can be named without a schema, by name."""
 
     def table_columns(self, tables: Sequence[str]) -> Mapping[str, list[str]]:
         """Return the columns of the given tables, if they exist."""

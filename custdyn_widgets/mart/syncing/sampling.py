@@ -1,0 +1,96 @@
+"""Sampling a database: its tables, their columns, and some rows, to guess a mapping from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from custdyn_widgets import progress
+from custdyn_widgets.mart.mapping.profiles import Column
+from custdyn_widgets.mart.mapping.sql_text import Syntax
+from custdyn_widgets.mart.syncing.session import Session
+
+ROWS = 2_000
+_TABLES = 300
+_LONGEST = 200  # characters of a value
+_COMPARED = 200  # values
+
+
+class Sample:
+    """The first rows of the tables of a database.
+
+    Parameters
+    ----------
+    session
+        The session.
+    syntax
+        The dialect of SQL of the server.
+    """
+
+    def __init__(self, session: Session, syntax: Syntax) -> None:
+        self._session, self._syntax = session, syntax
+        tables = session.readable_tables()
+        names = [t.name for t in tables if not t.is_view] or [t.name for t in tables]
+        self.ignored = [t.name for t in tables if t.name not in names] + names[_TABLES:]
+        known = [name for name in names[:_TABLES] if name.isprintable()]
+        by_table = session.table_columns(known) if known else {}
+        self.tables: dict[str, list[Column]] = {}
+        for place, name in enumerate(known):
+            progress.step(f"Looking at the table {name}", place / len(known))
+            self.tables[name] = self._columns(name, by_table.get(name, []))
+
+    def _columns(self, table: str, names: Iterable[str]) -> list[Column]:
+        quoted = self._syntax.identifier
+        known = ", ".join(quoted(name) for name in names if name.isprintable())
+        if not known:
+            return []
+        source = f"SELECT {known} FROM {quoted(table)}"  # noqa: S608 (quoted names)
+        found = [column for column in self._session.columns(source) if column.family != "bytes"]
+        if not found:
+            return []
+        wanted = ", ".join(
+            f"LEFT({self._syntax.text(quoted(c.name))}, {_LONGEST}) AS {quoted(c.name)}"
+            if c.family in ("text", "json")
+            else quoted(c.name)
+            for c in found
+        )
+        select = f"SELECT {wanted} FROM {quoted(table)} LIMIT {ROWS}"  # noqa: S608 (quoted names)
+        cells: dict[str, list[str | None]] = {column.name: [] for column in found}
+        for chunk in self._session.rows(select, self._session.columns(select)):
+            for name, values in chunk.items():
+                cells[name] += map(_cell, values)
+        return [
+            Column(
+                table,
+                c.name,
+                tuple(cells[c.name]),
+                typed=c.family not in ("text", "json"),
+                syntax=self._syntax,
+                family=c.family,
+            )
+            for c in found
+        ]
+
+    def overlap(self, column: Column, other: Column) -> float:
+        """Return the share of a column's values, at most 200 of them, that another column has."""
+        values = sorted(set(column.values))[:_COMPARED]
+        if not values:
+            return 0.0
+        there = set(other.values)
+        found = sum(value in there for value in values)
+        if found < len(values) and len(other.cells) == ROWS:  # the rest of the table may have more
+            text, quoted = self._syntax.text(other.sql), self._syntax.identifier
+            named = ", ".join(map(self._syntax.literal, values))
+            found = self._session.number(
+                f"SELECT count(DISTINCT {text}) FROM {quoted(other.table)} WHERE {text} IN ({named})"  # noqa: S608
+            )
+        return min(found / len(values), 1.0)
+
+
+def _cell(value: pa.Scalar) -> str | None:
+    raw = value.as_py()
+    if raw is None:
+        return None
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+    return text.strip() or None

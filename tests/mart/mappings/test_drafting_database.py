@@ -1,0 +1,178 @@
+"""`custdyn mapping new NAME URL` drafts the mapping of a database of no known system."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from custdyn_widgets import ReportQuery
+from custdyn_widgets.engine.compute import run_report
+from tests import oracle
+from tests.databases import Database, new_user
+from tests.synced import custdyn
+
+pytestmark = pytest.mark.usefixtures("own_marts")
+
+TIME = {"postgresql": "timestamptz", "mysql": "timestamp"}
+KIND = {"postgresql": "varchar(20)", "mysql": "enum('topup', 'call', 'monthly fee', 'setup fee', 'bonus')"}
+FACTS = {
+    "clients": [
+        {"client_id": str(10 + n), "name": f"Client {n}", "client_type": kind, "currency": "EUR",
+         "created_at": f"2024-01-0{n}T08:00:00Z"}
+        for n, kind in ((1, "client"), (2, "reseller"), (3, "client"))
+    ],
+    "transactions": [
+        {"client_id": client, "at": at, "kind": kind, "amount": amount, "package_id": package}
+        for client, at, kind, amount, package in (
+            ("11", "2024-01-05T10:00:00Z", "refill", "50", None),
+            ("12", "2024-01-06T11:30:00Z", "refill", "20.05", None),
+            ("11", "2024-01-07T23:30:00Z", "usage", "-0.75", None),
+            ("12", "2024-02-01T00:30:00Z", "usage", "-1.99", None),
+            ("11", "2024-02-02T09:00:00Z", "package_activation", "-5", "7"),
+            ("11", "2024-02-03T09:00:00Z", "package_renewal", "-19.9", "7"),
+            ("13", "2024-02-04T09:00:00Z", "other", "3", None),
+            ("13", "2024-02-05T09:00:00Z", "other", "-1", None),
+        )
+    ],
+    "packages": [{"package_id": "7", "name": "Talk"}, {"package_id": "8", "name": "Surf"}],
+}  # fmt: skip
+LEDGER = [
+    (1, 11, "2024-01-05 10:00:00", "topup", 5000, None),
+    (2, 12, "2024-01-06 11:30:00", "topup", 2005, None),
+    (3, 11, "2024-01-07 23:30:00", "call", 75, None),
+    (4, 12, "2024-02-01 00:30:00", "call", 199, None),
+    (5, 11, "2024-02-02 09:00:00", "setup fee", 500, 7),
+    (6, 11, "2024-02-03 09:00:00", "monthly fee", 1990, 7),
+    (7, 13, "2024-02-04 09:00:00", "bonus", 300, None),
+    (8, 13, "2024-02-05 09:00:00", "bonus", -100, None),
+]
+TABLES = ("customers", "ledger", "plans", "audit")
+QUERIES = [
+    {"interval": {"start": "2024-01-01", "end": "2024-02-29"}, "client_type": "all", **more}
+    for more in ({}, {"group_by": ["package"]}, {"timezone": "Europe/Kyiv", "group_by": ["month"]})
+]
+
+
+def load(database: Database) -> None:
+    time = TIME[database.kind]
+    text = "text" if database.kind == "postgresql" else "varchar(50) CHARACTER SET latin1"
+    database.run(
+        f"CREATE TABLE customers (id integer PRIMARY KEY, full_name {text}, account_type varchar(20), "
+        f"currency char(3), registered_at {time} NOT NULL)",
+        f"CREATE TABLE ledger (id bigint PRIMARY KEY, customer_id integer, booked_at {time} NOT NULL, "
+        f"type {KIND[database.kind]}, amount_cents bigint, plan_id integer)",
+        f"CREATE TABLE plans (id integer PRIMARY KEY, title {text})",
+        "CREATE TABLE audit (note varchar(200))",
+        "CREATE VIEW slow AS SELECT * FROM ledger",
+        "INSERT INTO audit VALUES ('</script>')",
+        "INSERT INTO plans VALUES (7, 'Talk'), (8, 'Surf')",
+    )
+    kinds = {"11": "retail", "12": "dealer", "13": "retail"}
+    customers = [
+        (int(c["client_id"]), c["name"], kinds[c["client_id"]], "EUR", f"{c['created_at'][:10]} 08:00:00")
+        for c in FACTS["clients"]
+    ]
+    database.fill("customers", ("id", "full_name", "account_type", "currency", "registered_at"), customers)
+    database.fill("ledger", ("id", "customer_id", "booked_at", "type", "amount_cents", "plan_id"), LEDGER)
+
+
+def mapping(name: str = "shop") -> str:
+    return Path(os.environ["CUSTDYN_SOURCES"]).with_name(f"{name}.sql").read_text(encoding="utf-8")
+
+
+def test_an_unknown_database_becomes_a_right_report(database: Database, tmp_path: Path) -> None:
+    load(database)
+    result = custdyn("mapping", "new", "shop", database.url)
+    assert result.exit_code == 0, result.output
+    assert "Not used: 'audit'.\nNot looked at: 'slow'." in result.stdout
+    assert "GRANT SELECT ON" in result.stderr
+    section = tomllib.loads((tmp_path / "sources.toml").read_text(encoding="utf-8"))["shop"]
+    assert section == {"url": database.url, "mapping": "shop.sql"}
+    synced = custdyn("sync", "shop")
+    assert synced.exit_code == 0, mapping() + synced.output
+    checked = custdyn("check", "shop")
+    assert checked.exit_code == 0, checked.output
+    for query in QUERIES:
+        report = run_report(ReportQuery.from_dict(query), "shop", as_of="2025-01-01T00:00:00Z")
+        answer = oracle.answer(FACTS, query, "2025-01-01T00:00:00Z")
+        assert [(*row.labels, *map(str, row.values)) for row in report.shown_rows()] == [
+            (*row.labels, *map(str, row.values)) for row in (*answer.rows, answer.total) if row
+        ]
+
+
+def test_times_with_and_without_offset_are_united_as_they_are(database: Database) -> None:
+    load(database)
+    naive = "timestamp" if database.kind == "postgresql" else "datetime"
+    database.run(
+        f"CREATE TABLE calls (id varchar(9) PRIMARY KEY, customer_id varchar(9), started_at {naive}, "
+        "cost numeric(9, 2))",
+        "INSERT INTO calls VALUES ('c1', '11', '2024-01-09 00:30:00', 1.25)",
+    )
+    assert custdyn("mapping", "new", "shop", database.url, "--timezone", "Europe/Kyiv").exit_code == 0
+    assert custdyn("sync", "shop").exit_code == 0, mapping()
+    query = ReportQuery(
+        interval={"start": "2024-01-08", "end": "2024-01-08"}, client_type="all", group_by=(), currency="EUR"
+    )
+    [row] = run_report(query, "shop", as_of="2024-03-01").to_dict()["rows"]
+    assert "1.25" in json.dumps(row["values"])  # 22:30 UTC on the day before
+
+
+def test_what_cannot_be_guessed_is_left_to_fill_in(database: Database) -> None:
+    database.run(
+        "CREATE TABLE customers (id integer PRIMARY KEY, name varchar(20))",
+        "INSERT INTO customers VALUES (1, 'A'), (2, 'B')",
+    )
+    result = custdyn("mapping", "new", "shop", database.url)
+    assert result.exit_code == 0, result.output
+    assert "FILL_IN" in result.stderr
+    assert "FILL_IN AS currency" in mapping()
+    assert "FILL_IN AS amount" in mapping()
+    synced = custdyn("sync", "shop")
+    assert synced.exit_code == 1
+    assert "write SQL in place of each FILL_IN" in synced.output
+
+
+def test_strange_names_are_quoted(database: Database) -> None:
+    names = {
+        "postgresql": ('"my ""ledger"', '"when"', '"Cost -- of"'),
+        "mysql": ("`my ``ledger`", "`when`", "`Cost`"),
+    }
+    table, when, cost = names[database.kind]
+    load(database)
+    database.run(
+        "DROP VIEW slow",
+        "DROP TABLE ledger",
+        f"CREATE TABLE {table} (id integer, customer_id integer, {when} date, {cost} numeric(9, 2), "
+        "note varchar(50))",
+        f"INSERT INTO {table} VALUES (1, 11, '2024-01-09', 1.25, 'it''s -- \\\\ :name')",
+    )
+    result = custdyn("mapping", "new", "shop", database.url)
+    assert result.exit_code == 0, result.output
+    synced = custdyn("sync", "shop")
+    assert synced.exit_code == 0, mapping() + synced.output
+
+
+def test_the_rights_that_are_printed_are_enough(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(database)
+    password = 'p%40 s:/#"&=ö$'
+    monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP", password)
+    with new_user(database, password) as user:
+        url = database.url_of(user)
+        refused = custdyn("mapping", "new", "shop", url)
+        assert refused.exit_code == 1
+        assert password not in refused.output
+        who = user if database.kind == "postgresql" else f"'{user}'@'%'"
+        tables = [table if database.kind == "postgresql" else f"{database.name}.{table}" for table in TABLES]
+        database.run(*(f"GRANT SELECT ON {table} TO {who}" for table in tables))
+        drafted = custdyn("mapping", "new", "shop", url)
+        assert drafted.exit_code == 0, drafted.output
+        database.run(*(f"REVOKE SELECT ON {table} FROM {who}" for table in tables))
+        assert custdyn("sync", "shop").exit_code == 1
+        database.run(*re.findall("GRANT .*;", drafted.stderr))
+        synced = custdyn("sync", "shop")
+        assert synced.exit_code == 0, synced.output
