@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from custdyn_widgets.engine.cells.pieces import first_paid_use
-from custdyn_widgets.engine.selection import Selection
+from custdyn_widgets.engine.selection import NO_VALUE, Selection
 from custdyn_widgets.mart import Facts, Int64s
 from custdyn_widgets.query import CLIENT_TYPES, ReportQuery, ResolvedInterval
 
@@ -18,7 +18,6 @@ _HEADINGS = {
     "owner_user": "Owner User", "client_type": "Client Type", "currency": "Currency", "cohort": "Cohort",
 }  # fmt: skip
 _NO_PACKAGE, _OTHER_PACKAGES = "(no package)", "(other)"
-NO_VALUE = "(none)"
 
 
 def label_headings(query: ReportQuery) -> tuple[str, ...]:

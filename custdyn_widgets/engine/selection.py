@@ -16,6 +16,9 @@ from custdyn_widgets.errors import QueryError, shown
 from custdyn_widgets.mart import PACKAGE_FEE, Bools, Facts
 from custdyn_widgets.query import CLIENT_TYPES, ReportQuery
 
+NO_VALUE = "(none)"
+"""The label of clients without a company or owner user, which can be filtered by, too."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -52,7 +55,7 @@ def select(facts: Facts, query: ReportQuery, effective_end: int) -> Selection:
     if query.company:
         companies = _known("company", "company", query.company, facts.names.companies)
         if query.include_descendants:
-            companies = _with_descendants(facts, companies)
+            companies += _with_descendants(facts, [code for code in companies if code >= 0])
         chosen &= np.isin(facts.company, companies)
     if query.owner_user:
         chosen &= np.isin(
@@ -91,6 +94,8 @@ def package_codes(facts: Facts, wanted: Sequence[str]) -> tuple[int, ...]:
 
 def _known(field: str, what: str, wanted: Sequence[str], names: Sequence[str]) -> list[int]:
     codes = {name: code for code, name in enumerate(names)}
+    if field in ("company", "owner_user"):
+        codes.setdefault(NO_VALUE, -1)
     for name in wanted:
         if name not in codes:
             raise QueryError.not_in_mart(field, name, what, names)

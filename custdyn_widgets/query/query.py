@@ -38,9 +38,9 @@ class ReportQuery:
     client_tags, tags_match
         Only clients with `any` or `all` of these tags.
     company, include_descendants
-        Only clients of these resellers, and of those below them.
+        Only clients of these resellers, and of those below them; `(none)` for clients without a reseller.
     owner_user
-        Only clients of these users.
+        Only clients of these users; `(none)` for clients without one.
     package
         Only clients that ever had one of these packages, by id or name.
     group_by

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +34,7 @@ from tests.oracle import dynamics
 from tests.strategies import Case, cases, dense_cases
 
 pytestmark = pytest.mark.usefixtures("own_cache")
+NO_LEDGER = pd.DataFrame(columns=["transaction_id", "client_id", "at", "kind", "amount"])
 ATTRIBUTES = ("company", "owner_user", "client_type", "currency", "cohort")
 
 
@@ -239,3 +241,12 @@ def test_unknown_columns_and_two_groups_name_the_field() -> None:
         run_report({"interval": "last_month", "columns": ["movment"], "currency": "USD"}, mart)
     with pytest.raises(QueryError, match="has more than one of package, company"):
         ReportQuery("last_month", group_by=["company", "cohort"])  # type: ignore[arg-type]
+
+
+def test_a_client_without_a_name_is_named_by_its_id() -> None:
+    made = {"client_type": "client", "currency": "USD", "created_at": "2021-01-01T00:00:00Z"}
+    query = {"interval": {"start": "2021-01-01", "end": "2021-12-31"}, "group_by": []}
+    for named in ({}, {"name": ""}, {"name": None}):
+        rows = [{"client_id": "B", **made, **named}, {"client_id": "A", **made, "name": "Ann"}]
+        frame = clients_behind(query, None, {"clients": pd.DataFrame(rows), "transactions": NO_LEDGER})
+        assert frame["Name"].tolist() == ["Ann", "B"]

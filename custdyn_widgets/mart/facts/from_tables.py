@@ -148,7 +148,7 @@ def _tags(
 def _ids_and_names(clients: CheckedTable, order: Int64s) -> dict[str, Any]:
     """Return the arrays of ids and names, in the given order. A client without a name is named by its id."""
     ids, names = (clients.columns[c].take(pa.array(order)) for c in ("client_id", "name"))
-    names = pc.if_else(pc.equal(names, ""), ids, names)
+    names = pc.if_else(pc.equal(pc.fill_null(names, ""), ""), ids, names)
     found: dict[str, Any] = {}
     for prefix, texts in (("id", ids), ("name", names)):
         whole = pa.concat_arrays([texts.cast(pa.large_string())])
