@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from custdyn_widgets.notebook.author_cells import author_sections, prose_html, table_html
+from custdyn_widgets.notebook.run import _CurrentCell
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)></svg>"
@@ -183,3 +184,16 @@ def test_long_text_is_cut_with_a_note() -> None:
     [_, (_, text)] = sections(code(v4.new_output("stream", name="stdout", text="x" * 30_000)))
     assert len(text) < 20_100
     assert "10,000 more characters" in text
+
+
+def test_code_cells_of_the_template_are_counted_as_they_start() -> None:
+    said: list[str] = []
+    current = _CurrentCell("board", 2, said.append)
+    assert not current.has_started
+    for cell in (code(tags=("injected-parameters",)), v4.new_markdown_cell("x")):
+        current.enter(cell)
+    assert (said, current.has_started) == ([], False)
+    current.enter(code(tags=("parameters",)))
+    current.enter(code())
+    assert said == ["Code cell 1 of 2", "Code cell 2 of 2"]
+    assert current.has_started

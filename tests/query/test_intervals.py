@@ -11,12 +11,14 @@ import functools
 import zoneinfo
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from custdyn_widgets.query import checks, intervals
 from custdyn_widgets.query.checks import is_time_zone, time_zones
+from custdyn_widgets.query.intervals import time_zone_data
 from custdyn_widgets.query.query import ReportQuery
 from tests.strategies import ZONES, clock_changes
 
@@ -229,3 +231,13 @@ def test_windows_that_start_beside_a_clock_change_start_at_the_right_instant(
                 (later - DAY, later), zone, later.replace(tzinfo=UTC) + 9 * DAY, None, months
             )
             assert product_rows(query, later.replace(tzinfo=UTC) + 9 * DAY, None) == rows, (wall, later)
+
+
+def test_the_time_zone_data_is_named_with_its_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoneinfo, "TZPATH", ())
+    assert time_zone_data().endswith(" (package tzdata)")
+    monkeypatch.setattr(zoneinfo, "TZPATH", (str(tmp_path / "none"), str(tmp_path)))
+    (tmp_path / "UTC").touch()
+    assert time_zone_data() == "unknown version (system)"
+    (tmp_path / "tzdata.zi").write_text("# version 2025b\n# more\n")
+    assert time_zone_data() == "2025b (system)"

@@ -84,3 +84,9 @@ def test_the_page_takes_it_as_a_table_of_ours() -> None:
 def test_the_page_keeps_no_other_class_of_a_table() -> None:
     table = '<table class="dataframe"><tr><td><span class="l">1</span></td></tr></table>'
     assert table_html(table) == table_html(table.replace(' class="l"', ""))
+
+
+def test_a_notebook_shows_400_rows() -> None:
+    assert len(read(report_html(make_report(400))).rows) == 2 + 400 + 1
+    assert "report.table has" not in report_html(make_report(400))
+    assert "The first 400 rows are shown; report.table has 1 more." in report_html(make_report(401))

@@ -7,6 +7,7 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 from custdyn_widgets.report.partial_rows import ASTERISK_NOTE, CUT_SHORT
+from custdyn_widgets.report.report import Report
 from custdyn_widgets.report.table_view import TableView, table_view
 from tests.make_report import make_report
 
@@ -114,3 +115,11 @@ def test_a_view_is_a_value() -> None:
     assert view == table_view(make_report(2))
     with pytest.raises(FrozenInstanceError):
         view.partial_note = ""  # type: ignore[misc]
+
+
+def test_a_report_that_is_read_again_has_values_of_the_same_types() -> None:
+    report = make_report(3)
+    again = Report.from_dict(report.to_dict())
+    assert [[type(value) for value in row.values] for row in again.rows] == [
+        [type(value) for value in row.values] for row in report.rows
+    ]

@@ -22,6 +22,7 @@ from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, Snapshot
 from custdyn_widgets.files import writing
 from custdyn_widgets.snapshots import listing
 from custdyn_widgets.snapshots.life import expire, id_in, revoke
+from custdyn_widgets.snapshots.listing import describe_state
 from custdyn_widgets.snapshots.state import State, changing_states, read_state
 from custdyn_widgets.snapshots.store import Store
 from tests.snapshots.test_store import (
@@ -478,3 +479,11 @@ def test_a_state_that_is_exchanged_while_it_is_read_is_read_again(
 
     before_opening(monkeypatch, f"{snapshot_id}.json", exchange, times=2)
     assert store.read(snapshot_id, "report.html") == FILES["report.html"]
+
+
+def test_the_words_of_a_state_say_until_or_since_when() -> None:
+    past, later = datetime(2021, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+    assert describe_state(State()) == "visible"
+    assert describe_state(State(expires=later)) == "visible until 9000-01-01T00:00:00Z"
+    assert describe_state(State(expires=past)) == "expired at 2021-01-01T00:00:00Z"
+    assert describe_state(State(revoked=past, expires=later)) == "revoked at 2021-01-01T00:00:00Z"
