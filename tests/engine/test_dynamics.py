@@ -250,3 +250,16 @@ def test_a_client_without_a_name_is_named_by_its_id() -> None:
         rows = [{"client_id": "B", **made, **named}, {"client_id": "A", **made, "name": "Ann"}]
         frame = clients_behind(query, None, {"clients": pd.DataFrame(rows), "transactions": NO_LEDGER})
         assert frame["Name"].tolist() == ["Ann", "B"]
+
+
+def test_clients_who_were_all_closed_at_the_first_edge_leave_rows_of_zeros() -> None:
+    client = {
+        "client_id": "A", "client_type": "client", "currency": "USD", "created_at": "2020-01-01T00:00:00Z",
+        "closed_at": "2021-03-01T00:00:00Z",
+    }  # fmt: skip
+    query = {
+        "interval": {"start": "2021-03-01", "end": "2021-04-30"},
+        "columns": ["all", "movement", "balances"],
+    }
+    report = run_report(query, {"clients": pd.DataFrame([client]), "transactions": NO_LEDGER})
+    assert [set(row.values) for row in report.rows] == [{0, None}, {0, None}]

@@ -158,7 +158,8 @@ def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, Stoc
     openings = stocks[
         stocks["row"] < row_count
     ]  # the stocks at a row's end are those at the next one's start
-    stocks = stocks[stocks["row"] >= grid.groups].assign(row=stocks["row"] - grid.groups)
+    stocks = stocks[stocks["row"] >= grid.groups]
+    stocks = stocks.assign(row=stocks["row"] - grid.groups)
     movement, balances = None, None
     if grid.movement:
         opening = np.zeros(row_count, np.int64)
