@@ -86,7 +86,7 @@ def test_a_change_dies_or_survives_and_is_taken_back(root: Path, tmp_path: Path)
 
 def test_tests_that_never_end_are_stopped(root: Path, tmp_path: Path) -> None:
     (root / "tests/sums/test_sums.py").write_text("import time\n\n\ndef test_it():\n    time.sleep(99)\n")
-    checkout = Checkout(root, tmp_path / "copy", timeout=2)
+    checkout = Checkout(root, tmp_path / "copy", ["tests/sums/test_sums.py"], timeout=2)
     assert checkout.try_mutant(Mutant(MODULE, changes_of(SOURCE.encode())[0])) is Outcome.HUNG
 
 
