@@ -26,7 +26,7 @@ from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.report.report import Report, Row
 from tests import oracle
-from tests.engine.test_golden import expected, question, table
+from tests.engine.test_golden import CDNOW, expected, question, table
 from tests.engine.test_golden_dynamics import CLIENTS, TABLES, TRIANGLES, difference, name
 from tests.engine.test_oracle import is_the_error
 from tests.mart_forms import frames
@@ -263,3 +263,29 @@ def test_clients_who_were_all_closed_at_the_first_edge_leave_rows_of_zeros() -> 
     }
     report = run_report(query, {"clients": pd.DataFrame([client]), "transactions": NO_LEDGER})
     assert [set(row.values) for row in report.rows] == [{0, None}, {0, None}]
+
+
+if CDNOW.is_dir():  # public research data; it stands beside the project and is not part of it
+
+    def test_the_triangle_of_cdnow_is_that_of_ten_lines_of_pandas() -> None:
+        ledger = pd.read_csv(CDNOW / "transactions.csv", dtype=str, parse_dates=["at"])
+        paid = ledger[(ledger["kind"] == "usage") & ledger["amount"].str.startswith("-")]
+        month = paid["at"].dt.year * 12 + paid["at"].dt.month - 1
+        cohort = month.groupby(paid["client_id"]).transform("min")
+        since = pd.DataFrame({"cohort": cohort, "since": month - cohort, "client": paid["client_id"]})
+        counts = since.drop_duplicates().groupby(["cohort", "since"]).size().unstack()
+        last = int(month.max())
+        want = {
+            f"{c // 12}-{c % 12 + 1:02d}": [
+                0 if pd.isna(row.get(n)) else int(row[n]) for n in range(last - c + 1)
+            ]
+            for c, row in counts.iterrows()
+        }
+        query = json.loads((CDNOW / "query-month.json").read_text(encoding="utf-8"))
+        triangle = cohort_triangle(query, str(CDNOW))
+        got = {
+            row[0]: [int(n) for n in row[2:] if not pd.isna(n)] for row in triangle.itertuples(index=False)
+        }
+        assert got == want
+        assert triangle["Size"].tolist() == [row[0] for row in want.values()]
+        assert int(triangle["Size"].sum()) == paid["client_id"].nunique()

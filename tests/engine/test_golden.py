@@ -32,7 +32,7 @@ CASES = sorted(
     if not (path.parent / "row.json").exists()
     and is_of_the_first_sections(json.loads(path.read_text(encoding="utf-8")))
 )
-CDNOW = Path(__file__).parents[2] / "shared" / "data" / "cdnow"
+CDNOW = Path(__file__).parents[3] / "shared" / "data" / "cdnow"
 
 Table = list[list[str]]
 
