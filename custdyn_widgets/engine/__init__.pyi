@@ -3,12 +3,13 @@ from .cohorts import cohort_triangle
 from .compute import report_lines, run_report
 from .conversion import target_currency
 from .metrics import metric, ratio
-from .query_columns import columns_of
+from .query_columns import column_groups, columns_of
 from .report import report_on
 
 __all__ = [
     "clients_behind",
     "cohort_triangle",
+    "column_groups",
     "columns_of",
     "metric",
     "ratio",

@@ -1,6 +1,7 @@
 """Queries: their fields, their validation, and their intervals resolved to instants."""
 
 from custdyn_widgets.query.checks import (
+    ROW_GROUPS,
     TIME_GROUPS,
     YEARS,
     Period,
@@ -10,6 +11,7 @@ from custdyn_widgets.query.checks import (
 from custdyn_widgets.query.fields import (
     CLIENT_TYPES,
     COLUMN_GROUPS,
+    COMPARISONS,
     DEFAULT_COLUMN_GROUPS,
     FIELDS,
     PRESETS,
@@ -27,9 +29,11 @@ from custdyn_widgets.query.query import ReportQuery, parse_as_of
 __all__ = [
     "CLIENT_TYPES",
     "COLUMN_GROUPS",
+    "COMPARISONS",
     "DEFAULT_COLUMN_GROUPS",
     "FIELDS",
     "PRESETS",
+    "ROW_GROUPS",
     "TIME_GROUPS",
     "YEARS",
     "Bucket",

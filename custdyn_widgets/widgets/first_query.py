@@ -8,15 +8,19 @@ from dataclasses import replace
 from typing import Any
 
 from custdyn_widgets import settings
+from custdyn_widgets.engine import column_groups
 from custdyn_widgets.errors import CustDynError, QueryError, SettingsError
 from custdyn_widgets.files import strict_json, write_whole
 from custdyn_widgets.query import FIELDS, ReportQuery
 
-REMEMBERED = ("client_type", "timezone")
+_SETTINGS = ("client_type", "timezone")
+REMEMBERED = (*_SETTINGS, "columns")
 
 
 def first_query(default: ReportQuery) -> ReportQuery:
-    """Return a query with the client type and time zone of the settings, or of the user's last query.
+    """Return a query with the client type and time zone of the settings or of the user's last query.
+
+    The last query's columns are also taken, except those of metrics that no longer exist.
 
     Raises
     ------
@@ -24,7 +28,7 @@ def first_query(default: ReportQuery) -> ReportQuery:
         If a setting has a value that the query does not allow.
     """
     loaded = settings.load()
-    values = {name: value for name in REMEMBERED if (value := getattr(loaded, name))}
+    values = {name: value for name in _SETTINGS if (value := getattr(loaded, name))}
     for name, value in values.items():
         try:
             FIELDS[name].check(value)
@@ -34,12 +38,12 @@ def first_query(default: ReportQuery) -> ReportQuery:
 
 
 def remember(query: ReportQuery) -> None:
-    """Store the client type and time zone of a query, for the next form. Failures are ignored."""
+    """Store the client type, time zone and columns of a query, for the next form. Failures are ignored."""
     with contextlib.suppress(OSError, CustDynError):
         path = settings.load().last_choice
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            chosen = {name: getattr(query, name) for name in REMEMBERED}
+            chosen = {name: value for name in REMEMBERED if (value := getattr(query, name))}
             write_whole(path, json.dumps(chosen).encode(), private=True, lasting=False)
 
 
@@ -52,4 +56,6 @@ def _last_choice(loaded: settings.Settings) -> dict[str, Any]:
         for name in values.keys() & set(REMEMBERED):
             with contextlib.suppress(QueryError):
                 found[name] = FIELDS[name].check(values[name])
+    if "columns" in found:
+        found["columns"] = tuple(group for group in found["columns"] if group in column_groups())
     return found

@@ -15,6 +15,7 @@ from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.mart import Names
 from custdyn_widgets.query import FIELDS, ReportQuery
 from custdyn_widgets.text import printable
+from custdyn_widgets.widgets.column_chooser import ColumnChooser
 from custdyn_widgets.widgets.form_button import Button
 from custdyn_widgets.widgets.form_choices import Choices
 from custdyn_widgets.widgets.form_control import Control
@@ -247,7 +248,7 @@ class QueryForm:
         if name == "currency" and self._names.currencies:  # without data, there is no default
             target_currency(self._names, value)
 
-    def _controls(self) -> dict[str, SearchSelect | Control]:
+    def _controls(self) -> dict[str, SearchSelect | Control | ColumnChooser]:
         return {
             **self._interval.controls(),
             **self._filters.controls(),

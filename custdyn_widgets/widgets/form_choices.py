@@ -1,4 +1,4 @@
-"""The form's single-choice fields: client type, grouping, currency, months and output type."""
+"""The form's single-choice fields: client type, grouping, columns, comparison, currency, output."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import ipywidgets
 
-from custdyn_widgets.engine import target_currency
+from custdyn_widgets.engine import column_groups, target_currency
 from custdyn_widgets.errors import QueryError
 from custdyn_widgets.mart import Names
-from custdyn_widgets.query import FIELDS, TIME_GROUPS, ReportQuery
+from custdyn_widgets.query import COMPARISONS, FIELDS, ROW_GROUPS, TIME_GROUPS, ReportQuery
+from custdyn_widgets.widgets.column_chooser import ColumnChooser
 from custdyn_widgets.widgets.form_control import Control
 
 OUTPUTS = {"web": "Table", "csv": "CSV", "csv-excel": "Excel CSV", "xlsx": "XLSX"}
@@ -21,16 +22,23 @@ class Choices:
 
     def __init__(self, names: Names, defaults: ReportQuery, changed: Callable[[], None]) -> None:
         self._names = names
-        types = {t: t.replace("_", " ").capitalize() for t in FIELDS["client_type"].choices}
+        types = {t: _words(t) for t in FIELDS["client_type"].choices}
         self.client_type = _choice("client_type", types, defaults.client_type)
         times = {"": "None", **{t: t.capitalize() for t in TIME_GROUPS}}
         self.time = _choice("group_by", times, defaults.time_group or "")
-        self.by_package = Control(
-            kind="flag",
-            value=defaults.by_package,
-            label="By package",
-            tooltip="Also group by package.",
+        self.row = Control(
+            kind="choice",
+            label="And by",
+            tooltip="Also one row for each package, or for clients with the same value.",
+            options=[["", "(none)"], *([group, _words(group)] for group in ROW_GROUPS)],
+            value=defaults.row_group or "",
         )
+        self.compare = _choice(
+            "compare",
+            {"": "No comparison", **{period: _words(period) for period in COMPARISONS}},
+            defaults.compare or "",
+        )
+        self.columns = ColumnChooser()
         self.currency = _choice("currency", {}, defaults.currency or "")
         self._offer_currencies()
         self.months = _number("active_duration", defaults.active_duration)
@@ -42,16 +50,21 @@ class Choices:
             value="web",
         )
         controls = [
-            self.client_type, self.time, self.by_package, self.currency, self.months, self.output,
+            self.client_type, self.time, self.row, self.compare, self.columns, self.currency, self.months,
+            self.output,
         ]  # fmt: skip
+        self.row.observe(lambda _: self._offer_columns(), "value")  # before the form is checked
         for control in controls:
             control.observe(lambda _: changed(), "value")
+        self._offer_columns()
         self.box = ipywidgets.HBox(controls)
 
     def fields(self) -> dict[str, Any]:
         """Return the fields that the controls set."""
-        groups = (self.time.value, "package" if self.by_package.value else "")
+        groups = (self.time.value, self.row.value)
+        unless_unset = {"columns": self.columns.chosen(), "compare": self.compare.value}
         return {
+            **{name: value for name, value in unless_unset.items() if value},
             "client_type": self.client_type.value,
             "group_by": [group for group in groups if group],
             "currency": self.currency.value or None,
@@ -62,15 +75,19 @@ class Choices:
         """Show the choices of a query, and the output type."""
         self.client_type.value = query.client_type
         self.time.value = query.time_group or ""
-        self.by_package.value = query.by_package
+        self.row.value = query.row_group or ""
+        self.compare.value = query.compare or ""
+        self._offer_columns()
+        self.columns.value = list(query.columns)
         self.currency.value = query.currency or ""
         self._offer_currencies()
         self.months.value = query.active_duration
         self.output.value = output if output in OUTPUTS else "web"
 
     def set_names(self, names: Names) -> None:
-        """Offer the currencies in new data."""
+        """Offer the currencies in new data, and the columns of metrics defined in the meantime."""
         self._names = names
+        self._offer_columns()
         self._offer_currencies()
 
     def remove_missing(self) -> list[str]:
@@ -84,20 +101,29 @@ class Choices:
 
     def problems(self) -> dict[str, str]:
         """Return a message for each missing value, by field."""
+        found = {"columns": words} if (words := self.columns.problem()) else {}
         if self.months.value is not None:
-            return {}
+            return found
         field = FIELDS["active_duration"]
         low, high = field.bounds[0], field.bounds[-1]
-        return {field.name: f"The {field.unit} are missing: enter a whole number from {low} to {high}."}
+        return {
+            **found,
+            field.name: f"The {field.unit} are missing: enter a whole number from {low} to {high}.",
+        }
 
-    def controls(self) -> dict[str, Control]:
+    def controls(self) -> dict[str, Control | ColumnChooser]:
         """Return the controls, by field."""
         return {
             "client_type": self.client_type,
             "group_by": self.time,
+            "compare": self.compare,
+            "columns": self.columns,
             "currency": self.currency,
             "active_duration": self.months,
         }
+
+    def _offer_columns(self) -> None:
+        self.columns.offer(column_groups(), by_package=self.row.value == "package")
 
     def _present(self) -> set[str]:
         names = self._names
@@ -112,6 +138,10 @@ class Choices:
         chosen = self.currency.value
         missing = [[chosen, f"{chosen} (not in the data)"]] if chosen and chosen not in present else []
         self.currency.options = [["", default], *([c, c] for c in present), *missing]
+
+
+def _words(value: str) -> str:
+    return value.replace("_", " ").capitalize()
 
 
 def _choice(name: str, options: Mapping[str, str], value: str) -> Control:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,17 @@ def test_a_form_starts_with_what_was_queried_in_the_one_before() -> None:
     first._form._query_button.click()
     again = CustomerDynamics(MART, publish=False)
     assert again.query == ReportQuery(interval="last_12_months", client_type="all", timezone="Europe/Paris")
+
+
+def test_a_form_starts_with_the_columns_of_the_one_before_but_not_with_those_that_are_gone(
+    stored: Path,
+) -> None:
+    first = CustomerDynamics(MART, publish=False)
+    first._form._choices.columns.value = ["active", "movement"]
+    first._form._query_button.click()
+    assert CustomerDynamics(MART, publish=False).query == replace(DEFAULT, columns=("active", "movement"))
+    stored.write_text('{"columns": ["movement", "Metric Of Yesterday"]}')
+    assert CustomerDynamics(MART, publish=False).query == replace(DEFAULT, columns=("movement",))
 
 
 def test_a_query_run_by_code_is_no_choice_of_the_user(stored: Path) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from custdyn_widgets.engine.registry import METRICS, metric
 from custdyn_widgets.errors import QueryError, RateError
 from custdyn_widgets.mart.facts.facts import Names
 from custdyn_widgets.query.checks import Period, time_zones
-from custdyn_widgets.query.fields import PRESETS, Field
+from custdyn_widgets.query.fields import COLUMN_GROUPS, PRESETS, Field
 from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.widgets.column_chooser import ColumnChooser
 from custdyn_widgets.widgets.form import DEFAULT, QueryForm
 from custdyn_widgets.widgets.form_control import Control
 from custdyn_widgets.widgets.search_select import SearchSelect
@@ -72,6 +74,11 @@ def button(form: QueryForm, name: str) -> Any:
     return found
 
 
+def chooser(form: QueryForm) -> ColumnChooser:
+    [found] = [w for w in within(form.widget) if isinstance(w, ColumnChooser)]
+    return found
+
+
 def tooltip_of(widget: Any) -> str:
     return getattr(widget, "tooltip", None) or ""
 
@@ -121,7 +128,7 @@ def test_every_control_has_a_label_and_a_tooltip(form: QueryForm) -> None:
     form.load(FULL)
     form.set_saved([("a", "A")])
     controls = [w for w in within(form.widget) if isinstance(w, Control | SearchSelect)]
-    assert len(controls) == 18
+    assert len(controls) == 19
     assert all(w.label and w.tooltip for w in controls)
     assert all(w.tooltip for w in within(form.widget) if type(w).__name__ == "Button")
 
@@ -131,16 +138,86 @@ def test_the_form_is_made_of_few_widgets(form: QueryForm) -> None:
 
 
 def test_each_grouping_can_be_chosen_and_none(form: QueryForm) -> None:
-    time, package = control(form, "Group by"), control(form, "By package")
+    time, row = control(form, "Group by"), control(form, "And by")
     for chosen in ("year", "month", "date"):
         time.value = chosen
         assert form.fields()["group_by"] == [chosen]
-    package.value = True
-    assert form.fields()["group_by"] == ["date", "package"]
+    for chosen in ("package", "company", "owner_user", "client_type", "currency", "cohort"):
+        row.value = chosen
+        assert form.fields()["group_by"] == ["date", chosen]
     time.value = ""
-    assert form.fields()["group_by"] == ["package"]
-    package.value = False
+    assert form.fields()["group_by"] == ["cohort"]
+    row.value = ""
     assert form.query() == replace(DEFAULT, group_by=())
+    assert row.options[:3] == [["", "(none)"], ["package", "Package"], ["company", "Company"]]
+
+
+# Columns and comparison
+
+
+def test_each_comparison_can_be_chosen_and_none(form: QueryForm) -> None:
+    compare = control(form, "Compare with")
+    assert [text for _, text in compare.options] == [
+        "No comparison", "Previous period", "Previous day", "Previous week", "Previous month",
+        "Previous quarter", "Previous year",
+    ]  # fmt: skip
+    for chosen, _ in compare.options[1:]:
+        compare.value = chosen
+        assert form.query() == replace(DEFAULT, compare=chosen)
+    compare.value = ""
+    assert form.query() == DEFAULT
+
+
+def test_columns_are_chosen_by_group_and_no_choice_is_the_default(form: QueryForm) -> None:
+    columns = chooser(form)
+    assert [option[0] for option in columns.options][:8] == list(COLUMN_GROUPS)
+    assert [option[-1] for option in columns.options][:8] == [True] * 6 + [False] * 2
+    name, labels, definitions = columns.options[6][1:4]
+    assert (name, labels.split(", ")[:2]) == ("Clients - Movement", ["Opening", "New"])
+    assert "New: Active clients at the row's end" in definitions
+    columns.value = ["active", "movement"]
+    assert form.query() == replace(DEFAULT, columns=("active", "movement"))
+    columns.value = []
+    assert form.query() == DEFAULT
+
+
+def test_balances_cannot_be_chosen_by_package_and_come_back_without_it(form: QueryForm) -> None:
+    columns, row = chooser(form), control(form, "And by")
+    columns.value = ["movement", "balances"]
+    row.value = "package"
+    assert "a client's balance belongs to many packages" in columns.options[7][4]
+    assert form.query() == replace(DEFAULT, group_by=("month", "package"), columns=("movement",))
+    row.value = "company"
+    assert columns.options[7][4] == ""
+    assert form.query() == replace(DEFAULT, group_by=("month", "company"), columns=("movement", "balances"))
+
+
+def test_a_query_with_columns_and_a_comparison_comes_out_of_the_form_again(form: QueryForm) -> None:
+    asked = replace(FULL, columns=("all", "movement"), compare="previous_year", group_by=("cohort",))
+    form.load(asked)
+    assert form.query() == asked
+    form.load(DEFAULT)
+    assert form.query() == DEFAULT
+
+
+def test_columns_of_an_own_metric_are_offered_shown_by_default_and_missed(form: QueryForm) -> None:
+    asked = replace(DEFAULT, columns=("active", "<Habits>"))
+    form.load(asked)
+    assert "no columns '<Habits>'" in chooser(form).error
+    assert form.query() is None
+    metric("<Habits>", [("Per Client", "money", "Refills per client.")])(lambda lines: lines)
+    try:
+        form.load(asked)
+        assert form.query() == asked
+        assert chooser(form).options[-1][1:] == [
+            "<Habits>",
+            "Per Client",
+            "Per Client: Refills per client.",
+            "",
+            True,
+        ]
+    finally:
+        del METRICS["<Habits>"]
 
 
 def test_the_currencies_are_those_of_the_data_and_its_own_choice(form: QueryForm) -> None:
