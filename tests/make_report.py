@@ -87,3 +87,52 @@ def make_report(months: int = 24, packages: tuple[str, ...] = (), **changes: obj
         definitions=("A reversed charge still made its client active.",),
     )
     return replace(report, **changes)
+
+
+def make_comparison(months: int = 3, packages: tuple[str, ...] = (), group: str = "company") -> Report:
+    """Return a report compared with the previous month, optionally with names of a grouping.
+
+    Its columns are a count, an amount and a rate, each with its comparison.
+    """
+    columns = (
+        Column("Clients - Active", "Qty", "count", "Active clients."),
+        Column("Balance Refill", "Total", "money", "Refills."),
+        Column("Clients - Movement", "Churn Rate", "rate", "Lapsed and closed clients."),
+    )
+    values = [
+        1234,
+        1200,
+        34,
+        "2.833333",
+        "-50.5",
+        None,
+        None,
+        None,
+        "0.125",
+        "0.150000",
+        "-0.025",
+        "-16.6667",
+    ]
+    exact = tuple(Decimal(value) if isinstance(value, str) else value for value in values)
+    report = make_report(months, packages)
+    query = replace(
+        report.query, compare="previous_month", group_by=("month", *([group] if packages else []))
+    )
+    return replace(
+        report,
+        query=query,
+        headings=("Month", "Company") if packages else ("Month",),
+        columns=tuple(part for column in columns for part in _compared(column)),
+        rows=tuple(replace(row, values=exact) for row in report.rows),
+        total=replace(report.total, values=exact),
+    )
+
+
+def _compared(column: Column) -> list[Column]:
+    change = "points" if column.unit == "rate" else column.unit
+    return [
+        column,
+        replace(column, label=f"{column.label} Before", part="before"),
+        replace(column, label=f"{column.label} Change", part="change", unit=change),
+        replace(column, label=f"{column.label} Change %", part="change_percent", unit="percent"),
+    ]

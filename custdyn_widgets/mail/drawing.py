@@ -40,7 +40,7 @@ class LetterContent:
     alerts
         Messages that readers must see first, each as a sequence of lines.
     figures
-        The headline figures: heading, number, unit and colour.
+        The headline figures: heading, number, unit, colour and change (empty without a comparison).
     link, link_note
         The email's only link and the sentence below it.
     attachment
@@ -63,7 +63,7 @@ class LetterContent:
     lead: str
     foot: str
     alerts: tuple[tuple[str, ...], ...] = ()
-    figures: tuple[tuple[str, str, str, str], ...] = ()
+    figures: tuple[tuple[str, str, str, str, str], ...] = ()
     link: str = ""
     link_note: str = ""
     attachment: str = ""
@@ -87,7 +87,7 @@ def to_text(letter: LetterContent) -> str:
 
 def to_html(letter: LetterContent) -> str:
     """Return an email as HTML without scripts, pictures or other external content."""
-    longest = max((len(number) for _, number, _, _ in letter.figures), default=1)
+    longest = max((len(number) for _, number, *_ in letter.figures), default=1)
     per_row, width = (2, _HALF) if longest <= _FITS_HALF else (1, _WHOLE)
     html: str = _template().render(
         letter=letter,
@@ -105,7 +105,12 @@ def _text_parts(letter: LetterContent) -> Iterator[str]:
     yield _wrap(letter.lead)
     for first, *rest in letter.alerts:
         yield "\n".join([_wrap(f"! {first}", "  "), *(_wrap(f"  - {line}", "    ") for line in rest)])
-    yield _align([(heading, f"{number} {unit}".strip()) for heading, number, unit, _ in letter.figures])
+    yield _align(
+        [
+            (heading, " ".join(filter(None, (number, unit, change and f"[{change}]"))))
+            for heading, number, unit, _, change in letter.figures
+        ]
+    )
     if letter.link:
         yield f"{letter.link}\n{_wrap(letter.link_note)}"
     yield _wrap(letter.attachment)

@@ -93,7 +93,7 @@ class ReportLetter:
                 (text,) for text in (*self.notes, *message, cut_note(report), *report.info.warnings) if text
             ),
             figures=tuple(
-                (f"{f['group']}: {f['label']}", f["text"], f["unit"], f["colour"])
+                (f"{f['group']}: {f['label']}", f["text"], f["unit"], f["colour"], f["change"])
                 for f in headline_figures(report)[:_MAX_FIGURES]
             ),
             link=self.link,

@@ -22,14 +22,18 @@ from custdyn_widgets.report import (
     COUNTED_UNTIL,
     MAX_QUERY_TEXT,
     MAX_ROWS,
+    Cell,
     Report,
+    Row,
     TableRow,
     TableView,
     format_value,
     html_text,
     info_rows,
+    number_cells,
     number_html,
     table_view,
+    value_positions,
 )
 from custdyn_widgets.text import cut_short, isolate, printable
 
@@ -39,6 +43,7 @@ _TEMPLATE = Path(__file__).with_name("page.html.j2")
 _HEADING = re.compile(r"<(/?)h([1-5])(?=[\s>])", re.IGNORECASE)
 _PAPER_WIDTH = 770  # points across a landscape sheet, A4 or Letter, within its margins
 _DIGIT = 0.56  # width of a digit relative to the font size
+_CHANGE_SIZE = 0.85  # font size of a change relative to that of its number, as in the template
 _CELL_SPACE = 5  # points of padding in a cell
 
 Kind = Literal["html", "text", "svg", "png", "note", "report"]
@@ -172,6 +177,7 @@ def headline_figures(report: Report) -> list[dict[str, str]]:
     """Return the headline figures: values of the presets' columns in the Total or the only row."""
     row = report.total or (report.rows[0] if len(report.rows) == 1 else None)
     names = {c.name: i for i, c in enumerate(report.columns)}
+    cells = _named_cells(report, row) if row else {}
     found = []
     for name in dict.fromkeys(name for preset in presets_of(report).values() for name in preset.columns):
         if row is None or name not in names:
@@ -184,9 +190,17 @@ def headline_figures(report: Report) -> list[dict[str, str]]:
                 "text": format_value(row.values[names[name]], column, report.currency),
                 "unit": report.currency if column.unit == "money" else "",
                 "colour": column_colour(column),
+                "change": cells[name].change,
             }
         )
     return found
+
+
+def _named_cells(report: Report, row: Row) -> dict[str, Cell]:
+    """Return the cells of a row by the names of their columns."""
+    texts = [format_value(v, c, report.currency) for v, c in zip(row.values, report.columns, strict=True)]
+    names = [report.columns[position].name for position in value_positions(report.columns)]
+    return dict(zip(names, number_cells(texts, row.values, report.columns, report.currency), strict=True))
 
 
 def _table(view: TableView) -> dict[str, Any]:
@@ -194,7 +208,9 @@ def _table(view: TableView) -> dict[str, Any]:
     rows = list(_rows(view))
     total = _cells(view.total) if view.total else None
     return {
-        "groups": [{"view": group, "colour": column_colour(group.columns[0])} for group in view.groups],
+        "groups": [
+            {"view": group, "colour": column_colour(group.columns[0])} for group in view.number_groups
+        ],
         "rows": rows,
         "total": total,
         "size": f"{_print_size(view, [*rows, *([{'cells': total}] if total else [])]):.1f}",
@@ -210,16 +226,16 @@ def _rows(view: TableView) -> Iterator[dict[str, Any]]:
         above = row.labels[0] if row.labels else ""
 
 
-def _cells(row: TableRow) -> list[tuple[str, bool]]:
+def _cells(row: TableRow) -> list[tuple[Cell, bool]]:
     """Return the formatted numbers of a row, each with whether it has a minus sign."""
-    return [(text, text.startswith("-")) for text in row.texts]
+    return [(cell, cell.text.startswith("-")) for cell in row.cells]
 
 
 def _print_size(view: TableView, rows: Sequence[Mapping[str, Any]]) -> float:
     """Return the font size, in points, at which the table's columns fit a landscape sheet."""
-    widest = [max(len(word) for word in c.label.split()) for c in view.columns]
+    widest = [max(len(word) for word in c.label.split()) for c in view.numbers]
     for row in rows:
-        widest = [max(width, len(text)) for width, (text, _) in zip(widest, row["cells"], strict=True)]
+        widest = [max(width, _letters(cell)) for width, (cell, _) in zip(widest, row["cells"], strict=True)]
     labels = [
         max([len(heading), *(min(len(row["labels"][i]), 24) + 2 for row in rows if "labels" in row)])
         for i, heading in enumerate(view.headings)
@@ -227,3 +243,8 @@ def _print_size(view: TableView, rows: Sequence[Mapping[str, Any]]) -> float:
     letters = (sum(widest) + sum(labels)) * _DIGIT
     room = _PAPER_WIDTH - _CELL_SPACE * (len(widest) + len(labels))
     return max(4.0, min(9.0, room / letters)) if letters else 9.0
+
+
+def _letters(cell: Cell) -> int:
+    """Return the width of a cell in digits; a change is printed in a smaller font."""
+    return max(len(cell.text), int(len(cell.change) * _CHANGE_SIZE) + 1 if cell.change else 0)

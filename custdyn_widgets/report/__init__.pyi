@@ -1,5 +1,6 @@
 from .arrow import arrow_table, encodable
 from .cohorts import CohortTriangle
+from .comparing import Cell, number_cells, value_positions
 from .formatting import (
     COUNTED_UNTIL,
     MINUS,
@@ -27,6 +28,7 @@ __all__ = [
     "MAX_ROWS",
     "MINUS",
     "THOUSANDS",
+    "Cell",
     "CohortTriangle",
     "Column",
     "Info",
@@ -49,9 +51,11 @@ __all__ = [
     "info_series",
     "interval_slug",
     "minor_digits",
+    "number_cells",
     "number_html",
     "report_html",
     "report_text",
     "table_view",
     "total_series",
+    "value_positions",
 ]

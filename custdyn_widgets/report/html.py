@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from custdyn_widgets.report.comparing import Cell
 from custdyn_widgets.report.formatting import THOUSANDS_CSS, describe_query, number_html
 from custdyn_widgets.report.partial_rows import PARTIAL_MARK
 from custdyn_widgets.report.report import Report
@@ -39,6 +40,12 @@ _STYLE = """
 .custdyn-report p.note { color: var(--jp-ui-font-color2, GrayText); }
 """
 _STYLE += f".custdyn-report .{THOUSANDS}{THOUSANDS_CSS}\n"
+# Changes are not copied, so that a spreadsheet recognizes the numbers.
+_COMPARISON_STYLE = """
+.custdyn-report td small { display: block; font-size: 0.85em; font-weight: normal; user-select: none;
+  color: var(--jp-ui-font-color2, GrayText); }
+.custdyn-report tbody > tr > * { vertical-align: top; }
+"""
 
 
 def report_html(report: Report, max_rows: int = MAX_NOTEBOOK_ROWS) -> str:
@@ -53,9 +60,10 @@ def report_html(report: Report, max_rows: int = MAX_NOTEBOOK_ROWS) -> str:
     if report.message:
         parts.append(f"<p>{html_text(report.message)}</p>")
     parts.append(f'<div class="scroll"><table class="custdyn">{"".join(_table(view))}</table></div>')
-    parts += [f'<p class="note">{html_text(note)}</p>' for note in (*view.notes, *view.warnings)]
+    parts += [f'<p class="note">{html_text(note)}</p>' for note in _notes(view)]
     # Without mathjax_ignore, JupyterLab typesets a name such as "from $5 to $10" as a formula.
-    return f'<div class="custdyn-report mathjax_ignore"><style>{_STYLE}</style>{"".join(parts)}</div>'
+    style = _STYLE + (_COMPARISON_STYLE if view.comparison_note else "")
+    return f'<div class="custdyn-report mathjax_ignore"><style>{style}</style>{"".join(parts)}</div>'
 
 
 def html_text(text: str) -> str:
@@ -66,17 +74,22 @@ def html_text(text: str) -> str:
     )
 
 
+def _notes(view: TableView) -> Iterator[str]:
+    yield from filter(None, (view.comparison_note, *view.notes))
+    yield from view.warnings
+
+
 def _table(view: TableView) -> Iterator[str]:
     labels = [
         f'<th class="label" rowspan="2" scope="col">{html_text(heading)}</th>' for heading in view.headings
     ]
     groups = [
         f'<th class="group first" colspan="{group.span}" scope="colgroup">{html_text(group.name)}</th>'
-        for group in view.groups
+        for group in view.number_groups
     ]
     lower = [
         f'<th{_first(view, i)} scope="col" title="{escape(column.definition)}">{html_text(column.label)}</th>'
-        for i, column in enumerate(view.columns)
+        for i, column in enumerate(view.numbers)
     ]
     yield f"<thead><tr>{''.join(labels + groups)}</tr><tr>{''.join(lower)}</tr></thead><tbody>"
     for row in view.all_rows():
@@ -91,9 +104,17 @@ def _cells(view: TableView, row: TableRow) -> str:
         kind = "label name" if i == view.name_label and not row.is_total else "label"
         mark = f" {PARTIAL_MARK}" if row.is_partial and i == 0 else ""
         labels.append(f'<th class="{kind}" scope="row">{html_text(isolate(label))}{mark}</th>')
-    values = [f"<td{_first(view, i)}>{number_html(text, THOUSANDS)}</td>" for i, text in enumerate(row.texts)]
+    values = [f"<td{_first(view, i)}{_number(cell)}</td>" for i, cell in enumerate(row.cells)]
     return "".join(labels + values)
 
 
+def _number(cell: Cell) -> str:
+    """Return the end of a cell's tag and the cell's content: the number, and its change below it."""
+    number = number_html(cell.text, THOUSANDS)
+    if not cell.change:
+        return f">{number}"
+    return f' title="before: {escape(cell.before)}">{number}<small>{escape(cell.change)}</small>'
+
+
 def _first(view: TableView, position: int) -> str:
-    return ' class="first"' if position in view.group_starts else ""
+    return ' class="first"' if position in view.number_starts else ""

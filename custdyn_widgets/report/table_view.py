@@ -7,10 +7,11 @@ alone decides what they show.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 
+from custdyn_widgets.report.comparing import Cell, comparison_note, number_cells, value_positions
 from custdyn_widgets.report.formatting import format_value
 from custdyn_widgets.report.partial_rows import PARTIAL_NOTE, cut_note
 from custdyn_widgets.report.report import Column, Report, Row, Value
@@ -20,6 +21,7 @@ MAX_ROWS = 2_000
 MAX_LABEL = 300  # characters; only exports have longer names in full
 MAX_QUERY_TEXT = 5_000
 LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the CSV has them all."
+_NAMED = ("package", "company", "owner_user")  # groupings whose labels are names from the data
 _OVERLAP_NOTE = (
     "Clients and balances of packages overlap and do not add up: a client that used two packages is counted "
     "in both rows, but only once in the Total."
@@ -82,6 +84,11 @@ class TableRow:
         values = zip(self.values, self._columns, strict=True)
         return tuple(format_value(value, column, self._currency) for value, column in values)
 
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """The formatted values of the view's `numbers`, each with its change."""
+        return tuple(number_cells(self.texts, self.values, self._columns, self._currency))
+
 
 @dataclass(frozen=True)
 class TableView:
@@ -98,11 +105,13 @@ class TableView:
     rows, total
         The rows that are shown, and the Total.
     name_label
-        The position of the label that is a name, such as that of a package; None if all labels are times.
+        The position of the label that is a name, such as that of a package or company; None if there is none.
     type_note, cut_note, partial_note, overlap_note, limit_note
         Notes below the table: which client types are counted, that the figures end before the interval does,
         the meaning of the mark for partial rows, that packages overlap, and how many rows are left out. Empty
         if they do not apply.
+    comparison_note
+        The note for outputs that show the change of a number below it; empty without a comparison.
     warnings
         The report's warnings, as printable text.
     """
@@ -119,11 +128,27 @@ class TableView:
     overlap_note: str
     limit_note: str
     warnings: tuple[str, ...]
+    comparison_note: str = ""
 
     @cached_property
     def group_starts(self) -> frozenset[int]:
         """The positions of the first columns of groups."""
         return frozenset(group.first for group in self.groups)
+
+    @cached_property
+    def numbers(self) -> tuple[Column, ...]:
+        """The number columns without those of the comparison; `TableRow.cells` are below them."""
+        return tuple(self.columns[position] for position in value_positions(self.columns))
+
+    @cached_property
+    def number_groups(self) -> tuple[ColumnGroup, ...]:
+        """The upper-level headings of `numbers`, in order."""
+        return tuple(_column_groups(self.numbers))
+
+    @cached_property
+    def number_starts(self) -> frozenset[int]:
+        """The positions in `numbers` of the first columns of groups."""
+        return frozenset(group.first for group in self.number_groups)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -172,19 +197,21 @@ def table_view(
     total = None if report.total is None else view_row(report.total, is_total=True)
     is_partial = any(row.is_partial for row in rows) or (total is not None and total.is_partial)
     by_package = report.query.by_package
+    has_names = report.query.row_group in _NAMED and bool(report.headings)
     return TableView(
         headings=tuple(printable(heading) for heading in report.headings),
         columns=columns,
         groups=tuple(_column_groups(columns)),
         rows=rows,
         total=total,
-        name_label=len(report.headings) - 1 if by_package else None,
+        name_label=len(report.headings) - 1 if has_names else None,
         type_note=_type_note(report.query.client_type),
         cut_note=cut_note(report),
         partial_note=partial_note if is_partial else "",
         limit_note=_format_limit(limit_note, shown=len(rows), total=len(report.rows)),
         overlap_note=_OVERLAP_NOTE if by_package else "",
         warnings=tuple(printable(warning) for warning in report.info.warnings),
+        comparison_note=comparison_note(report.query),
     )
 
 
@@ -204,7 +231,8 @@ def _shown_labels(rows: Sequence[Row], most: int) -> dict[str, str]:
 
 
 def _printable_column(column: Column) -> Column:
-    return Column(printable(column.group), printable(column.label), column.unit, printable(column.definition))
+    group, label, definition = map(printable, (column.group, column.label, column.definition))
+    return replace(column, group=group, label=label, definition=definition)
 
 
 def _format_limit(note: str, *, shown: int, total: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from custdyn_widgets.report.partial_rows import ASTERISK_NOTE
 from custdyn_widgets.report.report import Report
@@ -71,12 +71,15 @@ class TextTable:
         self._widths = [max(map(text_width, column)) for column in zip(*lines, strict=True)]
 
     def blocks(self, columns: int | None) -> list[list[ColumnGroup]]:
-        """Split the groups of columns into blocks that fit the width."""
+        """Split the groups of columns into blocks that fit the width.
+
+        A group that is itself too wide is split too, but a number and its comparison stay together.
+        """
         label_room = sum(self._widths[: self._labels]) + len(GAP) * self._labels
         blocks: list[list[ColumnGroup]] = []
         used = 0
-        for group in self._view.groups:
-            room = sum(self._widths[i] + len(GAP) for i in self._positions(group))
+        for group in self._fitting_groups(None if columns is None else columns - label_room + len(GAP)):
+            room = self._room(group)
             if not blocks or (columns is not None and label_room + used + room - len(GAP) > columns):
                 blocks.append([])
                 used = 0
@@ -105,8 +108,40 @@ class TextTable:
             parts.append(group.name[:room].ljust(room, "." if len(group.name) < room - 1 else " "))
         return GAP.join(parts).rstrip()
 
+    def _fitting_groups(self, most: int | None) -> Iterator[ColumnGroup]:
+        """Yield the groups of columns, or the parts of those that are wider than `most`."""
+        for group in self._view.groups:
+            if most is None or self._room(group) <= most:
+                yield group
+                continue
+            part: list[ColumnGroup] = []
+            for number in _numbers(group):
+                if part and sum(map(self._room, part)) + self._room(number) > most:
+                    yield _joined(part)
+                    part = []
+                part.append(number)
+            yield _joined(part)
+
+    def _room(self, group: ColumnGroup) -> int:
+        """Return the width of a group of columns, with the gap before each."""
+        return sum(self._widths[i] + len(GAP) for i in self._positions(group))
+
     def _positions(self, group: ColumnGroup) -> list[int]:
         return [self._labels + i for i in group.positions]
+
+
+def _numbers(group: ColumnGroup) -> list[ColumnGroup]:
+    """Return each number of a group, with the columns of its comparison, as a group of its own."""
+    starts = [i for i, column in enumerate(group.columns) if column.part == "value"]
+    ends = [*starts[1:], group.span]
+    return [
+        ColumnGroup(group.name, group.first + start, group.columns[start:end])
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _joined(parts: Sequence[ColumnGroup]) -> ColumnGroup:
+    return ColumnGroup(parts[0].name, parts[0].first, tuple(c for part in parts for c in part.columns))
 
 
 def text_cells(row: TableRow) -> list[str]:

@@ -19,7 +19,7 @@ def test_every_part_has_its_place_and_those_that_are_empty_have_none() -> None:
     assert lines() == ["Board", "=====", "", "Lead.", "", "-- ", "Foot."]
     assert lines(
         alerts=(("First.", "one", "two"), ("Second.",)),
-        figures=(("Clients", "5", "", ""), ("Amount", "1.50", "USD", "")),
+        figures=(("Clients", "5", "", "", ""), ("Amount", "1.50", "USD", "", "")),
         link="https://reports.example/view?id=x",
         link_note="Until May.",
         attachment="A file.",
@@ -81,7 +81,7 @@ def test_a_title_and_a_text_are_cut() -> None:
     ],
 )
 def test_figures_fit_on_a_phone(numbers: list[str], rows: int, pixels: int) -> None:
-    figures = tuple(("Heading", number, "USD", "#000000") for number in numbers)
+    figures = tuple(("Heading", number, "USD", "#000000", "") for number in numbers)
     html = to_html(LetterContent(**BARE, figures=figures))  # type: ignore[arg-type]
     assert set(re.findall(r"<strong[^>]*font-size:(\d+)px", html)) == {str(pixels)}
     assert len([row for row in html.split("<tr>") if "Heading" in row]) == rows

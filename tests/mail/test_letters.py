@@ -20,7 +20,7 @@ from custdyn_widgets.mail.letters import FailureLetter, ReportLetter
 from custdyn_widgets.mail.message import MAX_SUBJECT_LENGTH, Attachment, Envelope, Letter, message_bytes
 from custdyn_widgets.publish.secrets.known import Secret
 from custdyn_widgets.query.query import ReportQuery
-from tests.make_report import INFO, make_report
+from tests.make_report import INFO, make_comparison, make_report
 from tests.payloads import HOST, PAYLOADS
 
 LINK = "https://reports.example.com/view?id=" + "a" * 52
@@ -154,6 +154,12 @@ def test_a_letter_has_title_link_figures_info_and_warnings_in_text_and_html() ->
         ):
             assert expected in told
     assert Parsed(html).links == [LINK, LINK]
+
+
+def test_a_letter_of_a_comparison_has_the_change_of_each_figure() -> None:
+    text, html = bodies(sent(replace(LETTER, report=make_comparison()))[1])
+    for words in (text, Parsed(html).words):
+        assert "+34 (+2.8%)" in " ".join(words.split())
 
 
 def test_plain_text_has_short_lines_and_never_breaks_the_link_or_the_command() -> None:

@@ -14,7 +14,7 @@ from custdyn_widgets.render.charts.drawing import report_charts
 from custdyn_widgets.render.page import Section, render_page
 from custdyn_widgets.report.html import report_html
 from custdyn_widgets.report.report import Quote, Report, Row
-from tests.make_report import INFO, make_report
+from tests.make_report import INFO, make_comparison, make_report
 from tests.render.test_charts import HOSTILE, one_row
 
 VOID = {"meta", "img", "br", "hr"}
@@ -257,3 +257,15 @@ def contrast(one: str, other: str) -> float:
 
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+def test_a_page_shows_a_change_below_its_number_and_below_the_headline_figures():
+    page = render_page(make_comparison(2, ("<script>alert(1)</script>",)), {})
+    assert_inert(page)
+    reader = read(page)
+    cells = [attributes for tag, attributes in reader.elements if tag == "td" and "title" in attributes]
+    assert len(cells) == 3 * 3  # two rows and the Total, with three numbers each
+    assert {cell["title"] for cell in cells} == {"before: 1,200", "before: –", "before: 15.0%"}
+    assert reader.texts("small").count("+34 (+2.8%)") == 3 + 1
+    assert "Below each number" in page.decode()
+    assert "<small>" not in render_page(make_report(2), {}).decode().partition("<table")[2]

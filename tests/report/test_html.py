@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 from custdyn_widgets.notebook.author_cells import table_html
 from custdyn_widgets.report.html import MAX_NOTEBOOK_ROWS, report_html
-from tests.make_report import make_report
+from tests.make_report import make_comparison, make_report
 
 HOSTILE = '<script>alert(1)</script>"\n\ud800'
 
@@ -90,3 +90,18 @@ def test_a_notebook_shows_400_rows() -> None:
     assert len(read(report_html(make_report(400))).rows) == 2 + 400 + 1
     assert "report.table has" not in report_html(make_report(400))
     assert "The first 400 rows are shown; report.table has 1 more." in report_html(make_report(401))
+
+
+def test_a_change_is_below_its_number_in_the_same_cell() -> None:
+    html = report_html(make_comparison(2))
+    assert '<td class="first" title="before: 1,200">1<span class="thousands">234</span>' in html
+    assert "<small>+34 (+2.8%)</small></td>" in html
+    assert {len(row) for row in read(html).rows[2:]} == {1 + 3}
+    assert "Below each number: its change from the previous month" in html
+    assert "small" not in report_html(make_report(2))
+
+
+def test_hostile_names_of_resellers_are_text() -> None:
+    html = report_html(make_comparison(2, (HOSTILE,)))
+    assert "script" not in read(html).tags
+    assert "&lt;script&gt;" in html

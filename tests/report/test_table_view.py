@@ -9,7 +9,7 @@ import pytest
 from custdyn_widgets.report.partial_rows import ASTERISK_NOTE, CUT_SHORT
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.report.table_view import TableView, table_view
-from tests.make_report import make_report
+from tests.make_report import make_comparison, make_report
 
 CLIENTS_ONLY = "Only clients of the type Client are counted, also in Clients - All."
 CUT = (
@@ -123,3 +123,39 @@ def test_a_report_that_is_read_again_has_values_of_the_same_types() -> None:
     assert [[type(value) for value in row.values] for row in again.rows] == [
         [type(value) for value in row.values] for row in report.rows
     ]
+
+
+def test_a_comparison_has_a_column_for_each_number_with_its_change_in_the_cell() -> None:
+    view = table_view(make_comparison(1))
+    assert len(view.columns) == 12
+    assert [column.name for column in view.numbers] == [
+        "Clients - Active: Qty", "Balance Refill: Total", "Clients - Movement: Churn Rate",
+    ]  # fmt: skip
+    assert [(group.name, group.first, group.span) for group in view.number_groups] == [
+        ("Clients - Active", 0, 1), ("Balance Refill", 1, 1), ("Clients - Movement", 2, 1),
+    ]  # fmt: skip
+    assert [(cell.text, cell.change, cell.before) for cell in view.rows[0].cells] == [
+        ("1,234", "+34 (+2.8%)", "1,200"),
+        ("-50.50", "–", "–"),
+        ("12.5%", "-2.5 pp", "15.0%"),
+    ]
+    assert "the previous month" in view.comparison_note
+    assert view.comparison_note not in view.notes
+
+
+def test_without_a_comparison_cells_are_the_numbers_alone() -> None:
+    view = table_view(make_report(2))
+    assert (view.numbers, view.number_groups, view.comparison_note) == (view.columns, view.groups, "")
+    assert [cell.text for cell in view.rows[0].cells] == [*view.rows[0].texts]
+    assert not any(cell.change or cell.before for cell in view.rows[0].cells)
+
+
+@pytest.mark.parametrize("group", ["company", "owner_user"])
+def test_names_of_resellers_and_users_are_cut_as_those_of_packages_but_do_not_overlap(group: str) -> None:
+    view = table_view(make_comparison(1, PACKAGES, group), max_label=20)
+    assert [row.labels[1] for row in view.rows] == ["Basic", "Gold\ufffd " + "x" * 13 + "…"]
+    assert (view.name_label, view.overlap_note) == (1, "")
+
+
+def test_short_labels_are_not_names() -> None:
+    assert table_view(make_comparison(1, ("2021-10",), "cohort")).name_label is None

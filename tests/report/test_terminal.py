@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from custdyn_widgets.report.terminal import report_text
-from tests.make_report import make_report
+from tests.make_report import make_comparison, make_report
 
 
 def test_without_a_width_all_columns_stand_beside_each_other() -> None:
@@ -33,3 +35,24 @@ def test_the_same_figures_are_shown_however_wide_it_is() -> None:
 
     report = make_report(2)
     assert figures(report_text(report, 60)) == figures(report_text(report))
+
+
+def test_a_group_too_wide_for_the_terminal_is_split_between_numbers_and_not_within_a_comparison() -> None:
+    report = make_comparison(2)
+    columns = tuple(replace(column, group="One group") for column in report.columns)
+    blocks = report_text(replace(report, columns=columns), 80).split("\n\n")[1:-1]
+    assert len(blocks) > 1
+    assert all("One group" in block and "\nTotal" in block for block in blocks)
+    assert all(len(line) <= 80 for block in blocks for line in block.splitlines())
+    text = "\n".join(blocks)
+    for parts in (
+        "Qty  Qty Before  Qty Change  Qty Change %",
+        "Total  Total Before  Total Change  Total Change %",
+    ):
+        assert parts in text
+
+
+def test_hostile_names_of_resellers_are_printable() -> None:
+    text = report_text(make_comparison(1, ("\x1b[2J\u202eevil", "fine")))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
