@@ -1,11 +1,20 @@
-from .engine import clients_behind, cohort_triangle, metric, ratio, report_lines, report_on, run_report
+from .engine import (
+    clients_behind,
+    cohort_triangle,
+    compare_snapshots,
+    metric,
+    ratio,
+    report_lines,
+    report_on,
+    run_report,
+)
 from .errors import CustDynError
 from .mart import Dialect, Source, check_source, draft_mapping, open_mart, sync_source
 from .notebook import query_from_parameters, source_from_parameters
 from .publish import freeze
 from .query import ReportQuery
 from .render import blank_chart, chart, register_preset, report_charts, to_csv, to_xlsx
-from .report import Report
+from .report import Report, ReportDifference, report_difference
 from .widgets import CustomerDynamics
 
 __version__: str
@@ -15,6 +24,7 @@ __all__ = [
     "CustomerDynamics",
     "Dialect",
     "Report",
+    "ReportDifference",
     "ReportQuery",
     "Source",
     "blank_chart",
@@ -22,6 +32,7 @@ __all__ = [
     "check_source",
     "clients_behind",
     "cohort_triangle",
+    "compare_snapshots",
     "draft_mapping",
     "freeze",
     "metric",
@@ -30,6 +41,7 @@ __all__ = [
     "ratio",
     "register_preset",
     "report_charts",
+    "report_difference",
     "report_lines",
     "report_on",
     "run_report",

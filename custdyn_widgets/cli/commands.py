@@ -30,6 +30,7 @@ from custdyn_widgets.cli.mapping import mapping_group
 from custdyn_widgets.cli.queries import queries_group
 from custdyn_widgets.cli.query_options import query_fields, query_options
 from custdyn_widgets.cli.runs import check_own_run, run_saved_query, runs_group
+from custdyn_widgets.cli.snapshot_difference import diff_command
 from custdyn_widgets.cli.snapshots import snapshots_group
 from custdyn_widgets.cli.syncing import sync_command, sync_first
 from custdyn_widgets.cli.tables import clients_command, cohorts_command
@@ -250,4 +251,5 @@ main.add_command(mapping_group)
 main.add_command(queries_group)
 main.add_command(runs_group)
 main.add_command(snapshots_group)
+snapshots_group.add_command(diff_command)
 main.add_command(sync_command)

@@ -16,7 +16,7 @@ from custdyn_widgets.cli.query_options import query_fields, query_options
 from custdyn_widgets.query import ReportQuery
 
 _FORMATS = click.Choice(("table", "csv", "json"))
-_format_option = click.option(
+format_option = click.option(
     "--format", "form", type=_FORMATS, help="The output format.", show_default="table"
 )
 
@@ -32,7 +32,7 @@ _format_option = click.option(
 @click.option(
     "--change", is_flag=True, help="What each client's flows changed by; needs a query that compares."
 )
-@_format_option
+@format_option
 @json_option("Print JSON: short for --format json.")
 def clients_command(
     source: str,
@@ -61,7 +61,7 @@ def clients_command(
 @source_option
 @query_options
 @as_of_option
-@_format_option
+@format_option
 @json_option("Print JSON: short for --format json.")
 def cohorts_command(
     source: str,

@@ -5,12 +5,14 @@ from .conversion import target_currency
 from .metrics import metric, ratio
 from .query_columns import column_groups, columns_of
 from .report import report_on
+from .snapshot_difference import compare_snapshots
 
 __all__ = [
     "clients_behind",
     "cohort_triangle",
     "column_groups",
     "columns_of",
+    "compare_snapshots",
     "metric",
     "ratio",
     "report_lines",

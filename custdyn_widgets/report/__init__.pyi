@@ -1,6 +1,7 @@
 from .arrow import arrow_table, encodable
 from .cohorts import CohortTriangle
 from .comparing import Cell, number_cells, value_positions
+from .difference import ReportDifference, report_difference
 from .formatting import (
     COUNTED_UNTIL,
     MINUS,
@@ -34,6 +35,7 @@ __all__ = [
     "Info",
     "Quote",
     "Report",
+    "ReportDifference",
     "Row",
     "TableRow",
     "TableView",
@@ -53,6 +55,7 @@ __all__ = [
     "minor_digits",
     "number_cells",
     "number_html",
+    "report_difference",
     "report_html",
     "report_text",
     "table_view",
