@@ -33,6 +33,7 @@ from custdyn_widgets.report import (
     number_cells,
     number_html,
     table_view,
+    triangle_html,
     value_positions,
 )
 from custdyn_widgets.text import cut_short, isolate, printable
@@ -96,6 +97,7 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
         charts=[_markup(inert_svg(svg, printable(title))) for title, svg in charts.items()],
         figures=headline_figures(report),
         table=_table(view),
+        cohorts=_markup(triangle_html(report.triangle, "page")) if report.triangle else "",
         facts=info_rows(report, warnings=False),
         quotes=report.info.quotes[:MAX_QUOTES],
         quotes_left=max(0, len(report.info.quotes) - MAX_QUOTES),

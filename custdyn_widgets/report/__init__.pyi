@@ -15,6 +15,7 @@ from .formatting import (
     number_html,
 )
 from .frames import info_series, total_series
+from .heat_map import LIGHT, TRIANGLE_NOTE, share_step, triangle_html
 from .html import THOUSANDS, html_text, report_html
 from .partial_rows import ASTERISK_NOTE, CUT_SHORT, cut_note
 from .report import Column, Info, Quote, Report, Row, Unit, Value
@@ -25,10 +26,12 @@ __all__ = [
     "ASTERISK_NOTE",
     "COUNTED_UNTIL",
     "CUT_SHORT",
+    "LIGHT",
     "MAX_QUERY_TEXT",
     "MAX_ROWS",
     "MINUS",
     "THOUSANDS",
+    "TRIANGLE_NOTE",
     "Cell",
     "CohortTriangle",
     "Column",
@@ -58,7 +61,9 @@ __all__ = [
     "report_difference",
     "report_html",
     "report_text",
+    "share_step",
     "table_view",
     "total_series",
+    "triangle_html",
     "value_positions",
 ]

@@ -7,6 +7,7 @@ from html import escape
 
 from custdyn_widgets.report.comparing import Cell
 from custdyn_widgets.report.formatting import THOUSANDS_CSS, describe_query, number_html
+from custdyn_widgets.report.heat_map import triangle_html
 from custdyn_widgets.report.partial_rows import PARTIAL_MARK
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.report.table_view import MAX_QUERY_TEXT, TableRow, TableView, table_view
@@ -62,6 +63,8 @@ def report_html(report: Report, max_rows: int = MAX_NOTEBOOK_ROWS) -> str:
     parts.append(f'<div class="scroll"><table class="custdyn">{"".join(_table(view))}</table></div>')
     parts += [f'<p class="note">{html_text(note)}</p>' for note in _notes(view)]
     # Without mathjax_ignore, JupyterLab typesets a name such as "from $5 to $10" as a formula.
+    if report.triangle:
+        parts.append(triangle_html(report.triangle))
     style = _STYLE + (_COMPARISON_STYLE if view.comparison_note else "")
     return f'<div class="custdyn-report mathjax_ignore"><style>{style}</style>{"".join(parts)}</div>'
 

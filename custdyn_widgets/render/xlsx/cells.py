@@ -62,6 +62,7 @@ def styled_cell(
     size: int = _SIZE,
     color: str = "1B2733",
     shade: bool = False,
+    fill: str = "",
     align: str | None = None,
     indent: int = 0,
     wrap: bool = False,
@@ -70,7 +71,10 @@ def styled_cell(
     left: str | None = None,
     bottom: str | None = None,
 ) -> Cell:
-    """Return a new empty cell. The border styles for `top`, `left` and `bottom` are `thin` and `medium`."""
+    """Return a new empty cell.
+
+    `fill` is a colour, as `RRGGBB`; the border styles for `top`, `left` and `bottom` are `thin` and `medium`.
+    """
     cell: Cell = WriteOnlyCell(sheet)
     cell.font = Font(name=_FONT, size=size, bold=bold, color=color)
     cell.alignment = Alignment(horizontal=align, indent=indent, vertical="top", wrap_text=wrap)
@@ -78,6 +82,8 @@ def styled_cell(
     cell.border = Border(top=_LINES.get(top), left=_LINES.get(left), bottom=_LINES.get(bottom))
     if shade:
         cell.fill = _SHADE
+    elif fill:
+        cell.fill = PatternFill("solid", fgColor=fill)
     return cell
 
 

@@ -14,6 +14,7 @@ from openpyxl.writer.excel import ExcelWriter
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.render.xlsx.cells import set_height, text_cell
 from custdyn_widgets.render.xlsx.charts import DATA_SHEET, write_charts
+from custdyn_widgets.render.xlsx.cohorts import write_cohorts
 from custdyn_widgets.render.xlsx.table import print_one_page_wide, write_table
 from custdyn_widgets.report import Report, info_rows
 
@@ -28,6 +29,7 @@ _TEXT_WIDTH = 100
 def to_xlsx(report: Report) -> bytes:
     """Return the report as an XLSX workbook with the sheets Report, Charts, Info and Definitions.
 
+    A report by cohort also has the sheet Cohorts, with the retention triangle as a heat map.
     Report has the table with two-level headings, frozen panes and the Total, Charts has the presets as
     native charts, and Info and Definitions have the notes. Numbers and dates are formatted cells, not text.
     Since spreadsheets store numbers as doubles, a note above the table gives the number of inexact amounts.
@@ -56,6 +58,8 @@ def to_xlsx(report: Report) -> bytes:
     book = Workbook(write_only=True)
     write_table(book.create_sheet("Report"), report)
     write_charts(book, report)
+    if report.triangle and report.triangle.cohorts:
+        write_cohorts(book.create_sheet("Cohorts"), report.triangle)
     _write_texts(book.create_sheet("Info"), ("Info", ""), info_rows(report))
     definitions = [(column.name, column.definition) for column in report.columns]
     notes = [("Note", note) for note in report.definitions]
