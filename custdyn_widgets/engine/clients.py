@@ -20,7 +20,7 @@ from custdyn_widgets.engine.numbers import round_to_six_places
 from custdyn_widgets.engine.plan import Plan, plan_report
 from custdyn_widgets.engine.rows import row_labels, shown_positions
 from custdyn_widgets.errors import QueryError, RateError
-from custdyn_widgets.mart import NEVER, Int64s, SourceLike, open_mart
+from custdyn_widgets.mart import NEVER, Int64s, OpenedMart, SourceLike, open_mart
 from custdyn_widgets.query import Bucket, ReportQuery, parse_as_of
 from custdyn_widgets.report import Report
 from custdyn_widgets.text import format_instant_utc, guard_formula
@@ -44,7 +44,7 @@ _Columns = dict[str, Sequence[object]]
 def clients_behind(
     query: Report | ReportQuery | Mapping[str, Any],
     row: str | Sequence[str] | None,
-    source: SourceLike,
+    source: SourceLike | OpenedMart,
     *,
     as_of: str | datetime | None = None,
     total: bool = False,
@@ -55,7 +55,7 @@ def clients_behind(
     Parameters
     ----------
     query, source
-        A report or the query of one, and its source.
+        A report or the query of one, and its source, which may be one that is open already.
     row
         The row's label for each heading, in order; None for the Total or the only row.
     as_of
@@ -86,7 +86,8 @@ def clients_behind(
         as_of = query.info.as_of if as_of is None else as_of
         query = query.query
     asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
-    plan = plan_report(asked, open_mart(source).facts, parse_as_of(as_of))
+    mart = source if isinstance(source, OpenedMart) else open_mart(source)
+    plan = plan_report(asked, mart.facts, parse_as_of(as_of))
     return _table(plan, row, total, change)
 
 

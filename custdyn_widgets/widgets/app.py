@@ -17,7 +17,7 @@ import ipywidgets
 from custdyn_widgets import progress
 from custdyn_widgets.engine import report_on
 from custdyn_widgets.errors import CustDynError, QueryError, SettingsError
-from custdyn_widgets.mart import Names, SourceLike
+from custdyn_widgets.mart import Names, OpenedMart, SourceLike
 from custdyn_widgets.progress import ProgressBar
 from custdyn_widgets.query import ReportQuery, resolve
 from custdyn_widgets.report import Report, format_duration
@@ -82,9 +82,7 @@ class CustomerDynamics:
         self._form.on_save = lambda: self._try(self._save)
         self._form.on_load = lambda key: self._try(lambda: self._load(key))
         self._dialog.on_saved = lambda stored: self._try(lambda: self._after_saving(stored))
-        self.widget = ipywidgets.VBox(
-            [self._form.widget, self._dialog.widget, self._result, self._view.charts.widget]
-        )
+        self.widget = ipywidgets.VBox([self._form.widget, self._dialog.widget, *self._view.widgets])
         self.widget.add_class("custdyn-app").add_class(LIVE)
 
     @property
@@ -180,7 +178,7 @@ class CustomerDynamics:
                 mart = self._sources.open()
                 report = report_on(query, mart)
                 self._form.set_names(mart.facts.names)
-            self._show(report, time.monotonic() - began, page)
+            self._show(report, mart, time.monotonic() - began, page)
             self._shown_query, self._shown_data = query, self._sources.state
             self._mark_outdated()
         except QueryError as error:
@@ -203,10 +201,10 @@ class CustomerDynamics:
         finally:
             self._set_busy(False)
 
-    def _show(self, report: Report, seconds: float, page: str) -> None:
+    def _show(self, report: Report, mart: OpenedMart, seconds: float, page: str) -> None:
         rows = "1 row" if len(report.rows) == 1 else f"{len(report.rows):,} rows"
         self._result.set_status(f"{rows} in {format_duration(round(seconds * 1000))}.", about="report")
-        self._view.show(report, self._form.output, page)
+        self._view.show(report, mart, self._form.output, page)
 
     def _form_changed(self) -> None:
         self._mark_outdated()

@@ -6,9 +6,11 @@ import asyncio
 import threading
 from typing import Any
 
+from custdyn_widgets.mart import OpenedMart
 from custdyn_widgets.render import BLANK
 from custdyn_widgets.report import Report
 from custdyn_widgets.widgets.chart_panel import ChartPanel
+from custdyn_widgets.widgets.client_panel import ClientPanel
 from custdyn_widgets.widgets.publishing import Published, Publisher
 from custdyn_widgets.widgets.result import ResultPanel
 from custdyn_widgets.widgets.static_view import StaticView
@@ -24,8 +26,9 @@ class ReportView:
     ----------
     report
         The report on screen, or None.
-    panel, charts, static
-        The widgets that show the report, and its output in a saved notebook.
+    panel, clients, charts, static
+        The widgets that show the report, the clients behind a cell and the chart, and the output in a saved
+        notebook.
     wanted_chart
         The chart to draw with the next report that has its columns.
     """
@@ -34,15 +37,26 @@ class ReportView:
         self.report: Report | None = None
         self.wanted_chart: dict[str, Any] | None = None
         self.panel, self.charts, self.static = ResultPanel(), ChartPanel(), StaticView()
+        self.clients = ClientPanel()
+        self.panel.on_clients, self.clients.on_close = (
+            self.clients.open_row,
+            self.panel.take_focus_from_clients,
+        )
         self._publisher = Publisher() if publish else None
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self.panel.on_show_chart = self._show_chart
         self.charts.on_change, self.charts.on_close = self._chart_changed, self._chart_closed
 
-    def show(self, report: Report, output: str, page: str) -> None:
-        """Show a report as a table, or download it in the given browser page."""
+    @property
+    def widgets(self) -> list[Any]:
+        """The widgets below the form, in order."""
+        return [self.panel, self.clients, self.charts.widget]
+
+    def show(self, report: Report, mart: OpenedMart, output: str, page: str) -> None:
+        """Show a report and the data behind it as a table, or download it in the given browser page."""
         self.report = report
+        self.clients.set_report(report, mart)
         if output == "web":
             self.panel.show(report)
         else:

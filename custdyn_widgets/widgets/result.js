@@ -67,6 +67,45 @@ function number(text) {
   return [first, ...groups.map((group) => element("span", { class: "custdyn-thousands" }, group))];
 }
 
+// The change since the period before and its percentage, below a number.
+function changed([before, change, percent]) {
+  const signed = (text) => (/^[^-]*[1-9]/.test(text) ? `+${text}` : text);
+  const texts = change === "–" ? [change] : [...number(signed(change)), ...(percent === "–" ? [] : [` (${signed(percent)})`])];
+  const kind = change.startsWith("-") ? "custdyn-change custdyn-negative" : "custdyn-change";
+  return element("span", { class: kind, title: `Before: ${before}` }, ...texts);
+}
+
+// With changes below the numbers, the columns of a comparison become parts of the cells of their values.
+function arranged(shown, changes) {
+  const all = shown.columns.map((_, i) => i);
+  if (changes !== "below" || !shown.parts.includes("before")) return { ...shown, whole: shown, sources: all };
+  const sources = all.filter((i) => shown.parts[i] === "value");
+  const labels = shown.headings.length;
+  const pick = (list) => sources.map((i) => list[i]);
+  const cut = (row) => row && {
+    ...row,
+    cells: pick(row.cells),
+    changes: sources.map((i) => row.cells.slice(i + 1, i + 4)),
+  };
+  let first = 0;
+  const groups = shown.groups.map((group) => {
+    const end = first + group.span;
+    const span = sources.filter((i) => first <= i && i < end).length;
+    first = end;
+    return { ...group, span };
+  });
+  return {
+    ...shown,
+    whole: shown,
+    sources,
+    groups,
+    columns: pick(shown.columns),
+    rows: shown.rows.map(cut),
+    total: cut(shown.total),
+    keys: shown.keys.map((row) => [...row.slice(0, labels), ...pick(row.slice(labels))]),
+  };
+}
+
 function line(row, firsts) {
   const labels = (row.labels.length ? row.labels : ["All"]).map((text) => {
     return element("th", { scope: "row", class: "custdyn-label" }, element("bdi", {}, text));
@@ -74,7 +113,9 @@ function line(row, firsts) {
   if (row.partial) labels[0].append(element("span", { role: "img", "aria-label": "partial", title: "partial" }, " ◐"));
   const cells = row.cells.map((text, i) => {
     const kinds = [firsts.has(i) ? "custdyn-first" : "", text.startsWith("-") ? "custdyn-negative" : ""];
-    return element("td", { class: kinds.join(" ").trim() }, ...number(text));
+    const cell = element("td", { class: kinds.join(" ").trim() }, ...number(text));
+    if (row.changes) cell.append(changed(row.changes[i]));
+    return cell;
   });
   return element("tr", {}, ...labels, ...cells);
 }
@@ -145,7 +186,12 @@ function table(shown, region) {
   const lines = [];
   const count = shown.rows.length;
   const large = count > MAX_WHOLE;
-  const lineAt = (place) => (lines[place] ??= line(shown.rows[place], firsts));
+  const makeLine = (place) => {
+    const row = line(shown.rows[place], firsts);
+    row.dataset.place = place;
+    return row;
+  };
+  const lineAt = (place) => (lines[place] ??= makeLine(place));
   const two = shown.headings.length > 1;
   const made = element("table", { "aria-label": shown.title, class: two ? "custdyn-two" : "" });
   let places = [...shown.rows.keys()];
@@ -189,7 +235,59 @@ function table(shown, region) {
   made.append(headings(shown, firsts, count > 1 ? sort : null), ...bodies);
   if (shown.total) made.append(element("tfoot", {}, total(shown.total, firsts)));
   const rowAt = (place) => (fillAt(place), lineAt(places[place]));
-  return { made, tools: large ? [finder(shown, region, () => places, rowAt), copyTable(shown, () => places)] : [] };
+  return { made, tools: large ? [finder(shown, region, () => places, rowAt), copyTable(shown.whole, () => places)] : [] };
+}
+
+// A cell opens the clients behind its row: with a click, or with Enter after moving to it with the arrow keys.
+
+function openable(made, region, sources, open) {
+  made.setAttribute("role", "grid");
+  made.classList.add("custdyn-openable");
+  const inBody = (cell) => cell?.closest?.("tbody:not(.custdyn-widths), tfoot") && !cell.matches(".custdyn-space") && cell;
+  const numbers = (row) => [...row.querySelectorAll("td:not(.custdyn-space)")];
+  let current = null;
+  const settle = (cell) => {
+    if (current) current.tabIndex = -1;
+    current = cell;
+    if (cell) Object.assign(cell, { tabIndex: 0 }).dataset.lmSuppressShortcuts = OWN_KEYS.lmSuppressShortcuts;
+  };
+  const go = (cell) => cell && (settle(cell), cell.focus());
+  const act = (cell) => {
+    const row = cell.closest("tr");
+    const place = row.dataset.place === undefined ? null : Number(row.dataset.place);
+    settle(cell);
+    open(place, sources[numbers(row).indexOf(cell)]);
+  };
+  const rows = () => [...made.querySelectorAll("tbody:not(.custdyn-widths) tr:not([aria-hidden]), tfoot tr")];
+  made.addEventListener("click", ({ target }) => {
+    const cell = inBody(target.closest("td"));
+    if (cell && getSelection().isCollapsed) act(cell);
+  });
+  made.addEventListener("keydown", (event) => {
+    const cell = event.target.matches("td") && inBody(event.target);
+    if (!cell) return;
+    const row = cell.closest("tr");
+    const [inRow, all] = [numbers(row), rows()];
+    const [at, down] = [inRow.indexOf(cell), all.indexOf(row)];
+    const beside = (step) => all[down + step] && numbers(all[down + step])[at];
+    const to = {
+      ArrowRight: () => inRow[at + 1], ArrowLeft: () => inRow[at - 1], ArrowDown: () => beside(1), ArrowUp: () => beside(-1),
+      Home: () => inRow[0], End: () => inRow.at(-1),
+    }[event.key];
+    if (to) go(to());
+    else if (event.key === "Enter" || event.key === " ") act(cell);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  // The cell with the tab stop may not be drawn, so the region leads to one that is.
+  region.addEventListener("keydown", (event) => {
+    if (event.target !== region || event.key !== "Enter") return;
+    event.preventDefault();
+    go(current?.isConnected ? current : numbers(rows()[0] ?? made)[0]);
+  });
+  settle(made.querySelector("tbody td:not(.custdyn-space)"));
+  return { focus: () => current?.focus() };
 }
 
 // The browser can search and copy only what is drawn, so large tables have their own search and copy.
@@ -416,6 +514,9 @@ function linkLine(model) {
   return parts;
 }
 
+const LABELS = { below: "Changes: below the number", columns: "Changes: in columns" };
+const OPENED = "Click a number to see the clients behind its row, or press Enter on it.";
+
 function report(model, shown) {
   const details = element("div", { class: "custdyn-info", hidden: "" }, ...info(shown));
   const total = element("input", { type: "checkbox" });
@@ -435,9 +536,16 @@ function report(model, shown) {
     if (place) follow(place);
   });
   const link = element("p", { class: "custdyn-link" });
+  const compared = shown.output === "web" && shown.parts.includes("before");
+  const changes = button(LABELS[model.get("_changes")], () => {
+    model.set("_changes", model.get("_changes") === "below" ? "columns" : "below");
+    model.save_changes();
+  });
+  let focus = () => {};
+  let redraw = () => {};
   const parts = [
     element("p", { class: "custdyn-asked" }, shown.asked, "."),
-    toolbar(...exports, ...(shown.output === "web" ? [charts] : []), toggle),
+    toolbar(...exports, ...(shown.output === "web" ? [charts] : []), ...(compared ? [changes] : []), toggle),
     link,
     details,
     ...shown.warnings.map((words) => element("p", { class: "custdyn-warning" }, "⚠ ", words)),
@@ -446,14 +554,24 @@ function report(model, shown) {
   if (shown.output === "web") {
     const region = { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The report's table" };
     const scroll = element("div", region);
-    const { made, tools } = table(shown, scroll);
-    scroll.append(made);
-    if (tools.length) parts.push(element("div", { class: "custdyn-tools" }, ...tools));
-    parts.push(shades(scroll, element("div", { class: "custdyn-place" }, scroll)));
+    const tools = element("div", { class: "custdyn-tools" });
+    const place = element("div", { class: "custdyn-place" }, scroll);
+    const draw = () => {
+      const view = arranged(shown, model.get("_changes"));
+      const drawn = table(view, scroll);
+      scroll.replaceChildren(drawn.made);
+      tools.replaceChildren(...drawn.tools);
+      changes.textContent = LABELS[model.get("_changes")];
+      if (shown.clients) focus = openable(drawn.made, scroll, view.sources, (row, column) => model.send({ cell: [row, column] })).focus;
+    };
+    draw();
+    redraw = draw;
+    if (tools.children.length) parts.push(tools);
+    parts.push(shades(scroll, place));
     const notes = shown.rows.length > MAX_WHOLE ? [...shown.notes, shown.large_note] : shown.notes;
-    parts.push(element("p", { class: "custdyn-note" }, notes.join(" ")));
+    parts.push(element("p", { class: "custdyn-note" }, [...notes, ...(shown.clients ? [OPENED] : [])].join(" ")));
   }
-  return { parts, link };
+  return { parts, link, redraw: () => redraw(), focus: () => focus() };
 }
 
 function initialize({ model }) {
@@ -476,6 +594,7 @@ function render({ model, el }) {
   el.replaceChildren(status, error, outdated, place);
 
   let link = null;
+  let made = null;
   const showStatus = () => {
     const { words: text, done } = model.get("_status");
     words.textContent = text;
@@ -491,7 +610,7 @@ function render({ model, el }) {
   const showReport = () => {
     const shown = model.get("_shown");
     if (!shown.columns) return;
-    const made = report(model, shown);
+    made = report(model, shown);
     link = made.link;
     place.replaceChildren(...made.parts);
     showLink();
@@ -508,6 +627,7 @@ function render({ model, el }) {
   const received = ({ kind }) => {
     const cursor = document.activeElement;
     const lost = cursor === document.body || cursor?.closest(".custdyn-chart");
+    if (kind === "clients closed" && (cursor === document.body || cursor?.closest(".custdyn-clients"))) made?.focus();
     if (kind === "chart closed" && lost) place.querySelector('[aria-haspopup="menu"]')?.focus();
   };
 
@@ -517,6 +637,7 @@ function render({ model, el }) {
     "change:_error": showError,
     "change:_outdated": showOutdated,
     "change:_link": showLink,
+    "change:_changes": () => made?.redraw(),
     comm_live_update: gone,
     "msg:custom": received,
   };

@@ -29,6 +29,9 @@ class ResultPanel(anywidget.AnyWidget):
     ----------
     on_show_chart
         Called with the name of a preset, or `BLANK`, when the user picks it from Show Chart.
+    on_clients
+        Called with the position of a row (None for the Total or the only row) and of a column when the user
+        opens a cell. If it is None, cells cannot be opened.
     shows_table
         Whether there is a report on screen as a table, rather than none or a download.
     """
@@ -36,6 +39,7 @@ class ResultPanel(anywidget.AnyWidget):
     _esm = Path(__file__).with_name("result.js")
     _css = Path(__file__).with_name("result.css")
 
+    _changes = traitlets.Enum(("below", "columns"), "below").tag(sync=True)  # where a comparison is shown
     _shown = traitlets.Dict().tag(sync=True)
     _status = traitlets.Dict({"words": "", "done": None}).tag(sync=True)
     _error = traitlets.Unicode("").tag(sync=True)
@@ -45,6 +49,7 @@ class ResultPanel(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self.on_show_chart: Callable[[str], None] = lambda _name: None
+        self.on_clients: Callable[[int | None, int], None] | None = None
         self._report: Report | None = None
         self._about = ""
         self._counted = ""
@@ -111,6 +116,10 @@ class ResultPanel(anywidget.AnyWidget):
         """Focus Show Chart after the chart is closed. Without focus, Lab would handle the next key."""
         self.send({"kind": "chart closed"})
 
+    def take_focus_from_clients(self) -> None:
+        """Focus the cell whose clients were shown."""
+        self.send({"kind": "clients closed"})
+
     def _set(self, report: Report, output: str) -> None:
         self._report = report
         self.set_link("")  # the files of this report are not named after the snapshot of the one before
@@ -119,6 +128,7 @@ class ResultPanel(anywidget.AnyWidget):
             **shown,
             "output": output,
             "formats": {output: _FORMATS[output]} if output in _FORMATS else _FORMATS,
+            "clients": self.on_clients is not None,
             "charts": [*presets_of(report), BLANK] if report.rows else [],
         }
 
@@ -131,8 +141,17 @@ class ResultPanel(anywidget.AnyWidget):
             self._export(message["ask"], str(message.get("page", "")), total=total)
         elif message.get("ask") == "page" and self._page is not None:
             self.send({"kind": "page", "page": message.get("page", "")}, [self._page])
+        elif "cell" in message:
+            self._open_cell(message["cell"])
         elif message.get("chart") in self._shown["charts"]:
             self.on_show_chart(message["chart"])
+
+    def _open_cell(self, cell: object) -> None:
+        if self.on_clients is None or not isinstance(cell, list) or len(cell) != 2:
+            return
+        place, column = cell
+        if type(column) is int and (place is None or type(place) is int):
+            self.on_clients(place, column)
 
     def _export(self, kind: str, page: str, *, total: bool = False) -> None:
         assert self._report is not None

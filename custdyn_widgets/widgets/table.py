@@ -43,6 +43,7 @@ def shown_report(report: Report) -> dict[str, Any]:
             for group in view.groups
         ],
         "columns": _definitions(view.columns),
+        "parts": [column.part for column in report.columns],
         "rows": [_row(row) for row in view.rows],
         "keys": _keys(view.rows),
         "total": None if view.total is None else _row(view.total),

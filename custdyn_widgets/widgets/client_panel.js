@@ -1,0 +1,127 @@
+// The clients behind a cell. Searching, sorting and exporting are done in Python; names are text, never markup.
+
+const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
+const PAUSE = 250; // milliseconds without a key, before a search
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  const own = ["BUTTON", "INPUT", "SELECT"].includes(made.tagName) || "tabindex" in attributes;
+  if (own) made.dataset.lmSuppressShortcuts = "true"; // otherwise, Lab handles keys
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children); // strings become text nodes
+  return made;
+}
+
+function button(text, act, attributes = {}) {
+  const made = element("button", { type: "button", ...attributes }, text);
+  made.addEventListener("click", act);
+  return made;
+}
+
+// Styles draw the thousands separators, so that spreadsheets recognize copied numbers.
+function number(text) {
+  const [first, ...groups] = text.split(",");
+  return [first, ...groups.map((group) => element("span", { class: "custdyn-thousands" }, group))];
+}
+
+function head({ columns, view }, ask) {
+  const heads = columns.map(([name, isText], i) => {
+    const order = view.sort !== name ? "none" : view.descending ? "descending" : "ascending";
+    const kind = isText ? "custdyn-label" : "";
+    const made = element("th", { scope: "col", "aria-sort": order, class: kind });
+    // Numbers are sorted from the largest first, texts from A.
+    const descending = order === "none" ? !isText : order === "ascending";
+    made.append(button(name, () => ask({ sort: name, descending }), { class: "custdyn-sort", "data-column": i }));
+    return made;
+  });
+  return element("thead", {}, element("tr", {}, ...heads));
+}
+
+function line(texts, columns) {
+  const cells = texts.map((text, i) => {
+    if (!i) return element("th", { scope: "row", class: "custdyn-label" }, element("bdi", {}, text));
+    if (columns[i][1]) return element("td", { class: "custdyn-text" }, element("bdi", {}, text));
+    return element("td", { class: text.startsWith("-") ? "custdyn-negative" : "" }, ...number(text));
+  });
+  return element("tr", {}, ...cells);
+}
+
+function render({ model, el }) {
+  el.classList.add("custdyn-result", "mathjax_ignore"); // a name such as "$5 to $10" is not a formula
+  const send = (what) => model.send({ ask: "view", ...what });
+  const title = element("h3", { tabindex: "-1" });
+  const search = element("input", { type: "search", "aria-label": "Find clients", placeholder: "Find clients" });
+  const only = element("select", { "aria-label": "Which clients" });
+  const change = element("input", { type: "checkbox" });
+  const changes = element("label", { class: "custdyn-total" }, change, " Changes, largest first");
+  const close = () => model.send({ ask: "close" });
+  const tools = element("div", { class: "custdyn-tools custdyn-find" }, search, only, changes,
+    button("Export clients to CSV", () => model.send({ ask: "csv", page: globalThis[PAGE] })), button("Close", close));
+  const said = element("p", { class: "custdyn-words", role: "status" });
+  const error = element("p", { class: "custdyn-error", role: "alert" });
+  const scroll = element("div", { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The table of clients" });
+  const more = button("Show more", () => send({ more: true }));
+  const note = element("p", { class: "custdyn-note" });
+  const whole = element("section", { class: "custdyn-clients", hidden: "" }, title, tools, error, said, scroll, more, note);
+  el.replaceChildren(whole);
+
+  let pause = 0;
+  search.addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = setTimeout(() => send({ search: search.value }), PAUSE);
+  });
+  search.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    clearTimeout(pause);
+    send({ search: search.value });
+  });
+  only.addEventListener("change", () => send({ only: only.value }));
+  change.addEventListener("change", () => send({ change: change.checked }));
+  whole.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || (event.target === search && search.value)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    close();
+  });
+
+  function show(shown) {
+    const { columns, view, found, all, lines } = shown;
+    whole.hidden = false;
+    error.textContent = "";
+    title.textContent = shown.title;
+    whole.setAttribute("aria-label", shown.title);
+    if (document.activeElement !== search) search.value = view.search;
+    only.replaceChildren(...shown.choices.map(([value, text]) => element("option", { value }, text)));
+    only.hidden = !shown.choices.length;
+    only.value = view.only;
+    changes.hidden = !shown.compared;
+    change.checked = view.change;
+    const clients = (count) => (count === 1 ? "1 client" : `${count.toLocaleString("en")} clients`);
+    const some = lines.length < found ? `, the first ${lines.length.toLocaleString("en")} are shown` : "";
+    said.textContent = (found === all ? clients(all) : `${found.toLocaleString("en")} of ${clients(all)}`) + some + ".";
+    const focused = scroll.contains(document.activeElement) && document.activeElement.dataset.column;
+    const table = element("table", { "aria-label": shown.title });
+    table.append(head(shown, send), element("tbody", {}, ...lines.map((texts) => line(texts, columns))));
+    scroll.replaceChildren(table);
+    if (focused) scroll.querySelector(`[data-column="${focused}"]`)?.focus();
+    more.hidden = !shown.more;
+    note.textContent = shown.note;
+    if (!shown.opened) return;
+    title.focus({ preventScroll: true });
+    whole.scrollIntoView({ block: "nearest" });
+  }
+  const received = (message) => {
+    if (message.kind === "clients") show(message);
+    else if (message.kind === "closed") (whole.hidden = true), scroll.replaceChildren();
+    else if (message.kind === "error") (whole.hidden = false), (error.textContent = message.words);
+  };
+  model.on("msg:custom", received);
+  model.send({ ask: "view" }); // in a new view of a panel that is already open
+  return () => {
+    clearTimeout(pause);
+    model.off("msg:custom", received);
+  };
+}
+
+export default { render };
