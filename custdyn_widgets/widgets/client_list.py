@@ -95,6 +95,11 @@ class ClientList:
         return printable(f"Clients behind {labels}" if labels else "Clients behind the report")
 
     @property
+    def is_found(self) -> bool:
+        """Whether the clients of the view have been found already, which can take a second."""
+        return self.view.change in self._tables
+
+    @property
     def choices(self) -> list[list[str]]:
         """The values and labels of `only`."""
         flags = [[name, name] for name in _FLAGS]

@@ -111,10 +111,17 @@ function render({ model, el }) {
     title.focus({ preventScroll: true });
     whole.scrollIntoView({ block: "nearest" });
   }
+  const busy = (message) => {
+    whole.hidden = false;
+    error.textContent = "";
+    title.textContent = message.title;
+    said.textContent = "Finding the clients …";
+  };
   const received = (message) => {
-    if (message.kind === "clients") show(message);
+    if (message.kind === "busy") busy(message);
+    else if (message.kind === "clients") show(message);
     else if (message.kind === "closed") (whole.hidden = true), scroll.replaceChildren();
-    else if (message.kind === "error") (whole.hidden = false), (error.textContent = message.words);
+    else if (message.kind === "error") (whole.hidden = false), (said.textContent = ""), (error.textContent = message.words);
   };
   model.on("msg:custom", received);
   model.send({ ask: "view" }); // in a new view of a panel that is already open

@@ -58,6 +58,8 @@ class ClientPanel(anywidget.AnyWidget):
         if self._list is None:
             self.send(_CLOSED)
             return
+        if not self._list.is_found:
+            self.send({"kind": "busy", "title": self._list.title})
         try:
             self.send({"kind": "clients", "opened": opened, **self._list.shown()})
         except Exception as error:

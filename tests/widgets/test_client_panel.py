@@ -84,6 +84,12 @@ def test_a_click_on_a_cell_shows_the_clients_behind_its_row(analyst: Analyst) ->
     assert analyst.open(7)["title"] == "Clients behind 2021-08"
 
 
+def test_finding_the_clients_is_announced_once_because_it_can_take_a_while(analyst: Analyst) -> None:
+    analyst.open(7)
+    analyst.ask(only="lapsed")
+    assert [message["kind"] for message in analyst.said] == ["closed", "busy", "clients", "clients"]
+
+
 def test_a_report_in_one_row_needs_no_label() -> None:
     analyst = Analyst(replace(QUERY, group_by=()))
     for place in (0, None):
