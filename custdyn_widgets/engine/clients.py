@@ -38,6 +38,7 @@ _FLOWS = {
 _MOVEMENTS = {
     "new_qty": "new", "reactivated_qty": "reactivated", "lapsed_qty": "lapsed", "closed_qty": "closed",
 }  # fmt: skip
+_ZERO = round_to_six_places(0)
 _Columns = dict[str, Sequence[object]]
 
 
@@ -263,5 +264,6 @@ def _flows(
         if name.endswith("_qty"):
             found[label] = [values[i] for i in place]
         else:
-            found[label] = [round_to_six_places(sign * values[i]) for i in place]
+            signed = [value if sign > 0 or not value else -value for value in values]
+            found[label] = [round_to_six_places(signed[i]) if signed[i] else _ZERO for i in place]
     return found
