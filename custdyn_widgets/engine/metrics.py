@@ -172,7 +172,7 @@ def clients_movement(lines: pd.DataFrame) -> pd.DataFrame:
     "Balance Movement",
     [
         ("Opening", "money", "Clients - All: Balance at the row's start, at the quote of that moment."),
-        ("Joined", "money", "The opening balances of clients that started to exist in the row."),
+        ("Joined", "money", "The opening balances of clients created in the row."),
         ("Refills", "money", "The sum of all refills, reversals included."),
         ("Usage", "money", "The sum of all usage, reversals included; usually negative."),
         (
@@ -184,8 +184,8 @@ def clients_movement(lines: pd.DataFrame) -> pd.DataFrame:
         (
             "Left",
             "money",
-            "Minus the balances that clients closed in the row took with them, and minus what moved on the "
-            "balances of clients closed before.",
+            "Minus the balances of clients closed in the row, and minus all transactions of clients closed "
+            "before it.",
         ),
         (
             "Exchange",

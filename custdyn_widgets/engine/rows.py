@@ -78,7 +78,7 @@ def shown_positions(plan: Plan) -> list[int]:
 
 
 def _shown(plan: Plan, numbers: Sequence[NumberRow], before: Mapping[int, NumberRow]) -> list[int]:
-    """Leave out rows of a group in which nothing is there, neither now nor before."""
+    """Return the positions of the rows, without those of a group that are empty both now and before."""
     if not plan.query.row_group:
         return list(range(len(numbers)))
     return [i for i, own in enumerate(numbers) if any(own) or any(before.get(i, ()))]

@@ -171,7 +171,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def is_unlocked(folder: int, name: str) -> bool:
-    """Return whether no writer is known to hold a lock on a folder, named within an open folder."""
+    """Return whether a folder within an open folder is, as far as known, not locked by a writer."""
     try:
         inner = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
     except OSError:

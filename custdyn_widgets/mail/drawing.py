@@ -129,7 +129,7 @@ def _wrap(text: str, indent: str = "") -> str:
 
 
 def _align(rows: Sequence[tuple[str, str]]) -> str:
-    """Return labels and texts in two columns, with long texts wrapped within theirs."""
+    """Return labels and texts in two columns, with long texts wrapped."""
     width = max((len(label) for label, _ in rows), default=0) + 2
     return "\n".join(_wrap(f"{label:{width}}{text}", " " * width) for label, text in rows)
 

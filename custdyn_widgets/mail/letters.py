@@ -73,7 +73,7 @@ class ReportLetter:
 
     @property
     def subject(self) -> str:
-        """The mark, the title and the period; if the report ends before the period does, also when."""
+        """The mark, the title and the period; and when the report ends, if that is before the period does."""
         info = self.report.info
         first, last = info.interval_start[:10], info.interval_end[:10]
         days = first if first == last else f"{first} to {last}"

@@ -8,7 +8,7 @@ START = f"__import__({__name__!r}, fromlist=['prepare_kernel']).prepare_kernel()
 def prepare_kernel() -> None:
     """Start the drawing engine while other modules load, and let prints wait until they can be sent.
 
-    Without the latter, ZeroMQ drops outputs in silence when a cell prints faster than the run can read.
+    Without the latter, ZeroMQ silently drops outputs when a cell prints faster than the run can read.
     """
     import zmq
     from ipykernel.kernelapp import IPKernelApp

@@ -1,7 +1,7 @@
-"""The bounds on what a notebook prints and displays, so that endless output does not fill the memory.
+"""The bounds on what a notebook prints and displays, so that endless output cannot fill memory.
 
 One bound is on the outputs that are kept. Another is on everything that the kernel sends, because a display
-that is updated, a cell that clears its output, and a widget can send without end and keep nothing.
+that is updated, a cell that clears its output, and a widget can send endlessly and keep nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DISPLAYS = frozenset({"display_data", "execute_result", "update_display_data"})
 
 
 class OutputRefused(Exception):  # noqa: N818 - the caller turns it into an error
-    """The notebook was stopped because of its outputs. The text says what it did, after "The notebook"."""
+    """The notebook was stopped because of its outputs. The text completes "The notebook …"."""
 
 
 @dataclass
@@ -40,8 +40,8 @@ class _Display:
 class OutputSize:
     """The size of the outputs that a run keeps.
 
-    A display that is updated changes everywhere it is shown, and a cell that clears its output starts from
-    nothing; with `wait`, when its next output comes.
+    A display that is updated changes everywhere it is shown, and a cell that clears its output starts
+    over; with `wait`, only once its next output arrives.
     """
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ NO_ROW = "the report has no such row"
 NO_VALUE = "there is no value"
 NO_ROW_BEFORE = "there is no row before"
 NO_VALUE_BEFORE = "there is no value to measure the change from"
-ZERO_BEFORE = "the value before is 0, of which there is no percentage"
+ZERO_BEFORE = "the value before is 0, so there is no change in percent"
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _rows(report: Report, condition: Condition) -> tuple[Row, ...]:
 
 
 def _rows_before(report: Report) -> Mapping[tuple[str, tuple[str, ...]], Row]:
-    """Return the rows by the end of their period and their labels other than it."""
+    """Return the rows by the end of their period and their other labels."""
     return {(row.end, row.labels[1:]): row for row in report.rows}
 
 
@@ -128,7 +128,7 @@ def _judge(
     row: Row,
     rows_before: Mapping[tuple[str, tuple[str, ...]], Row] | None,
 ) -> tuple[Cell, bool | str]:
-    """Return a row's cell and whether it meets a condition, or the reason why that cannot be said."""
+    """Return a row's cell and whether it meets a condition, or the reason why it cannot be judged."""
     at = report.column(column.name)
     value = row.values[at]
     if not condition.is_change:

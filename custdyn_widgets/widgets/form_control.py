@@ -1,7 +1,7 @@
 """Controls of the form for choices, wall times, numbers, flags and text, with a label and an error.
 
-The pickers of ipywidgets convert times with the browser's time zone, which changes those that it skips, and
-they cannot announce errors to screen readers.
+The pickers of ipywidgets convert times with the browser's time zone, which alters times that the zone skips,
+and they cannot announce errors to screen readers.
 """
 
 from __future__ import annotations

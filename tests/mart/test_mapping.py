@@ -26,7 +26,7 @@ from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.mapping.exports import delimiter_of
 from custdyn_widgets.mart.mapping.macros import macros
 from custdyn_widgets.mart.mapping.mapped import mapped_mart
-from custdyn_widgets.mart.mapping.sql_file import parse_mapping, shipped_systems
+from custdyn_widgets.mart.mapping.sql_file import parse_mapping, shipped_mapping, shipped_systems
 from custdyn_widgets.mart.sources import resolve_source
 from custdyn_widgets.render import to_csv
 from tests import oracle
@@ -280,6 +280,8 @@ def test_golden_marts_exported_and_mapped_give_their_tables(name: str, tmp_path:
 def test_shipped_mappings_are_found() -> None:
     assert isinstance(shipped_systems(), dict)
     json.dumps(shipped_systems())
+    with pytest.raises(SourceError, match=r"The mapping 'zzz' does not exist; choose from \w+, \w+"):
+        shipped_mapping("zzz", "mysql")
 
 
 def test_archives_and_hints_for_excel_are_read(export: Path) -> None:

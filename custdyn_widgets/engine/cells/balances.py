@@ -1,4 +1,4 @@
-"""Balance movement: what leads from the balances at a row's start to those at its end."""
+"""Balance movement: how the balances at a row's start become those at its end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def balance_frames(
     groups
         The number of rows in each bucket.
     """
-    # In its own currency, what joined and flowed stays with the clients alive or has left with those closed.
+    # In each currency, what joined and flowed in is still with living clients, or left with closed ones.
     left = Counter[tuple[int, str]]()
     for frame, columns, sign in (
         (closings, ("all_pos", "all_neg"), 1),

@@ -1,7 +1,8 @@
 """States of single clients at the start and at the end of one row.
 
 Reports sum clients without looking at each one (see `cells.compute`). Some questions need them one by one:
-who is behind a row, which clients moved within the Total, and rows whose windows start in the wrong order.
+who is behind a row, which clients moved within the Total, and who moved in rows whose windows
+do not start in order.
 """
 
 from __future__ import annotations

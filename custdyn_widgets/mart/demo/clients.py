@@ -285,7 +285,7 @@ def _subscriptions(kind: Ints, office: Flags, begins: Ints, words: Words) -> tup
 
 
 def _openings(kind: Ints, old: Flags, postpaid: Flags, refill: Ints, words: Words) -> Ints:
-    """Return the opening balances of the clients from before the ledger and of calling cards."""
+    """Return the opening balances: those of calling cards, and of clients older than the ledger."""
     card = words.pick(np.array([5, 10, 10, 20], np.int64) * UNIT, CLIENTS)
     brought = refill * words.below(100, CLIENTS) // 100 // 100 * 100
     owed = -(words.below(60, CLIENTS) * UNIT)

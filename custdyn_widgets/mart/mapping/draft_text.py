@@ -61,7 +61,7 @@ def mapping_text(head: str, guesses: Sequence[TableGuess], syntax: Syntax) -> st
 
 
 def _alike(guesses: Sequence[TableGuess]) -> Iterator[TableGuess]:
-    """Yield guesses with the same columns in the same order, for servers that unite columns by place."""
+    """Yield guesses with the same columns in the same order, for servers that match columns by position."""
     names = list(dict.fromkeys(choice.column for guess in guesses for choice in guess.choices))
     for guess in guesses:
         known = {choice.column: choice for choice in guess.choices}

@@ -31,7 +31,7 @@ _ROWS = 50
 class ExportedFile:
     """A file of an export, and the name of its table in SQL.
 
-    `whole` is the name of the table that the files in its folder are together, if it is in such a folder.
+    `whole` is the name of the table that the files in its folder form, if it is in such a folder.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class ExportedFile:
 def exported_files(path: Path) -> list[ExportedFile]:
     """Return the files of an export: all CSV, Parquet and Excel files in a folder, or a single file.
 
-    The files in a folder in it, such as Spark writes, are the parts of one table.
+    The files in a subfolder, such as those that Spark writes, are parts of one table.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _is_data(file: Path) -> bool:
 
 
 def _parts_in(folder: Path) -> Iterator[ExportedFile]:
-    """Yield the files in a folder, which are the parts of one table."""
+    """Yield the files in a folder that are the parts of one table."""
     if folder.name.startswith((".", "_")):
         return
     inner = sorted(folder.iterdir())

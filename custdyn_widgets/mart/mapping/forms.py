@@ -64,7 +64,7 @@ class Form:
 def plain_amount(value: str) -> tuple[str, str, str] | None:
     """Return an amount with its sign in front, its currency sign or code, and its side: CR, DR or empty.
 
-    None if it is no amount.
+    None if it is not an amount.
     """
     match = _AMOUNT.fullmatch(value)
     if match is None or not any(map(str.isdigit, match["digits"])):
@@ -172,5 +172,5 @@ def two_digit_years(values: Sequence[str]) -> Form | None:
 
 @functools.cache
 def null_word(value: str) -> bool:
-    """Return whether a value is a word that systems write where there is none."""
+    """Return whether a value is a word that systems write for a missing value."""
     return value.casefold() in ("null", "(null)", "none", "nat", "n/a", r"\n")

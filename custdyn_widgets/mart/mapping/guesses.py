@@ -203,7 +203,9 @@ def _currency(column: Column | None, given: str | None) -> Choice:
             field="currency",
         )
     if given == FILL_IN:
-        return Choice("currency", FILL_IN, "fill in", "no column of the clients has it; such as 'EUR'")
+        return Choice(
+            "currency", FILL_IN, "fill in", "no column of the clients has it; write one, such as 'EUR'"
+        )
     return Choice("currency", f"'{given}'", "sure", "as given")
 
 

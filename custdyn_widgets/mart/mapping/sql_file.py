@@ -88,7 +88,7 @@ def shipped_mapping(system: str, dialect: str) -> Mapping:
             why = f"is for {' and '.join(systems[system])}, not {dialect}"
         else:
             close = nearest(system, systems, 1)
-            hint = f"; did you mean {shown(close[0])}?" if close else f"; there are: {', '.join(systems)}"
+            hint = f"; did you mean {shown(close[0])}?" if close else f"; choose from {', '.join(systems)}"
             why = f"does not exist{hint}"
         raise SourceError(f"The mapping {shown(system)} {why}.", field="system")
     name = f"{system}.{dialect}.sql"

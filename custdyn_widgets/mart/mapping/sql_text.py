@@ -37,7 +37,7 @@ class Syntax:
         return f"CAST({sql} AS {'CHAR' if self.name == 'mysql' else 'TEXT'})"
 
     def joined(self, *parts: str) -> str:
-        """Return texts one after another."""
+        """Return the concatenation of texts."""
         return f"CONCAT({', '.join(parts)})" if self.name == "mysql" else " || ".join(parts)
 
     def number(self, sql: str, *, is_text: bool) -> str:

@@ -63,8 +63,8 @@ def _create_sheets(
         name = file.table if len(sheets) == 1 else table_name(sheet.name)
         if name in taken | found:
             raise SourceError(
-                f"{file.path.name}: the sheet {shown(sheet.name)} would be the table {name}, which there is "
-                "already. Rename one of them.",
+                f"{file.path.name}: the sheet {shown(sheet.name)} would become the table {name}, "
+                "which already exists. Rename one of them.",
                 field="source",
             )
         connection.execute(f"CREATE TEMP VIEW {identifier(name)} AS {sheet.query}")

@@ -33,7 +33,7 @@ def read_sheets(path: Path, folder: Path) -> list[Sheet]:
     """Write the visible sheets of a workbook that are not empty as CSV files to a folder.
 
     Columns of numbers become decimals with the 15 digits that Excel keeps, columns of dates become times, and
-    all others, also whole numbers, which may be ids, become text.
+    all others become text, including whole numbers, which may be ids.
 
     Raises
     ------

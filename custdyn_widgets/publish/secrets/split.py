@@ -33,14 +33,14 @@ def as_shown(markup: str) -> str:
 
 
 def without_invisible(text: str) -> str:
-    """Return text without characters that take no place, such as soft hyphens."""
+    """Return text without characters that take up no space, such as soft hyphens."""
     return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
 def has_split_password(text: str) -> bool:
     """Return whether text contains an address with a password that is split over lines.
 
-    An email address may stand below an address that looks complete: one without a login, or with a port.
+    An email address may appear below an address that looks complete: one without a login, or with a port.
     """
     return any(map(has_password, _joined(text)))
 
@@ -63,7 +63,7 @@ def _joined(text: str) -> Iterator[str]:
 
 
 def _looks_complete(scheme: str, cut: str) -> bool:
-    """Return whether the next line is another text, given what follows the slashes of an address."""
+    """Return whether the next line is separate text, given what follows the slashes of an address."""
     user, colon, password = cut.partition(":")
     is_of_page = scheme.lower().endswith(_OF_PAGES)
     if not colon:

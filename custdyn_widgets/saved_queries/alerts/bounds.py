@@ -24,7 +24,7 @@ class Bound:
 
     @property
     def fraction(self) -> Fraction:
-        """The number, or the part of 1 that the percentage is: 1/20 for 5%."""
+        """The number, or the percentage as a fraction: 1/20 for 5%."""
         return Fraction(self.number) / (100 if self.percent else 1)
 
     def to_json(self) -> int | str:

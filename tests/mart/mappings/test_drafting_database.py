@@ -131,6 +131,7 @@ def test_what_cannot_be_guessed_is_left_to_fill_in(database: Database) -> None:
     assert result.exit_code == 0, result.output
     assert "FILL_IN" in result.stderr
     assert "FILL_IN AS currency" in mapping()
+    assert "no column of the clients has it; write one, such as 'EUR'" in mapping()
     assert "FILL_IN AS amount" in mapping()
     synced = custdyn("sync", "shop")
     assert synced.exit_code == 1
