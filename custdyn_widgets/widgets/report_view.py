@@ -6,9 +6,11 @@ import asyncio
 import threading
 from typing import Any
 
+import ipywidgets
+
 from custdyn_widgets.mart import OpenedMart
 from custdyn_widgets.render import BLANK
-from custdyn_widgets.report import Report
+from custdyn_widgets.report import Report, triangle_html
 from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.client_panel import ClientPanel
 from custdyn_widgets.widgets.publishing import Published, Publisher
@@ -37,7 +39,8 @@ class ReportView:
         self.report: Report | None = None
         self.wanted_chart: dict[str, Any] | None = None
         self.panel, self.charts, self.static = ResultPanel(), ChartPanel(), StaticView()
-        self.clients = ClientPanel()
+        self.clients, self._cohorts = ClientPanel(), ipywidgets.HTML()
+        self._cohorts.add_class("custdyn-result")
         self.panel.on_clients, self.clients.on_close = (
             self.clients.open_row,
             self.panel.take_focus_from_clients,
@@ -51,12 +54,13 @@ class ReportView:
     @property
     def widgets(self) -> list[Any]:
         """The widgets below the form, in order."""
-        return [self.panel, self.clients, self.charts.widget]
+        return [self.panel, self.clients, self._cohorts, self.charts.widget]
 
     def show(self, report: Report, mart: OpenedMart, output: str, page: str) -> None:
         """Show a report and the data behind it as a table, or download it in the given browser page."""
         self.report = report
         self.clients.set_report(report, mart)
+        self._cohorts.value = _heat_map(report) if output == "web" else ""
         if output == "web":
             self.panel.show(report)
         else:
@@ -132,3 +136,12 @@ class ReportView:
             self._publisher.submit(write)
         else:
             write()
+
+
+def _heat_map(report: Report) -> str:
+    """Return the retention triangle as HTML, or "" if the report has none."""
+    if report.triangle is None:
+        return ""
+    # Otherwise, Lab handles keys in the scrolling region: D, D deletes a cell.
+    suppressed = 'tabindex="0" data-lm-suppress-shortcuts="true"'
+    return triangle_html(report.triangle).replace('tabindex="0"', suppressed, 1)

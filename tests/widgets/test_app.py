@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -460,3 +461,17 @@ def test_the_dialog_tells_what_it_saves_whatever_the_form_says_meanwhile(person:
     fields = {**person.dialog.widget.fields, "title": "By month"}
     person.dialog.widget._handle_custom_msg({"do": "save", "fields": fields}, [])
     assert saved_queries.load("by-month").saved.query == QUERY
+
+
+def test_the_retention_triangle_stands_below_a_table_by_cohort_and_goes_with_it(person: Person) -> None:
+    heat_map = person.view.widgets[2]
+    person.form.load(replace(QUERY, group_by=("cohort",)))
+    person.query()
+    assert "custdyn-cohorts" in heat_map.value
+    assert 'tabindex="0" data-lm-suppress-shortcuts="true"' in heat_map.value
+    person.query("csv")
+    assert heat_map.value == ""
+    person.query()
+    person.form.load(QUERY)
+    person.query()
+    assert heat_map.value == ""
