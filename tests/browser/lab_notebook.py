@@ -165,7 +165,7 @@ class LabNotebook:
     def add_filter(self, name: str) -> None:
         """Choose a filter from the search for filters."""
         self.field("Filters").click()
-        self.form.get_by_role("option", name=name).click()
+        self.form.locator(".custdyn-popup").get_by_role("option", name=name).click()
         self.field(name).wait_for()
 
     def set_period(self, start: str, end: str) -> None:
