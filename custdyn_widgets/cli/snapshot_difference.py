@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MAX_LABEL = 60  # characters, as in the tables of reports
 _FEW = 5
 _UNKNOWN_CLIENTS = (
-    "Which clients changed cannot be known: a snapshot keeps only its report, and no evidence of each client."
+    "It is not known which clients changed: a snapshot keeps only its report, not the data of each client."
 )
 
 
@@ -39,7 +39,7 @@ def diff_command(old: str, new: str | None, source: str | None, form: str | None
     Give each ID in full, or the full link. Without NEW, the same query is run on the data as it is now, for
     the interval and as-of time of OLD.
 
-    Reasons are printed to stderr; JSON has them too. The exit code is 0 even if cells differ.
+    Reasons are printed to stderr; JSON includes them. The exit code is 0 even if cells differ.
     """
     from custdyn_widgets.engine import compare_snapshots
     from custdyn_widgets.progress import ProgressBar

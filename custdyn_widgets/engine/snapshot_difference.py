@@ -37,7 +37,7 @@ def compare_snapshots(
     SnapshotError
         If a snapshot does not exist, is revoked or has expired, or is damaged.
     SourceError
-        If the source is needed but not known, or given beside `new`.
+        If the source is needed but not known, or given together with `new`.
     QueryError
         If the snapshots do not answer the same query, as for `report_difference`.
     MartError, RateError, SettingsError

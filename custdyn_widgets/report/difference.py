@@ -147,7 +147,7 @@ def report_difference(old: Report, new: Report) -> ReportDifference:
     """Return every cell that differs between two reports of the same query, and what else differs.
 
     Rows are matched by their labels and columns by their names. `columns` of the queries may differ. A
-    preset such as `last_month` may stand for an interval given by its dates. The retention triangle is not
+    preset such as `last_month` may be compared with the same interval as dates. The retention triangle is not
     compared.
 
     Parameters

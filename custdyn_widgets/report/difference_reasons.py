@@ -12,13 +12,13 @@ from custdyn_widgets.report.report import Info, Quote, Report
 Kind = Literal["quotes", "definitions", "versions", "source", "clients", "transactions", "data_as_of", "data"]
 
 _FEW = 3
-# These say by themselves that the data or its meaning differs.
+# Each of these alone shows that the data or its meaning differs.
 _EXPLAIN = frozenset(("quotes", "definitions", "clients", "transactions"))
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Something that differs between two reports beside their cells, with a sentence that says what.
+    """Something that differs between two reports apart from their cells, with a sentence that says what.
 
     `kind` is `data` if cells differ, but nothing that a report records explains it.
     """
@@ -28,7 +28,7 @@ class Reason:
 
 
 def reasons_for(old: Report, new: Report, *, cells_differ: bool) -> tuple[Reason, ...]:
-    """Return what else differs between two reports, and the rest if that explains no cell."""
+    """Return what else differs between two reports; if nothing explains the cells, a reason that says so."""
     found = [*_recorded(old, new)]
     kinds = {reason.kind for reason in found}
     if cells_differ and not kinds & _EXPLAIN:
@@ -36,8 +36,8 @@ def reasons_for(old: Report, new: Report, *, cells_differ: bool) -> tuple[Reason
         found.append(
             Reason(
                 "data",
-                "Quotes, definitions and the numbers of clients and transactions are the same, so clients or "
-                f"transactions themselves differ{unless}.",
+                "Quotes, definitions and the numbers of clients and transactions are the same, so the "
+                f"clients or transactions themselves differ{unless}.",
             )
         )
     return tuple(found)

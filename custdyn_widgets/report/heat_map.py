@@ -1,7 +1,8 @@
 """The retention triangle as a heat map: an inert HTML table whose colours show shares of cohorts.
 
-A cell has the number of clients; its colour has the share of the cohort in eleven steps of one hue, from pale
-to dark on light backgrounds and on paper, and from dark to bright on dark ones. Numbers are readable on each.
+A cell shows the number of clients; its colour shows the share of the cohort in eleven steps of one hue, from
+pale to dark on light backgrounds and on paper, and from dark to bright on dark ones. Numbers are
+readable on each.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ DARK = (
 LIGHT_INK, DARK_INK = "#10151b", "#ffffff"
 _NOTE_CLASSES: dict[Theme, str] = {"page": "under", "notebook": "note"}
 TRIANGLE_NOTE = (
-    "A cohort is the clients whose first paid use was in that month; Size is how many they are. Below 0, 1, "
-    "2 and so on: how many of them had a paid use in that month, one month later, two months later. The "
-    "colour is the share of Size."
+    "A cohort consists of the clients whose first paid use was in that month; Size is their number. Below 0, "
+    "1, 2 and so on: how many of them had a paid use in that month, one month later, two months later. The "
+    "colour shows this as a share of Size."
 )
 
 # Selectors are specific enough to win against the styles of pages and notebooks.

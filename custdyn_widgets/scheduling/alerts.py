@@ -1,4 +1,4 @@
-"""The conditions of a report, in the record of its run and in words: which became true, which have passed."""
+"""The conditions of a report, in the record of its run and in words: which became true, which passed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def describe(
     report
         The report.
     conditions, query
-        The conditions and the query of the saved query. A condition of another query is another condition.
+        The conditions and the query of the saved query. A condition of a different query is a new one.
     true_before
         The keys of the conditions that were true in the last report.
 

@@ -49,7 +49,7 @@ class ClientView:
     Attributes
     ----------
     change
-        Whether the list shows what each client changed by.
+        Whether the list shows how much each client changed.
     only
         Only clients with this flag, such as `Active`, or this movement; "" for all.
     search

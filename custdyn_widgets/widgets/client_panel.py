@@ -41,7 +41,7 @@ class ClientPanel(anywidget.AnyWidget):
         self.on_msg(self._handle_message)
 
     def set_report(self, report: Report | None, mart: OpenedMart | None) -> None:
-        """Set the report on screen and its data, and close the panel of the one before."""
+        """Set the report on screen and its data, and close the panel of the previous one."""
         self._report, self._mart, self._list = report, mart, None
         self.send(_CLOSED)
 

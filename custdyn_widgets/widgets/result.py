@@ -58,7 +58,7 @@ class ResultPanel(anywidget.AnyWidget):
         self.on_msg(self._handle_message)
 
     def show(self, report: Report) -> None:
-        """Show a report as a table. The link of the one before is removed."""
+        """Show a report as a table. The link of the previous one is removed."""
         self._set(report, "web")
 
     def set_download_only(self, report: Report, format: str, page: str = "") -> None:
@@ -122,7 +122,7 @@ class ResultPanel(anywidget.AnyWidget):
 
     def _set(self, report: Report, output: str) -> None:
         self._report = report
-        self.set_link("")  # the files of this report are not named after the snapshot of the one before
+        self.set_link("")  # the files of this report are not named after the snapshot of the previous one
         shown = shown_report(report)
         self._shown = {
             **shown,

@@ -143,13 +143,13 @@ function alerts(id, choices, forgetError) {
   rows.addEventListener("change", read);
   const about = help(
     `${id}-alerts-help`,
-    "One email when a condition becomes true, and one when it has passed. A percentage is a bound for falls, rises " +
+    "One email when a condition becomes true, and one when it passes. A percentage is a bound for falls, rises " +
       "and rates. Every run makes a snapshot.",
   );
   const box = element(
     "fieldset",
     { "aria-describedby": about.id },
-    element("legend", {}, "Send only when one of these becomes true or has passed"),
+    element("legend", {}, "Send only when one of these becomes true or passes"),
     field, rows, add, about,
   );
   return { box, show };

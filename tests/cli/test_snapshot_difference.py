@@ -26,7 +26,7 @@ from custdyn_widgets.query.query import ReportQuery
 AS_OF = datetime(2026, 11, 20, tzinfo=UTC)
 RESELLER = "Iberavoz"
 QUERY = ReportQuery(interval="last_month", group_by=("month", "company"), client_type="all", currency="USD")
-UNKNOWN = "Which clients changed cannot be known"
+UNKNOWN = "It is not known which clients changed"
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def test_two_snapshots_are_compared_in_every_format(rerated: Rerated, frozen: Ca
     assert heading.split() == ["Month", "Company", "Column", "Old", "New", "Change"]
     [usage] = [line for line in lines if f"  {RESELLER}  Pay As You Go: Total" in line]
     assert usage.endswith(f" {rerated.rise:.2f}")
-    assert "so clients or transactions themselves differ." in table.stderr
+    assert "so the clients or transactions themselves differ." in table.stderr
     cells = list(csv.reader(io.StringIO(diff(old, new, "--format", "csv").stdout, newline="")))
     assert cells[0] == ["Month", "Company", "Column", "Old", "New", "Change"]
     assert len(cells) == len(lines) + 1

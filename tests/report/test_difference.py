@@ -210,7 +210,7 @@ def test_the_rest_is_told_if_nothing_recorded_explains_a_cell() -> None:
     new = with_info(changed(OLD, 0, Qty=1), data_as_of="2022-12-17T06:00:00Z")
     difference = report_difference(OLD, new)
     assert kinds(difference) == ["data_as_of", "data"]
-    assert difference.reasons[-1].text.endswith("so clients or transactions themselves differ.")
+    assert difference.reasons[-1].text.endswith("so the clients or transactions themselves differ.")
     versions = report_difference(OLD, with_info(new, versions={"custdyn_widgets": "0.2.0"}))
     assert kinds(versions) == ["versions", "data_as_of", "data"]
     assert versions.reasons[-1].text.endswith("unless the versions are the reason.")
