@@ -18,7 +18,7 @@ from custdyn_widgets.engine.conversion import MILLION, convert
 from custdyn_widgets.engine.groups import UNGROUPED, Groups
 from custdyn_widgets.engine.numbers import round_to_six_places
 from custdyn_widgets.engine.plan import Plan, plan_report
-from custdyn_widgets.engine.rows import row_labels, shown_positions
+from custdyn_widgets.engine.rows import is_shown, row_labels
 from custdyn_widgets.errors import QueryError, RateError
 from custdyn_widgets.mart import NEVER, Int64s, OpenedMart, SourceLike, open_mart
 from custdyn_widgets.query import Bucket, ReportQuery, parse_as_of
@@ -128,15 +128,16 @@ def _find_row(
             raise QueryError.invalid("row", row, why)
         return None, plan.interval.whole(), plan.whole_before
     if len(wanted) != len(plan.query.group_by):
-        raise QueryError.invalid("row", row, f"needs a label for each of {', '.join(plan.query.group_by)}")
+        raise QueryError.invalid(
+            "row", row, f"needs a label for each of {', '.join(plan.query.group_by)}; or ask for the Total"
+        )
     found = [
         i
         for i, labels in enumerate(row_labels(plan))
         if all(own in (label, guard_formula(label)) for own, label in zip(wanted, labels, strict=True))
     ]
     if plan.query.row_group:
-        shown_rows = set(shown_positions(plan))
-        found = [i for i in found if i in shown_rows]
+        found = [i for i in found if is_shown(plan, i)]
     if len(found) != 1:
         why = "is the label of several rows" if found else "is not a row of the report"
         raise QueryError.invalid("row", list(wanted), why)
@@ -158,6 +159,7 @@ def _clients(
     for name, mask in moves.items():
         movement[mask] = _MOVEMENTS[name]
     end, picked = states.end, np.flatnonzero(chosen)[order]
+    flows = _exact_flows(plan, at, groups, package_group, bucket)
     return {
         **_names(plan, at),
         "Active": end.active[picked].astype(int).tolist(),
@@ -168,7 +170,7 @@ def _clients(
         "Last Use": _instants(end.last_paid[picked], NOT_YET),
         "Balance": _amounts(end.balance[picked].tolist()),
         "Balance Converted": _converted(plan, states, at, picked, utc_date(bucket.end - 1)),
-        **_flows(plan, at, groups, package_group, bucket),
+        **{name: _rounded(values) for name, values in flows.items()},
     }
 
 
@@ -184,13 +186,14 @@ def _changes(
     for period in filter(None, (bucket, before)):
         chosen |= row_states(plan.facts, clients, plan.grid([period], groups), package_group).has_transactions
     at, _ = _by_id(plan, clients, chosen)
-    now = _flows(plan, at, groups, package_group, bucket)
-    earlier = _flows(plan, at, groups, package_group, before) if before else {}
+    now = _exact_flows(plan, at, groups, package_group, bucket)
+    earlier = _exact_flows(plan, at, groups, package_group, before) if before else {}
     columns: _Columns = _names(plan, at)
     for name, values in now.items():
         old: Sequence[Any] = earlier.get(name, [None] * len(at))
         change = [None if o is None else v - o for v, o in zip(values, old, strict=True)]
-        columns |= {name: values, f"{name} Before": old, f"{name} Change": change}
+        own = {name: values, f"{name} Before": old, f"{name} Change": change}
+        columns |= {label: _rounded(numbers) for label, numbers in own.items()}
     return columns
 
 
@@ -242,10 +245,15 @@ def _converted(plan: Plan, states: RowStates, at: Int64s, picked: Int64s, on: An
     return found
 
 
-def _flows(
+def _rounded(values: Sequence[int | Fraction | None]) -> list[object]:
+    """Round amounts; leave quantities and missing values."""
+    return [(round_to_six_places(v) if v else _ZERO) if isinstance(v, Fraction) else v for v in values]
+
+
+def _exact_flows(
     plan: Plan, at: Int64s, groups: Groups, package_group: int | None, bucket: Bucket
-) -> dict[str, list[object]]:
-    """Return the flow columns of these clients, which may be in any order."""
+) -> dict[str, list[int | Fraction]]:
+    """Return the flow columns of these clients, which may be in any order: ints and exact Fractions."""
     ascending = np.sort(at)
     grid = plan.grid([bucket], groups)
     own_group = np.zeros(plan.facts.client_count, np.int64)
@@ -258,12 +266,9 @@ def _flows(
     flows = flows.assign(row=client)
     lines = convert(flows, plan.rates, len(at))
     place = np.searchsorted(ascending, at).tolist()
-    found: dict[str, list[object]] = {}
+    found: dict[str, list[int | Fraction]] = {}
     for label, (name, sign) in _FLOWS.items():
         values: list[Any] = lines[name]
-        if name.endswith("_qty"):
-            found[label] = [values[i] for i in place]
-        else:
-            signed = [value if sign > 0 or not value else -value for value in values]
-            found[label] = [round_to_six_places(signed[i]) if signed[i] else _ZERO for i in place]
+        signed = [value if sign > 0 or not value else -value for value in values]
+        found[label] = [signed[i] for i in place]
     return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from custdyn_widgets.engine.registry import Metric
+from custdyn_widgets.errors import QueryError, shown
 from custdyn_widgets.report import Column
 
 Number = int | Fraction | None
@@ -13,9 +15,23 @@ NumberRow = tuple[Number, ...]
 
 
 def report_columns(metrics: Iterable[Metric], comparison: str | None) -> tuple[Column, ...]:
-    """Return the columns of these metrics in a report, including those of a comparison."""
+    """Return the columns of these metrics in a report, including those of a comparison.
+
+    Raises
+    ------
+    QueryError
+        If an own metric has a column with the same name as one of the comparison.
+    """
     columns = tuple(column for metric in metrics for column in metric.columns)
-    return tuple(_compared(columns, comparison)) if comparison else columns
+    if comparison is None:
+        return columns
+    compared = tuple(_compared(columns, comparison))
+    counts = Counter(column.name for column in compared)
+    for column in compared:
+        if counts[column.name] > 1:
+            why = f"would give two columns the name {shown(column.name)}; rename the column of the own metric"
+            raise QueryError.invalid("compare", comparison, why)
+    return compared
 
 
 def _compared(columns: Iterable[Column], comparison: str) -> Iterator[Column]:

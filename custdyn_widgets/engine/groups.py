@@ -98,7 +98,7 @@ def cohorts(
         return [], cohort
     months = interval.months(int(first[some].min()))
     starts = np.array([start for _, start in months], np.int64)
-    cohort[some] = np.searchsorted(starts, first[some], "right") - 1
+    cohort[some] = np.maximum(np.searchsorted(starts, first[some], "right") - 1, 0)
     return months, cohort
 
 

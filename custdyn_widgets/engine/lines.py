@@ -92,22 +92,26 @@ def _key(bucket: Bucket) -> tuple[int, int, int, int]:
     return bucket.start, bucket.end, bucket.opening_window, bucket.window_start
 
 
+def _meet(left: Bucket, right: Bucket) -> bool:
+    """Return whether one bucket ends where the other starts, with the same window."""
+    return (left.end, left.window_start) == (right.start, right.opening_window)
+
+
 def _directly_before(earlier: Sequence[Bucket], first: Bucket) -> list[Bucket]:
     """Return the earlier periods that lead up to the first bucket without a gap; none if there is a gap."""
     found: list[Bucket] = []
     for bucket in earlier:
-        if bucket.start >= first.start or (found and found[-1].end != bucket.start):
+        if bucket.start >= first.start or (found and not _meet(found[-1], bucket)):
             break
         found.append(bucket)
-    meets = found and (found[-1].end, found[-1].window_start) == (first.start, first.opening_window)
-    return found if meets else []
+    return found if found and _meet(found[-1], first) else []
 
 
 def _without_gaps(buckets: Iterable[Bucket]) -> Iterator[list[Bucket]]:
     """Yield runs of buckets without gaps between them."""
     run: list[Bucket] = []
     for bucket in buckets:
-        if run and run[-1].end != bucket.start:
+        if run and not _meet(run[-1], bucket):
             yield run
             run = []
         run.append(bucket)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Plan:
     befores: list[Bucket | None]  # the earlier period of each bucket, or None if it has no length; [] without
     whole_before: Bucket | None
 
-    @property
+    @cached_property
     def columns(self) -> tuple[Column, ...]:
         """The columns of the report."""
         return report_columns(self.metrics, self.query.compare)

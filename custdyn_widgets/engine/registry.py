@@ -128,8 +128,12 @@ def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecora
     Raises
     ------
     CustDynError
-        If there are no columns, two columns have the same name, or a unit is unknown.
+        If there are no columns, two columns have the same name, a unit is unknown, or the group has the id of
+        built-in columns.
     """
+    if group in COLUMN_GROUPS:
+        why = "has the id of other columns in a query's `columns`; give it another name"
+        raise CustDynError(f"The metric {shown(group)} {why}.", field=group)
     own = [Column(group, *column).name for column in columns]
     others = [c.name for m in METRICS.values() if m.group != group for c in m.columns]
     if not own or len({*own, *others}) < len(own) + len(others):

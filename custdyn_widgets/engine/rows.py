@@ -21,7 +21,7 @@ from custdyn_widgets.engine.lines import Lines, compute_lines
 from custdyn_widgets.engine.numbers import round_value
 from custdyn_widgets.engine.plan import Plan
 from custdyn_widgets.engine.registry import compute_metrics
-from custdyn_widgets.query import Bucket
+from custdyn_widgets.query import COLUMN_GROUPS, Bucket
 from custdyn_widgets.report import Row
 from custdyn_widgets.text import format_instant_utc, format_millionths
 
@@ -71,10 +71,17 @@ def row_labels(plan: Plan) -> list[tuple[str, ...]]:
     ]
 
 
-def shown_positions(plan: Plan) -> list[int]:
-    """Return the positions of the rows that are not left out."""
+def is_shown(plan: Plan, position: int) -> bool:
+    """Return whether the row at a position is not left out.
+
+    Only its period is computed, unless there are own metrics, which may depend on other rows.
+    """
+    if all(metric.id in COLUMN_GROUPS for metric in plan.metrics):
+        bucket, position = divmod(position, len(plan.groups.labels))
+        period = slice(bucket, bucket + 1)
+        plan = replace(plan, buckets=plan.buckets[period], befores=plan.befores[period])
     now, before, _ = compute_lines(plan)
-    return _shown(plan, _numbers(plan, now), _before_numbers(plan, before))
+    return position in _shown(plan, _numbers(plan, now), _before_numbers(plan, before))
 
 
 def _shown(plan: Plan, numbers: Sequence[NumberRow], before: Mapping[int, NumberRow]) -> list[int]:

@@ -12,7 +12,7 @@ import zoneinfo
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from custdyn_widgets.errors import QueryError
@@ -45,6 +45,9 @@ class Bucket:
         The bucket as instants.
     starts_at, ends_at
         The wall times that resolve to these instants.
+    opens_at
+        The wall time that ends the opening window: the `ends_at` of the row before. It differs from
+        `starts_at` only if the clocks skipped a period between them.
     opening_window, window_start
         The starts of the windows that end at the bucket's start and at its end.
     partial
@@ -56,6 +59,7 @@ class Bucket:
     end: int
     starts_at: datetime
     ends_at: datetime
+    opens_at: datetime
     opening_window: int
     window_start: int
     partial: bool
@@ -105,8 +109,7 @@ class ResolvedInterval:
             "",
             self.start,
             self.effective_end,
-            self.period.start,
-            self._end_wall(),
+            (self.period.start, self._end_wall(), self.period.start),
             self.effective_end < self.end,
         )
 
@@ -123,7 +126,7 @@ class ResolvedInterval:
         """
         if time_group is None:
             return [self.whole()]
-        found = []
+        found: list[Bucket] = []
         for label, first, after in _calendar(time_group, self.period):
             low, high = to_instant(first, self.zone), to_instant(after, self.zone)
             start, end = max(low, self.start), min(high, self.effective_end)
@@ -131,13 +134,15 @@ class ResolvedInterval:
                 continue
             starts_at = first if low >= self.start else self.period.start
             ends_at = after if high <= self.effective_end else self._end_wall()
-            found.append(self._bucket(label, start, end, starts_at, ends_at, start > low or end < high))
+            opens_at = found[-1].ends_at if found else starts_at
+            is_partial = start > low or end < high
+            found.append(self._bucket(label, start, end, (starts_at, ends_at, opens_at), is_partial))
         return found
 
     def before(self, bucket: Bucket, comparison: str) -> Bucket | None:
         """Return the earlier period that a bucket is compared with; None if it has no length.
 
-        Both wall times of the bucket are moved back, then resolved. A day that the earlier month does not
+        The wall times of the bucket are moved back, then resolved. A day that the earlier month does not
         have becomes the start of the month after it.
 
         Raises
@@ -145,24 +150,28 @@ class ResolvedInterval:
         QueryError
             If it starts before the year 1900.
         """
-        starts_at, ends_at = (
-            self._moved_back(wall, comparison) for wall in (bucket.starts_at, bucket.ends_at)
+        starts_at, ends_at, opens_at = (
+            self._moved_back(wall, comparison) for wall in (bucket.starts_at, bucket.ends_at, bucket.opens_at)
         )
         if starts_at.year not in YEARS:
             raise QueryError.invalid("compare", comparison, f"reaches before the year {YEARS[0]}")
         start, end = to_instant(starts_at, self.zone), to_instant(ends_at, self.zone)
         if start >= end:
             return None
-        return self._bucket(bucket.label, start, end, starts_at, ends_at, bucket.partial)
+        return self._bucket(bucket.label, start, end, (starts_at, ends_at, opens_at), bucket.partial)
 
     def months(self, since: int) -> list[tuple[str, int]]:
-        """Return the label and start of each calendar month, from that of an instant to the effective end."""
+        """Return the label and start of each calendar month, from that of an instant to the effective end.
+
+        Years before 1 have no calendar: all instants in them count toward January of the year 1.
+        """
         first = (EPOCH + timedelta(seconds=max(since, _YEAR_ONE))).astimezone(self.zone).date()
-        months = (first_of_month(first, n) for n in itertools.count(-1))
+        first = date.min if first.year == 1 else first_of_month(first, -1)
+        months = (first_of_month(first, n) for n in itertools.count())
         starts = ((m, to_instant(datetime.combine(m, time()), self.zone)) for m in months)
         before_end = itertools.takewhile(lambda month: month[1] < self.effective_end, starts)
-        found = [(f"{month:%Y-%m}", start) for month, start in before_end]
-        return found[sum(start <= since for _, start in found) - 1 :]
+        found = [(month.isoformat()[:7], start) for month, start in before_end]
+        return found[max(sum(start <= since for _, start in found) - 1, 0) :]
 
     def _moved_back(self, wall: datetime, comparison: str) -> datetime:
         if comparison in _COMPARED_DAYS:
@@ -189,10 +198,11 @@ class ResolvedInterval:
         return (EPOCH + timedelta(seconds=self.as_of)).astimezone(self.zone).replace(tzinfo=None)
 
     def _bucket(
-        self, label: str, start: int, end: int, starts_at: datetime, ends_at: datetime, partial: bool
+        self, label: str, start: int, end: int, walls: tuple[datetime, datetime, datetime], partial: bool
     ) -> Bucket:
-        windows = (self._window_start(starts_at), self._window_start(ends_at))
-        return Bucket(label, start, end, starts_at, ends_at, *windows, partial)
+        _, ends_at, opens_at = walls
+        windows = (self._window_start(opens_at), self._window_start(ends_at))
+        return Bucket(label, start, end, *walls, *windows, partial)
 
     def _window_start(self, ends_at: datetime) -> int:
         return to_instant(months_before(ends_at, self.active_duration), self.zone)

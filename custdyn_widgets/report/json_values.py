@@ -44,7 +44,8 @@ def report_from_dict(data: Mapping[str, Any]) -> Report:
     """
     if data.get("format") not in (FORMAT, _EXTENDED_FORMAT):
         raise CustDynError(
-            f"This report has format {data.get('format')!r}, but this version can only read {FORMAT}."
+            f"This report has format {data.get('format')!r}, but this version can only read {FORMAT} and "
+            f"{_EXTENDED_FORMAT}."
         )
     columns = tuple(Column(**c) for c in data["columns"])
     info = dict(data["info"])

@@ -112,21 +112,30 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
     """
     windows = np.maximum.accumulate(np.append(np.int64(grid.opening_window), grid.windows))[1:]
     cells = _sum_up(facts, clients, replace(grid, windows=windows))
-    for k in np.flatnonzero(windows != grid.windows).tolist():
-        # If `as_of` is in a repeated hour, the last window may start before the previous one.
-        edges = grid.edges[k : k + 2]
-        changes = tuple(days[days > edges[0]] for days in grid.changes)
-        opening = int(grid.windows[k - 1]) if k else grid.opening_window
-        one_row = replace(
-            grid, edges=edges, windows=grid.windows[k : k + 1], changes=changes, opening_window=opening
-        )
-        own = _sum_up(facts, clients, replace(one_row, movement=False, balances=False)).stocks
+    # If clocks skip or repeat an hour, a window may start before the previous one.
+    raised = np.flatnonzero(windows != grid.windows)
+    for k in raised.tolist():
+        one_row = replace(_single(grid, k), movement=False, balances=False)
+        own = _sum_up(facts, clients, one_row).stocks
         own["row"] += k * grid.groups
         cells = replace(cells, stocks=_with_active_of(own, cells.stocks))
-        if cells.movement is not None:
+    if cells.movement is not None:
+        for k in np.union1d(raised, raised[raised + 1 < grid.bucket_count] + 1).tolist():
             rows = slice(k * grid.groups, (k + 1) * grid.groups)
-            cells.movement.iloc[rows] = movement_of_states(facts, clients, one_row)
+            cells.movement.iloc[rows] = movement_of_states(facts, clients, _single(grid, k))
     return cells
+
+
+def _single(grid: Grid, k: int) -> Grid:
+    """Return the grid with a single one of its buckets."""
+    edges = grid.edges[k : k + 2]
+    return replace(
+        grid,
+        edges=edges,
+        windows=grid.windows[k : k + 1],
+        changes=tuple(days[days > edges[0]] for days in grid.changes),
+        opening_window=int(grid.windows[k - 1]) if k else grid.opening_window,
+    )
 
 
 def _with_active_of(own: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
