@@ -62,18 +62,18 @@ function render({ model, el }) {
     return element("div", { class: "custdyn-choice-line", title: definitions }, box, text);
   }
 
-  // Boxes that stay are not replaced, so that the focus stays.
+  // The boxes are there only while the list is open. Those that stay are not replaced, so that the focus stays.
+  let open = false;
   let drawn = "";
   function show() {
     label.textContent = model.get("label");
     field.title = help.textContent = model.get("tooltip");
     error.textContent = model.get("error");
     const all = groups();
-    const now = JSON.stringify(all);
-    if (now !== drawn) {
-      drawn = now;
-      list.replaceChildren(...all.map(item), reset);
-    }
+    const now = open ? JSON.stringify(all) : "";
+    if (!open) list.replaceChildren();
+    else if (now !== drawn) list.replaceChildren(...all.map(item), reset);
+    drawn = now;
     const values = chosen();
     list.querySelectorAll("input").forEach((box, i) => (box.checked = values.has(all[i].value)));
     const names = all.filter(({ value }) => values.has(value)).map(({ name }) => name);
@@ -97,7 +97,8 @@ function render({ model, el }) {
   const close = () => list.matches(":popover-open") && list.hidePopover();
   opener.popoverTargetElement = list;
   list.addEventListener("toggle", ({ newState }) => {
-    const open = newState === "open";
+    open = newState === "open";
+    show();
     opener.setAttribute("aria-expanded", String(open));
     (open ? addEventListener : removeEventListener)("scroll", place, true);
     if (!open) return;
