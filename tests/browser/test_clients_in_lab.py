@@ -94,7 +94,7 @@ def test_three_clicks_lead_from_a_fall_to_the_clients_behind_it(open_notebook: O
     expect_no_faults(notebook)
 
     panel.get_by_role("searchbox").fill(ids(panel)[0])
-    expect(panel.locator("tbody tr")).to_have_count(1)
+    expect(panel.locator("tbody tr")).to_have_count(1, timeout=20_000)
     with notebook.page.expect_download() as download:
         panel.get_by_role("button", name="Export clients to CSV").click()
     lines = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8"))))
