@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from custdyn_widgets.errors import CustDynError, shown
-from custdyn_widgets.render.charts.presets import presets_of
+from custdyn_widgets.render.charts.presets import presets_of, row_presets
 from custdyn_widgets.render.charts.specs import column_colour
 from custdyn_widgets.render.charts.svg import inert_svg
 from custdyn_widgets.report import (
@@ -181,7 +181,8 @@ def headline_figures(report: Report) -> list[dict[str, str]]:
     names = {c.name: i for i, c in enumerate(report.columns)}
     cells = _named_cells(report, row) if row else {}
     found = []
-    for name in dict.fromkeys(name for preset in presets_of(report).values() for name in preset.columns):
+    presets = row_presets(report) or list(presets_of(report).values())[:1]
+    for name in dict.fromkeys(name for preset in presets for name in preset.columns):
         if row is None or name not in names:
             continue
         column = report.columns[names[name]]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.files import load_jsonschema
-from custdyn_widgets.render.charts.presets import Preset, own_presets, presets_of
+from custdyn_widgets.render.charts.presets import BRIDGE, Preset, own_presets, presets_of
 from custdyn_widgets.render.charts.specs import blank_spec, one_row_charts, preset_spec
 from custdyn_widgets.render.charts.svg import inert_svg
 from custdyn_widgets.render.charts.vegalite import SCHEMA
@@ -129,7 +129,8 @@ def report_charts(report: Report, drawn: Mapping[str, str] | None = None) -> dic
             title: partial(blank_spec, report, y=names, mark="bar", title=title)
             for title, names in one_row_charts(report).items()
         }
-        specs = row | own
+        bridges: _Specs = {n: partial(preset_spec, report, n) for n, p in presets.items() if p.mark == BRIDGE}
+        specs = row | bridges | own
     return {title: _inert(drawn, title) or chart_svg(spec()) for title, spec in specs.items()}
 
 

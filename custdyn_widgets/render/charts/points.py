@@ -28,7 +28,7 @@ MAX_POINTS = 4_000
 MAX_FILLED = 20_000  # including zeros for omitted rows: one point for each category and series
 MAX_CATEGORIES = 24
 MAX_NAME = 120  # characters; the drawing library can take half a minute to measure longer names
-_PACKAGE_HEADING = "Package Name"
+_PERCENT = {"rate": 100, "points": 100}  # fractions are drawn in percent
 _TIME_HEADINGS = ("Year", "Month", "Date")
 _CALENDAR = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
 
@@ -133,8 +133,8 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
     # On a time axis, a partial bucket is marked.
     until = format_instant(report.info.effective_end, report.info.timezone)
     cut = [f"Partial: until {until}"] if report.is_partial and x not in _TIME_HEADINGS else []
-    has_packages = _PACKAGE_HEADING in report.headings and x != _PACKAGE_HEADING and len(names) > 1
-    ranked = _ranked(names, found) if has_packages else names
+    is_shared = bool(report.query.row_group) and x != report.headings[-1] and len(names) > 1
+    ranked = _ranked(names, found) if is_shared else names
     fills = joined and x in _TIME_HEADINGS
     kept, dropped = _within_limit(ranked, found, len(_categories(x, found)) if fills else 1)
     notes = [*cut, *([f"{dropped:,} smaller series are not drawn; the table has them."] if dropped else [])]
@@ -151,7 +151,7 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
         found = list(_with_zeros(found, kept, categories, columns))
     coloured = kept if len(kept) <= MAX_SERIES else kept[: MAX_SERIES - 1]
     others = kept[len(coloured) :]
-    if has_packages:
+    if is_shared:
         coloured = _by_colour(report, shown, names, coloured)
     return Points(x, categories, tuple(found), tuple(coloured), tuple(others), tuple(notes))
 
@@ -205,7 +205,7 @@ def _row_points(
         cut = ", partial" if row.partial and timed else ""
         yield Point(
             x=column.name if x == COLUMNS else at,  # type: ignore[arg-type]  # at is None only for Columns
-            y=None if value is None else float(value),
+            y=None if value is None else float(value * _PERCENT.get(column.unit, 1)),
             series=" · ".join([*rest, *several]),
             column=column.name,
             text=f"{names}: {number}{unit}{cut}",
@@ -234,7 +234,7 @@ def _by_colour(
 
     The packages with the most clients have the first colours, so each has the same colour in every chart.
     """
-    position = report.headings.index(_PACKAGE_HEADING)
+    position = len(report.headings) - 1
     clients: dict[str, int] = defaultdict(int)
     for row in report.rows:
         first = row.values[0]
@@ -290,7 +290,7 @@ def _with_zeros(
     """Yield the points, with a zero for each row that was left out; undefined averages remain gaps."""
     present = {(p.x, p.series): p for p in found}
     column_of = {p.series: p.column for p in found}
-    averages = {c.name for c in columns if "Avg" in c.label}
+    averages = {c.name for c in columns if "Avg" in c.label or c.unit not in ("count", "money")}
     for category in categories:
         for name in series:
             point = present.get((category, name))

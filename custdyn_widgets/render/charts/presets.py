@@ -82,6 +82,36 @@ PRESETS: dict[str, Preset] = {
 
 _STANDARD = dict(PRESETS)
 
+BRIDGE = "bridge"  # the mark of bridges, which only they have
+_MOVEMENT, _BALANCES = "Clients - Movement", "Balance Movement"
+BRIDGES: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "Movement bridge",
+            tuple(
+                f"{_MOVEMENT}: {label}"
+                for label in ("Opening", "New", "Reactivated", "Lapsed", "Closed", "Closing")
+            ),
+            BRIDGE,
+            "How the active clients at the start became those at the end.",
+        ),
+        Preset(
+            "Balance bridge",
+            tuple(
+                f"{_BALANCES}: {label}"
+                for label in (
+                    "Opening", "Joined", "Refills", "Usage", "Packages", "Other", "Left", "Exchange",
+                    "Closing",
+                )
+            ),
+            BRIDGE,
+            "How the balances at the start became those at the end.",
+        ),
+    )
+}  # fmt: skip
+"""The presets of reports with the columns `movement` or `balances`, drawn for the Total or the only row."""
+
 
 def register_preset(name: str, columns: str | Sequence[str], mark: str, description: str) -> Preset:
     """Add or replace a chart preset and return it.
@@ -126,9 +156,15 @@ def own_presets() -> dict[str, Preset]:
 def presets_of(report: Report) -> dict[str, Preset]:
     """Return the presets of this process and of the report for which the report has all columns."""
     carried = {name: Preset.read_from(name, spec) for name, spec in report.charts.items()}
-    known = PRESETS | {name: preset for name, preset in carried.items() if preset is not None}
+    own = {name: preset for name, preset in carried.items() if preset is not None}
+    known = {**PRESETS, **{name: bridge for name, bridge in BRIDGES.items() if name not in PRESETS}, **own}
     present = {column.name for column in report.columns}
     return {name: preset for name, preset in known.items() if present.issuperset(preset.columns)}
+
+
+def row_presets(report: Report) -> list[Preset]:
+    """Return the presets that draw the rows of a report: all but bridges."""
+    return [preset for preset in presets_of(report).values() if preset.mark != BRIDGE]
 
 
 def check_mark(mark: str) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from custdyn_widgets.errors import QueryError
+from custdyn_widgets.render.charts.before import with_period_before
+from custdyn_widgets.render.charts.bridges import bridge_spec
 from custdyn_widgets.render.charts.points import COLUMNS, points_of
-from custdyn_widgets.render.charts.presets import PRESETS, check_mark, presets_of
+from custdyn_widgets.render.charts.presets import BRIDGE, PRESETS, check_mark, presets_of, row_presets
 from custdyn_widgets.render.charts.vegalite import PALETTE, chart_spec
 from custdyn_widgets.report import Column, Report
 from custdyn_widgets.text import isolate, printable
@@ -19,6 +21,7 @@ _GROUP_COLOURS = {
     "Balance Refill": PALETTE[2],
     "Pay As You Go": PALETTE[4],
     "Packages": PALETTE[3],
+    "Balance Movement": PALETTE[5],
 }
 _OWN_COLOUR = PALETTE[1]  # for columns of an analyst's own metrics
 
@@ -29,6 +32,8 @@ def preset_spec(report: Report, name: str) -> dict[str, Any]:
     if name not in known:
         raise QueryError.not_allowed("chart", name, [*known])
     preset = known[name]
+    if preset.mark == BRIDGE and report.rows:
+        return bridge_spec(report, preset)
     return _spec(
         report, _own_x(report), _columns(report, "chart", preset.columns), preset.mark, (), name, preset=True
     )
@@ -86,8 +91,13 @@ def column_colour(column: Column) -> str:
 
 def one_row_charts(report: Report) -> dict[str, list[str]]:
     """Return the charts that replace presets if there is no grouping: column names by title."""
-    drawn = dict.fromkeys(name for preset in presets_of(report).values() for name in preset.columns)
-    counts = [c for c in report.columns if c.unit == "count"]
+    drawn = dict.fromkeys(name for preset in row_presets(report) for name in preset.columns)
+    # Bridges show the clients that moved.
+    counts = [
+        c
+        for c in report.columns
+        if (c.unit, c.part) == ("count", "value") and c.group != "Clients - Movement"
+    ]
     wanted = {
         "Clients at the end": [c.name for c in counts if c.group.startswith("Clients")],
         "Totals of the interval": [c.name for c in report.columns if c.name in drawn and c.unit == "money"],
@@ -115,7 +125,9 @@ def _spec(
     joined = mark not in ("bar", "stacked bar", "point")
     points = points_of(report, x, columns, joined=joined)
     if preset and points.is_time:
-        mark = preset_mark(mark, by_package=report.query.by_package, categories=len(points.categories))
+        mark = preset_mark(
+            mark, is_shared=report.query.row_group is not None, categories=len(points.categories)
+        )
         if joined != ("bar" not in mark):
             points = points_of(report, x, columns, joined=not joined)
     elif preset and mark == "line":
@@ -123,17 +135,22 @@ def _spec(
     names = ", ".join(c.name for c in columns)
     units = ", in " + report.currency if any(c.unit == "money" for c in columns) else ""
     by = " by " + " and ".join(report.query.group_by) if report.query.group_by else ""
-    return chart_spec(
+    spec = chart_spec(
         points, columns, mark=mark, right=right, currency=report.currency, title=isolate(title or names),
         colour=column_colour(columns[0]), description=f"{isolate(title or names)}{printable(units)}{by}",
     )  # fmt: skip
+    is_alone = preset and points.is_time and len(columns) == 1 and len(points.series) == 1
+    return with_period_before(spec, report, x, columns[0], mark) if is_alone else spec
 
 
-def preset_mark(mark: str, *, by_package: bool, categories: int) -> str:
-    """Return a preset's mark over time: stacked for packages, an area if there are too many bars."""
+def preset_mark(mark: str, *, is_shared: bool, categories: int) -> str:
+    """Return a preset's mark over time: an area if there are too many bars.
+
+    It is stacked if packages or groups of clients share each bucket, since flows add up.
+    """
     if mark != "bar":
         return mark
-    if by_package:
+    if is_shared:
         return "stacked bar" if categories <= _MANY_CATEGORIES else "stacked area"
     return "bar" if categories <= _MANY_CATEGORIES else "area"
 

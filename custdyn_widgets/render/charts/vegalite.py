@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from custdyn_widgets.render.charts.axes import y_axis
 from custdyn_widgets.render.charts.names import (
     ANGLED_ROOM,
     AXIS_ROOM,
@@ -32,7 +33,6 @@ MARKS = ("line", "bar", "stacked bar", "area", "point", "stacked area")
 # black (unreadable on dark). Grey is for series that share a colour.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#9a8a4f")
 GREY = "#5f656e"
-_SCALES = ((10**13, 10**12, "trillions"), (10**10, 10**9, "billions"), (10**7, 10**6, "millions"))
 NUMBER_ROOM = 0.12  # for a number beyond the end of a bar, as a fraction of the height of all bars
 _MAX_DESCRIBED_POINTS = 240  # with more points, tooltips are not worth their size
 _LEGEND_COLUMNS = 2
@@ -74,7 +74,7 @@ def chart_spec(
         if found:
             own = [c for c in columns if (c.name in right) == at_right]
             shape = "line" if at_right and mark != "point" else mark
-            y = _y(found, own, currency, right=at_right)
+            y = y_axis([p.y for p in found], own, currency, right=at_right)
             sides.append({"layer": _layers(points, found, shape, y, colour)})
     notes = [*points.notes, *_partial_note(points, mark)]
     return {
@@ -271,28 +271,3 @@ def time_ticks(categories: Sequence[str]) -> tuple[list[str], int]:
         if len(found) <= most:
             break
     return found, 4 if not by_date and not by_month else 7
-
-
-def _y(found: Sequence[Point], columns: Sequence[Column], currency: str, *, right: bool) -> dict[str, Any]:
-    values = [abs(p.y) for p in found if p.y is not None]
-    largest = max(values, default=0)
-    _, divisor, scale_name = next((s for s in _SCALES if largest >= s[0]), (0, 1, ""))
-    units = [u for u in ("count", "money") if any(c.unit == u for c in columns)]
-    unit = " and ".join(currency if u == "money" else "number" for u in units)
-    side = (
-        {"orient": "right", "titleX": 30, "titleAlign": "right", "grid": False} if right else {"titleX": -28}
-    )
-    axis = {
-        "title": f"{unit}, {scale_name}" if scale_name else unit.capitalize() if unit == "number" else unit,
-        "labelExpr": f"format(datum.value / {divisor}, ',.12~f')",
-        "tickCount": 5,
-        **side,
-    }
-    if "money" not in units:  # counts are whole numbers
-        axis["tickMinStep"] = 1
-        axis["labelExpr"] = f"datum.value % 1 ? '' : {axis['labelExpr']}"
-    scale: dict[str, Any] = {"zero": True, "nice": True}
-    if not largest:
-        scale["domain"] = [0, 1]
-        axis["values"] = [0]
-    return {"field": "y", "type": "quantitative", "axis": axis, "scale": scale}

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from custdyn_widgets.render.charts.points import COLUMNS, Points, points_of
-from custdyn_widgets.render.charts.presets import presets_of
+from custdyn_widgets.render.charts.presets import row_presets
 from custdyn_widgets.render.charts.specs import one_row_charts, preset_mark
 from custdyn_widgets.render.xlsx.cells import put_text, styled_cell, text_cell
 from custdyn_widgets.render.xlsx.table import COUNT_FORMAT, DATE_FORMATS, date_label, money_format
@@ -42,12 +42,12 @@ class Drawing:
 
 
 def report_drawings(report: Report) -> Iterator[Drawing]:
-    """Yield the charts of a report's page, except the report's own, which have no native equivalent."""
+    """Yield the charts of a report's page that have a native equivalent: no bridges, none of its own."""
     if not report.rows:
         return
     by_name = {column.name: column for column in report.columns}
     if report.headings:
-        wanted = [(name, preset.columns, preset.mark) for name, preset in presets_of(report).items()]
+        wanted = [(preset.name, preset.columns, preset.mark) for preset in row_presets(report)]
     else:
         wanted = [(title, tuple(names), "bar") for title, names in one_row_charts(report).items()]
     x = report.headings[0] if report.headings else COLUMNS
@@ -55,7 +55,9 @@ def report_drawings(report: Report) -> Iterator[Drawing]:
         columns = [by_name[name] for name in names]
         points = points_of(report, x, columns, joined=True)
         if points.is_time:
-            mark = preset_mark(mark, by_package=report.query.by_package, categories=len(points.categories))
+            mark = preset_mark(
+                mark, is_shared=report.query.row_group is not None, categories=len(points.categories)
+            )
         elif mark == "line":
             mark = "bar"
         yield Drawing(title, mark, tuple(columns), points, _category_dates(points, report))
@@ -104,4 +106,6 @@ def _category_dates(points: Points, report: Report) -> tuple[date, ...] | None:
 
 def _number_format(drawing: Drawing, report: Report) -> str:
     money = any(column.unit == "money" for column in drawing.columns)
+    if any(column.unit in ("rate", "points", "percent") for column in drawing.columns):
+        return '#,##0.0"%"'  # points are in percent
     return money_format(report.currency) if money else COUNT_FORMAT
