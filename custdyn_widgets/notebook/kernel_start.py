@@ -10,11 +10,10 @@ def prepare_kernel() -> None:
 
     Without the latter, ZeroMQ silently drops outputs when a cell prints faster than the run can read.
     """
-    import zmq
     from ipykernel.kernelapp import IPKernelApp
 
     from custdyn_widgets.render import start_engine
 
     start_engine()
     outputs = IPKernelApp.instance().iopub_thread
-    outputs.schedule(lambda: outputs.socket.setsockopt(zmq.XPUB_NODROP, 1))
+    outputs.schedule(lambda: setattr(outputs.socket, "xpub_nodrop", 1))

@@ -147,7 +147,6 @@ def bound_outputs(client: AsyncKernelClient, stop: Callable[[str], None]) -> Non
     """Make a client read outputs within the bounds, and call `stop` with the text of an OutputRefused."""
     from queue import Empty
 
-    import zmq
     from jupyter_client.channels import AsyncZMQSocketChannel
 
     bounds = Bounds()
@@ -157,7 +156,7 @@ def bound_outputs(client: AsyncKernelClient, stop: Callable[[str], None]) -> Non
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
-            self.socket.setsockopt(zmq.RCVHWM, _MAX_WAITING)
+            self.socket.rcvhwm = _MAX_WAITING
 
         async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]  # async like its base
             while True:

@@ -307,7 +307,7 @@ def test_a_failure_says_what_where_and_what_to_do_and_no_secret(
     assert "It stopped while making the report" in letter
     assert "was refused. Ask who keeps the database." in letter
     assert f"custdyn run --saved board --as-of {FIRST}" in letter
-    assert f"cd {Path.cwd()} && " in letter
+    assert f"cd {shlex.quote(str(Path.cwd()))} && " in letter
     assert f"CUSTDYN_RUNS={settings.runs}" in letter
     assert f"User {getpass.getuser()}" in letter
     assert [receipt["outcome"] for receipt in run.told] == ["sent"]
