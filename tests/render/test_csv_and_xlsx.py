@@ -21,6 +21,7 @@ import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl.utils import get_column_letter
 
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.progress import report_to
@@ -340,6 +341,21 @@ def test_xlsx_prints_landscape_one_page_wide_with_its_headings_on_every_page():
         assert sheet.sheet_properties.pageSetUpPr.fitToPage
     row = headings_row(book["Report"])
     assert book["Report"].print_title_rows == f"${row - 1}:${row}"
+
+
+def test_a_table_of_very_many_columns_prints_several_pages_wide_with_its_labels_on_each():
+    report = make_report(2)
+    columns = [replace(c, label=f"{c.label} {n}") for n in range(2) for c in report.columns]
+    wide = replace(
+        report,
+        columns=tuple(columns),
+        rows=tuple(replace(row, values=row.values * 2) for row in report.rows),
+        total=report.total and replace(report.total, values=report.total.values * 2),
+    )
+    sheet = read_xlsx(to_xlsx(wide))["Report"]
+    assert sheet.page_setup.fitToWidth == -(-len(columns) // 20) > 1
+    assert sheet.page_setup.fitToHeight == 0
+    assert sheet.print_title_cols == f"$A:${get_column_letter(len(report.headings))}"
 
 
 def test_too_many_rows_are_refused_and_csv_is_named():

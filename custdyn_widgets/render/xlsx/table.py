@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -38,6 +39,8 @@ _LABEL_WIDTHS = (9, 44)
 _TITLE_SIZE = 15
 _BUTTON = 2  # characters at the end of a heading that a filter button covers
 _A4 = 9
+_MOST_COLUMNS_ON_A_PAGE = 30
+_COLUMNS_ON_A_PAGE = 20
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ def write_table(sheet: Any, report: Report) -> Placement:
         sheet.column_dimensions[get_column_letter(index)].width = width
     sheet.freeze_panes = f"{get_column_letter(placement.labels + 1)}{placement.first}"
     print_one_page_wide(sheet, heading_rows=f"{heading}:{heading + 1}")
+    _spread_over_pages(sheet, report)
     write_title(sheet, report.title, notes)
     _write_headings(sheet, view, heading)
     _write_rows(sheet, report, view, placement)
@@ -69,6 +73,16 @@ def write_table(sheet: Any, report: Report) -> Placement:
         # Without the Total, so that it stays in its place when the rows are sorted.
         sheet.auto_filter.ref = f"A{heading + 1}:{last_column}{placement.last}"
     return placement
+
+
+def _spread_over_pages(sheet: Any, report: Report) -> None:
+    """Print a table of very many columns several pages wide, as one page would make it too small to read."""
+    count = len(report.columns)
+    if count <= _MOST_COLUMNS_ON_A_PAGE:
+        return
+    sheet.page_setup.fitToWidth = math.ceil(count / _COLUMNS_ON_A_PAGE)
+    if report.headings:
+        sheet.print_title_cols = f"A:{get_column_letter(len(report.headings))}"
 
 
 def write_title(sheet: Any, title: str, notes: Iterable[str]) -> None:
