@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from custdyn_widgets.cli.answer import SOURCE_HELP, chosen_format, json_option, say
+from custdyn_widgets.cli.answer import SOURCE_HELP, chosen_format, json_option, say, say_page
 from custdyn_widgets.cli.tables import format_option
 
 if TYPE_CHECKING:
     from custdyn_widgets.report import ReportDifference
 
 _MAX_LABEL = 60  # characters, as in the tables of reports
-_FEW = 5
-_UNKNOWN_CLIENTS = (
-    "It is not known which clients changed: a snapshot keeps only its report, not the data of each client."
-)
 
 
 @click.command("diff")
@@ -31,9 +26,12 @@ _UNKNOWN_CLIENTS = (
     metavar="SOURCE",
     help=f"The source if NEW is not given. {SOURCE_HELP} Default: the snapshot's, if it is in sources.toml.",
 )
+@click.option("--freeze", "frozen", is_flag=True, help="Publish the differences as a page with its own link.")
 @format_option
 @json_option("Print JSON: short for --format json.")
-def diff_command(old: str, new: str | None, source: str | None, form: str | None, as_json: bool) -> None:
+def diff_command(
+    old: str, new: str | None, source: str | None, frozen: bool, form: str | None, as_json: bool
+) -> None:
     """Print every cell that differs between two snapshots of the same query, and what else differs.
 
     Give each ID in full, or the full link. Without NEW, the same query is run on the data as it is now, for
@@ -52,8 +50,15 @@ def diff_command(old: str, new: str | None, source: str | None, form: str | None
         data = _formatted(difference, form)
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
-    for note in _notes(difference, "snapshot" if new else "report"):
+    for note in difference.notes():
         say(note)
+    if frozen:
+        from custdyn_widgets.publish import freeze
+
+        with ProgressBar():
+            snapshot = freeze(difference)
+        say_page(snapshot)
+        say(f"Link: {snapshot.link}")
 
 
 def _formatted(difference: ReportDifference, form: str) -> bytes:
@@ -71,26 +76,3 @@ def _formatted(difference: ReportDifference, form: str) -> bytes:
     width = len(rows[0])
     lines = align_rows(rows, right=range(width - 3, width))
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
-
-
-def _notes(difference: ReportDifference, kind: str) -> Iterator[str]:
-    """Yield the notes on a difference from a `snapshot` or from a `report` on the data as it is now."""
-    if not difference.cells:
-        yield "No cell differs."
-    for where, rows, columns in (
-        ("old snapshot", difference.rows_only_in_old, difference.columns_only_in_old),
-        (f"new {kind}", difference.rows_only_in_new, difference.columns_only_in_new),
-    ):
-        if rows:
-            yield f"Rows only in the {where}: {_few([', '.join(labels) for labels in rows])}."
-        if columns:
-            yield f"Columns only in the {where}: {_few(columns)}."
-    if difference.cells:
-        for reason in difference.reasons:
-            yield reason.text
-        yield _UNKNOWN_CLIENTS
-
-
-def _few(items: Sequence[str]) -> str:
-    more = f" and {len(items) - _FEW:,} more" if len(items) > _FEW else ""
-    return "; ".join(items[:_FEW]) + more

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from custdyn_widgets import settings
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.errors import SnapshotError, SourceError, shown
 from custdyn_widgets.mart import SourceLike, named_sources
 from custdyn_widgets.report import Report, ReportDifference, report_difference
 from custdyn_widgets.snapshots import Store, id_in
@@ -52,13 +53,18 @@ def compare_snapshots(
         )
     store = Store(settings.load().snapshots) if store is None else store
     before = _frozen_report(store, old)
-    if new is not None:
-        return report_difference(before, _frozen_report(store, new))
-    return report_difference(before, _report_now(before, source))
+    after = _report_now(before, source) if new is None else _frozen_report(store, new)
+    compared = tuple(id_in(given) for given in (old, new) if given is not None)
+    return replace(report_difference(before, after), compared=compared)
 
 
 def _frozen_report(store: Store, given: str) -> Report:
-    return Report.from_dict(json.loads(store.read(id_in(given), _REPORT_FILE)))
+    snapshot_id = id_in(given)
+    if store.manifest(snapshot_id).get("kind") is not None:
+        raise SnapshotError(
+            f"{snapshot_id} is the page of a difference, not a report. Give the id of a report.", field="id"
+        )
+    return Report.from_dict(json.loads(store.read(snapshot_id, _REPORT_FILE)))
 
 
 def _report_now(before: Report, source: SourceLike | None) -> Report:

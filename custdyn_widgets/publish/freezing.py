@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 from custdyn_widgets import progress
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.files import canonical_json
+from custdyn_widgets.publish.difference import difference_files, difference_manifest, without_client_names
 from custdyn_widgets.publish.handover import Staging
 from custdyn_widgets.publish.secrets.known import known_secrets
 from custdyn_widgets.publish.secrets.search import refuse_secrets
-from custdyn_widgets.report import Report, Row, arrow_table, encodable
+from custdyn_widgets.report import Report, ReportDifference, Row, arrow_table, encodable
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 from custdyn_widgets.snapshots import MANIFEST, Store
@@ -54,19 +55,23 @@ class Frozen:
         return f'<p>Frozen. Its link: <a href="{link}">{link}</a></p>'
 
 
-def freeze(report: Report, *, store: Store | None = None, sections: Sequence[Section] = ()) -> Frozen:
+def freeze(
+    report: Report | ReportDifference, *, store: Store | None = None, sections: Sequence[Section] = ()
+) -> Frozen:
     """Freeze a report permanently; call this once, in the last cell of a notebook.
 
-    The chart presets registered in this process are frozen with the report.
+    The chart presets registered in this process are frozen with the report. A difference between reports can
+    be frozen too, at any time: its link shows the cells that differ and how many clients changed, but not
+    their names.
 
     Parameters
     ----------
     report
-        The report.
+        The report or the difference.
     store
         The store. Defaults to the one in the settings.
     sections
-        The author's own cells around the report, already made inert.
+        The author's own cells around the report, already made inert. A difference has none.
 
     Raises
     ------
@@ -75,6 +80,8 @@ def freeze(report: Report, *, store: Store | None = None, sections: Sequence[Sec
     """
     from custdyn_widgets.render import report_charts, with_own_presets  # late: most commands draw nothing
 
+    if isinstance(report, ReportDifference):
+        return _freeze_difference(without_client_names(report), load_settings(), store)
     report = with_own_presets(report)
     staging = Staging.from_environment()
     if staging is not None:
@@ -117,6 +124,19 @@ def publish(
     manifest = manifest_of(report, files)
     if saved_query is not None:
         manifest["saved_query"] = saved_query
+    return _published(manifest, files, settings, store)
+
+
+def _freeze_difference(difference: ReportDifference, settings: Settings, store: Store | None) -> Frozen:
+    store = Store(settings.snapshots) if store is None else store
+    manifest = difference_manifest(difference, settings.role)
+    return _published(manifest, difference_files(difference), settings, store)
+
+
+def _published(
+    manifest: dict[str, Any], files: Mapping[str, bytes], settings: Settings, store: Store
+) -> Frozen:
+    """Publish files after a search for secrets."""
     refuse_secrets({**files, MANIFEST: canonical_json(manifest)}, known_secrets(settings, store.folder))
     snapshot_id = store.publish(manifest, files)
     return Frozen(snapshot_id, settings.link(snapshot_id), store.place(snapshot_id) / PAGE)

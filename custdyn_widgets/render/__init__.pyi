@@ -13,6 +13,7 @@ from .charts.specs import BLANK, blank_spec, column_colour, preset_spec
 from .charts.svg import INK
 from .charts.vegalite import MARKS
 from .csv import table_csv, to_csv, to_excel_csv
+from .difference_page import render_difference
 from .page import Section, headline_figures, render_page
 from .xlsx.workbook import to_xlsx
 
@@ -33,6 +34,7 @@ __all__ = [
     "preset_spec",
     "presets_of",
     "register_preset",
+    "render_difference",
     "render_page",
     "report_charts",
     "start_engine",

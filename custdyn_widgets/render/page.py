@@ -6,18 +6,17 @@ Rendering computes no values, and the same report always gives the same bytes.
 from __future__ import annotations
 
 import base64
-import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any, Literal
 
 from custdyn_widgets.errors import CustDynError, shown
 from custdyn_widgets.render.charts.presets import presets_of, row_presets
 from custdyn_widgets.render.charts.specs import column_colour
 from custdyn_widgets.render.charts.svg import inert_svg
+from custdyn_widgets.render.templates import markup, page_template
 from custdyn_widgets.report import (
     COUNTED_UNTIL,
     MAX_QUERY_TEXT,
@@ -28,10 +27,8 @@ from custdyn_widgets.report import (
     TableRow,
     TableView,
     format_value,
-    html_text,
     info_rows,
     number_cells,
-    number_html,
     table_view,
     triangle_html,
     value_positions,
@@ -40,7 +37,6 @@ from custdyn_widgets.text import cut_short, isolate, printable
 
 MAX_QUOTES = 400
 _MAX_TITLE = 300  # characters of the query in the document's title and the table's caption
-_TEMPLATE = Path(__file__).with_name("page.html.j2")
 _HEADING = re.compile(r"<(/?)h([1-5])(?=[\s>])", re.IGNORECASE)
 _PAPER_WIDTH = 770  # points across a landscape sheet, A4 or Letter, within its margins
 _DIGIT = 0.56  # width of a digit relative to the font size
@@ -87,17 +83,17 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
     """
     before, after = _around(sections)
     view = table_view(report, max_rows=MAX_ROWS)
-    html: str = _template().render(
+    html: str = page_template("page.html.j2").render(
         report=report,
         view=view,
         query=cut_short(report.query.describe(isolate), MAX_QUERY_TEXT),
         brief=cut_short(report.query.describe(isolate), _MAX_TITLE),
         before=[_inert(s) for s in before],
         after=[_inert(s) for s in after],
-        charts=[_markup(inert_svg(svg, printable(title))) for title, svg in charts.items()],
+        charts=[markup(inert_svg(svg, printable(title))) for title, svg in charts.items()],
         figures=headline_figures(report),
         table=_table(view),
-        cohorts=_markup(triangle_html(report.triangle, "page")) if report.triangle else "",
+        cohorts=markup(triangle_html(report.triangle, "page")) if report.triangle else "",
         facts=info_rows(report, warnings=False),
         quotes=report.info.quotes[:MAX_QUOTES],
         quotes_left=max(0, len(report.info.quotes) - MAX_QUOTES),
@@ -105,37 +101,6 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
         facts_at_top=_facts_at_top(report),
     )
     return html.encode("utf-8")
-
-
-@functools.cache
-def _template() -> Any:
-    """Return the page's template, which makes all values printable and escapes them."""
-    import jinja2  # imported late because only pages need it
-    from markupsafe import Markup
-
-    def shown_text(value: Any) -> Any:
-        return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-    environment = jinja2.Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=shown_text,
-    )
-    environment.filters.update(
-        plain=lambda text: _markup(escape(printable(text, isolates=True))),  # for text without elements
-        words=lambda text: _markup(html_text(text)),
-        name=lambda text: _markup(html_text(isolate(text))),
-        number=lambda text: _markup(number_html(text)),
-    )
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-
-
-def _markup(text: str) -> Any:
-    from markupsafe import Markup
-
-    return Markup(text)  # noqa: S704  # only used for markup that this module or a sanitiser made inert
 
 
 def _around(sections: Sequence[Section]) -> tuple[list[Section], list[Section]]:
@@ -151,9 +116,9 @@ def _inert(section: Section) -> dict[str, Any]:
         text = content if isinstance(content, str) else content.decode("utf-8", "replace")
         lines = "\n".join(printable(line) for line in text.splitlines())
         if kind != "html":
-            return {"kind": kind, "content": _markup(escape(lines))}
+            return {"kind": kind, "content": markup(escape(lines))}
         # The page has its own h1, so the author's headings start one level lower.
-        return {"kind": kind, "content": _markup(_HEADING.sub(lambda m: f"<{m[1]}h{int(m[2]) + 1}", lines))}
+        return {"kind": kind, "content": markup(_HEADING.sub(lambda m: f"<{m[1]}h{int(m[2]) + 1}", lines))}
     if kind == "svg":
         raw = content.encode("utf-8", "replace") if isinstance(content, str) else content
         return {

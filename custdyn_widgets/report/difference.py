@@ -8,20 +8,19 @@ from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
-from custdyn_widgets.errors import QueryError, shown
-from custdyn_widgets.query import FIELDS
+from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.report.client_changes import ClientChanges, few
 from custdyn_widgets.report.difference_reasons import Reason, reasons_for
 from custdyn_widgets.report.formatting import NULL, format_value
 from custdyn_widgets.report.report import Column, Info, Report, Row, Value
+from custdyn_widgets.report.same_query import refuse_other_query
 
 if TYPE_CHECKING:
     import pandas as pd
 
+NOT_KNOWN = "It is not known which clients changed"
 _EXACT = Context(prec=1_000)
-_RESOLVED = ("interval_start", "interval_end", "timezone", "start", "effective_end", "currency")
-# Compared as they were resolved, or free to differ: their columns are then in only one of the reports.
-_NOT_COMPARED = ("interval", "timezone", "currency", "columns")
-_ORDERED = ("group_by",)
+_FEW = 5
 _Key = tuple[tuple[str, ...], int]
 
 
@@ -85,6 +84,14 @@ class ReportDifference:
         What else differs between the reports, as far as they record it.
     old, new
         The Info of both reports.
+    query
+        The query of the new report.
+    clients
+        The clients whose part changed; None if this is not known.
+    clients_unknown
+        A sentence that says why it is not known.
+    compared
+        The ids of the snapshots that were compared, if any.
     """
 
     headings: tuple[str, ...]
@@ -97,6 +104,10 @@ class ReportDifference:
     reasons: tuple[Reason, ...]
     old: Info
     new: Info
+    query: ReportQuery
+    clients: ClientChanges | None = None
+    clients_unknown: str = f"{NOT_KNOWN}: reports do not contain the parts of clients."
+    compared: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -118,6 +129,25 @@ class ReportDifference:
         lines = [(*self._names(cell), *cell.texts(self.currency)) for cell in self.cells]
         return [self.line_headings, *lines]
 
+    def notes(self) -> Iterator[str]:
+        """Yield what cannot be said as a cell: rows and columns of one report only, and the reasons."""
+        if not self.cells:
+            yield "No cell differs."
+        for where, rows, columns in (
+            ("old", self.rows_only_in_old, self.columns_only_in_old),
+            ("new", self.rows_only_in_new, self.columns_only_in_new),
+        ):
+            if rows:
+                yield f"Rows only in the {where} report: {few([', '.join(r) for r in rows], _FEW, '; ')}."
+            if columns:
+                yield f"Columns only in the {where} report: {few(columns, _FEW, '; ')}."
+        if self.cells:
+            yield from (reason.text for reason in self.reasons)
+        if self.clients is not None:
+            yield self.clients.text
+        elif self.cells:
+            yield self.clients_unknown
+
     def to_pandas(self) -> pd.DataFrame:
         """Return the lines as a DataFrame."""
         import pandas as pd
@@ -135,6 +165,7 @@ class ReportDifference:
             "columns_only_in_old": list(self.columns_only_in_old),
             "columns_only_in_new": list(self.columns_only_in_new),
             "reasons": [{"kind": reason.kind, "text": reason.text} for reason in self.reasons],
+            "clients": self.clients.to_dict() if self.clients else None,
             "old": _times(self.old),
             "new": _times(self.new),
         }
@@ -161,7 +192,7 @@ def report_difference(old: Report, new: Report) -> ReportDifference:
         If the reports do not answer the same query; the error names the first field that differs, and both
         values.
     """
-    _refuse_other_query(old, new)
+    refuse_other_query(old, new)
     old_columns, new_columns = (_by_name(report) for report in (old, new))
     shared = [
         (old_columns[column.name], i, column)
@@ -187,38 +218,8 @@ def report_difference(old: Report, new: Report) -> ReportDifference:
         reasons=reasons_for(old, new, cells_differ=bool(found)),
         old=old.info,
         new=new.info,
+        query=new.query,
     )
-
-
-def _refuse_other_query(old: Report, new: Report) -> None:
-    """Raise an error if the reports do not answer the same query."""
-    for name, before, after in _fields_that_differ(old, new):
-        raise QueryError(
-            f"Only reports of the same query can be compared: {name} is {shown(before)} in the old report, "
-            f"but {shown(after)} in the new one.",
-            field=name,
-        )
-
-
-def _fields_that_differ(old: Report, new: Report) -> Iterator[tuple[str, object, object]]:
-    before, after = old.query, new.query
-    if before.compare == "previous_period" and before.interval != after.interval:
-        # What precedes a preset is not what precedes the same interval given by its dates.
-        yield "interval", before.to_dict()["interval"], after.to_dict()["interval"]
-    for name in (name for name in FIELDS if name not in _NOT_COMPARED):
-        ours, theirs = getattr(before, name), getattr(after, name)
-        same = ours == theirs
-        if isinstance(ours, tuple) and isinstance(theirs, tuple) and name not in _ORDERED:
-            same = set(ours) == set(theirs)
-        if not same:
-            yield name, _listed(ours), _listed(theirs)
-    for name in _RESOLVED:
-        if getattr(old.info, name) != getattr(new.info, name):
-            yield name, getattr(old.info, name), getattr(new.info, name)
-
-
-def _listed(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _by_name(report: Report) -> dict[str, int]:

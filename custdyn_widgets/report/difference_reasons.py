@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from custdyn_widgets.report.client_changes import few
 from custdyn_widgets.report.report import Info, Quote, Report
 
 Kind = Literal["quotes", "definitions", "versions", "source", "clients", "transactions", "data_as_of", "data"]
@@ -48,7 +49,7 @@ def _recorded(old: Report, new: Report) -> Iterator[Reason]:
     if text := _quotes(before.quotes, after.quotes):
         yield Reason("quotes", f"Quotes differ: {text}.")
     if names := _redefined(old, new):
-        yield Reason("definitions", f"Definitions differ: {_few(names)}.")
+        yield Reason("definitions", f"Definitions differ: {few(names, _FEW)}.")
     if text := "; ".join(_versions(before, after)):
         yield Reason("versions", f"Versions differ: {text}.")
     if before.source != after.source:
@@ -79,9 +80,9 @@ def _quotes(before: Sequence[Quote], after: Sequence[Quote]) -> str:
         elif old[key] != new[key]:
             changed.append(f"{name} was {old[key]}, now {new[key]} per {base}")
     parts = [
-        *([_few(changed)] if changed else []),
-        *([f"only the old report uses {_few(gone)}"] if gone else []),
-        *([f"only the new report uses {_few(added)}"] if added else []),
+        *([few(changed, _FEW)] if changed else []),
+        *([f"only the old report uses {few(gone, _FEW)}"] if gone else []),
+        *([f"only the new report uses {few(added, _FEW)}"] if added else []),
     ]
     return "; ".join(parts)
 
@@ -98,8 +99,3 @@ def _versions(before: Info, after: Info) -> Iterator[str]:
         was, now = (versions.get(name, "not recorded") for versions in (old, new))
         if was != now:
             yield f"{name} {was}, now {now}"
-
-
-def _few(items: Sequence[str]) -> str:
-    more = f" and {len(items) - _FEW:,} more" if len(items) > _FEW else ""
-    return ", ".join(items[:_FEW]) + more

@@ -22,6 +22,8 @@ from custdyn_widgets.errors import QueryError, SnapshotError, SourceError
 from custdyn_widgets.mart.demo.mart import write_demo
 from custdyn_widgets.publish.freezing import freeze
 from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.settings import load
+from custdyn_widgets.snapshots import Store, id_in
 
 AS_OF = datetime(2026, 11, 20, tzinfo=UTC)
 RESELLER = "Iberavoz"
@@ -178,6 +180,29 @@ def test_snapshots_are_compared_in_python(rerated: Rerated, frozen: Callable[...
         compare_snapshots(
             old, frozen(rerated.after, ReportQuery.from_dict({**QUERY.to_dict(), "group_by": []}))
         )
+
+
+def test_a_difference_is_frozen_as_a_page_with_its_own_link(
+    rerated: Rerated, frozen: Callable[..., str]
+) -> None:
+    old = frozen(rerated.before)
+    result = diff(old, "--source", rerated.after, "--freeze")
+    assert result.exit_code == 0, result.stderr
+    link = result.stderr.splitlines()[-1].removeprefix("Link: ")
+    own = id_in(link)
+    store = Store(load().snapshots)
+    assert store.verify() == []
+    page = store.read(own, "report.html").decode()
+    assert RESELLER in page
+    assert old not in page + store.read(own, "report.json").decode()  # the id opens the whole old report
+    assert store.manifest(own)["compared"] == [old]
+    cells = json.loads(store.read(own, "report.json"))["cells"]
+    assert len(list(csv.reader(io.StringIO(store.read(own, "report.csv").decode())))) == len(cells) + 1
+    listed = CliRunner().invoke(cli.main, ["snapshots", "list"]).stdout
+    assert "What changed: " in listed
+    refused = diff(own, old)
+    assert refused.exit_code == 1
+    assert "is the page of a difference, not a report" in refused.stderr
 
 
 def test_hostile_names_are_shown_without_effect(

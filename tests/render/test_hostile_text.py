@@ -32,11 +32,13 @@ from custdyn_widgets.publish.freezing import freeze
 from custdyn_widgets.render.charts.drawing import report_charts
 from custdyn_widgets.render.charts.points import MAX_NAME, shown_names
 from custdyn_widgets.render.csv import to_csv
+from custdyn_widgets.render.difference_page import render_difference
 from custdyn_widgets.render.page import render_page
 from custdyn_widgets.render.xlsx.workbook import to_xlsx
+from custdyn_widgets.report.difference import report_difference
 from custdyn_widgets.report.formatting import info_rows
 from custdyn_widgets.report.report import Report, Row
-from custdyn_widgets.report.table_view import MAX_LABEL
+from custdyn_widgets.report.table_view import MAX_LABEL, MAX_ROWS
 from custdyn_widgets.report.terminal import report_text
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots import listing
@@ -285,6 +287,18 @@ class Markup(HTMLParser):
             assert name not in ("href", "src", "xlink:href", "action", "srcdoc", "data")
             assert name not in ("style", "fill", "stroke", "clip-path") or HOST not in str(value)
             assert name != "http-equiv"
+
+
+def test_the_page_of_a_difference_has_no_markup_of_theirs(report: Report) -> None:
+    empty = replace(report, rows=(), total=None)
+    difference = report_difference(empty, report)
+    html = render_difference(difference).decode("utf-8")
+    found = Markup(html)
+    found.assert_inert()
+    names = {label for cell in difference.cells[:MAX_ROWS] for label in cell.labels}
+    assert len(names) > 50
+    assert {in_table(name) for name in names} <= set(found.cells)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff\u202a-\u202e\u2066-\u2069]", html)
 
 
 def in_table(name: str) -> str:

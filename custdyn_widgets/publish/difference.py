@@ -1,0 +1,59 @@
+"""Freezing a difference between two reports: a page, a CSV and JSON under a link of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from custdyn_widgets.files import canonical_json
+from custdyn_widgets.report import ReportDifference
+from custdyn_widgets.text import format_instant_utc
+
+KIND = "difference"
+
+
+def without_client_names(difference: ReportDifference) -> ReportDifference:
+    """Return a difference as it may be frozen: with the number of clients that changed, but no names."""
+    clients = difference.clients
+    return replace(difference, clients=clients.without_names()) if clients else difference
+
+
+def difference_files(difference: ReportDifference) -> dict[str, bytes]:
+    """Return the files of a frozen difference by name: the page, and the cells as CSV and JSON."""
+    from custdyn_widgets.render import render_difference, table_csv  # late: as for reports
+
+    return {
+        "report.html": render_difference(difference),
+        "report.csv": table_csv(difference.line_headings, difference.lines()),
+        "report.json": canonical_json(difference.to_dict()),
+    }
+
+
+def difference_manifest(difference: ReportDifference, role: str) -> dict[str, Any]:
+    """Return the manifest of a frozen difference made by a role.
+
+    The ids of the snapshots that were compared are in no other file: an id opens a whole report.
+    """
+    info = difference.new
+    return {
+        "kind": KIND,
+        "title": "What Changed",
+        "query": {KIND: difference.query.to_dict()},
+        "query_words": f"What changed: {difference.query.describe()}",
+        "interval": {
+            "timezone": info.timezone,
+            "first": info.interval_start,
+            "last": info.interval_end,
+            "start": info.start,
+            "effective_end": info.effective_end,
+        },
+        "role": role,
+        "generated_at": format_instant_utc(datetime.now(UTC)),
+        "as_of": info.as_of,
+        "data_as_of": info.data_as_of,
+        "source": info.source,
+        "currency": info.currency,
+        "compared": list(difference.compared),
+        "cells": len(difference.cells),
+    }

@@ -1,0 +1,119 @@
+"""The clients whose part of a report changed, as far as a snapshot's evidence tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CLIENT_HEADINGS = ("Client Id", "Name", "Company", "Owner User")
+
+
+@dataclass(frozen=True)
+class ClientChange:
+    """A client whose part of a row changed, with the row's label for each heading."""
+
+    labels: tuple[str, ...]
+    client_id: str
+    name: str
+    company: str
+    owner_user: str
+
+
+@dataclass(frozen=True)
+class ClientChanges:
+    """The clients whose part of a report changed.
+
+    Attributes
+    ----------
+    headings
+        The label headings of the report.
+    lines
+        One for each client and row in which its part changed, in the order of the rows and by id. Empty in a
+        frozen difference, which does not contain the names of clients.
+    count
+        How many clients these are.
+    gone
+        How many other clients have a part in the old report, but are no longer in the data or no longer meet
+        the filters: their names are not known.
+    undecided
+        How many clients changed after the second of two snapshots, so that it is not known whether they
+        changed between the snapshots too.
+    """
+
+    headings: tuple[str, ...]
+    lines: tuple[ClientChange, ...]
+    count: int
+    gone: int = 0
+    undecided: int = 0
+
+    @property
+    def text(self) -> str:
+        """Return a sentence that says how many clients changed, without their names."""
+        if not (self.count or self.gone or self.undecided):
+            return "No client's part changed."
+        clients = _clients(self.count) if self.count else "no client"
+        parts = [f"The part of {clients} changed"]
+        if self.gone:
+            parts.append(
+                f"{_clients(self.gone)} of the old report {'is' if self.gone == 1 else 'are'} no longer in "
+                "the data or no longer selected"
+            )
+        if self.undecided:
+            parts.append(
+                f"for {_clients(self.undecided)} it is not known, because their data changed again after "
+                "the second snapshot"
+            )
+        return f"{'; '.join(parts)}."
+
+    @property
+    def line_headings(self) -> tuple[str, ...]:
+        """The headings of `texts`."""
+        return (*self.headings, *_CLIENT_HEADINGS)
+
+    def texts(self) -> list[tuple[str, ...]]:
+        """Return for each line the row's labels, and the client's id, name, company and owner user."""
+        return [
+            (*line.labels, line.client_id, line.name, line.company, line.owner_user) for line in self.lines
+        ]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the lines as a DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.texts(), columns=list(self.line_headings), dtype=object)
+
+    def without_names(self) -> ClientChanges:
+        """Return only the numbers of clients."""
+        return replace(self, lines=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the changes as JSON values."""
+        return {
+            "count": self.count,
+            "gone": self.gone,
+            "undecided": self.undecided,
+            "lines": [
+                {
+                    "row": list(line.labels),
+                    "client_id": line.client_id,
+                    "name": line.name,
+                    "company": line.company,
+                    "owner_user": line.owner_user,
+                }
+                for line in self.lines
+            ],
+        }
+
+
+def few(items: Sequence[str], most: int, separator: str = ", ") -> str:
+    """Return the first items as a list, and how many more there are."""
+    more = f" and {len(items) - most:,} more" if len(items) > most else ""
+    return separator.join(items[:most]) + more
+
+
+def _clients(count: int) -> str:
+    return f"{count:,} client{'' if count == 1 else 's'}"
