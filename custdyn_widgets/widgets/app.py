@@ -146,6 +146,7 @@ class CustomerDynamics:
 
         display(self.widget)
         self._view.static.display()
+        self._view.prepare()
 
     # Queries.
 

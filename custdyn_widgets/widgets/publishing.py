@@ -7,6 +7,7 @@ runs until the kernel stops, finishes any work it has started, and ignores inter
 from __future__ import annotations
 
 import atexit
+import contextlib
 import http.client
 import ipaddress
 import os
@@ -143,6 +144,15 @@ class PublishingProcess:
         self._one_at_a_time = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
+        self._was_used = False
+
+    def start(self) -> None:
+        """Start the process ahead of the first report, because it takes seconds to load its libraries.
+
+        Errors are ignored: they will occur again when a report is published.
+        """
+        with self._one_at_a_time, contextlib.suppress(OSError):
+            self._connect()
 
     def publish(self, report: Report) -> Published:
         """Run `publish_report` in the process and return its outcome."""
@@ -151,6 +161,7 @@ class PublishingProcess:
         with self._one_at_a_time:
             try:
                 connection = self._connect()
+                self._was_used = True
                 connection.send((with_own_presets(report), dict(os.environ), Path.cwd()))
                 published: Published = connection.recv()
             except (EOFError, ConnectionError):
@@ -169,12 +180,15 @@ class PublishingProcess:
         return self._process.pid if self._process else None
 
     def close(self) -> None:
-        """Let the process finish, and wait for it to exit."""
+        """Let the process finish, and wait for it to exit. If it has nothing to do yet, it is killed."""
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:
+            if not self._was_used:
+                self._process.kill()
             self._process.wait()
         self._connection = self._process = None
+        self._was_used = False
 
     def _connect(self) -> Connection:
         """Return the connection to the process, which is started if necessary."""
@@ -209,6 +223,10 @@ class Publisher:
         """Publish a report, and call `done` with the outcome in the background thread."""
         return self.submit(lambda: done(SHARED.publish(report)))
 
+    def start(self) -> None:
+        """Start the process in the background, ahead of the first report."""
+        self.submit(SHARED.start)
+
     def submit(self, work: Callable[[], None]) -> Future[None]:
         """Run a function after all pending work."""
         return self._worker.submit(work)
@@ -216,6 +234,9 @@ class Publisher:
 
 def serve(connection: Connection) -> None:
     """Publish the reports that arrive, until the other end closes the connection."""
+    from custdyn_widgets.render import start_engine  # imported late because the form is shown first
+
+    start_engine()
     prepare()
     while True:
         try:

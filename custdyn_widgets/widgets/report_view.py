@@ -13,12 +13,13 @@ from custdyn_widgets.render import BLANK
 from custdyn_widgets.report import Report, triangle_html
 from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.client_panel import ClientPanel
+from custdyn_widgets.widgets.main_thread import run_soon
 from custdyn_widgets.widgets.publishing import Published, Publisher
 from custdyn_widgets.widgets.result import ResultPanel
 from custdyn_widgets.widgets.static_view import StaticView
 
 _CREATING_LINK = "Creating the link: saving the report and its charts as a page …"
-_QUIET_S = 1.5  # seconds without a query before the drawing library is loaded
+_QUIET_S = 1.5  # seconds without a query before what the next click may need is loaded
 
 
 class ReportView:
@@ -55,6 +56,11 @@ class ReportView:
     def widgets(self) -> list[Any]:
         """The widgets below the form, in order."""
         return [self.panel, self.clients, self._cohorts, self.charts.widget]
+
+    def prepare(self) -> None:
+        """Start the publishing process soon, so that the first link does not wait for it."""
+        if self._publisher and self._loop is not None:
+            run_soon(self._loop, self._publisher.start, _QUIET_S)
 
     def show(self, report: Report, mart: OpenedMart, output: str, page: str) -> None:
         """Show a report and the data behind it as a table, or download it in the given browser page."""

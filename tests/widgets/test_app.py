@@ -22,6 +22,7 @@ from custdyn_widgets.saved_queries.automation import ForEach
 from custdyn_widgets.saved_queries.content import SavedQuery
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 from custdyn_widgets.widgets.download import Download
+from custdyn_widgets.widgets.publishing import SHARED, PublishingProcess
 
 MART = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
 QUERY = ReportQuery(interval=Period(datetime(2021, 1, 1), datetime(2021, 12, 31, 23, 59, 59)))
@@ -213,6 +214,29 @@ def test_the_reading_before_there_is_a_form_is_told_in_one_output_that_ends_empt
     assert dynamics._result._status["words"] == "Some rows are left out."
     assert dynamics._result._error == "There is nothing."
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_form_shown_in_a_kernel_starts_publishing_ahead_of_the_first_report(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[PublishingProcess] = []
+    monkeypatch.setattr(PublishingProcess, "start", lambda process: started.append(process))
+    monkeypatch.setattr("IPython.display.display", lambda *_args, **_options: None)
+    monkeypatch.setattr("custdyn_widgets.widgets.report_view._QUIET_S", 0)
+
+    async def in_a_kernel(*, publish: bool) -> None:
+        dynamics = CustomerDynamics(MART, publish=publish)
+        await asyncio.sleep(0.05)
+        assert started == []
+        dynamics._ipython_display_()
+        await asyncio.sleep(0.05)
+        if publisher := dynamics._view._publisher:
+            publisher.submit(lambda: None).result(60)
+
+    asyncio.run(in_a_kernel(publish=False))
+    assert started == []
+    asyncio.run(in_a_kernel(publish=True))
+    assert started == [SHARED]
 
 
 # What is on screen is told apart from what the form says.
