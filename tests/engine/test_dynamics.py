@@ -29,6 +29,7 @@ from tests import oracle
 from tests.engine.test_golden import CDNOW, expected, question, table
 from tests.engine.test_golden_dynamics import CLIENTS, TABLES, TRIANGLES, difference, name
 from tests.engine.test_oracle import is_the_error
+from tests.golden_answers import frame_as_text
 from tests.mart_forms import frames
 from tests.oracle import dynamics
 from tests.strategies import Case, cases, dense_cases
@@ -53,21 +54,14 @@ def test_the_product_gives_the_clients_behind_a_row(case: Path) -> None:
     labels = json.loads((case / "row.json").read_text(encoding="utf-8"))
     frame = clients_behind(query, labels, str(case.parent / "mart"), as_of=as_of)
     want = table(case / "expected.csv")
-    rows = frame[want[0]].astype(object).itertuples(index=False)
-    got = [want[0], *(["" if v is None else str(v) for v in row] for row in rows)]
-    assert not difference(got, want)
+    assert not difference(frame_as_text(frame[want[0]]), want)
 
 
 @pytest.mark.parametrize("case", TRIANGLES, ids=name)
 def test_the_product_gives_the_triangle_of_cohorts(case: Path) -> None:
     query, as_of = question(case)
     frame = cohort_triangle(query, str(case.parent / "mart"), as_of=as_of)
-    assert not difference(texts(frame), table(case / "cohorts.csv"))
-
-
-def texts(frame: Any) -> list[list[str]]:
-    rows = frame.astype(object).where(frame.notna(), None).itertuples(index=False)
-    return [list(frame.columns), *(["" if v is None else str(v) for v in row] for row in rows)]
+    assert not difference(frame_as_text(frame), table(case / "cohorts.csv"))
 
 
 @st.composite
@@ -168,7 +162,7 @@ def test_the_triangle_agrees(case: Case) -> None:
         frame = cohort_triangle(case.query, frames(case.mart), as_of=case.as_of)
     except (oracle.NoAnswer, QueryError):
         return
-    assert texts(frame) == want
+    assert frame_as_text(frame) == want
 
 
 _SUMS = {
