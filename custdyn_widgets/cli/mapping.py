@@ -47,7 +47,7 @@ def mapping_new(name: str, place: str, currency: str | None, as_json: bool, **di
 
 
 def _new_files(name: str, place: str, known: Dialect, currency: str | None, as_json: bool) -> None:
-    from custdyn_widgets.mart import DIALECT_FIELDS, add_source, draft_mapping
+    from custdyn_widgets.mart import DIALECT_FIELDS, Source, add_source, draft_mapping
     from custdyn_widgets.progress import ProgressBar
 
     try:
@@ -57,7 +57,7 @@ def _new_files(name: str, place: str, known: Dialect, currency: str | None, as_j
         if error.field in DIALECT_FIELDS and "--" not in error.message:
             raise SourceError(f"{error.message} Here: --{error.field}.", field=error.field) from error
         raise
-    mapping, sources = add_source(name, draft)
+    mapping, sources = add_source(Source(draft.path, name=name, dialect=draft.dialect), draft.sql())
     click.echo(json.dumps(draft.to_dict(), indent=1) if as_json else str(draft))
     say(f"Written: {mapping}, and [{name}] in {sources}")
     say(f"Next: custdyn check {name}")
@@ -71,7 +71,7 @@ def _new_database(name: str, url: str, known: Dialect, currency: str | None, as_
     if found is None:
         _new_mapped_database(source, currency, as_json)
         return
-    sources = add_database(name, url, found.system, known)
+    sources = add_database(source, found.system)
     sentence = f"The database has the {found.tables} tables that the mapping {found.system!r} reads."
     click.echo(json.dumps({"system": found.system, "tables": found.tables}) if as_json else sentence)
     say(f"Written: [{name}] in {sources}")
@@ -80,13 +80,13 @@ def _new_database(name: str, url: str, known: Dialect, currency: str | None, as_
 
 def _new_mapped_database(source: Source, currency: str | None, as_json: bool) -> None:
     """Draft the mapping of a database of no known system."""
-    from custdyn_widgets.mart import add_mapped_database, draft_database, grants_for
+    from custdyn_widgets.mart import add_source, draft_database, grants_for
     from custdyn_widgets.progress import ProgressBar
 
     with ProgressBar():
         draft = draft_database(source, currency)
     assert source.name is not None
-    mapping, sources = add_mapped_database(source.name, draft.url, draft.sql(), draft.dialect)
+    mapping, sources = add_source(source, draft.sql())
     click.echo(json.dumps(draft.to_dict(), indent=1) if as_json else str(draft))
     say(f"Written: {mapping}, and [{source.name}] in {sources}")
     if draft.is_whole:

@@ -6,7 +6,7 @@ from .dialect import DIALECT_FIELDS, Dialect
 from .facts.by_client import Packages, Times, threads
 from .facts.facts import NEVER, Facts, Names
 from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass
-from .mapping.adding import add_database, add_mapped_database, add_source, check_new_name
+from .mapping.adding import add_database, add_source, check_new_name
 from .mapping.drafting import draft_mapping
 from .mapping.sql_file import shipped_mapping, shipped_systems
 from .opening import OpenedMart, open_mart
@@ -35,7 +35,6 @@ __all__ = [
     "Times",
     "absolute_source",
     "add_database",
-    "add_mapped_database",
     "add_source",
     "check_new_name",
     "check_source",

@@ -11,9 +11,8 @@ from pathlib import Path
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError, SourceError, shown
 from custdyn_widgets.files import make_folder, write_whole
-from custdyn_widgets.mart.dialect import DIALECT_FIELDS, Dialect
-from custdyn_widgets.mart.mapping.drafting import Draft
-from custdyn_widgets.mart.sources import named_sources
+from custdyn_widgets.mart.dialect import DIALECT_FIELDS
+from custdyn_widgets.mart.sources import Source, named_sources
 from custdyn_widgets.mart.sources_file import read_sources_file
 
 _NAME = re.compile(r"\w[\w-]*")
@@ -42,8 +41,8 @@ def check_new_name(name: str) -> None:
         )
 
 
-def add_source(name: str, draft: Draft) -> tuple[Path, Path]:
-    """Write the mapping of a new source of files and its section of `sources.toml`; return both paths.
+def add_source(source: Source, sql: str) -> tuple[Path, Path]:
+    """Write the mapping of a new named source and its section of `sources.toml`; return both paths.
 
     Raises
     ------
@@ -52,45 +51,22 @@ def add_source(name: str, draft: Draft) -> tuple[Path, Path]:
     SettingsError
         If `sources.toml` cannot be used.
     """
-    check_new_name(name)
+    assert source.name is not None
+    check_new_name(source.name)
     sources = _sources_file()
-    mapping = _write_mapping(name, draft.sql(), sources)
-    whole = str(draft.path.absolute())
-    relative = os.path.relpath(whole, sources.parent.absolute())
-    _append(sources, name, {"path": min(relative, whole, key=len), "mapping": mapping.name}, draft.dialect)
-    return mapping, sources
-
-
-def add_mapped_database(name: str, url: str, sql: str, dialect: Dialect) -> tuple[Path, Path]:
-    """Write the mapping of a new database and its section of `sources.toml`; return both paths.
-
-    Raises
-    ------
-    SourceError
-        If a source or a file with this name already exists.
-    SettingsError
-        If `sources.toml` cannot be used.
-    """
-    check_new_name(name)
-    sources = _sources_file()
-    mapping = _write_mapping(name, sql, sources)
-    _append(sources, name, {"url": url, "mapping": mapping.name}, dialect)
-    return mapping, sources
-
-
-def _write_mapping(name: str, sql: str, sources: Path) -> Path:
-    mapping = sources.parent / f"{name}.sql"
+    mapping = sources.parent / f"{source.name}.sql"
     try:
         write_whole(mapping, sql.encode("utf-8"), new=True)
     except FileExistsError:
         raise SourceError(
             f"The file {mapping} already exists. Choose another name, or move the file.", field="name"
         ) from None
-    return mapping
+    _append(sources, source, {"mapping": mapping.name})
+    return mapping, sources
 
 
-def add_database(name: str, url: str, system: str, dialect: Dialect) -> Path:
-    """Write the section of a database in `sources.toml`, and return the path of that file.
+def add_database(source: Source, system: str) -> Path:
+    """Write the section of a database with a shipped mapping in `sources.toml`; return that file's path.
 
     Raises
     ------
@@ -99,9 +75,10 @@ def add_database(name: str, url: str, system: str, dialect: Dialect) -> Path:
     SettingsError
         If `sources.toml` cannot be used.
     """
-    check_new_name(name)
+    assert source.name is not None
+    check_new_name(source.name)
     sources = _sources_file()
-    _append(sources, name, {"url": url, "system": system}, dialect)
+    _append(sources, source, {"system": system})
     return sources
 
 
@@ -112,11 +89,13 @@ def _sources_file() -> Path:
     return sources
 
 
-def _append(sources: Path, name: str, values: Mapping[str, str], dialect: Dialect) -> None:
+def _append(sources: Path, source: Source, values: Mapping[str, str]) -> None:
     """Append a section to `sources.toml`; if that makes the file invalid, restore it."""
-    known = {field: value for field in DIALECT_FIELDS if (value := getattr(dialect, field))}
-    pairs = [(key, json.dumps(value, ensure_ascii=False)) for key, value in {**values, **known}.items()]
-    section = "".join([f"[{name}]\n", *(f"{key} = {value}\n" for key, value in pairs)])
+    known = {field: value for field in DIALECT_FIELDS if (value := getattr(source.dialect, field))}
+    place = {"url": source.url} if source.url else {"path": _shorter_path(source.path, sources.parent)}
+    pairs = {**place, **values, **known}.items()
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in pairs]
+    section = "".join([f"[{source.name}]\n", *lines])
     before = sources.read_text(encoding="utf-8") if sources.exists() else ""
     text = f"{before.rstrip()}\n\n{section}" if before.strip() else section
     write_whole(sources, text.encode("utf-8"), follow=True)
@@ -125,3 +104,9 @@ def _append(sources: Path, name: str, values: Mapping[str, str], dialect: Dialec
     except SettingsError:
         write_whole(sources, before.encode("utf-8"), follow=True)
         raise
+
+
+def _shorter_path(path: Path, folder: Path) -> str:
+    """Return a path relative to a folder, or an absolute path if that is shorter."""
+    whole = str(path.absolute())
+    return min(os.path.relpath(whole, folder.absolute()), whole, key=len)

@@ -32,7 +32,6 @@ _MOST_NAMES = 20
 class DatabaseDraft(Guesses):
     """A guessed mapping of a database."""
 
-    url: str
     syntax: Syntax
     server: str
     guesses: tuple[TableGuess, ...]
@@ -81,7 +80,7 @@ def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft
     remarks = [*_time_remarks(source.dialect, used), *_not_used(sample, guesses, unused)]
     server = session.server.split()[0]
     return DatabaseDraft(
-        source.url, syntax, server, tuple(_agreeing(guesses, sample)), source.dialect, tuple(remarks)
+        syntax, server, tuple(_agreeing(guesses, sample)), source.dialect, tuple(remarks)
     )
 
 
