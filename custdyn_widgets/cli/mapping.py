@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -86,7 +87,7 @@ def _new_mapped_database(source: Source, currency: str | None, as_json: bool) ->
     with ProgressBar():
         draft = draft_database(source, currency)
     assert source.name is not None
-    mapping, sources = add_source(source, draft.sql())
+    mapping, sources = add_source(replace(source, dialect=draft.dialect), draft.sql())
     click.echo(json.dumps(draft.to_dict(), indent=1) if as_json else str(draft))
     say(f"Written: {mapping}, and [{source.name}] in {sources}")
     if draft.is_whole:

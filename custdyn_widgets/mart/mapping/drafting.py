@@ -101,7 +101,7 @@ def draft_mapping(path: str | Path, dialect: Dialect = NO_DIALECT, currency: str
                 return _overlap(connection, column, other)
 
         guesses, unused = guess_tables(tables, overlap, currency)
-    dialect, remarks = _guess_dialect(dialect, [c for guess in guesses for c in _used(tables, guess)])
+    dialect, remarks = guess_dialect(dialect, [c for guess in guesses for c in _used(tables, guess)])
     remarks += _what_to_check(path, tables, guesses, unused)
     return Draft(path, tuple(guesses), dialect, tuple(remarks))
 
@@ -165,8 +165,14 @@ def _used(tables: dict[str, list[Column]], guess: TableGuess) -> list[Column]:
     return [c for c in tables[guess.source] if any(c.sql in choice.sql for choice in guess.choices)]
 
 
-def _guess_dialect(dialect: Dialect, columns: Sequence[Column]) -> tuple[Dialect, list[str]]:
-    """Return the dialect, completed from the columns, and remarks on what was guessed."""
+def guess_dialect(dialect: Dialect, columns: Sequence[Column]) -> tuple[Dialect, list[str]]:
+    """Return the dialect, completed from the columns, and remarks on what was guessed.
+
+    Raises
+    ------
+    SourceError
+        If the order of day and month is ambiguous.
+    """
     remarks = []
     decimal = dialect.decimal
     if decimal is None and (decimal := decimal_mark(columns)):

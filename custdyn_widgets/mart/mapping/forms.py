@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from custdyn_widgets.errors import shown
-from custdyn_widgets.mart.mapping.sql_text import literal
+from custdyn_widgets.mart.mapping.sql_text import DUCKDB, Syntax, literal
 
 _DIGITS = r"(?:\d+|\d{1,3}(?:[ .,'’\u00a0\u202f]\d{3})+)?(?:[.,]\d*)?"
 _AMOUNT = re.compile(
@@ -53,12 +53,15 @@ class Form:
         Whether times have a time of day.
     has_offset
         Whether times are instants.
+    family
+        The type that the SQL returns, if it is not the column's own.
     """
 
     sql: str
     why: str = ""
     has_clock: bool = False
     has_offset: bool = False
+    family: str = ""
 
 
 def plain_amount(value: str) -> tuple[str, str, str] | None:
@@ -105,9 +108,9 @@ def amount_form(values: Sequence[tuple[str, str, str]]) -> Form | None:
     return Form(f"number({sql})", "; ".join(whys))
 
 
-def time_form(values: Sequence[str]) -> Form | None:
+def time_form(values: Sequence[str], syntax: Syntax = DUCKDB) -> Form | None:
     """Return how a mapping reads times that the reader of marts does not; None if they have no such form."""
-    return _named_months(values) or _numbers_as_times(values)
+    return (_named_months(values) if syntax == DUCKDB else None) or _numbers_as_times(values, syntax)
 
 
 def _named_months(values: Sequence[str]) -> Form | None:
@@ -141,21 +144,24 @@ def _format(match: re.Match[str]) -> str:
     return found
 
 
-def _numbers_as_times(values: Sequence[str]) -> Form | None:
+def _numbers_as_times(values: Sequence[str], syntax: Syntax) -> Form | None:
     """Return how to read numbers such as 20260105, 20260105093000 or seconds since 1970."""
     if values and all(map(_COMPACT.fullmatch, values)) and len(set(map(len, values))) == 1:
         clock = len(values[0]) == 14
-        return Form(f"strptime({{}}, '%Y%m%d{'%H%M%S' if clock else ''}')", "digits of a time", clock)
+        return Form(syntax.digits_as_time(has_clock=clock), "digits of a time", clock, family="naive")
     if values and all(map(_SERIAL.fullmatch, values)):
         clock = not all(map(str.isdigit, values))
-        return Form("CAST({} AS VARCHAR)", "Excel's days since 1899-12-30", clock)
-    if not values or not all(map(_EPOCH.fullmatch, values)):
+        text = "CAST({} AS VARCHAR)" if syntax == DUCKDB else syntax.text("{}")
+        return Form(text, "Excel's days since 1899-12-30", clock, family="text")
+    known = [value for value in values if value.strip("0.")]  # systems write 0 for no time
+    if not known or not all(map(_EPOCH.fullmatch, known)):
         return None
-    numbers = [int(value.partition(".")[0]) for value in values]
+    numbers = [int(value.partition(".")[0]) for value in known]
     for unit, name in _UNITS:
         if all(_RECENT[0] <= number / unit < _RECENT[1] for number in numbers):
-            sql = f"make_timestamptz(CAST(CAST({{}} AS DECIMAL(30, 6)) * {1_000_000 // unit} AS BIGINT))"
-            return Form(sql, f"{name} since 1970", has_clock=True, has_offset=True)
+            why = f"{name} since 1970" + ("; 0 is no time" if len(known) < len(values) else "")
+            family = "text" if syntax.name == "mysql" else "instant"
+            return Form(syntax.since_1970(unit), why, has_clock=True, has_offset=True, family=family)
     return None
 
 

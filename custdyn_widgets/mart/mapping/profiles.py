@@ -29,6 +29,7 @@ _MIDNIGHT = re.compile(r"[ T,]+(00?:00(:00([.,]0+)?)?|12:00(:00)? ?AM)", re.ASCI
 _SHORT_YEAR = re.compile(r"\d{1,2}[/.\-]\d{1,2}[/.\-]\d\d(?!\d).*", re.ASCII)
 _SMALL_UNITS = {"cents": "0.01", "minorunits": "0.01", "minor": "0.01", "micros": "0.000001"}
 _PLAIN_NUMBER = "number({})"
+_GROUPS = " '’\u00a0\u202f"  # separators of thousands, besides a comma and a point
 _ZERO_DATE = "0000-00-00"  # of MySQL
 _MOST = 0.9  # of the values: a few others are faults, which checks report
 
@@ -38,7 +39,8 @@ class Column:
     """A column of an export or a database: its table, its heading, and its cells in a sample of rows.
 
     A blank cell is None. `null` is the word for blank that cells have, if there is one; `typed` says that
-    they are not text; `syntax` is the dialect of SQL that reads them; `family` is their type in a database.
+    they are not text; `syntax` is the dialect of SQL that reads them; `family` is their type in a database;
+    `decimal` is the decimal separator of numbers in text, if it is known.
     """
 
     table: str
@@ -48,6 +50,7 @@ class Column:
     typed: bool = False
     syntax: Syntax = DUCKDB
     family: str = "text"
+    decimal: DecimalMark | None = None
 
     @cached_property
     def values(self) -> tuple[str, ...]:
@@ -122,8 +125,17 @@ class Column:
         if self.syntax == DUCKDB:
             number = self.amounts.sql.replace("{}", self.sql)
         else:
-            number = self.syntax.number(self.sql, is_text=not self.typed)
+            number = self.sql if self.typed else self._number_of_text
         return f"({number} * {_SMALL_UNITS[self.small_unit]})" if self.small_unit else number
+
+    @property
+    def _number_of_text(self) -> str:
+        """The SQL that reads numbers in text of a server; 1,234 alone is left for the server to reject."""
+        mark = self.decimal or decimal_mark([self])
+        groups = [
+            c for c in _GROUPS + {",": ".", ".": ",", None: ""}[mark] if any(c in v for v in self.numbers)
+        ]
+        return self.syntax.number(self.sql, groups, mark or ".")
 
     @cached_property
     def has_fractions(self) -> bool:
@@ -137,7 +149,7 @@ class Column:
         """How to read the values as times; None if they are not times."""
         matches = [match for value in self.values if (match := _time_match(value))]
         if not matches or len(matches) < _MOST * len(self.values):
-            return time_form(self.values) if self.syntax == DUCKDB and self._may_be_time else None
+            return time_form(self.values, self.syntax) if self._may_be_time else None
         clock = any(match["clock"] for match in matches)
         if any(map(_SHORT_YEAR.fullmatch, self.values)):
             form = two_digit_years(self.values) if self.syntax == DUCKDB else None
@@ -162,6 +174,12 @@ class Column:
         if self.syntax.name == "mysql" and any(v.startswith(_ZERO_DATE) for v in self.values):
             return f"NULLIF({self.sql}, 0)"
         return self.times.sql.replace("{}", self.sql)
+
+    @property
+    def time_family(self) -> str:
+        """The type in a database of the times that `as_time` reads."""
+        assert self.times is not None
+        return self.times.family or self.family
 
     @cached_property
     def is_clock(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,11 +41,43 @@ class Syntax:
         """Return the concatenation of texts."""
         return f"CONCAT({', '.join(parts)})" if self.name == "mysql" else " || ".join(parts)
 
-    def number(self, sql: str, *, is_text: bool) -> str:
-        """Return an exact number."""
-        if self.name == "duckdb":
-            return f"number({sql})"
-        return f"CAST({sql} AS DECIMAL(38, 9))" if is_text else sql
+    def number(self, sql: str, removed: Iterable[str], mark: str) -> str:
+        """Return the exact number in a text of a server, without separators of thousands.
+
+        In MySQL, a text that is not a number is NULL: CAST would read the digits before the first other
+        character.
+        """
+        for separator in removed:
+            sql = f"REPLACE({sql}, {self.literal(separator)}, '')"
+        sql = f"TRIM(REPLACE({sql}, ',', '.'))" if mark == "," else f"TRIM({sql})"
+        if self.name == "mysql":
+            is_number = f"{sql} REGEXP '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)$'"
+            return f"CASE WHEN {is_number} THEN CAST({sql} AS DECIMAL(38, 9)) END"
+        return f"CAST(NULLIF({sql}, '') AS DECIMAL(38, 9))"
+
+    def since_1970(self, unit: int) -> str:
+        """Return the SQL for an instant, with `{}` for a number since 1970 with `unit` parts of a second.
+
+        In MySQL, it is text with the offset: a DATETIME would be taken for a local time.
+        """
+        number = "NULLIF(CAST({} AS DECIMAL(30, 6)), 0)"
+        if self.name == "postgresql":
+            return f"to_timestamp({number}{f' / {unit}' if unit > 1 else ''})"
+        microseconds = f"{number} * {1_000_000 // unit}"
+        if self.name == "mysql":
+            return f"CONCAT(TIMESTAMPADD(MICROSECOND, {microseconds}, '1970-01-01'), '+00:00')"
+        return f"make_timestamptz(CAST({microseconds} AS BIGINT))"
+
+    def digits_as_time(self, *, has_clock: bool) -> str:
+        """Return the SQL for a date, or a local time, with `{}` for its digits."""
+        if self.name == "postgresql":
+            digits = "CAST({} AS TEXT)"
+            if has_clock:  # the session is in UTC, so the cast changes nothing
+                return f"CAST(to_timestamp({digits}, 'YYYYMMDDHH24MISS') AS TIMESTAMP)"
+            return f"to_date({digits}, 'YYYYMMDD')"
+        if self.name == "mysql":
+            return f"STR_TO_DATE({{}}, '%Y%m%d{'%H%i%s' if has_clock else ''}')"
+        return f"strptime({{}}, '%Y%m%d{'%H%M%S' if has_clock else ''}')"
 
     def any_of(self, sql: str) -> str:
         """Return the aggregate that takes a single value of a group."""

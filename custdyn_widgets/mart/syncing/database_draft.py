@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.mapping.choices import Choice, TableGuess
 from custdyn_widgets.mart.mapping.draft_text import Guesses, mapping_text
+from custdyn_widgets.mart.mapping.drafting import guess_dialect
 from custdyn_widgets.mart.mapping.guesses import guess_tables
 from custdyn_widgets.mart.mapping.profiles import Column
 from custdyn_widgets.mart.mapping.sql_file import FILL_IN
@@ -64,7 +65,7 @@ def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft
     Raises
     ------
     SourceError
-        If the database cannot be read, or its user may read no table.
+        If the database cannot be read, its user may read no table, or the order of dates is ambiguous.
     """
     assert source.url is not None
     login = login_for(source)
@@ -72,16 +73,15 @@ def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft
     with explained(login):
         session = open_session(login, None)
     with session, explained(login, grants=lambda: _grant(login, session.grantee())):
-        sample = Sample(session, syntax)
+        sample = Sample(session, syntax, source.dialect.decimal)
         if not sample.tables:
             raise _no_tables(login)
         guesses, unused = guess_tables(sample.tables, sample.overlap, currency, partly=True)
     used = [c for g in guesses for c in sample.tables.get(g.source, ()) if _uses(g, c)]
-    remarks = [*_time_remarks(source.dialect, used), *_not_used(sample, guesses, unused)]
+    dialect, remarks = guess_dialect(source.dialect, used)
+    remarks += _not_used(sample, guesses, unused)
     server = session.server.split()[0]
-    return DatabaseDraft(
-        syntax, server, tuple(_agreeing(guesses, sample)), source.dialect, tuple(remarks)
-    )
+    return DatabaseDraft(syntax, server, tuple(_agreeing(guesses, sample)), dialect, tuple(remarks))
 
 
 def _no_tables(login: Login) -> SourceError:
@@ -105,41 +105,34 @@ def _uses(guess: TableGuess, column: Column) -> bool:
 
 
 def _agreeing(guesses: Sequence[TableGuess], sample: Sample) -> Iterator[TableGuess]:
-    """Yield guesses with times as text where only some of the transactions have times with an offset.
+    """Yield guesses with times as text where the transactions have times of several types.
 
-    A server would give the others the offset of its session.
+    A server would give local times the offset of its session, or reject the union.
     """
-    families = {
-        column.family == "instant"
+    places = {
+        guess: next(c for c in sample.tables[guess.source] if _is_at(guess, c))
         for guess in guesses
-        for column in sample.tables.get(guess.source, ())
-        if guess.table == "transactions" and _is_at(guess, column)
+        if guess.table == "transactions" and guess.source
     }
+    families = {column.time_family.replace("date", "naive") for column in places.values()}
     for guess in guesses:
-        if guess.table == "transactions" and len(families) > 1:
-            choices = [_as_text(c, guess, sample) if c.column == "at" else c for c in guess.choices]
+        if guess in places and len(families) > 1:
+            choices = [_as_text(c, places[guess]) if c.column == "at" else c for c in guess.choices]
             guess = replace(guess, choices=tuple(choices))
         yield guess
 
 
-def _as_text(choice: Choice, guess: TableGuess, sample: Sample) -> Choice:
-    [column, *_] = [c for c in sample.tables[guess.source] if _is_at(guess, c)]
+def _as_text(choice: Choice, column: Column) -> Choice:
     text = column.syntax.text(choice.sql)
-    if column.syntax.name == "mysql" and column.family == "instant":
+    if column.syntax.name == "mysql" and column.time_family == "instant":
         text = f"CONCAT({text}, '+00:00')"
     return replace(choice, sql=text)
 
 
 def _is_at(guess: TableGuess, column: Column) -> bool:
-    return any(choice.column == "at" and column.sql in choice.sql for choice in guess.choices)
-
-
-def _time_remarks(dialect: Dialect, used: Iterable[Column]) -> Iterator[str]:
-    if dialect.timezone is None and any(c.lacks_offset and c.has_clock for c in used):
-        yield (
-            "Time zone: times have no offset, and are read as UTC (please check). If they are local, set "
-            "the zone: --timezone Europe/Kyiv."
-        )
+    return column.is_time and any(
+        choice.column == "at" and column.sql in choice.sql for choice in guess.choices
+    )
 
 
 def _not_used(sample: Sample, guesses: Sequence[TableGuess], reasons: Mapping[str, str]) -> Iterator[str]:

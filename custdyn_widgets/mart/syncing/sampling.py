@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from custdyn_widgets import progress
+from custdyn_widgets.mart.dialect import DecimalMark
 from custdyn_widgets.mart.mapping.profiles import Column
 from custdyn_widgets.mart.mapping.sql_text import Syntax
 from custdyn_widgets.mart.syncing.session import Session
@@ -26,10 +27,12 @@ class Sample:
         The session.
     syntax
         The dialect of SQL of the server.
+    decimal
+        The decimal separator of numbers in text, if it is known.
     """
 
-    def __init__(self, session: Session, syntax: Syntax) -> None:
-        self._session, self._syntax = session, syntax
+    def __init__(self, session: Session, syntax: Syntax, decimal: DecimalMark | None = None) -> None:
+        self._session, self._syntax, self._decimal = session, syntax, decimal
         tables = session.readable_tables()
         names = [t.name for t in tables if not t.is_view] or [t.name for t in tables]
         self.ignored = [t.name for t in tables if t.name not in names] + names[_TABLES:]
@@ -68,6 +71,7 @@ class Sample:
                 typed=c.family not in ("text", "json"),
                 syntax=self._syntax,
                 family=c.family,
+                decimal=self._decimal,
             )
             for c in found
         ]

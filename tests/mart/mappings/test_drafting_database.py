@@ -6,12 +6,14 @@ import json
 import os
 import re
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from custdyn_widgets import ReportQuery
 from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.mart.building import check_source
 from tests import oracle
 from tests.databases import Database, new_user
 from tests.synced import custdyn
@@ -177,3 +179,71 @@ def test_the_rights_that_are_printed_are_enough(database: Database, monkeypatch:
         database.run(*re.findall("GRANT .*;", drafted.stderr))
         synced = custdyn("sync", "shop")
         assert synced.exit_code == 0, synced.output
+
+
+def test_times_and_amounts_in_the_forms_of_exports_are_read(database: Database) -> None:
+    """Seconds and milliseconds since 1970, digits of a time, and local dates and decimal commas in text."""
+    text = "text" if database.kind == "postgresql" else "varchar(40)"
+    database.run(
+        f"CREATE TABLE customers (id int, name {text}, currency char(3), created int, closed int)",
+        "INSERT INTO customers VALUES (1, 'Anna', 'EUR', 1767571200, 0), "
+        "(2, 'Bo', 'EUR', 1767657600, 1788000000)",
+        "CREATE TABLE calls (id int, customer_id int, started_at bigint, price decimal(10, 4))",
+        "INSERT INTO calls VALUES (1, 1, 1768571200123, 0.5), (2, 2, 1768581200000, 0.25)",
+        f"CREATE TABLE payments (id int, customer_id int, paid_at {text}, amount {text})",
+        "INSERT INTO payments VALUES (1, 1, '05/02/2026 23:30:00', '10,50'), "
+        "(2, 2, '13/02/2026 10:00', '-1.000,5')",
+        "CREATE TABLE renewals (id int, customer_id int, date bigint, fee decimal(10, 4))",
+        "INSERT INTO renewals VALUES (1, 1, 20260301003000, 3), (2, 2, 20260302120000, 4)",
+        "CREATE TABLE bonuses (id int, customer_id int, given_at timestamp, amount decimal(10, 4))".replace(
+            "timestamp", "timestamp" if database.kind == "postgresql" else "datetime"
+        ),
+        "INSERT INTO bonuses VALUES (1, 1, '2026-03-03 00:30:00', 1), (2, 2, '2026-03-04 12:00:00', 1)",
+    )
+    drafted = custdyn("mapping", "new", "shop", database.url, "--timezone", "Europe/Kyiv")
+    assert drafted.exit_code == 0, drafted.output
+    assert "Order of dates: DMY (sure: 13/02/2026 10:00)." in drafted.stdout
+    assert "milliseconds since 1970" in drafted.stdout
+    assert custdyn("sync", "shop").exit_code == 0, mapping() + custdyn("sync", "shop").output
+    mart = check_source("shop")
+    clients, ledger = mart.tables["clients"].columns, mart.tables["transactions"].columns
+    assert list(clients["created_at"]) == [1767571200 * 10**6, 1767657600 * 10**6]
+    assert clients["closed_at"].tolist()[1] == 1788000000 * 10**6
+    assert mart.tables["clients"].stored.data["closed_at"].to_pylist()[0] is None
+    ids = ledger["transaction_id"].to_pylist()
+    found = {
+        i: (datetime.fromtimestamp(at / 10**6, UTC).isoformat(), amount / 10**6)
+        for i, at, amount in zip(ids, ledger["at"].tolist(), ledger["amount"].tolist(), strict=True)
+    }
+    assert found == {
+        "calls:1": ("2026-01-16T13:46:40.123000+00:00", -0.5),
+        "calls:2": ("2026-01-16T16:33:20+00:00", -0.25),
+        "payments:1": ("2026-02-05T21:30:00+00:00", 10.5),
+        "payments:2": ("2026-02-13T08:00:00+00:00", -1000.5),
+        "renewals:1": ("2026-02-28T22:30:00+00:00", -3),
+        "renewals:2": ("2026-03-02T10:00:00+00:00", -4),
+        "bonuses:1": ("2026-03-02T22:30:00+00:00", 1),
+        "bonuses:2": ("2026-03-04T10:00:00+00:00", 1),
+    }
+
+
+def test_what_is_ambiguous_in_text_is_asked_for_or_rejected(database: Database) -> None:
+    """MySQL would read a number up to the first other character, and say nothing."""
+    load(database)
+    text = "text" if database.kind == "postgresql" else "varchar(40)"
+    database.run(
+        f"CREATE TABLE payments (id int, customer_id int, paid_at {text}, amount {text})",
+        "INSERT INTO payments VALUES (1, 11, '05/01/2024', '1,234'), (2, 11, '05/01/2024', '5,678')",
+    )
+    asked = custdyn("mapping", "new", "shop", database.url)
+    assert asked.exit_code == 1
+    assert "The order of day and month in '05/01/2024' is ambiguous. Set it: --dates DMY" in asked.stderr
+    assert custdyn("mapping", "new", "shop", database.url, "--dates", "DMY").exit_code == 0
+    rejected = custdyn("sync", "shop")
+    assert rejected.exit_code == 1
+    why = "1,234" if database.kind == "postgresql" else "amount: is blank, but a value is required (2 faults)"
+    assert why in rejected.stderr
+    assert custdyn("mapping", "new", "again", database.url, "--dates", "DMY", "--decimal", ",").exit_code == 0
+    assert custdyn("sync", "again").exit_code == 0
+    ledger = check_source("again").tables["transactions"].columns
+    assert ledger["amount"].tolist()[-2:] == [1_234_000, 5_678_000]
