@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ Codes = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 
 _LARGE = 2**31  # bytes: the maximum size of a string array
+_WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as `as_text` writes them, without those of 19 digits
+_DENSE, _SMALL = 16, 2**16  # a table of so many times the numbers, or of so many places, is small
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:
@@ -22,8 +26,8 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         if kind.extension_name == "arrow.uuid":
-            return pa.array([v and str(v) for v in column.to_pylist()], pa.large_string())
-        return plain(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
+            return _uuids_as_text(_one_chunk(_storage(column)))
+        return plain(_storage(column))
     if pa.types.is_dictionary(kind):
         if pa.types.is_string_view(kind.value_type):  # from Polars; Arrow cannot cast them
             return plain(_without_views(column))
@@ -35,6 +39,24 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_string_view(kind) or (pa.types.is_string(kind) and column.nbytes >= _LARGE):
         column = column.cast(pa.large_string())
     return _one_chunk(column)
+
+
+def _storage(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
+
+
+def _uuids_as_text(column: pa.Array) -> pa.Array:
+    """Return UUIDs, stored as 16 bytes each, as text."""
+    count = len(column)
+    filled = pc.fill_null(column, bytes(16))
+    octets = np.frombuffer(filled.buffers()[1], np.uint8, 16 * count, 16 * filled.offset).reshape(-1, 16)
+    text = np.full((count, 36), ord("-"), np.uint8)
+    places = [i + 2 * b for b, i in enumerate([0] * 4 + [1] * 2 + [2] * 2 + [3] * 2 + [4] * 6)]
+    digits = np.frombuffer(b"0123456789abcdef", np.uint8)
+    text[:, places], text[:, [place + 1 for place in places]] = digits[octets >> 4], digits[octets & 15]
+    ends = pa.py_buffer(np.arange(0, 36 * (count + 1), 36))
+    found = pa.LargeStringArray.from_buffers(count, ends, pa.py_buffer(text))
+    return pc.if_else(column.is_valid(), found, None) if column.null_count else found
 
 
 def _without_views(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -119,33 +141,83 @@ def _bytes(column: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
     return starts, content[starts[0] : starts[-1]]
 
 
-def positions(text: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
-    """Return the position of each string among the known ones, or -1."""
-    if pa.types.is_dictionary(text.type):
-        return _of_rows(text, positions(text.dictionary, known), -1)
+def as_numbers(column: pa.Array) -> pa.Array | None:
+    """Return a column of whole numbers as int64, or None if it has another type or exceeds an int64."""
+    kind = column.type
+    if not (pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)):
+        return None
+    try:
+        return column.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+
+
+def positions(values: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
+    """Return the position of each value, text or int64, among the known strings, or -1."""
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return _of_rows(values, positions(values.dictionary, known), -1)
     known = decoded(known) if isinstance(known, pa.Array) else pa.array(known, pa.large_string())
-    found = pc.index_in(text, value_set=known.cast(text.type))
+    if pa.types.is_integer(kind):
+        return _NumberPositions(known).positions(values)
+    found = pc.index_in(values, value_set=known.cast(kind))
     return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
 
 
+class _NumberPositions:
+    """Looks up whole numbers among known strings: 7 is "7", but not "07" or "+7"."""
+
+    def __init__(self, known: pa.Array) -> None:
+        written = to_bools(pc.fill_null(pc.match_substring_regex(known, _WHOLE_NUMBER), False))
+        places = np.flatnonzero(written).astype(np.int32)
+        numbers = np.asarray(known.filter(pa.array(written)).cast(pa.int64()).to_numpy(), np.int64)
+        self._low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
+        self._table: Codes | None = None
+        if high - self._low < max(_DENSE * len(numbers), _SMALL):
+            self._table = np.full(high - self._low + 2, -1, np.int32)  # the last is for all other numbers
+            self._table[numbers - self._low] = places
+        else:
+            order = np.argsort(numbers)
+            self._sorted, self._places = numbers[order], places[order]
+
+    def positions(self, values: pa.Array) -> Codes:
+        """Return the position of each int64, or -1."""
+        valid = to_bools(values.is_valid()) if values.null_count else None
+        numbers = np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), np.int64)
+        if self._table is not None:
+            # Seen as unsigned, numbers below the lowest are large as well; the difference wraps around.
+            places = (numbers - self._low).view(np.uint64)
+            found = self._table.take(np.minimum(places, np.uint64(len(self._table) - 1)).view(np.int64))
+        else:
+            at = np.minimum(np.searchsorted(self._sorted, numbers), len(self._sorted) - 1)
+            found = np.where(self._sorted[at] == numbers, self._places[at], np.int32(-1))
+        return found if valid is None else np.where(valid, found, np.int32(-1))
+
+
 class PositionLookup:
-    """Looks up strings among known ones, batch by batch.
+    """Looks up values among known strings, batch by batch; several threads may use it at once.
 
     The result for the last dictionary is kept, because the batches of a row group share one dictionary.
     """
 
-    def __init__(self, known: pa.Array | Sequence[str]) -> None:
-        self._known = known
-        self._last: pa.Array | None = None
-        self._codes: Codes = np.empty(0, np.int32)
+    def __init__(self, known: pa.Array) -> None:
+        self._known = decoded(known)
+        self._last = threading.local()
 
-    def positions(self, text: pa.Array) -> Codes:
-        """Return the position of each string among the known ones, or -1."""
-        if not pa.types.is_dictionary(text.type):
-            return positions(text, self._known)
-        if self._last is None or not text.dictionary.equals(self._last):
-            self._last, self._codes = text.dictionary, positions(text.dictionary, self._known)
-        return _of_rows(text, self._codes, -1)
+    @cached_property
+    def _numbers(self) -> _NumberPositions:
+        return _NumberPositions(self._known)
+
+    def positions(self, values: pa.Array) -> Codes:
+        """Return the position of each value, text or int64, among the known strings, or -1."""
+        if pa.types.is_integer(values.type):
+            return self._numbers.positions(values)
+        if not pa.types.is_dictionary(values.type):
+            return positions(values, self._known)
+        last = getattr(self._last, "found", None)
+        if last is None or not values.dictionary.equals(last[0]):
+            last = self._last.found = values.dictionary, positions(values.dictionary, self._known)
+        return _of_rows(values, last[1], -1)
 
 
 def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: object) -> npt.NDArray[Any]:

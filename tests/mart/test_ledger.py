@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from decimal import Decimal
 from itertools import chain, islice
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from custdyn_widgets.errors import MartError
 from custdyn_widgets.mart import opening as cache
 from custdyn_widgets.mart.checking.checks import check
+from custdyn_widgets.mart.checking.distinct_ids import DistinctIds
 from custdyn_widgets.mart.facts import by_client, from_tables
 from custdyn_widgets.mart.facts import cache as entries
 from custdyn_widgets.mart.facts.by_client import Rows, SortedRuns
@@ -26,6 +28,7 @@ from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.flow_class import PAID
 from custdyn_widgets.mart.reading import parquet_files, stored
 from custdyn_widgets.mart.reading.files import read_mart
+from custdyn_widgets.mart.schema import TABLES
 
 CLIENTS = pa.table(
     {
@@ -149,6 +152,88 @@ def test_a_ledger_in_any_order_is_sorted_by_time(mart: Path) -> None:
 
 def test_ids_in_any_order_are_accepted(mart: Path) -> None:
     both_ways(written(mart, ledger(12, transaction_id=[f"t{(i * 5) % 12}" for i in range(12)])))
+
+
+NUMBERS = {
+    "rising": [*range(100, 140)],
+    "shuffled": [(i * 7) % 40 - 20 for i in range(40)],
+    "far apart": [(i * 7 % 40) * 10**16 for i in range(40)],
+}
+
+
+@pytest.mark.parametrize("kind", [pa.int16(), pa.int64(), pa.uint64(), pa.decimal128(38, 0)])
+@pytest.mark.parametrize("numbers", NUMBERS.values(), ids=NUMBERS)
+def test_ids_that_are_numbers_are_those_of_their_text(
+    numbers: list[int], kind: pa.DataType, mart: Path
+) -> None:
+    if (kind == pa.int16() and max(numbers) > 2**15) or (kind == pa.uint64() and min(numbers) < 0):
+        numbers = [*range(40)][::-1]
+    owners = [numbers[0], numbers[7], numbers[20]]
+    client = [owners[i % 3] for i in range(40)]
+    pq.write_table(
+        CLIENTS.set_column(0, "client_id", pa.array([str(i) for i in owners])), mart / "clients.parquet"
+    )
+    columns = {
+        "transaction_id": numbers,
+        "client_id": client,
+        "package_id": [owners[i % 3] if i % 4 == 2 else None for i in range(40)],
+    }
+    found = []
+    for of in (kind, pa.string()):
+        table = ledger(40)
+        for name, ids in columns.items():
+            made = pa.array(ids, pa.int64()).cast(of)
+            table = table.set_column(table.column_names.index(name), name, made)
+        found.append(both_ways(written(mart, table)))
+    same(*found)
+
+
+@pytest.mark.parametrize("ids", [["7", "07", "8"], ["7", "+7", "8"], ["7", "7 ", "8"], ["7", "7.0", "8"]])
+def test_a_number_is_not_an_id_that_is_written_in_another_way(ids: list[str], mart: Path) -> None:
+    pq.write_table(CLIENTS.set_column(0, "client_id", pa.array(ids)), mart / "clients.parquet")
+    built = both_ways(written(mart, ledger(9, client_id=[7, 8, 7] * 3)))
+    assert built.offset.tolist() == [0, 0, 6, 9]
+
+
+@pytest.mark.parametrize("unknown", [-1, 0, 4, 2**62, -(2**62)])
+@pytest.mark.parametrize("known", [["1", "2", "3"], ["1", "2", str(10**17)]])
+def test_an_unknown_number_is_a_fault(known: list[str], unknown: int, mart: Path) -> None:
+    pq.write_table(CLIENTS.set_column(0, "client_id", pa.array(known)), mart / "clients.parquet")
+    folder = written(mart, ledger(9, client_id=[1] * 8 + [unknown]))
+    assert from_tables.build_in_pieces(read_mart(folder)) is None
+    with pytest.raises(MartError, match=f"row 9, client_id: '{unknown}' is not in clients.parquet"):
+        cache.open_mart(folder)
+
+
+@given(
+    ids=st.lists(st.integers(0, 60), max_size=40),
+    sizes=st.lists(st.integers(1, 7), min_size=40, max_size=40),
+    order=st.randoms(use_true_random=False),
+    kind=st.sampled_from(["numbers", "padded", "unpadded"]),
+    ascending=st.booleans(),
+)
+def test_ids_differ_exactly_if_none_occurs_twice(
+    ids: list[int], sizes: list[int], order: random.Random, kind: str, ascending: bool
+) -> None:
+    ids = sorted(ids) if ascending else ids
+    values = {"numbers": ids, "padded": [f"{i:03}" for i in ids], "unpadded": [str(i) for i in ids]}[kind]
+    column = pa.array(values, pa.int64() if kind == "numbers" else pa.string())
+    batches, begin = [], 0
+    for size in sizes:
+        data = pa.table({"transaction_id": column.slice(begin, size)})
+        batches.append(stored.StoredTable(TABLES["transactions"], "t", data, first_row=5 + begin))
+        begin += size
+    given_ids = DistinctIds(len(ids), 5)
+    for batch in order.sample(batches, len(batches)):
+        given_ids.add(batch.first_row, batch.data.column("transaction_id").combine_chunks())
+    assert given_ids.differ([lambda: iter(batches)]) == (len(set(ids)) == len(ids))
+
+
+def test_a_number_and_its_text_are_the_same_id() -> None:
+    given_ids = DistinctIds(2, 1)
+    given_ids.add(1, pa.array([12]))
+    given_ids.add(2, pa.array(["12"]))
+    assert not given_ids.differ([])
 
 
 @pytest.mark.parametrize("again", [1, 11])

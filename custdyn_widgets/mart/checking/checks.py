@@ -20,6 +20,7 @@ from custdyn_widgets.mart import columns
 from custdyn_widgets.mart.checking import fault_kinds, values
 from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
+from custdyn_widgets.mart.checking.distinct_ids import rising
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.guessing import (
     guess_dialects,
@@ -68,9 +69,10 @@ def check_others(stored: StoredMart) -> CheckedMart:
 
 
 class BatchCheck:
-    """Checks the ledger in batches.
+    """Checks the ledger in batches; several threads may use it at once.
 
-    Duplicate ids and balances beyond an int64 are not checked here, because they involve all batches.
+    Duplicate ids and balances beyond an int64 are not checked here, because they involve all batches. Ids
+    that are whole numbers stay numbers, because comparing them as text takes ten times as long.
 
     Parameters
     ----------
@@ -88,7 +90,7 @@ class BatchCheck:
     def read(self, batch: StoredTable) -> tuple[CheckedTable, list[Fault]]:
         """Read a batch, and return it with its faults."""
         faults = [*_misshapen(batch), *near_misses(batch)]
-        table = _read_table(batch, faults, unique=False)
+        table = _read_table(batch, faults, in_batches=True)
         for column, (lookup, other) in self._lookups.items():
             table.codes[column] = lookup.positions(table.columns[column])
             faults += _unknown(table, column, other)
@@ -122,7 +124,8 @@ def _misshapen(table: StoredTable) -> Iterator[Fault]:
     )
 
 
-def _read_table(stored: StoredTable, faults: list[Fault], *, unique: bool = True) -> CheckedTable:
+def _read_table(stored: StoredTable, faults: list[Fault], *, in_batches: bool = False) -> CheckedTable:
+    """Read the columns of a table; in batches, keep ids that are numbers, and do not look for duplicates."""
     table = CheckedTable(stored)
     for spec in stored.spec.columns:
         if spec.name not in stored.data.column_names:
@@ -132,8 +135,22 @@ def _read_table(stored: StoredTable, faults: list[Fault], *, unique: bool = True
             array = pa.nulls(len(table), pa.list_(pa.string()) if spec.kind == "tags" else pa.large_string())
         else:
             array = columns.plain(stored.data.column(spec.name))
-        faults.extend(_read_column(table, spec if unique else replace(spec, unique=False), array))
+        spec = replace(spec, unique=spec.unique and not in_batches)
+        numbers = columns.as_numbers(array) if in_batches and spec.kind == "id" else None
+        if numbers is None:
+            faults.extend(_read_column(table, spec, array))
+        else:
+            table.columns[spec.name] = numbers
+            faults.extend(_missing_values(table, spec, numbers))
     return table
+
+
+def _missing_values(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iterator[Fault]:
+    """Add a column's mask of blanks to the table, and yield a fault for each blank that is not allowed."""
+    of_numbers = spec.kind in ("amount", "positive")
+    blank = table.blank[spec.name] = columns.blanks(array, of_numbers=of_numbers)
+    if spec.required and spec.name in table.stored.data.column_names:
+        yield from (table.fault(int(i), spec.name, fault_kinds.BLANK) for i in np.flatnonzero(blank))
 
 
 def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iterator[Fault]:
@@ -149,10 +166,8 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
         table.columns[spec.name] = tags
         return
     array = array if spec.repeats else columns.decoded(array)
-    of_numbers = spec.kind in ("amount", "positive")
-    blank = table.blank[spec.name] = columns.blanks(array, of_numbers=of_numbers)
-    if spec.required and spec.name in table.stored.data.column_names:
-        yield from (table.fault(int(i), spec.name, fault_kinds.BLANK) for i in np.flatnonzero(blank))
+    yield from _missing_values(table, spec, array)
+    blank = table.blank[spec.name]
     if spec.kind == "time" or spec.kind in _READERS:
         table.columns[spec.name], faults = _read_values(array, spec.kind, blank, table.stored.dialect)
         yield from (table.fault(i, spec.name, kind) for i, kind in faults.items())
@@ -250,12 +265,6 @@ def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: columns
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     again = columns.to_bools(pc.is_in(text, value_set=repeated)) & ~blank
     yield from (table.fault(int(i), column, fault_kinds.DUPLICATE) for i in np.flatnonzero(again))
-
-
-def rising(text: pa.Array) -> bool:
-    """Return whether each id is greater than the previous one, which quickly proves that all differ."""
-    greater = pc.greater(text[1:], text[:-1])
-    return len(text) == 0 or bool(pc.all(greater, skip_nulls=False, min_count=0).as_py())
 
 
 def _unknown_references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:

@@ -155,21 +155,31 @@ def _bits_within(client_count: int, blocks: int) -> int:
 
 def _place_block(out: Merged, rows: npt.NDArray[Any], clients: slice, place: slice) -> None:
     """Sort the records of a block, which are in ledger order, and write them to the output."""
-    client = np.ascontiguousarray(rows["client"])
-    order = np.argsort(client, kind="stable")
-    client, rows = client.take(order), rows.take(order)
-    time = np.ascontiguousarray(rows["time"])
-    if (
-        (time[1:] < time[:-1]) & (client[1:] == client[:-1])
-    ).any():  # rarely: most ledgers are in order of time
-        again = np.lexsort((time, client))
-        rows, time = rows.take(again), time.take(again)
+    client, time = np.ascontiguousarray(rows["client"]), np.ascontiguousarray(rows["time"])
+    order = _order(client, time)
+    client, time, rows = client.take(order), time.take(order), rows.take(order)
     out.time[place] = time
     for name in ("amount", "flow", "package"):
         getattr(out, name)[place] = rows[name]
     first = np.searchsorted(client, np.arange(clients.stop - clients.start, dtype=client.dtype))
     out.offset[clients] = place.start + first
     out.paid_at[place] = _last_paid(time, out.flow[place], first)
+
+
+def _order(client: npt.NDArray[Any], time: Times) -> npt.NDArray[Any]:
+    """Return the stable order of rows by client and time."""
+    if not (time[1:] < time[:-1]).any():  # most ledgers are in order of time
+        return np.argsort(client, kind="stable")
+    bits = max(len(client) - 1, 1).bit_length()
+    if time.dtype != np.uint32 or int(client.max()).bit_length() + 32 + bits > 64:
+        return np.lexsort((time, client))
+    # Numbers of 64 bits sort faster than anything else: client, time and position make one.
+    keys = client.astype(np.uint64) << np.uint64(32)
+    keys |= time
+    keys <<= np.uint64(bits)
+    keys |= np.arange(len(client), dtype=np.uint64)
+    keys.sort()
+    return (keys & np.uint64((1 << bits) - 1)).view(np.int64)
 
 
 def _last_paid(time: Times, flow: Flows, first: Int64s) -> Times:

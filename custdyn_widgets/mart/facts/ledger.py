@@ -3,9 +3,8 @@
 Most ledgers have no faults, so each piece is read, checked, added to the runs and freed. At the first sign of
 a fault, this stops, and the caller reads the entire mart to report every fault.
 
-Both ways use the same checks. This module contains the checks that span pieces: whether ids are unique (they
-are if each is greater than the previous one; otherwise all are compared) and whether a balance might exceed
-an int64.
+Both ways use the same checks, except for those that span pieces: whether ids are unique, and whether a
+balance might exceed an int64.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,7 +23,8 @@ from custdyn_widgets import progress
 from custdyn_widgets.mart import columns
 from custdyn_widgets.mart.checking.balances import largest_amount, might_overflow
 from custdyn_widgets.mart.checking.checked import CheckedTable
-from custdyn_widgets.mart.checking.checks import BatchCheck, rising
+from custdyn_widgets.mart.checking.checks import BatchCheck
+from custdyn_widgets.mart.checking.distinct_ids import DistinctIds
 from custdyn_widgets.mart.checking.values import MICROS
 from custdyn_widgets.mart.columns import Codes, positions
 from custdyn_widgets.mart.facts.by_client import (
@@ -61,24 +60,18 @@ class _Batch:
         The rows of the ledger in this batch.
     packages
         The package ids by code.
-    ids
-        The first and the last transaction id.
-    rises
-        Whether each transaction id is greater than the previous one.
     largest
         The largest absolute amount.
     """
 
     rows: slice
     packages: tuple[str, ...]
-    ids: tuple[str, ...]
-    rises: bool
     largest: int
 
 
 def package_ids(ledger: CheckedTable) -> tuple[str, ...]:
     """Return the sorted package ids in a ledger."""
-    ids = columns.decoded(pc.unique(ledger.columns["package_id"]))
+    ids = columns.as_text(columns.decoded(pc.unique(ledger.columns["package_id"])))
     named = ids.filter(pa.array(~columns.blanks(ids)))
     return tuple(sorted(set(named.to_pylist())))  # a dictionary may contain duplicates
 
@@ -139,7 +132,8 @@ def checked_ledger(
     """
     progress.step("Reading and checking the transactions", 0.4)
     runs = SortedRuns(stored.count, len(place), np.uint32, _type_of_codes(packages))
-    work = _LedgerWork(stored, runs, others, place, packages)
+    ids = DistinctIds(stored.count, stored.first_row)
+    work = _LedgerWork(stored, others, place, packages, runs, BatchCheck(others), ids)
     found: list[_Batch] = []
     with closing(_in_threads(work.process, stored.pieces)) as results:
         for done, batches in enumerate(results, start=1):
@@ -148,7 +142,10 @@ def checked_ledger(
             found += batches
             progress.step("Reading and checking the transactions", 0.4 + 0.3 * done / len(stored.pieces))
     pa.default_memory_pool().release_unused()
-    if not found or not _is_complete(stored, found) or not _ids_are_unique(stored, found):
+    if not found or not _is_complete(stored, found):
+        return None
+    progress.step("Comparing transaction ids", 0.7)
+    if not ids.differ(stored.pieces):
         return None
     progress.step("Grouping the transactions by client", 0.8)
     named = _unify_package_codes(runs, found)
@@ -168,19 +165,21 @@ def _in_threads(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Generato
 
 @dataclass(frozen=True)
 class _LedgerWork:
-    """Processes the pieces of a ledger; its attributes are the parameters of `checked_ledger`."""
+    """Processes the pieces of a ledger; the first attributes are the parameters of `checked_ledger`."""
 
     stored: StoredLedger
-    runs: SortedRuns
     others: Mapping[str, CheckedTable]
     place: Codes
     packages: Sequence[str] | None
+    runs: SortedRuns
+    check: BatchCheck
+    ids: DistinctIds
 
     def process(self, piece: Piece) -> list[_Batch] | None:
         """Add the rows of a piece to the runs; return None if a batch has faults or times beyond 32 bits."""
-        check, found = BatchCheck(self.others), []
+        found = []
         for stored in piece():
-            table, faults = check.read(stored)
+            table, faults = self.check.read(stored)
             seconds = table.columns["at"] // MICROS
             first = stored.first_row - self.stored.first_row
             if faults or not fit_uint32(seconds) or first + len(table) > self.stored.count:
@@ -188,7 +187,9 @@ class _LedgerWork:
             packages = package_ids(table) if self.packages is None else self.packages
             codes = self._package_codes(table, packages)
             self.runs.put(first, _rows(table, seconds.astype(np.uint32), self.place, codes))
-            found.append(_batch(table, slice(first, first + len(table)), tuple(packages)))
+            self.ids.add(stored.first_row, table.columns["transaction_id"])
+            largest = largest_amount(table.columns["amount"])
+            found.append(_Batch(slice(first, first + len(table)), tuple(packages), largest))
         return found
 
     def _package_codes(self, table: CheckedTable, packages: Sequence[str]) -> Packages:
@@ -206,27 +207,11 @@ class _LedgerWork:
         return might_overflow(np.diff(rows.offset)[self.place], largest, opening)
 
 
-def _batch(table: CheckedTable, rows: slice, packages: tuple[str, ...]) -> _Batch:
-    ids, amount = table.columns["transaction_id"], table.columns["amount"]
-    ends = (ids[0].as_py(), ids[-1].as_py()) if len(ids) else ()
-    return _Batch(rows, packages, ends, rising(ids), largest_amount(amount))
-
-
 def _is_complete(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
     """Return whether all rows were read; in a damaged row group, Arrow may silently stop early."""
     begins = [batch.rows.start for batch in batches]
     ends = [batch.rows.stop for batch in batches]
     return [*begins, stored.count] == [0, *ends]
-
-
-def _ids_are_unique(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
-    """Return whether all transaction ids are distinct."""
-    ends = [batch.ids for batch in batches if batch.ids]
-    if all(one[1] < other[0] for one, other in pairwise(ends)) and all(batch.rises for batch in batches):
-        return True
-    progress.step("Comparing transaction ids", 0.7)
-    ids = columns.as_text(columns.decoded(columns.plain(stored.whole(("transaction_id",)).data.column(0))))
-    return len(pc.unique(ids)) == len(ids)
 
 
 def _unify_package_codes(runs: SortedRuns, batches: Sequence[_Batch]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Checking a new mart with bounded memory before it replaces the old one.
 
-Most marts have no faults. So the ledger is first read in batches, and only hashes of its ids are kept. At the
-first sign of a fault, the whole mart is checked in order to report every fault.
+Most marts have no faults. So the ledger is first read in batches, of which only 8 bytes for each id are kept.
+At the first sign of a fault, the whole mart is checked in order to report every fault.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from custdyn_widgets import progress
 from custdyn_widgets.errors import MartError, shown
@@ -19,6 +18,7 @@ from custdyn_widgets.files import write_whole
 from custdyn_widgets.mart.checking.balances import largest_amount, might_overflow
 from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.checking.checks import BatchCheck, check, check_others
+from custdyn_widgets.mart.checking.distinct_ids import DistinctIds
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.quarantine import leave_out_faulty_rows
 from custdyn_widgets.mart.reading.files import read_mart
@@ -27,7 +27,6 @@ from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.mart.synced import rejected_rows
 
 _ZERO_DATE = "0000-00-00"
-_IDS = "SELECT hash(CAST(transaction_id AS VARCHAR)) AS h FROM read_parquet($file)"
 
 
 def check_new_mart(folder: Path, source: Source, name: str) -> None:
@@ -39,7 +38,7 @@ def check_new_mart(folder: Path, source: Source, name: str) -> None:
         If it has faults and the source does not quarantine them, or they cannot be quarantined.
     """
     stored = replace(read_mart(folder), name=name).in_dialect(source.mart_dialect)
-    if _has_no_faults(stored, folder / "transactions.parquet"):
+    if _has_no_faults(stored):
         return
     mart = check(stored)
     if source.on_fault == "quarantine":
@@ -62,7 +61,7 @@ def _listed(mart: CheckedMart, name: str) -> Iterator[str]:
         return
 
 
-def _has_no_faults(stored: StoredMart, ledger: Path) -> bool:
+def _has_no_faults(stored: StoredMart) -> bool:
     """Return whether a mart certainly has no faults."""
     others = check_others(stored)
     if others.faults:
@@ -70,6 +69,7 @@ def _has_no_faults(stored: StoredMart, ledger: Path) -> bool:
     checks = BatchCheck(others.tables)
     opening = others.tables["clients"].columns["opening_balance"]
     rows = np.zeros(len(opening), np.int64)
+    ids = DistinctIds(stored.ledger.count, stored.ledger.first_row)
     largest = 0
     for piece in stored.ledger.pieces:
         done = int(rows.sum()) / max(stored.ledger.count, 1)
@@ -78,31 +78,12 @@ def _has_no_faults(stored: StoredMart, ledger: Path) -> bool:
             table, faults = checks.read(batch)
             if faults:
                 return False
+            ids.add(batch.first_row, table.columns["transaction_id"])
             rows += np.bincount(table.codes["client_id"], minlength=len(rows))
             largest = max(largest, largest_amount(table.columns["amount"]))
     progress.step("Comparing transaction ids", 0.9)
     is_complete = int(rows.sum()) == stored.ledger.count  # a damaged file may end early
-    return (
-        is_complete
-        and not might_overflow(rows, largest, opening)
-        and _ids_differ(ledger, stored.ledger.count)
-    )
-
-
-def _ids_differ(ledger: Path, count: int) -> bool:
-    """Return whether the hashes of all ids differ; if so, the ids differ too."""
-    import duckdb  # late: slow to load
-
-    hashes = np.empty(count, np.uint64)
-    end = 0
-    with duckdb.connect() as connection:
-        connection.execute("SET memory_limit = '200MB'")
-        found = connection.sql(_IDS, params={"file": str(ledger)})
-        for batch in pa.RecordBatchReader.from_stream(found):
-            hashes[end : end + len(batch)] = batch.column(0).to_numpy()
-            end += len(batch)
-    hashes.sort()
-    return bool((hashes[1:] != hashes[:-1]).all())
+    return is_complete and not might_overflow(rows, largest, opening) and ids.differ(stored.ledger.pieces)
 
 
 def _zero_dates(faults: Iterable[Fault]) -> Iterator[str]:

@@ -1,0 +1,104 @@
+"""Finding out whether all ids of a ledger differ, while it is read in batches.
+
+Ids usually rise from row to row, which proves that they differ. From the first id that does not, each id
+becomes a key of 64 bits, and the keys are sorted: the key of a number is the number, that of a text its hash.
+Ids with different keys differ.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import insort
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from custdyn_widgets.mart.columns import as_numbers, as_text, decoded, plain
+from custdyn_widgets.mart.reading.stored import Piece
+
+Keys = npt.NDArray[np.uint64]
+
+
+class DistinctIds:
+    """The ids of a ledger; several threads may add batches in any order.
+
+    Parameters
+    ----------
+    count, first_row
+        The number of rows of the ledger, and the number of its first row.
+    """
+
+    def __init__(self, count: int, first_row: int) -> None:
+        self._count, self._first_row = count, first_row
+        self._rising: list[tuple[int, Any, Any]] = []  # batches: first row, first id, last id
+        self._keys: Keys | None = None  # by row, once the ids do not rise
+        self._numeric: set[bool] = set()
+        self._lock = threading.Lock()
+
+    def add(self, first_row: int, ids: pa.Array) -> None:
+        """Add a batch of ids: text, or whole numbers as int64."""
+        ids = decoded(ids)
+        if not len(ids):
+            return
+        rises = self._keys is None and rising(ids)
+        with self._lock:
+            self._numeric.add(pa.types.is_integer(ids.type))
+            if rises:
+                insort(self._rising, (first_row, ids[0].as_py(), ids[-1].as_py()))
+                rises = len(self._numeric) == 1 and self._batches_rise()
+            if not rises and self._keys is None:
+                self._keys = np.empty(self._count, np.uint64)
+            keys = self._keys
+        if keys is not None and not rises:
+            self._add_keys(keys, first_row, ids)
+
+    def differ(self, pieces: Iterable[Piece]) -> bool:
+        """Return whether all ids certainly differ.
+
+        Batches that were added before the first id that did not rise are read again from `pieces`.
+        """
+        if self._keys is None:
+            return True
+        if len(self._numeric) > 1:  # 1 and "1" have different keys
+            return False
+        for batch in (batch for piece in pieces if self._rising for batch in piece()):
+            if not self._rising:
+                break
+            if any(first_row == batch.first_row for first_row, _, _ in self._rising):
+                column = plain(batch.data.column("transaction_id"))
+                numbers = as_numbers(column)
+                self._add_keys(
+                    self._keys, batch.first_row, as_text(decoded(column)) if numbers is None else numbers
+                )
+        self._keys.sort()
+        return bool((self._keys[1:] != self._keys[:-1]).all())
+
+    def _batches_rise(self) -> bool:
+        return all(last < first for (_, _, last), (_, first, _) in pairwise(self._rising))
+
+    def _add_keys(self, keys: Keys, first_row: int, ids: pa.Array) -> None:
+        begin = first_row - self._first_row
+        keys[begin : begin + len(ids)] = _keys(ids)
+        with self._lock:
+            self._rising = [batch for batch in self._rising if batch[0] != first_row]
+
+
+def rising(ids: pa.Array) -> bool:
+    """Return whether each id is greater than the previous one, which quickly proves that all differ."""
+    greater = pc.greater(ids[1:], ids[:-1])
+    return len(ids) == 0 or bool(pc.all(greater, skip_nulls=False, min_count=0).as_py())
+
+
+def _keys(ids: pa.Array) -> Keys:
+    if pa.types.is_integer(ids.type):
+        return np.asarray(ids.to_numpy(zero_copy_only=False)).view(np.uint64)
+    import duckdb  # late: slow to load
+
+    with duckdb.connect(config={"threads": 1}) as connection:
+        hashes = connection.from_arrow(pa.table({"id": ids})).project("hash(id) AS key").fetchnumpy()
+        return np.asarray(hashes["key"], np.uint64)
