@@ -391,10 +391,10 @@ def test_a_million_rows_with_a_thousand_faults_are_checked_in_seconds() -> None:
             }
         ),
     }
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(MartError) as caught:
         open_mart(tables)
-    assert time.monotonic() - began < 30  # seconds; it takes some three
+    assert time.process_time() - began < 30  # seconds of the processor; it takes some three
     lines = caught.value.message.splitlines()
     assert lines[0] == "The data of 'DataFrames' has 1,000 faults:"
     assert (len(lines), max(map(len, lines)) < 120) == (22, True)
