@@ -20,7 +20,7 @@ from custdyn_widgets.mart import columns
 from custdyn_widgets.mart.checking import fault_kinds, values
 from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
-from custdyn_widgets.mart.checking.distinct_ids import rising
+from custdyn_widgets.mart.checking.distinct_ids import duplicates
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.guessing import (
     guess_dialects,
@@ -185,7 +185,8 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
         kind = fault_kinds.NOT_A_CURRENCY
         yield from (table.fault(int(i), spec.name, kind) for i in np.flatnonzero(bad & ~blank))
     if spec.unique and text is not None:
-        yield from _duplicates(table, spec.name, text, blank)
+        again = np.flatnonzero(duplicates(text) & ~blank)
+        yield from (table.fault(int(i), spec.name, fault_kinds.DUPLICATE) for i in again)
 
 
 def _read_values(
@@ -256,15 +257,6 @@ def _unknown_choices(
             close = nearest(given, spec.choices, 1)
             hints[given] = f"did you mean {close[0]}?" if close else f"one of {', '.join(spec.choices)}"
         yield table.fault(int(i), spec.name, kind, f"{kind.reason} ({hints[given]})")
-
-
-def _duplicates(table: CheckedTable, column: str, text: pa.Array, blank: columns.Bools) -> Iterator[Fault]:
-    if rising(text) or len(pc.unique(text)) == len(text):
-        return
-    counts = pc.value_counts(text)
-    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    again = columns.to_bools(pc.is_in(text, value_set=repeated)) & ~blank
-    yield from (table.fault(int(i), column, fault_kinds.DUPLICATE) for i in np.flatnonzero(again))
 
 
 def _unknown_references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:

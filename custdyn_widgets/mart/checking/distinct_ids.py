@@ -1,4 +1,4 @@
-"""Finding out whether all ids of a ledger differ, while it is read in batches.
+"""Finding duplicate ids: in a column, or in a ledger that is read in batches.
 
 Ids usually rise from row to row, which proves that they differ. From the first id that does not, each id
 becomes a key of 64 bits, and the keys are sorted: the key of a number is the number, that of a text its hash.
@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from custdyn_widgets.mart.columns import as_numbers, as_text, decoded, plain
+from custdyn_widgets.mart.columns import Bools, as_numbers, as_text, decoded, plain, to_bools
 from custdyn_widgets.mart.reading.stored import Piece
 
 Keys = npt.NDArray[np.uint64]
@@ -92,6 +92,15 @@ def rising(ids: pa.Array) -> bool:
     """Return whether each id is greater than the previous one, which quickly proves that all differ."""
     greater = pc.greater(ids[1:], ids[:-1])
     return len(ids) == 0 or bool(pc.all(greater, skip_nulls=False, min_count=0).as_py())
+
+
+def duplicates(text: pa.Array) -> Bools:
+    """Return a mask of the texts that occur more than once."""
+    if rising(text) or len(pc.unique(text)) == len(text):
+        return np.zeros(len(text), np.bool_)
+    counts = pc.value_counts(text)
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    return to_bools(pc.is_in(text, value_set=repeated))
 
 
 def _keys(ids: pa.Array) -> Keys:
