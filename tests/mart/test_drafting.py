@@ -16,6 +16,7 @@ from custdyn_widgets import Dialect, ReportQuery
 from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.mapping import drafting
 from custdyn_widgets.mart.mapping.choices import Choice
 from custdyn_widgets.mart.mapping.drafting import Draft, draft_mapping
 from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark
@@ -95,13 +96,49 @@ def test_kinds_come_from_values_or_the_name_of_a_table(export: Path) -> None:
 def test_a_column_of_kinds_may_have_one_kind_alone(
     tmp_path: Path, values: list[str], has_kinds: bool
 ) -> None:
-    folder = tmp_path / "few"
-    folder.mkdir()
-    (folder / "clients.csv").write_text("Client ID,Name,Created\n1,A,2024-01-02\n2,B,2024-03-04\n")
-    rows = "".join(f"{n},{n % 2 + 1},2024-05-0{n},{n}.5,{values[n % len(values)]}\n" for n in range(1, 7))
-    (folder / "ledger.csv").write_text(f"ID,Client ID,Date,Amount,Type\n{rows}")
+    folder = ledger_of_kinds(tmp_path, [values[n % len(values)] for n in range(1, 7)])
     kind = choices(draft_mapping(folder, Dialect(), "EUR"), "ledger")["kind"]
     assert ('"Type"' in kind.sql) == has_kinds
+
+
+def test_kinds_that_the_sample_lacks_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafting, "_SAMPLE", 3)
+    folder = ledger_of_kinds(tmp_path, ["Call"] * 3 + ["Voucher", "Call", "Plan fee", "Jackpot"])
+    found = choices(draft_mapping(folder, Dialect(), "EUR"), "ledger")
+    assert "WHEN 'Voucher' THEN 'refill'" in found["kind"].sql
+    assert found["kind"].certainty == "please check"
+    assert "unknown, so other: 'Jackpot'" in found["kind"].why
+    assert """IN ('Call', 'Plan fee') THEN -number("Amount")""" in found["amount"].sql
+
+
+def test_kinds_with_blanks_around_them_are_recognized(tmp_path: Path) -> None:
+    folder = ledger_of_kinds(tmp_path, ["Call   ", "Voucher"])
+    assert custdyn("mapping", "new", "shop", folder, "--currency", "EUR").exit_code == 0
+    checked = custdyn("check", "shop")
+    assert checked.exit_code == 0, checked.output
+    path = next((tmp_path / "cache").glob("mapped/*/*/transactions.parquet"))
+    kinds = duckdb.sql(f"SELECT kind, amount FROM '{path}' ORDER BY ALL").fetchall()
+    assert [(kind, float(amount)) for kind, amount in kinds] == [("refill", 2.5), ("usage", -1.5)]
+
+
+def test_a_kind_that_appears_later_is_a_fault(tmp_path: Path) -> None:
+    folder = ledger_of_kinds(tmp_path, ["Call", "Voucher", "", "Jackpot"])
+    assert custdyn("mapping", "new", "shop", folder, "--currency", "EUR").exit_code == 0
+    first = custdyn("check", "shop")
+    assert first.exit_code == 0, first.output
+    ledger_of_kinds(tmp_path, ["Call", "Voucher", "", "Jackpot", "Bonus"])
+    later = custdyn("check", "shop")
+    assert later.exit_code == 1
+    assert "'Bonus' is not a known kind" in later.output
+
+
+def ledger_of_kinds(tmp_path: Path, kinds: list[str]) -> Path:
+    folder = tmp_path / "kinds"
+    folder.mkdir(exist_ok=True)
+    (folder / "clients.csv").write_text("Client ID,Name,Created\n1,A,2024-01-02\n2,B,2024-03-04\n")
+    rows = "".join(f"{n},{n % 2 + 1},2024-05-0{n},{n}.5,{kind}\n" for n, kind in enumerate(kinds, start=1))
+    (folder / "ledger.csv").write_text(f"ID,Client ID,Date,Amount,Type\n{rows}")
+    return folder
 
 
 def test_date_and_time_in_two_columns_are_joined(export: Path) -> None:

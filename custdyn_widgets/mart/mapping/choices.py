@@ -14,8 +14,11 @@ Certainty = Literal["sure", "likely", "please check", "fill in"]
 # Returns the share of a column's values that occur in another column.
 Overlap = Callable[[Column, Column], float]
 
+FEW = 40  # the largest number of distinct values in a column of kinds
+ROWS_OF_KIND = 20  # to look at, of a kind that a sample lacks
 FOUND = 0.5  # share of values that must occur in a column for another to refer to it
 _NO_RANK = 99
+_OF_KINDS = ("kind", "client_type", "pair")  # columns of a mart whose SQL lists the values of a column
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,12 @@ def is_text(column: Column) -> bool:
     return bool(column.values) and not column.is_time
 
 
+def has_kinds(column: Column) -> bool:
+    """Return whether a column has few values and a heading of kinds, whose SQL lists every value."""
+    is_few = 0 < len(set(column.values)) <= FEW
+    return is_few and any(rank(column.plain, wanted) is not None for wanted in _OF_KINDS)
+
+
 def by_heading(name: str, column: Column, sql: str | None = None) -> Choice:
     """Return the choice of a column by its heading."""
     is_clear = heading_rank(column, name) == 0 and not column.small_unit
@@ -77,13 +86,22 @@ def time_by_heading(name: str, column: Column) -> Choice:
 
 
 def cases(name: str, column: Column, words: Mapping[str, tuple[str, ...]], other: str) -> Choice:
-    """Return a CASE that turns a column's values into those of a mart."""
+    """Return a CASE that turns a column's values into those of a mart.
+
+    If all values of the sample are listed, others stay as they are, so that checks report them.
+    """
     values = sorted(set(column.values))
     meanings = {value: meaning(value, words) for value in values if value.isprintable()}
-    lines = [f"WHEN {column.syntax.literal(v)} THEN '{m}'" for v, m in meanings.items() if m]
     unknown = [v for v in values if meanings.get(v) is None]
+    is_whole = len(values) == len(meanings) <= FEW and column.padding.strip(" ") == ""
+    listed = meanings if is_whole else {v: m for v, m in meanings.items() if m}
+    lines = [f"WHEN {column.syntax.literal(v)} THEN '{m or other}'" for v, m in listed.items()]
+    rest = column.word_as_text if is_whole else f"'{other}'"
     why = f"the values of {shown(column.name)}"
     if unknown:
         why += f"; unknown, so {other}: {', '.join(map(shown, unknown[:5]))}"
-    sql = f"CASE {column.sql} {' '.join(lines)} ELSE '{other}' END"
-    return Choice(name, sql, "please check" if unknown else "likely", why)
+    if None in column.cells and is_whole:
+        rest = f"coalesce({rest}, '{other}')"
+        why += f"; blank, so {other}"
+    certainty: Certainty = "please check" if unknown or None in column.cells else "likely"
+    return Choice(name, f"CASE {column.word} {' '.join(lines)} ELSE {rest} END", certainty, why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.files import write_whole
 from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
-from custdyn_widgets.mart.mapping.choices import TableGuess
+from custdyn_widgets.mart.mapping.choices import FEW, ROWS_OF_KIND, TableGuess, has_kinds
 from custdyn_widgets.mart.mapping.draft_text import Guesses, mapping_text
 from custdyn_widgets.mart.mapping.exports import unread_files
 from custdyn_widgets.mart.mapping.forms import null_word
 from custdyn_widgets.mart.mapping.guesses import currencies, guess_tables
-from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark
+from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark, stripped
 from custdyn_widgets.mart.mapping.running import open_export
-from custdyn_widgets.mart.mapping.sql_text import DUCKDB, identifier
+from custdyn_widgets.mart.mapping.sql_text import DUCKDB, identifier, literal
 from custdyn_widgets.mart.mapping.tables import errors_at
 from custdyn_widgets.mart.sources import Source
 
@@ -131,11 +131,40 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[Column]:
     """Return the columns of a table with a sample of its rows, as text."""
     rows = connection.sql(f"FROM {identifier(table)}")
     typed = [str(kind) != "VARCHAR" for kind in rows.types]
-    rows = rows.project("CAST(COLUMNS(*) AS VARCHAR)").limit(_SAMPLE)
-    names, cells = list(rows.columns), list(zip(*rows.fetchall(), strict=True))
-    found = [tuple(None if c is None or not c.strip() else c.strip() for c in column) for column in cells]
-    columns = zip(names, found or [()] * len(names), typed, strict=True)
-    return [_column(Column(table, name, of, typed=kind)) for name, of, kind in columns if name.isprintable()]
+    rows = rows.project("CAST(COLUMNS(*) AS VARCHAR)")
+    sample = rows.limit(_SAMPLE).fetchall()
+    columns = _as_columns(table, rows.columns, typed, sample)
+    if len(sample) == _SAMPLE:
+        columns = _as_columns(table, rows.columns, typed, [*sample, *_rows_of_rare_kinds(rows, columns)])
+    return [column for column in columns if column.name.isprintable()]
+
+
+def _as_columns(
+    table: str, names: Sequence[str], typed: Sequence[bool], rows: Sequence[tuple[str | None, ...]]
+) -> list[Column]:
+    cells = list(zip(*rows, strict=True)) or [()] * len(names)
+    found = []
+    for name, column, kind in zip(names, cells, typed, strict=True):
+        plain, padding = stripped(column)
+        found.append(_column(Column(table, name, plain, typed=kind, padding=padding)))
+    return found
+
+
+def _rows_of_rare_kinds(
+    rows: duckdb.DuckDBPyRelation, columns: Sequence[Column]
+) -> Iterable[tuple[str | None, ...]]:
+    """Return a few rows of each kind that a sample lacks."""
+    found: dict[tuple[str | None, ...], None] = {}
+    for column in filter(has_kinds, columns):
+        known = set(column.values)
+        named = ", ".join(map(literal, sorted(known)))
+        others = rows.filter(f"trim({column.quoted}) NOT IN ({named})").project(column.quoted).distinct()
+        rare = [value for (value,) in others.limit(FEW + 1).fetchall()]
+        if len(known) + len(rare) <= FEW:
+            for value in rare:
+                of_kind = rows.filter(f"{column.quoted} = {literal(value)}").limit(ROWS_OF_KIND)
+                found |= dict.fromkeys(of_kind.fetchall())
+    return found
 
 
 def _column(column: Column) -> Column:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from custdyn_widgets.errors import shown
 from custdyn_widgets.mart.mapping.amount_guesses import Amount, find_amount, find_time, lacking
 from custdyn_widgets.mart.mapping.choices import (
+    FEW,
     FOUND,
     Choice,
     Overlap,
@@ -22,7 +23,6 @@ from custdyn_widgets.mart.mapping.profiles import Column, positive_share
 from custdyn_widgets.mart.mapping.sql_text import Syntax
 from custdyn_widgets.mart.mapping.words import KINDS, meaning
 
-_FEW = 40  # the largest number of distinct values in a column of kinds
 _PAID = ("usage", "package_activation", "package_renewal")
 
 
@@ -86,7 +86,7 @@ def _transaction_id(table: str, key: Column | None, syntax: Syntax) -> Choice:
 
 def _has_kinds(column: Column) -> bool:
     values = set(column.values)
-    return 0 < len(values) <= _FEW and any(meaning(v, KINDS) for v in values) and not column.is_time
+    return 0 < len(values) <= FEW and any(meaning(v, KINDS) for v in values) and not column.is_time
 
 
 def _of_one_kind(table: str, amount: Amount, package: Column | None) -> list[Choice]:
@@ -116,7 +116,7 @@ def _by_kinds(kinds: Column, amount: Amount) -> list[Choice]:
     if not turned:
         return [kind, Choice("amount", amount.sql, amount.certainty, why)]
     named = ", ".join(map(kinds.syntax.literal, turned))
-    sql = f"CASE WHEN {kinds.sql} IN ({named}) THEN {_turned(amount)} ELSE {amount.sql} END"
+    sql = f"CASE WHEN {kinds.word} IN ({named}) THEN {_turned(amount)} ELSE {amount.sql} END"
     why += f"; the sign is reversed for {', '.join(map(shown, turned))}"
     return [kind, Choice("amount", sql, amount.certainty, why)]
 

@@ -40,7 +40,8 @@ class Column:
 
     A blank cell is None. `null` is the word for blank that cells have, if there is one; `typed` says that
     they are not text; `syntax` is the dialect of SQL that reads them; `family` is their type in a database;
-    `decimal` is the decimal separator of numbers in text, if it is known.
+    `decimal` is the decimal separator of numbers in text, if it is known; `padding` has the characters that
+    were removed from the ends of cells.
     """
 
     table: str
@@ -51,6 +52,7 @@ class Column:
     syntax: Syntax = DUCKDB
     family: str = "text"
     decimal: DecimalMark | None = None
+    padding: str = ""
 
     @cached_property
     def values(self) -> tuple[str, ...]:
@@ -71,6 +73,20 @@ class Column:
     def text(self) -> str:
         """The column as text in SQL."""
         return self.syntax.text(self.sql)
+
+    @property
+    def word(self) -> str:
+        """The column in SQL, to compare with words: without blanks around it."""
+        return f"trim({self.sql})" if " " in self.padding else self.sql
+
+    @property
+    def word_as_text(self) -> str:
+        """The same as text."""
+        return (
+            f"CAST({self.word} AS VARCHAR)"
+            if self.typed and self.syntax == DUCKDB
+            else self.syntax.text(self.word)
+        )
 
     @cached_property
     def small_unit(self) -> str:
@@ -201,6 +217,18 @@ class Column:
     def lacks_offset(self) -> bool:
         """Whether some of the values are times without an offset from UTC."""
         return self.times is not None and not self.times.has_offset
+
+
+def stripped(cells: Iterable[str | None]) -> tuple[tuple[str | None, ...], str]:
+    """Return cells without blanks around them, None if nothing is left, and the characters removed."""
+    found: list[str | None] = []
+    removed: set[str] = set()
+    for cell in cells:
+        plain = (cell or "").strip()
+        found.append(plain or None)
+        if plain and plain != cell:
+            removed |= set(str(cell).replace(plain, "", 1))
+    return tuple(found), "".join(sorted(removed))
 
 
 def positive_share(values: Iterable[str]) -> float:

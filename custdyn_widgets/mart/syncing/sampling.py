@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 
 from custdyn_widgets import progress
 from custdyn_widgets.mart.dialect import DecimalMark
-from custdyn_widgets.mart.mapping.profiles import Column
+from custdyn_widgets.mart.mapping.choices import FEW, ROWS_OF_KIND, has_kinds
+from custdyn_widgets.mart.mapping.profiles import Column, stripped
 from custdyn_widgets.mart.mapping.sql_text import Syntax
 from custdyn_widgets.mart.syncing.session import Session
+from custdyn_widgets.mart.syncing.typed import ResultColumn
 
 ROWS = 2_000
 _TABLES = 300
@@ -58,23 +60,57 @@ class Sample:
             else quoted(c.name)
             for c in found
         )
-        select = f"SELECT {wanted} FROM {quoted(table)} LIMIT {ROWS}"  # noqa: S608 (quoted names)
+        every = f"SELECT {wanted} FROM {quoted(table)}"  # noqa: S608 (quoted names)
         cells: dict[str, list[str | None]] = {column.name: [] for column in found}
+        self._read(f"{every} LIMIT {ROWS}", cells)
+        columns = self._as_columns(table, found, cells)
+        if len(columns[0].cells) < ROWS:
+            return columns
+        for column in filter(has_kinds, columns):
+            for value in self._rare_kinds(column):
+                where = f"{column.text} = {self._syntax.literal(value)}"
+                self._read(f"{every} WHERE {where} LIMIT {ROWS_OF_KIND}", cells)
+        return self._as_columns(table, found, cells)
+
+    def _read(self, select: str, cells: Mapping[str, list[str | None]]) -> None:
+        """Append the rows of a SELECT to cells."""
         for chunk in self._session.rows(select, self._session.columns(select)):
             for name, values in chunk.items():
                 cells[name] += map(_cell, values)
-        return [
-            Column(
-                table,
-                c.name,
-                tuple(cells[c.name]),
-                typed=c.family not in ("text", "json"),
-                syntax=self._syntax,
-                family=c.family,
-                decimal=self._decimal,
+
+    def _as_columns(
+        self, table: str, found: Iterable[ResultColumn], cells: Mapping[str, list[str | None]]
+    ) -> list[Column]:
+        columns = []
+        for c in found:
+            plain, padding = stripped(cells[c.name])
+            typed = c.family not in ("text", "json")
+            columns.append(
+                Column(
+                    table,
+                    c.name,
+                    plain,
+                    typed=typed,
+                    syntax=self._syntax,
+                    family=c.family,
+                    decimal=self._decimal,
+                    padding=padding,
+                )
             )
-            for c in found
-        ]
+        return columns
+
+    def _rare_kinds(self, column: Column) -> list[str]:
+        """Return the kinds that a sample lacks; none if there are many."""
+        text, known = column.text, sorted(set(column.values))
+        named = ", ".join(map(self._syntax.literal, known))
+        select = (
+            f"SELECT DISTINCT {text} AS kind FROM {self._syntax.identifier(column.table)} "  # noqa: S608
+            f"WHERE {text} NOT IN ({named}) LIMIT {FEW + 1}"
+        )
+        cells: dict[str, list[str | None]] = {"kind": []}
+        self._read(select, cells)
+        rare = [value for value in cells["kind"] if value and value.strip()]
+        return rare if len(known) + len(rare) <= FEW else []
 
     def overlap(self, column: Column, other: Column) -> float:
         """Return the share of a column's values, at most 200 of them, that another column has."""
@@ -83,7 +119,7 @@ class Sample:
             return 0.0
         there = set(other.values)
         found = sum(value in there for value in values)
-        if found < len(values) and len(other.cells) == ROWS:  # the rest of the table may have more
+        if found < len(values) and len(other.cells) >= ROWS:  # the rest of the table may have more
             text, quoted = self._syntax.text(other.sql), self._syntax.identifier
             named = ", ".join(map(self._syntax.literal, values))
             found = self._session.number(
@@ -96,5 +132,4 @@ def _cell(value: pa.Scalar) -> str | None:
     raw = value.as_py()
     if raw is None:
         return None
-    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
-    return text.strip() or None
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)

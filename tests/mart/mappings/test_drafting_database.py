@@ -14,6 +14,7 @@ import pytest
 from custdyn_widgets import ReportQuery
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.syncing import sampling
 from tests import oracle
 from tests.databases import Database, new_user
 from tests.synced import custdyn
@@ -105,6 +106,18 @@ def test_an_unknown_database_becomes_a_right_report(database: Database, tmp_path
         assert [(*row.labels, *map(str, row.values)) for row in report.shown_rows()] == [
             (*row.labels, *map(str, row.values)) for row in (*answer.rows, answer.total) if row
         ]
+
+
+def test_kinds_that_the_sample_lacks_are_looked_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "ROWS", 3)
+    load(database)
+    database.run("UPDATE ledger SET type = NULL WHERE id = 8")
+    assert custdyn("mapping", "new", "shop", database.url).exit_code == 0
+    assert "WHEN 'monthly fee' THEN 'package_renewal'" in mapping()
+    assert custdyn("sync", "shop").exit_code == 1  # the sample has no blank
+    assert "coalesce(" not in mapping()
 
 
 def test_times_with_and_without_offset_are_united_as_they_are(database: Database) -> None:
