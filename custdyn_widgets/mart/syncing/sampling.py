@@ -70,6 +70,9 @@ class Sample:
             for value in self._rare_kinds(column):
                 where = f"{column.text} = {self._syntax.literal(value)}"
                 self._read(f"{every} WHERE {where} LIMIT {ROWS_OF_KIND}", cells)
+        rows = list(zip(*cells.values(), strict=True))
+        rows = [*rows[:ROWS], *dict.fromkeys(rows[ROWS:])]  # a row may have two rare kinds
+        cells = {name: list(of) for name, of in zip(cells, zip(*rows, strict=True), strict=True)}
         return self._as_columns(table, found, cells)
 
     def _read(self, select: str, cells: Mapping[str, list[str | None]]) -> None:
@@ -105,7 +108,7 @@ class Sample:
         named = ", ".join(map(self._syntax.literal, known))
         select = (
             f"SELECT DISTINCT {text} AS kind FROM {self._syntax.identifier(column.table)} "  # noqa: S608
-            f"WHERE {text} NOT IN ({named}) LIMIT {FEW + 1}"
+            f"WHERE TRIM({text}) NOT IN ({named}) LIMIT {FEW + 1}"
         )
         cells: dict[str, list[str | None]] = {"kind": []}
         self._read(select, cells)
