@@ -14,7 +14,10 @@ from typing import Any
 import click
 
 from custdyn_widgets import __version__, settings
-from custdyn_widgets.cli.answer import (
+from custdyn_widgets.cli.mapping import mapping_group
+from custdyn_widgets.cli.queries import queries_group
+from custdyn_widgets.cli.query_options import query_fields, query_options
+from custdyn_widgets.cli.report_output import (
     SOURCE_HELP,
     as_of_option,
     chosen_format,
@@ -26,9 +29,6 @@ from custdyn_widgets.cli.answer import (
     say_page,
     source_option,
 )
-from custdyn_widgets.cli.mapping import mapping_group
-from custdyn_widgets.cli.queries import queries_group
-from custdyn_widgets.cli.query_options import query_fields, query_options
 from custdyn_widgets.cli.runs import check_own_run, run_saved_query, runs_group
 from custdyn_widgets.cli.snapshot_difference import diff_command
 from custdyn_widgets.cli.snapshots import snapshots_group

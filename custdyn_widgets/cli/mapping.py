@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from custdyn_widgets.cli.answer import json_option, say
+from custdyn_widgets.cli.report_output import json_option, say
 from custdyn_widgets.errors import SourceError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _new_mapped_database(source: Source, currency: str | None, as_json: bool) ->
     click.echo(json.dumps(draft.to_dict(), indent=1) if as_json else str(draft))
     say(f"Written: {mapping}, and [{source.name}] in {sources}")
     if draft.is_whole:
-        say("The reading user needs no more rights than these:")
+        say("The database user needs only these privileges:")
         for line in grants_for(source.name):
             say(f"  {line}")
         say(f"Next: custdyn sync {source.name}")

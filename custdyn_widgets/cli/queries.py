@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from custdyn_widgets.cli.answer import (
+from custdyn_widgets.cli.report_output import (
     chosen_format,
     json_option,
     print_report,

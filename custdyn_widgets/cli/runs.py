@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from custdyn_widgets.cli.answer import discard, json_option, say
+from custdyn_widgets.cli.report_output import discard, json_option, say
 
 if TYPE_CHECKING:
     from custdyn_widgets.scheduling import Run
@@ -40,8 +40,8 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
     """List the runs of saved queries, newest last, with times and results.
 
     sent: frozen, and a mail server accepted every email. frozen: there are no recipients. held back: frozen
-    with --no-send. not sent: frozen, but no condition became true or passed. unchanged, empty: skipped,
-    as the saved query asks. stale: skipped, because the data ends too early. undelivered: frozen but not
+    with --no-send. not sent: frozen, but no condition became true or passed. unchanged, empty: skipped, as
+    set in the saved query. stale: skipped, because the data ends too early. undelivered: frozen but not
     delivered to everybody. failed: the message says why. killed: ended without a result. running: not
     finished yet.
     """

@@ -1,4 +1,4 @@
-"""The command `custdyn snapshots diff`: what differs between two snapshots, or from the data as it is now."""
+"""The command `custdyn snapshots diff`: compare two snapshots, or a snapshot with the current data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from custdyn_widgets.cli.answer import SOURCE_HELP, chosen_format, json_option, say, say_page
+from custdyn_widgets.cli.report_output import SOURCE_HELP, chosen_format, json_option, say, say_page
 from custdyn_widgets.cli.tables import format_option
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def diff_command(
 ) -> None:
     """Print every cell that differs between two snapshots of the same query, and what else differs.
 
-    Give each ID in full, or the full link. Without NEW, the same query is run on the data as it is now, for
-    the interval and as-of time of OLD.
+    Give each ID in full, or the full link. Without NEW, the same query is run on the current data, for the
+    interval and as-of time of OLD.
 
     Reasons are printed to stderr; JSON includes them. The exit code is 0 even if cells differ.
     """

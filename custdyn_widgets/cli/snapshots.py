@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from custdyn_widgets import settings
-from custdyn_widgets.cli.answer import json_option, say
+from custdyn_widgets.cli.report_output import json_option, say
 from custdyn_widgets.errors import CustDynError, QueryError, SnapshotError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from custdyn_widgets.cli.answer import json_option, say
+from custdyn_widgets.cli.report_output import json_option, say
 
 _QUICKLY_CHECKED = 200_000  # rows
 _NO_MISTAKES = ("mapping", "left_out", "guessed_dialect")  # kinds of notes
@@ -42,13 +42,13 @@ def sync_command(name: str, show_grants: bool, as_json: bool) -> None:
 
 
 def _say_likely_mistakes(name: str) -> None:
-    """Say how many likely mistakes the mart of a source has, if there are any."""
+    """Print how many likely mistakes the mart of a source has, if there are any."""
     from custdyn_widgets.mart import check_source
 
     count = sum(note.kind not in _NO_MISTAKES for note in check_source(name).notes)
     if count:
         mistakes = "1 likely mistake" if count == 1 else f"{count:,} likely mistakes"
-        say(f"The data has {mistakes}. To see what: custdyn check {name}")
+        say(f"The data has {mistakes}. To list them: custdyn check {name}")
 
 
 def sync_first(source: str | None) -> None:

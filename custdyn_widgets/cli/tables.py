@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from custdyn_widgets.cli.answer import as_of_option, chosen_format, json_option, source_option
 from custdyn_widgets.cli.query_options import query_fields, query_options
+from custdyn_widgets.cli.report_output import as_of_option, chosen_format, json_option, source_option
 from custdyn_widgets.query import ReportQuery
 
 _FORMATS = click.Choice(("table", "csv", "json"))
@@ -30,7 +30,9 @@ format_option = click.option(
 )
 @click.option("--total", is_flag=True, help="The clients behind the Total.")
 @click.option(
-    "--change", is_flag=True, help="What each client's flows changed by; needs a query that compares."
+    "--change",
+    is_flag=True,
+    help="Print the change in each client's flows. Requires a query with a comparison.",
 )
 @format_option
 @json_option("Print JSON: short for --format json.")

@@ -1,4 +1,4 @@
-"""The clients behind a row of a report, one by one. The sums over them are the row's cells."""
+"""The individual clients behind a row of a report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from custdyn_widgets.query import Bucket, ReportQuery, parse_as_of
 from custdyn_widgets.report import Report
 from custdyn_widgets.text import format_instant_utc, guard_formula
 
-# The flow columns, with the column of the lines that each is made of and its sign.
+# The flow columns, each with the column of the lines from which it is computed, and its sign.
 _FLOWS = {
     "Refill Qty": ("refill_qty", 1),
     "Refill Total": ("refill", 1),
@@ -56,7 +56,7 @@ def clients_behind(
     Parameters
     ----------
     query, source
-        A report or the query of one, and its source, which may be one that is open already.
+        A report or its query, and its source, which may already be open.
     row
         The row's label for each heading, in order; None for the Total or the only row.
     as_of
@@ -64,16 +64,16 @@ def clients_behind(
     total
         Return the clients behind the Total.
     change
-        Return how each client's flows changed since the earlier period of the query's `compare`.
+        Return the change in each client's flows since the earlier period given by the query's `compare`.
 
     Returns
     -------
     DataFrame
-        One line per client, ordered by id: everyone who is alive at the row's end, has a transaction in the
-        row, or moves in it. `Active`, `Overall Active` and `Alive` are 1 or 0, quantities are ints. `Balance`
-        is in the client's currency, all other amounts are in the report's, as Decimals with 6 places. With
-        `change`: everyone with a transaction in the row or in the earlier period, with each flow column, its
-        value before and its change.
+        One line per client, ordered by id, for clients that are alive at the row's end, have a transaction in
+        the row, or are counted in its movement. `Active`, `Overall Active` and `Alive` are 1 or 0, quantities
+        are ints. `Balance` is in the client's currency, all other amounts are in the report's, as Decimals
+        with 6 places. With `change`: clients with a transaction in the row or in the earlier period; each
+        flow column is followed by its earlier value and its change.
 
     Raises
     ------
@@ -129,7 +129,9 @@ def _find_row(
         return None, plan.interval.whole(), plan.whole_before
     if len(wanted) != len(plan.query.group_by):
         raise QueryError.invalid(
-            "row", row, f"needs a label for each of {', '.join(plan.query.group_by)}; or ask for the Total"
+            "row",
+            row,
+            f"must have a label for each of {', '.join(plan.query.group_by)}; for the Total, leave it out",
         )
     found = [
         i

@@ -24,7 +24,7 @@ def cohort_triangle(
     """Return how many clients of each cohort had a paid use in each month since.
 
     A client's cohort is the month of its first paid use, on the calendar of the query's time zone.
-    `group_by`, `columns`, `compare` and `active_duration` make no difference.
+    `group_by`, `columns`, `compare` and `active_duration` are ignored.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _count_payers(facts: Facts, clients: Int64s, cohort: Int64s, edges: Int64s) 
         paid = PAID[facts.flow[rows]]
         client = np.repeat(span.clients, count)[paid]
         month = month_of(facts.time[rows][paid]) - 1
-        changed = np.ones(len(client), np.bool_)  # rows of a client are in order of time
+        changed = np.ones(len(client), np.bool_)  # a client's rows are in chronological order
         changed[1:] = (client[1:] != client[:-1]) | (month[1:] != month[:-1])
         keys = cohort_of[client[changed]] * months + month[changed]
         found += np.bincount(keys, minlength=len(found))

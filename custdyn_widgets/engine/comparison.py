@@ -20,7 +20,7 @@ def report_columns(metrics: Iterable[Metric], comparison: str | None) -> tuple[C
     Raises
     ------
     QueryError
-        If an own metric has a column with the same name as one of the comparison.
+        If a custom metric has a column with the same name as a column of the comparison.
     """
     columns = tuple(column for metric in metrics for column in metric.columns)
     if comparison is None:
@@ -29,13 +29,13 @@ def report_columns(metrics: Iterable[Metric], comparison: str | None) -> tuple[C
     counts = Counter(column.name for column in compared)
     for column in compared:
         if counts[column.name] > 1:
-            why = f"would give two columns the name {shown(column.name)}; rename the column of the own metric"
+            why = f"would give two columns the name {shown(column.name)}; rename the custom metric's column"
             raise QueryError.invalid("compare", comparison, why)
     return compared
 
 
 def _compared(columns: Iterable[Column], comparison: str) -> Iterator[Column]:
-    """Yield each column, followed by those for its value before and for its change."""
+    """Yield each column, followed by the columns for its earlier value and its change."""
     earlier = comparison.replace("_", " ")
     for column in columns:
         group, label, unit = column.group, column.label, column.unit
@@ -53,7 +53,7 @@ def _compared(columns: Iterable[Column], comparison: str) -> Iterator[Column]:
 
 
 def compare_values(values: NumberRow, before: NumberRow | None) -> NumberRow:
-    """Return each value, followed by the value before, its change, and its change in percent.
+    """Return each value, followed by the earlier value, the change, and the change in percent.
 
     `before` is None if there is no counterpart.
     """

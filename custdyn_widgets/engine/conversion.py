@@ -126,7 +126,7 @@ class Rates:
         )
 
 
-@lru_cache(maxsize=2**16)  # a process needs the same quotes again and again
+@lru_cache(maxsize=2**16)  # a process needs the same quotes repeatedly
 def _quote(currency: str, day: int, quote: str, base: str) -> Quote:
     return Quote(currency, (_EPOCH + timedelta(days=day)).isoformat(), quote, base)
 

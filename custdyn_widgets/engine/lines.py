@@ -36,8 +36,8 @@ class Lines:
 def compute_lines(plan: Plan) -> tuple[Lines, Lines, pd.DataFrame]:
     """Return the lines of a report's rows, those of the earlier periods, and the flow cells of the rows.
 
-    Earlier periods that lie directly before the report, or are themselves rows of it, are summed together
-    with its rows: comparing months with the months before costs only one more month.
+    Earlier periods that directly precede the report, or are rows of it, are summed together with its rows, so
+    comparing months with the previous months costs only one more month.
     """
     earlier = [bucket for bucket in plan.befores if bucket]
     before_rows = _directly_before(earlier, plan.buckets[0])
@@ -68,7 +68,7 @@ class _Run:
 
 
 def _select(plan: Plan, runs: Sequence[_Run], buckets: Sequence[Bucket]) -> Lines:
-    """Return the lines of these buckets, which are in the runs."""
+    """Return the lines of these buckets, taken from the runs."""
     count = len(plan.groups.labels)
     place = {_key(b): k for k, b in enumerate(b for run in runs for b in run.buckets)}
     first = np.array([place[_key(b)] * count for b in buckets], np.int64)

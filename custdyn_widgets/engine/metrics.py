@@ -10,7 +10,7 @@ import pandas as pd
 from custdyn_widgets.engine.registry import chosen_metrics, metric, ratio
 from custdyn_widgets.report import Unit
 
-__all__ = ["SURPRISES", "chosen_metrics", "metric", "ratio"]  # taken from here, after the built-in metrics
+__all__ = ["SURPRISES", "chosen_metrics", "metric", "ratio"]  # registers the built-in metrics first
 
 SURPRISES = (
     "Active Avg divides the spending of the row's bucket by the clients active in the whole window.",

@@ -37,7 +37,7 @@ class Plan:
     buckets: list[Bucket]
     groups: Groups
     metrics: tuple[Metric, ...]
-    befores: list[Bucket | None]  # the earlier period of each bucket, or None if it has no length; [] without
+    befores: list[Bucket | None]  # each bucket's earlier one, None if it has no length; [] if not compared
     whole_before: Bucket | None
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The columns that the report of a query has, known before any data is read."""
+"""The columns of a query's report, determined before any data is read."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Metric:
 
     @property
     def id(self) -> str:
-        """The id in a query's `columns`; the group's name if it is an analyst's own."""
+        """The id in a query's `columns`; the group's name for custom metrics."""
         return COLUMN_GROUP_IDS.get(self.group, self.group)
 
     def compute(self, lines: pd.DataFrame) -> dict[str, list[int | Fraction | None]]:
@@ -132,7 +132,7 @@ def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecora
         built-in columns.
     """
     if group in COLUMN_GROUPS:
-        why = "has the id of other columns in a query's `columns`; give it another name"
+        why = "has the name of a built-in group in a query's `columns`; choose another name"
         raise CustDynError(f"The metric {shown(group)} {why}.", field=group)
     own = [Column(group, *column).name for column in columns]
     others = [c.name for m in METRICS.values() if m.group != group for c in m.columns]

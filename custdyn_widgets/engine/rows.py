@@ -72,9 +72,9 @@ def row_labels(plan: Plan) -> list[tuple[str, ...]]:
 
 
 def is_shown(plan: Plan, position: int) -> bool:
-    """Return whether the row at a position is not left out.
+    """Return whether the report shows the row at a position.
 
-    Only its period is computed, unless there are own metrics, which may depend on other rows.
+    Only the row's period is computed, unless there are custom metrics, which may depend on other rows.
     """
     if all(metric.id in COLUMN_GROUPS for metric in plan.metrics):
         bucket, position = divmod(position, len(plan.groups.labels))
@@ -97,7 +97,7 @@ def _numbers(plan: Plan, lines: Lines) -> list[NumberRow]:
 
 
 def _before_numbers(plan: Plan, before: Lines) -> dict[int, NumberRow]:
-    """Return the numbers of earlier periods, by the position of the row that is compared with them."""
+    """Return the numbers of the earlier periods, by the position of the row compared with each."""
     if not before.buckets:
         return {}
     count = len(plan.groups.labels)
@@ -110,8 +110,8 @@ def _total(plan: Plan, lines: Lines, whole: Bucket) -> NumberRow:
     """Return the exact values of the same query without grouping, for the whole interval.
 
     Unless grouped by package, they follow from the lines of the rows: flows add up, and stocks are those of
-    the last rows, provided the last window is also the Total's (an end or `as_of` at a skipped wall time may
-    separate them).
+    the last rows, provided the last window is also the Total's (they may differ if the end or `as_of` is a
+    skipped wall time).
     """
     grid = plan.grid([whole], UNGROUPED)
     last = lines.buckets[-1] if lines.buckets else None

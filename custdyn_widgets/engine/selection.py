@@ -17,7 +17,7 @@ from custdyn_widgets.mart import PACKAGE_FEE, Bools, Facts
 from custdyn_widgets.query import CLIENT_TYPES, ReportQuery
 
 NO_VALUE = "(none)"
-"""The label of clients without a company or owner user, which can be filtered by, too."""
+"""The label of clients without a company or owner user; it also works as a filter value."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What differs between a snapshot and another one, or the same query on the data as it is now."""
+"""Differences between two snapshots, or between a snapshot and the same query on the current data."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def compare_snapshots(
     old
         The id or link of the earlier snapshot.
     new
-        The id or link of the later one. If None, the same query is run on the data as it is now, with the
-        `as_of` of the earlier snapshot, so that its interval is the same.
+        The id or link of the later one. If None, the same query is run on the current data, with the `as_of`
+        of the earlier snapshot, so that its interval is the same.
     source
         The source of that run, as for `run_report`. Defaults to the snapshot's own, if `sources.toml` has
         one of that name.
@@ -47,8 +47,8 @@ def compare_snapshots(
     if new is not None and source is not None:
         raise SourceError(
             f"source {shown(source if isinstance(source, str) else type(source).__name__)} cannot be given "
-            "with two snapshots: leave out the source, or the second snapshot to compare with the data as "
-            "it is now.",
+            "with two snapshots: leave out the source; or leave out the second snapshot to compare with the "
+            "current data.",
             field="source",
         )
     store = Store(settings.load().snapshots) if store is None else store
@@ -68,13 +68,14 @@ def _frozen_report(store: Store, given: str) -> Report:
 
 
 def _report_now(before: Report, source: SourceLike | None) -> Report:
-    """Return the report of the same query on the data as it is now."""
+    """Return the report of the same query on the current data."""
     name = before.info.source
-    # A path has the name of its last folder, and another folder of that name may be at hand.
+    # A report names a source given as a path by its last folder only, and there may be other folders of that
+    # name.
     if source is None and name not in named_sources():
         raise SourceError(
             f"The snapshot's source {shown(name)} is not a name in sources.toml. Give the source (--source) "
-            "to compare with the data as it is now.",
+            "to compare with the current data.",
             field="source",
         )
     return run_report(before.query, name if source is None else source, as_of=before.info.as_of)

@@ -128,7 +128,7 @@ class SnapshotError(CustDynError):
 
 
 class SnapshotUnknownError(SnapshotError):
-    """Publishing failed after the snapshot became visible, so it is unknown whether it will last."""
+    """Publishing failed after the snapshot became visible, so it is unknown whether it was stored durably."""
 
     code = "snapshot-unknown"
 

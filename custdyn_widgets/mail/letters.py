@@ -138,7 +138,7 @@ class FailureLetter:
     command
         The command that repeats the run.
     log
-        The run's log, of which the last lines are shown.
+        The run's log; its last lines are shown.
     secrets
         The secrets to mask.
     link

@@ -177,7 +177,7 @@ def _synced(source: Source) -> Source:
     if read_record(folder) is None:
         raise SourceError(
             f"The mart of source {shown(source.name)} was written by another version of custdyn, or is "
-            f"damaged. Update custdyn, or write the mart anew: custdyn sync {source.name}",
+            f"damaged. Update custdyn, or sync the source again: custdyn sync {source.name}",
             field="source",
         )
     return replace(source, data=folder, url=None, mapping=None, system=None, dialect=source.mart_dialect)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 _START_TIMEOUT_S = 60
-_UNREAD_TIMEOUT_S = 600  # to read what an ended cell has printed; the default 4 s are short on a busy machine
+_UNREAD_TIMEOUT_S = 600  # to read a finished cell's output; the default of 4 s is too short on a busy machine
 _KILL_EVERY_S = 0.2
 
 

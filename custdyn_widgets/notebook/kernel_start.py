@@ -1,4 +1,4 @@
-"""What the kernel of a run does before it is ready, by `START`."""
+"""The code that a run's kernel executes while it starts, given by `START`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ START = f"__import__({__name__!r}, fromlist=['prepare_kernel']).prepare_kernel()
 
 
 def prepare_kernel() -> None:
-    """Start the drawing engine while other modules load, and let prints wait until they can be sent.
+    """Start the drawing engine while other modules load, and make prints wait until they can be sent.
 
     Without the latter, ZeroMQ silently drops outputs when a cell prints faster than the run can read.
     """

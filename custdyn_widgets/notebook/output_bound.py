@@ -51,7 +51,7 @@ class OutputSize:
         self._clearing = ""
 
     def add(self, message: Mapping[str, Any], size: int) -> None:
-        """Count a message of a size that the kernel sent while a cell ran."""
+        """Count a message that the kernel sent while a cell ran, given its size."""
         cell = str(message["parent_header"].get("msg_id"))
         content, kind = message["content"], message["msg_type"]
         size += OVERHEAD
@@ -90,7 +90,7 @@ _KEPT = frozenset({"stream", "display_data", "execute_result", "error"})
 
 
 class CapturedOutputs:
-    """The outputs that widgets of the class Output take out of their cells: a page does not show them."""
+    """Outputs that Output widgets capture; pages do not show them."""
 
     def __init__(self) -> None:
         self._cells: dict[str, str] = {}
@@ -118,7 +118,7 @@ class Bounds:
         self._sent = 0
 
     def read(self, session: Session, frames: list[bytes]) -> dict[str, Any] | None:
-        """Return the message in frames, reduced to what a page shows; None if it is left out.
+        """Parse a message from its frames and reduce it to what a page shows; return None if it is left out.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class Bounds:
         """
         size = sum(map(len, frames))
         self._sent += size
-        if size > MAX_KEPT_MB << 20:  # not even read: parsing could take ten times as much
+        if size > MAX_KEPT_MB << 20:  # rejected unread, because parsing could take ten times the memory
             raise OutputRefused(_TOO_LARGE)
         if self._sent > MAX_SENT_MB << 20:
             raise OutputRefused(_TOO_MUCH)

@@ -52,7 +52,7 @@ class Frozen:
         if self.link is None:
             return None
         link = html.escape(self.link)
-        return f'<p>Frozen. Its link: <a href="{link}">{link}</a></p>'
+        return f'<p>The report was frozen: <a href="{link}">{link}</a></p>'
 
 
 def freeze(

@@ -152,7 +152,7 @@ def check_groups(name: str, value: object, allowed: Sequence[str]) -> tuple[str,
 
 
 def check_columns(name: str, value: object, known: Sequence[str]) -> tuple[str, ...]:
-    """Check a list of column groups, and sort the known ones before own metrics, which are not known here."""
+    """Check a list of column groups, and put built-in ones first; custom metrics are not known here."""
     chosen = check_strings(name, value)
     return (
         *(group for group in known if group in chosen),

@@ -191,14 +191,14 @@ _TABLE = (
     Field(
         "columns",
         "Columns",
-        "The groups of columns to show, in a fixed order. If empty, the first six and every own metric.",
+        "The groups of columns to show, in a fixed order. If empty, the first six and every custom metric.",
         Kind.COLUMNS,
         choices=COLUMN_GROUPS,
     ),
     Field(
         "compare",
         "Compare with",
-        "An earlier period: each number is followed by the number before and by its change.",
+        "An earlier period to compare with. Each number is followed by its earlier value and its change.",
         Kind.CHOICE,
         choices=COMPARISONS,
     ),

@@ -28,7 +28,7 @@ _DAY_PRESETS = (
     "last_7_days",
     "last_30_days",
     "last_90_days",
-)  # lengths in days, not in months
+)  # these have a length in days, not in months
 _COMPARED_DAYS = {"previous_day": 1, "previous_week": 7}
 _COMPARED_MONTHS = {"previous_month": 1, "previous_quarter": 3, "previous_year": 12}
 
@@ -142,8 +142,8 @@ class ResolvedInterval:
     def before(self, bucket: Bucket, comparison: str) -> Bucket | None:
         """Return the earlier period that a bucket is compared with; None if it has no length.
 
-        The wall times of the bucket are moved back, then resolved. A day that the earlier month does not
-        have becomes the start of the month after it.
+        The wall times of the bucket are moved back, then resolved. A day that does not exist in the earlier
+        month becomes the first day of the following month.
 
         Raises
         ------

@@ -51,8 +51,8 @@ class ReportQuery:
     active_duration
         A client is active if it had a paid use in this many months before the end of a row.
     columns
-        The groups of columns to show: ids such as `active` and `movement`, or the groups of own metrics.
-        Empty for the first six and every own metric.
+        The groups of columns to show: ids such as `active` and `movement`, or the groups of custom metrics.
+        Empty for the first six and every custom metric.
     compare
         The earlier period that each row is compared with, such as `previous_month`; None for no comparison.
 

@@ -38,7 +38,7 @@ from custdyn_widgets.text import cut_short, isolate, printable
 MAX_QUOTES = 400
 _MAX_TITLE = 300  # characters of the query in the document's title and the table's caption
 _HEADING = re.compile(r"<(/?)h([1-5])(?=[\s>])", re.IGNORECASE)
-_PAPER_WIDTH = 770  # points across a landscape sheet, A4 or Letter, within its margins
+_PAPER_WIDTH = 770  # points between the margins of a landscape sheet, A4 or Letter
 _DIGIT = 0.56  # width of a digit relative to the font size
 _CHANGE_SIZE = 0.85  # font size of a change relative to that of its number, as in the template
 _CELL_SPACE = 5  # points of padding in a cell
@@ -54,8 +54,8 @@ class Section:
     ----------
     kind
         `html` for sanitised markup; `text` for plain text; `svg` for an SVG document or `png` for an image
-        (bytes or base64), both shown as pictures; `note` for a note of ours, such as one on omitted content;
-        `report` for the position of the report itself.
+        (bytes or base64), both shown as pictures; `note` for a note from this package, such as one on omitted
+        content; `report` for the position of the report itself.
     content
         The content; not used for `report`.
     """
@@ -195,7 +195,7 @@ def _rows(view: TableView) -> Iterator[dict[str, Any]]:
 
 
 def _cells(row: TableRow) -> list[tuple[Cell, bool]]:
-    """Return the formatted numbers of a row, each with whether it has a minus sign."""
+    """Return the formatted numbers of a row, and whether each has a minus sign."""
     return [(cell, cell.text.startswith("-")) for cell in row.cells]
 
 

@@ -1,7 +1,7 @@
-"""A number and its change in one cell: the table of a comparison with a column for each number.
+"""Table cells that show a number together with its change.
 
-Pages, notebooks and emails show the change below the number, because four columns for each number would be
-hard to read. Exports and text keep separate columns.
+Pages, notebooks and emails show the change below the number, because four columns per number would be hard to
+read. Exports and text keep separate columns.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def number_cells(
             texts[position],
             _describe_change(
                 _signed(values[change], columns[change], currency),
-                # A change in percent of a rate is easily mistaken for one in percentage points.
+                # The change of a rate in percent is easily mistaken for one in percentage points.
                 "" if columns[position].unit == "rate" else _signed(values[percent], columns[percent], ""),
             ),
             texts[before],

@@ -1,4 +1,4 @@
-"""What differs between two reports of the same query: every cell, and why as far as the reports can tell."""
+"""Differences between two reports of the same query: every cell that differs, and the recorded reasons."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class CellDifference:
     change: Value
 
     def texts(self, currency: str) -> tuple[str, str, str]:
-        """Return old, new and change for display, with all their places if they would look equal."""
+        """Return old, new and change as text, with all decimal places if they would otherwise look equal."""
         column = self.column
         old, new = (format_value(value, column, currency) for value in (self.old, self.new))
         change_column, change = column, self.change
@@ -75,13 +75,13 @@ class ReportDifference:
         The currency of every amount.
     cells
         The cells that differ, in the order of the new report, then rows that only the old report has, then
-        the Total. A row that only one report has gives a cell for each value that is not 0 or None.
+        the Total. A row that is in only one report contributes a cell for each value other than 0 and None.
     rows_only_in_old, rows_only_in_new
         The labels of rows that only one report has.
     columns_only_in_old, columns_only_in_new
         The names of columns that only one report has.
     reasons
-        What else differs between the reports, as far as they record it.
+        Other recorded differences between the reports.
     old, new
         The Info of both reports.
     query
@@ -227,7 +227,7 @@ def _by_name(report: Report) -> dict[str, int]:
 
 
 def _by_labels(rows: Iterable[Row]) -> dict[_Key, Row]:
-    """Return rows by their labels, with a number for the rows that have the same labels."""
+    """Return rows by their labels; rows with the same labels are numbered."""
     seen: Counter[tuple[str, ...]] = Counter()
     found = {}
     for row in rows:
@@ -239,7 +239,7 @@ def _by_labels(rows: Iterable[Row]) -> dict[_Key, Row]:
 def _row_cells(
     shared: Iterable[tuple[int, int, Column]], old: Row | None, new: Row | None
 ) -> Iterator[CellDifference]:
-    """Yield the cells that differ between two rows, of which one may be missing."""
+    """Yield the cells that differ between two rows, one of which may be missing."""
     row = new or old
     if row is None:
         return

@@ -1,4 +1,4 @@
-"""Why two reports of the same query differ, as far as the reports record it."""
+"""Reasons why two reports of the same query differ, as far as the reports record them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _EXPLAIN = frozenset(("quotes", "definitions", "clients", "transactions"))
 
 @dataclass(frozen=True)
 class Reason:
-    """Something that differs between two reports apart from their cells, with a sentence that says what.
+    """A difference between two reports other than their cells, described in a sentence.
 
-    `kind` is `data` if cells differ, but nothing that a report records explains it.
+    `kind` is `data` if cells differ and nothing recorded in the reports explains why.
     """
 
     kind: Kind
@@ -29,7 +29,7 @@ class Reason:
 
 
 def reasons_for(old: Report, new: Report, *, cells_differ: bool) -> tuple[Reason, ...]:
-    """Return what else differs between two reports; if nothing explains the cells, a reason that says so."""
+    """Return other differences between two reports, or a reason saying that nothing explains the cells."""
     found = [*_recorded(old, new)]
     kinds = {reason.kind for reason in found}
     if cells_differ and not kinds & _EXPLAIN:

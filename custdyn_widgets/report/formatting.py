@@ -15,7 +15,7 @@ from custdyn_widgets.report.report import Column, Quote, Report, Value
 from custdyn_widgets.text import isolate, printable
 
 NULL = "–"
-COUNTED_UNTIL = "Counted until"  # the label in Info if the figures end before the interval does
+COUNTED_UNTIL = "Counted until"  # a label in Info, shown if the figures end before the interval does
 MINUS = "\N{MINUS SIGN}"
 # Generated content is shown and printed but never copied.
 THOUSANDS_CSS = '::before{content:","}'

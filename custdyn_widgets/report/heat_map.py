@@ -1,8 +1,8 @@
 """The retention triangle as a heat map: an inert HTML table whose colours show shares of cohorts.
 
 A cell shows the number of clients; its colour shows the share of the cohort in eleven steps of one hue, from
-pale to dark on light backgrounds and on paper, and from dark to bright on dark ones. Numbers are
-readable on each.
+pale to dark on light backgrounds and on paper, and from dark to bright on dark ones. Numbers are readable on
+every colour.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TRIANGLE_NOTE = (
     "colour shows this as a share of Size."
 )
 
-# Selectors are specific enough to win against the styles of pages and notebooks.
+# The selectors are specific enough to override the styles of pages and notebooks.
 _STYLE = """
 .custdyn-cohorts { overflow: auto; max-height: 88vh; width: fit-content; max-width: 100%; }
 .custdyn-cohorts table.custdyn { table-layout: auto; width: auto; margin: 0; border-collapse: separate;
@@ -61,7 +61,7 @@ _PRINT = """
   .custdyn-cohorts table.custdyn tr { break-inside: avoid; }
 }
 """
-_PAPER_WIDTH, _DIGIT, _CELL_SPACE = 770, 0.6, 4  # points across a landscape sheet; of the font size; points
+_PAPER_WIDTH, _DIGIT, _CELL_SPACE = 770, 0.6, 4  # points; share of the font size; points
 
 
 def triangle_html(triangle: CohortTriangle, theme: Theme = "notebook") -> str:

@@ -1,4 +1,4 @@
-"""A report as LaTeX, which nbconvert puts into a PDF.
+"""A report as LaTeX, for nbconvert's PDF export.
 
 Only the packages `longtable` and `booktabs` are needed; nbconvert's templates load both.
 """

@@ -9,7 +9,7 @@ from custdyn_widgets.query import FIELDS
 from custdyn_widgets.report.report import Report
 
 _RESOLVED = ("interval_start", "interval_end", "timezone", "start", "effective_end", "currency")
-# Compared as they were resolved, or free to differ: their columns are then in only one of the reports.
+# All but `columns` are compared as resolved; columns may be in only one of the reports.
 _NOT_COMPARED = ("interval", "timezone", "currency", "columns")
 _ORDERED = ("group_by",)
 
@@ -27,7 +27,7 @@ def refuse_other_query(old: Report, new: Report) -> None:
 def _fields_that_differ(old: Report, new: Report) -> Iterator[tuple[str, object, object]]:
     before, after = old.query, new.query
     if before.compare == "previous_period" and before.interval != after.interval:
-        # What precedes a preset is not what precedes the same interval given by its dates.
+        # A preset and the same interval given as dates may have different previous periods.
         yield "interval", before.to_dict()["interval"], after.to_dict()["interval"]
     for name in (name for name in FIELDS if name not in _NOT_COMPARED):
         ours, theirs = getattr(before, name), getattr(after, name)

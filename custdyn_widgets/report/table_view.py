@@ -18,7 +18,7 @@ from custdyn_widgets.report.report import Column, Report, Row, Value
 from custdyn_widgets.text import printable, short_names
 
 MAX_ROWS = 2_000
-MAX_LABEL = 300  # characters; only exports have longer names in full
+MAX_LABEL = 300  # characters; only exports show longer names in full
 MAX_QUERY_TEXT = 5_000
 LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the CSV has them all."
 _NAMED = ("package", "company", "owner_user")  # groupings whose labels are names from the data

@@ -109,7 +109,7 @@ class TextTable:
         return GAP.join(parts).rstrip()
 
     def _fitting_groups(self, most: int | None) -> Iterator[ColumnGroup]:
-        """Yield the groups of columns, or the parts of those that are wider than `most`."""
+        """Yield the groups of columns, splitting those that are wider than `most`."""
         for group in self._view.groups:
             if most is None or self._room(group) <= most:
                 yield group
@@ -131,7 +131,7 @@ class TextTable:
 
 
 def _numbers(group: ColumnGroup) -> list[ColumnGroup]:
-    """Return each number of a group, with the columns of its comparison, as a group of its own."""
+    """Split a group into one group per number, each with the columns of its comparison."""
     starts = [i for i, column in enumerate(group.columns) if column.part == "value"]
     ends = [*starts[1:], group.span]
     return [

@@ -84,7 +84,7 @@ class SavedQuery:
     only_if
         The conditions for freezing and sending the report: any of `changed`, `not_empty` and `fresh`.
     alert_if
-        The conditions of which at least one must become true or pass for the report to be sent.
+        Conditions on the numbers; the report is sent only when one of them becomes true or passes.
     for_each
         The groups of clients that get separate reports; None makes one report on all clients.
     sync

@@ -1,4 +1,4 @@
-"""The conditions of a report, in the record of its run and in words: which became true, which passed."""
+"""The state of a report's conditions, for the record of its run and as sentences for emails and lists."""
 
 from __future__ import annotations
 

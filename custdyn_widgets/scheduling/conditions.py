@@ -1,4 +1,4 @@
-"""Evaluating the conditions of a saved query on its report, exactly.
+"""Exact evaluation of a saved query's conditions on its report.
 
 This module is pure: it takes a report and conditions, and returns what each one found.
 """
@@ -23,7 +23,7 @@ NO_ROW = "the report has no such row"
 NO_VALUE = "there is no value"
 NO_ROW_BEFORE = "there is no row before"
 NO_VALUE_BEFORE = "there is no value to measure the change from"
-ZERO_BEFORE = "the value before is 0, so there is no change in percent"
+ZERO_BEFORE = "the value before is 0, so the change in percent is undefined"
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _find(report: Report, condition: Condition) -> Finding:
     unmet: list[Cell] = []
     unknown: list[tuple[Cell | None, str]] = []
     rows = _rows(report, condition)
-    if before is not None and condition.row == "any":  # the first row has none before it, which is no news
+    if before is not None and condition.row == "any":  # the first row has none before it, as expected
         rows = tuple(row for row in rows if row.start != report.rows[0].start) or rows
     for row in rows:
         cell, found = _judge(report, condition, column, row, before)

@@ -161,7 +161,7 @@ class Runs:
                 (own / old).unlink()
 
     def _write(self, own: Path, run: Run, data: bytes) -> None:
-        """Write a record; while the run lasts, reserve space for its end on a disk that may fill up."""
+        """Write a record; during the run, reserve space, so that its end can be recorded on a full disk."""
         reserve = own / f".{run.id}.reserve"
         try:
             write_whole(own / f"{run.id}.json", data)

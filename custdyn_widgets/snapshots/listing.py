@@ -119,7 +119,7 @@ def kilobytes(size: int) -> str:
 
 
 def manifest_text(snapshot_id: str, manifest: Mapping[str, Any], state: str = "") -> str:
-    """Return a manifest as text: its fields in order of name, then its files with sizes in bytes.
+    """Return a manifest as text: its fields sorted by name, then its files with sizes in bytes.
 
     `state` says whether the snapshot is visible.
     """

@@ -1,6 +1,6 @@
 """The viewer, a server of snapshot files at `/view?id=…`."""
 
-from custdyn_widgets.viewer.answers import HEADERS
+from custdyn_widgets.viewer.base_handler import HEADERS
 from custdyn_widgets.viewer.links import hosts_for
 from custdyn_widgets.viewer.server import serve
 

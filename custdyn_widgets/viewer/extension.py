@@ -29,7 +29,7 @@ _ANSWERS = "custdyn_viewer_answers"
 
 
 class JupyterViewHandler(ViewHandler, JupyterHandler):
-    """Handler of links for users who are logged in. Others are redirected to the login page."""
+    """Handler for links, for users who are logged in. Others are redirected to the login page."""
 
     other_parameters = frozenset({"token"})  # lets Jupyter users log in with a URL
     log = JupyterHandler.log

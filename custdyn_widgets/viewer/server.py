@@ -22,7 +22,7 @@ from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.files import folder_below, reason
 from custdyn_widgets.settings import VIEWER_HOST, VIEWER_PORT
 from custdyn_widgets.snapshots import Store
-from custdyn_widgets.viewer.answers import HEADERS, BaseHandler
+from custdyn_widgets.viewer.base_handler import HEADERS, BaseHandler
 from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, bracketed
 from custdyn_widgets.viewer.view import Site, ViewHandler
 

@@ -1,4 +1,4 @@
-"""The handler of links: `/view?id=…` for the frozen page under its bar, `&format=…` for a single file."""
+"""The handler for links: `/view?id=…` for the frozen page under its bar, `&format=…` for a single file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tornado.http1connection import HTTP1Connection
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNewerError, SnapshotNotFoundError
 from custdyn_widgets.snapshots import Store
-from custdyn_widgets.viewer.answers import HTML, BaseHandler
 from custdyn_widgets.viewer.bar import bar
+from custdyn_widgets.viewer.base_handler import HTML, BaseHandler
 from custdyn_widgets.viewer.links import parse_link
 
 PAGE = "report.html"

@@ -153,7 +153,7 @@ class ClientList:
         }  # fmt: skip
 
     def ask(self, asked: Mapping[str, Any]) -> None:
-        """Change the view as the browser asks. Fields of the wrong type are ignored."""
+        """Change the view as the browser requests. Fields of the wrong type are ignored."""
         for name, kind in (("only", str), ("search", str), ("sort", str), ("descending", bool)):
             if isinstance(asked.get(name), kind):
                 setattr(self.view, name, asked[name])

@@ -1,7 +1,7 @@
-"""The dialog's list of conditions, of which one must become true for a report to be sent.
+"""The dialog's list of conditions under which a report is sent.
 
 The browser holds them as JSON text in one field: a list of objects with the strings `column`, `row`,
-`relation` (with `:compare` for a change against the period compared with) and `bound`.
+`relation` (with `:compare` for a change from the comparison period) and `bound`.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _as_condition(parts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _rows(text: str) -> list[dict[str, str]]:
-    """Return the rows of the list; a message that this dialog did not send has none."""
+    """Return the rows of the list in the text of the field."""
     try:
         given = json.loads(text) if text.strip() else []
     except (ValueError, RecursionError):

@@ -219,7 +219,7 @@ class FormSources:
             self._result.set_status("Stopping …")
 
     def _remaining(self, name: str) -> str:
-        """Say which data reports use after a sync that did not succeed."""
+        """Return a sentence on which data reports use after an unsuccessful sync."""
         read_at = last_synced(name)
         if read_at is None:
             return f"Source {shown(name)} has not been read yet."

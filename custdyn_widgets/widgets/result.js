@@ -67,7 +67,7 @@ function number(text) {
   return [first, ...groups.map((group) => element("span", { class: "custdyn-thousands" }, group))];
 }
 
-// The change since the period before and its percentage, below a number.
+// The change from the earlier period and its percentage, below a number.
 function changed([before, change, percent]) {
   const signed = (text) => (/^[^-]*[1-9]/.test(text) ? `+${text}` : text);
   const texts = change === "–" ? [change] : [...number(signed(change)), ...(percent === "–" ? [] : [` (${signed(percent)})`])];
@@ -280,7 +280,7 @@ function openable(made, region, sources, open) {
     event.preventDefault();
     event.stopPropagation();
   });
-  // The cell with the tab stop may not be drawn, so the region leads to one that is.
+  // The cell with the tab stop may not be drawn, so entering the region moves the focus to one that is.
   region.addEventListener("keydown", (event) => {
     if (event.target !== region || event.key !== "Enter") return;
     event.preventDefault();
@@ -345,7 +345,7 @@ function finder(shown, region, order, rowAt) {
   return element("span", { role: "search", "aria-label": "The report's table", class: "custdyn-find" }, ...parts);
 }
 
-// A spreadsheet takes a cell that begins with a quote for a quoted one.
+// A spreadsheet treats a cell that begins with a quote as a quoted cell.
 const pasted = (text) => (text.startsWith('"') ? `"${text.replaceAll('"', '""')}"` : text);
 
 function copyTable(shown, order) {
@@ -615,7 +615,7 @@ function render({ model, el }) {
     place.replaceChildren(...made.parts);
     showLink();
   };
-  // No kernel is left to finish what the status says, or to answer a click.
+  // There is no kernel to complete the work in the status, or to respond to a click.
   const gone = () => {
     error.textContent = GONE;
     words.textContent = "";

@@ -113,7 +113,7 @@ function alerts(id, choices, forgetError) {
     remove.addEventListener("click", () => {
       const left = list().filter((_, i) => i !== number);
       draw(left);
-      forgetError(); // it names a condition by its number
+      forgetError(); // the error refers to a condition by its number
       (rows.children[Math.min(number, left.length - 1)]?.querySelector("button") ?? add).focus();
       changed();
     });
@@ -143,13 +143,14 @@ function alerts(id, choices, forgetError) {
   rows.addEventListener("change", read);
   const about = help(
     `${id}-alerts-help`,
-    "One email when a condition becomes true, and one when it passes. A percentage is a bound for falls, rises " +
+    "One email when a condition becomes true, and one when it is no longer true. A percentage is a bound "
+    "for falls, rises " +
       "and rates. Every run makes a snapshot.",
   );
   const box = element(
     "fieldset",
     { "aria-describedby": about.id },
-    element("legend", {}, "Send only when one of these becomes true or passes"),
+    element("legend", {}, "Send only when one of these becomes true or is no longer true"),
     field, rows, add, about,
   );
   return { box, show };

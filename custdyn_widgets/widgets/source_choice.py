@@ -18,7 +18,7 @@ from custdyn_widgets.widgets.form_control import Control
 
 _OPENED = ""  # the key of a source without a name in sources.toml
 _MAX_LABEL_LENGTH = 100
-_HELP = "The data that the report is made from."
+_HELP = "The data to report on."
 
 
 class SourceChoice:

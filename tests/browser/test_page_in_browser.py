@@ -14,7 +14,7 @@ import pytest
 
 from custdyn_widgets.render.charts.drawing import report_charts
 from custdyn_widgets.render.page import Section, render_page
-from custdyn_widgets.viewer.answers import HEADERS
+from custdyn_widgets.viewer.base_handler import HEADERS
 from tests.browser.chromium import launched
 from tests.make_report import make_report
 from tests.render.test_charts import HOSTILE

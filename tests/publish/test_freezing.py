@@ -282,7 +282,7 @@ def test_a_notebook_shows_the_link_and_inside_custdyn_run_nothing() -> None:
     link = "https://reports.example/a&b/view?id=x"
     shown = Frozen("x", link, None)._repr_html_()
     assert shown == (
-        '<p>Frozen. Its link: <a href="https://reports.example/a&amp;b/view?id=x">'
+        '<p>The report was frozen: <a href="https://reports.example/a&amp;b/view?id=x">'
         "https://reports.example/a&amp;b/view?id=x</a></p>"
     )
     assert Frozen(None, None, None)._repr_html_() is None

@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from custdyn_widgets.snapshots.store import Store
-from custdyn_widgets.viewer.answers import HEADERS
+from custdyn_widgets.viewer.base_handler import HEADERS
 from tests.readme_columns import README
 
 pytestmark = pytest.mark.skipif(

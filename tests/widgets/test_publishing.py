@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from custdyn_widgets.snapshots.store import Store
-from custdyn_widgets.viewer.answers import HEADERS
+from custdyn_widgets.viewer.base_handler import HEADERS
 from custdyn_widgets.widgets.publishing import (
     SHARED,
     Published,

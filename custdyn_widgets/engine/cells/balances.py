@@ -37,7 +37,8 @@ def balance_frames(
     groups
         The number of rows in each bucket.
     """
-    # In each currency, what joined and flowed in is still with living clients, or left with closed ones.
+    # In each currency, all that joined or flowed in is still held by clients that are alive, or left with
+    # closed ones.
     left = Counter[tuple[int, str]]()
     for frame, columns, sign in (
         (closings, ("all_pos", "all_neg"), 1),

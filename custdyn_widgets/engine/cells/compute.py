@@ -94,7 +94,7 @@ class Cells:
 
     @property
     def sums(self) -> list[pd.DataFrame]:
-        """The DataFrames of sums in currencies."""
+        """All DataFrames that have sums by currency."""
         return [self.stocks, self.flows, *(vars(self.balances).values() if self.balances else ())]
 
 
@@ -127,7 +127,7 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
 
 
 def _single(grid: Grid, k: int) -> Grid:
-    """Return the grid with a single one of its buckets."""
+    """Return the grid reduced to one bucket."""
     edges = grid.edges[k : k + 2]
     return replace(
         grid,
@@ -139,7 +139,7 @@ def _single(grid: Grid, k: int) -> Grid:
 
 
 def _with_active_of(own: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
-    """Return the stocks with the active columns of some rows replaced by those in `own`."""
+    """Return the stocks, with the active columns of the rows in `own` replaced by its values."""
     active = ["active_qty", "active_pos", "active_neg"]
     key = ["row", "currency"]
     changed = stocks.set_index(key)
@@ -161,7 +161,7 @@ def _sum_up(facts: Facts, clients: Int64s, asked: Grid) -> Cells:
 
 
 def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, StockSums]]) -> Cells:
-    """Return the cells with the opening bucket taken off, and with the sums that need it."""
+    """Return the cells without the opening bucket, with the movement and balances derived from it."""
     stocks, flows = cells.stocks, cells.flows.assign(row=cells.flows["row"] - grid.groups)
     row_count = grid.bucket_count * grid.groups
     openings = stocks[
@@ -185,7 +185,7 @@ def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, Stoc
 
 
 def sum_flows(facts: Facts, clients: Int64s, grid: Grid) -> pd.DataFrame:
-    """Return the flows only, for grids with a group for each client; see the schema above."""
+    """Return only the flows, for grids with one group per client; see the schema above."""
     sums: dict[int, FlowSums] = {}
     for span in parts(facts, Span.of(facts, clients, grid)):
         piece = Piece.of(facts, span, grid)
@@ -195,7 +195,7 @@ def sum_flows(facts: Facts, clients: Int64s, grid: Grid) -> pd.DataFrame:
 
 
 def _in_threads(facts: Facts, spans: list[Span], grid: Grid) -> list[tuple[int, _Sums]]:
-    """Return the sums of each currency. Threads take parts from a shared iterator; sums are merged last."""
+    """Return the sums of each currency, computed in threads that take spans from a shared iterator."""
     waiting = iter(spans)
 
     def add_up() -> dict[int, _Sums]:
@@ -228,7 +228,7 @@ def _code(of_currency: tuple[int, _Sums]) -> int:
 
 
 def _frame(of_currencies: list[dict[str, list[object]]], columns: tuple[str, ...]) -> pd.DataFrame:
-    """Return the lines of all currencies as one frame, whose sums are one block of Python ints."""
+    """Return the lines of all currencies as one DataFrame, with all sums in a single block of Python ints."""
     joined = {name: [v for c in of_currencies for v in c[name]] for name in (*_KEYS, *columns)}
     sums = np.empty((len(joined["row"]), len(columns)), object)
     for i, name in enumerate(columns):

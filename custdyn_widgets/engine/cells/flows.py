@@ -1,4 +1,4 @@
-"""Flows: the sums of movements in each row, by currency and by the quote that applies."""
+"""Flows: the sums of transactions in each row, by currency and applicable quote."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ FLOW_COLUMNS = (*_COUNTS, *_SUMS)
 # All amounts of a class have the same sign, so a sum is zero only if every amount is.
 _VALUED = tuple(f for column, classes in _SUMS.items() if column != "ignored_refill" for f in classes)
 
-# Balances also move by other transactions, by fees of packages that the query leaves out, and by the opening
-# balances of clients that start to exist. Classes for these, for amounts from 0 and below 0:
+# Balances also change through other transactions, fees of packages that the query leaves out, and the opening
+# balances of new clients. Each has a class for amounts of at least 0 and one for negative amounts
+# (`…_BELOW`).
 _OTHER_BELOW, _FEE, _FEE_BELOW, _JOINED, _JOINED_BELOW = range(len(FlowClass), len(FlowClass) + 5)
 _CLASS_COUNT = len(FlowClass) + 5
 _PACKAGE_FEES = tuple(int(c) for c in FlowClass if PACKAGE_FEE[c])
@@ -90,7 +91,7 @@ class FlowSums:
         return flow
 
     def _add_joined(self, piece: Piece) -> None:
-        """Add the opening balances of clients that start to exist within the report."""
+        """Add the opening balances of clients that are created within the report."""
         some = np.flatnonzero((piece.opening != 0) & (piece.exists < self._segments[-1]))
         keys = self._segment_of(piece.exists[some]) * _CLASS_COUNT
         if piece.client_group is not None:

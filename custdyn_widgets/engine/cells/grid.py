@@ -72,7 +72,7 @@ class Grid:
         return self.package_groups > 1
 
     def with_opening(self) -> Grid:
-        """Return the grid with an empty bucket at its first edge, whose stocks are those at the opening."""
+        """Return the grid preceded by an empty bucket, whose stocks are those at the first edge."""
         return replace(
             self,
             edges=np.append(self.edges[:1], self.edges),

@@ -15,9 +15,9 @@ MOVEMENT_COLUMNS = ("opening_qty", *_KINDS)
 
 
 class MovementSums:
-    """Counts of the clients of one currency that move, by kind of movement, group and bucket.
+    """Counts of clients of one currency by kind of movement, group and bucket.
 
-    Bucket 0 is the opening, in which nothing moves.
+    Bucket 0 is the opening, which has no movements.
     """
 
     def __init__(self, grid: Grid) -> None:

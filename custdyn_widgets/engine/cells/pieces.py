@@ -179,7 +179,7 @@ def first_row_at(facts: Facts, clients: Int64s, instant: int) -> Int64s:
 def transactions_within(
     facts: Facts, clients: Int64s, start: int, end: int
 ) -> tuple[int, int | None, int | None]:
-    """Return how many transactions clients have before `end`, and the first and last time from `start` on."""
+    """Return the number of transactions before `end`, and the times of the first and last since `start`."""
     first, after = first_row_at(facts, clients, start), first_row_at(facts, clients, end)
     some = np.flatnonzero(first < after)
     count = int((after - facts.offset[clients]).sum())
@@ -200,7 +200,7 @@ def first_paid_use(facts: Facts, clients: Int64s) -> Int64s:
 def _first_row(facts: Facts, clients: Int64s, values: Times, least: int) -> Int64s:
     """Return each client's first row with at least this value, or the end of its rows.
 
-    `values` rise within the rows of a client, so one bisection finds the rows of all clients.
+    `values` are ascending within each client's rows, so all clients are bisected at once.
     """
     low, high = facts.offset[clients], facts.offset[clients + 1]
     some = np.flatnonzero(low < high)

@@ -1,8 +1,7 @@
 """States of single clients at the start and at the end of one row.
 
-Reports sum clients without looking at each one (see `cells.compute`). Some questions need them one by one:
-who is behind a row, which clients moved within the Total, and who moved in rows whose windows
-do not start in order.
+Reports sum clients without looking at each one (see `cells.compute`). This module looks at each one, to find
+the clients behind a row, and to count movements in the Total and in rows whose windows are not in order.
 """
 
 from __future__ import annotations
@@ -50,8 +49,9 @@ class Moment:
 class RowStates:
     """Clients at the start and at the end of a row.
 
-    `first_paid` is the time of each client's first paid use in the row, `NEVER` if there is none before the
-    end; `has_transactions` whether it has a transaction in the row; `starts_at` the row's start.
+    `first_paid` is the time of each client's first paid use in the row, or `NEVER` if there is none before
+    the end. `has_transactions` is whether the client has a transaction in the row. `starts_at` is the row's
+    start.
     """
 
     start: Moment
@@ -100,7 +100,7 @@ def row_states(facts: Facts, clients: Int64s, grid: Grid, package_group: int | N
 
 
 def movement_of_states(facts: Facts, clients: Int64s, grid: Grid) -> Int64s:
-    """Return the movement counts of a grid with a single bucket, int64[groups, columns], client by client."""
+    """Count the movements in a grid with a single bucket, client by client: int64[groups, columns]."""
     groups = np.zeros(len(clients), np.int64) if grid.client_group is None else grid.client_group[clients]
     found = []
     for package_group in range(grid.package_groups) if grid.by_package else [None]:
@@ -177,8 +177,8 @@ class _OwnRows:
     def present(self, at: int, exists: Int64s, has_transactions: Bools) -> Bools:
         """Return whether each client belongs to the row just before an instant.
 
-        It does once it has a transaction of the row. It also belongs to the rest row before its first
-        transaction of any kind.
+        A client belongs to a row from its first transaction there. Before its first transaction of any kind,
+        it belongs to the rest row.
         """
         found = np.zeros(self.count, np.bool_)
         found[self.client[self.time < at]] = True

@@ -53,7 +53,8 @@ class Stays:
 class _Cells:
     """The last row of each client in each bucket.
 
-    `count` is the number of cells per client, `last` their positions in the piece, `bucket` their buckets.
+    `count` has the number of cells of each client; `last` and `bucket` have each cell's position in the piece
+    and its bucket.
     """
 
     count: Int64s

@@ -111,7 +111,7 @@ def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
         tables[table_name] = _read_table(table, faults)
     for check_between in (_unknown_references, _early_closings, _company_cycles, wrong_quotes):
         faults.extend(check_between(tables))
-    if not faults and "transactions" in tables:  # a fault may be why a balance is too large
+    if not faults and "transactions" in tables:  # a faulty row may make a balance too large
         faults.extend(balance_faults(tables))
     order = {table.stored.origin: i for i, table in enumerate(tables.values())}
     faults.sort(key=lambda f: (order[f.file], f.row))

@@ -215,7 +215,7 @@ def _date_forms(table: StoredTable) -> _Forms:
         some = (len(text) - int(columns.blanks(text).sum())) // 2
         forms.add("YMD", name, _matching(other, DATE_PATTERNS["YMD"]))
         serials, short = _matching(other, SERIAL_PATTERN), _matching(other, DATE_PATTERNS["DMY"])
-        if len(serials) + len(short) <= some:  # a few among ISO 8601 dates are faults
+        if len(serials) + len(short) <= some:  # a few other dates among ISO 8601 dates are faults
             continue
         forms.add("YMD", name, serials)
         parts = pc.extract_regex(short, DATE_PATTERNS["DMY"])

@@ -62,14 +62,14 @@ _CHANCE = np.array([35_000, 60_000, 80_000, 100_000, 115_000, 130_000, 160_000, 
 _REFILLS = np.array([5, 10, 10, 10, 20, 20, 25, 50], np.int64) * UNIT
 
 
-class Words:
+class RandomStream:
     """A seeded stream of random integers."""
 
     def __init__(self, seed: int) -> None:
         self._source = np.random.PCG64(seed)
 
     def below(self, limit: int | Ints, count: int) -> Ints:
-        """Return `count` integers of at least 0 and below the limit (at most 2³¹), from one raw word each."""
+        """Return `count` integers from 0 to below the limit (at most 2³¹), each drawn from one raw word."""
         raw = np.asarray(self._source.random_raw(count), np.uint64)
         return ((raw >> np.uint64(33)).astype(np.int64) * limit) >> 31
 
@@ -178,115 +178,117 @@ class Clients:
         return self.created // DAY
 
 
-def draw_clients(line: Timeline, words: Words) -> Clients:
+def draw_clients(line: Timeline, rng: RandomStream) -> Clients:
     """Return the clients: first those who joined before the ledger, then those who joined later."""
-    created = _created(line, words)
+    created = _created(line, rng)
     joined = created // DAY
-    kind = _kinds(words)
-    company = _companies(joined, line, words)
+    kind = _kinds(rng)
+    company = _companies(joined, line, rng)
     home = kind == CLIENT
-    office = (home & words.once_in(6, CLIENTS)) | (kind == RESELLER)
-    campus = home & ~office & words.once_in(5, CLIENTS)
-    stops, closes = _lifetimes(kind, company, joined, line, words)
-    postpaid = (kind == RESELLER) | (office & words.once_in(3, CLIENTS))
-    spend, chance = _habits(kind, office, words)
-    refill = _refills(kind, office, words)
+    office = (home & rng.once_in(6, CLIENTS)) | (kind == RESELLER)
+    campus = home & ~office & rng.once_in(5, CLIENTS)
+    stops, closes = _lifetimes(kind, company, joined, line, rng)
+    postpaid = (kind == RESELLER) | (office & rng.once_in(3, CLIENTS))
+    spend, chance = _habits(kind, office, rng)
+    refill = _refills(kind, office, rng)
     started = np.maximum(joined, line.first)
-    package_from = np.where(joined < line.first, joined, started + words.below(75, CLIENTS))
-    package, package_until = _subscriptions(kind, office, package_from, words)
-    idle = words.once_in(33, CLIENTS) & (kind != RESELLER)
+    package_from = np.where(joined < line.first, joined, started + rng.below(75, CLIENTS))
+    package, package_until = _subscriptions(kind, office, package_from, rng)
+    idle = rng.once_in(33, CLIENTS) & (kind != RESELLER)
     return Clients(
         kind=kind,
         company=company,
-        owner=np.where(company == DIRECT, words.below(len(OWNERS), CLIENTS), company % len(OWNERS)),
-        currency=np.searchsorted(np.array([68, 91], np.int64), words.below(100, CLIENTS), side="right"),
+        owner=np.where(company == DIRECT, rng.below(len(OWNERS), CLIENTS), company % len(OWNERS)),
+        currency=np.searchsorted(np.array([68, 91], np.int64), rng.below(100, CLIENTS), side="right"),
         created=created,
         stops=stops,
         closes=closes,
-        opening=_openings(kind, joined < line.first, postpaid, refill, words) * ~idle,
+        opening=_openings(kind, joined < line.first, postpaid, refill, rng) * ~idle,
         spend=spend,
         chance=chance * ~idle,
         refill=refill,
         office=office,
         campus=campus,
         postpaid=postpaid,
-        rest_from=4 * 31 + 5 + words.below(35, CLIENTS),
-        rest_to=8 * 31 + 1 + words.below(25, CLIENTS),
+        rest_from=4 * 31 + 5 + rng.below(35, CLIENTS),
+        rest_to=8 * 31 + 1 + rng.below(25, CLIENTS),
         package=np.where(idle, -1, package),
         package_from=package_from,
         package_until=package_until,
-        bill_day=1 + words.below(28, CLIENTS),
+        bill_day=1 + rng.below(28, CLIENTS),
     )
 
 
-def _created(line: Timeline, words: Words) -> Ints:
+def _created(line: Timeline, rng: RandomStream) -> Ints:
     """Return the sorted times of creation; sign-ups double over the years and vary by season."""
     days = np.arange(line.first, line.last, dtype=np.int64)
     month, _ = month_and_day(days)
     lean = np.array(_JOINS, np.int64)[month]
     growth = np.cumsum(lean * (1000 + 1100 * (days - line.first) // len(days)) // 1000)
-    before = line.first - 1 - words.below(360, BASE)
-    since = days[np.searchsorted(growth, words.below(int(growth[-1]), CLIENTS - BASE), side="right")]
+    before = line.first - 1 - rng.below(360, BASE)
+    since = days[np.searchsorted(growth, rng.below(int(growth[-1]), CLIENTS - BASE), side="right")]
     joined = np.sort(np.concatenate([before, since]))
-    return joined * DAY + 7 * 3600 + words.below(14 * 3600, CLIENTS)
+    return joined * DAY + 7 * 3600 + rng.below(14 * 3600, CLIENTS)
 
 
-def _kinds(words: Words) -> Ints:
-    kind = np.searchsorted(np.array([840, 865, 955], np.int64), words.below(1000, CLIENTS), side="right")
+def _kinds(rng: RandomStream) -> Ints:
+    kind = np.searchsorted(np.array([840, 865, 955], np.int64), rng.below(1000, CLIENTS), side="right")
     kind = kind.astype(np.int64)
     kind[: len(COMPANIES)] = RESELLER  # the oldest accounts belong to the companies themselves
     return kind
 
 
-def _companies(joined: Ints, line: Timeline, words: Words) -> Ints:
+def _companies(joined: Ints, line: Timeline, rng: RandomStream) -> Ints:
     """Return each client's company; a company's own account belongs to its parent."""
     ours = np.setdiff1d(np.arange(len(COMPANIES), dtype=np.int64), LOST)
-    roll = words.below(100, CLIENTS)
-    lost = words.pick(np.array(LOST, np.int64), CLIENTS)
-    company = np.where(roll < 30, DIRECT, np.where(roll < 62, lost, words.pick(ours, CLIENTS)))
+    roll = rng.below(100, CLIENTS)
+    lost = rng.pick(np.array(LOST, np.int64), CLIENTS)
+    company = np.where(roll < 30, DIRECT, np.where(roll < 62, lost, rng.pick(ours, CLIENTS)))
     company[: len(COMPANIES)] = [parent for _, parent in COMPANIES]
     return np.where(np.isin(company, LOST) & (joined >= line.loss - 30), DIRECT, company)
 
 
-def _lifetimes(kind: Ints, company: Ints, joined: Ints, line: Timeline, words: Words) -> tuple[Ints, Ints]:
-    """Return the days when clients stop and when they close, alone or with the reseller that leaves."""
+def _lifetimes(
+    kind: Ints, company: Ints, joined: Ints, line: Timeline, rng: RandomStream
+) -> tuple[Ints, Ints]:
+    """Return the days when clients stop and close, individually or with the reseller that leaves."""
     started = np.maximum(joined, line.first)
-    life = np.where(kind == CARD, 45 + words.below(300, CLIENTS), 60 + words.below(1100, CLIENTS))
-    loyal = (words.below(100, CLIENTS) < 46) & (kind != CARD)
+    life = np.where(kind == CARD, 45 + rng.below(300, CLIENTS), 60 + rng.below(1100, CLIENTS))
+    loyal = (rng.below(100, CLIENTS) < 46) & (kind != CARD)
     loyal[: len(COMPANIES)] = True
     stops = np.where(loyal, NEVER, started + life)
     leaves = np.isin(company, LOST)
     leaves[list(LOST)] = True
-    stops = np.where(leaves, np.minimum(stops, line.loss - 3 + words.below(6, CLIENTS)), stops)
-    closing = np.where(leaves, words.below(100, CLIENTS) < 60, words.below(100, CLIENTS) < 40)
-    return stops, np.where(closing & (stops < NEVER), stops + 1 + words.below(45, CLIENTS), NEVER)
+    stops = np.where(leaves, np.minimum(stops, line.loss - 3 + rng.below(6, CLIENTS)), stops)
+    closing = np.where(leaves, rng.below(100, CLIENTS) < 60, rng.below(100, CLIENTS) < 40)
+    return stops, np.where(closing & (stops < NEVER), stops + 1 + rng.below(45, CLIENTS), NEVER)
 
 
-def _habits(kind: Ints, office: Flags, words: Words) -> tuple[Ints, Ints]:
+def _habits(kind: Ints, office: Flags, rng: RandomStream) -> tuple[Ints, Ints]:
     """Return the average cost of a usage row and the chance of one per day."""
     factor = np.select([kind == RESELLER, kind == SHOP, office], [24, 9, 5], 1)
     often = np.select([kind == RESELLER, kind == SHOP, kind == CARD], [250, 180, 70], 100)
-    return words.pick(_SPEND, CLIENTS) * factor, words.pick(_CHANCE, CLIENTS) * often // 100
+    return rng.pick(_SPEND, CLIENTS) * factor, rng.pick(_CHANCE, CLIENTS) * often // 100
 
 
-def _refills(kind: Ints, office: Flags, words: Words) -> Ints:
-    size = words.pick(_REFILLS, CLIENTS)
+def _refills(kind: Ints, office: Flags, rng: RandomStream) -> Ints:
+    size = rng.pick(_REFILLS, CLIENTS)
     size = np.where(kind == SHOP, size * 10, np.where(office, size * 3, size))
-    return np.where((kind == CARD) & ~words.once_in(5, CLIENTS), 0, size)
+    return np.where((kind == CARD) & ~rng.once_in(5, CLIENTS), 0, size)
 
 
-def _subscriptions(kind: Ints, office: Flags, begins: Ints, words: Words) -> tuple[Ints, Ints]:
+def _subscriptions(kind: Ints, office: Flags, begins: Ints, rng: RandomStream) -> tuple[Ints, Ints]:
     """Return each client's package, or -1, and its last day."""
-    buys = (kind == CLIENT) & (words.below(100, CLIENTS) < np.where(office, 70, 42))
-    package = np.where(office, words.pick(_OFFICE_PACKAGES, CLIENTS), words.pick(_HOME_PACKAGES, CLIENTS))
-    cancels = words.once_in(4, CLIENTS)
-    until = np.where(cancels, begins + 60 + words.below(700, CLIENTS), NEVER)
+    buys = (kind == CLIENT) & (rng.below(100, CLIENTS) < np.where(office, 70, 42))
+    package = np.where(office, rng.pick(_OFFICE_PACKAGES, CLIENTS), rng.pick(_HOME_PACKAGES, CLIENTS))
+    cancels = rng.once_in(4, CLIENTS)
+    until = np.where(cancels, begins + 60 + rng.below(700, CLIENTS), NEVER)
     return np.where(buys, package, -1), until
 
 
-def _openings(kind: Ints, old: Flags, postpaid: Flags, refill: Ints, words: Words) -> Ints:
+def _openings(kind: Ints, old: Flags, postpaid: Flags, refill: Ints, rng: RandomStream) -> Ints:
     """Return the opening balances: those of calling cards, and of clients older than the ledger."""
-    card = words.pick(np.array([5, 10, 10, 20], np.int64) * UNIT, CLIENTS)
-    brought = refill * words.below(100, CLIENTS) // 100 // 100 * 100
-    owed = -(words.below(60, CLIENTS) * UNIT)
+    card = rng.pick(np.array([5, 10, 10, 20], np.int64) * UNIT, CLIENTS)
+    brought = refill * rng.below(100, CLIENTS) // 100 // 100 * 100
+    owed = -(rng.below(60, CLIENTS) * UNIT)
     return np.where(kind == CARD, card, np.where(old, np.where(postpaid, owed, brought), 0))

@@ -18,8 +18,8 @@ from custdyn_widgets.mart.demo.clients import (
     Clients,
     Flags,
     Ints,
+    RandomStream,
     Timeline,
-    Words,
     month_and_day,
 )
 from custdyn_widgets.mart.schema import KINDS
@@ -40,7 +40,7 @@ _FEES = np.array([[before, after] for _, _, before, after in PACKAGES], np.int64
 
 @dataclass(frozen=True)
 class DemoLedger:
-    """The ledger as arrays of equal length, in order of time; `package` is -1 if there is none."""
+    """The ledger as arrays of equal length, sorted by time; `package` is -1 if there is none."""
 
     client: Ints
     at: Ints
@@ -49,9 +49,9 @@ class DemoLedger:
     package: Ints
 
 
-def draw_ledger(clients: Clients, line: Timeline, words: Words) -> DemoLedger:
+def draw_ledger(clients: Clients, line: Timeline, rng: RandomStream) -> DemoLedger:
     """Return all transactions from the first day of the timeline up to its end."""
-    book = _Book(clients, line, words)
+    book = _Book(clients, line, rng)
     days = line.days
     for day, month, date in zip(days.tolist(), *(a.tolist() for a in month_and_day(days)), strict=True):
         present = book.present(day, month, date)
@@ -64,8 +64,8 @@ def draw_ledger(clients: Clients, line: Timeline, words: Words) -> DemoLedger:
 class _Book:
     """The current balances and the rows posted so far."""
 
-    def __init__(self, clients: Clients, line: Timeline, words: Words) -> None:
-        self._clients, self._line, self._words = clients, line, words
+    def __init__(self, clients: Clients, line: Timeline, rng: RandomStream) -> None:
+        self._clients, self._line, self._rng = clients, line, rng
         self._balance = clients.opening.copy()
         self._subscribed = (clients.package >= 0) & (clients.joined < line.first)
         self._posted: list[tuple[Ints, Ints, Ints, Ints, Ints]] = []
@@ -79,20 +79,20 @@ class _Book:
 
     def run_bills(self, day: int, due: Ints) -> None:
         """Post the payments of postpaid clients due that day, then activate and renew packages."""
-        who, words = self._clients, self._words
+        who, rng = self._clients, self._rng
         owing = due[who.postpaid[due] & (self._balance[due] < -5 * UNIT)]
-        owing = owing[~words.once_in(14, len(owing))]
+        owing = owing[~rng.once_in(14, len(owing))]
         cents = -self._balance[owing] // 100 * 100
-        self._post(owing, day * DAY + 600 + words.below(9000, len(owing)), REFILL, cents)
+        self._post(owing, day * DAY + 600 + rng.below(9000, len(owing)), REFILL, cents)
         holds = (who.package[due] >= 0) & (who.package_from[due] <= day) & (day <= who.package_until[due])
         self._renew(day, due[holds])
 
     def _renew(self, day: int, due: Ints) -> None:
-        who, words = self._clients, self._words
+        who, rng = self._clients, self._rng
         package = who.package[due]
         fee = _FEES[package, int(day >= self._line.rise)]
         setup = np.where(self._subscribed[due], 0, _SETUP[package])
-        at = day * DAY + 3 * 3600 + words.below(7000, len(due))
+        at = day * DAY + 3 * 3600 + rng.below(7000, len(due))
         self._top_up(due, at - 1200, fee + setup, self._balance[due] < fee + setup)
         new = ~self._subscribed[due]
         self._subscribed[due] = True
@@ -100,42 +100,42 @@ class _Book:
         self._post(due, at + 1, RENEWAL, -fee, package)
         taxed = who.postpaid[due] & (who.currency[due] > 0)
         self._post(due[taxed], at[taxed] + 2, OTHER, -fee[taxed] // 5)
-        back = words.once_in(90, len(due))
+        back = rng.once_in(90, len(due))
         self._post(due[back], at[back] + 1800, RENEWAL, fee[back], package[back])
 
     def take_calls(self, day: int, present: Flags, lean: int) -> None:
         """Post the usage of the day and the top-ups it requires."""
-        who, words = self._clients, self._words
-        calls = words.below(1_000_000, len(present)) < who.chance * lean // 10_000
+        who, rng = self._clients, self._rng
+        calls = rng.below(1_000_000, len(present)) < who.chance * lean // 10_000
         idx = np.nonzero(present & calls)[0]
-        cost = who.spend[idx] * (60 + words.below(200, len(idx)) + words.below(200, len(idx))) // 260
-        at = day * DAY + words.pick(_HOURS, len(idx)) * 3600 + words.below(3600, len(idx))
+        cost = who.spend[idx] * (60 + rng.below(200, len(idx)) + rng.below(200, len(idx))) // 260
+        at = day * DAY + rng.pick(_HOURS, len(idx)) * 3600 + rng.below(3600, len(idx))
         low = self._balance[idx] < cost + who.refill[idx] // 10
-        self._top_up(idx, at - 60 - words.below(900, len(idx)), cost, low & ~words.once_in(8, len(idx)))
+        self._top_up(idx, at - 60 - rng.below(900, len(idx)), cost, low & ~rng.once_in(8, len(idx)))
         able = who.postpaid[idx] | (self._balance[idx] > 0)
         idx, cost, at = idx[able], cost[able], at[able]
         self._post(idx, at, USAGE, -cost)
-        back = words.once_in(400, len(idx))
+        back = rng.once_in(400, len(idx))
         self._post(idx[back], at[back] + 900, USAGE, cost[back])
 
     def _top_up(self, idx: Ints, at: Ints, need: Ints, wanted: Flags) -> None:
         """Refill prepaid accounts by multiples of their usual top-up, with some bonuses and reversals."""
-        who, words = self._clients, self._words
+        who, rng = self._clients, self._rng
         wanted = wanted & ~who.postpaid[idx] & (who.refill[idx] > 0)
         idx, at, need = idx[wanted], at[wanted], need[wanted]
         size = who.refill[idx]
         short = np.maximum(need - self._balance[idx], 1)
-        paid = size * (-(-short // size) + words.once_in(5, len(idx)))
+        paid = size * (-(-short // size) + rng.once_in(5, len(idx)))
         self._post(idx, at, REFILL, paid)
-        bonus = words.once_in(25, len(idx))
+        bonus = rng.once_in(25, len(idx))
         self._post(idx[bonus], at[bonus] + 1, OTHER, paid[bonus] // 10)
-        bounced = words.once_in(700, len(idx))
+        bounced = rng.once_in(700, len(idx))
         self._post(idx[bounced], at[bounced] + 40, OTHER, -paid[bounced])
 
     def close_accounts(self, day: int) -> None:
-        """Pay out their balances to half of the clients who close on this day."""
+        """Pay out the balances of half of the clients who close on this day."""
         idx = np.nonzero(self._clients.closes == day)[0]
-        idx = idx[(self._balance[idx] > 0) & self._words.once_in(2, len(idx))]
+        idx = idx[(self._balance[idx] > 0) & self._rng.once_in(2, len(idx))]
         self._post(idx, closing_instant(self._clients.closes[idx]) - 60, OTHER, -self._balance[idx])
 
     def _post(self, idx: Ints, at: Ints, kind: int, amount: Ints, package: Ints | None = None) -> None:
@@ -147,7 +147,7 @@ class _Book:
         )
 
     def rows(self) -> DemoLedger:
-        """Return the rows posted before the end of the timeline, in order of time."""
+        """Return the rows posted before the end of the timeline, sorted by time."""
         client, at, kind, amount, package = (
             np.concatenate(column) for column in zip(*self._posted, strict=True)
         )

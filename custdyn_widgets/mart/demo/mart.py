@@ -31,8 +31,8 @@ from custdyn_widgets.mart.demo.clients import (
     UNIT,
     Clients,
     Ints,
+    RandomStream,
     Timeline,
-    Words,
     draw_clients,
 )
 from custdyn_widgets.mart.demo.ledger import DemoLedger, closing_instant, draw_ledger
@@ -112,19 +112,19 @@ def write_demo(folder: Path, as_of: datetime, seed: int = 1) -> None:
 
 def _tables(now: datetime, seed: int) -> Iterator[tuple[str, Iterable[Sequence[object]]]]:
     """Yield the name and the rows of each table."""
-    words = Words(seed)
+    rng = RandomStream(seed)
     line = Timeline.ending_at(now)
-    clients = draw_clients(line, words)
-    ledger = draw_ledger(clients, line, words)
-    yield "clients", _client_rows(clients, line, words)
+    clients = draw_clients(line, rng)
+    ledger = draw_ledger(clients, line, rng)
+    yield "clients", _client_rows(clients, line, rng)
     yield "transactions", _transaction_rows(ledger)
     yield "packages", ((_package_id(i), name) for i, (name, *_) in enumerate(PACKAGES))
     yield "companies", _company_rows()
-    yield "rates", _rate_rows(line, words)
+    yield "rates", _rate_rows(line, rng)
 
 
-def _client_rows(clients: Clients, line: Timeline, words: Words) -> Iterator[Sequence[object]]:
-    names, tags = _names(clients, words), _tags(clients, words)
+def _client_rows(clients: Clients, line: Timeline, rng: RandomStream) -> Iterator[Sequence[object]]:
+    names, tags = _names(clients, rng), _tags(clients, rng)
     created = _instants(clients.created)
     ends = closing_instant(np.minimum(clients.closes, line.last + 1))
     closed = np.where(ends < line.as_of, _instants(ends), "").tolist()
@@ -138,10 +138,10 @@ def _client_rows(clients: Clients, line: Timeline, words: Words) -> Iterator[Seq
         )  # fmt: skip
 
 
-def _names(clients: Clients, words: Words) -> list[str]:
+def _names(clients: Clients, rng: RandomStream) -> list[str]:
     """Return a name for each client; the first clients are the accounts of the companies."""
-    draws = (words.below(len(pool), CLIENTS).tolist() for pool in (_FIRST, _LAST, _TRADES, _SHOPS))
-    odd = words.below(500, CLIENTS).tolist()
+    draws = (rng.below(len(pool), CLIENTS).tolist() for pool in (_FIRST, _LAST, _TRADES, _SHOPS))
+    odd = rng.below(500, CLIENTS).tolist()
     names = []
     for i, (first, last, trade, shop) in enumerate(zip(*draws, strict=True)):
         kind = clients.kind[i]
@@ -160,7 +160,7 @@ def _names(clients: Clients, words: Words) -> list[str]:
     return names
 
 
-def _tags(clients: Clients, words: Words) -> list[str]:
+def _tags(clients: Clients, rng: RandomStream) -> list[str]:
     home = (clients.kind == 0) & ~clients.office
     marks = {
         "residential": home & ~clients.campus,
@@ -169,8 +169,8 @@ def _tags(clients: Clients, words: Words) -> list[str]:
         "wholesale": clients.kind == RESELLER,
         "postpaid": clients.postpaid,
         "vip": (clients.chance >= 160_000) & (clients.spend >= 4 * UNIT),
-        "referral": words.once_in(9, CLIENTS) & home,
-        "number-ported": words.once_in(14, CLIENTS) & (clients.kind == 0),
+        "referral": rng.once_in(9, CLIENTS) & home,
+        "number-ported": rng.once_in(14, CLIENTS) & (clients.kind == 0),
     }
     return [";".join(tag for tag, has in marks.items() if has[i]) for i in range(CLIENTS)]
 
@@ -189,13 +189,13 @@ def _company_rows() -> list[tuple[str, str]]:
     return [(name, "" if parent == DIRECT else COMPANIES[parent][0]) for name, parent in COMPANIES]
 
 
-def _rate_rows(line: Timeline, words: Words) -> Iterator[Sequence[object]]:
+def _rate_rows(line: Timeline, rng: RandomStream) -> Iterator[Sequence[object]]:
     """Yield daily quotes of each currency from before the first client: a mean-reverting random walk."""
     days = np.arange(line.first - 366, line.last + 1, dtype=np.int64)
     dates = np.datetime_as_string(days.astype("datetime64[D]")).tolist()
     for currency, centre in _CENTRES.items():
         quote = centre
-        for date, step in zip(dates, words.below(7001, len(days)).tolist(), strict=True):
+        for date, step in zip(dates, rng.below(7001, len(days)).tolist(), strict=True):
             quote += step - 3500 + (centre - quote) // 150
             yield currency, date, f"0.{quote:06}", CURRENCIES[0]
 

@@ -2,9 +2,9 @@
 
 Each ledger row has its time in whole seconds (reports start and end on whole seconds, so nothing is lost),
 the running sum of amounts in millionths, a flow class, a package code and the time of the last paid use. The
-rows of a client are contiguous and in order of time. A single row therefore gives the balance and the last
-paid use at any moment, and a report does not read rows before its start. The facts also include clients,
-packages, companies and quotes.
+rows of a client are contiguous and sorted by time. A single row therefore gives the balance and the last paid
+use at any moment, and a report does not read rows before its start. The facts also include clients, packages,
+companies and quotes.
 
 Clients are sorted by currency, so that a range of them can be summed without looking up currencies, and then
 by type, company and owner, so that filters mostly select contiguous clients.
@@ -66,7 +66,7 @@ class Facts:
     Attributes
     ----------
     offset
-        int64[clients + 1]: the rows of client i are `offset[i]:offset[i + 1]`, in order of time.
+        int64[clients + 1]: the rows of client i are `offset[i]:offset[i + 1]`, sorted by time.
     time
         Seconds since 1970 in UTC: uint32 if all are from 1970 to 2106, else int64.
     running

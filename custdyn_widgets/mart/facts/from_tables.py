@@ -146,7 +146,7 @@ def _tags(
 
 
 def _ids_and_names(clients: CheckedTable, order: Int64s) -> dict[str, Any]:
-    """Return the arrays of ids and names, in the given order. A client without a name is named by its id."""
+    """Return the arrays of ids and names, in the given order. A missing name is replaced by the id."""
     ids, names = (clients.columns[c].take(pa.array(order)) for c in ("client_id", "name"))
     names = pc.if_else(pc.equal(pc.fill_null(names, ""), ""), ids, names)
     found: dict[str, Any] = {}

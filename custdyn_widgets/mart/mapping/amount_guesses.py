@@ -37,7 +37,7 @@ class Amount:
 
 
 def find_time(columns: Sequence[Column]) -> Choice | None:
-    """Return the choice of the time, from one column or from a date and a time of day."""
+    """Choose the times, from one column or from a date and a time of day."""
     times = [c for c in columns if c.is_time]
     column = pick(times, "at", lambda c: c.has_clock and not c.is_midnight)
     column = column or pick(times, "at", lambda c: c.is_time) or next(iter(times), None)
@@ -56,7 +56,7 @@ def find_time(columns: Sequence[Column]) -> Choice | None:
 
 
 def find_amount(columns: Sequence[Column]) -> Amount | None:
-    """Return the amounts, from one column or from one for debits and one for credits."""
+    """Choose the amounts, from one column, or from separate columns for debits and credits."""
     if both := _debit_and_credit(columns):
         return both
     numbers = [c for c in columns if c.is_number]

@@ -65,7 +65,7 @@ def has_kinds(column: Column) -> bool:
 
 
 def by_heading(name: str, column: Column, sql: str | None = None) -> Choice:
-    """Return the choice of a column by its heading."""
+    """Choose a column by its heading."""
     is_clear = heading_rank(column, name) == 0 and not column.small_unit
     certainty: Certainty = "sure" if is_clear else "likely"
     return Choice(name, sql or column.sql, certainty, heading_of(column))
@@ -78,7 +78,7 @@ def heading_of(column: Column) -> str:
 
 
 def time_by_heading(name: str, column: Column) -> Choice:
-    """Return the choice of a column of times for its heading, with the SQL that its form needs."""
+    """Choose a column of times by its heading, with the SQL that reads its format."""
     choice = by_heading(name, column, column.as_time)
     if column.times is None or not column.times.why:
         return choice

@@ -1,4 +1,4 @@
-"""The text of a drafted mapping: a SELECT for each table, each column with how sure it is and why."""
+"""The text of a drafted mapping: a SELECT for each table, with each column's certainty and the reason."""
 
 from __future__ import annotations
 

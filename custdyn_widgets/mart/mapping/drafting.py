@@ -56,7 +56,7 @@ class Draft(Guesses):
     def save(self, mapping: str | Path) -> Source:
         """Write the mapping to a file, and return the source that uses it.
 
-        An existing file is left as it is, with any changes that a person made to it.
+        An existing file is kept, including any edits.
 
         Parameters
         ----------

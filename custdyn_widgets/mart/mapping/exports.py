@@ -45,7 +45,7 @@ class ExportedFile:
 
     @property
     def is_workbook(self) -> bool:
-        """Whether it is a workbook of Excel, whose sheets are tables."""
+        """Whether it is an Excel workbook, whose sheets are tables."""
         return self.path.name.lower().endswith(WORKBOOKS)
 
 
@@ -138,7 +138,7 @@ def _stem(path: Path) -> str:
 
 
 def table_name(stem: str) -> str:
-    """Return a name for SQL: in lowercase, with underscores for characters except letters and digits."""
+    """Return a name for SQL: in lowercase, with underscores for all characters except letters and digits."""
     name = re.sub(r"\W+", "_", stem.casefold()).strip("_") or "file"
     return f"t_{name}" if name[0].isdigit() else name
 

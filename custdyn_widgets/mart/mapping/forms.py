@@ -1,7 +1,7 @@
-"""Forms of amounts and times that only a mapping reads, each with the SQL that does.
+"""Formats of amounts and times that only mappings can read, with the SQL that reads each.
 
-Such a form is used only where the values of a column show it: `$1,250.00`, `1250.00-`, `(1250.00)`,
-`1250.00 DR`; `05-JAN-26`, `20260105`, seconds since 1970, years of two digits.
+A format is used only if the values of a column have it: `$1,250.00`, `1250.00-`, `(1250.00)`, `1250.00 DR`;
+`05-JAN-26`, `20260105`, seconds since 1970, years of two digits.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def amount_form(values: Sequence[tuple[str, str, str]]) -> Form | None:
 
 
 def time_form(values: Sequence[str], syntax: Syntax = DUCKDB) -> Form | None:
-    """Return how a mapping reads times that the reader of marts does not; None if they have no such form."""
+    """Return how a mapping reads times in formats that a mart cannot contain; None if it cannot."""
     return (_named_months(values) if syntax == DUCKDB else None) or _numbers_as_times(values, syntax)
 
 
@@ -132,7 +132,7 @@ def _named_months(values: Sequence[str]) -> Form | None:
 
 
 def _format(match: re.Match[str]) -> str:
-    """Return the format in which `strptime` of DuckDB reads a time with the name of its month."""
+    """Return the format for DuckDB's `strptime` of a time that contains the name of its month."""
     gap, mark = match["gap"], match["mark"]
     found = f"%d{gap}%b{gap}{'%y' if len(match['year']) == 2 else '%Y'}"
     if match["hour"]:

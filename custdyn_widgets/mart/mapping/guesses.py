@@ -121,7 +121,7 @@ def _find_clients(tables: Mapping[str, Sequence[Column]], overlap: Overlap) -> t
 
 
 def _without_headings(columns: Sequence[Column]) -> str:
-    """Return that a table seems to have data in place of headings; empty if it does not."""
+    """Return a remark if a table seems to have data in place of headings; empty if it does not."""
     values = [c.name for c in columns if is_amount(c.name) or is_time(c.name)]
     if not values or (len(values) == 1 < len(columns) - 2):  # such as a column for the year 2026
         return ""

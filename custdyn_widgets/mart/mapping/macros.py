@@ -49,7 +49,7 @@ def macros(dialect: Dialect) -> list[str]:
     patterns = [plain, rf"\{mark}\d{{1,9}}0*", rf"\d{{1,3}}([{_SPACES}]\d{{3}})+{places}"]
     if dialect.decimal:
         patterns.append(rf"\d{{1,3}}(\{other}\d{{3}})+{places}")
-    else:  # 1,234 may be a decimal comma; 1,234.50 and 1,234,567 cannot
+    else:  # 1,234 may have a decimal comma; 1,234.50 and 1,234,567 cannot
         patterns += [r"\d{1,3}(,\d{3})+\.\d{1,9}0*", r"\d{1,3}(,\d{3}){2,}"]
     remedy = f'write at most 9 digits after "{mark}"' if dialect.decimal else _UNCERTAIN
     group = f"{_SPACES}{other}"

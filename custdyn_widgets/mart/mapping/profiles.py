@@ -31,7 +31,7 @@ _SMALL_UNITS = {"cents": "0.01", "minorunits": "0.01", "minor": "0.01", "micros"
 _PLAIN_NUMBER = "number({})"
 _GROUPS = " '’\u00a0\u202f"  # separators of thousands, besides a comma and a point
 _ZERO_DATE = "0000-00-00"  # of MySQL
-_MOST = 0.9  # of the values: a few others are faults, which checks report
+_MOST = 0.9  # the share of the values; the few others are faults, which checks report
 
 
 @dataclass(frozen=True)
@@ -238,12 +238,12 @@ def positive_share(values: Iterable[str]) -> float:
 
 
 def is_time(value: str) -> bool:
-    """Return whether a value by itself is a time in a known form."""
+    """Return whether a single value is a time in a known format."""
     return _time_match(value) is not None or time_form([value]) is not None
 
 
 def is_amount(value: str) -> bool:
-    """Return whether a value by itself is a number in a known form."""
+    """Return whether a single value is a number in a known format."""
     return plain_amount(value) is not None
 
 

@@ -18,7 +18,7 @@ from custdyn_widgets.mart.schema import TABLES
 _DIRECTIVE = re.compile(r"--\s*:(\w+)[ \t]*(.*)")
 _COMMENT_OR_BLANK = re.compile(r"(\s|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
 _LARGEST = 2**20  # bytes
-FILL_IN = "FILL_IN"  # stands in drafts for what could not be guessed
+FILL_IN = "FILL_IN"  # a placeholder for what could not be guessed in a draft
 
 
 @dataclass(frozen=True)

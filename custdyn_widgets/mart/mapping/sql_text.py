@@ -1,4 +1,4 @@
-"""Names, strings and expressions as the dialects of SQL write them."""
+"""Names, strings and expressions in the syntax of SQL dialects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def literal(value: object) -> str:
 
 @dataclass(frozen=True)
 class Syntax:
-    """How a dialect of SQL writes what drafted mappings need."""
+    """The syntax of a SQL dialect, as far as drafted mappings need it."""
 
     name: Literal["duckdb", "postgresql", "mysql"]
 

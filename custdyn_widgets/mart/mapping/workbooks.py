@@ -127,7 +127,7 @@ def _text(value: Any) -> tuple[str, str]:
     if isinstance(value, int):
         return str(value), "whole"
     if isinstance(value, float):
-        return format(Decimal(f"{value:.15g}"), "f"), "number"  # a double holds no more digits for sure
+        return format(Decimal(f"{value:.15g}"), "f"), "number"  # a double cannot hold more digits reliably
     if isinstance(value, (datetime, date)):
         return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat(), "time"
     return value.isoformat() if isinstance(value, time) else str(value), "text"

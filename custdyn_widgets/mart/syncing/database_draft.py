@@ -138,7 +138,7 @@ def _is_at(guess: TableGuess, column: Column) -> bool:
 def _not_used(sample: Sample, guesses: Sequence[TableGuess], reasons: Mapping[str, str]) -> Iterator[str]:
     known = {guess.source for guess in guesses}
     unused = sorted(name for name in sample.tables if name not in known and not reasons.get(name))
-    for words, names in (("Not used", unused), ("Not looked at", sorted(sample.ignored))):
+    for words, names in (("Not used", unused), ("Not examined", sorted(sample.ignored))):
         if names:
             more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
             yield f"{words}: {', '.join(map(shown, names[:_MOST_NAMES]))}{more}."

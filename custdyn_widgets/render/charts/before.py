@@ -1,4 +1,4 @@
-"""The period before, drawn faintly behind a preset of a comparison."""
+"""The earlier period of a comparison, drawn faintly behind a preset's chart."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from custdyn_widgets.report import Column, Report
 
 _MARKS: dict[str, dict[str, Any]] = {
     "line": {"type": "line", "strokeDash": [5, 4], "strokeWidth": 1.5, "opacity": 0.6},
-    "bar": {"type": "bar", "width": {"band": 1.2}, "opacity": 0.25},  # wider than the bar before it
+    "bar": {"type": "bar", "width": {"band": 1.2}, "opacity": 0.25},  # wider than the bar in front of it
 }
 
 
 def with_period_before(
     spec: dict[str, Any], report: Report, x: str, column: Column, mark: str
 ) -> dict[str, Any]:
-    """Return a chart of one column with its values before behind it; unchanged where it has none."""
+    """Return a chart of one column with its earlier values drawn behind, or unchanged if there are none."""
     place = report.column(column.name) + 1
     before = report.columns[place] if place < len(report.columns) else column
     main = next(iter(spec["layer"][0]["layer"]), None)

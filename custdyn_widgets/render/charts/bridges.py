@@ -1,4 +1,4 @@
-"""Bridges: bars that lead from an opening to a closing figure, each starting where the one before ends."""
+"""Bridges (waterfall charts): bars from an opening to a closing figure, each continuing from the last."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from custdyn_widgets.render.charts.style import HEIGHT, WIDTH, frame, style
 from custdyn_widgets.render.charts.vegalite import NUMBER_ROOM, PALETTE, SCHEMA
 from custdyn_widgets.report import MINUS, Column, Report, format_instant, format_value
 
-_DOWN = ("Clients - Movement: Lapsed", "Clients - Movement: Closed")  # counts that lead downwards
+_DOWN = ("Clients - Movement: Lapsed", "Clients - Movement: Closed")  # counts drawn as decreases
 _COLOURS = {"total": PALETTE[0], "up": PALETTE[2], "down": PALETTE[4]}
 _DIGIT = 7  # pixels
 _SUFFIXES = ((0, ""), (3, "k"), (6, "M"), (9, "G"), (12, "T"))
 
 
 def bridge_spec(report: Report, preset: Preset) -> dict[str, Any]:
-    """Return the Vega-Lite specification of a bridge: of the Total, or of the only row."""
+    """Return the Vega-Lite specification of a bridge for the Total or the only row."""
     row = report.total or report.rows[-1]
     columns = [report.columns[report.column(name)] for name in preset.columns]
     signs = [-1 if name in _DOWN else 1 for name in preset.columns]
@@ -47,7 +47,7 @@ def bridge_spec(report: Report, preset: Preset) -> dict[str, Any]:
 
 
 def _steps(exact: Sequence[Decimal], columns: Sequence[Column], currency: str) -> Iterator[dict[str, Any]]:
-    """Yield the bars; `y` and `y2` are its ends, `level` is where the next one starts."""
+    """Yield the bars; `y` and `y2` are the ends of a bar, `level` is where the next one starts."""
     numbers = _short_numbers(exact, columns, currency)
     level = Decimal(0)
     last = len(exact) - 1
@@ -76,7 +76,7 @@ def _sign(value: Decimal, *, is_total: bool) -> str:
 
 
 def _short_numbers(exact: Sequence[Decimal], columns: Sequence[Column], currency: str) -> list[str]:
-    """Return the numbers above the bars, without signs: in full if they fit, else in thousands or more."""
+    """Return the numbers above the bars, without signs: in full if they fit, otherwise abbreviated."""
     sizes = [abs(value) for value in exact]
     room = (WIDTH - 60) / len(sizes) / _DIGIT - 1
     full = [

@@ -15,8 +15,8 @@ from custdyn_widgets.render.charts.vegalite import NUMBER_ROOM
 
 _DAY = 86_400_000  # milliseconds
 _MIDNIGHT = "utchours(datum.value) == 0"
-# By length of a label: the time unit, its format, the minimum step of the axis, and a test for the start of a
-# unit. When zoomed in, labels elsewhere would show the same unit twice.
+# For each length of label: the time unit, its format, the minimum step of the axis, and a test for the start
+# of a unit. When zoomed in, labels elsewhere would show the same unit twice.
 _UNITS = {
     4: ("utcyear", "%Y", 366 * _DAY, f"utcdayofyear(datum.value) == 1 && {_MIDNIGHT}"),
     7: ("utcyearmonth", "%Y-%m", 31 * _DAY, f"utcdate(datum.value) == 1 && {_MIDNIGHT}"),
@@ -38,7 +38,7 @@ def live_spec(spec: dict[str, Any]) -> dict[str, Any]:
     Works only for specifications returned by `preset_spec` and `blank_spec`.
     """
     live = copy.deepcopy(spec)
-    live |= {"width": "container", "height": max(_HEIGHT, live["height"])}  # more with a long legend
+    live |= {"width": "container", "height": max(_HEIGHT, live["height"])}  # long legends add height
     units = list(_units(live))
     if can_zoom(live):
         _make_zoomable(live, units)

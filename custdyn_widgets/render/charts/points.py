@@ -91,7 +91,7 @@ class Points:
 
     @cached_property
     def has_long_names(self) -> bool:
-        """Whether a name in the legend has a column, too: `Gold · Balance Refill: Total`."""
+        """Whether a name in the legend includes its column: `Gold · Balance Refill: Total`."""
         return any(point.series.endswith(f" · {point.column}") for point in self.values)
 
     @cached_property

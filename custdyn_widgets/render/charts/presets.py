@@ -82,7 +82,7 @@ PRESETS: dict[str, Preset] = {
 
 _STANDARD = dict(PRESETS)
 
-BRIDGE = "bridge"  # the mark of bridges, which only they have
+BRIDGE = "bridge"  # only for bridges
 _MOVEMENT, _BALANCES = "Clients - Movement", "Balance Movement"
 BRIDGES: dict[str, Preset] = {
     preset.name: preset

@@ -23,7 +23,7 @@ _GROUP_COLOURS = {
     "Packages": PALETTE[3],
     "Balance Movement": PALETTE[5],
 }
-_OWN_COLOUR = PALETTE[1]  # for columns of an analyst's own metrics
+_OWN_COLOUR = PALETTE[1]  # for columns of custom metrics
 
 
 def preset_spec(report: Report, name: str) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def column_colour(column: Column) -> str:
 def one_row_charts(report: Report) -> dict[str, list[str]]:
     """Return the charts that replace presets if there is no grouping: column names by title."""
     drawn = dict.fromkeys(name for preset in row_presets(report) for name in preset.columns)
-    # Bridges show the clients that moved.
+    # The movement of clients is shown by bridges instead.
     counts = [
         c
         for c in report.columns

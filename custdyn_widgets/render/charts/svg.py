@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 from custdyn_widgets.errors import CustDynError, shown
 from custdyn_widgets.text import isolate, split_isolates
 
-INK = "#737a84"  # readable on both white and near-black, for use without a page's colour
+INK = "#737a84"  # readable on both white and near-black, for drawings outside a page
 _FONTS = "Arial,Helvetica,Liberation Sans,sans-serif"  # same widths as the font used to measure the layout
 _ELEMENTS = frozenset({
     "g", "path", "text", "tspan", "rect", "line", "circle", "ellipse", "polygon", "polyline", "title", "defs",

@@ -31,8 +31,9 @@ _ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 def cell_text(text: str) -> str:
     """Return text from the data in a form suitable for cells.
 
-    Characters not allowed in XML become U+FFFD, and line breaks LF. Text that looks like one of the format's
-    escapes (`_x0041_`) is escaped, so that it is shown unchanged. Text that is too long is truncated.
+    Characters not allowed in XML become U+FFFD, and line breaks become LF. Text that looks like one of the
+    format's escapes (`_x0041_`) is escaped, so that it is shown unchanged. Text that is too long is
+    truncated.
     """
     text = replace_not_xml(text.replace("\r\n", "\n").replace("\r", "\n"))
     text = _ESCAPE.sub("_x005F_", text)

@@ -22,7 +22,7 @@ _MAX_NAME = 28
 
 @dataclass(frozen=True)
 class Drawing:
-    """Chart to draw: its title, mark, columns and points, and its categories as dates if they can be."""
+    """Chart to draw: its title, mark, columns and points, and its categories as dates, if possible."""
 
     title: str
     mark: str
@@ -42,7 +42,7 @@ class Drawing:
 
 
 def report_drawings(report: Report) -> Iterator[Drawing]:
-    """Yield the charts of a report's page that have a native equivalent: no bridges, none of its own."""
+    """Yield the charts of a report's page that can be native: all but bridges and the report's own charts."""
     if not report.rows:
         return
     by_name = {column.name: column for column in report.columns}
@@ -67,7 +67,7 @@ def write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
     """Write a chart's block (title, headings, a row per category, a blank row) and return the next row."""
     style: dict[str, Any] = {"bold": True, "shade": True, "bottom": "thin"}
     sheet.append([text_cell(sheet, drawing.title, bold=True)])
-    # A long name would leave no room for the picture.
+    # A long name would leave no room for the plot.
     short = short_names((name or drawing.columns[0].name for name in drawing.series), _MAX_NAME)
     names = [short[name or drawing.columns[0].name] for name in drawing.series]
     headings = [text_cell(sheet, name, **style, align="right") for name in names]
@@ -84,7 +84,7 @@ def write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
 
 
 def _category_cells(sheet: Any, drawing: Drawing, report: Report) -> Iterator[Any]:
-    """Yield a cell for each category: always the same one, which must be written before the next."""
+    """Yield a cell for each category. It is the same object each time, so write it before taking the next."""
     if drawing.dates is None:
         cell = styled_cell(sheet)
         names = short_names(drawing.points.categories, _MAX_NAME)

@@ -30,10 +30,10 @@ from custdyn_widgets.report import (
 
 DATE_FORMATS = {"year": "yyyy", "month": "yyyy-mm", "date": "yyyy-mm-dd"}
 COUNT_FORMAT = "#,##0"
-_PERCENT_FORMATS = {"rate": "0.0%", "points": "0.0%", "percent": '#,##0.0"%"'}  # the last is not a fraction
+_PERCENT_FORMATS = {"rate": "0.0%", "points": "0.0%", "percent": '#,##0.0"%"'}  # not a fraction
 
 _FIRST_SAFE_DATE = date(1900, 3, 1)  # spreadsheets disagree about the serial numbers of earlier dates
-_STEP = 5_000  # rows between two progress messages
+_STEP = 5_000  # rows between progress messages
 _ALWAYS_EXACT = 2**33  # below this, adjacent doubles are less than 10⁻⁶ apart
 _LABEL_WIDTHS = (9, 44)
 _TITLE_SIZE = 15
@@ -76,7 +76,7 @@ def write_table(sheet: Any, report: Report) -> Placement:
 
 
 def _spread_over_pages(sheet: Any, report: Report) -> None:
-    """Print a table of very many columns several pages wide, as one page would make it too small to read."""
+    """Print a table with many columns several pages wide; on one page it would be too small to read."""
     count = len(report.columns)
     if count <= _MOST_COLUMNS_ON_A_PAGE:
         return

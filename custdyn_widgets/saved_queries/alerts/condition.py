@@ -25,7 +25,7 @@ _REQUIRED = {
     "column": 'the name of a column such as "Clients - Active: Qty"',
     "row": "total, last or any",
 }
-# Presets whose report has a single row for each grouping by time, so that no row has one before it.
+# Presets whose report has a single row in each grouping by time, so that no row has one before it.
 _DAYS, _MONTHS = ("today", "yesterday"), ("this_month", "last_month")
 _YEARS = ("this_quarter", "last_quarter", "this_year", "last_year")
 _SINGLE_ROW = {"date": _DAYS, "month": (*_DAYS, *_MONTHS), "year": (*_DAYS, *_MONTHS, *_YEARS)}
@@ -36,7 +36,7 @@ _IN_WORDS = {
     "rises_by": "rises by {} or more",
 }
 _ROW_WORDS = {"total": "Total", "last": "last row", "any": "any row"}
-_AGAINST_WORDS = {"row_before": "against the row before", "compare": "against the period compared with"}
+_AGAINST_WORDS = {"row_before": "from the row before", "compare": "from the comparison period"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Condition:
 
     @property
     def is_change(self) -> bool:
-        """Whether it is about the change of a value."""
+        """Whether the condition is about a change."""
         return self.relation in CHANGES
 
     def __str__(self) -> str:
@@ -143,12 +143,12 @@ def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> 
 def _without_row_before(condition: Condition, query: ReportQuery) -> str:
     """Return why no row of a condition can have a row before it; "" if one can."""
     if condition.row == "total":
-        return "has no row before to be measured from, because it is about the Total"
+        return "has no row before it to compare with, because it is about the Total"
     if query.time_group is None:
-        return "has no row before to be measured from, because the query does not group by time"
+        return "has no row before it to compare with, because the query does not group by time"
     if query.interval in _SINGLE_ROW[query.time_group]:
         return (
-            f"has no row before to be measured from, because {query.interval} by {query.time_group} is a "
+            f"has no row before it to compare with, because {query.interval} by {query.time_group} is a "
             "single row: choose a longer interval"
         )
     return ""

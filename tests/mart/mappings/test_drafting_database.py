@@ -92,7 +92,7 @@ def test_an_unknown_database_becomes_a_right_report(database: Database, tmp_path
     load(database)
     result = custdyn("mapping", "new", "shop", database.url)
     assert result.exit_code == 0, result.output
-    assert "Not used: 'audit'.\nNot looked at: 'slow'." in result.stdout
+    assert "Not used: 'audit'.\nNot examined: 'slow'." in result.stdout
     assert "GRANT SELECT ON" in result.stderr
     section = tomllib.loads((tmp_path / "sources.toml").read_text(encoding="utf-8"))["shop"]
     assert section == {"url": database.url, "mapping": "shop.sql"}

@@ -27,7 +27,7 @@ _ZONES = (
 )  # fmt: skip
 _WEEK = 7 * 24  # hours
 _EXPECTED = (
-    36  # transactions that must be missing from a skipped hour; a third of that if three hours lack them
+    36  # the fewest transactions missing from a skipped hour; a third of that if three hours lack them
 )
 _SPAN, _ROWS, _CHANGES = (
     14,

@@ -15,8 +15,8 @@ from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.columns import Bools
 from custdyn_widgets.mart.schema import KINDS
 
-_FEW = 20  # different transactions of a kind, all of which must be repeated
-_LARGE = 200_000  # for larger ledgers, look first at the rows of some times, about an eighth
+_FEW = 20  # the fewest different transactions of a kind, all of them repeated
+_LARGE = 200_000  # for larger ledgers, look first at about an eighth of the rows
 _BLOCK = 2**20
 _FACTORS = tuple(np.uint64(factor) for factor in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 

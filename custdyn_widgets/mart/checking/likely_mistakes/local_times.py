@@ -1,7 +1,7 @@
 """Evidence that times read as UTC are local times of another time zone.
 
-Such evidence is what happens around the days when clocks change (see `clock_changes`), transactions later
-than the file that contains them, and clients with transactions a few hours before they were created.
+The evidence: transactions around the days when clocks change (see `clock_changes`), transactions later than
+the file that contains them, and transactions a few hours before their client was created.
 """
 
 from __future__ import annotations

@@ -13,10 +13,12 @@ from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, row
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.columns import Int64s
 
-# Factors: the most by which an inverse differs from the next quote, and the least by which the quote does.
+# The largest factor between an inverted quote and the next quote, and the smallest between a quote and the
+# next.
 _SAME, _OTHER = 1.1, 1.2
 _JUMP = 5.0
-# Quotes that are usual only if inverted: their number, their share, and their ratio to the usual quotes.
+# Quotes that are usual only if inverted: their minimum number, maximum share, and minimum distance as a
+# factor.
 _FEW, _MOST, _TIMES = 3, 0.2, 10
 # The fewest and most units for one US dollar since 2003, with a margin.
 _PER_DOLLAR = {

@@ -17,7 +17,7 @@
 -- * What an invoice took is distributed among its fees, in proportion to their net amounts and their taxes (Lago does
 --   not store it by fee), in the currency's minor units, and adds up exactly. Wallets limited to some fees pay only
 --   those. Charges, add-ons and commitments are usage; subscriptions, fixed charges and products are renewals of their
---   plan; taxes are "other". An invoice without fees is usage. Free charges give no row; free renewals do.
+--   plan; taxes are "other". An invoice without fees is usage. Free charges produce no row; free renewals do.
 -- * Credits returned for a voided invoice reverse these rows with the same kinds.
 -- * Lago has no set-up fee: a subscription that started is an activation of 0 at that time.
 -- * A plan changed for one subscription counts as the plan that it was copied from.

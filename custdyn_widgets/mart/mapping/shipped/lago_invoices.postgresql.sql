@@ -5,20 +5,21 @@
 -- For prepaid wallets there is the mapping lago. Use only one of them: together, they would count the same money twice.
 --
 -- Decisions
--- * This mart follows the invoices: the balance is minus what finalized invoices still owe. Invoices that buy wallet
---   credits, and all that are not finalized (drafts, void, failed), are left out and counted, with their payments.
+-- * This mart follows the invoices: the balance is the negative of what is due on finalized invoices. Invoices for
+--   wallet credits, and all that are not finalized (drafts, void, failed), are left out and counted, with their
+--   payments.
 -- * Clients, types, companies, tags and deleted customers are as in the mapping lago.
 -- * Fees count at their amount before coupons and taxes, when the invoice was finalized. Charges, add-ons and
---   commitments are usage; subscriptions, fixed charges and products are renewals of their plan. Free charges give no
---   row.
+--   commitments are usage; subscriptions, fixed charges and products are renewals of their plan. Free charges
+--   produce no row.
 -- * Fees of progressive invoices are "other": the invoice of the period charges the same usage again and deducts them.
 -- * Taxes are "other". So is what an invoice deducts: coupons, credit notes, wallet credits, progressive invoices.
--- * Successful payments are refills. What is paid of an invoice that has no payments is a refill at its last payment
+-- * Successful payments are refills. If an invoice without payments was paid, the amount is a refill at its last payment
 --   request. If there is no request, someone marked the invoice as paid: the refill is at its finalization and counted
---   below. If less is paid than the payments add up to, the difference is "other".
+--   below. If less was paid than the sum of the payments, the difference is "other".
 -- * Credit notes that settle an invoice are "other". Refunds do not change a balance: the invoice stays paid.
 -- * Lago has no set-up fee: a subscription that started is an activation of 0 at that time.
--- * stored_balance is minus what Lago says is due; there is no opening_balance.
+-- * stored_balance is the negative of the amount due according to Lago; there is no opening_balance.
 -- Nothing is rounded: Lago stores whole subunits.
 
 -- :name clients
@@ -182,7 +183,7 @@ FROM billing_entities;
 -- :count {n} invoices are not finalized or bought wallet credits; they were left out.
 SELECT COUNT(*) FROM invoices WHERE status <> 1 OR invoice_type = 2;
 
--- :count {n} invoices were paid by an amount that differs from their payments; the rest counts at their finalization.
+-- :count {n} invoices have a paid amount that differs from the sum of their payments; the rest counts at their finalization.
 SELECT COUNT(*)
 FROM invoices i
 LEFT JOIN (
