@@ -2,7 +2,7 @@
 
 A setting comes from the environment, then from the nearest `custdyn.toml` in the working folder or a parent
 (or the file that `CUSTDYN_CONFIG` names), then from a default in the user's own folders. Settings are read
-when needed, never at import, so that a test, a kernel and a server can each have their own.
+when needed, never on import, so that tests, kernels and servers can each have their own.
 """
 
 from __future__ import annotations

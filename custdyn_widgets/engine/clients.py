@@ -200,7 +200,7 @@ def _changes(
 
 
 def _by_id(plan: Plan, clients: Int64s, chosen: Any) -> tuple[Int64s, Int64s]:
-    """Return the chosen clients sorted by id, in code-point order, and the order that sorts them."""
+    """Return the chosen clients sorted by id, in code-point order, and their positions in that order."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

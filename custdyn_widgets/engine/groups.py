@@ -87,7 +87,7 @@ def _by_cohort(facts: Facts, selection: Selection, interval: ResolvedInterval) -
 def cohorts(
     facts: Facts, clients: Int64s, interval: ResolvedInterval
 ) -> tuple[list[tuple[str, int]], Int64s]:
-    """Return the label and start of each month from the first cohort on, and each client's cohort among them.
+    """Return the label and start of each month from the first cohort on, and each client's cohort (index).
 
     A client's cohort is the month of its first paid use before the effective end, or -1.
     """

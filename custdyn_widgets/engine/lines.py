@@ -25,7 +25,8 @@ class Lines:
     frame
         The lines; see `conversion.to_lines`.
     left
-        The cells of balances that left, whose `row` is the position of a line; None if not asked for.
+        The cells of balances that left with closed clients, whose `row` is a line's position; None if not
+        needed.
     """
 
     buckets: Sequence[Bucket]

@@ -1,4 +1,4 @@
-"""Report plans: queries applied to their data, with edges computed and clients selected."""
+"""Report plans: queries applied to data, with the edges of buckets and the selected clients."""
 
 from __future__ import annotations
 

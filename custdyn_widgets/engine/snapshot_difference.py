@@ -18,7 +18,7 @@ _REPORT_FILE = "report.json"
 def compare_snapshots(
     old: str, new: str | None = None, *, source: SourceLike | None = None, store: Store | None = None
 ) -> ReportDifference:
-    """Return every cell that differs between two snapshots, and what else differs.
+    """Return all differences between two snapshots: every cell that differs, and other recorded differences.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ class ReportLetter:
 
     @property
     def subject(self) -> str:
-        """The mark, the title and the period; and when the report ends, if that is before the period does."""
+        """The mark, the title and the period, and the time at which the report ends if it ends early."""
         info = self.report.info
         first, last = info.interval_start[:10], info.interval_end[:10]
         days = first if first == last else f"{first} to {last}"

@@ -40,7 +40,8 @@ def deliver(
 ) -> list[list[Delivery]]:
     """Send emails, each to its own recipients, and return the outcome of each email's copies.
 
-    All copies share one connection while it lasts, and the same waits. Failures never raise an exception.
+    All copies share one connection, as long as it lasts, and one series of waits. Failures never raise an
+    exception.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Locating the mart of a source: in its own files, or in those that its mapping makes of them."""
+"""Locating the mart of a source: its own files, or those that its mapping creates from them."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def open_mart(source: SourceLike) -> OpenedMart:
     keep_freed_memory()
     chosen = resolve_source(source)
     if isinstance(chosen.data, Mapping):
-        from custdyn_widgets.mart.building import build_in_memory  # late: not for cached facts
+        from custdyn_widgets.mart.building import build_in_memory  # late: not needed for cached facts
 
         built, name = build_in_memory(chosen)
         return _opened(built, name, None)
@@ -61,7 +61,7 @@ def open_mart(source: SourceLike) -> OpenedMart:
         key = chosen.cache_key(mart.stamp.fingerprint)
         entry = cache.load(key)
         if entry is None:
-            from custdyn_widgets.mart.building import build_unchanged  # late: not for cached facts
+            from custdyn_widgets.mart.building import build_unchanged  # late: not needed for cached facts
 
             entry = build_unchanged(mart, chosen)
             if entry is None:

@@ -83,7 +83,7 @@ class NotebookExecution:
         RunTimeout
             After `timeout_s` seconds, including the kernel's start; None means no limit.
         OutputRefused
-            If the notebook printed, displayed or sent more than a bound, or what cannot be read.
+            If the notebook printed, displayed or sent too much, or something that cannot be read.
         Exception
             The error from papermill or nbclient if a cell fails or the kernel dies.
         """

@@ -23,7 +23,11 @@ from custdyn_widgets.query import FIELDS, ReportQuery, parse_as_of
 
 _ENDS = ("interval_start", "interval_end")
 NAMES = ("saved", "source", "interval", *_ENDS, *(name for name in FIELDS if name != "interval"), "as_of")
-_DEFAULTS = {"columns": [], **ReportQuery("today").to_dict(), "interval": None}  # it leaves out empty columns
+_DEFAULTS = {
+    "columns": [],
+    **ReportQuery("today").to_dict(),
+    "interval": None,
+}  # `to_dict` leaves out empty columns
 _INJECTED = "# Parameters\n"
 # Jupyter Server sets it for an open notebook, in which a cell without a heading may be the user's own.
 _OPEN_VARIABLE = "JPY_SESSION_NAME"

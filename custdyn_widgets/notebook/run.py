@@ -1,6 +1,6 @@
 """Running a template notebook and publishing its report, for `custdyn run`.
 
-The parameters are checked before a kernel starts. The notebook's last cell leaves its report in a staging
+The parameters are checked before a kernel starts. The notebook's last cell writes its report to a staging
 folder; then this process renders the page with the author's cells, and publishes one snapshot. A run that
 fails, hangs, is killed or stops early publishes nothing.
 """

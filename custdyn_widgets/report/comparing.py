@@ -30,7 +30,7 @@ class Cell:
     change
         How it changed, such as `+12 (+3.4%)`; empty without a comparison.
     before
-        The number before; empty without a comparison.
+        The earlier number; empty without a comparison.
     """
 
     text: str
@@ -46,7 +46,7 @@ def value_positions(columns: Sequence[Column]) -> tuple[int, ...]:
 def number_cells(
     texts: Sequence[str], values: Sequence[Value], columns: Sequence[Column], currency: str
 ) -> Iterator[Cell]:
-    """Yield a cell for each number of a row, given all columns, with their values and these as text."""
+    """Yield a cell for each number of a row, given all of its columns, values and formatted values."""
     for position in value_positions(columns):
         parts = range(position + 1, min(position + _PARTS, len(columns)))
         if [columns[i].part for i in parts] != ["before", "change", "change_percent"]:

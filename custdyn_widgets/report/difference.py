@@ -130,7 +130,7 @@ class ReportDifference:
         return [self.line_headings, *lines]
 
     def notes(self) -> Iterator[str]:
-        """Yield what cannot be said as a cell: rows and columns of one report only, and the reasons."""
+        """Yield what the cells do not show: rows and columns that only one report has, and the reasons."""
         if not self.cells:
             yield "No cell differs."
         for where, rows, columns in (

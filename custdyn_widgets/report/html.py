@@ -14,7 +14,7 @@ from custdyn_widgets.report.table_view import MAX_QUERY_TEXT, TableRow, TableVie
 from custdyn_widgets.text import cut_short, isolate, printable, split_isolates
 
 MAX_NOTEBOOK_ROWS = 400
-THOUSANDS = "thousands"  # the class that separates the digits of a number, also on a page
+THOUSANDS = "thousands"  # the class of a number's groups of digits, also used on pages
 TABLE_LIMIT_NOTE = "The first {shown} rows are shown; report.table has {hidden:,} more."
 
 # By default, JupyterLab squeezes wide tables in outputs, right-aligns text and stripes rows.

@@ -34,7 +34,7 @@ class Column:
     unit
         `count`: ints. `money`: Decimals with 6 places in the report's currency. `rate`: Decimals, fractions
         that are shown in percent; `points`: differences of such fractions, shown in percentage points.
-        `percent`: Decimals, in percent.
+        `percent`: Decimals that are percentages.
     definition
         The meaning of the column in a sentence or two.
     part

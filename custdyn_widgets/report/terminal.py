@@ -9,7 +9,7 @@ from custdyn_widgets.report.report import Report
 from custdyn_widgets.report.table_view import LIMIT_NOTE, ColumnGroup, TableRow, TableView, table_view
 from custdyn_widgets.text import GAP, align_cells, cut_short, printable, text_width
 
-_MAX_LABEL = 60  # characters; longer names would push all numbers off the screen
+_MAX_LABEL = 60  # characters; longer names would push the numbers off the screen
 _MAX_QUERY_TEXT = 2_000
 
 

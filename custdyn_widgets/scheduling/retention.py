@@ -1,6 +1,6 @@
 """Deleting old snapshots that a saved query made, and no others.
 
-Two people may each have a saved query of the same name, so only snapshots of this user are deleted.
+Two people may have saved queries with the same name, so only snapshots of this user are deleted.
 """
 
 from __future__ import annotations

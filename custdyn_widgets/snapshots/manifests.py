@@ -23,7 +23,8 @@ from custdyn_widgets.snapshots.ids import id_of
 from custdyn_widgets.snapshots.newer import FORMAT, is_newer
 
 MANIFEST = "manifest.json"
-# Far more than a report needs: no one who can write to a store should be able to exhaust readers' memory.
+# Far more than a report needs. The limit prevents anyone who can write to a store from exhausting readers'
+# memory.
 MAX_FILES, MAX_BYTES, MAX_MANIFEST_BYTES = 1_000, 2**30, 2**26
 _OWN_KEYS = ("format", "nonce", "files")
 _NAME_LENGTH = 100

@@ -1,4 +1,4 @@
-"""Choosing snapshots to delete by age or number, and deleting them.
+"""Choosing snapshots to delete, by age or number, and deleting them.
 
 States are kept (see `state`), and so are the two-letter folders: a publisher may be about to put its snapshot
 into one of them.

@@ -40,7 +40,7 @@ def short_names(names: Iterable[str], room: float, width: Callable[[str], float]
 
 
 def _alike(shown: dict[str, str], names: list[str]) -> Iterator[list[str]]:
-    """Yield the groups of names that are shown in the same form."""
+    """Yield the groups of names that look the same when shown."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in names:
         groups[shown[name]].append(name)

@@ -1,4 +1,4 @@
-"""Slugs: titles and names in a form for file names."""
+"""Slugs: titles and names converted for use in file names."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class JupyterViewHandler(ViewHandler, JupyterHandler):
         return bool(host_name(self.request.headers.get("Host", ""))) and self.check_host()
 
     async def prepare(self, *, _redirect_to_login: bool = True) -> None:
-        """Reject what the viewer rejects, then redirect users who are not logged in."""
+        """Reject the same requests as the viewer, then redirect users who are not logged in."""
         await super().prepare()
         await JupyterHandler.prepare(self, _redirect_to_login=_redirect_to_login)
         if not self._finished:

@@ -107,8 +107,8 @@ def serve(
 class Server(tornado.httpserver.HTTPServer):
     """HTTP server that limits connections and sends our headers even in response to invalid HTTP.
 
-    At most `most` connections are open at a time. Without a limit, they could use up the file descriptors
-    needed to read snapshots, and tornado would keep trying to accept another one.
+    The number of open connections is limited to `most`. Without a limit, they could use up the file
+    descriptors needed to read snapshots, and tornado would keep trying to accept another one.
     """
 
     most = _MAX_CONNECTIONS

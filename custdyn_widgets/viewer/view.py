@@ -80,7 +80,7 @@ class Site:
 
 
 class ViewHandler(BaseHandler):
-    """Handler of `/view?id=…` and `&format=html|csv|xlsx|json`."""
+    """Handler for `/view?id=…` and `&format=html|csv|xlsx|json`."""
 
     other_parameters: frozenset[str] = frozenset()
 

@@ -36,7 +36,7 @@ from custdyn_widgets.widgets.static_view import LIVE
 if TYPE_CHECKING:
     import pandas as pd
 
-_SETTLE = 0.03  # seconds; a change made just before a click may arrive just after it
+_SETTLE = 0.03  # seconds; a change made just before a click may arrive after it
 _ECHO = 0.1  # seconds; clicks made while a query ran arrive within this time and are ignored
 _OUTDATED = "The form has changed. The report below is from the earlier query; click Query for a new one."
 _SYNCED = "The data was read again. The report below is from the earlier data; click Query for a new one."

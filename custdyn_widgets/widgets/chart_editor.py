@@ -44,7 +44,7 @@ class ChartEditor:
         self.hide()
 
     def open(self, report: Report, choice: Mapping[str, Any]) -> None:
-        """Show the controls for a report, filled with a choice. An empty choice keeps their values.
+        """Show the controls for a report, filled with an earlier choice. An empty choice keeps their values.
 
         At first, no column is chosen. If the report does not have x, because its grouping is different, x
         becomes its first heading.

@@ -1,5 +1,5 @@
-// A button of the form. It is native, so that Enter and Space work, and dimmed instead of disabled, so that it
-// keeps the focus.
+// A button of the form. It is a native button, so that Enter and Space work, and is dimmed instead of
+// disabled, so that it keeps the focus.
 
 const BIN =
   "M6 1h4l1 1h3v2H2V2h3zM3 5h10l-.8 10H3.8zM5.5 7l.3 6h1l-.3-6zm2 0v6h1V7zm2 0-.3 6h1l.3-6z";

@@ -1,6 +1,6 @@
 """Publishing of reports in a separate process, so that the kernel remains responsive.
 
-The kernel sends the process a report and the current environment, and gets back a `Published`. The process
+The kernel sends the process a report and the current environment, and receives a `Published`. The process
 runs until the kernel stops, finishes any work it has started, and ignores interrupts of the kernel.
 """
 

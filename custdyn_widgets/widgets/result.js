@@ -25,7 +25,7 @@ const NEEDS_KERNEL = { "data-needs-kernel": "" };
 
 // The table.
 
-const FIRST_ROWS = 60; // more than fit on a screen; the others are added a frame later
+const FIRST_ROWS = 60; // more than fit on a screen; the remaining ones are added a frame later
 const MAX_WHOLE = 400; // rows, more than the days of a year; in larger tables, only rows near the visible part are drawn
 const CHUNK_ROWS = 25;
 const ROW_HEIGHT = 24; // pixels, until the first rows are laid out

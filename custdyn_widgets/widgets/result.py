@@ -87,7 +87,7 @@ class ResultPanel(anywidget.AnyWidget):
         self._status = status
 
     def end_status(self, *about: About) -> None:
-        """Remove the status if it is about one of these, because it no longer applies."""
+        """Remove the status if it is about one of these and thus no longer applies."""
         if self._about in about:
             self.set_status(self._counted, about="report")
 
@@ -122,7 +122,7 @@ class ResultPanel(anywidget.AnyWidget):
 
     def _set(self, report: Report, output: str) -> None:
         self._report = report
-        self.set_link("")  # the files of this report are not named after the snapshot of the previous one
+        self.set_link("")  # this report's files must not be named after the previous report's snapshot
         shown = shown_report(report)
         self._shown = {
             **shown,

@@ -477,7 +477,7 @@ def test_a_text_too_long_for_a_cell_ends_by_saying_so():
     for text in ("x" * 40_000, "\U0001f600" * 20_000):
         cut = cell_text(text)
         assert len(cut.encode("utf-16-le")) // 2 <= TEXT_LIMIT
-        assert cut.endswith(f"(cut here; {len(text):,} characters)")
+        assert cut.endswith(f"(truncated; {len(text):,} characters)")
     assert cell_text("x" * TEXT_LIMIT) == "x" * TEXT_LIMIT
 
 

@@ -210,7 +210,7 @@ def assert_xlsx_holds(data: bytes, names: list[str], column: int) -> None:
         assert isinstance(cell, str)
         cell = re.sub("_x([0-9A-Fa-f]{4})_", lambda found: chr(int(found[1], 16)), cell)  # as Excel does
         if len(shown) > 32_000:
-            assert cell.endswith(f" … (cut here; {len(name):,} characters)")
+            assert cell.endswith(f" … (truncated; {len(name):,} characters)")
             assert shown.startswith(cell[:32_000])
         else:
             assert cell == shown

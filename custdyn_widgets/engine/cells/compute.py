@@ -23,9 +23,9 @@ Flows are sums by bucket, split further where an exchange rate changes.
 When a report is grouped by package, the entity is a pair (client, package row) instead of a client. Its
 balances are the client's, but its presence and reach depend only on the transactions in that package row.
 
-Cells of disjoint sets of clients can be added, so they are computed on all cores in pieces of bounded memory,
-each with clients of one currency. A piece is computed column by column with NumPy. Each row needs only a few
-operations: its bucket is looked up in a table, its amount is added to a sum by key, and its bucket is
+Cells of disjoint sets of clients can be added. They are therefore computed on all cores in pieces of limited
+size, each with clients of one currency. A piece is computed column by column with NumPy. Each row needs only
+a few operations: its bucket is looked up in a table, its amount is added to a sum by key, and its bucket is
 compared with that of the next row. Everything else is done per cell or per client.
 
 Schema
@@ -36,8 +36,8 @@ and valuation date. Common columns: `row` (int64, position of the row), `currenc
 whether any amount in the line is nonzero). All other columns are Python ints: `…_qty` are counts, the
 rest are sums in millionths of `currency`.
 
-If the grid asks for them, there are three more such DataFrames, and one of movement: int64 counts, with
-one line for each row of the report, in order.
+If the grid requests them, there are three more such DataFrames, and one of movement: int64 counts, with one
+line for each row of the report, in order.
 
 - flows: `refill_qty`, `refill`, `usage`, `activation_qty`, `activation`, `renewal_qty`, `renewal`,
   `ignored_refill_qty`, `ignored_refill` (refills with an amount ≤ 0, for a warning). Signs are those of
@@ -45,7 +45,7 @@ one line for each row of the report, in order.
 - stocks: `active_qty`, `active_pos`, `active_neg`, `overall_qty`, `overall_pos`, `overall_neg`,
   `all_qty`, `all_pos`, `all_neg`.
 - openings: `opening_balance`, the balances of clients alive at the row's start.
-- balance flows: `joined` (opening balances of clients that start to exist), `all_refills`, `all_usage`,
+- balance flows: `joined` (opening balances of new clients), `all_refills`, `all_usage`,
   `all_fees`, `other` (all transactions of these kinds, including fees of packages that the query leaves
   out).
 - left: `left`, minus the balances of clients that are closed at the row's end, plus those of clients that
@@ -84,7 +84,7 @@ class Cells:
     Attributes
     ----------
     flows, stocks, balances, movement
-        See the schema above; the last two are None unless the grid asks for them.
+        See the schema above; the last two are None unless the grid requests them.
     """
 
     flows: pd.DataFrame

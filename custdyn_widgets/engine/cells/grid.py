@@ -23,7 +23,7 @@ class Grid:
     Attributes
     ----------
     edges
-        int64[buckets + 1], ascending: the edges of the buckets, which have no gaps between them.
+        int64[buckets + 1], ascending: the edges of the buckets, without gaps.
     windows
         int64[buckets]: the start of each bucket's window; not necessarily ascending.
     changes

@@ -103,7 +103,7 @@ class Piece:
             running_before=_before(facts.running, span.begin, 0),
             paid_before=_before(facts.paid_at, np.where(history, span.begin, 0), never),
             base=facts.opening[span.clients]
-            - _before(facts.running, first, 0),  # may wrap around, like the running sums
+            - _before(facts.running, first, 0),  # may overflow, as the running sums may
             first_paid=first_paid_use(facts, span.clients) if grid.movement else None,
             _paid_at=facts.paid_at,
             _rows=rows,
@@ -124,7 +124,7 @@ class Piece:
         return amount
 
     def paid_at(self, at: Int64s) -> Times:
-        """Return the client's last paid use as of each of the given rows of the piece."""
+        """Return the client's last paid use up to each of the given rows of the piece."""
         rows = self._rows
         if isinstance(rows, slice):
             return self._paid_at[rows].take(at, mode="clip")

@@ -30,7 +30,7 @@ STOCK_COLUMNS = tuple(f"{level}_{what}" for level in reversed(LEVELS) for what i
 class StockSums:
     """Counts and balances of clients entering each state, minus those leaving it, in one currency.
 
-    `movement` has the movements of the same clients, if the grid asks for them.
+    `movement` has the movements of the same clients, if the grid requests them.
     """
 
     def __init__(self, grid: Grid) -> None:

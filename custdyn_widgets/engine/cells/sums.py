@@ -11,7 +11,7 @@ import numpy as np
 
 from custdyn_widgets.mart import Int64s
 
-_MAX_ROWS = 2**21  # this many halves below 2**32 sum to less than 2**53
+_MAX_ROWS = 2**21  # the sum of this many halves below 2**32 is below 2**53
 _FEW = 2**14  # with at most this many slots, every key has one, even if it does not occur
 _DENSE = 2**20
 _HALF = 32

@@ -52,7 +52,7 @@ def check(stored: StoredMart) -> CheckedMart:
     """
     tables = stored.tables()
     unusual = have_other_formats(tables)
-    if unusual:  # guess first: a fault for each value would be slow
+    if unusual:  # guess the format first: recording a fault for each value would be slow
         tables = {**tables, **guess_dialects(tables)}
     mart = _checked(stored.name, tables)
     if not unusual and may_have_other_formats(mart.faults) and (guessed := guess_dialects(tables)):
@@ -171,7 +171,7 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
     if spec.kind == "time" or spec.kind in _READERS:
         table.columns[spec.name], faults = _read_values(array, spec.kind, blank, table.stored.dialect)
         yield from (table.fault(i, spec.name, kind) for i, kind in faults.items())
-        blank[list(faults)] = True  # already reported, so comparisons of columns skip it
+        blank[list(faults)] = True  # already reported, so comparisons between columns skip this value
         return
     text = table.columns[spec.name] = _text_or_none(array, blank)
     if text is None:

@@ -13,7 +13,7 @@ The last entry opened stays mapped: mapping it again takes a seventh of the time
 The size of the cache is limited: the least recently opened entries are removed first.
 
 An entry is written in a thread while its facts are already in use. The process waits for that thread before
-it exits or opens another source.
+exiting or opening another source.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ from custdyn_widgets import settings
 from custdyn_widgets.files import write_whole
 from custdyn_widgets.mart.facts.facts import Facts, Names
 
-FORMAT = 7  # also increased when checks or the reading of values change, as cached facts are not checked
+FORMAT = (
+    7  # also increased when checking or reading of values changes, because cached facts are not checked again
+)
 KEPT = 16  # entries
 KEPT_BYTES = 20 * 10**9
 KEPT_LISTINGS = 64

@@ -3,8 +3,8 @@
 Most ledgers have no faults, so each piece is read, checked, added to the runs and freed. At the first sign of
 a fault, this stops, and the caller reads the entire mart to report every fault.
 
-Both ways use the same checks, except for those that span pieces: whether ids are unique, and whether a
-balance might exceed an int64.
+The checks are the same in both cases, except for those that span pieces: whether ids are unique, and whether
+a balance might exceed an int64.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Guessing which tables and columns of an export become those of a mart, and how sure each guess is."""
+"""Guessing which tables and columns of an export become those of a mart, and the certainty of each guess."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def guess_tables(
     for name, columns in rest.items():
         if not packages or name != packages.name:
             ledger, headless = guess_ledger(name, columns, key, packages, overlap), _without_headings(columns)
-            if ledger and headless and not partly:  # a first row that is read as headings would be lost
+            if (
+                ledger and headless and not partly
+            ):  # a first row of data that is read as headings would be lost
                 raise SourceError(f"{name}: {headless}.", field="source")
             if ledger:
                 found.append(ledger)

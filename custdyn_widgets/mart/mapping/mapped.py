@@ -94,7 +94,7 @@ def _write(mapping: Mapping, source: Source, root: Path, folder: Path) -> None:
         try:
             building.rename(folder)
         except OSError:
-            if not (folder / _SENTENCES).exists():  # otherwise another process has written it
+            if not (folder / _SENTENCES).exists():  # otherwise, another process has already written it
                 raise
     finally:
         remove_folder(building)

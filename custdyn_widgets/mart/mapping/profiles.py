@@ -30,7 +30,7 @@ _SHORT_YEAR = re.compile(r"\d{1,2}[/.\-]\d{1,2}[/.\-]\d\d(?!\d).*", re.ASCII)
 _SMALL_UNITS = {"cents": "0.01", "minorunits": "0.01", "minor": "0.01", "micros": "0.000001"}
 _PLAIN_NUMBER = "number({})"
 _GROUPS = " '’\u00a0\u202f"  # separators of thousands, besides a comma and a point
-_ZERO_DATE = "0000-00-00"  # of MySQL
+_ZERO_DATE = "0000-00-00"  # MySQL's date for no date
 _MOST = 0.9  # the share of the values; the few others are faults, which checks report
 
 

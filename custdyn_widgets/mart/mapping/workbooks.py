@@ -50,11 +50,11 @@ def read_sheets(path: Path, folder: Path) -> list[Sheet]:
             path.open("rb") as file,
             closing(openpyxl.load_workbook(file, read_only=True, data_only=True)) as book,
         ):
-            warnings.simplefilter("ignore", UserWarning)  # of styles and the like
+            warnings.simplefilter("ignore", UserWarning)  # about styles, for example
             for number, sheet in enumerate(book.worksheets):
                 if sheet.sheet_state != "visible":
                     continue
-                sheet.reset_dimensions()  # some programs write wrong ones, and rows would be lost
+                sheet.reset_dimensions()  # some programs write wrong dimensions, and rows would be lost
                 place = f"{path.name}, sheet {shown(sheet.title)}"
                 with closing(sheet.iter_rows(values_only=True)) as rows:
                     query = _write(rows, folder / f"{number}.csv", place)

@@ -1,7 +1,7 @@
 """Reading the rows of a PostgreSQL COPY in chunks.
 
-psycopg's own `copy` takes four times the processor time, because it waits for each row in a generator. Here,
-rows that have arrived are appended to one buffer, and a system call is needed only to wait for more.
+psycopg's `copy` takes four times the processor time, because it waits for each row in a generator. Here, rows
+that have arrived are appended to one buffer, and a system call is needed only to wait for more.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class TableProgress:
     expected: int = 0
 
     def report(self, rows: int, seconds: float) -> None:
-        """Report how many rows have been read."""
+        """Report the number of rows read so far."""
         part = min(rows / self.expected, 1) if self.expected else rows / (rows + 10**6)
         rate = f", {rows / seconds:,.0f} rows/s" if seconds >= 1 else ""
         progress.step(f"Reading {self.name}: {rows:,} rows{rate}", self.done + self.share * part)

@@ -28,8 +28,9 @@ def texts(name: str, data: bytes) -> Iterator[str]:
     """Yield all text that someone could read in a file.
 
     The file is read as UTF-8, as it is and with escapes of HTML, XML, JSON, CSV and URLs decoded, even if
-    they are nested; a page and its drawings also without tags. The members of a ZIP file (such as XLSX), the
-    strings and metadata of a Parquet file, and base64 data in a page or drawing are read in the same way.
+    they are nested. Pages and drawings are also read without their tags. The members of a ZIP file (such as
+    XLSX), the strings and metadata of a Parquet file, and base64 data in a page or drawing are read in the
+    same way.
 
     Raises
     ------

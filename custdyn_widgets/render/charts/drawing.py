@@ -84,7 +84,7 @@ def chart_svg(chart: alt.TopLevelMixin | Mapping[str, Any]) -> str:
     return inert_svg(svg, str(spec.get("description", "") or _title(spec)))
 
 
-@lru_cache(maxsize=16)  # so that freezing does not redraw the charts shown in the notebook
+@lru_cache(maxsize=16)  # so that charts shown in the notebook are not drawn again for the snapshot
 def _drawn(spec: str) -> str:
     import vl_convert  # imported late because it loads a JavaScript engine
 
@@ -96,7 +96,7 @@ def start_engine() -> None:
     """Start the JavaScript engine in a thread, ahead of the first chart, since it takes half a second."""
 
     def start() -> None:
-        with contextlib.suppress(Exception):  # the first chart will raise it again
+        with contextlib.suppress(Exception):  # drawing the first chart will raise the error again
             chart_svg({"data": {"values": []}, "mark": "point"})
 
     threading.Thread(target=start, name="custdyn-engine").start()

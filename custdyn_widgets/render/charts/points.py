@@ -201,7 +201,7 @@ def _row_points(
         several = [column.name] if len(columns) > 1 and x != COLUMNS else []
         unit = f" {report.currency}" if column.unit == "money" else ""
         names = " · ".join(map(isolate, [*labels.values(), column.name]))
-        number = format_value(value, column, report.currency).replace("-", MINUS)  # as on the axis
+        number = format_value(value, column, report.currency).replace("-", MINUS)  # as shown on the axis
         cut = ", partial" if row.partial and timed else ""
         yield Point(
             x=column.name if x == COLUMNS else at,  # type: ignore[arg-type]  # at is None only for Columns

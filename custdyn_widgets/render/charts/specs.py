@@ -120,7 +120,7 @@ def _spec(
 ) -> dict[str, Any]:
     if not report.rows:
         raise QueryError(
-            f"A report without rows has nothing to draw. {report.message or ''}".strip(), field="chart"
+            f"There is nothing to draw: the report has no rows. {report.message or ''}".strip(), field="chart"
         )
     joined = mark not in ("bar", "stacked bar", "point")
     points = points_of(report, x, columns, joined=joined)
@@ -131,7 +131,7 @@ def _spec(
         if joined != ("bar" not in mark):
             points = points_of(report, x, columns, joined=not joined)
     elif preset and mark == "line":
-        mark = "bar"  # lines are only for time, not for packages or columns
+        mark = "bar"  # lines are used only for time, not for packages or columns
     names = ", ".join(c.name for c in columns)
     units = ", in " + report.currency if any(c.unit == "money" for c in columns) else ""
     by = " by " + " and ".join(report.query.group_by) if report.query.group_by else ""

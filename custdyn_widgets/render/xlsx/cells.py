@@ -40,7 +40,7 @@ def cell_text(text: str) -> str:
     units = text.encode("utf-16-le")
     if len(units) <= 2 * TEXT_LIMIT:
         return text
-    mark = f" … (cut here; {len(text):,} characters)"
+    mark = f" … (truncated; {len(text):,} characters)"
     return units[: 2 * (TEXT_LIMIT - len(mark))].decode("utf-16-le", "ignore") + mark
 
 

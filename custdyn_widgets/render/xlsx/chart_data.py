@@ -107,5 +107,5 @@ def _category_dates(points: Points, report: Report) -> tuple[date, ...] | None:
 def _number_format(drawing: Drawing, report: Report) -> str:
     money = any(column.unit == "money" for column in drawing.columns)
     if any(column.unit in ("rate", "points", "percent") for column in drawing.columns):
-        return '#,##0.0"%"'  # points are in percent
+        return '#,##0.0"%"'  # the points are percentages
     return money_format(report.currency) if money else COUNT_FORMAT

@@ -32,7 +32,7 @@ def write_charts(book: Any, report: Report) -> None:
     if not drawings:
         return
     data = book.create_sheet(DATA_SHEET)
-    data.sheet_state = "hidden"  # it repeats the Report sheet and would double the printed pages
+    data.sheet_state = "hidden"  # it repeats the Report sheet and would double the number of printed pages
     data.column_dimensions["A"].width = 24
     for index in range(max(len(drawing.series) for drawing in drawings)):
         data.column_dimensions[get_column_letter(index + 2)].width = _SERIES_WIDTH
@@ -55,7 +55,7 @@ def _anchor(index: int, notes: int) -> AbsoluteAnchor:
 
 def _notes(report: Report, drawings: Sequence[Drawing]) -> list[str]:
     if not drawings:
-        return [f"A report without rows has nothing to draw. {report.message or ''}".strip()]
+        return [f"There is nothing to draw: the report has no rows. {report.message or ''}".strip()]
     notes = [note for drawing in drawings for note in drawing.points.notes]
     folded = max(drawing.points.folded for drawing in drawings)
     if folded:

@@ -147,7 +147,7 @@ def _notes(report: Report, view: TableView) -> list[str]:
             "The CSV export contains them exactly."
         )
     if view.warnings:
-        notes.append(f"Warnings: {len(view.warnings)}. See the sheet Info.")
+        notes.append(f"Warnings: {len(view.warnings)}. See the Info sheet.")
     return notes
 
 

@@ -141,7 +141,7 @@ def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> 
 
 
 def _without_row_before(condition: Condition, query: ReportQuery) -> str:
-    """Return why no row of a condition can have a row before it; "" if one can."""
+    """Return why no row can have an earlier row to compare with; "" if one can."""
     if condition.row == "total":
         return "has no row before it to compare with, because it is about the Total"
     if query.time_group is None:

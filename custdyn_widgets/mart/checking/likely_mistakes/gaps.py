@@ -15,7 +15,11 @@ from custdyn_widgets.mart.columns import Int64s
 from custdyn_widgets.mart.schema import KINDS
 
 _WEEKS = 4  # before and after a gap, for comparison
-_LONG, _FEW, _MANY = 14, 30, 200  # days; transactions expected in a long gap, and in a shorter one
+_LONG, _FEW, _MANY = (
+    14,
+    30,
+    200,
+)  # days of a long gap; transactions expected in it; those expected in a shorter one
 _LONGEST = 20  # the number of gaps to look at
 _REGULAR = ("usage", "refill", "package_renewal")
 _EVENTS = 3  # clients created after the end of the ledger

@@ -15,7 +15,7 @@ from custdyn_widgets.mart.schema import KINDS
 from custdyn_widgets.report import minor_digits
 
 _FEW, _SAMPLE = 100, 50_000
-_DISTINCT = 20  # prices in whole units have fewer distinct values
+_DISTINCT = 20  # prices in whole units would have fewer distinct values
 _UNEVEN = 0.6  # share of amounts that are not multiples of 5; for amounts in cents it is about 0.8
 _PRICED = ("usage", "package_activation", "package_renewal", "refill")
 # Currencies whose cents are no longer used, although ISO 4217 defines them.

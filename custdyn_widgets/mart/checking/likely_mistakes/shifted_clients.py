@@ -19,7 +19,7 @@ LONG_AGO = np.iinfo(np.int64).min // 2
 
 
 def shifted_clients(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note if the ledger makes more sense when each row has the client of the row above or below.
+    """Yield a note if the ledger makes more sense with each row's client taken from the row above or below.
 
     Clients mostly spend what they refill, so the right ids give balances nearer to 0. And if the ledger is
     sorted by client and then by time, only the right ids keep that order.

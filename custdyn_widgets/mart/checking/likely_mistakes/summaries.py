@@ -15,7 +15,7 @@ from custdyn_widgets.mart.schema import KINDS
 _USAGE = KINDS.index("usage")
 _SAMPLE, _SCATTER = 10_000, 2_654_435_761  # rows of usage to look at first, from scattered clients
 _FEW = 10  # summaries
-_MOST_CALLS = 3  # the fewest rows that rule out coincidence: two calls and their sum
+_MOST_CALLS = 3  # the fewest rows that rule out a coincidence: two calls and their sum
 _ALONE = 0.1  # share of days with a single row, which is a call without a summary
 _DISTINCT = 20
 

@@ -70,7 +70,7 @@ def midnights_elsewhere(evidence: Evidence) -> Iterator[Note]:
     """Yield a note if all transactions are at one time of day, which seems to be midnight in another zone."""
     ledger = evidence.ledger
     at = ledger.columns["at"][~ledger.blank["at"]]
-    if len(np.unique(at[:_SAMPLE] % DAY)) > 2:  # almost always, and then the rest need not be read
+    if len(np.unique(at[:_SAMPLE] % DAY)) > 2:  # almost always, so the rest need not be read
         return
     clocks = np.unique(at % DAY).tolist()
     apart = (clocks[-1] - clocks[0]) % DAY if clocks else 0
@@ -90,7 +90,7 @@ def numbers_as_times(evidence: Evidence) -> Iterator[Note]:
     """Yield notes on columns with all times within days of 1970: numbers that were read in a smaller unit."""
     for table, column in evidence.stored_columns("time"):
         at, blank = table.columns[column], table.blank[column]
-        if not len(at) or at[np.argmin(blank)] > _SHRUNK[0][1]:  # almost always, to save reading the rest
+        if not len(at) or at[np.argmin(blank)] > _SHRUNK[0][1]:  # almost always, so the rest need not be read
             continue
         at = at[~blank]
         if len(at) < _FEW or not any(at.min() >= low and at.max() <= high for low, high in _SHRUNK):
