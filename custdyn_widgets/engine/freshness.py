@@ -113,7 +113,7 @@ def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[
 
 
 def _longest_pause(times: npt.NDArray[np.integer], last: int) -> int:
-    """Return the longest pause, in seconds, between days with transactions up to `last`; 0 if there are few."""
+    """Return the longest pause, in seconds, between days with transactions up to `last`; 0 for few days."""
     first = int(times.min()) // _DAY_S
     has_any = np.zeros(last // _DAY_S - first + 1, dtype=bool)
     for start in range(0, len(times), _ROWS_AT_ONCE):

@@ -32,7 +32,7 @@ class Syntax:
         return literal(value.replace("\\", "\\\\") if self.name == "mysql" else value)
 
     def text(self, sql: str) -> str:
-        """Return a value as text, so that columns of different types can be combined; unchanged for DuckDB."""
+        """Return a value as text, so that columns of different types can be combined; DuckDB can anyway."""
         if self.name == "duckdb":
             return sql
         return f"CAST({sql} AS {'CHAR' if self.name == 'mysql' else 'TEXT'})"
