@@ -2,8 +2,7 @@
 
 Every error that the package raises on purpose is a `CustDynError`: a message that names the field and the
 value and says what is allowed or what to do, and a stable `code` for programs. Each class is for one kind of
-problem. Class methods contain the wording, so that it is the same in the form, on the command line and in
-notebooks.
+problem. Class methods contain the wording, so that it is the same everywhere.
 """
 
 from __future__ import annotations
