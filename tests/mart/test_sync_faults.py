@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +13,11 @@ import pytest
 
 from custdyn_widgets.errors import MartError, SourceError
 from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart.sources import named_sources
 from custdyn_widgets.mart.synced import synced_folder
 from custdyn_widgets.mart.syncing import session, tables
+from custdyn_widgets.mart.syncing.access import login_for
+from custdyn_widgets.mart.syncing.mysql import MysqlSession
 from custdyn_widgets.mart.syncing.sync import sync_source
 from tests.databases import HOST, Database, new_user
 from tests.synced import balance, create, define, map_with
@@ -130,6 +136,36 @@ def test_generic_says_what_it_needs_of_an_empty_database(old_mart: Database) -> 
 def test_generic_names_a_table_that_is_missing(old_mart: Database) -> None:
     old_mart.run("DROP TABLE transactions")
     assert failure().startswith("The database has no table transactions")
+
+
+def test_generic_names_a_column_that_is_missing(old_mart: Database) -> None:
+    old_mart.run("ALTER TABLE transactions RENAME COLUMN amount TO amt")
+    message = failure()
+    assert message.startswith("The table transactions has no column amount (is it 'amt'?)")
+    assert "write a mapping" in message
+
+
+def test_a_server_that_falls_silent_is_noticed_within_minutes(mariadb: Database) -> None:
+    define("shop", mariadb.url)
+    with MysqlSession.connect(login_for(named_sources()["shop"])) as opened:
+        link = opened._connection._sock
+        assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+
+
+def test_a_session_that_ends_in_mid_read_reads_no_more(
+    mariadb: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ignored: list[object] = []  # the driver would print that reading the rest of the rows failed
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+    define("shop", mariadb.url)
+    select = "SELECT seq FROM seq_1_to_300000"
+    with MysqlSession.connect(login_for(named_sources()["shop"])) as opened:
+        rows = opened.rows(select, opened.columns(select))
+        assert len(next(rows)["seq"]) < 300_000
+    del rows, opened
+    gc.collect()
+    assert not ignored
 
 
 def test_no_clients_at_all_is_not_a_mart(old_mart: Database) -> None:

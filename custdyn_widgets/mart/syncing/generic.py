@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from custdyn_widgets.errors import SourceError
+from custdyn_widgets.errors import SourceError, nearest, shown
 from custdyn_widgets.mart.mapping.sql_file import Mapping
 from custdyn_widgets.mart.schema import TABLES
 from custdyn_widgets.mart.sources import GENERIC
@@ -17,7 +17,7 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
     Raises
     ------
     SourceError
-        If it lacks the clients or the transactions.
+        If it lacks the clients or the transactions, or a column that these need.
     """
     found = session.table_columns(list(TABLES))
     if not found:
@@ -30,7 +30,16 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
     for name, spec in TABLES.items():
         if name in found:
             known = [column for column in spec.column_names if column in found[name]]
-            wanted = ", ".join(map(quoted, known)) or "1"
+            missing = [c.name for c in spec.columns if c.required and c.name not in known]
+            if missing:
+                close = nearest(missing[0], set(found[name]) - set(known), 1)
+                hint = f" (is it {shown(close[0])}?)" if close else ""
+                raise SourceError(
+                    f"The table {name} has no column {missing[0]}{hint}, or its user may not read it; the "
+                    "mapping generic needs it. Create a view with that column, or write a mapping.",
+                    field="system",
+                )
+            wanted = ", ".join(map(quoted, known))
             selects[name] = f"SELECT {wanted} FROM {quoted(name)}"  # noqa: S608 (known names)
         elif spec.required:
             raise SourceError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
@@ -26,6 +27,7 @@ _STRINGS = (15, 249, 250, 251, 252, 253, 254)
 _FLOAT = 4
 _BINARY = 63  # the character set number of binary data
 _WRITE_WAIT_S = 3_600
+_PATIENCE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # to detect a lost server in minutes
 _BEGIN = (
     "SET SESSION time_zone = '+00:00'",
     "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
@@ -82,6 +84,7 @@ class MysqlSession:
             connection = pymysql.connect(**arguments)
         except TypeError:
             raise invalid_url("PyMySQL does not know one of its options") from None
+        _keep_alive(connection._sock)
         return cls(connection)
 
     @classmethod
@@ -97,7 +100,9 @@ class MysqlSession:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # An orderly close would first read all remaining rows.
+        # An orderly close, and the end of an unfinished result, would first read all remaining rows.
+        if self._streaming is not None and self._streaming._result is not None:
+            self._streaming._result.unbuffered_active = False
         self._connection._force_close()
 
     def columns(self, select: str) -> list[ResultColumn]:
@@ -192,6 +197,14 @@ def driver_problem(error: Exception) -> DriverProblem | None:
     if isinstance(error, pymysql.InterfaceError) or code == 0:
         return DriverProblem("dropped")
     return DriverProblem("sql", detail)
+
+
+def _keep_alive(link: Any) -> None:
+    """Have the kernel ask a silent server whether it is still there; macOS may lack some of the options."""
+    if link.family != socket.AF_UNIX:
+        for option, value in _PATIENCE.items():
+            if hasattr(socket, option):
+                link.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _family(code: int, charset: int) -> Family:

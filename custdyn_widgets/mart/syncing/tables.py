@@ -80,7 +80,7 @@ def plan(session: Session, select: str, spec: MartTable, place: str) -> list[Res
                 f"{place}: the SELECT returns the column {column.name} twice.", field=column.name
             )
         if column.required and column.name not in names:
-            close = nearest(column.name, names, 1)
+            close = nearest(column.name, [name for name in names if name not in spec.column_names], 1)
             hint = (
                 f"It returns {shown(close[0])}: write AS {column.name}."
                 if close
