@@ -22,14 +22,14 @@ def columns_of(query: ReportQuery) -> tuple[Column, ...]:
     SettingsError
         If an extension cannot be imported.
     QueryError
-        If the query asks for columns that no metric has.
+        If the query requests columns that no metric has.
     """
     load_extensions(settings.load().extensions)
     return report_columns(chosen_metrics(query.columns), query.compare)
 
 
 def column_groups() -> dict[str, tuple[Column, ...]]:
-    """Return the columns of each group that a query can ask for, by the group's id, in column order.
+    """Return the columns of each group that a query can request, by the group's id, in column order.
 
     Groups of extensions that cannot be imported are left out; running a query reports the error.
     """

@@ -136,7 +136,7 @@ def _freeze_difference(difference: ReportDifference, settings: Settings, store: 
 def _published(
     manifest: dict[str, Any], files: Mapping[str, bytes], settings: Settings, store: Store
 ) -> Frozen:
-    """Publish files after a search for secrets."""
+    """Search files for secrets, then publish them."""
     refuse_secrets({**files, MANIFEST: canonical_json(manifest)}, known_secrets(settings, store.folder))
     snapshot_id = store.publish(manifest, files)
     return Frozen(snapshot_id, settings.link(snapshot_id), store.place(snapshot_id) / PAGE)

@@ -49,9 +49,9 @@ def format_value(value: Value, column: Column, currency: str) -> str:
     -------
     str
         The value with thousands separators, rounded to the currency's minor digits, with U+002D as the minus
-        sign and never a negative zero; an en dash for None.
-        Rates are shown in percent, with one place. It is rounded half away from zero, as the number
-        formats of spreadsheets do, so that a workbook shows the same; stored values are rounded half to even.
+        sign and never a negative zero; an en dash for None. Rates are shown as percentages with one decimal
+        place, rounded half away from zero, as the number formats of spreadsheets do, so that a workbook shows
+        the same; stored values are rounded half to even.
     """
     if value is None:
         return NULL

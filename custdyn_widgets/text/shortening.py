@@ -96,7 +96,7 @@ def _fit(text: str, room: float, width: Callable[[str], float]) -> str:
 
 
 def _head(text: str, most: int, room: float, width: Callable[[str], float]) -> str:
-    """Return the longest prefix of a string that fits, of at most `most` characters."""
+    """Return the longest prefix of a string that fits and has no more than `most` characters."""
     low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2

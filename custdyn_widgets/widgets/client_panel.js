@@ -18,7 +18,7 @@ function button(text, act, attributes = {}) {
   return made;
 }
 
-// Styles draw the thousands separators, so that spreadsheets recognize copied numbers.
+// Styles add the thousands separators, so that spreadsheets recognize copied numbers.
 function number(text) {
   const [first, ...groups] = text.split(",");
   return [first, ...groups.map((group) => element("span", { class: "custdyn-thousands" }, group))];

@@ -61,7 +61,7 @@ function headings(shown, firsts, sort) {
   return element("thead", {}, element("tr", {}, ...upper), element("tr", {}, ...lower));
 }
 
-// Styles draw the thousands separators, so that spreadsheets recognize copied numbers.
+// Styles add the thousands separators, so that spreadsheets recognize copied numbers.
 function number(text) {
   const [first, ...groups] = text.split(",");
   return [first, ...groups.map((group) => element("span", { class: "custdyn-thousands" }, group))];

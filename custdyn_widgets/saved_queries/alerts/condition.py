@@ -122,7 +122,7 @@ def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> 
     Raises
     ------
     SavedQueryError
-        If a row, or the row that a change is measured from, can never exist.
+        If the row of a condition, or the row to compare it with, can never exist.
     """
     for number, condition in enumerate(conditions):
         field = f"alert_if[{number}]"
