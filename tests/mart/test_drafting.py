@@ -164,7 +164,10 @@ def test_a_missing_currency_is_asked_for(export: Path) -> None:
     with pytest.raises(SourceError, match="--currency EUR") as raised:
         draft_mapping(export, Dialect())
     assert raised.value.field == "currency"
-    assert choices(draft_mapping(export, Dialect(), "UAH"), "customers")["currency"].sql == "'UAH'"
+    assert choices(draft_mapping(export, Dialect(), "uah"), "customers")["currency"].sql == "'UAH'"
+    for wrong in ("EURO", "E'R", "₴"):
+        with pytest.raises(SourceError, match="ISO 4217 code of three letters"):
+            draft_mapping(export, Dialect(), wrong)
 
 
 def test_an_open_order_of_dates_is_asked_for(tmp_path: Path) -> None:

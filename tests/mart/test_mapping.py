@@ -93,6 +93,14 @@ def test_a_count_of_nothing_is_not_told(export: Path) -> None:
     assert not [note for note in notes if "cost more" in note]
 
 
+@pytest.mark.parametrize("value", ["'many'", "0.5", "'inf'"])
+def test_a_count_of_no_whole_number_is_an_error(export: Path, value: str) -> None:
+    with pytest.raises(
+        SourceError, match=r"count “.*”: the SELECT returns .*, not a whole number; write count\(\*\)\.$"
+    ):
+        check_source(source(export, f"{MAPPING}\n-- :count {{n}} things\nSELECT {value}\n"))
+
+
 def test_a_changed_file_is_read_again(export: Path) -> None:
     assert spent(source(export)) == Decimal("1002.5")
     (export / "Calls 2024-04.csv").write_text("No;When;Price\n2;2024-04-01 10:00;2\n", encoding="utf-8")

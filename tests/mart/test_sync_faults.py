@@ -104,6 +104,17 @@ def test_wrong_sql_is_shown_with_the_words_of_the_server(old_mart: Database) -> 
     assert "The database rejects the SELECT: " in failure()
 
 
+@pytest.mark.parametrize("value", ["'many'", "0.5"])
+def test_a_count_of_no_whole_number_is_an_error(old_mart: Database, value: str) -> None:
+    select = f"SELECT * FROM transactions\n-- :count {{n}} things\nSELECT {value}"
+    map_with("shop", old_mart.url, transactions=select)
+    returned = value.strip("'")
+    assert failure() == (
+        f"mine.sql, count “{{n}} things”: the SELECT returns '{returned}', not a whole number; "
+        "write count(*)."
+    )
+
+
 def test_a_mapping_cannot_write(old_mart: Database) -> None:
     map_with("shop", old_mart.url, transactions="SELECT 1) q; COMMIT; DELETE FROM transactions; SELECT (1")
     assert "mine.sql, transactions" in failure()

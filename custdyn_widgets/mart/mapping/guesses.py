@@ -208,7 +208,12 @@ def _currency(column: Column | None, given: str | None) -> Choice:
         return Choice(
             "currency", FILL_IN, "fill in", "no column of the clients has it; write one, such as 'EUR'"
         )
-    return Choice("currency", f"'{given}'", "sure", "as given")
+    if not (len(given) == 3 and given.isascii() and given.isalpha()):
+        raise SourceError(
+            f"currency must be an ISO 4217 code of three letters, such as 'EUR', not {shown(given)}.",
+            field="currency",
+        )
+    return Choice("currency", f"'{given.upper()}'", "sure", "as given")
 
 
 def _client_type(column: Column | None) -> Choice:

@@ -16,7 +16,7 @@ from custdyn_widgets import progress
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.mapping.macros import macros
-from custdyn_widgets.mart.mapping.sql_file import Count, Mapping
+from custdyn_widgets.mart.mapping.sql_file import Count, Mapping, whole_number
 from custdyn_widgets.mart.mapping.sql_text import identifier, literal
 from custdyn_widgets.mart.mapping.tables import create_tables, errors_at
 
@@ -122,7 +122,7 @@ def _place(connection: duckdb.DuckDBPyConnection, names: Sequence[str], value: s
 def _counted(connection: duckdb.DuckDBPyConnection, count: Count) -> str:
     """Return the sentence of a count with its number, or an empty string if the number is 0."""
     rows = _select(connection, count.select).fetchall()
-    number = rows[0][0] if rows else 0
+    number = whole_number(rows[0][0]) if rows else 0
     return count.sentence.replace("{n}", f"{number:,}") if number else ""
 
 
@@ -131,5 +131,5 @@ def _select(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
 
     statements = connection.extract_statements(sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise SourceError("write a single SELECT", field="mapping")
+        raise SourceError("write a single SELECT.", field="mapping")
     return connection.sql(sql)

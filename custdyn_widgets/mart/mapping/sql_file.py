@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
@@ -37,6 +38,26 @@ class Mapping:
     text: str
     selects: dict[str, str]
     counts: tuple[Count, ...] = ()
+
+
+def whole_number(value: object) -> int:
+    """Return the number that the SELECT of a count returned; NULL is 0.
+
+    Raises
+    ------
+    SourceError
+        If it is not a whole number.
+    """
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or 0)
+    try:
+        number = Decimal(text)
+        if number == int(number):
+            return int(number)
+    except (ValueError, ArithmeticError):
+        pass
+    raise SourceError(
+        f"the SELECT returns {shown(text)}, not a whole number; write count(*).", field="mapping"
+    ) from None
 
 
 def read_mapping(path: Path) -> Mapping:

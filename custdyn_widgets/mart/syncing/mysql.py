@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from custdyn_widgets.mart.mapping.sql_file import whole_number
 from custdyn_widgets.mart.syncing import session
 from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, invalid_url, needs_packages
 from custdyn_widgets.mart.syncing.session import CHUNK_ROWS, DriverProblem, ReadableTable
@@ -138,7 +139,7 @@ class MysqlSession:
         with self._connection.cursor() as cursor:
             cursor.execute(select)
             row = cursor.fetchone()
-        return int(row[0] or 0) if row else 0
+        return whole_number(row[0]) if row else 0
 
     def readable_tables(self) -> list[ReadableTable]:
         """Return the tables and views of the database, by name."""

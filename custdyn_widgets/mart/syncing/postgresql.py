@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from custdyn_widgets.mart.mapping.sql_file import whole_number
 from custdyn_widgets.mart.syncing import session
 from custdyn_widgets.mart.syncing.access import CONNECT_TIMEOUT_S, Login, invalid_url, needs_packages
 from custdyn_widgets.mart.syncing.copying import CopyStream
@@ -119,7 +120,7 @@ class PostgresqlSession:
     def number(self, select: str) -> int:
         """Return the number that a SELECT returns, or 0 if it returns none."""
         row = self._connection.cursor(binary=True).execute(select.encode()).fetchone()
-        return int(row[0] or 0) if row else 0
+        return whole_number(row[0]) if row else 0
 
     def readable_tables(self) -> list[ReadableTable]:
         """Return the tables and views on the search path that the user may read, by name."""

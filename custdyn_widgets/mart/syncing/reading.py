@@ -107,8 +107,12 @@ class Reading:
     def counts(self) -> Iterator[str]:
         """Yield the sentence of each count of the mapping that is not 0."""
         for count in self._mapping.counts:
-            with self._explained(f"count “{count.sentence}”"):
-                number = self._session.number(count.select)
+            section = f"count “{count.sentence}”"
+            with self._explained(section):
+                try:
+                    number = self._session.number(count.select)
+                except SourceError as error:
+                    raise SourceError(f"{self._place(section)}: {error.message}", field="mapping") from None
             if number:
                 yield count.sentence.replace("{n}", f"{number:,}")
 
