@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -65,12 +66,15 @@ def _room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@functools.cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def _imported(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield the modules of the package that a module imports from, late and for types too, and the names."""
+@functools.cache
+def _imported(path: Path) -> Sequence[tuple[str, list[str]]]:
+    """Return the modules of the package that a module imports from, late and for types too, and the names."""
+    found = []
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -79,7 +83,8 @@ def _imported(path: Path) -> Iterator[tuple[str, list[str]]]:
             assert node.level == 0, "write the whole name of the module"
             first, _, module = (node.module or "").partition(".")
             if first == "custdyn_widgets":
-                yield module, [alias.name for alias in node.names]
+                found.append((module, [alias.name for alias in node.names]))
+    return found
 
 
 def _rooms_and_names(path: Path) -> Iterator[tuple[str, str, list[str]]]:
