@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 import time
@@ -18,6 +19,8 @@ from custdyn_widgets.publish.freezing import report_files
 from custdyn_widgets.publish.secrets.search import refuse_secrets
 from custdyn_widgets.publish.secrets.split import as_shown, has_split_password, without_invisible
 from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.render.charts.drawing import report_charts
+from custdyn_widgets.render.page import render_page
 from tests import mart_forms
 from tests.engine.test_golden import CASES, GOLDEN
 from tests.make_report import make_report
@@ -44,7 +47,12 @@ def of_cell(cell: object, text: str = "") -> str:
     if cell is None:
         cell = v4.new_code_cell("", outputs=[v4.new_output("stream", name="stdout", text=text)])
     sections = author_sections(v4.new_notebook(cells=[cell]))
-    return report_files(make_report(2), sections=sections)["report.html"].decode()
+    return render_page(make_report(2), drawn(), sections).decode()
+
+
+@functools.cache
+def drawn() -> dict[str, str]:
+    return report_charts(make_report(2))
 
 
 def displayed(form: str, content: str) -> object:
