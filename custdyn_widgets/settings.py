@@ -56,7 +56,7 @@ class Settings:
     last_choice
         The file that stores the client type and time zone of the form's last query.
     my_queries
-        The folder of the user's own saved queries; `queries` is that of the shared ones.
+        The folder of the user's own saved queries; `queries` is the folder of the shared ones.
     marts
         The folder of the marts that `custdyn sync` reads from databases.
     """

@@ -80,7 +80,7 @@ def new_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove an unfinished folder as far as possible; nothing reads the rest."""
+    """Remove an unfinished folder as far as possible; nothing reads what is left."""
     with contextlib.suppress(OSError):  # ignore_errors does not cover closing a folder
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -171,7 +171,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def is_unlocked(folder: int, name: str) -> bool:
-    """Return whether a folder within an open folder is, as far as known, not locked by a writer."""
+    """Return whether no writer seems to hold the lock of a folder within an open folder."""
     try:
         inner = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
     except OSError:

@@ -161,7 +161,7 @@ class ResolvedInterval:
         return self._bucket(bucket.label, start, end, (starts_at, ends_at, opens_at), bucket.partial)
 
     def months(self, since: int) -> list[tuple[str, int]]:
-        """Return the label and start of each calendar month, from that of an instant to the effective end.
+        """Return the label and start of each calendar month, from an instant's month to the effective end.
 
         Years before 1 have no calendar: all instants in them count toward January of the year 1.
         """

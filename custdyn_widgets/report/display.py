@@ -39,7 +39,7 @@ _FORMATS: dict[str, Callable[[Report], str]] = {
 def mime_bundle(
     report: Report, include: Collection[str] | None = None, exclude: Collection[str] | None = None
 ) -> dict[str, str]:
-    """Return the report in each format, or only in those of `include`, without those of `exclude`."""
+    """Return the report in each format, limited to those in `include` and without those in `exclude`."""
     return {
         kind: form(report)
         for kind, form in _FORMATS.items()

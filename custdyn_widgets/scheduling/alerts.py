@@ -147,7 +147,7 @@ def _exact(value: Value, column: Column, currency: str) -> str:
 
 
 def _trimmed(value: Decimal, places: int) -> str:
-    """Return a number with at least so many decimal places and no zeros after them."""
+    """Return a number with at least `places` decimal places and no trailing zeros beyond them."""
     whole, _, part = f"{value:,f}".partition(".")
     part = part.rstrip("0").ljust(places, "0")
     return f"{whole}.{part}" if part else whole

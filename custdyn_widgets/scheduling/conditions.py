@@ -22,7 +22,7 @@ from custdyn_widgets.saved_queries import (
 NO_ROW = "the report has no such row"
 NO_VALUE = "there is no value"
 NO_ROW_BEFORE = "there is no row before"
-NO_VALUE_BEFORE = "there is no value to measure the change from"
+NO_VALUE_BEFORE = "there is no value to compare with"
 ZERO_BEFORE = "the value before is 0, so the change in percent is undefined"
 
 
@@ -35,7 +35,7 @@ class Cell:
     labels
         The row's labels; `("Total",)` for a report without grouping.
     value, before
-        The value, and the one that its change is measured from; None if there is none.
+        The value, and the value that it is compared with; None if there is none.
     partial
         Whether the row's period is cut short.
     """

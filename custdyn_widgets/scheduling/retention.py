@@ -36,7 +36,7 @@ def prune(
     made
         The reports just frozen, by snapshot id; these snapshots are kept.
     saved_query
-        The name of the saved query. The manifest of a snapshot names the one that made it.
+        The name of the saved query. The manifest of a snapshot names the saved query that made it.
     recorded
         Returns the snapshots that earlier runs recorded, for manifests of versions that did not name it.
 

@@ -85,7 +85,7 @@ class BaseHandler(tornado.web.RequestHandler):
         raise tornado.web.HTTPError(404)
 
     async def head(self) -> None:
-        """Respond as to GET. Tornado omits the body."""
+        """Respond as `get` does; Tornado omits the body."""
         await self.get()
 
     def write_error(self, status_code: int, **_: Any) -> None:

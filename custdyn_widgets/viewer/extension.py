@@ -59,7 +59,7 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
-    """Register the handler of links, and pass the settings to kernels."""
+    """Register the handler for links, and pass the settings to kernels."""
     try:
         own = settings.load(folder=Path(serverapp.root_dir))
     except SettingsError as error:

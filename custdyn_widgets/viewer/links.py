@@ -41,7 +41,7 @@ def host_name(host: str) -> str:
 
 
 def hosts_for(host: str, extra: Iterable[str] = (), share_url: str | None = None) -> tuple[str, ...]:
-    """Return the names that a viewer at `host` serves: loopback, `host`, that of `share_url`, and `extra`.
+    """Return the host names that a viewer serves: loopback, `host`, the host of `share_url`, and `extra`.
 
     Raises
     ------

@@ -77,7 +77,8 @@ class ResultPanel(anywidget.AnyWidget):
     def set_status(self, words: str, done: float | None = None, *, about: About = "") -> None:
         """Show a status, with a progress bar if `done` (from 0 to 1) is given.
 
-        `about` is what the status is about. A status about the report is shown again once a later one ends.
+        `about` names the subject of the status. A status about the report is shown again once a later one
+        ends.
         """
         part = None if done is None else min(1.0, max(0.0, float(done)))
         status: dict[str, Any] = {"words": printable(words), "done": part}

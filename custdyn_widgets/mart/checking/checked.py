@@ -45,7 +45,7 @@ class CheckedTable:
         return int(self.stored.data.num_rows)
 
     def fault(self, row: int, column: str, kind: FaultKind, why: str = "") -> Fault:
-        """Return a fault for the value at a row position; the reason defaults to that of the kind."""
+        """Return a fault for the value at a row position; the reason defaults to the kind's reason."""
         known = column in self.stored.data.column_names
         text = stored_text(self.stored.data.column(column)[row]) if known else ""
         return Fault(self.stored.origin, row + self.stored.first_row, column, text, why or kind.reason, kind)

@@ -10,7 +10,7 @@ from custdyn_widgets.mart.syncing.access import Login
 
 _NAME = r'(?:"(?:[^"]|"")+"|`(?:[^`]|``)+`|[A-Za-z_][\w$]*)'
 _COMMENT_OR_STRING = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
-# In EXTRACT(year FROM at) and the like, FROM is followed by a value.
+# In expressions such as EXTRACT(year FROM at), a value follows FROM.
 _OTHER_FROM = re.compile(
     r"\b(EXTRACT|SUBSTRING|SUBSTR|TRIM|OVERLAY|POSITION)\s*\([^()]*\bFROM\b|\bDISTINCT\s+FROM\b",
     re.IGNORECASE,

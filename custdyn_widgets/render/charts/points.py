@@ -79,7 +79,7 @@ class Points:
 
     @cached_property
     def legend(self) -> dict[str, str]:
-        """The names of coloured series as shown in a legend; they differ from those of grey ones, too."""
+        """The names of coloured series as shown in a legend; they also differ from names of grey series."""
         names = (*self.series, *self.others)
         if not self.has_long_names:
             shown = _isolated(fitting_names(names, LEGEND_ROOM))

@@ -54,7 +54,7 @@ class Condition:
     bound
         The bound. A value equal to it is neither below nor above it; a change equal to it is large enough.
     against
-        What a change is measured from: `row_before`, or `compare`, the period that the query compares with.
+        What a value is compared with: `row_before`, or `compare` for the query's comparison period.
 
     Raises
     ------

@@ -60,7 +60,7 @@ def skipped_hours(evidence: Evidence) -> Iterator[str]:
         day = day_text(evidence.range_of_days[0] + example // 24)
         yield (
             f"{evidence.file}, at: these seem to be local times of {zone} or a zone with the same clock "
-            f"changes, not UTC: almost none is in the hours that these clocks skip, such as the one from "
+            f"changes, not UTC: almost none is in the hours that these clocks skip, such as the hour from "
             f"{example % 24:02}:00 on {day}, but about {expected:,.0f} would be expected. {_REMEDY}"
         )
 
