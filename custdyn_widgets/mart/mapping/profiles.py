@@ -38,10 +38,10 @@ _MOST = 0.9  # the share of the values; the few others are faults, which checks 
 class Column:
     """A column of an export or a database: its table, its heading, and its cells in a sample of rows.
 
-    A blank cell is None. `null` is the word for blank that cells have, if there is one; `typed` says that
-    they are not text; `syntax` is the dialect of SQL that reads them; `family` is their type in a database;
-    `decimal` is the decimal separator of numbers in text, if it is known; `padding` has the characters that
-    were removed from the ends of cells.
+    A blank cell is None. `null` is the word that marks blank cells, if any; `typed` says that they are not
+    text; `syntax` is the dialect of SQL that reads them; `family` is their type in a database; `decimal` is
+    the decimal separator of numbers in text, if it is known; `padding` has the characters that were removed
+    from the ends of cells.
     """
 
     table: str

@@ -19,7 +19,7 @@ _LONG, _FEW, _MANY = (
     14,
     30,
     200,
-)  # days of a long gap; transactions expected in it; those expected in a shorter one
+)  # a long gap, in days; transactions expected in a long and in a shorter gap
 _LONGEST = 20  # the number of gaps to look at
 _REGULAR = ("usage", "refill", "package_renewal")
 _EVENTS = 3  # clients created after the end of the ledger
