@@ -140,7 +140,7 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
     """Return the result of verifying `checked` snapshots, with one line per problem."""
     snapshots = f"{checked:,} snapshot" + ("" if checked == 1 else "s")
     if not problems:
-        return f"{snapshots} verified: every file is as published."
+        return f"{snapshots} verified: every file is what was published."
     lines = [f"{p.id or '(no snapshot)'}  {_one_line(p.file) or 'its folder'} {p.what}" for p in problems]
     count = f"{len(problems):,} problem" + ("" if len(problems) == 1 else "s")
     newer = sum(p.what == SnapshotNewerError.WHAT for p in problems)
