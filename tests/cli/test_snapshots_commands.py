@@ -138,7 +138,9 @@ def test_showing_what_is_damaged_absent_or_no_id_fails_in_words(store: Store) ->
 def test_verify_takes_all_some_or_a_link_and_not_all_and_some(store: Store) -> None:
     sound, hurt = published(store), published(store)
     for args in (("--all",), (), (sound, f"/view?id={hurt}", sound)):
-        assert snapshots("verify", *args).stdout == "2 snapshots verified: every file is what was published.\n"
+        assert (
+            snapshots("verify", *args).stdout == "2 snapshots verified: every file is what was published.\n"
+        )
     flip(snapshot_folder(store, hurt))
     for args in (("--all",), (), (hurt, sound)):
         result = snapshots("verify", *args)
