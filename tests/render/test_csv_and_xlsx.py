@@ -188,9 +188,8 @@ def test_time_labels_are_real_dates_shown_as_their_labels(group, label, shown):
     query = ReportQuery.from_dict({"interval": "last_year", "group_by": [group]})
     row = replace(report.rows[0], labels=(label,), partial=False)
     report = replace(report, query=query, headings=(group.title(),), rows=(row,))
-    cell = read_xlsx(to_xlsx(report))["Report"].cell(
-        headings_row(read_xlsx(to_xlsx(report))["Report"]) + 1, 1
-    )
+    sheet = read_xlsx(to_xlsx(report))["Report"]
+    cell = sheet.cell(headings_row(sheet) + 1, 1)
     assert cell.value == datetime.fromisoformat(label + "0000-01-01"[len(label) :])
     assert cell.number_format == shown
 
