@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -11,19 +10,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from custdyn_widgets.engine.cells.compute import sum_flows
 from custdyn_widgets.engine.cells.grid import utc_date
 from custdyn_widgets.engine.cells.states import NOT_YET, RowStates, row_states
-from custdyn_widgets.engine.conversion import MILLION, convert
+from custdyn_widgets.engine.client_flows import ClientFlows
+from custdyn_widgets.engine.conversion import MILLION
+from custdyn_widgets.engine.fixed_point import Factors, add_up
 from custdyn_widgets.engine.groups import UNGROUPED, Groups
-from custdyn_widgets.engine.numbers import round_to_six_places
+from custdyn_widgets.engine.numbers import decimals_of, round_to_six_places
 from custdyn_widgets.engine.plan import Plan, plan_report
 from custdyn_widgets.engine.rows import is_shown, row_labels
 from custdyn_widgets.errors import QueryError, RateError
 from custdyn_widgets.mart import NEVER, Int64s, OpenedMart, SourceLike, open_mart
 from custdyn_widgets.query import Bucket, ReportQuery, parse_as_of
 from custdyn_widgets.report import Report
-from custdyn_widgets.text import format_instant_utc, guard_formula
+from custdyn_widgets.text import guard_formula
 
 # The flow columns, each with the column of the lines from which it is computed, and its sign.
 _FLOWS = {
@@ -38,8 +38,7 @@ _FLOWS = {
 _MOVEMENTS = {
     "new_qty": "new", "reactivated_qty": "reactivated", "lapsed_qty": "lapsed", "closed_qty": "closed",
 }  # fmt: skip
-_ZERO = round_to_six_places(0)
-_Columns = dict[str, Sequence[object]]
+_Columns = dict[str, Any]  # lists, or arrays of int64
 
 
 def clients_behind(
@@ -102,10 +101,11 @@ def _table(plan: Plan, row: str | Sequence[str] | None, total: bool, change: boo
         clients = clients[groups.of_client[clients] == position]
     package_group = position if groups.packages else None
     columns = (_changes if change else _clients)(plan, clients, groups, package_group, bucket, before)
-    whole_numbers = [
-        name for name, values in columns.items() if values and all(type(v) is int for v in values)
-    ]
-    return pd.DataFrame(columns, dtype=object).astype(dict.fromkeys(whole_numbers, "int64"))
+    return pd.DataFrame({name: _series(values) for name, values in columns.items()})
+
+
+def _series(values: Any) -> pd.Series[Any]:
+    return pd.Series(values, dtype="int64" if isinstance(values, np.ndarray) else object)
 
 
 def _find_row(
@@ -161,18 +161,18 @@ def _clients(
     for name, mask in moves.items():
         movement[mask] = _MOVEMENTS[name]
     end, picked = states.end, np.flatnonzero(chosen)[order]
-    flows = _exact_flows(plan, at, groups, package_group, bucket)
+    flows = ClientFlows(plan, at, groups, package_group, [bucket])
     return {
         **_names(plan, at),
-        "Active": end.active[picked].astype(int).tolist(),
-        "Overall Active": (end.alive & end.paid)[picked].astype(int).tolist(),
-        "Alive": end.alive[picked].astype(int).tolist(),
+        "Active": end.active[picked].astype(np.int64),
+        "Overall Active": (end.alive & end.paid)[picked].astype(np.int64),
+        "Alive": end.alive[picked].astype(np.int64),
         "Movement": movement[picked].tolist(),
         "First Use": _instants(states.first_paid[picked], NEVER),
         "Last Use": _instants(end.last_paid[picked], NOT_YET),
-        "Balance": _amounts(end.balance[picked].tolist()),
+        "Balance": decimals_of(end.balance[picked].tolist()),
         "Balance Converted": _converted(plan, states, at, picked, utc_date(bucket.end - 1)),
-        **{name: _rounded(values) for name, values in flows.items()},
+        **{label: flows.column(*own) for label, own in _FLOWS.items()},
     }
 
 
@@ -185,17 +185,16 @@ def _changes(
     before: Bucket | None,
 ) -> _Columns:
     chosen = np.zeros(len(clients), np.bool_)
-    for period in filter(None, (bucket, before)):
+    periods = [bucket, before] if before else [bucket]
+    for period in periods:
         chosen |= row_states(plan.facts, clients, plan.grid([period], groups), package_group).has_transactions
     at, _ = _by_id(plan, clients, chosen)
-    now = _exact_flows(plan, at, groups, package_group, bucket)
-    earlier = _exact_flows(plan, at, groups, package_group, before) if before else {}
+    flows = ClientFlows(plan, at, groups, package_group, periods)
     columns: _Columns = _names(plan, at)
-    for name, values in now.items():
-        old: Sequence[Any] = earlier.get(name, [None] * len(at))
-        change = [None if o is None else v - o for v, o in zip(values, old, strict=True)]
-        own = {name: values, f"{name} Before": old, f"{name} Change": change}
-        columns |= {label: _rounded(numbers) for label, numbers in own.items()}
+    for label, own in _FLOWS.items():
+        columns[label] = flows.column(*own)
+        columns[f"{label} Before"] = flows.column(*own, [0, 1]) if before else [None] * len(at)
+        columns[f"{label} Change"] = flows.column(*own, [1, -1]) if before else [None] * len(at)
     return columns
 
 
@@ -209,7 +208,7 @@ def _by_id(plan: Plan, clients: Int64s, chosen: Any) -> tuple[Int64s, Int64s]:
     return at[order], order
 
 
-def _names(plan: Plan, at: Int64s) -> dict[str, Sequence[object]]:
+def _names(plan: Plan, at: Int64s) -> _Columns:
     import pyarrow as pa
 
     facts, positions = plan.facts, pa.array(at)
@@ -224,53 +223,32 @@ def _names(plan: Plan, at: Int64s) -> dict[str, Sequence[object]]:
 
 
 def _instants(times: Int64s, missing: int) -> list[str | None]:
-    return [None if time == missing else format_instant_utc(time) for time in times.tolist()]
-
-
-def _amounts(millionths: Sequence[int]) -> list[object]:
-    return [round_to_six_places(Fraction(amount, MILLION)) for amount in millionths]
+    there = times != missing
+    found = np.full(len(times), None, object)
+    found[there] = [f"{time}Z" for time in np.datetime_as_string(times[there].astype("datetime64[s]"))]
+    return found.tolist()
 
 
 def _converted(plan: Plan, states: RowStates, at: Int64s, picked: Int64s, on: Any) -> list[object]:
     """Return the balances in the report's currency; None outside All if a quote is missing."""
-    found: list[object] = []
-    alive, balances = states.end.alive[picked].tolist(), states.end.balance[picked].tolist()
-    for code, is_alive, balance in zip(plan.facts.currency[at].tolist(), alive, balances, strict=True):
+    codes, balances = plan.facts.currency[at].astype(np.int64), states.end.balance[picked]
+    alive, some = states.end.alive[picked], balances != 0
+    ratios, missing = [], np.zeros(len(at), np.bool_)
+    for code, currency in enumerate(plan.facts.names.currencies):
+        own = (codes == code) & some
         try:
-            factor = plan.rates.factor(plan.facts.names.currencies[code], on) if balance else (0, 1)
+            ratios.append(plan.rates.factor(currency, on) if own.any() else (0, 1))
         except RateError:
-            if is_alive:
+            if (own & alive).any():
                 raise
-            found.append(None)
-            continue
-        found.append(round_to_six_places(Fraction(balance * factor[0], MILLION * factor[1])))
-    return found
-
-
-def _rounded(values: Sequence[int | Fraction | None]) -> list[object]:
-    """Round amounts; leave quantities and missing values."""
-    return [(round_to_six_places(v) if v else _ZERO) if isinstance(v, Fraction) else v for v in values]
-
-
-def _exact_flows(
-    plan: Plan, at: Int64s, groups: Groups, package_group: int | None, bucket: Bucket
-) -> dict[str, list[int | Fraction]]:
-    """Return the flow columns of these clients, which may be in any order: ints and exact Fractions."""
-    ascending = np.sort(at)
-    grid = plan.grid([bucket], groups)
-    own_group = np.zeros(plan.facts.client_count, np.int64)
-    own_group[ascending] = np.arange(len(at))
-    own = replace(grid, client_groups=max(len(at), 1), client_group=own_group, movement=False, balances=False)
-    flows = sum_flows(plan.facts, ascending, own)
-    client, of_package = np.divmod(flows["row"].to_numpy(np.int64), grid.package_groups)
-    if package_group is not None:
-        flows, client = flows[of_package == package_group], client[of_package == package_group]
-    flows = flows.assign(row=client)
-    lines = convert(flows, plan.rates, len(at))
-    place = np.searchsorted(ascending, at).tolist()
-    found: dict[str, list[int | Fraction]] = {}
-    for label, (name, sign) in _FLOWS.items():
-        values: list[Any] = lines[name]
-        signed = [value if sign > 0 or not value else -value for value in values]
-        found[label] = [signed[i] for i in place]
+            ratios.append((0, 1))
+            missing |= own
+    one_each = np.arange(len(at) + 1)
+    millionths, sure = add_up(balances, one_each, Factors.of(ratios), codes).rounded()
+    found: list[object] = [*decimals_of(millionths.tolist())]
+    for i in np.flatnonzero(~sure).tolist():
+        numerator, denominator = ratios[codes[i]]
+        found[i] = round_to_six_places(Fraction(int(balances[i]) * numerator, MILLION * denominator))
+    for i in np.flatnonzero(missing).tolist():
+        found[i] = None
     return found

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 
 from custdyn_widgets.report import Column, Value
 
+_INT64 = Context(prec=19)  # the digits of an int64
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)  # the default context rounds to 28 digits
+_ZERO = Decimal("0.000000")
 
 
 def round_value(value: int | Fraction | None, column: Column) -> Value:
@@ -23,3 +26,9 @@ def round_to_six_places(amount: int | Fraction) -> Decimal:
     if 2 * rest > amount.denominator or (2 * rest == amount.denominator and millionths % 2):
         millionths += 1
     return Decimal(millionths).scaleb(-6, _EXACT)
+
+
+def decimals_of(millionths: Iterable[int]) -> list[Decimal]:
+    """Return int64 amounts in millionths as Decimals with 6 places."""
+    shift = _INT64.scaleb
+    return [shift(amount, -6) if amount else _ZERO for amount in millionths]

@@ -120,6 +120,30 @@ def test_an_opening_window_that_starts_after_that_of_the_first_row(start: str) -
         assert cells(mart, query, as_of) == want
 
 
+@pytest.mark.parametrize(
+    ("amount", "want"),
+    [
+        ("3", "0"),
+        ("9", "0.000002"),
+        ("15", "0.000002"),
+        ("12", "0.000002"),
+        ("9" * 18, "166666666666.666666"),
+    ],
+)
+def test_amounts_behind_a_row_are_rounded_half_even(amount: str, want: str) -> None:
+    millionths = Decimal(amount).scaleb(-6)
+    mart = {
+        "clients": [client("A", currency="EUR", opening_balance=str(millionths + 1))],
+        "transactions": usage(("A", "2021-05-10T00:00:00Z"), amount=str(-millionths)),
+        "rates": [{"date": "2011-01-01", "base": "USD", "currency": "EUR", "units_per_base": "6"}],
+    }
+    query = {"interval": {"start": "2021-05-01", "end": "2021-05-31"}, "group_by": [], "currency": "USD"}
+    frame = clients_behind(query, None, frames(mart), as_of="2021-07-01T00:00:00Z")
+    assert frame["Pay As You Go Total"].tolist() == [Decimal(want)]
+    assert frame["Balance"].tolist() == [Decimal(1)]
+    assert frame["Balance Converted"].tolist() == [Decimal("0.166667")]
+
+
 def test_a_clients_change_is_rounded_once() -> None:
     mart = {
         "clients": [client("A", currency="EUR")],

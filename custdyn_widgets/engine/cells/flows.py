@@ -14,22 +14,24 @@ from custdyn_widgets.mart import PACKAGE_FEE, FlowClass, Int64s
 
 _C = FlowClass
 # The flow classes that each column counts or sums.
-_COUNTS = {
+COUNTED_CLASSES = {
     "refill_qty": (_C.REFILL,),
     "activation_qty": (_C.ACTIVATION_PAID, _C.ACTIVATION_FREE),
     "renewal_qty": (_C.RENEWAL_PAID, _C.RENEWAL_FREE),
     "ignored_refill_qty": (_C.REFILL_NOT_COUNTED,),
 }
-_SUMS = {
+SUMMED_CLASSES = {
     "refill": (_C.REFILL,),
     "usage": (_C.USAGE_PAID, _C.USAGE_NOT_PAID),
     "activation": (_C.ACTIVATION_PAID, _C.ACTIVATION_REVERSED),
     "renewal": (_C.RENEWAL_PAID, _C.RENEWAL_REVERSED),
     "ignored_refill": (_C.REFILL_NOT_COUNTED,),
 }
-FLOW_COLUMNS = (*_COUNTS, *_SUMS)
+FLOW_COLUMNS = (*COUNTED_CLASSES, *SUMMED_CLASSES)
 # All amounts of a class have the same sign, so a sum is zero only if every amount is.
-_VALUED = tuple(f for column, classes in _SUMS.items() if column != "ignored_refill" for f in classes)
+_VALUED = tuple(
+    f for column, classes in SUMMED_CLASSES.items() if column != "ignored_refill" for f in classes
+)
 
 # Balances also change through other transactions, fees of packages that the query leaves out, and the opening
 # balances of new clients. Each has a class for amounts of at least 0 and one for negative amounts
@@ -110,8 +112,8 @@ class FlowSums:
         return {
             **keys,
             "needs_quote": (amount[list(_VALUED)] != 0).any(axis=0).tolist(),
-            **{name: count[list(classes)].sum(axis=0).tolist() for name, classes in _COUNTS.items()},
-            **{name: amount[list(classes)].sum(axis=0).tolist() for name, classes in _SUMS.items()},
+            **{name: count[list(classes)].sum(axis=0).tolist() for name, classes in COUNTED_CLASSES.items()},
+            **{name: amount[list(classes)].sum(axis=0).tolist() for name, classes in SUMMED_CLASSES.items()},
         }
 
     def balance_columns(self, currency: str) -> dict[str, list[object]]:
