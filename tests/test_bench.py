@@ -17,9 +17,18 @@ import pytest
 
 from custdyn_widgets.errors import CustDynError
 from tests.bench import __main__ as bench
-from tests.bench import commands, document, duckdb_sql, naive_pandas, ours, polars_lazy
+from tests.bench import (
+    commands,
+    document,
+    duckdb_clients,
+    duckdb_sql,
+    naive_pandas,
+    our_dynamics,
+    ours,
+    polars_lazy,
+)
 from tests.bench.ledger import write_mart
-from tests.bench.question import QUESTIONS
+from tests.bench.question import CLIENTS, DYNAMICS, QUESTIONS
 from tests.bench.runner import ChildError, Figure, TablesDifferError, compare, finished
 from tests.bench.steps import BUCKET_STEPS, FILTERED, MONTHS, SHARES, SIZE_STEPS, STEPS, YEAR, Step
 
@@ -56,6 +65,12 @@ def test_sql_and_naive_pandas_give_the_same_table(mart: Path, name: str) -> None
 def test_sql_and_naive_pandas_choose_the_same_clients(mart: Path, name: str) -> None:
     question = dataclasses.replace(QUESTIONS[YEAR], query=QUESTIONS[name].query)  # one bucket is quick
     compare(name, ("SQL", duckdb_sql.report(mart, question)), ("pandas", naive_pandas.report(mart, question)))
+
+
+def test_sql_and_ours_give_the_same_clients(mart: Path) -> None:
+    clients = our_dynamics.report(mart, DYNAMICS[CLIENTS])
+    compare(CLIENTS, ("SQL", duckdb_clients.report(mart, DYNAMICS[CLIENTS])), ("ours", clients))
+    assert len(clients) > 10
 
 
 def test_all_contenders_accept_the_mart(mart: Path) -> None:

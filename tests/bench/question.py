@@ -59,7 +59,7 @@ def clamped_months_before(day: date, count: int) -> date:
     return min(first + timedelta(day.day - 1), last)
 
 
-def _question(name: str, edges: list[date], group: str, **filters: list[str]) -> Question:
+def _question(name: str, edges: list[date], group: str, **fields: Any) -> Question:
     width = {"year": 4, "month": 7, "date": 10}[group]
     query = {
         "interval": {"start": f"{edges[0]} 00:00:00", "end": f"{edges[-1] - timedelta(1)} 23:59:59"},
@@ -68,7 +68,7 @@ def _question(name: str, edges: list[date], group: str, **filters: list[str]) ->
         "group_by": [group],
         "currency": CURRENCY,
         "active_duration": WINDOW_MONTHS,
-        **filters,
+        **fields,
     }
     windows = tuple(clamped_months_before(e, WINDOW_MONTHS) for e in edges[1:])
     return Question(name, tuple(edges), windows, tuple(str(e)[:width] for e in edges[:-1]), query)
@@ -89,3 +89,24 @@ QUESTIONS = {
         _question("24 months, a tag", _MONTHS, "month", client_tags=["vip"]),
     )
 }
+
+CLIENTS = "24 months, the clients behind the last one"
+_DEFAULT = ["active", "overall_active", "all", "refill", "payg", "packages"]
+DYNAMICS = {
+    q.name: q
+    for q in (
+        _question("24 months, movement", _MONTHS, "month", columns=[*_DEFAULT, "movement"]),
+        _question("24 months, balances", _MONTHS, "month", columns=[*_DEFAULT, "balances"]),
+        _question("24 months, comparison", _MONTHS, "month", compare="previous_year"),
+        _question(
+            "24 months, all three",
+            _MONTHS,
+            "month",
+            columns=[*_DEFAULT, "movement", "balances"],
+            compare="previous_year",
+        ),
+        _question("24 months × cohorts", _MONTHS, "month", group_by=["month", "cohort"]),
+        _question(CLIENTS, _MONTHS, "month"),
+    )
+}
+"""Questions about who moved and what changed. SQL answers only the one about clients."""

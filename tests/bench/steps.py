@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .question import QUESTIONS
+from .question import CLIENTS, DYNAMICS, QUESTIONS
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Step:
     contender
         Its module; "" for whole commands.
     question
-        A key of `QUESTIONS`, or "" for none.
+        A key of `QUESTIONS` or `DYNAMICS`, or "" for none.
     steps
         `check`, `report` or both.
     empty_cache
@@ -40,9 +40,11 @@ class Step:
 
         Ours imports pandas while it reads, so where it reads that belongs to the call.
         """
-        return ("custdyn_widgets.engine.report",) if self.contender == "ours" and not self.empty_cache else ()
+        is_ours = self.contender in ("ours", "our_dynamics")
+        return ("custdyn_widgets.engine.report",) if is_ours and not self.empty_cache else ()
 
 
+SQL_CLIENTS = "DuckDB SQL, clients"
 CACHED, FIRST, OURS = "ours, report on cached facts", "ours, facts and first report", "ours, report"
 SQL, SQL_CHECKED, PANDAS = "DuckDB SQL, report", "DuckDB SQL, checks and report", "naive pandas, report"
 POLARS, POLARS_CHECKED = "Polars, report", "Polars, checks and report"
@@ -69,6 +71,8 @@ STEPS = (
         for question in FILTERED
         for name, contender in ((SQL, "duckdb_sql"), (OURS, "ours"))
     ),
+    *(Step(OURS, "our_dynamics", question) for question in DYNAMICS),
+    Step(SQL_CLIENTS, "duckdb_clients", CLIENTS),
 )
 
 # Growth: with buckets on the same mart, with rows on smaller ones.
