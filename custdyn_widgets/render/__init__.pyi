@@ -1,5 +1,6 @@
 from .charts.drawing import (
     blank_chart,
+    browser_library,
     chart,
     chart_svg,
     report_charts,
@@ -25,6 +26,7 @@ __all__ = [
     "Section",
     "blank_chart",
     "blank_spec",
+    "browser_library",
     "can_zoom",
     "chart",
     "chart_svg",

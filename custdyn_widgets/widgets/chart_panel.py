@@ -9,19 +9,25 @@ from typing import Any
 import ipywidgets
 
 from custdyn_widgets.errors import CustDynError, shown
-from custdyn_widgets.files import load_jsonschema
-from custdyn_widgets.render import BLANK, blank_spec, can_zoom, live_spec, preset_spec, presets_of
+from custdyn_widgets.render import (
+    BLANK,
+    blank_spec,
+    browser_library,
+    can_zoom,
+    live_spec,
+    preset_spec,
+    presets_of,
+)
 from custdyn_widgets.report import Report
 from custdyn_widgets.text import printable
 from custdyn_widgets.widgets.chart_editor import ChartEditor
 from custdyn_widgets.widgets.download import Download, File, chart_file
+from custdyn_widgets.widgets.live_chart import LiveChart
 
 _SAVE = [["png", "Save as PNG"], ["svg", "Save as SVG"]]
 _CLOSE = [["close", "Close the chart"]]
 _NO_COLUMN = "Choose the columns to draw."
 _HINT = "Drag to pan, Shift and scroll to zoom, double-click to reset."
-# The menu is disabled because it links to another host. The theme of tooltips is in result.css.
-_EMBEDDED = {"actions": False, "renderer": "svg", "tooltip": {"theme": "custdyn"}}
 
 
 class ChartPanel:
@@ -43,7 +49,7 @@ class ChartPanel:
         self._report: Report | None = None
         self._spec: dict[str, Any] | None = None
         self._choice: dict[str, Any] | None = None
-        self._live: Any = None
+        self._live: LiveChart | None = None
         self._editor = ChartEditor(self._compose)
         self._message = ipywidgets.HTML()
         self._hint = ipywidgets.HTML()
@@ -60,10 +66,7 @@ class ChartPanel:
     @staticmethod
     def prepare() -> None:
         """Load the drawing library before the first chart, since it takes a second."""
-        load_jsonschema()
-        import altair as alt  # imported late because it takes most of that second
-
-        alt.JupyterChart.enable_offline()
+        browser_library()
 
     def draw(self, report: Report, name: str) -> None:
         """Draw a preset, or open the editor of the Blank Chart."""
@@ -149,10 +152,7 @@ class ChartPanel:
         """Show a chart in the single chart widget, since each widget loads a megabyte of script."""
         self._place.layout.display = None
         if self._live is None:
-            self.prepare()
-            import altair as alt
-
-            self._live = alt.JupyterChart(None, embed_options=_EMBEDDED)  # type: ignore[arg-type]  # a chart comes later
+            self._live = LiveChart()
             self._place.children = [self._live]
         self._live.spec = spec
 

@@ -6,6 +6,7 @@ import unicodedata
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from custdyn_widgets.render.charts.live import live_spec
 from custdyn_widgets.render.charts.presets import PRESETS
 from custdyn_widgets.render.charts.specs import BLANK, blank_spec, preset_spec
 from custdyn_widgets.report.report import Report
+from custdyn_widgets.widgets import chart_panel
 from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.download import Download
 from tests.make_report import make_report
@@ -114,10 +116,20 @@ def test_one_chart_is_swapped_and_the_page_offers_no_way_out(panel: Shown) -> No
     first = panel._live
     panel.draw(report, REFILLS)
     panel.draw(report, BLANK)
+    assert panel._live is not None
     assert panel._live is first
-    assert panel._live.embed_options["actions"] is False
-    assert "https://esm.sh" not in panel._live._esm
+    assert panel._live._options["actions"] is False
+    assert "https://esm.sh" not in panel._live._library
     assert panel.changes == 3
+
+
+def test_no_widget_loads_a_large_module(panel: Shown) -> None:
+    """anywidget ignores all changes of a widget whose module takes more than two seconds to load."""
+    panel.draw(make_report(6), ACTIVE)
+    assert panel._live is not None
+    modules = [path.read_text("utf-8") for path in Path(chart_panel.__file__).parent.glob("*.js")]
+    assert str(panel._live._esm) in modules
+    assert max(map(len, modules)) < 50_000
 
 
 def test_hiding_takes_the_chart_away(panel: Shown) -> None:

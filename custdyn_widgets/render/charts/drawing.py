@@ -92,6 +92,15 @@ def _drawn(spec: str) -> str:
     return svg
 
 
+@lru_cache(maxsize=1)
+def browser_library() -> str:
+    """Return a JavaScript module that exports vega-embed with its dependencies, a megabyte in size."""
+    import vl_convert  # imported late because it loads a JavaScript engine
+
+    module: str = vl_convert.javascript_bundle("export default vegaEmbed;", vl_version=_VEGALITE)
+    return module
+
+
 def start_engine() -> None:
     """Start the JavaScript engine in a thread, ahead of the first chart, since it takes half a second."""
 
