@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from custdyn_widgets.files import NotPlainError, TooLargeError, read_plain, whole, write_whole, writing
+from custdyn_widgets.files import (
+    NotPlainError,
+    TooLargeError,
+    folder_below,
+    read_plain,
+    whole,
+    write_whole,
+    writing,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -115,3 +123,14 @@ def test_only_plain_files_of_a_size_are_read(tmp_path: Path) -> None:
         read_plain(tmp_path, "pipe", 4)
     with pytest.raises(FileNotFoundError):
         read_plain(tmp_path, "b", 4)
+
+
+def test_folders_opened_one_inside_another_leave_no_descriptor_open(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    descriptors = Path("/proc/self/fd")
+    before = names(descriptors)
+    with folder_below(tmp_path, "a", "b", "c"):
+        assert len(names(descriptors)) == len(before) + 1
+    with pytest.raises(FileNotFoundError), folder_below(tmp_path, "a", "missing"):
+        pass
+    assert names(descriptors) == before

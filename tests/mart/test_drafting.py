@@ -197,7 +197,9 @@ def test_the_command_adds_a_source_that_is_ready(export: Path, tmp_path: Path) -
         "path": "../export", "mapping": "billing.sql", "decimal": ",", "dates": "DMY",
         "timezone": "Europe/Kyiv",
     }  # fmt: skip
-    checked = custdyn("check", "billing")
+    next_command = result.stderr.partition("Next: custdyn ")[2].split()
+    assert next_command == ["check", "billing"]
+    checked = custdyn(*next_command)
     assert checked.exit_code == 0, checked.output
 
 

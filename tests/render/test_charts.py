@@ -138,6 +138,21 @@ def test_a_time_axis_is_labelled_where_the_calendar_begins_something(places, lab
     assert time_ticks(places)[0] == labels
 
 
+@pytest.mark.parametrize(
+    ("places", "most"),
+    [
+        ([f"2021-03-{i:02}" for i in range(1, 10)], 5),
+        ([f"2021-{i:02}" for i in range(1, 10)], 6),
+        ([str(2001 + i) for i in range(10)], 8),
+    ],
+)
+def test_every_place_of_a_time_axis_is_labelled_up_to_a_number_for_the_length_of_labels(
+    places: list[str], most: int
+) -> None:
+    assert time_ticks(places[:most])[0] == places[:most]
+    assert len(time_ticks(places[: most + 1])[0]) < most
+
+
 @pytest.mark.parametrize("count", [*range(1, 60), 90, 365, 366, 400, 1000, 4000])
 def test_labels_of_a_time_axis_never_overlap(count):
     for report_places in (

@@ -180,6 +180,12 @@ def test_the_shell_gets_the_folder_and_the_program_as_they_are(folders: Path) ->
     assert done.stdout.strip() == str(folders.resolve())
 
 
+@pytest.mark.parametrize("mails", [(), ("recipients",), ("failure_recipients",)])
+def test_a_login_for_mail_is_mentioned_if_a_run_sends_mail(folders: Path, mails: tuple[str, ...]) -> None:
+    keep("A", "0 6 1 * *", output="csv", **dict.fromkeys(mails, ("a@example.com",)))
+    assert ("CUSTDYN_SMTP_PASSWORD" in printed().stdout) == bool(mails)
+
+
 def test_settings_of_this_environment_are_handed_on_and_secrets_are_not(
     folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

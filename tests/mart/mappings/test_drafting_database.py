@@ -96,6 +96,7 @@ def test_an_unknown_database_becomes_a_right_report(database: Database, tmp_path
     assert "GRANT SELECT ON" in result.stderr
     section = tomllib.loads((tmp_path / "sources.toml").read_text(encoding="utf-8"))["shop"]
     assert section == {"url": database.url, "mapping": "shop.sql"}
+    assert result.stderr.endswith("Next: custdyn sync shop\n")
     synced = custdyn("sync", "shop")
     assert synced.exit_code == 0, mapping() + synced.output
     checked = custdyn("check", "shop")
