@@ -1,7 +1,10 @@
 """Comparing two syncs: past transactions added, removed or changed, and changed opening balances.
 
 The ledgers are compared by month with a hash of their rows, and only the rows of months that differ are
-joined. Even for large ledgers, this takes little time and memory.
+compared one by one. Even for large ledgers, this takes little time and memory.
+
+Ids that a mapping numbers, with row_number(), may move to other rows when a row is added or removed. So rows
+are compared without their ids first: a row of which only the id differs has not changed.
 """
 
 from __future__ import annotations
@@ -21,36 +24,71 @@ if TYPE_CHECKING:
 
 _MEMORY = "200MB"
 _LISTED = 40  # lines
+_STABLE_IDS = (
+    "Build transaction_id from the keys of the source, so that it stays the same: see docs/own-mapping.md."
+)
 _COMPARED = ("client_id", "kind", "amount", "package_id")
-# The months that differ in the number of transactions or in the sum of their hashes.
-_DIFFERING = """
+_NAMES = ("instant", *_COMPARED)
+_VALUES = ", ".join(_NAMES)
+_OF_ROW = ", ".join(f"d.{name}" for name in _NAMES)
+_SAME_VALUES = " AND ".join(f"d.{name} IS NOT DISTINCT FROM u.{name}" for name in _NAMES)
+# The months that differ in the number of transactions or in the sum of the hashes of their values.
+_DIFFERING = f"""
     CREATE TEMP TABLE differing AS
     WITH hashed AS (
-        SELECT 'old' AS side, month, hash(id, instant, client_id, kind, amount, package_id) AS h
-        FROM old_ledger
+        SELECT 'old' AS side, month, hash({_VALUES}) AS h FROM old_ledger
         UNION ALL
-        SELECT 'new', month, hash(id, instant, client_id, kind, amount, package_id) FROM new_ledger
+        SELECT 'new', month, hash({_VALUES}) FROM new_ledger
     )
     SELECT month FROM hashed GROUP BY month
     HAVING count(*) FILTER (side = 'old') <> count(*) FILTER (side = 'new')
         OR sum(h::HUGEINT) FILTER (side = 'old') IS DISTINCT FROM sum(h::HUGEINT) FILTER (side = 'new')
-"""
+"""  # noqa: S608 (constants)
+# The transactions of those months that one of the ledgers has more often, with this id and these values;
+# n is negative in the old one.
+_DIFFERENT = f"""
+    CREATE TEMP TABLE different AS
+    SELECT id, month, {_VALUES}, sum(n)::BIGINT AS n
+    FROM (
+        SELECT -1 AS n, * FROM old_ledger SEMI JOIN differing USING (month)
+        UNION ALL BY NAME
+        SELECT 1 AS n, * FROM new_ledger SEMI JOIN differing USING (month)
+    )
+    GROUP BY id, month, {_VALUES} HAVING sum(n) <> 0
+"""  # noqa: S608
+# The values that one of the ledgers has more often, under any id.
+_UNEQUAL = f"""
+    CREATE TEMP TABLE unequal AS
+    SELECT month, {_VALUES} FROM different GROUP BY month, {_VALUES} HAVING sum(n) <> 0
+"""  # noqa: S608
+# The transactions with these values, without those that are in both ledgers under other ids.
+_CHANGED = f"""
+    CREATE TEMP TABLE changed AS
+    WITH rows AS (
+        SELECT d.id, d.month, {_OF_ROW}, if(d.n < 0, 'old', 'new') AS side, unnest(range(abs(d.n)))
+        FROM different AS d SEMI JOIN unequal AS u ON d.month = u.month AND {_SAME_VALUES}
+    ),
+    numbered AS (
+        SELECT *, row_number() OVER (PARTITION BY side, month, {_VALUES} ORDER BY id) AS nth FROM rows
+    )
+    SELECT any_value(side) AS side, any_value(id) AS id, month, {_VALUES}
+    FROM numbered GROUP BY month, {_VALUES}, nth HAVING count(*) = 1
+"""  # noqa: S608
+_NEW_IDS = "SELECT (SELECT coalesce(sum(abs(n)), 0) FROM different) - (SELECT count(*) FROM changed)"
 # Columns: month, kind, added, removed, changed, new. A transaction without a time counts as new, not as past.
+# With ids that moved to other rows, the same id proves little, so the client must be the same too.
 _PAST = """
-    WITH o AS (SELECT * FROM old_ledger SEMI JOIN differing USING (month)),
+    WITH o AS (SELECT * FROM changed WHERE side = 'old'),
     n AS (
         SELECT *, coalesce(instant > (SELECT max(instant) FROM old_ledger), true) AS late
-        FROM new_ledger SEMI JOIN differing USING (month)
+        FROM changed WHERE side = 'new'
     )
     SELECT coalesce(o.month, n.month), coalesce(o.kind, n.kind, ''),
         count(*) FILTER (o.id IS NULL AND NOT late),
         count(*) FILTER (n.id IS NULL),
         count(*) FILTER (o.id IS NOT NULL AND n.id IS NOT NULL),
         count(*) FILTER (o.id IS NULL AND late)
-    FROM n FULL JOIN o ON o.id = n.id
-    WHERE o.id IS NULL OR n.id IS NULL
-        OR (o.instant, o.client_id, o.kind, o.amount, o.package_id)
-            IS DISTINCT FROM (n.instant, n.client_id, n.kind, n.amount, n.package_id)
+    FROM n FULL JOIN o ON o.id = n.id AND ({same})
     GROUP BY 1, 2 ORDER BY 1, 2
 """
 # Columns: opening balances changed, clients added, clients removed.
@@ -89,6 +127,8 @@ class Changes:
         The numbers of clients added and removed.
     same_mapping
         Whether both syncs used the same mapping.
+    new_ids
+        The number of transactions of which only the id changed, in the months that differ.
     """
 
     new: int
@@ -97,6 +137,7 @@ class Changes:
     clients_added: int
     clients_removed: int
     same_mapping: bool
+    new_ids: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the changes as a JSON object."""
@@ -120,7 +161,10 @@ class Changes:
             lines.append(f"Clients removed: {self.clients_removed:,}.")
         if not (self.past or self.openings or self.clients_removed):
             lines.append("Nothing changed in the past.")
-        elif not self.same_mapping:
+        if self.new_ids:
+            advice = f" {_STABLE_IDS}" if self.same_mapping else ""
+            lines.append(f"Transactions that only have another id: {self.new_ids:,}.{advice}")
+        if not self.same_mapping and (self.past or self.openings or self.clients_removed or self.new_ids):
             lines.append("The mapping has changed since the last sync, which may be the reason.")
         return "\n".join(lines)
 
@@ -146,17 +190,20 @@ def changes_between(old: Path, new: Path, spill: Path, *, same_mapping: bool) ->
         for side, folder in (("old", old), ("new", new)):
             connection.execute(_ledger_view(side, folder / "transactions.parquet"))
             connection.execute(_clients_view(side, folder / "clients.parquet"))
-        fresh, past = _past(connection)
+        fresh, past, new_ids = _past(connection)
         [[openings, added, removed]] = connection.execute(_CLIENTS).fetchall()
-        return Changes(fresh, past, openings, added, removed, same_mapping)
+        return Changes(fresh, past, openings, added, removed, same_mapping, new_ids)
 
 
-def _past(connection: duckdb.DuckDBPyConnection) -> tuple[int, tuple[PastChange, ...]]:
-    """Return the number of new transactions, and the changes in the past."""
-    connection.execute(_DIFFERING)
-    found = connection.execute(_PAST).fetchall()
+def _past(connection: duckdb.DuckDBPyConnection) -> tuple[int, tuple[PastChange, ...], int]:
+    """Return the number of new transactions, the changes in the past, and the number of changed ids."""
+    for statement in (_DIFFERING, _DIFFERENT, _UNEQUAL, _CHANGED):
+        connection.execute(statement)
+    [[rows]] = connection.execute(_NEW_IDS).fetchall()  # in both ledgers
+    same = "o.client_id = n.client_id" if rows else "true"
+    found = connection.execute(_PAST.format(same=same)).fetchall()
     past = (PastChange(*line[:5]) for line in found if any(line[2:5]))
-    return sum(line[5] for line in found), tuple(past)
+    return sum(line[5] for line in found), tuple(past), int(rows) // 2
 
 
 def _ledger_view(side: str, file: Path) -> str:
