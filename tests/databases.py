@@ -26,6 +26,11 @@ PORTS = {"postgresql": 5432, "mysql": 3306}
 USERS = {"postgresql": "postgres", "mysql": "root"}
 _OF_THIS_RUN = "CUSTDYN_TEST_SERVERS"  # the folder of the servers that this run starts
 _STARTS_WITHIN_S = 60
+_OWNERS = {"postgresql": "postgres", "mysql": "mysql"}  # users of this machine that may run the servers
+_TLS = {
+    "postgresql": ("-c", "ssl=on", "-c", "ssl_cert_file={}", "-c", "ssl_key_file={}"),
+    "mysql": ("--ssl-cert={}", "--ssl-key={}"),
+}
 _READY: set[str] = set()
 _STARTED: dict[int, subprocess.Popen[bytes]] = {}  # by this process
 
@@ -104,12 +109,31 @@ def _connect(kind: str, name: str) -> Any:
 
 
 @contextlib.contextmanager
-def password_server(password: str) -> Iterator[int]:
-    """Run a PostgreSQL of its own that asks `postgres` for a password; yield its port."""
+def password_server(
+    password: str, kind: str = "postgresql", certificate: Path | None = None
+) -> Iterator[int]:
+    """Run a server of its own that asks the usual user for a password; yield its port.
+
+    With a certificate, a PEM file that ends with its key, it offers TLS.
+    """
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="custdyn-server-") as folder:
-        Path(folder).chmod(0o755)
-        process = _postgresql(Path(folder) / "server", port, "scram-sha-256", password)
+    with tempfile.TemporaryDirectory(prefix="custdyn-server-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        options: list[str] = []
+        if certificate is not None:
+            pem = folder / "server.pem"
+            shutil.copy(certificate, pem)
+            pem.chmod(0o600)
+            if os.getuid() == 0:
+                shutil.chown(pem, _OWNERS[kind])
+            options = [option.format(pem) for option in _TLS[kind]]
+        if kind == "postgresql":
+            process = _postgresql(folder / "server", port, "scram-sha-256", password, options)
+        else:
+            initial = folder / "initial.sql"
+            initial.write_text(f"ALTER USER root@localhost IDENTIFIED BY '{password}';\n")
+            process = _mariadb(folder / "server", port, [f"--init-file={initial}", *options])
         try:
             for _ in range(_STARTS_WITHIN_S * 10):
                 if _answers(port):
@@ -117,7 +141,7 @@ def password_server(password: str) -> Iterator[int]:
                 time.sleep(0.1)
             yield port
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGINT if kind == "postgresql" else signal.SIGTERM)
             process.wait()
 
 
@@ -205,7 +229,9 @@ def _start_postgresql(folder: Path) -> subprocess.Popen[bytes]:
     return _postgresql(folder, PORTS["postgresql"], "trust")
 
 
-def _postgresql(folder: Path, port: int, access: str, password: str = "") -> subprocess.Popen[bytes]:
+def _postgresql(
+    folder: Path, port: int, access: str, password: str = "", more: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))[-1]
     _own_folder(folder, "postgres")
     given = folder / "password"
@@ -222,19 +248,23 @@ def _postgresql(folder: Path, port: int, access: str, password: str = "") -> sub
     ]
     made += ["-E", "UTF8", "--no-sync", *([f"--pwfile={given}"] if password else [])]
     subprocess.run(made, check=True, cwd="/", stdout=subprocess.DEVNULL)
-    options = ("-p", str(port), "-c", f"listen_addresses={HOST}", "-k", str(folder), "-F")
+    options = ("-p", str(port), "-c", f"listen_addresses={HOST}", "-k", str(folder), "-F", *more)
     return _spawn(
         [*_as("postgres"), str(programs / "postgres"), "-D", str(folder / "data"), *options], folder
     )
 
 
 def _start_mariadb(folder: Path) -> subprocess.Popen[bytes]:
+    return _mariadb(folder, PORTS["mysql"])
+
+
+def _mariadb(folder: Path, port: int, more: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     _own_folder(folder, "mysql")
     data = f"--datadir={folder / 'data'}"
     made = ("mariadb-install-db", "--no-defaults", data, "--auth-root-authentication-method=normal")
     subprocess.run([*_as("mysql"), *made], check=True, cwd="/", stdout=subprocess.DEVNULL)
     program = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
-    options = (f"--port={PORTS['mysql']}", f"--bind-address={HOST}", f"--socket={folder / 'socket'}")
+    options = (f"--port={port}", f"--bind-address={HOST}", f"--socket={folder / 'socket'}", *more)
     return _spawn([*_as("mysql"), program, "--no-defaults", data, *options], folder)
 
 

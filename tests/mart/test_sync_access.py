@@ -20,7 +20,7 @@ from custdyn_widgets.mart.syncing.sync import sync_source
 from custdyn_widgets.publish.secrets.known import known_secrets
 from custdyn_widgets.settings import load as load_settings
 from tests import databases
-from tests.databases import HOST, Database, new_user, password_server
+from tests.databases import HOST, USERS, Database, new_user, password_server
 from tests.synced import balance, create, custdyn, define
 
 pytestmark = pytest.mark.usefixtures("own_marts")
@@ -113,11 +113,61 @@ def test_tls_options_reach_the_driver() -> None:
     assert options["ssl_verify_identity"] is False
 
 
-def test_a_server_without_tls_is_refused_if_it_is_demanded(database: Database) -> None:
-    options = "sslmode=require" if database.kind == "postgresql" else "ssl_ca=/nowhere.pem"
+def certificate(path: Path) -> Path:
+    """Make a certificate of this host's address, which is its own authority; its key is beside it."""
+    key = path.with_suffix(".key")
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        f"/CN={path.stem}",
+    ]
+    made += ["-addext", f"subjectAltName=IP:{HOST}", "-addext", "keyUsage=keyCertSign,digitalSignature"]
+    subprocess.run([*made, "-keyout", str(key), "-out", str(path)], check=True, capture_output=True)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("postgresql", "sslmode=verify-full&sslrootcert={}"), ("mysql", "ssl_ca={}")],
+)
+def test_a_server_is_read_only_with_the_certificate_of_its_authority(
+    kind: str, options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, other = (certificate(tmp_path / name) for name in ("own.pem", "other.pem"))
+    pem = tmp_path / "server.pem"
+    pem.write_text(own.read_text() + own.with_suffix(".key").read_text())
+    monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP", PASSWORD)
+    user, whole = USERS[kind], {"postgresql": "postgres", "mysql": "mysql"}[kind]
+    failed = "The TLS connection to the database of source 'shop' failed"
+    missing = failed if kind == "postgresql" else "a file of its TLS options cannot be read (No such file or"
+    with password_server(PASSWORD, kind, pem) as port:
+        for host, authority, said in (
+            (HOST, own, "The database does not have any table of a mart"),
+            (HOST, other, failed),
+            ("localhost", own, failed),
+            (HOST, tmp_path / "missing.pem", missing),
+        ):
+            define("shop", f"{kind}://{user}@{host}:{port}/{whole}?{options.format(authority)}")
+            synced = custdyn("sync", "shop")
+            assert synced.exit_code == 1
+            assert said in synced.stderr, synced.stderr
+            assert PASSWORD not in synced.output
+
+
+def test_a_server_without_tls_is_refused_if_it_is_demanded(database: Database, tmp_path: Path) -> None:
+    options = "sslmode=require"
+    if database.kind == "mysql":
+        options = f"ssl_ca={certificate(tmp_path / 'ca.pem')}"
     create(database)
     define("shop", f"{database.url}?{options}")
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match="The TLS connection to the database of source 'shop' failed"):
         sync_source("shop")
 
 

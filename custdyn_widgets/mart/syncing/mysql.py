@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
@@ -39,7 +40,7 @@ _BEGIN = (
 _TROUBLES = {
     1045: "login", 1044: "denied", 1698: "login", 1049: "no database", 1146: "no table", 1054: "no column",
     1142: "denied", 1143: "denied", 1370: "denied", 1205: "waited", 1969: "stopped", 3024: "stopped",
-    1317: "stopped", 2003: "unreachable", 2002: "unreachable", 2006: "dropped", 2013: "dropped",
+    1317: "stopped", 2003: "unreachable", 2002: "unreachable", 2026: "tls", 2006: "dropped", 2013: "dropped",
     1927: "dropped", 1053: "dropped", 2014: "dropped", 1159: "dropped", 1160: "dropped", 1161: "dropped",
 }  # fmt: skip
 
@@ -85,6 +86,12 @@ class MysqlSession:
             connection = pymysql.connect(**arguments)
         except TypeError:
             raise invalid_url("PyMySQL does not know one of its options") from None
+        except OSError as error:  # of the network, it would be PyMySQL's own
+            why = getattr(error, "reason", None) or error.strerror
+            raise invalid_url(f"a file of its TLS options cannot be read ({why})") from None
+        if _demands_tls(login) and not connection._secure:  # older PyMySQLs go on without TLS
+            connection._force_close()
+            raise pymysql.OperationalError(2026, "the server does not support it")
         _keep_alive(connection._sock)
         return cls(connection)
 
@@ -177,6 +184,10 @@ class MysqlSession:
             return [(value or b"").decode() for value in cursor.fetchone()]
 
 
+def _demands_tls(login: Login) -> bool:
+    return any(option.startswith("ssl") and option != "ssl_disabled" for option in login.arguments)
+
+
 def quoted(name: str) -> str:
     """Return a name quoted for SQL."""
     return "`" + name.replace("`", "``") + "`"
@@ -192,6 +203,8 @@ def driver_problem(error: Exception) -> DriverProblem | None:
     detail = str(error.args[1]) if len(error.args) > 1 else ""
     if code == 2003:
         cause = error.__cause__ or getattr(error, "original_exception", None)
+        if isinstance(cause, ssl.SSLError):
+            return DriverProblem("tls", getattr(cause, "verify_message", None) or cause.reason)
         detail = getattr(cause, "strerror", None) or detail.rpartition(" (")[2].rstrip(")")
     if kind := _TROUBLES.get(code):
         return DriverProblem(kind, detail)

@@ -46,6 +46,8 @@ _TROUBLES = {
     "28P01": "login", "28000": "login", "3D000": "no database", "42P01": "no table", "3F000": "no table",
     "42703": "no column", "42501": "denied", "55P03": "waited", "57014": "stopped", "40001": "stopped",
 }  # fmt: skip
+_DROPPED_WORDS = ("closed the connection", "connection is lost", "closed unexpectedly", "SSL SYSCALL error")
+_TLS_WORDS = ("certificate", "SSL")
 _LOGIN_WORDS = ("password", "no pg_hba.conf entry", "authentication", 'role "')
 
 
@@ -181,8 +183,10 @@ def driver_problem(error: Exception) -> DriverProblem | None:
         return DriverProblem("login")
     if 'database "' in str(error) and "does not exist" in str(error):
         return DriverProblem("no database", _reason(str(error)))
-    dropped = "closed the connection" in str(error) or "connection is lost" in str(error)
-    return DriverProblem("dropped") if dropped else DriverProblem("unreachable", _reason(str(error)))
+    if any(words in str(error) for words in _DROPPED_WORDS):
+        return DriverProblem("dropped")
+    is_tls = any(words in str(error) for words in _TLS_WORDS)
+    return DriverProblem("tls" if is_tls else "unreachable", _reason(str(error)))
 
 
 def _reason(message: str) -> str:

@@ -66,6 +66,12 @@ def _message(found: DriverProblem, login: Login, place: str, grants: Callable[[]
                 f"{database} cannot be reached{said}. Check the host and port in its url, that the server is "
                 f"running, and that no firewall blocks this machine. {_UNCHANGED}"
             )
+        case "tls":
+            return (
+                f"The TLS connection to the database of source {shown(login.name)} failed{said}. Check that "
+                "its url has the host for which the server's certificate was issued, and the file with the "
+                f"certificate of the authority that issued it. {_UNCHANGED}"
+            )
         case "no database":
             return f"{database} does not exist on the server: {_plain(found.detail)}. Correct its url."
         case "dropped":

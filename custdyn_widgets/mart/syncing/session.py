@@ -23,8 +23,8 @@ class DriverProblem:
     Attributes
     ----------
     kind
-        A short name: `login`, `unreachable`, `no database`, `dropped`, `no table`, `no column`, `denied`,
-        `waited`, `stopped`, `sql` or `other`.
+        A short name: `login`, `unreachable`, `tls`, `no database`, `dropped`, `no table`, `no column`,
+        `denied`, `waited`, `stopped`, `sql` or `other`.
     detail
         The server's own message, if it helps.
     """
