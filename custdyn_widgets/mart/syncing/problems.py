@@ -15,6 +15,10 @@ from custdyn_widgets.mart.syncing.access import Login, password_variable
 from custdyn_widgets.mart.syncing.session import DriverProblem
 
 _UNCHANGED = "The mart of the last sync, if any, is unchanged."
+_TLS_HELP = (
+    "Check that its url has the host for which the server's certificate was issued, and the file with the "
+    f"certificate of the authority that issued it. {_UNCHANGED}"
+)
 _FILES = {"postgresql": "~/.pgpass", "mysql": "~/.my.cnf"}
 
 
@@ -67,11 +71,7 @@ def _message(found: DriverProblem, login: Login, place: str, grants: Callable[[]
                 f"running, and that no firewall blocks this machine. {_UNCHANGED}"
             )
         case "tls":
-            return (
-                f"The TLS connection to the database of source {shown(login.name)} failed{said}. Check that "
-                "its url has the host for which the server's certificate was issued, and the file with the "
-                f"certificate of the authority that issued it. {_UNCHANGED}"
-            )
+            return f"The TLS connection to {database[0].lower()}{database[1:]} failed{said}. {_TLS_HELP}"
         case "no database":
             return f"{database} does not exist on the server: {_plain(found.detail)}. Correct its url."
         case "dropped":
