@@ -24,7 +24,7 @@ from custdyn_widgets.report.report import Report
 from tests.browser.chromium import CUSTDYN
 from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("analyst")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MART = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
 Open = Callable[..., LabNotebook]
 

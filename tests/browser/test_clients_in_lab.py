@@ -16,7 +16,7 @@ from custdyn_widgets.engine import clients_behind
 from custdyn_widgets.report.report import Report
 from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("clients")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MART = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
 CELLS = [
     f"""

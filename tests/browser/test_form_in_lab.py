@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("form")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Open = Callable[..., LabNotebook]
 COMPANIES = 10_000
 MARKUP = "<img src=x onerror=window.pwned=1>"

@@ -14,7 +14,7 @@ from tests import synced
 from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
 from tests.databases import Database
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("form")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MART = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
 EVERYONE = "ReportQuery(interval={'start': '2021-01-01', 'end': '2021-12-31'}, client_type='all')"
 

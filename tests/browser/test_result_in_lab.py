@@ -28,7 +28,7 @@ from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
 from tests.make_report import make_report
 from tests.payloads import PAYLOADS
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("result")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Open = Callable[..., LabNotebook]
 
 _CELL = f"""

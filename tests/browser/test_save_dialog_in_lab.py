@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page
 
 from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("save_dialog")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 CELL = """
 import ipywidgets
