@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from custdyn_widgets import progress
-from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.errors import CustDynError, SourceError
 from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.checking.checks import check
 from custdyn_widgets.mart.checking.likely_mistakes.search import likely_mistakes
@@ -36,14 +36,38 @@ def check_source(source: SourceLike) -> CheckedMart:
     Raises
     ------
     SourceError
-        If the source does not exist or cannot be read.
+        If the source does not exist, cannot be read, or keeps changing while it is read.
     """
     chosen = resolve_source(source)
     if isinstance(chosen.data, Mapping):
+        return _checked(chosen, None)
+    for _ in range(2):
+        located = locate(chosen)
+        try:
+            mart = _checked(chosen, located)
+        except CustDynError:
+            if locate(chosen) == located:
+                raise
+            continue
+        if locate(chosen) == located:
+            return mart
+    raise still_changing(chosen)
+
+
+def still_changing(source: Source) -> SourceError:
+    """Return the error for files that changed twice while they were read."""
+    return SourceError.not_found(
+        source.path.name, "kept changing while it was read; try again when the export is complete"
+    )
+
+
+def _checked(chosen: Source, located: LocatedMart | None) -> CheckedMart:
+    """Check tables in memory, or the files of a located mart."""
+    if located is None:
+        assert isinstance(chosen.data, Mapping)
         key, stored, sentences = None, from_frames(chosen.data).in_dialect(chosen.dialect), list[str]()
         files, written = list[Path](), None
     else:
-        located = locate(chosen)
         key, stored = chosen.cache_key(located.stamp.fingerprint), _read(located, chosen)
         sentences = list(located.sentences)
         files, written = _files(located, chosen), located.stamp.last_changed

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from custdyn_widgets import progress
-from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.facts import cache
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.memory import keep_freed_memory
@@ -68,9 +67,9 @@ def open_mart(source: SourceLike) -> OpenedMart:
                 continue
             cache.store(key, entry)
         return _opened(entry, chosen.name or source_name(chosen.path), mart.stamp.last_changed)
-    raise SourceError.not_found(
-        chosen.path.name, "kept changing while it was read; try again when the export is complete"
-    )
+    from custdyn_widgets.mart.building import still_changing  # late: not for cached facts
+
+    raise still_changing(chosen)
 
 
 def _opened(entry: cache.CacheEntry, name: str, changed: int | None) -> OpenedMart:

@@ -22,6 +22,7 @@ from custdyn_widgets import Dialect
 from custdyn_widgets.errors import MartError, SourceError
 from custdyn_widgets.mart import building
 from custdyn_widgets.mart.checking import checks
+from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.facts import cache as kept
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.opening import open_mart
@@ -523,3 +524,25 @@ def test_facts_that_an_earlier_version_built_without_a_check_are_not_used(
     assert len(entries()) == 1
     with pytest.raises(MartError, match="Closed_At"):
         open_mart(source)
+
+
+@pytest.mark.parametrize("changes", [1, 2])
+def test_a_check_reads_files_again_if_they_change_meanwhile(
+    source: Path, monkeypatch: pytest.MonkeyPatch, changes: int
+) -> None:
+    real, seen = building.check, list[StoredMart]()
+
+    def check(stored: StoredMart) -> CheckedMart:
+        found = real(stored)
+        seen.append(stored)
+        if len(seen) <= changes:
+            os.utime(source / "clients.csv", ns=(len(seen), len(seen)))
+        return found
+
+    monkeypatch.setattr(building, "check", check)
+    if changes == 1:
+        building.check_source(source)
+    else:
+        with pytest.raises(SourceError, match="kept changing while it was read"):
+            building.check_source(source)
+    assert len(seen) == 2
