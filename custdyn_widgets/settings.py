@@ -59,6 +59,9 @@ class Settings:
         The folder of the user's own saved queries; `queries` is the folder of the shared ones.
     marts
         The folder of the marts that `custdyn sync` reads from databases.
+    evidence
+        Whether snapshots keep evidence of their clients' parts, which `custdyn snapshots diff` needs to name
+        the clients that changed: `on` or `off`.
     """
 
     snapshots: Path
@@ -78,6 +81,7 @@ class Settings:
     timezone: str | None = None
     last_choice: Path | None = None
     marts: Path | None = None
+    evidence: bool = True
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that pass these settings to another process, with absolute paths."""
@@ -86,6 +90,7 @@ class Settings:
             "CUSTDYN_QUERIES": str(self.queries),
             "CUSTDYN_CACHE": str(self.cache),
             "CUSTDYN_ROLE": self.role,
+            "CUSTDYN_EVIDENCE": "on" if self.evidence else "off",
         }
         if self.extensions:
             handed["CUSTDYN_EXTENSIONS"] = os.pathsep.join(self.extensions)
@@ -135,6 +140,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
         if text:
             values[name] = text.rstrip("/") if name == "share_url" else text
     values["viewer_url"] = env.get("CUSTDYN_VIEWER_URL", "").rstrip("/") or None
+    values["evidence"] = _evidence(env, stored)
     values["extensions"] = _extensions(env, stored, config)
     for name in ("share_url", "viewer_url"):
         _check_address(f"CUSTDYN_{name.upper()}", values.get(name))
@@ -213,6 +219,14 @@ def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path 
     return tuple(
         str((base / Path(name).expanduser()).absolute()) if name.endswith(".py") else name for name in names
     )
+
+
+def _evidence(env: Mapping[str, str], stored: Mapping[str, Any]) -> bool:
+    given = env.get("CUSTDYN_EVIDENCE")
+    where, value = ("CUSTDYN_EVIDENCE", given) if given else ("evidence", stored.get("evidence", "on"))
+    if value not in ("on", "off"):
+        raise SettingsError(f'{where} must be "on" or "off", not {shown(value)}.', field=where)
+    return value == "on"
 
 
 def _check_extensions(value: object, where: str) -> None:

@@ -72,7 +72,8 @@ def test_without_a_file_everything_stands_in_the_users_own_folders(tmp_path: Pat
 def test_what_is_handed_to_another_process_gives_the_same_settings_there(tmp_path: Path) -> None:
     written(
         tmp_path,
-        'snapshots = "s"\nqueries = "q"\nmy_queries = "m"\ncache = "c"\nrole = "r"\nshare_url = "https://h/x"\n',
+        'snapshots = "s"\nqueries = "q"\nmy_queries = "m"\ncache = "c"\nrole = "r"\nshare_url = "https://h/x"\n'
+        'evidence = "off"\n',
     )
     here = settings.load({}, tmp_path)
     elsewhere = tmp_path / "elsewhere"
@@ -138,6 +139,7 @@ def test_addresses_of_all_kinds_lead_somewhere(tmp_path: Path, address: str) -> 
         ('snapshot = "x"', "unknown key 'snapshot'. Did you mean 'snapshots'?"),
         ("colour = 1", "unknown key 'colour'. Known keys: snapshots, queries, cache"),
         ("role = 1", "role must be text, not 1"),
+        ('evidence = "no"', 'evidence must be "on" or "off", not \'no\''),
         ('share_url = "javascript:alert(1)"', "must begin with http:// or https://"),
     ],
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -24,18 +26,27 @@ _MAX_LABEL = 60  # characters, as in the tables of reports
     "--source",
     "-s",
     metavar="SOURCE",
-    help=f"The source if NEW is not given. {SOURCE_HELP} Default: the snapshot's, if it is in sources.toml.",
+    help=f"The current data. {SOURCE_HELP} Without NEW, default: the snapshot's, if in sources.toml.",
+)
+@click.option(
+    "--clients", "by_client", is_flag=True, help="Print the clients whose part changed instead of the cells."
 )
 @click.option("--freeze", "frozen", is_flag=True, help="Publish the differences as a page with its own link.")
 @format_option
 @json_option("Print JSON: short for --format json.")
 def diff_command(
-    old: str, new: str | None, source: str | None, frozen: bool, form: str | None, as_json: bool
+    old: str,
+    new: str | None,
+    source: str | None,
+    by_client: bool,
+    frozen: bool,
+    form: str | None,
+    as_json: bool,
 ) -> None:
     """Print every cell that differs between two snapshots of the same query, and what else differs.
 
-    Give each ID in full, or the full link. Without NEW, the same query is run on the current data, for the
-    interval and as-of time of OLD.
+    Give each ID in full, or the full link. Without NEW, the same query is run on the current data, for
+    the interval and as-of time of OLD. With NEW, --source is needed only to name the clients that changed.
 
     Reasons are printed to stderr; JSON includes them. The exit code is 0 even if cells differ.
     """
@@ -43,15 +54,15 @@ def diff_command(
     from custdyn_widgets.progress import ProgressBar
 
     form = chosen_format(form, as_json, "table")
-    if new is not None and source is not None:
-        raise click.UsageError("Give either NEW or --source, not both.")
     with ProgressBar():
         difference = compare_snapshots(old, new, source=source)
-        data = _formatted(difference, form)
+        data = _formatted(difference, form, by_client)
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
     for note in difference.notes():
         say(note)
+    if by_client and difference.clients is None:
+        raise click.exceptions.Exit(1)
     if frozen:
         from custdyn_widgets.publish import freeze
 
@@ -61,18 +72,32 @@ def diff_command(
         say(f"Link: {snapshot.link}")
 
 
-def _formatted(difference: ReportDifference, form: str) -> bytes:
+def _formatted(difference: ReportDifference, form: str, by_client: bool) -> bytes:
+    clients = difference.clients
     if form == "json":
+        if clients and not by_client:
+            difference = replace(difference, clients=clients.without_names())
         return json.dumps(difference.to_dict(), ensure_ascii=True, indent=1).encode() + b"\n"
+    if by_client and clients is None:
+        return b""
     if form == "csv":
         from custdyn_widgets.render import table_csv
 
+        if clients and by_client:
+            return table_csv(clients.line_headings, clients.texts())
         return table_csv(difference.line_headings, difference.lines())
-    if not difference.cells:
-        return b""
+    if clients and by_client:
+        return _aligned([clients.line_headings, *clients.texts()], numbers=0)
+    return _aligned(difference.texts(), numbers=3)
+
+
+def _aligned(lines: Sequence[Sequence[str]], numbers: int) -> bytes:
+    """Return a table whose last columns are numbers; empty if there are only headings."""
     from custdyn_widgets.text import align_rows, cut_short, printable
 
-    rows = [[cut_short(printable(text), _MAX_LABEL) for text in line] for line in difference.texts()]
+    if len(lines) == 1:
+        return b""
+    rows = [[cut_short(printable(text), _MAX_LABEL) for text in line] for line in lines]
     width = len(rows[0])
-    lines = align_rows(rows, right=range(width - 3, width))
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    aligned = align_rows(rows, right=range(width - numbers, width))
+    return "".join(f"{line}\n" for line in aligned).encode("utf-8", "replace")

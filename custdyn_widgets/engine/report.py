@@ -11,6 +11,7 @@ import pandas as pd
 from custdyn_widgets import __version__, settings
 from custdyn_widgets.engine.cells.pieces import transactions_within
 from custdyn_widgets.engine.cohorts import build_triangle
+from custdyn_widgets.engine.evidence import EvidenceMaker
 from custdyn_widgets.engine.freshness import data_gaps
 from custdyn_widgets.engine.groups import label_headings
 from custdyn_widgets.engine.metrics import SURPRISES
@@ -60,6 +61,7 @@ def report_on(
         message=None if plan.buckets else _why_no_rows(plan),
         definitions=SURPRISES,
         triangle=build_triangle(plan) if "cohort" in plan.query.group_by else None,
+        evidence=EvidenceMaker(plan) if loaded.evidence else None,
     )
 
 

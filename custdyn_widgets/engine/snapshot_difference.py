@@ -6,10 +6,13 @@ import json
 from dataclasses import replace
 
 from custdyn_widgets import settings
-from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.engine.changed_clients import changed_clients
+from custdyn_widgets.engine.plan import plan_report
+from custdyn_widgets.engine.report import report_on
 from custdyn_widgets.errors import SnapshotError, SourceError, shown
-from custdyn_widgets.mart import SourceLike, named_sources
-from custdyn_widgets.report import Report, ReportDifference, report_difference
+from custdyn_widgets.mart import OpenedMart, SourceLike, named_sources, open_mart
+from custdyn_widgets.query import parse_as_of
+from custdyn_widgets.report import NOT_KNOWN, Report, ReportDifference, report_difference
 from custdyn_widgets.snapshots import Store, id_in
 
 _REPORT_FILE = "report.json"
@@ -18,7 +21,7 @@ _REPORT_FILE = "report.json"
 def compare_snapshots(
     old: str, new: str | None = None, *, source: SourceLike | None = None, store: Store | None = None
 ) -> ReportDifference:
-    """Return all differences between two snapshots: every cell that differs, and other recorded differences.
+    """Return every cell that differs between two snapshots, what else differs, and which clients changed.
 
     Parameters
     ----------
@@ -28,8 +31,9 @@ def compare_snapshots(
         The id or link of the later one. If None, the same query is run on the current data, with the `as_of`
         of the earlier snapshot, so that its interval is the same.
     source
-        The source of that run, as for `run_report`. Defaults to the snapshot's own, if `sources.toml` has
-        one of that name.
+        The source, as for `run_report`: the current data, which is compared with the evidence of the
+        snapshots to name the clients whose part changed. If `new` is None, it defaults to the snapshot's
+        own, if `sources.toml` has one of that name.
     store
         The store. Defaults to the one in the settings.
 
@@ -38,28 +42,53 @@ def compare_snapshots(
     SnapshotError
         If a snapshot does not exist, is revoked or has expired, or is damaged.
     SourceError
-        If the source is needed but not known, or given together with `new`.
+        If the source is needed but not known.
     QueryError
         If the snapshots do not answer the same query, as for `report_difference`.
     MartError, RateError, SettingsError
         As for `run_report`.
     """
-    if new is not None and source is not None:
-        raise SourceError(
-            f"source {shown(source if isinstance(source, str) else type(source).__name__)} cannot be given "
-            "with two snapshots: leave out the source; or leave out the second snapshot to compare with the "
-            "current data.",
-            field="source",
-        )
     store = Store(settings.load().snapshots) if store is None else store
+    old = id_in(old)
     before = _frozen_report(store, old)
-    after = _report_now(before, source) if new is None else _frozen_report(store, new)
-    compared = tuple(id_in(given) for given in (old, new) if given is not None)
-    return replace(report_difference(before, after), compared=compared)
+    if new is not None:
+        new = id_in(new)
+        after = _frozen_report(store, new)
+        difference = report_difference(before, after)
+        mart = None if source is None else open_mart(source)
+    else:
+        mart = _mart_now(before, source)
+        after = report_on(before.query, mart, before.info.as_of)
+        difference = report_difference(before, after)
+    difference = replace(difference, compared=(old,) if new is None else (old, new))
+    return _with_clients(difference, before, after, mart, store)
 
 
-def _frozen_report(store: Store, given: str) -> Report:
-    snapshot_id = id_in(given)
+def _with_clients(
+    difference: ReportDifference, before: Report, after: Report, mart: OpenedMart | None, store: Store
+) -> ReportDifference:
+    """Return the difference with the clients that changed, or with the reason why they are not known."""
+    if mart is None:
+        why = "give the data with --source (source=…) to compare it with the evidence of both snapshots"
+        return replace(difference, clients_unknown=f"{NOT_KNOWN}: {why}.")
+    kept = [store.evidence(snapshot_id) for snapshot_id in difference.compared]
+    for which, evidence in zip(("old", "new"), kept, strict=False):
+        if evidence is None:
+            why = (
+                f"the {which} snapshot has no evidence. It is from an earlier version, the setting "
+                "`evidence` was off, or the report was too large"
+            )
+            return replace(difference, clients_unknown=f"{NOT_KNOWN}: {why}.")
+    old, new = (*kept, None)[:2]
+    assert old is not None
+    plan = plan_report(after.query, mart.facts, parse_as_of(after.info.as_of))
+    labels = [row.labels for report in (before, after) for row in report.rows]
+    found = changed_clients(plan, difference.headings, labels, old, new)
+    why = "the current data has too many clients and rows to compare"
+    return replace(difference, clients=found, clients_unknown=f"{NOT_KNOWN}: {why}.")
+
+
+def _frozen_report(store: Store, snapshot_id: str) -> Report:
     if store.manifest(snapshot_id).get("kind") is not None:
         raise SnapshotError(
             f"{snapshot_id} is the page of a difference, not a report. Give the id of a report.", field="id"
@@ -67,8 +96,8 @@ def _frozen_report(store: Store, given: str) -> Report:
     return Report.from_dict(json.loads(store.read(snapshot_id, _REPORT_FILE)))
 
 
-def _report_now(before: Report, source: SourceLike | None) -> Report:
-    """Return the report of the same query on the current data."""
+def _mart_now(before: Report, source: SourceLike | None) -> OpenedMart:
+    """Open the source of a report as it is now."""
     name = before.info.source
     # A report names a source given as a path by its last folder only, and there may be other folders of that
     # name.
@@ -78,4 +107,4 @@ def _report_now(before: Report, source: SourceLike | None) -> Report:
             "to compare with the current data.",
             field="source",
         )
-    return run_report(before.query, name if source is None else source, as_of=before.info.as_of)
+    return open_mart(name if source is None else source)

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from custdyn_widgets.files.reading import OPEN_FOLDER, folder_below
@@ -24,6 +24,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_MODE = 0o666  # minus the umask; never executable
 _SHARED_FILE = 0o644
+_PRIVATE_FILE, _SHARED_PRIVATE_FILE = 0o600, 0o640
 _LOCK_TRIES, _LOCK_PAUSE_S = 200, 0.05
 
 
@@ -57,8 +58,10 @@ def _shared_mode(folder: os.stat_result) -> int:
 
 
 @contextlib.contextmanager
-def new_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
+def new_folder(folder: Path, files: Mapping[str, bytes], private: Collection[str] = ()) -> Iterator[None]:
     """Create a folder with these files, all synced to disk when the block begins.
+
+    The `private` ones can be read only by their owner, and by the group of a shared folder.
 
     The folder stays locked until the block ends, so that `is_unlocked` shows that its writer is still active.
     """
@@ -71,7 +74,7 @@ def new_folder(folder: Path, files: Mapping[str, bytes]) -> Iterator[None]:
         with contextlib.suppress(OSError):  # without a lock, only its age protects it
             fcntl.flock(own, fcntl.LOCK_SH | fcntl.LOCK_NB)
         for name, data in files.items():
-            create_file(name, data, folder=own)
+            create_file(name, data, folder=own, mode=_PRIVATE_FILE if name in private else _FILE_MODE)
         os.fsync(own)
         yield
     finally:
@@ -126,7 +129,7 @@ def create_file(
     try:
         shared = 0 if folder is None else _shared_mode(os.fstat(folder))
         if shared:
-            os.fchmod(file, shared & _SHARED_FILE)
+            os.fchmod(file, shared & (_SHARED_PRIVATE_FILE if mode == _PRIVATE_FILE else _SHARED_FILE))
         left = memoryview(data)
         while left:
             left = left[os.write(file, left) :]

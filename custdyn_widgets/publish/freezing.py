@@ -27,7 +27,7 @@ from custdyn_widgets.publish.secrets.search import refuse_secrets
 from custdyn_widgets.report import Report, ReportDifference, Row, arrow_table, encodable
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
-from custdyn_widgets.snapshots import MANIFEST, Store
+from custdyn_widgets.snapshots import MANIFEST, Evidence, Store
 from custdyn_widgets.text import slug
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ def publish(
     manifest = manifest_of(report, files)
     if saved_query is not None:
         manifest["saved_query"] = saved_query
-    return _published(manifest, files, settings, store)
+    evidence = report.evidence() if callable(report.evidence) else report.evidence
+    return _published(manifest, files, settings, store, evidence if settings.evidence else None)
 
 
 def _freeze_difference(difference: ReportDifference, settings: Settings, store: Store | None) -> Frozen:
@@ -134,11 +135,15 @@ def _freeze_difference(difference: ReportDifference, settings: Settings, store: 
 
 
 def _published(
-    manifest: dict[str, Any], files: Mapping[str, bytes], settings: Settings, store: Store
+    manifest: dict[str, Any],
+    files: Mapping[str, bytes],
+    settings: Settings,
+    store: Store,
+    evidence: Evidence | None = None,
 ) -> Frozen:
     """Search files for secrets, then publish them."""
     refuse_secrets({**files, MANIFEST: canonical_json(manifest)}, known_secrets(settings, store.folder))
-    snapshot_id = store.publish(manifest, files)
+    snapshot_id = store.publish(manifest, files, evidence)
     return Frozen(snapshot_id, settings.link(snapshot_id), store.place(snapshot_id) / PAGE)
 
 

@@ -9,16 +9,18 @@ because drawing them again in a second JavaScript engine would take a fifth of a
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from custdyn_widgets.errors import CustDynError, RunError
 from custdyn_widgets.files import write_whole
 from custdyn_widgets.report import Report
+from custdyn_widgets.snapshots import Evidence
 
 FOLDER_VARIABLE = "CUSTDYN_STAGING"
 TOKEN_VARIABLE = "CUSTDYN_STAGING_TOKEN"  # noqa: S105 - the name of a variable
@@ -65,7 +67,12 @@ class Staging:
         if self._file.exists():
             self._repeated.touch()
             raise RunError("freeze was called a second time. Call it once, in the notebook's last cell.")
-        left = {"report": report.to_dict(), "drawn": dict(drawn)}
+        evidence = report.evidence() if callable(report.evidence) else report.evidence
+        left = {
+            "report": report.to_dict(),
+            "drawn": dict(drawn),
+            "evidence": [evidence.nonce, base64.b64encode(evidence.data).decode()] if evidence else None,
+        }
         write_whole(self._file, json.dumps(left, allow_nan=False).encode("ascii"), lasting=False)
 
     def load(self) -> tuple[Report, dict[str, str]]:
@@ -80,7 +87,11 @@ class Staging:
             raise RunError("The notebook called freeze twice. Call it once, in its last cell.")
         try:
             left = json.loads(self._file.read_bytes())
-            return Report.from_dict(left["report"]), dict(left["drawn"])
+            report = Report.from_dict(left["report"])
+            if left["evidence"]:
+                nonce, data = left["evidence"]
+                report = replace(report, evidence=Evidence(nonce, base64.b64decode(data)))
+            return report, dict(left["drawn"])
         except FileNotFoundError:
             raise RunError(
                 "The notebook ended without calling freeze. Call freeze(report) in its last cell."

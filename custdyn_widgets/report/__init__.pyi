@@ -1,7 +1,8 @@
 from .arrow import arrow_table, encodable
+from .client_changes import ClientChange, ClientChanges
 from .cohorts import CohortTriangle
 from .comparing import Cell, number_cells, value_positions
-from .difference import ReportDifference, report_difference
+from .difference import NOT_KNOWN, ReportDifference, report_difference
 from .formatting import (
     COUNTED_UNTIL,
     MINUS,
@@ -31,9 +32,12 @@ __all__ = [
     "MAX_QUERY_TEXT",
     "MAX_ROWS",
     "MINUS",
+    "NOT_KNOWN",
     "THOUSANDS",
     "TRIANGLE_NOTE",
     "Cell",
+    "ClientChange",
+    "ClientChanges",
     "CohortTriangle",
     "Column",
     "Info",

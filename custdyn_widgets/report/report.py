@@ -7,13 +7,14 @@ display modules only when they are called.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report.cohorts import CohortTriangle
+from custdyn_widgets.snapshots import Evidence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,6 +159,8 @@ class Report:
         The report's own charts, by title, as Vega-Lite specifications (may be empty).
     triangle
         The retention triangle, if the query groups by cohort.
+    evidence
+        What a snapshot keeps as evidence, or a function that makes it from the data; None if there is none.
     """
 
     query: ReportQuery
@@ -170,6 +173,7 @@ class Report:
     definitions: tuple[str, ...] = ()
     charts: Mapping[str, Any] = field(default_factory=dict)
     triangle: CohortTriangle | None = None
+    evidence: Evidence | Callable[[], Evidence | None] | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         return str(self).rstrip("\n")  # what `>>> report` shows

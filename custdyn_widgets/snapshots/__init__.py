@@ -1,6 +1,7 @@
 """The snapshot store: finished files under ids that verify every byte."""
 
 from custdyn_widgets.snapshots import life, listing, pruning, trash
+from custdyn_widgets.snapshots.evidence import Evidence
 from custdyn_widgets.snapshots.ids import is_id
 from custdyn_widgets.snapshots.life import id_in
 from custdyn_widgets.snapshots.manifests import MANIFEST
@@ -11,6 +12,7 @@ from custdyn_widgets.snapshots.store import Store
 
 __all__ = [
     "MANIFEST",
+    "Evidence",
     "Rule",
     "Store",
     "ago",

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNewerError, SnapshotNotFoundError
+from custdyn_widgets.snapshots.manifests import stored_files
 from custdyn_widgets.snapshots.state import State, read_state
 from custdyn_widgets.snapshots.store import Problem, Store
 from custdyn_widgets.text import GAP, align_rows, cut_short, format_clock, format_instant_utc, printable
@@ -56,7 +57,7 @@ def described(snapshot_id: str, manifest: Mapping[str, Any], state: State) -> En
         generated_at=_one_line(manifest.get("generated_at")),
         query=_one_line(manifest.get("query_words")),
         role=_one_line(manifest.get("role")),
-        size=sum(file["size"] for file in manifest["files"].values()),
+        size=sum(file["size"] for file in stored_files(manifest).values()),
         state=state.word,
         revoked=_or_empty(state.revoked),
         expires=_or_empty(state.expires),
@@ -126,12 +127,12 @@ def manifest_text(snapshot_id: str, manifest: Mapping[str, Any], state: str = ""
     lines = [("id", snapshot_id), *([("state", state)] if state else [])]
     for key in sorted(manifest):
         value = manifest[key]
-        if key not in ("files", "nonce"):
+        if key not in ("files", "nonce", "evidence"):
             words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             if isinstance(value, list) and len(value) > _SHOWN_ITEMS:
                 words = f"{len(value):,} in all, listed in the manifest"
             lines.append((key.replace("_", " "), _one_line(words)))
-    files = [(name, f"{entry['size']:,}") for name, entry in sorted(manifest["files"].items())]
+    files = [(name, f"{entry['size']:,}") for name, entry in sorted(stored_files(manifest).items())]
     listed = [f"{GAP}{line}" for line in align_rows(files, right={1})]
     return "\n".join([*align_rows(lines), "", "files, in bytes", *listed])
 

@@ -19,6 +19,7 @@ from custdyn_widgets.files import (
     plain_bytes,
     reason,
 )
+from custdyn_widgets.snapshots.evidence import EVIDENCE, Evidence
 from custdyn_widgets.snapshots.ids import id_of
 from custdyn_widgets.snapshots.newer import FORMAT, is_newer
 
@@ -26,15 +27,19 @@ MANIFEST = "manifest.json"
 # Far more than a report needs. The limit prevents anyone who can write to a store from exhausting readers'
 # memory.
 MAX_FILES, MAX_BYTES, MAX_MANIFEST_BYTES = 1_000, 2**30, 2**26
-_OWN_KEYS = ("format", "nonce", "files")
+_OWN_KEYS = ("format", "nonce", "files", "evidence")
 _NAME_LENGTH = 100
 _NAME = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
-def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
+def sealed(
+    manifest: Mapping[str, object], files: Mapping[str, bytes], evidence: Evidence | None = None
+) -> bytes:
     """Return the manifest as bytes, after adding its format, a new nonce and the list of files.
+
+    The evidence is listed under a key of its own, with the nonce that it was made with.
 
     Raises
     ------
@@ -51,18 +56,33 @@ def sealed(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> bytes:
         if not _is_name(name):
             raise SnapshotError(
                 f"A snapshot cannot have a file named {shown(name)}: use lowercase letters and digits, with "
-                f"single dots and hyphens between them, at most {_NAME_LENGTH} in all, and not {MANIFEST}.",
+                f"single dots and hyphens between them, at most {_NAME_LENGTH} in all, and not {MANIFEST} or "
+                f"{EVIDENCE}.",
                 field="files",
             )
     _check_amount(len(files), MAX_FILES, "files")
-    _check_amount(sum(map(len, files.values())), MAX_BYTES, "bytes of files")
-    listed = {
-        name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
+    size = sum(map(len, files.values())) + (len(evidence.data) if evidence else 0)
+    _check_amount(size, MAX_BYTES, "bytes of files")
+    own: dict[str, object] = {
+        "format": FORMAT,
+        "nonce": secrets.token_hex(16),
+        "files": {name: _entry(data) for name, data in files.items()},
     }
-    own = {"format": FORMAT, "nonce": secrets.token_hex(16), "files": listed}
+    if evidence:
+        own["evidence"] = {**_entry(evidence.data), "nonce": evidence.nonce}
     data = canonical_json({**manifest, **own})
     _check_amount(len(data), MAX_MANIFEST_BYTES, "bytes of manifest")
     return data
+
+
+def _entry(data: bytes) -> dict[str, object]:
+    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def stored_files(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the sizes and hashes of all files of a snapshot, including its evidence, by name."""
+    evidence = {EVIDENCE: manifest["evidence"]} if "evidence" in manifest else {}
+    return {**manifest["files"], **evidence}
 
 
 def _check_amount(amount: int, most: int, of_what: str) -> None:
@@ -132,7 +152,7 @@ def check_manifest(folder: int, snapshot_id: str) -> None:
 def folder_problems(folder: int, snapshot_id: str) -> Iterator[tuple[str, str]]:
     """Yield each file with a problem in an open snapshot folder, and the problem."""
     try:
-        entries = read_manifest(folder, snapshot_id)["files"]
+        entries = stored_files(read_manifest(folder, snapshot_id))
     except SnapshotDamagedError as error:
         yield error.file, error.what
         return
@@ -154,7 +174,8 @@ def _is_manifest(manifest: dict[str, Any]) -> bool:
         and isinstance(files, dict)
         and len(files) <= MAX_FILES
         and all(_is_name(name) and _is_entry(entry) for name, entry in files.items())
-        and sum(entry["size"] for entry in files.values()) <= MAX_BYTES
+        and ("evidence" not in manifest or _is_evidence(manifest["evidence"]))
+        and sum(entry["size"] for entry in stored_files(manifest).values()) <= MAX_BYTES
     )
 
 
@@ -167,8 +188,14 @@ def _is_entry(entry: object) -> bool:
     )
 
 
+def _is_evidence(entry: object) -> bool:
+    if not isinstance(entry, dict) or not _matches(_NONCE, entry.get("nonce")):
+        return False
+    return _is_entry({key: value for key, value in entry.items() if key != "nonce"})
+
+
 def _is_name(name: object) -> bool:
-    return _matches(_NAME, name) and len(str(name)) <= _NAME_LENGTH and name != MANIFEST
+    return _matches(_NAME, name) and len(str(name)) <= _NAME_LENGTH and name not in (MANIFEST, EVIDENCE)
 
 
 def _is_count(value: object) -> bool:

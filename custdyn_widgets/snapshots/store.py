@@ -1,6 +1,7 @@
 """The snapshot store: frozen reports as folders of plain files, found by an id that cannot be guessed.
 
-    v1/<first two of the id>/<id>/   manifest.json and the files that it lists; never changed
+    v1/<first two of the id>/<id>/   manifest.json and the files that it lists; never changed. Evidence is
+                                     one of them that is never served (see `evidence`)
     state/<first two>/<id>.json      the part that may change: `revoked` and `expires`, timestamps or null
     revoked/<id>                     when it was revoked; restoring a backup does not remove it
     tmp/                             snapshots being written; never read
@@ -15,7 +16,6 @@ needs a POSIX file system and follows no symbolic links below its own folder.
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,6 @@ from typing import Any
 
 from custdyn_widgets.errors import (
     SnapshotDamagedError,
-    SnapshotError,
     SnapshotNewerError,
     SnapshotNotFoundError,
     SnapshotUnknownError,
@@ -31,14 +30,13 @@ from custdyn_widgets.errors import (
 )
 from custdyn_widgets.files import (
     folder_below,
-    make_folder,
     may_exist,
     names_two_levels_below,
-    new_folder,
     reason,
     remove_folder,
     sync_folder,
 )
+from custdyn_widgets.snapshots.evidence import EVIDENCE, Evidence
 from custdyn_widgets.snapshots.ids import id_of, is_id
 from custdyn_widgets.snapshots.manifests import (
     MANIFEST,
@@ -49,6 +47,7 @@ from custdyn_widgets.snapshots.manifests import (
     sealed,
 )
 from custdyn_widgets.snapshots.newer import missing
+from custdyn_widgets.snapshots.staging import not_published, staged_folder
 from custdyn_widgets.snapshots.state import read_state
 
 _REMEMBERED = 256
@@ -78,7 +77,9 @@ class Store:
         # The manifest of an id never changes, so its hash is checked only once.
         self._remembered: dict[str, dict[str, Any]] = {}
 
-    def publish(self, manifest: Mapping[str, object], files: Mapping[str, bytes]) -> str:
+    def publish(
+        self, manifest: Mapping[str, object], files: Mapping[str, bytes], evidence: Evidence | None = None
+    ) -> str:
         """Store a snapshot permanently and return its id once everything is on disk.
 
         Parameters
@@ -87,6 +88,8 @@ class Store:
             The description of the snapshot; the store adds `format`, `nonce` and `files`.
         files
             Contents by file name: lowercase letters and digits, with single dots and hyphens between them.
+        evidence
+            The evidence, which only `evidence` reads, and only members of the store's group if it is shared.
 
         Raises
         ------
@@ -95,9 +98,10 @@ class Store:
         SnapshotError
             If nothing was published; the error says why.
         """
-        data = sealed(manifest, files)
+        data = sealed(manifest, files, evidence)
         snapshot_id = id_of(data)
-        with self._staged({**files, MANIFEST: data}, snapshot_id[:2]) as staged:
+        kept = {EVIDENCE: evidence.data} if evidence else {}
+        with staged_folder(self.folder, {**files, **kept, MANIFEST: data}, snapshot_id[:2]) as staged:
             self._reveal(staged, snapshot_id)
         return snapshot_id
 
@@ -156,6 +160,20 @@ class Store:
             if problem:
                 raise SnapshotDamagedError(snapshot_id, name, problem)
         return data
+
+    def evidence(self, snapshot_id: str) -> Evidence | None:
+        """Return the evidence of a visible snapshot; None if it was published without.
+
+        Raises the same errors as `read`.
+        """
+        manifest = self.manifest(snapshot_id)
+        if "evidence" not in manifest:
+            return None
+        with self._opened(snapshot_id) as folder:
+            problem, data = compared(folder, EVIDENCE, manifest["evidence"])
+            if problem:
+                raise SnapshotDamagedError(snapshot_id, EVIDENCE, problem)
+        return Evidence(manifest["evidence"]["nonce"], data)
 
     def read_compared(self, snapshot_id: str, name: str) -> tuple[bytes, dict[str, str]]:
         """Return a file's bytes, and the problems of the snapshot's other files, by name.
@@ -262,27 +280,6 @@ class Store:
                 raise
             raise SnapshotNotFoundError(snapshot_id) from None
 
-    @contextlib.contextmanager
-    def _staged(self, files: Mapping[str, bytes], shard: str) -> Iterator[Path]:
-        """Write files to disk in a folder that no reader opens; the caller then moves it into place."""
-        staged = self.folder / "tmp" / secrets.token_hex(16)
-        with contextlib.ExitStack() as written:
-            try:
-                for folder in ("tmp", "v1", f"v1/{shard}"):
-                    make_folder(self.folder / folder)
-                with folder_below(self.folder, "v1", shard):  # readers do not follow links
-                    written.enter_context(new_folder(staged, files))
-            except BaseException as error:
-                remove_folder(staged)
-                if isinstance(error, OSError):
-                    raise self._not_published(error) from error
-                raise
-            yield staged
-
-    def _not_published(self, error: OSError) -> SnapshotError:
-        why = f"cannot be written to ({error.strerror or error})"
-        return SnapshotError.not_published(f"the snapshot store {self.folder} (CUSTDYN_SNAPSHOTS) {why}")
-
     def _reveal(self, staged: Path, snapshot_id: str) -> None:
         """Move a staged snapshot into place atomically and durably."""
         place = self.place(snapshot_id)
@@ -292,7 +289,7 @@ class Store:
             if may_exist(place):  # a network file system may succeed but lose the reply
                 raise SnapshotUnknownError(snapshot_id, str(error.strerror or error)) from error
             remove_folder(staged)
-            raise self._not_published(error) from error
+            raise not_published(self.folder, error) from error
         try:
             for folder in (place.parent, place.parent.parent, self.folder):
                 sync_folder(folder)

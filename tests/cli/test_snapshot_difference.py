@@ -33,12 +33,13 @@ UNKNOWN = "It is not known which clients changed"
 
 @dataclass(frozen=True)
 class Rerated:
-    """The demo and its copy after a re-rating, by how much usage rose, and how many rows were re-rated."""
+    """The demo and its copy after a re-rating, by how much usage rose, how many rows and whose."""
 
     before: Path
     after: Path
     rise: Decimal
     count: int
+    clients: frozenset[str]
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -46,7 +47,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def rerate(folder: Path) -> tuple[Decimal, int]:
+def rerate(folder: Path) -> tuple[Decimal, int, frozenset[str]]:
     """Raise every 20th usage of October of one reseller's clients in dollars by a tenth of a dollar."""
     clients = read(folder / "clients.csv")
     own = {c["client_id"] for c in clients if c["company"] == RESELLER and c["currency"] == "USD"}
@@ -64,7 +65,7 @@ def rerate(folder: Path) -> tuple[Decimal, int]:
         writer.writeheader()
         writer.writerows(rows)
     count = len(usage[::20])
-    return Decimal("0.10") * count, count
+    return Decimal("0.10") * count, count, frozenset(row["client_id"] for row in usage[::20])
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,46 @@ def test_a_rerating_is_named_by_cells_and_sums(rerated: Rerated, frozen: Callabl
     assert {name for *_, name in cells}.isdisjoint({"Clients - Active: Qty", "Balance Refill: Total"})
     assert found["old"]["clients"] == found["new"]["clients"]
     assert found["reasons"][-1]["kind"] == "data"
-    assert UNKNOWN in result.stderr
+    assert UNKNOWN not in result.stderr
+    count = len(rerated.clients)
+    assert f"The part of {count} clients changed." in result.stderr
+    assert (found["clients"]["count"], found["clients"]["lines"]) == (count, [])  # nobody asked for names
+
+
+def test_a_rerating_is_named_by_exactly_the_clients(rerated: Rerated, frozen: Callable[..., str]) -> None:
+    old = frozen(rerated.before)
+    ran = diff(old, "--source", rerated.after, "--clients", "--format", "csv")
+    heading, *lines = csv.reader(io.StringIO(ran.stdout, newline=""))
+    assert heading == ["Month", "Company", "Client Id", "Name", "Company", "Owner User"]
+    assert {(month, company) for month, company, *_ in lines} == {("2026-10", RESELLER)}
+    assert [line[2] for line in lines] == sorted(rerated.clients)
+    assert 2 < len(rerated.clients) < 50
+    names = {c["client_id"]: c["name"] for c in read(rerated.before / "clients.csv")}
+    assert {line[3] for line in lines} == {names[own] for own in rerated.clients}
+    told = json.loads(diff(old, "--source", rerated.after, "--clients", "--json").stdout)["clients"]
+    assert [line["client_id"] for line in told["lines"]] == sorted(rerated.clients)
+
+
+def test_the_clients_between_two_snapshots_are_named_with_the_data_at_hand(
+    rerated: Rerated, frozen: Callable[..., str]
+) -> None:
+    old, new = frozen(rerated.before), frozen(rerated.after)
+    assert "give the data with --source" in diff(old, new).stderr
+    for source in (rerated.before, rerated.after):
+        ran = diff(old, new, "--source", source, "--clients")
+        assert [line.split()[2] for line in ran.stdout.splitlines()[1:]] == sorted(rerated.clients)
+
+
+def test_without_evidence_it_says_what_is_not_known(
+    rerated: Rerated, frozen: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTDYN_EVIDENCE", "off")
+    old = frozen(rerated.before)
+    assert not [*load().snapshots.rglob("evidence*")]
+    ran = diff(old, "--source", rerated.after, "--clients")
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert f"{UNKNOWN}: the old snapshot has no evidence." in ran.stderr
+    assert "Pay As You Go: Total" in diff(old, "--source", rerated.after).stdout
 
 
 def test_two_snapshots_are_compared_in_every_format(rerated: Rerated, frozen: Callable[..., str]) -> None:
@@ -134,7 +174,7 @@ def test_nothing_differs(rerated: Rerated, frozen: Callable[..., str]) -> None:
     old = frozen(rerated.before)
     result = diff(old, "--source", rerated.before)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr.splitlines()[-1] == "No cell differs."
+    assert result.stderr.splitlines()[-2:] == ["No cell differs.", "No client's part changed."]
     assert json.loads(diff(old, old, "--json").stdout)["cells"] == []
 
 
@@ -159,7 +199,6 @@ def test_other_queries_and_bad_arguments_are_refused(rerated: Rerated, frozen: C
     other = diff(old, yearly)
     assert other.exit_code == 2
     assert "Only reports of the same query can be compared: client_type is 'all'" in other.stderr
-    assert diff(old, yearly, "--source", rerated.before).exit_code == 2
     assert "is incomplete" in diff(old[:9], "--source", rerated.before).stderr
     CliRunner().invoke(cli.main, ["snapshots", "revoke", yearly])
     assert "There is no snapshot" in diff(old, yearly).stderr
@@ -172,8 +211,12 @@ def test_snapshots_are_compared_in_python(rerated: Rerated, frozen: Callable[...
     difference = custdyn_widgets.compare_snapshots(old, source=rerated.after)
     assert difference.cells == compare_snapshots(old, new).cells
     assert difference.cells
-    with pytest.raises(SourceError, match="cannot be given with two snapshots"):
-        compare_snapshots(old, new, source=rerated.after)
+    found = compare_snapshots(old, new, source=rerated.after).clients
+    assert found == difference.clients
+    assert found is not None
+    assert list(found.to_pandas()["Client Id"]) == sorted(rerated.clients)
+    with pytest.raises(SourceError):
+        compare_snapshots(old)
     with pytest.raises(SnapshotError):
         compare_snapshots(old, "none")
     with pytest.raises(QueryError, match="group_by"):
@@ -196,6 +239,10 @@ def test_a_difference_is_frozen_as_a_page_with_its_own_link(
     assert RESELLER in page
     assert old not in page + store.read(own, "report.json").decode()  # the id opens the whole old report
     assert store.manifest(own)["compared"] == [old]
+    names = [c["name"] for c in read(rerated.after / "clients.csv") if c["client_id"] in rerated.clients]
+    everything = b"".join(store.read(own, name) for name in store.manifest(own)["files"])
+    assert not any(text.encode() in everything for text in (*names, *rerated.clients))
+    assert f"The part of {len(rerated.clients)} clients changed." in page
     cells = json.loads(store.read(own, "report.json"))["cells"]
     assert len(list(csv.reader(io.StringIO(store.read(own, "report.csv").decode())))) == len(cells) + 1
     listed = CliRunner().invoke(cli.main, ["snapshots", "list"]).stdout

@@ -267,6 +267,7 @@ def test_the_default_template_gives_the_report_of_its_query(settings: Settings) 
     frozen = run_template(None, given, settings=settings)
     report = run_report(ReportQuery.from_dict({"interval": given["interval"]}), MART, as_of="2022-02-01")
     assert Store(settings.snapshots).read(str(frozen.id), "report.csv") == to_csv(report)
+    assert Store(settings.snapshots).evidence(str(frozen.id)) is not None
 
 
 @pytest.mark.slow

@@ -469,7 +469,7 @@ def test_a_full_disk_is_told_by_mail_even_where_no_record_can_be_kept(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("custdyn_widgets.scheduling.records.write_whole", full)
-    monkeypatch.setattr("custdyn_widgets.snapshots.store.new_folder", full)
+    monkeypatch.setattr("custdyn_widgets.snapshots.staging.new_folder", full)
     run = ask()
     assert run.result == "failed"
     assert "No space left on device" in text_of(received)
@@ -484,7 +484,7 @@ def test_a_full_snapshot_store_is_named_by_its_setting_and_not_its_path(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("custdyn_widgets.snapshots.store.new_folder", full)
+    monkeypatch.setattr("custdyn_widgets.snapshots.staging.new_folder", full)
     run = ask()
     said = "the snapshot store (CUSTDYN_SNAPSHOTS) cannot be written to (No space left on device)"
     assert said in str(run.problem)

@@ -27,7 +27,8 @@ from custdyn_widgets.errors import (
     SnapshotUnknownError,
 )
 from custdyn_widgets.files.canonical_json import canonical_json, parse_canonical
-from custdyn_widgets.snapshots import listing, manifests
+from custdyn_widgets.snapshots import listing, manifests, pruning
+from custdyn_widgets.snapshots.evidence import Evidence
 from custdyn_widgets.snapshots.ids import id_of, is_id
 from custdyn_widgets.snapshots.life import revoke
 from custdyn_widgets.snapshots.manifests import sealed
@@ -44,6 +45,7 @@ FILES = {
     "report.csv": b"Month\r\n2026-10\r\n",
     "chart-1-active.svg": b"<svg/>",
 }
+EVIDENCE = Evidence("0123456789abcdef" * 2, b"digests")
 HOSTILE_IDS = (
     "", "a", "a" * 51, "a" * 53, "a" * 52 + "\n", "A" * 52, "0" * 52, "a" * 51 + "b", "../" * 17 + "a",
     "a" * 51 + "а", "a" * 51 + "\0", "a" * 100_000, "manifest.json", None, 5, b"a" * 52, "a" * 51 + "ａ",
@@ -143,6 +145,7 @@ def test_only_52_characters_of_base32_are_an_id(store: Store, hostile: object) -
         "a.",
         "ä.csv",
         "a\0",
+        "evidence.parquet",
     ],
 )
 def test_a_file_name_outside_the_pattern_is_refused_before_anything_is_written(
@@ -153,7 +156,7 @@ def test_a_file_name_outside_the_pattern_is_refused_before_anything_is_written(
     assert not store.folder.exists()
 
 
-@pytest.mark.parametrize("key", ["format", "nonce", "files"])
+@pytest.mark.parametrize("key", ["format", "nonce", "files", "evidence"])
 def test_a_manifest_cannot_set_what_the_store_sets(store: Store, key: str) -> None:
     with pytest.raises(SnapshotError, match=key):
         store.publish({key: 1}, FILES)
@@ -168,6 +171,49 @@ def test_files_get_what_the_umask_leaves_and_no_exec_bit(store: Store) -> None:
     folder = store.path(snapshot_id)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o750
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o640}
+
+
+def test_evidence_is_kept_apart_from_the_files_and_only_its_owner_can_read_it(store: Store) -> None:
+    snapshot_id = store.publish(MANIFEST, FILES, EVIDENCE)
+    assert store.evidence(snapshot_id) == EVIDENCE
+    assert store.evidence(store.publish(MANIFEST, FILES)) is None
+    manifest = store.manifest(snapshot_id)
+    assert store.publish(MANIFEST, FILES, EVIDENCE) != snapshot_id
+    assert manifest["files"].keys() == FILES.keys()
+    file = store.path(snapshot_id) / "evidence.parquet"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with pytest.raises(SnapshotNotFoundError):
+        store.read(snapshot_id, "evidence.parquet")
+    page, wrong = store.read_compared(snapshot_id, "report.html")
+    assert (page, wrong) == (FILES["report.html"], {})
+    assert manifest["evidence"]["nonce"] == EVIDENCE.nonce
+    size = next(entry.size for entry in listing.entries(store) if entry.id == snapshot_id)
+    assert size == sum(map(len, FILES.values())) + len(EVIDENCE.data)
+    revoke(store, snapshot_id)
+    with pytest.raises(SnapshotNotFoundError):
+        store.evidence(snapshot_id)
+    for own in store.ids():
+        pruning.delete(store, own)
+    assert not [*store.folder.rglob("evidence*")]
+
+
+def test_the_group_of_a_shared_store_can_read_evidence_but_nobody_else(store: Store) -> None:
+    store.folder.mkdir()
+    store.folder.chmod(0o2775)
+    file = store.path(store.publish(MANIFEST, FILES, EVIDENCE)) / "evidence.parquet"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("damage", [b"", b"other", EVIDENCE.data + b"x", None])
+def test_the_id_covers_the_evidence(store: Store, damage: bytes | None) -> None:
+    snapshot_id = store.publish(MANIFEST, FILES, EVIDENCE)
+    assert store.verify() == []
+    file = store.path(snapshot_id) / "evidence.parquet"
+    file.unlink() if damage is None else file.write_bytes(damage)
+    assert [problem.file for problem in store.verify()] == ["evidence.parquet"]
+    with pytest.raises(SnapshotDamagedError, match="evidence"):
+        store.evidence(snapshot_id)
+    assert store.read(snapshot_id, "report.html") == FILES["report.html"]
 
 
 def test_a_folder_whose_maker_was_killed_before_it_was_shared_is_shared_by_his_next_publishing(

@@ -23,7 +23,7 @@ from custdyn_widgets.viewer import extension
 from custdyn_widgets.viewer.base_handler import HEADERS
 from custdyn_widgets.widgets.publishing import ask_viewer
 from tests.jupyter_server import BASE, TOKEN, Jupyter, running
-from tests.viewer.test_viewer import COMPUTING, FILES, set_state
+from tests.viewer.test_viewer import COMPUTING, EVIDENCE, FILES, set_state
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
 
 @pytest.fixture(scope="module")
 def snapshot_id(jupyter: Jupyter) -> str:
-    return jupyter.store.publish({"role": "analyst"}, FILES)
+    return jupyter.store.publish({"role": "analyst"}, FILES, EVIDENCE)
 
 
 def test_a_link_gives_the_page_under_its_bar_and_format_html_the_frozen_bytes(
@@ -87,7 +87,7 @@ def test_everything_but_a_visible_link_gets_one_and_the_same_404(jupyter: Jupyte
     for target in (
         "view", "view?", f"view?id={revoked}", f"view?id={snapshot_id[:-1]}", "view?id=null",
         f"view?id={snapshot_id.upper()}", f"view?id={snapshot_id}&id={snapshot_id}",
-        f"view?id={snapshot_id}&format=parquet",
+        f"view?id={snapshot_id}&format=parquet", f"view?id={snapshot_id}&format=evidence.parquet",
     ):  # fmt: skip
         assert jupyter.ask(target).all_but_date == nothing.all_but_date, target
 

@@ -25,6 +25,7 @@ from typing import BinaryIO
 import pytest
 
 from custdyn_widgets.errors import SettingsError
+from custdyn_widgets.snapshots.evidence import Evidence
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer import server, view
 from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, hosts_for
@@ -38,6 +39,7 @@ FILES = {
     "report.json": b'{"format":1}',
     "data.parquet": b"PAR1",
 }
+EVIDENCE = Evidence("0123456789abcdef" * 2, b"only digests")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox allow-downloads",
@@ -163,6 +165,15 @@ def test_other_formats_are_attachments_with_a_safe_name(
         reply.headers["Content-Disposition"]
         == f'attachment; filename="customer-dynamics-{snapshot_id[:8]}.{kind}"'
     )
+
+
+@pytest.mark.parametrize("kind", ["parquet", "evidence", "evidence.parquet", "html/../evidence.parquet"])
+def test_evidence_is_never_served(running: Running, nothing: Reply, kind: str) -> None:
+    snapshot_id = running.store.publish({}, FILES, EVIDENCE)
+    assert running.ask(f"/view?id={snapshot_id}&format={kind}").all_but_date == nothing.all_but_date
+    for target in ("", "&format=html", "&format=json"):
+        body = running.ask(f"/view?id={snapshot_id}{target}").body
+        assert not any(text in body for text in (b"evidence", EVIDENCE.data, EVIDENCE.nonce.encode()))
 
 
 def test_head_answers_like_get_without_the_body(running: Running, snapshot_id: str, nothing: Reply) -> None:

@@ -12,11 +12,13 @@ import threading
 import time
 import urllib.error
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from custdyn_widgets.snapshots.evidence import Evidence
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer.base_handler import HEADERS
 from custdyn_widgets.widgets.publishing import (
@@ -184,13 +186,16 @@ def test_reports_are_published_one_after_another_in_another_process(
 ) -> None:
     told: list[tuple[str, Published]] = []
     publisher = Publisher()
+    evidence = Evidence("0123456789abcdef" * 2, b"digests")
     for _ in range(3):
-        publisher.publish(make_report(1), lambda done: told.append((threading.current_thread().name, done)))
+        report = replace(make_report(1), evidence=evidence)
+        publisher.publish(report, lambda done: told.append((threading.current_thread().name, done)))
     publisher.submit(lambda: None).result(60)
     links = [done.link for _, done in told]
     assert len(set(links)) == 3
     assert {name for name, _ in told} == {"custdyn-publisher_0"}
     assert sorted(store.ids()) == sorted(link.split("=")[1] for link in links)
+    assert [store.evidence(own) for own in store.ids()] == [evidence] * 3
 
 
 def test_a_process_started_ahead_loads_its_libraries_before_the_first_report(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 
-from custdyn_widgets.engine.cells.grid import EdgeCounter, Grid, utc_dates
+from custdyn_widgets.engine.cells.grid import EdgeCounter, Grid, utc_date, utc_dates
 from custdyn_widgets.engine.cells.pieces import Piece
 from custdyn_widgets.engine.cells.sums import KeyedSums, join
 from custdyn_widgets.mart import PACKAGE_FEE, FlowClass, Int64s
@@ -47,6 +49,24 @@ _BALANCE_SUMS = {
     "other": (_C.OTHER, _OTHER_BELOW),
 }
 BALANCE_FLOW_COLUMNS = tuple(_BALANCE_SUMS)
+
+
+@dataclass(frozen=True)
+class FlowEntries:
+    """Counts and sums by row, segment and flow class: arrays of the same length, with halves of the sums.
+
+    `value_date` has the UTC date of each segment; `counts` and `sums` the flow classes of each column.
+    """
+
+    row: Int64s
+    segment: Int64s
+    flow: Int64s
+    count: Int64s
+    high: Int64s
+    low: Int64s
+    value_date: Sequence[date]
+    counts: Mapping[str, tuple[int, ...]]
+    sums: Mapping[str, tuple[int, ...]]
 
 
 class FlowSums:
@@ -124,6 +144,25 @@ class FlowSums:
             "needs_quote": (amount != 0).any(axis=0).tolist(),
             **{name: amount[list(classes)].sum(axis=0).tolist() for name, classes in _BALANCE_SUMS.items()},
         }
+
+    def entries(self) -> FlowEntries:
+        """Return everything that flows in the rows, without joining the halves of the sums."""
+        keys, counts, high, low = self._sums.totals()
+        group, segment, flow = np.unravel_index(keys, self._shape)
+        counted = segment > 0
+        row = self._bucket_of[segment] * self._grid.groups + group
+        sums = {n: c for n, c in SUMMED_CLASSES.items() if n != "ignored_refill"}
+        return FlowEntries(
+            row[counted],
+            segment[counted],
+            flow[counted],
+            counts[counted],
+            high[counted],
+            low[counted],
+            value_date=[utc_date(0), *utc_dates(self._segments)],
+            counts={n: c for n, c in COUNTED_CLASSES.items() if n != "ignored_refill_qty"},
+            sums={**sums, **_BALANCE_SUMS} if self._grid.balances else sums,
+        )
 
     def _lines(
         self, classes: Sequence[int], currency: str

@@ -108,7 +108,7 @@ class StockSums:
 
     def columns(self, currency: str) -> dict[str, list[object]]:
         """Return the stock columns of the schema in `cells.compute` as lists."""
-        counts, high, low = self._levels()
+        counts, high, low = self.levels()
         # The axes are level, sign, group, bucket. There is a line wherever a client is alive.
         bucket, group = np.nonzero(counts[0].sum(axis=0).T)
         sums: dict[str, list[object]] = {}
@@ -125,7 +125,7 @@ class StockSums:
             **sums,
         }
 
-    def _levels(self) -> tuple[Int64s, Int64s, Int64s]:
+    def levels(self) -> tuple[Int64s, Int64s, Int64s]:
         """Return counts and the halves of sums by (level, sign, group, bucket)."""
         keys, *columns = self._sums.totals()
         out = []

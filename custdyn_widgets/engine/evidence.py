@@ -1,0 +1,176 @@
+"""Evidence of a report: a keyed digest of the exact part that each client has in each row.
+
+A part is whatever the client adds to the row's cells, and to those of the period that the row is compared
+with. The key is a nonce that only the snapshot's manifest keeps, which is never served. Clients and rows are
+keyed digests too, so the evidence tells nothing without the data; digests have only 32 bits, so that amounts
+cannot be found by trying them out: many have the same digest. A change is missed once in four billion times.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from custdyn_widgets.engine.cells.by_client import ClientParts, client_parts
+from custdyn_widgets.engine.plan import Plan
+from custdyn_widgets.engine.rows import row_labels
+from custdyn_widgets.snapshots import Evidence
+
+MAX_PARTS = 5_000_000  # about 25 MB; a report with more keeps no evidence
+_TAG_BYTES, _DIGEST_BYTES = 8, 4
+Labels = tuple[str, ...]
+UInt64s = npt.NDArray[np.uint64]
+
+
+class EvidenceMaker:
+    """Makes the evidence of a report that is about to be published, from the data it was computed from.
+
+    It keeps that data in memory as long as the report, and leaves the process as finished evidence.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def __call__(self) -> Evidence | None:
+        """Return evidence with a new nonce; None if the report is too large."""
+        nonce = secrets.token_hex(16)
+        found = digests(self._plan, nonce)
+        return None if found is None else Evidence(nonce, _to_parquet(found))
+
+    def __deepcopy__(self, memo: object) -> EvidenceMaker:
+        return self
+
+    def __reduce__(self) -> tuple[object, tuple[Evidence | None]]:
+        return _finished, (self(),)
+
+
+def _finished(evidence: Evidence | None) -> Evidence | None:
+    return evidence
+
+
+@dataclass(frozen=True)
+class _Keyed:
+    """Digests under the nonce of a snapshot."""
+
+    key: bytes
+
+    def tags(self, kind: bytes, texts: Iterable[str]) -> list[int]:
+        """Return a number for each text that only whoever has the text can tell."""
+        key = blake2b(key=self.key, digest_size=_TAG_BYTES, person=kind)
+        found = []
+        for text in texts:
+            own = key.copy()
+            own.update(text.encode("utf-8", "surrogatepass"))
+            found.append(int.from_bytes(own.digest(), "little"))
+        return found
+
+    def digests(self, records: UInt64s) -> npt.NDArray[np.uint32]:
+        """Return the digest of each line of an array."""
+        key = blake2b(key=self.key, digest_size=_DIGEST_BYTES, person=b"custdyn part")
+        view, size = memoryview(np.ascontiguousarray(records).tobytes()), records.shape[1] * 8
+        found = bytearray()
+        for at in range(0, len(view), size):
+            own = key.copy()
+            own.update(view[at : at + size])
+            found += own.digest()
+        return np.frombuffer(bytes(found), "<u4")
+
+
+def digests(plan: Plan, nonce: str) -> pd.DataFrame | None:
+    """Return the digest of each client's part of each row, or None if there are too many.
+
+    Returns
+    -------
+    DataFrame
+        `client` and `row` are uint64 tags, `digest` is uint32, sorted by the tags; `at` is the client's
+        position in the facts.
+    """
+    clients, rows = plan.selection.clients, len(plan.buckets) + sum(b is not None for b in plan.befores)
+    if len(clients) * rows > MAX_PARTS:
+        return None
+    keyed = _Keyed(bytes.fromhex(nonce))
+    ids = plan.facts.client_ids().to_pylist() if len(clients) else []
+    client_tags = np.zeros(len(ids), np.uint64)
+    client_tags[clients] = keyed.tags(b"custdyn client", (ids[i] for i in clients.tolist()))
+    frames, count = [], 0
+    for parts, row_tags in _parts(plan, keyed):
+        own = client_tags[parts.client]
+        records = np.column_stack([own, row_tags, parts.values.astype(np.uint64)]).astype("<u8")
+        frames.append(
+            pd.DataFrame(
+                {"client": own, "row": row_tags, "digest": keyed.digests(records), "at": parts.client}
+            )
+        )
+        count += len(own)
+        if count > MAX_PARTS:
+            return None
+    none = pd.DataFrame({"client": [], "row": [], "digest": [], "at": []})
+    found = pd.concat(frames) if frames else none
+    types = {"client": np.uint64, "row": np.uint64, "digest": np.uint32, "at": np.int64}
+    return found.astype(types).sort_values(["client", "row"], ignore_index=True)
+
+
+def row_tags(labels: Sequence[Labels], nonce: str) -> dict[int, Labels]:
+    """Return the labels of rows by their tags, also for the periods that they are compared with."""
+    keyed = _Keyed(bytes.fromhex(nonce))
+    found: dict[int, Labels] = {}
+    for period in ("", "before"):
+        found |= dict(zip(_row_tags(keyed, labels, period), labels, strict=True))
+    return found
+
+
+def _row_tags(keyed: _Keyed, labels: Sequence[Labels], period: str) -> list[int]:
+    """Return the tag of each row; rows with equal labels are told apart by their order."""
+    seen: Counter[Labels] = Counter()
+    texts = []
+    for own in labels:
+        texts.append(json.dumps([period, seen[own], *own]))
+        seen[own] += 1
+    return keyed.tags(b"custdyn row", texts)
+
+
+def _parts(plan: Plan, keyed: _Keyed) -> Iterator[tuple[ClientParts, UInt64s]]:
+    """Yield the parts of clients with the tag of the row of each."""
+    if not plan.buckets:
+        return
+    labels, groups = row_labels(plan), plan.groups
+    periods = [("", 0, plan.buckets)]
+    periods += [("before", k, [before]) for k, before in enumerate(plan.befores) if before]
+
+    def factor(currency: int, on: date) -> tuple[int, int]:
+        return plan.rates.factor(plan.facts.names.currencies[currency], on)
+
+    tags = {period: np.array(_row_tags(keyed, labels, period), np.uint64) for period in ("", "before")}
+    for period, first, buckets in periods:
+        grid = plan.grid(buckets, groups)
+        for parts in client_parts(plan.facts, plan.selection.clients, grid, factor):
+            group = parts.package_group if groups.of_client is None else groups.of_client[parts.client]
+            yield parts, tags[period][(parts.bucket + first) * len(groups.labels) + group]
+
+
+def _to_parquet(found: pd.DataFrame) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({name: found[name].to_numpy() for name in ("client", "row", "digest")})
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", use_dictionary=["client", "row"])
+    return sink.getvalue()
+
+
+def from_parquet(data: bytes) -> pd.DataFrame:
+    """Return the digests of a snapshot's evidence: `client`, `row` and `digest`."""
+    import pyarrow.parquet as pq
+
+    found: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
+    return found
