@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -19,18 +18,18 @@ from custdyn_widgets.engine import report_on
 from custdyn_widgets.errors import CustDynError, QueryError, SettingsError
 from custdyn_widgets.mart import Names, OpenedMart, SourceLike
 from custdyn_widgets.progress import ProgressBar
-from custdyn_widgets.query import ReportQuery, resolve
+from custdyn_widgets.query import ReportQuery
 from custdyn_widgets.report import Report, format_duration
-from custdyn_widgets.saved_queries import Stored
 from custdyn_widgets.widgets.early_progress import EarlyProgress
 from custdyn_widgets.widgets.first_query import first_query, remember
 from custdyn_widgets.widgets.form import DEFAULT, QueryForm
 from custdyn_widgets.widgets.form_sources import FormSources
 from custdyn_widgets.widgets.main_thread import interruptible, run_soon, running_loop
+from custdyn_widgets.widgets.questions import CHANGES, QUESTIONS, Question
 from custdyn_widgets.widgets.report_view import ReportView
 from custdyn_widgets.widgets.result import Steps
-from custdyn_widgets.widgets.save_dialog import SaveDialog
 from custdyn_widgets.widgets.saved_choices import SavedChoices
+from custdyn_widgets.widgets.saving import Saving
 from custdyn_widgets.widgets.static_view import LIVE
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class CustomerDynamics:
         self._loop = running_loop()
         self._view = ReportView(publish=publish, loop=self._loop)
         self._result = self._view.panel
-        self._saved = SavedChoices()
+        saved = SavedChoices()
         self._sources = FormSources(source, self._result, self._loop)
         self._sources.on_error, self._sources.on_busy = self._show_error, self._set_busy
         with EarlyProgress() if self._loop else ProgressBar() as early:
@@ -73,16 +72,19 @@ class CustomerDynamics:
         if isinstance(early, EarlyProgress):
             self._result.set_status(" ".join(early.notes))
         self._form = QueryForm(
-            names or _NO_NAMES, self._saved.listed(), first=self._first_query(), top=self._sources.widgets
+            names or _NO_NAMES, saved.listed(), first=self._first_query(), top=self._sources.widgets
         )
-        self._dialog = SaveDialog(source)
+        self._saving = Saving(self._form, saved, self._sources, self._view)
+        self._saving.read_names = self._names
         self._sources.form, self._sources.on_new_data = self._form, self._mark_outdated
         self._form.on_query = self._click
         self._form.on_change = self._form_changed
-        self._form.on_save = lambda: self._try(self._save)
-        self._form.on_load = lambda key: self._try(lambda: self._load(key))
-        self._dialog.on_saved = lambda stored: self._try(lambda: self._after_saving(stored))
-        self.widget = ipywidgets.VBox([self._form.widget, self._dialog.widget, *self._view.widgets])
+        self._form.on_question = lambda key: self._try(lambda: self._ask(key))
+        self._form.on_save = lambda: self._try(self._saving.save)
+        self._form.on_load = lambda key: self._try(lambda: self._saving.load(key))
+        self._saving.dialog.on_saved = lambda stored: self._try(lambda: self._saving.after_saving(stored))
+        self._result.on_changes = lambda: self._try(self._show_changes)
+        self.widget = ipywidgets.VBox([self._form.widget, self._saving.dialog.widget, *self._view.widgets])
         self.widget.add_class("custdyn-app").add_class(LIVE)
 
     @property
@@ -168,6 +170,38 @@ class CustomerDynamics:
         except (CustDynError, KeyboardInterrupt):
             return  # the error is on screen, and a second interrupt must not stop the kernel
 
+    def _ask(self, key: str) -> None:
+        """Answer a question of the menu: fill in the form, run the query, and show the clients."""
+        question, current = QUESTIONS[key], self._form.query()
+        if self._busy or current is None:
+            return
+        if key == CHANGES:
+            self._show_changes()
+            return
+        self._form.load(question.query(current))
+        self._set_busy(True)
+        run_soon(self._loop, lambda: self._run_question(question), _SETTLE)
+
+    def _run_question(self, question: Question) -> None:
+        query = self._form.query()
+        if query is None:  # such as a comparison that reaches before 1900
+            self._set_busy(False)
+            return
+        try:
+            with interruptible():
+                self._run(query)
+                report = self.report
+                if question.column and report.rows:
+                    self._view.clients.open_row(None, report.column(question.column), question.movement)
+        except (CustDynError, KeyboardInterrupt):
+            return  # the error is on screen
+
+    def _show_changes(self) -> None:
+        """Offer the earlier snapshots of the source, those of the form's query first."""
+        query = self._form.query()
+        asked = query.to_dict() if query else None
+        self._view.changes.offer(self._sources.source, self._sources.open().name, asked)
+
     def _run(self, query: ReportQuery, page: str = "") -> None:
         self._set_busy(True)
         self._result.set_error("")
@@ -220,36 +254,6 @@ class CustomerDynamics:
         if self._shown_query is not None and self._form.query() != self._shown_query:
             words = _OUTDATED
         self._result.set_outdated(words)
-
-    # Saved queries.
-
-    def _save(self) -> None:
-        query = self._form.query()
-        if query is not None:
-            period = resolve(query, datetime.now(UTC).replace(microsecond=0)).period
-            seen, loaded = self._saved.seen, self._saved.latest
-            self._dialog.source = self._sources.source
-            self._dialog.open(query, period, self._form.output, self._view.chart(), seen, loaded)
-
-    def _after_saving(self, stored: Stored) -> None:
-        self._saved.mark_seen(stored)
-        self._form.set_saved(self._saved.listed())
-        self._result.set_status(f"Saved as {stored.saved.title}.", about="form")
-
-    def _load(self, key: str) -> None:
-        self._result.set_error("")
-        try:
-            saved = self._saved.load(key).saved
-        finally:
-            self._form.set_saved(self._saved.listed())
-        moved = self._sources.change_to(saved.source)
-        self._view.wanted_chart = saved.chart
-        self._form.load(saved.query, saved.output)
-        if (moved or self._form.query() is None) and (names := self._names()):  # there may be new values
-            self._form.set_names(names)
-            self._form.load(saved.query, saved.output)
-        about = f"Loaded: {saved.title}{f', from {saved.source}' if moved else ''}."
-        self._result.set_status(f"{about} Click Query to run it.", about="form")
 
     # Messages and states.
 

@@ -1,4 +1,6 @@
-"""The clients behind a row of the report on screen: found, searched, sorted and exported in Python.
+"""What is behind a row of the report on screen: its clients, or its parts by company, cohort and the like.
+
+They are found, searched, sorted and exported in Python.
 
 The browser gets only the lines in view, as text. They are sent as messages instead of as a widget's state, so
 that no notebook saves the names of clients.
@@ -7,7 +9,6 @@ that no notebook saves the names of clients.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,57 +16,25 @@ from custdyn_widgets.engine import clients_behind
 from custdyn_widgets.mart import OpenedMart
 from custdyn_widgets.report import Column, Report, format_value
 from custdyn_widgets.text import printable
+from custdyn_widgets.widgets.breakdown import Breakdown, possible_groups
+from custdyn_widgets.widgets.client_view import (
+    FLAGS,
+    FLOWS,
+    MOVEMENTS,
+    OWN_CURRENCY,
+    PAGE_LINES,
+    ClientView,
+    chosen_clients,
+    first_view,
+    value_label,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PAGE_LINES = 200
 MOST_LINES = 5_000  # in the browser; the export has all
 _TEXTS = ("Client Id", "Name", "Company", "Owner User", "Currency", "Movement", "First Use", "Last Use")
 _SEARCHED = _TEXTS[:4]
-_FLAGS = ("Active", "Overall Active", "Alive")
-_MOVEMENTS = ("new", "reactivated", "lapsed", "closed", "retained")
-_OWN_CURRENCY = "Balance"
-_FLOWS = {
-    "Balance Refill: Qty": "Refill Qty",
-    "Balance Refill: Total": "Refill Total",
-    "Pay As You Go: Total": "Pay As You Go Total",
-    **{
-        f"Packages: {name}": name
-        for name in ("Activation Qty", "Activation Total", "Renew Qty", "Renew Total")
-    },
-}
-_GROUPS = {
-    "Clients - Active": "Active",
-    "Clients - Overall Active": "Overall Active",
-    "Clients - All": "Alive",
-}
-
-
-@dataclass
-class ClientView:
-    """What is shown of a list of clients.
-
-    Attributes
-    ----------
-    change
-        Whether the list shows how much each client changed.
-    only
-        Only clients with this flag, such as `Active`, or this movement; "" for all.
-    search
-        Only clients with this text in their id, name, company or owner.
-    sort, descending
-        The column to sort by, "" for the order of ids, and its direction. Changes are sorted by their size.
-    lines
-        How many lines are shown.
-    """
-
-    change: bool = False
-    only: str = ""
-    search: str = ""
-    sort: str = ""
-    descending: bool = False
-    lines: int = PAGE_LINES
 
 
 class ClientList:
@@ -83,27 +52,34 @@ class ClientList:
 
     def __init__(self, report: Report, mart: OpenedMart, place: int | None, column: int) -> None:
         self._report, self._mart = report, mart
-        self._labels = () if place is None or not report.headings else report.rows[place].labels
+        self._row = None if place is None or not report.headings else report.rows[place]
+        self._labels = self._row.labels if self._row else ()
+        self._clicked = report.columns[column] if 0 <= column < len(report.columns) else None
+        self._compared = bool(report.query.compare)
         self._tables: dict[bool, pd.DataFrame] = {}
-        clicked = report.columns[column] if 0 <= column < len(report.columns) else None
-        self.view = self._first_view(clicked)
+        self._parts: dict[str, Breakdown] = {}
+        self.groups = possible_groups(report, mart, self._clicked) if self._clicked else []
+        self.view = first_view(self._clicked, compared=self._compared)
 
     @property
     def title(self) -> str:
         """The heading: the labels of the row."""
         labels = ", ".join(self._labels) or ("Total" if self._report.headings else "")
+        if self.view.by and self._clicked:
+            where = f"{self._clicked.group}{f', {labels}' if labels else ''}"
+            return printable(f"{where}, by {_words(self.view.by).lower()}")
         return printable(f"Clients behind {labels}" if labels else "Clients behind the report")
 
     @property
     def is_found(self) -> bool:
-        """Whether the clients of the view have been found already, which can take a second."""
-        return self.view.change in self._tables
+        """Whether the lines of the view have been found already, which can take a second."""
+        return self.view.by in self._parts if self.view.by else self.view.change in self._tables
 
     @property
     def choices(self) -> list[list[str]]:
         """The values and labels of `only`."""
-        flags = [[name, name] for name in _FLAGS]
-        return [["", "All"], *flags, *([name, name.capitalize()] for name in _MOVEMENTS)]
+        flags = [[name, name] for name in FLAGS]
+        return [["", "All"], *flags, *([name, name.capitalize()] for name in MOVEMENTS)]
 
     def table(self) -> pd.DataFrame:
         """Return the table of the view: all of its columns, and the lines that it searches for, sorted.
@@ -113,15 +89,13 @@ class ClientList:
         CustDynError
             As for `clients_behind`.
         """
-        table, view = self._whole(), self.view
-        if view.only in _FLAGS and view.only in table:
-            table = table[table[view.only] == 1]
-        elif view.only in _MOVEMENTS and "Movement" in table:
-            table = table[table["Movement"] == view.only]
+        view = self.view
+        table = self._whole() if view.by else chosen_clients(self._whole(), view)
         if wanted := view.search.strip().casefold():
+            searched = table.columns[:1] if view.by else _SEARCHED
             found = [
                 any(wanted in str(text).casefold() for text in texts)
-                for texts in zip(*(table[name] for name in _SEARCHED), strict=True)
+                for texts in zip(*(table[name] for name in searched), strict=True)
             ]
             table = table[found]
         if view.sort not in table:
@@ -134,55 +108,60 @@ class ClientList:
         table, view = self.table(), self.view
         names = [str(name) for name in table.columns]
         lines = table.iloc[: view.lines]
-        currencies = lines["Currency"].tolist()
-        texts = [self._texts(name, lines[name].tolist(), currencies) for name in names]
+        if view.by:
+            texts = self._part_texts(lines)
+        else:
+            currencies = lines["Currency"].tolist()
+            texts = [self._texts(name, lines[name].tolist(), currencies) for name in names]
+        own = "" if view.by else "; Balance in the client's own currency"
         return {
             "title": self.title,
-            "columns": [[name, name in _TEXTS] for name in names],
+            "columns": [[name, not i or (not view.by and name in _TEXTS)] for i, name in enumerate(names)],
             "lines": [list(line) for line in zip(*texts, strict=True)],
+            "whole": self._whole_texts() if view.by else [],
             "found": len(table),
             "all": len(self._whole()),
-            "choices": [] if view.change else self.choices,
-            "compared": bool(self._report.query.compare),
+            "groups": [["", "Client"], *([group, _words(group)] for group in self.groups)],
+            "choices": [] if view.change or view.by else self.choices,
+            "compared": self._compared and not view.by,
             "more": len(table) > view.lines and view.lines < MOST_LINES,
             "view": {
-                "change": view.change, "only": view.only, "search": view.search, "sort": view.sort,
-                "descending": view.descending,
+                "by": view.by, "change": view.change, "only": view.only, "sign": view.sign,
+                "search": view.search, "sort": view.sort, "descending": view.descending,
             },
-            "note": f"Amounts in {self._report.currency}; Balance in the client's own currency.",
+            "note": f"Amounts in {self._report.currency}{own}.",
         }  # fmt: skip
 
     def ask(self, asked: Mapping[str, Any]) -> None:
         """Change the view as the browser requests. Fields of the wrong type are ignored."""
-        for name, kind in (("only", str), ("search", str), ("sort", str), ("descending", bool)):
+        texts = ("only", "sign", "search", "sort")
+        for name, kind in (*((text, str) for text in texts), ("descending", bool)):
             if isinstance(asked.get(name), kind):
                 setattr(self.view, name, asked[name])
+        by = asked.get("by")
+        if by != self.view.by and by in ("", *self.groups) and self._clicked:
+            first = first_view(self._clicked, compared=self._compared)
+            label = f"{value_label(self._clicked)}{' Change' if self._compared else ''}"
+            self.view = first if by == "" else ClientView(by=by, sort=label, descending=True)
         change = asked.get("change")
-        if isinstance(change, bool) and change != self.view.change and self._report.query.compare:
+        if isinstance(change, bool) and change != self.view.change and self._compared:
             flow = self.view.sort.removesuffix(" Change")
-            flow = flow if flow in _FLOWS.values() else "Pay As You Go Total"
+            flow = flow if flow in FLOWS.values() else "Pay As You Go Total"
             self.view.change, self.view.descending = change, True
             self.view.sort = f"{flow} Change" if change else flow
         more = self.view.lines + PAGE_LINES if asked.get("more") is True else PAGE_LINES
         self.view.lines = min(more, MOST_LINES)
 
-    def _first_view(self, clicked: Column | None) -> ClientView:
-        if clicked is None:
-            return ClientView()
-        compared = bool(self._report.query.compare)
-        label = _value_label(clicked)
-        flow = _FLOWS.get(f"{clicked.group}: {label}", "")
-        if compared and flow and clicked.part != "value":
-            return ClientView(change=True, sort=f"{flow} Change", descending=True)
-        if flow:
-            return ClientView(sort=flow, descending=True)
-        if clicked.group == "Clients - Movement":
-            return ClientView(only=label.lower() if label.lower() in _MOVEMENTS else "")
-        balance = "Balance Converted" if "Balance" in label else ""
-        only = _GROUPS.get(clicked.group, "")
-        return ClientView(only=only, sort=balance, descending=bool(balance) and label != "Balance Neg")
+    def _part(self) -> Breakdown:
+        by, column = self.view.by, self._clicked
+        assert column is not None
+        if by not in self._parts:
+            self._parts[by] = Breakdown(self._report, self._mart, self._row, column, by)
+        return self._parts[by]
 
     def _whole(self) -> pd.DataFrame:
+        if self.view.by:
+            return self._part().table()
         change = self.view.change
         if change not in self._tables:
             self._tables[change] = clients_behind(
@@ -194,23 +173,35 @@ class ClientList:
             )
         return self._tables[change]
 
+    def _part_texts(self, lines: pd.DataFrame) -> list[list[str]]:
+        columns, currency = self._part().columns, self._report.currency
+        labels = [printable(str(label)) for label in lines.iloc[:, 0]]
+        values = [
+            [format_value(value, column, currency) for value in lines[name].tolist()]
+            for name, column in columns.items()
+        ]
+        return [labels, *values]
+
+    def _whole_texts(self) -> list[str]:
+        part = self._part()
+        pairs = zip(part.whole(), part.columns.values(), strict=True)
+        return ["All", *(format_value(value, column, self._report.currency) for value, column in pairs)]
+
     def _texts(self, name: str, values: Sequence[Any], currencies: Sequence[str]) -> list[str]:
-        if name in _FLAGS:
+        if name in FLAGS:
             return ["Yes" if value else "No" for value in values]
         if name in _TEXTS:
             return [printable(str(value or "")) for value in values]
         column = Column("", name, "count" if " Qty" in name else "money", "")
-        if name != _OWN_CURRENCY:
+        if name != OWN_CURRENCY:
             currencies = [self._report.currency] * len(values)
         return [
             format_value(value, column, currency) for value, currency in zip(values, currencies, strict=True)
         ]
 
 
-def _value_label(column: Column) -> str:
-    """Return a column's label without the words that a comparison adds."""
-    ends = {"before": " Before", "change": " Change", "change_percent": " Change %"}
-    return column.label.removesuffix(ends.get(column.part, ""))
+def _words(group: str) -> str:
+    return group.replace("_", " ").capitalize()
 
 
 def _order(values: Sequence[Any], descending: bool, *, by_size: bool) -> list[int]:

@@ -53,16 +53,19 @@ function render({ model, el }) {
   const search = element("input", { type: "search", "aria-label": "Find clients", placeholder: "Find clients" });
   const only = element("select", { "aria-label": "Which clients" });
   const change = element("input", { type: "checkbox" });
+  const sign = element("select", { "aria-label": "Which balances" },
+    ...[["", "Any balance"], ["positive", "Positive balance"], ["negative", "Negative balance"]].map(([value, text]) => element("option", { value }, text)));
+  const groups = element("div", { class: "custdyn-find", role: "group", "aria-label": "Split by" });
   const changes = element("label", { class: "custdyn-total" }, change, " Changes, largest first");
   const close = () => model.send({ ask: "close" });
-  const tools = element("div", { class: "custdyn-tools custdyn-find" }, search, only, changes,
+  const tools = element("div", { class: "custdyn-tools custdyn-find" }, search, only, sign, changes,
     button("Export clients to CSV", () => model.send({ ask: "csv", page: globalThis[PAGE] })), button("Close", close));
   const said = element("p", { class: "custdyn-words", role: "status" });
   const error = element("p", { class: "custdyn-error", role: "alert" });
   const scroll = element("div", { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The table of clients" });
   const more = button("Show more", () => send({ more: true }));
   const note = element("p", { class: "custdyn-note" });
-  const whole = element("section", { class: "custdyn-clients", hidden: "" }, title, tools, error, said, scroll, more, note);
+  const whole = element("section", { class: "custdyn-clients", hidden: "" }, title, groups, tools, error, said, scroll, more, note);
   el.replaceChildren(whole);
 
   let pause = 0;
@@ -77,6 +80,7 @@ function render({ model, el }) {
     send({ search: search.value });
   });
   only.addEventListener("change", () => send({ only: only.value }));
+  sign.addEventListener("change", () => send({ sign: sign.value }));
   change.addEventListener("change", () => send({ change: change.checked }));
   whole.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || (event.target === search && search.value)) return;
@@ -85,6 +89,15 @@ function render({ model, el }) {
     close();
   });
 
+  // Buttons that stay are not replaced, so that the focus stays.
+  let offered = "";
+  function showGroups({ groups: all, view }) {
+    groups.hidden = all.length < 2;
+    if (JSON.stringify(all) !== offered)
+      groups.replaceChildren("By:", ...all.map(([by, text]) => button(text, () => send({ by }), { "data-by": by })));
+    offered = JSON.stringify(all);
+    for (const made of groups.querySelectorAll("button")) made.setAttribute("aria-pressed", String(made.dataset.by === view.by));
+  }
   function show(shown) {
     const { columns, view, found, all, lines } = shown;
     whole.hidden = false;
@@ -95,14 +108,19 @@ function render({ model, el }) {
     only.replaceChildren(...shown.choices.map(([value, text]) => element("option", { value }, text)));
     only.hidden = !shown.choices.length;
     only.value = view.only;
+    sign.hidden = !shown.choices.length;
+    sign.value = view.sign;
+    showGroups(shown);
     changes.hidden = !shown.compared;
     change.checked = view.change;
-    const clients = (count) => (count === 1 ? "1 client" : `${count.toLocaleString("en")} clients`);
+    const one = view.by ? "row" : "client";
+    const clients = (count) => (count === 1 ? `1 ${one}` : `${count.toLocaleString("en")} ${one}s`);
     const some = lines.length < found ? `, the first ${lines.length.toLocaleString("en")} are shown` : "";
     said.textContent = (found === all ? clients(all) : `${found.toLocaleString("en")} of ${clients(all)}`) + some + ".";
     const focused = scroll.contains(document.activeElement) && document.activeElement.dataset.column;
     const table = element("table", { "aria-label": shown.title });
     table.append(head(shown, send), element("tbody", {}, ...lines.map((texts) => line(texts, columns))));
+    if (shown.whole.length) table.append(element("tfoot", {}, line(shown.whole, columns)));
     scroll.replaceChildren(table);
     if (focused) scroll.querySelector(`[data-column="${focused}"]`)?.focus();
     more.hidden = !shown.more;

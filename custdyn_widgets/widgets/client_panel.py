@@ -45,13 +45,18 @@ class ClientPanel(anywidget.AnyWidget):
         self._report, self._mart, self._list = report, mart, None
         self.send(_CLOSED)
 
-    def open_row(self, place: int | None, column: int) -> None:
-        """Show the clients behind a row: the one at this place, or None for the Total or the only row."""
+    def open_row(self, place: int | None, column: int, movement: str = "") -> None:
+        """Show the clients behind a row: the one at this place, or None for the Total or the only row.
+
+        `movement` shows those with this movement instead of those that belong to the column.
+        """
         if self._report is None or self._mart is None:
             return
         if place is not None and not 0 <= place < len(self._report.rows):
             return
         self._list = ClientList(self._report, self._mart, place, column)
+        if movement:
+            self._list.view.only = movement
         self._answer(opened=True)
 
     def _answer(self, *, opened: bool = False) -> None:

@@ -21,6 +21,8 @@ from custdyn_widgets.widgets.form_choices import Choices
 from custdyn_widgets.widgets.form_control import Control
 from custdyn_widgets.widgets.form_filters import Filters
 from custdyn_widgets.widgets.form_interval import Interval
+from custdyn_widgets.widgets.menu import Menu
+from custdyn_widgets.widgets.questions import QUESTIONS
 from custdyn_widgets.widgets.search_select import SearchSelect
 
 DEFAULT = ReportQuery(interval="last_12_months")
@@ -58,6 +60,8 @@ class QueryForm:
     on_query, on_save, on_load
         Called when Query, Save Query or Load Query is clicked. The first two are only called if the query is
         valid; the last one gets the key of the saved query.
+    on_question
+        Called with the key of a question when the user chooses one. Only called if the query is valid.
     on_change
         Called after a field changes, even if its value is invalid.
     """
@@ -74,6 +78,7 @@ class QueryForm:
         self.on_save: Callable[[], None] = _nothing
         self.on_change: Callable[[], None] = _nothing
         self.on_load: Callable[[str], None] = _nothing
+        self.on_question: Callable[[str], None] = _nothing
         self._names = names
         self._busy = False
         self._quiet = False
@@ -111,6 +116,12 @@ class QueryForm:
             lambda: self._saved.value and self.on_load(self._saved.value),
             description="Load Query",
             tooltip="Fill the form with the selected saved query.",
+        )
+        self._questions = Menu(
+            lambda key: self._act_if_valid(lambda: self.on_question(key)),
+            description="Questions",
+            tooltip="Fill in the form for a frequent question, and show the answer.",
+            options=[[key, question.words] for key, question in QUESTIONS.items()],
         )
         self._saved = Control(
             kind="choice", label="Saved query", tooltip="Your saved queries and the shared ones.", value=""
@@ -180,12 +191,12 @@ class QueryForm:
         if self._saved.value not in [name for name, _ in saved]:
             self._saved.value = saved[0][0] if saved else ""
         load = [self._saved, self._load_button] if saved else []
-        self._buttons.children = [self._query_button, self._save_button, *load]
+        self._buttons.children = [self._query_button, self._questions, self._save_button, *load]
 
     def set_busy(self, busy: bool) -> None:
         """Disable Query while a report is being computed."""
         self._busy = busy
-        self._query_button.disabled = busy or bool(self._problems)
+        self._query_button.disabled = self._questions.disabled = busy or bool(self._problems)
 
     def show_error(self, error: CustDynError) -> None:
         """Show an error below its control, or above the buttons, until the form changes."""

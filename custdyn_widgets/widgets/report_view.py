@@ -13,6 +13,7 @@ from custdyn_widgets.render import BLANK
 from custdyn_widgets.report import Report, triangle_html
 from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.client_panel import ClientPanel
+from custdyn_widgets.widgets.difference_panel import DifferencePanel
 from custdyn_widgets.widgets.main_thread import run_soon
 from custdyn_widgets.widgets.publishing import Published, Publisher
 from custdyn_widgets.widgets.result import ResultPanel
@@ -29,9 +30,9 @@ class ReportView:
     ----------
     report
         The report on screen, or None.
-    panel, clients, charts, static
-        The widgets that show the report, the clients behind a cell and the chart, and the output in a saved
-        notebook.
+    panel, clients, changes, charts, static
+        The widgets that show the report, the clients behind a cell, what differs from an earlier snapshot and
+        the chart, and the output in a saved notebook.
     wanted_chart
         The chart to draw with the next report that has its columns.
     """
@@ -46,6 +47,8 @@ class ReportView:
             self.clients.open_row,
             self.panel.take_focus_from_clients,
         )
+        self.changes = DifferencePanel()
+        self.changes.on_close = self.panel.take_focus_from_changes
         self._publisher = Publisher() if publish else None
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
@@ -55,7 +58,7 @@ class ReportView:
     @property
     def widgets(self) -> list[Any]:
         """The widgets below the form, in order."""
-        return [self.panel, self.clients, self._cohorts, self.charts.widget]
+        return [self.panel, self.clients, self.changes, self._cohorts, self.charts.widget]
 
     def prepare(self) -> None:
         """Start the publishing process soon, so that the first link does not wait for it."""
@@ -66,6 +69,7 @@ class ReportView:
         """Show a report and the data behind it as a table, or download it in the given browser page."""
         self.report = report
         self.clients.set_report(report, mart)
+        self.changes.close_panel()
         self._cohorts.value = _heat_map(report) if output == "web" else ""
         if output == "web":
             self.panel.show(report)

@@ -238,7 +238,10 @@ function table(shown, region) {
   return { made, tools: large ? [finder(shown, region, () => places, rowAt), copyTable(shown.whole, () => places)] : [] };
 }
 
-// A cell opens the clients behind its row: with a click, or with Enter after moving to it with the arrow keys.
+// A cell opens the clients behind its row: with a click, or with Enter after moving to it with the arrow keys. A
+// change below a number opens the changes of the clients; by keyboard, Shift+Enter does.
+
+const CHANGE = 2; // columns from a value to its change
 
 function openable(made, region, sources, open) {
   made.setAttribute("role", "grid");
@@ -252,16 +255,16 @@ function openable(made, region, sources, open) {
     if (cell) Object.assign(cell, { tabIndex: 0 }).dataset.lmSuppressShortcuts = OWN_KEYS.lmSuppressShortcuts;
   };
   const go = (cell) => cell && (settle(cell), cell.focus());
-  const act = (cell) => {
+  const act = (cell, part = 0) => {
     const row = cell.closest("tr");
     const place = row.dataset.place === undefined ? null : Number(row.dataset.place);
     settle(cell);
-    open(place, sources[numbers(row).indexOf(cell)]);
+    open(place, sources[numbers(row).indexOf(cell)] + part);
   };
   const rows = () => [...made.querySelectorAll("tbody:not(.custdyn-widths) tr:not([aria-hidden]), tfoot tr")];
   made.addEventListener("click", ({ target }) => {
     const cell = inBody(target.closest("td"));
-    if (cell && getSelection().isCollapsed) act(cell);
+    if (cell && getSelection().isCollapsed) act(cell, target.closest(".custdyn-change") ? CHANGE : 0);
   });
   made.addEventListener("keydown", (event) => {
     const cell = event.target.matches("td") && inBody(event.target);
@@ -275,7 +278,8 @@ function openable(made, region, sources, open) {
       Home: () => inRow[0], End: () => inRow.at(-1),
     }[event.key];
     if (to) go(to());
-    else if (event.key === "Enter" || event.key === " ") act(cell);
+    else if (event.key === "Enter" || event.key === " ")
+      act(cell, event.shiftKey && cell.querySelector(".custdyn-change") ? CHANGE : 0);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -516,6 +520,7 @@ function linkLine(model) {
 
 const LABELS = { below: "Changes: below the number", columns: "Changes: in columns" };
 const OPENED = "Click a number to see the clients behind its row, or press Enter on it.";
+const OPENED_CHANGE = "Click a change, or press Shift+Enter, to see which clients changed the most.";
 
 function report(model, shown) {
   const details = element("div", { class: "custdyn-info", hidden: "" }, ...info(shown));
@@ -535,6 +540,9 @@ function report(model, shown) {
     const place = charts.closest(".custdyn-app")?.querySelector(".custdyn-chart");
     if (place) follow(place);
   });
+  const changed = button("Changes since …", () => model.send({ ask: "changes" }), {
+    "data-changes": "", title: "What differs from an earlier snapshot of this query.", ...NEEDS_KERNEL,
+  });
   const link = element("p", { class: "custdyn-link" });
   const compared = shown.output === "web" && shown.parts.includes("before");
   const changes = button(LABELS[model.get("_changes")], () => {
@@ -545,7 +553,8 @@ function report(model, shown) {
   let redraw = () => {};
   const parts = [
     element("p", { class: "custdyn-asked" }, shown.asked, "."),
-    toolbar(...exports, ...(shown.output === "web" ? [charts] : []), ...(compared ? [changes] : []), toggle),
+    toolbar(...exports, ...(shown.output === "web" ? [charts] : []), ...(compared ? [changes] : []),
+      ...(shown.changes ? [changed] : []), toggle),
     link,
     details,
     ...shown.warnings.map((words) => element("p", { class: "custdyn-warning" }, "⚠ ", words)),
@@ -569,7 +578,7 @@ function report(model, shown) {
     if (tools.children.length) parts.push(tools);
     parts.push(shades(scroll, place));
     const notes = shown.rows.length > MAX_WHOLE ? [...shown.notes, shown.large_note] : shown.notes;
-    parts.push(element("p", { class: "custdyn-note" }, [...notes, ...(shown.clients ? [OPENED] : [])].join(" ")));
+    parts.push(element("p", { class: "custdyn-note" }, [...notes, ...(shown.clients ? [OPENED, ...(compared ? [OPENED_CHANGE] : [])] : [])].join(" ")));
   }
   return { parts, link, redraw: () => redraw(), focus: () => focus() };
 }
@@ -628,6 +637,8 @@ function render({ model, el }) {
     const cursor = document.activeElement;
     const lost = cursor === document.body || cursor?.closest(".custdyn-chart");
     if (kind === "clients closed" && (cursor === document.body || cursor?.closest(".custdyn-clients"))) made?.focus();
+    if (kind === "changes closed" && (cursor === document.body || cursor?.closest(".custdyn-clients")))
+      (place.querySelector("[data-changes]") ?? el.closest(".custdyn-app")?.querySelector(".custdyn-opens-menu"))?.focus();
     if (kind === "chart closed" && lost) place.querySelector('[aria-haspopup="menu"]')?.focus();
   };
 

@@ -32,6 +32,9 @@ class ResultPanel(anywidget.AnyWidget):
     on_clients
         Called with the position of a row (None for the Total or the only row) and of a column when the user
         opens a cell. If it is None, cells cannot be opened.
+    on_changes
+        Called when the user asks what changed since an earlier snapshot. If it is None, there is no such
+        button.
     shows_table
         Whether there is a report on screen as a table, rather than none or a download.
     """
@@ -50,6 +53,7 @@ class ResultPanel(anywidget.AnyWidget):
         super().__init__(**traits)
         self.on_show_chart: Callable[[str], None] = lambda _name: None
         self.on_clients: Callable[[int | None, int], None] | None = None
+        self.on_changes: Callable[[], None] | None = None
         self._report: Report | None = None
         self._about = ""
         self._counted = ""
@@ -121,6 +125,10 @@ class ResultPanel(anywidget.AnyWidget):
         """Focus the cell whose clients were shown."""
         self.send({"kind": "clients closed"})
 
+    def take_focus_from_changes(self) -> None:
+        """Focus the button that shows what changed since an earlier snapshot."""
+        self.send({"kind": "changes closed"})
+
     def _set(self, report: Report, output: str) -> None:
         self._report = report
         self.set_link("")  # this report's files must not be named after the previous report's snapshot
@@ -130,6 +138,7 @@ class ResultPanel(anywidget.AnyWidget):
             "output": output,
             "formats": {output: _FORMATS[output]} if output in _FORMATS else _FORMATS,
             "clients": self.on_clients is not None,
+            "changes": self.on_changes is not None,
             "charts": [*presets_of(report), BLANK] if report.rows else [],
         }
 
@@ -142,6 +151,8 @@ class ResultPanel(anywidget.AnyWidget):
             self._export(message["ask"], str(message.get("page", "")), total=total)
         elif message.get("ask") == "page" and self._page is not None:
             self.send({"kind": "page", "page": message.get("page", "")}, [self._page])
+        elif message.get("ask") == "changes" and self.on_changes is not None:
+            self.on_changes()
         elif "cell" in message:
             self._open_cell(message["cell"])
         elif message.get("chart") in self._shown["charts"]:

@@ -1,0 +1,108 @@
+"""What is shown of the clients behind a row: which ones, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from custdyn_widgets.report import Column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAGE_LINES = 200
+FLAGS = ("Active", "Overall Active", "Alive")
+OWN_CURRENCY = "Balance"
+MOVEMENTS = {
+    **{name: (name,) for name in ("new", "reactivated", "lapsed", "closed", "retained")},
+    "new or reactivated": ("new", "reactivated"),
+    "lapsed or closed": ("lapsed", "closed"),
+    "active before": ("retained", "lapsed", "closed"),
+}
+_OF_MOVEMENT_COLUMN = {
+    **{name.capitalize(): name for name in ("new", "reactivated", "lapsed", "closed")},
+    "Opening": "active before", "Closing": "Active", "Churn Rate": "lapsed or closed",
+}  # fmt: skip
+_SIGNS = {"Balance Pos": "positive", "Balance Neg": "negative"}
+FLOWS = {
+    "Balance Refill: Qty": "Refill Qty",
+    "Balance Refill: Total": "Refill Total",
+    "Pay As You Go: Total": "Pay As You Go Total",
+    **{
+        f"Packages: {name}": name
+        for name in ("Activation Qty", "Activation Total", "Renew Qty", "Renew Total")
+    },
+}
+_GROUPS = {
+    "Clients - Active": "Active",
+    "Clients - Overall Active": "Overall Active",
+    "Clients - All": "Alive",
+}
+
+
+@dataclass
+class ClientView:
+    """What is shown of a list of clients.
+
+    Attributes
+    ----------
+    by
+        The grouping by which the row is split; "" for its clients.
+    change
+        Whether the list shows how much each client changed.
+    only
+        Only clients with this flag, such as `Active`, or this movement; "" for all.
+    sign
+        Only clients with a `positive` or `negative` balance; "" for all.
+    search
+        Only clients with this text in their id, name, company or owner.
+    sort, descending
+        The column to sort by, "" for the order of ids, and its direction. Changes are sorted by their size.
+    lines
+        How many lines are shown.
+    """
+
+    by: str = ""
+    change: bool = False
+    only: str = ""
+    sign: str = ""
+    search: str = ""
+    sort: str = ""
+    descending: bool = False
+    lines: int = PAGE_LINES
+
+
+def first_view(clicked: Column | None, *, compared: bool) -> ClientView:
+    """Return what is shown first after a click on a column of a report that may compare two periods."""
+    if clicked is None:
+        return ClientView()
+    label = value_label(clicked)
+    flow = FLOWS.get(f"{clicked.group}: {label}", "")
+    if compared and flow and clicked.part != "value":
+        return ClientView(change=True, sort=f"{flow} Change", descending=True)
+    if flow:
+        return ClientView(sort=flow, descending=True)
+    if clicked.group == "Clients - Movement":
+        return ClientView(only=_OF_MOVEMENT_COLUMN.get(label, ""))
+    balance = "Balance Converted" if "Balance" in label else ""
+    sign = _SIGNS.get(label, "")
+    largest_first = bool(balance) and sign != "negative"
+    return ClientView(only=_GROUPS.get(clicked.group, ""), sign=sign, sort=balance, descending=largest_first)
+
+
+def chosen_clients(table: pd.DataFrame, view: ClientView) -> pd.DataFrame:
+    """Return the clients with the view's flag or movement, and its sign of the balance."""
+    if view.only in FLAGS and view.only in table:
+        table = table[table[view.only] == 1]
+    elif view.only in MOVEMENTS and "Movement" in table:
+        table = table[table["Movement"].isin(MOVEMENTS[view.only])]
+    if view.sign in _SIGNS.values() and OWN_CURRENCY in table:
+        wanted = -1 if view.sign == "negative" else 1
+        table = table[[balance * wanted > 0 for balance in table[OWN_CURRENCY]]]
+    return table
+
+
+def value_label(column: Column) -> str:
+    """Return a column's label without the words that a comparison adds."""
+    ends = {"before": " Before", "change": " Change", "change_percent": " Change %"}
+    return column.label.removesuffix(ends.get(column.part, ""))

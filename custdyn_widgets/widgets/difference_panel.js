@@ -1,0 +1,108 @@
+// What differs between an earlier snapshot and the data now. It is computed in Python; names are text, never markup.
+
+const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  if (made.tagName === "BUTTON" || "tabindex" in attributes) made.dataset.lmSuppressShortcuts = "true"; // otherwise, Lab handles keys
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children); // strings become text nodes
+  return made;
+}
+
+function button(text, act, attributes = {}) {
+  const made = element("button", { type: "button", ...attributes }, text);
+  made.addEventListener("click", act);
+  return made;
+}
+
+const NUMBERS = 3; // the last columns: old, new and change
+
+// Styles draw the thousands separators, so that spreadsheets recognize copied numbers.
+function number(text) {
+  const [first, ...groups] = text.split(",");
+  return [first, ...groups.map((group) => element("span", { class: "custdyn-thousands" }, group))];
+}
+
+function table({ title, headings, lines }) {
+  const isNumber = (i) => i >= headings.length - NUMBERS;
+  const heads = headings.map((text, i) => element("th", { scope: "col", class: isNumber(i) ? "" : "custdyn-label" }, text));
+  const rows = lines.map((texts) =>
+    element("tr", {}, ...texts.map((text, i) => {
+      if (isNumber(i)) return element("td", { class: text.startsWith("-") ? "custdyn-negative" : "" }, ...number(text));
+      return element("th", { scope: "row", class: "custdyn-label" }, element("bdi", {}, text));
+    })),
+  );
+  return element("table", { "aria-label": title }, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
+}
+
+function render({ model, el }) {
+  el.classList.add("custdyn-result", "mathjax_ignore"); // a name such as "$5 to $10" is not a formula
+  const title = element("h3", { tabindex: "-1" });
+  const list = element("ul", { class: "custdyn-snapshots" });
+  const save = button("Export changes to CSV", () => model.send({ ask: "csv", page: globalThis[PAGE] }));
+  const close = () => model.send({ ask: "close" });
+  const tools = element("div", { class: "custdyn-tools custdyn-find" }, save, button("Close", close));
+  const said = element("p", { class: "custdyn-words", role: "status" });
+  const error = element("p", { class: "custdyn-error", role: "alert" });
+  const why = element("ul", { class: "custdyn-reasons" });
+  const scroll = element("div", { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The table of changes" });
+  const note = element("p", { class: "custdyn-note" });
+  const whole = element("section", { class: "custdyn-clients", hidden: "" }, title, tools, error, said, list, scroll, why, note);
+  el.replaceChildren(whole);
+  whole.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    event.stopPropagation();
+    close();
+  });
+
+  const show = (words) => {
+    whole.hidden = false;
+    title.textContent = words;
+    whole.setAttribute("aria-label", words);
+    error.textContent = "";
+    scroll.hidden = list.hidden = save.hidden = true;
+    scroll.replaceChildren();
+    why.replaceChildren();
+    said.textContent = note.textContent = "";
+  };
+  const enter = () => {
+    title.focus({ preventScroll: true });
+    whole.scrollIntoView({ block: "nearest" });
+  };
+  function offer({ snapshots, opened }) {
+    show("Changes since an earlier snapshot");
+    list.replaceChildren(...snapshots.map(([id, label, same]) => {
+      const mark = same ? [element("span", { class: "custdyn-words" }, " same query")] : [];
+      return element("li", {}, button(label, () => model.send({ snapshot: id })), ...mark);
+    }));
+    list.hidden = !snapshots.length;
+    said.textContent = snapshots.length
+      ? "Choose the report to compare with the data as it is now."
+      : "There are no snapshots of this source yet: each query makes one.";
+    if (opened) enter();
+  }
+  function compare(found) {
+    show(found.title);
+    const some = found.lines.length < found.found ? `, the first ${found.lines.length.toLocaleString("en")} are shown` : "";
+    const cells = found.found === 1 ? "1 cell differs" : `${found.found.toLocaleString("en")} cells differ`;
+    said.textContent = found.found ? `${cells} from the data as it is now${some}.` : "No cell differs from the data as it is now.";
+    scroll.hidden = save.hidden = !found.lines.length;
+    if (found.lines.length) scroll.replaceChildren(table(found));
+    why.replaceChildren(...found.reasons.map((words) => element("li", {}, words)));
+    note.textContent = found.note;
+    enter();
+  }
+  const received = (message) => {
+    if (message.kind === "snapshots") offer(message);
+    else if (message.kind === "difference") compare(message);
+    else if (message.kind === "busy") said.textContent = "Comparing …";
+    else if (message.kind === "closed") (whole.hidden = true), scroll.replaceChildren(), list.replaceChildren();
+    else if (message.kind === "error") (whole.hidden = false), (said.textContent = ""), (error.textContent = message.words);
+  };
+  model.on("msg:custom", received);
+  return () => model.off("msg:custom", received);
+}
+
+export default { render };
