@@ -171,7 +171,18 @@ class ClientList:
                 total=bool(self._report.headings) and not self._labels,
                 change=change,
             )
+            self._tables[change] = self._led_by_clicked(self._tables[change])
         return self._tables[change]
+
+    def _led_by_clicked(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Move the columns that the clicked one is the sum of to the front, behind the names."""
+        sorted_by = first_view(self._clicked, compared=self._compared).sort.removesuffix(" Change")
+        if not sorted_by:
+            return table
+        leading = [name for name in table.columns if str(name).startswith(sorted_by)]
+        others = [name for name in table.columns if name not in leading]
+        after = others.index("Currency") + 1
+        return table[[*others[:after], *leading, *others[after:]]]
 
     def _part_texts(self, lines: pd.DataFrame) -> list[list[str]]:
         columns, currency = self._part().columns, self._report.currency

@@ -50,16 +50,17 @@ function render({ model, el }) {
   el.classList.add("custdyn-result", "mathjax_ignore"); // a name such as "$5 to $10" is not a formula
   const send = (what) => model.send({ ask: "view", ...what });
   const title = element("h3", { tabindex: "-1" });
-  const search = element("input", { type: "search", "aria-label": "Find clients", placeholder: "Find clients" });
+  const search = element("input", { type: "search" });
   const only = element("select", { "aria-label": "Which clients" });
   const change = element("input", { type: "checkbox" });
   const sign = element("select", { "aria-label": "Which balances" },
     ...[["", "Any balance"], ["positive", "Positive balance"], ["negative", "Negative balance"]].map(([value, text]) => element("option", { value }, text)));
   const groups = element("div", { class: "custdyn-find", role: "group", "aria-label": "Split by" });
   const changes = element("label", { class: "custdyn-total" }, change, " Changes, largest first");
+  const save = button("", () => model.send({ ask: "csv", page: globalThis[PAGE] }));
   const close = () => model.send({ ask: "close" });
   const tools = element("div", { class: "custdyn-tools custdyn-find" }, search, only, sign, changes,
-    button("Export clients to CSV", () => model.send({ ask: "csv", page: globalThis[PAGE] })), button("Close", close));
+    save, button("Close", close));
   const said = element("p", { class: "custdyn-words", role: "status" });
   const error = element("p", { class: "custdyn-error", role: "alert" });
   const scroll = element("div", { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The table of clients" });
@@ -114,6 +115,9 @@ function render({ model, el }) {
     changes.hidden = !shown.compared;
     change.checked = view.change;
     const one = view.by ? "row" : "client";
+    save.textContent = `Export ${one}s to CSV`;
+    search.placeholder = `Find ${one}s`;
+    search.setAttribute("aria-label", search.placeholder);
     const clients = (count) => (count === 1 ? `1 ${one}` : `${count.toLocaleString("en")} ${one}s`);
     const some = lines.length < found ? `, the first ${lines.length.toLocaleString("en")} are shown` : "";
     said.textContent = (found === all ? clients(all) : `${found.toLocaleString("en")} of ${clients(all)}`) + some + ".";
