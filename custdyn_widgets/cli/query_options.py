@@ -13,6 +13,7 @@ from custdyn_widgets.files import strict_json
 from custdyn_widgets.query import FIELDS, Kind
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+_RESET = ("group_by", "columns", "compare")  # fields of a saved query that `none` sets back to nothing
 
 
 def query_options(command: Command) -> Command:
@@ -83,8 +84,8 @@ def _field_value(name: str, value: Any) -> Any:
             why = "has no end. Give the first and the last date or second: 2021-10-01/2021-10-31"
             raise QueryError.invalid(name, value, why)
         return {"start": start, "end": end} if slash else value
-    if field.kind is Kind.GROUPS and value in (("none",), ("",)):
-        return []
+    if name in _RESET and value in ("none", "", ("none",), ("",)):
+        return [] if field.is_list else None
     return list(value) if field.is_list else value
 
 

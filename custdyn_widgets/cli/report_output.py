@@ -107,6 +107,19 @@ def say(text: str) -> None:
         discard(sys.stderr)
 
 
+def print_data(data: bytes, *, is_text: bool = True) -> None:
+    """Write data to stdout, exactly unless it is text for a terminal.
+
+    Names in the data may contain control characters, which a terminal would obey; there they are replaced.
+    """
+    if is_text and sys.stdout.isatty():
+        from custdyn_widgets.text import replace_controls  # late: --help does not need it
+
+        data = replace_controls(data.decode()).encode()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
 def discard(stream: TextIO) -> bool:
     """Discard pending output that cannot be written, and return whether there was any.
 
@@ -146,8 +159,7 @@ def print_report(
         report = run_report(query, source, as_of=as_of)
         data = _formatted(report, form, total)
     if output is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        print_data(data, is_text=form != "xlsx")
     else:
         _write(output, data)
         say(f"Wrote {output} ({len(data):,} bytes).")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +11,13 @@ from typing import Any
 import click
 
 from custdyn_widgets.cli.query_options import query_fields, query_options
-from custdyn_widgets.cli.report_output import as_of_option, chosen_format, json_option, source_option
+from custdyn_widgets.cli.report_output import (
+    as_of_option,
+    chosen_format,
+    json_option,
+    print_data,
+    source_option,
+)
 from custdyn_widgets.query import ReportQuery
 
 _FORMATS = click.Choice(("table", "csv", "json"))
@@ -32,7 +37,7 @@ format_option = click.option(
 @click.option(
     "--change",
     is_flag=True,
-    help="Print the change in each client's flows. Requires a query with a comparison.",
+    help="Print the change in each client's flows, the largest first. Requires a query with a comparison.",
 )
 @format_option
 @json_option("Print JSON: short for --format json.")
@@ -55,8 +60,21 @@ def clients_command(
     query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
     with ProgressBar():
         frame = clients_behind(query, labels or None, source, as_of=as_of, total=total, change=change)
-    rows = frame.astype(object).itertuples(index=False, name=None)
+    rows: list[Sequence[Any]] = list(frame.astype(object).itertuples(index=False, name=None))
+    if change:
+        rows = _largest_first(rows, list(frame.columns).index(f"{_sorted_flow(query)} Change"))
     _print(list(frame.columns), rows, chosen_format(form, as_json, "table"))
+
+
+def _sorted_flow(query: ReportQuery) -> str:
+    """Return the flow whose changes are sorted: that of the query's first columns that have one."""
+    flows = {"refill": "Refill Total", "payg": "Pay As You Go Total", "packages": "Renew Total"}
+    return next((flows[group] for group in query.columns if group in flows), flows["payg"])
+
+
+def _largest_first(rows: Iterable[Sequence[Any]], place: int) -> list[Sequence[Any]]:
+    """Return rows by the size of a change, those without one last; equal ones stay in the order of ids."""
+    return sorted(rows, key=lambda row: (row[place] is None, -abs(row[place] or 0)))
 
 
 @click.command("cohorts")
@@ -104,5 +122,4 @@ def _print(headings: Sequence[str], rows: Iterable[Sequence[Any]], form: str) ->
         right = [i for i in range(len(headings)) if any(isinstance(row[i], int | Decimal) for row in values)]
         lines = align_rows(texts, right=right)
         data = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    print_data(data)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from custdyn_widgets.engine.cells.pieces import first_paid_use
-from custdyn_widgets.engine.selection import NO_VALUE, Selection
+from custdyn_widgets.engine.selection import Selection
 from custdyn_widgets.mart import Facts, Int64s
-from custdyn_widgets.query import CLIENT_TYPES, ReportQuery, ResolvedInterval
+from custdyn_widgets.query import CLIENT_TYPES, NO_VALUE, ReportQuery, ResolvedInterval
 
 _HEADINGS = {
     "year": "Year", "month": "Month", "date": "Date", "package": "Package Name", "company": "Company",
@@ -62,7 +62,9 @@ def find_groups(query: ReportQuery, facts: Facts, selection: Selection, interval
         "client_type": (facts.client_type, CLIENT_TYPES),
         "currency": (facts.currency, facts.names.currencies),
     }[attribute]
-    return _by_code(facts, selection.clients, codes[selection.clients].astype(np.int64), names)
+    # A real value of that name would share the label of the clients without a value.
+    labels = [f"{name} ({_HEADINGS[attribute].lower()})" if name == NO_VALUE else name for name in names]
+    return _by_code(facts, selection.clients, codes[selection.clients].astype(np.int64), labels)
 
 
 def _by_package(facts: Facts, selection: Selection) -> Groups:

@@ -14,10 +14,7 @@ import numpy.typing as npt
 
 from custdyn_widgets.errors import QueryError, shown
 from custdyn_widgets.mart import PACKAGE_FEE, Bools, Facts
-from custdyn_widgets.query import CLIENT_TYPES, ReportQuery
-
-NO_VALUE = "(none)"
-"""The label of clients without a company or owner user; it also works as a filter value."""
+from custdyn_widgets.query import CLIENT_TYPES, NO_VALUE, ReportQuery
 
 
 @dataclass(frozen=True)

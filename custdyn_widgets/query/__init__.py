@@ -14,6 +14,7 @@ from custdyn_widgets.query.fields import (
     COMPARISONS,
     DEFAULT_COLUMN_GROUPS,
     FIELDS,
+    NO_VALUE,
     PRESETS,
     Kind,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "COMPARISONS",
     "DEFAULT_COLUMN_GROUPS",
     "FIELDS",
+    "NO_VALUE",
     "PRESETS",
     "ROW_GROUPS",
     "TIME_GROUPS",

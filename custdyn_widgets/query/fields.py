@@ -31,6 +31,7 @@ COLUMN_GROUPS = (
     "active", "overall_active", "all", "refill", "payg", "packages", "movement", "balances",
 )  # fmt: skip
 DEFAULT_COLUMN_GROUPS = COLUMN_GROUPS[:6]
+NO_VALUE = "(none)"  # the label of clients without a value, and the filter for them
 COMPARISONS = (
     "previous_period", "previous_day", "previous_week", "previous_month", "previous_quarter", "previous_year",
 )  # fmt: skip

@@ -67,6 +67,11 @@ def has_control_character(text: str, *, lines: bool = False) -> bool:
     return bool((_CONTROL_IN_LINES if lines else _CONTROL).search(text))
 
 
+def replace_controls(text: str) -> str:
+    """Replace each control character except tabs and line breaks with U+FFFD, for a terminal."""
+    return _CONTROL_IN_LINES.sub(lambda found: found[0] if found[0] == "\r" else _REPLACEMENT, text)
+
+
 def replace_surrogates(text: str) -> str:
     """Replace each surrogate with U+FFFD so that the text can be encoded as UTF-8."""
     return _SURROGATE.sub(_REPLACEMENT, text)

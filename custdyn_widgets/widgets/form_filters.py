@@ -10,7 +10,7 @@ import ipywidgets
 
 from custdyn_widgets.errors import shown
 from custdyn_widgets.mart import Names
-from custdyn_widgets.query import FIELDS, Kind, ReportQuery
+from custdyn_widgets.query import FIELDS, NO_VALUE, Kind, ReportQuery
 from custdyn_widgets.text import cut_short, printable
 from custdyn_widgets.widgets.form_button import Button
 from custdyn_widgets.widgets.form_control import Control
@@ -68,7 +68,8 @@ def _values(field: str, names: Names) -> Sequence[tuple[str, str]]:
     if field == "package":
         return [(i, name if name == i else f"{name} ({i})") for i, name in names.packages]
     values = {"client_tags": names.tags, "company": names.companies, "owner_user": names.owners}[field]
-    return [(value, value) for value in values]
+    without = [(NO_VALUE, NO_VALUE)] if field != "client_tags" and NO_VALUE not in values else []
+    return [*without, *((value, value) for value in values)]
 
 
 def _few(names: Sequence[str]) -> str:

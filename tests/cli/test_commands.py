@@ -163,6 +163,11 @@ def test_a_query_comes_from_a_file_and_options_override_it(tmp_path: Path) -> No
     )
     assert got("--group-by", "none").group_by == ()
     assert got("--group-by", "").group_by == ()
+    asked |= {"columns": ["payg"], "compare": "previous_month"}
+    file.write_text(json.dumps(asked))
+    assert (got().columns, got().compare) == (("payg",), "previous_month")
+    assert got("--columns", "none").columns == ()
+    assert got("--compare", "none").compare is None
 
 
 def test_none_means_one_row_only_as_a_grouping(tmp_path: Path) -> None:

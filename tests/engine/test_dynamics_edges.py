@@ -227,3 +227,22 @@ def test_the_clients_of_every_row_of_several_periods_are_found(own: bool) -> Non
 def test_an_own_metric_cannot_have_the_id_of_other_columns() -> None:
     with pytest.raises(CustDynError, match=r"'movement'.*id.*another name"):
         metric("movement", [("Qty", "count", "Clients.")])
+
+
+@pytest.mark.parametrize(("group", "field"), [("company", "company"), ("owner_user", "owner_user")])
+def test_a_company_or_user_really_named_none_has_a_label_of_its_own(group: str, field: str) -> None:
+    mart = {
+        "clients": [client("A", **{field: "(none)"}), client("B"), client("C", **{field: "Zed"})],
+        "transactions": usage(("A", "2021-05-02T00:00:00Z"), ("B", "2021-05-03T00:00:00Z")),
+    }
+    query = {
+        "interval": {"start": "2021-05-01", "end": "2021-05-31"},
+        "group_by": [group],
+        "columns": ["all"],
+    }
+    as_of = "2021-06-01T00:00:00Z"
+    own = f"(none) ({group.replace('_', ' ')})"
+    assert [row[0] for row in cells(mart, query, as_of)[1:]] == [own, "Zed", "(none)", "Total"]
+    for label, expected in ((own, ["A"]), ("(none)", ["B"])):
+        behind = clients_behind(query, label, frames(mart), as_of=as_of)
+        assert behind["Client Id"].tolist() == expected

@@ -15,6 +15,7 @@ from custdyn_widgets.notebook.parameters import (
     query_from_parameters,
     source_from_parameters,
 )
+from custdyn_widgets.query import NO_VALUE, ROW_GROUPS
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.saved_queries import folders as saved_queries
 
@@ -40,6 +41,19 @@ def test_a_preset_and_a_fixed_period_give_the_query_they_mean() -> None:
         {"source": "m", "interval": None, "interval_start": "2021-01-01", "interval_end": "2021-01-31"}
     )
     assert fixed.to_dict()["interval"] == {"start": "2021-01-01 00:00:00", "end": "2021-01-31 23:59:59"}
+
+
+@pytest.mark.parametrize("group", [*ROW_GROUPS])
+def test_columns_groupings_and_comparison_pass_through_a_template(group: str) -> None:
+    query = ReportQuery(
+        interval="last_month",
+        group_by=("month", group),
+        columns=("payg", "movement"),
+        compare="previous_year",
+        company=(NO_VALUE,),
+    )
+    flat = flat_parameters({"source": "m", **query.to_dict()})
+    assert query_from_parameters(flat) == query
 
 
 @pytest.mark.parametrize("empty", ["", [], ()])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import openpyxl
 import pytest
 
 from custdyn_widgets.render.charts.drawing import chart_svg, report_charts
@@ -121,6 +123,20 @@ def test_rates_are_drawn_in_percent() -> None:
     assert {value["y"] for value in bars(spec)} == {12.5}
     assert bars(spec)[0]["told"].endswith("Churn Rate: 12.5%")
     assert spec["layer"][0]["layer"][0]["encoding"]["y"]["axis"]["title"] == "Percent"
+
+
+def test_a_workbook_tells_percentage_points_from_percent() -> None:
+    report = make_comparison(2)
+    sheet = openpyxl.load_workbook(io.BytesIO(to_xlsx(report)))["Report"]
+    labels = len(report.headings)
+    last = sheet.max_row
+    while not isinstance(sheet.cell(last, labels + 1).value, int | float):
+        last -= 1
+    cells = [sheet.cell(last, labels + 1 + place) for place in range(len(report.columns))]
+    formats = {column.unit: cell.number_format for column, cell in zip(report.columns, cells, strict=True)}
+    assert formats["rate"] == "0.0%"
+    assert formats["points"] == '0.0%" pts"'
+    assert formats["percent"] == '#,##0.0"%"'
 
 
 def test_flows_of_resellers_are_stacked_and_their_names_are_text() -> None:

@@ -26,7 +26,7 @@ from custdyn_widgets.errors import (
 )
 from custdyn_widgets.files import whole, writing
 from custdyn_widgets.query.checks import Period
-from custdyn_widgets.query.fields import CLIENT_TYPES, GROUPS, PRESETS
+from custdyn_widgets.query.fields import CLIENT_TYPES, COLUMN_GROUPS, COMPARISONS, GROUPS, PRESETS
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.saved_queries import folders as saved_queries
 from custdyn_widgets.saved_queries.content import MAX_BYTES, OUTPUTS, SavedQuery, is_name, name_for
@@ -95,7 +95,9 @@ queries = st.builds(
     include_descendants=st.booleans(),
     owner_user=names,
     package=names,
-    group_by=st.sampled_from(((), *((group,) for group in GROUPS), ("date", "package"))),
+    group_by=st.sampled_from(((), *((group,) for group in GROUPS), ("date", "package"), ("month", "cohort"))),
+    columns=st.lists(st.sampled_from(COLUMN_GROUPS[:-1]), unique=True).map(tuple),
+    compare=st.sampled_from((None, *COMPARISONS)),
     currency=st.sampled_from((None, "USD", "JPY")),
     active_duration=st.integers(1, 120),
 )

@@ -80,6 +80,19 @@ def test_each_company_gets_its_own_clients_at_its_own_addresses(
     assert len({store.read(str(one.snapshot), "report.csv") for one in run.reports}) == 3
 
 
+def test_each_company_gets_the_columns_groups_and_comparison_of_the_saved_query(
+    settings: Settings, received: Received
+) -> None:
+    asked = replace(
+        EACH.query, group_by=("month", "cohort"), columns=("payg", "movement"), compare="previous_month"
+    )
+    run = run_each(settings, f"company,address\n{BLUE},ben@blue.example\n", replace(EACH, query=asked))
+    [one] = run.reports
+    own = run_report(replace(asked, company=(BLUE,)), MART, as_of=FIRST)
+    assert Store(settings.snapshots).read(str(one.snapshot), "report.csv") == to_csv(own)
+    assert own.triangle is not None
+
+
 def test_the_data_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
     real = cache.open_mart

@@ -155,6 +155,16 @@ def test_each_grouping_can_be_chosen_and_none(form: QueryForm) -> None:
 # Columns and comparison
 
 
+@pytest.mark.parametrize(("field", "label"), [("company", "Company"), ("owner_user", "Owner user")])
+def test_clients_without_a_company_or_user_can_be_filtered(form: QueryForm, field: str, label: str) -> None:
+    query = replace(DEFAULT, **{field: ("(none)",)})
+    form.load(query)
+    assert form.query() == query
+    search = control(form, label)
+    assert search.error == ""
+    assert ["(none)", "(none)"] in search.options
+
+
 def test_each_comparison_can_be_chosen_and_none(form: QueryForm) -> None:
     compare = control(form, "Compare with")
     assert [text for _, text in compare.options] == [

@@ -30,7 +30,11 @@ from custdyn_widgets.report import (
 
 DATE_FORMATS = {"year": "yyyy", "month": "yyyy-mm", "date": "yyyy-mm-dd"}
 COUNT_FORMAT = "#,##0"
-_PERCENT_FORMATS = {"rate": "0.0%", "points": "0.0%", "percent": '#,##0.0"%"'}  # not a fraction
+_PERCENT_FORMATS = {
+    "rate": "0.0%",
+    "points": '0.0%" pts"',
+    "percent": '#,##0.0"%"',
+}  # the last is not a fraction
 
 _FIRST_SAFE_DATE = date(1900, 3, 1)  # spreadsheets disagree about the serial numbers of earlier dates
 _STEP = 5_000  # rows between progress messages
