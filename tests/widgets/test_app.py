@@ -37,7 +37,7 @@ class Person:
         self.dynamics = CustomerDynamics(source, publish=False)
         self.form, self.result = self.dynamics._form, self.dynamics._result
         self.view, self.charts = self.dynamics._view, self.dynamics._view.charts
-        self.dialog = self.dynamics._dialog
+        self.dialog = self.dynamics._saving.dialog
 
     def query(self, output: str = "web") -> None:
         self.form._choices.output.value = output
@@ -304,7 +304,7 @@ def test_a_status_ends_with_what_it_speaks_of(person: Person) -> None:
     assert person.status == "Blank Chart is below the table: choose its columns."
     person.close_chart()
     keep("Refills")
-    person.dynamics._after_saving(saved_queries.load("refills"))
+    person.dynamics._saving.after_saving(saved_queries.load("refills"))
     person.load("Refills")
     assert person.status == "Loaded: Refills. Click Query to run it."
     person.form._choices.months.value = 9
@@ -471,7 +471,7 @@ def test_a_query_loaded_while_the_data_were_away_is_judged_by_what_is_there_now(
     shutil.copytree(MART, mart)
     company = Person().form._names.companies[0]
     keep("Of a company", ReportQuery(interval=QUERY.interval, company=(company,)))
-    person.dynamics._after_saving(saved_queries.load("of-a-company"))
+    person.dynamics._saving.after_saving(saved_queries.load("of-a-company"))
     person.load("Of a company")
     assert not person.form._query_button.disabled
     person.query()
@@ -488,7 +488,7 @@ def test_the_dialog_tells_what_it_saves_whatever_the_form_says_meanwhile(person:
 
 
 def test_the_retention_triangle_stands_below_a_table_by_cohort_and_goes_with_it(person: Person) -> None:
-    heat_map = person.view.widgets[2]
+    heat_map = person.view.widgets[3]
     person.form.load(replace(QUERY, group_by=("cohort",)))
     person.query()
     assert "custdyn-cohorts" in heat_map.value

@@ -197,6 +197,12 @@ def test_what_differs_from_a_report_sent_before_rerating(analyst: Analyst) -> No
     assert analyst.last("changes", ask="close") == {"kind": "closed"}
 
 
+def test_the_page_of_docs_tells_each_question() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "who-moved.md").read_text("utf-8")
+    told = [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines() if "? | " in line]
+    assert told == [question.words for question in QUESTIONS.values()]
+
+
 def test_a_snapshot_that_was_not_offered_is_not_read(analyst: Analyst) -> None:
     analyst.ask("changes")
     assert analyst.last("changes", snapshot="a" * 52)["kind"] == "snapshots"
