@@ -66,7 +66,7 @@ function render({ model, el }) {
   const scroll = element("div", { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The table of clients" });
   const more = button("Show more", () => send({ more: true }));
   const note = element("p", { class: "custdyn-note" });
-  const whole = element("section", { class: "custdyn-clients", hidden: "" }, title, groups, tools, error, said, scroll, more, note);
+  const whole = element("section", { class: "custdyn-behind custdyn-clients", hidden: "" }, title, groups, tools, error, said, scroll, more, note);
   el.replaceChildren(whole);
 
   let pause = 0;

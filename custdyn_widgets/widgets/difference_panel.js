@@ -48,7 +48,7 @@ function render({ model, el }) {
   const why = element("ul", { class: "custdyn-reasons" });
   const scroll = element("div", { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The table of changes" });
   const note = element("p", { class: "custdyn-note" });
-  const whole = element("section", { class: "custdyn-clients", hidden: "" }, title, tools, error, said, list, scroll, why, note);
+  const whole = element("section", { class: "custdyn-behind custdyn-differences", hidden: "" }, title, tools, error, said, list, scroll, why, note);
   el.replaceChildren(whole);
   whole.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

@@ -637,7 +637,7 @@ function render({ model, el }) {
     const cursor = document.activeElement;
     const lost = cursor === document.body || cursor?.closest(".custdyn-chart");
     if (kind === "clients closed" && (cursor === document.body || cursor?.closest(".custdyn-clients"))) made?.focus();
-    if (kind === "changes closed" && (cursor === document.body || cursor?.closest(".custdyn-clients")))
+    if (kind === "changes closed" && (cursor === document.body || cursor?.closest(".custdyn-differences")))
       (place.querySelector("[data-changes]") ?? el.closest(".custdyn-app")?.querySelector(".custdyn-opens-menu"))?.focus();
     if (kind === "chart closed" && lost) place.querySelector('[aria-haspopup="menu"]')?.focus();
   };

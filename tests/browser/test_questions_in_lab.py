@@ -43,7 +43,7 @@ class Person:
             notebook.clear()
         notebook.run_cell(0)
         notebook.button("Query").wait_for()
-        self.panel = self.page.locator(".custdyn-clients:not([hidden])")
+        self.panel = self.page.locator(".custdyn-behind:not([hidden])")
 
     def click(self, place: Locator) -> None:
         """Click, and count it."""
