@@ -143,9 +143,8 @@ function alerts(id, choices, forgetError) {
   rows.addEventListener("change", read);
   const about = help(
     `${id}-alerts-help`,
-    "One email when a condition becomes true, and one when it is no longer true. A percentage is a bound "
-    "for falls, rises " +
-      "and rates. Every run makes a snapshot.",
+    "One email when a condition becomes true, and one when it is no longer true. A percentage is a bound " +
+      "for falls, rises and rates. Every run makes a snapshot.",
   );
   const box = element(
     "fieldset",
