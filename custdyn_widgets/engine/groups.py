@@ -36,7 +36,7 @@ class Groups:
     packages
         Codes of the packages with a group each, in order, before the last group; empty if not by package.
     of_client
-        int64[clients]: the group of each client of the facts; None if not by an attribute of clients.
+        int64[clients]: the group of each client in the facts; None if not by an attribute of clients.
     """
 
     labels: tuple[str, ...]

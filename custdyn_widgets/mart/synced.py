@@ -140,7 +140,7 @@ def new_version(name: str) -> Iterator[Path]:
 
 
 def put_in_place(name: str, folder: Path) -> None:
-    """Atomically make a version the mart of the source, and remove the previous version."""
+    """Atomically replace the source's mart with a new version, and remove the previous one."""
     for file in folder.iterdir():
         _sync_file(file)
     sync_folder(folder)

@@ -1,6 +1,6 @@
 """Turning an author's notebook cells into inert sections of a page.
 
-Anyone with its link can read a page, so no notebook output is shown unchanged: in Markdown, raw HTML and
+Anyone with the link can read a page, so no notebook output is shown unchanged: in Markdown, raw HTML and
 links become text, and pictures must be from the notebook itself; tables are reduced to their cells; PNG and
 SVG become pictures; text stays text. A note replaces any other output. Code is never shown.
 """

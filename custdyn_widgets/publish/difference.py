@@ -14,7 +14,7 @@ KIND = "difference"
 
 
 def without_client_names(difference: ReportDifference) -> ReportDifference:
-    """Return a difference as it may be frozen: with the number of clients that changed, but no names."""
+    """Return a difference in the form to freeze: with the number of clients that changed, but no names."""
     clients = difference.clients
     return replace(difference, clients=clients.without_names()) if clients else difference
 
@@ -31,7 +31,7 @@ def difference_files(difference: ReportDifference) -> dict[str, bytes]:
 
 
 def difference_manifest(difference: ReportDifference, role: str) -> dict[str, Any]:
-    """Return the manifest of a frozen difference made by a role.
+    """Return the manifest of a frozen difference; `role` is the role shown as its author.
 
     The ids of the snapshots that were compared are in no other file: an id opens a whole report.
     """

@@ -115,7 +115,7 @@ def _rows(found: Finding, currency: str) -> list[str]:
 
 
 def _unknown(found: Finding) -> list[str]:
-    """Return, for each reason why rows cannot meet a condition, the reason and the first of the rows."""
+    """Return each reason why rows cannot meet a condition, with the first few of those rows."""
     by_reason: dict[str, list[str]] = {}
     for cell, reason in found.unknown:
         by_reason.setdefault(reason, []).extend([", ".join(cell.labels)] if cell else [])

@@ -59,7 +59,7 @@ class Run:
     failure_recipients
         The recipients of that email; the next run notifies them if it cannot read the saved query.
     data_gaps
-        The signs that the data of its reports ends too early, even if they were sent.
+        The signs that its reports' data ends too early, recorded even if the reports were sent.
     """
 
     id: str
@@ -89,7 +89,7 @@ class Run:
         return replace(self, result=result, ended=format_instant_utc(datetime.now(UTC)), **about)
 
     def killed(self) -> Run:
-        """Return the record of this run as killed."""
+        """Return this record with the run marked as killed."""
         problem = "\n".join(filter(None, (KILLED, list_problems(self.reports))))
         return replace(self, result="killed", problem=problem)
 

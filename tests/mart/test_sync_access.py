@@ -146,7 +146,8 @@ def test_a_server_is_read_only_with_the_certificate_of_its_authority(
     monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP", PASSWORD)
     user, whole = USERS[kind], {"postgresql": "postgres", "mysql": "mysql"}[kind]
     failed = "The TLS connection to the database of source 'shop' failed"
-    missing = failed if kind == "postgresql" else "a file of its TLS options cannot be read (No such file or"
+    unread = "a file named in its TLS options cannot be read (No such file or"
+    missing = failed if kind == "postgresql" else unread
     with password_server(PASSWORD, kind, pem) as port:
         for host, authority, said in (
             (HOST, own, "The database does not have any table of a mart"),

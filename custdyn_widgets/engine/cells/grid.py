@@ -37,7 +37,7 @@ class Grid:
     client_groups
         The number of groups of clients; 1 if not grouped by an attribute of clients.
     client_group
-        int64[clients]: the group of each client of the facts, by position; None for a single group.
+        int64[clients]: the group of each client in the facts, by position; None for a single group.
     movement, balances
         Whether to compute the sums behind the movement of clients and of balances.
     opening_window

@@ -1,7 +1,7 @@
 """Finding duplicate ids: in a column, or in a ledger that is read in batches.
 
 Ids usually rise from row to row, which proves that they differ. From the first id that does not, each id
-becomes a key of 64 bits, and the keys are sorted: the key of a number is the number, that of a text its hash.
+becomes a key of 64 bits, and the keys are sorted: a number is its own key, and the key of text is its hash.
 Ids with different keys differ.
 """
 
@@ -60,7 +60,7 @@ class DistinctIds:
     def differ(self, pieces: Iterable[Piece]) -> bool:
         """Return whether all ids certainly differ.
 
-        Batches that were added before the first id that did not rise are read again from `pieces`.
+        Batches that were added before the ids stopped rising are read again from `pieces`.
         """
         if self._keys is None:
             return True

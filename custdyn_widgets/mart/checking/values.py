@@ -258,7 +258,7 @@ def _why_not_an_amount(value: str) -> FaultKind:
 
 
 def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
-    """Read each float as the decimal of up to 6 places that is nearest to it.
+    """Read each float as the nearest decimal with up to 6 places.
 
     Below 2**32 there is at most one: the nearest multiple of 10**-6, which IEEE division reproduces exactly.
     From there on, use the shortest decimal that converts back to the same double.

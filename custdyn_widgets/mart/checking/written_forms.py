@@ -45,7 +45,7 @@ _DAY_MILLIS = Decimal(86_400_000)
 
 
 def number_pattern(decimal: DecimalMark) -> str:
-    """Return the pattern of numbers with a decimal separator and optional separators of thousands."""
+    """Return the pattern of numbers with a decimal separator and optional thousands separators."""
     marks = (*_GROUP_MARKS, "." if decimal == "," else ",")
     grouped = "|".join(rf"[1-9]\d{{0,2}}(?:[{mark}]\d{{3}})+" for mark in marks)
     return (

@@ -2,7 +2,7 @@
 
 All draws use integer arithmetic on the raw 64-bit words of the generator. NumPy guarantees that this stream
 does not change, unlike the results of its distributions, so a seed gives the same clients on every machine.
-Money is in steps of 1/`UNIT` of a currency unit; days, and times in seconds, are counted from 1970-01-01.
+Money is in units of 1/`UNIT` of the currency unit; days, and times in seconds, are counted from 1970-01-01.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Timeline:
 
 
 def _month_outside(month: int, summer: range) -> int:
-    """Return the month, or the first one after the summer, because the summer dip would hide an event."""
+    """Return the month or, in summer, the first one after it, because the summer dip would hide an event."""
     while month % 12 in summer:
         month += 1
     return month

@@ -214,7 +214,7 @@ def _instants(seconds: Ints) -> list[str]:
 
 
 def _decimal(amount: int) -> str:
-    """Return an amount in steps of 1/`UNIT` as a plain decimal of 2 or 4 places."""
+    """Return an amount in units of 1/`UNIT` as a plain decimal with 2 or 4 places."""
     whole, part = divmod(abs(amount), UNIT)
     sign = "-" if amount < 0 else ""
     return f"{sign}{whole}.{part // 100:02}" if part % 100 == 0 else f"{sign}{whole}.{part:04}"

@@ -22,7 +22,7 @@ _ZERO = "0.,"
 
 @dataclass(frozen=True)
 class Amount:
-    """The amounts of a table: their SQL, the numbers of the sample's rows, their columns, and why."""
+    """The amounts of a table: their SQL, the numbers in the sample's rows, their columns, and the reason."""
 
     sql: str
     cells: tuple[str | None, ...]
@@ -101,7 +101,7 @@ def _negative(number: str, turned: bool) -> str:
 
 
 def lacking(columns: Sequence[Column]) -> str:
-    """Return what a table lacks to hold transactions, with the value that could not be read."""
+    """Return why a table cannot hold transactions: what it lacks, or the value that could not be read."""
     if find_time(columns) is None:
         return _unread(columns, "at", "a time") or "no column has times"
     return _unread(columns, "amount", "an amount") or "no column has amounts"

@@ -72,7 +72,7 @@ def by_heading(name: str, column: Column, sql: str | None = None) -> Choice:
 
 
 def heading_of(column: Column) -> str:
-    """Return a column's heading and its unit, as the reason of a choice."""
+    """Return a column's heading and its unit, as the reason for a choice."""
     unit = f", in {column.small_unit}" if column.small_unit else ""
     return f"the heading {shown(column.name)}{unit}"
 

@@ -30,7 +30,7 @@ _NO_TIME = "1970-01-01"
 def guess_tables(
     tables: Mapping[str, Sequence[Column]], overlap: Overlap, currency: str | None, *, partly: bool = False
 ) -> tuple[list[TableGuess], dict[str, str]]:
-    """Guess the SELECTs of the tables of a mart; return the tables that are not used too, and why.
+    """Guess the SELECTs of the tables of a mart; also return the unused tables, and why they are unused.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def guess_tables(
     currency
         The currency of all clients, for exports without a currency column.
     partly
-        Whether to leave places to fill in for what cannot be guessed, instead of raising an error.
+        Whether to leave what cannot be guessed for a person to fill in, instead of raising an error.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def _no_transactions(clients: str, key: Column, unused: Mapping[str, str], *, pa
 
 
 def _blank(table: str, why: str) -> TableGuess:
-    """Return a SELECT with places to fill in for a table of the mart that was not found."""
+    """Return a SELECT, for a person to fill in, of a table of the mart that was not found."""
     required = [column.name for column in MART[table].columns if column.required]
     return TableGuess(table, "", tuple(Choice(column, FILL_IN, "fill in", why) for column in required))
 

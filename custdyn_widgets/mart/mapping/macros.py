@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from custdyn_widgets.mart.dialect import Dialect
 
-# For a regular expression: all separators of thousands except a comma and a point.
+# For a regular expression: all thousands separators except a comma and a point.
 _SPACES = r" ''’\x{00A0}\x{202F}"
 # Most numbers are plain: checking for those first takes a quarter of the time of the general case.
 _NUMBER = """
@@ -39,7 +39,7 @@ def macros(dialect: Dialect) -> list[str]:
     """Return the statements that create the macros for a dialect.
 
     `number(value)` is an exact decimal with up to 9 places. Text is read with the dialect's decimal
-    separator, and with separators of thousands if these are unambiguous; `12.50-` and `(12.50)` are negative.
+    separator, and with thousands separators if these are unambiguous; `12.50-` and `(12.50)` are negative.
     Blank text is NULL, and any other text is an error.
     """
     mark = dialect.decimal or "."

@@ -29,7 +29,7 @@ _MIDNIGHT = re.compile(r"[ T,]+(00?:00(:00([.,]0+)?)?|12:00(:00)? ?AM)", re.ASCI
 _SHORT_YEAR = re.compile(r"\d{1,2}[/.\-]\d{1,2}[/.\-]\d\d(?!\d).*", re.ASCII)
 _SMALL_UNITS = {"cents": "0.01", "minorunits": "0.01", "minor": "0.01", "micros": "0.000001"}
 _PLAIN_NUMBER = "number({})"
-_GROUPS = " '’\u00a0\u202f"  # separators of thousands, besides a comma and a point
+_GROUPS = " '’\u00a0\u202f"  # thousands separators besides a comma and a point
 _ZERO_DATE = "0000-00-00"  # MySQL's date for no date
 _MOST = 0.9  # the share of the values; the few others are faults, which checks report
 
@@ -61,7 +61,7 @@ class Column:
 
     @cached_property
     def sql(self) -> str:
-        """The column in SQL: NULL where its word for blank is."""
+        """The column in SQL, with NULL in place of its word for blank cells."""
         return f"nullif({self.quoted}, {self.syntax.literal(self.null)})" if self.null else self.quoted
 
     @property
@@ -76,7 +76,7 @@ class Column:
 
     @property
     def word(self) -> str:
-        """The column in SQL, to compare with words: without blanks around it."""
+        """The column in SQL, without spaces at its ends, to compare with words."""
         return f"trim({self.sql})" if " " in self.padding else self.sql
 
     @property
@@ -97,7 +97,7 @@ class Column:
 
     @cached_property
     def plain(self) -> str:
-        """The heading without case, blanks, punctuation and a unit such as cents."""
+        """The heading in lowercase, without spaces, punctuation and a unit such as cents."""
         plain = normalized_name(self.name).removesuffix(self.small_unit)
         return plain.removesuffix("in") if self.small_unit else plain
 
@@ -146,7 +146,7 @@ class Column:
 
     @property
     def _number_of_text(self) -> str:
-        """The SQL that reads numbers in text of a server; 1,234 alone is left for the server to reject."""
+        """The SQL that reads numbers in a server's text; 1,234 alone is left for the server to reject."""
         mark = self.decimal or decimal_mark([self])
         groups = [
             c for c in _GROUPS + {",": ".", ".": ",", None: ""}[mark] if any(c in v for v in self.numbers)
@@ -193,7 +193,7 @@ class Column:
 
     @property
     def time_family(self) -> str:
-        """The type in a database of the times that `as_time` reads."""
+        """The database type of the times that `as_time` reads."""
         assert self.times is not None
         return self.times.family or self.family
 
@@ -220,7 +220,7 @@ class Column:
 
 
 def stripped(cells: Iterable[str | None]) -> tuple[tuple[str | None, ...], str]:
-    """Return cells without blanks around them, None if nothing is left, and the characters removed."""
+    """Return cells without spaces at their ends, None if nothing is left, and the characters removed."""
     found: list[str | None] = []
     removed: set[str] = set()
     for cell in cells:

@@ -42,9 +42,9 @@ class Syntax:
         return f"CONCAT({', '.join(parts)})" if self.name == "mysql" else " || ".join(parts)
 
     def number(self, sql: str, removed: Iterable[str], mark: str) -> str:
-        """Return the exact number in a text of a server, without separators of thousands.
+        """Return the exact number in a server's text, without thousands separators.
 
-        In MySQL, a text that is not a number is NULL: CAST would read the digits before the first other
+        In MySQL, text that is not a number is NULL: CAST would read the digits before the first other
         character.
         """
         for separator in removed:

@@ -1,6 +1,6 @@
 """Words that billing systems use in headings, names of files and kinds of transactions.
 
-Comparisons ignore case, blanks, punctuation and a plural s.
+Comparisons ignore case, spaces, punctuation and a plural s.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def near_file(folder: Path, names: Iterable[str], table: str) -> tuple[str, str]
 
 
 def seems_data(name: str) -> bool:
-    """Return whether a name has the ending of data, in any format."""
+    """Return whether a name has the suffix of a data file, in any format."""
     return name.lower().endswith((*_PACKED, *_SHEETS, *_SEPARATED, *_OTHERS))
 
 

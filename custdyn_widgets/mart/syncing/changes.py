@@ -4,7 +4,7 @@ The ledgers are compared by month with a hash of their rows, and only the rows o
 compared one by one. Even for large ledgers, this takes little time and memory.
 
 Ids that a mapping numbers, with row_number(), may move to other rows when a row is added or removed. So rows
-are compared without their ids first: a row of which only the id differs has not changed.
+are compared without their ids first: a row that differs only in its id has not changed.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Changes:
     same_mapping
         Whether both syncs used the same mapping.
     new_ids
-        The number of transactions of which only the id changed, in the months that differ.
+        The number of transactions that changed only in their id, in the months that differ.
     """
 
     new: int
@@ -163,7 +163,7 @@ class Changes:
             lines.append("Nothing changed in the past.")
         if self.new_ids:
             advice = f" {_STABLE_IDS}" if self.same_mapping else ""
-            lines.append(f"Transactions that only have another id: {self.new_ids:,}.{advice}")
+            lines.append(f"Transactions that only have a different id: {self.new_ids:,}.{advice}")
         if not self.same_mapping and (self.past or self.openings or self.clients_removed or self.new_ids):
             lines.append("The mapping has changed since the last sync, which may be the reason.")
         return "\n".join(lines)

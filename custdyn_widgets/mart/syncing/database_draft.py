@@ -53,7 +53,7 @@ class DatabaseDraft(Guesses):
 def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft:
     """Guess the mapping of a database from at most 2,000 rows of each table, in one read-only transaction.
 
-    What cannot be guessed is left to fill in.
+    What cannot be guessed is left for a person to fill in.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft
     Raises
     ------
     SourceError
-        If the database cannot be read, its user may read no table, or the order of dates is ambiguous.
+        If the database cannot be read, its user cannot read any table, or the order of dates is ambiguous.
     """
     assert source.url is not None
     login = login_for(source)
@@ -87,7 +87,7 @@ def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft
 def _no_tables(login: Login) -> SourceError:
     more = "; for the tables of another schema, add ?options=-csearch_path%3DSCHEMA to it"
     return SourceError(
-        "The database does not have the tables of any known system, nor others that its user may read. "
+        "The database does not have the tables of any known system, nor any others that its user can read. "
         f"Check its url{more if login.kind == 'postgresql' else ''}.",
         field="source",
     )

@@ -22,7 +22,7 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
     found = session.table_columns(list(TABLES))
     if not found:
         raise SourceError(
-            "The database does not have any table of a mart, or its user may not read them. If it is the "
+            "The database does not have any table of a mart, or its user cannot read them. If it is the "
             'database of a billing system, set system = "…" or mapping = "….sql" for it in sources.toml.',
             field="system",
         )
@@ -35,7 +35,7 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
                 close = nearest(missing[0], set(found[name]) - set(known), 1)
                 hint = f" (is it {shown(close[0])}?)" if close else ""
                 raise SourceError(
-                    f"The table {name} has no column {missing[0]}{hint}, or its user may not read it; the "
+                    f"The table {name} has no column {missing[0]}{hint}, or its user cannot read it; the "
                     "mapping generic needs it. Create a view with that column, or write a mapping.",
                     field="system",
                 )
@@ -43,7 +43,7 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
             selects[name] = f"SELECT {wanted} FROM {quoted(name)}"  # noqa: S608 (known names)
         elif spec.required:
             raise SourceError(
-                f"The database has no table {name}, or its user may not read it; the mapping generic needs "
+                f"The database has no table {name}, or its user cannot read it; the mapping generic needs "
                 "it. Create a view with that name, or write a mapping.",
                 field="system",
             )

@@ -88,7 +88,7 @@ class MysqlSession:
             raise invalid_url("PyMySQL does not know one of its options") from None
         except OSError as error:  # of the network, it would be PyMySQL's own
             why = getattr(error, "reason", None) or error.strerror
-            raise invalid_url(f"a file of its TLS options cannot be read ({why})") from None
+            raise invalid_url(f"a file named in its TLS options cannot be read ({why})") from None
         if _demands_tls(login) and not connection._secure:  # older PyMySQLs go on without TLS
             connection._force_close()
             raise pymysql.OperationalError(2026, "the server does not support it")
@@ -158,7 +158,7 @@ class MysqlSession:
             return [ReadableTable(name.decode(), kind == b"1") for name, kind in cursor.fetchall()]
 
     def table_columns(self, tables: Sequence[str]) -> Mapping[str, list[str]]:
-        """Return the columns of the given tables, if they exist and may be read."""
+        """Return the columns of the given tables, if they exist and the user can read them."""
         by_table: dict[str, list[str]] = {}
         with self._connection.cursor() as cursor:
             cursor.execute(
@@ -194,7 +194,7 @@ def quoted(name: str) -> str:
 
 
 def driver_problem(error: Exception) -> DriverProblem | None:
-    """Return the meaning of an error of the driver, or None for any other error."""
+    """Return the meaning of a driver error, or None for any other error."""
     import pymysql
 
     if not isinstance(error, pymysql.Error):

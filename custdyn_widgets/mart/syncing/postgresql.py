@@ -164,7 +164,7 @@ def quoted(name: str) -> str:
 
 
 def driver_problem(error: Exception) -> DriverProblem | None:
-    """Return the meaning of an error of the driver, or None for any other error."""
+    """Return the meaning of a driver error, or None for any other error."""
     import psycopg
 
     if not isinstance(error, psycopg.Error):

@@ -23,7 +23,7 @@ _FILES = {"postgresql": "~/.pgpass", "mysql": "~/.my.cnf"}
 
 
 def find_problem(error: Exception, login: Login) -> DriverProblem | None:
-    """Return the meaning of an error of a driver, or None for any other error."""
+    """Return the meaning of a driver error, or None for any other error."""
     if login.kind == "postgresql":
         from custdyn_widgets.mart.syncing.postgresql import driver_problem
     else:
@@ -33,7 +33,7 @@ def find_problem(error: Exception, login: Login) -> DriverProblem | None:
 
 @contextmanager
 def explained(login: Login, place: str = "", grants: Callable[[], str] = lambda: "") -> Iterator[None]:
-    """Convert the errors of a driver to a SourceError.
+    """Convert driver errors to a SourceError.
 
     Parameters
     ----------

@@ -64,7 +64,10 @@ def shift_of_lifetimes(evidence: Evidence) -> int:
 
 
 def _misplaced(evidence: Evidence, shift: int = 0) -> int:
-    """Return how many clients have transactions outside the times in the row `shift` below theirs."""
+    """Return how many clients have transactions before creation or after closing.
+
+    The times of each client are taken from `shift` rows below its own.
+    """
     clients, rows = evidence.clients, evidence.rows
     created = np.where(clients.blank["created_at"], LONG_AGO, clients.columns["created_at"])
     closed = np.where(clients.blank["closed_at"], -LONG_AGO, clients.columns["closed_at"])
