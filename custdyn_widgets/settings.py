@@ -60,8 +60,8 @@ class Settings:
     marts
         The folder of the marts that `custdyn sync` reads from databases.
     evidence
-        Whether snapshots keep evidence of their clients' parts, which `custdyn snapshots diff` needs to name
-        the clients that changed: `on` or `off`.
+        Whether snapshots keep evidence of each client's contribution, which `custdyn snapshots diff` needs
+        to name the clients that changed: `on` or `off`.
     """
 
     snapshots: Path

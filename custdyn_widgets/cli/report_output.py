@@ -108,9 +108,9 @@ def say(text: str) -> None:
 
 
 def print_data(data: bytes, *, is_text: bool = True) -> None:
-    """Write data to stdout, exactly unless it is text for a terminal.
+    """Write data to stdout, unchanged unless it is text for a terminal.
 
-    Names in the data may contain control characters, which a terminal would obey; there they are replaced.
+    Names in the data may contain control characters that a terminal would interpret, so they are replaced.
     """
     if is_text and sys.stdout.isatty():
         from custdyn_widgets.text import replace_controls  # late: --help does not need it

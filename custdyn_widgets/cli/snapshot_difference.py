@@ -26,10 +26,13 @@ _MAX_LABEL = 60  # characters, as in the tables of reports
     "--source",
     "-s",
     metavar="SOURCE",
-    help=f"The current data. {SOURCE_HELP} Without NEW, default: the snapshot's, if in sources.toml.",
+    help=f"The current data. {SOURCE_HELP} Without NEW, it defaults to the snapshot's, if in sources.toml.",
 )
 @click.option(
-    "--clients", "by_client", is_flag=True, help="Print the clients whose part changed instead of the cells."
+    "--clients",
+    "by_client",
+    is_flag=True,
+    help="Print the clients whose contribution changed instead of the cells.",
 )
 @click.option("--freeze", "frozen", is_flag=True, help="Publish the differences as a page with its own link.")
 @format_option

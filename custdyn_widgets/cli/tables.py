@@ -67,7 +67,7 @@ def clients_command(
 
 
 def _sorted_flow(query: ReportQuery) -> str:
-    """Return the flow whose changes are sorted: that of the query's first columns that have one."""
+    """Return the flow by whose change to sort: that of the query's first group of columns with a flow."""
     flows = {"refill": "Refill Total", "payg": "Pay As You Go Total", "packages": "Renew Total"}
     return next((flows[group] for group in query.columns if group in flows), flows["payg"])
 

@@ -1,9 +1,10 @@
-"""Evidence of a report: a keyed digest of the exact part that each client has in each row.
+"""Evidence of a report: a keyed digest of each client's exact contribution to each row.
 
-A part is whatever the client adds to the row's cells, and to those of the period that the row is compared
-with. The key is a nonce that only the snapshot's manifest keeps, which is never served. Clients and rows are
-keyed digests too, so the evidence tells nothing without the data; digests have only 32 bits, so that amounts
-cannot be found by trying them out: many have the same digest. A change is missed once in four billion times.
+A contribution is whatever the client adds to the row's cells, and to those of the period that the row is
+compared with. The key is a nonce that is kept only in the snapshot's manifest, which is never served. Clients
+and rows are keyed digests too, so the evidence reveals nothing without the data; digests have only 32 bits,
+so that amounts cannot be found by trying them out: many have the same digest. A change is missed once in
+four billion times.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from custdyn_widgets.engine.cells.by_client import ClientParts, client_parts
+from custdyn_widgets.engine.cells.by_client import Contributions, client_contributions
 from custdyn_widgets.engine.plan import Plan
 from custdyn_widgets.engine.rows import row_labels
 from custdyn_widgets.snapshots import Evidence
 
-MAX_PARTS = 5_000_000  # about 25 MB; a report with more keeps no evidence
+MAX_CONTRIBUTIONS = 5_000_000  # about 25 MB; a report with more keeps no evidence
 _TAG_BYTES, _DIGEST_BYTES = 8, 4
 Labels = tuple[str, ...]
 UInt64s = npt.NDArray[np.uint64]
@@ -35,7 +36,7 @@ UInt64s = npt.NDArray[np.uint64]
 class EvidenceMaker:
     """Makes the evidence of a report that is about to be published, from the data it was computed from.
 
-    It keeps that data in memory as long as the report, and leaves the process as finished evidence.
+    It keeps that data in memory as long as the report exists; once pickled, it is finished evidence.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -65,7 +66,7 @@ class _Keyed:
     key: bytes
 
     def tags(self, kind: bytes, texts: Iterable[str]) -> list[int]:
-        """Return a number for each text that only whoever has the text can tell."""
+        """Return a tag for each text; only someone who has the text can tell which tag belongs to it."""
         key = blake2b(key=self.key, digest_size=_TAG_BYTES, person=kind)
         found = []
         for text in texts:
@@ -87,7 +88,7 @@ class _Keyed:
 
 
 def digests(plan: Plan, nonce: str) -> pd.DataFrame | None:
-    """Return the digest of each client's part of each row, or None if there are too many.
+    """Return the digest of each client's contribution to each row, or None if there are too many.
 
     Returns
     -------
@@ -96,23 +97,23 @@ def digests(plan: Plan, nonce: str) -> pd.DataFrame | None:
         position in the facts.
     """
     clients, rows = plan.selection.clients, len(plan.buckets) + sum(b is not None for b in plan.befores)
-    if len(clients) * rows > MAX_PARTS:
+    if len(clients) * rows > MAX_CONTRIBUTIONS:
         return None
     keyed = _Keyed(bytes.fromhex(nonce))
     ids = plan.facts.client_ids().to_pylist() if len(clients) else []
     client_tags = np.zeros(len(ids), np.uint64)
     client_tags[clients] = keyed.tags(b"custdyn client", (ids[i] for i in clients.tolist()))
     frames, count = [], 0
-    for parts, row_tags in _parts(plan, keyed):
-        own = client_tags[parts.client]
-        records = np.column_stack([own, row_tags, parts.values.astype(np.uint64)]).astype("<u8")
+    for some, row_tags in _contributions(plan, keyed):
+        own = client_tags[some.client]
+        records = np.column_stack([own, row_tags, some.values.astype(np.uint64)]).astype("<u8")
         frames.append(
             pd.DataFrame(
-                {"client": own, "row": row_tags, "digest": keyed.digests(records), "at": parts.client}
+                {"client": own, "row": row_tags, "digest": keyed.digests(records), "at": some.client}
             )
         )
         count += len(own)
-        if count > MAX_PARTS:
+        if count > MAX_CONTRIBUTIONS:
             return None
     none = pd.DataFrame({"client": [], "row": [], "digest": [], "at": []})
     found = pd.concat(frames) if frames else none
@@ -121,7 +122,7 @@ def digests(plan: Plan, nonce: str) -> pd.DataFrame | None:
 
 
 def row_tags(labels: Sequence[Labels], nonce: str) -> dict[int, Labels]:
-    """Return the labels of rows by their tags, also for the periods that they are compared with."""
+    """Return the labels of rows by their tags, including the tags of the periods they are compared with."""
     keyed = _Keyed(bytes.fromhex(nonce))
     found: dict[int, Labels] = {}
     for period in ("", "before"):
@@ -139,8 +140,8 @@ def _row_tags(keyed: _Keyed, labels: Sequence[Labels], period: str) -> list[int]
     return keyed.tags(b"custdyn row", texts)
 
 
-def _parts(plan: Plan, keyed: _Keyed) -> Iterator[tuple[ClientParts, UInt64s]]:
-    """Yield the parts of clients with the tag of the row of each."""
+def _contributions(plan: Plan, keyed: _Keyed) -> Iterator[tuple[Contributions, UInt64s]]:
+    """Yield the contributions of clients, each with the tag of its row."""
     if not plan.buckets:
         return
     labels, groups = row_labels(plan), plan.groups
@@ -153,9 +154,9 @@ def _parts(plan: Plan, keyed: _Keyed) -> Iterator[tuple[ClientParts, UInt64s]]:
     tags = {period: np.array(_row_tags(keyed, labels, period), np.uint64) for period in ("", "before")}
     for period, first, buckets in periods:
         grid = plan.grid(buckets, groups)
-        for parts in client_parts(plan.facts, plan.selection.clients, grid, factor):
-            group = parts.package_group if groups.of_client is None else groups.of_client[parts.client]
-            yield parts, tags[period][(parts.bucket + first) * len(groups.labels) + group]
+        for some in client_contributions(plan.facts, plan.selection.clients, grid, factor):
+            group = some.package_group if groups.of_client is None else groups.of_client[some.client]
+            yield some, tags[period][(some.bucket + first) * len(groups.labels) + group]
 
 
 def _to_parquet(found: pd.DataFrame) -> bytes:

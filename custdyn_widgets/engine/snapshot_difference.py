@@ -32,8 +32,8 @@ def compare_snapshots(
         of the earlier snapshot, so that its interval is the same.
     source
         The source, as for `run_report`: the current data, which is compared with the evidence of the
-        snapshots to name the clients whose part changed. If `new` is None, it defaults to the snapshot's
-        own, if `sources.toml` has one of that name.
+        snapshots to name the clients whose contribution changed. If `new` is None, it defaults to the
+        snapshot's own, if `sources.toml` has one of that name.
     store
         The store. Defaults to the one in the settings.
 

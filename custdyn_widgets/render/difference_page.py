@@ -50,7 +50,7 @@ def _figures(difference: ReportDifference) -> Iterator[tuple[str, str, str]]:
         "Cells that differ": f"{len(difference.cells):,}",
         "Rows": f"{len(rows):,}",
         "Columns": f"{len(columns):,}",
-        "Clients whose part changed": f"{clients.count:,}" if clients else "not known",
+        "Clients whose contribution changed": f"{clients.count:,}" if clients else "not known",
     }
     for (label, text), colour in zip(counts.items(), _COLOURS, strict=True):
         yield label, text, colour

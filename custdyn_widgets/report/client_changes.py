@@ -1,4 +1,4 @@
-"""The clients whose part of a report changed, as far as a snapshot's evidence tells."""
+"""The clients whose contribution to a report changed, as far as a snapshot's evidence shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CLIENT_HEADINGS = ("Client Id", "Name", "Company", "Owner User")
 
 @dataclass(frozen=True)
 class ClientChange:
-    """A client whose part of a row changed, with the row's label for each heading."""
+    """A client whose contribution to a row changed, with the row's label for each heading."""
 
     labels: tuple[str, ...]
     client_id: str
@@ -25,19 +25,19 @@ class ClientChange:
 
 @dataclass(frozen=True)
 class ClientChanges:
-    """The clients whose part of a report changed.
+    """The clients whose contribution to a report changed.
 
     Attributes
     ----------
     headings
         The label headings of the report.
     lines
-        One for each client and row in which its part changed, in the order of the rows and by id. Empty in a
-        frozen difference, which does not contain the names of clients.
+        One for each client and row where the client's contribution changed, in the order of the rows and by
+        id. Empty in a frozen difference, which does not contain the names of clients.
     count
-        How many clients these are.
+        The number of these clients.
     gone
-        How many other clients have a part in the old report, but are no longer in the data or no longer meet
+        How many other clients contributed to the old report, but are no longer in the data or no longer meet
         the filters: their names are not known.
     undecided
         How many clients changed after the second of two snapshots, so that it is not known whether they
@@ -54,9 +54,10 @@ class ClientChanges:
     def text(self) -> str:
         """Return a sentence that says how many clients changed, without their names."""
         if not (self.count or self.gone or self.undecided):
-            return "No client's part changed."
-        clients = _clients(self.count) if self.count else "no client"
-        parts = [f"The part of {clients} changed"]
+            return "No client's contribution changed."
+        plural = "" if self.count == 1 else "s"
+        changed = f"The contribution{plural} of {_clients(self.count)} changed"
+        parts = [changed if self.count else "No client's contribution changed"]
         if self.gone:
             parts.append(
                 f"{_clients(self.gone)} of the old report {'is' if self.gone == 1 else 'are'} no longer in "
@@ -64,8 +65,8 @@ class ClientChanges:
             )
         if self.undecided:
             parts.append(
-                f"for {_clients(self.undecided)} it is not known, because their data changed again after "
-                "the second snapshot"
+                f"whether {_clients(self.undecided)} changed too is not known, because their data changed "
+                "again after the second snapshot"
             )
         return f"{'; '.join(parts)}."
 

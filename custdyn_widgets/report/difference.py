@@ -87,7 +87,7 @@ class ReportDifference:
     query
         The query of the new report.
     clients
-        The clients whose part changed; None if this is not known.
+        The clients whose contribution changed; None if this is not known.
     clients_unknown
         A sentence that says why it is not known.
     compared
@@ -106,7 +106,7 @@ class ReportDifference:
     new: Info
     query: ReportQuery
     clients: ClientChanges | None = None
-    clients_unknown: str = f"{NOT_KNOWN}: reports do not contain the parts of clients."
+    clients_unknown: str = f"{NOT_KNOWN}: reports do not contain the contributions of single clients."
     compared: tuple[str, ...] = ()
 
     @property

@@ -89,7 +89,8 @@ class Store:
         files
             Contents by file name: lowercase letters and digits, with single dots and hyphens between them.
         evidence
-            The evidence, which only `evidence` reads, and only members of the store's group if it is shared.
+            The evidence. Only the method `evidence` returns it, and only the owner and the group of a shared
+            store can read its file.
 
         Raises
         ------

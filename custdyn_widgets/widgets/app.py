@@ -171,7 +171,7 @@ class CustomerDynamics:
             return  # the error is on screen, and a second interrupt must not stop the kernel
 
     def _ask(self, key: str) -> None:
-        """Answer a question of the menu: fill in the form, run the query, and show the clients."""
+        """Answer a question from the menu: fill in the form, run the query, and show the clients."""
         question, current = QUESTIONS[key], self._form.query()
         if self._busy or current is None:
             return

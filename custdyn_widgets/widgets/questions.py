@@ -11,7 +11,7 @@ from custdyn_widgets.query import ReportQuery
 
 @dataclass(frozen=True)
 class Question:
-    """Question of the menu.
+    """A question in the menu.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ QUESTIONS = {
         {**_ONE_ROW, "interval": "this_month", "columns": ("all",)},
         column="Clients - All: Balance Neg",
     ),
-    CHANGES: Question("What differs from a report sent before?"),
+    CHANGES: Question("What has changed since a report was sent?"),
     "cohorts": Question(
         "How many of each month's new clients are still active?",
         {"interval": "last_12_months", "group_by": ("cohort",), "columns": ("active", "overall_active")},

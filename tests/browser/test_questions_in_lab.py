@@ -207,7 +207,7 @@ def test_what_differs_from_the_report_sent_before_rerating(person: Person, lab: 
         )
     )
     rerate(person.source)
-    person.ask("What differs from a report sent before?")
+    person.ask("What has changed since a report was sent?")
     person.click(person.panel.get_by_role("button", name="Last month (UTC), clients, by month"))
     expect(person.panel.get_by_role("status")).to_contain_text("differ from the data as it is now")
     difference = compare_snapshots(sent, source=person.source, store=store)

@@ -112,7 +112,7 @@ def test_a_rerating_is_named_by_cells_and_sums(rerated: Rerated, frozen: Callabl
     assert found["reasons"][-1]["kind"] == "data"
     assert UNKNOWN not in result.stderr
     count = len(rerated.clients)
-    assert f"The part of {count} clients changed." in result.stderr
+    assert f"The contributions of {count} clients changed." in result.stderr
     assert (found["clients"]["count"], found["clients"]["lines"]) == (count, [])  # nobody asked for names
 
 
@@ -174,7 +174,7 @@ def test_nothing_differs(rerated: Rerated, frozen: Callable[..., str]) -> None:
     old = frozen(rerated.before)
     result = diff(old, "--source", rerated.before)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr.splitlines()[-2:] == ["No cell differs.", "No client's part changed."]
+    assert result.stderr.splitlines()[-2:] == ["No cell differs.", "No client's contribution changed."]
     assert json.loads(diff(old, old, "--json").stdout)["cells"] == []
 
 
@@ -242,7 +242,7 @@ def test_a_difference_is_frozen_as_a_page_with_its_own_link(
     names = [c["name"] for c in read(rerated.after / "clients.csv") if c["client_id"] in rerated.clients]
     everything = b"".join(store.read(own, name) for name in store.manifest(own)["files"])
     assert not any(text.encode() in everything for text in (*names, *rerated.clients))
-    assert f"The part of {len(rerated.clients)} clients changed." in page
+    assert f"The contributions of {len(rerated.clients)} clients changed." in page
     cells = json.loads(store.read(own, "report.json"))["cells"]
     assert len(list(csv.reader(io.StringIO(store.read(own, "report.csv").decode())))) == len(cells) + 1
     listed = CliRunner().invoke(cli.main, ["snapshots", "list"]).stdout

@@ -1,4 +1,4 @@
-"""Evidence names exactly the clients whose part changed, and tells nothing without the data."""
+"""Evidence names exactly the clients whose contribution changed, and reveals nothing without the data."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def parts(report: Report, mart: OpenedMart) -> dict[tuple[tuple[str, ...], str],
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_exactly_the_clients_are_named_whose_part_changed(
+def test_exactly_the_clients_whose_contribution_changed_are_named(
     old: OpenedMart, new: OpenedMart, name: str
 ) -> None:
     before, after = report_of(old, name), report_of(new, name)
@@ -134,7 +134,7 @@ def test_nothing_changed_where_the_data_is_the_same(old: OpenedMart, name: str) 
     report = report_of(old, name, compare="previous_quarter")
     found = found_changes(report, report, plan_of(old, report))
     assert (found.lines, found.count, found.gone) == ((), 0, 0)
-    assert found.text == "No client's part changed."
+    assert found.text == "No client's contribution changed."
 
 
 def test_a_change_in_the_period_before_is_one_of_the_row_that_is_compared_with_it(
@@ -170,7 +170,9 @@ def test_between_two_snapshots_only_data_that_equals_one_of_them_decides(
     assert set(later.lines) < set(direct.lines)
     assert later.undecided + later.count == direct.count
     told = replace(later, undecided=1).text
-    assert "for 1 client it is not known, because their data changed again after the second snapshot" in told
+    assert (
+        "whether 1 client changed too is not known, because their data changed again after the second" in told
+    )
 
 
 def test_clients_that_are_no_longer_in_the_data_are_counted_but_not_named(old: OpenedMart) -> None:
@@ -199,7 +201,7 @@ def test_evidence_differs_under_another_nonce_and_has_no_name_in_it(old: OpenedM
         assert text.encode() not in first.data
 
 
-def test_equal_parts_of_other_clients_and_rows_have_other_digests() -> None:
+def test_equal_contributions_of_different_clients_and_rows_have_different_digests() -> None:
     mart = open_mart(
         {
             "clients": pd.DataFrame(
@@ -230,10 +232,10 @@ def test_a_report_leaves_its_process_with_finished_evidence(old: OpenedMart) -> 
     assert found.count == 0
 
 
-def test_a_report_with_too_many_parts_keeps_no_evidence(
+def test_a_report_with_too_many_contributions_keeps_no_evidence(
     old: OpenedMart, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evidence, "MAX_PARTS", 10)
+    monkeypatch.setattr(evidence, "MAX_CONTRIBUTIONS", 10)
     report = report_of(old, "months")
     assert isinstance(report.evidence, EvidenceMaker)
     assert report.evidence() is None

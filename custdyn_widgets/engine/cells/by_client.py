@@ -1,8 +1,8 @@
-"""The cells of a report before they are added up over clients: what each client has in each row.
+"""The cells of a report before they are added up over clients: what each client contributes to each row.
 
 Amounts are exact fractions once they are converted, and there may be millions of them. So each is kept as its
-remainders by two primes, which NumPy adds and multiplies: equal amounts have equal remainders, and different
-ones do not, except by a chance of one in 2**62.
+remainders modulo two primes, which NumPy adds and multiplies: equal amounts have equal remainders, and
+different ones have different remainders, except with a probability of 1 in 2**62.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ Factor = Callable[[int, date], tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class ClientParts:
-    """What some clients have in some rows, without rows in which a client has nothing.
+class Contributions:
+    """The contributions of some clients to some rows; those that consist of zeros are left out.
 
     Attributes
     ----------
     client, bucket, package_group
-        int64[parts]: the position of the client in the facts, and the row.
+        int64[contributions]: the position of the client in the facts, and the row.
     values
-        int64[parts, values]: whatever the client adds to the cells of the row.
+        int64[contributions, values]: whatever the client adds to the cells of the row.
     """
 
     client: Int64s
@@ -42,7 +42,9 @@ class ClientParts:
     values: Int64s
 
 
-def client_parts(facts: Facts, clients: Int64s, grid: Grid, factor: Factor) -> Iterator[ClientParts]:
+def client_contributions(
+    facts: Facts, clients: Int64s, grid: Grid, factor: Factor
+) -> Iterator[Contributions]:
     """Yield what each client adds to the cells of a report.
 
     Parameters
@@ -62,18 +64,20 @@ def client_parts(facts: Facts, clients: Int64s, grid: Grid, factor: Factor) -> I
     most = max(1, _ROWS // (grid.bucket_count * grid.package_groups))
     for some in _of_one_currency(facts, clients, most):
         own_group[some] = np.arange(len(some))
-        yield _parts(facts, some, replace(grid, client_groups=len(some), client_group=own_group), factor)
+        yield _contributions(
+            facts, some, replace(grid, client_groups=len(some), client_group=own_group), factor
+        )
 
 
 def _of_one_currency(facts: Facts, clients: Int64s, most: int) -> Iterator[Int64s]:
-    """Yield the clients in pieces of one currency, by which they are sorted."""
+    """Yield the clients, who are sorted by currency, in pieces of one currency each."""
     starts = np.flatnonzero(np.diff(facts.currency[clients])) + 1
     for own in np.split(clients, starts):
         for low in range(0, len(own), most):
             yield own[low : low + most]
 
 
-def _parts(facts: Facts, clients: Int64s, grid: Grid, factor: Factor) -> ClientParts:
+def _contributions(facts: Facts, clients: Int64s, grid: Grid, factor: Factor) -> Contributions:
     currency = int(facts.currency[clients[0]])
     flows, stocks = FlowSums(grid, currency), StockSums(grid)
     for span in parts(facts, Span.of(facts, clients, grid)):
@@ -89,7 +93,7 @@ def _parts(facts: Facts, clients: Int64s, grid: Grid, factor: Factor) -> ClientP
     has = np.flatnonzero(values.any(axis=1))
     bucket, group = np.divmod(has + grid.groups, grid.groups)
     client, package_group = np.divmod(group, grid.package_groups)
-    return ClientParts(clients[client], bucket - 1, package_group, values[has])
+    return Contributions(clients[client], bucket - 1, package_group, values[has])
 
 
 def _stock_values(

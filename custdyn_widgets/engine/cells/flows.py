@@ -146,7 +146,7 @@ class FlowSums:
         }
 
     def entries(self) -> FlowEntries:
-        """Return everything that flows in the rows, without joining the halves of the sums."""
+        """Return the counts and sums of all flows in the rows, without joining the halves of the sums."""
         keys, counts, high, low = self._sums.totals()
         group, segment, flow = np.unravel_index(keys, self._shape)
         counted = segment > 0
