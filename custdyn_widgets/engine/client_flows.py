@@ -1,4 +1,4 @@
-"""Flows of single clients within one row, in the report's currency."""
+"""Flows of individual clients within one row, in the report's currency."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class NotPlainError(Exception):
-    """A name does not refer to a plain file without other hard links."""
+    """A name refers to something other than a plain file, or to a file with another hard link."""
 
 
 class TooLargeError(NotPlainError):

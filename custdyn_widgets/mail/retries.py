@@ -18,7 +18,7 @@ def parse_waits(text: str | None) -> tuple[float, ...]:
         waits = (-1.0,)
     if len(waits) > _MAX_WAITS or not all(0 <= wait <= _MAX_WAIT_S for wait in waits):
         raise SettingsError(
-            f"CUSTDYN_SMTP_WAITS must be at most {_MAX_WAITS} numbers of seconds up to {_MAX_WAIT_S:,}, "
+            f"CUSTDYN_SMTP_WAITS must be at most {_MAX_WAITS} waits of up to {_MAX_WAIT_S:,} seconds each, "
             f"such as 5 30 120, not {shown(text)}.",
             field="CUSTDYN_SMTP_WAITS",
         )

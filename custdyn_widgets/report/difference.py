@@ -106,7 +106,7 @@ class ReportDifference:
     new: Info
     query: ReportQuery
     clients: ClientChanges | None = None
-    clients_unknown: str = f"{NOT_KNOWN}: reports do not contain the contributions of single clients."
+    clients_unknown: str = f"{NOT_KNOWN}: reports do not contain the contributions of individual clients."
     compared: tuple[str, ...] = ()
 
     @property

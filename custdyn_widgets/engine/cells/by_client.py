@@ -20,7 +20,7 @@ from custdyn_widgets.engine.cells.stocks import StockSums
 from custdyn_widgets.mart import Facts, Int64s
 
 _PRIMES = (2**31 - 1, 2**31 - 19)
-_ROWS = 2**18  # rows of single clients that are held in memory at a time
+_ROWS = 2**18  # rows of individual clients that are held in memory at a time
 Factor = Callable[[int, date], tuple[int, int]]
 
 
@@ -104,7 +104,7 @@ def _stock_values(
     states = (counts * np.array([1, 2, 4])[:, None, None]).sum(axis=0).T  # alive, overall active, active
     balances = np.zeros((2, *states.shape), np.int64)
     for bucket, on in enumerate(utc_dates(grid.edges[1:] - 1)):
-        balance = (high[0, :, bucket] << 32) + low[0, :, bucket]  # a single client's balance fits
+        balance = (high[0, :, bucket] << 32) + low[0, :, bucket]  # one client's balance fits
         if balance.any():
             by = np.array(_remainders_of(factor(on)), np.int64)
             balances[:, bucket] = _remainders(balance >> 32, balance & (2**32 - 1), by)

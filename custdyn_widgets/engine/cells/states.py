@@ -1,4 +1,4 @@
-"""States of single clients at the start and at the end of one row.
+"""States of individual clients at the start and at the end of one row.
 
 Reports sum clients without examining each one (see `cells.compute`). This module examines each one, to find
 the clients behind a row, and to count movements in the Total and in rows whose windows are not in order.

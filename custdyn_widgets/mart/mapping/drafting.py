@@ -168,7 +168,7 @@ def _rows_of_rare_kinds(
 
 
 def _column(column: Column) -> Column:
-    """Return a column in which a word such as NULL among numbers or times is a blank."""
+    """Return a column in which a word such as NULL among numbers or times counts as blank."""
     words = {value for value in column.values if null_word(value)}
     if len(words) == 1:
         (null,) = words

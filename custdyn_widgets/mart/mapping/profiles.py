@@ -81,7 +81,7 @@ class Column:
 
     @property
     def word_as_text(self) -> str:
-        """The same as text."""
+        """`word` as text in SQL."""
         return (
             f"CAST({self.word} AS VARCHAR)"
             if self.typed and self.syntax == DUCKDB

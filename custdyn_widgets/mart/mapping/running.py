@@ -107,7 +107,7 @@ def _write(connection: duckdb.DuckDBPyConnection, select: str, file: Path, names
 
 
 def _place(connection: duckdb.DuckDBPyConnection, names: Sequence[str], value: str) -> str:
-    """Return where a text occurs in the exported files, as a sentence; empty if it is not found."""
+    """Return a sentence that says where text occurs in the exported files; empty if it is not found."""
     for name in names:
         rows = connection.sql(f"FROM {identifier(name)}")
         for column, kind in zip(rows.columns, rows.types, strict=True):

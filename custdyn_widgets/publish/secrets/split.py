@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from custdyn_widgets.errors import has_password
 
-# Tags within a line, in HTML and SVG. Any other tag begins a new line: a cell, a paragraph, a text.
+# Tags within a line, in HTML and SVG. Any other tag begins a new line: a cell, a paragraph, a text element.
 _IN_LINE = re.compile(
     r"<!--.{0,500}?-->|</?(?:a|abbr|b|bdi|bdo|code|data|del|em|font|i|ins|kbd|mark|q|s|samp|small|span|strong|sub|sup"
     r"|tt|tspan|u|var|wbr)\b[^<>]{0,2000}>",
