@@ -30,8 +30,8 @@ LIGHT_INK, DARK_INK = "#10151b", "#ffffff"
 _NOTE_CLASSES: dict[Theme, str] = {"page": "under", "notebook": "note"}
 TRIANGLE_NOTE = (
     "A cohort consists of the clients whose first paid use was in that month; Size is their number. Columns "
-    "0, 1, 2 and so on show how many of them had a paid use in that month, one month later, two months later. "
-    "The colour shows this as a share of Size."
+    "0, 1, 2 and so on show how many of them had a paid use in that month, one month later, two months "
+    "later. The colour shows this as a share of Size."
 )
 
 # The selectors are specific enough to override the styles of pages and notebooks.
