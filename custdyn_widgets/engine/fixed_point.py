@@ -2,8 +2,8 @@
 
 Fractions are exact but slow. Here, factors are cut to 48 binary places, so that sums of converted amounts are
 sums of integers. What is cut off is bounded: if it cannot change how a sum is rounded, which is the usual
-case, the rounded sum is that of the exact fractions. Otherwise, the sum is not sure, and must be computed
-from fractions.
+case, the rounded sum is that of the exact fractions. Otherwise, the rounded sum is uncertain and must be
+computed from fractions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Amounts:
         return Amounts(whole, part & ((1 << _PLACES) - 1), self.missing + other.missing)
 
     def rounded(self) -> tuple[Int64s, Bools]:
-        """Return the amounts rounded half-even to millionths, and whether each is sure."""
+        """Return the amounts rounded half-even to millionths, and whether each is certain to be right."""
         up = (self.part > _HALF) | ((self.part == _HALF) & (self.whole % 2 != 0))
         sure = (self.missing == 0) | (np.abs(self.part - _HALF) > self.missing)
         return self.whole + up, sure

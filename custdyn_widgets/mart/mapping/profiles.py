@@ -146,7 +146,7 @@ class Column:
 
     @property
     def _number_of_text(self) -> str:
-        """The SQL that reads numbers in a server's text; 1,234 alone is left for the server to reject."""
+        """The SQL that reads numbers from text on a server; a lone 1,234 is left for it to reject."""
         mark = self.decimal or decimal_mark([self])
         groups = [
             c for c in _GROUPS + {",": ".", ".": ",", None: ""}[mark] if any(c in v for v in self.numbers)

@@ -42,7 +42,7 @@ class Syntax:
         return f"CONCAT({', '.join(parts)})" if self.name == "mysql" else " || ".join(parts)
 
     def number(self, sql: str, removed: Iterable[str], mark: str) -> str:
-        """Return the exact number in a server's text, without thousands separators.
+        """Return the SQL that reads an exact number from text, ignoring thousands separators.
 
         In MySQL, text that is not a number is NULL: CAST would read the digits before the first other
         character.

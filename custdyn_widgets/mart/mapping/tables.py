@@ -102,7 +102,7 @@ def _create_view(
 
 @contextmanager
 def errors_at(place: str, field: str) -> Iterator[None]:
-    """Convert errors of DuckDB to errors that say where they occurred."""
+    """Convert DuckDB errors to errors that say where they occurred."""
     import duckdb
 
     try:
