@@ -21,6 +21,7 @@ from tests.bench import (
     commands,
     document,
     duckdb_clients,
+    duckdb_dynamics,
     duckdb_sql,
     naive_pandas,
     our_dynamics,
@@ -65,6 +66,12 @@ def test_sql_and_naive_pandas_give_the_same_table(mart: Path, name: str) -> None
 def test_sql_and_naive_pandas_choose_the_same_clients(mart: Path, name: str) -> None:
     question = dataclasses.replace(QUESTIONS[YEAR], query=QUESTIONS[name].query)  # one bucket is quick
     compare(name, ("SQL", duckdb_sql.report(mart, question)), ("pandas", naive_pandas.report(mart, question)))
+
+
+@pytest.mark.parametrize("name", [name for name in DYNAMICS if name != CLIENTS])
+def test_sql_and_ours_agree_on_who_moved_and_what_changed(mart: Path, name: str) -> None:
+    table = duckdb_dynamics.report(mart, DYNAMICS[name])
+    compare(name, ("SQL", table), ("ours", our_dynamics.report(mart, DYNAMICS[name])))
 
 
 def test_sql_and_ours_give_the_same_clients(mart: Path) -> None:

@@ -16,6 +16,7 @@ from .question import CURRENCY, LEVELS, Question
 
 EPOCH = date(1970, 1, 1)
 Fraction = tuple[int, int]  # numerator, denominator > 0; not reduced
+Cell = int | Fraction | None  # before it is rounded; None: an average over nothing
 Table = list[list[str]]  # a label and 21 values a row, the Total last; an average over nothing is ""
 ZERO: Fraction = (0, 1)
 
@@ -145,7 +146,19 @@ def money(value: Fraction) -> str:
 
 
 def table(question: Question, quotes: Quotes, flows: Iterable[Flow], stocks: Iterable[Stock]) -> Table:
-    """Return the rows of the report and its Total.
+    """Return the rows of the report and its Total."""
+    return [[label, *map(shown, cells)] for label, cells in exact_rows(question, quotes, flows, stocks)]
+
+
+def shown(cell: Cell) -> str:
+    """Return a cell's text: a count, money, or nothing."""
+    return "" if cell is None else money(cell) if isinstance(cell, tuple) else str(cell)
+
+
+def exact_rows(
+    question: Question, quotes: Quotes, flows: Iterable[Flow], stocks: Iterable[Stock]
+) -> list[tuple[str, list[Cell]]]:
+    """Return the labels and cells of the report's rows and its Total.
 
     The Total is the ungrouped query's row: its stocks are those of the last bucket, whose end and
     window it shares.
@@ -163,42 +176,47 @@ def table(question: Question, quotes: Quotes, flows: Iterable[Flow], stocks: Ite
     stock_terms: dict[tuple[int, int], list[Stock]] = defaultdict(list)
     for s in stocks:
         stock_terms[s.bucket, s.level].append(s)
-    rows, totals, every = [], [], range(len(question.labels))
+    rows: list[tuple[str, list[Cell]]] = []
+    totals, every = [], range(len(question.labels))
     for bucket, label in enumerate(question.labels):
         sums = [fraction_sum(terms) for terms in flow_terms[bucket]]
         totals.append(sums)
-        held = _stocks(
+        held = stock_cells(
             quotes, question.edges[bucket + 1] - timedelta(1), [stock_terms[bucket, k] for k in range(3)]
         )
-        rows.append([label, *held, *_flows(int(held[0]), sums, counts[bucket])])
+        rows.append((label, [*held, *flow_cells(held[0], sums, counts[bucket])]))
     sums = [fraction_sum([t[k] for t in totals]) for k in range(4)]
     together = [sum(counts[b][k] for b in every) for k in range(3)]
-    held = rows[-1][1:13]
-    return [*rows, ["Total", *held, *_flows(int(held[0]), sums, together)]]
+    held = rows[-1][1][:12]
+    return [*rows, ("Total", [*held, *flow_cells(held[0], sums, together)])]
 
 
-def _stocks(quotes: Quotes, day: date, levels: list[list[Stock]]) -> list[str]:
-    values: list[str] = []
+def stock_cells(quotes: Quotes, day: date, levels: list[list[Stock]]) -> list[Cell]:
+    """Return clients and balances of each level, converted at a day's quotes."""
+    cells: list[Cell] = []
     for level in levels:
         positive = fraction_sum([quotes.convert(s.positive, s.currency, day) for s in level])
         negative = fraction_sum([quotes.convert(s.negative, s.currency, day) for s in level])
         both = fraction_sum([positive, negative])
-        values += [str(sum(s.clients for s in level)), money(positive), money(negative), money(both)]
-    return values
+        cells += [sum(s.clients for s in level), positive, negative, both]
+    return cells
 
 
-def _flows(active: int, sums: list[Fraction], counts: list[int]) -> list[str]:
+def flow_cells(active: Cell, sums: list[Fraction], counts: list[int]) -> list[Cell]:
+    """Return refills, usage and packages of their sums and counts, and of how many clients are active."""
     (refilled, used, activated, renewed), (refills, activations, renewals) = sums, counts
     return [
-        str(refills), money(refilled), _average(refilled, refills),
-        money(_minus(used)), _average(_minus(used), active),
-        str(activations), money(_minus(activated)), str(renewals), money(_minus(renewed)),
+        refills, refilled, quotient(refilled, refills),
+        minus(used), quotient(minus(used), active if isinstance(active, int) else 0),
+        activations, minus(activated), renewals, minus(renewed),
     ]  # fmt: skip
 
 
-def _minus(value: Fraction) -> Fraction:
+def minus(value: Fraction) -> Fraction:
+    """Return the value with the other sign."""
     return (-value[0], value[1])
 
 
-def _average(value: Fraction, count: int) -> str:
-    return money((value[0], value[1] * count)) if count else ""
+def quotient(value: Fraction, count: int) -> Cell:
+    """Return the value over a count; None over nothing."""
+    return (value[0], value[1] * count) if count else None

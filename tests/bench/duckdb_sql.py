@@ -151,6 +151,11 @@ def check(folder: Path) -> None:
 
 def report(folder: Path, question: Question) -> answer.Table:
     """Return the table of the question."""
+    return answer.table(question, *sums(folder, question))
+
+
+def sums(folder: Path, question: Question) -> tuple[answer.Quotes, list[answer.Flow], list[answer.Stock]]:
+    """Return the mart's quotes, and the flows and stocks of the question."""
     rates = (
         connection()
         .execute(f"select currency, date, units_per_base from '{folder}/rates.parquet'")
@@ -175,7 +180,7 @@ def report(folder: Path, question: Question) -> answer.Table:
     flows = answer.flows(question, _flows((r for r in rows if r[0] < 0), currencies))
     moves = _moves((r for r in rows if r[0] >= 0), currencies)
     stocks = answer.stocks(question, currencies, moves)
-    return answer.table(question, answer.Quotes(rates), flows, stocks)
+    return answer.Quotes(rates), list(flows), list(stocks)
 
 
 def _millionths(amount: Decimal | None) -> int:

@@ -109,4 +109,4 @@ DYNAMICS = {
         _question(CLIENTS, _MONTHS, "month"),
     )
 }
-"""Questions about who moved and what changed. SQL answers only the one about clients."""
+"""Questions about who moved and what changed."""

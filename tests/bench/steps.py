@@ -71,8 +71,14 @@ STEPS = (
         for question in FILTERED
         for name, contender in ((SQL, "duckdb_sql"), (OURS, "ours"))
     ),
-    *(Step(OURS, "our_dynamics", question) for question in DYNAMICS),
-    Step(SQL_CLIENTS, "duckdb_clients", CLIENTS),
+    *(
+        Step(name, contender, question)
+        for question in DYNAMICS
+        for name, contender in (
+            (SQL_CLIENTS, "duckdb_clients") if question == CLIENTS else (SQL, "duckdb_dynamics"),
+            (OURS, "our_dynamics"),
+        )
+    ),
 )
 
 # Growth: with buckets on the same mart, with rows on smaller ones.
