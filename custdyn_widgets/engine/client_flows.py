@@ -49,6 +49,9 @@ class ClientFlows:
         The groups of the row, and its group of packages; None for all transactions.
     periods
         The periods.
+    rows
+        For each period, each client's first ledger row in the period and its first row after it, in ascending
+        order of the clients' positions.
 
     Raises
     ------
@@ -63,13 +66,14 @@ class ClientFlows:
         groups: Groups,
         package_group: int | None,
         periods: Sequence[Bucket],
+        rows: Sequence[tuple[Int64s, Int64s]],
     ) -> None:
         self._plan, self._package_group = plan, package_group
         self._clients = np.sort(clients)
         self._place = np.searchsorted(self._clients, clients)
         grids = (plan.grid([period], groups) for period in periods)
         self._grids = [replace(grid, movement=False, balances=False) for grid in grids]
-        self._found = [self._of_period(grid) for grid in self._grids]
+        self._found = [self._of_period(grid, *own) for grid, own in zip(self._grids, rows, strict=True)]
 
     def column(self, name: str, sign: int, weights: Sequence[int] = (1,)) -> Any:
         """Return the sum of a column over the periods, each multiplied by its weight: 1, 0 or -1.
@@ -87,19 +91,19 @@ class ClientFlows:
         for _, own in others:
             amounts = amounts - own[name]
         millionths, sure = amounts.rounded()
-        rounded = np.empty(len(sure), object)
-        rounded[:] = decimals_of((sign * millionths).tolist())
+        found = decimals_of((sign * millionths)[self._place].tolist())
         if not sure.all():
-            unsure = np.flatnonzero(~sure)
-            rounded[unsure] = [round_to_six_places(sign * v) for v in self._exact(name, unsure, weights)]
-        return rounded[self._place].tolist()
+            unsure = np.flatnonzero(~sure[self._place])
+            exact = self._exact(name, self._place[unsure], weights)
+            for i, value in zip(unsure.tolist(), exact, strict=True):
+                found[i] = round_to_six_places(sign * value)
+        return found
 
-    def _of_period(self, grid: Grid) -> dict[str, Any]:
+    def _of_period(self, grid: Grid, first: Int64s, after: Int64s) -> dict[str, Any]:
         facts = self._plan.facts
-        span = Span.of(facts, self._clients, grid)
         segments: dict[int, _Segments] = {}
         found = []
-        for part in parts(facts, replace(span, begin=span.inside)):
+        for part in parts(facts, Span(self._clients, first, first, after)):
             piece = Piece.of(facts, part, grid)
             if piece.currency not in segments:
                 segments[piece.currency] = _Segments(self._plan, grid, piece.currency)

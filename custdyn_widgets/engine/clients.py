@@ -38,7 +38,7 @@ _FLOWS = {
 _MOVEMENTS = {
     "new_qty": "new", "reactivated_qty": "reactivated", "lapsed_qty": "lapsed", "closed_qty": "closed",
 }  # fmt: skip
-_Columns = dict[str, Any]  # lists, or arrays of int64
+_Columns = dict[str, Any]  # lists, or arrays of objects or int64
 
 
 def clients_behind(
@@ -101,11 +101,11 @@ def _table(plan: Plan, row: str | Sequence[str] | None, total: bool, change: boo
         clients = clients[groups.of_client[clients] == position]
     package_group = position if groups.packages else None
     columns = (_changes if change else _clients)(plan, clients, groups, package_group, bucket, before)
-    return pd.DataFrame({name: _series(values) for name, values in columns.items()})
+    return pd.DataFrame({name: _series(values) for name, values in columns.items()}, copy=False)
 
 
 def _series(values: Any) -> pd.Series[Any]:
-    return pd.Series(values, dtype="int64" if isinstance(values, np.ndarray) else object)
+    return pd.Series(values, dtype=values.dtype if isinstance(values, np.ndarray) else object)
 
 
 def _find_row(
@@ -161,7 +161,7 @@ def _clients(
     for name, mask in moves.items():
         movement[mask] = _MOVEMENTS[name]
     end, picked = states.end, np.flatnonzero(chosen)[order]
-    flows = ClientFlows(plan, at, groups, package_group, [bucket])
+    flows = ClientFlows(plan, at, groups, package_group, [bucket], [states.rows_of(chosen)])
     return {
         **_names(plan, at),
         "Active": end.active[picked].astype(np.int64),
@@ -184,12 +184,12 @@ def _changes(
     bucket: Bucket,
     before: Bucket | None,
 ) -> _Columns:
-    chosen = np.zeros(len(clients), np.bool_)
     periods = [bucket, before] if before else [bucket]
-    for period in periods:
-        chosen |= row_states(plan.facts, clients, plan.grid([period], groups), package_group).has_transactions
+    states = [row_states(plan.facts, clients, plan.grid([p], groups), package_group) for p in periods]
+    chosen = np.logical_or.reduce([own.has_transactions for own in states])
     at, _ = _by_id(plan, clients, chosen)
-    flows = ClientFlows(plan, at, groups, package_group, periods)
+    rows = [own.rows_of(chosen) for own in states]
+    flows = ClientFlows(plan, at, groups, package_group, periods, rows)
     columns: _Columns = _names(plan, at)
     for label, own in _FLOWS.items():
         columns[label] = flows.column(*own)
@@ -216,17 +216,24 @@ def _names(plan: Plan, at: Int64s) -> _Columns:
     return {
         "Client Id": facts.client_ids().take(positions).to_pylist(),
         "Name": facts.client_names().take(positions).to_pylist(),
-        "Company": [companies[code + 1] for code in facts.company[at].tolist()],
-        "Owner User": [owners[code + 1] for code in facts.owner[at].tolist()],
-        "Currency": [facts.names.currencies[code] for code in facts.currency[at].tolist()],
+        "Company": _objects(companies)[facts.company[at].astype(np.int64) + 1],
+        "Owner User": _objects(owners)[facts.owner[at].astype(np.int64) + 1],
+        "Currency": _objects(facts.names.currencies)[facts.currency[at]],
     }
 
 
+def _objects(values: Sequence[str]) -> Any:
+    return np.array([*values, None], object)[:-1]
+
+
 def _instants(times: Int64s, missing: int) -> list[str | None]:
-    there = times != missing
-    found = np.full(len(times), None, object)
-    found[there] = [f"{time}Z" for time in np.datetime_as_string(times[there].astype("datetime64[s]"))]
-    return found.tolist()
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    instants = pa.array(times, mask=times == missing).cast(pa.timestamp("s"))
+    texts = pc.replace_substring(instants.cast(pa.string()), " ", "T")
+    found: list[str | None] = pc.binary_join_element_wise(texts, "Z", "").to_pylist()
+    return found
 
 
 def _converted(plan: Plan, states: RowStates, at: Int64s, picked: Int64s, on: Any) -> list[object]:

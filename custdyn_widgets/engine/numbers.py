@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, localcontext
 from fractions import Fraction
 
 from custdyn_widgets.report import Column, Value
 
 _INT64 = Context(prec=19)  # the digits of an int64
+_MILLIONTH = Decimal("0.000001")
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)  # the default context rounds to 28 digits
 _ZERO = Decimal("0.000000")
 
@@ -30,5 +31,5 @@ def round_to_six_places(amount: int | Fraction) -> Decimal:
 
 def decimals_of(millionths: Iterable[int]) -> list[Decimal]:
     """Return int64 amounts in millionths as Decimals with 6 places."""
-    shift = _INT64.scaleb
-    return [shift(amount, -6) if amount else _ZERO for amount in millionths]
+    with localcontext(_INT64):  # the operator takes half the time of the context's methods
+        return [amount * _MILLIONTH if amount else _ZERO for amount in millionths]

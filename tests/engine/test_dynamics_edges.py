@@ -225,7 +225,7 @@ def test_the_clients_of_every_row_of_several_periods_are_found(own: bool) -> Non
 
 @pytest.mark.usefixtures("own_metrics")
 def test_an_own_metric_cannot_have_the_id_of_other_columns() -> None:
-    with pytest.raises(CustDynError, match=r"'movement'.*id.*another name"):
+    with pytest.raises(CustDynError, match=r"'movement' has the name of a built-in group.*another name"):
         metric("movement", [("Qty", "count", "Clients.")])
 
 

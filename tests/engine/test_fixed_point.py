@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import localcontext
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets.engine.fixed_point import Amounts, Factors, add_up
+from custdyn_widgets.engine.numbers import decimals_of, round_to_six_places
 
 Lines = list[tuple[int, tuple[int, int]]]
 RATIOS = st.tuples(st.integers(0, 10**12), st.integers(1, 10**12))
@@ -53,3 +55,10 @@ def test_a_half_that_was_cut_and_amounts_that_are_too_large_are_not_sure(lines: 
 def test_ordinary_amounts_are_sure() -> None:
     _, (sure,) = _add_up([(amount, (10**6, 920_000 + amount)) for amount in range(-500, 500)]).rounded()
     assert sure
+
+
+@pytest.mark.parametrize("amount", [0, 1, -1, -5_000_000, 2**63 - 1, -(2**63)])
+def test_decimals_do_not_depend_on_the_decimal_context_of_the_thread(amount: int) -> None:
+    with localcontext(prec=3):
+        (found,) = decimals_of([amount])
+    assert str(found) == str(round_to_six_places(Fraction(amount, 10**6)))

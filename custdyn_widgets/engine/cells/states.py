@@ -51,7 +51,7 @@ class RowStates:
 
     `first_paid` is the time of each client's first paid use in the row, or `NEVER` if there is none before
     the end. `has_transactions` is whether the client has a transaction in the row. `starts_at` is the row's
-    start.
+    start. `first_row` and `row_after` are each client's first ledger rows at or after the start and the end.
     """
 
     start: Moment
@@ -59,6 +59,12 @@ class RowStates:
     first_paid: Int64s
     has_transactions: Bools
     starts_at: int
+    first_row: Int64s
+    row_after: Int64s
+
+    def rows_of(self, chosen: Bools) -> tuple[Int64s, Int64s]:
+        """Return `first_row` and `row_after` of some of the clients."""
+        return self.first_row[chosen], self.row_after[chosen]
 
     @cached_property
     def movement(self) -> dict[str, Bools]:
@@ -92,11 +98,12 @@ def row_states(facts: Facts, clients: Int64s, grid: Grid, package_group: int | N
     moments = [(start, grid.opening_window), (end, window)]
     own = None if package_group is None else _OwnRows.of(facts, clients, grid, package_group)
     first = own.first_paid if own else first_paid_use(facts, clients)
-    at_start, at_end = (_moment(facts, clients, at, window, own) for at, window in moments)
-    has = (
-        own.within(start) if own else first_row_at(facts, clients, start) < first_row_at(facts, clients, end)
+    rows = [first_row_at(facts, clients, at) for at in (start, end)]
+    at_start, at_end = (
+        _moment(facts, clients, row, at, window, own) for row, (at, window) in zip(rows, moments, strict=True)
     )
-    return RowStates(at_start, at_end, np.where(first < end, first, NEVER), has, start)
+    has = own.within(start) if own else rows[0] < rows[1]
+    return RowStates(at_start, at_end, np.where(first < end, first, NEVER), has, start, *rows)
 
 
 def movement_of_states(facts: Facts, clients: Int64s, grid: Grid) -> Int64s:
@@ -110,8 +117,7 @@ def movement_of_states(facts: Facts, clients: Int64s, grid: Grid) -> Int64s:
     return np.stack(found, axis=1).reshape(grid.groups, -1)
 
 
-def _moment(facts: Facts, clients: Int64s, at: int, window: int, own: _OwnRows | None) -> Moment:
-    row = first_row_at(facts, clients, at)
+def _moment(facts: Facts, clients: Int64s, row: Int64s, at: int, window: int, own: _OwnRows | None) -> Moment:
     begin = facts.offset[clients]
     some = row > begin
     balance = facts.opening[clients].copy()
