@@ -205,4 +205,5 @@ def _factors(frame: pd.DataFrame, rates: Rates) -> list[Ratio]:
 
 def _money(values: Sequence[int], lines: Sequence[int], factors: Sequence[int], denominator: int) -> Fraction:
     """Return the sum of the lines' amounts, each multiplied by its factor."""
-    return Fraction(sum([values[i] * factor for i, factor in zip(lines, factors, strict=True)]), denominator)
+    total = sum([values[i] * factor for i, factor in zip(lines, factors, strict=True)])
+    return Fraction(total, denominator) if total else _NOTHING

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, localcontext
 from fractions import Fraction
+from math import lcm
 
 from custdyn_widgets.report import Column, Value
 
@@ -23,10 +25,23 @@ def round_value(value: int | Fraction | None, column: Column) -> Value:
 
 def round_to_six_places(amount: int | Fraction) -> Decimal:
     """Round an amount half-even to 6 places."""
-    millionths, rest = divmod(amount.numerator * 10**6, amount.denominator)
-    if 2 * rest > amount.denominator or (2 * rest == amount.denominator and millionths % 2):
+    numerator, denominator = amount.numerator, amount.denominator
+    if not numerator:
+        return _ZERO
+    millionths, rest = divmod(numerator * 10**6, denominator)
+    if 2 * rest > denominator or (2 * rest == denominator and millionths % 2):
         millionths += 1
     return Decimal(millionths).scaleb(-6, _EXACT)
+
+
+def add_exactly(values: Iterable[Fraction]) -> Fraction:
+    """Return the sum of many values, reduced only once: reducing each partial sum would take longer."""
+    numerators = Counter[int]()
+    for value in values:
+        numerators[value.denominator] += value.numerator
+    common = lcm(*numerators)
+    total = sum(numerator * (common // denominator) for denominator, numerator in numerators.items())
+    return Fraction(total, common)
 
 
 def decimals_of(millionths: Iterable[int]) -> list[Decimal]:

@@ -18,7 +18,7 @@ from custdyn_widgets.engine.comparison import NumberRow, compare_values
 from custdyn_widgets.engine.conversion import LINE_COLUMNS, convert, lines_of, to_lines
 from custdyn_widgets.engine.groups import UNGROUPED, label_headings
 from custdyn_widgets.engine.lines import Lines, compute_lines
-from custdyn_widgets.engine.numbers import round_value
+from custdyn_widgets.engine.numbers import add_exactly, round_value
 from custdyn_widgets.engine.plan import Plan
 from custdyn_widgets.engine.registry import compute_metrics
 from custdyn_widgets.query import COLUMN_GROUPS, Bucket
@@ -140,7 +140,7 @@ def _sum_of_lines(plan: Plan, lines: Lines, whole: Bucket) -> pd.DataFrame:
             values = values[-count:]
         elif name == "opening_balance":
             values = values[:count]
-        total[name] = [sum(values)]
+        total[name] = [sum(values) if name.endswith("_qty") else add_exactly(values)]
     if lines.left is not None:
         left = lines.left.assign(row=0, value_date=utc_date(whole.end - 1))
         total |= convert(left, plan.rates, 1)
