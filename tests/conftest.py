@@ -1,4 +1,4 @@
-"""How much the tests draw (`pytest --examples 5000`), in which order they run, and fixtures for all."""
+"""How much the tests draw: `pytest --examples 5000` makes every property test draw so many examples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, Phase, settings
 from tests import databases
 
 USUAL, FEW = 250, 50
-_LONGEST_FIRST = ("browser", "slow")  # marks of the longest modules
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,16 +47,6 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("usual", max_examples=usual, derandomize=True, **common)
     settings.register_profile("long", max_examples=examples or USUAL, print_blob=True, **common)
     settings.load_profile("long" if examples else "usual")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the modules that take longest, so that two workers end together."""
-    ranks: dict[Path, int] = {}
-    for item in items:
-        marked = [bool(item.get_closest_marker(mark)) for mark in _LONGEST_FIRST]
-        rank = [*marked, True].index(True)
-        ranks[item.path] = min(rank, ranks.get(item.path, rank))
-    items.sort(key=lambda item: ranks[item.path])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

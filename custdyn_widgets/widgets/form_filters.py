@@ -69,7 +69,7 @@ def _values(field: str, names: Names) -> Sequence[tuple[str, str]]:
         return [(i, name if name == i else f"{name} ({i})") for i, name in names.packages]
     values = {"client_tags": names.tags, "company": names.companies, "owner_user": names.owners}[field]
     without = [(NO_VALUE, NO_VALUE)] if field != "client_tags" and NO_VALUE not in values else []
-    return [*without, *((value, value) for value in values)]
+    return [*((value, value) for value in values), *without]
 
 
 def _few(names: Sequence[str]) -> str:
@@ -117,7 +117,8 @@ class FilterRow:
         if self.of.field == "package":
             for package_id, name in names.packages:
                 self._ids.setdefault(name, []).append(package_id)
-        self.search.options = sorted(options, key=lambda option: option[1].casefold())
+        # "(none)" comes last: Enter chooses the first.
+        self.search.options = sorted(options, key=lambda o: (o[0] == NO_VALUE, o[1].casefold()))
 
     def fields(self) -> dict[str, Any]:
         """Return the fields that this row sets."""

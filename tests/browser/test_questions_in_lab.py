@@ -28,7 +28,7 @@ from tests.browser.lab import Lab
 from tests.browser.lab_notebook import LabNotebook
 from tests.browser.test_clients_in_lab import expect_no_faults
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("questions")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MOST_CLICKS = 4
 Api = Callable[[Report, Path], object]
 

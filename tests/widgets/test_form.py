@@ -380,7 +380,7 @@ def test_a_value_that_the_data_does_not_have_is_named_and_stops_the_query(form: 
 def test_new_data_mark_what_is_gone_and_offer_what_is_new(form: QueryForm) -> None:
     form.load(replace(DEFAULT, company=("Acme",), currency="GBP"))
     form.set_names(replace(NAMES, companies=("Beta", "Zeta"), currencies=("EUR",), quotes={}))
-    assert control(form, "Company").options == [["(none)", "(none)"], ["Beta", "Beta"], ["Zeta", "Zeta"]]
+    assert control(form, "Company").options == [["Beta", "Beta"], ["Zeta", "Zeta"], ["(none)", "(none)"]]
     assert "'Acme'" in control(form, "Company").error
     assert ["GBP", "GBP (not in the data)"] in control(form, "Currency").options
     form.set_names(NAMES)
