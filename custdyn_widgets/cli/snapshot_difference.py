@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from custdyn_widgets.cli.report_output import SOURCE_HELP, chosen_format, json_option, say, say_page
+from custdyn_widgets.cli.report_output import (
+    SOURCE_HELP,
+    chosen_format,
+    json_option,
+    print_data,
+    say,
+    say_page,
+)
 from custdyn_widgets.cli.tables import format_option
 
 if TYPE_CHECKING:
@@ -60,8 +66,9 @@ def diff_command(
     with ProgressBar():
         difference = compare_snapshots(old, new, source=source)
         data = _formatted(difference, form, by_client)
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    print_data(data)
+    if not difference.cells:
+        say("No cell differs.")
     for note in difference.notes():
         say(note)
     if by_client and difference.clients is None:

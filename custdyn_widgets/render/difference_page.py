@@ -25,7 +25,7 @@ def render_difference(difference: ReportDifference) -> bytes:
         brief=cut_short(query, _MAX_TITLE),
         facts=list(_facts(difference)),
         figures=list(_figures(difference)),
-        notes=[note for note in difference.notes() if difference.cells or note != "No cell differs."],
+        notes=list(difference.notes()),
         currency=difference.currency,
         rows=list(_rows(difference)),
         most=MAX_ROWS,

@@ -131,8 +131,6 @@ class ReportDifference:
 
     def notes(self) -> Iterator[str]:
         """Yield what the cells do not show: rows and columns that only one report has, and the reasons."""
-        if not self.cells:
-            yield "No cell differs."
         for where, rows, columns in (
             ("old", self.rows_only_in_old, self.columns_only_in_old),
             ("new", self.rows_only_in_new, self.columns_only_in_new),

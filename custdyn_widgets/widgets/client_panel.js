@@ -1,28 +1,6 @@
 // The clients behind a cell. Searching, sorting and exporting are done in Python; names are text, never markup.
 
-const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
 const PAUSE = 250; // milliseconds without a key, before a search
-
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  const own = ["BUTTON", "INPUT", "SELECT"].includes(made.tagName) || "tabindex" in attributes;
-  if (own) made.dataset.lmSuppressShortcuts = "true"; // otherwise, Lab handles keys
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children); // strings become text nodes
-  return made;
-}
-
-function button(text, act, attributes = {}) {
-  const made = element("button", { type: "button", ...attributes }, text);
-  made.addEventListener("click", act);
-  return made;
-}
-
-// Styles add the thousands separators, so that spreadsheets recognize copied numbers.
-function number(text) {
-  const [first, ...groups] = text.split(",");
-  return [first, ...groups.map((group) => element("span", { class: "custdyn-thousands" }, group))];
-}
 
 function head({ columns, view }, ask) {
   const heads = columns.map(([name, isText], i) => {

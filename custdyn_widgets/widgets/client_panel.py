@@ -2,48 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import anywidget
-
-from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mart import OpenedMart
-from custdyn_widgets.render import table_csv
 from custdyn_widgets.report import Report, interval_slug
-from custdyn_widgets.text import printable, readable_slug
+from custdyn_widgets.text import readable_slug
+from custdyn_widgets.widgets.browser_module import browser_module
 from custdyn_widgets.widgets.client_list import ClientList
-from custdyn_widgets.widgets.download import Download, File
-
-_CLOSED: dict[str, Any] = {"kind": "closed"}
+from custdyn_widgets.widgets.panel import Panel
 
 
-class ClientPanel(anywidget.AnyWidget):
-    """Panel with the clients behind a row of the report on screen.
+class ClientPanel(Panel):
+    """Panel with the clients behind a row of the report on screen."""
 
-    Attributes
-    ----------
-    on_close
-        Called when the user closes the panel.
-    """
-
-    _esm = Path(__file__).with_name("client_panel.js")
-    _css = Path(__file__).with_name("result.css")
+    _esm = browser_module("client_panel.js")
+    _failed = "The clients cannot be shown"
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
-        self.on_close: Callable[[], None] = lambda: None
         self._report: Report | None = None
         self._mart: OpenedMart | None = None
         self._list: ClientList | None = None
-        self._download = Download()
-        self.on_msg(self._handle_message)
 
     def set_report(self, report: Report | None, mart: OpenedMart | None) -> None:
         """Set the report on screen and its data, and close the panel of the previous one."""
-        self._report, self._mart, self._list = report, mart, None
-        self.send(_CLOSED)
+        self._report, self._mart = report, mart
+        self.close_panel()
 
     def open_row(self, place: int | None, column: int, movement: str = "") -> None:
         """Show the clients behind a row: the one at this place, or None for the Total or the only row.
@@ -61,7 +46,7 @@ class ClientPanel(anywidget.AnyWidget):
 
     def _answer(self, *, opened: bool = False) -> None:
         if self._list is None:
-            self.send(_CLOSED)
+            self.close_panel()
             return
         if not self._list.is_found:
             self.send({"kind": "busy", "title": self._list.title})
@@ -70,34 +55,19 @@ class ClientPanel(anywidget.AnyWidget):
         except Exception as error:
             self._fail(error)
 
-    def _fail(self, error: Exception) -> None:
-        unexpected = f"The clients cannot be shown: {type(error).__name__}: {error}"
-        words = error.message if isinstance(error, CustDynError) else unexpected
-        self.send({"kind": "error", "words": printable(words)})
+    def _clear(self) -> None:
+        self._list = None
 
-    def _handle_message(self, _widget: object, message: object, _buffers: object) -> None:
-        """Handle a search, a heading, an export or the closing of the panel."""
-        if not isinstance(message, Mapping):
-            return
-        if message.get("ask") == "close":
-            self._list = None
-            self.send(_CLOSED)
-            self.on_close()
-        elif message.get("ask") == "csv" and self._list is not None:
-            self._export(self._list, str(message.get("page", "")))
-        elif message.get("ask") == "view":
+    def _handle(self, asked: Mapping[str, Any]) -> None:
+        """Handle a search or a heading."""
+        if asked.get("ask") == "view":
             if self._list is not None:
-                self._list.ask(message)
+                self._list.ask(asked)
             self._answer()
 
-    def _export(self, clients: ClientList, page: str) -> None:
-        assert self._report is not None
-        try:
-            table = clients.table()
-            rows = table.astype(object).itertuples(index=False, name=None)
-            content = table_csv([str(name) for name in table.columns], rows)
-        except Exception as error:
-            self._fail(error)
-            return
-        name = f"{readable_slug(clients.title) or 'clients'}-{interval_slug(self._report)}.csv"
-        self._download.start(File(name, content, "text/csv;charset=utf-8"), page)
+    def _table(self) -> tuple[str, Iterable[str], Iterable[Sequence[Any]]] | None:
+        if self._list is None or self._report is None:
+            return None
+        table = self._list.table()
+        name = f"{readable_slug(self._list.title) or 'clients'}-{interval_slug(self._report)}.csv"
+        return name, map(str, table.columns), table.astype(object).itertuples(index=False, name=None)

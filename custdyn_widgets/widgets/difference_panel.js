@@ -1,28 +1,6 @@
 // What differs between an earlier snapshot and the data now. It is computed in Python; names are text, never markup.
 
-const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
-
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  if (made.tagName === "BUTTON" || "tabindex" in attributes) made.dataset.lmSuppressShortcuts = "true"; // otherwise, Lab handles keys
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children); // strings become text nodes
-  return made;
-}
-
-function button(text, act, attributes = {}) {
-  const made = element("button", { type: "button", ...attributes }, text);
-  made.addEventListener("click", act);
-  return made;
-}
-
 const NUMBERS = 3; // the last columns: old, new and change
-
-// Styles draw the thousands separators, so that spreadsheets recognize copied numbers.
-function number(text) {
-  const [first, ...groups] = text.split(",");
-  return [first, ...groups.map((group) => element("span", { class: "custdyn-thousands" }, group))];
-}
 
 function table({ title, headings, lines }) {
   const isNumber = (i) => i >= headings.length - NUMBERS;

@@ -2,16 +2,6 @@
 
 const GONE = "The kernel stopped or was restarted: run the cells again.";
 
-const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
-
-function element(tag, attributes = {}, text = "") {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (made.tagName === "BUTTON") made.dataset.lmSuppressShortcuts = "true"; // otherwise, Lab handles keys
-  made.textContent = text;
-  return made;
-}
-
 function render({ model, el }) {
   const id = `custdyn-${Math.random().toString(36).slice(2)}`;
   const opener = element("button", {

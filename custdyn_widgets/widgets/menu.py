@@ -9,7 +9,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-_FOLDER = Path(__file__).parent
+from custdyn_widgets.widgets.browser_module import browser_module
 
 
 class Menu(anywidget.AnyWidget):
@@ -27,8 +27,8 @@ class Menu(anywidget.AnyWidget):
         The id of the browser page in which an item was last chosen, or "".
     """
 
-    _esm = _FOLDER / "menu.js"
-    _css = _FOLDER / "form.css"
+    _esm = browser_module("menu.js")
+    _css = Path(__file__).with_name("form.css")
 
     description = traitlets.Unicode().tag(sync=True)
     tooltip = traitlets.Unicode().tag(sync=True)

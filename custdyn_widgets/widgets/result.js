@@ -1,25 +1,7 @@
 // The result panel: status, error, toolbar, link, table, Info. Names from the data are text, never markup.
 // Sorting, the menu and copying work without the kernel.
 
-const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
 const GONE = "The kernel stopped or was restarted, so this form no longer works. Run the cells again.";
-
-// Otherwise, Lab handles keys: D, D deletes a cell. Lab checks only the focused element for this.
-const OWN_KEYS = { lmSuppressShortcuts: "true" };
-
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  if (["A", "BUTTON", "INPUT"].includes(made.tagName) || "tabindex" in attributes) Object.assign(made.dataset, OWN_KEYS);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children); // strings become text nodes
-  return made;
-}
-
-function button(text, act, attributes = {}) {
-  const made = element("button", { type: "button", ...attributes }, text);
-  made.addEventListener("click", act);
-  return made;
-}
 
 const NEEDS_KERNEL = { "data-needs-kernel": "" };
 
@@ -59,12 +41,6 @@ function headings(shown, firsts, sort) {
     return sortable(label, shown.headings.length + i, { title: definition, class: kind });
   });
   return element("thead", {}, element("tr", {}, ...upper), element("tr", {}, ...lower));
-}
-
-// Styles add the thousands separators, so that spreadsheets recognize copied numbers.
-function number(text) {
-  const [first, ...groups] = text.split(",");
-  return [first, ...groups.map((group) => element("span", { class: "custdyn-thousands" }, group))];
 }
 
 // The change from the earlier period and its percentage, below a number.
@@ -252,7 +228,7 @@ function openable(made, region, sources, open) {
   const settle = (cell) => {
     if (current) current.tabIndex = -1;
     current = cell;
-    if (cell) Object.assign(cell, { tabIndex: 0 }).dataset.lmSuppressShortcuts = OWN_KEYS.lmSuppressShortcuts;
+    if (cell) Object.assign(cell, { tabIndex: 0 }).dataset.lmSuppressShortcuts = "true";
   };
   const go = (cell) => cell && (settle(cell), cell.focus());
   const act = (cell, part = 0) => {

@@ -14,6 +14,7 @@ from custdyn_widgets.progress import report_to
 from custdyn_widgets.render import BLANK, presets_of
 from custdyn_widgets.report import Report
 from custdyn_widgets.text import printable
+from custdyn_widgets.widgets.browser_module import browser_module
 from custdyn_widgets.widgets.download import Download, report_file
 from custdyn_widgets.widgets.table import shown_report
 
@@ -39,7 +40,7 @@ class ResultPanel(anywidget.AnyWidget):
         Whether there is a report on screen as a table, rather than none or a download.
     """
 
-    _esm = Path(__file__).with_name("result.js")
+    _esm = browser_module("result.js")
     _css = Path(__file__).with_name("result.css")
 
     _changes = traitlets.Enum(("below", "columns"), "below").tag(sync=True)  # where a comparison is shown

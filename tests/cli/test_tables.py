@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from custdyn_widgets import cli, run_report
+from custdyn_widgets import cli, freeze, run_report
 from custdyn_widgets.cli import report_output
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.text import replace_controls
 
 MIXED = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
 YEAR = "2021-01-01/2021-12-31"
+YEAR_2021 = {"start": "2021-01-01T00:00:00", "end": "2021-12-31T23:59:59"}
 AS_OF = "2022-01-01T00:00:00Z"
 
 
@@ -116,6 +117,23 @@ def test_a_terminal_gets_no_control_characters_of_names(
         assert "Red" in text
         has_controls = any(c in text for c in "\x1b\x07\x9b")
         assert has_controls is (not is_terminal and "csv" in " ".join(command))
+
+
+def test_a_terminal_gets_no_control_characters_of_a_difference(
+    hostile: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTDYN_SNAPSHOTS", str(tmp_path_factory.mktemp("snapshots")))
+    old = freeze(run_report({"interval": YEAR_2021, "group_by": ["company"]}, hostile))
+    ledger = hostile / "transactions.csv"
+    ledger.write_text(ledger.read_text().replace("-1\n", "-2\n"))
+    for is_terminal in (True, False):
+        out = Terminal(is_terminal=is_terminal)
+        monkeypatch.setattr(sys, "stdout", out)
+        cli.main(
+            ["snapshots", "diff", str(old.id), "-s", str(hostile), "--format", "csv"], standalone_mode=False
+        )
+        assert "Red" in out.getvalue().decode()
+        assert (b"\x1b" in out.getvalue()) is not is_terminal
 
 
 def test_line_breaks_and_tabs_stay_on_a_terminal() -> None:

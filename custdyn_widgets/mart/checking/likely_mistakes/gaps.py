@@ -15,11 +15,8 @@ from custdyn_widgets.mart.columns import Int64s
 from custdyn_widgets.mart.schema import KINDS
 
 _WEEKS = 4  # before and after a gap, for comparison
-_LONG, _FEW, _MANY = (
-    14,
-    30,
-    200,
-)  # a long gap, in days; transactions expected in a long and in a shorter gap
+# A long gap, in days; transactions expected in a long and in a shorter gap.
+_LONG, _FEW, _MANY = 14, 30, 200
 _LONGEST = 20  # the number of gaps to look at
 _REGULAR = ("usage", "refill", "package_renewal")
 _EVENTS = 3  # clients created after the end of the ledger
