@@ -1,4 +1,4 @@
-// What differs between an earlier snapshot and the data now. It is computed in Python; names are text, never markup.
+// What differs between an earlier snapshot and the current data. It is computed in Python; names are text, never markup.
 
 const NUMBERS = 3; // the last columns: old, new and change
 
@@ -57,7 +57,7 @@ function render({ model, el }) {
     }));
     list.hidden = !snapshots.length;
     said.textContent = snapshots.length
-      ? "Choose the report to compare with the data as it is now."
+      ? "Choose the report to compare with the current data."
       : "There are no snapshots of this source yet: each query makes one.";
     if (opened) enter();
   }
@@ -65,7 +65,7 @@ function render({ model, el }) {
     show(found.title);
     const some = found.lines.length < found.found ? `, the first ${found.lines.length.toLocaleString("en")} are shown` : "";
     const cells = found.found === 1 ? "1 cell differs" : `${found.found.toLocaleString("en")} cells differ`;
-    said.textContent = found.found ? `${cells} from the data as it is now${some}.` : "No cell differs from the data as it is now.";
+    said.textContent = found.found ? `${cells} from the current data${some}.` : "No cell differs from the current data.";
     scroll.hidden = save.hidden = !found.lines.length;
     if (found.lines.length) scroll.replaceChildren(table(found));
     why.replaceChildren(...found.reasons.map((words) => element("li", {}, words)));

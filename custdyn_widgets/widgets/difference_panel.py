@@ -1,4 +1,4 @@
-"""The panel that shows what differs between a snapshot and its query on the data as it is now."""
+"""The panel that shows what differs between a snapshot and its query on the current data."""
 
 from __future__ import annotations
 

@@ -342,6 +342,15 @@ def test_axe_finds_nothing_serious(open_notebook: Open, theme: str) -> None:
     assert serious == [], [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in serious]
 
 
+def test_no_control_is_cut_off_on_a_phone(form: LabNotebook) -> None:
+    form.add_filter("Company")
+    form.page.set_viewport_size({"width": 430, "height": 1000})
+    beyond = """form => [...form.querySelectorAll("input, select, button")]
+      .filter(made => made.getBoundingClientRect().right > form.getBoundingClientRect().right)
+      .map(made => made.outerHTML)"""
+    assert form.form.evaluate(beyond) == []
+
+
 def test_it_works_by_keyboard_alone(form: LabNotebook) -> None:
     form.field("Filters").focus()
     page = form.page

@@ -209,7 +209,7 @@ def test_what_differs_from_the_report_sent_before_rerating(person: Person, lab: 
     rerate(person.source)
     person.ask("What has changed since a report was sent?")
     person.click(person.panel.get_by_role("button", name="Last month (UTC), clients, by month"))
-    expect(person.panel.get_by_role("status")).to_contain_text("differ from the data as it is now")
+    expect(person.panel.get_by_role("status")).to_contain_text("differ from the current data")
     difference = compare_snapshots(sent, source=person.source, store=store)
     assert person.table() == [[text.replace(",", "") for text in line] for line in difference.texts()[1:]]
     assert "Pay As You Go: Total" in {line[1] for line in person.table()}
