@@ -300,6 +300,7 @@ function finder(shown, region, order, rowAt) {
   const center = (cell) => {
     const [box, area] = [cell.getBoundingClientRect(), region.getBoundingClientRect()];
     region.scrollBy(box.left + box.width / 2 - area.left - area.width / 2, box.top - area.top - area.height / 2);
+    cell.scrollIntoView({ block: "nearest", inline: "nearest" }); // the table itself may be partly out of view
   };
   const go = (step) => {
     if (field.value.trim() !== sought) [sought, at] = [field.value.trim(), null];
