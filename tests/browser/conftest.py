@@ -2,7 +2,8 @@
 
 A test takes a kernel of its own with `open_notebook`, or shares its module's with `reuse_notebook`.
 
-A Chromium for longer would keep an event loop running in the process, which other tests cannot have.
+A Chromium for longer would keep an event loop running in the process, which other tests cannot have. Lab is
+loaded once for each kind of browser context, and again after a test that failed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tests.browser.lab import Lab, running_lab
 from tests.browser.lab_notebook import LabNotebook
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+LOOK = {"theme", "width", "height"}
 
 
 @pytest.fixture(scope="session")
@@ -36,21 +38,34 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def left_notebooks(chromium: Browser) -> dict[str, list[LabNotebook]]:
+    """Notebooks in whose page another can be opened, by the kind of their browser context."""
+    return {}
+
+
 @pytest.fixture
 def open_notebook(
-    lab: Lab, chromium: Browser, request: pytest.FixtureRequest
+    lab: Lab, chromium: Browser, left_notebooks: dict[str, list[LabNotebook]], request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., LabNotebook]]:
     """Open a copy of a notebook of the checkout, or one of some cells; its kernel ends with the test."""
-    opened: list[LabNotebook] = []
+    opened: list[tuple[str, LabNotebook]] = []
+    failed = request.session.testsfailed
 
     def open_one(notebook: str | list[str], **about: object) -> LabNotebook:
         name = f"{request.node.name.split('[')[0]}-{len(opened)}.ipynb"
-        opened.append(open_copy(lab, chromium, notebook, name, **about))
-        return opened[-1]
+        kind = kind_of(about)
+        same = left_notebooks.setdefault(kind, [])
+        left = same.pop() if same else None
+        opened.append((kind, open_copy(lab, chromium, notebook, name, left=left, **about)))
+        return opened[-1][1]
 
     yield open_one
-    for notebook in opened:
-        notebook.close()
+    for kind, notebook in opened:
+        if request.session.testsfailed == failed and notebook.leave():
+            left_notebooks[kind].append(notebook)
+        else:
+            notebook.close()
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +89,11 @@ def reuse_notebook(
     failed = request.session.testsfailed
 
     def take(notebook: str | list[str], **about: object) -> LabNotebook:
-        key = repr((notebook, sorted(about.items())))
+        key = repr((notebook, kind_of(about)))
         taken.append(key)
         if key in kept_notebooks:
             kept_notebooks[key].clear()
+            kept_notebooks[key].look(**{name: about[name] for name in LOOK & about.keys()})
         else:
             name = f"{request.node.path.stem}-{len(kept_notebooks)}-{len(taken)}.ipynb"
             kept_notebooks[key] = open_copy(lab, chromium, notebook, name, **about)
@@ -87,6 +103,11 @@ def reuse_notebook(
     if request.session.testsfailed > failed:
         for key in taken:
             kept_notebooks.pop(key).close()
+
+
+def kind_of(about: dict[str, object]) -> str:
+    """Return what tells browser contexts apart; theme and size can be changed in an open one."""
+    return repr(sorted((name, about[name]) for name in about.keys() - LOOK))
 
 
 def open_copy(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page, Request, ViewportSize
 
 from tests.browser.lab import Lab
 
@@ -49,6 +49,16 @@ _INTERRUPT = f"""async () => {{{_PANEL}
   const kernel = panel.sessionContext.session.kernel;
   if (kernel.status === 'busy') await kernel.interrupt();
 }}"""
+_OPEN = "path => window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'})"
+_LEAVE = """async () => {
+  const shell = window.jupyterapp?.shell;
+  if (!shell || document.querySelector('.jp-Dialog')) return false;
+  for (const panel of [...shell.widgets('main')]) {
+    await panel.sessionContext?.shutdown();
+    panel.dispose();
+  }
+  return true;
+}"""
 _COMMAND = f"async command => {{{_PANEL} await app.commands.execute(command); }}"
 
 
@@ -63,6 +73,10 @@ class LabNotebook:
     size: ViewportSize
     elsewhere: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("request", self._note_request)
+        self.page.on("pageerror", self._note_error)
 
     @staticmethod
     def write(path: Path, cells: list[str]) -> None:
@@ -92,18 +106,32 @@ class LabNotebook:
         theme: str = LIGHT,
         width: int = 1300,
         height: int = 1000,
+        left: LabNotebook | None = None,
         **about: Any,
     ) -> LabNotebook:
-        """Open a notebook of Lab's folder; more keywords are those of a browser context."""
+        """Open a notebook of Lab's folder; more keywords are those of a browser context.
+
+        It opens in the page of a notebook that was left, which saves loading Lab again.
+        """
         size = ViewportSize(width=width, height=height)
-        context = browser.new_context(viewport=size, accept_downloads=True, **about)
-        page = context.new_page()
-        self = cls(lab, context, page, lab.folder / name, size)
-        page.on("request", lambda request: self._noted(request.url))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(lab.page(name))
-        page.wait_for_function("window.jupyterapp && window.jupyterapp.shell.currentWidget?.content?.model")
-        page.evaluate(
+        if left is None:
+            context = browser.new_context(viewport=size, accept_downloads=True, **about)
+            self = cls(lab, context, context.new_page(), lab.folder / name, size)
+            self.page.goto(lab.page(name))
+        else:
+            self = cls(lab, left.context, left.page, lab.folder / name, size)
+            self.page.evaluate(_OPEN, name)
+        self.page.wait_for_function(
+            "window.jupyterapp && window.jupyterapp.shell.currentWidget?.content?.model"
+        )
+        self.look(theme=theme, width=width, height=height)
+        return self
+
+    def look(self, *, theme: str = LIGHT, width: int = 1300, height: int = 1000) -> None:
+        """Set the theme and the size of the window, and close the side bar."""
+        self.size = ViewportSize(width=width, height=height)
+        self.page.set_viewport_size(self.size)
+        self.page.evaluate(
             """async theme => {
               const commands = window.jupyterapp.commands;
               await commands.execute('apputils:change-theme', {theme});
@@ -112,7 +140,6 @@ class LabNotebook:
             }""",
             theme,
         )
-        return self
 
     def clear(self) -> None:
         """Make the notebook as good as newly opened, in the same kernel, for its cells to run again."""
@@ -126,10 +153,13 @@ class LabNotebook:
         self.elsewhere.clear()
         self.errors.clear()
 
-    def _noted(self, url: str) -> None:
+    def _note_request(self, request: Request) -> None:
         local = (self.lab.address, self.lab.address.replace("http", "ws"), "data:", "blob:")
-        if not url.startswith(local):
-            self.elsewhere.append(url)
+        if not request.url.startswith(local):
+            self.elsewhere.append(request.url)
+
+    def _note_error(self, error: Error) -> None:
+        self.errors.append(str(error))
 
     def run_all(self) -> list[str]:
         """Run every cell; return the kinds of the outputs, errors in words."""
@@ -201,6 +231,17 @@ class LabNotebook:
             "rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))"
         )
         return rows
+
+    def leave(self) -> bool:
+        """End the kernel and close the notebook; return whether another can be opened in its page."""
+        if self.page.is_closed() or self.errors:
+            return False
+        for page in self.context.pages:
+            if page is not self.page:
+                page.close()
+        self.page.remove_listener("request", self._note_request)
+        self.page.remove_listener("pageerror", self._note_error)
+        return bool(self.page.evaluate(_LEAVE))
 
     def close(self) -> None:
         """End the kernel and close the page."""

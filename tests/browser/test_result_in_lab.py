@@ -381,7 +381,9 @@ def test_the_link_is_copied_with_and_without_the_browsers_leave(open_notebook: O
     link = f"http://127.0.0.1:1/view?id={clipboard[0] * 52}"  # not the one of the other case
     leave = ["clipboard-read", "clipboard-write"]
     notebook = with_panels(open_notebook(CELLS, permissions=leave))
-    notebook.page.evaluate(f"Object.defineProperty(navigator, 'clipboard', {{value: {clipboard}}})")
+    notebook.page.evaluate(
+        f"Object.defineProperty(navigator, 'clipboard', {{value: {clipboard}, configurable: true}})"
+    )
     panel = show(notebook, make_report(2))
     notebook.ask(f"panel.set_link({link!r}, 'Frozen.')")
     panel.get_by_role("button", name="Copy link").click()

@@ -120,6 +120,7 @@ def test_they_agree_when_the_ledger_is_summed_in_small_pieces(
 
 
 @pytest.mark.slow
+@settings(max_examples=max(1, settings.default.max_examples // 2))
 @given(
     case=cases(),
     seed=st.integers(0, 2**32),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -91,6 +92,13 @@ def test_a_job_with_a_star_follows_the_clock() -> None:
     assert ran == [instant(f"2026-10-25T02:{m}") for m in ("00+02:00", "30+02:00", "00+01:00", "30+01:00")]
 
 
+@cache
+def _clock(zone: str, start: datetime, minutes: int) -> list[tuple[datetime, datetime]]:
+    """Return the instants of all minutes with what a clock of the zone shows."""
+    instants = [start + later * MINUTE for later in range(minutes)]
+    return [(at, at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)) for at in instants]
+
+
 def _brute(cron: str, zone: str, start: datetime, minutes: int) -> list[datetime]:
     """Return the instants at which a clock that is read every minute would start the job.
 
@@ -104,9 +112,7 @@ def _brute(cron: str, zone: str, start: datetime, minutes: int) -> list[datetime
         return wall.minute in times.minutes and wall.hour in times.hours and times.fall_on(wall.date())
 
     latest = None
-    for later in range(minutes):
-        at = start + later * MINUTE
-        wall = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    for at, wall in _clock(zone, start, minutes):
         if times.follows_clock:
             due = names(wall)
         else:

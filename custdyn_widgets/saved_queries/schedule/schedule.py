@@ -16,6 +16,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from custdyn_widgets.errors import SavedQueryError
@@ -90,15 +91,7 @@ class Schedule:
 
     def on(self, day: date) -> list[datetime]:
         """Return the scheduled times of a calendar day in the time zone, in UTC and in order."""
-        if not self.times.fall_on(day):
-            return []
-        zone = ZoneInfo(self.timezone)
-        walls = (
-            datetime.combine(day, time(hour, minute), zone)
-            for hour in self.times.hours
-            for minute in self.times.minutes
-        )
-        return sorted({instant for wall in walls for instant in _instants(wall, self.times.follows_clock)})
+        return [*_on_day(self, day)]
 
     def _search(self, at: datetime, step: timedelta, fits: Callable[[datetime], bool]) -> list[datetime]:
         """Return the matching times of the first day that has any, and of the following day.
@@ -120,6 +113,21 @@ class Schedule:
                 "schedule.cron", self.cron, f"has no scheduled time near {at.isoformat()}"
             )
         return found
+
+
+@lru_cache(64)  # a search from one scheduled time to the next reads the same days again
+def _on_day(schedule: Schedule, day: date) -> tuple[datetime, ...]:
+    if not schedule.times.fall_on(day):
+        return ()
+    zone = ZoneInfo(schedule.timezone)
+    walls = (
+        datetime.combine(day, time(hour, minute), zone)
+        for hour in schedule.times.hours
+        for minute in schedule.times.minutes
+    )
+    return tuple(
+        sorted({instant for wall in walls for instant in _instants(wall, schedule.times.follows_clock)})
+    )
 
 
 def _instants(wall: datetime, follows_clock: bool) -> set[datetime]:
