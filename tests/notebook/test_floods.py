@@ -150,7 +150,7 @@ BOUNDED = {
     ),
     "empty displays": "while True: display({'text/plain': ''}, raw=True)",
     "outputs cleared elsewhere": (
-        "while True:\n    print('x' * 30_000_000, flush=True)\n    with Output(): clear_output()"
+        "while True:\n    print('x' * 10_000_000, flush=True)\n    with Output(): clear_output()"
     ),
     "many displays of one": (
         "for n in range(2_000): display('a', display_id='one')\n"
@@ -202,10 +202,10 @@ def test_a_cell_that_prints_faster_than_the_run_reads_loses_nothing(
 ) -> None:
     read: list[object] = []
     monkeypatch.setattr(run, "author_sections", lambda executed: read.append(executed) or [])
-    cell = "for n in range(30_000): print(n, flush=True)"
+    cell = "for n in range(10_000): print(n, flush=True)"
     run_template(template(tmp_path, MAKE, cell, FREEZE), GIVEN, settings=settings, timeout_s=300)
     outputs = next(c for c in read[0].cells if c.source == cell).outputs  # type: ignore[attr-defined]
-    assert "".join(one.text for one in outputs) == "".join(f"{n}\n" for n in range(30_000))
+    assert "".join(one.text for one in outputs) == "".join(f"{n}\n" for n in range(10_000))
 
 
 @pytest.mark.slow
