@@ -188,7 +188,7 @@ def _path(name: str, env: Mapping[str, str], stored: Mapping[str, Any], config: 
         return _local_path(f"CUSTDYN_{name.upper()}", given, Path.cwd())
     if config and name in stored:
         return _local_path(f"{config.name}: {name}", stored[name], config.parent)
-    import platformdirs  # late: needed only outside a checkout
+    import platformdirs  # imported late: needed only outside a checkout
 
     if name == "cache":
         return platformdirs.user_cache_path(_APP)

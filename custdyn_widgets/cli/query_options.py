@@ -13,7 +13,7 @@ from custdyn_widgets.files import strict_json
 from custdyn_widgets.query import FIELDS, Kind
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_RESET = ("group_by", "columns", "compare")  # fields of a saved query that `none` sets back to nothing
+_RESET = ("group_by", "columns", "compare")  # fields of a saved query that `none` clears
 
 
 def query_options(command: Command) -> Command:
@@ -67,7 +67,7 @@ def query_fields(
         raise click.UsageError("Give --query FILE or --saved NAME, not both.")
     base: object = _read(query_file) if query_file else {}
     if saved_name is not None:
-        from custdyn_widgets import saved_queries  # late: most commands do not need it
+        from custdyn_widgets import saved_queries  # imported late: most commands do not need it
 
         base = saved_queries.load(saved_name).saved.query.to_dict()
     if not isinstance(base, dict):

@@ -99,7 +99,7 @@ def report_options(*, default: str) -> Callable[[Command], Command]:
 
 def say(text: str) -> None:
     """Write a message to stderr if possible, without control characters and with passwords masked."""
-    from custdyn_widgets.text import printable  # late: --help does not need it
+    from custdyn_widgets.text import printable  # imported late: --help does not need it
 
     try:
         click.echo("\n".join(map(printable, mask_passwords(text).split("\n"))), err=True)
@@ -113,7 +113,7 @@ def print_data(data: bytes, *, is_text: bool = True) -> None:
     Names in the data may contain control characters that a terminal would interpret, so they are replaced.
     """
     if is_text and sys.stdout.isatty():
-        from custdyn_widgets.text import replace_controls  # late: --help does not need it
+        from custdyn_widgets.text import replace_controls  # imported late: --help does not need it
 
         data = replace_controls(data.decode()).encode()
     sys.stdout.buffer.write(data)

@@ -19,7 +19,7 @@ _MAX_PROBLEM_LENGTH = 160
 _MEANINGS = {
     "frozen": "without recipients",
     "held back": "frozen but not sent",
-    "not sent": "frozen, but no condition became true or passed",
+    "not sent": "frozen, but no condition became true or stopped being true",
     "unchanged": "so nothing was frozen or sent",
     "empty": "so nothing was frozen or sent",
     "stale": "so nothing was frozen or sent",
@@ -40,9 +40,9 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
     """List the runs of saved queries, newest last, with times and results.
 
     sent: frozen, and a mail server accepted every email. frozen: there are no recipients. held back: frozen
-    with --no-send. not sent: frozen, but no condition became true or passed. unchanged, empty: skipped, as
-    set in the saved query. stale: skipped, because the data ends too early. undelivered: frozen but not
-    delivered to everybody. failed: the message says why. killed: ended without a result. running: not
+    with --no-send. not sent: frozen, but no condition became true or stopped being true. unchanged, empty:
+    skipped, as set in the saved query. stale: skipped, because the data ends too early. undelivered: frozen
+    but not delivered to everybody. failed: the message says why. killed: ended without a result. running: not
     finished yet.
     """
     from custdyn_widgets import settings

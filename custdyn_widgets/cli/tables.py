@@ -67,13 +67,13 @@ def clients_command(
 
 
 def _sorted_flow(query: ReportQuery) -> str:
-    """Return the flow by whose change to sort: that of the query's first group of columns with a flow."""
+    """Return the flow whose change determines the order: the query's first flow."""
     flows = {"refill": "Refill Total", "payg": "Pay As You Go Total", "packages": "Renew Total"}
     return next((flows[group] for group in query.columns if group in flows), flows["payg"])
 
 
 def _largest_first(rows: Iterable[Sequence[Any]], place: int) -> list[Sequence[Any]]:
-    """Return rows by the size of a change, those without one last; equal ones stay in the order of ids."""
+    """Sort rows by the size of a change, with those without one last; ties stay in the order of ids."""
     return sorted(rows, key=lambda row: (row[place] is None, -abs(row[place] or 0)))
 
 

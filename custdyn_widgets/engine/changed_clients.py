@@ -1,4 +1,4 @@
-"""The clients whose contribution to a report changed: the data is compared with snapshots' evidence."""
+"""The clients whose contribution to a report changed, found by comparing data with evidence."""
 
 from __future__ import annotations
 

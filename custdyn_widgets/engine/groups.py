@@ -76,7 +76,7 @@ def _by_package(facts: Facts, selection: Selection) -> Groups:
     counts.update([_NO_PACKAGE, _OTHER_PACKAGES, "Total"])
     labels = []
     for package_id, name in (names[p] for p in packages):
-        # The id is added to a name that several packages share, or that equals one of our own labels.
+        # Add the id to a name that several packages share, or that equals one of the report's own labels.
         labels.append(name if counts[name] == 1 else f"{name} ({package_id})")
     return Groups((*labels, rest), packages)
 

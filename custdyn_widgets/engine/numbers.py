@@ -46,5 +46,5 @@ def add_exactly(values: Iterable[Fraction]) -> Fraction:
 
 def decimals_of(millionths: Iterable[int]) -> list[Decimal]:
     """Return int64 amounts in millionths as Decimals with 6 places."""
-    with localcontext(_INT64):  # the operator takes half the time of the context's methods
+    with localcontext(_INT64):  # the operator takes half as long as the context's methods
         return [amount * _MILLIONTH if amount else _ZERO for amount in millionths]

@@ -97,7 +97,7 @@ def _numbers(plan: Plan, lines: Lines) -> list[NumberRow]:
 
 
 def _before_numbers(plan: Plan, before: Lines) -> dict[int, NumberRow]:
-    """Return the numbers of the earlier periods, by the position of the row compared with each."""
+    """Return the figures of the earlier periods, by the position of the row compared with each."""
     if not before.buckets:
         return {}
     count = len(plan.groups.labels)

@@ -158,7 +158,7 @@ def _keep_together(html: str) -> str:
 
 @functools.cache
 def _template() -> Any:
-    import jinja2  # late: only emails and pages need it
+    import jinja2  # imported late: only emails and pages need it
 
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined

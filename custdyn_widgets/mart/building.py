@@ -108,7 +108,7 @@ def _files(mart: LocatedMart, source: Source) -> list[Path]:
     """Return the files of a mart or, if it has a mapping, the files that the mapping reads."""
     if mart.path == source.path:
         return [path for parts in files_with_status(mart.path).values() for path, _ in parts]
-    from custdyn_widgets.mart.mapping.mapped import mapped_files  # imported late: few sources have mappings
+    from custdyn_widgets.mart.mapping.mapped import mapped_files  # imported late: rarely needed
 
     return mapped_files(source.path)
 

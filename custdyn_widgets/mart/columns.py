@@ -18,7 +18,8 @@ Int64s = npt.NDArray[np.int64]
 
 _LARGE = 2**31  # bytes: the maximum size of a string array
 _WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as `as_text` writes them, without those of 19 digits
-_DENSE, _SMALL = 16, 2**16  # a table of so many times the numbers, or of so many places, is small
+# A table is small if it has at most so many places for each number, or so many in total.
+_DENSE, _SMALL = 16, 2**16
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:
@@ -185,7 +186,7 @@ class _NumberPositions:
         valid = to_bools(values.is_valid()) if values.null_count else None
         numbers = np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), np.int64)
         if self._table is not None:
-            # Seen as unsigned, numbers below the lowest are large as well; the difference wraps around.
+            # As unsigned integers, numbers below the lowest are large too: the difference wraps around.
             places = (numbers - self._low).view(np.uint64)
             found = self._table.take(np.minimum(places, np.uint64(len(self._table) - 1)).view(np.int64))
         else:

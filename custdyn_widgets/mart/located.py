@@ -36,7 +36,7 @@ def locate(source: Source) -> LocatedMart:
         record = read_record(source.path)
         recorded = tuple(record.sentences) if record else ()
         return LocatedMart(source.path, stamp(source.path), recorded, record is not None)
-    from custdyn_widgets.mart.mapping.mapped import mapped_mart, sentences  # late: few sources have mappings
+    from custdyn_widgets.mart.mapping.mapped import mapped_mart, sentences  # imported late: rarely needed
 
     path, found = mapped_mart(source)
     return LocatedMart(path, found, tuple(sentences(path)), True)

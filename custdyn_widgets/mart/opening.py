@@ -51,7 +51,7 @@ def open_mart(source: SourceLike) -> OpenedMart:
     keep_freed_memory()
     chosen = resolve_source(source)
     if isinstance(chosen.data, Mapping):
-        from custdyn_widgets.mart.building import build_in_memory  # late: not needed for cached facts
+        from custdyn_widgets.mart.building import build_in_memory  # imported late: cached facts skip it
 
         built, name = build_in_memory(chosen)
         return _opened(built, name, None)
@@ -60,14 +60,14 @@ def open_mart(source: SourceLike) -> OpenedMart:
         key = chosen.cache_key(mart.stamp.fingerprint)
         entry = cache.load(key)
         if entry is None:
-            from custdyn_widgets.mart.building import build_unchanged  # late: not needed for cached facts
+            from custdyn_widgets.mart.building import build_unchanged  # imported late: cached facts skip it
 
             entry = build_unchanged(mart, chosen)
             if entry is None:
                 continue
             cache.store(key, entry)
         return _opened(entry, chosen.name or source_name(chosen.path), mart.stamp.last_changed)
-    from custdyn_widgets.mart.building import still_changing  # late: not for cached facts
+    from custdyn_widgets.mart.building import still_changing  # imported late: rarely needed
 
     raise still_changing(chosen)
 

@@ -230,7 +230,7 @@ def absolute_source(source: str) -> str:
     SourceError, SettingsError
         As in `resolve_source`, or if there is no mart at the path and no mapping makes one.
     """
-    from custdyn_widgets.mart.located import locate  # late: loads Arrow
+    from custdyn_widgets.mart.located import locate  # imported late: loads Arrow
 
     found = resolve_source(source)
     assert isinstance(found.data, Path)

@@ -42,7 +42,7 @@ class SyncRecord:
     mapping, mapping_sha256
         The name of the mapping and the hash of its text.
     sentences
-        Sentences with the counts of the mapping and about rounding.
+        Sentences with the mapping's counts and on rounding.
     changes
         The changes since the previous sync, as a JSON object; None for the first one.
     """
@@ -74,7 +74,7 @@ def synced_folder(name: str) -> Path:
 
 
 def rejected_rows(name: str) -> Path:
-    """Return the file that lists the rows for which the last sync of a source was refused."""
+    """Return the file that lists the faulty rows that made the last sync of a source fail."""
     return marts_folder() / f"{name}@rejected.csv"  # source names contain no @
 
 

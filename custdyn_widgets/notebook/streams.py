@@ -1,7 +1,7 @@
 """Joining the output streams of a cell, in linear time.
 
 A kernel sends a stream in pieces, and a terminal would apply its carriage returns and backspaces. nbclient's
-own joining takes quadratic time in the length of a line and holds the interpreter lock, so that a time limit
+own joining takes time quadratic in the length of a line and holds the interpreter lock, so that a time limit
 cannot end it.
 """
 

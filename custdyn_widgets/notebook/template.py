@@ -109,7 +109,7 @@ def check_parameters(template: Template, given: Mapping[str, object]) -> dict[st
         _check_json(name, value)
     together = {**template.parameters, **flat}
     source = parse_parameters(together, flat)[1]
-    from custdyn_widgets.mart import absolute_source  # late: most steps of a run do not need it
+    from custdyn_widgets.mart import absolute_source  # imported late: most steps of a run do not need it
 
     flat["source"] = absolute_source(source)
     return {name: value for name, value in flat.items() if name in known}

@@ -21,7 +21,7 @@ def without_client_names(difference: ReportDifference) -> ReportDifference:
 
 def difference_files(difference: ReportDifference) -> dict[str, bytes]:
     """Return the files of a frozen difference by name: the page, and the cells as CSV and JSON."""
-    from custdyn_widgets.render import render_difference, table_csv  # late: as for reports
+    from custdyn_widgets.render import render_difference, table_csv  # imported late: slow to load
 
     return {
         "report.html": render_difference(difference),

@@ -78,7 +78,7 @@ def freeze(
     SnapshotError
         If nothing was published or, as `SnapshotUnknownError`, if the outcome is unknown.
     """
-    from custdyn_widgets.render import report_charts, with_own_presets  # late: most commands draw nothing
+    from custdyn_widgets.render import report_charts, with_own_presets  # imported late: slow to load
 
     if isinstance(report, ReportDifference):
         return _freeze_difference(without_client_names(report), load_settings(), store)
@@ -154,7 +154,7 @@ def report_files(
 
     If the report is too large for a workbook, there is no `report.xlsx`; `manifest_of` adds a warning.
     """
-    # late: this loads a JavaScript engine and openpyxl
+    # imported late: this loads a JavaScript engine and openpyxl
     from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx
 
     progress.step("Drawing the charts", 0)

@@ -163,7 +163,7 @@ class ResolvedInterval:
     def months(self, since: int) -> list[tuple[str, int]]:
         """Return the label and start of each calendar month, from an instant's month to the effective end.
 
-        Years before 1 have no calendar: all instants in them count toward January of the year 1.
+        Years before 1 have no calendar: all instants in them count toward January of year 1.
         """
         first = (EPOCH + timedelta(seconds=max(since, _YEAR_ONE))).astimezone(self.zone).date()
         first = date.min if first.year == 1 else first_of_month(first, -1)

@@ -36,7 +36,7 @@ def to_csv(report: Report, *, total: bool = False) -> bytes:
 def to_excel_csv(report: Report, *, total: bool = False) -> bytes:
     """Return the report as CSV for Excel on systems whose decimal separator is a comma.
 
-    The content is the same as that of `to_csv`, with all digits. The differences are a byte-order mark, from
+    The content is the same as that of `to_csv`, with all digits. The differences are a byte-order mark, by
     which Excel recognizes UTF-8, semicolons between cells, and decimal commas.
 
     Parameters

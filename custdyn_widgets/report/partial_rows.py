@@ -18,6 +18,6 @@ def cut_note(report: Report) -> str:
     info = report.info
     until = format_instant(info.effective_end, info.timezone)
     return (
-        f"Partial: the figures are counted up to {until}, the time of the report; "
+        f"Partial: the figures run up to {until}, the time of the report; "
         f"the interval ends at {info.interval_end}."
     )

@@ -84,7 +84,7 @@ class SavedQuery:
     only_if
         The conditions for freezing and sending the report: any of `changed`, `not_empty` and `fresh`.
     alert_if
-        Conditions on the numbers; the report is sent only when one of them becomes true or passes.
+        Conditions on the numbers; the report is sent only when one of them becomes true or stops being true.
     for_each
         The groups of clients that get separate reports; None makes one report on all clients.
     sync

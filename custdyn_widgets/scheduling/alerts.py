@@ -17,7 +17,7 @@ from custdyn_widgets.scheduling.outcomes import BECAME_TRUE, NOT_TRUE, PASSED, S
 _SHOWN_ROWS = 5
 _SHOWN_LINES = 12
 _NEWS = (BECAME_TRUE, PASSED)
-_NOTHING_NEW = "No condition became true or passed."
+_NOTHING_NEW = "No condition became true or stopped being true."
 
 
 def describe(
@@ -46,7 +46,7 @@ def describe(
 
 
 def has_news(conditions: Iterable[Mapping[str, Any]]) -> bool:
-    """Return whether a condition became true or passed."""
+    """Return whether a condition became true or stopped being true."""
     return any(one["state"] in _NEWS for one in conditions)
 
 

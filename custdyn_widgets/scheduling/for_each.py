@@ -30,7 +30,7 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[MadeRepor
         If the file has faults, the source cannot be read, or a condition is on a column that reports lack;
         nothing has been published.
     """
-    from custdyn_widgets.engine import report_on  # late: loads pandas
+    from custdyn_widgets.engine import report_on  # imported late: loads pandas
     from custdyn_widgets.mart import open_mart
 
     saved, request = task.saved, task.request

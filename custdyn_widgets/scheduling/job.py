@@ -161,7 +161,7 @@ def _warn_if_clock_moved_back(recorder: Recorder, now: datetime) -> None:
 
 def _sync(task: Task, recorder: Recorder) -> None:
     """Read the source's database, and report past transactions that changed."""
-    from custdyn_widgets.mart import sync_source  # late: loads Arrow
+    from custdyn_widgets.mart import sync_source  # imported late: loads Arrow
 
     recorder.say("Reading the database")
     for line in sync_source(task.request.source_of(task.saved)).text().split("\n"):

@@ -55,7 +55,7 @@ class MadeReport:
     outcome
         The result so far; `frozen` until it is sent.
     recipients
-        The addresses to send it to; none if no condition became true or passed.
+        The addresses to send it to; none if no condition became true or stopped being true.
     report, frozen
         The report and its snapshot; None if it was not frozen.
     """

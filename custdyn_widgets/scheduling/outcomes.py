@@ -24,9 +24,9 @@ class Outcome:
     ----------
     result
         `sent`; `frozen`: it has no recipients; `held back`: sending was turned off; `not sent`: it was
-        frozen, but no condition became true or passed; `unchanged`, `empty`: it was neither frozen nor
-        sent; `stale`: the same, because the data ends too early; `undelivered`: it was frozen but did not
-        reach everybody; `failed`.
+        frozen, but no condition became true or stopped being true; `unchanged`, `empty`: it was neither
+        frozen nor sent; `stale`: the same, because the data ends too early; `undelivered`: it was frozen but
+        did not reach everybody; `failed`.
     company
         The company the report is for; None if it is the run's only report.
     snapshot, digest

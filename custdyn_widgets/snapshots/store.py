@@ -1,7 +1,7 @@
 """The snapshot store: frozen reports as folders of plain files, found by an id that cannot be guessed.
 
     v1/<first two of the id>/<id>/   manifest.json and the files that it lists; never changed. Evidence is
-                                     one of them that is never served (see `evidence`)
+                                     one of them, but is never served (see `evidence`)
     state/<first two>/<id>.json      the part that may change: `revoked` and `expires`, timestamps or null
     revoked/<id>                     when it was revoked; restoring a backup does not remove it
     tmp/                             snapshots being written; never read

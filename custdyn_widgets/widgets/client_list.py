@@ -82,7 +82,7 @@ class ClientList:
         return [["", "All"], *flags, *([name, name.capitalize()] for name in MOVEMENTS)]
 
     def table(self) -> pd.DataFrame:
-        """Return the table of the view: all of its columns, and the lines that it searches for, sorted.
+        """Return the table of the view: all of its columns, and the lines that match its search, sorted.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class ClientList:
         return self._tables[change]
 
     def _led_by_clicked(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Move the columns that the clicked one is the sum of to the front, behind the names."""
+        """Move the columns that add up to the clicked one to the front, after the names."""
         sorted_by = first_view(self._clicked, compared=self._compared).sort.removesuffix(" Change")
         if not sorted_by:
             return table

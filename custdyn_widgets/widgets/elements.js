@@ -1,4 +1,4 @@
-// The elements of several widgets: anywidget loads one module for each, so Python puts this in front of it.
+// Elements shared by several widgets: anywidget loads one module for each, so Python prepends this to it.
 
 const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
 

@@ -183,7 +183,7 @@ class FormSources:
 
     def _sync(self, name: str, stop: threading.Event) -> tuple[SyncResult, Names] | CustDynError:
         """Read a database, and build what reports need; called in a separate thread."""
-        from custdyn_widgets.mart import sync_source  # late: takes a tenth of a second to load
+        from custdyn_widgets.mart import sync_source  # imported late: takes a tenth of a second to load
 
         try:
             with progress.report_to(_Stoppable(self._result, stop)):

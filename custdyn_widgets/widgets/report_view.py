@@ -20,7 +20,7 @@ from custdyn_widgets.widgets.result import ResultPanel
 from custdyn_widgets.widgets.static_view import StaticView
 
 _CREATING_LINK = "Creating the link: saving the report and its charts as a page …"
-_QUIET_S = 1.5  # seconds without a query before what the next click may need is loaded
+_QUIET_S = 1.5  # seconds without a query before loading what the next click may need
 
 
 class ReportView:

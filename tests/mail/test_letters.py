@@ -142,7 +142,7 @@ def test_a_letter_has_title_link_figures_info_and_warnings_in_text_and_html() ->
             "Monthly for the board",
             "What moved.",
             "This is a later run.",
-            "Partial: the figures are counted up to 2022-12-16 08:30:00 UTC, the time of the report; "
+            "Partial: the figures run up to 2022-12-16 08:30:00 UTC, the time of the report; "
             "the interval ends at 2022-12-31 23:59:59.",
             "Counted until",
             "The data was last changed at 2022-12-16T06:00:00Z, before the effective end of the report.",

@@ -166,7 +166,7 @@ def test_a_missing_currency_is_asked_for(export: Path) -> None:
     assert raised.value.field == "currency"
     assert choices(draft_mapping(export, Dialect(), "uah"), "customers")["currency"].sql == "'UAH'"
     for wrong in ("EURO", "E'R", "₴"):
-        with pytest.raises(SourceError, match="ISO 4217 code of three letters"):
+        with pytest.raises(SourceError, match="three-letter ISO 4217 code"):
             draft_mapping(export, Dialect(), wrong)
 
 

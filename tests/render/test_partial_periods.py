@@ -23,7 +23,7 @@ from custdyn_widgets.widgets.table import shown_report
 from tests.make_report import make_report
 
 UNTIL = "2022-12-16 08:30:00 UTC"
-SENTENCE = f"Partial: the figures are counted up to {UNTIL}, the time of the report; the interval ends at "
+SENTENCE = f"Partial: the figures run up to {UNTIL}, the time of the report; the interval ends at "
 
 
 def grouped(group_by: list[str], *, is_partial: bool) -> Report:

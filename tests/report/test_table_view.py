@@ -13,7 +13,7 @@ from tests.make_report import make_comparison, make_report
 
 CLIENTS_ONLY = "Only clients of the type Client are counted, even in Clients - All."
 CUT = (
-    "Partial: the figures are counted up to 2022-12-16 08:30:00 UTC, the time of the report; "
+    "Partial: the figures run up to 2022-12-16 08:30:00 UTC, the time of the report; "
     "the interval ends at 2022-12-31 23:59:59."
 )
 PACKAGES = ("Basic", "Gold\x00\n" + "x" * 400)

@@ -268,7 +268,7 @@ def test_the_list_of_runs_says_which_condition_which_value_and_which_bound(turn:
     saved = with_conditions(BELOW)
     turn(100, saved)
     assert "not sent" in listed()
-    assert "    No condition became true or passed." in listed()
+    assert "    No condition became true or stopped being true." in listed()
     turn(99, saved)
     assert f"    Became true: {QTY}, Total: is below 100. Total (partial): 99." in listed("--last", "1")
     [record] = json.loads(listed("--json", "--last", "1"))
@@ -300,7 +300,7 @@ def test_a_damaged_record_is_listed_and_sets_nothing(turn: Turn, settings: Setti
 
 def test_a_printed_run_says_that_nothing_was_sent(turn: Turn, capsys: pytest.CaptureFixture[str]) -> None:
     turn(100, with_conditions(BELOW))
-    assert "No condition became true or passed." in capsys.readouterr().out
+    assert "No condition became true or stopped being true." in capsys.readouterr().out
 
 
 def test_each_company_has_its_own_states(

@@ -37,8 +37,8 @@ def balance_frames(
     groups
         The number of rows in each bucket.
     """
-    # In each currency, all that joined or flowed in is still held by clients that are alive, or left with
-    # closed ones.
+    # In each currency, whatever joined or flowed in either is still held by clients that are alive, or left
+    # with clients that closed.
     left = Counter[tuple[int, str]]()
     for frame, columns, sign in (
         (closings, ("all_pos", "all_neg"), 1),

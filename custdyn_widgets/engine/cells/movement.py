@@ -15,7 +15,7 @@ MOVEMENT_COLUMNS = ("opening_qty", *_KINDS)
 
 
 class MovementSums:
-    """Counts of clients of one currency by kind of movement, group and bucket.
+    """Client counts in one currency, by kind of movement, group and bucket.
 
     Bucket 0 is the opening, which has no movements.
     """

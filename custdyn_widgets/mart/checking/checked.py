@@ -90,7 +90,7 @@ class CheckedMart:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from custdyn_widgets.mart.checking.html import summary_html  # late: only needed for display
+        from custdyn_widgets.mart.checking.html import summary_html  # imported late: for display only
 
         return summary_html(self.summary())
 

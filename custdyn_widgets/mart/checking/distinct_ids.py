@@ -106,7 +106,7 @@ def duplicates(text: pa.Array) -> Bools:
 def _keys(ids: pa.Array) -> Keys:
     if pa.types.is_integer(ids.type):
         return np.asarray(ids.to_numpy(zero_copy_only=False)).view(np.uint64)
-    import duckdb  # late: slow to load
+    import duckdb  # imported late: slow to load
 
     with duckdb.connect(config={"threads": 1}) as connection:
         hashes = connection.from_arrow(pa.table({"id": ids})).project("hash(id) AS key").fetchnumpy()

@@ -165,7 +165,7 @@ def _other_number_forms(table: StoredTable) -> _Forms:
 
 
 def _add_plain_numbers(forms: _Forms, table: StoredTable) -> None:
-    """Add the numbers with a point: those with a decimal point, and those that may have thousands instead."""
+    """Add the numbers with a point: a decimal point, or one that may separate thousands."""
     point, comma = number_pattern("."), number_pattern(",")
     for name, text in _text_columns(table, "amount", "positive"):
         pointed = text.filter(pc.fill_null(pc.match_substring(text, "."), False))

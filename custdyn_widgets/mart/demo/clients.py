@@ -69,7 +69,7 @@ class RandomStream:
         self._source = np.random.PCG64(seed)
 
     def below(self, limit: int | Ints, count: int) -> Ints:
-        """Return `count` integers from 0 to below the limit (at most 2³¹), each drawn from one raw word."""
+        """Return `count` integers of at least 0 and below the limit (at most 2³¹), one from each raw word."""
         raw = np.asarray(self._source.random_raw(count), np.uint64)
         return ((raw >> np.uint64(33)).astype(np.int64) * limit) >> 31
 
@@ -251,7 +251,7 @@ def _companies(joined: Ints, line: Timeline, rng: RandomStream) -> Ints:
 def _lifetimes(
     kind: Ints, company: Ints, joined: Ints, line: Timeline, rng: RandomStream
 ) -> tuple[Ints, Ints]:
-    """Return the days when clients stop and close, individually or with the reseller that leaves."""
+    """Return the days when clients stop and when their accounts close, alone or with their reseller."""
     started = np.maximum(joined, line.first)
     life = np.where(kind == CARD, 45 + rng.below(300, CLIENTS), 60 + rng.below(1100, CLIENTS))
     loyal = (rng.below(100, CLIENTS) < 46) & (kind != CARD)

@@ -22,7 +22,7 @@ def demo_folder(as_of: datetime | None = None) -> Path:
     at = as_of or last_midnight()
     folder = settings.load().cache / "demo" / at.strftime("demo-%Y%m%dT%H%M%SZ")
     if not folder.exists():
-        from custdyn_widgets.mart.demo.mart import write_demo  # late: only needed to write it
+        from custdyn_widgets.mart.demo.mart import write_demo  # imported late: only needed to write it
 
         try:
             write_demo(folder, at)

@@ -173,7 +173,7 @@ def _order(client: npt.NDArray[Any], time: Times) -> npt.NDArray[Any]:
     bits = max(len(client) - 1, 1).bit_length()
     if time.dtype != np.uint32 or int(client.max()).bit_length() + 32 + bits > 64:
         return np.lexsort((time, client))
-    # Numbers of 64 bits sort faster than anything else: client, time and position make one.
+    # 64-bit numbers sort faster than anything else, so client, time and position are packed into one.
     keys = client.astype(np.uint64) << np.uint64(32)
     keys |= time
     keys <<= np.uint64(bits)

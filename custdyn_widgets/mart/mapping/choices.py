@@ -15,7 +15,7 @@ Certainty = Literal["sure", "likely", "please check", "fill in"]
 Overlap = Callable[[Column, Column], float]
 
 FEW = 40  # the largest number of distinct values in a column of kinds
-ROWS_OF_KIND = 20  # to look at, of a kind that a sample lacks
+ROWS_OF_KIND = 20  # rows to look at for each kind that a sample lacks
 FOUND = 0.5  # share of values that must occur in a column for another to refer to it
 _NO_RANK = 99
 _OF_KINDS = ("kind", "client_type", "pair")  # columns of a mart whose SQL lists the values of a column

@@ -1,7 +1,7 @@
 """Formats of amounts and times that only mappings can read, with the SQL that reads each.
 
 A format is used only if the values of a column have it: `$1,250.00`, `1250.00-`, `(1250.00)`, `1250.00 DR`;
-`05-JAN-26`, `20260105`, seconds since 1970, years of two digits.
+`05-JAN-26`, `20260105`, seconds since 1970, two-digit years.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def plain_amount(value: str) -> tuple[str, str, str] | None:
 def _is_currency(mark: str) -> bool:
     if any(unicodedata.category(c) == "Sc" for c in mark) or mark.casefold() in _WORDS:
         return True
-    from babel.numbers import list_currencies  # late: rarely needed
+    from babel.numbers import list_currencies  # imported late: rarely needed
 
     return mark in list_currencies()
 
@@ -126,7 +126,7 @@ def _named_months(values: Sequence[str]) -> Form | None:
     short = any(len(match["year"]) == 2 for match in formats.values())
     return Form(
         f"strptime({{}}, {named})" if len(formats) == 1 else f"strptime({{}}, [{named}])",
-        "years of two digits are 1969 to 2068" if short else "names of months are in English",
+        "two-digit years are read as 1969 to 2068" if short else "month names are in English",
         has_clock=any(match["hour"] for match in formats.values()),
     )
 
@@ -159,21 +159,21 @@ def _numbers_as_times(values: Sequence[str], syntax: Syntax) -> Form | None:
     numbers = [int(value.partition(".")[0]) for value in known]
     for unit, name in _UNITS:
         if all(_RECENT[0] <= number / unit < _RECENT[1] for number in numbers):
-            why = f"{name} since 1970" + ("; 0 is no time" if len(known) < len(values) else "")
+            why = f"{name} since 1970" + ("; 0 means no time" if len(known) < len(values) else "")
             family = "text" if syntax.name == "mysql" else "instant"
             return Form(syntax.since_1970(unit), why, has_clock=True, has_offset=True, family=family)
     return None
 
 
 def two_digit_years(values: Sequence[str]) -> Form | None:
-    """Return how to read dates with years of two digits, such as 31/01/26; None if the year may be first."""
+    """Return how to read dates with two-digit years, such as 31/01/26; None if the year may be first."""
     found = [match for value in values if (match := _TWO_DIGITS.fullmatch(value))]
     if not found or any(int(match[2]) > 68 for match in found):
         return None
     if len({match[2] for match in found}) > len({match[1] for match in found}):
         return None
     pattern = r"'^([0-9]+[/.-][0-9]+[/.-])([0-9][0-9])($|[^0-9])', '\120\2\3'"
-    return Form(f"regexp_replace({{}}, {pattern})", "years of two digits are after 2000")
+    return Form(f"regexp_replace({{}}, {pattern})", "two-digit years are read as 2000 or later")
 
 
 @functools.cache

@@ -186,7 +186,7 @@ def _created_at(column: Column | None) -> Choice:
 
 
 def currencies(columns: Sequence[Column]) -> list[str]:
-    """Return the currencies in the column of a table that has them."""
+    """Return the currencies in a table's currency column; empty if there is none."""
     column = pick(columns, "currency", _is_currency)
     return sorted({value.upper() for value in column.values}) if column else []
 
@@ -210,7 +210,7 @@ def _currency(column: Column | None, given: str | None) -> Choice:
         )
     if not (len(given) == 3 and given.isascii() and given.isalpha()):
         raise SourceError(
-            f"currency must be an ISO 4217 code of three letters, such as 'EUR', not {shown(given)}.",
+            f"currency must be a three-letter ISO 4217 code, such as 'EUR', not {shown(given)}.",
             field="currency",
         )
     return Choice("currency", f"'{given.upper()}'", "sure", "as given")

@@ -83,7 +83,7 @@ def mapped_files(path: Path) -> list[Path]:
 
 def _write(mapping: Mapping, source: Source, root: Path, folder: Path) -> None:
     """Write a mart under another name and rename it; remove marts made from earlier files."""
-    from custdyn_widgets.mart.mapping.running import write_mart  # late: only needed to write a mart
+    from custdyn_widgets.mart.mapping.running import write_mart  # imported late: only needed to write a mart
 
     make_folder(root)
     building = root / f".building-{secrets.token_hex(8)}"  # several threads may run the mapping at once

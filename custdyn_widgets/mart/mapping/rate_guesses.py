@@ -44,7 +44,7 @@ def _rates(name: str, columns: Sequence[Column]) -> list[TableGuess]:
 
 def _pair(text: str) -> tuple[str, str] | None:
     """Return the two currencies of a pair: EURUSD is the price of a euro in dollars."""
-    from babel.numbers import list_currencies  # late: rarely needed
+    from babel.numbers import list_currencies  # imported late: rarely needed
 
     match = _PAIR.fullmatch(text)
     known = match and {match[1], match[2]} <= list_currencies()

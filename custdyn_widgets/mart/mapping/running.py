@@ -66,7 +66,7 @@ def open_export(
     SourceError
         If a file cannot be read.
     """
-    import duckdb  # late: slow to load
+    import duckdb  # imported late: slow to load
 
     with ExitStack() as texts, duckdb.connect(config=_CLOSED) as connection:
         connection.execute("SET TimeZone = 'UTC'")

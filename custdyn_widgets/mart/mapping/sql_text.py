@@ -56,7 +56,7 @@ class Syntax:
         return f"CAST(NULLIF({sql}, '') AS DECIMAL(38, 9))"
 
     def since_1970(self, unit: int) -> str:
-        """Return the SQL for an instant, with `{}` for a number since 1970 with `unit` parts of a second.
+        """Return the SQL for an instant, with `{}` for the time since 1970 in 1/`unit` seconds.
 
         In MySQL, it is text with the offset: a DATETIME would be taken for a local time.
         """
@@ -80,7 +80,7 @@ class Syntax:
         return f"strptime({{}}, '%Y%m%d{'%H%M%S' if has_clock else ''}')"
 
     def any_of(self, sql: str) -> str:
-        """Return the aggregate that takes a single value of a group."""
+        """Return the aggregate that picks one value from a group."""
         return f"any_value({sql})" if self.name == "duckdb" else f"min({self.text(sql)})"
 
     def date(self, sql: str, *, has_clock: bool) -> str:

@@ -1,4 +1,4 @@
-"""The exported files as DuckDB tables: a view for each file, sheet, and table in several files."""
+"""The exported files as DuckDB tables: a view for each file, sheet, and table split into several files."""
 
 from __future__ import annotations
 

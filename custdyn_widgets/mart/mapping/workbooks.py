@@ -40,7 +40,7 @@ def read_sheets(path: Path, folder: Path) -> list[Sheet]:
     SourceError
         If the file is not a workbook, or a value is in a column without a heading.
     """
-    import openpyxl  # late: rarely needed
+    import openpyxl  # imported late: rarely needed
     from openpyxl.utils.exceptions import InvalidFileException
 
     found = []

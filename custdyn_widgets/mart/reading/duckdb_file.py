@@ -37,7 +37,7 @@ def read_duckdb(path: Path, name: str) -> StoredMart:
     SourceError
         If the file cannot be read, or it lacks clients or transactions.
     """
-    import duckdb  # late: slow to load
+    import duckdb  # imported late: slow to load
 
     try:
         _reject_other(path)

@@ -54,7 +54,7 @@ def from_frames(frames: Mapping[str, TableLike]) -> StoredMart:
 
 
 def _from_frame(frame: TableLike, spec: MartTable) -> StoredTable:
-    import pandas as pd  # late: reading files does not need it
+    import pandas as pd  # imported late: reading files does not need it
 
     if isinstance(frame, pd.DataFrame):
         return _from_pandas(frame, spec)

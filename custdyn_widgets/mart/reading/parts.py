@@ -24,7 +24,7 @@ def read_parts(path: Path, parts: Sequence[Path], read: Callable[[Path], StoredT
     Raises
     ------
     SourceError
-        If a part cannot be read, or has other columns or types than the first one.
+        If a part cannot be read, or does not have the same columns and types as the first one.
     """
     return read(path) if parts == [path] else _joined(path.name, [read(part) for part in parts])
 
@@ -91,6 +91,6 @@ def _joined_column(origin: str, name: str, parts: Sequence[StoredTable]) -> pa.C
 
 
 def _plain_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return text of any form as large strings, and other values as they are."""
+    """Return text of any Arrow type as large strings, and other values unchanged."""
     plain = columns.decoded(columns.plain(column))
     return pa.chunked_array([plain.cast(pa.large_string()) if columns.is_text(plain.type) else plain])

@@ -98,7 +98,7 @@ def needs_packages() -> SourceError:
 def _parsed(text: str) -> tuple[URL, Kind]:
     """Return a URL with the driver to use, and the kind of its server."""
     try:
-        import sqlalchemy  # late: an optional dependency
+        import sqlalchemy  # imported late: an optional dependency
     except ImportError:
         raise needs_packages() from None
     scheme, colon, rest = text.strip().partition("://")

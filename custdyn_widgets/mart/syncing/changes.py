@@ -181,7 +181,7 @@ def changes_between(old: Path, new: Path, spill: Path, *, same_mapping: bool) ->
     same_mapping
         Whether both come from the same mapping.
     """
-    import duckdb  # late: slow to load
+    import duckdb  # imported late: slow to load
 
     with duckdb.connect(config=_CLOSED) as connection:
         connection.execute(f"SET temp_directory = {literal(spill)}")

@@ -21,7 +21,7 @@ from custdyn_widgets.mart.syncing.problems import explained
 from custdyn_widgets.mart.syncing.sampling import Sample
 
 _HEAD = """-- SELECTs that turn a database into the tables of a mart, in the SQL of {server}, drafted by
--- custdyn from the names of tables and columns and some rows of each table.
+-- custdyn from table and column names and some rows of each table.
 -- Check the lines that say "please check", and change what is wrong.{fill_in}
 """
 _FILL_IN = f"""

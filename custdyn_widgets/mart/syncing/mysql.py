@@ -72,7 +72,7 @@ class MysqlSession:
     def connect(cls, login: Login) -> MysqlSession:
         """Open a session; raise the driver's error if that fails."""
         try:
-            import pymysql  # late: an optional dependency
+            import pymysql  # imported late: an optional dependency
             from pymysql.converters import conversions
         except ImportError:
             raise needs_packages() from None
@@ -86,7 +86,7 @@ class MysqlSession:
             connection = pymysql.connect(**arguments)
         except TypeError:
             raise invalid_url("PyMySQL does not know one of its options") from None
-        except OSError as error:  # of the network, it would be PyMySQL's own
+        except OSError as error:  # PyMySQL raises its own errors for the network
             why = getattr(error, "reason", None) or error.strerror
             raise invalid_url(f"a file named in its TLS options cannot be read ({why})") from None
         if _demands_tls(login) and not connection._secure:  # older PyMySQLs go on without TLS
@@ -108,7 +108,7 @@ class MysqlSession:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # An orderly close, and the end of an unfinished result, would first read all remaining rows.
+        # Closing normally, or ending an unfinished result, would first read all remaining rows.
         if self._streaming is not None and self._streaming._result is not None:
             self._streaming._result.unbuffered_active = False
         self._connection._force_close()

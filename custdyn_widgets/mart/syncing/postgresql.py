@@ -79,7 +79,7 @@ class PostgresqlSession:
     def connect(cls, login: Login) -> PostgresqlSession:
         """Open a session; raise the driver's error if that fails."""
         try:
-            import psycopg  # late: an optional dependency
+            import psycopg  # imported late: an optional dependency
             import psycopg.conninfo
         except ImportError:
             raise needs_packages() from None

@@ -105,7 +105,7 @@ def _members(data: bytes) -> Iterator[str]:
 
 
 def _parquet_texts(data: bytes) -> Iterator[str]:
-    import pyarrow as pa  # late: only Parquet files need Arrow
+    import pyarrow as pa  # imported late: only Parquet files need Arrow
     import pyarrow.parquet as pq
 
     try:

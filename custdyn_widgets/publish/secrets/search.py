@@ -33,7 +33,7 @@ def refuse_secrets(files: Mapping[str, bytes], secrets: Sequence[Secret]) -> Non
     SnapshotError
         If a file contains one; the error names the file and the kind of secret, but never the secret.
     """
-    # Only names of charts come from users.
+    # Only the names of charts come from users.
     in_name = _first(secrets, (name for name in files if name.startswith("chart-")))
     if in_name:
         raise SnapshotError.not_published(f"the title of a chart, used as a file name, contains {in_name}")

@@ -40,7 +40,7 @@ def without_invisible(text: str) -> str:
 def has_split_password(text: str) -> bool:
     """Return whether text contains an address with a password that is split over lines.
 
-    An email address may appear below an address that looks complete: one without a login, or with a port.
+    An address that looks complete (it has a port, or no login) is not joined with an email address below it.
     """
     return any(map(has_password, _joined(text)))
 

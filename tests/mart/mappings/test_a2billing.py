@@ -283,7 +283,7 @@ COUNTS = {
     "{n} cards are in the group of an agent that does not exist; they have no company.": 1,
     "{n} cards are shown in another currency on A2Billing's pages; amounts are in the base currency, as "
     "stored.": 1,
-    "{n} quotes were left out: they are 0, or their currency has no code of three letters.": 1,
+    "{n} quotes were left out: they are 0, or their currency has no three-letter code.": 1,
     "{n} current quotes apply to all dates: A2Billing keeps no earlier ones.": 3,
 }
 INTERVAL = {"start": "2024-01-01", "end": "2024-12-31"}

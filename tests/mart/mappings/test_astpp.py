@@ -268,9 +268,9 @@ COUNTS = {
     "{n} calls of accounts that are not in this mart were left out.": 2,
     "{n} free calls with a price were left out: they have not changed a balance.": 3,
     "{n} calls that cost nothing were left out.": 1,
-    "{n} lines of invoices repeat the calls as a sum and were left out.": 2,
-    "{n} lines of invoices have not changed a balance and were left out.": 2,
-    "{n} lines of invoices of accounts that are not in this mart were left out.": 1,
+    "{n} invoice lines repeat the calls as a sum and were left out.": 2,
+    "{n} invoice lines have not changed a balance and were left out.": 2,
+    "{n} invoice lines of accounts that are not in this mart were left out.": 1,
     "{n} transactions without a date were left out; they are part of the opening balance.": 1,
     "{n} calls share id and account with another call; they were numbered.": 2,
     "{n} accounts have no creation date; they exist from their first transaction.": 2,
@@ -278,7 +278,7 @@ COUNTS = {
     "{n} accounts belong to a reseller that does not exist; they have no company.": 1,
     "{n} accounts are shown in another currency on ASTPP's pages; amounts are in the base currency, as "
     "stored.": 1,
-    "{n} quotes were left out: listed twice, not above 0, or without a code of three letters.": 3,
+    "{n} quotes were left out: listed twice, not above 0, or without a three-letter code.": 3,
     "{n} current quotes apply to all dates: ASTPP keeps no earlier ones.": 2,
 }
 INTERVAL = {"start": "2024-01-01", "end": "2024-12-31"}

@@ -274,7 +274,7 @@ def test_archiving_calls_changes_no_id(tables: dict[str, Any]) -> None:
 )
 def test_a_system_currency_in_other_words_is_told(written: str, code: str) -> None:
     assumed = (
-        "{n} users have USD as their currency, because the system's currency is not a code of three letters."
+        "{n} users have USD as their currency, because the system's currency is not a three-letter code."
     )
     with support.database() as connection:
         support.execute(connection, SCHEMA)

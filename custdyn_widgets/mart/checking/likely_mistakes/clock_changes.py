@@ -19,7 +19,7 @@ import numpy.typing as npt
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, day_text
 from custdyn_widgets.mart.columns import Int64s
 
-# One zone for each rule for changing clocks.
+# One zone for each set of rules for clock changes.
 _ZONES = (
     "Europe/Berlin", "Europe/London", "Europe/Kyiv", "Europe/Moscow", "America/New_York",
     "America/Mexico_City", "America/Havana", "America/Sao_Paulo", "America/Santiago", "America/Asuncion",

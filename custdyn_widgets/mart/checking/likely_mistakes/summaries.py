@@ -36,8 +36,8 @@ def summaries(evidence: Evidence) -> Iterator[Note]:
             first = evidence.number(int(found.min()))
             yield Note(
                 f"{evidence.file}: {len(found):,} rows of usage seem to be summaries of others: "
-                f"each is the sum of its client's other usage of the same {period}, first in row {first}. "
-                "Calls and summaries count twice: leave the summaries out.",
+                f"each is the sum of its client's other usage of the same {period}, "
+                f"the first in row {first}. Calls and summaries count twice: leave the summaries out.",
                 "summaries",
                 count=len(found),
                 period=period,

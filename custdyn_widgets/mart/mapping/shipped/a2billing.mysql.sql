@@ -360,7 +360,7 @@ WHERE UPPER(currency) <> (
     SELECT UPPER(TRIM(config_value)) FROM cc_config WHERE config_key = 'base_currency' ORDER BY id LIMIT 1
 );
 
--- :count {n} quotes were left out: they are 0, or their currency has no code of three letters.
+-- :count {n} quotes were left out: they are 0, or their currency has no three-letter code.
 SELECT COUNT(*) FROM cc_currencies WHERE NOT (value > 0 AND UPPER(currency) REGEXP '^[A-Z][A-Z][A-Z]$');
 
 -- :count {n} current quotes apply to all dates: A2Billing keeps no earlier ones.

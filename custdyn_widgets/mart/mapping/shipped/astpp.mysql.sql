@@ -21,7 +21,7 @@
 -- * Lines that have not changed a balance are left out: those of unconfirmed manual invoices, and those with the same
 --   balance before and after (credit for international calls).
 -- * Refills: REFILL, Voucher, and INVPAY of customers (payments of invoices and orders). Other: INVPAY of resellers
---   (what their customers paid), COMMISSION, FUNDTRANSFER on both sides, POSTCHARGE, taxes, lines of manual invoices,
+--   (what their customers paid), COMMISSION, FUNDTRANSFER on both sides, POSTCHARGE, taxes, manual invoice lines,
 --   and anything else.
 -- * Packages: lines of an order (order_item_id holds orders.id). The first line has the set-up fee and the first period
 --   in one amount: it becomes ":setup" (order_items.setup_fee) and ":period" (the rest). Renewals are those with the
@@ -242,13 +242,13 @@ SELECT (SELECT COUNT(*) FROM cdrs
 -- :count {n} calls that cost nothing were left out.
 SELECT (SELECT COUNT(*) FROM cdrs WHERE debit = 0) + (SELECT COUNT(*) FROM reseller_cdrs WHERE debit = 0);
 
--- :count {n} lines of invoices repeat the calls as a sum and were left out.
+-- :count {n} invoice lines repeat the calls as a sum and were left out.
 SELECT COUNT(*)
 FROM invoice_details
 WHERE charge_type IN ('STANDARD', 'DID', 'FREE', 'CALLINGCARD', 'FAX', 'LOCAL', 'BROADCAST')
   AND order_item_id = 0 AND payment_id = 0;
 
--- :count {n} lines of invoices have not changed a balance and were left out.
+-- :count {n} invoice lines have not changed a balance and were left out.
 SELECT COUNT(*)
 FROM invoice_details
 WHERE NOT (charge_type IN ('STANDARD', 'DID', 'FREE', 'CALLINGCARD', 'FAX', 'LOCAL', 'BROADCAST')
@@ -256,7 +256,7 @@ WHERE NOT (charge_type IN ('STANDARD', 'DID', 'FREE', 'CALLINGCARD', 'FAX', 'LOC
   AND debit <> credit AND REPLACE(before_balance, ',', '.') = REPLACE(after_balance, ',', '.')
   AND (generate_type = 1 OR before_balance <> '0');
 
--- :count {n} lines of invoices of accounts that are not in this mart were left out.
+-- :count {n} invoice lines of accounts that are not in this mart were left out.
 SELECT COUNT(*)
 FROM invoice_details d LEFT JOIN accounts a ON a.id = d.accountid AND a.type IN (0, 1)
 WHERE a.id IS NULL;
@@ -300,7 +300,7 @@ WHERE a.type IN (0, 1) AND c.currency <> (
     SELECT TRIM(value) FROM `system` WHERE name = 'base_currency' ORDER BY reseller_id, id LIMIT 1
 );
 
--- :count {n} quotes were left out: listed twice, not above 0, or without a code of three letters.
+-- :count {n} quotes were left out: listed twice, not above 0, or without a three-letter code.
 SELECT COUNT(*) - COUNT(DISTINCT CASE WHEN currencyrate > 0 AND UPPER(TRIM(currency)) REGEXP '^[A-Z][A-Z][A-Z]$'
                                       THEN UPPER(TRIM(currency)) END)
 FROM currency;

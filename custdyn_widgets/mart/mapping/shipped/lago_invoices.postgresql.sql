@@ -14,9 +14,9 @@
 --   produce no row.
 -- * Fees of progressive invoices are "other": the invoice of the period charges the same usage again and deducts them.
 -- * Taxes are "other". So is what an invoice deducts: coupons, credit notes, wallet credits, progressive invoices.
--- * Successful payments are refills. If an invoice without payments was paid, the amount is a refill at its last payment
---   request. If there is no request, someone marked the invoice as paid: the refill is at its finalization and counted
---   below. If less was paid than the sum of the payments, the difference is "other".
+-- * Successful payments are refills. If an invoice without payments was paid, the amount is a refill at the time of its
+--   last payment request. If there is no request, someone marked the invoice as paid: the refill is dated at its
+--   finalization and counted below. If less was paid than the sum of the payments, the difference is "other".
 -- * Credit notes that settle an invoice are "other". Refunds do not change a balance: the invoice stays paid.
 -- * Lago has no set-up fee: a subscription that started is an activation of 0 at that time.
 -- * stored_balance is the negative of the amount due according to Lago; there is no opening_balance.
@@ -180,7 +180,7 @@ WHERE parent.id IS NULL;
 SELECT CASE WHEN COUNT(*) OVER (PARTITION BY name) = 1 THEN name ELSE name || ' (' || id || ')' END AS company
 FROM billing_entities;
 
--- :count {n} invoices are not finalized or bought wallet credits; they were left out.
+-- :count {n} invoices that are not finalized, or that bought wallet credits, were left out.
 SELECT COUNT(*) FROM invoices WHERE status <> 1 OR invoice_type = 2;
 
 -- :count {n} invoices have a paid amount that differs from the sum of their payments; the rest counts at their finalization.

@@ -6,8 +6,8 @@
 -- Decisions
 -- * Clients are the users (pkg_user) whose group is of type 2 (agents, resellers) or 3 (clients; call shops if callshop
 --   is 1). Administrators are left out, and so are their transactions.
--- * All clients have one currency: base_currency in pkg_configuration. It is free text: a code of three letters is used
---   as it is; R$, € and £ mean BRL, EUR and GBP; any other text, such as $ or 0, is read as USD and counted below. If
+-- * All clients have one currency: base_currency in pkg_configuration. It is free text: a three-letter code is used as
+--   is; R$, € and £ mean BRL, EUR and GBP; any other text, such as $ or 0, is read as USD and counted below. If
 --   yours is another currency, use a copy of this mapping with its code. There are no quotes.
 -- * Signs: credit is what the client has, even if a credit limit lets it go below 0 (typepaid = 1).
 -- * Calls: the credit changes if sessionbill is above 0. A client of an agent pays agent_bill if that is above 0, and
@@ -314,7 +314,7 @@ SELECT COUNT(*)
 FROM pkg_user u JOIN pkg_group_user g ON g.id = u.id_group
 WHERE g.id_user_type IN (2, 3) AND u.creationdate < '1970-01-02';
 
--- :count {n} users have USD as their currency, because the system's currency is not a code of three letters.
+-- :count {n} users have USD as their currency, because the system's currency is not a three-letter code.
 SELECT COUNT(*)
 FROM pkg_user u JOIN pkg_group_user g ON g.id = u.id_group
 WHERE g.id_user_type IN (2, 3) AND EXISTS (
