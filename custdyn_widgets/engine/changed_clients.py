@@ -79,7 +79,7 @@ def _only_old(plan: Plan, labels: Sequence[Labels]) -> list[Labels]:
 
 
 def _lines(plan: Plan, labels: Sequence[Labels], found: _Contributions) -> list[ClientChange]:
-    """Return the changes in the order of the rows and by id, with the names of clients."""
+    """Return the changes in the order of the rows and by id, with client names."""
     import pyarrow as pa
 
     facts = plan.facts

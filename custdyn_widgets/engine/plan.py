@@ -47,12 +47,12 @@ class Plan:
 
     @property
     def has_movement(self) -> bool:
-        """Whether the report has the movement of clients."""
+        """Whether the report includes the movement of clients."""
         return any(metric.id == "movement" for metric in self.metrics)
 
     @property
     def has_balances(self) -> bool:
-        """Whether the report has the movement of balances."""
+        """Whether the report includes the movement of balances."""
         return any(metric.id == "balances" for metric in self.metrics)
 
     def grid(self, buckets: Sequence[Bucket], groups: Groups) -> Grid:

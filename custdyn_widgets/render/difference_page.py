@@ -1,4 +1,4 @@
-"""The page of a difference between two reports: as inert as that of a report, without names of clients."""
+"""The page of a difference between two reports: as inert as that of a report, without client names."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class ClientChanges:
         The label headings of the report.
     lines
         One for each client and row where the client's contribution changed, in the order of the rows and by
-        id. Empty in a frozen difference, which does not contain the names of clients.
+        id. Empty in a frozen difference, which does not contain client names.
     count
         The number of these clients.
     gone

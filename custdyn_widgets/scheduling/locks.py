@@ -52,7 +52,7 @@ class RunLock:
         os.close(self._descriptor)
         raise StillRunningError(
             f"{self._name} is already running, so it was not started again. `custdyn runs list` shows when "
-            "that run began; --timeout ends a run that hangs."
+            "that run began; --timeout stops a run that hangs."
         )
 
     def __exit__(

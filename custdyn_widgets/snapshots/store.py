@@ -225,7 +225,7 @@ class Store:
         return [problem for snapshot_id, found in problems if self.holds(snapshot_id) for problem in found]
 
     def strays(self) -> list[Problem]:
-        """Return a problem for everything among the snapshots that is not a snapshot."""
+        """Return a problem for each item in the snapshots' folder that is not a snapshot."""
         return [
             Problem("", "/".join(("v1", *entry)).rstrip("/"), "is not a snapshot")
             for entry in self._entries()

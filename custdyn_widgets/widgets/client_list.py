@@ -3,7 +3,7 @@
 They are found, searched, sorted and exported in Python.
 
 The browser gets only the lines in view, as text. They are sent as messages instead of as a widget's state, so
-that no notebook saves the names of clients.
+that no notebook saves client names.
 """
 
 from __future__ import annotations

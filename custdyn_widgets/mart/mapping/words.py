@@ -1,4 +1,4 @@
-"""Words that billing systems use in headings, names of files and kinds of transactions.
+"""Words that billing systems use in headings, file names and transaction kinds.
 
 Comparisons ignore case, spaces, punctuation and a plural s.
 """
