@@ -61,7 +61,7 @@ def _finished(evidence: Evidence | None) -> Evidence | None:
 
 @dataclass(frozen=True)
 class _Keyed:
-    """Digests under the nonce of a snapshot."""
+    """Digests keyed by the nonce of a snapshot."""
 
     key: bytes
 

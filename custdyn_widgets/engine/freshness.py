@@ -14,7 +14,7 @@ from custdyn_widgets.report import format_instant
 from custdyn_widgets.text import format_instant_utc
 
 _HOUR_S, _DAY_S = 3_600, 86_400
-_MIN_DAYS = 7  # with fewer days with transactions, no pause is called unusual
+_MIN_DAYS = 7  # with transactions on fewer days, no pause counts as unusual
 _MIN_DAYS_OF_USE, _NEARLY_EVERY = 28, 0.9  # the minimum number and share of days with a kind of use
 _ROWS_AT_ONCE = 1 << 20  # limits the memory needed
 _C = FlowClass

@@ -57,7 +57,7 @@ def letter_mark(conditions: Iterable[Mapping[str, Any]]) -> str:
 
 
 def letter_alerts(conditions: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
-    """Return what an email says about conditions, the news first, each as a sequence of lines."""
+    """Return what an email says about conditions, changes first, each as a sequence of lines."""
     order = (BECAME_TRUE, PASSED, STILL_TRUE, NOT_TRUE)
     told = [one for one in conditions if one["state"] != NOT_TRUE or one["unknown"]]
     return tuple(

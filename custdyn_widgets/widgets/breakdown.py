@@ -1,4 +1,4 @@
-"""A row of the report on screen, split by what its clients or transactions are, such as their company.
+"""A row of the report on screen, split by an attribute of its clients or transactions, such as company.
 
 The parts are rows of the same report with one more grouping, so counts and sums add up to the row.
 """

@@ -216,7 +216,7 @@ def _words(group: str) -> str:
 
 
 def _order(values: Sequence[Any], descending: bool, *, by_size: bool) -> list[int]:
-    """Return the positions of values in order, those without a value last. Equal values keep their order."""
+    """Return the positions of values in order, with missing values last. Equal values keep their order."""
     present = [i for i, value in enumerate(values) if value is not None and value != ""]
     there = set(present)
 

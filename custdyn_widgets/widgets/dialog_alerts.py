@@ -61,7 +61,7 @@ def choices(query: ReportQuery, columns: Sequence[Column], shown: Sequence[Condi
 
 
 def text_of(conditions: Sequence[Condition]) -> str:
-    """Return the text of the field for conditions; empty for none."""
+    """Return the text of the field for some conditions; empty if there are none."""
     return json.dumps([_parts_of(condition) for condition in conditions]) if conditions else ""
 
 
@@ -115,7 +115,7 @@ def _as_condition(parts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _rows(text: str) -> list[dict[str, str]]:
-    """Return the rows of the list in the text of the field."""
+    """Parse the text of the field into the rows of the list."""
     try:
         given = json.loads(text) if text.strip() else []
     except (ValueError, RecursionError):

@@ -99,7 +99,7 @@ def _contributions(facts: Facts, clients: Int64s, grid: Grid, factor: Factor) ->
 def _stock_values(
     stocks: StockSums, grid: Grid, factor: Callable[[date], tuple[int, int]]
 ) -> Iterator[Int64s]:
-    """Yield values of the stocks and of the movement, by row, for all buckets but the opening."""
+    """Yield the values of stocks and movement by row, for all buckets except the opening."""
     counts, high, low = (both.sum(axis=1) for both in stocks.levels())  # level, group, bucket
     states = (counts * np.array([1, 2, 4])[:, None, None]).sum(axis=0).T  # alive, overall active, active
     balances = np.zeros((2, *states.shape), np.int64)
@@ -118,7 +118,7 @@ def _stock_values(
 
 
 def _flow_values(flows: FlowSums, grid: Grid, factor: Callable[[date], tuple[int, int]]) -> Iterator[Int64s]:
-    """Yield values of the flows, by row, for all buckets but the opening."""
+    """Yield the values of flows by row, for all buckets except the opening."""
     found, rows = flows.entries(), grid.bucket_count * grid.groups
     at = {c: np.flatnonzero(found.flow == c) for c in np.unique(found.flow).tolist()}
     of = {

@@ -57,7 +57,7 @@ def largest_amount(amount: Int64s) -> int:
 
 
 def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
-    """Return the clients whose absolute amounts have so large a sum that a balance might overflow."""
+    """Return the clients whose absolute amounts add up to so much that a balance might overflow."""
     rows = np.bincount(client, minlength=len(opening))
     if not might_overflow(rows, largest_amount(amount), opening):
         return np.empty(0, np.int64)

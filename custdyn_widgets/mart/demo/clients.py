@@ -69,7 +69,7 @@ class RandomStream:
         self._source = np.random.PCG64(seed)
 
     def below(self, limit: int | Ints, count: int) -> Ints:
-        """Return `count` integers of at least 0 and below the limit (at most 2³¹), one from each raw word."""
+        """Return `count` integers in [0, limit), where the limit is at most 2³¹, one from each raw word."""
         raw = np.asarray(self._source.random_raw(count), np.uint64)
         return ((raw >> np.uint64(33)).astype(np.int64) * limit) >> 31
 

@@ -89,12 +89,12 @@ class Evidence:
 
     @cached_property
     def hours(self) -> Codes:
-        """The hour of each of `rows`, since 1970 in UTC."""
+        """The hour of each row, counted from 1970 in UTC."""
         return (self.rows.at // _HOUR).astype(np.int32)
 
     @cached_property
     def days(self) -> Codes:
-        """The day of each of `rows`, since 1970 in UTC."""
+        """The day of each row, counted from 1970 in UTC."""
         return self.hours // np.int32(24)
 
     @cached_property

@@ -13,8 +13,8 @@ from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, row
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.columns import Int64s
 
-# The largest factor between an inverted quote and the next quote, and the smallest between a quote and the
-# next.
+# A quote is inverted if its inverse is within the first factor of the next quote, and it is not within the
+# second.
 _SAME, _OTHER = 1.1, 1.2
 _JUMP = 5.0
 # Quotes that are usual only if inverted: their minimum number, maximum share, and minimum distance as a
