@@ -7,7 +7,7 @@ function head({ columns, view }, ask) {
     const order = view.sort !== name ? "none" : view.descending ? "descending" : "ascending";
     const kind = isText ? "custdyn-label" : "";
     const made = element("th", { scope: "col", "aria-sort": order, class: kind });
-    // Numbers are sorted from the largest first, texts from A.
+    // Numbers are sorted with the largest first, text from A.
     const descending = order === "none" ? !isText : order === "ascending";
     made.append(button(name, () => ask({ sort: name, descending }), { class: "custdyn-sort", "data-column": i }));
     return made;
