@@ -80,7 +80,7 @@ def _new_database(name: str, url: str, known: Dialect, currency: str | None, as_
 
 
 def _new_mapped_database(source: Source, currency: str | None, as_json: bool) -> None:
-    """Draft the mapping of a database of no known system."""
+    """Draft the mapping of a database whose system is unknown."""
     from custdyn_widgets.mart import add_source, draft_database, grants_for
     from custdyn_widgets.progress import ProgressBar
 

@@ -36,7 +36,7 @@ UInt64s = npt.NDArray[np.uint64]
 class EvidenceMaker:
     """Makes the evidence of a report that is about to be published, from the data it was computed from.
 
-    It keeps that data in memory as long as the report exists; once pickled, it is finished evidence.
+    It keeps that data in memory as long as the report exists; pickling turns it into finished evidence.
     """
 
     def __init__(self, plan: Plan) -> None:

@@ -42,7 +42,7 @@ class SyncRecord:
     mapping, mapping_sha256
         The name of the mapping and the hash of its text.
     sentences
-        Sentences with the mapping's counts and on rounding.
+        Sentences that give the mapping's counts and describe rounding.
     changes
         The changes since the previous sync, as a JSON object; None for the first one.
     """

@@ -33,7 +33,7 @@ class SavedChoices:
         return [(key, _words(entry)) for key, entry in self._entries.items()]
 
     def load(self, key: str) -> Stored:
-        """Load the saved query with a key.
+        """Load the saved query with this key.
 
         Raises
         ------

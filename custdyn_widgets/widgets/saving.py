@@ -52,7 +52,7 @@ class Saving:
         self._view.panel.set_status(f"Saved as {stored.saved.title}.", about="form")
 
     def load(self, key: str) -> None:
-        """Fill in the form with the saved query with a key.
+        """Load the saved query with this key into the form.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""A report's rows as arrays of edges and groups, and a fast way to find the position of times among edges."""
+"""A report's rows as arrays of edges and groups, and a fast way to locate times among the edges."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ class _OwnRows:
         return last
 
     def within(self, start: int) -> Bools:
-        """Return whether each client has a transaction from an instant on."""
+        """Return whether each client has a transaction at or after an instant."""
         found = np.zeros(self.count, np.bool_)
         found[self.client[self.time >= start]] = True
         return found

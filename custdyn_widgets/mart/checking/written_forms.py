@@ -79,7 +79,7 @@ def _any_plain_numbers(text: pa.Array, decimal: DecimalMark) -> pa.Array:
 
 
 def iso_times(text: pa.Array, order: DateOrder) -> pa.Array:
-    """Return dates and times as ISO 8601; also accept the year first, and the day numbers of Excel."""
+    """Return dates and times as ISO 8601; also accept the year first, and Excel's day numbers."""
     simple = pc.replace_substring_regex(text, *_SIMPLE_TIMES[order])
     rest = pc.invert(pc.match_substring_regex(simple, _ISO_TIME))
     return _for_the_rest(simple, rest, text, lambda some: _any_iso_times(some, order))

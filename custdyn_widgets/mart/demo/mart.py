@@ -139,7 +139,7 @@ def _client_rows(clients: Clients, line: Timeline, rng: RandomStream) -> Iterato
 
 
 def _names(clients: Clients, rng: RandomStream) -> list[str]:
-    """Return a name for each client; the first clients are the accounts of the companies."""
+    """Return a name for each client; the first clients are the companies' own accounts."""
     draws = (rng.below(len(pool), CLIENTS).tolist() for pool in (_FIRST, _LAST, _TRADES, _SHOPS))
     odd = rng.below(500, CLIENTS).tolist()
     names = []

@@ -73,7 +73,7 @@ def find_amount(columns: Sequence[Column]) -> Amount | None:
 
 
 def _debit_and_credit(columns: Sequence[Column]) -> Amount | None:
-    """Return credits less debits, if no row has both."""
+    """Return credits minus debits, if no row has both."""
     debit = pick(columns, "debit", lambda c: c.is_number)
     credit = pick(columns, "credit", lambda c: c.is_number)
     if debit is None or credit is None or debit is credit:
@@ -108,7 +108,7 @@ def lacking(columns: Sequence[Column]) -> str:
 
 
 def _unread(columns: Sequence[Column], wanted: str, what: str) -> str:
-    """Return the value that is not a time or an amount in the column whose heading means one."""
+    """Return why the column whose heading suggests times or amounts cannot be read as such."""
     column = pick(columns, wanted, lambda c: bool(c.values) and not c.is_time)
     if column is None or heading_rank(column, wanted) > len(columns) + 20:
         return ""

@@ -59,7 +59,7 @@ def is_text(column: Column) -> bool:
 
 
 def has_kinds(column: Column) -> bool:
-    """Return whether a column seems to hold kinds: it has few values, and a heading that means kinds."""
+    """Return whether a column seems to hold kinds: it has few values, and a heading that suggests kinds."""
     is_few = 0 < len(set(column.values)) <= FEW
     return is_few and any(rank(column.plain, wanted) is not None for wanted in _OF_KINDS)
 

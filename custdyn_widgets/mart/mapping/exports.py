@@ -60,7 +60,7 @@ def exported_files(path: Path) -> list[ExportedFile]:
         If there are none, or two of them would have the same table name.
     """
     if not path.exists():
-        raise SourceError(f"{shown(str(path))} is not a folder or file that exists.", field="source")
+        raise SourceError(f"{shown(str(path))} does not exist.", field="source")
     paths = sorted(path.iterdir()) if path.is_dir() else [path]
     files = [ExportedFile(file, table_name(_stem(file))) for file in paths if _is_data(file)]
     if path.is_dir():

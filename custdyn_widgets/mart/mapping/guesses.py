@@ -91,7 +91,7 @@ def _no_transactions(clients: str, key: Column, unused: Mapping[str, str], *, pa
 
 
 def _blank(table: str, why: str) -> TableGuess:
-    """Return a SELECT, for a person to fill in, of a table of the mart that was not found."""
+    """Return a SELECT, for a person to fill in, for a table of the mart that was not found."""
     required = [column.name for column in MART[table].columns if column.required]
     return TableGuess(table, "", tuple(Choice(column, FILL_IN, "fill in", why) for column in required))
 

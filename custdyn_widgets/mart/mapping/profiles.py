@@ -174,7 +174,7 @@ class Column:
 
     @property
     def _may_be_time(self) -> bool:
-        """Whether the heading means a time, or the values are not numbers."""
+        """Whether the heading suggests a time, or the values are not numbers."""
         wanted = ("at", "created_at", "closed_at", "date")
         return not self.is_number or any(rank(self.plain, column) is not None for column in wanted)
 

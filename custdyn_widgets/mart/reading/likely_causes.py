@@ -127,7 +127,7 @@ def _separator(line: str, spec: MartTable) -> str | None:
 
 
 def _known_count(line: Sequence[str], spec: MartTable, separator: str) -> int:
-    """Return how many headings of a line are known, ignoring case and punctuation."""
+    """Return how many headings in a line are known, ignoring case and punctuation."""
     known = {normalized_name(name) for name in spec.column_names}
     try:
         headings = next(csv.reader(line, delimiter=separator), [])

@@ -44,7 +44,7 @@ _DIFFERING = f"""
     HAVING count(*) FILTER (side = 'old') <> count(*) FILTER (side = 'new')
         OR sum(h::HUGEINT) FILTER (side = 'old') IS DISTINCT FROM sum(h::HUGEINT) FILTER (side = 'new')
 """  # noqa: S608 (constants)
-# The transactions of those months that one of the ledgers has more often, with this id and these values;
+# The transactions of those months that occur more often in one of the ledgers, with this id and these values;
 # n is negative in the old one.
 _DIFFERENT = f"""
     CREATE TEMP TABLE different AS
@@ -56,7 +56,7 @@ _DIFFERENT = f"""
     )
     GROUP BY id, month, {_VALUES} HAVING sum(n) <> 0
 """  # noqa: S608
-# The values that one of the ledgers has more often, under any id.
+# The values that occur more often in one of the ledgers, under any id.
 _UNEQUAL = f"""
     CREATE TEMP TABLE unequal AS
     SELECT month, {_VALUES} FROM different GROUP BY month, {_VALUES} HAVING sum(n) <> 0

@@ -60,7 +60,7 @@ def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft
     source
         The source, with the URL of the database.
     currency
-        The currency of all clients, for databases without a column of currencies.
+        The currency of all clients, for databases without a currency column.
 
     Raises
     ------

@@ -154,7 +154,7 @@ def own_presets() -> dict[str, Preset]:
 
 
 def presets_of(report: Report) -> dict[str, Preset]:
-    """Return the presets of this process and of the report for which the report has all columns."""
+    """Return the presets, this process's or the report's own, whose columns the report has."""
     carried = {name: Preset.read_from(name, spec) for name, spec in report.charts.items()}
     own = {name: preset for name, preset in carried.items() if preset is not None}
     known = {**PRESETS, **{name: bridge for name, bridge in BRIDGES.items() if name not in PRESETS}, **own}

@@ -1,4 +1,4 @@
-"""Quotes that may be wrong, because they are far from the next quote for the currency or from usual ones."""
+"""Quotes that may be wrong, because they are far from the next quote for the currency or implausible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from custdyn_widgets.mart.columns import Int64s
 # second.
 _SAME, _OTHER = 1.1, 1.2
 _JUMP = 5.0
-# Quotes that are usual only if inverted: their minimum number, maximum share, and minimum distance as a
+# Quotes that are plausible only if inverted: their minimum number, maximum share, and minimum distance as a
 # factor.
 _FEW, _MOST, _TIMES = 3, 0.2, 10
 # The fewest and most units for one US dollar since 2003, with a margin.

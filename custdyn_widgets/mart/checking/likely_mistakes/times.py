@@ -87,7 +87,7 @@ def midnights_elsewhere(evidence: Evidence) -> Iterator[Note]:
 
 
 def numbers_as_times(evidence: Evidence) -> Iterator[Note]:
-    """Yield notes on columns with all times within days of 1970: numbers that were read in a smaller unit."""
+    """Yield notes on columns whose times are all in January 1970: numbers read in a smaller unit."""
     for table, column in evidence.stored_columns("time"):
         at, blank = table.columns[column], table.blank[column]
         if not len(at) or at[np.argmin(blank)] > _SHRUNK[0][1]:  # almost always, so the rest need not be read

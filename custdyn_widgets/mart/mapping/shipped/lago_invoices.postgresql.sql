@@ -183,7 +183,7 @@ FROM billing_entities;
 -- :count {n} invoices that are not finalized, or that bought wallet credits, were left out.
 SELECT COUNT(*) FROM invoices WHERE status <> 1 OR invoice_type = 2;
 
--- :count {n} invoices have a paid amount that differs from the sum of their payments; the rest counts at their finalization.
+-- :count {n} invoices have a paid amount that differs from the sum of their payments; the difference is dated at their finalization.
 SELECT COUNT(*)
 FROM invoices i
 LEFT JOIN (
