@@ -168,7 +168,7 @@ def _output_sections(outputs: Sequence[NotebookNode]) -> Iterator[Section]:
 
 
 def _display(data: Mapping[str, Any]) -> Section:
-    """Return the section for a display, in its best format that is allowed on a page."""
+    """Return the section for a display, in the best of its formats that a page allows."""
     forms = {kind: "".join(form) if isinstance(form, list) else form for kind, form in data.items()}
     if "image/png" in forms:
         return _picture("png", forms["image/png"])
