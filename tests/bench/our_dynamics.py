@@ -18,8 +18,8 @@ from .question import AS_OF, CLIENTS, Question
 def report(folder: Path, question: Question) -> answer.Table | Callable[[], answer.Table]:
     """Return the table of the question: the report, or the clients behind its last row.
 
-    Clients are given as a function: an analyst gets a DataFrame, and does not wait for its million values to be
-    written as text.
+    Clients are given as a function: an analyst gets a DataFrame, and does not wait for its million values to
+    be written as text.
     """
     if question.name == CLIENTS:
         frame = clients_behind(question.query, question.labels[-1], folder, as_of=AS_OF)
