@@ -104,7 +104,7 @@ def queries_run(
     total: bool,
     frozen: bool,
 ) -> None:
-    """Run a saved query like `custdyn query`, in its own output format."""
+    """Run a saved query as `custdyn query` would, in the saved query's output format."""
     from custdyn_widgets import saved_queries
 
     saved = saved_queries.load(name, place).saved

@@ -142,7 +142,7 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
 
     --older-than AGE deletes snapshots that are older, --keep-last N those that are not among the newest N of
     their query; both together delete only those that meet both conditions. The same query counts separately
-    for each source and saved query. A preset such as "last month" is one query, whenever it ran.
+    for each source and saved query. A preset such as "last month" counts as one query, no matter when it ran.
 
     Revoked and expired snapshots do not count among the newest: --keep-last deletes them, and --older-than
     deletes them when they are old enough. Damaged snapshots are kept: see `custdyn snapshots verify`.

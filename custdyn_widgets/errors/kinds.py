@@ -93,7 +93,7 @@ class SourceError(CustDynError):
 
 
 class MartError(CustDynError):
-    """The data of a mart has faults; the message lists them as `custdyn check --all` does."""
+    """A mart's data is faulty; the message lists the faults as `custdyn check --all` does."""
 
     code = "mart"
 

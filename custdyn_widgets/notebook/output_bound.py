@@ -1,7 +1,7 @@
 """The bounds on what a notebook prints and displays, so that endless output cannot fill memory.
 
-One bound is on the outputs that are kept. Another is on everything that the kernel sends, because a display
-that is updated, a cell that clears its output, and a widget can send endlessly and keep nothing.
+One bound is on the outputs that are kept. Another is on everything that the kernel sends: a display that is
+updated, a cell that clears its output, or a widget can send data endlessly without any of it being kept.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def find(name: str, place: Place | None = None, *, settings: Settings | None = N
 
 
 def folder_of(place: Place, *, settings: Settings | None = None) -> Path:
-    """Return the folder of a place, to which relative paths in its saved queries refer."""
+    """Return the folder of a place; relative paths in its saved queries are resolved against it."""
     return _folders(settings)[place]
 
 

@@ -1,7 +1,7 @@
 """Crontab lines for the saved queries that have a schedule, in the time zone of the machine.
 
 Cron starts jobs in the home folder with almost no environment. The crontab therefore sets the environment
-variables that contain the settings, and each line changes to the folder that relative paths refer to.
+variables that contain the settings, and each line changes to the folder that relative paths start from.
 Secrets are never printed.
 """
 

@@ -59,7 +59,7 @@ def worst_result(outcomes: Sequence[Outcome]) -> str:
 
 
 def list_problems(outcomes: Sequence[Outcome]) -> str:
-    """Return the first problems of a run's reports, one per line, with the companies' names."""
+    """Return the first problems with a run's reports, one per line, with the companies' names."""
     problems = [
         f"{one.company}: {one.problem}" if one.company else one.problem for one in outcomes if one.problem
     ]

@@ -137,7 +137,7 @@ class Recorder:
             self.write()
 
     def write_final(self) -> None:
-        """Write the final record; add an error, once, to the problems of the run."""
+        """Write the final record; add an error, once, to the run's problems."""
         try:
             self.write()
         except RunError as error:

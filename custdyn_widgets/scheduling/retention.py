@@ -38,7 +38,8 @@ def prune(
     saved_query
         The name of the saved query. The manifest of a snapshot names the saved query that made it.
     recorded
-        Returns the snapshots that earlier runs recorded, for manifests of versions that did not name it.
+        Returns the snapshots that earlier runs recorded; manifests written by earlier versions do not name
+        the saved query.
 
     Raises
     ------

@@ -65,7 +65,7 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
     SnapshotNotFoundError
         If the snapshot does not exist.
     SnapshotError
-        If its state is damaged, which is then left unchanged, or if the new one could not be written.
+        If its state is damaged (it is then left unchanged), or if the new state could not be written.
     """
     with _changing(store, snapshot_id):
         try:

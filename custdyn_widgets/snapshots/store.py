@@ -177,7 +177,7 @@ class Store:
         return Evidence(manifest["evidence"]["nonce"], data)
 
     def read_compared(self, snapshot_id: str, name: str) -> tuple[bytes, dict[str, str]]:
-        """Return a file's bytes, and the problems of the snapshot's other files, by name.
+        """Return a file's bytes, and any problems with the snapshot's other files, by name.
 
         Every byte of the snapshot is checked, including the manifest. Raises the same errors as `read`.
         """

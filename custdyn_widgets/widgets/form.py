@@ -241,7 +241,7 @@ class QueryForm:
         self.set_busy(self._busy)
 
     def _find_problems(self) -> dict[str, str]:
-        """Return the problem of each invalid field."""
+        """Return what is wrong with each invalid field."""
         groups = (self._interval, self._filters, self._choices)
         found = {field: words for group in groups for field, words in group.problems().items()}
         known = {field.partition(".")[0] for field in found}

@@ -22,7 +22,7 @@ _HELP = "The data to report on."
 
 
 class SourceChoice:
-    """Line of the form with the source, in `widget`.
+    """The form's line for the source, in `widget`.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class SourceChoice:
             self._show_as_of()
 
     def set_syncing(self, syncing: bool) -> None:
-        """Offer Sync, or Stop while a database is being read; keep Stop visible afterwards for the focus."""
+        """Offer Sync, or Stop while a database is being read; Stop stays afterwards, to keep the focus."""
         self._control.disabled = self._sync.disabled = syncing
         self._stop.disabled = not syncing
         if syncing:

@@ -14,7 +14,7 @@ from custdyn_widgets.mart.syncing import session
 from custdyn_widgets.mart.syncing.access import Login, password_variable
 from custdyn_widgets.mart.syncing.session import DriverProblem
 
-_UNCHANGED = "The mart of the last sync, if any, is unchanged."
+_UNCHANGED = "The mart from the last sync, if any, is unchanged."
 _TLS_HELP = (
     "Check that its url has the host for which the server's certificate was issued, and the file with the "
     f"certificate of the authority that issued it. {_UNCHANGED}"

@@ -98,7 +98,7 @@ class Reading:
         if not self._written["clients"].rows:
             raise SourceError(
                 f"{self._place('clients')}: the SELECT returns no rows, so there is nothing to report on. "
-                "Check that the url names the right database. The mart of the last sync, if any, is "
+                "Check that the url names the right database. The mart from the last sync, if any, is "
                 "unchanged.",
                 field="source",
             )

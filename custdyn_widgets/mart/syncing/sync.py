@@ -89,7 +89,7 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
     ------
     SourceError
         If there is no such source, the database cannot be read, or another sync of the source is running. The
-        mart of the last sync is unchanged.
+        mart from the last sync is unchanged.
     MartError
         If the data has faults; its message summarizes them.
     """
@@ -100,7 +100,7 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
     except OSError as error:
         raise SourceError(
             f"The mart of {shown(name)} cannot be written to {marts_folder()}: {_why(error)}. Free some "
-            "space, or set CUSTDYN_MARTS to another folder. The mart of the last sync, if any, is unchanged.",
+            "space, or set CUSTDYN_MARTS to another folder. The mart from the last sync, if any, is unchanged.",
             field="marts",
         ) from error
 
@@ -195,7 +195,7 @@ def _sync(source: Source, name: str, folder: Path, engine: Engine | None) -> Syn
 
 
 def _changes(old: Path, new: Path, sentences: list[str], *, same_mapping: bool) -> Changes | None:
-    """Compare with the mart of the last sync; if that mart is damaged, append a sentence about it."""
+    """Compare with the mart from the last sync; if that mart is damaged, append a sentence about it."""
     import duckdb
 
     try:

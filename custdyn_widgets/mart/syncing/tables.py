@@ -49,7 +49,7 @@ class TableProgress:
     done, share
         The share of the total progress before this table, and the share for it.
     expected
-        The number of rows of the last sync; 0 if unknown.
+        The number of rows in the last sync; 0 if unknown.
     """
 
     name: str
