@@ -97,9 +97,8 @@ class Reading:
             done += weights[table]
         if not self._written["clients"].rows:
             raise SourceError(
-                f"{self._place('clients')}: the SELECT returns no rows, so there is nothing to report on. "
-                "Check that the url names the right database. The mart from the last sync, if any, is "
-                "unchanged.",
+                f"{self._place('clients')}: its SELECT returns no rows, so there is nothing to report on. "
+                "Check that the url names the right database. The last sync's mart, if any, is unchanged.",
                 field="source",
             )
         return {table: written.rows for table, written in self._written.items()}

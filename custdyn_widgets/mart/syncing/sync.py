@@ -100,7 +100,8 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
     except OSError as error:
         raise SourceError(
             f"The mart of {shown(name)} cannot be written to {marts_folder()}: {_why(error)}. Free some "
-            "space, or set CUSTDYN_MARTS to another folder. The mart from the last sync, if any, is unchanged.",
+            "space, or set CUSTDYN_MARTS to another folder. "
+            "The mart from the last sync, if any, is unchanged.",
             field="marts",
         ) from error
 
