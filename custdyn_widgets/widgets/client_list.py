@@ -96,7 +96,7 @@ class ClientList:
         """
         view = self.view
         table = self._whole() if view.by else chosen_clients(self._whole(), view)
-        return found_lines(table, view, table.columns[:1] if view.by else _SEARCHED)
+        return found_lines(table, view, [str(table.columns[0])] if view.by else _SEARCHED)
 
     def shown(self) -> dict[str, Any]:
         """Return the view as JSON values, with the printable texts of its lines."""
