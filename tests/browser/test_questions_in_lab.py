@@ -230,6 +230,7 @@ def expect_the_clients_that_changed(person: Person, difference: ReportDifference
     )
     opener.press("Enter")
     expect(listed.get_by_role("heading", name=title)).to_be_focused()
+    expect(listed.get_by_text("By:")).to_be_hidden()
     lines = [list(line) for line in difference.clients.texts()]
     shown = _texts(listed.locator("tbody tr"))
     assert shown == lines[: len(shown)]
