@@ -31,7 +31,8 @@ function render({ model, el }) {
   const create = button("Create link", () => model.send({ ask: "link" }), {
     title: "Publish these changes as a page with a link of its own, without the names of clients.",
   });
-  const link = element("p", { class: "custdyn-link", role: "status" });
+  const link = element("p", { class: "custdyn-link" });
+  const heard = element("span", { class: "custdyn-unseen", role: "status" }); // what screen readers say of the link
   const close = () => model.send({ ask: "close" });
   const tools = element("div", { class: "custdyn-tools custdyn-find" }, clients, save, create, button("Close", close));
   const said = element("p", { class: "custdyn-words", role: "status" });
@@ -39,7 +40,7 @@ function render({ model, el }) {
   const why = element("ul", { class: "custdyn-reasons" });
   const scroll = element("div", { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The table of changes" });
   const note = element("p", { class: "custdyn-note" });
-  const whole = element("section", { class: "custdyn-behind custdyn-differences", hidden: "" }, title, tools, link, error, said, list, scroll, why, note);
+  const whole = element("section", { class: "custdyn-behind custdyn-differences", hidden: "" }, title, tools, link, heard, error, said, list, scroll, why, note);
   el.replaceChildren(whole);
   whole.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
@@ -57,7 +58,7 @@ function render({ model, el }) {
     scroll.replaceChildren();
     link.replaceChildren();
     why.replaceChildren();
-    said.textContent = note.textContent = "";
+    said.textContent = heard.textContent = note.textContent = "";
   };
   const enter = () => {
     title.focus({ preventScroll: true });
@@ -97,6 +98,7 @@ function render({ model, el }) {
   // Once there is a link, no other is needed; after an error, the button stays.
   function showLink(made) {
     link.replaceChildren(...linkLine(made, () => model.send({ ask: "page", page: globalThis[PAGE] })));
+    heard.textContent = made.link ? `The link is ready. ${made.words}` : made.words;
     const focused = document.activeElement === create;
     create.hidden = Boolean(made.link);
     if (focused && made.link) link.querySelector("a, button")?.focus();
@@ -110,8 +112,16 @@ function render({ model, el }) {
     else if (message.kind === "closed") (whole.hidden = true), scroll.replaceChildren(), list.replaceChildren();
     else if (message.kind === "error") (whole.hidden = false), (said.textContent = ""), (error.textContent = message.words);
   };
+  // There is no kernel to complete the link.
+  const gone = () => {
+    if (link.querySelector("progress")) link.replaceChildren();
+  };
   model.on("msg:custom", received);
-  return () => model.off("msg:custom", received);
+  model.on("comm_live_update", gone);
+  return () => {
+    model.off("msg:custom", received);
+    model.off("comm_live_update", gone);
+  };
 }
 
 export default { initialize, render };

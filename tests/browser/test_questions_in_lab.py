@@ -210,7 +210,7 @@ def test_what_differs_from_the_report_sent_before_rerating(person: Person, lab: 
     rerate(person.source)
     person.ask("What has changed since a report was sent?")
     person.click(person.panel.get_by_role("button", name="Last month (UTC), clients, by month"))
-    expect(person.panel.get_by_role("status")).to_contain_text("differ from the current data")
+    expect(person.panel.locator("p[role=status]")).to_contain_text("differ from the current data")
     difference = compare_snapshots(sent, source=person.source, store=store)
     assert person.table() == [[text.replace(",", "") for text in line] for line in difference.texts()[1:]]
     assert "Pay As You Go: Total" in {line[1] for line in person.table()}
@@ -251,6 +251,7 @@ def expect_a_link_to_the_changes(person: Person, store: Store) -> None:
     create.press("Enter")
     expect(link).to_be_focused()
     expect(create).to_be_hidden()
+    expect(person.panel.locator("span.custdyn-unseen").last).to_contain_text("The link is ready.")
     manifest = store.manifest((link.get_attribute("href") or "").split("id=")[1])
     assert manifest["kind"] == "difference"
     expect_no_faults(person.notebook)
