@@ -1,3 +1,4 @@
+from .difference import without_client_names
 from .freezing import Frozen, content_digest, freeze, prepare, publish
 from .handover import Staging
 from .secrets.known import Secret, known_secrets
@@ -12,5 +13,6 @@ __all__ = [
     "known_secrets",
     "prepare",
     "publish",
+    "without_client_names",
     "without_secrets",
 ]

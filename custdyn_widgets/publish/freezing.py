@@ -81,7 +81,7 @@ def freeze(
     from custdyn_widgets.render import report_charts, with_own_presets  # imported late: slow to load
 
     if isinstance(report, ReportDifference):
-        return _freeze_difference(without_client_names(report), load_settings(), store)
+        return publish(report, load_settings(), store=store)
     report = with_own_presets(report)
     staging = Staging.from_environment()
     if staging is not None:
@@ -91,7 +91,7 @@ def freeze(
 
 
 def publish(
-    report: Report,
+    report: Report | ReportDifference,
     settings: Settings,
     *,
     store: Store | None = None,
@@ -99,12 +99,12 @@ def publish(
     drawn: Mapping[str, str] | None = None,
     saved_query: str | None = None,
 ) -> Frozen:
-    """Publish a report like `freeze`, but even inside `custdyn run`.
+    """Publish a report or a difference like `freeze`, but even inside `custdyn run`.
 
     Parameters
     ----------
     report
-        The report.
+        The report or the difference.
     settings
         The settings, which give the link and the default store.
     store, sections
@@ -120,6 +120,8 @@ def publish(
         As for `freeze`.
     """
     store = Store(settings.snapshots) if store is None else store
+    if isinstance(report, ReportDifference):
+        return _publish_difference(without_client_names(report), settings, store)
     files = report_files(report, sections, drawn)
     manifest = manifest_of(report, files)
     if saved_query is not None:
@@ -128,8 +130,7 @@ def publish(
     return _published(manifest, files, settings, store, evidence if settings.evidence else None)
 
 
-def _freeze_difference(difference: ReportDifference, settings: Settings, store: Store | None) -> Frozen:
-    store = Store(settings.snapshots) if store is None else store
+def _publish_difference(difference: ReportDifference, settings: Settings, store: Store) -> Frozen:
     manifest = difference_manifest(difference, settings.role)
     return _published(manifest, difference_files(difference), settings, store)
 

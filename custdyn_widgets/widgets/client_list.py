@@ -9,30 +9,30 @@ that no notebook saves client names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from custdyn_widgets.engine import clients_behind
 from custdyn_widgets.mart import OpenedMart
-from custdyn_widgets.report import Column, Report, format_value
-from custdyn_widgets.text import printable
+from custdyn_widgets.report import Column, Report, format_value, interval_slug
+from custdyn_widgets.text import printable, readable_slug
 from custdyn_widgets.widgets.breakdown import Breakdown, possible_groups
 from custdyn_widgets.widgets.client_view import (
     FLAGS,
     FLOWS,
     MOVEMENTS,
     OWN_CURRENCY,
-    PAGE_LINES,
     ClientView,
+    change_view,
     chosen_clients,
     first_view,
+    found_lines,
+    has_more,
     value_label,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_LINES = 5_000  # in the browser; the export has all
 _TEXTS = ("Client Id", "Name", "Company", "Owner User", "Currency", "Movement", "First Use", "Last Use")
 _SEARCHED = _TEXTS[:4]
 
@@ -71,6 +71,11 @@ class ClientList:
         return printable(f"Clients behind {labels}" if labels else "Clients behind the report")
 
     @property
+    def file_name(self) -> str:
+        """The name of the exported file."""
+        return f"{readable_slug(self.title) or 'clients'}-{interval_slug(self._report)}.csv"
+
+    @property
     def is_found(self) -> bool:
         """Whether the lines of the view have been found already, which can take a second."""
         return self.view.by in self._parts if self.view.by else self.view.change in self._tables
@@ -91,17 +96,7 @@ class ClientList:
         """
         view = self.view
         table = self._whole() if view.by else chosen_clients(self._whole(), view)
-        if wanted := view.search.strip().casefold():
-            searched = table.columns[:1] if view.by else _SEARCHED
-            found = [
-                any(wanted in str(text).casefold() for text in texts)
-                for texts in zip(*(table[name] for name in searched), strict=True)
-            ]
-            table = table[found]
-        if view.sort not in table:
-            return table
-        values = table[view.sort].tolist()
-        return table.iloc[_order(values, view.descending, by_size=view.sort.endswith(" Change"))]
+        return found_lines(table, view, [str(table.columns[0])] if view.by else _SEARCHED)
 
     def shown(self) -> dict[str, Any]:
         """Return the view as JSON values, with the printable texts of its lines."""
@@ -119,12 +114,13 @@ class ClientList:
             "columns": [[name, not i or (not view.by and name in _TEXTS)] for i, name in enumerate(names)],
             "lines": [list(line) for line in zip(*texts, strict=True)],
             "whole": self._whole_texts() if view.by else [],
+            "unit": "row" if view.by else "client",
             "found": len(table),
             "all": len(self._whole()),
             "groups": [["", "Client"], *([group, _words(group)] for group in self.groups)],
             "choices": [] if view.change or view.by else self.choices,
             "compared": self._compared and not view.by,
-            "more": len(table) > view.lines and view.lines < MOST_LINES,
+            "more": has_more(view, len(table)),
             "view": {
                 "by": view.by, "change": view.change, "only": view.only, "sign": view.sign,
                 "search": view.search, "sort": view.sort, "descending": view.descending,
@@ -134,10 +130,7 @@ class ClientList:
 
     def ask(self, asked: Mapping[str, Any]) -> None:
         """Change the view as the browser requests. Fields of the wrong type are ignored."""
-        texts = ("only", "sign", "search", "sort")
-        for name, kind in (*((text, str) for text in texts), ("descending", bool)):
-            if isinstance(asked.get(name), kind):
-                setattr(self.view, name, asked[name])
+        change_view(self.view, asked)
         by = asked.get("by")
         if by != self.view.by and by in ("", *self.groups) and self._clicked:
             first = first_view(self._clicked, compared=self._compared)
@@ -149,8 +142,6 @@ class ClientList:
             flow = flow if flow in FLOWS.values() else "Pay As You Go Total"
             self.view.change, self.view.descending = change, True
             self.view.sort = f"{flow} Change" if change else flow
-        more = self.view.lines + PAGE_LINES if asked.get("more") is True else PAGE_LINES
-        self.view.lines = min(more, MOST_LINES)
 
     def _part(self) -> Breakdown:
         by, column = self.view.by, self._clicked
@@ -213,15 +204,3 @@ class ClientList:
 
 def _words(group: str) -> str:
     return group.replace("_", " ").capitalize()
-
-
-def _order(values: Sequence[Any], descending: bool, *, by_size: bool) -> list[int]:
-    """Return the positions of values in order, with missing values last. Equal values keep their order."""
-    present = [i for i, value in enumerate(values) if value is not None and value != ""]
-    there = set(present)
-
-    def key(i: int) -> Any:
-        value = values[i]
-        return abs(value) if by_size and isinstance(value, int | Decimal) else value
-
-    return [*sorted(present, key=key, reverse=descending), *(i for i in range(len(values)) if i not in there)]

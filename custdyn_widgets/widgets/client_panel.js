@@ -44,7 +44,7 @@ function render({ model, el }) {
   const scroll = element("div", { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The table of clients" });
   const more = button("Show more", () => send({ more: true }));
   const note = element("p", { class: "custdyn-note" });
-  const whole = element("section", { class: "custdyn-behind custdyn-clients", hidden: "" }, title, groups, tools, error, said, scroll, more, note);
+  const whole = element("section", { class: `custdyn-behind ${model.get("_name")}`, hidden: "" }, title, groups, tools, error, said, scroll, more, note);
   el.replaceChildren(whole);
 
   let pause = 0;
@@ -96,9 +96,9 @@ function render({ model, el }) {
     save.textContent = `Export ${one}s to CSV`;
     search.placeholder = `Find ${one}s`;
     search.setAttribute("aria-label", search.placeholder);
-    const clients = (count) => (count === 1 ? `1 ${one}` : `${count.toLocaleString("en")} ${one}s`);
+    const counted = (count) => (count === 1 ? `1 ${shown.unit}` : `${count.toLocaleString("en")} ${shown.unit}s`);
     const some = lines.length < found ? `, the first ${lines.length.toLocaleString("en")} are shown` : "";
-    said.textContent = (found === all ? clients(all) : `${found.toLocaleString("en")} of ${clients(all)}`) + some + ".";
+    said.textContent = (found === all ? counted(all) : `${found.toLocaleString("en")} of ${counted(all)}`) + some + ".";
     const focused = scroll.contains(document.activeElement) && document.activeElement.dataset.column;
     const table = element("table", { "aria-label": shown.title });
     table.append(head(shown, send), element("tbody", {}, ...lines.map((texts) => line(texts, columns))));

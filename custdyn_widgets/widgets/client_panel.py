@@ -1,29 +1,60 @@
-"""The panel below the table that shows the clients behind a cell."""
+"""The panel that shows clients: those behind a cell, or those whose contribution changed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import traitlets
 
 from custdyn_widgets.mart import OpenedMart
-from custdyn_widgets.report import Report, interval_slug
-from custdyn_widgets.text import readable_slug
+from custdyn_widgets.report import Report
 from custdyn_widgets.widgets.browser_module import browser_module
 from custdyn_widgets.widgets.client_list import ClientList
 from custdyn_widgets.widgets.panel import Panel
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Clients(Protocol):
+    """A list of clients that is searched, sorted and exported in Python."""
+
+    @property
+    def title(self) -> str:
+        """The heading."""
+
+    @property
+    def file_name(self) -> str:
+        """The name of the exported file."""
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the lines have been found already, which can take a second."""
+
+    def ask(self, asked: Mapping[str, Any]) -> None:
+        """Change the view as the browser requests."""
+
+    def table(self) -> pd.DataFrame:
+        """Return the table of the view: its lines, sorted."""
+
+    def shown(self) -> dict[str, Any]:
+        """Return the view as JSON values, with the printable texts of its lines."""
+
 
 class ClientPanel(Panel):
-    """Panel with the clients behind a row of the report on screen."""
+    """Panel with the clients behind a row of the report on screen, or another list of clients."""
 
     _esm = browser_module("client_panel.js")
     _failed = "The clients cannot be shown"
+
+    _name = traitlets.Unicode("custdyn-clients").tag(sync=True)  # the class of its element
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self._report: Report | None = None
         self._mart: OpenedMart | None = None
-        self._list: ClientList | None = None
+        self._list: Clients | None = None
 
     def set_report(self, report: Report | None, mart: OpenedMart | None) -> None:
         """Set the report on screen and its data, and close the panel of the previous one."""
@@ -39,9 +70,14 @@ class ClientPanel(Panel):
             return
         if place is not None and not 0 <= place < len(self._report.rows):
             return
-        self._list = ClientList(self._report, self._mart, place, column)
+        clients = ClientList(self._report, self._mart, place, column)
         if movement:
-            self._list.view.only = movement
+            clients.view.only = movement
+        self.open_list(clients)
+
+    def open_list(self, clients: Clients) -> None:
+        """Show a list of clients."""
+        self._list = clients
         self._answer(opened=True)
 
     def _answer(self, *, opened: bool = False) -> None:
@@ -66,8 +102,11 @@ class ClientPanel(Panel):
             self._answer()
 
     def _table(self) -> tuple[str, Iterable[str], Iterable[Sequence[Any]]] | None:
-        if self._list is None or self._report is None:
+        if self._list is None:
             return None
         table = self._list.table()
-        name = f"{readable_slug(self._list.title) or 'clients'}-{interval_slug(self._report)}.csv"
-        return name, map(str, table.columns), table.astype(object).itertuples(index=False, name=None)
+        return (
+            self._list.file_name,
+            map(str, table.columns),
+            table.astype(object).itertuples(index=False, name=None),
+        )

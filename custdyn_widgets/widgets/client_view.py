@@ -1,9 +1,11 @@
-"""What is shown of the clients behind a row: which ones, and in which order."""
+"""What is shown of a list of clients: which ones, and in which order."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from custdyn_widgets.report import Column
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAGE_LINES = 200
+MOST_LINES = 5_000  # in the browser; the export has all
 FLAGS = ("Active", "Overall Active", "Alive")
 OWN_CURRENCY = "Balance"
 MOVEMENTS = {
@@ -106,3 +109,47 @@ def value_label(column: Column) -> str:
     """Return a column's label without the words that a comparison adds."""
     ends = {"before": " Before", "change": " Change", "change_percent": " Change %"}
     return column.label.removesuffix(ends.get(column.part, ""))
+
+
+def change_view(view: ClientView, asked: Mapping[str, Any]) -> None:
+    """Change the choice, search, order and number of lines as the browser requests.
+
+    Fields of the wrong type are ignored.
+    """
+    texts = ("only", "sign", "search", "sort")
+    for name, kind in (*((text, str) for text in texts), ("descending", bool)):
+        if isinstance(asked.get(name), kind):
+            setattr(view, name, asked[name])
+    more = view.lines + PAGE_LINES if asked.get("more") is True else PAGE_LINES
+    view.lines = min(more, MOST_LINES)
+
+
+def found_lines(table: pd.DataFrame, view: ClientView, searched: Sequence[str]) -> pd.DataFrame:
+    """Return the lines with the view's search in one of the searched columns, in the order of the view."""
+    if wanted := view.search.strip().casefold():
+        found = [
+            any(wanted in str(text).casefold() for text in texts)
+            for texts in zip(*(table[name] for name in searched), strict=True)
+        ]
+        table = table[found]
+    if view.sort not in table:
+        return table
+    values = table[view.sort].tolist()
+    return table.iloc[_order(values, view.descending, by_size=view.sort.endswith(" Change"))]
+
+
+def has_more(view: ClientView, found: int) -> bool:
+    """Return whether more of the lines found can be shown."""
+    return found > view.lines and view.lines < MOST_LINES
+
+
+def _order(values: Sequence[Any], descending: bool, *, by_size: bool) -> list[int]:
+    """Return the positions of values in order, with missing values last. Equal values keep their order."""
+    present = [i for i, value in enumerate(values) if value is not None and value != ""]
+    there = set(present)
+
+    def key(i: int) -> Any:
+        value = values[i]
+        return abs(value) if by_size and isinstance(value, int | Decimal) else value
+
+    return [*sorted(present, key=key, reverse=descending), *(i for i in range(len(values)) if i not in there)]

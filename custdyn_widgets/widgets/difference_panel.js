@@ -14,19 +14,33 @@ function table({ title, headings, lines }) {
   return element("table", { "aria-label": title }, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
 }
 
+function initialize({ model }) {
+  const received = (message, buffers) => {
+    if (message.kind === "page" && message.page === globalThis[PAGE]) openPage(buffers[0]);
+  };
+  model.on("msg:custom", received);
+  return () => model.off("msg:custom", received);
+}
+
 function render({ model, el }) {
   el.classList.add("custdyn-result", "mathjax_ignore"); // a name such as "$5 to $10" is not a formula
   const title = element("h3", { tabindex: "-1" });
   const list = element("ul", { class: "custdyn-snapshots" });
   const save = button("Export changes to CSV", () => model.send({ ask: "csv", page: globalThis[PAGE] }));
+  const clients = button("", () => model.send({ ask: "clients" }));
+  const create = button("Create link", () => model.send({ ask: "link" }), {
+    title: "Publish these changes as a page with a link of its own, without the names of clients.",
+  });
+  const link = element("p", { class: "custdyn-link" });
+  const heard = element("span", { class: "custdyn-unseen", role: "status" }); // what screen readers say of the link
   const close = () => model.send({ ask: "close" });
-  const tools = element("div", { class: "custdyn-tools custdyn-find" }, save, button("Close", close));
+  const tools = element("div", { class: "custdyn-tools custdyn-find" }, clients, save, create, button("Close", close));
   const said = element("p", { class: "custdyn-words", role: "status" });
   const error = element("p", { class: "custdyn-error", role: "alert" });
   const why = element("ul", { class: "custdyn-reasons" });
   const scroll = element("div", { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The table of changes" });
   const note = element("p", { class: "custdyn-note" });
-  const whole = element("section", { class: "custdyn-behind custdyn-differences", hidden: "" }, title, tools, error, said, list, scroll, why, note);
+  const whole = element("section", { class: "custdyn-behind custdyn-differences", hidden: "" }, title, tools, link, heard, error, said, list, scroll, why, note);
   el.replaceChildren(whole);
   whole.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
@@ -40,10 +54,11 @@ function render({ model, el }) {
     title.textContent = words;
     whole.setAttribute("aria-label", words);
     error.textContent = "";
-    scroll.hidden = list.hidden = save.hidden = true;
+    scroll.hidden = list.hidden = save.hidden = clients.hidden = create.hidden = true;
     scroll.replaceChildren();
+    link.replaceChildren();
     why.replaceChildren();
-    said.textContent = note.textContent = "";
+    said.textContent = heard.textContent = note.textContent = "";
   };
   const enter = () => {
     title.focus({ preventScroll: true });
@@ -67,20 +82,46 @@ function render({ model, el }) {
     const cells = found.found === 1 ? "1 cell differs" : `${found.found.toLocaleString("en")} cells differ`;
     said.textContent = found.found ? `${cells} from the current data${some}.` : "No cell differs from the current data.";
     scroll.hidden = save.hidden = !found.lines.length;
+    clients.hidden = !found.clients;
+    clients.textContent = found.clients;
+    create.hidden = false;
     if (found.lines.length) scroll.replaceChildren(table(found));
     why.replaceChildren(...found.reasons.map((words) => element("li", {}, words)));
     note.textContent = found.note;
     enter();
   }
+  // Only if the focus was on the clients, because another page may show the same notebook.
+  function backFromClients() {
+    const cursor = document.activeElement;
+    if (!whole.hidden && (cursor === document.body || cursor?.closest(".custdyn-changed-clients"))) clients.focus();
+  }
+  // Once there is a link, no other is needed; after an error, the button stays.
+  function showLink(made) {
+    link.replaceChildren(...linkLine(made, () => model.send({ ask: "page", page: globalThis[PAGE] })));
+    heard.textContent = made.link ? `The link is ready. ${made.words}` : made.words;
+    const focused = document.activeElement === create;
+    create.hidden = Boolean(made.link);
+    if (focused && made.link) link.querySelector("a, button")?.focus();
+  }
   const received = (message) => {
     if (message.kind === "snapshots") offer(message);
     else if (message.kind === "difference") compare(message);
+    else if (message.kind === "link") showLink(message);
+    else if (message.kind === "clients closed") backFromClients();
     else if (message.kind === "busy") said.textContent = "Comparing …";
     else if (message.kind === "closed") (whole.hidden = true), scroll.replaceChildren(), list.replaceChildren();
     else if (message.kind === "error") (whole.hidden = false), (said.textContent = ""), (error.textContent = message.words);
   };
+  // There is no kernel to complete the link.
+  const gone = () => {
+    if (link.querySelector("progress")) link.replaceChildren();
+  };
   model.on("msg:custom", received);
-  return () => model.off("msg:custom", received);
+  model.on("comm_live_update", gone);
+  return () => {
+    model.off("msg:custom", received);
+    model.off("comm_live_update", gone);
+  };
 }
 
-export default { render };
+export default { initialize, render };

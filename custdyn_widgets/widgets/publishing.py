@@ -1,7 +1,8 @@
-"""Publishing of reports in a separate process, so that the kernel remains responsive.
+"""Publishing of reports and differences in a separate process, so that the kernel remains responsive.
 
-The kernel sends the process a report and the current environment, and receives a `Published`. The process
-runs until the kernel stops, finishes any work it has started, and ignores interrupts of the kernel.
+The kernel sends the process a report or a difference and the current environment, and receives a
+`Published`. The process runs until the kernel stops, finishes any work it has started, and ignores interrupts
+of the kernel.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ from urllib.parse import urlsplit
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import CustDynError
-from custdyn_widgets.publish import Frozen, prepare, publish
-from custdyn_widgets.report import Report
+from custdyn_widgets.publish import Frozen, prepare, publish, without_client_names
+from custdyn_widgets.report import Report, ReportDifference
 
 _NICENESS = 5  # the table on screen takes precedence
 _TIMEOUT_S = 0.5  # for a viewer on this machine to respond
 _LOGIN_STATUSES = (302, 403)
+_RUN_AGAIN = "run the query again"
+_CREATE_AGAIN = "click Create link again"
 _FOR_OTHERS = (
     "For a link that others can open, set CUSTDYN_SHARE_URL to the address of a viewer (custdyn serve)."
 )
@@ -61,24 +64,28 @@ class Published:
     page: bytes | None = None
 
 
-def publish_report(report: Report) -> Published:
-    """Publish a report, and return errors instead of raising them."""
+def publish_report(report: Report | ReportDifference) -> Published:
+    """Publish a report or a difference, and return errors instead of raising them."""
     try:
         loaded = settings.load()
         frozen = publish(report, loaded)
     except Exception as error:  # otherwise, nobody would see it
-        return describe_failure(error)
+        return describe_failure(error, _again(report))
     return _describe_success(frozen, loaded)
 
 
-def describe_failure(error: Exception) -> Published:
-    """Return an outcome whose message says why there is no link."""
+def describe_failure(error: Exception, again: str = _RUN_AGAIN) -> Published:
+    """Return an outcome whose message says why there is no link, and `again`: how to try once more."""
     if isinstance(error, CustDynError):
         return Published("", error.message)
     if isinstance(error, OSError):  # from a file outside the store
         reason = error.strerror or error
-        return Published("", f"There is no link: {reason}. Fix that, and run the query again.")
+        return Published("", f"There is no link: {reason}. Fix that, and {again}.")
     return Published("", f"There is no link: {type(error).__name__}: {error}")
+
+
+def _again(report: Report | ReportDifference) -> str:
+    return _CREATE_AGAIN if isinstance(report, ReportDifference) else _RUN_AGAIN
 
 
 def _describe_success(frozen: Frozen, loaded: settings.Settings) -> Published:
@@ -154,7 +161,7 @@ class PublishingProcess:
         with self._one_at_a_time, contextlib.suppress(OSError):
             self._connect()
 
-    def publish(self, report: Report) -> Published:
+    def publish(self, report: Report | ReportDifference) -> Published:
         """Run `publish_report` in the process and return its outcome."""
         from custdyn_widgets.render import with_own_presets  # imported late because the form is shown first
 
@@ -162,16 +169,20 @@ class PublishingProcess:
             try:
                 connection = self._connect()
                 self._was_used = True
-                connection.send((with_own_presets(report), dict(os.environ), Path.cwd()))
+                if isinstance(report, ReportDifference):
+                    frozen: Report | ReportDifference = without_client_names(report)
+                else:
+                    frozen = with_own_presets(report)
+                connection.send((frozen, dict(os.environ), Path.cwd()))
                 published: Published = connection.recv()
             except (EOFError, ConnectionError):
                 self.close()
-                return Published(
-                    "", "There is no link: the publishing process has stopped. Run the query again."
-                )
+                again = _again(report)
+                remedy = f"{again[0].upper()}{again[1:]}"
+                return Published("", f"There is no link: the publishing process has stopped. {remedy}.")
             except Exception as error:
                 self.close()
-                return describe_failure(error)
+                return describe_failure(error, _again(report))
             return published
 
     @property
@@ -219,8 +230,8 @@ class Publisher:
     def __init__(self) -> None:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="custdyn-publisher")
 
-    def publish(self, report: Report, done: Callable[[Published], None]) -> Future[None]:
-        """Publish a report, and call `done` with the outcome in the background thread."""
+    def publish(self, report: Report | ReportDifference, done: Callable[[Published], None]) -> Future[None]:
+        """Publish a report or a difference, and call `done` with the outcome in the background thread."""
         return self.submit(lambda: done(SHARED.publish(report)))
 
     def start(self) -> None:

@@ -47,9 +47,9 @@ class ReportView:
             self.clients.open_row,
             self.panel.take_focus_from_clients,
         )
-        self.changes = DifferencePanel()
-        self.changes.on_close = self.panel.take_focus_from_changes
         self._publisher = Publisher() if publish else None
+        self.changes = DifferencePanel(self._publisher or Publisher())  # Create link works in any case
+        self.changes.on_close = self.panel.take_focus_from_changes
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self.panel.on_show_chart = self._show_chart
@@ -58,7 +58,14 @@ class ReportView:
     @property
     def widgets(self) -> list[Any]:
         """The widgets below the form, in order."""
-        return [self.panel, self.clients, self.changes, self._cohorts, self.charts.widget]
+        return [
+            self.panel,
+            self.clients,
+            self.changes,
+            self.changes.clients,
+            self._cohorts,
+            self.charts.widget,
+        ]
 
     def prepare(self) -> None:
         """Start the publishing process soon, so that the first link does not wait for it."""

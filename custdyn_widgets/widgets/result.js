@@ -3,8 +3,6 @@
 
 const GONE = "The kernel stopped or was restarted, so this form no longer works. Run the cells again.";
 
-const NEEDS_KERNEL = { "data-needs-kernel": "" };
-
 // The table.
 
 const FIRST_ROWS = 60; // more than fit on a screen; the remaining ones are added a frame later
@@ -440,23 +438,6 @@ function follow(chart) {
   setTimeout(stop, 20_000); // the first chart has to wait for the drawing library
 }
 
-function openPage(bytes) {
-  const address = URL.createObjectURL(new Blob([bytes], { type: "text/html;charset=utf-8" }));
-  window.open(address, "_blank", "noopener");
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
-}
-
-// Without https, or if the browser denies access to the clipboard, copying needs a selection.
-async function copied(anchor) {
-  try {
-    await navigator.clipboard.writeText(anchor.textContent);
-    return true;
-  } catch {
-    getSelection().selectAllChildren(anchor);
-    return document.execCommand("copy");
-  }
-}
-
 // Copies text that is not on screen.
 async function copiedText(text) {
   try {
@@ -469,30 +450,6 @@ async function copiedText(text) {
     document.removeEventListener("copy", give, true);
     return done;
   }
-}
-
-function copyButton(anchor, said) {
-  const copy = button("Copy link", async () => {
-    const done = await copied(anchor);
-    said.textContent = done ? "Copied" : "Press Ctrl+C to copy the selected link";
-    copy.textContent = done ? "Copied" : "Copy link";
-    setTimeout(() => (copy.textContent = "Copy link"), 2_000);
-  });
-  return copy;
-}
-
-function linkLine(model) {
-  const { link, words, page, busy } = model.get("_link");
-  const parts = [];
-  if (/^https?:\/\//.test(link)) {
-    const said = element("span", { class: "custdyn-unseen", role: "status" });
-    const anchor = element("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, link);
-    parts.push(element("span", {}, "Share: "), anchor, copyButton(anchor, said), said);
-  }
-  if (page) parts.push(button("Open the page", () => model.send({ ask: "page", page: globalThis[PAGE] }), NEEDS_KERNEL));
-  if (busy) parts.push(element("progress", { "aria-label": "Creating the link" }));
-  if (words) parts.push(element("span", { class: "custdyn-words" }, words));
-  return parts;
 }
 
 const LABELS = { below: "Changes: below the number", columns: "Changes: in columns" };
@@ -592,7 +549,7 @@ function render({ model, el }) {
     outdated.textContent = model.get("_outdated");
     place.classList.toggle("custdyn-old", Boolean(model.get("_outdated")));
   };
-  const showLink = () => link?.replaceChildren(...linkLine(model));
+  const showLink = () => link?.replaceChildren(...linkLine(model.get("_link"), () => model.send({ ask: "page", page: globalThis[PAGE] })));
   const showReport = () => {
     const shown = model.get("_shown");
     if (!shown.columns) return;

@@ -40,7 +40,7 @@ class ResultPanel(anywidget.AnyWidget):
         Whether there is a report on screen as a table, rather than none or a download.
     """
 
-    _esm = browser_module("result.js")
+    _esm = browser_module("link_line.js", "result.js")
     _css = Path(__file__).with_name("result.css")
 
     _changes = traitlets.Enum(("below", "columns"), "below").tag(sync=True)  # where a comparison is shown

@@ -50,6 +50,9 @@ def running_lab(folder: Path, home: Path, app: str = "lab") -> Iterator[Lab]:
     environment = {
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "HOME": str(home),
+        "PYTHONPATH": str(
+            Path(__file__).parents[2]
+        ),  # the viewer and the publishing process are this code too
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "CUSTDYN_CACHE": str(home / "cache"),
         "CUSTDYN_SNAPSHOTS": str(home / "snapshots"),

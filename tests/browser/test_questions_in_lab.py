@@ -20,12 +20,13 @@ from playwright.sync_api import Browser, Locator, expect
 from custdyn_widgets import clients_behind, cohort_triangle, run_report
 from custdyn_widgets.engine import compare_snapshots
 from custdyn_widgets.mart.demo.folder import demo_folder
+from custdyn_widgets.report.difference import ReportDifference
 from custdyn_widgets.report.formatting import format_value
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.snapshots.store import Store
 from tests.browser.conftest import open_copy
 from tests.browser.lab import Lab
-from tests.browser.lab_notebook import LabNotebook
+from tests.browser.lab_notebook import DARK, LabNotebook
 from tests.browser.test_clients_in_lab import expect_no_faults
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -209,11 +210,50 @@ def test_what_differs_from_the_report_sent_before_rerating(person: Person, lab: 
     rerate(person.source)
     person.ask("What has changed since a report was sent?")
     person.click(person.panel.get_by_role("button", name="Last month (UTC), clients, by month"))
-    expect(person.panel.get_by_role("status")).to_contain_text("differ from the current data")
+    expect(person.panel.locator("p[role=status]")).to_contain_text("differ from the current data")
     difference = compare_snapshots(sent, source=person.source, store=store)
     assert person.table() == [[text.replace(",", "") for text in line] for line in difference.texts()[1:]]
     assert "Pay As You Go: Total" in {line[1] for line in person.table()}
     assert person.clicks == 3
+    expect_no_faults(person.notebook)
+    expect_the_clients_that_changed(person, difference)
+    expect_a_link_to_the_changes(person, store)
+
+
+def expect_the_clients_that_changed(person: Person, difference: ReportDifference) -> None:
+    """Open the list by keyboard, look at it on a dark phone, and go back."""
+    assert difference.clients
+    title = f"Clients whose contribution changed ({difference.clients.count:,})"
+    opener, listed = (
+        person.panel.get_by_role("button", name=title),
+        person.page.locator(".custdyn-changed-clients"),
+    )
+    opener.press("Enter")
+    expect(listed.get_by_role("heading", name=title)).to_be_focused()
+    expect(listed.get_by_text("By:")).to_be_hidden()
+    lines = [list(line) for line in difference.clients.texts()]
+    shown = _texts(listed.locator("tbody tr"))
+    assert shown == lines[: len(shown)]
+    assert len(shown) == min(len(lines), 200)
+    person.notebook.look(theme=DARK, width=430)
+    expect_no_faults(person.notebook)
+    wide = listed.evaluate("panel => panel.scrollWidth > panel.clientWidth")
+    assert not wide
+    person.notebook.look()
+    person.page.keyboard.press("Escape")
+    expect(listed).to_be_hidden()
+    expect(opener).to_be_focused()
+
+
+def expect_a_link_to_the_changes(person: Person, store: Store) -> None:
+    """Create a link by keyboard, and find the frozen page behind it."""
+    create, link = person.panel.get_by_role("button", name="Create link"), person.panel.locator("a")
+    create.press("Enter")
+    expect(link).to_be_focused()
+    expect(create).to_be_hidden()
+    expect(person.panel.locator("span.custdyn-unseen").last).to_contain_text("The link is ready.")
+    manifest = store.manifest((link.get_attribute("href") or "").split("id=")[1])
+    assert manifest["kind"] == "difference"
     expect_no_faults(person.notebook)
 
 

@@ -17,7 +17,7 @@ from custdyn_widgets.mart import open_mart
 from custdyn_widgets.query.checks import Period
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render import table_csv
-from custdyn_widgets.widgets import client_list
+from custdyn_widgets.widgets import client_list, client_view
 from custdyn_widgets.widgets.client_panel import ClientPanel
 
 MART = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
@@ -154,7 +154,7 @@ def test_clients_are_searched_and_sorted_with_missing_values_last(analyst: Analy
 
 
 def test_only_some_lines_go_to_the_browser(analyst: Analyst, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_list, "PAGE_LINES", 2)
+    monkeypatch.setattr(client_view, "PAGE_LINES", 2)
     analyst.open(7)
     shown = analyst.ask(only="", sort="")
     assert (len(shown["lines"]), shown["more"]) == (2, True)
