@@ -123,7 +123,7 @@ class Source:
         return replace(self.dialect, timezone=None) if is_shipped else self.dialect
 
     def cache_key(self, fingerprint: str) -> str:
-        """Return the key of facts built from files with this fingerprint and the source's settings."""
+        """Return the key for facts built from files with this fingerprint and the source's settings."""
         rules = (fingerprint, self.on_fault, *astuple(self.dialect), str(self.mapping), self.system)
         if self.dialect.timezone not in (None, "UTC"):  # times depend on the version of the time zone rules
             rules = (*rules, time_zone_data())

@@ -236,7 +236,7 @@ MISTAKES: dict[str, tuple[Callable[[Frames], Frames], str, str]] = {
         "none of the last 50 clients has a transaction, but its rows are ordered by client",
     ),
     "a month twice": (a_month_twice, "repeated_rows", "as if a file had been read twice"),
-    "a file of usage twice": (a_file_of_usage_twice, "repeated_rows", "every usage on 10 of the days"),
+    "a file of usage twice": (a_file_of_usage_twice, "repeated_rows", "all of kind usage on 10 of the days"),
     "milliseconds in a smaller unit": (milliseconds_read_as_microseconds, "numbers_as_times", "January 1970"),
     "cents as units": (amounts_in_cents, "cents", "They may be in cents"),
     "client ids shifted down": (shifted_down, "shifted_clients", "with the id of the row below"),
@@ -495,8 +495,10 @@ CAUSES: dict[str, Callable[[pd.Series, pd.DataFrame, Frames], pd.Series]] = {
         balance - clients["opening_balance"].map(Decimal)
     ),
     "half the usage": lambda balance, _, mart: balance - sums_of(mart, "usage") / 2,
-    "the sums of kind package_renewal": lambda balance, _, mart: balance - sums_of(mart, "package_renewal"),
-    "twice the sums of kind other": lambda balance, _, mart: balance - 2 * sums_of(mart, "other"),
+    "the amounts of kind package_renewal": lambda balance, _, mart: (
+        balance - sums_of(mart, "package_renewal")
+    ),
+    "twice the amounts of kind other": lambda balance, _, mart: balance - 2 * sums_of(mart, "other"),
     "the same for these clients": lambda balance, _, __: balance + 25,
 }
 

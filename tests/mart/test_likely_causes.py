@@ -151,7 +151,7 @@ def test_a_code_page_is_recognized_by_the_word(tmp_path: Path, page: str, name: 
     found = message(source)
     assert found.startswith("clients.csv, line 4: byte 0x")
     assert f"{name!r} in {page}" in found
-    assert "in the section of the source in sources.toml: encoding = " in found
+    assert "in the source's section of sources.toml: encoding = " in found
     clients = check_source(Source(source, dialect=Dialect(encoding=page))).tables["clients"]
     assert clients.columns["name"].to_pylist()[2] == f"A {name}"
 

@@ -139,7 +139,7 @@ def test_rows_whose_ids_change_are_compared_by_content(shop: Database) -> None:
     ]
     assert (changes.new, changes.new_ids) == (1, 2)
     assert changes.text().splitlines()[-1] == (
-        "Transactions that only have a different id: 2. Build transaction_id from the keys of the source, so "
+        "Transactions that differ only in their id: 2. Build transaction_id from the keys of the source, so "
         "that it stays the same: see docs/own-mapping.md."
     )
     shop.run("DELETE FROM transactions WHERE transaction_id = '0'")
@@ -464,7 +464,7 @@ def test_only_what_changed_is_told() -> None:
     first = "New transactions: 0. Clients added: 0."
     opening, removed = "Opening balances changed: 1 clients.", "Clients removed: 2."
     mapping = "The mapping has changed since the last sync, which may be the reason."
-    ids = "Transactions that only have a different id: 1,000."
+    ids = "Transactions that differ only in their id: 1,000."
     build = "Build transaction_id from the keys of the source, so that it stays the same: see "
     build += "docs/own-mapping.md."
     for fields, lines in (

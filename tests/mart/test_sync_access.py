@@ -150,7 +150,7 @@ def test_a_server_is_read_only_with_the_certificate_of_its_authority(
     missing = failed if kind == "postgresql" else unread
     with password_server(PASSWORD, kind, pem) as port:
         for host, authority, said in (
-            (HOST, own, "The database does not have any table of a mart"),
+            (HOST, own, "The database does not have any tables of a mart"),
             (HOST, other, failed),
             ("localhost", own, failed),
             (HOST, tmp_path / "missing.pem", missing),
@@ -234,12 +234,12 @@ def test_the_password_of_a_real_server_is_used_and_never_shown(
         assert "rejected the login of user 'postgres'" in result.stderr
         assert PASSWORD not in result.output
     monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP", PASSWORD)
-    assert "does not have any table of a mart" in custdyn("sync", "shop").stderr
+    assert "does not have any tables of a mart" in custdyn("sync", "shop").stderr
     monkeypatch.delenv("CUSTDYN_PASSWORD_SHOP")
     escaped = PASSWORD.replace(":", "\\:")
     (tmp_path / ".pgpass").write_text(f"{HOST}:{port}:*:postgres:{escaped}\n")
     (tmp_path / ".pgpass").chmod(0o600)
-    assert "does not have any table of a mart" in custdyn("sync", "shop").stderr
+    assert "does not have any tables of a mart" in custdyn("sync", "shop").stderr
 
 
 def test_nothing_that_a_sync_writes_or_prints_holds_a_secret(

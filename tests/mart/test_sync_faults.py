@@ -141,7 +141,7 @@ def test_the_grants_that_are_missing_are_printed(old_mart: Database, monkeypatch
 
 def test_generic_says_what_it_needs_of_an_empty_database(old_mart: Database) -> None:
     old_mart.run("DROP TABLE clients", "DROP TABLE transactions")
-    assert failure().startswith("The database does not have any table of a mart")
+    assert failure().startswith("The database does not have any tables of a mart")
 
 
 def test_generic_names_a_table_that_is_missing(old_mart: Database) -> None:

@@ -36,7 +36,7 @@ class DistinctIds:
     def __init__(self, count: int, first_row: int) -> None:
         self._count, self._first_row = count, first_row
         self._rising: list[tuple[int, Any, Any]] = []  # batches: first row, first id, last id
-        self._keys: Keys | None = None  # by row, once the ids do not rise
+        self._keys: Keys | None = None  # by row, once the ids stop rising
         self._numeric: set[bool] = set()
         self._lock = threading.Lock()
 

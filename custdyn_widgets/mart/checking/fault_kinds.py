@@ -119,7 +119,7 @@ SECOND_QUOTE = FaultKind(
     "is a second quote for the same currency and date",
     "Keep one quote for each currency and date.",
 )
-SECOND_BASE = FaultKind("second_base", "is a second base", "Quote all currencies in one base.")
+SECOND_BASE = FaultKind("second_base", "is a second base", "Quote all currencies against one base.")
 BASE_NOT_ONE = FaultKind(
     "base_not_one",
     "is the quote for the base itself, which must be 1",

@@ -1,7 +1,7 @@
 """Detecting the format of numbers and dates from the values that are not in the format of a mart.
 
 This runs only if there are such values, among the first values of a column or the faults of a check, and only
-for settings that the source lacks. If the values of a file have only one possible format, it is used for that
+for settings that the source lacks. If the values in a file have only one possible format, it is used for that
 file; if a file does not show a format, it is read like the other files. If the format remains ambiguous, an
 error names the setting.
 """
@@ -35,7 +35,7 @@ _IN_GROUPS = r"\d[^\d.,]+\d|,.*\.|,.*,"  # if the decimal separator is a point, 
 
 @dataclass
 class _Forms:
-    """The values of a file that show the format of its numbers or dates.
+    """The values in a file that show the format of its numbers or dates.
 
     Attributes
     ----------
@@ -174,7 +174,7 @@ def _add_plain_numbers(forms: _Forms, table: StoredTable) -> None:
 
 
 def _decimal(table: StoredTable, forms: _Forms) -> DecimalMark | None:
-    """Return the only decimal separator that fits the values of a file, if they are not plain."""
+    """Return the only decimal separator that fits the values in a file, if they are not plain."""
     commas, points = forms.counts.get("comma", 0), forms.counts.get("point", 0)
     if commas > points > 0:
         raise _mixed(table, forms.examples["comma"], forms.examples["point"], "decimal", ",", ".")
@@ -230,7 +230,7 @@ def _date_forms(table: StoredTable) -> _Forms:
 
 
 def _order(table: StoredTable, forms: _Forms) -> DateOrder | None:
-    """Return the only order that fits the dates of a file, if they are not ISO 8601."""
+    """Return the only order that fits the dates in a file, if they are not ISO 8601."""
     if "DMY" in forms.counts and "MDY" in forms.counts:
         raise _mixed(table, forms.examples["DMY"], forms.examples["MDY"], "dates", "DMY", "MDY")
     found: DateOrder

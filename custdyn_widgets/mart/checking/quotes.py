@@ -48,7 +48,7 @@ def _code(currency: str | None) -> str:
 def _main_base(
     currencies: Sequence[str | None], bases: Sequence[str | None], quotes: Sequence[Decimal]
 ) -> str:
-    """Return the base of most rows, or an empty string if there are no rows.
+    """Return the base in most rows, or an empty string if there are no rows.
 
     If there are several, prefer one that is quoted at 1, then the first by code points.
     """

@@ -190,7 +190,7 @@ def _company_rows() -> list[tuple[str, str]]:
 
 
 def _rate_rows(line: Timeline, rng: RandomStream) -> Iterator[Sequence[object]]:
-    """Yield daily quotes of each currency from before the first client: a mean-reverting random walk."""
+    """Yield each currency's daily quotes, starting before the first client: a mean-reverting random walk."""
     days = np.arange(line.first - 366, line.last + 1, dtype=np.int64)
     dates = np.datetime_as_string(days.astype("datetime64[D]")).tolist()
     for currency, centre in _CENTRES.items():

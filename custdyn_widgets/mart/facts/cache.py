@@ -39,7 +39,7 @@ from custdyn_widgets import settings
 from custdyn_widgets.files import write_whole
 from custdyn_widgets.mart.facts.facts import Facts, Names
 
-# Increase it also if values are checked or read differently: cached facts are not checked again.
+# Also increase it if values are checked or read differently: cached facts are not checked again.
 FORMAT = 7
 KEPT = 16  # entries
 KEPT_BYTES = 20 * 10**9

@@ -32,7 +32,7 @@ class Amount:
 
     @property
     def numbers(self) -> list[str]:
-        """The numbers of the rows that have one."""
+        """The numbers, from the rows that have one."""
         return [cell for cell in self.cells if cell]
 
 

@@ -1,4 +1,4 @@
-"""Guessing which tables and columns of an export become those of a mart, and the certainty of each guess."""
+"""Guessing which tables and columns of an export become those of a mart, with the certainty of each guess."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NO_TIME = "1970-01-01"
 def guess_tables(
     tables: Mapping[str, Sequence[Column]], overlap: Overlap, currency: str | None, *, partly: bool = False
 ) -> tuple[list[TableGuess], dict[str, str]]:
-    """Guess the SELECTs of the tables of a mart; also return the unused tables, and why they are unused.
+    """Guess the SELECTs for the tables of a mart; also return the unused tables, and why they are unused.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def _client_score(name: str, columns: Sequence[Column]) -> int:
 
 
 def _find_packages(tables: Mapping[str, Sequence[Column]]) -> PackageTable | None:
-    """Return the table of packages: named like one, with a unique column and no times."""
+    """Return the table of packages: it is named like one, with a unique column and no times."""
     for name, columns in tables.items():
         key = next((c for c in columns if c.is_unique), None)
         if key and not any(c.is_time for c in columns) and meaning(name, {"packages": TABLES["packages"]}):
@@ -150,7 +150,7 @@ def _find_packages(tables: Mapping[str, Sequence[Column]]) -> PackageTable | Non
 
 
 def _clients(name: str, columns: Sequence[Column], key: Column, currency: str | None) -> TableGuess:
-    """Return the SELECT of the clients; each column is used once."""
+    """Return the SELECT for the clients; each column is used once."""
     taken = [key]
 
     def take(wanted: str, fits: Callable[[Column], bool]) -> Column | None:

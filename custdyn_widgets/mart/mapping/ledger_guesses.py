@@ -38,7 +38,7 @@ class PackageTable:
 def guess_ledger(
     name: str, columns: Sequence[Column], clients: Column, packages: PackageTable | None, overlap: Overlap
 ) -> TableGuess | None:
-    """Return the SELECT of transactions from a table, or None if it seems to hold none."""
+    """Return the SELECT for transactions from a table, or None if it seems to hold none."""
     reference = _reference(columns, clients, overlap)
     rest = [c for c in columns if c is not reference]
     at, amount = find_time(rest), find_amount(rest)

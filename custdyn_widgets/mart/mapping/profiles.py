@@ -90,14 +90,14 @@ class Column:
 
     @cached_property
     def small_unit(self) -> str:
-        """The unit that ends the heading of whole numbers, such as cents; empty if there is none."""
+        """The unit at the end of the heading, such as cents, if the values are whole numbers; else empty."""
         heading = normalized_name(self.name)
         unit = next((unit for unit in _SMALL_UNITS if heading.endswith(unit)), "")
         return unit if unit and self.is_number and not self.has_fractions else ""
 
     @cached_property
     def plain(self) -> str:
-        """The heading in lowercase, without spaces, punctuation and a unit such as cents."""
+        """The heading in lowercase, without spaces, punctuation or a unit such as cents."""
         plain = normalized_name(self.name).removesuffix(self.small_unit)
         return plain.removesuffix("in") if self.small_unit else plain
 
@@ -220,7 +220,7 @@ class Column:
 
 
 def stripped(cells: Iterable[str | None]) -> tuple[tuple[str | None, ...], str]:
-    """Return cells without spaces at their ends, None if nothing is left, and the characters removed."""
+    """Return cells without spaces at their ends (None if nothing is left), and the characters removed."""
     found: list[str | None] = []
     removed: set[str] = set()
     for cell in cells:

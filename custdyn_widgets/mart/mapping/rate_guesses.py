@@ -1,4 +1,4 @@
-"""Guessing the exchange rates: quotes of pairs such as EURUSD, or of currencies in a base."""
+"""Guessing the exchange rates: quotes of pairs such as EURUSD, or of currencies against a base."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PAIR = re.compile(r"([A-Z]{3})[ /_:-]?([A-Z]{3})", re.ASCII)
 
 
 def guess_rates(tables: Mapping[str, Sequence[Column]]) -> list[TableGuess]:
-    """Return the SELECTs of rates from tables of quotes, all with the same base."""
+    """Return the SELECTs for rates from tables of quotes, all with the same base."""
     found = [guess for name, columns in tables.items() for guess in _rates(name, columns)]
     bases = Counter(choice.sql for guess in found for choice in guess.choices if choice.column == "base")
     base = bases.most_common(1)[0][0] if bases else ""
@@ -71,7 +71,7 @@ def _of_pair(name: str, date: Column, rate: Column, pair: tuple[str, str], why: 
 
 
 def _of_pairs(name: str, date: Column, rate: Column, pairs: Column) -> list[TableGuess]:
-    """Return the SELECT of the pairs that share the most common first currency."""
+    """Return the SELECT for the pairs that share the most common first currency."""
     found = [pair for value in pairs.values if (pair := _pair(value))]
     base = Counter(first for first, _ in found).most_common(1)[0][0]
     values = sorted({v for v in pairs.values if (pair := _pair(v)) and pair[0] == base})
@@ -96,7 +96,7 @@ def _of_pairs(name: str, date: Column, rate: Column, pairs: Column) -> list[Tabl
 
 
 def _of_currencies(name: str, columns: Sequence[Column], date: Column, rate: Column) -> list[TableGuess]:
-    """Return the SELECT of quotes of currencies, if the base is known."""
+    """Return the SELECT for quotes of currencies, if the base is known."""
     currency = pick(columns, "currency", lambda c: all(len(v) == 3 and v.isupper() for v in c.values))
     if currency is None or meaning(name, {"rates": TABLES["rates"]}) is None:
         return []

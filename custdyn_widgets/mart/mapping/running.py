@@ -34,7 +34,7 @@ _WHOLE = ("HUGEINT", "UHUGEINT")  # written to Parquet as floating-point numbers
 
 
 def write_mart(mapping: Mapping, path: Path, dialect: Dialect, folder: Path) -> list[str]:
-    """Run a mapping of the files at a path, write its mart to a folder, and return its counts as sentences.
+    """Run a mapping over the files at a path, write its mart to a folder, and return its counts as sentences.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def open_export(
 
 
 def _close(connection: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> None:
-    """Restrict the mapping to reading and writing in some folders."""
+    """Restrict the mapping to reading and writing in the given folders."""
     allowed = ", ".join(literal(f"{folder.absolute()}/") for folder in folders)
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")

@@ -1,6 +1,6 @@
 """Mapping files: one SELECT for each table of a mart, in SQL.
 
-A line `-- :name clients` starts the SELECT of that table. A line `-- :count {n} free calls were left out.`
+A line `-- :name clients` starts the SELECT for that table. A line `-- :count {n} free calls were left out.`
 starts a SELECT of one number; checks show the sentence with that number. Text before the first such line is a
 comment.
 """
@@ -147,7 +147,7 @@ def parse_mapping(name: str, text: str) -> Mapping:
         elif argument in selects:
             raise _error(place, f"the table {argument} occurs twice")
         elif FILL_IN in select:
-            raise _error(place, f"write SQL in place of each {FILL_IN} in the SELECT of {argument}")
+            raise _error(place, f"write SQL in place of each {FILL_IN} in the SELECT for {argument}")
         else:
             selects[argument] = select
     for table, spec in TABLES.items():

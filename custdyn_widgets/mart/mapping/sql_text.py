@@ -13,7 +13,7 @@ def identifier(name: str) -> str:
 
 
 def literal(value: object) -> str:
-    """Return a value as an SQL string, in single quotes."""
+    """Return a value as a SQL string, in single quotes."""
     return "'" + str(value).replace("'", "''") + "'"
 
 

@@ -23,14 +23,14 @@ _SQL_TYPES[frozenset({"number"})] = "DECIMAL(38, 9)"
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet of a workbook: its name, and a query of its rows, which are in a CSV file."""
+    """A sheet of a workbook: its name, and a query for its rows, which are in a CSV file."""
 
     name: str
     query: str
 
 
 def read_sheets(path: Path, folder: Path) -> list[Sheet]:
-    """Write the visible sheets of a workbook that are not empty as CSV files to a folder.
+    """Write the visible sheets of a workbook to a folder as CSV files, except empty ones.
 
     Columns of numbers become decimals with the 15 digits that Excel keeps, columns of dates become times, and
     all others become text, including whole numbers, which may be ids.
@@ -69,7 +69,7 @@ def read_sheets(path: Path, folder: Path) -> list[Sheet]:
 
 
 def _write(rows: Iterator[tuple[Any, ...]], file: Path, place: str) -> str:
-    """Write the rows of a sheet, and return a query of them; empty if there are no headings."""
+    """Write the rows of a sheet, and return a query for them; empty if there are no headings."""
     numbered = ((n, row) for n, row in enumerate(rows, start=1) if any(_is_value(v) for v in row))
     _, first = next(numbered, (0, ()))
     names = _headings(first)

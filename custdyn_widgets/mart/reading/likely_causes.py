@@ -35,7 +35,7 @@ _MARKUP = re.compile(rb"[\s\xef\xbb\xbf]*<(!doctype|\?xml|html|head|body|table|!
 _JSON = re.compile(rb"[\s\xef\xbb\xbf]*(\{\s*[\"}]|\[\s*[\[{\]])")
 _SEPARATORS = (";", "\t", "|", ":", "~", "^", "\x1f")
 _UTF_8 = (
-    "Save the file as UTF-8 (in Excel: CSV UTF-8), or set its encoding in the section of the source in "
+    "Save the file as UTF-8 (in Excel: CSV UTF-8), or set its encoding in the source's section of "
     "sources.toml: encoding = {}."
 )
 _CODE_PAGES = ("windows-1252", "windows-1250", "windows-1251", "cp850")
@@ -106,7 +106,7 @@ def other_delimiter(path: Path, spec: MartTable, given: str | None) -> str | Non
     if better and _known_count([first], spec, given) < 2:
         raise SourceError(
             f"{path.name}: the delimiter seems to be {shown(better)}, but the source sets {shown(given)}. "
-            "Remove delimiter from the source, and it is detected in each file.",
+            "Remove delimiter from the source, and it will be detected in each file.",
             field="delimiter",
         )
     return None

@@ -13,7 +13,7 @@ _ALIKE = 0.85
 
 
 def normalized_name(name: str) -> str:
-    """Return a name in lowercase, without spaces and punctuation."""
+    """Return a name in lowercase, without spaces or punctuation."""
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
 
 

@@ -125,7 +125,7 @@ class StoredMart:
         return cls(name, others, StoredLedger.of(tables["transactions"]))
 
     def in_dialect(self, dialect: Dialect) -> StoredMart:
-        """Return the mart with another dialect of all its tables."""
+        """Return the mart with another dialect for all its tables."""
         others = {name: replace(table, dialect=dialect) for name, table in self.others.items()}
         return replace(self, others=others, ledger=self.ledger.with_changes(dialect=dialect))
 

@@ -163,7 +163,7 @@ class Changes:
             lines.append("Nothing changed in the past.")
         if self.new_ids:
             advice = f" {_STABLE_IDS}" if self.same_mapping else ""
-            lines.append(f"Transactions that only have a different id: {self.new_ids:,}.{advice}")
+            lines.append(f"Transactions that differ only in their id: {self.new_ids:,}.{advice}")
         if not self.same_mapping and (self.past or self.openings or self.clients_removed or self.new_ids):
             lines.append("The mapping has changed since the last sync, which may be the reason.")
         return "\n".join(lines)

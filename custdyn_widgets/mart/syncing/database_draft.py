@@ -1,4 +1,4 @@
-"""Drafting the mapping of a database of an unknown system, from its tables and a sample of their rows."""
+"""Drafting a mapping for the database of an unknown system, from its tables and a sample of their rows."""
 
 from __future__ import annotations
 

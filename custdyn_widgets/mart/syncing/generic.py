@@ -12,7 +12,7 @@ from custdyn_widgets.mart.syncing.session import Session
 
 
 def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
-    """Return a mapping for a database with the tables of a mart, with their known columns.
+    """Return a mapping for a database that has the tables of a mart, with their known columns.
 
     Raises
     ------
@@ -22,7 +22,7 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
     found = session.table_columns(list(TABLES))
     if not found:
         raise SourceError(
-            "The database does not have any table of a mart, or its user cannot read them. If it is the "
+            "The database does not have any tables of a mart, or its user cannot read them. If it is the "
             'database of a billing system, set system = "…" or mapping = "….sql" for it in sources.toml.',
             field="system",
         )

@@ -51,7 +51,7 @@ def check_new_mart(folder: Path, source: Source, name: str) -> None:
 
 
 def _listed(mart: CheckedMart, name: str) -> Iterator[str]:
-    """Write the rejected rows to a file, as the new mart is removed; yield a sentence that names the file."""
+    """List rejected rows in a file, because the new mart is removed; yield a sentence that names the file."""
     try:
         _, left_out = leave_out_faulty_rows(mart)
         if left_out is not None:

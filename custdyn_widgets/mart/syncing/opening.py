@@ -16,7 +16,7 @@ _DRIVERS = {("postgresql", "psycopg"), ("mysql", "pymysql"), ("mariadb", "pymysq
 
 
 def open_session(login: Login, engine: Engine | None) -> Session:
-    """Open a session with a login, or with a connection of an engine.
+    """Open a session with a login, or with a connection from an engine.
 
     Raises
     ------

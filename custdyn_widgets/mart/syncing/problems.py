@@ -16,7 +16,7 @@ from custdyn_widgets.mart.syncing.session import DriverProblem
 
 _UNCHANGED = "The mart from the last sync, if any, is unchanged."
 _TLS_HELP = (
-    "Check that its url has the host for which the server's certificate was issued, and the file with the "
+    "Check that its url names the host for which the server's certificate was issued, and the file with the "
     f"certificate of the authority that issued it. {_UNCHANGED}"
 )
 _FILES = {"postgresql": "~/.pgpass", "mysql": "~/.my.cnf"}
@@ -101,7 +101,7 @@ def _message(found: DriverProblem, login: Login, place: str, grants: Callable[[]
             )
         case "stopped":
             return (
-                f"{where}The server stopped the SELECT{said}, because of a time limit or an administrator. "
+                f"{where}The server stopped the SELECT{said}, at a time limit or an administrator's request. "
                 f"Raise the limit for this user, or run the sync again. {_UNCHANGED}"
             )
         case "sql":
@@ -118,5 +118,5 @@ def _password_help(login: Login) -> str:
 
 
 def _plain(detail: str) -> str:
-    """Return a server's message on one line, without the host of a user and the final period."""
+    """Return a server's message on one line, without a user's host or the final period."""
     return re.sub(r"\s+", " ", re.sub(r"@'[^']*'", "", detail)).strip().rstrip(".")

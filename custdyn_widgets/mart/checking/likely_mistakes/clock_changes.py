@@ -60,7 +60,7 @@ def skipped_hours(evidence: Evidence) -> Iterator[str]:
         day = day_text(evidence.range_of_days[0] + example // 24)
         yield (
             f"{evidence.file}, at: these seem to be local times of {zone} or a zone with the same clock "
-            f"changes, not UTC: almost none is in the hours that these clocks skip, such as the hour from "
+            f"changes, not UTC: almost none are in the hours that these clocks skip, such as the hour from "
             f"{example % 24:02}:00 on {day}, but about {expected:,.0f} would be expected. {_REMEDY}"
         )
 
@@ -116,7 +116,7 @@ def _usual(hours: Int64s, places: Int64s) -> Floats:
 
 
 def _distances(daily: Int64s, day: int, direction: int) -> tuple[float, float] | None:
-    """Return how much the hours of the day differ after a change, unchanged and moved back by an hour.
+    """Return how much the hours of the day differ after a change, both as they are and moved back by an hour.
 
     Return None if there are too few transactions before or after.
     """

@@ -76,8 +76,8 @@ def repeated_rows(evidence: Evidence) -> Iterator[Note]:
     days, kinds = evidence.days[first[again]], np.unique(rows.kind[first[again]])
     example = evidence.number(int(first[again].min()))
     yield Note(
-        f"{evidence.file}: {extra:,} transactions repeat another one, with the same client, time, "
-        f"kind and amount, as if a file had been read twice: every "
+        f"{evidence.file}: {extra:,} transactions repeat others with the same client, time, "
+        f"kind and amount, as if a file had been read twice: all of kind "
         f"{', '.join(KINDS[kind] for kind in kinds.tolist())} on {len(np.unique(days)):,} of the days from "
         f"{day_text(days.min())} to {day_text(days.max())}, the first in row {example}.",
         "repeated_rows",

@@ -45,7 +45,7 @@ class LedgerRows:
 class Evidence:
     """The tables of a mart, the files that they were read from, and the Unix time of the files' last change.
 
-    For tables in memory, there are no files, and the time is now.
+    For tables in memory, there are no files, and the time is the current one.
     """
 
     tables: Mapping[str, CheckedTable]

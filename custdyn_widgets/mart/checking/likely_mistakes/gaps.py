@@ -124,7 +124,7 @@ def _gap(daily: Int64s, begin: int, end: int, first: int) -> Gap | None:
 
 
 def _typical_week(daily: Int64s, apart: int) -> npt.NDArray[np.float64] | None:
-    """Return the median of each weekday, starting with the first of the gap; None if there are too few weeks.
+    """Return each weekday's median, starting with the gap's first day; None if there are too few weeks.
 
     `daily` ends just before the gap, or begins `apart` days after the gap's first day.
     """

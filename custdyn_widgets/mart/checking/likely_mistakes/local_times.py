@@ -33,7 +33,7 @@ def _future(evidence: Evidence) -> Iterator[str]:
         return
     ahead = evidence.rows.at - written
     late = ahead > 60 * MICROS
-    # Rows for a whole day, such as summaries at 23:59:59, all have one time.
+    # Rows for a whole day, such as summaries at 23:59:59, all have the same time.
     if len(np.unique(ahead[late] // MICROS)) < _FEW_ROWS or ahead.max() > _OFFSETS:
         return
     yield (

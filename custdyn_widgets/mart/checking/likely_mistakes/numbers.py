@@ -48,7 +48,7 @@ def _is_float(kind: pa.DataType) -> bool:
 
 
 def cents(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note if all amounts of a kind and currency are whole numbers, as amounts in cents are."""
+    """Yield a note if all amounts of one kind and currency are whole numbers, as amounts in cents are."""
     rows, clients = evidence.rows, evidence.clients
     priced = [KINDS.index(name) for name in _PRICED]
     found: dict[str, dict[str, int]] = {}

@@ -128,9 +128,9 @@ def _causes(
     yield "The differences equal half the usage: it may be in the ledger twice.", ours - usage / 2
     for kind in KINDS:
         of_kind = _sums(evidence, kind)[rows].astype(np.float64)
-        yield f"The differences equal the sums of kind {kind}: it may not change balances.", ours - of_kind
+        yield f"The differences equal the amounts of kind {kind}: it may not change balances.", ours - of_kind
         yield (
-            f"The differences equal twice the sums of kind {kind}: its sign may be reversed.",
+            f"The differences equal twice the amounts of kind {kind}: its sign may be reversed.",
             ours - 2 * of_kind,
         )
     same = np.full(len(ours), np.median(theirs - ours))

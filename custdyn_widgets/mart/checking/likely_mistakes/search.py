@@ -68,7 +68,7 @@ def likely_mistakes(
     files
         The files that they were read from.
     written
-        The Unix time of the last change to the files, or of now if there are none.
+        The Unix time of the last change to the files, or the current time if there are none.
     """
     evidence = Evidence(tables, files, time.time() if written is None else written)
     return [note for find in FINDERS for note in find(evidence)]

@@ -41,7 +41,7 @@ def shifted_clients(evidence: Evidence) -> Iterator[Note]:
 
 
 def shifted_lifetimes(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note if far fewer transactions are before creation or after closing when ids move by a row."""
+    """Yield a note if moving ids by a row leaves far fewer transactions before creation or after closing."""
     if shift := shift_of_lifetimes(evidence):
         where, other = ("below", "down") if shift == 1 else ("above", "up")
         file, count = evidence.clients.stored.origin, len(evidence.clients)

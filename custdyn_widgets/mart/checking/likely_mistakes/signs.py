@@ -13,8 +13,8 @@ from custdyn_widgets.mart.schema import KINDS
 _USAGE, _REFILL, _OTHER = KINDS.index("usage"), KINDS.index("refill"), KINDS.index("other")
 _FEW = 10  # with fewer amounts, most signs may be wrong by chance
 _FEES = {
-    "package_activation": "An activation's fee lowers a balance, so it is negative unless it is reversed.",
-    "package_renewal": "A renewal's fee lowers a balance, so it is negative unless it is reversed.",
+    "package_activation": "An activation fee lowers a balance, so it is negative unless it is reversed.",
+    "package_renewal": "A renewal fee lowers a balance, so it is negative unless it is reversed.",
 }
 
 
