@@ -237,7 +237,7 @@ def _instants(times: Int64s, missing: int) -> list[str | None]:
 
 
 def _converted(plan: Plan, states: RowStates, at: Int64s, picked: Int64s, on: Any) -> list[object]:
-    """Return the balances in the report's currency; None outside All if a quote is missing."""
+    """Return the balances in the report's currency; None for a client not in All if a quote is missing."""
     codes, balances = plan.facts.currency[at].astype(np.int64), states.end.balance[picked]
     alive, some = states.end.alive[picked], balances != 0
     ratios, missing = [], np.zeros(len(at), np.bool_)

@@ -104,7 +104,7 @@ class Rates:
         return _ratio(quote)
 
     def changes(self, currencies: Sequence[str], first: int, last: int) -> list[int]:
-        """Return the days from `first` to `last`, since 1970, on which a rate of the currencies may change.
+        """Return the days from `first` to `last`, since 1970, on which a currency's rate may change.
 
         Before a currency's first quote, this is every day, so that an error can name the exact date for
         which a quote is missing.

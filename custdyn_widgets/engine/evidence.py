@@ -1,4 +1,4 @@
-"""Evidence of a report: a keyed digest of each client's exact contribution to each row.
+"""The evidence in a snapshot: a keyed digest of each client's exact contribution to each row.
 
 A contribution is whatever the client adds to the row's cells, and to those of the period that the row is
 compared with. The key is a nonce that is kept only in the snapshot's manifest, which is never served. Clients
@@ -34,7 +34,7 @@ UInt64s = npt.NDArray[np.uint64]
 
 
 class EvidenceMaker:
-    """Makes the evidence of a report that is about to be published, from the data it was computed from.
+    """Makes the evidence for a report that is about to be published, from the data it was computed from.
 
     It keeps that data in memory as long as the report exists; pickling turns it into finished evidence.
     """

@@ -53,7 +53,7 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     tolerance = tolerance if is_running else 0
     if mart.data_as_of is not None and mart.data_as_of + tolerance < end:
         yield (
-            f"The data is as of {_clock(mart.data_as_of, zone)}, before the report's end "
+            f"The data is as of {_clock(mart.data_as_of, zone)}, before the report's end at "
             f"{_clock(end, zone)}: what happened in between is missing."
         )
     times = mart.facts.time
@@ -72,7 +72,7 @@ def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
     days = (end - last) // _DAY_S
     return (
         f"{what} is from {_clock(last, zone)}, {days:,} day{'' if days == 1 else 's'} before the report's "
-        f"end {_clock(end, zone)}, and there has never been such a long pause: check that the data is "
+        f"end at {_clock(end, zone)}, and there has never been such a long pause: check that the data is "
         "complete."
     )
 
@@ -113,7 +113,7 @@ def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[
 
 
 def _longest_pause(times: npt.NDArray[np.integer], last: int) -> int:
-    """Return the longest pause, in seconds, between days with transactions up to `last`; 0 for few days."""
+    """Return the longest pause in seconds between days with transactions, up to `last`; 0 if days are few."""
     first = int(times.min()) // _DAY_S
     has_any = np.zeros(last // _DAY_S - first + 1, dtype=bool)
     for start in range(0, len(times), _ROWS_AT_ONCE):

@@ -25,7 +25,7 @@ class Lines:
     frame
         The lines; see `conversion.to_lines`.
     left
-        The cells of balances that left with closed clients, whose `row` is a line's position; None if not
+        The cells for balances that left with closed clients; their `row` is a line's position. None if not
         needed.
     """
 

@@ -37,7 +37,7 @@ class Plan:
     buckets: list[Bucket]
     groups: Groups
     metrics: tuple[Metric, ...]
-    befores: list[Bucket | None]  # each bucket's earlier one, None if it has no length; [] if not compared
+    befores: list[Bucket | None]  # the earlier period for each bucket, None if empty; [] if not compared
     whole_before: Bucket | None
 
     @cached_property

@@ -69,7 +69,7 @@ def _with_clients(
 ) -> ReportDifference:
     """Return the difference with the clients that changed, or with the reason why they are not known."""
     if mart is None:
-        why = "give the data with --source (source=…) to compare it with the evidence of both snapshots"
+        why = "give the data with --source (source=…) to compare it with the evidence in both snapshots"
         return replace(difference, clients_unknown=f"{NOT_KNOWN}: {why}.")
     kept = [store.evidence(snapshot_id) for snapshot_id in difference.compared]
     for which, evidence in zip(("old", "new"), kept, strict=False):

@@ -36,7 +36,7 @@ def nearest(value: object, allowed: Iterable[str], count: int = 3) -> list[str]:
 
 
 def hint(value: object, allowed: Sequence[str]) -> str:
-    """Return a sentence that suggests allowed values: all if they are few, otherwise the nearest ones."""
+    """Return a sentence that suggests allowed values: all if there are few, otherwise the nearest ones."""
     if not allowed:
         return "There are none."
     close = nearest(value, allowed) if len(allowed) > _FEW else []

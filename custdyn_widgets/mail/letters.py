@@ -1,6 +1,6 @@
 """The two emails about the run of a saved query: its report, or the notice that it failed.
 
-In a failure notice, all secrets of this machine are masked.
+In a failure notice, all of this machine's secrets are masked.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def deliver(
     max_seconds
         The time limit, after which the current copy is aborted and no other is tried.
     sleep
-        Called with the number of seconds of each wait.
+        Called for each wait, with the number of seconds.
     progress
         Called with a message before each wait.
     record

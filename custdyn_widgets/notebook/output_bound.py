@@ -152,7 +152,7 @@ def bound_outputs(client: AsyncKernelClient, stop: Callable[[str], None]) -> Non
     bounds = Bounds()
 
     class BoundedChannel(AsyncZMQSocketChannel):
-        """The channel of outputs."""
+        """The channel for outputs."""
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)

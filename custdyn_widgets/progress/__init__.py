@@ -1,4 +1,4 @@
-"""Progress of reading a source, reported to a listener and shown as a bar."""
+"""Progress in reading a source, reported to a listener and shown as a bar."""
 
 from custdyn_widgets.progress.bar import ProgressBar
 from custdyn_widgets.progress.listener import Listener, note, part, report_to, step

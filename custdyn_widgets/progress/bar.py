@@ -1,4 +1,4 @@
-"""Progress of reading a source, on stderr: a bar on a terminal, plain lines elsewhere.
+"""Progress in reading a source, on stderr: a bar on a terminal, plain lines elsewhere.
 
 Nothing is shown for the first second.
 """

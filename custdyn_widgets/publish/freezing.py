@@ -110,9 +110,9 @@ def publish(
     store, sections
         As for `freeze`.
     drawn
-        The finished drawings of the report, see `render.report_charts`.
+        The finished drawings for the report; see `render.report_charts`.
     saved_query
-        The name of the saved query whose run this is, to be recorded in the manifest.
+        The name of the saved query that is being run, to be recorded in the manifest.
 
     Raises
     ------

@@ -72,7 +72,7 @@ class Field:
     kind
         The kind of its values.
     choices
-        The allowed strings; for an interval, the presets. Empty if there is no fixed choice.
+        The allowed strings; for an interval, the presets. Empty if there are no fixed choices.
     bounds
         The allowed numbers; empty for other kinds.
     unit

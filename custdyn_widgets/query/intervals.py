@@ -51,7 +51,7 @@ class Bucket:
     opening_window, window_start
         The starts of the windows that end at the bucket's start and at its end.
     partial
-        Whether the interval or `as_of` cuts off a part of the calendar period.
+        Whether the interval or `as_of` cuts off part of the calendar period.
     """
 
     label: str

@@ -48,7 +48,7 @@ def to_excel_csv(report: Report, *, total: bool = False) -> bytes:
 
 
 def table_csv(headings: Sequence[str], rows: Iterable[Sequence[str | Value]]) -> bytes:
-    """Return a table of texts and numbers as CSV, in the same form as a report's."""
+    """Return a table of text and numbers as CSV, in the same form as a report's."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
     writer.writerow([_text_cell(text) for text in headings])

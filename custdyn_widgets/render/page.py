@@ -72,7 +72,7 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
     report
         The report. At most 2,000 of its rows are shown; the page has a note if there are more.
     charts
-        SVG drawings by title. They are reduced to inert shapes and text again.
+        SVG drawings by title. They are again reduced to inert shapes and text.
     sections
         The author's sections around the report. If none of them is of kind `report`, the report comes last.
 

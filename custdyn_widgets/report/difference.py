@@ -175,7 +175,7 @@ class ReportDifference:
 def report_difference(old: Report, new: Report) -> ReportDifference:
     """Return every cell that differs between two reports of the same query, and what else differs.
 
-    Rows are matched by their labels and columns by their names. `columns` of the queries may differ. A
+    Rows are matched by their labels and columns by their names. The queries' `columns` may differ. A
     preset such as `last_month` may be compared with the same interval as dates. The retention triangle is not
     compared.
 

@@ -157,7 +157,7 @@ def _format_currency_quotes(quotes: list[Quote]) -> str:
     if len(quotes) <= _FEW_QUOTES:
         text = ", ".join(f"{q.units_per_base} of {q.date}" for q in quotes)
     else:
-        text = f"{len(quotes):,} quotes of {quotes[0].date} to {quotes[-1].date}"
+        text = f"{len(quotes):,} quotes from {quotes[0].date} to {quotes[-1].date}"
     return f"{quotes[0].currency} per {quotes[0].base}: {text}"
 
 

@@ -33,7 +33,7 @@ _SPECIAL = re.compile("[" + re.escape("".join(_ESCAPED)) + "]")
 def report_latex(report: Report, *, max_rows: int | None = None, limit_note: str = LIMIT_NOTE) -> str:
     """Return a report as LaTeX: groups of columns that do not fit side by side are placed below each other.
 
-    `max_rows` and `limit_note` are those of `table_view`.
+    `max_rows` and `limit_note` are as for `table_view`.
     """
     view = table_view(
         report,

@@ -105,7 +105,7 @@ class Info:
     currency, time_zone_data
         The currency of every amount, and the version of the time-zone data used.
     quotes, warnings
-        The quotes used, and warnings to the reader.
+        The quotes used, and warnings for the reader.
     data_gaps
         Those warnings that say that the data ends before the report does.
     """

@@ -111,7 +111,7 @@ class TableView:
         the meaning of the mark for partial rows, that packages overlap, and how many rows are left out. Empty
         if they do not apply.
     comparison_note
-        The note for outputs that show the change of a number below it; empty without a comparison.
+        The note for outputs that show the change in a number below it; empty without a comparison.
     warnings
         The report's warnings, as printable text.
     """

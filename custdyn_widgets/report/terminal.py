@@ -46,7 +46,7 @@ def report_text(
     lines = [head]
     for block in table.blocks(columns):
         lines += ["", *table.block_lines(block)]
-    notes = [note for note in view.notes if note != view.type_note]  # already in the first line
+    notes = [note for note in view.notes if note != view.type_note]  # already on the first line
     if notes:
         lines += ["", *notes]
     return "\n".join(lines) + "\n"

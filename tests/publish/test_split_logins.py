@@ -1,4 +1,4 @@
-"""A login that is split by formatting, by invisible characters or over lines is found; other text is not."""
+"""A login split by formatting, by invisible characters or across lines is found; other text is not."""
 
 from __future__ import annotations
 

@@ -82,4 +82,4 @@ def test_info_says_what_is_not_known_and_sums_up_many_quotes():
     told = dict(info_rows(make_report(info=info)))
     assert told["Actual Interval"] == "no transactions in this interval"
     assert told["Data as of"] == "not known (data in memory)"
-    assert told["Quotes used"] == "EUR per USD: 10 quotes of 2021-01-01 to 2021-01-10"
+    assert told["Quotes used"] == "EUR per USD: 10 quotes from 2021-01-01 to 2021-01-10"

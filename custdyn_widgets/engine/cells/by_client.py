@@ -26,7 +26,7 @@ Factor = Callable[[int, date], tuple[int, int]]
 
 @dataclass(frozen=True)
 class Contributions:
-    """The contributions of some clients to some rows; those that consist of zeros are left out.
+    """The contributions of some clients to some rows; those that are all zero are left out.
 
     Attributes
     ----------

@@ -4,7 +4,7 @@ A snapshot is permanent, and anyone with the link can read it. If a password is 
 path is in a note, the search finds it and nothing is published. An address with a password, or an
 entry such as `{'password': '…'}`, is rejected wherever it comes from.
 
-A login is also found if it is split by formatting, by invisible characters, or over lines, unless its first
+A login is also found if it is split by formatting, by invisible characters, or across lines, unless its first
 line looks like a complete address: otherwise, every address above an email address would look like a login.
 """
 
@@ -26,7 +26,7 @@ def refuse_secrets(files: Mapping[str, bytes], secrets: Sequence[Secret]) -> Non
     files
         Contents by file name; compressed files and pictures within pages are unpacked.
     secrets
-        The secrets, see `known_secrets`.
+        The secrets; see `known_secrets`.
 
     Raises
     ------

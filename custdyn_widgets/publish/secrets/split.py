@@ -1,4 +1,4 @@
-"""Logins that are split by formatting, by invisible characters, or over two or more lines."""
+"""Logins that are split by formatting, by invisible characters, or across two or more lines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def without_invisible(text: str) -> str:
 
 
 def has_split_password(text: str) -> bool:
-    """Return whether text contains an address with a password that is split over lines.
+    """Return whether text contains an address with a password that is split across lines.
 
     An address that looks complete (it has a port, or no login) is not joined with an email address below it.
     """

@@ -249,7 +249,7 @@ def _by_colour(
 def _within_limit(ranked: list[str], found: Sequence[Point], categories: int) -> tuple[list[str], int]:
     """Return the series to draw, and how many were left out.
 
-    Few points can have many series and many categories. Filling gaps with zeros would square their number.
+    Even a few points can have many series and categories. Filling gaps with zeros would square their number.
     """
     fits = len(found) <= MAX_POINTS and len(ranked) * categories <= MAX_FILLED
     if fits or len(ranked) <= MAX_SERIES:

@@ -110,7 +110,7 @@ BRIDGES: dict[str, Preset] = {
         ),
     )
 }  # fmt: skip
-"""The presets of reports with the columns `movement` or `balances`, drawn for the Total or the only row."""
+"""The presets for reports with the columns `movement` or `balances`, drawn for the Total or the only row."""
 
 
 def register_preset(name: str, columns: str | Sequence[str], mark: str, description: str) -> Preset:
