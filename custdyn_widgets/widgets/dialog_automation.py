@@ -78,7 +78,7 @@ def arguments_in(
     Raises
     ------
     SavedQueryError
-        If a field is invalid, or a schedule could not read the data. The one highest on screen is raised.
+        If a field is invalid, or a schedule could not read the data. The first of them on screen is raised.
     """
     about: dict[str, Any] = {}
     if fields["output"] in _SENDABLE and fields[EACH] != TICKED:
