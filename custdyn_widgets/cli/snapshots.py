@@ -147,7 +147,7 @@ def snapshots_prune(age: str | None, keep_last: int | None, dry_run: bool, yes: 
     Revoked and expired snapshots do not count among the newest: --keep-last deletes them, and --older-than
     deletes them when they are old enough. Damaged snapshots are kept: see `custdyn snapshots verify`.
 
-    A revoked snapshot stays revoked even if it is restored from a backup. Leftover files of killed commands
+    A revoked snapshot stays revoked even if it is restored from a backup. Leftover files from killed commands
     are removed too; snapshots being published are not touched.
     """
     from custdyn_widgets.progress import ProgressBar
@@ -198,7 +198,7 @@ def _prune(store: Store, ids: Sequence[str]) -> int:
                 failed += 1
         swept, unswept = trash.sweep(store.folder)
     if swept:
-        say(f"Removed {swept:,} leftover{'' if swept == 1 else 's'} of killed commands.")
+        say(f"Removed {swept:,} leftover{'' if swept == 1 else 's'} from killed commands.")
     for message in unswept:
         say(f"custdyn: {message}")
     return failed + len(unswept)

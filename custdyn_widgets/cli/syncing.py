@@ -42,7 +42,7 @@ def sync_command(name: str, show_grants: bool, as_json: bool) -> None:
 
 
 def _say_likely_mistakes(name: str) -> None:
-    """Print how many likely mistakes the mart of a source has, if there are any."""
+    """Print how many likely mistakes there are in a source's mart, if any."""
     from custdyn_widgets.mart import check_source
 
     count = sum(note.kind not in _NO_MISTAKES for note in check_source(name).notes)

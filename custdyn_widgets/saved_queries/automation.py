@@ -120,7 +120,7 @@ def parse_for_each(value: object) -> ForEach | None:
 
 
 def parse_only_if(value: object) -> tuple[str, ...]:
-    """Return the conditions of the key `only_if` without duplicates, in the order of `ONLY_IF`."""
+    """Return the conditions under the key `only_if` without duplicates, in the order of `ONLY_IF`."""
     given = _strings("only_if", value)
     for text in given:
         if text not in ONLY_IF:
@@ -129,7 +129,7 @@ def parse_only_if(value: object) -> tuple[str, ...]:
 
 
 def parse_recipients(key: str, value: object) -> tuple[str, ...]:
-    """Return the given email addresses; reject two addresses of the same mailbox."""
+    """Return the given email addresses; reject two addresses for the same mailbox."""
     given = _strings(key, value)
     if len(given) > MAX_RECIPIENTS:
         why = f"has {len(given):,} addresses, but at most {MAX_RECIPIENTS} are allowed: use a mailing list"
@@ -146,7 +146,7 @@ def parse_recipients(key: str, value: object) -> tuple[str, ...]:
 
 
 def recover_failure_recipients(data: bytes) -> tuple[str, ...]:
-    """Return the failure recipients in the file of an invalid saved query; empty if none can be read.
+    """Return the failure recipients listed in an invalid saved query's file; empty if none can be read.
 
     The file may not be JSON or UTF-8 at all, or may end inside the list, so only the complete strings in the
     list are parsed. Invalid addresses are left out.

@@ -1,4 +1,4 @@
-"""Checks of JSON values, shared by the parts of a saved query; errors name the key."""
+"""Checks on JSON values, shared by the parts of a saved query; errors name the key."""
 
 from __future__ import annotations
 

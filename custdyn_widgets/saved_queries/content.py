@@ -124,7 +124,7 @@ class SavedQuery:
         self.to_bytes()
 
     def _check_automation(self) -> None:
-        """Check the keys of unattended runs, individually and in combination."""
+        """Check the keys for unattended runs, individually and in combination."""
         if self.source is not None:
             check_path("source", self.source)
         if self.schedule is not None and not isinstance(self.schedule, Schedule):

@@ -51,7 +51,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class ListedQuery:
-    """One entry of a listing: a saved query, or the error of a file (or of a folder, without a name)."""
+    """One entry in a listing: a saved query, or the error in a file (or, without a name, in a folder)."""
 
     name: str
     title: str

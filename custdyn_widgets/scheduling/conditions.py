@@ -112,7 +112,7 @@ def _rows(report: Report, condition: Condition) -> tuple[Row, ...]:
         return (report.total,) if report.total is not None else report.rows[:1]
     if len(report.headings) < 2:
         return report.rows[-1:]
-    # The rows of the last period, where it has any: rows without activity are left out.
+    # The rows of the last period, if it has any: rows without activity are left out.
     return tuple(row for row in report.rows if row.end == report.info.effective_end)
 
 

@@ -27,7 +27,7 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[MadeRepor
     Raises
     ------
     CustDynError
-        If the file has faults, the source cannot be read, or a condition is on a column that reports lack;
+        If the file has faults, the source cannot be read, or the reports lack a condition's column;
         nothing has been published.
     """
     from custdyn_widgets.engine import report_on  # imported late: loads pandas

@@ -125,7 +125,7 @@ def _prepare(request: RunRequest, recorder: Recorder, now: datetime, held: conte
     logical_time = request.logical_time(saved, now)
     recorder.update(logical_time=format_instant_utc(logical_time))
     held.enter_context(RunLock(recorder.runs.folder, request.name))
-    if request.send:  # otherwise the next run that sends reports them
+    if request.send:  # otherwise, they are reported by the next run that sends its report
         _report_killed_runs(recorder)
     _warn_if_clock_moved_back(recorder, now)
     about = (request.name, format_instant_utc(logical_time))

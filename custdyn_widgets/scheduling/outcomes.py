@@ -1,4 +1,4 @@
-"""The outcomes of the reports of a run."""
+"""The outcomes of a run's reports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CONDITION_FIELDS = {"words": str, "key": str, "state": str, "rows": int, "unkno
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of one report of a run.
+    """The outcome of one of a run's reports.
 
     Attributes
     ----------

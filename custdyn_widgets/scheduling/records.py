@@ -55,7 +55,7 @@ class Run:
     reports
         The outcome of its report, or of each company's.
     told
-        The receipts of the email about the run's failure.
+        The receipts for the email about the run's failure.
     failure_recipients
         The recipients of that email; the next run notifies them if it cannot read the saved query.
     data_gaps
@@ -136,7 +136,7 @@ class Runs:
         self.folder = folder
 
     def write(self, run: Run) -> None:
-        """Write a record, replacing its previous state, and delete the oldest records over the limit.
+        """Write a record, replacing its previous state, and delete the oldest records beyond the limit.
 
         Raises
         ------

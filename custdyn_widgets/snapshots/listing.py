@@ -27,7 +27,7 @@ class Entry:
     `generated_at`, `revoked` and `expires` are timestamps in UTC or empty, `query` describes the query in
     words, `size` is the total size in bytes, and `state` is empty, `revoked`, `expired`, `damaged` or `newer`
     (stored by a newer version). In the last two cases, only the id and the state are known. `saved_query` is
-    the saved query that made the snapshot; empty if a user made it, or a version that did not record this.
+    the saved query that made the snapshot; empty if it was made by a user or by a version without this field.
     """
 
     id: str
@@ -147,7 +147,7 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
     newer = sum(p.what == SnapshotNewerError.WHAT for p in problems)
     remedies = [
         *(["Restore damaged files from a backup."] if newer < len(problems) else []),
-        *(["Update custdyn to read those of a newer version."] if newer else []),
+        *(["Update custdyn to read those from a newer version."] if newer else []),
     ]
     return "\n".join([*lines, " ".join([f"{count} in {snapshots}.", *remedies])])
 

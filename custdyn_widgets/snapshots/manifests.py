@@ -80,7 +80,7 @@ def _entry(data: bytes) -> dict[str, object]:
 
 
 def stored_files(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the sizes and hashes of all files of a snapshot, including its evidence, by name."""
+    """Return the sizes and hashes of all files in a snapshot, including its evidence, by name."""
     evidence = {EVIDENCE: manifest["evidence"]} if "evidence" in manifest else {}
     return {**manifest["files"], **evidence}
 

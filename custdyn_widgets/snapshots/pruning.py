@@ -143,5 +143,5 @@ def _dated(store: Store, snapshot_id: str) -> _Dated:
 
 
 def _series(manifest: dict[str, Any]) -> bytes:
-    """Return a key for all snapshots with the same query, source name and saved query that made them."""
+    """Return a key shared by snapshots of the same query and source that the same saved query made."""
     return canonical_json([manifest.get("query"), manifest.get("source"), manifest.get("saved_query")])

@@ -1,8 +1,8 @@
 """Deleting from the store: renaming an item hides it immediately, then its files are removed.
 
-Leftovers of killed processes are removed later: all of trash/, and unlocked items that have been in tmp/ for
-a day. The latter go through trash/ too, so that a publisher that resumes finds its folder either complete or
-gone.
+Leftovers from killed processes are removed later: all of trash/, and unlocked items that have been in tmp/
+for a day. The latter go through trash/ too, so that a publisher that resumes finds its folder either complete
+or gone.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def remove(root: Path, place: str, name: str) -> None:
 
 
 def sweep(root: Path) -> tuple[int, list[str]]:
-    """Remove leftovers of killed processes; return their number and a message for each failure."""
+    """Remove leftovers from killed processes; return their number and a message for each failure."""
     swept, failed = 0, []
     for place, leftovers in ((TRASH, _in_trash), (TMP, _in_tmp)):
         try:

@@ -21,7 +21,7 @@ def slug(text: str) -> str:
 
 
 def readable_slug(text: str) -> str:
-    """Return a slug for the name of a download, with letters and digits of all scripts.
+    """Return a slug for the name of a download, with letters and digits from any script.
 
     It has at most 120 characters and 180 bytes in UTF-8, and may be empty. Dots and underscores are kept,
     except for dots at the ends.

@@ -30,7 +30,7 @@ class ChartEditor:
         )
         self._right = SearchSelect(
             label="Second axis",
-            tooltip="The columns with a second axis on the right.",
+            tooltip="The columns drawn against a second axis on the right.",
             placeholder="None",
         )
         self._title = Control(

@@ -1,4 +1,4 @@
-"""The form's chooser of columns: a button that opens a list of checkboxes, one for each group."""
+"""The form's column chooser: a button that opens a list of checkboxes, one for each group."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOT_BY_PACKAGE = "Not by package, because a client's balance belongs to many pa
 
 
 class ColumnChooser(anywidget.AnyWidget):
-    """Chooser of the groups of columns.
+    """Chooser for the groups of columns.
 
     Attributes
     ----------

@@ -71,14 +71,14 @@ def describe_for_each(division: ForEach | None) -> str:
 def arguments_in(
     fields: Mapping[str, str], source: SourceLike, columns: Callable[[], Sequence[Column]]
 ) -> dict[str, Any]:
-    """Return the arguments of `SavedQuery` in the fields, with recipients only if the report can be sent.
+    """Return the arguments for `SavedQuery` from the fields, with recipients only if the report can be sent.
 
     `columns` returns those of the query's report.
 
     Raises
     ------
     SavedQueryError
-        If a field is invalid, or a schedule could not read the data. The first error on screen is raised.
+        If a field is invalid, or a schedule could not read the data. The first of them on screen is raised.
     """
     about: dict[str, Any] = {}
     if fields["output"] in _SENDABLE and fields[EACH] != TICKED:

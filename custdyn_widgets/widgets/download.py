@@ -53,7 +53,7 @@ class Download(anywidget.AnyWidget):
         self.on_msg(self._handle_message)
 
     def start(self, file: File, page: str = "") -> None:
-        """Download a file in the browser page with this id, or in all pages of the notebook if it is ""."""
+        """Download a file in the browser page with this id, or in all that show the notebook if it is ""."""
         message = {"kind": "file", "name": file.name, "type": file.media_type, "page": page}
         self.send(message, [file.content])
 
@@ -68,7 +68,7 @@ class Download(anywidget.AnyWidget):
 def report_file(report: Report, kind: str, *, total: bool = False, link: str = "") -> File:
     """Return a report as a file: `csv`, `csv-excel` or `xlsx`.
 
-    It is named after the interval and the beginning of the snapshot's id, like the attachment of an email,
+    It is named after the interval and the beginning of the snapshot's id, like an email attachment,
     if the report's `link` is given. `total` adds the Total to a CSV; a workbook always has it.
 
     Raises

@@ -131,7 +131,7 @@ class QueryForm:
 
     def _act_if_valid(self, then: Callable[[], None]) -> None:
         self._interval.fill()
-        self._show_problems()  # removes errors of the last query
+        self._show_problems()  # removes errors from the last query
         if self._query is not None and not self._busy:
             then()
 

@@ -1,4 +1,4 @@
-"""Controls of the form for choices, wall times, numbers, flags and text, with a label and an error.
+"""Form controls for choices, wall times, numbers, flags and text, with a label and an error.
 
 The pickers of ipywidgets convert times with the browser's time zone, which alters times that the zone skips,
 and they cannot announce errors to screen readers.

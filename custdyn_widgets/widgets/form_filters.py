@@ -212,7 +212,7 @@ class Filters:
         self.rows = dict([*rows[:position], (field, self._made[field]), *rows[position:]])
         self._show()
         self._changed()
-        self.search.take_focus()  # the Undo button is gone, or is another filter's
+        self.search.take_focus()  # the Undo button is gone, or is for another filter
 
     def _show(self) -> None:
         if self._removed:

@@ -219,7 +219,7 @@ class FormSources:
             self._result.set_status("Stopping …")
 
     def _remaining(self, name: str) -> str:
-        """Return a sentence on which data reports use after an unsuccessful sync."""
+        """Return a sentence that says which data reports use after an unsuccessful sync."""
         read_at = last_synced(name)
         if read_at is None:
             return f"Source {shown(name)} has not been read yet."

@@ -42,7 +42,7 @@ class Panel(anywidget.AnyWidget):
         raise NotImplementedError
 
     def _handle(self, asked: Mapping[str, Any]) -> None:
-        """Handle a message of the panel's own."""
+        """Handle a message that only this kind of panel receives."""
         raise NotImplementedError
 
     def _table(self) -> tuple[str, Iterable[str], Iterable[Sequence[Any]]] | None:

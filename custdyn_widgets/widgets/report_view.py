@@ -31,8 +31,8 @@ class ReportView:
     report
         The report on screen, or None.
     panel, clients, changes, charts, static
-        The widgets that show the report, the clients behind a cell, what differs from an earlier snapshot and
-        the chart, and the output in a saved notebook.
+        The widgets that show the report, the clients behind a cell, the differences from an earlier
+        snapshot, the chart, and the output in a saved notebook.
     wanted_chart
         The chart to draw with the next report that has its columns.
     """

@@ -6,7 +6,7 @@ const GONE = "The kernel stopped or was restarted, so this form no longer works.
 // The table.
 
 const FIRST_ROWS = 60; // more than fit on a screen; the remaining ones are added a frame later
-const MAX_WHOLE = 400; // rows, more than the days of a year; in larger tables, only rows near the visible part are drawn
+const MAX_WHOLE = 400; // rows, more than the days in a year; in larger tables, only rows near the visible part are drawn
 const CHUNK_ROWS = 25;
 const ROW_HEIGHT = 24; // pixels, until the first rows are laid out
 const MARGIN = 600; // pixels above and below the visible part
@@ -49,7 +49,7 @@ function changed([before, change, percent]) {
   return element("span", { class: kind, title: `Before: ${before}` }, ...texts);
 }
 
-// With changes below the numbers, the columns of a comparison become parts of the cells of their values.
+// With changes below the numbers, the columns of a comparison are shown in the cells of the values that they belong to.
 function arranged(shown, changes) {
   const all = shown.columns.map((_, i) => i);
   if (changes !== "below" || !shown.parts.includes("before")) return { ...shown, whole: shown, sources: all };
@@ -212,8 +212,8 @@ function table(shown, region) {
   return { made, tools: large ? [finder(shown, region, () => places, rowAt), copyTable(shown.whole, () => places)] : [] };
 }
 
-// A cell opens the clients behind its row: with a click, or with Enter after moving to it with the arrow keys. A
-// change below a number opens the changes of the clients; by keyboard, Shift+Enter does.
+// A click on a cell, or Enter after moving to it with the arrow keys, shows the clients behind its row. A click on
+// the change below a number, or Shift+Enter, shows which clients changed.
 
 const CHANGE = 2; // columns from a value to its change
 
@@ -398,7 +398,7 @@ function menuButton(text, names, pick) {
     else if (event.key === "Escape") (close(), opener.focus());
     else return;
     event.preventDefault();
-    event.stopPropagation(); // otherwise, the toolbar also moves its focus
+    event.stopPropagation(); // otherwise, the toolbar would move the focus too
   });
   whole.addEventListener("focusout", (event) => whole.contains(event.relatedTarget) || close());
   return whole;
@@ -558,7 +558,7 @@ function render({ model, el }) {
     place.replaceChildren(...made.parts);
     showLink();
   };
-  // There is no kernel to complete the work in the status, or to respond to a click.
+  // There is no kernel to complete the work that the status shows, or to respond to a click.
   const gone = () => {
     error.textContent = GONE;
     words.textContent = "";

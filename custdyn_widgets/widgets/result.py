@@ -69,7 +69,7 @@ class ResultPanel(anywidget.AnyWidget):
     def set_download_only(self, report: Report, format: str, page: str = "") -> None:
         """Download a report without showing its table, with a button to download it again.
 
-        `page` is the id of the browser page that downloads it, or "" for all pages of the notebook.
+        `page` is the id of the browser page that downloads it, or "" for all pages that show the notebook.
         """
         self._set(report, format)
         self._export(format, page)

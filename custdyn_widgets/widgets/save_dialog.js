@@ -143,8 +143,8 @@ function alerts(id, choices, forgetError) {
   rows.addEventListener("change", read);
   const about = help(
     `${id}-alerts-help`,
-    "One email when a condition becomes true, and one when it is no longer true. A percentage is a bound " +
-      "for falls, rises and rates. Every run makes a snapshot.",
+    "One email when a condition becomes true, and one when it is no longer true. A bound may be a " +
+      "percentage for falls, rises and rates. Every run makes a snapshot.",
   );
   const box = element(
     "fieldset",
@@ -191,7 +191,7 @@ function automation(id, choices, forgetError) {
     element(
       "fieldset",
       { "aria-describedby": staying.id },
-      element("legend", {}, "Snapshots of its runs"),
+      element("legend", {}, "Snapshots from its runs"),
       element(
         "div",
         { class: "custdyn-dialog-pair" },

@@ -11,7 +11,7 @@ _WHOLE_PLACE = {"mine": "Your saved queries", "shared": "The shared saved querie
 
 
 class SavedChoices:
-    """Saved queries by a key of place and name, and the revisions that the user has seen.
+    """Saved queries keyed by place and name, and the revisions that the user has seen.
 
     Attributes
     ----------

@@ -84,7 +84,7 @@ function render({ model, el }) {
   const labelOf = (value) => labels.get(value) ?? value.replace(UNPRINTABLE, "\ufffd");
   const textOfValue = () => (many() || !chosen().length ? "" : labelOf(chosen()[0]));
 
-  const earlier = []; // values before each choice of the user, for undo
+  const earlier = []; // values before each of the user's choices, for undo
   let choosing = false;
 
   function put(values) {
@@ -242,7 +242,7 @@ function render({ model, el }) {
     popup.style.bottom = above ? `${window.innerHeight - edge.top + 2}px` : "auto";
   }
 
-  // Typed text without a pick is discarded if several values can be chosen; otherwise, it becomes the value.
+  // Text that was only typed is discarded if several values can be chosen; otherwise, it becomes the value.
   function leave() {
     close();
     const text = input.value.trim();

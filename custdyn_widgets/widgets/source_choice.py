@@ -1,4 +1,4 @@
-"""The form's choice of source: the configured sources, the time of their data, and the button Sync."""
+"""The form's choice of source: the configured sources, the time of their data, and the Sync button."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SourceChoice:
     opened
         The source that the form was opened with.
     named
-        The sources of `sources.toml`, by name.
+        The sources in `sources.toml`, by name.
     picked, sync, stop
         Called when the user picks another source, or clicks Sync or Stop.
 
@@ -164,7 +164,7 @@ def _labels(opened: SourceLike, named: Mapping[str, Source]) -> dict[str, str]:
     if isinstance(opened, str) and opened in named:
         return labels
     own = cut_short(_label(opened), _MAX_LABEL_LENGTH)
-    return {_OPENED: f"{own} (of this notebook)" if own in named else own, **labels}
+    return {_OPENED: f"{own} (from this notebook)" if own in named else own, **labels}
 
 
 def _label(source: object) -> str:

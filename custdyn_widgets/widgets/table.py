@@ -20,7 +20,7 @@ from custdyn_widgets.report import (
 from custdyn_widgets.text import cut_short, guard_formula, printable
 
 _LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the exports have them all."
-_IN_VIEW = "Ctrl+F searches only the rows in view; Find in table and Copy table have all of them."
+_IN_VIEW = "Ctrl+F searches only the rows in view; Find in table and Copy table cover all rows."
 _LAST_PACKAGES = ("(no package)", "(other)")
 
 

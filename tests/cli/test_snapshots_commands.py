@@ -327,7 +327,7 @@ def test_a_snapshot_of_a_newer_format_is_listed_as_one_and_verify_asks_for_no_ba
     result = snapshots("show", snapshot_id)
     assert (result.exit_code, "Update custdyn to read it." in result.stderr) == (1, True)
     assert "manifest.json was stored by a newer version of custdyn" in snapshots("verify").stdout
-    update = "Update custdyn to read those of a newer version.\n"
+    update = "Update custdyn to read those from a newer version.\n"
     assert snapshots("verify").stdout.endswith(f"1 problem in 1 snapshot. {update}")
     flip_manifest(snapshot_folder(store, published(store)))
     assert snapshots("verify").stdout.endswith(
@@ -347,7 +347,7 @@ def test_prune_deletes_lists_and_sweeps(store: Store) -> None:
     assert sorted(store.ids()) == sorted([new, hurt])
     assert result.stderr.splitlines() == [
         "Unreadable and not deleted: 1. See `custdyn snapshots verify`.",
-        "Removed 1 leftover of killed commands.",
+        "Removed 1 leftover from killed commands.",
         f"Deleted: 1 snapshot {ONE_MANUAL}. Kept: 2.",
     ]
     assert not left.exists()

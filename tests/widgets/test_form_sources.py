@@ -99,7 +99,7 @@ def test_the_configured_sources_are_offered_with_the_one_that_the_form_was_opene
         assert AtSources(data).offered_sources[0] == "This notebook's data"
     twin = tmp_path / "shop"
     shutil.copytree(MART, twin)
-    assert AtSources(twin).offered_sources == ["shop (of this notebook)", "shop", "other"]
+    assert AtSources(twin).offered_sources == ["shop (from this notebook)", "shop", "other"]
     define(shop=f'path = "{SMALL}"')
     person = AtSources("shop")
     assert person.offered_sources == ["shop"]

@@ -125,7 +125,7 @@ def test_of_a_long_report_the_first_rows_are_sent_and_it_says_so(
     assert len(shown["rows"]) == len(shown["keys"]) == MAX_ROWS
     assert ("Showing 2,000 of 2,005 rows; the exports have them all." in shown["notes"]) == bool(hidden)
     assert shown["large_note"] == (
-        "Ctrl+F searches only the rows in view; Find in table and Copy table have all of them."
+        "Ctrl+F searches only the rows in view; Find in table and Copy table cover all rows."
     )
 
 

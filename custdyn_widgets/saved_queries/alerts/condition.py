@@ -1,4 +1,4 @@
-"""A condition on the cells of a report, as the key `alert_if` of a saved query lists them.
+"""A condition on the cells of a report, as listed under the key `alert_if` of a saved query.
 
 {"column": "Clients - Active: Qty", "row": "last", "falls_by": "5%"}
 """
@@ -25,7 +25,7 @@ _REQUIRED = {
     "column": 'the name of a column such as "Clients - Active: Qty"',
     "row": "total, last or any",
 }
-# Presets whose report has a single row in each grouping by time, so that no row has one before it.
+# The presets whose report has a single row when grouped by time, so that no row has one before it.
 _DAYS, _MONTHS = ("today", "yesterday"), ("this_month", "last_month")
 _YEARS = ("this_quarter", "last_quarter", "this_year", "last_year")
 _SINGLE_ROW = {"date": _DAYS, "month": (*_DAYS, *_MONTHS), "year": (*_DAYS, *_MONTHS, *_YEARS)}
@@ -95,7 +95,7 @@ class Condition:
 
 
 def parse_alert_if(value: object) -> tuple[Condition, ...]:
-    """Return the conditions of the key `alert_if`.
+    """Return the conditions under the key `alert_if`.
 
     Raises
     ------
