@@ -5,7 +5,7 @@ from .demo.mart import demo_query
 from .dialect import DIALECT_FIELDS, Dialect
 from .facts.by_client import Packages, Times, threads
 from .facts.facts import NEVER, Facts, Names
-from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass
+from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass, Flows
 from .mapping.adding import add_database, add_source, check_new_name
 from .mapping.drafting import draft_mapping
 from .mapping.sql_file import shipped_mapping, shipped_systems
@@ -25,6 +25,7 @@ __all__ = [
     "Dialect",
     "Facts",
     "FlowClass",
+    "Flows",
     "Int64s",
     "Names",
     "OpenedMart",

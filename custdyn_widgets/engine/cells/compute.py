@@ -63,6 +63,7 @@ import numpy as np
 import pandas as pd
 
 from custdyn_widgets.engine.cells.balances import BalanceFrames, balance_frames
+from custdyn_widgets.engine.cells.fast import kernel_for
 from custdyn_widgets.engine.cells.flows import BALANCE_FLOW_COLUMNS, FLOW_COLUMNS, FlowSums
 from custdyn_widgets.engine.cells.grid import Grid, utc_dates
 from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
@@ -197,15 +198,20 @@ def sum_flows(facts: Facts, clients: Int64s, grid: Grid) -> pd.DataFrame:
 def _in_threads(facts: Facts, spans: list[Span], grid: Grid) -> list[tuple[int, _Sums]]:
     """Return the sums of each currency, computed in threads that take spans from a shared iterator."""
     waiting = iter(spans)
+    kernel = kernel_for(facts, grid, sum(int((span.end - span.begin).sum()) for span in spans))
 
     def add_up() -> dict[int, _Sums]:
         own: dict[int, _Sums] = {}
         for span in waiting:
-            piece = Piece.of(facts, span, grid)
-            if piece.currency not in own:
-                own[piece.currency] = FlowSums(grid, piece.currency), StockSums(grid)
-            flows, stocks = own[piece.currency]
-            stocks.add(piece, flows.add(piece))
+            currency = int(facts.currency[span.clients[0]])
+            if currency not in own:
+                own[currency] = FlowSums(grid, currency), StockSums(grid)
+            flows, stocks = own[currency]
+            if kernel and kernel.fits(flows, stocks):
+                kernel.add(span, flows, stocks)
+            else:
+                piece = Piece.of(facts, span, grid)
+                stocks.add(piece, flows.add(piece))
         return own
 
     if len(spans) < 2:

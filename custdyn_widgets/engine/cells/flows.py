@@ -52,6 +52,33 @@ BALANCE_FLOW_COLUMNS = tuple(_BALANCE_SUMS)
 
 
 @dataclass(frozen=True)
+class FlowTables:
+    """Where the amount of a row belongs, for the kernel (see `cells.kernel`).
+
+    Attributes
+    ----------
+    segment_of, bucket_of
+        The counter of segments, and the bucket of each.
+    class_count, per_group
+        The number of classes, and of keys in a group.
+    not_counted
+        The class of a fee of a package that the query leaves out.
+    below
+        The class of a negative amount, by class.
+    joined
+        The classes of opening balances of at least 0 and below; empty if they are not summed.
+    """
+
+    segment_of: EdgeCounter
+    bucket_of: Int64s
+    class_count: int
+    per_group: int
+    not_counted: int
+    below: npt.NDArray[np.uint8]
+    joined: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
 class FlowEntries:
     """Counts and sums by row, segment and flow class: arrays of the same length, with halves of the sums.
 
@@ -80,7 +107,7 @@ class FlowSums:
         self._grid = grid
         self._segments = np.union1d(grid.edges, grid.changes[currency])
         self._shape = (grid.groups, len(self._segments), _CLASS_COUNT)
-        self._sums = KeyedSums(int(np.prod(self._shape)))
+        self.sums = KeyedSums(int(np.prod(self._shape)))
         self._segment_of = EdgeCounter(self._segments)
         # Earlier history counts toward the stocks of the first bucket.
         self._bucket_of = np.append(0, np.searchsorted(grid.edges, self._segments[:-1], "right") - 1)
@@ -95,8 +122,8 @@ class FlowSums:
         if piece.client_group is not None:
             keys += np.repeat(piece.client_group * (self._grid.package_groups * per_group), piece.count)
         keys += self._classes(piece, amount)
-        self._sums.count(keys)
-        self._sums.add(keys, amount)
+        self.sums.count(keys)
+        self.sums.add(keys, amount)
         if self._grid.balances:
             self._add_joined(piece)
         return self._bucket_of.take(segment, mode="clip")
@@ -120,11 +147,26 @@ class FlowSums:
             keys += piece.client_group[some] * int(np.prod(self._shape[1:]))
         opening = piece.opening[some]
         keys += np.where(opening < 0, _JOINED_BELOW, _JOINED)
-        self._sums.add(keys, opening)
+        self.sums.add(keys, opening)
+
+    def tables(self) -> FlowTables:
+        """Return what `add` does with a row, as tables."""
+        below = np.arange(_CLASS_COUNT, dtype=np.uint8)
+        if self._grid.balances:
+            below[[_C.OTHER, _FEE]] = _OTHER_BELOW, _FEE_BELOW
+        return FlowTables(
+            segment_of=self._segment_of,
+            bucket_of=self._bucket_of,
+            class_count=_CLASS_COUNT,
+            per_group=int(np.prod(self._shape[1:])),
+            not_counted=_FEE if self._grid.balances else int(_C.OTHER),
+            below=below,
+            joined=np.array([_JOINED, _JOINED_BELOW] if self._grid.balances else [], np.uint8),
+        )
 
     def merge(self, other: FlowSums) -> None:
         """Add the sums of another `FlowSums` with the same grid and currency."""
-        self._sums.merge(other._sums)
+        self.sums.merge(other.sums)
 
     def columns(self, currency: str) -> dict[str, list[object]]:
         """Return the flow columns of the schema in `cells.compute` as lists."""
@@ -147,7 +189,7 @@ class FlowSums:
 
     def entries(self) -> FlowEntries:
         """Return the counts and sums of all flows in the rows, without joining the halves of the sums."""
-        keys, counts, high, low = self._sums.totals()
+        keys, counts, high, low = self.sums.totals()
         group, segment, flow = np.unravel_index(keys, self._shape)
         counted = segment > 0
         row = self._bucket_of[segment] * self._grid.groups + group
@@ -168,7 +210,7 @@ class FlowSums:
         self, classes: Sequence[int], currency: str
     ) -> tuple[dict[str, list[object]], Int64s, npt.NDArray[np.object_]]:
         """Return the keys of the lines of some classes, and their counts and amounts by (class, line)."""
-        keys, counts, high, low = self._sums.totals()
+        keys, counts, high, low = self.sums.totals()
         group, segment, flow = np.unravel_index(keys, self._shape)
         counted = (segment > 0) & np.isin(flow, classes)
         group, segment = group[counted], segment[counted]

@@ -103,6 +103,10 @@ class EdgeCounter:
         at_end = np.searchsorted(edges, starts[1:] - 1, "right")
         self._table = np.where(at_start == at_end, at_start, -1)
 
+    def arrays(self) -> tuple[Int64s, Int64s, int, int]:
+        """Return the edges, the table, the number of its first granule and the bits of a granule."""
+        return self._edges, self._table, self._first, self._bits
+
     def __call__(self, at: Times) -> Int64s:
         """Return the number of edges at or before each time."""
         granule = np.subtract(at >> self._bits, self._first, dtype=np.int64)

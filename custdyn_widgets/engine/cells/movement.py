@@ -23,7 +23,7 @@ class MovementSums:
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
         self._shape = (len(_KINDS), grid.groups, grid.bucket_count + 1)
-        self._sums = KeyedSums(int(np.prod(self._shape)))
+        self.sums = KeyedSums(int(np.prod(self._shape)))
 
     def add(self, stays: Stays, high: Int64s, paid: Bools, active: Bools, until: Int64s) -> None:
         """Add the movements within and between stays, and the first paid uses.
@@ -63,15 +63,15 @@ class MovementSums:
 
     def _count(self, kind: int, group: Int64s, bucket: Int64s, which: Bools) -> None:
         at = np.flatnonzero(which)
-        self._sums.count((kind * self._shape[1] + group[at]) * self._shape[2] + bucket[at])
+        self.sums.count((kind * self._shape[1] + group[at]) * self._shape[2] + bucket[at])
 
     def merge(self, other: MovementSums) -> None:
         """Add the sums of another `MovementSums` with the same grid."""
-        self._sums.merge(other._sums)
+        self.sums.merge(other.sums)
 
     def counts(self) -> Int64s:
         """Return int64[rows, kinds]: the counts by row, without the opening bucket, and by kind."""
-        keys, counts, _, _ = self._sums.totals()
+        keys, counts, _, _ = self.sums.totals()
         found = np.zeros(self._shape, np.int64)
         found.ravel()[keys] = counts
         return found[:, :, 1:-1].transpose(2, 1, 0).reshape(-1, len(_KINDS))

@@ -100,10 +100,10 @@ class Piece:
             closed=facts.closed[span.clients],
             opening=facts.opening[span.clients],
             client_group=None if grid.client_group is None else grid.client_group[span.clients],
-            running_before=_before(facts.running, span.begin, 0),
-            paid_before=_before(facts.paid_at, np.where(history, span.begin, 0), never),
+            running_before=values_before(facts.running, span.begin, 0),
+            paid_before=values_before(facts.paid_at, np.where(history, span.begin, 0), never),
             base=facts.opening[span.clients]
-            - _before(facts.running, first, 0),  # may overflow, as the running sums may
+            - values_before(facts.running, first, 0),  # may overflow, as the running sums may
             first_paid=first_paid_use(facts, span.clients) if grid.movement else None,
             _paid_at=facts.paid_at,
             _rows=rows,
@@ -152,7 +152,7 @@ def _of_rows(values: Any, rows: slice | Int64s) -> Any:
     return values[rows] if isinstance(rows, slice) else values.take(rows, mode="clip")
 
 
-def _before(values: npt.NDArray[Any], rows: Int64s, nothing: int) -> npt.NDArray[Any]:
+def values_before(values: npt.NDArray[Any], rows: Int64s, nothing: int) -> npt.NDArray[Any]:
     """Return the value before each row, or `nothing` for the first row."""
     found = np.full(len(rows), nothing, values.dtype)
     some = rows > 0

@@ -36,8 +36,8 @@ class StockSums:
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
         self._shape = (grid.groups, _STATES, grid.bucket_count + 1)
-        self._sums = KeyedSums(int(np.prod(self._shape)))
-        self._reach = EdgeCounter(grid.windows)
+        self.sums = KeyedSums(int(np.prod(self._shape)))
+        self.reach = EdgeCounter(grid.windows)
         self.movement = MovementSums(grid) if grid.movement else None
 
     def add(self, piece: Piece, bucket: Int64s) -> None:
@@ -52,7 +52,7 @@ class StockSums:
         high[np.append(stays.first[1:], len(low)) - 1] = stays.gone
         paid = stays.paid_at > np.iinfo(stays.paid_at.dtype).min
         # From this bucket on, windows no longer contain the last paid use.
-        until = self._reach(stays.paid_at)
+        until = self.reach(stays.paid_at)
         active = paid & (until > low)
         lapses = active & (until < high)
         state = (balance < 0) * np.int8(_NEGATIVE)  # int8, because processors handle many at once
@@ -67,8 +67,8 @@ class StockSums:
         entered = keys(slice(None), state, low)
         moved = balance.copy()
         moved[1:] -= np.where(same[1:], balance[:-1], 0)
-        self._sums.add(entered, moved)
-        self._sums.count(entered[~same])
+        self.sums.add(entered, moved)
+        self.sums.count(entered[~same])
         # Clients leave a state when they enter another, when they lapse, and when they are gone.
         came, lapsed = np.flatnonzero((before >= 0) & ~same), np.flatnonzero(lapses)
         last = np.append(stays.first[1:], len(low)) - 1
@@ -93,16 +93,16 @@ class StockSums:
         return keys
 
     def _enter(self, keys: Int64s, balances: Int64s) -> None:
-        self._sums.add(keys, balances)
-        self._sums.count(keys)
+        self.sums.add(keys, balances)
+        self.sums.count(keys)
 
     def _leave(self, keys: Int64s, balances: Int64s) -> None:
-        self._sums.add(keys, balances, -1)
-        self._sums.count(keys, -1)
+        self.sums.add(keys, balances, -1)
+        self.sums.count(keys, -1)
 
     def merge(self, other: StockSums) -> None:
         """Add the sums of another `StockSums` with the same grid."""
-        self._sums.merge(other._sums)
+        self.sums.merge(other.sums)
         if self.movement and other.movement:
             self.movement.merge(other.movement)
 
@@ -127,7 +127,7 @@ class StockSums:
 
     def levels(self) -> tuple[Int64s, Int64s, Int64s]:
         """Return counts and the halves of sums by (level, sign, group, bucket)."""
-        keys, *columns = self._sums.totals()
+        keys, *columns = self.sums.totals()
         out = []
         for column in columns:
             moments = np.zeros(self._shape, np.int64)

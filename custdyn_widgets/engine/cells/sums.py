@@ -44,6 +44,13 @@ class KeyedSums:
             high, low = _add_up(place, amounts[part], size)
             self._keep(slots, high=None if high is None else sign * high, low=sign * low)
 
+    def dense(self) -> tuple[Int64s, Int64s, Int64s]:
+        """Return the counts and the halves of the sums by key, to add to; empty if only some keys are kept.
+
+        After adding, each lower half has to be within 32 bits again.
+        """
+        return self._counts, self._high, self._low
+
     def merge(self, other: KeyedSums) -> None:
         """Add the sums of another `KeyedSums` of the same size."""
         self._parts += other._parts

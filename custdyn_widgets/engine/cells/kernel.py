@@ -1,0 +1,249 @@
+"""The kernel: what `FlowSums.add` and `StockSums.add` define, in one pass over the rows, compiled by numba.
+
+It gives the same integers, without arrays in between: `fast` imports this module if numba is installed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from custdyn_widgets.mart import NEVER, Bools, Flows, Int64s, Packages, Times
+
+_HALF = 32
+_LOW = (1 << _HALF) - 1
+_LEVELS = 3
+_STATES = 2 * _LEVELS
+_NEW, _REACTIVATED, _LAPSED, _CLOSED, _FIRST_USE = range(5)
+_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+
+
+class Counter(NamedTuple):
+    """The arrays of an `EdgeCounter`."""
+
+    edges: Int64s
+    table: Int64s
+    first: int
+    bits: int
+
+
+class Sums(NamedTuple):
+    """The arrays of a `KeyedSums`: counts, and sums in halves."""
+
+    counts: Int64s
+    high: Int64s
+    low: Int64s
+
+
+class Ledger(NamedTuple):
+    """The rows of all clients, as in `Facts`."""
+
+    time: Times
+    running: Int64s
+    paid_at: Times
+    flow: Flows
+    package: Packages
+
+
+class Clients(NamedTuple):
+    """Clients of one currency: their rows within the report, and what `Piece` has of each."""
+
+    begin: Int64s
+    end: Int64s
+    exists: Int64s
+    closed: Int64s
+    opening: Int64s
+    group: Int64s
+    running_before: Int64s
+    paid_before: Times
+    base: Int64s
+    first_paid: Int64s
+
+
+class FlowTables(NamedTuple):
+    """Where the amount of a row belongs.
+
+    Attributes
+    ----------
+    segment_of, bucket_of
+        The segment of a time, and the bucket of a segment.
+    class_count, per_group
+        The number of flow classes, and of keys in a group.
+    is_fee, fee_counts, not_counted
+        Whether a class is a package fee, whether fees of a package count, and the class of those that do not.
+    below
+        The class of a negative amount, by class.
+    joined
+        The classes of opening balances of at least 0 and below; none if they are not summed.
+    """
+
+    segment_of: Counter
+    bucket_of: Int64s
+    class_count: int
+    per_group: int
+    is_fee: Bools
+    fee_counts: Bools
+    not_counted: int
+    below: Flows
+    joined: Flows
+    sums: Sums
+
+
+class StockTables(NamedTuple):
+    """Where the balance of a client belongs; `movement` is empty if no movement is counted."""
+
+    reach: Counter
+    buckets: int
+    groups: int
+    sums: Sums
+    movement: Int64s
+
+
+@_compiled
+def add_clients(ledger: Ledger, clients: Clients, flows: FlowTables, stocks: StockTables) -> None:
+    """Add the rows and the stays of clients to the sums."""
+    for i in range(len(clients.begin)):
+        if len(flows.joined):
+            _add_joined(clients, i, flows)
+        if len(stocks.movement):
+            first_use = _bucket(flows, stocks, clients.first_paid[i])
+            if 0 < first_use < stocks.buckets:
+                _count(stocks, _FIRST_USE, clients.group[i], first_use)
+        _add_client(ledger, clients, i, flows, stocks)
+
+
+@_compiled
+def _add_client(ledger: Ledger, clients: Clients, i: int, flows: FlowTables, stocks: StockTables) -> None:
+    group, base, running = clients.group[i], clients.base[i], clients.running_before[i]
+    gone = _bucket(flows, stocks, clients.closed[i])
+    low = min(_bucket(flows, stocks, clients.exists[i]), gone)
+    balance, paid_at = running + base, np.int64(clients.paid_before[i])
+    never = np.int64(np.iinfo(clients.paid_before.dtype).min)
+    past = (np.int64(-1), np.int64(0), False, False, np.int64(0))
+    bucket, until, offset = np.int64(-1), np.int64(-1), np.int64(0)
+    for row in range(clients.begin[i], clients.end[i]):
+        at = np.int64(ledger.time[row])
+        if at >= until:
+            segment = _position(flows.segment_of, at)
+            until = flows.segment_of.edges[segment]
+            offset = group * flows.per_group + segment * flows.class_count
+            if flows.bucket_of[segment] != bucket:
+                if bucket >= 0:
+                    high = min(bucket, gone)
+                    past = _stay(stocks, group, low, high, balance, paid_at, never, past)
+                    low, balance, paid_at = high, running + base, np.int64(ledger.paid_at[row - 1])
+                bucket = flows.bucket_of[segment]
+        amount = ledger.running[row] - running
+        running = ledger.running[row]
+        flow = ledger.flow[row]
+        if len(flows.fee_counts) and flows.is_fee[flow] and not flows.fee_counts[ledger.package[row]]:
+            flow = flows.not_counted
+        if amount < 0:
+            flow = flows.below[flow]
+        _add(flows.sums, offset + flow, 1, amount)
+    if bucket >= 0:
+        high = min(bucket, gone)
+        past = _stay(stocks, group, low, high, balance, paid_at, never, past)
+        low, balance, paid_at = high, running + base, np.int64(ledger.paid_at[clients.end[i] - 1])
+    past = _stay(stocks, group, low, gone, balance, paid_at, never, past)
+    left, balance, is_active, _, high = past
+    _take(stocks.sums, _key(stocks, group, left, gone), balance)
+    if len(stocks.movement) and is_active and high < stocks.buckets:
+        _count(stocks, _CLOSED, group, high)
+
+
+@_compiled
+def _stay(stocks, group, low, high, balance, paid_at, never, past):  # type: ignore[no-untyped-def]
+    """Record a stay, and return what the next one needs to know.
+
+    That is the state and the balance at its end, and of the last stay that is not empty: whether it ends
+    active, whether there was a paid use, and its end.
+    """
+    before, balance_before, was_active, had_paid, end = past
+    paid = paid_at > never
+    until = _position(stocks.reach, paid_at) if paid else np.int64(0)
+    active = paid and until > low
+    lapses = active and until < high
+    state = np.int64(balance < 0) * _LEVELS + np.int64(paid) + np.int64(active)
+    left = state - np.int64(lapses)
+    if before == state:
+        _add(stocks.sums, _key(stocks, group, state, low), 0, balance - balance_before)
+    else:
+        _add(stocks.sums, _key(stocks, group, state, low), 1, balance)
+        if before >= 0:
+            _take(stocks.sums, _key(stocks, group, before, low), balance_before)
+    if lapses:
+        _take(stocks.sums, _key(stocks, group, state, until), balance)
+        _add(stocks.sums, _key(stocks, group, left, until), 1, balance)
+    if len(stocks.movement) and low < high:
+        if active and not was_active and low > 0:
+            _count(stocks, _REACTIVATED if had_paid else _NEW, group, low)
+        if was_active and not active:
+            _count(stocks, _LAPSED, group, low)
+        if lapses:
+            _count(stocks, _LAPSED, group, until)
+        was_active, had_paid, end = active and not lapses, paid, high
+    return left, balance, was_active, had_paid, end
+
+
+@_compiled
+def _add_joined(clients: Clients, i: int, flows: FlowTables) -> None:
+    """Add the opening balance of a client that is created within the report."""
+    opening, exists = clients.opening[i], clients.exists[i]
+    if opening != 0 and exists < flows.segment_of.edges[-1]:
+        key = clients.group[i] * flows.per_group
+        key += _position(flows.segment_of, exists) * flows.class_count + flows.joined[1 if opening < 0 else 0]
+        _add(flows.sums, key, 0, opening)
+
+
+@_compiled
+def _position(counter: Counter, at: int) -> int:
+    """Return the number of edges at or before a time."""
+    granule = (at >> counter.bits) - counter.first
+    found = counter.table[min(max(granule, 0), len(counter.table) - 1)]
+    if found >= 0:
+        return found
+    low, high = np.int64(0), np.int64(len(counter.edges))
+    while low < high:
+        middle = (low + high) >> 1
+        if counter.edges[middle] <= at:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@_compiled
+def _bucket(flows: FlowTables, stocks: StockTables, at: int) -> int:
+    """Return the bucket of a time; the first one for all times before it."""
+    if at >= flows.segment_of.edges[-1]:
+        return stocks.buckets
+    return flows.bucket_of[_position(flows.segment_of, at)]
+
+
+@_compiled
+def _key(stocks: StockTables, group: int, state: int, bucket: int) -> int:
+    return (group * _STATES + state) * (stocks.buckets + 1) + bucket
+
+
+@_compiled
+def _count(stocks: StockTables, kind: int, group: int, bucket: int) -> None:
+    stocks.movement[(kind * stocks.groups + group) * (stocks.buckets + 1) + bucket] += 1
+
+
+@_compiled
+def _add(sums: Sums, key: int, count: int, amount: int) -> None:
+    low = sums.low[key] + (amount & _LOW)
+    sums.counts[key] += count
+    sums.high[key] += (amount >> _HALF) + (low >> _HALF)
+    sums.low[key] = low & _LOW
+
+
+@_compiled
+def _take(sums: Sums, key: int, amount: int) -> None:
+    low = sums.low[key] - (amount & _LOW)
+    sums.counts[key] -= 1
+    sums.high[key] += (low >> _HALF) - (amount >> _HALF)
+    sums.low[key] = low & _LOW
