@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from custdyn_widgets.mart import NEVER, Bools, Flows, Int64s, Packages, Times
+from custdyn_widgets.mart import Bools, Flows, Int64s, Packages, Times
 
 _HALF = 32
 _LOW = (1 << _HALF) - 1
