@@ -17,7 +17,8 @@ _LOW = (1 << _HALF) - 1
 _LEVELS = 3
 _STATES = 2 * _LEVELS
 _NEW, _REACTIVATED, _LAPSED, _CLOSED, _FIRST_USE = range(5)
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+_compiled = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+_inlined = numba.njit(nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 
 
 class Counter(NamedTuple):
@@ -114,7 +115,7 @@ def add_clients(ledger: Ledger, clients: Clients, flows: FlowTables, stocks: Sto
         _add_client(ledger, clients, i, flows, stocks)
 
 
-@_compiled
+@_inlined
 def _add_client(ledger: Ledger, clients: Clients, i: int, flows: FlowTables, stocks: StockTables) -> None:
     group, base, running = clients.group[i], clients.base[i], clients.running_before[i]
     gone = _bucket(flows, stocks, clients.closed[i])
@@ -154,7 +155,7 @@ def _add_client(ledger: Ledger, clients: Clients, i: int, flows: FlowTables, sto
         _count(stocks, _CLOSED, group, high)
 
 
-@_compiled
+@_inlined
 def _stay(stocks, group, low, high, balance, paid_at, never, past):  # type: ignore[no-untyped-def]
     """Record a stay, and return what the next one needs to know.
 
@@ -188,7 +189,7 @@ def _stay(stocks, group, low, high, balance, paid_at, never, past):  # type: ign
     return left, balance, was_active, had_paid, end
 
 
-@_compiled
+@_inlined
 def _add_joined(clients: Clients, i: int, flows: FlowTables) -> None:
     """Add the opening balance of a client that is created within the report."""
     opening, exists = clients.opening[i], clients.exists[i]
@@ -198,7 +199,7 @@ def _add_joined(clients: Clients, i: int, flows: FlowTables) -> None:
         _add(flows.sums, key, 0, opening)
 
 
-@_compiled
+@_inlined
 def _position(counter: Counter, at: int) -> int:
     """Return the number of edges at or before a time."""
     granule = (at >> counter.bits) - counter.first
@@ -215,7 +216,7 @@ def _position(counter: Counter, at: int) -> int:
     return low
 
 
-@_compiled
+@_inlined
 def _bucket(flows: FlowTables, stocks: StockTables, at: int) -> int:
     """Return the bucket of a time; the first one for all times before it."""
     if at >= flows.segment_of.edges[-1]:
@@ -223,17 +224,17 @@ def _bucket(flows: FlowTables, stocks: StockTables, at: int) -> int:
     return flows.bucket_of[_position(flows.segment_of, at)]
 
 
-@_compiled
+@_inlined
 def _key(stocks: StockTables, group: int, state: int, bucket: int) -> int:
     return (group * _STATES + state) * (stocks.buckets + 1) + bucket
 
 
-@_compiled
+@_inlined
 def _count(stocks: StockTables, kind: int, group: int, bucket: int) -> None:
     stocks.movement[(kind * stocks.groups + group) * (stocks.buckets + 1) + bucket] += 1
 
 
-@_compiled
+@_inlined
 def _add(sums: Sums, key: int, count: int, amount: int) -> None:
     low = sums.low[key] + (amount & _LOW)
     sums.counts[key] += count
@@ -241,7 +242,7 @@ def _add(sums: Sums, key: int, count: int, amount: int) -> None:
     sums.low[key] = low & _LOW
 
 
-@_compiled
+@_inlined
 def _take(sums: Sums, key: int, amount: int) -> None:
     low = sums.low[key] - (amount & _LOW)
     sums.counts[key] -= 1
