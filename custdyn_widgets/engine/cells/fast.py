@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
 from functools import cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from custdyn_widgets.engine.cells.flows import FlowSums
 from custdyn_widgets.engine.cells.grid import EdgeCounter, Grid
@@ -18,15 +17,21 @@ from custdyn_widgets.engine.cells.stocks import StockSums
 from custdyn_widgets.engine.cells.sums import KeyedSums
 from custdyn_widgets.mart import PACKAGE_FEE, Facts
 
-WORTH_ITS_IMPORT = 2**24  # rows: importing numba takes as long as summing them by NumPy
+# Rows whose sums by NumPy cost as much more time as it takes to import numba and load the kernel.
+WORTH_ITS_IMPORT = 2**25
+_NO_PACKAGES = np.zeros(0, np.int8)
+_WORKS: dict[object, bool] = {}  # by type of package codes
+_summed = 0  # rows that this process has summed by NumPy
 
 
 class Kernel:
-    """The kernel, compiled for the facts and the grid of a report."""
+    """The kernel, for the facts and the grid of a report."""
 
     def __init__(self, module: ModuleType, facts: Facts, grid: Grid) -> None:
         self._module, self._facts, self._grid = module, facts, grid
-        self._ledger = module.Ledger(facts.time, facts.running, facts.paid_at, facts.flow, facts.package)
+        rows = (facts.time, facts.running, facts.paid_at, facts.flow)
+        package = facts.package if grid.needs_packages else _NO_PACKAGES
+        self._ledger = module.Ledger(*map(_read_only, (*rows, package)))
 
     @staticmethod
     def fits(flows: FlowSums, stocks: StockSums) -> bool:
@@ -44,7 +49,6 @@ class Kernel:
     def _clients(self, span: Span) -> Any:
         facts, grid, clients = self._facts, self._grid, span.clients
         first = facts.offset[clients]
-        never = np.iinfo(facts.paid_at.dtype).min
         return self._module.Clients(
             begin=span.begin,
             end=span.end,
@@ -55,7 +59,7 @@ class Kernel:
             if grid.client_group is None
             else grid.client_group[clients],
             running_before=values_before(facts.running, span.begin, 0),
-            paid_before=values_before(facts.paid_at, np.where(span.begin > first, span.begin, 0), never),
+            paid_before=values_before(facts.paid_at, np.where(span.begin > first, span.begin, 0), 0),
             base=facts.opening[clients] - values_before(facts.running, first, 0),
             first_paid=first_paid_use(facts, clients) if grid.movement else np.zeros(0, np.int64),
         )
@@ -92,18 +96,45 @@ class Kernel:
 
 
 def kernel_for(facts: Facts, grid: Grid, rows: int) -> Kernel | None:
-    """Return the kernel for a report on so many rows, or None if NumPy has to do or does as well."""
-    if grid.by_package or (rows < WORTH_ITS_IMPORT and "numba" not in sys.modules):
+    """Return the kernel for a report on so many rows, or None if NumPy is to sum them.
+
+    A process that has not loaded the kernel does so once it has paid for that with slower sums.
+    """
+    global _summed
+    if grid.by_package or facts.time.dtype != np.uint32:
         return None
+    if _summed + rows < WORTH_ITS_IMPORT:
+        _summed += rows
+        return None
+    _summed = WORTH_ITS_IMPORT
     module = _module()
-    return Kernel(module, facts, grid) if module else None
+    return _tried(module, facts, grid) if module else None
 
 
 @cache
 def _module() -> ModuleType | None:
-    if not importlib.util.find_spec("numba"):
-        return None
     try:
         return importlib.import_module("custdyn_widgets.engine.cells.kernel")
-    except Exception:  # whatever is wrong with an installation of numba, NumPy gives the same integers
+    except Exception:  # numba is absent, unfit for this NumPy, or has nowhere to cache: NumPy does the same
         return None
+
+
+def _tried(module: ModuleType, facts: Facts, grid: Grid) -> Kernel | None:
+    """Return the kernel, which is compiled if this type of package codes is new; None if that fails."""
+    kernel = Kernel(module, facts, grid)
+    kind = facts.package.dtype if grid.needs_packages else _NO_PACKAGES.dtype
+    if kind not in _WORKS:
+        nobody = np.zeros(0, np.int64)
+        try:
+            kernel.add(Span(nobody, nobody, nobody, nobody), FlowSums(grid, 0), StockSums(grid))
+            _WORKS[kind] = True
+        except Exception:  # for example a full disk
+            _WORKS[kind] = False
+    return kernel if _WORKS[kind] else None
+
+
+def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a view that has the type of a mapped array, so that the kernel is not compiled for another."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
-from custdyn_widgets.mart import Bools, Flows, Int64s, Packages, Times
+from custdyn_widgets.mart import Bools, Flows, Int64s, Packages
 
 _HALF = 32
 _LOW = (1 << _HALF) - 1
@@ -41,9 +42,9 @@ class Sums(NamedTuple):
 class Ledger(NamedTuple):
     """The rows of all clients, as in `Facts`."""
 
-    time: Times
+    time: npt.NDArray[np.uint32]
     running: Int64s
-    paid_at: Times
+    paid_at: npt.NDArray[np.uint32]
     flow: Flows
     package: Packages
 
@@ -58,7 +59,7 @@ class Clients(NamedTuple):
     opening: Int64s
     group: Int64s
     running_before: Int64s
-    paid_before: Times
+    paid_before: npt.NDArray[np.uint32]
     base: Int64s
     first_paid: Int64s
 
@@ -118,37 +119,30 @@ def add_clients(ledger: Ledger, clients: Clients, flows: FlowTables, stocks: Sto
 @_inlined
 def _add_client(ledger: Ledger, clients: Clients, i: int, flows: FlowTables, stocks: StockTables) -> None:
     group, base, running = clients.group[i], clients.base[i], clients.running_before[i]
+    begin, end, paid_at = clients.begin[i], clients.end[i], clients.paid_before[i]
     gone = _bucket(flows, stocks, clients.closed[i])
     low = min(_bucket(flows, stocks, clients.exists[i]), gone)
-    balance, paid_at = running + base, np.int64(clients.paid_before[i])
-    never = np.int64(np.iinfo(clients.paid_before.dtype).min)
     past = (np.int64(-1), np.int64(0), False, False, np.int64(0))
     bucket, until, offset = np.int64(-1), np.int64(-1), np.int64(0)
-    for row in range(clients.begin[i], clients.end[i]):
-        at = np.int64(ledger.time[row])
-        if at >= until:
-            segment = _position(flows.segment_of, at)
+    for row in range(begin, end + 1):
+        entered = bucket
+        if row == end:
+            entered = np.int64(stocks.buckets)
+        elif ledger.time[row] >= until:
+            segment = _position(flows.segment_of, np.int64(ledger.time[row]))
             until = flows.segment_of.edges[segment]
             offset = group * flows.per_group + segment * flows.class_count
-            if flows.bucket_of[segment] != bucket:
-                if bucket >= 0:
-                    high = min(bucket, gone)
-                    past = _stay(stocks, group, low, high, balance, paid_at, never, past)
-                    low, balance, paid_at = high, running + base, np.int64(ledger.paid_at[row - 1])
-                bucket = flows.bucket_of[segment]
-        amount = ledger.running[row] - running
-        running = ledger.running[row]
-        flow = ledger.flow[row]
-        if len(flows.fee_counts) and flows.is_fee[flow] and not flows.fee_counts[ledger.package[row]]:
-            flow = flows.not_counted
-        if amount < 0:
-            flow = flows.below[flow]
-        _add(flows.sums, offset + flow, 1, amount)
-    if bucket >= 0:
-        high = min(bucket, gone)
-        past = _stay(stocks, group, low, high, balance, paid_at, never, past)
-        low, balance, paid_at = high, running + base, np.int64(ledger.paid_at[clients.end[i] - 1])
-    past = _stay(stocks, group, low, gone, balance, paid_at, never, past)
+            entered = flows.bucket_of[segment]
+        if entered != bucket:  # the last row before it was the last one in its bucket
+            high = min(entered, gone)
+            if row > begin:
+                paid_at = ledger.paid_at[row - 1]
+            past = _stay(stocks, group, low, high, running + base, np.int64(paid_at), past)
+            low, bucket = high, entered
+        if row < end:
+            amount = ledger.running[row] - running
+            running = ledger.running[row]
+            _add(flows.sums, offset + _class(ledger, row, amount, flows), 1, amount)
     left, balance, is_active, _, high = past
     _take(stocks.sums, _key(stocks, group, left, gone), balance)
     if len(stocks.movement) and is_active and high < stocks.buckets:
@@ -156,14 +150,23 @@ def _add_client(ledger: Ledger, clients: Clients, i: int, flows: FlowTables, sto
 
 
 @_inlined
-def _stay(stocks, group, low, high, balance, paid_at, never, past):  # type: ignore[no-untyped-def]
+def _class(ledger: Ledger, row: int, amount: int, flows: FlowTables) -> int:
+    """Return the flow class of a row in this report."""
+    flow = np.int64(ledger.flow[row])
+    if len(flows.fee_counts) and flows.is_fee[flow] and not flows.fee_counts[ledger.package[row]]:
+        flow = np.int64(flows.not_counted)
+    return np.int64(flows.below[flow]) if amount < 0 else flow
+
+
+@_inlined
+def _stay(stocks, group, low, high, balance, paid_at, past):  # type: ignore[no-untyped-def]
     """Record a stay, and return what the next one needs to know.
 
     That is the state and the balance at its end, and of the last stay that is not empty: whether it ends
     active, whether there was a paid use, and its end.
     """
     before, balance_before, was_active, had_paid, end = past
-    paid = paid_at > never
+    paid = paid_at > 0
     until = _position(stocks.reach, paid_at) if paid else np.int64(0)
     active = paid and until > low
     lapses = active and until < high
