@@ -40,6 +40,7 @@ HEAVY = {
     "ipywidgets": {"widgets"},
     "anywidget": {"widgets"},
     "duckdb": set(),
+    "numba": {"engine"},
     "sqlalchemy": set(),
     "psycopg": set(),
     "pymysql": set(),

@@ -24,7 +24,7 @@ main()
 """
 DRAWING = {"vl_convert", "jinja2", "openpyxl"}
 NOTEBOOKS = {"nbformat", "papermill", "nbclient", "nbconvert", "jsonschema", "IPython", "ipykernel"}
-NEVER = {"altair", "rfc3987_syntax", "ipywidgets", "jupyterlab", "matplotlib", "duckdb", "polars"}
+NEVER = {"altair", "rfc3987_syntax", "ipywidgets", "jupyterlab", "matplotlib", "duckdb", "polars", "numba"}
 DATA = {"pandas", "numpy", "pyarrow"}
 
 

@@ -18,6 +18,7 @@ _LOW = (1 << _HALF) - 1
 _LEVELS = 3
 _STATES = 2 * _LEVELS
 _NEW, _REACTIVATED, _LAPSED, _CLOSED, _FIRST_USE = range(5)
+# Without references (`_nrt`), because counting them would take longer than the sums.
 _compiled = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 _inlined = numba.njit(nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 
@@ -150,7 +151,7 @@ def _add_client(ledger: Ledger, clients: Clients, i: int, flows: FlowTables, sto
 
 
 @_inlined
-def _class(ledger: Ledger, row: int, amount: int, flows: FlowTables) -> int:
+def _class(ledger: Ledger, row: int, amount: int, flows: FlowTables) -> np.int64:
     """Return the flow class of a row in this report."""
     flow = np.int64(ledger.flow[row])
     if len(flows.fee_counts) and flows.is_fee[flow] and not flows.fee_counts[ledger.package[row]]:
@@ -203,12 +204,12 @@ def _add_joined(clients: Clients, i: int, flows: FlowTables) -> None:
 
 
 @_inlined
-def _position(counter: Counter, at: int) -> int:
+def _position(counter: Counter, at: np.int64) -> np.int64:
     """Return the number of edges at or before a time."""
     granule = (at >> counter.bits) - counter.first
     found = counter.table[min(max(granule, 0), len(counter.table) - 1)]
     if found >= 0:
-        return found
+        return np.int64(found)
     low, high = np.int64(0), np.int64(len(counter.edges))
     while low < high:
         middle = (low + high) >> 1
@@ -220,11 +221,11 @@ def _position(counter: Counter, at: int) -> int:
 
 
 @_inlined
-def _bucket(flows: FlowTables, stocks: StockTables, at: int) -> int:
+def _bucket(flows: FlowTables, stocks: StockTables, at: np.int64) -> np.int64:
     """Return the bucket of a time; the first one for all times before it."""
     if at >= flows.segment_of.edges[-1]:
-        return stocks.buckets
-    return flows.bucket_of[_position(flows.segment_of, at)]
+        return np.int64(stocks.buckets)
+    return np.int64(flows.bucket_of[_position(flows.segment_of, at)])
 
 
 @_inlined
