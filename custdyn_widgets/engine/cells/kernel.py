@@ -206,8 +206,10 @@ def _add_joined(clients: Clients, i: int, flows: FlowTables) -> None:
 @_inlined
 def _position(counter: Counter, at: np.int64) -> np.int64:
     """Return the number of edges at or before a time."""
-    granule = (at >> counter.bits) - counter.first
-    found = counter.table[min(max(granule, 0), len(counter.table) - 1)]
+    last = np.int64(len(counter.table) - 1)
+    granule = np.int64((at >> counter.bits) - counter.first)
+    granule = max(granule, np.int64(0))
+    found = counter.table[min(granule, last)]
     if found >= 0:
         return np.int64(found)
     low, high = np.int64(0), np.int64(len(counter.edges))
