@@ -174,7 +174,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def is_unlocked(folder: int, name: str) -> bool:
-    """Return whether no writer seems to hold the lock of a folder within an open folder."""
+    """Return whether a folder inside an open folder seems to be unlocked: no writer has a lock on it."""
     try:
         inner = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
     except OSError:

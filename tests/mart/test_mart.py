@@ -205,7 +205,7 @@ FAULTS = [
         "rates.csv, row 2, units_per_base: '2' is the quote for the base USD, which must be 1",
     ]),
     (changed("rates", "EUR,2021-01-01", "EUR,1st"), [
-        "rates.csv, row 3, date: '1st' is not a date YYYY-MM-DD",
+        "rates.csv, row 3, date: '1st' is not a date in the form YYYY-MM-DD",
     ]),
     ({"clients": CSV["clients"].replace("created_at", "created")}, [
         "clients.csv, row 1, created_at: '' is missing: the table has no such column",

@@ -1,4 +1,4 @@
-"""Adding up pieces by the compiled kernel, where it can be had."""
+"""Addition of pieces with the compiled kernel, where it is available."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from custdyn_widgets.engine.cells.stocks import StockSums
 from custdyn_widgets.engine.cells.sums import KeyedSums
 from custdyn_widgets.mart import PACKAGE_FEE, Facts
 
-# Rows whose sums by NumPy cost as much more time as it takes to import numba and load the kernel.
+# After so many rows, the kernel would have saved more time than it takes to import numba and load it.
 WORTH_ITS_IMPORT = 2**25
 _NO_PACKAGES = np.zeros(0, np.int8)
 _WORKS: dict[object, bool] = {}  # by type of package codes
-_summed = 0  # rows that this process has summed by NumPy
+_summed = 0  # rows that this process has summed with NumPy
 
 
 class Kernel:

@@ -84,7 +84,7 @@ SPREADSHEET_DAYS = replace(
     code="spreadsheet_days",
     reason="looks like a spreadsheet's number of days, not an ISO 8601 time",
 )
-NOT_A_DATE = FaultKind("not_a_date", "is not a date YYYY-MM-DD", "Write dates as 2021-10-01.")
+NOT_A_DATE = FaultKind("not_a_date", "is not a date in the form YYYY-MM-DD", "Write dates as 2021-10-01.")
 EARLY_CLOSING = FaultKind(
     "early_closing", "is before created_at", "Correct one of the two times, or its offset."
 )
