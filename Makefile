@@ -44,7 +44,7 @@ serve: $(VENV)/.ready ## Serve the snapshots at their links
 	@$(BIN)/custdyn serve
 
 test: $(VENV)/.test-ready ## Run all tests, including browser and LibreOffice (ONLY=… selects)
-	@$(BIN)/python -m pytest --numprocesses 2 --dist load $(ONLY)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ONLY)
 
 quick: $(VENV)/.test-ready ## Run the quick tests only
 	@$(BIN)/python -m pytest --numprocesses 2 --few-examples $(QUICK) $(ONLY)
