@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import ipywidgets
 import pytest
 
 from custdyn_widgets import CustomerDynamics
@@ -488,7 +489,7 @@ def test_the_dialog_tells_what_it_saves_whatever_the_form_says_meanwhile(person:
 
 
 def test_the_retention_triangle_stands_below_a_table_by_cohort_and_goes_with_it(person: Person) -> None:
-    heat_map = person.view.widgets[3]
+    [heat_map] = [widget for widget in person.view.widgets if isinstance(widget, ipywidgets.HTML)]
     person.form.load(replace(QUERY, group_by=("cohort",)))
     person.query()
     assert "custdyn-cohorts" in heat_map.value
