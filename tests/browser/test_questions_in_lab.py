@@ -196,6 +196,11 @@ def test_how_many_of_januarys_new_clients_are_still_active(person: Person) -> No
     drawn = person.page.locator(".custdyn-result table:not(.custdyn-openable) tr", has_text=january)
     assert [text for text in _texts(drawn)[0] if text] == list(map(str, of_january))
     assert person.clicks == 2
+    person.page.set_viewport_size({"width": 430, "height": 1000})
+    edge = "one => one.getBoundingClientRect().right"
+    scale, app = (person.page.locator(place) for place in (".custdyn-cohorts-scale", ".custdyn-app"))
+    assert scale.evaluate(edge) <= app.evaluate(edge)  # the triangle scrolls, not the notes below it
+    person.page.set_viewport_size(person.notebook.size)
 
 
 def test_what_differs_from_the_report_sent_before_rerating(person: Person, lab: Lab) -> None:
