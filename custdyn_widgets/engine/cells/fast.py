@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.engine.cells.flows import FlowSums
-from custdyn_widgets.engine.cells.grid import EdgeCounter, Grid
+from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.cells.pieces import Span, first_paid_use, values_before
 from custdyn_widgets.engine.cells.stocks import StockSums
-from custdyn_widgets.engine.cells.sums import KeyedSums
-from custdyn_widgets.mart import PACKAGE_FEE, Facts
+from custdyn_widgets.mart import Facts
 
 # After so many rows, the kernel would have saved more time than it takes to import numba and load it.
 WORTH_ITS_IMPORT = 2**25
@@ -37,14 +36,14 @@ class Kernel:
     def fits(flows: FlowSums, stocks: StockSums) -> bool:
         """Return whether the sums have a place for every key, as the kernel needs."""
         return bool(
-            len(flows.sums.dense()[0])
-            and len(stocks.sums.dense()[0])
-            and (not stocks.movement or len(stocks.movement.sums.dense()[0]))
+            len(flows.sums.dense().counts)
+            and len(stocks.sums.dense().counts)
+            and (not stocks.movement or len(stocks.movement.sums.dense().counts))
         )
 
     def add(self, span: Span, flows: FlowSums, stocks: StockSums) -> None:
         """Add the clients of a span, who have one currency, to the sums."""
-        self._module.add_clients(self._ledger, self._clients(span), self._flows(flows), self._stocks(stocks))
+        self._module.add_clients(self._ledger, self._clients(span), flows.tables(), stocks.tables())
 
     def _clients(self, span: Span) -> Any:
         facts, grid, clients = self._facts, self._grid, span.clients
@@ -63,36 +62,6 @@ class Kernel:
             base=facts.opening[clients] - values_before(facts.running, first, 0),
             first_paid=first_paid_use(facts, clients) if grid.movement else np.zeros(0, np.int64),
         )
-
-    def _flows(self, flows: FlowSums) -> Any:
-        tables, grid = flows.tables(), self._grid
-        return self._module.FlowTables(
-            segment_of=self._counter(tables.segment_of),
-            bucket_of=tables.bucket_of,
-            class_count=tables.class_count,
-            per_group=tables.per_group,
-            is_fee=PACKAGE_FEE,
-            fee_counts=grid.fee_counts if grid.needs_packages else np.zeros(0, np.bool_),
-            not_counted=tables.not_counted,
-            below=tables.below,
-            joined=tables.joined,
-            sums=self._sums(flows.sums),
-        )
-
-    def _stocks(self, stocks: StockSums) -> Any:
-        return self._module.StockTables(
-            reach=self._counter(stocks.reach),
-            buckets=self._grid.bucket_count,
-            groups=self._grid.groups,
-            sums=self._sums(stocks.sums),
-            movement=stocks.movement.sums.dense()[0] if stocks.movement else np.zeros(0, np.int64),
-        )
-
-    def _counter(self, counter: EdgeCounter) -> Any:
-        return self._module.Counter(*counter.arrays())
-
-    def _sums(self, sums: KeyedSums) -> Any:
-        return self._module.Sums(*sums.dense())
 
 
 def kernel_for(facts: Facts, grid: Grid, rows: int) -> Kernel | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from custdyn_widgets.engine.cells.grid import EdgeCounter, Grid, utc_date, utc_dates
+from custdyn_widgets.engine.cells.grid import CounterArrays, EdgeCounter, Grid, utc_date, utc_dates
 from custdyn_widgets.engine.cells.pieces import Piece
-from custdyn_widgets.engine.cells.sums import KeyedSums, join
-from custdyn_widgets.mart import PACKAGE_FEE, FlowClass, Int64s
+from custdyn_widgets.engine.cells.sums import DenseSums, KeyedSums, join
+from custdyn_widgets.mart import PACKAGE_FEE, Bools, FlowClass, Int64s
 
 _C = FlowClass
 # The flow classes that each column counts or sums.
@@ -51,31 +52,34 @@ _BALANCE_SUMS = {
 BALANCE_FLOW_COLUMNS = tuple(_BALANCE_SUMS)
 
 
-@dataclass(frozen=True)
-class FlowTables:
+class FlowTables(NamedTuple):
     """Where the amount of a row belongs, for the kernel (see `cells.kernel`).
 
     Attributes
     ----------
     segment_of, bucket_of
-        The counter of segments, and the bucket of each.
+        The segment of a time, and the bucket of a segment.
     class_count, per_group
-        The number of classes, and of keys in a group.
-    not_counted
-        The class of a fee of a package that the query leaves out.
+        The number of flow classes, and of keys in a group.
+    is_fee, fee_counts, not_counted
+        Whether a class is a package fee, whether fees of a package count (empty if all do), and the class of
+        those that do not.
     below
         The class of a negative amount, by class.
     joined
         The classes of opening balances of at least 0 and below; empty if they are not summed.
     """
 
-    segment_of: EdgeCounter
+    segment_of: CounterArrays
     bucket_of: Int64s
     class_count: int
     per_group: int
+    is_fee: Bools
+    fee_counts: Bools
     not_counted: int
     below: npt.NDArray[np.uint8]
     joined: npt.NDArray[np.uint8]
+    sums: DenseSums
 
 
 @dataclass(frozen=True)
@@ -150,18 +154,21 @@ class FlowSums:
         self.sums.add(keys, opening)
 
     def tables(self) -> FlowTables:
-        """Return what `add` does with a row, as tables."""
+        """Return what `add` does with a row, for the kernel."""
         below = np.arange(_CLASS_COUNT, dtype=np.uint8)
         if self._grid.balances:
             below[[_C.OTHER, _FEE]] = _OTHER_BELOW, _FEE_BELOW
         return FlowTables(
-            segment_of=self._segment_of,
+            segment_of=self._segment_of.arrays(),
             bucket_of=self._bucket_of,
             class_count=_CLASS_COUNT,
             per_group=int(np.prod(self._shape[1:])),
+            is_fee=PACKAGE_FEE,
+            fee_counts=self._grid.fee_counts if self._grid.needs_packages else np.zeros(0, np.bool_),
             not_counted=_FEE if self._grid.balances else int(_C.OTHER),
             below=below,
             joined=np.array([_JOINED, _JOINED_BELOW] if self._grid.balances else [], np.uint8),
+            sums=self.sums.dense(),
         )
 
     def merge(self, other: FlowSums) -> None:

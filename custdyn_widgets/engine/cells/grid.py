@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 
@@ -85,6 +86,23 @@ class Grid:
         return self.by_package or not bool(self.fee_counts.all())
 
 
+class CounterArrays(NamedTuple):
+    """An `EdgeCounter` for the kernel (see `cells.kernel`).
+
+    Attributes
+    ----------
+    edges, table
+        The edges, and the answer for each granule, or -1.
+    first, bits
+        The number of the first granule in the table, and the bits of a granule.
+    """
+
+    edges: Int64s
+    table: Int64s
+    first: int
+    bits: int
+
+
 class EdgeCounter:
     """Faster equivalent of `numpy.searchsorted(edges, at, "right")` for times.
 
@@ -103,9 +121,9 @@ class EdgeCounter:
         at_end = np.searchsorted(edges, starts[1:] - 1, "right")
         self._table = np.where(at_start == at_end, at_start, -1)
 
-    def arrays(self) -> tuple[Int64s, Int64s, int, int]:
-        """Return the edges, the table, the number of its first granule and the bits of a granule."""
-        return self._edges, self._table, self._first, self._bits
+    def arrays(self) -> CounterArrays:
+        """Return what the counter consists of, for the kernel."""
+        return CounterArrays(self._edges, self._table, self._first, self._bits)
 
     def __call__(self, at: Times) -> Int64s:
         """Return the number of edges at or before each time."""

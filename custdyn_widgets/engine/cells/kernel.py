@@ -5,39 +5,27 @@ It gives the same integers, without arrays in between: `fast` imports this modul
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from custdyn_widgets.mart import Bools, Flows, Int64s, Packages
+from custdyn_widgets.engine.cells.flows import FlowTables
+from custdyn_widgets.engine.cells.grid import CounterArrays
+from custdyn_widgets.engine.cells.stocks import StockTables
+from custdyn_widgets.engine.cells.sums import DenseSums
+from custdyn_widgets.mart import Flows, Int64s, Packages
 
 _HALF = 32
 _LOW = (1 << _HALF) - 1
 _LEVELS = 3
 _STATES = 2 * _LEVELS
 _NEW, _REACTIVATED, _LAPSED, _CLOSED, _FIRST_USE = range(5)
+_Past = tuple[Any, Any, Any, Any, Any]  # NumPy's and Python's numbers; see `_stay`
 # Without references (`_nrt`), because counting them would take longer than the sums.
 _compiled = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 _inlined = numba.njit(nogil=True, error_model="numpy", _nrt=False, forceinline=True)
-
-
-class Counter(NamedTuple):
-    """The arrays of an `EdgeCounter`."""
-
-    edges: Int64s
-    table: Int64s
-    first: int
-    bits: int
-
-
-class Sums(NamedTuple):
-    """The arrays of a `KeyedSums`: counts, and sums in halves."""
-
-    counts: Int64s
-    high: Int64s
-    low: Int64s
 
 
 class Ledger(NamedTuple):
@@ -63,45 +51,6 @@ class Clients(NamedTuple):
     paid_before: npt.NDArray[np.uint32]
     base: Int64s
     first_paid: Int64s
-
-
-class FlowTables(NamedTuple):
-    """Where the amount of a row belongs.
-
-    Attributes
-    ----------
-    segment_of, bucket_of
-        The segment of a time, and the bucket of a segment.
-    class_count, per_group
-        The number of flow classes, and of keys in a group.
-    is_fee, fee_counts, not_counted
-        Whether a class is a package fee, whether fees of a package count, and the class of those that do not.
-    below
-        The class of a negative amount, by class.
-    joined
-        The classes of opening balances of at least 0 and below; none if they are not summed.
-    """
-
-    segment_of: Counter
-    bucket_of: Int64s
-    class_count: int
-    per_group: int
-    is_fee: Bools
-    fee_counts: Bools
-    not_counted: int
-    below: Flows
-    joined: Flows
-    sums: Sums
-
-
-class StockTables(NamedTuple):
-    """Where the balance of a client belongs; `movement` is empty if no movement is counted."""
-
-    reach: Counter
-    buckets: int
-    groups: int
-    sums: Sums
-    movement: Int64s
 
 
 @_compiled
@@ -160,7 +109,9 @@ def _class(ledger: Ledger, row: int, amount: int, flows: FlowTables) -> np.int64
 
 
 @_inlined
-def _stay(stocks, group, low, high, balance, paid_at, past):  # type: ignore[no-untyped-def]
+def _stay(
+    stocks: StockTables, group: int, low: int, high: int, balance: int, paid_at: int, past: _Past
+) -> _Past:
     """Record a stay, and return what the next one needs to know.
 
     That is the state and the balance at its end, and of the last stay that is not empty: whether it ends
@@ -204,7 +155,7 @@ def _add_joined(clients: Clients, i: int, flows: FlowTables) -> None:
 
 
 @_inlined
-def _position(counter: Counter, at: np.int64) -> np.int64:
+def _position(counter: CounterArrays, at: np.int64) -> np.int64:
     """Return the number of edges at or before a time."""
     last = np.int64(len(counter.table) - 1)
     granule = np.int64((at >> counter.bits) - counter.first)
@@ -241,7 +192,7 @@ def _count(stocks: StockTables, kind: int, group: int, bucket: int) -> None:
 
 
 @_inlined
-def _add(sums: Sums, key: int, count: int, amount: int) -> None:
+def _add(sums: DenseSums, key: int, count: int, amount: int) -> None:
     low = sums.low[key] + (amount & _LOW)
     sums.counts[key] += count
     sums.high[key] += (amount >> _HALF) + (low >> _HALF)
@@ -249,7 +200,7 @@ def _add(sums: Sums, key: int, count: int, amount: int) -> None:
 
 
 @_inlined
-def _take(sums: Sums, key: int, amount: int) -> None:
+def _take(sums: DenseSums, key: int, amount: int) -> None:
     low = sums.low[key] - (amount & _LOW)
     sums.counts[key] -= 1
     sums.high[key] += (low >> _HALF) - (amount >> _HALF)

@@ -9,15 +9,16 @@ the balance are recorded. See `cells.compute` for cells and their reach.
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from custdyn_widgets.engine.cells.grid import EdgeCounter, Grid, utc_dates
+from custdyn_widgets.engine.cells.grid import CounterArrays, EdgeCounter, Grid, utc_dates
 from custdyn_widgets.engine.cells.movement import MovementSums
 from custdyn_widgets.engine.cells.pieces import Piece
 from custdyn_widgets.engine.cells.stays import Stays, stays_of
-from custdyn_widgets.engine.cells.sums import KeyedSums, join
+from custdyn_widgets.engine.cells.sums import DenseSums, KeyedSums, join
 from custdyn_widgets.mart import Int64s
 
 LEVELS = ("all", "overall", "active")  # each is a subset of the previous one
@@ -25,6 +26,26 @@ _NEGATIVE = len(LEVELS)  # a state is a level, plus this if the balance is negat
 _STATES = 2 * len(LEVELS)
 
 STOCK_COLUMNS = tuple(f"{level}_{what}" for level in reversed(LEVELS) for what in ("qty", "pos", "neg"))
+
+
+class StockTables(NamedTuple):
+    """Where the balance of a client belongs, for the kernel (see `cells.kernel`).
+
+    Attributes
+    ----------
+    reach
+        The last bucket whose window contains a time, plus 1.
+    buckets, groups
+        Their numbers.
+    sums, movement
+        The sums by state, and the counts of movements; the latter are empty if none are counted.
+    """
+
+    reach: CounterArrays
+    buckets: int
+    groups: int
+    sums: DenseSums
+    movement: Int64s
 
 
 class StockSums:
@@ -37,7 +58,7 @@ class StockSums:
         self._grid = grid
         self._shape = (grid.groups, _STATES, grid.bucket_count + 1)
         self.sums = KeyedSums(int(np.prod(self._shape)))
-        self.reach = EdgeCounter(grid.windows)
+        self._reach = EdgeCounter(grid.windows)
         self.movement = MovementSums(grid) if grid.movement else None
 
     def add(self, piece: Piece, bucket: Int64s) -> None:
@@ -52,7 +73,7 @@ class StockSums:
         high[np.append(stays.first[1:], len(low)) - 1] = stays.gone
         paid = stays.paid_at > np.iinfo(stays.paid_at.dtype).min
         # From this bucket on, windows no longer contain the last paid use.
-        until = self.reach(stays.paid_at)
+        until = self._reach(stays.paid_at)
         active = paid & (until > low)
         lapses = active & (until < high)
         state = (balance < 0) * np.int8(_NEGATIVE)  # int8, because processors handle many at once
@@ -99,6 +120,16 @@ class StockSums:
     def _leave(self, keys: Int64s, balances: Int64s) -> None:
         self.sums.add(keys, balances, -1)
         self.sums.count(keys, -1)
+
+    def tables(self) -> StockTables:
+        """Return what `add` does with a balance, for the kernel."""
+        return StockTables(
+            reach=self._reach.arrays(),
+            buckets=self._grid.bucket_count,
+            groups=self._grid.groups,
+            sums=self.sums.dense(),
+            movement=self.movement.sums.dense().counts if self.movement else np.zeros(0, np.int64),
+        )
 
     def merge(self, other: StockSums) -> None:
         """Add the sums of another `StockSums` with the same grid."""

@@ -7,6 +7,8 @@ into 32-bit halves, which are summed separately.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from custdyn_widgets.mart import Int64s
@@ -17,6 +19,17 @@ _DENSE = 2**20
 _HALF = 32
 _LOW = (1 << _HALF) - 1
 _FITS = 1 << 30  # if the upper halves are below this, sums fit in an int64
+
+
+class DenseSums(NamedTuple):
+    """Counts and the halves of sums by key, for the kernel (see `cells.kernel`).
+
+    After an addition, each lower half has to be within 32 bits again.
+    """
+
+    counts: Int64s
+    high: Int64s
+    low: Int64s
 
 
 class KeyedSums:
@@ -44,12 +57,9 @@ class KeyedSums:
             high, low = _add_up(place, amounts[part], size)
             self._keep(slots, high=None if high is None else sign * high, low=sign * low)
 
-    def dense(self) -> tuple[Int64s, Int64s, Int64s]:
-        """Return the counts and the halves of the sums by key, to add to; empty if only some keys are kept.
-
-        After adding, each lower half has to be within 32 bits again.
-        """
-        return self._counts, self._high, self._low
+    def dense(self) -> DenseSums:
+        """Return the counts and sums by key, to add to; empty if only some keys are kept."""
+        return DenseSums(self._counts, self._high, self._low)
 
     def merge(self, other: KeyedSums) -> None:
         """Add the sums of another `KeyedSums` of the same size."""
