@@ -12,6 +12,8 @@ import json
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from .question import DYNAMICS, QUESTIONS
 
@@ -19,12 +21,11 @@ from .question import DYNAMICS, QUESTIONS
 def main() -> None:
     """Do the job."""
     job = json.loads(sys.argv[1])
-    if job["contender"] == "ledger":
-        module = importlib.import_module(f"{__package__}.ledger")
-        module.write_mart(Path(job["mart"]), job["rows"], seed=job["seed"], shuffled=job["shuffled"])
+    contender = importlib.import_module(f"{__package__}.{job['contender']}")
+    if job["contender"] in ("ledger", "shapes"):
+        _write(contender, job)
         print(json.dumps({"seconds": [], "table": []}))
         return
-    contender = importlib.import_module(f"{__package__}.{job['contender']}")
     for name in job["imports"]:
         importlib.import_module(name)
     questions = QUESTIONS | DYNAMICS
@@ -39,6 +40,17 @@ def main() -> None:
     if callable(table):
         table = table()
     print(json.dumps({"seconds": seconds, "table": table}))
+
+
+def _write(writer: ModuleType, job: dict[str, Any]) -> None:
+    """Draw a mart, or write one in another shape."""
+    mart = Path(job["mart"])
+    if job["contender"] == "ledger":
+        told = {name: job[name] for name in ("seed", "shuffled", "clients")}
+        writer.write_mart(mart, job["rows"], **told)
+    else:
+        (shape,) = (shape for shape in writer.SHAPES if shape.name == job["shape"])
+        writer.write_shape(mart, Path(job["folder"]), shape)
 
 
 if __name__ == "__main__":

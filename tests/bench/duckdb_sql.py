@@ -1,4 +1,4 @@
-"""The report as hand-written DuckDB SQL on the Parquet files.
+"""The report as hand-written DuckDB SQL on the files of a mart.
 
 One statement, one pass over the ledger; cost grows with rows, not with rows × buckets. Days stand for
 times (all edges are days in UTC, days before every window fold into one), movements are summed by client
@@ -26,17 +26,18 @@ KINDS = ("usage", "refill", "package_activation", "package_renewal")  # by their
 
 # How many ids do not rise above the one before, in the order of reading: if all do, no two are the same.
 NOT_RISING = """select count(*) - 1 - count(*) filter (transaction_id > previous) from (
-    select transaction_id, lag(transaction_id) over () as previous from '{0}/transactions.parquet')"""
-TWICE = "select count(*) - count(distinct transaction_id) from '{0}/transactions.parquet'"
+    select transaction_id, lag(transaction_id) over () as previous from {ledger})"""
+TWICE = "select count(*) - count(distinct transaction_id) from {ledger}"
 CHECKS = {
-    "client_id, blank or twice": "select count(*) - count(distinct client_id) from '{0}/clients.parquet'",
-    "client_id, unknown": """select count(*) from '{0}/transactions.parquet'
-        where client_id is null or client_id not in (select client_id from '{0}/clients.parquet')""",
-    "kind, unknown": """select count(*) from '{0}/transactions.parquet' where kind is null
+    "client_id, blank or twice": """select count(*) - count(distinct client_id)
+        from '{folder}/clients.parquet'""",
+    "client_id, unknown": """select count(*) from {ledger}
+        where client_id is null or client_id not in (select client_id from '{folder}/clients.parquet')""",
+    "kind, unknown": """select count(*) from {ledger} where kind is null
         or kind not in ('usage', 'refill', 'package_activation', 'package_renewal', 'other')""",
-    "package_id, unknown": """select count(*) from '{0}/transactions.parquet'
-        where package_id not in (select package_id from '{0}/packages.parquet')""",
-    "at or amount, blank": """select count(*) from '{0}/transactions.parquet'
+    "package_id, unknown": """select count(*) from {ledger}
+        where package_id not in (select package_id from '{folder}/packages.parquet')""",
+    "at or amount, blank": """select count(*) from {ledger}
         where "at" is null or amount is null""",
 }
 
@@ -69,7 +70,7 @@ ledger as materialized (
     select client, code, greatest(epoch_us(t.at) // 86400000000, {earliest})::int "day", amount,
         (case kind when 'usage' then 1 when 'refill' then 2 when 'package_activation' then 3
             when 'package_renewal' then 4 else 0 end)::tinyint kind
-    from '{folder}/transactions.parquet' t join chosen using (client_id)
+    from {ledger} t join chosen using (client_id)
     where t.at < make_timestamptz({last} * 86400000000)
 ),
 flows as (
@@ -136,11 +137,26 @@ def connection() -> duckdb.DuckDBPyConnection:
     return opened
 
 
+@functools.cache
+def ledger(folder: Path) -> str:
+    """Return the ledger as SQL: its file or its parts, with amounts as exact decimals."""
+    path = folder / "transactions.csv"
+    if path.exists():
+        types = {"amount": "decimal(18, 6)", "at": "timestamptz"}
+        return f"read_csv('{path}', types = {types})"
+    path = folder / "transactions.parquet"
+    stored = f"'{path}/*.parquet'" if path.is_dir() else f"'{path}'"
+    described = connection().execute(f"describe select amount from {stored}").fetchall()
+    if described[0][1].startswith("DECIMAL"):
+        return stored
+    return f"(select * replace (amount::decimal(18, 6) as amount) from {stored})"
+
+
 def check(folder: Path) -> None:
     """Raise ValueError unless ids are unique and every client, kind and package is known."""
 
     def count(sql: str) -> int:
-        return int(connection().execute(sql.format(folder)).fetchall()[0][0])
+        return int(connection().execute(sql.format(folder=folder, ledger=ledger(folder))).fetchall()[0][0])
 
     faults = {name: count(sql) for name, sql in CHECKS.items()}
     if count(NOT_RISING):
@@ -169,6 +185,7 @@ def sums(folder: Path, question: Question) -> tuple[answer.Quotes, list[answer.F
     wanted = question.client_filter
     sql = REPORT.format(
         folder=folder,
+        ledger=ledger(folder),
         first=edges[0],
         last=edges[-1],
         earliest=min(edges[0], windows[0]) - 1,

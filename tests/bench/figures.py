@@ -124,10 +124,14 @@ def figure_lines(figures: Sequence[Figure]) -> Iterator[str]:
 def finding_lines(figures: Sequence[Figure]) -> Iterator[str]:
     """Yield the table of findings, each with its target."""
     yield f"{'ratio, or seconds or MB':72}{'':>14}{'target':>14}"
-    for finding in Comparison(figures).findings():
-        shown = "not available" if finding.value is None else amount(finding.value, finding.unit)
-        target = "" if finding.target is None else amount(finding.target, finding.unit)
-        yield f"  {finding.name:70}{shown:>14}{target:>14}"
+    yield from map(finding_line, Comparison(figures).findings())
+
+
+def finding_line(finding: Finding) -> str:
+    """Return a finding's name, value and target."""
+    shown = "not available" if finding.value is None else amount(finding.value, finding.unit)
+    target = "" if finding.target is None else amount(finding.target, finding.unit)
+    return f"  {finding.name:70}{shown:>14}{target:>14}"
 
 
 def amount(value: float, unit: str) -> str:

@@ -62,7 +62,9 @@ class Draw:
         return np.lexsort((index, self.below(stream, index, 2**31)))
 
 
-def write_mart(folder: Path, rows: int, *, seed: int = 1, shuffled: bool = False) -> None:
+def write_mart(
+    folder: Path, rows: int, *, seed: int = 1, shuffled: bool = False, clients: int | None = None
+) -> None:
     """Write the five tables as Parquet files into `folder`, which is made.
 
     Parameters
@@ -70,17 +72,19 @@ def write_mart(folder: Path, rows: int, *, seed: int = 1, shuffled: bool = False
     folder
         Where they go.
     rows
-        Rows of the ledger; there is one client for each 200 of them, at least 20.
+        Rows of the ledger.
     seed
         Which mart; the same seed and size give the same tables.
     shuffled
         Whether the ledger's rows come in any order instead of the order of time.
+    clients
+        How many clients; by default one for each 200 rows, at least 20.
     """
     folder.mkdir(parents=True, exist_ok=True)
     draw = Draw(seed)
-    clients = Clients(draw, max(20, rows // ROWS_PER_CLIENT))
+    drawn = Clients(draw, clients or max(20, rows // ROWS_PER_CLIENT))
     companies = _companies()
-    pq.write_table(clients.table(companies["company"].to_pylist()), folder / "clients.parquet")
+    pq.write_table(drawn.table(companies["company"].to_pylist()), folder / "clients.parquet")
     pq.write_table(companies, folder / "companies.parquet")
     names = [f"Bundle {i}" for i in range(1, len(PACKAGES) + 1)]
     pq.write_table(pa.table({"package_id": PACKAGES, "name": names}), folder / "packages.parquet")
@@ -89,7 +93,7 @@ def write_mart(folder: Path, rows: int, *, seed: int = 1, shuffled: bool = False
     writer = None
     for start in range(0, rows, CHUNK):
         index = np.arange(start, min(start + CHUNK, rows))
-        table = _transactions(draw, clients, index if order is None else order[index], rows)
+        table = _transactions(draw, drawn, index if order is None else order[index], rows)
         # Decimals as 64-bit integers: what DuckDB and Spark write, and the quickest for every reader.
         writer = writer or pq.ParquetWriter(
             folder / "transactions.parquet", table.schema, store_decimal_as_integer=True

@@ -101,7 +101,8 @@ class Runner:
         """
         figures = [Figure(step) for step in steps]
         tables: dict[str, tuple[str, list[list[str]]]] = {}
-        self._fill_cache(say)
+        if not all(step.empty_cache or step.contender != "ours" for step in steps):
+            self._fill_cache(say)
         for turn in range(repeat):
             for figure in figures:
                 if figure.missing or (turn and max(figure.process) > SLOW):
@@ -117,11 +118,14 @@ class Runner:
                     compare(figure.step.question, first, (figure.step.name, table))
         return figures
 
-    def write_mart(self, rows: int, seed: int, shuffled: bool) -> None:
+    def write_mart(self, rows: int, seed: int, shuffled: bool, clients: int | None = None) -> None:
         """Draw the mart, in a process of its own."""
-        self._child(
-            {"contender": "ledger", "rows": rows, "seed": seed, "shuffled": shuffled}, self.scratch / "none"
-        )
+        told = {"rows": rows, "seed": seed, "shuffled": shuffled, "clients": clients}
+        self._child({"contender": "ledger", **told}, self.scratch / "none")
+
+    def write_shape(self, folder: Path, shape: str) -> None:
+        """Write the mart in another shape into `folder`, in a process of its own."""
+        self._child({"contender": "shapes", "folder": str(folder), "shape": shape}, self.scratch / "none")
 
     def _fill_cache(self, say: Say) -> None:
         """Make the facts that the steps on cached facts find."""

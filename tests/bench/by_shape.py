@@ -1,0 +1,160 @@
+"""Measure the first report on the ledger in every shape, against SQL on the same files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .figures import Finding, finding_line
+from .runner import Figure, Runner, Say, TablesDifferError
+from .shapes import SHAPES, Shape
+from .steps import BOTH, FIRST, MONTHS, SQL_CHECKED, Step
+
+STEPS = (
+    Step(SQL_CHECKED, "duckdb_sql", MONTHS, BOTH, warm=False),
+    Step(FIRST, "ours", MONTHS, empty_cache=True, warm=False),
+)
+PARQUET_TARGETS = {10_000_000: 0.6, 100_000_000: 0.5}
+CSV_TARGET = 0.7
+MEMORY_TARGETS = {10_000_000: 900, 100_000_000: 2_500}  # MB
+
+
+@dataclass(frozen=True)
+class ShapeFigures:
+    """The figures of a shape.
+
+    Attributes
+    ----------
+    shape
+        The shape.
+    sql, ours
+        The checks and the first report: by hand-written SQL, and by ours with an empty cache.
+    """
+
+    shape: Shape
+    sql: Figure
+    ours: Figure
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours ÷ SQL, seconds of whole processes; None if one of them failed."""
+        return self.ratio_of("process")
+
+    def ratio_of(self, what: str) -> float | None:
+        """Return ours ÷ SQL of a measure of `Figure`."""
+        ours, sql = self.ours.median(what), self.sql.median(what)
+        return ours / sql if ours and sql else None
+
+    @property
+    def missing(self) -> str:
+        """Why a contender gave no table, or ""."""
+        return self.sql.missing or self.ours.missing
+
+
+def measure(
+    rows: int, repeat: int, say: Say, scratch: Path, shapes: Sequence[Shape] = SHAPES
+) -> list[ShapeFigures]:
+    """Measure shapes one after the other; a shape's files are deleted before the next is written.
+
+    Raises
+    ------
+    TablesDifferError
+        If SQL and ours give different tables for a shape.
+    """
+    found = []
+    for shape in shapes:
+        say(f"{rows:,} rows, {shape.name}")
+        base = scratch / f"clients-{shape.count_clients(rows)}"
+        drawn = Runner(base, scratch)
+        if not base.exists():
+            drawn.write_mart(rows, 1, False, clients=shape.count_clients(rows))
+        folder = scratch / "shape"
+        drawn.write_shape(folder, shape.name)
+        sql, ours = Runner(folder, scratch).measure(STEPS, repeat, lambda _: None)
+        found.append(ShapeFigures(shape, sql, ours))
+        shutil.rmtree(folder)
+    return found
+
+
+def findings(rows: int, figures: Sequence[ShapeFigures]) -> Iterator[Finding]:
+    """Yield the worst ratios and the largest peak, with the targets for the number of rows."""
+    for kind, is_csv in (("Parquet", False), ("CSV", True)):
+        chosen = [f for f in figures if f.shape.is_csv == is_csv]
+        if not chosen:
+            continue
+        ratios = [f.ratio for f in chosen]
+        worst = max(chosen, key=lambda f: f.ratio or 0)
+        yield Finding(
+            f"worst shape of {kind} ({worst.shape.name}): facts and first report ÷ SQL's checks and report",
+            None if None in ratios else worst.ratio,
+            "",
+            CSV_TARGET if is_csv else PARQUET_TARGETS.get(rows),
+        )
+    peaks = [f.ours.median("peak_mb") for f in figures]
+    peak = None if None in peaks else max(p for p in peaks if p)
+    yield Finding("peak memory of ours, worst shape", peak, "MB", MEMORY_TARGETS.get(rows))
+
+
+def cells(figures: ShapeFigures) -> tuple[str, ...]:
+    """Return a shape's name, seconds of both, ratios of seconds and of processor time, and peaks in MB."""
+    if figures.missing or figures.ratio is None:
+        return (figures.shape.name, "not available", figures.missing, "", "", "", "")
+    sql, ours = figures.sql, figures.ours
+    seconds = (f"{f.median('process') or 0:.3f}" for f in (sql, ours))
+    peaks = (f"{f.median('peak_mb') or 0:,.0f}" for f in (sql, ours))
+    return (
+        figures.shape.name,
+        *seconds,
+        f"{figures.ratio:.3f}",
+        f"{figures.ratio_of('processor'):.3f}",
+        *peaks,
+    )
+
+
+HEADINGS = ("shape", "SQL", "ours", "ours ÷ SQL", "all cores", "SQL, peak MB", "ours, peak MB")
+
+
+def main() -> int:
+    """Run the benchmark; 1 if tables differ, a contender failed or a target is missed."""
+    options = _options()
+    load = round(os.getloadavg()[0], 1)
+    scratch = Path(tempfile.mkdtemp(prefix="custdyn-bench-"))
+    shapes = [shape for shape in SHAPES if options.only in shape.name]
+    try:
+        figures = measure(options.rows, options.repeat, _say, scratch, shapes)
+    except TablesDifferError as error:
+        print(f"The tables differ, so there are no figures. {error}", file=sys.stderr)
+        return 1
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    print(f"{options.rows:,} ledger rows, 24 months, medians of {options.repeat} turns, seconds of processes")
+    print(f"{os.cpu_count()} cores, load {load} at the start\n")
+    for line in (HEADINGS, *map(cells, figures)):
+        print(f"{line[0]:58}" + "".join(f"{cell:>15}" for cell in line[1:]))
+    found = list(findings(options.rows, figures))
+    print("", *map(finding_line, found), sep="\n")
+    missed = [finding for finding in found if finding.target is not None and not finding.holds]
+    return int(bool(missed) or any(f.missing for f in figures))
+
+
+def _say(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.by_shape", description=__doc__)
+    add = parser.add_argument
+    add("--rows", type=int, default=1_000_000, help="rows of the ledger (default: %(default)s)")
+    add("--repeat", type=int, default=3, help="turns of every contender (default: %(default)s)")
+    add("--only", default="", metavar="TEXT", help="only shapes with this text in their name")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
