@@ -139,11 +139,15 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 @functools.cache
 def ledger(folder: Path) -> str:
-    """Return the ledger as SQL: its file or its parts, with amounts as exact decimals."""
+    """Return the ledger as SQL: its file or its parts, with amounts as exact decimals.
+
+    A CSV file is read into a table once: each statement would parse it again.
+    """
     path = folder / "transactions.csv"
     if path.exists():
         types = {"amount": "decimal(18, 6)", "at": "timestamptz"}
-        return f"read_csv('{path}', types = {types})"
+        connection().execute(f"create temp table from_csv as from read_csv('{path}', types = {types})")
+        return "from_csv"
     path = folder / "transactions.parquet"
     stored = f"'{path}/*.parquet'" if path.is_dir() else f"'{path}'"
     described = connection().execute(f"describe select amount from {stored}").fetchall()

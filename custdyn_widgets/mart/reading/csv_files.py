@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import itertools
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,13 +15,15 @@ import pyarrow.csv
 
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
+from custdyn_widgets.mart.reading.csv_pieces import CsvPiece, csv_pieces
 from custdyn_widgets.mart.reading.csv_quotes import (
     ESCAPED,
+    has_doubtful_quotes,
     has_quotes,
     reject_misplaced_quotes,
     scan_quotes,
 )
-from custdyn_widgets.mart.reading.csv_text import CsvText, csv_text
+from custdyn_widgets.mart.reading.csv_text import CsvText, csv_text, is_plain_text
 from custdyn_widgets.mart.reading.likely_causes import (
     other_delimiter,
     reject_dialect,
@@ -27,7 +31,13 @@ from custdyn_widgets.mart.reading.likely_causes import (
     reject_foreign_content,
 )
 from custdyn_widgets.mart.reading.near_names import normalized_name
-from custdyn_widgets.mart.reading.stored import StoredTable, reject_repeated_columns
+from custdyn_widgets.mart.reading.stored import (
+    StoredLedger,
+    StoredTable,
+    batches,
+    reject_repeated_columns,
+    reporting_unreadable,
+)
 from custdyn_widgets.mart.schema import MartTable
 
 NO_ESCAPES = (
@@ -39,12 +49,26 @@ _CODED = pa.dictionary(pa.int32(), pa.large_string())
 
 @dataclass(frozen=True)
 class _Layout:
-    """The layout of a CSV file: its delimiter, its headings, and the heading of each column to read."""
+    """The layout of a CSV file.
+
+    Attributes
+    ----------
+    delimiter, names
+        Its delimiter and its headings.
+    known, extra
+        The heading of each column to read, and the other headings.
+    has_rows
+        Whether there are rows below the headings.
+    guessed
+        What was detected, in words.
+    """
 
     delimiter: str
     names: list[str]
     known: dict[str, str]
     extra: tuple[str, ...]
+    has_rows: bool
+    guessed: tuple[str, ...]
 
 
 def read_csv(path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT) -> StoredTable:
@@ -57,14 +81,55 @@ def read_csv(path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT) -> Stor
         is misplaced, the dialect is ambiguous, or the file is in another format.
     """
     with csv_text(path, dialect) as text:
-        delimiter = text.delimiter or dialect.delimiter
-        plain = text.path == path and dialect == Dialect(timezone=dialect.timezone)
-        return _read_text(text, spec, delimiter, plain=plain)
+        layout = _layout(text, spec, dialect)
+        return replace(_read_rows(text.path, spec, layout), guessed=layout.guessed)
 
 
-def _read_text(text: CsvText, spec: MartTable, delimiter: str | None, *, plain: bool) -> StoredTable:
-    """Read a table from UTF-8 text; find the delimiter if it is None."""
+def csv_ledger(path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT) -> StoredLedger:
+    """Return the ledger of a file; a large file is read later, in pieces.
+
+    Raises
+    ------
+    SourceError
+        As in `read_csv`, now or when the rows are read.
+    """
+    pieces = csv_pieces(path) if is_plain_text(path, dialect) else []
+    layout = _layout(CsvText(path), spec, dialect) if pieces else None
+    if not (layout and layout.known):
+        return StoredLedger.of(read_csv(path, spec, dialect))
+
+    def whole(columns: Sequence[str] | None) -> StoredTable:
+        with reporting_unreadable(path):
+            table = read_csv(path, spec, dialect)
+        return table if columns is None else replace(table, data=table.data.select(columns))
+
+    reading = tuple(partial(_read_piece, path, spec, layout, piece) for piece in pieces)
+    return StoredLedger(whole, reading, sum(piece.rows for piece in pieces), first_row=2)
+
+
+def _read_piece(path: Path, spec: MartTable, layout: _Layout, piece: CsvPiece) -> Iterator[StoredTable]:
+    """Read a piece in batches; nothing if it may be faulty, so that the caller reads the whole file."""
+    with reporting_unreadable(path), path.open("rb") as file:
+        file.seek(piece.begin)
+        content = file.read(piece.end - piece.begin)
+    quoted = b'"' in content
+    if quoted and has_doubtful_quotes(content, layout.delimiter):
+        return
+    try:
+        data, misshapen = _read_known(pa.BufferReader(content), spec, layout, quoted, has_headings=False)
+    except pa.ArrowInvalid:
+        return
+    if misshapen or data.num_rows != piece.rows:
+        return
+    table = StoredTable(spec, path.name, data, layout.extra, first_row=2 + piece.first)
+    yield from batches(replace(table, guessed=layout.guessed))
+
+
+def _layout(text: CsvText, spec: MartTable, dialect: Dialect) -> _Layout:
+    """Return the layout of UTF-8 text; find the delimiter if it is not given."""
     path, found = text.path, text.found
+    delimiter = text.delimiter or dialect.delimiter
+    plain = not text.converted and dialect == Dialect(timezone=dialect.timezone)
     try:
         names, *below = _first_rows(path, delimiter or ",")
         unknown = not set(names) & set(spec.column_names)
@@ -74,16 +139,15 @@ def _read_text(text: CsvText, spec: MartTable, delimiter: str | None, *, plain: 
     except csv.Error:  # a cell is longer than any heading can be
         reject_foreign_content(path)
         raise
-    layout = _layout(path, spec, names, delimiter or ",", exact=plain and delimiter in (None, ","))
-    renamed = [
-        f"heading {shown(name)} for {column}" for column, name in layout.known.items() if name != column
-    ]
-    table = _read_rows(path, spec, layout, bool(below))
-    return replace(table, guessed=(*found, *renamed))
+    exact = plain and delimiter in (None, ",")
+    known = _known_headings(path, spec, names, exact=exact)
+    renamed = [f"heading {shown(name)} for {column}" for column, name in known.items() if name != column]
+    extra = tuple(name for name in names if name not in known.values())
+    return _Layout(delimiter or ",", names, known, extra, bool(below), (*found, *renamed))
 
 
-def _layout(path: Path, spec: MartTable, names: list[str], delimiter: str, *, exact: bool) -> _Layout:
-    """Return the layout of a file with these headings; unless `exact`, ignore their case and punctuation."""
+def _known_headings(path: Path, spec: MartTable, names: list[str], *, exact: bool) -> dict[str, str]:
+    """Return the heading of each column; unless `exact`, ignore case and punctuation."""
     known = {name: name for name in names if name in spec.column_names}
     if not exact:
         meant = {normalized_name(column): column for column in spec.column_names}
@@ -92,23 +156,23 @@ def _layout(path: Path, spec: MartTable, names: list[str], delimiter: str, *, ex
             if column and column not in known and near.count(column) == 1:
                 known[column] = name
     reject_repeated_columns(names, spec, path.name)
-    extra = tuple(name for name in names if name not in known.values())
-    return _Layout(delimiter, names, known, extra)
+    return known
 
 
-def _read_rows(path: Path, spec: MartTable, layout: _Layout, has_rows: bool) -> StoredTable:
+def _read_rows(path: Path, spec: MartTable, layout: _Layout) -> StoredTable:
     if not layout.known or not layout.names[0].isprintable():
         reject_foreign_content(path)
     if not layout.known:  # otherwise Arrow would read every column and guess its type
         reject_encoding(path)
         reject_dialect(path, spec)
         return StoredTable(spec, path.name, pa.table({}), layout.extra, first_row=2)
-    if not has_rows:
+    if not layout.has_rows:
         none = pa.table(dict.fromkeys(layout.known, _NO_TEXT))
         return StoredTable(spec, path.name, none, layout.extra, first_row=2)
     quoted = has_quotes(path)
     try:
-        data, misshapen = _read_known(path, spec, layout, quoted)
+        stored = pa.OSFile(os.fsencode(path))  # as bytes: a path need not be UTF-8
+        data, misshapen = _read_known(stored, spec, layout, quoted)
     except pa.ArrowInvalid:
         reject_encoding(path)
         reject_misplaced_quotes(path, layout.delimiter)
@@ -122,8 +186,13 @@ def _read_rows(path: Path, spec: MartTable, layout: _Layout, has_rows: bool) -> 
     return StoredTable(spec, path.name, data, layout.extra, first_row=2)
 
 
-def _read_known(path: Path, spec: MartTable, layout: _Layout, quoted: bool) -> tuple[pa.Table, int]:
-    """Return the known columns of rows with the right number of cells, and the number of other rows."""
+def _read_known(
+    stored: pa.NativeFile, spec: MartTable, layout: _Layout, quoted: bool, *, has_headings: bool = True
+) -> tuple[pa.Table, int]:
+    """Return the known columns of rows with the right number of cells, and the number of other rows.
+
+    Bytes without headings are read as one block, in this thread.
+    """
     misshapen: list[object] = []
 
     def note(row: object) -> str:
@@ -135,7 +204,8 @@ def _read_known(path: Path, spec: MartTable, layout: _Layout, quoted: bool) -> t
         for column, name in layout.known.items()
     }
     data = pa.csv.read_csv(
-        pa.OSFile(os.fsencode(path)),  # as bytes: a path need not be UTF-8
+        stored,
+        read_options=None if has_headings else _in_one_block(stored, layout),
         parse_options=pa.csv.ParseOptions(
             delimiter=layout.delimiter, newlines_in_values=quoted, invalid_row_handler=note
         ),
@@ -144,6 +214,10 @@ def _read_known(path: Path, spec: MartTable, layout: _Layout, quoted: bool) -> t
         ),
     )
     return data.rename_columns(list(layout.known)), len(misshapen)
+
+
+def _in_one_block(stored: pa.NativeFile, layout: _Layout) -> pa.csv.ReadOptions:
+    return pa.csv.ReadOptions(use_threads=False, block_size=stored.size() + 1, column_names=layout.names)
 
 
 def _first_rows(path: Path, delimiter: str) -> list[list[str]]:

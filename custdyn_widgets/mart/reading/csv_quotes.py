@@ -54,6 +54,16 @@ def scan_quotes(path: Path, delimiter: str = ",") -> QuoteScan:
     return QuoteScan(lines, doubtful or quotes % 2 == 1)
 
 
+def has_doubtful_quotes(content: bytes, delimiter: str) -> bool:
+    """Return whether whole rows have an odd number of quotes, or one that may be misplaced."""
+    if content.count(b'"') % 2:
+        return True
+    places = range(0, len(content), _BLOCK)
+    return any(
+        _is_doubtful(content[max(0, place - _OVERLAP) : place + _BLOCK], delimiter) for place in places
+    )
+
+
 def _is_doubtful(block: bytes, delimiter: str) -> bool:
     r"""Return whether a block contains `\"`, or one or three quotes with other characters on both sides."""
     if b"\\" in block and ESCAPED.encode() in block:

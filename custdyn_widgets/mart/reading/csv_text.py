@@ -47,11 +47,14 @@ class CsvText:
         The delimiter in the `sep=` line, or None.
     found
         What was detected, in words.
+    converted
+        Whether it is a converted copy of the file.
     """
 
     path: Path
     delimiter: str | None = None
     found: tuple[str, ...] = ()
+    converted: bool = False
 
 
 @contextmanager
@@ -63,33 +66,76 @@ def csv_text(path: Path, dialect: Dialect) -> Iterator[CsvText]:
     SourceError
         If an archive cannot be unpacked or has several files, or the text does not match its encoding.
     """
+    form = _form(path, dialect)
+    encoding, hint = form.encoding, form.hint
+    found = (f"encoding {shown(encoding)}",) if form.marked and encoding in ("utf-16", "utf-32") else ()
+    delimiter = hint[1] or None if hint else None
+    if delimiter and delimiter != ",":
+        found = (*found, f"delimiter {shown(delimiter)}")
+    if form.is_plain:
+        yield CsvText(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="custdyn-") as folder:
+        converted = Path(folder) / path.name
+        skipped = len(hint[0]) if hint else 0
+        with _unpacked(path) if form.packed else path.open("rb") as stream, converted.open("wb") as out:
+            if encoding == "utf-8":  # the reader reports invalid bytes
+                stream.read(skipped)
+                shutil.copyfileobj(stream, out, _BLOCK)
+            else:
+                _convert(stream, path.name, encoding, skipped, out)
+        yield CsvText(converted, delimiter, found, converted=True)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How the text of a file is stored, as its first bytes show.
+
+    Attributes
+    ----------
+    packed
+        Whether it is compressed.
+    encoding
+        The name of its encoding.
+    marked
+        Whether a byte order mark gives the encoding.
+    hint
+        The `sep=` line, if there is one.
+    """
+
+    packed: bool
+    encoding: str
+    marked: bool
+    hint: re.Match[str] | None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the file can be read where it is."""
+        return not (self.packed or self.hint) and self.encoding in ("utf-8", "utf-8-sig")
+
+
+def is_plain_text(path: Path, dialect: Dialect) -> bool:
+    """Return whether a file is UTF-8 text, so that `csv_text` does not convert it.
+
+    Raises
+    ------
+    SourceError
+        If it is an archive that cannot be unpacked or has several files.
+    """
+    return _form(path, dialect).is_plain
+
+
+def _form(path: Path, dialect: Dialect) -> _Form:
     with path.open("rb") as file:
         begins = file.read(_BEGINNING)
     packed = begins.startswith(_GZIP) or (begins.startswith(_ZIP) and not _is_workbook(begins))
     if packed:
         with _unpacked(path) as stream:
             begins = stream.read(_BEGINNING)
-    encoding = next((name for mark, name in _MARKS if begins.startswith(mark)), None)
-    found = (f"encoding {shown(encoding)}",) if encoding in ("utf-16", "utf-32") else ()
-    encoding = encoding or dialect.encoding or "utf-8"
-    encoding = codecs.lookup(encoding).name
+    mark = next((name for mark, name in _MARKS if begins.startswith(mark)), None)
+    encoding = codecs.lookup(mark or dialect.encoding or "utf-8").name
     hint = _EXCEL_HINT.match(codecs.getincrementaldecoder(encoding)("replace").decode(begins))
-    delimiter = hint[1] or None if hint else None
-    if delimiter and delimiter != ",":
-        found = (*found, f"delimiter {shown(delimiter)}")
-    if not (packed or hint or encoding not in ("utf-8", "utf-8-sig")):
-        yield CsvText(path)
-        return
-    with tempfile.TemporaryDirectory(prefix="custdyn-") as folder:
-        converted = Path(folder) / path.name
-        skipped = len(hint[0]) if hint else 0
-        with _unpacked(path) if packed else path.open("rb") as stream, converted.open("wb") as out:
-            if encoding == "utf-8":  # the reader reports invalid bytes
-                stream.read(skipped)
-                shutil.copyfileobj(stream, out, _BLOCK)
-            else:
-                _convert(stream, path.name, encoding, skipped, out)
-        yield CsvText(converted, delimiter, found)
+    return _Form(packed, encoding, mark is not None, hint)
 
 
 def _is_workbook(begins: bytes) -> bool:

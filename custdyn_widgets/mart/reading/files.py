@@ -5,17 +5,14 @@ Only what makes a table unreadable is an error here; `checks` validates the valu
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
-
 from custdyn_widgets import progress
 from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
-from custdyn_widgets.mart.reading.csv_files import read_csv
+from custdyn_widgets.mart.reading.csv_files import csv_ledger, read_csv
 from custdyn_widgets.mart.reading.duckdb_file import read_duckdb
 from custdyn_widgets.mart.reading.mart_files import (
     files_with_status,
@@ -28,7 +25,7 @@ from custdyn_widgets.mart.reading.near_files import near_file
 from custdyn_widgets.mart.reading.near_names import unread_table
 from custdyn_widgets.mart.reading.parquet_files import parquet_ledger, read_parquet
 from custdyn_widgets.mart.reading.parts import parts_ledger, read_parts
-from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, unreadable
+from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, reporting_unreadable
 from custdyn_widgets.mart.schema import TABLES
 
 
@@ -48,23 +45,25 @@ def read_mart(path: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
 
 
 def read_folder(folder: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
-    """Read a folder of CSV or Parquet files; a Parquet ledger is read later, on demand."""
+    """Read a folder of CSV or Parquet files; a large ledger is read later, on demand."""
     paths, files = mart_files(folder), files_with_status(folder)
     sizes = {name: sum(status.st_size for _, status in files[name]) for name in files}
     tables: dict[str, StoredTable] = {}
     ledger = None
     for name, path in paths.items():
         spec, parts = TABLES[name], [part for part, _ in files[name]]
-        if name == "transactions" and path.suffix == ".parquet":
+        is_csv, is_ledger = path.suffix != ".parquet", name == "transactions"
+        if is_ledger and not is_csv:
             ledger = parts_ledger(path, parts, partial(parquet_ledger, spec=spec))
             continue
         done = sum(sizes[table] for table in tables) / max(sum(sizes.values()), 1)
         progress.step(f"Reading {path.name}", 0.4 * done)
-        read = partial(read_csv, dialect=dialect) if path.suffix != ".parquet" else read_parquet
-        try:
-            tables[name] = read_parts(path, parts, partial(read, spec=spec))
-        except (OSError, csv.Error, pa.ArrowException) as error:
-            raise unreadable(path, error) from error
+        read = partial(read_csv, dialect=dialect) if is_csv else read_parquet
+        with reporting_unreadable(path):
+            if is_ledger and parts == [path]:
+                ledger = csv_ledger(path, spec, dialect)
+            else:
+                tables[name] = read_parts(path, parts, partial(read, spec=spec))
     unread = tuple(_unread(folder, files))
     if ledger is None:
         return replace(StoredMart.of(source_name(folder), tables), unread=unread)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -145,6 +147,15 @@ def reject_repeated_columns(names: Sequence[object], spec: MartTable, whose: str
     for name in spec.column_names:
         if names.count(name) > 1:
             raise SourceError(f"{whose} has the column {name!r} twice.", field=name)
+
+
+@contextmanager
+def reporting_unreadable(path: Path) -> Iterator[None]:
+    """Turn the errors of reading a file into one that names it."""
+    try:
+        yield
+    except (OSError, csv.Error, pa.ArrowException) as error:
+        raise unreadable(path, error) from error
 
 
 def unreadable(path: Path, error: Exception) -> SourceError:
