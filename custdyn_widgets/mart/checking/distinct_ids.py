@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 from bisect import insort
 from collections.abc import Iterable
+from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.mart.columns import Bools, as_numbers, as_text, decoded, plain, to_bools
 from custdyn_widgets.mart.reading.stored import Piece
+
+if TYPE_CHECKING:
+    import duckdb
 
 Keys = npt.NDArray[np.uint64]
 
@@ -39,6 +43,7 @@ class DistinctIds:
         self._keys: Keys | None = None  # by row, once the ids stop rising
         self._numeric: set[bool] = set()
         self._lock = threading.Lock()
+        self._hashes = _Hashes()
 
     def add(self, first_row: int, ids: pa.Array) -> None:
         """Add a batch of ids: text, or whole numbers as int64."""
@@ -83,9 +88,28 @@ class DistinctIds:
 
     def _add_keys(self, keys: Keys, first_row: int, ids: pa.Array) -> None:
         begin = first_row - self._first_row
-        keys[begin : begin + len(ids)] = _keys(ids)
+        keys[begin : begin + len(ids)] = self._keys_of(ids)
         with self._lock:
             self._rising = [batch for batch in self._rising if batch[0] != first_row]
+
+    def _keys_of(self, ids: pa.Array) -> Keys:
+        if pa.types.is_integer(ids.type):
+            return np.asarray(ids.to_numpy(zero_copy_only=False)).view(np.uint64)
+        return self._hashes.of(ids)
+
+
+class _Hashes(threading.local):
+    """Computes hashes of text; each thread has a connection of its own, which takes time to open."""
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        import duckdb  # imported late: slow to load
+
+        return duckdb.connect(config={"threads": 1})
+
+    def of(self, text: pa.Array) -> Keys:
+        found = self._connection.from_arrow(pa.table({"id": text})).project("hash(id) AS key").fetchnumpy()
+        return np.asarray(found["key"], np.uint64)
 
 
 def rising(ids: pa.Array) -> bool:
@@ -101,13 +125,3 @@ def duplicates(text: pa.Array) -> Bools:
     counts = pc.value_counts(text)
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     return to_bools(pc.is_in(text, value_set=repeated))
-
-
-def _keys(ids: pa.Array) -> Keys:
-    if pa.types.is_integer(ids.type):
-        return np.asarray(ids.to_numpy(zero_copy_only=False)).view(np.uint64)
-    import duckdb  # imported late: slow to load
-
-    with duckdb.connect(config={"threads": 1}) as connection:
-        hashes = connection.from_arrow(pa.table({"id": ids})).project("hash(id) AS key").fetchnumpy()
-        return np.asarray(hashes["key"], np.uint64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -57,9 +57,9 @@ def parquet_ledger(path: Path, spec: MartTable) -> StoredLedger:
     def piece(groups: range, first: int) -> Iterator[StoredTable]:
         with _opened(path, spec, metadata) as file:
             known = _known(file, spec.column_names)
-            for batch in file.iter_batches(BATCH, list(groups), known, use_threads=False):
-                yield _table(file, path, spec, pa.Table.from_batches([batch]), first)
-                first += batch.num_rows
+            for data in _gathered(file.iter_batches(BATCH, list(groups), known, use_threads=False)):
+                yield _table(file, path, spec, data, first)
+                first += data.num_rows
 
     with _opened(path, spec, None) as file:
         metadata = file.metadata
@@ -78,6 +78,18 @@ def _row_group_ranges(metadata: pq.FileMetaData) -> Iterator[tuple[range, int]]:
         rows += size
     if metadata.num_row_groups:
         yield range(begin, metadata.num_row_groups), first
+
+
+def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Yield batches, small ones together: a batch ends with its row group, and each costs time to check."""
+    gathered: list[pa.RecordBatch] = []
+    for batch in batches:
+        if gathered and sum(map(len, gathered)) + len(batch) > BATCH:
+            yield pa.Table.from_batches(gathered)
+            gathered = []
+        gathered.append(batch)
+    if gathered:
+        yield pa.Table.from_batches(gathered)
 
 
 def _known(file: pq.ParquetFile, columns: Sequence[str]) -> list[str]:

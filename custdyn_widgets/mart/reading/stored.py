@@ -28,7 +28,7 @@ class StoredTable:
     origin
         The name of its file; for a DataFrame, the name of the table.
     data
-        The known columns, one chunk each, with the types of the file.
+        The known columns, with the types of the file.
     extra
         Names of unknown columns, which are ignored.
     first_row
