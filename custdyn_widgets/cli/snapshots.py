@@ -245,8 +245,8 @@ def _with_progress(action: str, ids: Sequence[str]) -> Iterator[str]:
 
     percent = -1
     for done, snapshot_id in enumerate(ids):
-        if 100 * done // len(ids) != percent:
-            percent = 100 * done // len(ids)
+        before, percent = percent, 100 * done // len(ids)
+        if percent != before:
             progress.step(f"{action}: {done:,} of {len(ids):,}", done / len(ids))
         yield snapshot_id
 

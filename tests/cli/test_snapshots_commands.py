@@ -445,10 +445,10 @@ def test_what_takes_long_is_told_on_stderr(store: Store, monkeypatch: pytest.Mon
 
 def test_of_many_snapshots_each_percent_is_told_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_bar, "_AFTER", 0.0)
-    monkeypatch.setattr(Store, "ids", lambda _: ["a" * 52] * 5000)
+    monkeypatch.setattr(Store, "ids", lambda _: ["a" * 52] * 500)
     lines = [line for line in snapshots("list").stderr.splitlines() if line.endswith("done)")]
-    assert len(lines) <= 101
-    assert lines[1] == "Reading the snapshots: 50 of 5,000 (1% done)"
+    assert len(lines) == 100
+    assert lines[1] == "Reading the snapshots: 5 of 500 (1% done)"
 
 
 def test_what_a_manifest_holds_cannot_act_on_the_terminal(store: Store) -> None:

@@ -144,6 +144,24 @@ def test_amounts_behind_a_row_are_rounded_half_even(amount: str, want: str) -> N
     assert frame["Balance Converted"].tolist() == [Decimal("0.166667")]
 
 
+def test_a_balance_outside_all_is_empty_where_its_quote_is_missing() -> None:
+    closed = client("A", currency="EUR", opening_balance="5", closed_at="2021-05-20T00:00:00Z")
+    mart = {
+        "clients": [closed, client("B", opening_balance="7")],
+        "transactions": usage(("A", "2021-04-25T00:00:00Z"), ("B", "2021-05-10T00:00:00Z")),
+        "rates": [{"date": "2011-01-01", "base": "USD", "currency": "USD", "units_per_base": "1"}],
+    }
+    query = {
+        "interval": {"start": "2021-05-01", "end": "2021-05-31"},
+        "group_by": [],
+        "currency": "USD",
+        "columns": ["all", "movement"],
+    }
+    frame = clients_behind(query, None, frames(mart), as_of="2021-07-01T00:00:00Z")
+    assert frame["Client Id"].tolist() == ["A", "B"]
+    assert frame["Balance Converted"].isna().tolist() == [True, False]
+
+
 def test_a_clients_change_is_rounded_once() -> None:
     mart = {
         "clients": [client("A", currency="EUR")],

@@ -618,3 +618,18 @@ def test_milliseconds_in_a_column_of_seconds_are_named(tmp_path: Path, mart: Fra
     pq.write_table(table.set_column(2, "at", millis), tmp_path / "transactions.parquet")
     [group] = check_source(tmp_path).summary().kinds
     assert group.kind.code == "larger_unit"
+
+
+def test_clients_with_transactions_days_before_their_creation_are_not_counted_with_those() -> None:
+    created = pd.date_range("2021-05-01", periods=20, freq="97min", tz="UTC")
+    at = created + pd.to_timedelta([*[1] * 9, *[-2] * 10, -72], unit="h")
+    ids = [f"c{i:02}" for i in range(20)]
+    form = "%Y-%m-%dT%H:%M:%SZ"
+    clients = {"client_id": ids, "client_type": "client", "currency": "USD"}
+    rows = {"transaction_id": ids, "client_id": ids, "at": at.strftime(form), "kind": "usage", "amount": "-1"}
+    mart = {
+        "clients": pd.DataFrame({**clients, "created_at": created.strftime(form)}),
+        "transactions": pd.DataFrame(rows),
+    }
+    [note] = [note for note in check_source(mart).notes if note.kind == "local_times"]
+    assert "10 clients have transactions up to 2 h 00 min before they were created" in note

@@ -24,7 +24,7 @@ import pytest
 
 from custdyn_widgets.errors import QueryError, SourceError
 from custdyn_widgets.mart.checking.checks import check
-from custdyn_widgets.mart.demo.mart import write_demo
+from custdyn_widgets.mart.demo.mart import demo_query, write_demo
 from custdyn_widgets.mart.reading.files import read_folder
 from custdyn_widgets.query.fields import CLIENT_TYPES
 
@@ -372,7 +372,7 @@ _KILLED = """
 import os, signal, sys
 from datetime import datetime
 from pathlib import Path
-from custdyn_widgets.mart.demo.mart import write_demo
+from custdyn_widgets.mart.demo.mart import demo_query, write_demo
 write = Path.write_bytes
 def write_bytes(path, content):
     if path.name == "rates.csv":
@@ -433,3 +433,14 @@ def test_a_negative_seed_and_a_year_out_of_range_are_refused(tmp_path: Path) -> 
     with pytest.raises(QueryError, match=r"as_of: .* is outside the years 1900 to 2100"):
         write_demo(tmp_path / "mart", datetime(3, 1, 1))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("as_of", "start", "end"),
+    [
+        (datetime(2026, 11, 15, tzinfo=UTC), "2023-12-01 00:00:00", "2026-11-30 23:59:59"),
+        (datetime(2026, 12, 1, tzinfo=UTC), "2024-01-01 00:00:00", "2026-12-31 23:59:59"),
+    ],
+)
+def test_the_demo_report_covers_36_months(as_of: datetime, start: str, end: str) -> None:
+    assert demo_query(as_of).to_dict()["interval"] == {"start": start, "end": end}

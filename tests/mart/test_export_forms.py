@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from custdyn_widgets import Dialect, check_source, draft_mapping, run_report
 from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.mapping import workbooks
 from custdyn_widgets.mart.mapping.forms import plain_amount, time_form, two_digit_years
 from custdyn_widgets.mart.mapping.profiles import Column
 from custdyn_widgets.render import to_csv
@@ -472,3 +473,7 @@ def test_ids_and_phone_numbers_are_no_times() -> None:
 def test_a_draft_of_any_form_is_json(tmp_path: Path) -> None:
     folder = write(tmp_path / "export", tables(TIMES["Oracle"], *AMOUNTS["CR and DR"]))
     assert json.dumps(draft_mapping(folder).to_dict())
+
+
+def test_blank_and_repeated_headings_of_a_sheet_are_numbered() -> None:
+    assert workbooks._headings(["id", None, "Id", "", None]) == ["id", "column 2", "Id 3"]

@@ -19,6 +19,8 @@ import pytest
 from custdyn_widgets import Dialect, Source
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.reading.likely_causes import other_delimiter
+from custdyn_widgets.mart.schema import TABLES
 from tests.mart.test_duckdb_source import database, run
 from tests.mart.test_mart import CSV, faults, folder, frames
 
@@ -279,3 +281,12 @@ def test_a_near_miss_of_a_table_in_a_database_is_named(tmp_path: Path) -> None:
         "DROP TABLE transaction",
     )
     assert "has no table transactions in the schema main, but one in 'billing'" in message(source)
+
+
+def test_a_delimiter_that_finds_two_headings_is_believed(tmp_path: Path) -> None:
+    path = tmp_path / "transactions.csv"
+    path.write_text("client_id;at;x,kind,amount,package_id\n", encoding="utf-8")
+    assert other_delimiter(path, TABLES["transactions"], ";") is None
+    path.write_text("client_id;x,kind,amount\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="the delimiter seems to be ','"):
+        other_delimiter(path, TABLES["transactions"], ";")
