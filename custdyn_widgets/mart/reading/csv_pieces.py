@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 PIECE = 2**24  # bytes; small enough for several to be read at once
-_WINDOW = 2**20  # bytes: no row is longer
+_TAIL = 2**16  # bytes
 _FEED, _QUOTE = ord("\n"), ord('"')
 
 
@@ -66,7 +66,7 @@ def csv_pieces(path: Path) -> list[CsvPiece]:
 
 def _without_empty_lines(content: mmap.mmap) -> int:
     """Return the length of a file without the line breaks at its end."""
-    tail = content[max(0, len(content) - _WINDOW) :]
+    tail = content[max(0, len(content) - _TAIL) :]
     return len(content) - len(tail) + len(tail.rstrip(b"\r\n"))
 
 
@@ -87,25 +87,24 @@ def _whole_rows(content: mmap.mmap, places: Sequence[int], blocks: Sequence[_Blo
     """Return pieces that end where the row at each place ends, or nothing if that is after the next place."""
     pieces: list[CsvPiece] = []
     begin, first, inside = places[0], 0, False
-    for number, block in enumerate(blocks, start=1):
+    for place, limit, block in zip(places[1:], [*places[2:], places[-1]], blocks, strict=True):
         # One row more ends after the place; the first one that is counted belongs to the piece before.
-        rows = block.breaks[inside] + (number == 1)
+        rows = block.breaks[inside] + (not pieces)
         inside ^= block.quotes % 2 == 1
-        place = places[number]
-        is_last = number == len(blocks)
-        end = place if is_last else _end_of_row(content, place, inside)
-        if inside if is_last else not 0 < end <= places[number + 1]:
+        end = _end_of_row(content, place, limit, inside)
+        if end is None and limit < places[-1]:
             return []
-        pieces.append(CsvPiece(begin, end, first, rows))
+        end = limit if end is None else end
+        if begin < end:
+            pieces.append(CsvPiece(begin, end, first, rows))
         begin, first = end, first + rows
-    return pieces
+    return [] if inside else pieces
 
 
-def _end_of_row(content: mmap.mmap, place: int, inside: bool) -> int:
-    """Return where the row that contains a place ends, or 0 if it is too long."""
-    window = content[place : place + _WINDOW]
-    end = 0
-    while end := window.find(b"\n", end) + 1:
-        if (window[:end].count(b'"') + inside) % 2 == 0:
-            return place + end
-    return 0
+def _end_of_row(content: mmap.mmap, place: int, limit: int, inside: bool) -> int | None:
+    """Return where the row that contains a place ends, or None if that is not before a limit."""
+    end = place
+    while end := content.find(b"\n", end, limit) + 1:
+        if (content[place:end].count(b'"') + inside) % 2 == 0:
+            return end
+    return None
