@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 PIECE = 2**24  # bytes; small enough for several to be read at once
-_TAIL = 2**16  # bytes
+_WINDOW = 2**16  # bytes: longer than most rows
 _FEED, _QUOTE = ord("\n"), ord('"')
 
 
@@ -51,31 +50,37 @@ def csv_pieces(path: Path) -> list[CsvPiece]:
     The result is empty for a small file, and if it is not possible: rows do not end in line feeds, or one is
     too long. A count is only wrong if there are empty lines or misplaced quotes.
     """
-    if path.stat().st_size <= PIECE:
+    size = path.stat().st_size
+    if size <= PIECE:
         return []
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        begin = content.find(b"\n") + 1
-        end = _without_empty_lines(content)
-        if not 0 < begin < end or content[:begin].count(b'"') % 2:
+    with path.open("rb") as file:
+        content = _Content(file.fileno())
+        headings = content[0:_WINDOW]
+        begin = headings.find(b"\n") + 1
+        tail = content[max(begin, size - _WINDOW) : size]
+        end = size - len(tail) + len(tail.rstrip(b"\r\n"))  # without empty lines
+        if not 0 < begin < end or headings[:begin].count(b'"') % 2:
             return []
         places = [*range(begin, end, PIECE), end]
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            blocks = list(pool.map(lambda a, b: _scanned(content, a, b), places, places[1:]))
+            blocks = list(pool.map(lambda a, b: _scanned(content[a:b]), places, places[1:]))
         return _whole_rows(content, places, blocks)
 
 
-def _without_empty_lines(content: mmap.mmap) -> int:
-    """Return the length of a file without the line breaks at its end."""
-    tail = content[max(0, len(content) - _TAIL) :]
-    return len(content) - len(tail) + len(tail.rstrip(b"\r\n"))
+@dataclass(frozen=True)
+class _Content:
+    """The bytes of an open file; unlike mapped memory, what was read does not stay in memory."""
+
+    descriptor: int
+
+    def __getitem__(self, part: slice) -> bytes:
+        return os.pread(self.descriptor, part.stop - part.start, part.start)
 
 
-def _scanned(content: mmap.mmap, begin: int, end: int) -> _Block:
-    octets = np.frombuffer(content[begin:end], np.uint8)
-    feeds = octets == _FEED
-    quote = octets == _QUOTE
-    quotes = int(np.count_nonzero(quote))
-    count = int(np.count_nonzero(feeds))
+def _scanned(octets: bytes) -> _Block:
+    content = np.frombuffer(octets, np.uint8)
+    feeds, quote = content == _FEED, content == _QUOTE
+    count, quotes = int(np.count_nonzero(feeds)), int(np.count_nonzero(quote))
     if not quotes:
         return _Block(0, (count, 0))
     inside = np.cumsum(quote, dtype=np.uint8) & 1  # wraps around at 256, which keeps it even or odd
@@ -83,7 +88,7 @@ def _scanned(content: mmap.mmap, begin: int, end: int) -> _Block:
     return _Block(quotes, (count - enclosed, enclosed))
 
 
-def _whole_rows(content: mmap.mmap, places: Sequence[int], blocks: Sequence[_Block]) -> list[CsvPiece]:
+def _whole_rows(content: _Content, places: Sequence[int], blocks: Sequence[_Block]) -> list[CsvPiece]:
     """Return pieces that end where the row at each place ends, or nothing if that is after the next place."""
     pieces: list[CsvPiece] = []
     begin, first, inside = places[0], 0, False
@@ -101,10 +106,12 @@ def _whole_rows(content: mmap.mmap, places: Sequence[int], blocks: Sequence[_Blo
     return [] if inside else pieces
 
 
-def _end_of_row(content: mmap.mmap, place: int, limit: int, inside: bool) -> int | None:
+def _end_of_row(content: _Content, place: int, limit: int, inside: bool) -> int | None:
     """Return where the row that contains a place ends, or None if that is not before a limit."""
-    end = place
-    while end := content.find(b"\n", end, limit) + 1:
-        if (content[place:end].count(b'"') + inside) % 2 == 0:
-            return end
+    for near in (min(place + _WINDOW, limit), limit):
+        window = content[place:near]
+        end = 0
+        while end := window.find(b"\n", end) + 1:
+            if (window[:end].count(b'"') + inside) % 2 == 0:
+                return place + end
     return None
