@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
+import os
 import random
 from dataclasses import replace
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -21,11 +25,12 @@ from custdyn_widgets.errors import MartError
 from custdyn_widgets.mart import opening as cache
 from custdyn_widgets.mart.checking.checks import check
 from custdyn_widgets.mart.checking.distinct_ids import DistinctIds
-from custdyn_widgets.mart.facts import by_client, from_tables
+from custdyn_widgets.mart.facts import by_client, from_tables, large_arrays
 from custdyn_widgets.mart.facts import cache as entries
 from custdyn_widgets.mart.facts.by_client import Rows, SortedRuns
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.flow_class import PAID
+from custdyn_widgets.mart.facts.large_arrays import LargeArrays
 from custdyn_widgets.mart.reading import parquet_files, stored
 from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.schema import TABLES
@@ -288,9 +293,10 @@ def test_a_ledger_without_rows_has_facts(mart: Path) -> None:
     client_count=st.sampled_from([1, 3, 40, 256, 257, 511, 70_000]),
     block=st.sampled_from([1, 7, 1000]),
     blocks=st.sampled_from([1, 3, by_client._BLOCKS]),
+    in_memory=st.sampled_from([0, large_arrays._IN_MEMORY]),
 )
 def test_merged_runs_are_sorted_by_client_and_time(
-    data: st.DataObject, client_count: int, block: int, blocks: int
+    data: st.DataObject, client_count: int, block: int, blocks: int, in_memory: int
 ) -> None:
     sizes = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=5))
     draw = np.random.default_rng(data.draw(st.integers(0, 2**32)))
@@ -303,11 +309,12 @@ def test_merged_runs_are_sorted_by_client_and_time(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(by_client, "_BLOCK", block)
         patch.setattr(by_client, "_BLOCKS", blocks)
+        patch.setattr(large_arrays, "_IN_MEMORY", in_memory)
         runs, first = SortedRuns(size, client_count, np.uint32, np.int32), 0
-    for count in sizes:
-        runs.put(first, rows.part(first, first + count))
-        first += count
-    merged = runs.merged(np.int16)
+        for count in sizes:
+            runs.put(first, rows.part(first, first + count))
+            first += count
+        merged = runs.merged(np.int16)
     assert merged.package.dtype == np.int16
     order = np.lexsort((np.arange(size), time, client))
     for name in ("time", "amount", "flow", "package"):
@@ -318,6 +325,25 @@ def test_merged_runs_are_sorted_by_client_and_time(
         if PAID[flow[row]]:
             last[client[row]] = int(time[row])
         assert paid_at == last.get(client[row], 0)
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_large_arrays_leave_no_file_and_fall_back_to_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_full: bool
+) -> None:
+    monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(large_arrays, "_IN_MEMORY", 0)
+    if is_full:
+        monkeypatch.setattr(
+            os, "posix_fallocate", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, ""))
+        )
+    large = LargeArrays()
+    array = large.empty(1000, np.int64)
+    array[:] = np.arange(1000)
+    large.leave_memory()
+    assert isinstance(array.base, mmap.mmap) != is_full
+    assert array.tolist() == list(range(1000))
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 @pytest.mark.parametrize("more", [-3, 7])

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from custdyn_widgets.mart.columns import Codes, Int64s
 from custdyn_widgets.mart.facts.flow_class import PAID, Flows
+from custdyn_widgets.mart.facts.large_arrays import LargeArrays
 
 _BLOCKS = 2**8  # the maximum: a block number has 8 bits
 _BLOCK = 2**14  # rows: smaller blocks are not faster
@@ -71,7 +72,7 @@ class Merged:
 
 
 class SortedRuns:
-    """The runs of a ledger, in one preallocated array.
+    """The runs of a ledger, in one preallocated array, which may be larger than memory.
 
     Parameters
     ----------
@@ -92,7 +93,8 @@ class SortedRuns:
             *(("amount", np.int64), ("time", time_type)),
             *(("client", within), ("flow", np.uint8), ("package", package_type)),
         ]
-        self._rows = np.empty(count, np.dtype(record, align=True))
+        self._large = LargeArrays()
+        self._rows = self._large.empty(count, np.dtype(record, align=True))
         self._begins: dict[int, Int64s] = {}  # by first row of a run: the starts of its blocks, and its end
 
     @property
@@ -110,6 +112,7 @@ class SortedRuns:
             records[name] = getattr(rows, name)
         records.take(order, out=self._rows[first : first + len(rows)], mode="clip")  # other modes make a copy
         self._begins[first] = first + np.searchsorted(block.take(order), np.arange(self._block_count + 1))
+        self._large.leave_memory()
 
     def merged(self, package_type: npt.DTypeLike | None = None) -> Merged:
         """Return all rows by client and time, with package codes of the given type, if any."""
@@ -118,7 +121,7 @@ class SortedRuns:
         kind = self._rows.dtype
         whole = self._rows.view(f"V{kind.itemsize}")  # concatenating structured records is slow
         types = (np.int64, np.uint8, package_type or kind["package"], kind["time"])
-        room = [np.empty(len(self._rows), each) for each in (kind["time"], *types)]
+        room = [self._large.empty(len(self._rows), each) for each in (kind["time"], *types)]
         out = Merged(np.zeros(self.client_count + 1, np.int64), *room)
 
         def put(block: int) -> None:
@@ -127,6 +130,7 @@ class SortedRuns:
             rows = np.concatenate(parts).view(kind)
             high = min(low + (1 << self._bits), self.client_count)
             _place_block(out, rows, slice(low, high), slice(end - len(rows), end))
+            self._large.leave_memory()
 
         with ThreadPoolExecutor(threads()) as pool:
             for _ in pool.map(put, range(self._block_count)):

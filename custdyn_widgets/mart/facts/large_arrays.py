@@ -1,0 +1,54 @@
+"""Arrays that may be larger than memory: each is then kept in a file without a name."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import tempfile
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from custdyn_widgets import settings
+
+_IN_MEMORY = 2**28  # bytes: larger arrays are kept in files
+
+
+class LargeArrays:
+    """Allocates arrays, and keeps those in files out of memory.
+
+    The files are in the folder of the cache, which needs room for the finished facts anyway. They have no
+    name, so that nothing is left behind if the process is killed. Without room for them, arrays stay in memory.
+    """
+
+    def __init__(self) -> None:
+        self._maps: list[mmap.mmap] = []
+
+    def empty(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return an array whose values are not set."""
+        kind = np.dtype(dtype)
+        size = math.prod(np.atleast_1d(shape).tolist()) * kind.itemsize
+        mapped = _mapped(size) if size > _IN_MEMORY else None
+        if mapped is None:
+            return np.empty(shape, kind)
+        self._maps.append(mapped)
+        return np.ndarray(shape, kind, mapped)
+
+    def leave_memory(self) -> None:
+        """Let the system keep the arrays in files on disk only; they are read again when they are used."""
+        for mapped in self._maps:
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _mapped(size: int) -> mmap.mmap | None:
+    """Map a new file of this size, or return None if there is no room for it."""
+    folder = settings.load().cache
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, size)  # a full disk would end the process at a later write
+            return mmap.mmap(file.fileno(), size)
+    except OSError:
+        return None
