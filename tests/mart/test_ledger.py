@@ -334,9 +334,7 @@ def test_large_arrays_leave_no_file_and_fall_back_to_memory(
     monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(large_arrays, "_IN_MEMORY", 0)
     if is_full:
-        monkeypatch.setattr(
-            os, "posix_fallocate", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, ""))
-        )
+        monkeypatch.setattr(os, "posix_fallocate", Mock(side_effect=OSError(errno.ENOSPC, "full")))
     large = LargeArrays()
     array = large.empty(1000, np.int64)
     array[:] = np.arange(1000)

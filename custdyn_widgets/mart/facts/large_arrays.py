@@ -20,7 +20,7 @@ class LargeArrays:
     """Allocates arrays, and keeps those in files out of memory.
 
     The files are in the folder of the cache, which needs room for the finished facts anyway. They have no
-    name, so that nothing is left behind if the process is killed. Without room for them, arrays stay in memory.
+    name, so that nothing is left behind if the process is killed. If there is no room, arrays stay in memory.
     """
 
     def __init__(self) -> None:
