@@ -52,7 +52,7 @@ quick: $(VENV)/.test-ready ## Run the quick tests only
 lowest: $(VENV)-lowest/.ready ## Run the quick tests with the lowest versions of dependencies
 	@$(VENV)-lowest/bin/python -m pytest --numprocesses 2 --few-examples $(QUICK)
 
-newest: $(VENV)-newest/.ready ## Run the quick tests with the newest Python that is here (NEWEST=/path/to/python)
+newest: $(VENV)-newest/.ready ## Run the quick tests with the newest Python that is installed (NEWEST=/path/to/python)
 	@$(VENV)-newest/bin/python -m pytest --numprocesses 2 --few-examples $(QUICK)
 
 check: $(VENV)/.test-ready ## Lint, types, structure

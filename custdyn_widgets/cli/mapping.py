@@ -96,7 +96,7 @@ def _new_mapped_database(source: Source, currency: str | None, as_json: bool) ->
             say(f"  {line}")
         say(f"Next: custdyn sync {source.name}")
     else:
-        say(f"Next: write SQL in place of each FILL_IN in {mapping.name}, then custdyn sync {source.name}")
+        say(f"Next: replace each FILL_IN in {mapping.name} with SQL, then run custdyn sync {source.name}")
 
 
 @mapping_group.command("show")

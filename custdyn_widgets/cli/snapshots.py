@@ -252,7 +252,7 @@ def _with_progress(action: str, ids: Sequence[str]) -> Iterator[str]:
 
 
 def _store(must_exist: str = "") -> Store:
-    """Return the store; `must_exist` completes the error raised if it does not exist."""
+    """Return the store; `must_exist` completes the message of the error if it does not exist."""
     from custdyn_widgets.snapshots import Store
 
     folder = settings.load().snapshots

@@ -3,7 +3,7 @@
 A contribution is whatever the client adds to the row's cells, and to those of the period that the row is
 compared with. The key is a nonce that is kept only in the snapshot's manifest, which is never served. Clients
 and rows are keyed digests too, so the evidence reveals nothing without the data; digests have only 32 bits,
-so that amounts cannot be found by trying them out: many have the same digest. About one change in four
+so that amounts cannot be found by brute force: many have the same digest. About one change in four
 billion is missed.
 """
 

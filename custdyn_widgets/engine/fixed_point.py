@@ -1,9 +1,9 @@
 """Conversion of many amounts at once, in whole numbers, with a bound on what is left out.
 
-Fractions are exact but slow. Here, factors are cut to 48 binary places, so that sums of converted amounts are
-sums of integers. What is cut off is bounded: if it cannot change how a sum is rounded, which is the usual
-case, the rounded sum is that of the exact fractions. Otherwise, the rounded sum is uncertain and must be
-computed from fractions.
+Fractions are exact but slow. Here, factors are truncated to 48 binary places, so that sums of converted
+amounts are sums of integers. What is cut off is bounded: if it cannot change how a sum is rounded, which is
+the usual case, the rounded sum is that of the exact fractions. Otherwise, the rounded sum is uncertain and
+must be computed from fractions.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Amounts:
 
 @dataclass(frozen=True)
 class Factors:
-    """Factors cut to 48 binary places, in three limbs of 24 bits.
+    """Factors truncated to 48 binary places, in three limbs of 24 bits.
 
-    `above` is a whole number that no factor exceeds; `inexact` says which factors were cut.
+    `above` is a whole number that no factor exceeds; `inexact` says which factors lost digits.
     """
 
     limbs: tuple[Int64s, Int64s, Int64s]

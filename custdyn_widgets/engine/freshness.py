@@ -72,7 +72,7 @@ def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
     days = (end - last) // _DAY_S
     return (
         f"{what} is from {_clock(last, zone)}, {days:,} day{'' if days == 1 else 's'} before the report's "
-        f"end at {_clock(end, zone)}, and there has never been such a long pause: check that the data is "
+        f"end at {_clock(end, zone)}, and no earlier pause was this long: check that the data is "
         "complete."
     )
 
@@ -113,7 +113,7 @@ def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[
 
 
 def _longest_pause(times: npt.NDArray[np.integer], last: int) -> int:
-    """Return the longest pause in seconds between days with transactions, up to `last`; 0 if days are few."""
+    """Return the longest pause in seconds between days with transactions up to `last`; 0 for too few days."""
     first = int(times.min()) // _DAY_S
     has_any = np.zeros(last // _DAY_S - first + 1, dtype=bool)
     for start in range(0, len(times), _ROWS_AT_ONCE):

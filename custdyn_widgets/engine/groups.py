@@ -34,10 +34,10 @@ class Groups:
     labels
         One label for each group, in order; a single empty one without grouping.
     packages
-        Codes of the packages with groups of their own, in order, before the last group; empty if not by
-        package.
+        Codes of the packages with groups of their own, in order, before the last group; empty if not grouped
+        by package.
     of_client
-        int64[clients]: the group of each client in the facts; None if not by an attribute of clients.
+        int64[clients]: the group of each client in the facts; None if not grouped by an attribute of clients.
     """
 
     labels: tuple[str, ...]

@@ -94,7 +94,7 @@ def _key(bucket: Bucket) -> tuple[int, int, int, int]:
 
 
 def _meet(left: Bucket, right: Bucket) -> bool:
-    """Return whether one bucket ends where the other starts, with the same window."""
+    """Return whether the left bucket ends where the right one starts, with the same window."""
     return (left.end, left.window_start) == (right.start, right.opening_window)
 
 

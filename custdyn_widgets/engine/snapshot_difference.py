@@ -91,7 +91,7 @@ def _with_clients(
 def _frozen_report(store: Store, snapshot_id: str) -> Report:
     if store.manifest(snapshot_id).get("kind") is not None:
         raise SnapshotError(
-            f"{snapshot_id} is the page of a difference, not a report. Give the id of a report.", field="id"
+            f"{snapshot_id} is a frozen comparison, not a report. Give the id of a report.", field="id"
         )
     return Report.from_dict(json.loads(store.read(snapshot_id, _REPORT_FILE)))
 

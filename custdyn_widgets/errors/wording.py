@@ -1,4 +1,4 @@
-"""Quoting of values in messages, and suggestions of allowed ones."""
+"""How messages quote values and suggest allowed ones."""
 
 from __future__ import annotations
 

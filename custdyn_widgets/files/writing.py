@@ -1,8 +1,8 @@
 """Writing files and folders so that they survive a crash, and locking folders.
 
 New files and folders follow the umask, except below a folder with the setgid bit, which is shared by its
-group. There, new folders copy its mode, so that every member can add files. New files copy its read bits, so
-that every member can read them, but only their owner can write to them.
+group. There, new folders inherit its mode, so that every member can add files. New files inherit its read
+bits, so that every member can read them, but only their owner can write to them.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def create_file(
     name, data
         The path and the content.
     folder
-        An open folder that the name is relative to. If it is shared, the file copies its mode.
+        An open folder that the name is relative to. If it is shared, the file inherits its read bits.
     mode
         The mode in any other folder, before the umask.
     lasting
@@ -174,7 +174,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def is_unlocked(folder: int, name: str) -> bool:
-    """Return whether a folder inside an open folder seems to be unlocked: no writer has a lock on it."""
+    """Return whether a folder inside an open folder seems to be unlocked: no writer holds its lock."""
     try:
         inner = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
     except OSError:

@@ -22,7 +22,7 @@ def explain_failure(error: Exception, server: MailServer) -> tuple[bool, str]:
         todo = "Check CUSTDYN_SMTP_USER and CUSTDYN_SMTP_PASSWORD."
         return (
             error.smtp_code >= 500,
-            f"The login was rejected by {where} with reply {error.smtp_code}. {todo}",
+            f"The login was rejected by {where} with reply code {error.smtp_code}. {todo}",
         )
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, reply = next(iter(error.recipients.values()))

@@ -1,4 +1,4 @@
-"""Reporting of progress to a listener, if there is one.
+"""Reporting progress to a listener, if there is one.
 
 The command line listens; library calls are silent.
 """

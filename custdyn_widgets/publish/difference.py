@@ -14,7 +14,7 @@ KIND = "difference"
 
 
 def without_client_names(difference: ReportDifference) -> ReportDifference:
-    """Return a difference in the form to freeze: with the number of clients that changed, but no names."""
+    """Return a difference as it is frozen: with the number of clients that changed, but no names."""
     clients = difference.clients
     return replace(difference, clients=clients.without_names()) if clients else difference
 

@@ -1,4 +1,4 @@
-"""Checks of a query's values, one for each kind of field.
+"""Checks on a query's values, one for each kind of field.
 
 A check takes the name of a field and a JSON or Python value. It returns the value as a query stores it, or
 raises a `QueryError` that names both and suggests the nearest valid values. `fields.py` assigns the checks

@@ -154,7 +154,7 @@ class ResolvedInterval:
             self._moved_back(wall, comparison) for wall in (bucket.starts_at, bucket.ends_at, bucket.opens_at)
         )
         if starts_at.year not in YEARS:
-            raise QueryError.invalid("compare", comparison, f"reaches before the year {YEARS[0]}")
+            raise QueryError.invalid("compare", comparison, f"starts before the year {YEARS[0]}")
         start, end = to_instant(starts_at, self.zone), to_instant(ends_at, self.zone)
         if start >= end:
             return None

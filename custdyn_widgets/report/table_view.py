@@ -220,7 +220,7 @@ def _type_note(client_type: str) -> str:
     if client_type == "all":
         return "Clients of all types are counted."
     name = client_type.replace("_", " ").capitalize()
-    return f"Only clients of the type {name} are counted, even in Clients - All."
+    return f"Only clients of type {name} are counted, even in Clients - All."
 
 
 def _shown_labels(rows: Sequence[Row], most: int) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Exact evaluation of a saved query's conditions on its report.
 
-This module is pure: it takes a report and conditions, and returns what each one found.
+This module is pure: it takes a report and conditions, and returns the result of each condition.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a condition found.
+    """The result of a condition.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Finding:
 
 
 def evaluate(report: Report, conditions: Sequence[Condition]) -> tuple[Finding, ...]:
-    """Return what each condition finds in a report.
+    """Return the result of each condition on a report.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def _judge(
     row: Row,
     rows_before: Mapping[tuple[str, tuple[str, ...]], Row] | None,
 ) -> tuple[Cell, bool | str]:
-    """Return a row's cell and whether it meets a condition, or the reason why it cannot be judged."""
+    """Return a row's cell and whether it meets a condition, or the reason why it cannot be evaluated."""
     at = report.column(column.name)
     value = row.values[at]
     if not condition.is_change:
@@ -153,7 +153,7 @@ def _judge(
 def _judge_compared(
     report: Report, condition: Condition, column: Column, row: Row
 ) -> tuple[Cell, bool | str]:
-    """Judge a row by the columns that the query's comparison adds."""
+    """Evaluate a row by the columns that the query's comparison adds."""
     by_name = {one.name: value for one, value in zip(report.columns, row.values, strict=True)}
     value, before = by_name[column.name], by_name.get(column.name + BEFORE)
     cell = _cell(row, value, before)

@@ -1,4 +1,4 @@
-"""Making the reports of a run: computing them, freezing those that meet `only_if`, and judging `alert_if`."""
+"""Making the reports of a run: computing them, freezing those that meet `only_if`, evaluating `alert_if`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def freeze_unless_excluded(
     recipients: tuple[str, ...],
     company: str | None = None,
 ) -> MadeReport:
-    """Freeze a report unless the saved query's `only_if` excludes it, and judge its conditions.
+    """Freeze a report unless the saved query's `only_if` excludes it, and evaluate its conditions.
 
     Raises
     ------

@@ -119,6 +119,6 @@ def _changing(store: Store, snapshot_id: str) -> Iterator[None]:
     except OSError as error:
         raise SnapshotError(
             f"The new state of {snapshot_id} may not have been saved: {error.strerror or error}. Fix that "
-            "and run the command again; until then, do not rely on it.",
+            "and run the command again; until then, do not rely on the new state.",
             field="id",
         ) from error

@@ -30,8 +30,8 @@ _AGE = re.compile(r"([1-9][0-9]{0,4})([dwmy])", re.ASCII)
 class Rule:
     """The conditions for deletion: generated before a time, and not among the newest of the same query.
 
-    A condition that is None does not apply. Only visible snapshots count as newest; revoked and expired ones
-    do not.
+    A condition that is None does not apply. Only visible snapshots count among the newest; revoked and
+    expired ones do not.
     """
 
     before: datetime | None = None

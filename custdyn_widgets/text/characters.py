@@ -1,4 +1,4 @@
-"""Replacement of characters that are not safe to show, store or pass on."""
+"""Replacing characters that are not safe to show, store or pass on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Escaping of CSV cells that spreadsheets would evaluate as formulas."""
+"""Escaping CSV cells that spreadsheets would evaluate as formulas."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
     try:
         own = settings.load(folder=Path(serverapp.root_dir))
     except SettingsError as error:
-        serverapp.log.warning("custdyn: %s Until then, this server shows no reports.", error.message)
+        serverapp.log.warning("custdyn: %s Until this is fixed, this server shows no reports.", error.message)
         _mount(serverapp, NoViewHandler, Site(Store(os.devnull)))
         return
     os.environ.update(_environment(own))

@@ -1,4 +1,4 @@
-"""Parsing of snapshot links, and of the host names that a viewer serves."""
+"""Parsing snapshot links, and the host names that a viewer serves."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class ColumnChooser(anywidget.AnyWidget):
         missing = [shown(value) for value in self.value if value not in offered]
         if not missing:
             return ""
-        return f"There are no columns {', '.join(missing)}: remove them, or define their metric."
+        return f"These columns do not exist: {', '.join(missing)}. Remove them, or define their metrics."
 
 
 def _option(name: str, columns: tuple[Column, ...], why_not: str) -> list[Any]:

@@ -29,7 +29,7 @@ function render({ model, el }) {
   const save = button("Export changes to CSV", () => model.send({ ask: "csv", page: globalThis[PAGE] }));
   const clients = button("", () => model.send({ ask: "clients" }));
   const create = button("Create link", () => model.send({ ask: "link" }), {
-    title: "Publish these changes as a page with a link of its own, without the names of clients.",
+    title: "Publish these changes as a page with its own link, without client names.",
   });
   const link = element("p", { class: "custdyn-link" });
   const heard = element("span", { class: "custdyn-unseen", role: "status" }); // what screen readers say of the link

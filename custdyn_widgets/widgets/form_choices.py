@@ -29,7 +29,7 @@ class Choices:
         self.row = Control(
             kind="choice",
             label="And by",
-            tooltip="Also one row for each package, or for clients with the same value.",
+            tooltip="Also split the rows by package, or by an attribute of clients.",
             options=[["", "(none)"], *([group, _words(group)] for group in ROW_GROUPS)],
             value=defaults.row_group or "",
         )

@@ -1,4 +1,4 @@
-"""Publishing of reports and differences in a separate process, so that the kernel remains responsive.
+"""Publishing reports and differences in a separate process, so that the kernel remains responsive.
 
 The kernel sends the process a report or a difference and the current environment, and receives a
 `Published`. The process runs until the kernel stops, finishes any work it has started, and ignores interrupts
@@ -106,7 +106,7 @@ def _who_can_open(link: str, viewer: Viewer | None) -> str:
     """Return a message about who can open a link, or "" if probably everyone who has it can."""
     host = urlsplit(link).hostname or ""
     if host == "localhost" or host.endswith(".localhost") or _is_loopback(host):
-        return f"Only this computer can open the link. {_FOR_OTHERS}"
+        return f"The link opens only on this computer. {_FOR_OTHERS}"
     if viewer == "login":
         return f"Only people with a login to this Jupyter server can open the link. {_FOR_OTHERS}"
     return ""

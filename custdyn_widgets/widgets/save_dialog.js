@@ -168,7 +168,7 @@ function automation(id, choices, forgetError) {
   const staying = help(
     `${id}-retention-help`,
     "A number such as 12, or an age such as 90d, 12w, 6m or 1y. If both are empty, all are kept. If both are " +
-      "given, the last ones are kept regardless of age.",
+      "given, the newest ones are kept regardless of age.",
   );
   const more = element(
     "div",
@@ -176,7 +176,7 @@ function automation(id, choices, forgetError) {
     labelled("Time zone", zone),
     labelled(
       "Notify on failure", told,
-      help(`${id}-told-help`, "Email addresses to notify of what failed and what to do."), nobody,
+      help(`${id}-told-help`, "Email addresses that are told what failed and what to do."), nobody,
     ),
     element(
       "fieldset",

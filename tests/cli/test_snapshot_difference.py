@@ -249,7 +249,7 @@ def test_a_difference_is_frozen_as_a_page_with_its_own_link(
     assert "What changed: " in listed
     refused = diff(own, old)
     assert refused.exit_code == 1
-    assert "is the page of a difference, not a report" in refused.stderr
+    assert "is a frozen comparison, not a report" in refused.stderr
 
 
 def test_hostile_names_are_shown_without_effect(

@@ -112,7 +112,7 @@ def check(case: Case, rows: int | None = None) -> None:
     try:
         report = run_report(case.query, frames(case.mart), as_of=case.as_of)
     except QueryError as error:
-        if error.field == "compare":  # it reaches before 1900, which the oracle does not refuse
+        if error.field == "compare":  # it starts before 1900, which the oracle does not refuse
             return
         raise
     assert cells(report) == lines(answer)
@@ -222,7 +222,7 @@ def test_a_comparison_that_reaches_before_1900_names_the_field() -> None:
     rows = [
         {"client_id": "A", "client_type": "client", "currency": "USD", "created_at": "1899-01-01T00:00:00Z"}
     ]
-    with pytest.raises(QueryError, match="compare: 'previous_year' reaches before the year 1900"):
+    with pytest.raises(QueryError, match="compare: 'previous_year' starts before the year 1900"):
         run_report(query, frames({"clients": rows, "transactions": []}))
 
 

@@ -319,7 +319,7 @@ def test_faults_show_values_as_they_are_written() -> None:
         "transactions, row 2, at: '30/02/2021' is not an ISO 8601 time",
         "transactions, row 2, amount: '1.5' is not a number with a decimal comma",
         "transactions, row 3, at: '12/31/2021' is not an ISO 8601 time",
-        "transactions, row 3, amount: '2,1234567' has more than 6 places",
+        "transactions, row 3, amount: '2,1234567' has more than 6 decimal places",
     ]
 
 

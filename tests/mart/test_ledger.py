@@ -256,7 +256,7 @@ def test_a_duplicate_id_in_another_piece_is_found(mart: Path, again: int) -> Non
     [
         ("client_id", "c9", "is not in clients.parquet"),
         ("kind", "gift", "is not a known kind"),
-        ("amount", "1.2345678", "has more than 6 places"),
+        ("amount", "1.2345678", "has more than 6 decimal places"),
         ("at", "yesterday", "is not an ISO 8601 time"),
     ],
 )

@@ -180,7 +180,7 @@ FAULTS = [
         "clients.csv, row 4, opening_balance: '-2e3' has an exponent; amounts are plain decimals",
     ]),
     (changed("transactions", "-3.000001", "-3.0000001"), [
-        "transactions.csv, row 5, amount: '-3.0000001' has more than 6 places",
+        "transactions.csv, row 5, amount: '-3.0000001' has more than 6 decimal places",
     ]),
     (changed("transactions", "refill,10", "refill," + "9" * 300), [
         "transactions.csv, row 2, amount: '" + "9" * 78 + "… is too large: "
@@ -714,7 +714,7 @@ def test_an_amount_is_the_same_whatever_the_column_is(amounts: object) -> None:
         (1j, "is not a plain decimal number"),
         ([1], "is not a plain decimal number"),
         (2**80, "is too large: amounts go up to 9 223 372 036 854.775807"),
-        (0.1 + 0.2, "has more than 6 places"),
+        (0.1 + 0.2, "has more than 6 decimal places"),
         ("\ud800", "is not a plain decimal number"),
         (np.timedelta64(1, "s"), "is not a plain decimal number"),
     ],

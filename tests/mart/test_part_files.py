@@ -197,7 +197,7 @@ def test_wider_decimals_are_exact(tmp_path: Path, amounts: pa.Array) -> None:
 def test_a_wide_decimal_with_more_than_six_places_is_a_fault(tmp_path: Path) -> None:
     amounts = pa.array([Decimal("1.2500001"), Decimal(2), Decimal(3)], pa.decimal256(60, 18))
     [fault] = check_source(_mart(tmp_path, amount=amounts)).faults
-    assert (fault.row, fault.why) == (1, "has more than 6 places")
+    assert (fault.row, fault.why) == (1, "has more than 6 decimal places")
 
 
 def test_uuids_are_ids(tmp_path: Path) -> None:

@@ -241,3 +241,23 @@ def test_the_time_zone_data_is_named_with_its_origin(tmp_path: Path, monkeypatch
     assert time_zone_data() == "unknown version (system)"
     (tmp_path / "tzdata.zi").write_text("# version 2025b\n# more\n")
     assert time_zone_data() == "2025b (system)"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "before"),
+    [
+        ("2021-11-01", "2022-01-31", ("2021-08-01", "2021-11-01")),  # three months
+        ("2021-02-01", "2022-01-31", ("2020-02-01", "2021-02-01")),  # twelve
+        ("2021-11-15", "2022-01-31", ("2021-08-29", "2021-11-15")),  # as many days
+    ],
+)
+def test_the_period_before_is_as_many_months_or_as_long(
+    start: str, end: str, before: tuple[str, str]
+) -> None:
+    query = ReportQuery.from_dict({"interval": {"start": start, "end": end}, "timezone": "UTC"})
+    interval = intervals.resolve(query, datetime(2023, 1, 1, tzinfo=UTC))
+    found = interval.before(interval.whole(), "previous_period")
+    assert found
+    assert (found.start, found.end) == tuple(
+        datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() for day in before
+    )

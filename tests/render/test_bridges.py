@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -14,6 +16,7 @@ from custdyn_widgets.render.charts.drawing import chart_svg, report_charts
 from custdyn_widgets.render.charts.live import live_spec
 from custdyn_widgets.render.charts.presets import BRIDGES, presets_of
 from custdyn_widgets.render.charts.specs import blank_spec, preset_spec
+from custdyn_widgets.render.charts.vegalite import NUMBER_ROOM
 from custdyn_widgets.render.page import headline_figures, render_page
 from custdyn_widgets.render.xlsx.workbook import to_xlsx
 from custdyn_widgets.report.report import Column, Report, Row
@@ -60,6 +63,15 @@ def test_each_bar_starts_where_the_one_before_ends_and_the_last_one_stands_on_ze
     assert [bar["kind"] for bar in bars(preset_spec(report, "Movement bridge"))] == [
         "total", "up", "up", "down", "down", "total",
     ]  # fmt: skip
+
+
+def test_there_is_room_for_numbers_above_a_bridge_below_zero() -> None:
+    report = bridged(total=False)
+    values = tuple(-abs(value) if isinstance(value, Decimal) else value for value in report.rows[0].values)
+    spec = preset_spec(replace(report, rows=(Row((), values),)), "Balance bridge")
+    lowest = min(min(bar["y"], bar["y2"]) for bar in bars(spec))
+    tops = {float(top) for top in re.findall(r'"domainMax": ([\d.]+)', json.dumps(spec))}
+    assert tops == {pytest.approx(-lowest * NUMBER_ROOM)}
 
 
 def test_numbers_have_signs_and_are_short_and_tooltips_are_exact() -> None:

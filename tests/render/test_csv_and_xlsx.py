@@ -357,6 +357,25 @@ def test_a_table_of_very_many_columns_prints_several_pages_wide_with_its_labels_
     assert sheet.print_title_cols == f"$A:${get_column_letter(len(report.headings))}"
 
 
+@pytest.mark.parametrize(("count", "pages"), [(30, 1), (31, 2)])
+def test_thirty_columns_print_on_one_page(count: int, pages: int):
+    report = make_report(1)
+    columns = tuple(replace(COLUMNS[0], label=f"Qty {n}") for n in range(count))
+    wide = replace(report, columns=columns, rows=(Row(("2021-01",), (1,) * count),), total=None)
+    assert read_xlsx(to_xlsx(wide))["Report"].page_setup.fitToWidth == pages
+
+
+def test_the_heading_of_a_group_of_one_column_is_not_merged():
+    report = make_report(1)
+    columns = (replace(COLUMNS[0], group="One"), *(replace(COLUMNS[0], group="Two", label=x) for x in "ab"))
+    small = replace(report, columns=columns, rows=(Row(("2021-01",), (1, 2, 3)),), total=None)
+    sheet = read_xlsx(to_xlsx(small))["Report"]
+    row = headings_row(sheet)
+    assert {str(r) for r in sheet.merged_cells.ranges} >= {f"A{row - 1}:A{row}", f"C{row - 1}:D{row - 1}"}
+    with zipfile.ZipFile(io.BytesIO(to_xlsx(small))) as archive:
+        assert f'ref="B{row - 1}' not in archive.read("xl/worksheets/sheet1.xml").decode()
+
+
 def test_too_many_rows_are_refused_and_csv_is_named():
     row = make_report(1).rows[0]
     with pytest.raises(ExportError, match=r"100,001 rows.*csv") as caught:

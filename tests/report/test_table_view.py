@@ -11,7 +11,7 @@ from custdyn_widgets.report.report import Report
 from custdyn_widgets.report.table_view import TableView, table_view
 from tests.make_report import make_comparison, make_report
 
-CLIENTS_ONLY = "Only clients of the type Client are counted, even in Clients - All."
+CLIENTS_ONLY = "Only clients of type Client are counted, even in Clients - All."
 CUT = (
     "Partial: the figures run up to 2022-12-16 08:30:00 UTC, the time of the report; "
     "the interval ends at 2022-12-31 23:59:59."
@@ -100,7 +100,7 @@ def test_a_partial_row_that_is_left_out_needs_no_note() -> None:
     ("client_type", "words"),
     [
         ("client", CLIENTS_ONLY),
-        ("calling_card", "Only clients of the type Calling card are counted, even in Clients - All."),
+        ("calling_card", "Only clients of type Calling card are counted, even in Clients - All."),
         ("all", "Clients of all types are counted."),
     ],
 )

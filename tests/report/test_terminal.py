@@ -52,6 +52,14 @@ def test_a_group_too_wide_for_the_terminal_is_split_between_numbers_and_not_with
         assert parts in text
 
 
+def test_a_group_is_split_only_if_it_is_wider_than_the_terminal() -> None:
+    report = make_comparison(2)
+    report = replace(report, columns=tuple(replace(column, group="One group") for column in report.columns))
+    width = max(map(len, report_text(report).split("\n\n")[1].splitlines()))
+    assert report_text(report, width).count("One group") == 1
+    assert report_text(report, width - 1).count("One group") == 2
+
+
 def test_hostile_names_of_resellers_are_printable() -> None:
     text = report_text(make_comparison(1, ("\x1b[2J\u202eevil", "fine")))
     assert "\x1b" not in text

@@ -183,7 +183,7 @@ def test_last_and_next_enclose_a_moment(cron: str, at: datetime, zone: str) -> N
 @pytest.mark.parametrize(
     ("cron", "words"),
     [
-        ("", "has 0 parts, but cron needs five"),
+        ("", "has 0 fields, but cron needs five"),
         ("0 6 1 *", "has 4 parts"),
         ("6", "has 1 part, but"),
         ("0 0 6 1 * *", "has 6 parts (cron has no seconds)"),

@@ -686,6 +686,9 @@ def test_a_manifest_and_a_verification_are_shown_in_words(store: Store) -> None:
     snapshot_id = store.publish({**MANIFEST, "quotes": ["a quote"] * 3000}, FILES)
     text = listing.manifest_text(snapshot_id, store.manifest(snapshot_id))
     assert MANIFEST["query_words"] in text
+    assert "state" not in text
+    shown = listing.manifest_text(snapshot_id, store.manifest(snapshot_id), "revoked")
+    assert re.search("^state +revoked$", shown, re.MULTILINE)
     assert "report.html         640" in text
     assert "nonce" not in text
     assert "quotes        3,000 in all" in text

@@ -92,7 +92,7 @@ def test_a_table_is_sent_to_nobody() -> None:
 @pytest.mark.parametrize(
     ("typed", "words", "field"),
     [
-        ({"schedule.cron": "every day"}, "has 2 parts, but cron needs five", "schedule.cron"),
+        ({"schedule.cron": "every day"}, "has 2 fields, but cron needs five", "schedule.cron"),
         (
             {**AT_SIX, "schedule.timezone": "Europe/Pari"},
             "Did you mean 'Europe/Paris'",

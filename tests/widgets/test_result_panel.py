@@ -141,7 +141,7 @@ def test_notes_tell_the_currency_what_is_partial_and_what_does_not_add_up(panel:
     plain = " ".join(state(panel, "_shown")["notes"])
     panel.show(make_report(2, packages=("a", "b")))
     by_package = " ".join(state(panel, "_shown")["notes"])
-    first = "Amounts in USD. Only clients of the type Client are counted, even in Clients - All."
+    first = "Amounts in USD. Only clients of type Client are counted, even in Clients - All."
     assert plain.startswith(f"{first} Partial: the figures run up to 2022-12-16 08:30:00 UTC")
     assert "◐ marks a bucket cut short" in plain
     assert "do not add up" in by_package

@@ -1,4 +1,4 @@
-"""Addition of pieces with the compiled kernel, where it is available."""
+"""Adding pieces with the compiled kernel, where it is available."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ class Kernel:
 
 
 def kernel_for(facts: Facts, grid: Grid, rows: int) -> Kernel | None:
-    """Return the kernel for a report on so many rows, or None if NumPy is to sum them.
+    """Return the kernel for a report on this many rows, or None if NumPy is to sum them.
 
-    A process that has not loaded the kernel does so once it has paid for that with slower sums.
+    A process loads the kernel once it has summed so many rows without it that loading would have paid off.
     """
     global _summed
     if grid.by_package or facts.time.dtype != np.uint32:
@@ -89,7 +89,7 @@ def _module() -> ModuleType | None:
 
 
 def _tried(module: ModuleType, facts: Facts, grid: Grid) -> Kernel | None:
-    """Return the kernel, which is compiled if this type of package codes is new; None if that fails."""
+    """Return the kernel, compiled first if its type of package codes is new; None if that fails."""
     kernel = Kernel(module, facts, grid)
     kind = facts.package.dtype if grid.needs_packages else _NO_PACKAGES.dtype
     if kind not in _WORKS:
@@ -103,7 +103,7 @@ def _tried(module: ModuleType, facts: Facts, grid: Grid) -> Kernel | None:
 
 
 def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a view that has the type of a mapped array, so that the kernel is not compiled for another."""
+    """Return a view with the type of a mapped array, so that the kernel is not compiled for another type."""
     view = array.view()
     view.flags.writeable = False
     return view

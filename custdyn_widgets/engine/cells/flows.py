@@ -86,7 +86,7 @@ class FlowTables(NamedTuple):
 class FlowEntries:
     """Counts and sums by row, segment and flow class: arrays of the same length, with halves of the sums.
 
-    `value_date` has the UTC date of each segment; `counts` and `sums` the flow classes of each column.
+    `value_date` gives the UTC date of each segment; `counts` and `sums` give the flow classes of each column.
     """
 
     row: Int64s
@@ -154,7 +154,7 @@ class FlowSums:
         self.sums.add(keys, opening)
 
     def tables(self) -> FlowTables:
-        """Return what `add` does with a row, for the kernel."""
+        """Return the tables that the kernel needs to do with a row what `add` does."""
         below = np.arange(_CLASS_COUNT, dtype=np.uint8)
         if self._grid.balances:
             below[[_C.OTHER, _FEE]] = _OTHER_BELOW, _FEE_BELOW

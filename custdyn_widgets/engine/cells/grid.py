@@ -106,7 +106,7 @@ class CounterArrays(NamedTuple):
 class EdgeCounter:
     """Faster equivalent of `numpy.searchsorted(edges, at, "right")` for times.
 
-    A table has the answer for each granule of time that contains no edge. Only the few times in the other
+    A table holds the answer for each granule of time that contains no edge. Only the few times in the other
     granules need a search.
     """
 
@@ -122,7 +122,7 @@ class EdgeCounter:
         self._table = np.where(at_start == at_end, at_start, -1)
 
     def arrays(self) -> CounterArrays:
-        """Return what the counter consists of, for the kernel."""
+        """Return the arrays of the counter, for the kernel."""
         return CounterArrays(self._edges, self._table, self._first, self._bits)
 
     def __call__(self, at: Times) -> Int64s:

@@ -39,7 +39,7 @@ class Ledger(NamedTuple):
 
 
 class Clients(NamedTuple):
-    """Clients of one currency: their rows within the report, and what `Piece` has of each."""
+    """Clients of one currency: their rows within the report, and the values that `Piece` has for each."""
 
     begin: Int64s
     end: Int64s
@@ -114,8 +114,8 @@ def _stay(
 ) -> _Past:
     """Record a stay, and return what the next one needs to know.
 
-    That is the state and the balance at its end, and of the last stay that is not empty: whether it ends
-    active, whether there was a paid use, and its end.
+    That is the state and the balance at its end and, for the last nonempty stay, whether it ends active,
+    whether there was a paid use, and where it ends.
     """
     before, balance_before, was_active, had_paid, end = past
     paid = paid_at > 0

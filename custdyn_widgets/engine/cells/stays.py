@@ -53,8 +53,8 @@ class Stays:
 class _Cells:
     """The last row of each client in each bucket.
 
-    `count` has the number of cells of each client; `last` and `bucket` have each cell's position in the piece
-    and its bucket.
+    `count` gives the number of cells of each client; `last` and `bucket` give each cell's position in the
+    piece and its bucket.
     """
 
     count: Int64s
@@ -63,7 +63,7 @@ class _Cells:
 
 
 def stays_of(piece: Piece, grid: Grid, bucket: Int64s) -> Iterator[Stays]:
-    """Yield the stays of a piece's clients; `bucket` has the bucket of each row.
+    """Yield the stays of a piece's clients; `bucket` gives the bucket of each row.
 
     If grouped by package, a client has stays in each of its package rows.
     """

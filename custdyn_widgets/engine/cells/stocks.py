@@ -51,7 +51,7 @@ class StockTables(NamedTuple):
 class StockSums:
     """Counts and balances of clients entering each state, minus those leaving it, in one currency.
 
-    `movement` has the movements of the same clients, if the grid requests them.
+    `movement` counts the movements of the same clients, if the grid requests them.
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -62,7 +62,7 @@ class StockSums:
         self.movement = MovementSums(grid) if grid.movement else None
 
     def add(self, piece: Piece, bucket: Int64s) -> None:
-        """Add the clients of a piece; `bucket` has the bucket of each row."""
+        """Add the clients of a piece; `bucket` gives the bucket of each row."""
         for stays in stays_of(piece, self._grid, bucket):
             self._record(stays)
 
@@ -122,7 +122,7 @@ class StockSums:
         self.sums.count(keys, -1)
 
     def tables(self) -> StockTables:
-        """Return what `add` does with a balance, for the kernel."""
+        """Return the tables that the kernel needs to do with a balance what `add` does."""
         return StockTables(
             reach=self._reach.arrays(),
             buckets=self._grid.bucket_count,

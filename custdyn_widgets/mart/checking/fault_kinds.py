@@ -104,7 +104,7 @@ NOT_WITH_COMMA = FaultKind(
 EXPONENT = FaultKind(
     "exponent", "has an exponent; amounts are plain decimals", "Write all digits: 0.00001, not 1e-5."
 )
-TOO_PRECISE = FaultKind("too_precise", "has more than 6 places", "Round amounts to 6 decimal places.")
+TOO_PRECISE = FaultKind("too_precise", "has more than 6 decimal places", "Round amounts to 6 decimal places.")
 TOO_LARGE = FaultKind(
     "too_large", "is too large: amounts go up to 9 223 372 036 854.775807", "Correct the amount."
 )

@@ -8,7 +8,7 @@ byte takes as long as a small report (12 ms for 10 million rows; a report on all
 checksum is a sum of 64-bit words, which is fast enough and detects flipped bytes and blocks left empty by a
 crash.
 
-The last entry opened stays mapped: mapping it again takes a seventh of the time of a small report.
+The last entry opened stays mapped: mapping it again takes a seventh as long as a small report.
 
 The size of the cache is limited: the least recently opened entries are removed first.
 

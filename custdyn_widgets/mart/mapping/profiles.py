@@ -40,8 +40,8 @@ class Column:
 
     A blank cell is None. `null` is the word that marks blank cells, if any; `typed` says that they are not
     text; `syntax` is the dialect of SQL that reads them; `family` is their type in a database; `decimal` is
-    the decimal separator of numbers in text, if it is known; `padding` has the characters that were removed
-    from the ends of cells.
+    the decimal separator of numbers in text, if it is known; `padding` contains the characters that were
+    removed from the ends of cells.
     """
 
     table: str

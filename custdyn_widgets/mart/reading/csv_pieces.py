@@ -24,7 +24,7 @@ class CsvPiece:
     begin, end
         Their bytes.
     first, rows
-        The number of rows before them, and their number.
+        The number of rows before these, and the number of these.
     """
 
     begin: int
@@ -47,8 +47,8 @@ class _Block:
 def csv_pieces(path: Path) -> list[CsvPiece]:
     """Divide the rows below the headings into pieces of about `PIECE` bytes.
 
-    The result is empty for a small file, and if it is not possible: rows do not end in line feeds, or one is
-    too long. A count is only wrong if there are empty lines or misplaced quotes.
+    The result is empty for a small file, and for one that cannot be divided because its rows do not end in
+    line feeds or a row is too long. A count is only wrong if there are empty lines or misplaced quotes.
     """
     size = path.stat().st_size
     if size <= PIECE:

@@ -104,5 +104,6 @@ def reject_near_files(folder: Path, names: Iterable[str], table: str) -> None:
             suffix = Path(name).suffix.lower()
             raise source_error(
                 folder.name,
-                f"has {shown(name)}, which is not read: rename it to {table}{suffix}, or move it away",
+                f"has {shown(name)}, which is not read: rename it to {table}{suffix}, or move it to another "
+                "folder",
             )

@@ -118,7 +118,7 @@ def _int96(file: pq.ParquetFile, names: Sequence[str]) -> list[str]:
 
 
 def _needs_no_validation(column: pa.Array) -> bool:
-    """Return whether values are numbers or ASCII, which need no validation; it is slow."""
+    """Return whether values are numbers or ASCII, which need no validation (it is slow)."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _needs_no_validation(column.dictionary) and _in_range(column.indices, len(column.dictionary))

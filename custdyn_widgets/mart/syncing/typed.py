@@ -60,7 +60,6 @@ class StaysText(Exception):  # noqa: N818 (it is a signal, not an error)
     """Values of a column do not fit its type, so the whole column must stay text."""
 
     def __init__(self, column: str) -> None:
-        super().__init__(column)
         self.column = column
 
 

@@ -18,7 +18,7 @@ amounts. Shorter ones are ignored: a password `2021` would block every report of
 equals the role or the name of a source, which every report shows, is ignored unless the user name precedes
 it.
 
-Only complete paths are found: `/home/anna` is not in `/home/annabel` or `/old/home/anna`. A path with a
+Only complete paths are found: `/home/anna` is not found in `/home/annabel` or `/old/home/anna`. A path with a
 single name, such as `/root`, is found only if another name follows, because `/data` may also mean "or data";
 the root folder is ignored. `share_url` is public, so it is not searched for.
 """
@@ -246,7 +246,7 @@ def _path(kind: str, folder: Path) -> Iterator[Secret]:
 
 
 def _forms(text: str) -> set[str]:
-    """Return text as written and with composed accents, because some systems rewrite accents."""
+    """Return text as written and in Unicode form NFC, because some systems change how accents are encoded."""
     return {text, unicodedata.normalize("NFC", text)}
 
 

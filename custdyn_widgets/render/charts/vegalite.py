@@ -246,7 +246,7 @@ def _x(points: Points, mark: str) -> dict[str, Any]:
 
 
 def time_ticks(categories: Sequence[str]) -> tuple[list[str], int]:
-    """Return the labelled categories of a time axis, and the length of labels.
+    """Return the labelled categories of a time axis, and the length of their labels.
 
     They are few enough not to overlap, and are at natural calendar boundaries such as Mondays or the start of
     months, quarters, years or decades.

@@ -29,9 +29,9 @@ _TEXT_WIDTH = 100
 def to_xlsx(report: Report) -> bytes:
     """Return the report as an XLSX workbook with the sheets Report, Charts, Info and Definitions.
 
-    A report by cohort also has the sheet Cohorts, with the retention triangle as a heat map.
-    Report has the table with two-level headings, frozen panes and the Total, Charts has the presets as
-    native charts, and Info and Definitions have the notes. Numbers and dates are formatted cells, not text.
+    A report by cohort also has a Cohorts sheet, with the retention triangle as a heat map.
+    Report contains the table with two-level headings, frozen panes and the Total; Charts, the presets as
+    native charts; Info and Definitions, the notes. Numbers and dates are formatted cells, not text.
     Since spreadsheets store numbers as doubles, a note above the table gives the number of inexact amounts.
     Text is always a string cell, never a formula.
 

@@ -133,7 +133,7 @@ def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> 
             continue
         if condition.against == "compare":
             if query.compare is None:
-                why = 'needs a query that compares with a period: set compare, such as "previous_month"'
+                why = 'needs a query with a comparison: set compare, such as "previous_month"'
                 raise SavedQueryError.invalid(f"{field}.against", "compare", why)
         elif why := _without_row_before(condition, query):
             remedy = f'{why}; set "against": "compare", and compare in the query'
@@ -143,12 +143,12 @@ def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> 
 def _without_row_before(condition: Condition, query: ReportQuery) -> str:
     """Return why no row can have an earlier row to compare with; "" if one can."""
     if condition.row == "total":
-        return "has no row before it to compare with, because it is about the Total"
+        return "cannot be measured from the row before, because the Total has none"
     if query.time_group is None:
-        return "has no row before it to compare with, because the query does not group by time"
+        return "cannot be measured from the row before, because the query does not group by time"
     if query.interval in _SINGLE_ROW[query.time_group]:
         return (
-            f"has no row before it to compare with, because {query.interval} by {query.time_group} is a "
+            f"cannot be measured from the row before, because {query.interval} by {query.time_group} is a "
             "single row: choose a longer interval"
         )
     return ""

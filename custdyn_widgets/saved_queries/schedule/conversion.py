@@ -104,7 +104,7 @@ def _shifted(schedule: Schedule, minutes: int) -> list[str]:
 
 
 def _shifted_days(times: Times, texts: Sequence[str], carry: int) -> str | None:
-    """Return the three date parts, shifted by a day; None if that crosses the end of a month."""
+    """Return the three date fields, shifted by a day; None if that crosses the end of a month."""
     day, month, weekday = texts
     if carry == 0:
         return " ".join(texts)
@@ -123,7 +123,7 @@ def _shifted_days(times: Times, texts: Sequence[str], carry: int) -> str | None:
 
 
 def _numbers_text(numbers: Iterable[int], whole: range) -> str:
-    """Return numbers as a part of an expression: `*` for all, ranges for three or more in a row."""
+    """Return numbers as a field of an expression: `*` for all, ranges for three or more in a row."""
     chosen = sorted(numbers)
     if chosen == list(whole):
         return "*"

@@ -1,4 +1,4 @@
-"""Cron expressions: parsing the five parts into wall times, as Debian's cron does."""
+"""Cron expressions: parsing the five fields into wall times, as Debian's cron does."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class Times:
     Attributes
     ----------
     minutes, hours, days, months, weekdays
-        The numbers that each part matches.
+        The numbers that each field matches.
     follows_clock
         Whether the minute or hour begins with a star: the job then runs whenever the clock shows its time.
         Otherwise it runs exactly once for each time, even if the clocks skip or repeat it.
     both_days
-        Whether a day must match both day parts, because one begins with a star, or just one of them.
+        Whether a day must match both day fields, because one begins with a star, or just one of them.
     """
 
     minutes: frozenset[int]
@@ -120,13 +120,13 @@ def _split(cron: str) -> list[str]:
         raise _invalid(cron, f"is longer than {_MAX_LENGTH} characters")
     if len(texts) != len(_PARTS):
         known = " (cron has no seconds)" if len(texts) == len(_PARTS) + 1 else ""
-        parts = f"{len(texts)} part{'' if len(texts) == 1 else 's'}{known}"
+        parts = f"{len(texts)} field{'' if len(texts) == 1 else 's'}{known}"
         raise _invalid(cron, f"has {parts}, but cron needs five: {_FIELDS}, {_EXAMPLE}")
     return texts
 
 
 def _numbers(cron: str, part: _Part, text: str) -> set[int]:
-    """Return the numbers that match a part's comma-separated terms."""
+    """Return the numbers that match a field's comma-separated terms."""
     return {number for term in text.split(",") for number in _term(cron, part, term)}
 
 

@@ -25,7 +25,7 @@ from custdyn_widgets.saved_queries.checks import object_fields
 from custdyn_widgets.saved_queries.schedule.expression import Times, times
 
 _REQUIRED = {
-    "cron": "five parts, such as '0 6 1 * *' for 06:00 on the first of each month",
+    "cron": "five fields, such as '0 6 1 * *' for 06:00 on the first of each month",
     "timezone": "a time zone, such as 'Europe/Paris'",
 }
 _FARTHEST = 41 * 366  # days between February 29ths on the same day of the week, across the year 2100
@@ -39,7 +39,7 @@ class Schedule:
     Attributes
     ----------
     cron
-        Five parts: minute, hour, day of the month, month, day of the week.
+        Five fields: minute, hour, day of the month, month, day of the week.
     timezone
         The IANA name of a time zone that queries accept.
 

@@ -29,7 +29,7 @@ def cut_off(evidence: Evidence) -> Iterator[Note]:
         if table is evidence.ledger and (found := early_end(evidence)):
             gap, events = found
             reasons.append(
-                f"its last transaction is on {day_text(gap.begin - 1)}, although {events:,} clients "
+                f"its last transaction was on {day_text(gap.begin - 1)}, although {events:,} clients "
                 f"were created later and about {gap.daily} transactions a day would be expected"
             )
         if reasons:
