@@ -120,8 +120,8 @@ def _split(cron: str) -> list[str]:
         raise _invalid(cron, f"is longer than {_MAX_LENGTH} characters")
     if len(texts) != len(_PARTS):
         known = " (cron has no seconds)" if len(texts) == len(_PARTS) + 1 else ""
-        parts = f"{len(texts)} field{'' if len(texts) == 1 else 's'}{known}"
-        raise _invalid(cron, f"has {parts}, but cron needs five: {_FIELDS}, {_EXAMPLE}")
+        fields = f"{len(texts)} field{'' if len(texts) == 1 else 's'}{known}"
+        raise _invalid(cron, f"has {fields}, but cron needs five: {_FIELDS}, {_EXAMPLE}")
     return texts
 
 
