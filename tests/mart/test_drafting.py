@@ -7,6 +7,7 @@ import io
 import json
 import tomllib
 from pathlib import Path
+from unittest.mock import Mock
 
 import duckdb
 import pytest
@@ -20,8 +21,9 @@ from custdyn_widgets.mart.mapping import drafting
 from custdyn_widgets.mart.mapping.choices import Choice
 from custdyn_widgets.mart.mapping.drafting import Draft, draft_mapping
 from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark
-from custdyn_widgets.mart.mapping.sql_text import identifier
+from custdyn_widgets.mart.mapping.sql_text import DUCKDB, identifier
 from custdyn_widgets.mart.mapping.words import KINDS, meaning
+from custdyn_widgets.mart.syncing import sampling
 from custdyn_widgets.render import to_csv
 from tests import oracle
 from tests.engine.test_golden import differences
@@ -329,3 +331,15 @@ def test_tables_and_columns_of_any_name_are_quoted(export: Path, tmp_path: Path)
     assert result.exit_code == 0, result.output
     checked = custdyn("check", "billing")
     assert checked.exit_code == 0, checked.output
+
+
+@pytest.mark.parametrize(("sampled", "share"), [(sampling.ROWS, 1.0), (sampling.ROWS - 1, 0.5)])
+def test_values_missing_from_a_sample_are_looked_up_in_the_rest_of_the_table(
+    sampled: int, share: float
+) -> None:
+    session = Mock(number=Mock(return_value=2))
+    session.readable_tables.return_value = []
+    clients = Column("clients", "id", ("1",) * sampled)
+    found = sampling.Sample(session, DUCKDB).overlap(Column("calls", "client", ("1", "2")), clients)
+    assert found == share
+    assert session.number.called == (share == 1.0)
