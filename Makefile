@@ -29,7 +29,7 @@ QUICK := -m "not browser and not office and not slow"
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab serve test quick lowest newest check format bench bench-sync pictures clean
+.PHONY: help demo lab serve test quick lowest newest check format bench bench-shapes bench-sync pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ format: $(VENV)/.test-ready ## Format the code
 
 bench: $(VENV)/.test-ready ## Compare the speed with DuckDB SQL, Polars and pandas (ROWS=1000000 DOCUMENT=…)
 	@$(BIN)/python -m tests.bench --rows $(or $(ROWS),1000000) $(if $(DOCUMENT),--document $(DOCUMENT))
+
+bench-shapes: $(VENV)/.test-ready ## Compare the first report with DuckDB SQL on ledgers as many systems store them (ROWS=10000000)
+	@$(BIN)/python -m tests.bench.by_shape --rows $(or $(ROWS),10000000)
 
 bench-sync: $(VENV)/.test-ready ## Compare getting data in with code by hand: PostgreSQL, MariaDB, CSV (ROWS=10000000)
 	@$(BIN)/python -m tests.bench.sync --rows $(or $(ROWS),10000000)

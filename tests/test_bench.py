@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,7 @@ import pytest
 from custdyn_widgets.errors import CustDynError
 from tests.bench import __main__ as bench
 from tests.bench import (
+    by_shape,
     commands,
     document,
     duckdb_clients,
@@ -27,6 +29,7 @@ from tests.bench import (
     our_dynamics,
     ours,
     polars_lazy,
+    shapes,
 )
 from tests.bench.ledger import write_mart
 from tests.bench.question import CLIENTS, DYNAMICS, QUESTIONS
@@ -109,6 +112,52 @@ def test_the_order_of_the_rows_does_not_matter(mart: Path, tmp_path: Path) -> No
         contender.report(tmp_path / "shuffled", question) for contender in (duckdb_sql, polars_lazy, ours)
     ]
     assert tables == [duckdb_sql.report(mart, question)] * 3
+
+
+@pytest.fixture(scope="module")
+def marts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """Return marts by their number of clients."""
+    folder = tmp_path_factory.mktemp("shapes")
+
+    def of(clients: int) -> Path:
+        if not (folder / str(clients)).exists():
+            write_mart(folder / str(clients), ROWS, clients=clients)
+        return folder / str(clients)
+
+    return of
+
+
+@pytest.mark.parametrize("shape", shapes.SHAPES, ids=lambda shape: shape.name)
+def test_sql_and_ours_read_every_shape_of_ledger(
+    marts: Callable[[int], Path], tmp_path: Path, shape: shapes.Shape
+) -> None:
+    folder = tmp_path / "shape"
+    shapes.write_shape(marts(shape.count_clients(ROWS)), folder, shape)
+    for contender in (duckdb_sql, ours):
+        contender.check(folder)
+    tables = [contender.report(folder, QUESTIONS[YEAR]) for contender in (duckdb_sql, ours)]
+    compare(shape.name, ("SQL", tables[0]), ("ours", tables[1]))
+    assert any(cell not in ("", "0") for cell in tables[0][0][1:])
+
+
+def test_the_worst_shapes_are_set_against_the_targets() -> None:
+    def measured(shape: shapes.Shape, seconds: float) -> by_shape.ShapeFigures:
+        sql, ours = (
+            Figure(step, [own], [own], [own], [], [1_000.0])
+            for step, own in zip(by_shape.STEPS, (10.0, seconds), strict=True)
+        )
+        return by_shape.ShapeFigures(shape, sql, ours)
+
+    figures = [measured(shape, 8.0 if shape.is_csv else 1.0 + n) for n, shape in enumerate(shapes.SHAPES[:4])]
+    csv = next(shape for shape in shapes.SHAPES if shape.is_csv)
+    parquet, of_csv, peak = by_shape.findings(10_000_000, [*figures, measured(csv, 8.0)])
+    assert shapes.SHAPES[3].name in parquet.name
+    assert (parquet.value, parquet.target, parquet.holds) == (0.4, 0.6, True)
+    assert (of_csv.value, of_csv.target, of_csv.holds) == (0.8, 0.7, False)
+    assert (peak.value, peak.target, peak.holds) == (1_000, 900, False)
+    broken = measured(csv, 8.0)
+    broken.sql.missing, broken.sql.process = "exit 1", []
+    assert next(by_shape.findings(10_000_000, [broken])).value is None
 
 
 def test_a_cell_that_differs_is_named() -> None:

@@ -146,7 +146,8 @@ def ledger(folder: Path) -> str:
     path = folder / "transactions.csv"
     if path.exists():
         types = {"amount": "decimal(18, 6)", "at": "timestamptz"}
-        connection().execute(f"create temp table from_csv as from read_csv('{path}', types = {types})")
+        read = f"from read_csv('{path}', types = {types})"
+        connection().execute(f"create or replace temp table from_csv as {read}")
         return "from_csv"
     path = folder / "transactions.parquet"
     stored = f"'{path}/*.parquet'" if path.is_dir() else f"'{path}'"

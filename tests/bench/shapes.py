@@ -44,7 +44,9 @@ def _by_polars(rows: duckdb.DuckDBPyRelation, path: Path) -> None:
 
 def _by_pandas(rows: duckdb.DuckDBPyRelation, path: Path) -> None:
     """Write with pandas, amounts as floats: its decimals would be Python objects."""
-    rows.project("* replace (amount::double as amount)").df().to_parquet(path, index=False)
+    rows.project("* replace (amount::double as amount)").to_arrow_table().to_pandas().to_parquet(
+        path, index=False
+    )
 
 
 def _as_csv(rows: duckdb.DuckDBPyRelation, path: Path) -> None:

@@ -334,9 +334,7 @@ def test_tables_and_columns_of_any_name_are_quoted(export: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(("sampled", "share"), [(sampling.ROWS, 1.0), (sampling.ROWS - 1, 0.5)])
-def test_values_missing_from_a_sample_are_looked_up_in_the_rest_of_the_table(
-    sampled: int, share: float
-) -> None:
+def test_values_missing_from_a_sample_are_looked_up_in_the_table(sampled: int, share: float) -> None:
     session = Mock(number=Mock(return_value=2))
     session.readable_tables.return_value = []
     clients = Column("clients", "id", ("1",) * sampled)
