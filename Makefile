@@ -67,7 +67,7 @@ format: $(VENV)/.test-ready ## Format the code
 bench: $(VENV)/.test-ready ## Compare the speed with DuckDB SQL, Polars and pandas (ROWS=1000000 DOCUMENT=…)
 	@$(BIN)/python -m tests.bench --rows $(or $(ROWS),1000000) $(if $(DOCUMENT),--document $(DOCUMENT))
 
-bench-shapes: $(VENV)/.test-ready ## Compare the first report with DuckDB SQL on ledgers as many systems store them (ROWS=10000000)
+bench-shapes: $(VENV)/.test-ready ## Compare the first report with DuckDB SQL on ledgers as different systems store them (ROWS=10000000)
 	@$(BIN)/python -m tests.bench.by_shape --rows $(or $(ROWS),10000000)
 
 bench-sync: $(VENV)/.test-ready ## Compare getting data in with code by hand: PostgreSQL, MariaDB, CSV (ROWS=10000000)
