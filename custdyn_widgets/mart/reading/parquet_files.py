@@ -160,6 +160,7 @@ def _opened(path: Path, spec: MartTable, metadata: pq.FileMetaData | None) -> It
                 metadata=seen.metadata,
                 read_dictionary=repeating,
                 coerce_int96_timestamp_unit="us",
+                pre_buffer=False,  # it would keep all compressed bytes of a piece
             ) as file:
                 yield file
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
