@@ -60,11 +60,12 @@ def ledger(rows: int, **columns: list[object]) -> pa.Table:
     return pa.table({**plain, **columns})
 
 
-@pytest.fixture
-def mart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of a mart; its ledger is read in pieces of 8 rows and batches of 3."""
+@pytest.fixture(params=[2, 2**17], ids=["many clients", "few clients"])
+def mart(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a mart; its ledger is read in pieces of 8 rows and batches of 3, or 8."""
     monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(parquet_files, "_PIECE", 8)
+    monkeypatch.setattr(parquet_files, "_MANY_CLIENTS", request.param)
     for module in (parquet_files, stored):
         monkeypatch.setattr(module, "BATCH", 3)
     monkeypatch.setattr(by_client, "_BLOCK", 5)

@@ -420,8 +420,8 @@ def test_a_ledger_replaced_while_it_is_read_is_not_called_damaged(
     pq.write_table(pa.table({**columns, "transaction_id": [f"t{i}" for i in range(9)]}), ledger)
     real, replaced = files.parquet_ledger, iter([True])
 
-    def read(path: Path, spec: MartTable) -> StoredLedger:
-        found = real(path, spec)
+    def read(path: Path, spec: MartTable, client_count: int) -> StoredLedger:
+        found = real(path, spec, client_count)
         if next(replaced, False):
             pq.write_table(pa.table({**columns, "transaction_id": range(9)}).slice(0, 1), ledger)
         return found

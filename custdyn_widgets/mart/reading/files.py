@@ -54,7 +54,8 @@ def read_folder(folder: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
         spec, parts = TABLES[name], [part for part, _ in files[name]]
         is_csv, is_ledger = path.suffix != ".parquet", name == "transactions"
         if is_ledger and not is_csv:
-            ledger = parts_ledger(path, parts, partial(parquet_ledger, spec=spec))
+            client_count = tables["clients"].data.num_rows
+            ledger = parts_ledger(path, parts, partial(parquet_ledger, spec=spec, client_count=client_count))
             continue
         done = sum(sizes[table] for table in tables) / max(sum(sizes.values()), 1)
         progress.step(f"Reading {path.name}", 0.4 * done)

@@ -27,6 +27,7 @@ from custdyn_widgets.mart.schema import MartTable
 
 _INSTANTS = pa.timestamp("us", "UTC")
 _PIECE = 2**20  # rows; row groups are never split
+_MANY_CLIENTS = 2**17
 
 
 def read_parquet(path: Path, spec: MartTable, columns: Sequence[str] | None = None) -> StoredTable:
@@ -37,12 +38,15 @@ def read_parquet(path: Path, spec: MartTable, columns: Sequence[str] | None = No
     SourceError
         If the file cannot be read, or a known column occurs twice or contains text that is not UTF-8.
     """
-    with _opened(path, spec, None) as file:
+    with _opened(path, spec, None, spec.repeating) as file:
         return _table(file, path, spec, file.read(_known(file, columns or spec.column_names)))
 
 
-def parquet_ledger(path: Path, spec: MartTable) -> StoredLedger:
+def parquet_ledger(path: Path, spec: MartTable, client_count: int) -> StoredLedger:
     """Return the ledger of a file without reading its rows.
+
+    With many clients, their ids are not read as dictionaries, which would be almost as long as the columns,
+    and batches are larger, because each looks up its ids in a hash table of all clients.
 
     Raises
     ------
@@ -54,10 +58,14 @@ def parquet_ledger(path: Path, spec: MartTable) -> StoredLedger:
         progress.step(f"Reading {path.name}", 0.4)
         return read_parquet(path, spec, columns)
 
+    few = client_count <= _MANY_CLIENTS
+    coded = tuple(name for name in spec.repeating if few or name != "client_id")
+    rows = BATCH if few else _PIECE
+
     def piece(groups: range, first: int) -> Iterator[StoredTable]:
-        with _opened(path, spec, metadata) as file:
+        with _opened(path, spec, metadata, coded) as file:
             known = _known(file, spec.column_names)
-            for data in _gathered(file.iter_batches(BATCH, list(groups), known, use_threads=False)):
+            for data in _gathered(file.iter_batches(rows, list(groups), known, use_threads=False), rows):
                 yield _table(file, path, spec, data, first)
                 first += data.num_rows
 
@@ -80,11 +88,14 @@ def _row_group_ranges(metadata: pq.FileMetaData) -> Iterator[tuple[range, int]]:
         yield range(begin, metadata.num_row_groups), first
 
 
-def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Yield batches, small ones together: a batch ends with its row group, and each costs time to check."""
+def _gathered(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Yield batches, small ones together, up to so many rows.
+
+    A batch ends with its row group, and each takes time to check.
+    """
     gathered: list[pa.RecordBatch] = []
     for batch in batches:
-        if gathered and sum(map(len, gathered)) + len(batch) > BATCH:
+        if gathered and sum(map(len, gathered)) + len(batch) > rows:
             yield pa.Table.from_batches(gathered)
             gathered = []
         gathered.append(batch)
@@ -140,8 +151,10 @@ def _in_range(indices: pa.Array, count: int) -> bool:
 
 
 @contextmanager
-def _opened(path: Path, spec: MartTable, metadata: pq.FileMetaData | None) -> Iterator[pq.ParquetFile]:
-    """Open a file so that columns of repeating values are read as dictionaries.
+def _opened(
+    path: Path, spec: MartTable, metadata: pq.FileMetaData | None, coded: Sequence[str] = ()
+) -> Iterator[pq.ParquetFile]:
+    """Open a file so that the columns in `coded` are read as dictionaries.
 
     Times of the old type INT96 are read in microseconds: nanoseconds only cover the years 1677 to 2262.
     """
@@ -152,7 +165,7 @@ def _opened(path: Path, spec: MartTable, metadata: pq.FileMetaData | None) -> It
             reject_repeated_columns(schema.names, spec, path.name)
             repeating = [
                 name
-                for name in spec.repeating
+                for name in coded
                 if name in schema.names and not pa.types.is_nested(schema.field(name).type)
             ]
             with pq.ParquetFile(
