@@ -96,6 +96,7 @@ def both_ways(folder: Path) -> Facts:
     return built
 
 
+@pytest.mark.parametrize("mart", [2**17], indirect=True)
 def test_pieces_are_row_groups_and_batches_know_their_first_row(mart: Path) -> None:
     pieces = read_mart(written(mart, ledger(21))).ledger.pieces
     found = [[range(b.first_row, b.first_row + b.data.num_rows) for b in piece()] for piece in pieces]
@@ -352,6 +353,7 @@ def test_missing_rows_give_no_facts(mart: Path, more: int) -> None:
     assert from_tables.build_in_pieces(replace(source, ledger=longer)) is None
 
 
+@pytest.mark.parametrize("mart", [2**17], indirect=True)
 def test_a_piece_that_ends_early_gives_no_facts(mart: Path) -> None:
     source = read_mart(written(mart, ledger(21)))
     first, *others = source.ledger.pieces
