@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.engine.cells.pieces import first_row_at
-from custdyn_widgets.mart import Facts, FlowClass, OpenedMart
+from custdyn_widgets.mart import Bools, Facts, FlowClass, Int64s, OpenedMart
 from custdyn_widgets.query import ResolvedInterval
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.text import format_instant_utc
@@ -56,15 +57,16 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
             f"The data is as of {_clock(mart.data_as_of, zone)}, before the report's end at "
             f"{_clock(end, zone)}: what happened in between is missing."
         )
-    times = mart.facts.time
+    facts, everyone = mart.facts, np.arange(mart.facts.client_count)
     written = interval.as_of if mart.data_as_of is None else min(interval.as_of, mart.data_as_of + 1)
-    ends = first_row_at(mart.facts, np.arange(mart.facts.client_count), written)
-    ends = ends[ends > mart.facts.offset[:-1]]
-    last = int(times[ends - 1].max()) if len(ends) else end
-    if end - last > _DAY_S and (longest := _longest_pause(times, last)) and end - last > longest + _DAY_S:
-        yield _pause_warning("The last transaction of the data", last, end, zone)
-        return
-    for kind, last_of_kind in _kinds_that_stopped(mart.facts, min(end, written), written):
+    found = [last for _, last in facts.each(partial(_last_before, instant=written), everyone)]
+    last = max((last for last in found if last is not None), default=end)
+    if end - last > _DAY_S:
+        longest = _longest_pause(_days_with_transactions(facts, last))
+        if longest and end - last > longest + _DAY_S:
+            yield _pause_warning("The last transaction of the data", last, end, zone)
+            return
+    for kind, last_of_kind in _kinds_that_stopped(facts, min(end, written), written):
         yield _pause_warning(f"The last transaction of kind {kind}", last_of_kind, end, zone)
 
 
@@ -77,11 +79,37 @@ def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
     )
 
 
+def _last_before(facts: Facts, clients: Int64s, *, instant: int) -> int | None:
+    """Return the time of the last transaction before an instant, if there is one."""
+    ends = first_row_at(facts, clients, instant)
+    ends = ends[ends > facts.offset[clients]]
+    return int(facts.time[ends - 1].max()) if len(ends) else None
+
+
 def _kinds_that_stopped(facts: Facts, end: int, written: int) -> Iterator[tuple[str, int]]:
     """Yield each kind of use that occurred on nearly every day until it stopped, with its last time.
 
     A kind that still occurs on the last day before `end` or later is skipped, often without reading all rows.
     """
+    everyone = np.arange(facts.client_count)
+    seen = facts.each(partial(_uses_seen, end=end, written=written), everyone)
+    going, exists = np.logical_or.reduce([uses for _, uses in seen])
+    if going[1:].all():
+        return
+    for place, kind in enumerate(_USES, 1):
+        if going[place] or not exists[place]:
+            continue
+        found = facts.each(partial(_days_of_use, place=place, end=end), everyone)
+        days = np.unique(np.concatenate([days for _, (days, _) in found]))
+        if len(days) < _MIN_DAYS_OF_USE or len(days) < _NEARLY_EVERY * int(days[-1] - days[0] + 1):
+            continue
+        last, longest = max(last for _, (_, last) in found), int(np.diff(days).max()) * _DAY_S
+        if end - last > longest + _DAY_S:
+            yield kind, last
+
+
+def _uses_seen(facts: Facts, _: Int64s, *, end: int, written: int) -> Bools:
+    """Return which kinds of use occur on the last day before `end` or later, and which occur at all."""
     going = np.zeros(len(_USES) + 1, dtype=bool)
     exists = going.copy()
     for times, use in _parts(facts):
@@ -89,20 +117,16 @@ def _kinds_that_stopped(facts: Facts, end: int, written: int) -> Iterator[tuple[
         going |= np.bincount(recent, minlength=len(going)) > 0
         exists |= np.bincount(use, minlength=len(going)) > 0
         if going[1:].all():
-            return
-    for place, kind in enumerate(_USES, 1):
-        if going[place] or not exists[place]:
-            continue
-        times = np.concatenate([times[(use == place) & (times < end)] for times, use in _parts(facts)])
-        if not len(times):
-            continue
-        day = times // _DAY_S
-        days = np.flatnonzero(np.bincount(day - day.min()))
-        if len(days) < max(_MIN_DAYS_OF_USE, _NEARLY_EVERY * (int(days[-1]) + 1)):
-            continue
-        last, longest = int(times.max()), int(np.diff(days).max()) * _DAY_S
-        if end - last > longest + _DAY_S:
-            yield kind, last
+            break
+    return np.stack([going, exists])
+
+
+def _days_of_use(facts: Facts, _: Int64s, *, place: int, end: int) -> tuple[Int64s, int]:
+    """Return the days with a kind of use before `end`, since 1970, and the time of the last one."""
+    times = np.concatenate(
+        [np.zeros(0, np.int64), *(times[(use == place) & (times < end)] for times, use in _parts(facts))]
+    )
+    return _days(times, end), int(times.max(initial=0))
 
 
 def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[np.uint8]]]:
@@ -112,15 +136,28 @@ def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[
         yield facts.time[part], _USE_OF_CLASS[facts.flow[part]]
 
 
-def _longest_pause(times: npt.NDArray[np.integer], last: int) -> int:
-    """Return the longest pause in seconds between days with transactions up to `last`; 0 for too few days."""
-    first = int(times.min()) // _DAY_S
+def _days_with_transactions(facts: Facts, last: int) -> Int64s:
+    parts = facts.each(partial(_days_until, last=last), np.arange(facts.client_count))
+    return np.unique(np.concatenate([days for _, days in parts]))
+
+
+def _longest_pause(days: Int64s) -> int:
+    """Return the longest pause in seconds between days with transactions; 0 if days are few."""
+    return int(np.diff(days).max()) * _DAY_S if len(days) >= _MIN_DAYS else 0
+
+
+def _days_until(facts: Facts, _: Int64s, *, last: int) -> Int64s:
+    return _days(facts.time, last)
+
+
+def _days(times: npt.NDArray[np.integer], last: int) -> Int64s:
+    """Return the days since 1970 on which there is a time, up to `last`."""
+    first = min(int(times.min()), last) // _DAY_S if len(times) else last // _DAY_S
     has_any = np.zeros(last // _DAY_S - first + 1, dtype=bool)
     for start in range(0, len(times), _ROWS_AT_ONCE):
         some = times[start : start + _ROWS_AT_ONCE]
         has_any[some[some <= last] // _DAY_S - first] = True
-    days = np.flatnonzero(has_any)
-    return int(np.diff(days).max()) * _DAY_S if len(days) >= _MIN_DAYS else 0
+    return np.flatnonzero(has_any) + first
 
 
 def _clock(instant: int, zone: str) -> str:
