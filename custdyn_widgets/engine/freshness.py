@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -59,14 +60,15 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
         )
     facts, everyone = mart.facts, np.arange(mart.facts.client_count)
     written = interval.as_of if mart.data_as_of is None else min(interval.as_of, mart.data_as_of + 1)
-    found = [last for _, last in facts.each(partial(_last_before, instant=written), everyone)]
-    last = max((last for last in found if last is not None), default=end)
+    recent = facts.each(partial(_recent_uses, end=min(end, written), written=written), everyone)
+    last = max((own.last for _, own in recent if own.last is not None), default=end)
     if end - last > _DAY_S:
-        longest = _longest_pause(_days_with_transactions(facts, last))
+        parts = facts.each(partial(_days_until, last=last), everyone)
+        longest = _longest_pause(_union([days for _, days in parts]))
         if longest and end - last > longest + _DAY_S:
             yield _pause_warning("The last transaction of the data", last, end, zone)
             return
-    for kind, last_of_kind in _kinds_that_stopped(facts, min(end, written), written):
+    for kind, last_of_kind in _kinds_that_stopped(facts, min(end, written), [own for _, own in recent]):
         yield _pause_warning(f"The last transaction of kind {kind}", last_of_kind, end, zone)
 
 
@@ -79,37 +81,24 @@ def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
     )
 
 
-def _last_before(facts: Facts, clients: Int64s, *, instant: int) -> int | None:
-    """Return the time of the last transaction before an instant, if there is one."""
-    ends = first_row_at(facts, clients, instant)
-    ends = ends[ends > facts.offset[clients]]
-    return int(facts.time[ends - 1].max()) if len(ends) else None
+@dataclass(frozen=True)
+class _RecentUses:
+    """What the last day before a report's end, or the time since then, has to show.
 
-
-def _kinds_that_stopped(facts: Facts, end: int, written: int) -> Iterator[tuple[str, int]]:
-    """Yield each kind of use that occurred on nearly every day until it stopped, with its last time.
-
-    A kind that still occurs on the last day before `end` or later is skipped, often without reading all rows.
+    `last` is the time of the last transaction before the data was written, if there is one. `going` and
+    `exists` say for each kind of use whether it occurs since then, and whether it occurs at all; `exists` may
+    be incomplete if all are going.
     """
-    everyone = np.arange(facts.client_count)
-    seen = facts.each(partial(_uses_seen, end=end, written=written), everyone)
-    going, exists = np.logical_or.reduce([uses for _, uses in seen])
-    if going[1:].all():
-        return
-    for place, kind in enumerate(_USES, 1):
-        if going[place] or not exists[place]:
-            continue
-        found = facts.each(partial(_days_of_use, place=place, end=end), everyone)
-        days = np.unique(np.concatenate([days for _, (days, _) in found]))
-        if len(days) < _MIN_DAYS_OF_USE or len(days) < _NEARLY_EVERY * int(days[-1] - days[0] + 1):
-            continue
-        last, longest = max(last for _, (_, last) in found), int(np.diff(days).max()) * _DAY_S
-        if end - last > longest + _DAY_S:
-            yield kind, last
+
+    last: int | None
+    going: Bools
+    exists: Bools
 
 
-def _uses_seen(facts: Facts, _: Int64s, *, end: int, written: int) -> Bools:
-    """Return which kinds of use occur on the last day before `end` or later, and which occur at all."""
+def _recent_uses(facts: Facts, clients: Int64s, *, end: int, written: int) -> _RecentUses:
+    ends = first_row_at(facts, clients, written)
+    ends = ends[ends > facts.offset[clients]]
+    last = int(facts.time[ends - 1].max()) if len(ends) else None
     going = np.zeros(len(_USES) + 1, dtype=bool)
     exists = going.copy()
     for times, use in _parts(facts):
@@ -118,15 +107,40 @@ def _uses_seen(facts: Facts, _: Int64s, *, end: int, written: int) -> Bools:
         exists |= np.bincount(use, minlength=len(going)) > 0
         if going[1:].all():
             break
-    return np.stack([going, exists])
+    return _RecentUses(last, going, exists)
 
 
-def _days_of_use(facts: Facts, _: Int64s, *, place: int, end: int) -> tuple[Int64s, int]:
-    """Return the days with a kind of use before `end`, since 1970, and the time of the last one."""
-    times = np.concatenate(
-        [np.zeros(0, np.int64), *(times[(use == place) & (times < end)] for times, use in _parts(facts))]
-    )
-    return _days(times, end), int(times.max(initial=0))
+def _kinds_that_stopped(facts: Facts, end: int, recent: Sequence[_RecentUses]) -> Iterator[tuple[str, int]]:
+    """Yield each kind of use that occurred on nearly every day until it stopped, with its last time.
+
+    A kind that still occurs on the last day before `end` or later is skipped, often without reading all rows.
+    """
+    going = np.logical_or.reduce([own.going for own in recent])
+    exists = np.logical_or.reduce([own.exists for own in recent])
+    stopped = [place for place in range(1, len(_USES) + 1) if exists[place] and not going[place]]
+    if not stopped:
+        return
+    work = partial(_days_of_uses, places=stopped, end=end)
+    found = [own for _, own in facts.each(work, np.arange(facts.client_count))]
+    for place in stopped:
+        days = _union([own[place][0] for own in found])
+        if len(days) < _MIN_DAYS_OF_USE or len(days) < _NEARLY_EVERY * int(days[-1] - days[0] + 1):
+            continue
+        last, longest = max(own[place][1] for own in found), int(np.diff(days).max()) * _DAY_S
+        if end - last > longest + _DAY_S:
+            yield list(_USES)[place - 1], last
+
+
+def _days_of_uses(
+    facts: Facts, _: Int64s, *, places: Sequence[int], end: int
+) -> dict[int, tuple[Int64s, int]]:
+    """Return the days with each of these kinds of use before `end`, and the time of the last one."""
+    found = {}
+    for place in places:
+        parts = [times[(use == place) & (times < end)] for times, use in _parts(facts)]
+        times = np.concatenate([np.zeros(0, np.int64), *parts])
+        found[place] = _days(times, end), int(times.max(initial=np.iinfo(np.int64).min))
+    return found
 
 
 def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[np.uint8]]]:
@@ -134,11 +148,6 @@ def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[
     for start in range(0, len(facts.time), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
         yield facts.time[part], _USE_OF_CLASS[facts.flow[part]]
-
-
-def _days_with_transactions(facts: Facts, last: int) -> Int64s:
-    parts = facts.each(partial(_days_until, last=last), np.arange(facts.client_count))
-    return np.unique(np.concatenate([days for _, days in parts]))
 
 
 def _longest_pause(days: Int64s) -> int:
@@ -158,6 +167,10 @@ def _days(times: npt.NDArray[np.integer], last: int) -> Int64s:
         some = times[start : start + _ROWS_AT_ONCE]
         has_any[some[some <= last] // _DAY_S - first] = True
     return np.flatnonzero(has_any) + first
+
+
+def _union(days: Sequence[Int64s]) -> Int64s:
+    return np.unique(np.concatenate(days))
 
 
 def _clock(instant: int, zone: str) -> str:
