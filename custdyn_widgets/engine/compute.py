@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any
 
 import pandas as pd
 
@@ -17,8 +17,7 @@ from custdyn_widgets.mart import OpenedMart, SourceLike, open_mart, open_on_spar
 from custdyn_widgets.query import ReportQuery, parse_as_of
 from custdyn_widgets.report import Report
 
-Engine = Literal["local", "spark"]
-ENGINES: tuple[Engine, ...] = get_args(Engine)
+ENGINES = ("local", "spark")
 
 
 def run_report(
@@ -27,7 +26,7 @@ def run_report(
     *,
     as_of: str | datetime | None = None,
     role: str | None = None,
-    engine: Engine = "local",
+    engine: str = "local",
 ) -> Report:
     """Compute a report.
 

@@ -67,7 +67,7 @@ def _session(builder: SparkSession.Builder, master: str | None) -> SparkSession:
             builder = builder.config(name, "127.0.0.1")
         builder = builder.config("spark.ui.enabled", "false")
     session = builder.master(master).config("spark.ui.showConsoleProgress", "false").getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
+    session.sparkContext.setLogLevel("OFF")  # its errors are raised, and say enough
     return session
 
 
@@ -91,14 +91,15 @@ def spark_errors(name: str) -> Iterator[None]:
     SourceError
         If Spark could not read the source or compute on it.
     """
-    from pyspark.errors import PySparkException  # imported late: slow to load
+    from py4j.protocol import Py4JError  # imported late: slow to load
+    from pyspark.errors import PySparkException
 
     try:
         with warnings.catch_warnings():
             # PySpark warns about pandas, which is not used here: rows come and go as Arrow tables.
             warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
             yield
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:
         text = str(error)
         remedy = ""
         if "No module named" in text:
@@ -111,7 +112,7 @@ def spark_errors(name: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong in one line: the last line of a Python traceback, or else the first line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    in_python = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]
-    return mask_passwords((in_python or lines or [type(error).__name__])[-1 if in_python else 0])
+    """Return what went wrong in one line, without the traceback of the cluster."""
+    lines = [line.strip(" :") for line in str(error).splitlines() if line.strip(" :")]
+    named = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]
+    return mask_passwords((named or lines or [type(error).__name__])[0])
