@@ -92,6 +92,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUSTDYN_SPARK", "local[2]")
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")  # starts fast
         patch.chdir(tmp_path_factory.mktemp("spark"))  # where Spark may put a warehouse
         session = spark_session()
     session.conf.set("spark.sql.shuffle.partitions", "2")  # 200 by default, which takes a second

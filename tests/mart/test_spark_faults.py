@@ -7,11 +7,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+from custdyn_widgets.cli import main
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.errors import MartError
+from custdyn_widgets.errors import MartError, SourceError
 from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.spark.checking import check_on_spark
+from custdyn_widgets.mart.spark.opening import open_on_spark
 from custdyn_widgets.query.query import ReportQuery
 from tests import mart_forms, oracle
 from tests.engine.test_golden import GOLDEN
@@ -108,3 +111,39 @@ def test_a_mart_without_faults_has_none_in_spark(tmp_path: Path) -> None:
     summary = check_on_spark(written(mart(), tmp_path))
     assert summary.verdict == "No faults"
     assert [note.kind for note in summary.notes] == ["not_searched"]
+
+
+def test_a_mart_is_read_from_a_url_that_spark_knows(tmp_path: Path) -> None:
+    folder = written(mart(), tmp_path)
+    opened = open_on_spark(f"file://{folder}/")
+    assert opened.name == folder.name
+    assert opened.data_as_of == max(int(path.stat().st_mtime) for path in folder.glob("*.parquet"))
+    query = ReportQuery({"start": "2021-01-01", "end": "2021-12-31"}, group_by=("month",))
+    assert run_report(query, f"file://{folder}", engine="spark").rows == run_report(query, folder).rows
+
+
+def test_a_url_without_a_mart_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"has no clients\.parquet, which the engine spark reads"):
+        open_on_spark(f"file://{tmp_path}/none")
+
+
+def test_a_file_that_is_not_parquet_says_so_without_a_traceback(tmp_path: Path) -> None:
+    folder = written(mart(), tmp_path)
+    (folder / "clients.parquet").write_text("client_id,name\n" * 10)
+    with pytest.raises(SourceError, match="Spark could not read source") as refused:
+        open_on_spark(folder)
+    assert "\n" not in refused.value.message
+
+
+def test_commands_use_the_engine(tmp_path: Path) -> None:
+    folder = written(mart(), tmp_path)
+    asked = ["--interval", "2021-01-01/2021-12-31", "--group-by", "month", "--format", "csv"]
+    results = [
+        CliRunner().invoke(main, ["query", "--source", str(folder), *asked, *engine])
+        for engine in ([], ["--engine", "spark"])
+    ]
+    assert [result.exit_code for result in results] == [0, 0]
+    assert results[0].stdout == results[1].stdout
+    checked = CliRunner().invoke(main, ["check", "--engine", "spark", str(folder)])
+    assert (checked.exit_code, "No faults" in checked.stdout) == (0, True)
+    assert CliRunner().invoke(main, ["check", "--engine", "spark", "--all", str(folder)]).exit_code == 2
