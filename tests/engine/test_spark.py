@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,3 +85,21 @@ _OWN: dict[str, Any] = {"duration_ms": None, "generated_at": None}
 @given(case=cases())
 def test_spark_and_the_oracle_agree(case: Case) -> None:
     check(case, "spark")
+
+
+def test_a_mart_opened_again_has_the_data_of_now_and_keeps_its_parts(tmp_path: Path) -> None:
+    """Spark keeps one copy of what it takes for the same plan, even if the files have changed."""
+    tables = oracle.read_mart(GOLDEN / "small" / "mart")
+    query = ReportQuery({"start": "2021-01-01", "end": "2021-12-31"})
+    before = open_on_spark(mart_forms.write_parquet(tables, tmp_path))
+    more = {
+        **tables,
+        "transactions": [*tables["transactions"], {**tables["transactions"][0], "transaction_id": "+"}],
+    }
+    after = open_on_spark(mart_forms.write_parquet(more, tmp_path))
+    was, now = (report_module.report_on(query, mart, "2022-01-01") for mart in (before, after))
+    assert now.info.transactions == was.info.transactions + 1
+    assert now.rows == run_report(query, tmp_path, as_of="2022-01-01").rows
+    del before
+    gc.collect()
+    assert after.facts.parts.storageLevel.useMemory  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import numpy as np
 
@@ -51,7 +52,9 @@ def sorted_parts(mart: SparkMart, others: CheckedMart) -> tuple[Facts, DataFrame
     code = CodeRows(mart.headings, references_of(others.tables), place, ids)
     count = max(1, -(-mart.ledger.count() // PART_ROWS))
     coded = mart.ledger.mapInArrow(code, CODED).repartition(count, "client")
-    parts = coded.mapInArrow(SortPart(facts.opening, ids), PART).persist()
+    parts = coded.mapInArrow(SortPart(facts.opening, ids), PART)
+    # Spark takes what it keeps for any equal plan, even if the files have changed: no two plans are equal.
+    parts = parts.selectExpr("rows", "summary", f"'{uuid4().hex}' AS opened").persist()
     summaries = parts.select("summary").toArrow().column("summary")
     return facts, parts, [restored(value) for value in summaries]
 
