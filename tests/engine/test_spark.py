@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import gc
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
@@ -27,12 +27,11 @@ from tests.strategies import Case, cases
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("own_cache", "spark")]
 PARTS = 2
+_OWN: dict[str, Any] = {"duration_ms": None, "generated_at": None}
 
 
 @pytest.fixture(scope="module")
-def opened(
-    spark: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, tuple[Path, OpenedMart]]]:
+def opened(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, OpenedMart]]:
     """The golden marts, each with its ledger in two parts in Spark."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
@@ -46,7 +45,7 @@ def opened(
 
 def test_a_ledger_is_in_several_parts_and_no_client_is_in_two(opened: Any) -> None:
     facts = opened["mixed"][1].facts
-    parts = facts.each(_clients, _everyone(facts))
+    parts = facts.each(_clients, np.arange(facts.client_count))
     assert len(parts) == 1 + PARTS  # the first is for clients without transactions
     clients = [own for _, result in parts for own in result]
     assert sorted(clients) == list(range(facts.client_count))
@@ -55,12 +54,6 @@ def test_a_ledger_is_in_several_parts_and_no_client_is_in_two(opened: Any) -> No
 def _clients(_: Any, clients: Any) -> list[int]:
     found: list[int] = clients.tolist()
     return found
-
-
-def _everyone(facts: Any) -> Any:
-    import numpy as np
-
-    return np.arange(facts.client_count)
 
 
 @pytest.mark.parametrize("case", TABLES, ids=name)
@@ -76,9 +69,6 @@ def test_spark_gives_the_golden_table(opened: Any, case: Path, monkeypatch: pyte
     assert report.rows == local.rows
     assert (report.total, report.triangle) == (local.total, local.triangle)
     assert vars(report.info) | _OWN == vars(local.info) | _OWN
-
-
-_OWN: dict[str, Any] = {"duration_ms": None, "generated_at": None}
 
 
 @settings(max_examples=4)
