@@ -151,7 +151,7 @@ def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[
 
 
 def _longest_pause(days: Int64s) -> int:
-    """Return the longest pause in seconds between days with transactions; 0 if days are few."""
+    """Return the longest pause in seconds between days with transactions; 0 for too few days."""
     return int(np.diff(days).max()) * _DAY_S if len(days) >= _MIN_DAYS else 0
 
 
