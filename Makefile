@@ -24,7 +24,7 @@ newest_python = \
   done; \
   echo "Python 3.12 or newer is required; set its path with: make newest NEWEST=/path/to/python" >&2; exit 1
 NEWEST ?= $(shell $(newest_python))
-QUICK := -m "not browser and not office and not slow"
+QUICK := -m "not browser and not office and not spark and not slow"
 # Containers often run as root, which Jupyter allows only if asked explicitly.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -43,7 +43,7 @@ lab: $(VENV)/.ready ## Open JupyterLab with the notebooks
 serve: $(VENV)/.ready ## Serve the snapshots at their links
 	@$(BIN)/custdyn serve
 
-test: $(VENV)/.test-ready ## Run all tests, including browser and LibreOffice (ONLY=… selects)
+test: $(VENV)/.test-ready ## Run all tests, including browser, LibreOffice and Spark (ONLY=… selects)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ONLY)
 
 quick: $(VENV)/.test-ready ## Run the quick tests only

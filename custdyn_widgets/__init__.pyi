@@ -9,7 +9,7 @@ from .engine import (
     run_report,
 )
 from .errors import CustDynError
-from .mart import Dialect, Source, check_source, draft_mapping, open_mart, sync_source
+from .mart import Dialect, Source, check_source, draft_mapping, open_mart, open_on_spark, sync_source
 from .notebook import query_from_parameters, source_from_parameters
 from .publish import freeze
 from .query import ReportQuery
@@ -37,6 +37,7 @@ __all__ = [
     "freeze",
     "metric",
     "open_mart",
+    "open_on_spark",
     "query_from_parameters",
     "ratio",
     "register_preset",

@@ -62,6 +62,9 @@ class Settings:
     evidence
         Whether snapshots keep evidence of each client's contribution, which `custdyn snapshots diff` needs
         to name the clients that changed: `on` or `off`.
+    spark
+        The cluster of the engine spark: a master such as `yarn`, `spark://host:7077` or `local[4]`, or the
+        address of a Spark Connect server, `sc://host:15002`, without a token.
     """
 
     snapshots: Path
@@ -82,6 +85,7 @@ class Settings:
     last_choice: Path | None = None
     marts: Path | None = None
     evidence: bool = True
+    spark: str | None = None
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that pass these settings to another process, with absolute paths."""
@@ -106,10 +110,10 @@ class Settings:
 
 _PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources", "last_choice", "marts")
 _FILES = {"sources": "sources.toml", "last_choice": "last_choice.json"}
-_TEXTS = ("share_url", "role", "smtp_url", "mail_from", "client_type", "timezone")
+_TEXTS = ("share_url", "role", "smtp_url", "mail_from", "client_type", "timezone", "spark")
 _HANDED_IF_SET = (
     "share_url", "viewer_url", "sources", "my_queries", "runs", "config", "client_type", "timezone",
-    "last_choice", "marts",
+    "last_choice", "marts", "spark",
 )  # fmt: skip
 
 

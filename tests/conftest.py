@@ -85,6 +85,21 @@ def own_marts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Spark session on two cores of this machine, for all tests that need one."""
+    from custdyn_widgets.mart.spark.session import spark_session
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUSTDYN_SPARK", "local[2]")
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")  # starts fast
+        patch.chdir(tmp_path_factory.mktemp("spark"))  # where Spark may put a warehouse
+        session = spark_session()
+    session.conf.set("spark.sql.shuffle.partitions", "2")  # 200 by default, which takes a second
+    yield session
+    session.stop()
+
+
 @pytest.fixture
 def thorough(pytestconfig: pytest.Config) -> bool:
     """Whether a sweep takes everything and not a sample."""

@@ -41,6 +41,7 @@ HEAVY = {
     "anywidget": {"widgets"},
     "duckdb": set(),
     "numba": {"engine"},
+    "pyspark": set(),
     "sqlalchemy": set(),
     "psycopg": set(),
     "pymysql": set(),

@@ -22,6 +22,7 @@ from custdyn_widgets.cli.report_output import (
     as_of_option,
     chosen_format,
     discard,
+    engine_option,
     json_option,
     print_report,
     report_options,
@@ -80,6 +81,7 @@ def main(debug: bool) -> None:
 @source_option
 @query_options
 @report_options(default="table")
+@engine_option
 def query_command(
     source: str,
     query_file: Path | None,
@@ -90,6 +92,7 @@ def query_command(
     output: Path | None,
     total: bool,
     frozen: bool,
+    engine: str,
     **options: Any,
 ) -> None:
     """Print a report.
@@ -99,7 +102,9 @@ def query_command(
     """
     form = chosen_format(form, as_json, "table", output)
     query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
-    print_report(query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
+    print_report(
+        query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen, engine=engine
+    )
 
 
 @main.command("run")
@@ -198,20 +203,25 @@ def demo_command(as_of: str | None) -> None:
 @main.command("check")
 @click.argument("source")
 @click.option("--all", "every", is_flag=True, help="List every fault, not only the first of each kind.")
+@engine_option
 @json_option()
-def check_command(source: str, every: bool, as_json: bool) -> None:
+def check_command(source: str, every: bool, engine: str, as_json: bool) -> None:
     """Check a source: summarize its faults by kind and say how to fix them. Exit 1 if there are any."""
-    from custdyn_widgets.mart import check_source
+    from custdyn_widgets.mart import check_on_spark, check_source
     from custdyn_widgets.progress import ProgressBar
 
+    if every and engine == "spark":
+        raise click.UsageError("--engine spark counts faults by kind; --all needs --engine local.")
+    faults = None
     with ProgressBar():
-        mart = check_source(source)
-    if as_json:
-        summary = mart.summary(None) if every else mart.summary()
-        click.echo(json.dumps(summary.to_dict(), indent=1))
-    else:
-        click.echo(mart.summary().text(mart.faults if every else None))
-    if mart.faults:
+        if engine == "spark":
+            summary = check_on_spark(source)
+        else:
+            mart = check_source(source)
+            summary = mart.summary(None) if every and as_json else mart.summary()
+            faults = mart.faults if every else None
+    click.echo(json.dumps(summary.to_dict(), indent=1) if as_json else summary.text(faults))
+    if summary.kinds:
         raise click.exceptions.Exit(1)
 
 

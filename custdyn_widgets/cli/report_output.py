@@ -24,6 +24,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 SOURCE_HELP = 'A folder of CSV or Parquet files, a DuckDB file, a name in sources.toml, or "demo".'
 source_option = click.option("--source", "-s", required=True, help=SOURCE_HELP, metavar="SOURCE")
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(("local", "spark")),
+    default="local",
+    show_default=True,
+    help="Where to compute: on this machine, or on a Spark cluster.",
+)
 as_of_option = click.option(
     "--as-of", metavar="TIME", help="Exclude data at or after this ISO 8601 timestamp. Default: now."
 )
@@ -142,6 +149,7 @@ def print_report(
     output: Path | None,
     total: bool,
     frozen: bool,
+    engine: str = "local",
 ) -> None:
     """Run a report, print it or write it to a file, and print its notes to stderr.
 
@@ -156,7 +164,7 @@ def print_report(
     if form == "xlsx" and output is None and sys.stdout.isatty():
         raise click.UsageError("A workbook cannot be printed to a terminal: give --output FILE.")
     with ProgressBar():
-        report = run_report(query, source, as_of=as_of)
+        report = run_report(query, source, as_of=as_of, engine=engine)
         data = _formatted(report, form, total)
     if output is None:
         print_data(data, is_text=form != "xlsx")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,11 @@ def build_triangle(plan: Plan) -> CohortTriangle:
     shown = cohort >= low
     starts = np.array([start for _, start in months[low:]], np.int64)
     edges = np.append(starts, plan.interval.effective_end)
-    found = _count_payers(plan.facts, plan.selection.clients[shown], cohort[shown] - low, edges)
+    cohort_of = np.zeros(plan.facts.client_count, np.int64)
+    cohort_of[plan.selection.clients] = cohort - low
+    count = partial(_count_payers, cohort_of=cohort_of, edges=edges)
+    counted = plan.facts.each(count, plan.selection.clients[shown])
+    found = np.sum([own for _, own in counted], axis=0)
     counts = [(*found[c - low, c - low :].tolist(), *[None] * (c - low)) for c in present]
     sizes = np.bincount(cohort[shown] - low)
     return CohortTriangle(
@@ -69,12 +74,10 @@ def build_triangle(plan: Plan) -> CohortTriangle:
     )
 
 
-def _count_payers(facts: Facts, clients: Int64s, cohort: Int64s, edges: Int64s) -> Int64s:
+def _count_payers(facts: Facts, clients: Int64s, *, cohort_of: Int64s, edges: Int64s) -> Int64s:
     """Return int64[cohorts, months]: the clients of each cohort with a paid use in each month."""
     begin, end = (first_row_at(facts, clients, int(edge)) for edge in (edges[0], edges[-1]))
     month_of, months = EdgeCounter(edges), len(edges) - 1
-    cohort_of = np.zeros(facts.client_count, np.int64)
-    cohort_of[clients] = cohort
     found = np.zeros(months * months, np.int64)
     for span in parts(facts, Span(clients, begin, begin, end)):
         count = span.end - span.begin

@@ -12,9 +12,12 @@ import pandas as pd
 from custdyn_widgets.engine.plan import plan_report
 from custdyn_widgets.engine.report import report_on
 from custdyn_widgets.engine.rows import labelled_lines
-from custdyn_widgets.mart import SourceLike, open_mart
+from custdyn_widgets.errors import QueryError
+from custdyn_widgets.mart import OpenedMart, SourceLike, open_mart, open_on_spark
 from custdyn_widgets.query import ReportQuery, parse_as_of
 from custdyn_widgets.report import Report
+
+ENGINES = ("local", "spark")
 
 
 def run_report(
@@ -23,6 +26,7 @@ def run_report(
     *,
     as_of: str | datetime | None = None,
     role: str | None = None,
+    engine: str = "local",
 ) -> Report:
     """Compute a report.
 
@@ -39,6 +43,10 @@ def run_report(
         to now.
     role
         The role shown as the report's author. Defaults to the `role` setting.
+    engine
+        Where to compute: `local`, on this machine, or `spark`, on a Spark cluster, with the same result. With
+        `spark`, the source consists of Parquet files, and may also be the URL of a folder that Spark reads,
+        such as `hdfs://…`.
 
     Returns
     -------
@@ -54,13 +62,19 @@ def run_report(
     RateError
         If a quote needed for a conversion is missing.
     SettingsError
-        If an extension listed in the settings cannot be imported.
+        If an extension listed in the settings cannot be imported, or Spark cannot be started.
     """
     began = time.monotonic()
     asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
     instant = parse_as_of(as_of)
-    mart = open_mart(source)
+    mart = _open(source, engine)
     return report_on(asked, mart, instant, role=role, began=began)
+
+
+def _open(source: SourceLike, engine: str) -> OpenedMart:
+    if engine not in ENGINES:
+        raise QueryError.not_allowed("engine", engine, ENGINES)
+    return open_on_spark(source) if engine == "spark" else open_mart(source)
 
 
 def report_lines(

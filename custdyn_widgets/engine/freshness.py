@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.engine.cells.pieces import first_row_at
-from custdyn_widgets.mart import Facts, FlowClass, OpenedMart
+from custdyn_widgets.mart import Bools, Facts, FlowClass, Int64s, OpenedMart
 from custdyn_widgets.query import ResolvedInterval
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.text import format_instant_utc
@@ -56,15 +58,17 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
             f"The data is as of {_clock(mart.data_as_of, zone)}, before the report's end at "
             f"{_clock(end, zone)}: what happened in between is missing."
         )
-    times = mart.facts.time
+    facts, everyone = mart.facts, np.arange(mart.facts.client_count)
     written = interval.as_of if mart.data_as_of is None else min(interval.as_of, mart.data_as_of + 1)
-    ends = first_row_at(mart.facts, np.arange(mart.facts.client_count), written)
-    ends = ends[ends > mart.facts.offset[:-1]]
-    last = int(times[ends - 1].max()) if len(ends) else end
-    if end - last > _DAY_S and (longest := _longest_pause(times, last)) and end - last > longest + _DAY_S:
-        yield _pause_warning("The last transaction of the data", last, end, zone)
-        return
-    for kind, last_of_kind in _kinds_that_stopped(mart.facts, min(end, written), written):
+    recent = facts.each(partial(_recent_uses, end=min(end, written), written=written), everyone)
+    last = max((own.last for _, own in recent if own.last is not None), default=end)
+    if end - last > _DAY_S:
+        parts = facts.each(partial(_days_until, last=last), everyone)
+        longest = _longest_pause(_union([days for _, days in parts]))
+        if longest and end - last > longest + _DAY_S:
+            yield _pause_warning("The last transaction of the data", last, end, zone)
+            return
+    for kind, last_of_kind in _kinds_that_stopped(facts, min(end, written), [own for _, own in recent]):
         yield _pause_warning(f"The last transaction of kind {kind}", last_of_kind, end, zone)
 
 
@@ -77,11 +81,24 @@ def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
     )
 
 
-def _kinds_that_stopped(facts: Facts, end: int, written: int) -> Iterator[tuple[str, int]]:
-    """Yield each kind of use that occurred on nearly every day until it stopped, with its last time.
+@dataclass(frozen=True)
+class _RecentUses:
+    """What the last day before a report's end, or the time since then, has to show.
 
-    A kind that still occurs on the last day before `end` or later is skipped, often without reading all rows.
+    `last` is the time of the last transaction before the data was written, if there is one. `going` and
+    `exists` say for each kind of use whether it occurs since then, and whether it occurs at all; `exists` may
+    be incomplete if all are going.
     """
+
+    last: int | None
+    going: Bools
+    exists: Bools
+
+
+def _recent_uses(facts: Facts, clients: Int64s, *, end: int, written: int) -> _RecentUses:
+    ends = first_row_at(facts, clients, written)
+    ends = ends[ends > facts.offset[clients]]
+    last = int(facts.time[ends - 1].max()) if len(ends) else None
     going = np.zeros(len(_USES) + 1, dtype=bool)
     exists = going.copy()
     for times, use in _parts(facts):
@@ -89,20 +106,41 @@ def _kinds_that_stopped(facts: Facts, end: int, written: int) -> Iterator[tuple[
         going |= np.bincount(recent, minlength=len(going)) > 0
         exists |= np.bincount(use, minlength=len(going)) > 0
         if going[1:].all():
-            return
-    for place, kind in enumerate(_USES, 1):
-        if going[place] or not exists[place]:
+            break
+    return _RecentUses(last, going, exists)
+
+
+def _kinds_that_stopped(facts: Facts, end: int, recent: Sequence[_RecentUses]) -> Iterator[tuple[str, int]]:
+    """Yield each kind of use that occurred on nearly every day until it stopped, with its last time.
+
+    A kind that still occurs on the last day before `end` or later is skipped, often without reading all rows.
+    """
+    going = np.logical_or.reduce([own.going for own in recent])
+    exists = np.logical_or.reduce([own.exists for own in recent])
+    stopped = [place for place in range(1, len(_USES) + 1) if exists[place] and not going[place]]
+    if not stopped:
+        return
+    work = partial(_days_of_uses, places=stopped, end=end)
+    found = [own for _, own in facts.each(work, np.arange(facts.client_count))]
+    for place in stopped:
+        days = _union([own[place][0] for own in found])
+        if len(days) < _MIN_DAYS_OF_USE or len(days) < _NEARLY_EVERY * int(days[-1] - days[0] + 1):
             continue
-        times = np.concatenate([times[(use == place) & (times < end)] for times, use in _parts(facts)])
-        if not len(times):
-            continue
-        day = times // _DAY_S
-        days = np.flatnonzero(np.bincount(day - day.min()))
-        if len(days) < max(_MIN_DAYS_OF_USE, _NEARLY_EVERY * (int(days[-1]) + 1)):
-            continue
-        last, longest = int(times.max()), int(np.diff(days).max()) * _DAY_S
+        last, longest = max(own[place][1] for own in found), int(np.diff(days).max()) * _DAY_S
         if end - last > longest + _DAY_S:
-            yield kind, last
+            yield list(_USES)[place - 1], last
+
+
+def _days_of_uses(
+    facts: Facts, _: Int64s, *, places: Sequence[int], end: int
+) -> dict[int, tuple[Int64s, int]]:
+    """Return the days with each of these kinds of use before `end`, and the time of the last one."""
+    found = {}
+    for place in places:
+        parts = [times[(use == place) & (times < end)] for times, use in _parts(facts)]
+        times = np.concatenate([np.zeros(0, np.int64), *parts])
+        found[place] = _days(times, end), int(times.max(initial=np.iinfo(np.int64).min))
+    return found
 
 
 def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[np.uint8]]]:
@@ -112,15 +150,27 @@ def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[
         yield facts.time[part], _USE_OF_CLASS[facts.flow[part]]
 
 
-def _longest_pause(times: npt.NDArray[np.integer], last: int) -> int:
-    """Return the longest pause in seconds between days with transactions up to `last`; 0 for too few days."""
-    first = int(times.min()) // _DAY_S
+def _longest_pause(days: Int64s) -> int:
+    """Return the longest pause in seconds between days with transactions; 0 for too few days."""
+    return int(np.diff(days).max()) * _DAY_S if len(days) >= _MIN_DAYS else 0
+
+
+def _days_until(facts: Facts, _: Int64s, *, last: int) -> Int64s:
+    return _days(facts.time, last)
+
+
+def _days(times: npt.NDArray[np.integer], last: int) -> Int64s:
+    """Return the days since 1970 on which there is a time, up to `last`."""
+    first = min(int(times.min()), last) // _DAY_S if len(times) else last // _DAY_S
     has_any = np.zeros(last // _DAY_S - first + 1, dtype=bool)
     for start in range(0, len(times), _ROWS_AT_ONCE):
         some = times[start : start + _ROWS_AT_ONCE]
         has_any[some[some <= last] // _DAY_S - first] = True
-    days = np.flatnonzero(has_any)
-    return int(np.diff(days).max()) * _DAY_S if len(days) >= _MIN_DAYS else 0
+    return np.flatnonzero(has_any) + first
+
+
+def _union(days: Sequence[Int64s]) -> Int64s:
+    return np.unique(np.concatenate(days))
 
 
 def _clock(instant: int, zone: str) -> str:

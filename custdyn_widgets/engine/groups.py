@@ -94,7 +94,7 @@ def cohorts(
 
     A client's cohort is the month of its first paid use before the effective end, or -1.
     """
-    first = first_paid_use(facts, clients)
+    first = facts.value_of_each(first_paid_use, clients)
     cohort = np.full(len(clients), -1)
     some = first < interval.effective_end
     if not some.any():

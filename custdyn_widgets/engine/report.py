@@ -61,7 +61,7 @@ def report_on(
         message=None if plan.buckets else _why_no_rows(plan),
         definitions=SURPRISES,
         triangle=build_triangle(plan) if "cohort" in plan.query.group_by else None,
-        evidence=EvidenceMaker(plan) if loaded.evidence else None,
+        evidence=EvidenceMaker(plan) if loaded.evidence and not mart.facts.is_distributed else None,
     )
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.errors import QueryError, shown
-from custdyn_widgets.mart import PACKAGE_FEE, Bools, Facts
+from custdyn_widgets.mart import PACKAGE_FEE, Bools, Facts, Int64s
 from custdyn_widgets.query import CLIENT_TYPES, NO_VALUE, ReportQuery
 
 
@@ -60,7 +61,8 @@ def select(facts: Facts, query: ReportQuery, effective_end: int) -> Selection:
         )
     packages = package_codes(facts, query.package)
     if packages:
-        chosen &= _ever_had(facts, packages, effective_end)
+        had = partial(_ever_had, packages=packages, effective_end=effective_end)
+        chosen &= facts.value_of_each(had, np.arange(facts.client_count))
     return Selection(np.flatnonzero(chosen), packages)
 
 
@@ -123,11 +125,11 @@ def _with_descendants(facts: Facts, companies: Sequence[int]) -> list[int]:
     return [code for code, name in enumerate(names) if name in found]
 
 
-def _ever_had(facts: Facts, packages: Sequence[int], effective_end: int) -> Bools:
+def _ever_had(facts: Facts, clients: Int64s, *, packages: Sequence[int], effective_end: int) -> Bools:
     wanted = np.zeros(len(facts.names.packages) + 1, np.bool_)
     wanted[list(packages)] = True
     rows = np.flatnonzero(wanted[facts.package] & PACKAGE_FEE[facts.flow])
     rows = rows[facts.time[rows] < effective_end]
     had = np.zeros(facts.client_count, np.bool_)
     had[np.searchsorted(facts.offset, rows, "right") - 1] = True
-    return had
+    return had[clients]

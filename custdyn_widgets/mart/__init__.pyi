@@ -11,6 +11,8 @@ from .mapping.drafting import draft_mapping
 from .mapping.sql_file import shipped_mapping, shipped_systems
 from .opening import OpenedMart, open_mart
 from .sources import Source, SourceLike, absolute_source, named_sources
+from .spark.checking import check_on_spark
+from .spark.opening import open_on_spark
 from .synced import last_synced
 from .syncing.database_draft import draft_database
 from .syncing.detecting import detect_system
@@ -38,6 +40,7 @@ __all__ = [
     "add_database",
     "add_source",
     "check_new_name",
+    "check_on_spark",
     "check_source",
     "demo_folder",
     "demo_query",
@@ -49,6 +52,7 @@ __all__ = [
     "last_synced",
     "named_sources",
     "open_mart",
+    "open_on_spark",
     "shipped_mapping",
     "shipped_systems",
     "sync_source",

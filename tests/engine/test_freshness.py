@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.engine.freshness import _longest_pause
+from custdyn_widgets.engine.freshness import _days, _longest_pause
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.report.report import Report
 
@@ -168,8 +168,8 @@ def test_the_longest_pause_is_that_between_neighbouring_days(days: list[int], fi
     ordered = sorted(set(days))
     expected = max(b - a for a, b in itertools.pairwise(ordered)) if len(ordered) >= 7 else 0
     with_later = np.append(times, times.max() + 900 * 86_400)
-    assert _longest_pause(times, int(times.max())) == expected * 86_400
-    assert _longest_pause(with_later, int(times.max())) == expected * 86_400
+    assert _longest_pause(_days(times, int(times.max()))) == expected * 86_400
+    assert _longest_pause(_days(with_later, int(times.max()))) == expected * 86_400
 
 
 @pytest.mark.parametrize("at", ["2022-02-01T00:00:00Z", "2022-12-31T00:00:00Z"])

@@ -40,7 +40,8 @@ def product(case: Case, form: str | Random) -> Report:
         return run_report(query, source, as_of=case.as_of)
     with tempfile.TemporaryDirectory() as folder:
         (write_csv if form == "csv" else write_parquet)(case.mart, Path(folder))
-        return run_report(query, folder, as_of=case.as_of)
+        engine = "spark" if form == "spark" else "local"
+        return run_report(query, folder, as_of=case.as_of, engine=engine)
 
 
 def cells(row: oracle.Line | Row) -> tuple[Any, ...]:

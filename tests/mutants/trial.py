@@ -16,7 +16,7 @@ from pathlib import Path
 from .changes import Change
 
 PACKAGE = "custdyn_widgets"
-_NOT_FOR_MUTANTS = "not browser and not office and not slow"
+_NOT_FOR_MUTANTS = "not browser and not office and not spark and not slow"
 
 
 class Outcome(Enum):

@@ -56,8 +56,10 @@ line for each row of the report, in order.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -151,8 +153,7 @@ def _with_active_of(own: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
 def _sum_up(facts: Facts, clients: Int64s, asked: Grid) -> Cells:
     has_opening = asked.movement or asked.balances
     grid = asked.with_opening() if has_opening else asked
-    span = Span.of(facts, clients, grid)
-    sums = _in_threads(facts, parts(facts, span), grid)
+    sums = _merged(own for _, own in facts.each(partial(_sums_of, grid=grid), clients))
     names = facts.names.currencies
     cells = Cells(
         flows=_frame([flows.columns(names[c]) for c, (flows, _) in sums], FLOW_COLUMNS),
@@ -195,8 +196,9 @@ def sum_flows(facts: Facts, clients: Int64s, grid: Grid) -> pd.DataFrame:
     return _frame([sums[c].columns(names[c]) for c in sorted(sums)], FLOW_COLUMNS)
 
 
-def _in_threads(facts: Facts, spans: list[Span], grid: Grid) -> list[tuple[int, _Sums]]:
+def _sums_of(facts: Facts, clients: Int64s, *, grid: Grid) -> dict[int, _Sums]:
     """Return the sums of each currency, computed in threads that take spans from a shared iterator."""
+    spans = parts(facts, Span.of(facts, clients, grid))
     waiting = iter(spans)
     kernel = kernel_for(facts, grid, sum(int((span.end - span.begin).sum()) for span in spans))
 
@@ -215,11 +217,16 @@ def _in_threads(facts: Facts, spans: list[Span], grid: Grid) -> list[tuple[int, 
         return own
 
     if len(spans) < 2:
-        return sorted(add_up().items(), key=_code)
+        return add_up()
     with ThreadPoolExecutor(threads()) as pool:
         found = [pool.submit(add_up) for _ in range(threads())]
+    return dict(_merged(done.result() for done in found))
+
+
+def _merged(parts: Iterable[dict[int, _Sums]]) -> list[tuple[int, _Sums]]:
+    """Add the sums of disjoint clients, by currency in the order of codes."""
     merged: dict[int, _Sums] = {}
-    for own in (done.result() for done in found):
+    for own in parts:
         for currency, (flows, stocks) in own.items():
             if currency in merged:
                 merged[currency][0].merge(flows)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -170,6 +170,10 @@ class FlowSums:
             joined=np.array([_JOINED, _JOINED_BELOW] if self._grid.balances else [], np.uint8),
             sums=self.sums.dense(),
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle what `merge` and `columns` need, without what only `add` needs, which can be large."""
+        return {**vars(self), "_grid": replace(self._grid, client_group=None), "_segment_of": None}
 
     def merge(self, other: FlowSums) -> None:
         """Add the sums of another `FlowSums` with the same grid and currency."""

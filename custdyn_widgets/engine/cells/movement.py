@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from custdyn_widgets.engine.cells.grid import Grid
@@ -64,6 +67,10 @@ class MovementSums:
     def _count(self, kind: int, group: Int64s, bucket: Int64s, which: Bools) -> None:
         at = np.flatnonzero(which)
         self.sums.count((kind * self._shape[1] + group[at]) * self._shape[2] + bucket[at])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle what `merge` and `counts` need, without the groups of clients, which can be large."""
+        return {**vars(self), "_grid": replace(self._grid, client_group=None)}
 
     def merge(self, other: MovementSums) -> None:
         """Add the sums of another `MovementSums` with the same grid."""

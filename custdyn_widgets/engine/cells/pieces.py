@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,17 @@ def transactions_within(
     facts: Facts, clients: Int64s, start: int, end: int
 ) -> tuple[int, int | None, int | None]:
     """Return the number of transactions before `end`, and the times of the first and last since `start`."""
+    found = [own for _, own in facts.each(partial(_transactions_within, start=start, end=end), clients)]
+    return (
+        sum(count for count, _, _ in found),
+        min((first for _, first, _ in found if first is not None), default=None),
+        max((last for _, _, last in found if last is not None), default=None),
+    )
+
+
+def _transactions_within(
+    facts: Facts, clients: Int64s, *, start: int, end: int
+) -> tuple[int, int | None, int | None]:
     first, after = first_row_at(facts, clients, start), first_row_at(facts, clients, end)
     some = np.flatnonzero(first < after)
     count = int((after - facts.offset[clients]).sum())

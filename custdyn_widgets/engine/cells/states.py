@@ -7,7 +7,7 @@ the clients behind a row, and to count movements in the Total and in rows whose 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -108,6 +108,12 @@ def row_states(facts: Facts, clients: Int64s, grid: Grid, package_group: int | N
 
 def movement_of_states(facts: Facts, clients: Int64s, grid: Grid) -> Int64s:
     """Count the movements in a grid with a single bucket, client by client: int64[groups, columns]."""
+    parts = facts.each(partial(_movement_of, grid=grid), clients)
+    total: Int64s = np.sum([counts for _, counts in parts], axis=0)
+    return total
+
+
+def _movement_of(facts: Facts, clients: Int64s, *, grid: Grid) -> Int64s:
     groups = np.zeros(len(clients), np.int64) if grid.client_group is None else grid.client_group[clients]
     found = []
     for package_group in range(grid.package_groups) if grid.by_package else [None]:

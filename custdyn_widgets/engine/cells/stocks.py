@@ -8,8 +8,9 @@ the balance are recorded. See `cells.compute` for cells and their reach.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -130,6 +131,10 @@ class StockSums:
             sums=self.sums.dense(),
             movement=self.movement.sums.dense().counts if self.movement else np.zeros(0, np.int64),
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle what `merge` and `columns` need, without what only `add` needs, which can be large."""
+        return {**vars(self), "_grid": replace(self._grid, client_group=None), "_reach": None}
 
     def merge(self, other: StockSums) -> None:
         """Add the sums of another `StockSums` with the same grid."""

@@ -7,7 +7,7 @@ into 32-bit halves, which are summed separately.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -61,6 +61,10 @@ class KeyedSums:
         """Return the counts and sums by key, to add to; empty if only some keys are kept."""
         return DenseSums(self._counts, self._high, self._low)
 
+    def __reduce__(self) -> tuple[Any, tuple[int, tuple[Int64s, ...]]]:
+        """Pickle only the keys that occur."""
+        return _keyed_sums, (self.size, self.totals())
+
     def merge(self, other: KeyedSums) -> None:
         """Add the sums of another `KeyedSums` of the same size."""
         self._parts += other._parts
@@ -110,6 +114,12 @@ class KeyedSums:
         for total, part in zip(out, (counts, high + (low >> _HALF), low & _LOW), strict=True):
             np.add.at(total, inverse, part)
         return keys, out[0], out[1], out[2]
+
+
+def _keyed_sums(size: int, totals: tuple[Int64s, ...]) -> KeyedSums:
+    sums = KeyedSums(size)
+    sums._keep(*totals)
+    return sums
 
 
 def _add_up(place: Int64s, amounts: Int64s, size: int) -> tuple[Int64s | None, Int64s]:

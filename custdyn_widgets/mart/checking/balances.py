@@ -30,10 +30,24 @@ def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = No
     if counts is not None:
         client, at, amount = client[counts], at[counts], amount[counts]
     opening = clients.columns["opening_balance"]
+    for i in overflowing(client, at // MICROS, amount, opening):
+        yield clients.fault(i, "client_id", BALANCE_TOO_LARGE)
+
+
+def overflowing(client: Codes, second: Int64s, amount: Int64s, opening: Int64s) -> Iterator[int]:
+    """Yield the clients whose balance exceeds the range of an int64 at the end of any second.
+
+    Parameters
+    ----------
+    client, second, amount
+        The position of the client, the time and the amount of each transaction, in any order of clients.
+    opening
+        Each client's opening balance.
+    """
     for i in _suspects(client, amount, opening):
         rows = np.flatnonzero(client == i)
-        if _overflows(int(opening[i]), at[rows] // MICROS, amount[rows]):
-            yield clients.fault(int(i), "client_id", BALANCE_TOO_LARGE)
+        if _overflows(int(opening[i]), second[rows], amount[rows]):
+            yield int(i)
 
 
 def might_overflow(rows: Int64s, largest: int, opening: Int64s) -> bool:

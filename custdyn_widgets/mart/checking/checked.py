@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Any
@@ -15,7 +16,7 @@ from custdyn_widgets.mart.checking.summary import CheckSummary
 from custdyn_widgets.mart.columns import Bools, Codes
 from custdyn_widgets.mart.reading.stored import StoredTable
 
-_LISTED = 20
+LISTED = 20  # faults in an error
 
 
 @dataclass
@@ -107,14 +108,19 @@ class CheckedMart:
         MartError
             If there are faults; the message gives their number and the first ones.
         """
-        if not self.faults:
-            return
-        count = len(self.faults)
-        lines = [f"The data of {shown(self.name)} has {count:,} fault{'s' if count > 1 else ''}:"]
-        lines += [f"  {fault}" for fault in self.faults[:_LISTED]]
-        if count > _LISTED:
-            lines.append(f"  … and {count - _LISTED:,} more: custdyn check --all lists them.")
-        raise MartError("\n".join(lines))
+        if self.faults:
+            raise fault_error(
+                self.name, self.faults[:LISTED], len(self.faults), "custdyn check --all lists them"
+            )
+
+
+def fault_error(name: str, first: Sequence[Fault], count: int, more: str) -> MartError:
+    """Return the error for faulty data: the first faults, their number, and what shows the others."""
+    lines = [f"The data of {shown(name)} has {count:,} fault{'s' if count > 1 else ''}:"]
+    lines += [f"  {fault}" for fault in first]
+    if count > len(first):
+        lines.append(f"  … and {count - len(first):,} more: {more}.")
+    return MartError("\n".join(lines))
 
 
 def stored_text(value: pa.Scalar) -> str:

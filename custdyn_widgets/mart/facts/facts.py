@@ -14,9 +14,9 @@ Rows store a `FlowClass` instead of a kind: reports can classify rows without th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NEVER = np.iinfo(np.int64).max
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,34 @@ class Facts:
     name_offset: Int64s
     name_text: npt.NDArray[np.uint8]
     names: Names
+    is_distributed: ClassVar[bool] = False  # whether the rows are elsewhere, and only `each` reaches them
+
+    def each(self, work: Callable[[Facts, Int64s], T], clients: Int64s) -> list[tuple[Int64s, T]]:
+        """Call a function on the rows of some clients, wherever they are stored.
+
+        Parameters
+        ----------
+        work
+            Called with facts that have all rows of the given clients. A cluster calls it for each part of the
+            ledger, so it must be picklable, and the caller has to combine the results.
+        clients
+            Positions of the clients, int64, ascending.
+
+        Returns
+        -------
+        For each part, the clients with rows in it and the result. Each client is in one part.
+        """
+        return [(clients, work(self, clients))]
+
+    def value_of_each(
+        self, work: Callable[[Facts, Int64s], npt.NDArray[Any]], clients: Int64s
+    ) -> npt.NDArray[Any]:
+        """Return one value for each client, from a function for `each` that returns those of its clients."""
+        parts = self.each(work, clients)
+        found = np.empty(len(clients), parts[0][1].dtype)
+        for own, values in parts:
+            found[np.searchsorted(clients, own)] = values
+        return found
 
     @property
     def client_count(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,9 +16,9 @@ from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checking.checks import check_others
 from custdyn_widgets.mart.checking.values import MICROS
 from custdyn_widgets.mart.columns import Codes, Int64s, positions
-from custdyn_widgets.mart.facts.by_client import Times
+from custdyn_widgets.mart.facts.by_client import Merged, Times
 from custdyn_widgets.mart.facts.facts import NEVER, Facts, Names
-from custdyn_widgets.mart.facts.ledger import Ledger, checked_ledger, package_ids, whole_ledger
+from custdyn_widgets.mart.facts.ledger import Ledger, checked_ledger, no_ledger, package_ids, whole_ledger
 from custdyn_widgets.mart.reading.stored import StoredMart
 
 
@@ -53,6 +53,38 @@ def build_in_pieces(stored: StoredMart) -> Facts | None:
     packages = [i for i, _ in _packages(mart.tables, ())] if "packages" in mart.tables else None
     ledger = checked_ledger(stored.ledger, mart.tables, clients.place, packages)
     return _facts(mart.tables, clients, ledger) if ledger else None
+
+
+def build_without_ledger(tables: Mapping[str, CheckedTable], packages: Sequence[str]) -> tuple[Facts, Int64s]:
+    """Build the facts of tables without faults, as if no client had any transactions.
+
+    Parameters
+    ----------
+    tables
+        All tables except the transactions.
+    packages
+        The package ids in the ledger; used only without a table of packages.
+
+    Returns
+    -------
+    The facts, and for each of their clients its row in the clients table.
+    """
+    clients = _Clients.of(tables)
+    return _facts(tables, clients, no_ledger(len(clients.order), packages)), clients.order
+
+
+def with_rows(facts: Facts, rows: Merged) -> Facts:
+    """Return facts with other rows."""
+    return replace(
+        facts,
+        offset=rows.offset,
+        time=rows.time,
+        running=np.cumsum(rows.amount, out=rows.amount),
+        paid_at=rows.paid_at,
+        flow=rows.flow,
+        package=rows.package,
+        exists=exists_from(facts.exists, rows.offset, rows.time),
+    )
 
 
 @dataclass(frozen=True)
@@ -94,7 +126,7 @@ def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger
         paid_at=rows.paid_at,
         flow=rows.flow,
         package=rows.package,
-        exists=_exists_from(created[order], rows.offset, rows.time),
+        exists=exists_from(created[order], rows.offset, rows.time),
         closed=closed[order],
         opening=table.columns["opening_balance"][order],
         client_type=clients.client_type[order],
@@ -116,7 +148,7 @@ def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger
     )
 
 
-def _exists_from(created: Int64s, offset: Int64s, time: Times) -> Int64s:
+def exists_from(created: Int64s, offset: Int64s, time: Times) -> Int64s:
     """Return the time of each client's creation or first transaction, whichever is earlier."""
     exists = created.copy()
     some = offset[1:] > offset[:-1]

@@ -76,6 +76,13 @@ def package_ids(ledger: CheckedTable) -> tuple[str, ...]:
     return tuple(sorted(set(named.to_pylist())))  # a dictionary may contain duplicates
 
 
+def no_ledger(client_count: int, packages: Sequence[str]) -> Ledger:
+    """Return a ledger without rows."""
+    types = (np.uint32, np.int64, np.uint8, type_of_codes(packages), np.uint32)
+    rows = Merged(np.zeros(client_count + 1, np.int64), *(np.zeros(0, kind) for kind in types))
+    return Ledger(rows, tuple(packages))
+
+
 def whole_ledger(table: CheckedTable, place: Codes, packages: Sequence[str]) -> Ledger:
     """Sort a ledger without faults that was read completely.
 
@@ -90,19 +97,26 @@ def whole_ledger(table: CheckedTable, place: Codes, packages: Sequence[str]) -> 
     """
     seconds = table.columns["at"] // MICROS
     kind = np.uint32 if fit_uint32(seconds) else np.int64
-    runs = SortedRuns(len(table), len(place), kind, _type_of_codes(packages))
-    codes = positions(table.columns["package_id"], packages)
-    runs.put(0, _rows(table, seconds.astype(kind), place, codes))
-    return Ledger(runs.merged(), tuple(packages))
+    codes = positions(table.columns["package_id"], packages).astype(type_of_codes(packages))
+    rows = coded_rows(table, seconds.astype(kind), place, codes)
+    return Ledger(sort_rows(rows, len(place)), tuple(packages))
 
 
-def _rows(table: CheckedTable, seconds: Times, place: Codes, package: Packages) -> Rows:
+def sort_rows(rows: Rows, client_count: int) -> Merged:
+    """Sort rows that are in memory by client and time."""
+    runs = SortedRuns(len(rows), client_count, rows.time.dtype, rows.package.dtype)
+    runs.put(0, rows)
+    return runs.merged()
+
+
+def coded_rows(table: CheckedTable, seconds: Times, place: Codes, package: Packages) -> Rows:
+    """Return the rows of a ledger without faults, with a code for everything; see `whole_ledger`."""
     amount = table.columns["amount"]
     flow = flow_classes(table.codes["kind"], amount)
     return Rows(place.take(table.codes["client_id"]), seconds, amount, flow, package)
 
 
-def _type_of_codes(packages: Sequence[str] | None) -> np.dtype[Any]:
+def type_of_codes(packages: Sequence[str] | None) -> np.dtype[Any]:
     """Return the smallest integer type for -1 and all package codes, or int32 if these are unknown."""
     return np.dtype(np.int32) if packages is None else np.min_scalar_type(-max(len(packages), 1))
 
@@ -131,7 +145,7 @@ def checked_ledger(
         If the ledger cannot be read.
     """
     progress.step("Reading and checking the transactions", 0.4)
-    runs = SortedRuns(stored.count, len(place), np.uint32, _type_of_codes(packages))
+    runs = SortedRuns(stored.count, len(place), np.uint32, type_of_codes(packages))
     ids = DistinctIds(stored.count, stored.first_row)
     work = _LedgerWork(stored, others, place, packages, runs, BatchCheck(others), ids)
     found: list[_Batch] = []
@@ -149,7 +163,7 @@ def checked_ledger(
         return None
     progress.step("Grouping the transactions by client", 0.8)
     named = _unify_package_codes(runs, found)
-    rows = runs.merged(_type_of_codes(named))
+    rows = runs.merged(type_of_codes(named))
     return None if work.balances_might_overflow(rows, found) else Ledger(rows, named)
 
 
@@ -186,7 +200,7 @@ class _LedgerWork:
                 return None
             packages = package_ids(table) if self.packages is None else self.packages
             codes = self._package_codes(table, packages)
-            self.runs.put(first, _rows(table, seconds.astype(np.uint32), self.place, codes))
+            self.runs.put(first, coded_rows(table, seconds.astype(np.uint32), self.place, codes))
             self.ids.add(stored.first_row, table.columns["transaction_id"])
             largest = largest_amount(table.columns["amount"])
             found.append(_Batch(slice(first, first + len(table)), tuple(packages), largest))
@@ -197,7 +211,7 @@ class _LedgerWork:
         if "packages" not in self.others:
             return positions(table.columns["package_id"], packages)
         codes = positions(self.others["packages"].columns["package_id"], packages)
-        of_table = np.append(codes, -1).astype(_type_of_codes(self.packages))
+        of_table = np.append(codes, -1).astype(type_of_codes(self.packages))
         return of_table.take(table.codes["package_id"], mode="wrap")  # -1 (none) takes the last code
 
     def balances_might_overflow(self, rows: Merged, batches: Sequence[_Batch]) -> bool:

@@ -1,0 +1,118 @@
+"""The Spark session, and Spark's errors as errors that users can act on."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from custdyn_widgets import settings
+from custdyn_widgets.errors import SettingsError, SourceError, mask_passwords, shown
+from custdyn_widgets.mart.database_url import has_secret
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_ON_THIS_MACHINE = "local[*]"
+
+
+def spark_session() -> SparkSession:
+    """Return the active Spark session, or start one on the cluster that the settings name.
+
+    Without a setting, it is the one that `SPARK_REMOTE` or `spark-submit` gives, or else this machine.
+
+    Raises
+    ------
+    SettingsError
+        If pyspark or Java is missing, the setting contains a secret, or the cluster cannot be reached.
+    """
+    try:
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise SettingsError(
+            "The engine spark needs the package pyspark, which is not installed. Run: "
+            "pip install 'custdyn-widgets[spark]'",
+            field="engine",
+        ) from error
+    if active := SparkSession.getActiveSession():
+        return active
+    master = settings.load().spark
+    if master and has_secret(master):
+        raise SettingsError(
+            "The setting spark contains a secret, but anyone may read it. Remove the secret, and give the "
+            "address with its token in the environment variable SPARK_REMOTE.",
+            field="spark",
+        )
+    if master is None and not {"SPARK_REMOTE", "PYSPARK_GATEWAY_PORT"} & set(os.environ):
+        master = _ON_THIS_MACHINE
+    try:
+        return _session(SparkSession.builder.appName("custdyn"), master)
+    except (PySparkException, OSError) as error:
+        raise _not_started(error, master) from error
+
+
+def _session(builder: SparkSession.Builder, master: str | None) -> SparkSession:
+    if master is None:
+        return builder.getOrCreate()
+    if master.startswith("sc://"):
+        return builder.remote(master).getOrCreate()
+    if master.startswith("local"):
+        # Its workers are processes of this machine: they use the same Python, and nobody else has access.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        for name in ("spark.driver.host", "spark.driver.bindAddress"):
+            builder = builder.config(name, "127.0.0.1")
+        builder = builder.config("spark.ui.enabled", "false")
+    session = builder.master(master).config("spark.ui.showConsoleProgress", "false").getOrCreate()
+    session.sparkContext.setLogLevel("OFF")  # its errors are raised, and say enough
+    return session
+
+
+def _not_started(error: Exception, master: str | None) -> SettingsError:
+    if "JAVA_GATEWAY_EXITED" in str(error) or isinstance(error, FileNotFoundError):
+        return SettingsError(
+            "The engine spark needs Java 17 or newer, which did not start. Install it, and set JAVA_HOME to "
+            "its folder. To use a Spark Connect server instead, set SPARK_REMOTE to its address.",
+            field="engine",
+        )
+    where = f" at {shown(master)}" if master else ""
+    return SettingsError(f"Spark could not be started{where}: {_reason(error)}", field="spark")
+
+
+@contextmanager
+def spark_errors(name: str) -> Iterator[None]:
+    """Turn errors of Spark into errors of the source with this name.
+
+    Raises
+    ------
+    SourceError
+        If Spark could not read the source or compute on it.
+    """
+    from py4j.protocol import Py4JError  # imported late: slow to load
+    from pyspark.errors import PySparkException
+
+    try:
+        with warnings.catch_warnings():
+            # PySpark warns about pandas, which is not used here: rows come and go as Arrow tables.
+            warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
+            yield
+    except (PySparkException, Py4JError) as error:
+        text = str(error)
+        remedy = ""
+        if "No module named" in text:
+            remedy = " Install custdyn-widgets, in this version, in the Python of the cluster's workers."
+        elif "Illegal Parquet type" in text and "NANOS" in text:
+            remedy = " Write times in microseconds: Spark does not read nanoseconds."
+        raise SourceError(
+            f"Spark could not read source {shown(name)}: {_reason(error)}{remedy}", field="source"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong in one line, without the traceback of the cluster."""
+    lines = [line.strip(" :") for line in str(error).splitlines() if line.strip(" :")]
+    named = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]
+    return mask_passwords((named or lines or [type(error).__name__])[0])

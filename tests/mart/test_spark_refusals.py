@@ -1,0 +1,78 @@
+"""What the engine spark refuses before it starts Spark, and what to do instead."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.errors import CustDynError, QueryError, SettingsError, SourceError
+from custdyn_widgets.mart.sources import Source
+from custdyn_widgets.mart.spark.opening import open_on_spark
+from custdyn_widgets.mart.spark.session import spark_session
+from custdyn_widgets.query.query import ReportQuery
+from tests import mart_forms, oracle
+from tests.engine.test_golden import GOLDEN
+
+pytestmark = pytest.mark.usefixtures("own_marts")
+SMALL = GOLDEN / "small" / "mart"
+
+
+def test_without_pyspark_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("pyspark", "pyspark.errors", "pyspark.sql"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SettingsError, match=r"pip install 'custdyn-widgets\[spark\]'"):
+        spark_session()
+
+
+@pytest.mark.spark
+def test_without_java_it_says_what_to_install(tmp_path: Path) -> None:
+    folder = mart_forms.write_parquet(oracle.read_mart(SMALL), tmp_path)
+    command = [sys.executable, "-m", "custdyn_widgets", "check", "--engine", "spark", str(folder)]
+    env = {**os.environ, "JAVA_HOME": str(tmp_path / "none")}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "The engine spark needs Java 17 or newer, which did not start. Install it" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("master", ["sc://host:15002/;token=abc123", "spark://me:abc123@host:7077"])
+def test_a_setting_with_a_secret_is_refused_without_showing_it(
+    monkeypatch: pytest.MonkeyPatch, master: str
+) -> None:
+    monkeypatch.setenv("CUSTDYN_SPARK", master)
+    monkeypatch.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
+    with pytest.raises(SettingsError, match="SPARK_REMOTE") as refused:
+        spark_session()
+    assert "abc123" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        (SMALL, "has clients.csv, but the engine spark reads Parquet"),
+        ("demo", "reads Parquet"),
+        (Source(SMALL, on_fault="quarantine"), "leaves out no faulty rows"),
+        (Source("hdfs://host/mart", system="astpp"), "runs no mapping"),
+        ({"clients": None}, "not tables in memory"),
+        ("no such folder", "is not a folder that exists"),
+    ],
+)
+def test_a_source_that_spark_cannot_read_is_refused(source: object, what: str) -> None:
+    with pytest.raises(SourceError, match=what):
+        open_on_spark(source)  # type: ignore[arg-type]  # a dict without tables
+
+
+def test_a_password_in_a_url_is_not_shown() -> None:
+    with pytest.raises(CustDynError) as refused:
+        open_on_spark("s3a://key:abc123@bucket/mart")
+    assert "abc123" not in refused.value.message
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(QueryError, match="'sparc' is not an allowed value"):
+        run_report(ReportQuery("last_month"), SMALL, engine="sparc")
