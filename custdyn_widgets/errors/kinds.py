@@ -87,7 +87,7 @@ class SourceError(CustDynError):
         """Return the error for a source that does not exist or has an unknown form."""
         return cls(
             f"Source {shown(source)} {why}. Give a folder that holds clients and transactions as CSV or "
-            "Parquet files, a DuckDB file, or a dict of pandas DataFrames with those names as keys.",
+            "Parquet files, a DuckDB file, or a dict of pandas DataFrames by those names.",
             field="source",
         )
 
