@@ -89,14 +89,35 @@ def check_own_run(
     return name
 
 
-def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **options: Any) -> None:
+def check_scheduled(scheduled: bool, again: bool, within: str | None) -> None:
+    """Check the options that only a scheduled run has.
+
+    Raises
+    ------
+    click.UsageError
+        If they are given for another run.
+    """
+    given = [name for name, value in (("--again", again), ("--within", within)) if value]
+    if given and not scheduled:
+        raise click.UsageError(f"{given[0]} needs --scheduled: a run for another time always takes place.")
+    if len(given) > 1:
+        raise click.UsageError("--again runs at any time: remove --within.")
+
+
+def run_saved_query(
+    name: str, *, timeout_s: float | None, quiet: bool, within: str | None, **options: Any
+) -> None:
     """Run a saved query and print its links; exit 1 if something fails.
 
     With `quiet`, nothing is printed unless something fails. `options` contains the other fields of a
     `RunRequest`.
     """
     from custdyn_widgets import settings
-    from custdyn_widgets.scheduling import TIMEOUT_S, RunRequest, dispatch
+    from custdyn_widgets.errors import NotDueError
+    from custdyn_widgets.scheduling import TIMEOUT_S, RunRequest, dispatch, parse_delay
+
+    if within:
+        options["within"] = parse_delay(within, "--within")
 
     current = settings.load()
     held_back: list[str] = []
@@ -107,6 +128,10 @@ def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **option
             progress=held_back.append if quiet else say,
             warn=say,
         )
+    except NotDueError as error:  # whatever failed was reported before
+        if not quiet:
+            _say_all([*held_back, error.message])
+        raise click.exceptions.Exit(int(error.failed)) from error
     except BaseException:  # including signals: the messages show how far it got
         _say_all(held_back)
         raise

@@ -279,6 +279,24 @@ class StillRunningError(RunError):
     code = "still-running"
 
 
+class NotDueError(RunError):
+    """A scheduled run has nothing to do; nothing was made, sent or recorded as its result.
+
+    Parameters
+    ----------
+    message
+        Why, and how to run it anyway.
+    failed
+        Whether the scheduled time was not run successfully.
+    """
+
+    code = "not-due"
+
+    def __init__(self, message: str, *, failed: bool = False) -> None:
+        super().__init__(message)
+        self.failed = failed
+
+
 class SettingsError(CustDynError):
     """A setting in the environment or in custdyn.toml cannot be used."""
 

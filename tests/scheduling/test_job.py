@@ -101,7 +101,9 @@ def ask(settings: Settings) -> Ask:
 
     def kept_and_run(saved: SavedQuery = BOARD, now: datetime = NOW, **order: Any) -> Run:
         keep(saved, settings)
-        return dispatch(RunRequest("board", **order), settings=load_settings(), progress=print, now=now)
+        return dispatch(
+            RunRequest("board", **{"again": True, **order}), settings=load_settings(), progress=print, now=now
+        )
 
     return kept_and_run
 
