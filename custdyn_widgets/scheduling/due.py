@@ -88,7 +88,7 @@ def check_due(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime,
     if not request.is_once or saved.schedule is None:
         return Due()
     instant = saved.schedule.last(now)
-    of_instant, last = _recorded(request.name, runs, instant, now)
+    of_instant, last = _recorded(request.name, runs, instant, now, locked=locked)
     if not locked and any(run.is_unreported for run in of_instant):
         return Due()
     if refusal := _refusal(request, saved, instant, of_instant, locked=locked):
@@ -106,7 +106,9 @@ def check_due(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime,
         return Due(missed)
     if not has_begun and not of_instant:
         first = format_instant(format_instant_utc(saved.schedule.next(now)), saved.schedule.timezone)
-        return Due(refusal=NotDueError(f"{request.name} has not run on this schedule yet; it begins at {first}."))
+        return Due(
+            refusal=NotDueError(f"{request.name} has not run on this schedule yet; it begins at {first}.")
+        )
     return Due((*missed, instant), _missed(request, saved, instant, request.within))
 
 
@@ -120,7 +122,7 @@ def check_busy(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime
     """
     assert saved.schedule is not None
     instant = saved.schedule.last(now)
-    of_instant, _ = _recorded(request.name, runs, instant, now)
+    of_instant, _ = _recorded(request.name, runs, instant, now, locked=False)
     if refusal := _refusal(request, saved, instant, of_instant, locked=False):
         raise refusal
     if any(run.where == WAITING for run in of_instant):
@@ -155,17 +157,20 @@ def describe_missed(saved: SavedQuery, missed: Sequence[datetime]) -> str:
     )
 
 
-def _recorded(name: str, runs: Runs, instant: datetime, now: datetime) -> tuple[list[Run], Run | None]:
+def _recorded(
+    name: str, runs: Runs, instant: datetime, now: datetime, *, locked: bool
+) -> tuple[list[Run], Run | None]:
     """Return the runs of a scheduled time, newest first, and the latest other run of the schedule.
 
-    A record from the future is one of a clock that was wrong: it does not count as a later run.
+    A record from the future is one of a clock that was wrong: it does not count as a later run. One that
+    cannot be read is an error only under the lock, where it can be reported.
     """
     at, present = format_instant_utc(instant), format_instant_utc(now)
     of_instant: list[Run] = []
     last: Run | None = None
     for run in runs.newest_first(name):
         if run.result == "unreadable":
-            if run.id >= f"{instant:%Y%m%dT%H%M%S}":
+            if locked and run.id >= f"{instant:%Y%m%dT%H%M%S}":
                 raise RunError(
                     f"The record {run.problem}. So it is unknown whether {at} was run: look at it, delete it, "
                     "and use --again if it was not."
@@ -207,13 +212,16 @@ def _counts(run: Run, request: RunRequest, killed: int) -> bool:
 
 def _done(request: RunRequest, saved: SavedQuery, run: Run, why: str = "") -> NotDueError:
     """Return the error that says which run settled a scheduled time."""
-    result = "killed" if run.result == "running" else run.result
-    failed = result in BAD
+    run = run.killed() if run.result == "running" else run  # under the lock, nothing is running
     at = _shown(saved, datetime.fromisoformat(str(run.logical_time)))
-    what = f"{request.name} for {at}: {why or ('not run' if result == 'missed' else 'already done')}"
-    hint = f" `custdyn runs resend {run.id}` sends it to those whom it did not reach." if run.can_be_resent else ""
+    what = why or {"missed": "not run", "killed": "already run"}.get(run.result, "already done")
+    hint = ""
+    if run.can_be_resent:
+        hint = f" `custdyn runs resend {run.id}` sends it to those whom it did not reach."
     return NotDueError(
-        f"{what} at {run.began} ({result}).{hint} Use --again to run it again, for everybody.", failed=failed
+        f"{request.name} for {at}: {what} at {run.began} ({run.result}).{hint} Use --again to run it again, for "
+        "everybody.",
+        failed=run.result in BAD,
     )
 
 
@@ -221,7 +229,7 @@ def _missed(request: RunRequest, saved: SavedQuery, instant: datetime, within: t
     again = f"custdyn run --saved {request.name} --as-of {format_instant_utc(instant)}"
     return NotDueError(
         f"{request.name} for {_shown(saved, instant)} was missed: this is more than "
-        f"{within / timedelta(hours=1):g} hours later. `{again}` runs it.",
+        f"{within / timedelta(hours=1):g} h later. `{again}` runs it.",
         failed=True,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -73,6 +74,26 @@ def is_running(folder: Path, name: str) -> bool:
         return True
     finally:
         os.close(descriptor)
+    return False
+
+
+def mark_as_told(folder: Path, name: str, at: int) -> bool:
+    """Note in the time stamp of a saved query's lock that a failure was told, and return whether it was before.
+
+    That needs no space: a failure that cannot be recorded, because the disk is full, is told once all the same.
+
+    Parameters
+    ----------
+    folder, name
+        As for `RunLock`.
+    at
+        The scheduled time, as a Unix time in seconds.
+    """
+    with contextlib.suppress(OSError):
+        file = lock_file(folder, name)
+        if file.stat().st_mtime_ns == at * 1_000_000_000:
+            return True
+        os.utime(file, (at, at))
     return False
 
 

@@ -28,7 +28,13 @@ _OWN_FOLDER = 0o700
 _RESERVED_BYTES = 65_536
 # JSON types by annotation; all other fields are lists.
 _JSON_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "str | None": (str, NoneType), "bool": bool}
-_LATER = {"failure_recipients", "data_gaps", "conditions", "schedule", "resent"}  # fields missing from records of earlier versions
+_LATER = {
+    "failure_recipients",
+    "data_gaps",
+    "conditions",
+    "schedule",
+    "resent",
+}  # fields missing from records of earlier versions
 KILLED = "The run did not finish: it was killed, or the machine went down."
 
 
