@@ -58,6 +58,24 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
     click.echo(json.dumps([run.to_dict() for run in runs], indent=1) if as_json else _as_table(runs))
 
 
+@runs_group.command("resend")
+@click.argument("run")
+def runs_resend(run: str) -> None:
+    """Send the report of RUN to those whom it did not reach; the others get nothing again.
+
+    RUN is the id of a run, which "custdyn runs list --json" shows, or the name of a saved query for its newest
+    run. The letter has the report that the run froze; nothing is computed again.
+    """
+    from custdyn_widgets import settings
+    from custdyn_widgets.scheduling import resend
+
+    done = resend(run, settings=settings.load(), progress=say)
+    say(f"{done.saved}: {done.result} (for {done.logical_time or 'an unknown time'}).")
+    if done.problem:
+        say(f"custdyn: {done.problem}")
+        raise click.exceptions.Exit(1)
+
+
 def check_own_run(
     name: str | None,
     scheduled: bool,
