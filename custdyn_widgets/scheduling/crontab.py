@@ -101,7 +101,7 @@ def this_place(settings: Settings, zone: str | None = None) -> Place:
     """
     if url := os.environ.get("CUSTDYN_SMTP_URL"):
         parse_smtp_url(url)
-    return Place(zone or machine_zone(), _program(), Path.cwd(), needed_environment(settings))
+    return Place(zone or machine_zone(), program(), Path.cwd(), needed_environment(settings))
 
 
 def needed_environment(settings: Settings) -> dict[str, str]:
@@ -145,7 +145,14 @@ def _one_for_each_name(entries: Iterable[ListedQuery]) -> list[ListedQuery]:
     return [*unnamed, *by_name.values()]
 
 
-def _program() -> Path:
+def program() -> Path:
+    """Return the path of the command `custdyn`, in the same virtual environment as this Python.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be found.
+    """
     beside = Path(sys.executable).with_name("custdyn")
     found = beside if beside.is_file() else shutil.which("custdyn")
     if found is None:

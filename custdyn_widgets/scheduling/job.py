@@ -28,7 +28,7 @@ from custdyn_widgets.scheduling.for_each import make_each
 from custdyn_widgets.scheduling.locks import RunLock, mark_as_told
 from custdyn_widgets.scheduling.making import MadeReport, Task, make_one
 from custdyn_widgets.scheduling.recorder import Recorder
-from custdyn_widgets.scheduling.records import Run
+from custdyn_widgets.scheduling.records import SENDING, Run
 from custdyn_widgets.scheduling.retention import prune
 from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.scheduling.sending import send_all
@@ -104,7 +104,7 @@ def _run_steps(
             recorder.step = "making the report"
             made = _make(task, recorder)
             recorder.write_if_possible()  # frozen reports are sent even if this fails
-            recorder.step = "sending the report"
+            recorder.step = SENDING
             _send(task, made, recorder)
             recorder.step = "deleting old snapshots"
             _prune(task, made, recorder)

@@ -17,14 +17,14 @@ from custdyn_widgets.mail import MailServer
 from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.scheduling.outcomes import Outcome, list_problems, worst_result
-from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.records import SENDING, Run, Runs
 from custdyn_widgets.settings import Settings
 
 _LINES = 30
 _FAILED_STEPS = {
     "failed": "making the reports",
     "stale": "checking the data",
-    "undelivered": "sending the report",
+    "undelivered": SENDING,
 }
 _WRITE_EVERY_S = 1.0
 

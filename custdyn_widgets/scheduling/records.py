@@ -35,6 +35,7 @@ _LATER = {
     "schedule",
     "resent",
 }  # fields missing from records of earlier versions
+SENDING = "sending the report"  # the step of a run that made all its reports
 KILLED = "The run did not finish: it was killed, or the machine went down."
 
 
@@ -118,8 +119,9 @@ class Run:
 
     @property
     def can_be_resent(self) -> bool:
-        """Whether the run froze a report that did not reach everybody."""
-        return self.result in ("undelivered", "killed") and any(one.snapshot for one in self.reports)
+        """Whether the run made all its reports and all that is left is to send them to everybody."""
+        made_all = self.where == SENDING or not any(one.company for one in self.reports)
+        return made_all and self.result in ("undelivered", "killed") and any(r.snapshot for r in self.reports)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as a JSON object."""

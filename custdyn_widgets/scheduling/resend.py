@@ -22,14 +22,12 @@ from custdyn_widgets.scheduling.company_addresses import read_addresses
 from custdyn_widgets.scheduling.locks import RunLock
 from custdyn_widgets.scheduling.making import MadeReport, Task
 from custdyn_widgets.scheduling.outcomes import Outcome, list_problems, worst_result
-from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.records import SENDING, Run, Runs
 from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.scheduling.sending import send_all
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.text import format_instant_utc, mailbox
-
-_SENDING = "sending the report"  # the step of a run that made all its reports
 
 
 def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) -> Run:
@@ -62,21 +60,22 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
     saved_query = _find(run_id, runs).saved
     with RunLock(runs.folder, saved_query):
         run = _find(run_id, runs)
-        run = run.killed() if run.result == "running" else run  # this process holds the lock
+        if run.result == "running":  # this process holds the lock, so it was killed
+            run = replace(run.killed(), where="running")
         task = _task(run, settings)
         made = [_unreached(one, run, task, progress) for one in run.reports]
         if not any(one.recipients for one in made):
             raise RunError(f"The run {run.id} ({run.result}) has nobody left to send its report to.")
         server = MailServer.from_settings(settings)
-        runs.write(replace(run, where=run.where or "running"))  # before anything is sent
+        runs.write(run)  # nothing is sent if that fails
 
         def record(outcomes: Callable[[], list[Outcome]]) -> None:
             with contextlib.suppress(RunError):  # writing the final record reports it
-                runs.write(replace(run, where=run.where or "running", reports=_merged(run, outcomes())))
+                runs.write(replace(run, reports=_merged(run, outcomes())))
 
         progress(f"Sending to {sum(len(one.recipients) for one in made):,} of the recipients")
         sent = _merged(run, send_all(task, made, server, progress, record))
-        run = _finished(run, sent, is_complete=run.where == _SENDING or not task.saved.for_each)
+        run = _finished(run, sent, is_complete=run.where == SENDING or not task.saved.for_each)
         secrets = known_secrets(settings)
         run = replace(run, problem=run.problem and without_secrets(run.problem, secrets))
         runs.write(run)
@@ -123,7 +122,9 @@ def _unreached(outcome: Outcome, run: Run, task: Task, progress: Callable[[str],
     if not recipients:
         return made
     try:
-        report = Report.from_dict(json.loads(Store(task.settings.snapshots).read(outcome.snapshot, "report.json")))
+        report = Report.from_dict(
+            json.loads(Store(task.settings.snapshots).read(outcome.snapshot, "report.json"))
+        )
     except CustDynError as error:
         raise RunError(f"The report of the run {run.id} cannot be sent: {error.message}") from error
     link = task.settings.link(outcome.snapshot)
@@ -158,6 +159,6 @@ def _finished(run: Run, reports: tuple[Outcome, ...], *, is_complete: bool) -> R
     """Return the record after sending; a run that did not make all its reports keeps its result."""
     run = replace(run, reports=reports, resent=(*run.resent, format_instant_utc(datetime.now(UTC))))
     if not is_complete and run.result != "held back":
-        return replace(run, where=run.where or "running")
+        return run
     result, problem = worst_result(reports), list_problems(reports) or None
-    return replace(run, result=result, problem=problem, where=_SENDING if problem else None, ended=run.ended)
+    return replace(run, result=result, problem=problem, where=SENDING if problem else None)

@@ -317,6 +317,7 @@ def test_a_run_killed_while_it_sent_is_told_and_not_sent_to_all_again(
     assert is_bad(refusal)
     assert f"custdyn runs resend {killed.id}" in str(refusal)
     assert received.recipients() == [EVA]
+    assert f"custdyn runs resend {killed.id}" in text_of(received)
     assert is_bad(trigger(MONDAY + timedelta(minutes=2)))
     assert received.recipients() == [EVA]
 

@@ -91,9 +91,7 @@ def test_who_was_removed_from_the_recipients_gets_nothing(
 
 def test_what_a_killed_run_did_not_send_is_sent(ask: Ask, settings: Settings, received: Received) -> None:
     run = ask(send=False)
-    killed = replace(
-        run, result="running", ended=None, reports=(replace(run.reports[0], result="frozen"),)
-    )
+    killed = replace(run, result="running", ended=None, reports=(replace(run.reports[0], result="frozen"),))
     Runs(settings.runs or Path()).write(killed)
     again = resend("board", settings=settings, progress=print)
     assert (again.result, received.recipients()) == ("sent", [ANNA, BEN])
