@@ -15,7 +15,7 @@ from custdyn_widgets.cli.report_output import discard, json_option, say
 if TYPE_CHECKING:
     from custdyn_widgets.scheduling import Run
 
-_MAX_PROBLEM_LENGTH = 160
+_MAX_PROBLEM_LENGTH, _MAX_CHECK_LENGTH = 160, 400
 _MEANINGS = {
     "frozen": "without recipients",
     "held back": "frozen but not sent",
@@ -56,6 +56,44 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
     assert folder is not None
     runs = Runs(folder).listing(last, saved=saved_name)
     click.echo(json.dumps([run.to_dict() for run in runs], indent=1) if as_json else _as_table(runs))
+
+
+@runs_group.command("check")
+@click.option(
+    "--max-age",
+    metavar="AGE",
+    help="Check all scheduled times of this age or younger, such as 3d. Default: the most recent one of each "
+    "saved query.",
+)
+@json_option("Print JSON.")
+def runs_check(max_age: str | None, as_json: bool) -> None:
+    """Check that the scheduled saved queries ran; exit 1 if a run was missed or killed, failed or is late.
+
+    A problem is over when the scheduled time has been run successfully, by "custdyn run --saved NAME --as-of
+    TIME" or "custdyn runs resend RUN". It is for monitors: nothing is sent or changed.
+    """
+    from dataclasses import asdict
+    from datetime import UTC
+
+    from custdyn_widgets import saved_queries, settings
+    from custdyn_widgets.scheduling import check_runs, parse_delay
+    from custdyn_widgets.text import cut_short, printable
+
+    age = parse_delay(max_age, "--max-age") if max_age else None
+    current = settings.load()
+    entries = saved_queries.listing(current)
+    problems = check_runs(entries, current, datetime.now(UTC), age)
+    if as_json:
+        click.echo(json.dumps({"ok": not problems, "problems": [asdict(one) for one in problems]}, indent=1))
+    elif not problems:
+        count = sum(1 for entry in entries if entry.saved and entry.saved.schedule)
+        click.echo(f"OK: {count:,} scheduled saved quer{'y' if count == 1 else 'ies'} ran as scheduled.")
+    else:
+        for one in problems:
+            text = " ".join(filter(None, (one.saved, one.kind, one.time))) + f": {one.problem}"
+            click.echo(cut_short(printable(text), _MAX_CHECK_LENGTH))
+    if problems:
+        raise click.exceptions.Exit(1)
 
 
 @runs_group.command("resend")

@@ -1,5 +1,6 @@
 from . import crontab
 from .alerts import run_lines
+from .checking import check_runs
 from .due import parse_delay
 from .job import dispatch
 from .records import Run, Runs
@@ -11,6 +12,7 @@ __all__ = [
     "Run",
     "RunRequest",
     "Runs",
+    "check_runs",
     "crontab",
     "dispatch",
     "parse_delay",

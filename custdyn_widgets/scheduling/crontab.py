@@ -66,7 +66,7 @@ def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Cron
         If a path or a setting cannot be written in a crontab.
     """
     lines, problems, mails = [], [], False
-    for entry in _one_for_each_name(entries):
+    for entry in one_for_each_name(entries):
         if entry.error:
             problems.append(entry.error.message)
         elif entry.saved and entry.saved.schedule:
@@ -133,7 +133,7 @@ def machine_zone(localtime: Path = _LOCALTIME) -> str:
     return named
 
 
-def _one_for_each_name(entries: Iterable[ListedQuery]) -> list[ListedQuery]:
+def one_for_each_name(entries: Iterable[ListedQuery]) -> list[ListedQuery]:
     """Return one entry per name, preferring the user's own saved query to the shared one."""
     by_name: dict[str, ListedQuery] = {}
     unnamed = []

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from custdyn_widgets.errors import NotDueError, RunError, shown
+from custdyn_widgets.errors import NotDueError, QueryError, RunError
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.saved_queries import SavedQuery, Schedule
 from custdyn_widgets.scheduling.records import Run, Runs
@@ -21,6 +21,7 @@ from custdyn_widgets.text import format_instant_utc
 
 WAITING = "waiting for an earlier run to end"  # the step of a run that was refused the lock
 BAD = ("failed", "undelivered", "stale", "killed", "missed")
+DEADLINE = timedelta(hours=1)  # how late a trigger may be, as crontab lines and timers say it
 _TRIES = 3  # runs of a scheduled time that may be killed before they sent anything
 _TELL_AGAIN = timedelta(days=1)
 _DELAY = re.compile(r"([1-9][0-9]{0,4})(min|h|d|w)", re.ASCII)
@@ -48,16 +49,13 @@ def parse_delay(text: str, field: str) -> timedelta:
 
     Raises
     ------
-    RunError
+    QueryError
         If it does not have this form.
     """
     match = _DELAY.fullmatch(text)
     if match is None:
-        raise RunError(
-            f"{field}: {shown(text)} is not a length of time: give a whole number of minutes, hours, days or "
-            "weeks, such as 15min, 1h, 3d or 2w.",
-            field=field,
-        )
+        why = "is not a length of time: give a whole number of minutes, hours, days or weeks, such as 15min or 3d"
+        raise QueryError.invalid(field, text, why)
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 

@@ -216,6 +216,10 @@ class Runs:
         runs = (self._read(folder, name) for name, folder in chosen)
         return [run for run in runs if run is not None]
 
+    def names(self) -> list[str]:
+        """Return the names of the saved queries that have records, in order."""
+        return sorted(folder.name for folder in _folders(self.folder / "records"))
+
     def newest_first(self, saved: str) -> Iterator[Run]:
         """Yield the runs of a saved query, newest first, reading each record only when it is asked for."""
         folder = self._folder_of(saved)
