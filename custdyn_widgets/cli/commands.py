@@ -164,8 +164,8 @@ def run_command(
     Without TEMPLATE, the default template is run. Nothing is published if the run fails.
 
     --saved NAME with --scheduled, or with --as-of for another time, makes a recorded run: it is listed by
-    "custdyn runs list" and sent to the recipients; a failure is reported to the failure recipients. A scheduled
-    time is run once, however often --scheduled is called for it; --again runs it again.
+    "custdyn runs list" and sent to the recipients; a failure is reported to the failure recipients. A
+    scheduled time is run once, however often --scheduled is called for it; --again runs it again.
     """
     if scheduled or again or within or no_send or quiet or (saved_name is not None and as_of is not None):
         own = dict(parameter)

@@ -101,8 +101,8 @@ def runs_check(max_age: str | None, as_json: bool) -> None:
 def runs_resend(run: str) -> None:
     """Send the report of RUN to those whom it did not reach; the others get nothing again.
 
-    RUN is the id of a run, which "custdyn runs list --json" shows, or the name of a saved query for its newest
-    run. The letter has the report that the run froze; nothing is computed again.
+    RUN is the id of a run, which "custdyn runs list --json" shows, or the name of a saved query for its
+    newest run. The letter has the report that the run froze; nothing is computed again.
     """
     from custdyn_widgets import settings
     from custdyn_widgets.scheduling import resend

@@ -61,8 +61,8 @@ def check_runs(
     now
         The current time.
     max_age
-        The scheduled times to check: all of this age or younger. Defaults to the most recent one of each saved
-        query, however old it is.
+        The scheduled times to check: all of this age or younger. Defaults to the most recent one of each
+        saved query, however old it is.
 
     Returns
     -------
@@ -111,9 +111,9 @@ def _check(
 
 
 def _recorded(name: str, runs: Runs, first: datetime, schedule: str) -> tuple[list[Run], datetime | None]:
-    """Return the runs since a time, and the earliest time before that at which this schedule is known to exist."""
+    """Return the runs since a time, and when the schedule's last run before that began, if there is one."""
     at = format_instant_utc(first)
-    found = []
+    found: list[Run] = []
     for run in runs.newest_first(name):
         if run.result == "unreadable":
             continue

@@ -54,7 +54,8 @@ def parse_delay(text: str, field: str) -> timedelta:
     """
     match = _DELAY.fullmatch(text)
     if match is None:
-        why = "is not a length of time: give a whole number of minutes, hours, days or weeks, such as 15min or 3d"
+        units = "minutes, hours, days or weeks, such as 15min, 1h, 3d or 2w"
+        why = f"is not a length of time: give a whole number of {units}"
         raise QueryError.invalid(field, text, why)
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
@@ -150,8 +151,8 @@ def describe_missed(saved: SavedQuery, missed: Sequence[datetime]) -> str:
     if len(missed) == 1:
         return f"No run was started for {first}: the machine was off, or its scheduler did not run."
     return (
-        f"No run was started for {len(missed):,} scheduled times, from {first} to {last}: the machine was off, "
-        "or its scheduler did not run."
+        f"No run was started for {len(missed):,} scheduled times, from {first} to {last}: the machine was "
+        "off, or its scheduler did not run."
     )
 
 
@@ -170,8 +171,8 @@ def _recorded(
         if run.result == "unreadable":
             if locked and run.id >= f"{instant:%Y%m%dT%H%M%S}":
                 raise RunError(
-                    f"The record {run.problem}. So it is unknown whether {at} was run: look at it, delete it, "
-                    "and use --again if it was not."
+                    f"The record {run.problem}. So it is unknown whether {at} was run. Delete the record, and "
+                    "use --again if nobody got the report."
                 )
             continue
         if run.logical_time == at:
@@ -202,7 +203,8 @@ def _refusal(
 def _counts(run: Run, request: RunRequest, killed: int) -> bool:
     """Return whether a run settles its scheduled time."""
     if run.result in ("killed", "running"):
-        return killed >= _TRIES or run.was_sent_to_somebody
+        was_sent = any(receipt["outcome"] == "sent" for one in run.reports for receipt in one.deliveries)
+        return was_sent or killed >= _TRIES
     if run.result == "held back":
         return not request.send
     return run.where != WAITING
@@ -217,8 +219,8 @@ def _done(request: RunRequest, saved: SavedQuery, run: Run, why: str = "") -> No
     if run.can_be_resent:
         hint = f" `custdyn runs resend {run.id}` sends it to those whom it did not reach."
     return NotDueError(
-        f"{request.name} for {at}: {what} at {run.began} ({run.result}).{hint} Use --again to run it again, for "
-        "everybody.",
+        f"{request.name} for {at}: {what} at {run.began} ({run.result}).{hint} Use --again to run it again, "
+        "for everybody.",
         failed=run.result in BAD,
     )
 

@@ -159,7 +159,7 @@ def _prepare(request: RunRequest, recorder: Recorder, now: datetime, held: conte
 
 
 def _acquire(request: RunRequest, recorder: Recorder, now: datetime, held: contextlib.ExitStack) -> None:
-    """Acquire the lock, begin the record unless the scheduled time is not due, and report earlier failures."""
+    """Acquire the lock, begin the record if the scheduled time is due, and report earlier failures."""
     saved = recorder.saved
     assert saved is not None
     try:

@@ -78,9 +78,10 @@ def is_running(folder: Path, name: str) -> bool:
 
 
 def mark_as_told(folder: Path, name: str, at: int) -> bool:
-    """Note in the time stamp of a saved query's lock that a failure was told, and return whether it was before.
+    """Note that a failure was told, and return whether that was noted before.
 
-    That needs no space: a failure that cannot be recorded, because the disk is full, is told once all the same.
+    The time stamp of the lock needs no space, so a failure that cannot be recorded because the disk is full
+    is told once all the same.
 
     Parameters
     ----------

@@ -113,11 +113,6 @@ class Run:
         return self.result == "killed" and self.where is None
 
     @property
-    def was_sent_to_somebody(self) -> bool:
-        """Whether the record says that a mail server accepted a copy of a report."""
-        return any(receipt["outcome"] == "sent" for one in self.reports for receipt in one.deliveries)
-
-    @property
     def can_be_resent(self) -> bool:
         """Whether the run made all its reports and all that is left is to send them to everybody."""
         made_all = self.where == SENDING or not any(one.company for one in self.reports)
@@ -228,7 +223,7 @@ class Runs:
                 yield run
 
     def unfinished(self, saved: str) -> list[Run]:
-        """Return the runs without a recorded end; if the caller holds the lock, these were killed."""
+        """Return the runs without an end; if the caller holds the lock, these were killed."""
         return [run for run in self.listing(_RECENT, saved=saved) if run.result == "running"]
 
     def snapshots(self, saved: str) -> set[str]:

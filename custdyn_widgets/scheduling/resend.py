@@ -50,8 +50,8 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
     Raises
     ------
     RunError
-        If there is no such run, if it is in progress, if it reached everybody, if its record cannot be written,
-        or if no mail server is set.
+        If there is no such run, if it is in progress, if it reached everybody, or if its record cannot be
+        written.
     SavedQueryError, SettingsError
         If the saved query or the settings cannot be used.
     """
@@ -90,8 +90,8 @@ def _find(run_id: str, runs: Runs) -> Run:
         found = next((run for run in runs.listing() if run.id == run_id), None)
     if found is None or found.result == "unreadable":
         raise RunError(
-            f"There is no run {shown(run_id)}. `custdyn runs list --json` shows the id of each run; the name of "
-            "a saved query stands for its newest run."
+            f"There is no run {shown(run_id)}. `custdyn runs list --json` shows the id of each run; the name "
+            "of a saved query stands for its newest run."
         )
     return found
 

@@ -97,7 +97,7 @@ def test_a_scheduler_that_never_ran_is_seen_and_a_new_saved_query_is_no_problem(
 
 def test_a_frequent_schedule_whose_scheduler_stopped_is_seen(settings: Settings) -> None:
     often = replace(BOARD, schedule=Schedule("* * * * *", "Europe/Paris"))
-    store(settings, often)
+    store(settings, often, at=MONDAY - timedelta(seconds=1))
     record(settings, "sent", MONDAY, schedule="* * * * * Europe/Paris")
     assert kinds(settings, MONDAY + timedelta(minutes=3)) == []
     assert [kind for kind, _ in kinds(settings, MONDAY + timedelta(minutes=9))] == ["late"]
