@@ -120,7 +120,7 @@ def queries_crontab(zone: str | None) -> None:
     """Print the crontab lines that run the saved queries on their schedules.
 
     Check them, then add them with `crontab -e`. The runs use the working directory and the settings of this
-    command. Exit 1 if a schedule cannot be expressed in cron's time zone; the message says why.
+    command. Exit 1 if a saved query cannot be read; the message says why.
     """
     from datetime import UTC, datetime
 
@@ -139,6 +139,43 @@ def queries_crontab(zone: str | None) -> None:
     if found.problems:
         raise click.exceptions.Exit(1)
     if not found.text:
+        say("No saved query has a schedule.")
+
+
+@queries_group.command("systemd-timers")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write the units to this folder, such as ~/.config/systemd/user, instead of printing them.",
+)
+def queries_systemd_timers(output: Path | None) -> None:
+    """Print or write the systemd units that run the saved queries on their schedules.
+
+    There is a service and a timer for each saved query. The runs use the working directory and the settings
+    of this command. Exit 1 if a saved query cannot be read; the message says why.
+    """
+    from datetime import UTC, datetime
+
+    from custdyn_widgets import saved_queries, settings
+    from custdyn_widgets.files import write_whole
+    from custdyn_widgets.scheduling import crontab, timers
+
+    current = settings.load()
+    place = crontab.this_place(current, "UTC")
+    found = timers.timer_units(saved_queries.listing(current), place, datetime.now(UTC))
+    for name, text in found.files.items():
+        if output is None:
+            click.echo(f"# {name}\n{text}")
+        else:
+            output.mkdir(parents=True, exist_ok=True)
+            write_whole(output / name, text.encode())
+            say(f"Written: {output / name}")
+    for problem in found.problems:
+        say(f"custdyn: {problem}")
+    if found.problems:
+        raise click.exceptions.Exit(1)
+    if not found.files:
         say("No saved query has a schedule.")
 
 

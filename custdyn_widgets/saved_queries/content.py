@@ -127,6 +127,11 @@ class SavedQuery:
         self._check_automation()
         self.to_bytes()
 
+    @property
+    def sends_mail(self) -> bool:
+        """Whether a run may send an email."""
+        return bool(self.recipients or self.failure_recipients or self.for_each)
+
     def _check_automation(self) -> None:
         """Check the keys for unattended runs, individually and in combination."""
         if self.source is not None:

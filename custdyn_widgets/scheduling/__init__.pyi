@@ -1,4 +1,4 @@
-from . import crontab
+from . import crontab, timers
 from .alerts import run_lines
 from .checking import check_runs
 from .due import parse_delay
@@ -18,4 +18,5 @@ __all__ = [
     "parse_delay",
     "resend",
     "run_lines",
+    "timers",
 ]

@@ -21,7 +21,6 @@ from custdyn_widgets.text import format_instant_utc
 
 WAITING = "waiting for an earlier run to end"  # the step of a run that was refused the lock
 BAD = ("failed", "undelivered", "stale", "killed", "missed")
-DEADLINE = timedelta(hours=1)  # how late a trigger may be, as crontab lines and timers say it
 _TRIES = 3  # runs of a scheduled time that may be killed before they sent anything
 _TELL_AGAIN = timedelta(days=1)
 _DELAY = re.compile(r"([1-9][0-9]{0,4})(min|h|d|w)", re.ASCII)
@@ -171,8 +170,8 @@ def _recorded(
         if run.result == "unreadable":
             if locked and run.id >= f"{instant:%Y%m%dT%H%M%S}":
                 raise RunError(
-                    f"The record {run.problem}. So it is unknown whether {at} was run. Delete the record, and "
-                    "use --again if nobody got the report."
+                    f"The record {run.problem}. So it is unknown whether {at} was run. Delete the record, "
+                    "and use --again if nobody got the report."
                 )
             continue
         if run.logical_time == at:
