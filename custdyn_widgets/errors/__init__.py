@@ -5,10 +5,8 @@ from custdyn_widgets.errors.kinds import (
     ExportError,
     FieldError,
     MartError,
-    NotDueError,
     QueryError,
     RateError,
-    RunError,
     SavedQueryChangedError,
     SavedQueryError,
     SavedQueryExistsError,
@@ -19,8 +17,8 @@ from custdyn_widgets.errors.kinds import (
     SnapshotNotFoundError,
     SnapshotUnknownError,
     SourceError,
-    StillRunningError,
 )
+from custdyn_widgets.errors.runs import NotDueError, RunError, StillRunningError
 from custdyn_widgets.errors.urls import has_password, mask_passwords
 from custdyn_widgets.errors.wording import hint, nearest, shown
 

@@ -267,36 +267,6 @@ class SavedQueryChangedError(SavedQueryError):
         self.revision = revision
 
 
-class RunError(CustDynError):
-    """A template notebook failed, was killed or did not finish; nothing was published."""
-
-    code = "run"
-
-
-class StillRunningError(RunError):
-    """An earlier run of the saved query is still in progress, so this one was not started."""
-
-    code = "still-running"
-
-
-class NotDueError(RunError):
-    """A scheduled run has nothing to do; nothing was made, sent or recorded as its result.
-
-    Parameters
-    ----------
-    message
-        Why, and how to run it anyway.
-    failed
-        Whether the scheduled time was not run successfully.
-    """
-
-    code = "not-due"
-
-    def __init__(self, message: str, *, failed: bool = False) -> None:
-        super().__init__(message)
-        self.failed = failed
-
-
 class SettingsError(CustDynError):
     """A setting in the environment or in custdyn.toml cannot be used."""
 

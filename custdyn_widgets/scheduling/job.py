@@ -49,10 +49,8 @@ def dispatch(
 
     Parameters
     ----------
-    request
-        What to run.
-    settings
-        The settings.
+    request, settings
+        What to run, and the settings.
     progress
         Called with each progress line, from other threads too.
     warn
