@@ -48,7 +48,9 @@ def loaded_by(folder: Path, *command: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "command", [("--help",), ("query", "--help"), ("snapshots", "list")], ids=["help", "query --help", "list"]
+    "command",
+    [("--help",), ("query", "--help"), ("snapshots", "list"), ("runs", "check"), ("queries", "list")],
+    ids=" ".join,
 )
 def test_a_command_without_data_loads_nothing_heavy(command: tuple[str, ...], tmp_path: Path) -> None:
     assert not loaded_by(tmp_path, *command) & (DATA | DRAWING | NOTEBOOKS | NEVER | {"babel"})

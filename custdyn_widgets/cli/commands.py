@@ -30,7 +30,7 @@ from custdyn_widgets.cli.report_output import (
     say_page,
     source_option,
 )
-from custdyn_widgets.cli.runs import check_own_run, run_saved_query, runs_group
+from custdyn_widgets.cli.runs import check_own_run, check_scheduled, run_saved_query, runs_group
 from custdyn_widgets.cli.snapshot_difference import diff_command
 from custdyn_widgets.cli.snapshots import snapshots_group
 from custdyn_widgets.cli.syncing import sync_command, sync_first
@@ -132,6 +132,14 @@ def query_command(
     help="Run the saved query as its schedule does, for its most recent scheduled time.",
 )
 @click.option(
+    "--again", is_flag=True, help="With --scheduled: run a scheduled time again that has already been run."
+)
+@click.option(
+    "--within",
+    metavar="AGE",
+    help="With --scheduled: record the run as missed if it is later than this, such as 1h.",
+)
+@click.option(
     "--sync", "synced", is_flag=True, help="Read the database of the source first, as custdyn sync does."
 )
 @click.option("--no-send", is_flag=True, help="Do not send email.")
@@ -149,6 +157,8 @@ def run_command(
     parameter: tuple[tuple[str, str], ...],
     timeout: float | None,
     scheduled: bool,
+    again: bool,
+    within: str | None,
     synced: bool,
     no_send: bool,
     quiet: bool,
@@ -159,14 +169,16 @@ def run_command(
     Without TEMPLATE, the default template is run. Nothing is published if the run fails.
 
     --saved NAME with --scheduled, or with --as-of for another time, makes a recorded run: it is listed by
-    "custdyn runs list" and sent to the recipients; a failure is reported to the failure recipients.
+    "custdyn runs list" and sent to the recipients; a failure is reported to the failure recipients. A
+    scheduled time is run once, however often --scheduled is called for it; --again runs it again.
     """
-    if scheduled or no_send or quiet or (saved_name is not None and as_of is not None):
+    if scheduled or again or within or no_send or quiet or (saved_name is not None and as_of is not None):
         own = dict(parameter)
         name = check_own_run(saved_name, scheduled, as_of, {**options, "query": query_file}, own)
+        check_scheduled(scheduled, again, within)
         run_saved_query(
             name, as_of=as_of, source=source, template=template, parameters=own, send=not no_send,
-            timeout_s=timeout, quiet=quiet, sync=synced,
+            timeout_s=timeout, quiet=quiet, sync=synced, again=again, within=within,
         )  # fmt: skip
         return
     from custdyn_widgets.notebook import run_template

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -19,9 +22,12 @@ from custdyn_widgets.cli.report_output import (
     source_option,
 )
 from custdyn_widgets.errors import QueryError
+from custdyn_widgets.text import format_clock, format_instant_utc
 
 if TYPE_CHECKING:
     from custdyn_widgets.saved_queries import ListedQuery, Place
+    from custdyn_widgets.scheduling import Run
+    from custdyn_widgets.settings import Settings
 
 _MAX_TITLE_LENGTH, _MAX_QUERY_LENGTH = 40, 120
 _place_option = click.option(
@@ -46,15 +52,20 @@ def queries_group() -> None:
 )
 @json_option("Print JSON: short for --format json.")
 def queries_list(form: str | None, as_json: bool) -> None:
-    """List your own and the shared saved queries by title."""
-    from custdyn_widgets import saved_queries
+    """List your own and the shared saved queries by title, with their next and last runs."""
+    from custdyn_widgets import saved_queries, settings
 
     form = chosen_format(form, as_json, "table")
-    entries = saved_queries.listing()
+    current = settings.load()
+    entries = saved_queries.listing(current)
+    runs = [_runs_of(entry, entries, current) for entry in entries]
     if form == "json":
-        click.echo(json.dumps([_as_json(entry) for entry in entries], indent=1))
+        listed = [
+            {**_as_json(entry), **of_entry.as_json()} for entry, of_entry in zip(entries, runs, strict=True)
+        ]
+        click.echo(json.dumps(listed, indent=1))
         return
-    click.echo(_as_table(entries))
+    click.echo(_as_table(entries, runs))
     for entry in entries:
         if entry.error:
             say(f"Note: {entry.error.message}")
@@ -120,10 +131,8 @@ def queries_crontab(zone: str | None) -> None:
     """Print the crontab lines that run the saved queries on their schedules.
 
     Check them, then add them with `crontab -e`. The runs use the working directory and the settings of this
-    command. Exit 1 if a schedule cannot be expressed in cron's time zone; the message says why.
+    command. Exit 1 if a saved query cannot be read; the message says why.
     """
-    from datetime import UTC, datetime
-
     from custdyn_widgets import saved_queries, settings
     from custdyn_widgets.query import is_time_zone, time_zones
     from custdyn_widgets.scheduling import crontab
@@ -142,24 +151,104 @@ def queries_crontab(zone: str | None) -> None:
         say("No saved query has a schedule.")
 
 
+@queries_group.command("systemd-timers")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write the units to this folder, such as ~/.config/systemd/user, instead of printing them.",
+)
+def queries_systemd_timers(output: Path | None) -> None:
+    """Print or write the systemd units that run the saved queries on their schedules.
+
+    There is a service and a timer for each saved query. The runs use the working directory and the settings
+    of this command. Exit 1 if a saved query cannot be read; the message says why.
+    """
+    from custdyn_widgets import saved_queries, settings
+    from custdyn_widgets.files import write_whole
+    from custdyn_widgets.scheduling import crontab, timers
+
+    current = settings.load()
+    place = crontab.this_place(current, "UTC")
+    found = timers.timer_units(saved_queries.listing(current), place, datetime.now(UTC))
+    for name, text in found.files.items():
+        if output is None:
+            click.echo(f"# {name}\n{text}")
+        else:
+            output.mkdir(parents=True, exist_ok=True)
+            write_whole(output / name, text.encode())
+            say(f"Written: {output / name}")
+    for problem in found.problems:
+        say(f"custdyn: {problem}")
+    if found.problems:
+        raise click.exceptions.Exit(1)
+    if not found.files:
+        say("No saved query has a schedule.")
+
+
 def _as_json(entry: ListedQuery) -> dict[str, object]:
     saved = entry.saved.to_dict() if entry.saved else None
     error = entry.error.message if entry.error else None
     return {"name": entry.name, "place": entry.place, "saved": saved, "error": error}
 
 
-def _as_table(entries: Sequence[ListedQuery]) -> str:
+@dataclass(frozen=True)
+class _Runs:
+    """When a saved query runs next, and its last run; None for neither."""
+
+    next: datetime | None = None
+    last: Run | None = None
+
+    def as_json(self) -> dict[str, object]:
+        last = self.last and {
+            name: getattr(self.last, name) for name in ("id", "began", "logical_time", "result")
+        }
+        return {"next": self.next and format_instant_utc(self.next), "last": last}
+
+    def cells(self, entry: ListedQuery) -> tuple[str, str, str]:
+        """Return the cells of the table: the schedule, its next time in its time zone, and the last run."""
+        schedule = entry.saved.schedule if entry.saved else None
+        last = f"{format_clock(self.last.began)} {self.last.result}" if self.last else "–"
+        if schedule is None or self.next is None:
+            return "–", "–", last
+        following = self.next.astimezone(ZoneInfo(schedule.timezone))
+        return f"{schedule.cron} {schedule.timezone}", f"{following:%Y-%m-%d %H:%M}", last
+
+
+def _runs_of(entry: ListedQuery, entries: Sequence[ListedQuery], settings: Settings) -> _Runs:
+    """Return the runs of a saved query; a shared one whose name is also that of an own one has none."""
+    from custdyn_widgets.saved_queries import is_name
+    from custdyn_widgets.scheduling import Runs, crontab
+
+    if entry not in crontab.one_for_each_name(entries) or not is_name(entry.name):
+        return _Runs()
+    assert settings.runs is not None
+    schedule = entry.saved.schedule if entry.saved else None
+    following = schedule.next(datetime.now(UTC)) if schedule else None
+    return _Runs(following, next(Runs(settings.runs).newest_first(entry.name), None))
+
+
+def _as_table(entries: Sequence[ListedQuery], runs: Sequence[_Runs]) -> str:
     """Return the list as an aligned table, or a sentence if it is empty."""
     from custdyn_widgets.text import align_rows, cut_short, printable
 
     if not entries:
         return "There are no saved queries yet."
-    rows: list[tuple[str, ...]] = [("Name", "Where", "Output", "Title", "Query")]
-    for entry in entries:
+    about_runs = (
+        ("Schedule", "Next run", "Last run (UTC)") if any(one.next or one.last for one in runs) else ()
+    )
+    rows: list[tuple[str, ...]] = [("Name", "Where", "Output", "Title", *about_runs, "Query")]
+    for entry, of_entry in zip(entries, runs, strict=True):
         output, query = "–", "(cannot be used)"
         if entry.saved:
             output, query = entry.saved.output, entry.saved.query.describe()
-        cells = (entry.name or "–", entry.place, output, cut_short(entry.title, _MAX_TITLE_LENGTH) or "–")
+        cells: tuple[str, ...] = (
+            entry.name or "–",
+            entry.place,
+            output,
+            cut_short(entry.title, _MAX_TITLE_LENGTH) or "–",
+        )
+        cells += of_entry.cells(entry) if about_runs else ()
         rows.append((*map(printable, cells), printable(cut_short(query, _MAX_QUERY_LENGTH))))
     return "\n".join(align_rows(rows))
 

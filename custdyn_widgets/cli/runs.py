@@ -15,7 +15,7 @@ from custdyn_widgets.cli.report_output import discard, json_option, say
 if TYPE_CHECKING:
     from custdyn_widgets.scheduling import Run
 
-_MAX_PROBLEM_LENGTH = 160
+_MAX_PROBLEM_LENGTH, _MAX_CHECK_LENGTH = 160, 400
 _MEANINGS = {
     "frozen": "without recipients",
     "held back": "frozen but not sent",
@@ -58,6 +58,62 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
     click.echo(json.dumps([run.to_dict() for run in runs], indent=1) if as_json else _as_table(runs))
 
 
+@runs_group.command("check")
+@click.option(
+    "--max-age",
+    metavar="AGE",
+    help="Check all scheduled times of this age or younger, such as 3d. Default: the most recent one of each "
+    "saved query.",
+)
+@json_option("Print JSON.")
+def runs_check(max_age: str | None, as_json: bool) -> None:
+    """Check that the scheduled saved queries ran; exit 1 if a run was missed or killed, failed or is late.
+
+    A problem is over when the scheduled time has been run successfully, by "custdyn run --saved NAME --as-of
+    TIME" or "custdyn runs resend RUN". It is for monitors: nothing is sent or changed.
+    """
+    from dataclasses import asdict
+    from datetime import UTC
+
+    from custdyn_widgets import saved_queries, settings
+    from custdyn_widgets.scheduling import check_runs, parse_delay
+    from custdyn_widgets.text import cut_short, printable
+
+    age = parse_delay(max_age, "--max-age") if max_age else None
+    current = settings.load()
+    entries = saved_queries.listing(current)
+    problems = check_runs(entries, current, datetime.now(UTC), age)
+    if as_json:
+        click.echo(json.dumps({"ok": not problems, "problems": [asdict(one) for one in problems]}, indent=1))
+    elif not problems:
+        count = sum(1 for entry in entries if entry.saved and entry.saved.schedule)
+        click.echo(f"OK: {count:,} scheduled saved quer{'y' if count == 1 else 'ies'} ran as scheduled.")
+    else:
+        for one in problems:
+            text = " ".join(filter(None, (one.saved, one.kind, one.time))) + f": {one.problem}"
+            click.echo(cut_short(printable(text), _MAX_CHECK_LENGTH))
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+@runs_group.command("resend")
+@click.argument("run")
+def runs_resend(run: str) -> None:
+    """Send the report of RUN to those whom it did not reach; the others get nothing again.
+
+    RUN is the id of a run, which "custdyn runs list --json" shows, or the name of a saved query for its
+    newest run. The letter has the report that the run froze; nothing is computed again.
+    """
+    from custdyn_widgets import settings
+    from custdyn_widgets.scheduling import resend
+
+    done = resend(run, settings=settings.load(), progress=say)
+    say(f"{done.saved}: {done.result} (for {done.logical_time or 'an unknown time'}).")
+    if done.problem:
+        say(f"custdyn: {done.problem}")
+        raise click.exceptions.Exit(1)
+
+
 def check_own_run(
     name: str | None,
     scheduled: bool,
@@ -89,14 +145,35 @@ def check_own_run(
     return name
 
 
-def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **options: Any) -> None:
+def check_scheduled(scheduled: bool, again: bool, within: str | None) -> None:
+    """Check the options that only a scheduled run has.
+
+    Raises
+    ------
+    click.UsageError
+        If they are given for another run.
+    """
+    given = [name for name, value in (("--again", again), ("--within", within)) if value]
+    if given and not scheduled:
+        raise click.UsageError(f"{given[0]} needs --scheduled: a run for another time always takes place.")
+    if len(given) > 1:
+        raise click.UsageError("--again runs at any time: remove --within.")
+
+
+def run_saved_query(
+    name: str, *, timeout_s: float | None, quiet: bool, within: str | None, **options: Any
+) -> None:
     """Run a saved query and print its links; exit 1 if something fails.
 
     With `quiet`, nothing is printed unless something fails. `options` contains the other fields of a
     `RunRequest`.
     """
     from custdyn_widgets import settings
-    from custdyn_widgets.scheduling import TIMEOUT_S, RunRequest, dispatch
+    from custdyn_widgets.errors import NotDueError
+    from custdyn_widgets.scheduling import TIMEOUT_S, RunRequest, dispatch, parse_delay
+
+    if within:
+        options["within"] = parse_delay(within, "--within")
 
     current = settings.load()
     held_back: list[str] = []
@@ -107,6 +184,10 @@ def run_saved_query(name: str, *, timeout_s: float | None, quiet: bool, **option
             progress=held_back.append if quiet else say,
             warn=say,
         )
+    except NotDueError as error:  # whatever failed was reported before
+        if not quiet:
+            _say_all([*held_back, error.message])
+        raise click.exceptions.Exit(int(error.failed)) from error
     except BaseException:  # including signals: the messages show how far it got
         _say_all(held_back)
         raise

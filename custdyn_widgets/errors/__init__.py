@@ -7,7 +7,6 @@ from custdyn_widgets.errors.kinds import (
     MartError,
     QueryError,
     RateError,
-    RunError,
     SavedQueryChangedError,
     SavedQueryError,
     SavedQueryExistsError,
@@ -18,8 +17,8 @@ from custdyn_widgets.errors.kinds import (
     SnapshotNotFoundError,
     SnapshotUnknownError,
     SourceError,
-    StillRunningError,
 )
+from custdyn_widgets.errors.runs import NotDueError, RunError, StillRunningError
 from custdyn_widgets.errors.urls import has_password, mask_passwords
 from custdyn_widgets.errors.wording import hint, nearest, shown
 
@@ -28,6 +27,7 @@ __all__ = [
     "ExportError",
     "FieldError",
     "MartError",
+    "NotDueError",
     "QueryError",
     "RateError",
     "RunError",

@@ -267,18 +267,6 @@ class SavedQueryChangedError(SavedQueryError):
         self.revision = revision
 
 
-class RunError(CustDynError):
-    """A template notebook failed, was killed or did not finish; nothing was published."""
-
-    code = "run"
-
-
-class StillRunningError(RunError):
-    """An earlier run of the saved query is still in progress, so this one was not started."""
-
-    code = "still-running"
-
-
 class SettingsError(CustDynError):
     """A setting in the environment or in custdyn.toml cannot be used."""
 

@@ -31,6 +31,7 @@ _RUN_AGAIN = "When this is fixed, run it again for the same time with:"
 _RUN_AGAIN_FOR_ALL = (
     "This command runs it again for the same time and sends it to everybody, even those who already have it:"
 )
+_SEND_TO_THE_REST = "When this is fixed, this command sends the same report to those who did not get it:"
 _FOOT = (
     "Sent automatically for the saved query {name}: you are one of its recipients. "
     "Its owner can remove you from the list."
@@ -143,6 +144,8 @@ class FailureLetter:
         The secrets to mask.
     link
         The link to the report, if only delivery failed.
+    is_for_the_rest
+        Whether the command only sends the report, to those who did not get it.
     is_sent_again
         Whether repeating the run sends the report to those who may already have it.
     """
@@ -157,6 +160,7 @@ class FailureLetter:
     secrets: Iterable[Secret] = field(default=(), repr=False)
     attachment: Attachment | None = None
     link: str = ""
+    is_for_the_rest: bool = False
     is_sent_again: bool = False
 
     @property
@@ -171,15 +175,20 @@ class FailureLetter:
             lead=f"It stopped while {self._masked(self.where)}.",
             alerts=tuple(filter(None, [self._problem()])),
             command=self.command,
-            command_note=_RUN_AGAIN_FOR_ALL if self.is_sent_again else _RUN_AGAIN,
+            command_note=self._describe_command(),
             link=self.link,
-            link_note="The frozen report. Pass the link on to those who did not get it." if self.link else "",
+            link_note="The frozen report." if self.link else "",
             facts=tuple((label, self._masked(text)) for label, text in self.facts),
             log=tuple(self._masked(line) for line in self.log[-_MAX_LINES:]),
             foot=f"Sent automatically to the failure recipients of the saved query {self.name}.",
             failed=True,
         )
         return to_text(letter), to_html(letter)
+
+    def _describe_command(self) -> str:
+        if self.is_for_the_rest:
+            return _SEND_TO_THE_REST
+        return _RUN_AGAIN_FOR_ALL if self.is_sent_again else _RUN_AGAIN
 
     def _problem(self) -> tuple[str, ...]:
         """Return the first lines of the problem, and how many lines were left out."""

@@ -41,6 +41,7 @@ _AUTOMATION = (
     "alert_if",
     "for_each",
     "sync",
+    "catch_up",
 )
 _KEYS = ("format", "title", "description", "query", "output", "chart", *_AUTOMATION)
 _FILES = OUTPUTS[1:]  # outputs that can be attached to an email
@@ -89,6 +90,8 @@ class SavedQuery:
         The groups of clients that get separate reports; None makes one report on all clients.
     sync
         Whether to read the source's database first, as `custdyn sync` does.
+    catch_up
+        Whether a scheduled time that passed while nothing could run is run later; only the most recent one.
 
     Raises
     ------
@@ -110,6 +113,7 @@ class SavedQuery:
     alert_if: tuple[Condition, ...] = ()
     for_each: ForEach | None = None
     sync: bool = False
+    catch_up: bool = False
 
     def __post_init__(self) -> None:
         check_text("title", self.title, MAX_TITLE_LENGTH)
@@ -122,6 +126,11 @@ class SavedQuery:
         object.__setattr__(self, "chart", _parse_chart(self.chart))
         self._check_automation()
         self.to_bytes()
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether a run may send an email."""
+        return bool(self.recipients or self.failure_recipients or self.for_each)
 
     def _check_automation(self) -> None:
         """Check the keys for unattended runs, individually and in combination."""
@@ -136,8 +145,11 @@ class SavedQuery:
         object.__setattr__(self, "alert_if", parse_alert_if(self.alert_if))
         check_against_query(self.alert_if, self.query)
         object.__setattr__(self, "for_each", parse_for_each(self.for_each))
-        if type(self.sync) is not bool:
-            raise SavedQueryError.wrong_type("sync", self.sync, "true or false")
+        for key in ("sync", "catch_up"):
+            if type(getattr(self, key)) is not bool:
+                raise SavedQueryError.wrong_type(key, getattr(self, key), "true or false")
+        if self.catch_up and self.schedule is None:
+            raise SavedQueryError.missing("schedule", "catch_up requires the times to catch up with")
         if self.schedule and self.source is None:
             raise SavedQueryError.missing("source", "a schedule requires the name or path of a source")
         if self.for_each and self.recipients:

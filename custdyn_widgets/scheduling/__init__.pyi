@@ -1,7 +1,22 @@
-from . import crontab
+from . import crontab, timers
 from .alerts import run_lines
+from .checking import check_runs
+from .due import parse_delay
 from .job import dispatch
 from .records import Run, Runs
+from .resend import resend
 from .run_request import TIMEOUT_S, RunRequest
 
-__all__ = ["TIMEOUT_S", "Run", "RunRequest", "Runs", "crontab", "dispatch", "run_lines"]
+__all__ = [
+    "TIMEOUT_S",
+    "Run",
+    "RunRequest",
+    "Runs",
+    "check_runs",
+    "crontab",
+    "dispatch",
+    "parse_delay",
+    "resend",
+    "run_lines",
+    "timers",
+]

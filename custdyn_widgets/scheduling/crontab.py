@@ -13,20 +13,23 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from custdyn_widgets.errors import SavedQueryError, SettingsError, shown
 from custdyn_widgets.mail import parse_smtp_url
 from custdyn_widgets.query import is_time_zone
-from custdyn_widgets.saved_queries import ListedQuery, convert_schedule
+from custdyn_widgets.saved_queries import ListedQuery, Schedule, convert_schedule
+from custdyn_widgets.scheduling.run_request import DEADLINE
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import printable
 
 _LOCALTIME = Path("/etc/localtime")
 _MAX_LINE_LENGTH = 998  # cron truncates longer lines
 _PASSED_ON = ("CUSTDYN_SMTP_URL", "CUSTDYN_MAIL_FROM", "XDG_DATA_HOME", "XDG_CACHE_HOME", "SSL_CERT_FILE")
-_LOGIN = "# If the mail server requires a login, add CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… here."
+LOGIN = "# If the mail server requires a login, add CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… here."
+_CHECKED = timedelta(days=1500)  # a February 29th and all clock changes
 _SET_BY_JUPYTER = "CUSTDYN_VIEWER_URL"  # wrong as soon as the Jupyter Server stops
 
 
@@ -66,26 +69,26 @@ def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Cron
         If a path or a setting cannot be written in a crontab.
     """
     lines, problems, mails = [], [], False
-    for entry in _one_for_each_name(entries):
+    for entry in one_for_each_name(entries):
         if entry.error:
             problems.append(entry.error.message)
         elif entry.saved and entry.saved.schedule:
             saved, schedule = entry.saved, entry.saved.schedule
             lines += ["", f"# {printable(saved.title)}: {schedule.cron} in {schedule.timezone}"]
             try:
-                there = convert_schedule(schedule, place.zone, now)
-            except SavedQueryError as error:
-                problems.append(f"{entry.name}: {error.message}")
-                lines.append(f"# {problems[-1]}")
-                continue
+                there = [one.cron for one in convert_schedule(schedule, place.zone, now)]
+            except SavedQueryError:  # the two time zones change their clocks at different times
+                there = [_hourly(schedule, place.zone, now)]
+                lines.append(f"# In {place.zone}, cron asks every hour whether it is due.")
+            there += ["@reboot"] if saved.catch_up else []
             command = _command(place, entry.name)
-            lines += [_checked(f"{one.cron} {command}") for one in there]
-            mails = mails or bool(saved.recipients or saved.failure_recipients or saved.for_each)
+            lines += [_checked(f"{one} {command}") for one in there]
+            mails = mails or saved.sends_mail
     if not lines:
         return Crontab("", problems)
     head = [f"# For a machine whose time zone is {place.zone}."]
     if mails:
-        head.append(_LOGIN)
+        head.append(LOGIN)
     head += [_checked(f"{name}={_quoted(name, value)}") for name, value in place.environment.items()]
     return Crontab("\n".join([*head, *lines]) + "\n", problems)
 
@@ -101,7 +104,7 @@ def this_place(settings: Settings, zone: str | None = None) -> Place:
     """
     if url := os.environ.get("CUSTDYN_SMTP_URL"):
         parse_smtp_url(url)
-    return Place(zone or machine_zone(), _program(), Path.cwd(), needed_environment(settings))
+    return Place(zone or machine_zone(), program(), Path.cwd(), needed_environment(settings))
 
 
 def needed_environment(settings: Settings) -> dict[str, str]:
@@ -133,7 +136,7 @@ def machine_zone(localtime: Path = _LOCALTIME) -> str:
     return named
 
 
-def _one_for_each_name(entries: Iterable[ListedQuery]) -> list[ListedQuery]:
+def one_for_each_name(entries: Iterable[ListedQuery]) -> list[ListedQuery]:
     """Return one entry per name, preferring the user's own saved query to the shared one."""
     by_name: dict[str, ListedQuery] = {}
     unnamed = []
@@ -145,7 +148,14 @@ def _one_for_each_name(entries: Iterable[ListedQuery]) -> list[ListedQuery]:
     return [*unnamed, *by_name.values()]
 
 
-def _program() -> Path:
+def program() -> Path:
+    """Return the path of the command `custdyn`, in the same virtual environment as this Python.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be found.
+    """
     beside = Path(sys.executable).with_name("custdyn")
     found = beside if beside.is_file() else shutil.which("custdyn")
     if found is None:
@@ -155,8 +165,21 @@ def _program() -> Path:
 
 def _command(place: Place, name: str) -> str:
     """Return the shell command, with percent signs escaped for cron."""
-    run = (str(place.program), "run", "--saved", name, "--scheduled", "--quiet")
-    return f"cd {shlex.quote(str(place.folder))} && {shlex.join(run)}".replace("%", r"\%")
+    run = shlex.join(run_words(place, name))
+    return f"cd {shlex.quote(str(place.folder))} && {run}".replace("%", r"\%")
+
+
+def run_words(place: Place, name: str) -> tuple[str, ...]:
+    """Return the command that a scheduler calls for a saved query, word by word."""
+    within = f"{DEADLINE // timedelta(hours=1)}h"
+    return (str(place.program), "run", "--saved", name, "--scheduled", "--within", within, "--quiet")
+
+
+def _hourly(schedule: Schedule, zone: str, now: datetime) -> str:
+    """Return a cron expression in another time zone for a schedule's minutes, every hour."""
+    there = ZoneInfo(zone)
+    due = schedule.between(now, now + _CHECKED)
+    return f"{','.join(map(str, sorted({at.astimezone(there).minute for at in due})))} * * * *"
 
 
 def _quoted(name: str, value: str) -> str:

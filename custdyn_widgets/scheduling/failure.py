@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import platform
@@ -10,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.errors import CustDynError, SettingsError
 from custdyn_widgets.mail import FailureLetter, deliver
 from custdyn_widgets.publish import without_secrets
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.saved_queries import SavedQuery
-from custdyn_widgets.scheduling.crontab import needed_environment
+from custdyn_widgets.scheduling.crontab import needed_environment, program
 from custdyn_widgets.scheduling.recorder import Recorder
 from custdyn_widgets.scheduling.records import Run
 from custdyn_widgets.settings import Settings
@@ -55,6 +56,7 @@ def failure_letter(
         command,
         tuple(lines),
         link=settings.link(snapshots[0]) if snapshots and run.result != "sent" else "",
+        is_for_the_rest=run.can_be_resent,
         is_sent_again=any(report.snapshot and report.result not in settled for report in run.reports),
     )
 
@@ -81,6 +83,8 @@ def report_failure(
     recipients = recorder.run.failure_recipients
     if not recipients or recorder.server is None:
         return ()
+    if run.can_be_resent:
+        command = shlex.join(("custdyn", "runs", "resend", run.id))
     in_place = _in_place(recorder.redact(command), recorder.settings)
     letter = failure_letter(run, recorder.saved, recorder.settings, in_place, lines)
     try:
@@ -99,6 +103,8 @@ def report_failure(
 def _in_place(command: str, settings: Settings) -> str:
     """Return a shell command that runs another in this folder and with these settings."""
     words = [f"{name}={shlex.quote(value)}" for name, value in needed_environment(settings).items()]
+    with contextlib.suppress(SettingsError):  # not installed: as it was called
+        command = shlex.quote(str(program())) + command.removeprefix("custdyn")
     try:
         folder = f"cd {shlex.quote(str(Path.cwd()))} && "
     except FileNotFoundError:  # deleted in the meantime

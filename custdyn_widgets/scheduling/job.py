@@ -10,17 +10,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 from custdyn_widgets import saved_queries
-from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.errors import CustDynError, NotDueError, StillRunningError
 from custdyn_widgets.mail import MailServer
 from custdyn_widgets.notebook import terminated_as_exit
 from custdyn_widgets.saved_queries import is_name
 from custdyn_widgets.scheduling.alerts import run_lines
+from custdyn_widgets.scheduling.due import (
+    WAITING,
+    check_busy,
+    check_due,
+    check_told,
+    describe_missed,
+    schedule_text,
+)
 from custdyn_widgets.scheduling.failure import describe_error, report_failure
 from custdyn_widgets.scheduling.for_each import make_each
-from custdyn_widgets.scheduling.locks import RunLock
+from custdyn_widgets.scheduling.locks import RunLock, mark_as_told
 from custdyn_widgets.scheduling.making import MadeReport, Task, make_one
 from custdyn_widgets.scheduling.recorder import Recorder
-from custdyn_widgets.scheduling.records import Run
+from custdyn_widgets.scheduling.records import SENDING, Run
 from custdyn_widgets.scheduling.retention import prune
 from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.scheduling.sending import send_all
@@ -41,10 +49,8 @@ def dispatch(
 
     Parameters
     ----------
-    request
-        What to run.
-    settings
-        The settings.
+    request, settings
+        What to run, and the settings.
     progress
         Called with each progress line, from other threads too.
     warn
@@ -61,6 +67,8 @@ def dispatch(
     ------
     SavedQueryError
         If this is not a valid name for a saved query; nothing has been recorded or sent.
+    NotDueError
+        If the scheduled time has been run or is being run, or was missed, which has been recorded.
     SystemExit, KeyboardInterrupt
         If the process was asked to stop; raised after recording and reporting it.
     """
@@ -88,19 +96,23 @@ def _run_steps(
     try:
         with terminated_as_exit():
             task = _prepare(request, recorder, now, held)
-            recorder.write()
             if request.sync or task.saved.sync:
                 recorder.step = "syncing the source"
                 _sync(task, recorder)
             recorder.step = "making the report"
             made = _make(task, recorder)
             recorder.write_if_possible()  # frozen reports are sent even if this fails
-            recorder.step = "sending the report"
+            recorder.step = SENDING
             _send(task, made, recorder)
             recorder.step = "deleting old snapshots"
             _prune(task, made, recorder)
+    except NotDueError:
+        raise
     except Exception as error:
-        recorder.fail(describe_error(error))
+        problem = describe_error(error)
+        if request.is_once and recorder.run.logical_time is None:
+            check_told(request.name, recorder.redact(problem), recorder.runs, now)
+        recorder.fail(problem)
     except (SystemExit, KeyboardInterrupt) as stop:
         recorder.fail(_describe_stop(stop))
         recorder.stop_retrying()
@@ -120,14 +132,17 @@ def _prepare(request: RunRequest, recorder: Recorder, now: datetime, held: conte
     saved = recorder.saved = stored.saved
     recorder.update(title=saved.title, failure_recipients=saved.failure_recipients)
     recorder.step = "preparing the run"
-    if request.send and (saved.recipients or saved.failure_recipients or saved.for_each):
+    if request.as_of is None and saved.schedule:
+        at = format_instant_utc(saved.schedule.last(now))
+        recorder.update(logical_time=at, schedule=schedule_text(saved.schedule))
+        due = check_due(request, saved, recorder.runs, now, locked=False)
+        if due.refusal and not due.missed:  # what was missed is recorded under the lock
+            raise due.refusal
+    if request.send and saved.sends_mail:
         recorder.server = MailServer.from_settings(settings)
     logical_time = request.logical_time(saved, now)
     recorder.update(logical_time=format_instant_utc(logical_time))
-    held.enter_context(RunLock(recorder.runs.folder, request.name))
-    if request.send:  # otherwise, they are reported by the next run that sends its report
-        _report_killed_runs(recorder)
-    _warn_if_clock_moved_back(recorder, now)
+    _acquire(request, recorder, now, held)
     about = (request.name, format_instant_utc(logical_time))
     return Task(
         request,
@@ -141,9 +156,48 @@ def _prepare(request: RunRequest, recorder: Recorder, now: datetime, held: conte
     )
 
 
-def _report_killed_runs(recorder: Recorder) -> None:
+def _acquire(request: RunRequest, recorder: Recorder, now: datetime, held: contextlib.ExitStack) -> None:
+    """Acquire the lock, begin the record if the scheduled time is due, and report earlier failures."""
+    saved = recorder.saved
+    assert saved is not None
+    try:
+        held.enter_context(RunLock(recorder.runs.folder, request.name))
+    except StillRunningError:
+        if request.is_once:
+            check_busy(request, saved, recorder.runs, now)
+            recorder.step = WAITING
+        raise
+    unfinished = recorder.runs.unfinished(request.name)
+    due = check_due(request, saved, recorder.runs, now, locked=True)
+    if due.refusal is None:
+        _warn_if_clock_moved_back(recorder, now)
+        recorder.write()
+    if request.send:  # otherwise, they are reported by the next run that sends its report
+        _report_killed_runs(recorder, unfinished)
+    if due.missed:
+        _report_missed(recorder, due.missed)
+    if due.refusal:
+        raise due.refusal
+
+
+def _report_missed(recorder: Recorder, missed: Sequence[datetime]) -> None:
+    """Record and report the scheduled times at which nothing ran."""
+    saved, own = recorder.saved, recorder.run
+    assert saved is not None
+    at = format_instant_utc(missed[-1])
+    begun = Run.begun(own.saved, title=own.title, logical_time=at, schedule=own.schedule)
+    run = replace(begun, failure_recipients=own.failure_recipients).finished(
+        "missed", problem=describe_missed(saved, missed), where="waiting for its scheduled time"
+    )
+    recorder.runs.write(run)
+    receipts = report_failure(recorder, run, RunRequest(run.saved).repeat_command(at))
+    if receipts:
+        recorder.runs.write(replace(run, told=receipts))
+
+
+def _report_killed_runs(recorder: Recorder, unfinished: Sequence[Run]) -> None:
     """Record and report earlier unfinished runs as killed; this run holds the lock, so none is running."""
-    for run in recorder.runs.unfinished(recorder.run.saved):
+    for run in unfinished:
         killed = replace(run.killed(), where="running")
         recorder.runs.write(killed)
         command = RunRequest(run.saved).repeat_command(run.logical_time)  # its options were not recorded
@@ -206,7 +260,12 @@ def _prune(task: Task, made: Sequence[MadeReport], recorder: Recorder) -> None:
 
 
 def _report_failure(recorder: Recorder, request: RunRequest) -> tuple[dict[str, Any], ...]:
+    """Report the failure, unless it could not be recorded either and was reported for the same time."""
     run = recorder.run
+    if request.is_once and run.logical_time and not recorder.is_recorded:
+        at = int(datetime.fromisoformat(run.logical_time).timestamp())
+        if mark_as_told(recorder.runs.folder, run.saved, at):
+            return ()
     return report_failure(recorder, run, request.repeat_command(run.logical_time), recorder.last_lines())
 
 

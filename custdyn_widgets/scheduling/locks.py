@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -73,6 +74,27 @@ def is_running(folder: Path, name: str) -> bool:
         return True
     finally:
         os.close(descriptor)
+    return False
+
+
+def mark_as_told(folder: Path, name: str, at: int) -> bool:
+    """Note that a failure was told, and return whether that was noted before.
+
+    The time stamp of the lock needs no space, so a failure that cannot be recorded because the disk is full
+    is told once all the same.
+
+    Parameters
+    ----------
+    folder, name
+        As for `RunLock`.
+    at
+        The scheduled time, as a Unix time in seconds.
+    """
+    with contextlib.suppress(OSError):
+        file = lock_file(folder, name)
+        if file.stat().st_mtime_ns == at * 1_000_000_000:
+            return True
+        os.utime(file, (at, at))
     return False
 
 

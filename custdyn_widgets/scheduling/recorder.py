@@ -17,14 +17,14 @@ from custdyn_widgets.mail import MailServer
 from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.scheduling.outcomes import Outcome, list_problems, worst_result
-from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.records import SENDING, Run, Runs
 from custdyn_widgets.settings import Settings
 
 _LINES = 30
 _FAILED_STEPS = {
     "failed": "making the reports",
     "stale": "checking the data",
-    "undelivered": "sending the report",
+    "undelivered": SENDING,
 }
 _WRITE_EVERY_S = 1.0
 
@@ -51,6 +51,8 @@ class Recorder:
         The current step in words, such as "making the report", for messages about a failure.
     saved, server
         The saved query and the mail server, once they are known.
+    is_recorded
+        Whether the final record was written.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Recorder:
         self.step = "reading the saved query"
         self.saved: SavedQuery | None = None
         self.server: MailServer | None = None
+        self.is_recorded = False
         self._progress, self._warn = progress, warn
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._written = -math.inf
@@ -138,9 +141,11 @@ class Recorder:
 
     def write_final(self) -> None:
         """Write the final record; add an error, once, to the run's problems."""
+        self.is_recorded = True
         try:
             self.write()
         except RunError as error:
+            self.is_recorded = False
             problems = (self.run.problem or "").split("\n")
             if error.message not in problems:
                 self.update(

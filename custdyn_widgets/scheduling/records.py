@@ -28,7 +28,14 @@ _OWN_FOLDER = 0o700
 _RESERVED_BYTES = 65_536
 # JSON types by annotation; all other fields are lists.
 _JSON_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "str | None": (str, NoneType), "bool": bool}
-_LATER = {"failure_recipients", "data_gaps", "conditions"}  # fields missing from records of earlier versions
+_LATER = {
+    "failure_recipients",
+    "data_gaps",
+    "conditions",
+    "schedule",
+    "resent",
+}  # fields missing from records of earlier versions
+SENDING = "sending the report"  # the step of a run that made all its reports
 KILLED = "The run did not finish: it was killed, or the machine went down."
 
 
@@ -45,7 +52,8 @@ class Run:
     began, ended
         Timestamps in UTC; `ended` is None while it is running or if it was killed.
     result
-        The worst result of its reports, `running`, or `killed`, if its end was never recorded.
+        The worst result of its reports; `running`; `killed`, if its end was never recorded; or `missed`, if
+        no run was started in time.
     logical_time
         The time that intervals resolve against; None if it failed before that was known.
     asked_for
@@ -60,6 +68,10 @@ class Run:
         The recipients of that email; the next run notifies them if it cannot read the saved query.
     data_gaps
         The signs that its reports' data ends too early, recorded even if the reports were sent.
+    schedule
+        The schedule that it was run for: its cron expression and time zone; empty if `asked_for`.
+    resent
+        When its report was sent again to those who had not got it.
     """
 
     id: str
@@ -76,6 +88,8 @@ class Run:
     told: tuple[dict[str, Any], ...] = ()
     failure_recipients: tuple[str, ...] = ()
     data_gaps: tuple[str, ...] = ()
+    schedule: str = ""
+    resent: tuple[str, ...] = ()
 
     @classmethod
     def begun(cls, saved: str, **about: Any) -> Run:
@@ -92,6 +106,17 @@ class Run:
         """Return this record with the run marked as killed."""
         problem = "\n".join(filter(None, (KILLED, list_problems(self.reports))))
         return replace(self, result="killed", problem=problem)
+
+    @property
+    def is_unreported(self) -> bool:
+        """Whether the run was killed and the next one has not reported it yet."""
+        return self.result == "killed" and self.where is None
+
+    @property
+    def can_be_resent(self) -> bool:
+        """Whether the run made all its reports and all that is left is to send them to everybody."""
+        made_all = self.where == SENDING or not any(one.company for one in self.reports)
+        return made_all and self.result in ("undelivered", "killed") and any(r.snapshot for r in self.reports)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as a JSON object."""
@@ -186,8 +211,19 @@ class Runs:
         runs = (self._read(folder, name) for name, folder in chosen)
         return [run for run in runs if run is not None]
 
+    def names(self) -> list[str]:
+        """Return the names of the saved queries that have records, in order."""
+        return sorted(folder.name for folder in _folders(self.folder / "records"))
+
+    def newest_first(self, saved: str) -> Iterator[Run]:
+        """Yield the runs of a saved query, newest first, reading each record only when it is asked for."""
+        folder = self._folder_of(saved)
+        for name in sorted(_names(folder), reverse=True):
+            if (run := self._read(folder, name)) is not None:
+                yield run
+
     def unfinished(self, saved: str) -> list[Run]:
-        """Return the runs without a recorded end; if the caller holds the lock, these were killed."""
+        """Return the runs without an end; if the caller holds the lock, these were killed."""
         return [run for run in self.listing(_RECENT, saved=saved) if run.result == "running"]
 
     def snapshots(self, saved: str) -> set[str]:
@@ -240,7 +276,8 @@ def _fields_of(kind: type[Run | Outcome], data: Any) -> dict[str, Any]:
     """Return the fields of a JSON object after checking their types."""
     given = {}
     for field in fields(kind):
-        value = data.get(field.name, []) if field.name in _LATER else data[field.name]
+        value = data.get(field.name, field.default) if field.name in _LATER else data[field.name]
+        value = list(value) if isinstance(value, tuple) else value
         if not isinstance(value, _JSON_TYPES.get(str(field.type), list)):
             raise TypeError(f"{field.name} has the wrong type")
         given[field.name] = tuple(value) if isinstance(value, list) else value

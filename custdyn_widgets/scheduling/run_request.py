@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from custdyn_widgets.errors import RunError, SavedQueryError
@@ -15,6 +15,7 @@ from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.text import format_instant_utc
 
 TIMEOUT_S = 3_600.0
+DEADLINE = timedelta(hours=1)  # how late a trigger may be, as crontab lines and timers say it
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class RunRequest:
         The time limit for the notebook, in seconds.
     sync
         Whether to read the source's database first, even if the saved query does not ask for it.
+    again
+        Whether to run a scheduled time again that has been run.
+    within
+        How late a run may be for its scheduled time; None means no limit.
     """
 
     name: str
@@ -49,6 +54,13 @@ class RunRequest:
     send: bool = True
     timeout_s: float = TIMEOUT_S
     sync: bool = False
+    again: bool = False
+    within: timedelta | None = None
+
+    @property
+    def is_once(self) -> bool:
+        """Whether the run takes place only if its scheduled time has not been run."""
+        return self.as_of is None and not self.again
 
     def logical_time(self, saved: SavedQuery, now: datetime) -> datetime:
         """Return the time that intervals resolve against.

@@ -109,7 +109,8 @@ def hidden_values(replaced: SavedQuery | None, by: SavedQuery, *, division_asked
     if replaced is None:
         return {}
     division = by.for_each if division_asked else replaced.for_each
-    return {"source": by.source or replaced.source, EACH: division}
+    kept = {"source": by.source or replaced.source, EACH: division, "sync": replaced.sync}
+    return {**kept, "catch_up": replaced.catch_up and by.schedule is not None}
 
 
 def describe_kept(replaced: SavedQuery, *, division_asked: bool) -> str:

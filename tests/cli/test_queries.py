@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,9 @@ from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.saved_queries import folders as saved_queries
 from custdyn_widgets.saved_queries.content import SavedQuery
-from custdyn_widgets.text import text_width
+from custdyn_widgets.saved_queries.schedule.schedule import Schedule
+from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.text import format_instant_utc, text_width
 
 SMALL = Path(__file__).parents[1] / "golden" / "small" / "mart"
 AS_OF = "2022-01-01T00:00:00Z"
@@ -93,9 +98,42 @@ def test_a_list_as_json_has_everything_and_an_error_where_a_file_is_bad(tmp_path
     assert custdyn("queries", "list", "--json", "--format", "table").exit_code == 2
     shown = json.loads(custdyn("queries", "show", good["name"], "--json").stdout)
     assert shown == json.loads(custdyn("queries", "show", good["name"]).stdout)
-    assert good == {"name": "the-year", "place": "mine", "saved": saved.to_dict(), "error": None}
+    expected = {"name": "the-year", "place": "mine", "saved": saved.to_dict(), "error": None}
+    assert good == {**expected, "next": None, "last": None}
     assert (bad["name"], bad["place"], bad["saved"]) == ("bad", "shared", None)
     assert bad["error"].startswith("'bad.json' is not valid JSON")
+
+
+def test_a_list_tells_the_schedule_its_next_time_and_the_last_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTDYN_RUNS", str(tmp_path / "runs"))
+    schedule = Schedule("0 6 1 * *", "Asia/Tokyo")
+    keep("Board", schedule=schedule, source="demo", query=ReportQuery(interval="last_month"))
+    keep("Board", "shared", schedule=schedule, source="demo")
+    keep("Watch")
+    begun = Run.begun("board", title="Board", logical_time="2026-10-31T21:00:00Z")
+    for result, began in (("failed", "2026-10-01T06:00:00Z"), ("sent", "2026-10-31T21:00:01Z")):
+        id_ = f"{began[:4]}{began[5:7]}{began[8:10]}T060000.000000Z-00000000"
+        Runs(tmp_path / "runs").write(replace(begun, id=id_, began=began, result=result))
+    heading, own, shared, watch = custdyn("queries", "list").stdout.splitlines()
+    columns = ["Name", "Where", "Output", "Title", "Schedule", "Next run", "Last run (UTC)", "Query"]
+    assert re.split("  +", heading) == columns
+    following = schedule.next(datetime.now(UTC))
+    cells = re.split("  +", own)[4:7]
+    local = f"{following + timedelta(hours=9):%Y-%m-%d %H:%M}"
+    assert cells == ["0 6 1 * * Asia/Tokyo", local, "2026-10-31 21:00:01 sent"]
+    assert re.split("  +", shared)[4:7] == ["–", "–", "–"]
+    assert re.split("  +", watch)[4:7] == ["–", "–", "–"]
+    found = json.loads(custdyn("queries", "list", "--json").stdout)
+    assert found[0]["next"] == format_instant_utc(following)
+    assert found[0]["last"] == {
+        "id": "20261031T060000.000000Z-00000000",
+        "began": "2026-10-31T21:00:01Z",
+        "logical_time": "2026-10-31T21:00:00Z",
+        "result": "sent",
+    }
+    assert [one["next"] for one in found[1:]] == [None, None]
 
 
 def test_a_bad_file_is_a_line_and_a_note_and_no_failure(tmp_path: Path) -> None:

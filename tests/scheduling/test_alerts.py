@@ -86,7 +86,9 @@ def turn(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Turn:
         monkeypatch.setattr(making, "run_notebook", made)
         keep(saved, settings)
         given = {"as_of": f"2022-01-{next(days):02}T05:00:00Z", **order}
-        return dispatch(RunRequest("board", **given), settings=load_settings(), progress=print, now=NOW)
+        return dispatch(
+            RunRequest("board", **{"again": True, **given}), settings=load_settings(), progress=print, now=NOW
+        )
 
     return run_with
 

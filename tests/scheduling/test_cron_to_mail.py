@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,8 +27,9 @@ from tests.scheduling.test_job import BOARD, EVA, received, settings, text_of
 __all__ = ["received", "settings"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=str(missing()))]
 
-DAILY = Schedule("5 6 * * *", "UTC")
-JUST_BEFORE = datetime(2026, 11, 2, 6, 4, 30, tzinfo=UTC)
+DUE = datetime.now(UTC).replace(second=0) - timedelta(minutes=1)  # the runs see the machine's own clock
+DAILY = Schedule(f"{DUE.minute} {DUE.hour} * * *", "UTC")
+JUST_BEFORE = datetime(2026, 11, 2, DUE.hour, DUE.minute, tzinfo=UTC) - timedelta(seconds=30)
 _PATIENCE_S = 120
 
 

@@ -156,7 +156,9 @@ def test_each_schedule_has_a_line_that_stands_alone(folders: Path) -> None:
     quoted = str(folders).replace("'", "'\"'\"'").replace("%", "\\%")
     before, _, command = job.partition(" && ")
     assert before == f"0 6 1 * * cd '{quoted}'"
-    assert re.fullmatch("'?/.*/custdyn'? run --saved monthly-refills --scheduled --quiet", command)
+    assert re.fullmatch(
+        "'?/.*/custdyn'? run --saved monthly-refills --scheduled --within 1h --quiet", command
+    )
     assert f'CUSTDYN_CONFIG="{folders}/custdyn.toml"' in result.stdout.splitlines()
     assert "# Monthly refills: 0 6 1 * * in UTC" in result.stdout
 
@@ -225,15 +227,44 @@ def test_a_mail_server_with_a_login_in_its_address_is_refused_and_not_printed(
     assert "sEcReT" not in result.output
 
 
-def test_a_schedule_that_the_clock_cannot_say_is_a_comment_and_the_others_stand(folders: Path) -> None:
+def test_a_schedule_that_the_clock_cannot_say_is_asked_for_every_hour(folders: Path) -> None:
+    keep("Howe", "15,50 6 1 * *", "Australia/Lord_Howe")  # its clocks change by half an hour
     keep("Paris", "0 6 1 * *", "Europe/Paris")
     keep("World", "0 6 1 * *")
     result = printed()
-    assert result.exit_code == 1
-    assert [job.split()[-3] for job in jobs(result)] == ["world"]
-    told = [line for line in result.stdout.splitlines() if line.startswith("# paris: schedule: ")]
-    assert len(told) == 1
-    assert result.stderr.startswith("custdyn: paris: schedule: ")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [job.partition(" cd ")[0] for job in jobs(result)] == [
+        "15,20,45,50 * * * *",
+        "0 * * * *",
+        "0 6 1 * *",
+    ]
+    assert result.stdout.count("# In UTC, cron asks every hour whether it is due.") == 2
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "clock"),
+    [
+        ("0 6 1 * *", "Europe/Paris", "UTC"),
+        ("30 2 * * *", "Europe/Paris", "America/New_York"),
+        ("*/30 1-2 * * *", "Australia/Lord_Howe", "Europe/Paris"),
+        ("30 0 1 * *", "Europe/Paris", "Asia/Kolkata"),
+    ],
+)
+def test_asking_every_hour_comes_at_each_time_of_the_schedule(cron: str, zone: str, clock: str) -> None:
+    schedule = Schedule(cron, zone)
+    place = crontab.Place(clock, Path("/bin/custdyn"), Path("/"), {})
+    saved = SavedQuery("A", ReportQuery(interval="last_month"), source="demo", schedule=schedule)
+    text = crontab.crontab([saved_queries.ListedQuery("a", "A", "mine", saved)], place, NOW).text
+    asks = [Schedule(line.partition(" cd ")[0], clock) for line in text.splitlines() if " cd /" in line]
+    assert [one.cron.partition(" ")[2] for one in asks] == ["* * * *"]
+    first, last = datetime(2030, 1, 3, tzinfo=UTC), datetime(2030, 12, 29, tzinfo=UTC)
+    assert set(schedule.between(first, last)) <= {at for one in asks for at in one.between(first, last)}
+
+
+def test_a_saved_query_that_catches_up_is_asked_for_when_the_machine_starts(folders: Path) -> None:
+    keep("A", "0 6 1 * *", catch_up=True)
+    exact, at_start = jobs(printed())
+    assert at_start == exact.replace("0 6 1 * *", "@reboot")
 
 
 def test_the_persons_own_is_the_one_that_runs_under_a_name_of_both(folders: Path) -> None:

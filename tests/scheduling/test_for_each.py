@@ -50,7 +50,9 @@ ADDRESSES = f"""company,address
 def run_each(settings: Settings, addresses: str = ADDRESSES, saved: Any = EACH, **order: Any) -> Run:
     keep(saved, settings)
     (settings.queries / "addresses.csv").write_text(addresses, encoding="utf-8")
-    return dispatch(RunRequest("board", **order), settings=load_settings(), progress=print, now=NOW)
+    return dispatch(
+        RunRequest("board", **{"again": True, **order}), settings=load_settings(), progress=print, now=NOW
+    )
 
 
 def test_each_company_gets_its_own_clients_at_its_own_addresses(

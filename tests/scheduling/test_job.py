@@ -101,7 +101,9 @@ def ask(settings: Settings) -> Ask:
 
     def kept_and_run(saved: SavedQuery = BOARD, now: datetime = NOW, **order: Any) -> Run:
         keep(saved, settings)
-        return dispatch(RunRequest("board", **order), settings=load_settings(), progress=print, now=now)
+        return dispatch(
+            RunRequest("board", **{"again": True, **order}), settings=load_settings(), progress=print, now=now
+        )
 
     return kept_and_run
 
@@ -617,14 +619,15 @@ def test_a_metric_that_ends_python_is_a_failure(
     assert received.recipients() == [EVA]
 
 
-def test_whoever_is_told_of_an_undelivered_report_gets_its_link_and_is_warned_of_sending_twice(
+def test_whoever_is_told_of_an_undelivered_report_gets_its_link_and_the_command_for_the_rest(
     ask: Ask, received: Received
 ) -> None:
     received.at_recipient = lambda _, address: "550 no such person" if address == ANNA else None
     run = ask()
     letter = text_of(received, -1)
     assert f"https://reports.example/view?id={run.reports[0].snapshot}" in letter
-    assert "sends it to everybody, even those who already have it" in letter
+    assert "sends the same report to those who did not get it" in letter
+    assert f"{COMMAND} runs resend {run.id}" in letter
 
 
 def test_a_report_that_everybody_got_is_not_offered_to_those_who_missed_it(

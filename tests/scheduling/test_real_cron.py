@@ -52,7 +52,7 @@ def test_cron_runs_each_job_as_often_as_its_schedule_says(begins: str, minutes: 
     end = start + timedelta(minutes=minutes)
     due = {name: len(all_between(Schedule(cron, "Europe/Paris"), start, end)) for name, cron in JOBS.items()}
     expected = sorted(
-        f"run --saved {name} --scheduled --quiet it's 50% done"
+        f"run --saved {name} --scheduled --within 1h --quiet it's 50% done"
         for name, times in due.items()
         for _ in range(times)
     )

@@ -17,6 +17,7 @@ from custdyn_widgets.saved_queries.automation import ONLY_IF, ForEach, Retention
 from custdyn_widgets.saved_queries.content import SavedQuery
 from custdyn_widgets.saved_queries.folders import Place, Stored
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
+from custdyn_widgets.widgets.dialog_automation import hidden_values
 from tests.at_the_dialog import FIXED, RELATIVE, Person
 from tests.saved_queries.test_saved_queries import saved as plain_queries
 
@@ -138,6 +139,15 @@ def test_of_several_errors_the_first_on_screen_is_told() -> None:
         typed[field] = ""
     person.save("Monthly", output="csv", **typed)
     assert person.saved
+
+
+def test_what_the_dialog_does_not_show_is_kept_where_it_saves_over_a_query() -> None:
+    saved = replace(ON_ITS_OWN, sync=True, catch_up=True)
+    by = replace(saved, sync=False, catch_up=False)
+    kept_values = hidden_values(saved, by, division_asked=True)
+    assert replace(by, **kept_values) == saved
+    unscheduled = replace(by, schedule=None)
+    assert not replace(unscheduled, **hidden_values(saved, unscheduled, division_asked=True)).catch_up
 
 
 def test_what_a_run_without_a_person_does_is_kept() -> None:

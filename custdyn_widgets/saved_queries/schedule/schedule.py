@@ -89,6 +89,16 @@ class Schedule:
         """Return the first scheduled time after `at`, in UTC."""
         return min(self._search(at, _DAY, lambda instant: instant > at))
 
+    def between(self, after: datetime, before: datetime) -> list[datetime]:
+        """Return the scheduled times after one time and before another, in UTC and in order."""
+        zone = ZoneInfo(self.timezone)
+        day, last = after.astimezone(zone).date() - _DAY, before.astimezone(zone).date() + _DAY
+        found: set[datetime] = set()
+        while day <= last:
+            found.update(instant for instant in self.on(day) if after < instant < before)
+            day += _DAY
+        return sorted(found)
+
     def on(self, day: date) -> list[datetime]:
         """Return the scheduled times of a calendar day in the time zone, in UTC and in order."""
         return [*_on_day(self, day)]

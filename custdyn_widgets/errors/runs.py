@@ -1,0 +1,27 @@
+"""Errors of runs: of a notebook, and of a saved query on its schedule."""
+
+from __future__ import annotations
+
+from custdyn_widgets.errors.kinds import CustDynError
+
+
+class RunError(CustDynError):
+    """A template notebook failed, was killed or did not finish; nothing was published."""
+
+    code = "run"
+
+
+class StillRunningError(RunError):
+    """An earlier run of the saved query is still in progress, so this one was not started."""
+
+    code = "still-running"
+
+
+class NotDueError(RunError):
+    """A scheduled time is not run now; `failed` is whether it was not run successfully before."""
+
+    code = "not-due"
+
+    def __init__(self, message: str, *, failed: bool = False) -> None:
+        super().__init__(message)
+        self.failed = failed

@@ -1,0 +1,159 @@
+"""Checking for a monitor whether scheduled saved queries ran: what was missed, killed, failed or is late."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from custdyn_widgets.report import format_instant
+from custdyn_widgets.saved_queries import ListedQuery, SavedQuery, folder_of
+from custdyn_widgets.scheduling.crontab import one_for_each_name
+from custdyn_widgets.scheduling.due import BAD, schedule_text
+from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.run_request import DEADLINE
+from custdyn_widgets.settings import Settings
+from custdyn_widgets.text import format_instant_utc
+
+_GRACE = timedelta(minutes=5)  # until a trigger that has not come is late
+_LONGEST_RUN = timedelta(hours=2)  # a notebook has an hour, sending half an hour
+_REMEMBERED = timedelta(days=2)  # how long the failure of a saved query that is gone is shown
+
+
+@dataclass(frozen=True)
+class RunProblem:
+    """A scheduled time that was not run as it should be.
+
+    Attributes
+    ----------
+    saved
+        The saved query's name; empty for a folder that cannot be read.
+    kind
+        `missed`: no run was started in time; `late`: it has not begun, or not ended, but still can; `killed`;
+        `failed`: it failed, its data was stale or it did not reach everybody; `invalid`: the saved query
+        cannot be read.
+    time
+        The scheduled time, in UTC; None if it is unknown.
+    problem
+        What is wrong.
+    run
+        The run's id; None if there is none.
+    """
+
+    saved: str
+    kind: str
+    time: str | None
+    problem: str
+    run: str | None = None
+
+
+def check_runs(
+    entries: Iterable[ListedQuery], settings: Settings, now: datetime, max_age: timedelta | None = None
+) -> list[RunProblem]:
+    """Return what is wrong with the runs of scheduled saved queries.
+
+    Parameters
+    ----------
+    entries
+        The saved queries, from `saved_queries.listing`.
+    settings
+        The settings, which name the folders.
+    now
+        The current time.
+    max_age
+        The scheduled times to check: all of this age or younger. Defaults to the most recent one of each
+        saved query, however old it is.
+
+    Returns
+    -------
+    list of RunProblem
+        By saved query and time.
+    """
+    assert settings.runs is not None
+    runs = Runs(settings.runs)
+    found: list[RunProblem] = []
+    names = set()
+    for entry in one_for_each_name(entries):
+        names.add(entry.name)
+        if entry.error:
+            found.append(RunProblem(entry.name, "invalid", None, entry.error.message))
+        elif entry.saved and entry.saved.schedule:
+            since = _changed(entry, settings)
+            found += _check(entry.name, entry.saved, runs, now, max_age, since)
+    found += [problem for name in runs.names() if name not in names for problem in _gone(name, runs, now)]
+    return sorted(found, key=lambda one: (one.saved, one.time or ""))
+
+
+def _check(
+    name: str, saved: SavedQuery, runs: Runs, now: datetime, max_age: timedelta | None, since: datetime
+) -> Iterator[RunProblem]:
+    """Yield what is wrong with the scheduled times of a saved query."""
+    assert saved.schedule is not None
+    if max_age is None:
+        times = sorted({saved.schedule.last(now - _GRACE), saved.schedule.last(now)})
+    else:
+        times = [*saved.schedule.between(now - max_age, now)]
+    if not times:
+        return
+    recorded, earliest = _recorded(name, runs, times[0], schedule_text(saved.schedule))
+    since = min(since, earliest or since)
+    for time in times:
+        at = format_instant_utc(time)
+        of_time = [run for run in recorded if run.logical_time == at]
+        if of_time:
+            yield from _judge(name, at, of_time, now)
+        elif time > since and now - time >= _GRACE:
+            shown = format_instant(at, saved.schedule.timezone)
+            late = now - time <= DEADLINE
+            what = "has not begun yet" if late else "was not started"
+            problem = f"The run for {shown} {what}: see whether cron or the timer works on this machine."
+            yield RunProblem(name, "late" if late else "missed", at, problem)
+
+
+def _recorded(name: str, runs: Runs, first: datetime, schedule: str) -> tuple[list[Run], datetime | None]:
+    """Return the runs since a time, and when the schedule's last run before that began, if there is one."""
+    at = format_instant_utc(first)
+    found: list[Run] = []
+    for run in runs.newest_first(name):
+        if run.result == "unreadable":
+            continue
+        if run.began < at and run.schedule == schedule:
+            return found, datetime.fromisoformat(run.began)
+        found.append(run)
+    return found, None
+
+
+def _judge(name: str, at: str, of_time: Sequence[Run], now: datetime) -> Iterator[RunProblem]:
+    """Yield what is wrong with a scheduled time that has runs, newest first."""
+    if any(run.result not in (*BAD, "running", "held back") for run in of_time):
+        return
+    newest = of_time[0]
+    if newest.result == "running":
+        if now - datetime.fromisoformat(newest.began) > _LONGEST_RUN:
+            yield RunProblem(name, "late", at, f"It is running since {newest.began}.", newest.id)
+    elif newest.result == "held back":
+        yield RunProblem(name, "missed", at, "It was only run with --no-send.", newest.id)
+    else:
+        kind = newest.result if newest.result in ("killed", "missed") else "failed"
+        problem = newest.problem or newest.result
+        again = f"custdyn run --saved {name} --as-of {at}"
+        what = f"custdyn runs resend {newest.id}" if newest.can_be_resent else again
+        yield RunProblem(name, kind, at, f"{problem} Once this is fixed, run `{what}`.", newest.id)
+
+
+def _gone(name: str, runs: Runs, now: datetime) -> Iterator[RunProblem]:
+    """Yield the failure of a saved query that a scheduler still calls although it was deleted."""
+    newest = next(runs.newest_first(name), None)
+    if newest is None or newest.result != "failed" or newest.logical_time:
+        return
+    if newest.began > format_instant_utc(now - _REMEMBERED):
+        yield RunProblem(name, "failed", None, newest.problem or newest.result, newest.id)
+
+
+def _changed(entry: ListedQuery, settings: Settings) -> datetime:
+    """Return when a saved query was last changed; no run is expected from before, unless one is recorded."""
+    with contextlib.suppress(FileNotFoundError):
+        file = folder_of(entry.place, settings=settings) / f"{entry.name}.json"
+        return datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    return datetime.now(UTC)  # deleted in the meantime

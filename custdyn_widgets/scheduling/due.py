@@ -1,0 +1,238 @@
+"""Whether a scheduled time is due: it is run once, in time, or later if the saved query catches up.
+
+A trigger may come every minute, twice in a second, or after days: the records say what has been run. A time
+counts as run whatever its result, so that a failure is reported once and not at every trigger; only a run
+that sent nothing before it was killed is tried again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from custdyn_widgets.errors import NotDueError, QueryError, RunError
+from custdyn_widgets.report import format_instant
+from custdyn_widgets.saved_queries import SavedQuery, Schedule
+from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.run_request import RunRequest
+from custdyn_widgets.text import format_instant_utc
+
+WAITING = "waiting for an earlier run to end"  # the step of a run that was refused the lock
+BAD = ("failed", "undelivered", "stale", "killed", "missed")
+_TRIES = 3  # runs of a scheduled time that may be killed before they sent anything
+_TELL_AGAIN = timedelta(days=1)
+_DELAY = re.compile(r"([1-9][0-9]{0,4})(min|h|d|w)", re.ASCII)
+_UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a trigger has to do for a scheduled time.
+
+    Attributes
+    ----------
+    missed
+        The times before it, and perhaps the time itself, that nobody ran; in UTC and in order.
+    refusal
+        Why the time itself is not run; None if it is.
+    """
+
+    missed: tuple[datetime, ...] = ()
+    refusal: NotDueError | None = None
+
+
+def parse_delay(text: str, field: str) -> timedelta:
+    """Return a length of time such as `15min`, `1h`, `3d` or `2w`.
+
+    Raises
+    ------
+    QueryError
+        If it does not have this form.
+    """
+    match = _DELAY.fullmatch(text)
+    if match is None:
+        units = "minutes, hours, days or weeks, such as 15min, 1h, 3d or 2w"
+        why = f"is not a length of time: give a whole number of {units}"
+        raise QueryError.invalid(field, text, why)
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def schedule_text(schedule: Schedule | None) -> str:
+    """Return a schedule as its records give it."""
+    return f"{schedule.cron} {schedule.timezone}" if schedule else ""
+
+
+def check_due(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime, *, locked: bool) -> Due:
+    """Return what to do for the most recent scheduled time.
+
+    Parameters
+    ----------
+    request, saved
+        The request and the saved query; one that is not `is_once` is always due.
+    runs
+        The records.
+    now
+        The current time.
+    locked
+        Whether the caller holds the lock, so that a run without an end was killed.
+
+    Raises
+    ------
+    RunError
+        If a record that may be of this time cannot be read.
+    """
+    if not request.is_once or saved.schedule is None:
+        return Due()
+    instant = saved.schedule.last(now)
+    of_instant, last = _recorded(request.name, runs, instant, now, locked=locked)
+    if not locked and any(run.is_unreported for run in of_instant):
+        return Due()
+    if refusal := _refusal(request, saved, instant, of_instant, locked=locked):
+        return Due(refusal=refusal)
+    if last and str(last.logical_time) > format_instant_utc(instant):
+        return Due(refusal=_done(request, saved, last, "a later time was run"))
+    if request.within is None:
+        return Due()
+    is_late = now - instant > request.within
+    has_begun = last is not None and last.schedule == schedule_text(saved.schedule)
+    missed: tuple[datetime, ...] = ()
+    if last and has_begun and not of_instant:
+        missed = (*saved.schedule.between(datetime.fromisoformat(str(last.logical_time)), instant),)
+    if not is_late or (saved.catch_up and (has_begun or of_instant)):
+        return Due(missed)
+    if not has_begun and not of_instant:
+        first = format_instant(format_instant_utc(saved.schedule.next(now)), saved.schedule.timezone)
+        return Due(
+            refusal=NotDueError(f"{request.name} has not run on this schedule yet; it begins at {first}.")
+        )
+    return Due((*missed, instant), _missed(request, saved, instant, request.within))
+
+
+def check_busy(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime) -> None:
+    """Check whether the run that holds the lock is one of the same scheduled time.
+
+    Raises
+    ------
+    NotDueError
+        If it is, or if it was already recorded that this time has to wait.
+    """
+    assert saved.schedule is not None
+    instant = saved.schedule.last(now)
+    of_instant, _ = _recorded(request.name, runs, instant, now, locked=False)
+    if refusal := _refusal(request, saved, instant, of_instant, locked=False):
+        raise refusal
+    if any(run.where == WAITING for run in of_instant):
+        raise NotDueError(
+            f"{request.name} for {_shown(saved, instant)} still waits for an earlier run.", failed=True
+        )
+
+
+def check_told(name: str, problem: str, runs: Runs, now: datetime) -> None:
+    """Check whether the same problem with a saved query that cannot be read was reported within a day.
+
+    Raises
+    ------
+    NotDueError
+        If it was.
+    """
+    last = next(runs.newest_first(name), None)
+    if last is None or last.result != "failed" or last.logical_time or last.problem != problem:
+        return
+    if format_instant_utc(now - _TELL_AGAIN) < last.began <= format_instant_utc(now):
+        raise NotDueError(f"{problem} This was recorded at {last.began}.", failed=True)
+
+
+def describe_missed(saved: SavedQuery, missed: Sequence[datetime]) -> str:
+    """Describe scheduled times at which nothing ran."""
+    first, last = _shown(saved, missed[0]), _shown(saved, missed[-1])
+    if len(missed) == 1:
+        return f"No run was started for {first}: the machine was off, or its scheduler did not run."
+    return (
+        f"No run was started for {len(missed):,} scheduled times, from {first} to {last}: the machine was "
+        "off, or its scheduler did not run."
+    )
+
+
+def _recorded(
+    name: str, runs: Runs, instant: datetime, now: datetime, *, locked: bool
+) -> tuple[list[Run], Run | None]:
+    """Return the runs of a scheduled time, newest first, and the latest other run of the schedule.
+
+    A record from the future is one of a clock that was wrong: it does not count as a later run. One that
+    cannot be read is an error only under the lock, where it can be reported.
+    """
+    at, present = format_instant_utc(instant), format_instant_utc(now)
+    of_instant: list[Run] = []
+    last: Run | None = None
+    for run in runs.newest_first(name):
+        if run.result == "unreadable":
+            if locked and run.id >= f"{instant:%Y%m%dT%H%M%S}":
+                raise RunError(
+                    f"The record {run.problem}. So it is unknown whether {at} was run. Delete the record, "
+                    "and use --again if nobody got the report."
+                )
+            continue
+        if run.logical_time == at:
+            of_instant.append(run)
+        elif not run.asked_for and run.logical_time and run.logical_time <= present:
+            last = max(filter(None, (last, run)), key=lambda one: str(one.logical_time))
+        if last and run.began < at:
+            break
+    return of_instant, last
+
+
+def _refusal(
+    request: RunRequest, saved: SavedQuery, instant: datetime, of_instant: Sequence[Run], *, locked: bool
+) -> NotDueError | None:
+    """Return why a scheduled time need not be run, as far as its own runs say."""
+    if not locked and (under_way := next((r for r in of_instant if r.result == "running"), None)):
+        return NotDueError(
+            f"{request.name} for {_shown(saved, instant)} is running since {under_way.began}; it was not "
+            "started again."
+        )
+    killed = [run for run in of_instant if run.result in ("killed", "running")]
+    counted = [run for run in of_instant if _counts(run, request, len(killed))]
+    if not counted:
+        return None
+    return _done(request, saved, next((run for run in counted if run.result not in BAD), counted[0]))
+
+
+def _counts(run: Run, request: RunRequest, killed: int) -> bool:
+    """Return whether a run settles its scheduled time."""
+    if run.result in ("killed", "running"):
+        was_sent = any(receipt["outcome"] == "sent" for one in run.reports for receipt in one.deliveries)
+        return was_sent or killed >= _TRIES
+    if run.result == "held back":
+        return not request.send
+    return run.where != WAITING
+
+
+def _done(request: RunRequest, saved: SavedQuery, run: Run, why: str = "") -> NotDueError:
+    """Return the error that says which run settled a scheduled time."""
+    run = run.killed() if run.result == "running" else run  # under the lock, nothing is running
+    at = _shown(saved, datetime.fromisoformat(str(run.logical_time)))
+    what = why or {"missed": "not run", "killed": "already run"}.get(run.result, "already done")
+    hint = ""
+    if run.can_be_resent:
+        hint = f" `custdyn runs resend {run.id}` sends it to those whom it did not reach."
+    return NotDueError(
+        f"{request.name} for {at}: {what} at {run.began} ({run.result}).{hint} Use --again to run it again, "
+        "for everybody.",
+        failed=run.result in BAD,
+    )
+
+
+def _missed(request: RunRequest, saved: SavedQuery, instant: datetime, within: timedelta) -> NotDueError:
+    again = f"custdyn run --saved {request.name} --as-of {format_instant_utc(instant)}"
+    return NotDueError(
+        f"{request.name} for {_shown(saved, instant)} was missed: this is more than "
+        f"{within / timedelta(hours=1):g} h later. `{again}` runs it.",
+        failed=True,
+    )
+
+
+def _shown(saved: SavedQuery, instant: datetime) -> str:
+    assert saved.schedule is not None
+    return format_instant(format_instant_utc(instant), saved.schedule.timezone)

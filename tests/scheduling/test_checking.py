@@ -1,0 +1,193 @@
+"""A monitor sees what was missed, killed, failed or is late, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from custdyn_widgets import saved_queries
+from custdyn_widgets.cli import main
+from custdyn_widgets.saved_queries.content import SavedQuery
+from custdyn_widgets.saved_queries.schedule.schedule import Schedule
+from custdyn_widgets.scheduling.checking import RunProblem, check_runs
+from custdyn_widgets.scheduling.locks import RunLock
+from custdyn_widgets.scheduling.records import Outcome, Run, Runs
+from custdyn_widgets.settings import Settings
+from custdyn_widgets.text import format_instant_utc
+from tests.mail_server import Received
+from tests.scheduling.test_job import BOARD, keep, received, settings
+from tests.scheduling.test_once import DAILY, MONDAY, Trigger, trigger
+
+__all__ = ["Received", "received", "settings", "trigger"]  # fixtures
+
+AT = "2022-02-14T05:00:00Z"
+LONG_AGO = MONDAY - timedelta(days=100)
+NOON = MONDAY + timedelta(hours=6)
+
+
+def store(
+    settings: Settings, saved: SavedQuery = DAILY, name: str = "board", at: datetime = LONG_AGO
+) -> None:
+    """Keep a saved query that was last changed at a time."""
+    keep(saved, settings, name)
+    os.utime(settings.queries / f"{name}.json", (at.timestamp(), at.timestamp()))
+
+
+def record(settings: Settings, result: str, at: datetime = MONDAY, **about: Any) -> Run:
+    begun = at + timedelta(seconds=1)
+    run = Run(
+        f"{begun:%Y%m%dT%H%M%S.%f}Z-{os.urandom(4).hex()}",
+        "board",
+        "Board",
+        format_instant_utc(begun),
+        **{"logical_time": format_instant_utc(at), "schedule": "0 6 * * * Europe/Paris", **about},
+        result=result,
+    )
+    Runs(settings.runs or Path()).write(run)
+    return run
+
+
+def problems(settings: Settings, now: datetime = NOON, max_age: timedelta | None = None) -> list[RunProblem]:
+    return check_runs(saved_queries.listing(settings), settings, now, max_age)
+
+
+def kinds(
+    settings: Settings, now: datetime = NOON, max_age: timedelta | None = None
+) -> list[tuple[str, Any]]:
+    return [(one.kind, one.time) for one in problems(settings, now, max_age)]
+
+
+@pytest.mark.parametrize(
+    ("result", "kind"),
+    [
+        *((result, None) for result in ("sent", "frozen", "not sent", "unchanged", "empty")),
+        *((result, "failed") for result in ("failed", "undelivered", "stale")),
+        ("killed", "killed"),
+        ("missed", "missed"),
+        ("held back", "missed"),
+        ("running", "killed"),
+    ],
+)
+def test_each_result_is_good_or_a_problem(settings: Settings, result: str, kind: str | None) -> None:
+    store(settings)
+    record(settings, result)
+    assert kinds(settings) == ([(kind, AT)] if kind else [])
+
+
+def test_without_a_run_a_time_is_due_then_late_then_missed(settings: Settings) -> None:
+    store(settings)
+    record(settings, "sent", MONDAY - timedelta(days=1))
+    for minutes, expected in ((4, []), (6, ["late"]), (59, ["late"]), (61, ["missed"]), (1439, ["missed"])):
+        assert [kind for kind, _ in kinds(settings, MONDAY + timedelta(minutes=minutes))] == expected, minutes
+
+
+def test_a_scheduler_that_never_ran_is_seen_and_a_new_saved_query_is_no_problem(settings: Settings) -> None:
+    store(settings, at=NOON - timedelta(minutes=1))
+    assert problems(settings) == []
+    store(settings)
+    assert kinds(settings) == [("missed", AT)]
+
+
+def test_a_frequent_schedule_whose_scheduler_stopped_is_seen(settings: Settings) -> None:
+    often = replace(BOARD, schedule=Schedule("* * * * *", "Europe/Paris"))
+    store(settings, often, at=MONDAY - timedelta(seconds=1))
+    record(settings, "sent", MONDAY, schedule="* * * * * Europe/Paris")
+    assert kinds(settings, MONDAY + timedelta(minutes=3)) == []
+    assert [kind for kind, _ in kinds(settings, MONDAY + timedelta(minutes=9))] == ["late"]
+
+
+def test_a_changed_schedule_is_not_missed_at_its_earlier_times(settings: Settings) -> None:
+    record(settings, "sent")
+    store(
+        settings, replace(DAILY, schedule=Schedule("0 9 * * *", "Europe/Paris")), at=NOON - timedelta(hours=1)
+    )
+    assert problems(settings) == []
+
+
+def test_a_repeated_time_is_no_longer_a_problem(settings: Settings) -> None:
+    store(settings)
+    record(settings, "failed", problem="No source.")
+    [problem] = problems(settings)
+    command = "custdyn run --saved board --as-of 2022-02-14T05:00:00Z"
+    assert problem.problem == f"No source. Once this is fixed, run `{command}`."
+    record(settings, "sent", asked_for=True, schedule="")
+    assert problems(settings) == []
+
+
+def test_what_did_not_reach_everybody_has_the_command_for_the_rest(settings: Settings) -> None:
+    store(settings)
+    one = Outcome("undelivered", None, "a" * 52, "d", (), "b@example.com: refused.")
+    run = record(settings, "undelivered", where="sending the report", reports=(one,), problem="Not all.")
+    assert problems(settings)[0].problem.endswith(f"run `custdyn runs resend {run.id}`.")
+
+
+def test_a_run_in_progress_is_late_after_two_hours(settings: Settings) -> None:
+    store(settings)
+    record(settings, "running")
+    with RunLock(settings.runs or Path(), "board"):
+        assert kinds(settings, MONDAY + timedelta(hours=1)) == []
+        assert kinds(settings, MONDAY + timedelta(hours=3)) == [("late", AT)]
+
+
+def test_all_times_up_to_an_age_are_checked(settings: Settings) -> None:
+    store(settings)
+    record(settings, "sent", MONDAY - timedelta(days=9))
+    record(settings, "failed", MONDAY - timedelta(days=2))
+    record(settings, "sent")
+    assert kinds(settings) == []
+    found = kinds(settings, max_age=timedelta(days=4))
+    assert found == [
+        ("missed", "2022-02-11T05:00:00Z"),
+        ("failed", "2022-02-12T05:00:00Z"),
+        ("missed", "2022-02-13T05:00:00Z"),
+    ]
+
+
+def test_saved_queries_that_cannot_be_read_are_problems(settings: Settings) -> None:
+    store(settings)
+    record(settings, "sent")
+    (settings.queries / "other.json").write_text("{")
+    assert [(one.saved, one.kind) for one in problems(settings)] == [("other", "invalid")]
+
+
+def test_a_deleted_saved_query_that_is_still_called_is_a_problem_for_two_days(settings: Settings) -> None:
+    record(settings, "failed", logical_time=None)
+    assert [one.kind for one in problems(settings, NOON)] == ["failed"]
+    assert problems(settings, NOON + timedelta(days=2)) == []
+
+
+def test_what_a_trigger_records_is_what_the_check_says(trigger: Trigger, settings: Settings) -> None:
+    trigger(MONDAY)
+    assert problems(settings) == []
+    trigger(NOON + timedelta(days=3))
+    found = kinds(settings, NOON + timedelta(days=3))
+    assert found == [("missed", "2022-02-17T05:00:00Z")]
+    trigger(NOON + timedelta(days=3), as_of="2022-02-17T05:00:00Z", within=None)
+    assert kinds(settings, NOON + timedelta(days=3)) == []
+
+
+def test_the_command_exits_1_for_a_problem_and_prints_json(settings: Settings) -> None:
+    now = datetime.now(UTC)
+    store(settings, at=now - timedelta(days=9))
+    last = DAILY.schedule.last(now - timedelta(minutes=5)) if DAILY.schedule else now
+    done = CliRunner().invoke(main, ["runs", "check"])
+    assert done.exit_code == 1
+    assert done.stdout.startswith("board ")
+    done = CliRunner().invoke(main, ["runs", "check", "--json"])
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["ok"], found["problems"][0]["saved"]) == (1, False, "board")
+    record(settings, "sent", last)
+    done = CliRunner().invoke(main, ["runs", "check"])
+    assert (done.exit_code, done.stdout) == (0, "OK: 1 scheduled saved query ran as scheduled.\n")
+    done = CliRunner().invoke(main, ["runs", "check", "--json"])
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"ok": True, "problems": []})
+    done = CliRunner().invoke(main, ["runs", "check", "--max-age", "3 days"])
+    assert done.exit_code == 2
+    assert "is not a length of time" in done.stderr
