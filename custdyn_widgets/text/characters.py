@@ -10,8 +10,10 @@ _BREAK_CHARACTERS = "\t\n\r\u2028\u2029"
 # Control characters, lone surrogates and noncharacters break HTML, XML and terminals; bidirectional
 # embeddings and overrides would let a name reorder the numbers next to it.
 _UNPRINTABLE = re.compile(
-    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_SURROGATES}\ufdd0-\ufdef\ufffe\uffff\u202a-\u202e\u2066-\u2069]"
+    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_SURROGATES}\ufdd0-\ufdef\u202a-\u202e\u2066-\u2069]"
 )
+_PLANES = range(0, 0x110000, 0x10000)
+_NONCHARACTERS = re.compile(f"[{''.join(chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in _PLANES)}]")
 _BREAKS = re.compile(f"[{_BREAK_CHARACTERS}]+")
 _BREAK = re.compile(f"[{_BREAK_CHARACTERS}]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -44,7 +46,7 @@ def printable(text: str, *, mark_breaks: bool = False, isolates: bool = False) -
         return "".join(part if place % 2 == 0 else _OPEN + part + _CLOSE for place, part in enumerate(parts))
     line = _BREAK.sub(_REPLACEMENT, text) if mark_breaks else _BREAKS.sub(" ", text)
     shown = _UNPRINTABLE.sub(_REPLACEMENT, line)
-    return "".join(_REPLACEMENT if ord(c) & 0xFFFE == 0xFFFE else c for c in shown)
+    return shown if shown.isascii() else _NONCHARACTERS.sub(_REPLACEMENT, shown)
 
 
 def isolate(name: str) -> str:

@@ -18,7 +18,8 @@ from custdyn_widgets.text import (
 
 
 @pytest.mark.parametrize(
-    "bad", ["\x00", "\x1b", "\x85", "\ud800", "\ufffe", "\uffff", "\U0001fffe", "\u202e"]
+    "bad",
+    ["\x00", "\x1b", "\x85", "\ud800", "\ufdd0", "\ufffe", "\uffff", "\U0001fffe", "\U0010ffff", "\u202e"],
 )
 def test_characters_that_no_format_takes_are_replaced(bad: str) -> None:
     assert printable(f"a{bad}b") == "a\N{REPLACEMENT CHARACTER}b"

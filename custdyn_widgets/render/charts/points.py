@@ -19,7 +19,7 @@ from custdyn_widgets.render.charts.names import (
     fitting_names,
     fitting_pairs,
 )
-from custdyn_widgets.report import MINUS, Column, Report, Row, format_instant, format_value
+from custdyn_widgets.report import MINUS, Column, Report, format_instant, format_value
 from custdyn_widgets.text import isolate, printable, short_names
 
 COLUMNS = "Columns"  # the x axis of a report without grouping, with a category for each column
@@ -128,7 +128,7 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
         zero, so that lines do not skip them.
     """
     shown = shown_names(report)
-    found = [p for row in report.rows for p in _row_points(report, row, shown, x, columns)]
+    found = list(_points(report, shown, x, columns))
     names = list(dict.fromkeys(p.series for p in found))
     # On a time axis, a partial bucket is marked.
     until = format_instant(report.info.effective_end, report.info.timezone)
@@ -180,37 +180,37 @@ def shown_names(report: Report) -> dict[str, str]:
     return {label: names[name] for label, name in printed.items()}
 
 
-def _row_points(
-    report: Report, row: Row, shown: Mapping[str, str], x: str, columns: Sequence[Column]
-) -> Iterator[Point]:
-    labels = dict(zip(report.headings, (shown[label] for label in row.labels), strict=True))
-    at: str | float | None = labels.get(x)
-    if at is None and x != COLUMNS:
-        value = row.values[report.column(x)]
-        if value is None:
-            return
-        at = float(value)
-    rest = (
-        [text for heading, text in labels.items() if heading != x]
-        if x in labels
-        else list(labels.values())[1:]
-    )
+def _points(report: Report, shown: Mapping[str, str], x: str, columns: Sequence[Column]) -> Iterator[Point]:
+    """Yield a point for each row and column; a row with no number on a numeric x axis has none."""
+    told = {label: isolate(name) for label, name in shown.items()}
+    at_label = report.headings.index(x) if x in report.headings else None
+    at_value = report.column(x) if at_label is None and x != COLUMNS else None
     timed = any(heading in _TIME_HEADINGS for heading in report.headings)
-    for column in columns:
-        value = row.values[report.column(column.name)]
-        several = [column.name] if len(columns) > 1 and x != COLUMNS else []
-        unit = f" {report.currency}" if column.unit == "money" else ""
-        names = " · ".join(map(isolate, [*labels.values(), column.name]))
-        number = format_value(value, column, report.currency).replace("-", MINUS)  # as shown on the axis
+    units = {"money": f" {report.currency}"}
+    drawn = [(c, report.column(c.name), isolate(c.name), units.get(c.unit, "")) for c in columns]
+    several = len(columns) > 1 and x != COLUMNS
+    for row in report.rows:
+        at: str | float | None = None if at_label is None else shown[row.labels[at_label]]
+        if at_value is not None:
+            value = row.values[at_value]
+            if value is None:
+                continue
+            at = float(value)
+        rest = [shown[label] for place, label in enumerate(row.labels) if place != (at_label or 0)]
+        series = " · ".join(rest)
+        names = "".join(f"{told[label]} · " for label in row.labels)
         cut = ", partial" if row.partial and timed else ""
-        yield Point(
-            x=column.name if x == COLUMNS else at,  # type: ignore[arg-type]  # at is None only for Columns
-            y=None if value is None else float(value * _PERCENT.get(column.unit, 1)),
-            series=" · ".join([*rest, *several]),
-            column=column.name,
-            text=f"{names}: {number}{unit}{cut}",
-            partial=row.partial and timed,
-        )
+        for column, place, name, unit in drawn:
+            value = row.values[place]
+            number = format_value(value, column, report.currency).replace("-", MINUS)  # as shown on the axis
+            yield Point(
+                x=column.name if x == COLUMNS else at,  # type: ignore[arg-type]  # at is None only for Columns
+                y=None if value is None else float(value * _PERCENT.get(column.unit, 1)),
+                series=" · ".join([*rest, column.name]) if several else series,
+                column=column.name,
+                text=f"{names}{name}: {number}{unit}{cut}",
+                partial=bool(cut),
+            )
 
 
 def _ranked(names: list[str], found: Sequence[Point]) -> list[str]:

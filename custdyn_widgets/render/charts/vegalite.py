@@ -7,7 +7,7 @@ is readable on both light and dark backgrounds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from custdyn_widgets.render.charts.axes import y_axis
@@ -82,21 +82,23 @@ def chart_spec(
         "title": {"text": title, **({"subtitle": notes} if notes else {})},
         "description": description or title,
         **frame(HEIGHT + 20 * _legend_rows(points) + 16 * len(notes)),
-        "data": {"values": [_datum(p, points) for p in points.values]},
+        "data": {"values": list(_data(points))},
         "layer": sides,
         **({"resolve": {"scale": {"y": "independent"}}} if len(sides) > 1 else {}),
         "config": style(),
     }
 
 
-def _datum(point: Point, points: Points) -> dict[str, Any]:
-    name = point.series
-    shown = points.legend.get(name, name) if name not in points.others else _folded_name(points)
-    rank = points.series.index(name) if name in points.series else len(points.series)
-    at = points.axis.get(point.x, point.x) if isinstance(point.x, str) else point.x
-    plain = {"x": at, "y": point.y, "told": point.text, "number": _number(point), "column": point.column}
-    plain |= {"series": shown, "key": name, "rank": rank}
-    return {**plain, "partial": True} if point.partial else plain
+def _data(points: Points) -> Iterator[dict[str, Any]]:
+    ranks = {name: rank for rank, name in enumerate(points.series)}
+    names = {name: points.legend[name] for name in points.series}
+    names |= dict.fromkeys(points.others, _folded_name(points))
+    for point in points.values:
+        name = point.series
+        at = points.axis.get(point.x, point.x) if isinstance(point.x, str) else point.x
+        plain = {"x": at, "y": point.y, "told": point.text, "number": _number(point), "column": point.column}
+        plain |= {"series": names[name], "key": name, "rank": ranks.get(name, len(ranks))}
+        yield {**plain, "partial": True} if point.partial else plain
 
 
 def _folded_name(points: Points) -> str:

@@ -7,9 +7,9 @@ styled cell can be reused for an entire column.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Any
 
-from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import Cell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 
@@ -26,6 +26,17 @@ _LINES: dict[str | None, Side] = {
     "medium": Side(style="medium", color="3C4A5A"),
 }
 _ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+
+
+class StyledCell(Cell):
+    """Cell whose style does not change once it is written, so that its number is looked up once."""
+
+    has_style = True
+
+    @cached_property
+    def style_id(self) -> int:
+        """The number of the style in the workbook."""
+        return super().style_id
 
 
 def cell_text(text: str) -> str:
@@ -76,7 +87,7 @@ def styled_cell(
 
     `fill` is a colour, as `RRGGBB`; the border styles for `top`, `left` and `bottom` are `thin` and `medium`.
     """
-    cell: Cell = WriteOnlyCell(sheet)
+    cell = StyledCell(sheet, row=1, column=1)
     cell.font = Font(name=_FONT, size=size, bold=bold, color=color)
     cell.alignment = Alignment(horizontal=align, indent=indent, vertical="top", wrap_text=wrap)
     cell.number_format = number_format
