@@ -64,7 +64,7 @@ check: $(VENV)/.test-ready ## Lint, types, structure
 format: $(VENV)/.test-ready ## Format the code
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.test-ready ## Compare the speed with DuckDB SQL, Polars and pandas (ROWS=1000000 DOCUMENT=…)
+bench: $(VENV)/.test-ready ## Compare the speed with DuckDB SQL, Polars, pandas and openpyxl (ROWS=1000000 DOCUMENT=…)
 	@$(BIN)/python -m tests.bench --rows $(or $(ROWS),1000000) $(if $(DOCUMENT),--document $(DOCUMENT))
 
 bench-shapes: $(VENV)/.test-ready ## Compare the first report with DuckDB SQL on ledgers as different systems store them (ROWS=10000000)

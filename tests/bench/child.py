@@ -2,7 +2,8 @@
 
 A job names the contender's module and others to import, the steps of a call, the mart, the question and how
 many calls; the answer has the seconds of each call, imports not included, and the last table. If a contender
-returns a function, it gives the table, and is not timed.
+returns a function, it gives the table, and is not timed. If it has `prepare`, its calls get what that returns
+instead of the mart; this is not timed either.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .question import DYNAMICS, QUESTIONS
+from .question import DYNAMICS, QUESTIONS, WORKBOOKS
 
 
 def main() -> None:
@@ -28,14 +29,15 @@ def main() -> None:
         return
     for name in job["imports"]:
         importlib.import_module(name)
-    questions = QUESTIONS | DYNAMICS
+    question = (QUESTIONS | DYNAMICS | WORKBOOKS).get(job["question"])
     mart, seconds, table = Path(job["mart"]), [], []
+    given = contender.prepare(mart, question) if hasattr(contender, "prepare") else mart
     for _ in range(job["calls"]):
         began = time.perf_counter()
         if "check" in job["steps"]:
-            contender.check(mart)
+            contender.check(given)
         if "report" in job["steps"]:
-            table = contender.report(mart, questions[job["question"]])
+            table = contender.report(given, question)
         seconds.append(time.perf_counter() - began)
     if callable(table):
         table = table()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .commands import DEMO, HELP, NOTEBOOK, QUERY, RUN
-from .question import CLIENTS, DYNAMICS
+from .question import CLIENTS, DYNAMICS, WORKBOOK
 from .runner import Figure
 from .steps import (
     CACHED,
@@ -14,6 +14,8 @@ from .steps import (
     FILTERED,
     FIRST,
     MONTHS,
+    OPENPYXL,
+    OUR_XLSX,
     OURS,
     PANDAS,
     POLARS,
@@ -83,6 +85,8 @@ class Comparison:
         peaks = [f.median("peak_mb") for f in ours_alone if f.step.question in ("", MONTHS, DAYS, *FILTERED)]
         peak = None if None in peaks else max(p for p in peaks if p)
         yield Finding("peak memory of ours", peak, "MB", MEMORY_TARGET)
+        xlsx = (WORKBOOK, OUR_XLSX), (WORKBOOK, OPENPYXL)
+        yield self.ratio(f"{WORKBOOK}, warm ÷ openpyxl's of the same cells", *xlsx, "warm", 1.5)
         if (DEMO, RUN) in self.figures:
             for name, seconds in ((HELP, 0.3), (QUERY, 1.5)):
                 yield Finding(name, self.figures[DEMO, name].median("process"), "s", seconds)

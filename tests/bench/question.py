@@ -110,3 +110,7 @@ DYNAMICS = {
     )
 }
 """Questions about who moved and what changed."""
+
+WORKBOOK = "XLSX of 1,096 days × packages"
+WORKBOOKS = {WORKBOOK: _question(WORKBOOK, _DAYS, "date", group_by=["date", "package"])}
+"""The report that is written as XLSX: about 10,000 rows."""

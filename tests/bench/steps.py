@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .question import CLIENTS, DYNAMICS, QUESTIONS
+from .question import CLIENTS, DYNAMICS, QUESTIONS, WORKBOOK
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Step:
     contender
         Its module; "" for whole commands.
     question
-        A key of `QUESTIONS` or `DYNAMICS`, or "" for none.
+        A key of `QUESTIONS`, `DYNAMICS` or `WORKBOOKS`, or "" for none.
     steps
         `check`, `report` or both.
     empty_cache
@@ -48,6 +48,7 @@ SQL_CLIENTS = "DuckDB SQL, clients"
 CACHED, FIRST, OURS = "ours, report on cached facts", "ours, facts and first report", "ours, report"
 SQL, SQL_CHECKED, PANDAS = "DuckDB SQL, report", "DuckDB SQL, checks and report", "naive pandas, report"
 POLARS, POLARS_CHECKED = "Polars, report", "Polars, checks and report"
+OUR_XLSX, OPENPYXL = "ours, all sheets and charts", "openpyxl, the same cells"
 BOTH = ("check", "report")
 
 MONTHS, DAYS, YEAR, EVERY_DAY, *FILTERED = QUESTIONS
@@ -79,6 +80,8 @@ STEPS = (
             (OURS, "our_dynamics"),
         )
     ),
+    Step(OPENPYXL, "openpyxl_workbook", WORKBOOK),
+    Step(OUR_XLSX, "our_workbook", WORKBOOK),
 )
 
 # Growth: with buckets on the same mart, with rows on smaller ones.
