@@ -48,8 +48,8 @@ def _page(setting: Mapping[str, Any], by_rows: Mapping[int, Sequence[Figure]], p
         "facts, and imports pandas while it reads, so that its calls include the import. Before each "
         "process, another one allocates memory and frees it: the host of a virtual machine may be slow to "
         "provide memory that was not in use, which says nothing about a contender. XLSX is written from a "
-        "finished report: by ours with all sheets and charts, by openpyxl alone in its write-only mode as one "
-        "sheet with the same values and number formats.\n"
+        "finished report: by ours with all sheets and charts, by openpyxl alone in its write-only mode as "
+        "one sheet with the same values and number formats.\n"
     )
     yield from _setting(setting)
     yield f"![Seconds by contender, by rows and by buckets]({picture})\n"

@@ -26,10 +26,15 @@ from openpyxl.utils import get_column_letter
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.progress import report_to
 from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.render.charts.points import Point, Points
+from custdyn_widgets.render.charts.presets import presets_of
+from custdyn_widgets.render.charts.specs import preset_spec
+from custdyn_widgets.render.charts.vegalite import chart_spec
 from custdyn_widgets.render.csv import number_text, to_csv, to_excel_csv
+from custdyn_widgets.render.page import render_page
 from custdyn_widgets.render.xlsx import table, workbook
 from custdyn_widgets.render.xlsx.cells import TEXT_LIMIT, cell_text
-from custdyn_widgets.render.xlsx.chart_data import report_drawings
+from custdyn_widgets.render.xlsx.chart_data import Drawing, report_drawings
 from custdyn_widgets.render.xlsx.table import fits_a_double, money_format
 from custdyn_widgets.render.xlsx.workbook import to_xlsx
 from custdyn_widgets.report.formatting import format_value
@@ -428,26 +433,70 @@ def by_day(days: int, packages: Callable[[int], str]) -> Report:
     return replace(months, query=ReportQuery.from_dict(fields), headings=("Date", "Package Name"), rows=rows)
 
 
+def calls_of(work: Callable[[Report], object], report: Report) -> int:
+    """Return how many functions are called, in Python and in C."""
+    calls = 0
+
+    def count(_frame: object, event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        work(report)
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+def specifications(report: Report) -> list[dict[str, object]]:
+    return [preset_spec(report, name) for name in presets_of(report)]
+
+
+def page(report: Report) -> bytes:
+    return render_page(report, {})
+
+
+def drawings(report: Report) -> list[Drawing]:
+    return list(report_drawings(report))
+
+
+@pytest.mark.parametrize("work", [drawings, specifications, page, to_xlsx], ids=lambda work: work.__name__)
 @pytest.mark.parametrize("packages", [str, lambda _: "A"], ids=("one a day", "one in all"))
-def test_the_work_for_charts_grows_as_the_rows_do(packages: Callable[[int], str]):
-    def work(days: int) -> int:
-        calls = 0
+def test_the_work_for_charts_pages_and_workbooks_grows_as_the_rows_do(
+    packages: Callable[[int], str], work: Callable[[Report], object]
+):
+    work(by_day(2, packages))  # the first loads modules
+    few, many = (calls_of(work, by_day(days, packages)) for days in (150, 300))
+    assert many < 2.5 * few
 
-        def count(_frame: object, event: str, _arg: object) -> None:
-            nonlocal calls
-            calls += event in ("call", "c_call")
 
-        report = by_day(days, packages)
-        before = sys.getprofile()
-        sys.setprofile(count)
-        try:
-            list(report_drawings(report))
-        finally:
-            sys.setprofile(before)
-        return calls
+class Name(str):
+    """Name that counts how often it is compared with another."""
 
-    work(2)  # the first loads modules
-    assert work(300) < 2.5 * work(150)
+    __slots__ = ()
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        type(self).compared += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_each_point_of_a_chart_finds_its_series_without_looking_through_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def compared(count: int) -> int:
+        names = [Name(f"Package {i}") for i in range(count)]
+        values = tuple(Point("2021-01", 1.0, name, COLUMNS[0].name, f"{name}: 1", False) for name in names)
+        points = Points("Month", ("2021-01",), values, tuple(names[:6]), tuple(names[6:]), ())
+        monkeypatch.setattr(Name, "compared", 0)
+        chart_spec(points, COLUMNS[:1], mark="line", title="Chart", currency="USD")
+        return Name.compared
+
+    assert compared(400) <= 2.5 * compared(200) + 400
 
 
 def test_a_drawing_computes_its_series_and_dates_once():
