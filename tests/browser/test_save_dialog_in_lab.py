@@ -142,7 +142,7 @@ def test_send_to_is_there_for_files_only_and_a_schedule_is_kept(notebook: LabNot
     title.fill("On its own")
     cron.fill("0 6 1 *")
     cron.press("Enter")
-    page.get_by_role("alert").filter(has_text="has 4 parts").wait_for()
+    page.get_by_role("alert").filter(has_text="has 4 fields").wait_for()
     page.wait_for_function("document.activeElement.id.endsWith('-schedule.cron')")
     assert cron.get_attribute("aria-invalid") == "true"
     assert title.get_attribute("aria-invalid") == "false"

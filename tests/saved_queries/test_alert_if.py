@@ -118,7 +118,7 @@ def test_every_bound_comes_back(digits: int, places: int, percent: bool) -> None
         ([on("last", falls_by=1, against="before")], "alert_if[0].against", "'before'"),
         ([on("last", below=1), on("last", below="1.0")], "alert_if[1]", "is listed twice"),
         ([on("last", below=i) for i in range(21)], "alert_if", "at most 20"),
-        ([on("total", falls_by=1)], "alert_if[0].falls_by", "it is about the Total"),
+        ([on("total", falls_by=1)], "alert_if[0].falls_by", "the Total has none"),
         ([on("last", falls_by=1, against="compare")], "alert_if[0].against", "set compare"),
     ],
 )  # fmt: skip

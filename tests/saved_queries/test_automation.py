@@ -126,8 +126,8 @@ def test_no_accepted_address_can_end_a_header(text: str) -> None:
 _CRONS = ["", "* * * *", "* * * * * *", "@daily", "@reboot", "61 * * * *", "0 0 31 2 *", "0 0 L * *", "\x00"]
 _BAD: list[tuple[dict[str, Any], str]] = [
     *(({"schedule": {**FIRST, "cron": cron}}, "schedule.cron: ") for cron in _CRONS),
-    ({"schedule": {**FIRST, "cron": "* * * * *\n* * * * * id"}}, "has 11 parts"),
-    ({"schedule": {**FIRST, "cron": "0 6 1 * * ; id"}}, "has 7 parts"),
+    ({"schedule": {**FIRST, "cron": "* * * * *\n* * * * * id"}}, "has 11 fields"),
+    ({"schedule": {**FIRST, "cron": "0 6 1 * * ; id"}}, "has 7 fields"),
     ({"schedule": {**FIRST, "cron": "0," * 30_000}}, "is longer than 200"),
     ({"schedule": {**FIRST, "cron": 6}}, "schedule.cron must be text"),
     ({"schedule": {**FIRST, "cron": ["0 6 1 * *"]}}, "schedule.cron must be text"),

@@ -64,6 +64,7 @@ BOARD = SavedQuery(
     failure_recipients=(EVA,),
 )
 COMMAND = str(Path(sys.executable).with_name("custdyn"))
+QUOTED = shlex.quote(COMMAND)
 Ask = Callable[..., Run]
 
 
@@ -308,7 +309,7 @@ def test_a_failure_says_what_where_and_what_to_do_and_no_secret(
     letter = text_of(received)
     assert "It stopped while making the report" in letter
     assert "was refused. Ask who keeps the database." in letter
-    assert f"custdyn run --saved board --as-of {FIRST}" in letter
+    assert f"{QUOTED} run --saved board --as-of {FIRST}" in letter
     assert f"cd {shlex.quote(str(Path.cwd()))} && " in letter
     assert f"CUSTDYN_RUNS={settings.runs}" in letter
     assert f"User {getpass.getuser()}" in letter
@@ -502,7 +503,7 @@ def test_a_run_that_finds_the_one_before_still_going_on_begins_nothing_and_is_to
     assert (run.result, run.logical_time, frozen(settings)) == ("failed", FIRST, [])
     assert "already running" in str(run.problem)
     assert received.recipients() == [EVA]
-    assert f"custdyn run --saved board --as-of {FIRST}" in text_of(received)
+    assert f"{QUOTED} run --saved board --as-of {FIRST}" in text_of(received)
     assert Runs(settings.runs).listing() == [run]
 
 
@@ -627,7 +628,7 @@ def test_whoever_is_told_of_an_undelivered_report_gets_its_link_and_the_command_
     letter = text_of(received, -1)
     assert f"https://reports.example/view?id={run.reports[0].snapshot}" in letter
     assert "sends the same report to those who did not get it" in letter
-    assert f"{COMMAND} runs resend {run.id}" in letter
+    assert f"{QUOTED} runs resend {run.id}" in letter
 
 
 def test_a_report_that_everybody_got_is_not_offered_to_those_who_missed_it(
@@ -678,8 +679,9 @@ def test_the_command_of_a_failures_letter_asks_what_the_run_asked(
         template=Path("mine.ipynb"),
         parameters={"a": "b c"},
     )
-    assert f"custdyn run mine.ipynb --saved board --as-of {FIRST} --source 'other one' -p a 'b c'" in text_of(
-        received
+    assert (
+        f"{QUOTED} run mine.ipynb --saved board --as-of {FIRST} --source 'other one' -p a 'b c'"
+        in text_of(received)
     )
 
 

@@ -34,6 +34,7 @@ from tests.scheduling.test_job import (
     BEN,
     BOARD,
     EVA,
+    QUOTED,
     custdyn,
     frozen,
     keep,
@@ -137,7 +138,7 @@ def test_after_three_days_off_what_was_missed_is_told_once(
     assert results(settings) == ["sent", "missed"]
     words = "for 3 scheduled times, from 2022-02-15 06:00:00 +01:00 to 2022-02-17 06:00:00 +01:00"
     assert words in text_of(received, 2)
-    assert "custdyn run --saved board --as-of 2022-02-17T05:00:00Z" in text_of(received, 2)
+    assert f"{QUOTED} run --saved board --as-of 2022-02-17T05:00:00Z" in text_of(received, 2)
     friday = trigger(MONDAY + timedelta(days=4))
     assert isinstance(friday, Run)
     assert friday.result == "sent"
@@ -317,7 +318,7 @@ def test_a_run_killed_while_it_sent_is_told_and_not_sent_to_all_again(
     assert is_bad(refusal)
     assert f"custdyn runs resend {killed.id}" in str(refusal)
     assert received.recipients() == [EVA]
-    assert f"custdyn runs resend {killed.id}" in text_of(received)
+    assert f"{QUOTED} runs resend {killed.id}" in text_of(received)
     assert is_bad(trigger(MONDAY + timedelta(minutes=2)))
     assert received.recipients() == [EVA]
 

@@ -235,7 +235,7 @@ def test_the_mail_about_the_failure_says_what_is_wrong_and_its_command_runs_it_a
     assert followed
     told = words(newcomer, 1)
     assert "Source 'nowhere' is not a folder that exists. Give a folder" in " ".join(told.split())
-    command = re.search(r"^ {4}(cd .* && .*\bcustdyn run .*)$", told, re.MULTILINE)
+    command = re.search(r"^ {4}(cd .* && .*\bcustdyn'? run .*)$", told, re.MULTILINE)
     assert command
     shutil.copytree(README.parent / "tests" / "golden" / "small" / "mart", newcomer.clone / "nowhere")
     before = len(newcomer.received.mails)
