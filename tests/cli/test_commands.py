@@ -77,6 +77,8 @@ WITHOUT_DATA = {  # these print links, messages, a crontab or SQL, or serve
     "serve",
     "queries delete",
     "queries crontab",
+    "queries systemd-timers",
+    "runs resend",
     "snapshots revoke",
     "snapshots expire",
 }

@@ -118,7 +118,7 @@ def test_it_offers_what_the_loaded_query_has_even_if_the_report_does_not() -> No
         ([BELOW, {**FALLS, "bound": "many"}], "'many' is not a number", "alert_if[1].bound"),
         ([BELOW, {**BELOW, "bound": "5%"}], "is a percentage, but the column is not", "alert_if[1].bound"),
         ([{**BELOW, "column": "Clients - Activ: Qty"}], "mean 'Clients - Active: Qty'", "alert_if[0].column"),
-        ([{**FALLS, "row": "total"}], "it is about the Total", "alert_if[0].bound"),
+        ([{**FALLS, "row": "total"}], "the Total has none", "alert_if[0].bound"),
         ([{**FALLS, "relation": "falls_by:compare"}], "Set compare in the query", "alert_if[0].relation"),
         ([{**FALLS, "relation": "vanishes"}], "has no key", "alert_if[0].vanishes"),
         ([BELOW, BELOW], "is listed twice", "alert_if[1].column"),

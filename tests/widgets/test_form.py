@@ -213,7 +213,7 @@ def test_a_query_with_columns_and_a_comparison_comes_out_of_the_form_again(form:
 def test_columns_of_an_own_metric_are_offered_shown_by_default_and_missed(form: QueryForm) -> None:
     asked = replace(DEFAULT, columns=("active", "<Habits>"))
     form.load(asked)
-    assert "no columns '<Habits>'" in chooser(form).error
+    assert "do not exist: '<Habits>'" in chooser(form).error
     assert form.query() is None
     metric("<Habits>", [("Per Client", "money", "Refills per client.")])(lambda lines: lines)
     try:

@@ -90,9 +90,9 @@ def test_without_a_viewer_it_says_how_to_start_one_and_gives_the_page(
 @pytest.mark.parametrize(
     ("address", "viewer", "words"),
     [
-        ("http://127.0.0.1:8888", "open", "Only this computer"),
-        ("http://localhost:8888", "login", "Only this computer"),
-        ("http://[::1]:8888", "open", "Only this computer"),
+        ("http://127.0.0.1:8888", "open", "The link opens only on this computer"),
+        ("http://localhost:8888", "login", "The link opens only on this computer"),
+        ("http://[::1]:8888", "open", "The link opens only on this computer"),
         ("https://hub.example/user/ann", "login", "Only people with a login"),
         ("https://hub.example", "open", ""),
     ],
@@ -111,7 +111,7 @@ def test_a_link_that_others_cannot_open_says_so(
 
 def test_a_share_url_on_this_computer_says_so_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUSTDYN_SHARE_URL", "http://127.0.0.2:8899")
-    assert publish_report(make_report(2)).words.startswith("Only this computer")
+    assert publish_report(make_report(2)).words.startswith("The link opens only on this computer")
 
 
 def test_a_viewer_that_knows_the_link_answers(viewer: str) -> None:
