@@ -233,7 +233,10 @@ def test_an_optional_table_under_almost_its_name_is_an_error(tmp_path: Path, nam
     source = folder(tmp_path, rates=None)
     (source / name).write_text(CSV["rates"])
     suffix = Path(name).suffix.lower()
-    assert f"has '{name}', which is not read: rename it to rates{suffix}, or move it away" in message(source)
+    assert (
+        f"has '{name}', which is not read: rename it to rates{suffix}, or move it to another folder"
+        in message(source)
+    )
 
 
 @pytest.mark.parametrize(
