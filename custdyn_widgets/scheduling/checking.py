@@ -131,7 +131,7 @@ def _judge(name: str, at: str, of_time: Sequence[Run], now: datetime) -> Iterato
     newest = of_time[0]
     if newest.result == "running":
         if now - datetime.fromisoformat(newest.began) > _LONGEST_RUN:
-            yield RunProblem(name, "late", at, f"It is running since {newest.began}.", newest.id)
+            yield RunProblem(name, "late", at, f"It has been running since {newest.began}.", newest.id)
     elif newest.result == "held back":
         yield RunProblem(name, "missed", at, "It was only run with --no-send.", newest.id)
     else:

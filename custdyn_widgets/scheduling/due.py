@@ -125,7 +125,7 @@ def check_busy(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime
         raise refusal
     if any(run.where == WAITING for run in of_instant):
         raise NotDueError(
-            f"{request.name} for {_shown(saved, instant)} still waits for an earlier run.", failed=True
+            f"{request.name} for {_shown(saved, instant)} is still waiting for an earlier run.", failed=True
         )
 
 
@@ -189,7 +189,7 @@ def _refusal(
     """Return why a scheduled time need not be run, as far as its own runs say."""
     if not locked and (under_way := next((r for r in of_instant if r.result == "running"), None)):
         return NotDueError(
-            f"{request.name} for {_shown(saved, instant)} is running since {under_way.began}; it was not "
+            f"{request.name} for {_shown(saved, instant)} has been running since {under_way.began}; it was not "
             "started again."
         )
     killed = [run for run in of_instant if run.result in ("killed", "running")]

@@ -328,7 +328,7 @@ def test_while_a_time_is_being_run_it_is_not_started_again(trigger: Trigger, set
         record_of(settings, "running")
         refusal = trigger(MONDAY + timedelta(minutes=1))
     assert not is_bad(refusal)
-    assert "is running since 2022-02-14T05:00:01Z" in str(refusal)
+    assert "has been running since 2022-02-14T05:00:01Z" in str(refusal)
 
 
 def test_while_an_earlier_time_is_being_run_this_is_told_once_and_then_run(
