@@ -189,8 +189,8 @@ def _refusal(
     """Return why a scheduled time need not be run, as far as its own runs say."""
     if not locked and (under_way := next((r for r in of_instant if r.result == "running"), None)):
         return NotDueError(
-            f"{request.name} for {_shown(saved, instant)} has been running since {under_way.began}; it was not "
-            "started again."
+            f"{request.name} for {_shown(saved, instant)} has been running since {under_way.began}; it was "
+            "not started again."
         )
     killed = [run for run in of_instant if run.result in ("killed", "running")]
     counted = [run for run in of_instant if _counts(run, request, len(killed))]
