@@ -68,7 +68,7 @@ bench: $(VENV)/.test-ready ## Compare the speed with DuckDB SQL, Polars, pandas 
 	@$(BIN)/python -m tests.bench --rows $(or $(ROWS),1000000) $(if $(DOCUMENT),--document $(DOCUMENT))
 
 bench-shapes: $(VENV)/.test-ready ## Compare the first report with DuckDB SQL on ledgers as different systems store them (ROWS=10000000)
-	@$(BIN)/python -m tests.bench.by_shape --rows $(or $(ROWS),10000000)
+	@$(BIN)/python -m tests.bench.by_shape --rows $(or $(ROWS),10000000) $(if $(DOCUMENT),--document $(DOCUMENT))
 
 bench-sync: $(VENV)/.test-ready ## Compare getting data in with code by hand: PostgreSQL, MariaDB, CSV (ROWS=10000000)
 	@$(BIN)/python -m tests.bench.sync --rows $(or $(ROWS),10000000)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from . import commands
+from .environment import environment
 from .figures import figure_lines, finding_lines
 from .runner import Figure, TablesDifferError, prepared
 from .steps import BUCKET_STEPS, SHARES, SIZE_STEPS, STEPS
@@ -99,33 +96,18 @@ def _options() -> argparse.Namespace:
 
 
 def _setting(options: argparse.Namespace) -> dict[str, Any]:
-    libraries = ("custdyn-widgets", "duckdb", "polars", "pandas", "numpy", "pyarrow")
     told = [f"--rows {options.rows} --repeat {options.repeat}"]
     told += [f"--seed {options.seed}"] if options.seed != 1 else []
     told += ["--shuffled"] if options.shuffled else []
     return {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        **environment(),
         "command": " ".join(["python -m tests.bench", *told, "--document FILE"]),
         "rows": options.rows,
         "clients": max(20, options.rows // 200),
         "seed": options.seed,
         "shuffled": options.shuffled,
         "repeat": options.repeat,
-        "machine": _machine(),
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
-        "versions": f"Python {platform.python_version()}, "
-        + ", ".join(f"{name} {metadata.version(name)}" for name in libraries),
     }
-
-
-def _machine() -> str:
-    """Return the processor and the memory, as far as the system tells."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{(models or [platform.machine()])[0]}, {memory:.0f} GB, {platform.system()}"
 
 
 if __name__ == "__main__":

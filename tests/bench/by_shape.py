@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from .environment import environment
 from .figures import Finding, finding_line
 from .runner import Figure, Runner, Say, TablesDifferError
 from .shapes import SHAPES, Shape
@@ -123,7 +124,7 @@ HEADINGS = ("shape", "SQL", "ours", "ours ÷ SQL", "all cores", "SQL, peak MB", 
 def main() -> int:
     """Run the benchmark; 1 if tables differ, a contender failed or a target is missed."""
     options = _options()
-    load = round(os.getloadavg()[0], 1)
+    where = environment()
     scratch = Path(tempfile.mkdtemp(prefix="custdyn-bench-"))
     shapes = [shape for shape in SHAPES if options.only in shape.name]
     try:
@@ -134,13 +135,44 @@ def main() -> int:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     print(f"{options.rows:,} ledger rows, 24 months, medians of {options.repeat} turns, seconds of processes")
-    print(f"{os.cpu_count()} cores, load {load} at the start\n")
+    print(f"{where['cores']} cores, load {where['load']} at the start\n")
     for line in (HEADINGS, *map(cells, figures)):
         print(f"{line[0]:58}" + "".join(f"{cell:>15}" for cell in line[1:]))
     found = list(findings(options.rows, figures))
     print("", *map(finding_line, found), sep="\n")
+    if options.document and not any(f.missing for f in figures):
+        options.document.write_text("\n".join(_page(options, where, figures, found)) + "\n", encoding="utf-8")
     missed = [finding for finding in found if finding.target is not None and not finding.holds]
     return int(bool(missed) or any(f.missing for f in figures))
+
+
+def _page(
+    options: argparse.Namespace,
+    where: Mapping[str, Any],
+    figures: Sequence[ShapeFigures],
+    found: Sequence[Finding],
+) -> Iterator[str]:
+    """Yield the lines of the page: what this run measured, and nothing else."""
+    from . import document  # large, and a process's peak counts what its parent held
+
+    yield "# Benchmarks: shapes of ledger\n"
+    yield (
+        "The first report on the same ledger as different systems store it: reading, checking, computing 24 "
+        "months, in a new process with nothing in the cache. SQL is hand-written for DuckDB and makes the "
+        "checks listed in [Benchmarks](benchmarks.md); both read the same files and give the same table. All "
+        "numbers here were measured in one run of"
+        f"\n\n```sh\npython -m tests.bench.by_shape --rows {options.rows} --repeat {options.repeat} "
+        "--document FILE\n```\n\nwhich wrote this page.\n"
+    )
+    yield from document.environment_table(
+        where, ("rows", f"{options.rows:,}"), ("repetitions", options.repeat)
+    )
+    yield from document.findings_table(found)
+    yield (
+        "Median seconds of whole processes with imports, their ratio, the ratio of the processor time of all "
+        "cores, and peak resident memory.\n"
+    )
+    yield from document.table(HEADINGS, map(cells, figures))
 
 
 def _say(text: str) -> None:
@@ -152,6 +184,7 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--rows", type=int, default=1_000_000, help="rows of the ledger (default: %(default)s)")
     add("--repeat", type=int, default=3, help="turns of every contender (default: %(default)s)")
+    add("--document", type=Path, help="write a page with the figures into this Markdown file")
     add("--only", default="", metavar="TEXT", help="only shapes with this text in their name")
     return parser.parse_args()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import growth
-from .figures import MEASURES, Comparison, amount
+from .figures import MEASURES, Comparison, Finding, amount
 from .plot import draw
 from .runner import SLOW, Figure
 from .steps import MONTHS
@@ -60,8 +60,14 @@ def _page(setting: Mapping[str, Any], by_rows: Mapping[int, Sequence[Figure]], p
 
 def _setting(setting: Mapping[str, Any]) -> Iterator[str]:
     order = "random order" if setting["shuffled"] else "chronological order"
+    ledger = ("ledger", f"{setting['rows']:,} rows in {order}, {setting['clients']:,} clients")
+    yield from environment_table(setting, ledger, ("repetitions", setting["repeat"]))
+
+
+def environment_table(setting: Mapping[str, Any], *more: tuple[str, object]) -> Iterator[str]:
+    """Yield the table of where a benchmark ran (see `environment`), with more lines about it."""
     busy = " (other work was running: treat the seconds with care)" if setting["load"] > BUSY else ""
-    yield from _table(
+    yield from table(
         ("", ""),
         (
             ("date", setting["date"]),
@@ -69,8 +75,7 @@ def _setting(setting: Mapping[str, Any]) -> Iterator[str]:
             ("cores", setting["cores"]),
             ("load at the start", f"{setting['load']}{busy}"),
             ("versions", setting["versions"]),
-            ("ledger", f"{setting['rows']:,} rows in {order}, {setting['clients']:,} clients"),
-            ("repetitions", setting["repeat"]),
+            *more,
         ),
     )
 
@@ -82,13 +87,18 @@ def _findings(figures: Sequence[Figure], rows: int) -> Iterator[str]:
     yield f"{sum(f.holds for f in aims)} of {len(aims)} targets were met in this run.\n"
     if rows != 10_000_000:
         yield f"The targets are set for 10 million rows; this run had {rows:,}.\n"
+    yield from findings_table(findings)
+
+
+def findings_table(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield the table of findings, each with its target and whether it is met."""
     lines = []
     for finding in findings:
         judged = ("", "") if finding.target is None else (
             amount(finding.target, finding.unit), "yes" if finding.holds else "**no**",
         )  # fmt: skip
         lines.append((finding.name, amount(finding.value or 0, finding.unit), *judged))
-    yield from _table(("ratio, or seconds or MB", "measured", "at most", "met"), lines)
+    yield from table(("ratio, or seconds or MB", "measured", "at most", "met"), lines)
 
 
 def _figures(figures: Sequence[Figure], repeat: int) -> Iterator[str]:
@@ -107,7 +117,7 @@ def _figures(figures: Sequence[Figure], repeat: int) -> Iterator[str]:
                 seconds = ["–" if v is None else f"{v:.3f}" for v in values]
                 turns = f" ({len(figure.process)} repetition)" if len(figure.process) < repeat else ""
                 lines.append((figure.step.name + turns, *seconds, f"{figure.median('peak_mb') or 0:,.0f}"))
-        yield from _table(("", "process", "all cores", "first call", "warm call", "peak MB"), lines)
+        yield from table(("", "process", "all cores", "first call", "warm call", "peak MB"), lines)
 
 
 def _growth(by_rows: Mapping[int, Sequence[Figure]]) -> Iterator[str]:
@@ -126,14 +136,14 @@ def _points(what: str, points: Sequence[growth.Point]) -> Iterator[str]:
     lines = [(f"{count:,}", *(_shown(found[count, name]) for name in names)) for count in counts]
     first, last = counts[0], counts[-1]
     times = (f"× {found[last, name].seconds / found[first, name].seconds:.2f}" for name in names)
-    yield from _table((what, *names), [*lines, (f"× {last / first:,.0f}", *times)])
+    yield from table((what, *names), [*lines, (f"× {last / first:,.0f}", *times)])
 
 
 def _shown(point: growth.Point) -> str:
     return f"{point.seconds:.3f} s, {point.peak_mb:,.0f} MB"
 
 
-def _table(headings: Sequence[str], lines: Iterable[Sequence[object]]) -> Iterator[str]:
+def table(headings: Sequence[str], lines: Iterable[Sequence[object]]) -> Iterator[str]:
     """Yield a Markdown table, every column but the first to the right, and an empty line."""
     yield f"| {' | '.join(headings)} |"
     yield f"|---|{'---:|' * (len(headings) - 1)}"
