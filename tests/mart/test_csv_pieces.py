@@ -118,7 +118,15 @@ def test_line_breaks_in_quoted_cells_do_not_divide_rows(path: Path) -> None:
     assert [row["transaction_id"] for row in read(ledger) or ()] == [str(i) for i in range(50)]
 
 
-@pytest.mark.parametrize("fault", ["1,2,3\n", '1,a"b"c,3,4,5,6\n', '1,"a\\"b\\"",3,4,5,6\n'])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "1,2,3\n",
+        '1,a"b"c,3,4,5,6\n',
+        '1,"a\\"b\\"",3,4,5,6\n',
+        '1,"c,at,usage,-1,\n2,"c,at,usage,-1,\n',  # read as one row of six cells
+    ],
+)
 def test_a_piece_with_a_fault_gives_no_rows(path: Path, fault: str) -> None:
     rows = [(f"{i}", "c", "at", "usage", "-1", "") for i in range(50)]
     path.write_text(written(rows, lineterminator="\n") + fault, encoding="utf-8")

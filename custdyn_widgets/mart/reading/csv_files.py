@@ -113,7 +113,7 @@ def _read_piece(path: Path, spec: MartTable, layout: _Layout, piece: CsvPiece) -
         file.seek(piece.begin)
         content = file.read(piece.end - piece.begin)
     quoted = b'"' in content
-    if quoted and has_doubtful_quotes(content, layout.delimiter):
+    if quoted and has_doubtful_quotes(content, layout.delimiter, piece.rows):
         return
     try:
         data, misshapen = _read_known(pa.BufferReader(content), spec, layout, quoted, has_headings=False)

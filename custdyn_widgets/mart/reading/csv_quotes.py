@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -54,14 +55,36 @@ def scan_quotes(path: Path, delimiter: str = ",") -> QuoteScan:
     return QuoteScan(lines, doubtful or quotes % 2 == 1)
 
 
-def has_doubtful_quotes(content: bytes, delimiter: str) -> bool:
-    """Return whether whole rows have an odd number of quotes, or one that may be misplaced."""
+def has_doubtful_quotes(content: bytes, delimiter: str, rows: int) -> bool:
+    """Return whether some rows of a file have an odd number of quotes, or one that may be misplaced.
+
+    Parameters
+    ----------
+    content
+        The rows, whole.
+    delimiter
+        Their delimiter.
+    rows
+        Their number. If there are more lines, a slow check finds quotes that are not closed properly.
+    """
     if content.count(b'"') % 2:
         return True
     places = range(0, len(content), _BLOCK)
-    return any(
-        _is_doubtful(content[max(0, place - _OVERLAP) : place + _BLOCK], delimiter) for place in places
-    )
+    if any(_is_doubtful(content[max(0, place - _OVERLAP) : place + _BLOCK], delimiter) for place in places):
+        return True
+    lines = content.count(b"\n") + (not content.endswith(b"\n"))
+    return lines != rows and not _is_strict(content, delimiter)
+
+
+def _is_strict(content: bytes, delimiter: str) -> bool:
+    """Return whether each quoted cell ends at a delimiter or line break."""
+    text = io.StringIO(content.decode(errors="replace"), newline="")
+    try:
+        for _ in csv.reader(text, delimiter=delimiter, strict=True):
+            pass
+    except csv.Error:
+        return False
+    return True
 
 
 def _is_doubtful(block: bytes, delimiter: str) -> bool:
