@@ -143,12 +143,7 @@ def queries_crontab(zone: str | None) -> None:
     place = crontab.this_place(current, zone)
     found = crontab.crontab(saved_queries.listing(current), place, datetime.now(UTC))
     click.echo(found.text, nl=False)
-    for problem in found.problems:
-        say(f"custdyn: {problem}")
-    if found.problems:
-        raise click.exceptions.Exit(1)
-    if not found.text:
-        say("No saved query has a schedule.")
+    _end(found.problems, is_empty=not found.text)
 
 
 @queries_group.command("systemd-timers")
@@ -178,11 +173,16 @@ def queries_systemd_timers(output: Path | None) -> None:
             output.mkdir(parents=True, exist_ok=True)
             write_whole(output / name, text.encode())
             say(f"Written: {output / name}")
-    for problem in found.problems:
+    _end(found.problems, is_empty=not found.files)
+
+
+def _end(problems: Sequence[str], *, is_empty: bool) -> None:
+    """Print the problems with schedules, and exit with 1 if there are any; say so if nothing is scheduled."""
+    for problem in problems:
         say(f"custdyn: {problem}")
-    if found.problems:
+    if problems:
         raise click.exceptions.Exit(1)
-    if not found.files:
+    if is_empty:
         say("No saved query has a schedule.")
 
 

@@ -75,16 +75,20 @@ def build_without_ledger(tables: Mapping[str, CheckedTable], packages: Sequence[
 
 def with_rows(facts: Facts, rows: Merged) -> Facts:
     """Return facts with other rows."""
-    return replace(
-        facts,
-        offset=rows.offset,
-        time=rows.time,
-        running=np.cumsum(rows.amount, out=rows.amount),
-        paid_at=rows.paid_at,
-        flow=rows.flow,
-        package=rows.package,
-        exists=exists_from(facts.exists, rows.offset, rows.time),
-    )
+    return replace(facts, **_of_rows(rows, facts.exists))
+
+
+def _of_rows(rows: Merged, exists: Int64s) -> dict[str, Any]:
+    """Return the arrays of facts that depend on rows, given when each client exists without them."""
+    return {
+        "offset": rows.offset,
+        "time": rows.time,
+        "running": np.cumsum(rows.amount, out=rows.amount),
+        "paid_at": rows.paid_at,
+        "flow": rows.flow,
+        "package": rows.package,
+        "exists": _exists_from(exists, rows.offset, rows.time),
+    }
 
 
 @dataclass(frozen=True)
@@ -114,19 +118,12 @@ class _Clients:
 
 
 def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger) -> Facts:
-    rows = ledger.rows
     table, order = tables["clients"], clients.order
     tags, tag_offset, tag = _tags(table, order)
     closed = np.where(table.blank["closed_at"], NEVER, table.columns["closed_at"] // MICROS)
     created = table.columns["created_at"] // MICROS
     return Facts(
-        offset=rows.offset,
-        time=rows.time,
-        running=np.cumsum(rows.amount, out=rows.amount),
-        paid_at=rows.paid_at,
-        flow=rows.flow,
-        package=rows.package,
-        exists=exists_from(created[order], rows.offset, rows.time),
+        **_of_rows(ledger.rows, created[order]),
         closed=closed[order],
         opening=table.columns["opening_balance"][order],
         client_type=clients.client_type[order],
@@ -148,7 +145,7 @@ def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger
     )
 
 
-def exists_from(created: Int64s, offset: Int64s, time: Times) -> Int64s:
+def _exists_from(created: Int64s, offset: Int64s, time: Times) -> Int64s:
     """Return the time of each client's creation or first transaction, whichever is earlier."""
     exists = created.copy()
     some = offset[1:] > offset[:-1]
