@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,6 +50,11 @@ class Settings:
         The `custdyn.toml` that was read, or None.
     sources
         The file that defines named sources; it need not exist.
+    failure_recipients
+        Addresses, separated by commas, that are told of a failed run whose saved query names none, or cannot
+        be read.
+    webhook_url, webhook_events
+        Where events of runs are posted, and which: `failures` (the default) or `all`; see `Webhook`.
     client_type, timezone
         The values with which the form starts until the user runs a query with other values; None for the
         query's defaults.
@@ -80,6 +85,9 @@ class Settings:
     viewer_url: str | None = None
     smtp_url: str | None = None
     mail_from: str | None = None
+    failure_recipients: str | None = None
+    webhook_url: str | None = field(default=None, repr=False)  # it may contain a token
+    webhook_events: str | None = None
     client_type: str | None = None
     timezone: str | None = None
     last_choice: Path | None = None
@@ -110,7 +118,10 @@ class Settings:
 
 _PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources", "last_choice", "marts")
 _FILES = {"sources": "sources.toml", "last_choice": "last_choice.json"}
-_TEXTS = ("share_url", "role", "smtp_url", "mail_from", "client_type", "timezone", "spark")
+_TEXTS = (
+    "share_url", "role", "smtp_url", "mail_from", "failure_recipients", "webhook_url", "webhook_events",
+    "client_type", "timezone", "spark",
+)  # fmt: skip
 _HANDED_IF_SET = (
     "share_url", "viewer_url", "sources", "my_queries", "runs", "config", "client_type", "timezone",
     "last_choice", "marts", "spark",

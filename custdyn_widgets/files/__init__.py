@@ -17,6 +17,7 @@ from custdyn_widgets.files.reading import (
     read_plain,
     reason,
 )
+from custdyn_widgets.files.secret_values import read_secret
 from custdyn_widgets.files.strict_json import strict_json
 from custdyn_widgets.files.whole import write_whole
 from custdyn_widgets.files.writing import (
@@ -50,6 +51,7 @@ __all__ = [
     "plain_bytes",
     "put_file",
     "read_plain",
+    "read_secret",
     "reason",
     "remove_folder",
     "strict_json",

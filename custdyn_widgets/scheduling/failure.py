@@ -1,4 +1,4 @@
-"""The email about a failed run."""
+"""The email and the message to the webhook about a failed run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import os
 import platform
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from custdyn_widgets.errors import CustDynError, SettingsError
 from custdyn_widgets.mail import FailureLetter, deliver
@@ -18,8 +18,11 @@ from custdyn_widgets.report import format_instant
 from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.scheduling.crontab import needed_environment, program
 from custdyn_widgets.scheduling.recorder import Recorder
-from custdyn_widgets.scheduling.records import Run
+from custdyn_widgets.scheduling.run_record import Run
+from custdyn_widgets.scheduling.webhook import post
 from custdyn_widgets.settings import Settings
+
+_POSTED = ("saved", "title", "result", "logical_time", "began", "ended", "where", "problem")
 
 
 def failure_letter(
@@ -61,15 +64,13 @@ def failure_letter(
     )
 
 
-def report_failure(
-    recorder: Recorder, run: Run, command: str, lines: Sequence[str] = ()
-) -> tuple[dict[str, Any], ...]:
-    """Send the email about a failed run, if it has recipients.
+def report_failure(recorder: Recorder, run: Run, command: str, lines: Sequence[str] = ()) -> Run:
+    """Send the email about a failed run, if it has recipients, and post it to the webhook.
 
     Parameters
     ----------
     recorder
-        The recorder of the current run, which knows the recipients and the mail server.
+        The recorder of the current run, which knows the recipients, the mail server and the webhook.
     run
         The failed run: the current one or an earlier one.
     command, lines
@@ -77,27 +78,41 @@ def report_failure(
 
     Returns
     -------
-    tuple of dict
-        The receipts; empty if nothing was sent.
+    Run
+        The record of the failed run with the receipts.
     """
-    recipients = recorder.run.failure_recipients
-    if not recipients or recorder.server is None:
-        return ()
     if run.can_be_resent:
         command = shlex.join(("custdyn", "runs", "resend", run.id))
     in_place = _in_place(recorder.redact(command), recorder.settings)
+    run = post_event(recorder, run, "run.failed", in_place)
+    recipients = recorder.failure_recipients
+    if not recipients or recorder.server is None:
+        return run
     letter = failure_letter(run, recorder.saved, recorder.settings, in_place, lines)
     try:
         [deliveries] = deliver([(letter, recipients)], recorder.server)
     except Exception as error:  # recording the failure is more important than this email
         recorder.say(recorder.redact(f"The failure email was not sent: {describe_error(error)}"))
-        return ()
+        return run
     for delivery in deliveries:
         if delivery.outcome != "sent":
             recorder.say(f"{delivery.recipient} did not get the failure email: {delivery.words}")
     receipts = tuple(delivery.to_dict() for delivery in deliveries)
     recorder.note_deliveries(receipts)
-    return receipts
+    return replace(run, told=receipts)
+
+
+def post_event(recorder: Recorder, run: Run, kind: str, command: str = "") -> Run:
+    """Post a message about a run to the webhook, if there is one, and return the record with its receipt."""
+    if recorder.webhook is None:
+        return run
+    about = {name: getattr(run, name) for name in _POSTED}
+    data = {name: recorder.redact(text) if text else text for name, text in about.items()}
+    data |= {"run": run.id, "machine": platform.node()} | ({"command": command} if command else {})
+    receipt = post(recorder.webhook, kind, data)
+    if receipt["outcome"] != "sent":
+        recorder.warn(f"The webhook at {receipt['host']} was not told of this run. {receipt['words']}")
+    return replace(run, webhook=(*run.webhook, receipt))
 
 
 def _in_place(command: str, settings: Settings) -> str:

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import CustDynError, NotDueError, StillRunningError
@@ -23,13 +22,13 @@ from custdyn_widgets.scheduling.due import (
     describe_missed,
     schedule_text,
 )
-from custdyn_widgets.scheduling.failure import describe_error, report_failure
+from custdyn_widgets.scheduling.failure import describe_error, post_event, report_failure
 from custdyn_widgets.scheduling.for_each import make_each
 from custdyn_widgets.scheduling.locks import RunLock, mark_as_told
 from custdyn_widgets.scheduling.making import MadeReport, Task, make_one
 from custdyn_widgets.scheduling.recorder import Recorder
-from custdyn_widgets.scheduling.records import SENDING, Run
 from custdyn_widgets.scheduling.retention import prune
+from custdyn_widgets.scheduling.run_record import SENDING, Run
 from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.scheduling.sending import send_all
 from custdyn_widgets.settings import Settings
@@ -79,8 +78,9 @@ def dispatch(
     with contextlib.ExitStack() as held:  # keeps the lock until the final record is written
         stop = _run_steps(request, recorder, now or datetime.now(UTC), held)
         recorder.write_final()
-        if recorder.run.problem and (receipts := _report_failure(recorder, request)):
-            recorder.update(told=receipts)
+        told = _report(recorder, request)
+        if told is not recorder.run:
+            recorder.run = told
             recorder.write_final()
     if isinstance(stop, SystemExit) and not stop.code:
         raise SystemExit(1) from stop  # a custom metric that exits Python is not a success
@@ -123,6 +123,8 @@ def _run_steps(
 def _prepare(request: RunRequest, recorder: Recorder, now: datetime, held: contextlib.ExitStack) -> Task:
     """Load the saved query, find the time to run it for, and acquire its lock."""
     settings = recorder.settings
+    if request.send:
+        recorder.read_notice_settings()
     try:
         stored = saved_queries.load(request.name, settings=settings)
     except CustDynError:
@@ -190,9 +192,9 @@ def _report_missed(recorder: Recorder, missed: Sequence[datetime]) -> None:
         "missed", problem=describe_missed(saved, missed), where="waiting for its scheduled time"
     )
     recorder.runs.write(run)
-    receipts = report_failure(recorder, run, RunRequest(run.saved).repeat_command(at))
-    if receipts:
-        recorder.runs.write(replace(run, told=receipts))
+    told = report_failure(recorder, run, RunRequest(run.saved).repeat_command(at))
+    if told is not run:
+        recorder.runs.write(told)
 
 
 def _report_killed_runs(recorder: Recorder, unfinished: Sequence[Run]) -> None:
@@ -201,7 +203,7 @@ def _report_killed_runs(recorder: Recorder, unfinished: Sequence[Run]) -> None:
         killed = replace(run.killed(), where="running")
         recorder.runs.write(killed)
         command = RunRequest(run.saved).repeat_command(run.logical_time)  # its options were not recorded
-        recorder.runs.write(replace(killed, told=report_failure(recorder, killed, command)))
+        recorder.runs.write(report_failure(recorder, killed, command))
 
 
 def _warn_if_clock_moved_back(recorder: Recorder, now: datetime) -> None:
@@ -259,13 +261,19 @@ def _prune(task: Task, made: Sequence[MadeReport], recorder: Recorder) -> None:
         recorder.say(f"Deleted {deleted:,} old snapshot{'' if deleted == 1 else 's'}")
 
 
-def _report_failure(recorder: Recorder, request: RunRequest) -> tuple[dict[str, Any], ...]:
-    """Report the failure, unless it could not be recorded either and was reported for the same time."""
+def _report(recorder: Recorder, request: RunRequest) -> Run:
+    """Report the run's end, and return its record with the receipts.
+
+    A failure that could not be recorded is reported once for its scheduled time.
+    """
     run = recorder.run
+    if not run.problem:
+        is_wanted = recorder.webhook is not None and recorder.webhook.events == "all"
+        return post_event(recorder, run, "run.succeeded") if is_wanted else run
     if request.is_once and run.logical_time and not recorder.is_recorded:
         at = int(datetime.fromisoformat(run.logical_time).timestamp())
         if mark_as_told(recorder.runs.folder, run.saved, at):
-            return ()
+            return run
     return report_failure(recorder, run, request.repeat_command(run.logical_time), recorder.last_lines())
 
 

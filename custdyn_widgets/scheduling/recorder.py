@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from custdyn_widgets import saved_queries
-from custdyn_widgets.errors import CustDynError, RunError, SettingsError
+from custdyn_widgets.errors import CustDynError, RunError, SavedQueryError, SettingsError
 from custdyn_widgets.mail import MailServer
 from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.scheduling.outcomes import Outcome, list_problems, worst_result
-from custdyn_widgets.scheduling.records import SENDING, Run, Runs
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import SENDING, Run
+from custdyn_widgets.scheduling.webhook import Webhook
 from custdyn_widgets.settings import Settings
 
 _LINES = 30
@@ -27,6 +29,21 @@ _FAILED_STEPS = {
     "undelivered": SENDING,
 }
 _WRITE_EVERY_S = 1.0
+
+
+def parse_failure_recipients(settings: Settings) -> tuple[str, ...]:
+    """Return the failure recipients of the settings.
+
+    Raises
+    ------
+    SettingsError
+        If one is not a plain email address.
+    """
+    listed = [address.strip() for address in (settings.failure_recipients or "").split(",")]
+    try:
+        return saved_queries.parse_recipients("CUSTDYN_FAILURE_RECIPIENTS", list(filter(None, listed)))
+    except SavedQueryError as error:
+        raise SettingsError(error.message, field="CUSTDYN_FAILURE_RECIPIENTS") from None
 
 
 class Recorder:
@@ -51,6 +68,8 @@ class Recorder:
         The current step in words, such as "making the report", for messages about a failure.
     saved, server
         The saved query and the mail server, once they are known.
+    webhook
+        The webhook of the settings; None if there is none, or if nothing is to be sent.
     is_recorded
         Whether the final record was written.
     """
@@ -65,7 +84,9 @@ class Recorder:
         self.step = "reading the saved query"
         self.saved: SavedQuery | None = None
         self.server: MailServer | None = None
+        self.webhook: Webhook | None = None
         self.is_recorded = False
+        self._other_recipients: tuple[str, ...] = ()
         self._progress, self._warn = progress, warn
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._written = -math.inf
@@ -98,6 +119,24 @@ class Recorder:
     def _set_reports(self, outcomes: Sequence[Outcome]) -> None:
         reports = tuple(replace(one, problem=one.problem and self.redact(one.problem)) for one in outcomes)
         self.update(reports=reports)
+
+    def read_notice_settings(self) -> None:
+        """Read whom the settings tell of failures; warn if they cannot be used, but let the run go on."""
+        try:
+            self.webhook = Webhook.from_settings(self.settings)
+        except SettingsError as error:
+            self.warn(f"The webhook is not used. {error.message}")
+        try:
+            self._other_recipients = parse_failure_recipients(self.settings)
+            if self._other_recipients:
+                self.server = MailServer.from_settings(self.settings)
+        except SettingsError as error:
+            self.warn(f"The failure recipients of the settings cannot be told. {error.message}")
+
+    @property
+    def failure_recipients(self) -> tuple[str, ...]:
+        """Who is told of a failure: those of the saved query, or else those of the settings."""
+        return self.run.failure_recipients or self._other_recipients
 
     def recover_failure_recipients(self) -> None:
         """Find the recipients of a failure email in the saved query's file or its last record."""

@@ -22,7 +22,8 @@ from custdyn_widgets.scheduling.company_addresses import read_addresses
 from custdyn_widgets.scheduling.locks import RunLock
 from custdyn_widgets.scheduling.making import MadeReport, Task
 from custdyn_widgets.scheduling.outcomes import Outcome, list_problems, worst_result
-from custdyn_widgets.scheduling.records import SENDING, Run, Runs
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import SENDING, Run
 from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.scheduling.sending import send_all
 from custdyn_widgets.settings import Settings

@@ -42,7 +42,9 @@ from custdyn_widgets.scheduling import job as run_module
 from custdyn_widgets.scheduling import making
 from custdyn_widgets.scheduling.job import dispatch
 from custdyn_widgets.scheduling.locks import RunLock
-from custdyn_widgets.scheduling.records import Outcome, Run, Runs
+from custdyn_widgets.scheduling.outcomes import Outcome
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import Run
 from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
