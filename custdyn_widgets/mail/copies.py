@@ -58,10 +58,17 @@ class Delivery:
 class Copy:
     """One recipient's copy during delivery."""
 
-    def __init__(self, letter: Letter, server: MailServer, recipient: str, max_bytes: int) -> None:
+    def __init__(
+        self,
+        letter: Letter,
+        server: MailServer,
+        recipient: str,
+        max_bytes: int,
+        message_id: str | None = None,
+    ) -> None:
         self.letter, self.server, self.recipient, self.max_bytes = letter, server, recipient, max_bytes
         self.tries, self.attached = 0, False
-        self.message_id = f"<{secrets.token_hex(16)}@{server.sender.domain}>"
+        self.message_id = message_id or f"<{secrets.token_hex(16)}@{server.sender.domain}>"
         self.outcome: _Outcome = "given up"
         self.words, self.at = _NOT_TRIED, datetime.now(UTC)
         address = ascii_address(recipient)

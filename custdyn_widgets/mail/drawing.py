@@ -42,7 +42,9 @@ class LetterContent:
     figures
         The headline figures: heading, number, unit, colour and change (empty without a comparison).
     link, link_note
-        The email's only link and the sentence below it.
+        The email's link and the sentence below it.
+    more_links, more_links_note
+        Texts and links of other reports, and the sentence above them.
     attachment
         A sentence about the attached file, or about why there is none.
     note
@@ -66,6 +68,8 @@ class LetterContent:
     figures: tuple[tuple[str, str, str, str, str], ...] = ()
     link: str = ""
     link_note: str = ""
+    more_links: tuple[tuple[str, str], ...] = ()
+    more_links_note: str = ""
     attachment: str = ""
     note: str = ""
     command: str = ""
@@ -113,6 +117,9 @@ def _text_parts(letter: LetterContent) -> Iterator[str]:
     )
     if letter.link:
         yield f"{letter.link}\n{_wrap(letter.link_note)}"
+    if letter.more_links:
+        links = (f"{_wrap(text)}\n{link}" for text, link in letter.more_links)
+        yield "\n\n".join([_wrap(letter.more_links_note), *links])
     yield _wrap(letter.attachment)
     yield _wrap(letter.note)
     if letter.command:

@@ -27,6 +27,7 @@ _TO_THE_MINUTE = len("2021-10-31 09:00")
 _MAX_FIGURES = 6
 _MAX_LINES = 30
 _MAX_FAULTS = 12
+_MAX_LINKS = 100
 _RUN_AGAIN = "When this is fixed, run it again for the same time with:"
 _RUN_AGAIN_FOR_ALL = (
     "This command runs it again for the same time and sends it to everybody, even those who already have it:"
@@ -60,6 +61,8 @@ class ReportLetter:
         What the saved query's conditions found, each as a sequence of lines.
     mark
         The word that begins the subject, such as "Alert"; empty for none.
+    earlier
+        What each report is about that could not be sent earlier, and its link.
     """
 
     title: str
@@ -71,6 +74,7 @@ class ReportLetter:
     notes: tuple[str, ...] = ()
     conditions: tuple[tuple[str, ...], ...] = ()
     mark: str = ""
+    earlier: tuple[tuple[str, str], ...] = ()
 
     @property
     def subject(self) -> str:
@@ -99,6 +103,8 @@ class ReportLetter:
             ),
             link=self.link,
             link_note=self._describe_link(),
+            more_links=self.earlier[:_MAX_LINKS],
+            more_links_note=self._describe_earlier(),
             attachment=self._describe_attachment(attached),
             note=table_view(report).overlap_note,
             facts=tuple(info_rows(report, warnings=False)),
@@ -110,6 +116,14 @@ class ReportLetter:
         if urlsplit(self.link).hostname in _LOOPBACK:
             return "The frozen report. This link opens only on the machine that made it."
         return "The frozen report, which never changes. Anyone with the link can open it."
+
+    def _describe_earlier(self) -> str:
+        count = len(self.earlier)
+        if not count:
+            return ""
+        what = "An earlier report" if count == 1 else f"{count:,} earlier reports"
+        rest = f" The last {_MAX_LINKS} are:" if count > _MAX_LINKS else ""
+        return f"{what} could not be sent, because the mail server was not available.{rest}"
 
     def _describe_attachment(self, attached: bool) -> str:
         if self.attachment is None:
@@ -148,6 +162,8 @@ class FailureLetter:
         Whether the command only sends the report, to those who did not get it.
     is_sent_again
         Whether repeating the run sends the report to those who may already have it.
+    earlier
+        The other failures that could not be reported when they happened, latest first.
     """
 
     title: str
@@ -162,6 +178,7 @@ class FailureLetter:
     link: str = ""
     is_for_the_rest: bool = False
     is_sent_again: bool = False
+    earlier: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -173,7 +190,7 @@ class FailureLetter:
         letter = LetterContent(
             title=self._masked(f"{self.title}: the run failed"),
             lead=f"It stopped while {self._masked(self.where)}.",
-            alerts=tuple(filter(None, [self._problem()])),
+            alerts=tuple(filter(None, [self._problem(), self._others()])),
             command=self.command,
             command_note=self._describe_command(),
             link=self.link,
@@ -195,6 +212,16 @@ class FailureLetter:
         lines = [self._masked(line.strip()) for line in self.problem.splitlines() if line.strip()]
         more = len(lines) - _MAX_FAULTS
         return tuple(lines) if more <= 0 else (*lines[:_MAX_FAULTS], f"And {more:,} more lines.")
+
+    def _others(self) -> tuple[str, ...]:
+        """Return the first of the other failures, and how many there are."""
+        count = len(self.earlier)
+        if not count:
+            return ()
+        what = "An earlier run failed too" if count == 1 else f"{count:,} earlier runs failed too"
+        more = [f"And {count - _MAX_FAULTS:,} more."] if count > _MAX_FAULTS else []
+        lines = (self._masked(line) for line in self.earlier[:_MAX_FAULTS])
+        return (f"{what}, when the mail server was not available.", *lines, *more)
 
     def _masked(self, text: str) -> str:
         return without_secrets(text, self.secrets)

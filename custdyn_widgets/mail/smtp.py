@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from custdyn_widgets.mail.copies import Copy, Delivery
@@ -37,6 +37,7 @@ def deliver(
     sleep: Callable[[float], object] = time.sleep,
     progress: Callable[[str], None] = lambda _: None,
     record: Callable[[Outcomes], object] = lambda _: None,
+    message_ids: Sequence[Mapping[str, str]] = (),
 ) -> list[list[Delivery]]:
     """Send emails, each to its own recipients, and return the outcome of each email's copies.
 
@@ -59,8 +60,14 @@ def deliver(
         Called with a message before each wait.
     record
         Called after each accepted copy, with a function that returns the outcomes so far.
+    message_ids
+        For each email, the Message-IDs of copies that were tried before, by recipient.
     """
-    copies = [[Copy(letter, server, address, max_bytes) for address in to] for letter, to in letters]
+    known = [*message_ids, *({} for _ in letters)]
+    copies = [
+        [Copy(letter, server, address, max_bytes, ids.get(address)) for address in to]
+        for (letter, to), ids in zip(letters, known, strict=False)
+    ]
 
     def outcomes() -> list[list[Delivery]]:
         return [[copy.delivery() for copy in of_letter] for of_letter in copies]

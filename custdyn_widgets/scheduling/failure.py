@@ -11,16 +11,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from custdyn_widgets.errors import CustDynError, SettingsError
+from custdyn_widgets.errors import CustDynError, RunError, SettingsError
 from custdyn_widgets.mail import FailureLetter, deliver
 from custdyn_widgets.publish import without_secrets
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.scheduling.crontab import needed_environment, program
+from custdyn_widgets.scheduling.outcomes import Outcome, with_receipts
 from custdyn_widgets.scheduling.recorder import Recorder
 from custdyn_widgets.scheduling.run_record import Run
+from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.scheduling.webhook import post
 from custdyn_widgets.settings import Settings
+from custdyn_widgets.text import mailbox
 
 _POSTED = ("saved", "title", "result", "logical_time", "began", "ended", "where", "problem")
 
@@ -81,14 +84,66 @@ def report_failure(recorder: Recorder, run: Run, command: str, lines: Sequence[s
     Run
         The record of the failed run with the receipts.
     """
-    if run.can_be_resent:
-        command = shlex.join(("custdyn", "runs", "resend", run.id))
-    in_place = _in_place(recorder.redact(command), recorder.settings)
+    in_place = _resend_or(command, recorder, run)
     run = post_event(recorder, run, "run.failed", in_place)
     recipients = recorder.failure_recipients
     if not recipients or recorder.server is None:
         return run
     letter = failure_letter(run, recorder.saved, recorder.settings, in_place, lines)
+    return _send_letter(recorder, letter, run, recipients)
+
+
+def tell_untold(recorder: Recorder) -> None:
+    """Send one email about the failures that could not be reported before; the caller holds the lock.
+
+    A run whose report was sent in the meantime needs none.
+    """
+    untold = [run for run in recorder.runs.unsent(recorder.run.saved) if run.untold]
+    for run in untold:
+        if not run.problem:
+            _write(recorder, replace(run, untold=False))
+    untold = [run for run in untold if run.problem]
+    current = set(map(mailbox, recorder.failure_recipients))
+    left: dict[str, str] = {}
+    for run in untold:
+        for one in run.told:
+            address = mailbox(one["recipient"])
+            if one["outcome"] == "given up" and (address in current or not current):
+                left[address] = one["recipient"]
+    if recorder.server is None or not left:
+        return
+    *others, last = untold
+    is_own = last.id == recorder.run.id
+    command = recorder.repeat_command if is_own else RunRequest(last.saved).repeat_command(last.logical_time)
+    letter = replace(
+        failure_letter(last, recorder.saved, recorder.settings, _resend_or(command, recorder, last)),
+        earlier=tuple(f"{run.logical_time or run.began}: {run.problem}" for run in reversed(others)),
+    )
+    told = _send_letter(recorder, letter, last, tuple(left.values())).told[len(last.told) :]
+    for run in untold:
+        merged = with_receipts(Outcome("failed", deliveries=run.told), told).deliveries
+        _write(
+            recorder, replace(run, told=merged, untold=any(one["outcome"] == "given up" for one in merged))
+        )
+
+
+def _write(recorder: Recorder, run: Run) -> None:
+    with contextlib.suppress(RunError):  # it is told again in the worst case
+        recorder.runs.write(run)
+    if run.id == recorder.run.id:
+        recorder.run = run
+
+
+def _resend_or(command: str, recorder: Recorder, run: Run) -> str:
+    """Return a shell command that repeats a run, or sends its report to the others if it can."""
+    if run.can_be_resent:
+        command = shlex.join(("custdyn", "runs", "resend", run.id))
+    return _in_place(recorder.redact(command), recorder.settings)
+
+
+def _send_letter(recorder: Recorder, letter: FailureLetter, run: Run, recipients: Sequence[str]) -> Run:
+    """Send the email about a failed run, and return the record with the receipts."""
+    assert recorder.server is not None
     try:
         [deliveries] = deliver([(letter, recipients)], recorder.server)
     except Exception as error:  # recording the failure is more important than this email
@@ -98,8 +153,8 @@ def report_failure(recorder: Recorder, run: Run, command: str, lines: Sequence[s
         if delivery.outcome != "sent":
             recorder.say(f"{delivery.recipient} did not get the failure email: {delivery.words}")
     receipts = tuple(delivery.to_dict() for delivery in deliveries)
-    recorder.note_deliveries(receipts)
-    return replace(run, told=receipts)
+    untold = any(delivery.outcome == "given up" for delivery in deliveries)
+    return replace(run, told=(*run.told, *receipts), untold=untold)
 
 
 def post_event(recorder: Recorder, run: Run, kind: str, command: str = "") -> Run:

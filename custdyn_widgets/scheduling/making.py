@@ -58,12 +58,15 @@ class MadeReport:
         The addresses to send it to; none if no condition became true or stopped being true.
     report, frozen
         The report and its snapshot; None if it was not frozen.
+    made_for
+        The scheduled time, in UTC, of the earlier run that made it; empty for the current run.
     """
 
     outcome: Outcome
     recipients: tuple[str, ...] = ()
     report: Report | None = None
     frozen: Frozen | None = None
+    made_for: str = ""
 
 
 def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[MadeReport]:

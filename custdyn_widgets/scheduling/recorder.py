@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from custdyn_widgets.errors import CustDynError, RunError, SavedQueryError, Sett
 from custdyn_widgets.mail import MailServer
 from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.saved_queries import SavedQuery
+from custdyn_widgets.scheduling.locks import RunLock
 from custdyn_widgets.scheduling.outcomes import Outcome, list_problems, worst_result
 from custdyn_widgets.scheduling.records import Runs
 from custdyn_widgets.scheduling.run_record import SENDING, Run
@@ -67,7 +68,13 @@ class Recorder:
     step
         The current step in words, such as "making the report", for messages about a failure.
     saved, server
-        The saved query and the mail server, once they are known.
+        The saved query and the mail server, once they are known; each email is tried once.
+    waits
+        The seconds to wait before each further attempt, without the lock.
+    repeat_command
+        The command that repeats the run.
+    lock
+        The lock, if the run holds it.
     webhook
         The webhook of the settings; None if there is none, or if nothing is to be sent.
     is_recorded
@@ -84,7 +91,10 @@ class Recorder:
         self.step = "reading the saved query"
         self.saved: SavedQuery | None = None
         self.server: MailServer | None = None
+        self.waits: tuple[float, ...] = ()
         self.webhook: Webhook | None = None
+        self.repeat_command = ""
+        self.lock: RunLock | None = None
         self.is_recorded = False
         self._other_recipients: tuple[str, ...] = ()
         self._progress, self._warn = progress, warn
@@ -100,19 +110,22 @@ class Recorder:
         """Add a report to the record."""
         self._set_reports((*self.run.reports, outcome))
 
-    def record_sending(self, outcomes: Callable[[], Sequence[Outcome]]) -> None:
+    def record_sending(self, outcomes: Callable[[], Sequence[Outcome]]) -> bool:
         """Record what has been sent so far, at most once a second, in case the run is killed."""
         self._sent_so_far = outcomes
-        if time.monotonic() - self._written >= _WRITE_EVERY_S:
-            self._set_reports(outcomes())
-            self.write_if_possible()
-            self._written = time.monotonic()
+        if time.monotonic() - self._written < _WRITE_EVERY_S:
+            return False
+        self._set_reports(outcomes())
+        self.write_if_possible()
+        self._written = time.monotonic()
+        return True
 
     def finish_sending(self, outcomes: Sequence[Outcome]) -> None:
         """Record the outcome of each report and the end of the run."""
         self._sent_so_far = None
         self._set_reports(outcomes)
-        self.note_deliveries(receipt for outcome in outcomes for receipt in outcome.deliveries)
+        given_up = any(one["outcome"] == "given up" for outcome in outcomes for one in outcome.deliveries)
+        self.update(waiting=given_up)
         result = worst_result(self.run.reports)
         self.finish(result, problem=list_problems(self.run.reports), where=_FAILED_STEPS.get(result))
 
@@ -129,9 +142,20 @@ class Recorder:
         try:
             self._other_recipients = parse_failure_recipients(self.settings)
             if self._other_recipients:
-                self.server = MailServer.from_settings(self.settings)
+                self.read_server()
         except SettingsError as error:
             self.warn(f"The failure recipients of the settings cannot be told. {error.message}")
+
+    def read_server(self) -> None:
+        """Read the mail server's settings.
+
+        Raises
+        ------
+        SettingsError
+            If they cannot be used.
+        """
+        server = MailServer.from_settings(self.settings)
+        self.server, self.waits = replace(server, waits=()), server.waits
 
     @property
     def failure_recipients(self) -> tuple[str, ...]:
@@ -146,7 +170,7 @@ class Recorder:
         if found:
             self.update(failure_recipients=found)
             with contextlib.suppress(SettingsError):  # the saved query's error is more important
-                self.server = MailServer.from_settings(self.settings)
+                self.read_server()
 
     def finish(self, result: str, *, problem: str = "", where: str | None = None) -> None:
         """Record that the run has ended."""
@@ -215,13 +239,3 @@ class Recorder:
             return without_secrets(text, known_secrets(self.settings))
         except CustDynError as error:
             return f"{error.message} Until then, details of this run are withheld."
-
-    def stop_retrying(self) -> None:
-        """From now on, try to send each email only once."""
-        if self.server:
-            self.server = replace(self.server, waits=())
-
-    def note_deliveries(self, receipts: Iterable[Mapping[str, Any]]) -> None:
-        """Stop retrying if every delivery was given up."""
-        if {receipt["outcome"] for receipt in receipts} == {"given up"}:
-            self.stop_retrying()

@@ -20,6 +20,7 @@ _RECENT = 50  # records that each run searches for killed runs
 _MAX_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
 _RESERVED_BYTES = 65_536
+_UNSENT = (b'"waiting": true', b'"untold": true')
 
 
 class Runs:
@@ -100,6 +101,17 @@ class Runs:
         """Return the runs without an end; if the caller holds the lock, these were killed."""
         return [run for run in self.listing(_RECENT, saved=saved) if run.result == "running"]
 
+    def unsent(self, saved: str) -> list[Run]:
+        """Return the runs, oldest first, whose report or whose failure is still to be sent."""
+        folder = self._folder_of(saved)
+        runs = (self._read(folder, name) for name in sorted(_names(folder)) if _may_be_unsent(folder / name))
+        return [run for run in runs if run is not None and (run.waiting or run.untold)]
+
+    def read(self, run: Run) -> Run:
+        """Return the current record of a run; the given one if it cannot be read."""
+        found = self._read(self._folder_of(run.saved), f"{run.id}.json")
+        return run if found is None or found.result == "unreadable" else found
+
     def snapshots(self, saved: str) -> set[str]:
         """Return the ids of the snapshots that the recorded runs of a saved query made."""
         return {one.snapshot for run in self.listing(saved=saved) for one in run.reports if one.snapshot}
@@ -144,6 +156,14 @@ class Runs:
         if run.result == "running" and not is_running(self.folder, run.saved):
             return run.killed()
         return run
+
+
+def _may_be_unsent(file: Path) -> bool:
+    """Return whether a record may say that something is unsent; parsing all records takes much longer."""
+    with contextlib.suppress(OSError):
+        data = file.read_bytes()
+        return any(mark in data for mark in _UNSENT)
+    return False
 
 
 def _names(folder: Path) -> Iterable[str]:

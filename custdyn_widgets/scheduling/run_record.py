@@ -21,6 +21,8 @@ _LATER = {
     "schedule",
     "resent",
     "webhook",
+    "waiting",
+    "untold",
 }  # fields missing from records of earlier versions
 SENDING = "sending the report"  # the step of a run that made all its reports
 KILLED = "The run did not finish: it was killed, or the machine went down."
@@ -57,6 +59,11 @@ class Run:
         The signs that its reports' data ends too early, recorded even if the reports were sent.
     schedule
         The schedule that it was run for: its cron expression and time zone; empty if `asked_for`.
+    waiting
+        Whether its report did not reach somebody because the mail server was not available, so that the next
+        run sends it.
+    untold
+        The same for the email about its failure.
     webhook
         The receipts for the messages about it to the webhook of the settings.
     resent
@@ -80,6 +87,8 @@ class Run:
     schedule: str = ""
     resent: tuple[str, ...] = ()
     webhook: tuple[dict[str, Any], ...] = ()
+    waiting: bool = False
+    untold: bool = False
 
     @classmethod
     def begun(cls, saved: str, **about: Any) -> Run:
