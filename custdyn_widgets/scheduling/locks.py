@@ -47,9 +47,9 @@ class RunLock:
         for folder in (self._file.parents[1], self._file.parent):
             folder.mkdir(parents=True, exist_ok=True, mode=_OWN_FOLDER)
         self._descriptor = os.open(self._file, _LOCK, _OWN_FILE)
-        began, tries = time.monotonic(), 0
-        while tries < _TRIES or (self._is_sending() and time.monotonic() - began < self._patience_s):
-            tries += 1
+        end, tries = time.monotonic() + self._patience_s, 0
+        while tries < _TRIES:
+            tries = 0 if self._mark.exists() and time.monotonic() < end else tries + 1
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -66,9 +66,6 @@ class RunLock:
     @property
     def _mark(self) -> Path:
         return self._file.with_suffix(".sending")
-
-    def _is_sending(self) -> bool:
-        return self._mark.exists()
 
     @contextlib.contextmanager
     def sending(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from custdyn_widgets.errors import CustDynError, SnapshotNotFoundError
 from custdyn_widgets.mail import Attachment, Delivery, MailServer, ReportLetter, deliver
 from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.render import to_excel_csv
-from custdyn_widgets.report import format_instant, interval_slug
+from custdyn_widgets.report import Report, format_instant, interval_slug
 from custdyn_widgets.scheduling.alerts import letter_alerts, letter_mark
 from custdyn_widgets.scheduling.making import MadeReport, Task
 from custdyn_widgets.scheduling.outcomes import Outcome, with_receipts
@@ -64,7 +65,7 @@ def send_all(
     outcomes = [one.outcome for one in made]
     if server is None:
         return [
-            replace(one.outcome, result="held back") if one.report and one.recipients else one.outcome
+            replace(one.outcome, result="held back") if one.frozen and one.recipients else one.outcome
             for one in made
         ]
     letters: list[tuple[_Post, ReportLetter]] = []
@@ -98,7 +99,7 @@ def _posts(made: Sequence[MadeReport]) -> list[_Post]:
     owed: dict[tuple[str | None, str], list[int]] = defaultdict(list)
     addresses: dict[tuple[str | None, str], str] = {}
     for at, one in enumerate(made):
-        for address in one.recipients if one.report is not None else ():
+        for address in one.recipients if one.frozen is not None else ():
             key = (one.outcome.company, mailbox(address))
             owed[key].append(at)
             addresses[key] = address
@@ -123,7 +124,7 @@ def _receipt_by_link(delivery: Delivery, made: MadeReport) -> dict[str, Any]:
 
 
 def _letter(task: Task, reports: Sequence[MadeReport], post: _Post) -> ReportLetter:
-    made = reports[post.at]
+    made = _with_report(reports[post.at], task)
     assert made.report is not None
     assert made.frozen is not None
     company, attachment = made.outcome.company, _attachment(task, made)
@@ -141,6 +142,14 @@ def _letter(task: Task, reports: Sequence[MadeReport], post: _Post) -> ReportLet
         letter_mark(made.outcome.conditions),
         _links(reports, task, post),
     )
+
+
+def _with_report(made: MadeReport, task: Task) -> MadeReport:
+    """Return a report of an earlier run as it was frozen."""
+    if made.report is not None:
+        return made
+    data = Store(task.settings.snapshots).read(str(made.outcome.snapshot), "report.json")
+    return replace(made, report=Report.from_dict(json.loads(data)))
 
 
 def _links(reports: Sequence[MadeReport], task: Task, post: _Post) -> tuple[tuple[str, str], ...]:

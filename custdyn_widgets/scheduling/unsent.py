@@ -8,7 +8,6 @@ the mail server's settings.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +15,6 @@ from datetime import UTC, datetime
 from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import CustDynError, RunError, StillRunningError
 from custdyn_widgets.publish import Frozen
-from custdyn_widgets.report import Report
 from custdyn_widgets.scheduling.company_addresses import read_addresses
 from custdyn_widgets.scheduling.failure import tell_untold
 from custdyn_widgets.scheduling.locks import RunLock
@@ -80,13 +78,11 @@ def unreached(outcome: Outcome, run: Run, task: Task, progress: Callable[[str], 
     if not recipients:
         return made
     try:
-        report = Report.from_dict(
-            json.loads(Store(task.settings.snapshots).read(outcome.snapshot, "report.json"))
-        )
+        Store(task.settings.snapshots).manifest(outcome.snapshot)
     except CustDynError as error:
         raise RunError(f"The report of the run {run.id} cannot be sent: {error.message}") from error
     link = task.settings.link(outcome.snapshot)
-    return replace(made, recipients=recipients, report=report, frozen=Frozen(outcome.snapshot, link, None))
+    return replace(made, recipients=recipients, frozen=Frozen(outcome.snapshot, link, None))
 
 
 def _recipients(outcome: Outcome, task: Task) -> Sequence[str]:
@@ -172,13 +168,17 @@ def record_unsent(recorder: Recorder, unsent: Sequence[Unsent], outcomes: Sequen
             is_complete=one.run.where == SENDING,
             again=is_other and own != list(one.run.reports),
         )
+        if is_other and _outcomes(run) == _outcomes(one.run):
+            continue  # nobody was reached, and each run would write the records of all before it
         run = replace(run, problem=run.problem and recorder.redact(run.problem))
-        if run == one.run:
-            continue
         with contextlib.suppress(RunError):  # it is sent again in the worst case
             recorder.runs.write(run)
         if not is_other:
             recorder.run = run
+
+
+def _outcomes(run: Run) -> list[tuple[str, str]]:
+    return [(one["recipient"], one["outcome"]) for report in run.reports for one in report.deliveries]
 
 
 def send_unsent(recorder: Recorder) -> None:
