@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from custdyn_widgets.mail.copies import Copy, Delivery
 from custdyn_widgets.mail.message import Letter
 from custdyn_widgets.mail.server import MailServer
+from custdyn_widgets.mail.tokens import log_in_with_token
 
 MAX_BYTES = 10_000_000  # for a complete message; many servers accept no more
 TIMEOUT = 30.0  # seconds to wait for each reply
@@ -161,6 +162,8 @@ def _connect(server: MailServer, end: float) -> Iterator[smtplib.SMTP]:
         smtp.ehlo_or_helo_if_needed()
         if server.user and server.password:
             _log_in(smtp, server.user, server.password)
+        elif server.user and server.token:
+            log_in_with_token(smtp, server.user, server.token.read())
         yield smtp
     finally:
         try:

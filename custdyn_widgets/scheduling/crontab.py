@@ -8,6 +8,7 @@ Secrets are never printed.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -27,8 +28,13 @@ from custdyn_widgets.text import printable
 
 _LOCALTIME = Path("/etc/localtime")
 _MAX_LINE_LENGTH = 998  # cron truncates longer lines
-_PASSED_ON = ("CUSTDYN_SMTP_URL", "CUSTDYN_MAIL_FROM", "XDG_DATA_HOME", "XDG_CACHE_HOME", "SSL_CERT_FILE")
+_PASSED_ON = (
+    "CUSTDYN_SMTP_URL", "CUSTDYN_MAIL_FROM", "CUSTDYN_SMTP_WAITS", "CUSTDYN_FAILURE_RECIPIENTS",
+    "CUSTDYN_WEBHOOK_EVENTS", "XDG_DATA_HOME", "XDG_CACHE_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+_SECRET_FILE = re.compile("CUSTDYN_(SMTP_PASSWORD|SMTP_TOKEN|WEBHOOK_SECRET|PASSWORD_[A-Z0-9_]+)_FILE")
 LOGIN = "# If the mail server requires a login, add CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… here."
+WEBHOOK = "# Add CUSTDYN_WEBHOOK_URL=… and CUSTDYN_WEBHOOK_SECRET=… here: they are secret."
 _CHECKED = timedelta(days=1500)  # a February 29th and all clock changes
 _SET_BY_JUPYTER = "CUSTDYN_VIEWER_URL"  # wrong as soon as the Jupyter Server stops
 
@@ -87,8 +93,7 @@ def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Cron
     if not lines:
         return Crontab("", problems)
     head = [f"# For a machine whose time zone is {place.zone}."]
-    if mails:
-        head.append(LOGIN)
+    head += secrets_to_add(mails=mails or bool(place.environment.get("CUSTDYN_FAILURE_RECIPIENTS")))
     head += [_checked(f"{name}={_quoted(name, value)}") for name, value in place.environment.items()]
     return Crontab("\n".join([*head, *lines]) + "\n", problems)
 
@@ -115,7 +120,20 @@ def needed_environment(settings: Settings) -> dict[str, str]:
         for name, value in settings.environment().items()
         if name == "CUSTDYN_CONFIG" or (given.get(name) and name != _SET_BY_JUPYTER)
     }
-    return environment | {name: given[name] for name in _PASSED_ON if given.get(name)}
+    files = {
+        name: str(Path(file).expanduser().absolute())
+        for name, file in given.items()
+        if file and _SECRET_FILE.fullmatch(name)
+    }
+    return environment | {name: given[name] for name in _PASSED_ON if given.get(name)} | files
+
+
+def secrets_to_add(*, mails: bool) -> list[str]:
+    """Return the comments about secrets that the operator has to add, because they are never printed."""
+    given = os.environ
+    has_file = any(given.get(f"CUSTDYN_SMTP_{name}_FILE") for name in ("PASSWORD", "TOKEN"))
+    login = ["# Add CUSTDYN_SMTP_USER=… here, the user of the mail server."] if has_file else [LOGIN]
+    return [*(login if mails else []), *([WEBHOOK] if given.get("CUSTDYN_WEBHOOK_URL") else [])]
 
 
 def machine_zone(localtime: Path = _LOCALTIME) -> str:
