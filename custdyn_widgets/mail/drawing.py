@@ -37,6 +37,8 @@ class LetterContent:
     ----------
     title, lead
         The heading and the sentences below it.
+    opening
+        Paragraphs between the two, in the words of the saved query.
     alerts
         Messages that readers must see first, each as a sequence of lines.
     figures
@@ -64,6 +66,7 @@ class LetterContent:
     title: str
     lead: str
     foot: str
+    opening: tuple[str, ...] = ()
     alerts: tuple[tuple[str, ...], ...] = ()
     figures: tuple[tuple[str, str, str, str, str], ...] = ()
     link: str = ""
@@ -106,6 +109,7 @@ def _text_parts(letter: LetterContent) -> Iterator[str]:
     title = _wrap(cut_short(letter.title, _MAX_TITLE))
     longest = max(map(len, title.splitlines()), default=0)
     yield f"{title}\n{'=' * min(longest, _WIDTH)}"
+    yield "\n\n".join(map(_wrap, letter.opening))
     yield _wrap(letter.lead)
     for first, *rest in letter.alerts:
         yield "\n".join([_wrap(f"! {first}", "  "), *(_wrap(f"  - {line}", "    ") for line in rest)])

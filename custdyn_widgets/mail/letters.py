@@ -21,6 +21,7 @@ from custdyn_widgets.report import (
     info_rows,
     table_view,
 )
+from custdyn_widgets.saved_queries import fill_words
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _TO_THE_MINUTE = len("2021-10-31 09:00")
@@ -63,6 +64,10 @@ class ReportLetter:
         The word that begins the subject, such as "Alert"; empty for none.
     earlier
         What each report is about that could not be sent earlier, and its link.
+    own_subject, opening
+        The saved query's own subject and opening words, with placeholders; empty for none.
+    company
+        The company that the report is for; empty for none.
     """
 
     title: str
@@ -75,16 +80,26 @@ class ReportLetter:
     conditions: tuple[tuple[str, ...], ...] = ()
     mark: str = ""
     earlier: tuple[tuple[str, str], ...] = ()
+    own_subject: str = ""
+    opening: str = ""
+    company: str = ""
 
     @property
     def subject(self) -> str:
         """The mark, the title and the period, and the time at which the report ends if it ends early."""
         info = self.report.info
+        until = format_instant(info.effective_end, info.timezone)[:_TO_THE_MINUTE]
+        words = self._filled(self.own_subject or "{title}: {interval}")
+        words = f"{self.mark}: {words}" if self.mark else words
+        return words + (f" (partial: until {until})" if self.report.is_partial else "")
+
+    def _filled(self, text: str) -> str:
+        """Return words of the saved query with their placeholders replaced."""
+        info = self.report.info
         first, last = info.interval_start[:10], info.interval_end[:10]
         days = first if first == last else f"{first} to {last}"
-        until = format_instant(info.effective_end, info.timezone)[:_TO_THE_MINUTE]
-        title = f"{self.mark}: {self.title}" if self.mark else self.title
-        return f"{title}: {days}" + (f" (partial: until {until})" if self.report.is_partial else "")
+        values = {"title": self.title, "name": self.name, "interval": days, "company": self.company}
+        return fill_words(text, values)
 
     def texts(self, attached: bool) -> tuple[str, str]:
         """Return the body as plain text and as HTML."""
@@ -92,6 +107,7 @@ class ReportLetter:
         message = (report.message,) if report.message else ()
         letter = LetterContent(
             title=self.title,
+            opening=tuple(filter(None, map(str.strip, self._filled(self.opening).splitlines()))),
             lead=" ".join(filter(None, (self.description, f"{describe_query(report)}."))),
             alerts=self.conditions
             + tuple(

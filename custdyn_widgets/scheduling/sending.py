@@ -129,7 +129,9 @@ def _letter(task: Task, reports: Sequence[MadeReport], post: _Post) -> ReportLet
     assert made.frozen is not None
     company, attachment = made.outcome.company, _attachment(task, made)
     secrets = known_secrets(task.settings)  # the report itself was already searched
-    title, description = (without_secrets(t, secrets) for t in (task.saved.title, task.saved.description))
+    saved = task.saved
+    texts = (saved.title, saved.description, saved.subject, saved.opening)
+    title, description, subject, opening = (without_secrets(text, secrets) for text in texts)
     return ReportLetter(
         f"{title} ({company})" if company else title,
         task.request.name,
@@ -141,6 +143,9 @@ def _letter(task: Task, reports: Sequence[MadeReport], post: _Post) -> ReportLet
         letter_alerts(made.outcome.conditions),
         letter_mark(made.outcome.conditions),
         _links(reports, task, post),
+        subject,
+        opening,
+        company or "",
     )
 
 
