@@ -1,6 +1,6 @@
 from .copies import Delivery
 from .letters import FailureLetter, ReportLetter
-from .message import Attachment
+from .message import Attachment, Picture
 from .server import MailServer, parse_smtp_url
 from .smtp import deliver, describe_failures
 
@@ -9,6 +9,7 @@ __all__ = [
     "Delivery",
     "FailureLetter",
     "MailServer",
+    "Picture",
     "ReportLetter",
     "deliver",
     "describe_failures",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from custdyn_widgets.mail.message import Picture
 from custdyn_widgets.text import cut_short, printable
 
 _TEMPLATE = Path(__file__).with_name("letter.html.j2")
@@ -49,6 +50,8 @@ class LetterContent:
         Texts and links of other reports, and the sentence above them.
     attachment
         A sentence about the attached file, or about why there is none.
+    pictures
+        The charts.
     note
         The note on the report's table.
     command, command_note
@@ -74,6 +77,7 @@ class LetterContent:
     more_links: tuple[tuple[str, str], ...] = ()
     more_links_note: str = ""
     attachment: str = ""
+    pictures: tuple[Picture, ...] = ()
     note: str = ""
     command: str = ""
     command_note: str = ""
@@ -93,7 +97,7 @@ def to_text(letter: LetterContent) -> str:
 
 
 def to_html(letter: LetterContent) -> str:
-    """Return an email as HTML without scripts, pictures or other external content."""
+    """Return an email as HTML without scripts or external content."""
     longest = max((len(number) for _, number, *_ in letter.figures), default=1)
     per_row, width = (2, _HALF) if longest <= _FITS_HALF else (1, _WHOLE)
     html: str = _template().render(

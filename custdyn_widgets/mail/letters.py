@@ -6,11 +6,11 @@ In a failure notice, all of this machine's secrets are masked.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from custdyn_widgets.mail.drawing import LetterContent, to_html, to_text
-from custdyn_widgets.mail.message import Attachment
+from custdyn_widgets.mail.message import Attachment, Picture
 from custdyn_widgets.publish import Secret, without_secrets
 from custdyn_widgets.render import headline_figures
 from custdyn_widgets.report import (
@@ -64,6 +64,8 @@ class ReportLetter:
         The word that begins the subject, such as "Alert"; empty for none.
     earlier
         What each report is about that could not be sent earlier, and its link.
+    pictures
+        The charts.
     own_subject, opening
         The saved query's own subject and opening words, with placeholders; empty for none.
     company
@@ -83,6 +85,11 @@ class ReportLetter:
     own_subject: str = ""
     opening: str = ""
     company: str = ""
+    pictures: tuple[Picture, ...] = ()
+
+    def without_pictures(self) -> ReportLetter:
+        """Return the letter without the charts."""
+        return replace(self, pictures=())
 
     @property
     def subject(self) -> str:
@@ -122,6 +129,7 @@ class ReportLetter:
             more_links=self.earlier[:_MAX_LINKS],
             more_links_note=self._describe_earlier(),
             attachment=self._describe_attachment(attached),
+            pictures=self.pictures,
             note=table_view(report).overlap_note,
             facts=tuple(info_rows(report, warnings=False)),
             foot=_FOOT.format(name=self.name),
@@ -195,6 +203,11 @@ class FailureLetter:
     is_for_the_rest: bool = False
     is_sent_again: bool = False
     earlier: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+    def without_pictures(self) -> FailureLetter:
+        """Return the letter, which has no pictures."""
+        return self
 
     @property
     def subject(self) -> str:

@@ -10,7 +10,8 @@ from custdyn_widgets.mail.server import MailServer
 from custdyn_widgets.mail.tokens import TOKEN, TokenError, TokenRejectedError, xoauth2_response
 from custdyn_widgets.text import cut_short, printable
 
-_TOO_LARGE, _TOO_LARGE_MARK = 552, b"5.3.4"
+_TOO_LARGE = (552, 523)
+_TOO_LARGE_MARKS = (b"5.3.4", b"5.2.3")  # too big for the system, or for the mailbox
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL")
 _MAX_REPLY_LENGTH = 300
 
@@ -48,10 +49,15 @@ def explain_failure(error: Exception, server: MailServer) -> tuple[bool, str]:
     return False, f"Cannot connect to {where}: {reason}."
 
 
-def is_too_large(error: smtplib.SMTPResponseException) -> bool:
-    """Return whether a message was rejected because of its size."""
-    reply = error.smtp_error if isinstance(error.smtp_error, bytes) else error.smtp_error.encode()
-    return error.smtp_code == _TOO_LARGE or reply.startswith(_TOO_LARGE_MARK)
+def is_too_large(error: smtplib.SMTPException) -> bool:
+    """Return whether a message was rejected because of its size, at whatever step."""
+    code, reply = 0, b""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        code, reply = next(iter(error.recipients.values()))
+    elif isinstance(error, smtplib.SMTPSenderRefused | smtplib.SMTPDataError):
+        code = error.smtp_code
+        reply = error.smtp_error if isinstance(error.smtp_error, bytes) else error.smtp_error.encode()
+    return code in _TOO_LARGE or reply.startswith(_TOO_LARGE_MARKS)
 
 
 def _explain_tls_failure(error: ssl.SSLError, where: str) -> tuple[bool, str]:

@@ -14,6 +14,7 @@ from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.render import to_excel_csv
 from custdyn_widgets.report import Report, format_instant, interval_slug
 from custdyn_widgets.scheduling.alerts import letter_alerts, letter_mark
+from custdyn_widgets.scheduling.letter_charts import letter_charts
 from custdyn_widgets.scheduling.making import MadeReport, Task
 from custdyn_widgets.scheduling.outcomes import Outcome, with_receipts
 from custdyn_widgets.snapshots import Store
@@ -146,6 +147,7 @@ def _letter(task: Task, reports: Sequence[MadeReport], post: _Post) -> ReportLet
         subject,
         opening,
         company or "",
+        letter_charts(Store(task.settings.snapshots), str(made.outcome.snapshot)),
     )
 
 
