@@ -34,6 +34,8 @@ _RUN_AGAIN_FOR_ALL = (
     "This command runs it again for the same time and sends it to everybody, even those who already have it:"
 )
 _SEND_TO_THE_REST = "When this is fixed, this command sends the same report to those who did not get it:"
+_SEND_AT_ONCE = "The next run sends the report to those who did not get it; this command does so at once:"
+_FAILURE_FOOT = "Sent automatically to the failure recipients of {whose}."
 _FOOT = (
     "Sent automatically for the saved query {name}: you are one of its recipients. "
     "Its owner can remove you from the list."
@@ -184,6 +186,10 @@ class FailureLetter:
         The link to the report, if only delivery failed.
     is_for_the_rest
         Whether the command only sends the report, to those who did not get it.
+    is_waiting
+        Whether the next run sends it too.
+    is_for_operators
+        Whether the recipients are those of the settings.
     is_sent_again
         Whether repeating the run sends the report to those who may already have it.
     earlier
@@ -201,6 +207,8 @@ class FailureLetter:
     attachment: Attachment | None = None
     link: str = ""
     is_for_the_rest: bool = False
+    is_waiting: bool = False
+    is_for_operators: bool = False
     is_sent_again: bool = False
     earlier: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
@@ -226,14 +234,16 @@ class FailureLetter:
             link_note="The frozen report." if self.link else "",
             facts=tuple((label, self._masked(text)) for label, text in self.facts),
             log=tuple(self._masked(line) for line in self.log[-_MAX_LINES:]),
-            foot=f"Sent automatically to the failure recipients of the saved query {self.name}.",
+            foot=_FAILURE_FOOT.format(
+                whose="the settings" if self.is_for_operators else f"the saved query {self.name}"
+            ),
             failed=True,
         )
         return to_text(letter), to_html(letter)
 
     def _describe_command(self) -> str:
         if self.is_for_the_rest:
-            return _SEND_TO_THE_REST
+            return _SEND_AT_ONCE if self.is_waiting else _SEND_TO_THE_REST
         return _RUN_AGAIN_FOR_ALL if self.is_sent_again else _RUN_AGAIN
 
     def _problem(self) -> tuple[str, ...]:

@@ -33,8 +33,8 @@ _PASSED_ON = (
     "CUSTDYN_WEBHOOK_EVENTS", "XDG_DATA_HOME", "XDG_CACHE_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 _SECRET_FILE = re.compile("CUSTDYN_(SMTP_PASSWORD|SMTP_TOKEN|WEBHOOK_SECRET|PASSWORD_[A-Z0-9_]+)_FILE")
-LOGIN = "# If the mail server requires a login, add CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… here."
-WEBHOOK = "# Add CUSTDYN_WEBHOOK_URL=… and CUSTDYN_WEBHOOK_SECRET=… here: they are secret."
+_USER = "# Add CUSTDYN_SMTP_USER=… here, the user of the mail server."
+_LOGIN = "# If the mail server requires a login, add CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… here."
 _CHECKED = timedelta(days=1500)  # a February 29th and all clock changes
 _SET_BY_JUPYTER = "CUSTDYN_VIEWER_URL"  # wrong as soon as the Jupyter Server stops
 
@@ -49,12 +49,16 @@ class Crontab:
 
 @dataclass(frozen=True)
 class Place:
-    """Where cron's jobs run: the time zone, the program, the folder and the environment variables."""
+    """Where cron's jobs run: the time zone, the program, the folder and the environment variables.
+
+    `secrets` are the comments about secrets that the operator has to add, because they are never printed.
+    """
 
     zone: str
     program: Path
     folder: Path
     environment: Mapping[str, str]
+    secrets: Sequence[str] = ()
 
 
 def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Crontab:
@@ -93,7 +97,7 @@ def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Cron
     if not lines:
         return Crontab("", problems)
     head = [f"# For a machine whose time zone is {place.zone}."]
-    head += secrets_to_add(mails=mails or bool(place.environment.get("CUSTDYN_FAILURE_RECIPIENTS")))
+    head += comments(place, mails=mails)
     head += [_checked(f"{name}={_quoted(name, value)}") for name, value in place.environment.items()]
     return Crontab("\n".join([*head, *lines]) + "\n", problems)
 
@@ -109,7 +113,8 @@ def this_place(settings: Settings, zone: str | None = None) -> Place:
     """
     if url := os.environ.get("CUSTDYN_SMTP_URL"):
         parse_smtp_url(url)
-    return Place(zone or machine_zone(), program(), Path.cwd(), needed_environment(settings))
+    environment = needed_environment(settings)
+    return Place(zone or machine_zone(), program(), Path.cwd(), environment, _secrets_to_add(settings))
 
 
 def needed_environment(settings: Settings) -> dict[str, str]:
@@ -128,12 +133,21 @@ def needed_environment(settings: Settings) -> dict[str, str]:
     return environment | {name: given[name] for name in _PASSED_ON if given.get(name)} | files
 
 
-def secrets_to_add(*, mails: bool) -> list[str]:
+def comments(place: Place, *, mails: bool) -> list[str]:
     """Return the comments about secrets that the operator has to add, because they are never printed."""
+    given = place.environment
+    has_file = any(f"CUSTDYN_SMTP_{name}_FILE" in given for name in ("PASSWORD", "TOKEN"))
+    login = _USER if has_file else _LOGIN
+    return [*([login] if mails or "CUSTDYN_FAILURE_RECIPIENTS" in given else []), *place.secrets]
+
+
+def _secrets_to_add(settings: Settings) -> list[str]:
     given = os.environ
-    has_file = any(given.get(f"CUSTDYN_SMTP_{name}_FILE") for name in ("PASSWORD", "TOKEN"))
-    login = ["# Add CUSTDYN_SMTP_USER=… here, the user of the mail server."] if has_file else [LOGIN]
-    return [*(login if mails else []), *([WEBHOOK] if given.get("CUSTDYN_WEBHOOK_URL") else [])]
+    names = ["CUSTDYN_WEBHOOK_URL"] if given.get("CUSTDYN_WEBHOOK_URL") else []
+    if settings.webhook_url and not given.get("CUSTDYN_WEBHOOK_SECRET_FILE"):
+        names.append("CUSTDYN_WEBHOOK_SECRET")
+    listed = " and ".join(f"{name}=…" for name in names)
+    return [f"# Add {listed} here for the webhook."] if names else []
 
 
 def machine_zone(localtime: Path = _LOCALTIME) -> str:

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from custdyn_widgets.errors import RunError
 from custdyn_widgets.notebook import terminated_as_exit
-from custdyn_widgets.scheduling.failure import describe_error, post_event, report_failure
-from custdyn_widgets.scheduling.locks import mark_as_told
+from custdyn_widgets.scheduling.failure import describe_error, post_event, report_failure, tell_untold
+from custdyn_widgets.scheduling.locks import RunLock, mark_as_told
 from custdyn_widgets.scheduling.recorder import Recorder
 from custdyn_widgets.scheduling.run_record import SENDING
 from custdyn_widgets.scheduling.run_request import RunRequest
@@ -23,7 +23,11 @@ def end_locked(recorder: Recorder, request: RunRequest, *, is_stopped: bool) -> 
     with recorder.lock.sending() if recorder.lock else contextlib.nullcontext():
         if is_stopped or not (recorder.is_recorded and run.waiting and run.where == SENDING):
             _report(recorder, request)
-        if recorder.lock and request.send and not is_stopped and (run.problem is None or not run.waiting):
+        if recorder.lock is None or is_stopped or recorder.run.waiting or recorder.run.untold:
+            return  # the mail server was not available a moment ago
+        if recorder.has_sent:
+            tell_untold(recorder)
+        else:
             send_unsent(recorder)
 
 
@@ -37,6 +41,9 @@ def wait_unlocked(
     except (SystemExit, KeyboardInterrupt) as stop:
         recorder.run = recorder.runs.read(recorder.run)
         recorder.say(f"The run was stopped ({_signal_name(stop)}) while it waited for the mail server.")
+        with contextlib.suppress(RunError, OSError), RunLock(recorder.runs.folder, recorder.run.saved):
+            recorder.run = recorder.runs.read(recorder.run)
+            _report(recorder, request)
         return stop
     except (RunError, OSError) as error:  # another run has the lock, and sends what is left
         recorder.run = recorder.runs.read(recorder.run)
@@ -53,7 +60,7 @@ def _report(recorder: Recorder, request: RunRequest) -> None:
     if not run.problem:
         is_wanted = recorder.webhook is not None and recorder.webhook.events == "all"
         recorder.run = post_event(recorder, run, "run.succeeded") if is_wanted else run
-    elif not run.told:
+    elif not run.told and not any(receipt["type"] == "run.failed" for receipt in run.webhook):
         if request.is_once and run.logical_time and not recorder.is_recorded:
             at = int(datetime.fromisoformat(run.logical_time).timestamp())
             if mark_as_told(recorder.runs.folder, run.saved, at):

@@ -63,6 +63,8 @@ def failure_letter(
         tuple(lines),
         link=settings.link(snapshots[0]) if snapshots and run.result != "sent" else "",
         is_for_the_rest=run.can_be_resent,
+        is_waiting=run.waiting,
+        is_for_operators=not run.failure_recipients,
         is_sent_again=any(report.snapshot and report.result not in settled for report in run.reports),
     )
 

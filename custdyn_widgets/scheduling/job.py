@@ -20,7 +20,7 @@ from custdyn_widgets.scheduling.failure import describe_error
 from custdyn_widgets.scheduling.for_each import make_each
 from custdyn_widgets.scheduling.making import MadeReport, Task, make_one
 from custdyn_widgets.scheduling.outcomes import Outcome
-from custdyn_widgets.scheduling.preparing import prepare_run
+from custdyn_widgets.scheduling.preparing import prepare_run, send_if_unsent
 from custdyn_widgets.scheduling.recorder import Recorder
 from custdyn_widgets.scheduling.retention import prune
 from custdyn_widgets.scheduling.run_record import SENDING, Run
@@ -115,12 +115,21 @@ def _run_steps(
     except Exception as error:
         problem = describe_error(error)
         if request.is_once and recorder.run.logical_time is None:
-            check_told(request.name, recorder.redact(problem), recorder.runs, now)
+            _check_told(problem, recorder, now)
         recorder.fail(problem)
     except (SystemExit, KeyboardInterrupt) as stop:
         recorder.fail(describe_stop(stop))
         return stop
     return None
+
+
+def _check_told(problem: str, recorder: Recorder, now: datetime) -> None:
+    """Check whether a saved query that cannot be read was reported; if so, only send what is unsent."""
+    try:
+        check_told(recorder.run.saved, recorder.redact(problem), recorder.runs, now)
+    except NotDueError:
+        send_if_unsent(recorder)
+        raise
 
 
 def _sync(task: Task, recorder: Recorder) -> None:

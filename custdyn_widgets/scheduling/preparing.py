@@ -62,18 +62,24 @@ def _refusal_after_sending(
     request: RunRequest, recorder: Recorder, now: datetime, refusal: NotDueError
 ) -> NotDueError:
     """Send what earlier runs could not send, since nothing else is due, and return why nothing else is."""
-    saved, runs = recorder.saved, recorder.runs
-    assert saved is not None
-    if not request.send or not saved.sends_mail or not runs.unsent(request.name):
+    assert recorder.saved is not None
+    if request.send and recorder.saved.sends_mail:
+        with contextlib.suppress(SettingsError):
+            recorder.read_server()
+    if not send_if_unsent(recorder):
         return refusal
-    with (
-        contextlib.suppress(StillRunningError, SettingsError, OSError),
-        RunLock(runs.folder, request.name) as lock,
-    ):
-        recorder.read_server()
-        with lock.sending():
-            send_unsent(recorder)
-    return check_due(request, saved, runs, now, locked=False).refusal or refusal
+    return check_due(request, recorder.saved, recorder.runs, now, locked=False).refusal or refusal
+
+
+def send_if_unsent(recorder: Recorder) -> bool:
+    """Send what earlier runs could not send, if there is anything, and return whether that was tried."""
+    folder, name = recorder.runs.folder, recorder.run.saved
+    if recorder.server is None or not recorder.runs.unsent(name):
+        return False
+    with contextlib.suppress(StillRunningError, OSError), RunLock(folder, name) as lock, lock.sending():
+        send_unsent(recorder)
+        return True
+    return False
 
 
 def _acquire(request: RunRequest, recorder: Recorder, now: datetime, held: contextlib.ExitStack) -> None:

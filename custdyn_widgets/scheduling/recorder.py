@@ -77,6 +77,8 @@ class Recorder:
         The lock, if the run holds it.
     webhook
         The webhook of the settings; None if there is none, or if nothing is to be sent.
+    has_sent
+        Whether the run has come as far as sending, also what earlier runs could not send.
     is_recorded
         Whether the final record was written.
     """
@@ -95,6 +97,7 @@ class Recorder:
         self.webhook: Webhook | None = None
         self.repeat_command = ""
         self.lock: RunLock | None = None
+        self.has_sent = False
         self.is_recorded = False
         self._other_recipients: tuple[str, ...] = ()
         self._progress, self._warn = progress, warn
@@ -123,6 +126,7 @@ class Recorder:
     def finish_sending(self, outcomes: Sequence[Outcome]) -> None:
         """Record the outcome of each report and the end of the run."""
         self._sent_so_far = None
+        self.has_sent = True
         self._set_reports(outcomes)
         given_up = any(one["outcome"] == "given up" for outcome in outcomes for one in outcome.deliveries)
         self.update(waiting=given_up)

@@ -166,7 +166,7 @@ def test_files_with_secrets_are_passed_on_and_secrets_are_not(
         'CUSTDYN_FAILURE_RECIPIENTS="eva@example.net"',
         'CUSTDYN_SMTP_WAITS="5 30"',
         "# Add CUSTDYN_SMTP_USER=… here, the user of the mail server.",
-        "# Add CUSTDYN_WEBHOOK_URL=… and CUSTDYN_WEBHOOK_SECRET=… here: they are secret.",
+        "# Add CUSTDYN_WEBHOOK_URL=… here for the webhook.",
     ):
         assert line in lines
     text = "\n".join(lines)
@@ -175,7 +175,12 @@ def test_files_with_secrets_are_passed_on_and_secrets_are_not(
     units = CliRunner().invoke(cli.main, ["queries", "systemd-timers"]).stdout
     assert "sEcReT" not in units
     assert 'Environment="CUSTDYN_WEBHOOK_SECRET_FILE=/srv/hook"' in units.splitlines()
-    assert "# Add CUSTDYN_WEBHOOK_URL=… and" in units
+    assert "# Add CUSTDYN_WEBHOOK_URL=… here for the webhook." in units.splitlines()
+    monkeypatch.delenv("CUSTDYN_WEBHOOK_URL")
+    monkeypatch.delenv("CUSTDYN_WEBHOOK_SECRET_FILE")
+    with (folders / "custdyn.toml").open("a") as file:
+        file.write('webhook_url = "https://alerts.example/x"\n')
+    assert "# Add CUSTDYN_WEBHOOK_SECRET=… here for the webhook." in printed().stdout.splitlines()
 
 
 def test_each_schedule_has_a_line_that_stands_alone(folders: Path) -> None:

@@ -366,6 +366,31 @@ def test_failures_that_could_not_be_told_are_told_in_one_letter_by_the_next_run(
     assert not any(run.untold for run in Runs(settings.runs or Path()).listing())
 
 
+def test_a_saved_query_that_cannot_be_read_is_told_as_soon_as_the_mail_server_is_back(
+    settings: Settings, received: Received, down: int
+) -> None:
+    settings.queries.mkdir()
+    (settings.queries / "board.json").write_text('{"failure_recipients": ["eva@example.net"]')
+    request = RunRequest("board")
+    run = dispatch(request, settings=load_settings(), progress=print, now=datetime.now(UTC))
+    assert (run.result, run.untold) == ("failed", True)
+    with mail_server(received, port=down):
+        for _ in range(2):
+            with pytest.raises(NotDueError):
+                dispatch(request, settings=load_settings(), progress=print, now=datetime.now(UTC))
+    assert received.recipients() == [EVA]
+    assert results(settings) == ["failed"]
+
+
+def test_a_failed_letter_says_that_the_next_run_sends_the_report(ask: Ask, received: Received) -> None:
+    received.at_recipient = lambda _, to: "451 later" if to == ANNA else None
+    run = ask()
+    assert (run.result, received.recipients()) == ("undelivered", [BEN, EVA])
+    letter = text_of(received, 1)
+    assert "The next run sends the report to those who did not get it." in letter
+    assert f"runs resend {run.id}" in letter
+
+
 def test_a_run_that_is_stopped_while_it_waits_leaves_its_letter_to_the_next(
     settings: Settings, received: Received, down: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -380,7 +405,8 @@ def test_a_run_that_is_stopped_while_it_waits_leaves_its_letter_to_the_next(
     with pytest.raises(SystemExit) as caught:
         dispatch(request, settings=load_settings(), progress=said.append, now=NOW, sleep=sleep)
     assert caught.value.code == 128 + signal.SIGTERM
-    assert said[-1] == "The run was stopped (SIGTERM) while it waited for the mail server."
+    assert "The run was stopped (SIGTERM) while it waited for the mail server." in said
+    assert len(said) == len(set(said))
     with mail_server(received, port=down):
         assert dispatch(request, settings=load_settings(), progress=print, now=NOW).result == "sent"
     assert received.recipients() == [ANNA, BEN]

@@ -318,7 +318,7 @@ def test_a_saved_query_without_failure_recipients_is_told_to_those_of_the_settin
     monkeypatch.setenv("CUSTDYN_FAILURE_RECIPIENTS", EVA)
     run = ask(replace(SILENT, recipients=()))
     assert (run.result, received.recipients()) == ("failed", [EVA])
-    assert "failure recipients" in text_of(received)
+    assert "Sent automatically to the failure recipients of the settings." in text_of(received)
 
 
 @pytest.mark.parametrize("wrong", ["eva", f"{EVA},{EVA}", "eva@example.net\nBcc: x@example.net"])
