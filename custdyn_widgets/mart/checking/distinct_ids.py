@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -35,10 +35,12 @@ class DistinctIds:
     ----------
     count, first_row
         The number of rows of the ledger, and the number of its first row.
+    empty
+        Returns an array of a length and a type whose values are not set.
     """
 
-    def __init__(self, count: int, first_row: int) -> None:
-        self._count, self._first_row = count, first_row
+    def __init__(self, count: int, first_row: int, empty: Callable[..., Keys] = np.empty) -> None:
+        self._count, self._first_row, self._empty = count, first_row, empty
         self._rising: list[tuple[int, Any, Any]] = []  # batches: first row, first id, last id
         self._keys: Keys | None = None  # by row, once the ids stop rising
         self._numeric: set[bool] = set()
@@ -57,7 +59,7 @@ class DistinctIds:
                 insort(self._rising, (first_row, ids[0].as_py(), ids[-1].as_py()))
                 rises = len(self._numeric) == 1 and self._batches_rise()
             if not rises and self._keys is None:
-                self._keys = np.empty(self._count, np.uint64)
+                self._keys = self._empty(self._count, np.uint64)
             keys = self._keys
         if keys is not None and not rises:
             self._add_keys(keys, first_row, ids)

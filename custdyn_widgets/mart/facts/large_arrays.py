@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets import settings
+from custdyn_widgets.mart.facts.memory import memory_limit
 
 _IN_MEMORY = 2**28  # bytes: larger arrays are kept in files
+_SHARE = 32  # and those larger than this part of the memory that the process may use
 
 
 class LargeArrays:
@@ -25,12 +27,13 @@ class LargeArrays:
 
     def __init__(self) -> None:
         self._maps: list[mmap.mmap] = []
+        self._in_memory = min(_IN_MEMORY, memory_limit() // _SHARE)
 
     def empty(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return an array whose values are not set."""
         kind = np.dtype(dtype)
         size = math.prod(np.atleast_1d(shape).tolist()) * kind.itemsize
-        mapped = _mapped(size) if size > _IN_MEMORY else None
+        mapped = _mapped(size) if size > self._in_memory else None
         if mapped is None:
             return np.empty(shape, kind)
         self._maps.append(mapped)

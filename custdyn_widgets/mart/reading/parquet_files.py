@@ -173,6 +173,7 @@ def _opened(
                 metadata=seen.metadata,
                 read_dictionary=repeating,
                 coerce_int96_timestamp_unit="us",
+                buffer_size=2**20,
                 pre_buffer=False,  # it would keep all compressed bytes of a piece
             ) as file:
                 yield file
