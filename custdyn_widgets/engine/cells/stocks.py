@@ -123,7 +123,7 @@ class StockSums:
         self.sums.count(keys, -1)
 
     def tables(self) -> StockTables:
-        """Return the tables that the kernel needs to do with a balance what `add` does."""
+        """Return the tables that the kernel needs to process a balance as `add` does."""
         return StockTables(
             reach=self._reach.arrays(),
             buckets=self._grid.bucket_count,
