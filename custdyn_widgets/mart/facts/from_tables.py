@@ -79,7 +79,7 @@ def with_rows(facts: Facts, rows: Merged) -> Facts:
 
 
 def _of_rows(rows: Merged, exists: Int64s) -> dict[str, Any]:
-    """Return the arrays of facts that depend on rows, given when each client exists without them."""
+    """Return the arrays of facts that depend on rows; `exists` is when each client begins without them."""
     return {
         "offset": rows.offset,
         "time": rows.time,

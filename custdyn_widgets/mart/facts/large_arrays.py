@@ -17,7 +17,7 @@ _IN_MEMORY = 2**28  # bytes: larger arrays are kept in files
 
 
 class LargeArrays:
-    """Allocates arrays, and keeps those in files out of memory.
+    """Allocates arrays; large ones are in files, which the system can drop from memory.
 
     The files are in the folder of the cache, which needs room for the finished facts anyway. They have no
     name, so that nothing is left behind if the process is killed. If there is no room, arrays stay in memory.
@@ -37,7 +37,7 @@ class LargeArrays:
         return np.ndarray(shape, kind, mapped)
 
     def leave_memory(self) -> None:
-        """Let the system keep the arrays in files on disk only; they are read again when they are used."""
+        """Let the system drop the arrays in files from memory; they are read again when they are used."""
         for mapped in self._maps:
             mapped.madvise(mmap.MADV_DONTNEED)
 
