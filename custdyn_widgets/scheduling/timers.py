@@ -2,7 +2,7 @@
 
 A timer knows time zones, but on nights when clocks change it differs from cron: it leaves out times that are
 skipped, and runs repeated ones only the first time. Such times get lines of their own, in UTC. A line that
-comes when nothing is due does no harm, because each scheduled time is run once.
+elapses when nothing is due does no harm, because each scheduled time is run once.
 """
 
 from __future__ import annotations
