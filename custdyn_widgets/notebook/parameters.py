@@ -171,8 +171,8 @@ def check_injected(cells: object) -> tuple[str, ...]:
 def _is_bare_injection(source: str, parameters: str) -> bool:
     """Return whether jupyter-scheduler, which adds no heading, injected the cell after `parameters`.
 
-    Such a cell consists of lines `name = value`. One that sets all parameters is the `parameters` cell
-    itself, run again.
+    Such a cell consists of lines of the form `name = value`. One that sets all parameters is the `parameters`
+    cell itself, run again.
     """
     names, offered = literal_values(source).keys(), set(assigned_names(parameters))
     return len(names) == len(source.splitlines()) and not offered.isdisjoint(names) and not offered <= names
