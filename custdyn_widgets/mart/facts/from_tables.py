@@ -74,7 +74,7 @@ def build_without_ledger(tables: Mapping[str, CheckedTable], packages: Sequence[
 
 
 def with_rows(facts: Facts, rows: Merged) -> Facts:
-    """Return facts with other rows."""
+    """Return the facts with these rows."""
     return replace(facts, **_of_rows(rows, facts.exists))
 
 

@@ -22,7 +22,7 @@ _ON_THIS_MACHINE = "local[*]"
 def spark_session() -> SparkSession:
     """Return the active Spark session, or start one on the cluster that the settings name.
 
-    Without a setting, it is the one that `SPARK_REMOTE` or `spark-submit` gives, or else this machine.
+    Without a setting, it is the one set by `SPARK_REMOTE` or `spark-submit`, or else this machine.
 
     Raises
     ------

@@ -194,7 +194,7 @@ def _last_changed(frames: Mapping[str, DataFrame]) -> int:
 
 
 def utc(table: pa.Table) -> pa.Table:
-    """Return a table with its times in UTC, instead of the time zone of the session."""
+    """Return a table with its times in UTC rather than in the session's time zone."""
     for i, column in enumerate(table.schema):
         if pa.types.is_timestamp(column.type) and column.type.tz:
             table = table.set_column(i, column.name, table.column(i).cast(_UTC))
