@@ -34,7 +34,7 @@ class Due:
     Attributes
     ----------
     missed
-        The times before it, and perhaps the time itself, that were not run; in UTC and in order.
+        The times before it, and possibly the time itself, that were not run; in UTC and in order.
     refusal
         Why the time itself is not run; None if it is.
     """

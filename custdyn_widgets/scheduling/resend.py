@@ -65,7 +65,7 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
         task = _task(run, settings)
         made = [_unreached(one, run, task, progress) for one in run.reports]
         if not any(one.recipients for one in made):
-            raise RunError(f"The run {run.id} ({run.result}) has nobody left to send its report to.")
+            raise RunError(f"The run {run.id} ({run.result}) has no recipients left to send its report to.")
         server = MailServer.from_settings(settings)
         runs.write(run)  # nothing is sent if that fails
 
