@@ -40,7 +40,7 @@ def _help(name: str) -> str:
 
 
 def _value_type(name: str) -> dict[str, Any]:
-    """Return click's settings for the values of a field; an omitted option gives None or ()."""
+    """Return click's settings for the values of a field; an omitted option is None or ()."""
     field = FIELDS[name]
     if field.is_list:
         return {"multiple": True}

@@ -62,7 +62,7 @@ def source_from_parameters(namespace: Mapping[str, object]) -> str:
 
 
 def parse_parameters(namespace: Mapping[str, object], given: Collection[str]) -> tuple[ReportQuery, str]:
-    """Return the query and the source that parameters give.
+    """Return the query and the source that parameters define.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _refuse_fields_with_saved(namespace: Mapping[str, object], given: Collection
         value = namespace.get(name)
         if value is not None and (name in given or value != _DEFAULTS.get(name)):
             raise QueryError.invalid(
-                name, value, "cannot be combined with saved, which gives the query: remove one of them"
+                name, value, "cannot be combined with saved, which defines the query: remove one of them"
             )
 
 

@@ -1,6 +1,6 @@
 """The kernel: what `FlowSums.add` and `StockSums.add` define, in one pass over the rows, compiled by numba.
 
-It gives the same integers, without intermediate arrays: `fast` imports this module if numba is installed.
+It computes the same integers, without intermediate arrays: `fast` imports this module if numba is installed.
 """
 
 from __future__ import annotations
