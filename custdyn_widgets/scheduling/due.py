@@ -44,7 +44,7 @@ class Due:
 
 
 def parse_delay(text: str, field: str) -> timedelta:
-    """Return a length of time such as `15min`, `1h`, `3d` or `2w`.
+    """Parse a duration such as `15min`, `1h`, `3d` or `2w`.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def parse_delay(text: str, field: str) -> timedelta:
     match = _DELAY.fullmatch(text)
     if match is None:
         units = "minutes, hours, days or weeks, such as 15min, 1h, 3d or 2w"
-        why = f"is not a length of time: give a whole number of {units}"
+        why = f"is not a duration: give a whole number of {units}"
         raise QueryError.invalid(field, text, why)
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 

@@ -139,7 +139,7 @@ def _recipients(outcome: Outcome, task: Task) -> Sequence[str]:
 
 
 def _merged(run: Run, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """Return the outcomes of all reports, with the receipts of both the run and this sending."""
+    """Return the outcomes of all reports, with the receipts of both the run and this resend."""
     return tuple(_with_receipts(one, now) for one, now in zip(run.reports, outcomes, strict=True))
 
 

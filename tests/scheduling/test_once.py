@@ -382,7 +382,7 @@ def test_a_length_of_time_has_a_unit() -> None:
     assert parse_delay("15min", "--within") == timedelta(minutes=15)
     assert parse_delay("2w", "--within") == timedelta(weeks=2)
     for text in ("1", "1m", "0h", "-1h", "1 h", "999999d", ""):
-        with pytest.raises(QueryError, match="is not a length of time"):
+        with pytest.raises(QueryError, match="is not a duration"):
             parse_delay(text, "--within")
 
 

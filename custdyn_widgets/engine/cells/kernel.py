@@ -83,7 +83,7 @@ def _add_client(ledger: Ledger, clients: Clients, i: int, flows: FlowTables, sto
             until = flows.segment_of.edges[segment]
             offset = group * flows.per_group + segment * flows.class_count
             entered = flows.bucket_of[segment]
-        if entered != bucket:  # the last row before it was the last one in its bucket
+        if entered != bucket:  # the previous row is the last one in its bucket
             high = min(entered, gone)
             if row > begin:
                 paid_at = ledger.paid_at[row - 1]

@@ -31,7 +31,7 @@ _ROWS = 50
 class ExportedFile:
     """A file of an export, and the name of its table in SQL.
 
-    `whole` is the name of the table that the files in its folder form, if it is in such a folder.
+    `whole` is the name of the table formed by all files of its folder; empty if they do not form one.
     """
 
     path: Path
