@@ -1,4 +1,4 @@
-"""Units of systemd for the saved queries that have a schedule: a service and a timer for each.
+"""Systemd units for the saved queries that have a schedule: a service and a timer for each.
 
 A timer knows time zones, but on nights when clocks change it differs from cron: it leaves out times that are
 skipped, and runs repeated ones only the first time. Such times get separate lines, in UTC. A line that
