@@ -70,7 +70,7 @@ bench: $(VENV)/.test-ready ## Compare the speed with DuckDB SQL, Polars, pandas 
 bench-shapes: $(VENV)/.test-ready ## Compare the first report with DuckDB SQL on ledgers as different systems store them (ROWS=10000000)
 	@$(BIN)/python -m tests.bench.by_shape --rows $(or $(ROWS),10000000) $(if $(DOCUMENT),--document $(DOCUMENT))
 
-bench-sync: $(VENV)/.test-ready ## Compare getting data in with code by hand: PostgreSQL, MariaDB, CSV (ROWS=10000000)
+bench-sync: $(VENV)/.test-ready ## Compare importing data with hand-written code: PostgreSQL, MariaDB, CSV (ROWS=10000000)
 	@$(BIN)/python -m tests.bench.sync --rows $(or $(ROWS),10000000)
 
 bench-large: $(VENV)/.test-ready ## Measure growth up to 100 million rows, with PostgreSQL (DOCUMENT=…; half an hour, 25 GB of disk)

@@ -19,7 +19,7 @@ _SHARE = 32  # and those larger than this part of the memory that the process ma
 
 
 class LargeArrays:
-    """Allocates arrays, and keeps those in files out of memory.
+    """Allocates arrays; large ones are in files, which the system can drop from memory.
 
     The files are in the folder of the cache, which needs room for the finished facts anyway. They have no
     name, so that nothing is left behind if the process is killed. If there is no room, arrays stay in memory.
@@ -40,7 +40,7 @@ class LargeArrays:
         return np.ndarray(shape, kind, mapped)
 
     def leave_memory(self) -> None:
-        """Let the system keep the arrays in files on disk only; they are read again when they are used."""
+        """Let the system drop the arrays in files from memory; they are read again when they are used."""
         for mapped in self._maps:
             mapped.madvise(mmap.MADV_DONTNEED)
 

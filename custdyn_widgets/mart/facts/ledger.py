@@ -111,7 +111,7 @@ def sort_rows(rows: Rows, client_count: int) -> Merged:
 
 
 def coded_rows(table: CheckedTable, seconds: Times, place: Codes, package: Packages) -> Rows:
-    """Return the rows of a ledger without faults, with a code for everything; see `whole_ledger`."""
+    """Return the rows of a ledger without faults, with codes instead of text; see `whole_ledger`."""
     amount = table.columns["amount"]
     flow = flow_classes(table.codes["kind"], amount)
     return Rows(place.take(table.codes["client_id"]), seconds, amount, flow, package)

@@ -89,9 +89,9 @@ def _row_group_ranges(metadata: pq.FileMetaData) -> Iterator[tuple[range, int]]:
 
 
 def _gathered(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """Yield batches, small ones together, up to so many rows.
+    """Yield tables of up to this many rows, joining small batches.
 
-    A batch ends with its row group, and each takes time to check.
+    A batch never spans row groups, and each batch takes time to check.
     """
     gathered: list[pa.RecordBatch] = []
     for batch in batches:
