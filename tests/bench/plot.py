@@ -90,9 +90,10 @@ def draw_large(figures: Mapping[int, Sequence[Figure]]) -> str:
         for f in found
         if f.step.question == MONTHS and not f.missing
     ]
+    here = [point for point in points if not point["name"].startswith("PostgreSQL")]  # a server has its own
     chart = alt.hconcat(
         _log_lines(points, "seconds", "Seconds of the first call, imports not included"),
-        _log_lines(points, "GB", "Peak memory of the process in GB"),
+        _log_lines(here, "GB", "Peak memory of the process in GB"),
         spacing=40,
     )
     chart = chart.configure(background="white", padding=12, view=alt.ViewConfig(stroke=None))
