@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from custdyn_widgets.files import reading
-from custdyn_widgets.files.reading import NotPlainError, ReplacedError, open_plain_file
+from custdyn_widgets.files.reading import NotPlainError, ReplacedError, may_exist, open_plain_file
 
 
 @pytest.fixture
@@ -55,3 +55,13 @@ def test_a_file_that_is_replaced_before_it_is_opened_is_not_read(
     monkeypatch.setattr(os, "open", replace_first)
     with pytest.raises(ReplacedError), open_plain_file(folder, "plain"):
         pass
+
+
+def test_a_path_may_exist_unless_it_certainly_does_not(tmp_path: Path) -> None:
+    plain, link = tmp_path / "plain", tmp_path / "link"
+    plain.write_bytes(b"")
+    link.symlink_to("nowhere")
+    assert may_exist(plain)
+    assert may_exist(link)
+    assert not may_exist(tmp_path / "missing")
+    assert may_exist(plain / "below a file")  # cannot be looked up
