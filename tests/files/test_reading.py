@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from custdyn_widgets.files import reading
-from custdyn_widgets.files.reading import NotPlainError, ReplacedError, may_exist, open_plain_file
+from custdyn_widgets.files.reading import (
+    NotPlainError,
+    ReplacedError,
+    folder_below,
+    may_exist,
+    open_plain_file,
+)
 
 
 @pytest.fixture
@@ -65,3 +71,13 @@ def test_a_path_may_exist_unless_it_certainly_does_not(tmp_path: Path) -> None:
     assert may_exist(link)
     assert not may_exist(tmp_path / "missing")
     assert may_exist(plain / "below a file")  # cannot be looked up
+
+
+def test_a_folder_below_is_opened_without_following_links(tmp_path: Path) -> None:
+    (tmp_path / "one" / "two").mkdir(parents=True)
+    (tmp_path / "one" / "two" / "file").write_bytes(b"")
+    with folder_below(tmp_path, "one", "two") as folder:
+        assert reading.names_in(folder) == ["file"]
+    (tmp_path / "link").symlink_to("one")
+    with pytest.raises(OSError, match=r"Not a directory|symbolic"), folder_below(tmp_path, "link", "two"):
+        pass
