@@ -9,8 +9,13 @@ from datetime import datetime
 
 from custdyn_widgets.errors import RunError
 from custdyn_widgets.notebook import terminated_as_exit
-from custdyn_widgets.scheduling.failure import describe_error, post_event, report_failure, tell_untold
-from custdyn_widgets.scheduling.locks import RunLock, mark_as_told
+from custdyn_widgets.scheduling.failure import (
+    describe_error,
+    post_event,
+    report_failure,
+    send_unsent_failures,
+)
+from custdyn_widgets.scheduling.locks import RunLock, mark_as_reported
 from custdyn_widgets.scheduling.recorder import Recorder
 from custdyn_widgets.scheduling.run_record import SENDING
 from custdyn_widgets.scheduling.run_request import RunRequest
@@ -23,10 +28,10 @@ def end_locked(recorder: Recorder, request: RunRequest, *, is_stopped: bool) -> 
     with recorder.lock.sending() if recorder.lock else contextlib.nullcontext():
         if is_stopped or not (recorder.is_recorded and run.waiting and run.where == SENDING):
             _report(recorder, request)
-        if recorder.lock is None or is_stopped or recorder.run.waiting or recorder.run.untold:
+        if recorder.lock is None or is_stopped or recorder.run.waiting or recorder.run.failure_unsent:
             return  # the mail server was not available a moment ago
         if recorder.has_sent:
-            tell_untold(recorder)
+            send_unsent_failures(recorder)
         else:
             send_unsent(recorder)
 
@@ -54,7 +59,7 @@ def wait_unlocked(
 def _report(recorder: Recorder, request: RunRequest) -> None:
     """Report the run's end and record the receipts.
 
-    A failure that could not be recorded is reported once for its scheduled time.
+    A failure that could not be recorded is reported only once for its scheduled time.
     """
     run = recorder.run
     if not run.problem:
@@ -63,7 +68,7 @@ def _report(recorder: Recorder, request: RunRequest) -> None:
     elif not run.told and not any(receipt["type"] == "run.failed" for receipt in run.webhook):
         if request.is_once and run.logical_time and not recorder.is_recorded:
             at = int(datetime.fromisoformat(run.logical_time).timestamp())
-            if mark_as_told(recorder.runs.folder, run.saved, at):
+            if mark_as_reported(recorder.runs.folder, run.saved, at):
                 return
         recorder.run = report_failure(recorder, run, recorder.repeat_command, recorder.last_lines())
     if recorder.run is not run:

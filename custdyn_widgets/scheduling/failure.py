@@ -38,7 +38,7 @@ def failure_letter(
     run, saved
         The run's record and saved query; None if the saved query cannot be read.
     settings
-        The settings, which give the link to the snapshot.
+        The settings, which determine the link to the snapshot.
     command
         The command that repeats the run.
     lines
@@ -95,26 +95,26 @@ def report_failure(recorder: Recorder, run: Run, command: str, lines: Sequence[s
     return _send_letter(recorder, letter, run, recipients)
 
 
-def tell_untold(recorder: Recorder) -> None:
+def send_unsent_failures(recorder: Recorder) -> None:
     """Send one email about the failures that could not be reported before; the caller holds the lock.
 
     A run whose report was sent in the meantime needs none.
     """
-    untold = [run for run in recorder.runs.unsent(recorder.run.saved) if run.untold]
-    for run in untold:
+    failure_unsent = [run for run in recorder.runs.unsent(recorder.run.saved) if run.failure_unsent]
+    for run in failure_unsent:
         if not run.problem:
-            _write(recorder, replace(run, untold=False))
-    untold = [run for run in untold if run.problem]
+            _write(recorder, replace(run, failure_unsent=False))
+    failure_unsent = [run for run in failure_unsent if run.problem]
     current = set(map(mailbox, recorder.failure_recipients))
     left: dict[str, str] = {}
-    for run in untold:
+    for run in failure_unsent:
         for one in run.told:
             address = mailbox(one["recipient"])
             if one["outcome"] == "given up" and (address in current or not current):
                 left[address] = one["recipient"]
     if recorder.server is None or not left:
         return
-    *others, last = untold
+    *others, last = failure_unsent
     is_own = last.id == recorder.run.id
     command = recorder.repeat_command if is_own else RunRequest(last.saved).repeat_command(last.logical_time)
     letter = replace(
@@ -122,10 +122,11 @@ def tell_untold(recorder: Recorder) -> None:
         earlier=tuple(f"{run.logical_time or run.began}: {run.problem}" for run in reversed(others)),
     )
     told = _send_letter(recorder, letter, last, tuple(left.values())).told[len(last.told) :]
-    for run in untold:
+    for run in failure_unsent:
         merged = with_receipts(Outcome("failed", deliveries=run.told), told).deliveries
         _write(
-            recorder, replace(run, told=merged, untold=any(one["outcome"] == "given up" for one in merged))
+            recorder,
+            replace(run, told=merged, failure_unsent=any(one["outcome"] == "given up" for one in merged)),
         )
 
 
@@ -155,8 +156,8 @@ def _send_letter(recorder: Recorder, letter: FailureLetter, run: Run, recipients
         if delivery.outcome != "sent":
             recorder.say(f"{delivery.recipient} did not get the failure email: {delivery.words}")
     receipts = tuple(delivery.to_dict() for delivery in deliveries)
-    untold = any(delivery.outcome == "given up" for delivery in deliveries)
-    return replace(run, told=(*run.told, *receipts), untold=untold)
+    failure_unsent = any(delivery.outcome == "given up" for delivery in deliveries)
+    return replace(run, told=(*run.told, *receipts), failure_unsent=failure_unsent)
 
 
 def post_event(recorder: Recorder, run: Run, kind: str, command: str = "") -> Run:

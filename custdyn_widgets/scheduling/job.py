@@ -84,7 +84,7 @@ def dispatch(
         recorder.write_final()
         recorder.repeat_command = request.repeat_command(recorder.run.logical_time)
         end_locked(recorder, request, is_stopped=stop is not None)
-    if stop is None and recorder.is_recorded and (recorder.run.waiting or recorder.run.untold):
+    if stop is None and recorder.is_recorded and (recorder.run.waiting or recorder.run.failure_unsent):
         stop = wait_unlocked(recorder, request, sleep)
     if isinstance(stop, SystemExit) and not stop.code:
         raise SystemExit(1) from stop  # a custom metric that exits Python is not a success

@@ -20,7 +20,7 @@ _RECENT = 50  # records that each run searches for killed runs
 _MAX_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
 _RESERVED_BYTES = 65_536
-_UNSENT = (b'"waiting": true', b'"untold": true')
+_UNSENT = (b'"waiting": true', b'"failure_unsent": true')
 
 
 class Runs:
@@ -105,7 +105,7 @@ class Runs:
         """Return the runs, oldest first, whose report or whose failure is still to be sent."""
         folder = self._folder_of(saved)
         runs = (self._read(folder, name) for name in sorted(_names(folder)) if _may_be_unsent(folder / name))
-        return [run for run in runs if run is not None and (run.waiting or run.untold)]
+        return [run for run in runs if run is not None and (run.waiting or run.failure_unsent)]
 
     def read(self, run: Run) -> Run:
         """Return the current record of a run; the given one if it cannot be read."""

@@ -1,6 +1,6 @@
-"""Sending the reports of a recorded run to those whom it did not reach, and to nobody else.
+"""Sending the reports of a recorded run to the recipients that it did not reach, and to nobody else.
 
-The letters are those of the run: the report is read from its snapshot, so nothing is computed again.
+The emails are the same as in the run: the report is read from its snapshot, so nothing is recomputed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from custdyn_widgets.settings import Settings
 
 
 def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) -> Run:
-    """Send the reports of a run to the recipients whom it did not reach, and record that.
+    """Send the reports of a run to the recipients that it did not reach, and record that.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
     Returns
     -------
     Run
-        The record as written. Its `problem` is set if somebody still was not reached.
+        The record as written. Its `problem` is set if it still did not reach everybody.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
         task = task_of(run, settings)
         made = [unreached(one, run, task, progress) for one in run.reports]
         if not any(one.recipients for one in made):
-            raise RunError(f"The run {run.id} ({run.result}) has nobody left to send its report to.")
+            raise RunError(f"The run {run.id} ({run.result}) has no recipients left to send its report to.")
         server = replace(MailServer.from_settings(settings), waits=())
         runs.write(run)  # nothing is sent if that fails
 

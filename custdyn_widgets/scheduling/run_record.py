@@ -22,7 +22,7 @@ _LATER = {
     "resent",
     "webhook",
     "waiting",
-    "untold",
+    "failure_unsent",
 }  # fields missing from records of earlier versions
 SENDING = "sending the report"  # the step of a run that made all its reports
 KILLED = "The run did not finish: it was killed, or the machine went down."
@@ -62,7 +62,7 @@ class Run:
     waiting
         Whether its report did not reach somebody because the mail server was not available, so that the next
         run sends it.
-    untold
+    failure_unsent
         The same for the email about its failure.
     webhook
         The receipts for the messages about it to the webhook of the settings.
@@ -88,7 +88,7 @@ class Run:
     resent: tuple[str, ...] = ()
     webhook: tuple[dict[str, Any], ...] = ()
     waiting: bool = False
-    untold: bool = False
+    failure_unsent: bool = False
 
     @classmethod
     def begun(cls, saved: str, **about: Any) -> Run:

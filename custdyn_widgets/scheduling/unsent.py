@@ -16,7 +16,7 @@ from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import CustDynError, RunError, StillRunningError
 from custdyn_widgets.publish import Frozen
 from custdyn_widgets.scheduling.company_addresses import read_addresses
-from custdyn_widgets.scheduling.failure import tell_untold
+from custdyn_widgets.scheduling.failure import send_unsent_failures
 from custdyn_widgets.scheduling.locks import RunLock
 from custdyn_widgets.scheduling.making import MadeReport, Task
 from custdyn_widgets.scheduling.outcomes import Outcome, list_problems, with_receipts, worst_result
@@ -54,7 +54,7 @@ def task_of(run: Run, settings: Settings) -> Task:
 
 
 def unreached(outcome: Outcome, run: Run, task: Task, progress: Callable[[str], None]) -> MadeReport:
-    """Return a report of a run with its recipients whom it did not reach.
+    """Return a report of a run with the recipients that it did not reach.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def send_unsent(recorder: Recorder) -> None:
         record_unsent(recorder, unsent, outcomes)
     except CustDynError as error:  # the saved query or its address file cannot be read
         recorder.say(recorder.redact(f"Earlier reports cannot be sent yet. {error.message}"))
-    tell_untold(recorder)
+    send_unsent_failures(recorder)
 
 
 def wait_and_send(recorder: Recorder, close: Callable[[], None], sleep: Callable[[float], object]) -> None:
@@ -226,9 +226,9 @@ def wait_and_send(recorder: Recorder, close: Callable[[], None], sleep: Callable
             sleep(wait)
         with contextlib.suppress(StillRunningError, OSError), RunLock(folder, name) as lock, lock.sending():
             recorder.run = recorder.runs.read(recorder.run)
-            if recorder.run.waiting or recorder.run.untold:
+            if recorder.run.waiting or recorder.run.failure_unsent:
                 send_unsent(recorder)
-            if not recorder.run.waiting and not recorder.run.untold:
+            if not recorder.run.waiting and not recorder.run.failure_unsent:
                 break
     with RunLock(folder, name, PATIENCE_S) as lock, lock.sending():
         recorder.run = recorder.runs.read(recorder.run)
