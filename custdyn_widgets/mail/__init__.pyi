@@ -2,7 +2,7 @@ from .copies import Delivery
 from .letters import FailureLetter, ReportLetter
 from .message import Attachment, Picture
 from .server import MailServer, parse_smtp_url
-from .smtp import deliver, describe_failures
+from .smtp import deliver
 
 __all__ = [
     "Attachment",
@@ -12,6 +12,5 @@ __all__ = [
     "Picture",
     "ReportLetter",
     "deliver",
-    "describe_failures",
     "parse_smtp_url",
 ]

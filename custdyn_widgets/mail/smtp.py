@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from custdyn_widgets.mail.copies import Copy, Delivery
@@ -52,7 +52,7 @@ def deliver(
     server
         The mail server.
     max_bytes
-        A message over this size, or over the server's own limit, is sent without its attachment.
+        A message over this size, or over the server's limit, is sent without its attachment.
     max_seconds
         The time limit, after which the current copy is aborted and no other is tried.
     sleep
@@ -64,11 +64,7 @@ def deliver(
     message_ids
         For each email, the Message-IDs of copies that were tried before, by recipient.
     """
-    known = [*message_ids, *({} for _ in letters)]
-    copies = [
-        [Copy(letter, server, address, max_bytes, ids.get(address)) for address in to]
-        for (letter, to), ids in zip(letters, known, strict=False)
-    ]
+    copies = _copies(letters, server, max_bytes, message_ids)
 
     def outcomes() -> list[list[Delivery]]:
         return [[copy.delivery() for copy in of_letter] for of_letter in copies]
@@ -85,10 +81,17 @@ def deliver(
     return outcomes()
 
 
-def describe_failures(deliveries: Iterable[Delivery]) -> str:
-    """Return one line per recipient who did not get a copy, with the reason."""
-    failed = [d for d in deliveries if d.outcome != "sent"]
-    return "\n".join(f"{d.recipient}: {d.outcome}. {d.words}" for d in failed)
+def _copies(
+    letters: Sequence[tuple[Letter, Sequence[str]]],
+    server: MailServer,
+    max_bytes: int,
+    message_ids: Sequence[Mapping[str, str]],
+) -> list[list[Copy]]:
+    known = [*message_ids, *({} for _ in letters)]
+    return [
+        [Copy(letter, server, address, max_bytes, ids.get(address)) for address in to]
+        for (letter, to), ids in zip(letters, known, strict=False)
+    ]
 
 
 def _try_all(copies: Sequence[Copy], server: MailServer, end: float, record: Callable[[], object]) -> None:

@@ -19,7 +19,7 @@ from custdyn_widgets.files import read_secret
 from custdyn_widgets.text import cut_short, printable
 
 TOKEN = "CUSTDYN_SMTP_TOKEN"  # noqa: S105  # the name of the variable
-COMMAND = f"{TOKEN}_COMMAND"
+COMMAND = "CUSTDYN_SMTP_TOKEN_COMMAND"
 _COMMAND_TIMEOUT_S = 30.0
 _CHALLENGE, _ACCEPTED = 334, 235
 _MAX_DETAIL_LENGTH = 100

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import NotDueError
@@ -86,11 +87,15 @@ def dispatch(
         end_locked(recorder, request, is_stopped=stop is not None)
     if stop is None and recorder.is_recorded and (recorder.run.waiting or recorder.run.failure_unsent):
         stop = wait_unlocked(recorder, request, sleep)
+    if stop:
+        _leave(stop)
+    return recorder.run
+
+
+def _leave(stop: SystemExit | KeyboardInterrupt) -> NoReturn:
     if isinstance(stop, SystemExit) and not stop.code:
         raise SystemExit(1) from stop  # a custom metric that exits Python is not a success
-    if stop:
-        raise stop
-    return recorder.run
+    raise stop
 
 
 def _run_steps(

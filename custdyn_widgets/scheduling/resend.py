@@ -6,7 +6,7 @@ The emails are the same as in the run: the report is read from its snapshot, so 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from custdyn_widgets.errors import RunError, shown
@@ -14,6 +14,7 @@ from custdyn_widgets.mail import MailServer
 from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.saved_queries import is_name
 from custdyn_widgets.scheduling.locks import RunLock
+from custdyn_widgets.scheduling.making import MadeReport, Task
 from custdyn_widgets.scheduling.outcomes import Outcome
 from custdyn_widgets.scheduling.records import Runs
 from custdyn_widgets.scheduling.run_record import SENDING, Run
@@ -67,12 +68,17 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
 
         progress(f"Sending to {sum(len(one.recipients) for one in made):,} of the recipients")
         sent = send_all(task, made, server, progress, record)
-        is_complete = run.where == SENDING or not task.saved.for_each or run.result == "held back"
-        run = after_sending(run, made, sent, is_complete=is_complete)
-        secrets = known_secrets(settings)
-        run = replace(run, problem=run.problem and without_secrets(run.problem, secrets))
+        run = _after_resending(run, made, sent, task)
         runs.write(run)
         return run
+
+
+def _after_resending(run: Run, made: Sequence[MadeReport], sent: Sequence[Outcome], task: Task) -> Run:
+    """Return the record; a run that did not make all its reports keeps its result."""
+    is_complete = run.where == SENDING or not task.saved.for_each or run.result == "held back"
+    run = after_sending(run, made, sent, is_complete=is_complete)
+    secrets = known_secrets(task.settings)
+    return replace(run, problem=run.problem and without_secrets(run.problem, secrets))
 
 
 def _find(run_id: str, runs: Runs) -> Run:

@@ -65,10 +65,7 @@ def send_all(
     """
     outcomes = [one.outcome for one in made]
     if server is None:
-        return [
-            replace(one.outcome, result="held back") if one.frozen and one.recipients else one.outcome
-            for one in made
-        ]
+        return [_held_back(one) for one in made]
     letters: list[tuple[_Post, ReportLetter]] = []
     for post in _posts(made):
         try:
@@ -76,24 +73,37 @@ def send_all(
         except CustDynError as error:
             outcomes[post.at] = replace(made[post.at].outcome, result="undelivered", problem=error.message)
 
+    posts = [post for post, _ in letters]
+
     def merge(delivered: list[list[Delivery]]) -> list[Outcome]:
-        receipts: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        for (post, _), deliveries in zip(letters, delivered, strict=True):
-            for one in deliveries:
-                receipts[post.at].append(one.to_dict())
-                for at in post.earlier:
-                    receipts[at].append(_receipt_by_link(one, made[at]))
+        receipts = _receipts(made, posts, delivered)
         return [with_receipts(outcome, receipts[at]) for at, outcome in enumerate(outcomes)]
 
-    return merge(
-        deliver(
-            [(letter, post.recipients) for post, letter in letters],
-            server,
-            progress=progress,
-            record=lambda so_far: record(lambda: merge(so_far())),
-            message_ids=[_message_ids(made[post.at].outcome) for post, _ in letters],
-        )
+    delivered = deliver(
+        [(letter, post.recipients) for post, letter in letters],
+        server,
+        progress=progress,
+        record=lambda so_far: record(lambda: merge(so_far())),
+        message_ids=[_message_ids(made[post.at].outcome) for post in posts],
     )
+    return merge(delivered)
+
+
+def _receipts(
+    made: Sequence[MadeReport], posts: Sequence[_Post], delivered: Sequence[Sequence[Delivery]]
+) -> dict[int, list[dict[str, Any]]]:
+    """Return the receipts of each report, also of those that a letter has only links to."""
+    receipts: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for post, deliveries in zip(posts, delivered, strict=True):
+        for one in deliveries:
+            receipts[post.at].append(one.to_dict())
+            for at in post.earlier:
+                receipts[at].append(_receipt_by_link(one, made[at]))
+    return receipts
+
+
+def _held_back(made: MadeReport) -> Outcome:
+    return replace(made.outcome, result="held back") if made.frozen and made.recipients else made.outcome
 
 
 def _posts(made: Sequence[MadeReport]) -> list[_Post]:

@@ -201,7 +201,8 @@ def test_a_webhook_that_hangs_holds_up_no_run_beyond_its_bound(
         run = ask(BROKEN)
         assert time.monotonic() - began < 10
     [receipt] = run.webhook
-    assert (receipt["outcome"], receipt["words"]) == ("given up", "No reply within 0.6 s.")
+    assert receipt["outcome"] == "given up"
+    assert receipt["words"] in ("No reply within 0.6 s.", "It cannot be reached: timed out.")
     assert received.recipients() == [EVA]
 
 
