@@ -80,16 +80,24 @@ def dispatch(
         saved_queries.load(request.name, settings=settings)  # raises an error that says which names are valid
     run = Run.begun(request.name, asked_for=request.as_of is not None)
     recorder = Recorder(run, settings, progress, warn or progress)
+    stop = _run_and_report(request, recorder, now or datetime.now(UTC), sleep)
+    if stop:
+        _leave(stop)
+    return recorder.run
+
+
+def _run_and_report(
+    request: RunRequest, recorder: Recorder, now: datetime, sleep: Callable[[float], object]
+) -> SystemExit | KeyboardInterrupt | None:
+    """Run, record and report; return the exception that stopped the process, if any."""
     with contextlib.ExitStack() as held:  # keeps the lock until the final record is written
-        stop = _run_steps(request, recorder, now or datetime.now(UTC), held)
+        stop = _run_steps(request, recorder, now, held)
         recorder.write_final()
         recorder.repeat_command = request.repeat_command(recorder.run.logical_time)
         end_locked(recorder, request, is_stopped=stop is not None)
     if stop is None and recorder.is_recorded and (recorder.run.waiting or recorder.run.failure_unsent):
         stop = wait_unlocked(recorder, request, sleep)
-    if stop:
-        _leave(stop)
-    return recorder.run
+    return stop
 
 
 def _leave(stop: SystemExit | KeyboardInterrupt) -> NoReturn:

@@ -66,13 +66,7 @@ def send_all(
     outcomes = [one.outcome for one in made]
     if server is None:
         return [_held_back(one) for one in made]
-    letters: list[tuple[_Post, ReportLetter]] = []
-    for post in _posts(made):
-        try:
-            letters.append((post, _letter(task, made, post)))
-        except CustDynError as error:
-            outcomes[post.at] = replace(made[post.at].outcome, result="undelivered", problem=error.message)
-
+    letters = _letters(task, made, outcomes)
     posts = [post for post, _ in letters]
 
     def merge(delivered: list[list[Delivery]]) -> list[Outcome]:
@@ -87,6 +81,19 @@ def send_all(
         message_ids=[_message_ids(made[post.at].outcome) for post in posts],
     )
     return merge(delivered)
+
+
+def _letters(
+    task: Task, made: Sequence[MadeReport], outcomes: list[Outcome]
+) -> list[tuple[_Post, ReportLetter]]:
+    """Return the letters; change the outcome of a report for which there cannot be one."""
+    letters = []
+    for post in _posts(made):
+        try:
+            letters.append((post, _letter(task, made, post)))
+        except CustDynError as error:
+            outcomes[post.at] = replace(made[post.at].outcome, result="undelivered", problem=error.message)
+    return letters
 
 
 def _receipts(
