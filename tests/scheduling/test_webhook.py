@@ -120,6 +120,35 @@ def test_a_failure_is_posted_signed_even_if_nobody_gets_an_email(
     assert Runs(load_settings().runs or Path()).listing() == [run]
 
 
+def test_the_documented_check_of_a_signature_takes_a_message_and_refuses_old_and_changed_ones(
+    ask: Ask, hooked: Receiver
+) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "scheduling.md").read_text(encoding="utf-8")
+    [code] = [part for part in document.split("```python\n")[1:] if "def is_genuine" in part]
+    found: dict[str, Any] = {}
+    exec(code.split("```")[0], found)  # our own document
+    ask(SILENT)
+    [(_, headers, body)] = hooked.posted
+    is_genuine = found["is_genuine"]
+    assert is_genuine(headers, body, SECRET)
+    assert not is_genuine(headers, body + b" ", SECRET)
+    assert not is_genuine(headers, body, SECRET + "x")
+    earlier = str(int(headers["webhook-timestamp"]) - 600)
+    assert not is_genuine({**headers, "webhook-timestamp": earlier}, body, SECRET)
+    old = {**headers, "webhook-timestamp": earlier}
+    old["webhook-signature"] = expected_signature(old, body)
+    assert not is_genuine(old, body, SECRET)
+
+
+def test_the_documented_message_has_the_fields_of_a_real_one(ask: Ask, hooked: Receiver) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "scheduling.md").read_text(encoding="utf-8")
+    [text] = [part.split("```")[0] for part in document.split("```json\n")[1:] if '"run.failed"' in part]
+    ask(SILENT)
+    [message] = hooked.messages()
+    documented = json.loads(text)
+    assert (list(documented), list(documented["data"])) == (list(message), list(message["data"]))
+
+
 def test_a_signature_is_made_anew_for_each_attempt_of_one_message(ask: Ask, hooked: Receiver) -> None:
     hooked.replies = [500, 204]
     run = ask(SILENT)
