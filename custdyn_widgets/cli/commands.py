@@ -32,6 +32,7 @@ from custdyn_widgets.cli.report_output import (
 )
 from custdyn_widgets.cli.runs import check_own_run, check_scheduled, run_saved_query, runs_group
 from custdyn_widgets.cli.snapshot_difference import diff_command
+from custdyn_widgets.cli.snapshot_proof import proof_commands
 from custdyn_widgets.cli.snapshots import snapshots_group
 from custdyn_widgets.cli.syncing import sync_command, sync_first
 from custdyn_widgets.cli.tables import clients_command, cohorts_command
@@ -273,5 +274,6 @@ main.add_command(mapping_group)
 main.add_command(queries_group)
 main.add_command(runs_group)
 main.add_command(snapshots_group)
-snapshots_group.add_command(diff_command)
+for command in (diff_command, *proof_commands):
+    snapshots_group.add_command(command)
 main.add_command(sync_command)
