@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from importlib.resources import files as package_files
 
 from custdyn_widgets.snapshots.proof.checking import MANIFEST, PUBLIC_KEY, SIGNATURE
@@ -39,7 +38,7 @@ def snapshot_zip(store: Store, snapshot_id: str) -> bytes:
 def zip_digest(store: Store, snapshot_id: str) -> str:
     """Return a text that changes whenever the ZIP of a snapshot does; raises the same errors."""
     signature = signature_of(store, snapshot_id, store.manifest(snapshot_id))
-    return f"{snapshot_id}-{zlib.crc32(signature.value):08x}" if signature else snapshot_id
+    return f"{snapshot_id}-{signature.value.hex()}" if signature else f"{snapshot_id}-unsigned"
 
 
 def standalone_verifier() -> bytes:

@@ -35,6 +35,7 @@ from custdyn_widgets.text import format_instant_utc, parse_instant
 
 _SIGNATURES, _KEYS = "signatures", "keys"
 _MAX_BYTES = 4096
+_REMEMBERED = 1024
 _HEX = re.compile(r"[0-9a-f]{128}", re.ASCII)
 _FILE = "its signature"
 
@@ -54,6 +55,9 @@ class Signature:
 
     key: str
     value: bytes
+
+
+_verified: set[tuple[str, Signature]] = set()  # checking a signature takes milliseconds
 
 
 @dataclass(frozen=True)
@@ -140,8 +144,12 @@ def signature_of(store: Store, snapshot_id: str, manifest: Mapping[str, Any]) ->
     if not isinstance(stored, dict) or not _is_signature(stored):
         raise SnapshotDamagedError(snapshot_id, _FILE, "is not a signature that this version supports")
     found = Signature(stored["key"], bytes.fromhex(stored["signature"]))
-    if not is_signed(public_manifest(snapshot_id, manifest), found.value, found.key):
-        raise SnapshotDamagedError(snapshot_id, _FILE, "does not fit its manifest")
+    if (snapshot_id, found) not in _verified:  # the manifest of an id never changes
+        if not is_signed(public_manifest(snapshot_id, manifest), found.value, found.key):
+            raise SnapshotDamagedError(snapshot_id, _FILE, "does not fit its manifest")
+        if len(_verified) >= _REMEMBERED:
+            _verified.clear()
+        _verified.add((snapshot_id, found))
     return found
 
 
@@ -173,6 +181,11 @@ def published_keys(store: Path) -> list[PublishedKey]:
     return sorted(found, key=lambda one: (one.since, one.key), reverse=True)
 
 
+def is_published(store: Path, key: str) -> bool:
+    """Return whether a public key is one of those that signed snapshots of a store."""
+    return any(one.key == key for one in published_keys(store))
+
+
 def _since(folder: int, name: str) -> datetime:
     try:
         since: datetime = parse_instant(parse_canonical(plain_bytes(folder, name, _MAX_BYTES))["since"])
@@ -182,7 +195,7 @@ def _since(folder: int, name: str) -> datetime:
 
 
 def _publish_key(store: Path, key: str) -> None:
-    if all(one.key != key for one in published_keys(store)):
+    if not is_published(store, key):
         now = format_instant_utc(datetime.now(UTC).replace(microsecond=0))
         put_file(store, "tmp", (_KEYS,), f"{key}.json", canonical_json({"since": now}))
 
