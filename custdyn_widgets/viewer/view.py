@@ -77,7 +77,7 @@ class Site:
         return Content(hashlib.sha256(above + page_digest.encode()).hexdigest(), (above, page))
 
     def _signed_with(self, snapshot_id: str) -> str | None:
-        """Return the key that a snapshot is signed with; "" without one, None if the store does not have it."""
+        """Return the key that a snapshot is signed with; "" without one, None if the store lacks it."""
         try:
             found = signatures.signature_of(self.store, snapshot_id, self.store.manifest(snapshot_id))
         except SnapshotDamagedError:
