@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from custdyn_widgets import __version__, settings
+from custdyn_widgets.cli.agents import mcp_command
 from custdyn_widgets.cli.mapping import mapping_group
 from custdyn_widgets.cli.queries import queries_group
 from custdyn_widgets.cli.query_options import query_fields, query_options
@@ -271,6 +272,7 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
 main.add_command(clients_command)
 main.add_command(cohorts_command)
 main.add_command(mapping_group)
+main.add_command(mcp_command)
 main.add_command(queries_group)
 main.add_command(runs_group)
 main.add_command(snapshots_group)

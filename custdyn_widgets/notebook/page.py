@@ -6,12 +6,12 @@ cells around it, as `custdyn run` does. Otherwise it shows the cells alone. The 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from custdyn_widgets.errors import CustDynError, RunError, SnapshotDamagedError, SnapshotError
+from custdyn_widgets.engine import frozen_report
+from custdyn_widgets.errors import RunError, SnapshotDamagedError, SnapshotError
 from custdyn_widgets.notebook.author_cells import author_sections
 from custdyn_widgets.notebook.template import tags_of
 from custdyn_widgets.publish import known_secrets, secret_in
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _FROZEN = re.compile(r'\A<p>The report was frozen: <a href="[^"<>\s]*/view\?id=([a-z2-7]{51}[aq])">')
 _EXPECTED = "raises-exception"
+_NOT_SHOWN = (
+    "This page shows the outputs of the notebook instead of the report that it froze: the report is not in "
+    "the store of this machine, or was withdrawn."
+)
 
 
 def notebook_page(notebook: NotebookNode, title: str, settings: Settings) -> bytes:
@@ -63,11 +67,7 @@ def notebook_page(notebook: NotebookNode, title: str, settings: Settings) -> byt
                 if failed
                 else []
             ),
-            *(
-                ["The report that the notebook froze is left out: this store does not show it."]
-                if frozen
-                else []
-            ),
+            *([_NOT_SHOWN] if frozen else []),
         ]
         page = render_notebook(title, author_sections(notebook, with_report=False), warnings)
     _refuse_secrets(page, settings)
@@ -91,10 +91,10 @@ def _frozen(code: list[NotebookNode]) -> Iterator[str]:
 def _report(store: Store, snapshot_id: str) -> Report | None:
     """Return a frozen report; None if the store does not show it, or it is a difference between reports."""
     try:
-        return Report.from_dict(json.loads(store.read(snapshot_id, "report.json")))
+        return frozen_report(store, snapshot_id)
     except SnapshotDamagedError:
         raise
-    except (SnapshotError, CustDynError, ValueError, KeyError, TypeError, AttributeError):
+    except SnapshotError:
         return None
 
 
