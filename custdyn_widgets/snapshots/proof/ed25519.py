@@ -24,10 +24,10 @@ _ZERO: _Point = (0, 1, 1, 0)
 
 
 def is_signed(message: bytes, signature: bytes, key: str) -> bool:
-    """Return whether a signature of a message is by this key, as OpenSSL decides it.
+    """Return whether a signature of a message is by this key.
 
-    Keys that are not points in their only form, and those of small order, which fit every message, are
-    rejected.
+    The answer is that of OpenSSL, except that keys of small order are rejected: with such a key, anyone can
+    write bytes that OpenSSL takes for a signature of many messages.
     """
     if not is_key(key) or len(signature) != SIGNATURE_BYTES:
         return False
@@ -55,6 +55,8 @@ def keys_in(data: bytes) -> list[str]:
     ValueError
         If there is none, or one that is not an Ed25519 key.
     """
+    if b"\0" in data:  # such as the ZIP to be verified, which has the sender's key
+        raise ValueError("is not a text file with public keys")
     text = data.decode("ascii", "replace").strip().lower()
     if is_key(text):
         return [text]
