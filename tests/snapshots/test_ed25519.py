@@ -98,7 +98,7 @@ def test_the_same_signature_in_another_form_is_none() -> None:
 
 @pytest.mark.parametrize("key", SMALL_ORDER)
 def test_a_key_that_fits_every_message_is_rejected(key: str) -> None:
-    """OpenSSL accepts such a key, and with it, bytes that anyone can write as a signature of many messages."""
+    """With such a key, OpenSSL takes bytes that anyone can write for a signature of many messages."""
     forged = bytes.fromhex(ONE) + bytes(32)
     assert any(openssl_says(bytes([n]), forged, key) for n in range(32))
     assert not any(is_signed(bytes([n]), forged, key) for n in range(32))
@@ -127,6 +127,7 @@ def test_keys_are_read_in_hexadecimal_and_in_pem() -> None:
         b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
         b"-----BEGIN PUBLIC KEY-----\nA\n-----END PUBLIC KEY-----\n",
         b"\xff\xfe\x00",
+        pem("00" * 32) + b"\0",
     ],
 )
 def test_what_has_no_ed25519_key_is_an_error(data: bytes) -> None:

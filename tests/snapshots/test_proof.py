@@ -234,9 +234,9 @@ def _hidden_between(data: bytes) -> bytes:
 
 
 CONTAINERS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "stored again": (
-        lambda data: _rezipped(data, zipfile.ZIP_STORED),
-        "the ZIP itself is not: it was packed",
+    "packed again": (
+        lambda data: _rezipped(data, zipfile.ZIP_STORED, date_time=(2026, 11, 1, 0, 0, 0)),
+        "the ZIP itself is not: it was packed again",
     ),
     "compressed": (lambda data: _rezipped(data, zipfile.ZIP_DEFLATED), "is compressed or encrypted"),
     "bzip2": (lambda data: _rezipped(data, zipfile.ZIP_BZIP2), "is compressed or encrypted"),
