@@ -19,6 +19,7 @@ import pytest
 import tornado.web
 
 from custdyn_widgets import settings
+from custdyn_widgets.snapshots import signatures, signing
 from custdyn_widgets.viewer import extension
 from custdyn_widgets.viewer.base_handler import HEADERS
 from custdyn_widgets.widgets.publishing import ask_viewer
@@ -250,3 +251,15 @@ def test_the_server_imports_no_source_no_driver_and_nothing_that_computes(jupyte
     assert "custdyn_widgets.viewer.extension" in loaded
     assert not loaded & COMPUTING
     assert not {m for m in loaded if m.startswith(("custdyn_widgets.mart", "custdyn_widgets.engine.compute"))}
+
+
+def test_the_keys_are_behind_the_login_too(jupyter: Jupyter, tmp_path: Path) -> None:
+    key = signing.new_key(tmp_path / "key.pem", jupyter.store.folder)
+    assert jupyter.ask("key").status == 404
+    snapshot_id = jupyter.store.publish({}, FILES)
+    signatures.sign(jupyter.store, snapshot_id, key)
+    assert key.public.encode() in jupyter.ask("key").body
+    assert key.public.encode() in jupyter.ask(f"view?id={snapshot_id}").body
+    assert jupyter.ask(f"view?id={snapshot_id}&format=zip").body[:2] == b"PK"
+    reply = jupyter.ask("key", token=False)
+    assert (reply.status, reply.body) == (302, b"")
