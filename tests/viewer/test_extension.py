@@ -110,6 +110,18 @@ def test_a_host_that_jupyter_does_not_serve_is_misdirected(
     assert HEADERS.items() <= reply.headers.items()
 
 
+def test_the_keys_are_behind_the_login_too(jupyter: Jupyter, tmp_path: Path) -> None:
+    key = signing.new_key(tmp_path / "key.pem", jupyter.store.folder)
+    assert jupyter.ask("key").status == 404
+    snapshot_id = jupyter.store.publish({}, FILES)
+    signatures.sign(jupyter.store, snapshot_id, key)
+    assert key.public.encode() in jupyter.ask("key").body
+    assert key.public.encode() in jupyter.ask(f"view?id={snapshot_id}").body
+    assert jupyter.ask(f"view?id={snapshot_id}&format=zip").body[:2] == b"PK"
+    reply = jupyter.ask("key", token=False)
+    assert (reply.status, reply.body) == (302, b"")
+
+
 def test_the_log_never_has_a_whole_id(jupyter: Jupyter) -> None:
     snapshot_id = jupyter.store.publish({}, FILES)
     jupyter.ask(f"view?id={snapshot_id}&token={TOKEN}", token=False)
@@ -251,15 +263,3 @@ def test_the_server_imports_no_source_no_driver_and_nothing_that_computes(jupyte
     assert "custdyn_widgets.viewer.extension" in loaded
     assert not loaded & COMPUTING
     assert not {m for m in loaded if m.startswith(("custdyn_widgets.mart", "custdyn_widgets.engine.compute"))}
-
-
-def test_the_keys_are_behind_the_login_too(jupyter: Jupyter, tmp_path: Path) -> None:
-    key = signing.new_key(tmp_path / "key.pem", jupyter.store.folder)
-    assert jupyter.ask("key").status == 404
-    snapshot_id = jupyter.store.publish({}, FILES)
-    signatures.sign(jupyter.store, snapshot_id, key)
-    assert key.public.encode() in jupyter.ask("key").body
-    assert key.public.encode() in jupyter.ask(f"view?id={snapshot_id}").body
-    assert jupyter.ask(f"view?id={snapshot_id}&format=zip").body[:2] == b"PK"
-    reply = jupyter.ask("key", token=False)
-    assert (reply.status, reply.body) == (302, b"")
