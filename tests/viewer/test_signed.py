@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
 
-from custdyn_widgets.snapshots import Store, check_zip, exporting, grouped, life, pem, signatures, signing
+from custdyn_widgets.snapshots import check_zip, exporting, grouped, life, pem, signatures, signing
 from custdyn_widgets.snapshots.proof.ed25519 import keys_in
 from custdyn_widgets.viewer.view import Site
 from tests.snapshots.signed import Signed, signed_snapshot
@@ -136,15 +134,3 @@ def test_a_request_for_a_key_is_logged_without_its_query(
             assert time.monotonic() < deadline
             time.sleep(0.01)
     assert "hunter2" not in caplog.text
-
-
-def test_a_store_without_keys_answers_as_to_any_other_path(tmp_path: Path) -> None:
-    assert signatures.published_keys(tmp_path) == []
-    store = Store(tmp_path)
-    store.publish({}, FILES)
-    assert signatures.published_keys(tmp_path) == []
-
-
-def test_a_zip_can_be_read_by_other_programs(signed: Signed) -> None:
-    with zipfile.ZipFile(io.BytesIO(signed.zip)) as file:
-        assert file.read("report.csv") == b"Month\r\n2026-10\r\n"
