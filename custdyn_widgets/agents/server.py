@@ -6,10 +6,12 @@ logs go. Sources are used by name only, so that an agent cannot read files of it
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from custdyn_widgets import __version__, settings
@@ -61,7 +63,7 @@ def make_server() -> Any:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     server = MCPServer(
         "customer-dynamics", title="Customer Dynamics", version=__version__, instructions=_INSTRUCTIONS,
-        log_level="WARNING",
+        log_level="WARNING", lifespan=_stdout_to_stderr,
     )  # fmt: skip
     reading = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     freezing = ToolAnnotations(
@@ -83,6 +85,13 @@ def make_server() -> Any:
             structured_output=False,
         )
     return server
+
+
+@contextlib.asynccontextmanager
+async def _stdout_to_stderr(_: Any) -> AsyncIterator[None]:
+    """Send what code prints to stderr too; Python would write it to stdout when the process ends."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
 
 
 def list_sources() -> str:
@@ -166,7 +175,6 @@ def _page(first_row: int, max_rows: int) -> tuple[int, int]:
 
 def _guarded(tool: Callable[..., str], error_type: type[Exception]) -> Callable[..., str]:
     """Return a tool whose errors say what to do, and whose answers and errors contain no secret."""
-    import functools
 
     @functools.wraps(tool)
     def guarded(*args: Any, **kwargs: Any) -> str:
