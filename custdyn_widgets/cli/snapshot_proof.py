@@ -127,7 +127,10 @@ def verify_command(given: tuple[str, ...], every: bool, key: str | None, as_json
         keys = trusted_keys(key) if key is not None else []
     except ValueError as error:
         raise click.BadParameter(f"{key} {error}", param_hint="--key") from error
-    verdict = check_zip(Path(zips[0]), keys)
+    try:
+        verdict = check_zip(Path(zips[0]), keys)
+    except OSError as error:  # not exit code 1, which is a verdict
+        raise click.UsageError(f"{zips[0]} cannot be read: {error.strerror}.") from error
     text = json.dumps(verdict.to_dict(), indent=1) if as_json else verdict.text()
     print_data(f"{text}\n".encode("utf-8", "replace"))
     raise click.exceptions.Exit(verdict.exit_code)
