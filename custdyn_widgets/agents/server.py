@@ -54,7 +54,7 @@ def make_server() -> Any:
     try:
         from mcp.server.mcpserver import MCPServer
         from mcp.server.mcpserver.exceptions import ToolError
-        from mcp_types import ToolAnnotations
+        from mcp.types import ToolAnnotations
     except ImportError as error:
         raise SettingsError(
             "The MCP server needs version 2 of the package mcp: pip install 'custdyn-widgets[mcp]'.",

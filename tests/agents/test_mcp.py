@@ -17,7 +17,7 @@ import anyio
 import pytest
 from mcp.client.session import ClientSession
 from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp_types import TextContent, Tool
+from mcp.types import TextContent, Tool
 
 from custdyn_widgets import ReportQuery, run_report
 from custdyn_widgets.agents import answers, server
