@@ -6,19 +6,18 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime
-from html import escape
 from pathlib import Path
 
 import tornado.iostream
 import tornado.web
 
-from custdyn_widgets.snapshots import pem, signatures
+from custdyn_widgets.snapshots import grouped, pem, signatures
 from custdyn_widgets.viewer.base_handler import HTML, BaseHandler
 
 _PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     "<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:44rem;"
-    "margin:8vh auto;padding:0 1rem}code,pre{overflow-wrap:anywhere;white-space:pre-wrap}</style>"
+    "margin:8vh auto;padding:0 1rem}h2{font-size:1.1rem;margin:2rem 0 0}h2+p{margin:0}pre{overflow-wrap:anywhere;white-space:pre-wrap}</style>"
     "<title>Signing keys</title><h1>Signing keys</h1>"
     "<p>Signed reports are signed with one of these keys (Ed25519); the first is the newest. "
     "Compare a key with the one that you have from the operator in another way before you rely on it.</p>"
@@ -53,7 +52,7 @@ class KeyHandler(BaseHandler):
 
 def _page(keys: Sequence[signatures.PublishedKey]) -> str:
     listed = "".join(
-        f"<h2><code>{escape(one.key)}</code></h2>{_since(one.since)}<pre>{pem(one.key).decode()}</pre>"
+        f"<h2>{grouped(one.key)}</h2>{_since(one.since)}<pre>{one.key}\n\n{pem(one.key).decode()}</pre>"
         for one in keys
     )
     return f'{_PAGE}{listed}<p><a href="?format=pem">Download (PEM)</a></p></html>\n'
