@@ -27,7 +27,7 @@ def snapshot_zip(store: Store, snapshot_id: str) -> bytes:
     """
     manifest = store.manifest(snapshot_id)
     files = {MANIFEST: public_manifest(snapshot_id, manifest)}
-    signature = signature_of(store, snapshot_id, manifest)
+    signature = signature_of(store, snapshot_id)
     if signature is not None:
         files |= {SIGNATURE: signature.value, PUBLIC_KEY: pem(signature.key)}
     for name in sorted(manifest["files"]):
@@ -36,8 +36,8 @@ def snapshot_zip(store: Store, snapshot_id: str) -> bytes:
 
 
 def zip_digest(store: Store, snapshot_id: str) -> str:
-    """Return a text that changes whenever the ZIP of a snapshot does; raises the same errors."""
-    signature = signature_of(store, snapshot_id, store.manifest(snapshot_id))
+    """Return a text that changes whenever the ZIP of a snapshot does."""
+    signature = signature_of(store, snapshot_id)
     return f"{snapshot_id}-{signature.value.hex()}" if signature else f"{snapshot_id}-unsigned"
 
 

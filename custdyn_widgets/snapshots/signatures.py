@@ -95,7 +95,7 @@ def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = Fals
     manifest = store.manifest(snapshot_id)
     _check_owner(store, snapshot_id)
     try:
-        present = signature_of(store, snapshot_id, manifest)
+        present = signature_of(store, snapshot_id)
     except SnapshotDamagedError:
         if not replace:
             raise
@@ -122,8 +122,8 @@ def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = Fals
     return not signed
 
 
-def signature_of(store: Store, snapshot_id: str, manifest: Mapping[str, Any]) -> Signature | None:
-    """Return a snapshot's signature after verifying it; None if the snapshot is not signed.
+def signature_of(store: Store, snapshot_id: str) -> Signature | None:
+    """Return a snapshot's signature after verifying it, even if the snapshot is hidden; None without one.
 
     Raises
     ------
@@ -145,7 +145,8 @@ def signature_of(store: Store, snapshot_id: str, manifest: Mapping[str, Any]) ->
         raise SnapshotDamagedError(snapshot_id, _FILE, "is not a signature that this version supports")
     found = Signature(stored["key"], bytes.fromhex(stored["signature"]))
     if (snapshot_id, found) not in _verified:  # the manifest of an id never changes
-        if not is_signed(public_manifest(snapshot_id, manifest), found.value, found.key):
+        signed = public_manifest(snapshot_id, store.kept_manifest(snapshot_id))
+        if not is_signed(signed, found.value, found.key):
             raise SnapshotDamagedError(snapshot_id, _FILE, "does not fit its manifest")
         if len(_verified) >= _REMEMBERED:
             _verified.clear()
@@ -158,7 +159,7 @@ def signature_problems(store: Store, ids: list[str]) -> list[Problem]:
     found = []
     for snapshot_id in ids:
         try:
-            signature_of(store, snapshot_id, store.kept_manifest(snapshot_id))
+            signature_of(store, snapshot_id)
         except SnapshotDamagedError as error:
             if error.file == _FILE:
                 found.append(Problem(snapshot_id, error.file, error.what))

@@ -79,7 +79,7 @@ class Site:
     def _signed_with(self, snapshot_id: str) -> str | None:
         """Return the key that a snapshot is signed with; "" without one, None if the store lacks it."""
         try:
-            found = signatures.signature_of(self.store, snapshot_id, self.store.manifest(snapshot_id))
+            found = signatures.signature_of(self.store, snapshot_id)
         except SnapshotDamagedError:
             return None
         if found is None:

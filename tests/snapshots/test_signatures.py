@@ -134,12 +134,11 @@ def test_another_key_replaces_a_signature_only_if_asked(signed: Signed, tmp_path
     other = signing.new_key(tmp_path / "other.pem", signed.store.folder)
     with pytest.raises(SnapshotError, match=f"already signed, with the key {signed.key.public}.*--replace"):
         signatures.sign(signed.store, signed.id, other)
-    manifest = signed.store.manifest(signed.id)
-    found = signatures.signature_of(signed.store, signed.id, manifest)
+    found = signatures.signature_of(signed.store, signed.id)
     assert found is not None
     assert found.key == signed.key.public
     assert signatures.sign(signed.store, signed.id, other, replace=True)
-    found = signatures.signature_of(signed.store, signed.id, manifest)
+    found = signatures.signature_of(signed.store, signed.id)
     assert found is not None
     assert found.key == other.public
     assert {one.key for one in signatures.published_keys(signed.store.folder)} == {
@@ -192,11 +191,10 @@ def signature_file(signed: Signed) -> Path:
 
 
 def test_a_changed_signature_is_damage_and_is_found(signed: Signed) -> None:
-    manifest = signed.store.manifest(signed.id)
     for name, content in _harms(signed).items():
         signature_file(signed).write_bytes(content)
         with pytest.raises(SnapshotDamagedError, match="its signature"):
-            signatures.signature_of(signed.store, signed.id, manifest)
+            signatures.signature_of(signed.store, signed.id)
         problems = signatures.signature_problems(signed.store, [signed.id])
         assert [problem.file for problem in problems] == ["its signature"], name
     with pytest.raises(SnapshotDamagedError):
@@ -210,7 +208,7 @@ def test_a_link_in_the_place_of_a_signature_is_not_followed(signed: Signed, tmp_
     path.rename(tmp_path / "aside.json")
     path.symlink_to(tmp_path / "aside.json")
     with pytest.raises(SnapshotDamagedError, match="its signature"):
-        signatures.signature_of(signed.store, signed.id, signed.store.manifest(signed.id))
+        signatures.signature_of(signed.store, signed.id)
 
 
 def test_a_report_is_signed_when_it_is_frozen_if_a_key_is_set(tmp_path: Path) -> None:
@@ -219,7 +217,7 @@ def test_a_report_is_signed_when_it_is_frozen_if_a_key_is_set(tmp_path: Path) ->
     store = Store(settings.snapshots)
     frozen = publish(make_report(1), settings, drawn={})
     assert frozen.id is not None
-    found = signatures.signature_of(store, frozen.id, store.manifest(frozen.id))
+    found = signatures.signature_of(store, frozen.id)
     assert found is not None
     assert found.key == key.public
 

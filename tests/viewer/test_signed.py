@@ -110,7 +110,7 @@ def test_the_keys_are_shown_newest_first(running: Running, tmp_path: Path) -> No
     assert reply.status == 200
     assert HEADERS.items() <= reply.headers.items()
     page = reply.body.decode()
-    assert page.index(new.public) < page.index("In use since 2026-01-31") < page.index(old.public)
+    assert page.index(grouped(new.public)) < page.index("In use since 2026-01-31") < page.index(old.public)
     assert "<script" not in page
     as_pem = running.ask("/key?format=pem")
     assert keys_in(as_pem.body) == [one.key for one in signatures.published_keys(running.store.folder)]
