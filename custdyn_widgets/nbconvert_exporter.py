@@ -1,7 +1,7 @@
 """The nbconvert exporter `customer_dynamics`: `jupyter nbconvert --to customer_dynamics run.ipynb`.
 
-JupyterLab also offers it under File > Save and Export Notebook As. It is loaded through its entry point only,
-because it loads nbconvert.
+JupyterLab also offers it under File > Save and Export Notebook As. It is loaded only when a notebook is
+exported, because it loads nbconvert.
 """
 
 from __future__ import annotations
@@ -62,3 +62,8 @@ class CustomerDynamicsExporter(Exporter):
             raise ConversionException(error.message) from error
         resources["output_extension"] = ".html"
         return page.decode(), resources
+
+
+# jupyter-scheduler gives a file the name of its format as its ending, and nbconvert finds an exporter by its
+# dotted name. Another entry point would be another item of JupyterLab's menu.
+html = CustomerDynamicsExporter

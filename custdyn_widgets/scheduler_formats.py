@@ -10,7 +10,7 @@ from __future__ import annotations
 from jupyter_scheduler.environments import CondaEnvironmentManager
 from jupyter_scheduler.models import RuntimeEnvironment
 
-_FORMAT, _LABEL = "customer_dynamics.html", "Customer Dynamics page"
+_FORMAT, _LABEL = "custdyn_widgets.nbconvert_exporter.html", "Customer Dynamics page"
 
 
 class EnvironmentManager(CondaEnvironmentManager):

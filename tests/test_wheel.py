@@ -46,7 +46,7 @@ def test_the_wheel_tells_nbconvert_of_the_exporter(wheel: Path) -> None:
     section = content.read(name).decode().partition("[nbconvert.exporters]\n")[2].partition("\n\n")[0]
     target = "custdyn_widgets.nbconvert_exporter:CustomerDynamicsExporter"
     names = {line.partition(" = ")[0] for line in section.splitlines() if line.partition(" = ")[2] == target}
-    assert names == {"customer_dynamics", "customer_dynamics.html"}
+    assert names == {"customer_dynamics"}
 
 
 def test_the_wheel_says_who_made_it_under_which_license_and_where_it_runs(wheel: Path) -> None:

@@ -24,7 +24,7 @@ MART = ROOT / "tests" / "golden" / "small" / "mart"
 CONFIG = 'snapshots = "kept/here"\nqueries = "queries"\ncache = "cache"\nsources = "sources.toml"\n'
 QUERY = {"interval": {"start": "2021-01-01 00:00:00", "end": "2021-06-30 23:59:59"}, "group_by": ["month"]}
 PATIENCE_S = 120
-PAGE = "customer_dynamics.html"
+PAGE = "custdyn_widgets.nbconvert_exporter.html"
 
 
 @pytest.fixture(scope="module")
