@@ -98,8 +98,15 @@ def test_an_unsigned_snapshot_proves_nothing(signed: Signed, tmp_path: Path) -> 
     data = exporting.snapshot_zip(signed.store, snapshot_id)
     assert list(contents(data)) == ["manifest.json", *sorted(FILES)]
     assert verdict_of(tmp_path, data) == (3, [])
+    assert check_zip(tmp_path / "x.zip").text().splitlines() == [
+        f"Snapshot:    {snapshot_id}",
+        "NOT PROVEN: every file is as the manifest says, but it has no signature. Ask the operator for a signed "
+        "snapshot.",
+    ]
     code, problems = verdict_of(tmp_path, data, signed.key.public)
     assert (code, problems) == (1, ["It has no signature, so the given key proves nothing."])
+    text = check_zip(tmp_path / "x.zip", [signed.key.public]).text()
+    assert text.endswith("\nNOT AS PUBLISHED: It has no signature, so the given key proves nothing.")
 
 
 def test_after_a_change_of_keys_the_old_key_verifies_what_it_signed(signed: Signed, tmp_path: Path) -> None:
@@ -231,6 +238,10 @@ def _hidden_between(data: bytes) -> bytes:
     end = bytearray(data[start:])
     struct.pack_into("<I", end, len(end) - 6, start + 4)
     return data[:start] + b"evil" + bytes(end)
+
+
+def test_a_zip_is_written_as_python_writes_files_without_compression(signed: Signed) -> None:
+    assert _rezipped(signed.zip, zipfile.ZIP_STORED, date_time=(1980, 1, 1, 0, 0, 0)) == signed.zip
 
 
 CONTAINERS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
