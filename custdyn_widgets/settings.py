@@ -70,6 +70,9 @@ class Settings:
     spark
         The cluster of the spark engine: a master such as `yarn`, `spark://host:7077` or `local[4]`, or the
         address of a Spark Connect server, `sc://host:15002`, without a token.
+    signing_key
+        The file of the private key with which snapshots are signed; None to sign none. See
+        `snapshots.signing`.
     """
 
     snapshots: Path
@@ -94,6 +97,7 @@ class Settings:
     marts: Path | None = None
     evidence: bool = True
     spark: str | None = None
+    signing_key: Path | None = None
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that pass these settings to another process, with absolute paths."""
@@ -124,7 +128,7 @@ _TEXTS = (
 )  # fmt: skip
 _HANDED_IF_SET = (
     "share_url", "viewer_url", "sources", "my_queries", "runs", "config", "client_type", "timezone",
-    "last_choice", "marts", "spark",
+    "last_choice", "marts", "spark", "signing_key",
 )  # fmt: skip
 
 
@@ -155,11 +159,20 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
         if text:
             values[name] = text.rstrip("/") if name == "share_url" else text
     values["viewer_url"] = env.get("CUSTDYN_VIEWER_URL", "").rstrip("/") or None
+    if env.get("CUSTDYN_SIGNING_KEY") or "signing_key" in stored:
+        values["signing_key"] = _path("signing_key", env, stored, config)
     values["evidence"] = _evidence(env, stored)
     values["extensions"] = _extensions(env, stored, config)
     for name in ("share_url", "viewer_url"):
         _check_address(f"CUSTDYN_{name.upper()}", values.get(name))
     return Settings(**values)  # type: ignore[arg-type]  # the names and types are those of the dataclass
+
+
+def default_signing_key() -> Path:
+    """Return where a new signing key goes if the settings name no file."""
+    import platformdirs  # imported late: few commands need it
+
+    return platformdirs.user_data_path(_APP) / "signing_key.pem"
 
 
 def _find_config(env: Mapping[str, str], folder: Path) -> Path | None:
