@@ -51,8 +51,7 @@ class Settings:
     sources
         The file that defines named sources; it need not exist.
     failure_recipients
-        Addresses, separated by commas, that are told of a failed run whose saved query names none, or cannot
-        be read.
+        Who is notified of a failed run whose saved query names nobody or cannot be read; with commas between.
     webhook_url, webhook_events
         Where events of runs are posted, and which: `failures` (the default) or `all`; see `Webhook`.
     client_type, timezone
