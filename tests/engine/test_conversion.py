@@ -106,7 +106,7 @@ def test_only_quotes_that_were_used_are_kept() -> None:
 
 
 def frame(lines: list[tuple[Any, ...]], *columns: str) -> pd.DataFrame:
-    return pd.DataFrame(lines, columns=["row", "currency", "value_date", "needs_quote", *columns])
+    return pd.DataFrame(lines, columns=["row", "currency", "value_day", "needs_quote", *columns])
 
 
 def test_lines_add_up_rows_in_exact_fractions() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from custdyn_widgets.mart import Int64s
 
@@ -18,7 +19,10 @@ _FEW = 2**14  # with at most this many slots, every key has one, even if it does
 _DENSE = 2**20
 _HALF = 32
 _LOW = (1 << _HALF) - 1
-_FITS = 1 << 30  # if the upper halves are below this, sums fit in an int64
+_FITS = 1 << 27  # if the upper halves are below this, a few sums can be added in an int64
+
+
+Sums = Int64s | npt.NDArray[np.object_]
 
 
 class DenseSums(NamedTuple):
@@ -132,9 +136,8 @@ def _add_up(place: Int64s, amounts: Int64s, size: int) -> tuple[Int64s | None, I
     return high, low
 
 
-def join(high: Int64s, low: Int64s) -> list[int]:
-    """Combine the halves of sums into Python ints, which cannot overflow."""
+def join(high: Int64s, low: Int64s) -> Sums:
+    """Combine the halves of sums into int64s, or into Python ints if those might overflow when added."""
     if not len(high) or (high.min() >= -_FITS and high.max() < _FITS):
-        whole: list[int] = ((high << _HALF) + low).tolist()
-        return whole
-    return [(h << _HALF) + part for h, part in zip(high.tolist(), low.tolist(), strict=True)]
+        return (high << _HALF) + low
+    return (high.astype(object) << _HALF) + low.astype(object)

@@ -1,0 +1,90 @@
+"""Columns in fixed point, rounded once, half-even, to the values of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from custdyn_widgets.engine.fixed_columns import MILLION, FixedArray
+from custdyn_widgets.engine.numbers import decimals_of
+from custdyn_widgets.mart import Bools, Int64s
+from custdyn_widgets.report import Column, Value
+
+_FEW = 1000  # with fewer numbers, finding equal ones would take longer than it saves
+_PERCENT_LIMIT = 1 << 60
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """A column rounded to millionths: the numbers, which are missing, and which are certain to be right."""
+
+    millionths: Int64s
+    null: Bools
+    sure: Bools
+
+    @classmethod
+    def of(cls, column: FixedArray) -> Rounded:
+        """Round a column."""
+        millionths, sure = column.amounts.rounded()
+        return cls(millionths, column.null, sure | column.null)
+
+    @classmethod
+    def percentages(cls, changes: FixedArray, befores: FixedArray) -> Rounded:
+        """Round 100 × change / |before|; missing where either is missing, or `before` is 0."""
+        null = changes.null | befores.null
+        nonzero, sure = befores.amounts.nonzero()
+        moved, still = changes.amounts.nonzero()
+        null = null | (~nonzero & sure)
+        millionths, sure = np.zeros(len(null), np.int64), sure & still | null
+        some = np.flatnonzero(~null & nonzero & moved)
+        if len(some):
+            millionths[some], sure[some] = _divide(changes[some], befores[some])
+        return cls(millionths, null, sure)
+
+
+def _divide(changes: FixedArray, befores: FixedArray) -> tuple[Int64s, Bools]:
+    """Return rounded percentages in millionths, and whether each is certain to be right."""
+    top, top_missing = changes.amounts.scaled()
+    bottom, bottom_missing = befores.amounts.scaled()
+    bottom = np.abs(bottom)
+    quotient, rest = np.divmod(100 * MILLION * top, bottom)
+    # If top and bottom move by what they may miss, the quotient moves by at most `error` / (3/4 of bottom).
+    error = 100 * MILLION * top_missing + (np.abs(quotient) + 1) * bottom_missing
+    from_half = 2 * rest - bottom
+    up = (from_half > 0) | ((from_half == 0) & (quotient % 2 != 0))
+    sure = (error == 0) | ((4 * bottom_missing <= bottom) & (np.abs(from_half) > 3 * error))
+    sure &= np.abs(quotient) < _PERCENT_LIMIT
+    millionths = np.where(sure, quotient + up, 0).astype(np.int64)
+    return millionths, sure.astype(np.bool_)
+
+
+class Values:
+    """Values of a report from rounded numbers; equal amounts share one Decimal, to save memory."""
+
+    def __init__(self) -> None:
+        self._decimals: dict[int, Value] = {}
+
+    def of(self, column: Rounded, about: Column) -> list[Value]:
+        """Return the values of a column: counts as ints, all others as Decimals with 6 places."""
+        if about.unit == "count":
+            found: Any = (column.millionths // MILLION).tolist()
+        elif len(column.null) < _FEW:
+            found = self._of(column.millionths.tolist())
+        else:
+            place, distinct = pd.factorize(column.millionths)
+            decimals = np.empty(len(distinct), object)
+            decimals[:] = self._of(distinct.tolist())
+            found = decimals[place].tolist()
+        for i in np.flatnonzero(column.null).tolist():
+            found[i] = None
+        return found  # type: ignore[no-any-return]
+
+    def _of(self, millionths: Iterable[int]) -> list[Value]:
+        known = self._decimals
+        unknown = [amount for amount in set(millionths) if amount not in known]
+        known.update(zip(unknown, decimals_of(unknown), strict=True))
+        return [known[amount] for amount in millionths]
