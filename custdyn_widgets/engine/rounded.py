@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,6 @@ from custdyn_widgets.engine.numbers import decimals_of
 from custdyn_widgets.mart import Bools, Int64s
 from custdyn_widgets.report import Column, Value
 
-_FEW = 1000  # with fewer numbers, finding equal ones would take longer than it saves
 _PERCENT_LIMIT = 1 << 60
 
 
@@ -62,29 +60,24 @@ def _divide(changes: FixedArray, befores: FixedArray) -> tuple[Int64s, Bools]:
     return millionths, sure.astype(np.bool_)
 
 
-class Values:
-    """Values of a report from rounded numbers; equal amounts share one Decimal, to save memory."""
+def values_of(columns: Sequence[Rounded], abouts: Sequence[Column]) -> list[list[Value]]:
+    """Return columns as values of a report: counts as ints, all others as Decimals with 6 places.
 
-    def __init__(self) -> None:
-        self._decimals: dict[int, Value] = {}
+    Equal amounts share one Decimal, which saves memory.
+    """
+    amounts = [own.millionths for own, about in zip(columns, abouts, strict=True) if about.unit != "count"]
+    place, distinct = pd.factorize(np.concatenate([np.zeros(0, np.int64), *amounts]))
+    decimals = np.empty(len(distinct), object)
+    decimals[:] = decimals_of(distinct.tolist())
+    places = iter(np.split(place, max(len(amounts), 1)))
+    values = []
+    for own, about in zip(columns, abouts, strict=True):
+        found = own.millionths // MILLION if about.unit == "count" else decimals[next(places)]
+        values.append(_with_none(found.tolist(), own.null))
+    return values
 
-    def of(self, column: Rounded, about: Column) -> list[Value]:
-        """Return the values of a column: counts as ints, all others as Decimals with 6 places."""
-        if about.unit == "count":
-            found: Any = (column.millionths // MILLION).tolist()
-        elif len(column.null) < _FEW:
-            found = self._of(column.millionths.tolist())
-        else:
-            place, distinct = pd.factorize(column.millionths)
-            decimals = np.empty(len(distinct), object)
-            decimals[:] = self._of(distinct.tolist())
-            found = decimals[place].tolist()
-        for i in np.flatnonzero(column.null).tolist():
-            found[i] = None
-        return found  # type: ignore[no-any-return]
 
-    def _of(self, millionths: Iterable[int]) -> list[Value]:
-        known = self._decimals
-        unknown = [amount for amount in set(millionths) if amount not in known]
-        known.update(zip(unknown, decimals_of(unknown), strict=True))
-        return [known[amount] for amount in millionths]
+def _with_none(values: list[Value], null: Bools) -> list[Value]:
+    for i in np.flatnonzero(null).tolist():
+        values[i] = None
+    return values

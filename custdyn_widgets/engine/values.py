@@ -17,12 +17,13 @@ from custdyn_widgets.engine.fixed_columns import FixedArray
 from custdyn_widgets.engine.lines import Lines
 from custdyn_widgets.engine.numbers import round_value
 from custdyn_widgets.engine.plan import Plan
-from custdyn_widgets.engine.rounded import Rounded, Values
+from custdyn_widgets.engine.rounded import Rounded, values_of
 from custdyn_widgets.mart import Bools, Int64s
 from custdyn_widgets.report import Column, Value
 
 Numbers = FixedArray | list[Number]  # a column of numbers
 ValueRow = tuple[Value, ...]
+_TOGETHER = 1 << 22  # numbers that are rounded at once
 
 
 def compute_values(plan: Plan, now: Lines, before: Lines) -> tuple[Int64s, list[ValueRow]]:
@@ -63,17 +64,31 @@ class _Rows:
         shown, doubtful = self._shown()
         unsure = doubtful[shown]
         columns: list[list[Value]] = []
-        values, abouts = Values(), iter(self._plan.columns)
-        for i, numbers in enumerate(self._now):
-            for part in self._parts(_take(numbers, shown), i, shown):
-                about = next(abouts)
-                if isinstance(part, Rounded):
-                    columns.append(values.of(part, about))
-                    unsure |= ~part.sure
-                else:
-                    columns.append([round_value(number, about) for number in part])
+        step = max(1, _TOGETHER // (1 + len(shown) * len(self._plan.columns) // len(self._now)))
+        for first in range(0, len(self._now), step):
+            some = self._now[first : first + step]
+            parts = [
+                part
+                for i, own in enumerate(some, start=first)
+                for part in self._parts(_take(own, shown), i, shown)
+            ]
+            columns += self._rounded(parts, self._plan.columns[len(columns) :][: len(parts)], unsure)
         rows = list(zip(*columns, strict=True))
         return self._corrected(shown, rows, np.flatnonzero(unsure))
+
+    @staticmethod
+    def _rounded(
+        parts: Sequence[Rounded | list[Number]], abouts: Sequence[Column], unsure: Bools
+    ) -> list[list[Value]]:
+        """Return the values of columns, and mark the rows that are not certain."""
+        fixed = [(part, about) for part, about in zip(parts, abouts, strict=True) if isinstance(part, Rounded)]
+        for part, _ in fixed:
+            unsure |= ~part.sure
+        values = iter(values_of([part for part, _ in fixed], [about for _, about in fixed]))
+        return [
+            next(values) if isinstance(part, Rounded) else [round_value(number, about) for number in part]
+            for part, about in zip(parts, abouts, strict=True)
+        ]
 
     def _parts(self, now: Numbers, i: int, shown: Int64s) -> list[Rounded | list[Number]]:
         """Return a column, followed by its comparison if there is one."""
