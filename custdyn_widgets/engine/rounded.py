@@ -49,7 +49,8 @@ def _divide(changes: FixedArray, befores: FixedArray) -> tuple[Int64s, Bools]:
     top, top_missing = changes.amounts.scaled()
     bottom, bottom_missing = befores.amounts.scaled()
     bottom = np.abs(bottom)
-    quotient, rest = np.divmod(100 * MILLION * top, bottom)
+    quotient = 100 * MILLION * top // bottom
+    rest = 100 * MILLION * top - quotient * bottom
     # If top and bottom move by what they may miss, the quotient moves by at most `error` / (3/4 of bottom).
     error = 100 * MILLION * top_missing + (np.abs(quotient) + 1) * bottom_missing
     from_half = 2 * rest - bottom

@@ -60,6 +60,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -270,10 +271,17 @@ def _code(of_currency: tuple[int, _Sums]) -> int:
 
 def _frame(of_currencies: dict[str, dict[str, Sums]], columns: tuple[str, ...]) -> pd.DataFrame:
     """Return the lines of all currencies as one DataFrame."""
-    names = [np.full(len(own["row"]), name, object) for name, own in of_currencies.items()]
-    keys = {"row": np.int64, "currency": object, "value_day": np.int64, "needs_quote": np.bool_}
-    joined = {}
-    for name, dtype in {**keys, **dict.fromkeys(columns, np.int64)}.items():
-        own = names if name == "currency" else [lines[name] for lines in of_currencies.values()]
-        joined[name] = np.concatenate(own) if own else np.zeros(0, dtype)
-    return pd.DataFrame(joined)
+    counts = [len(own["row"]) for own in of_currencies.values()]
+    currency = np.repeat(np.array([*of_currencies], object), counts)
+    found: dict[str, Any] = {}
+    for name, dtype in {"row": np.int64, "value_day": np.int64, "needs_quote": np.bool_}.items():
+        found[name] = _joined(of_currencies, name, dtype)
+    for name in columns:
+        found[name] = _joined(of_currencies, name, np.int64)
+    frame = pd.DataFrame(found, copy=False)
+    frame.insert(1, "currency", pd.Series(currency, dtype=object))
+    return frame
+
+
+def _joined(of_currencies: dict[str, dict[str, Sums]], name: str, dtype: type[np.generic]) -> Any:
+    return np.concatenate([np.zeros(0, dtype), *(lines[name] for lines in of_currencies.values())])

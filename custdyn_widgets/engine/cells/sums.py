@@ -1,8 +1,9 @@
 """Exact sums of counts and int64 amounts by key, without overflow.
 
-`numpy.bincount` is the fastest way to sum by key, but its weights are doubles. A sum of doubles is exact as
-long as every partial sum is an integer below 2**53, so amounts too large for the number of rows are split
-into 32-bit halves, which are summed separately.
+`numpy.bincount` is the fastest way to sum by key on several cores, but its weights are doubles. A sum of
+doubles is exact as long as every partial sum is an integer below 2**53, so amounts too large for the number of
+rows are split into 32-bit halves, which are summed separately. If there are many slots, `bincount` and adding
+its result take longer than `numpy.add.at`, which adds to the slots in place.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import numpy.typing as npt
 from custdyn_widgets.mart import Int64s
 
 _MAX_ROWS = 2**21  # the sum of this many halves below 2**32 is below 2**53
-_FEW = 2**14  # with at most this many slots, every key has one, even if it does not occur
-_DENSE = 2**20
+_FEW = 2**14  # with at most this many slots, adding to all of them takes no time
+_DENSE = 2**21  # with at most this many slots, every key has one in memory
+_SPARSE = 8  # with at most this many slots for each key, finding those that occur takes longer than adding to all
+_SUM_LIMIT = 2**62  # a sum below, plus a half, fits in an int64
 _HALF = 32
 _LOW = (1 << _HALF) - 1
 _FITS = 1 << 27  # if the upper halves are below this, a few sums can be added in an int64
@@ -50,6 +53,9 @@ class KeyedSums:
 
     def count(self, keys: Int64s, sign: int = 1) -> None:
         """Add 1 to the count of each key, or subtract 1 if `sign` is -1."""
+        if self._in_place(keys):
+            np.add.at(self._counts, keys, sign)
+            return
         slots, place, size = self._slots(keys)
         self._keep(slots, counts=sign * np.bincount(place, minlength=size))
 
@@ -57,6 +63,9 @@ class KeyedSums:
         """Add each amount to the sum of its key, or subtract it if `sign` is -1."""
         for first in range(0, len(keys), _MAX_ROWS):
             part = slice(first, first + _MAX_ROWS)
+            if self._in_place(keys[part]):
+                self._add_in_place(keys[part], amounts[part], np.add if sign > 0 else np.subtract)
+                continue
             slots, place, size = self._slots(keys[part])
             high, low = _add_up(place, amounts[part], size)
             self._keep(slots, high=None if high is None else sign * high, low=sign * low)
@@ -75,9 +84,21 @@ class KeyedSums:
         if len(self._counts):
             self._keep(None, other._counts, other._high, other._low)
 
+    def _in_place(self, keys: Int64s) -> bool:
+        return len(self._counts) > 0 and _FEW < self.size <= _SPARSE * len(keys)
+
+    def _add_in_place(self, keys: Int64s, amounts: Int64s, operator: np.ufunc) -> None:
+        if _largest(amounts) * len(amounts) < _SUM_LIMIT:
+            operator.at(self._low, keys, amounts)
+        else:
+            operator.at(self._high, keys, amounts >> _HALF)
+            operator.at(self._low, keys, amounts & _LOW)
+        self._high += self._low >> _HALF
+        self._low &= _LOW
+
     def _slots(self, keys: Int64s) -> tuple[Int64s | None, Int64s, int]:
         """Return the slots in use (None for all), each key's position among them, and their number."""
-        if len(self._counts) and self.size <= max(_FEW, len(keys)):
+        if len(self._counts) and self.size <= _FEW:
             return None, keys, self.size
         slots, place = np.unique(keys, return_inverse=True)
         return slots, place, len(slots)
@@ -128,12 +149,15 @@ def _keyed_sums(size: int, totals: tuple[Int64s, ...]) -> KeyedSums:
 
 def _add_up(place: Int64s, amounts: Int64s, size: int) -> tuple[Int64s | None, Int64s]:
     """Return the sums by slot in two halves; the upper one is None if the lower one is enough."""
-    largest = max(int(amounts.max()), -int(amounts.min()))
-    if largest * len(amounts) < 2**53:
+    if _largest(amounts) * len(amounts) < 2**53:
         return None, np.bincount(place, weights=amounts, minlength=size).astype(np.int64)
     high = np.bincount(place, weights=amounts >> _HALF, minlength=size).astype(np.int64)
     low = np.bincount(place, weights=amounts & _LOW, minlength=size).astype(np.int64)
     return high, low
+
+
+def _largest(amounts: Int64s) -> int:
+    return max(int(amounts.max()), -int(amounts.min()))
 
 
 def join(high: Int64s, low: Int64s) -> Sums:
