@@ -13,7 +13,7 @@ from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.cells.pieces import Piece
 from custdyn_widgets.mart import PAID, Bools, Int64s, Times
 
-_MOST_STAYS = 2**19  # how many are made at once; a client has its cells in each of its package rows
+_MOST_STAYS = 2**17  # how many are made at once; a client has its cells in each of its package rows
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 

@@ -18,12 +18,11 @@ from custdyn_widgets.mart import Int64s
 _MAX_ROWS = 2**21  # the sum of this many halves below 2**32 is below 2**53
 _FEW = 2**14  # with at most this many slots, adding to all of them takes no time
 _DENSE = 2**21  # with at most this many slots, every key has one in memory
-_SPARSE = 8  # with at most this many slots for each key, finding those that occur takes longer than adding to all
+_MOST_PARTS = 2**20  # so many keys that occur are stored more than once if necessary
 _SUM_LIMIT = 2**62  # a sum below, plus a half, fits in an int64
 _HALF = 32
 _LOW = (1 << _HALF) - 1
 _FITS = 1 << 27  # if the upper halves are below this, a few sums can be added in an int64
-
 
 Sums = Int64s | npt.NDArray[np.object_]
 
@@ -48,12 +47,14 @@ class KeyedSums:
     def __init__(self, size: int) -> None:
         self.size = size
         self._parts: list[tuple[Int64s, Int64s, Int64s, Int64s]] = []
+        self._most_parts = _MOST_PARTS
         dense = size if size <= _DENSE else 0
         self._counts, self._high, self._low = (np.zeros(dense, np.int64) for _ in range(3))
+        self._low_limit = 1 << _HALF  # no lower half exceeds it, nor its negative
 
     def count(self, keys: Int64s, sign: int = 1) -> None:
         """Add 1 to the count of each key, or subtract 1 if `sign` is -1."""
-        if self._in_place(keys):
+        if self._is_in_place():
             np.add.at(self._counts, keys, sign)
             return
         slots, place, size = self._slots(keys)
@@ -63,7 +64,7 @@ class KeyedSums:
         """Add each amount to the sum of its key, or subtract it if `sign` is -1."""
         for first in range(0, len(keys), _MAX_ROWS):
             part = slice(first, first + _MAX_ROWS)
-            if self._in_place(keys[part]):
+            if self._is_in_place():
                 self._add_in_place(keys[part], amounts[part], np.add if sign > 0 else np.subtract)
                 continue
             slots, place, size = self._slots(keys[part])
@@ -72,6 +73,7 @@ class KeyedSums:
 
     def dense(self) -> DenseSums:
         """Return the counts and sums by key, to add to; empty if only some keys are kept."""
+        self._carry()
         return DenseSums(self._counts, self._high, self._low)
 
     def __reduce__(self) -> tuple[Any, tuple[int, tuple[Int64s, ...]]]:
@@ -80,21 +82,31 @@ class KeyedSums:
 
     def merge(self, other: KeyedSums) -> None:
         """Add the sums of another `KeyedSums` of the same size."""
+        other._carry()
         self._parts += other._parts
+        self._join_parts()
         if len(self._counts):
             self._keep(None, other._counts, other._high, other._low)
 
-    def _in_place(self, keys: Int64s) -> bool:
-        return len(self._counts) > 0 and _FEW < self.size <= _SPARSE * len(keys)
+    def _is_in_place(self) -> bool:
+        return len(self._counts) > _FEW
 
     def _add_in_place(self, keys: Int64s, amounts: Int64s, operator: np.ufunc) -> None:
-        if _largest(amounts) * len(amounts) < _SUM_LIMIT:
-            operator.at(self._low, keys, amounts)
-        else:
+        most = _largest(amounts) * len(amounts)
+        if most >= _SUM_LIMIT:
             operator.at(self._high, keys, amounts >> _HALF)
-            operator.at(self._low, keys, amounts & _LOW)
-        self._high += self._low >> _HALF
-        self._low &= _LOW
+            amounts, most = amounts & _LOW, len(amounts) << _HALF
+        if self._low_limit + most >= _SUM_LIMIT:
+            self._carry()
+        self._low_limit += most
+        operator.at(self._low, keys, amounts)
+
+    def _carry(self) -> None:
+        """Move to the upper halves what exceeds 32 bits in the lower ones."""
+        if self._low_limit > 1 << _HALF:
+            self._high += self._low >> _HALF
+            self._low &= _LOW
+            self._low_limit = 1 << _HALF
 
     def _slots(self, keys: Int64s) -> tuple[Int64s | None, Int64s, int]:
         """Return the slots in use (None for all), each key's position among them, and their number."""
@@ -114,6 +126,7 @@ class KeyedSums:
             assert slots is not None
             counts, high, low = (np.zeros_like(slots) if c is None else c for c in (counts, high, low))
             self._parts.append((slots, counts, high, low))
+            self._join_parts()
             return
         at = slice(None) if slots is None else slots
         if counts is not None:
@@ -127,12 +140,22 @@ class KeyedSums:
 
     def totals(self) -> tuple[Int64s, Int64s, Int64s, Int64s]:
         """Return the keys that occur, their counts, and the halves of their sums (see `join`)."""
+        self._carry()
         if len(self._counts):
             keys = np.flatnonzero(self._counts | self._high | self._low)
             return keys, self._counts[keys], self._high[keys], self._low[keys]
         if not self._parts:
             empty = np.zeros(0, np.int64)
             return empty, empty, empty, empty
+        return self._joined()
+
+    def _join_parts(self) -> None:
+        """Join the parts once they have twice as many keys as they had when they were last joined."""
+        if sum(len(part[0]) for part in self._parts) > self._most_parts:
+            self._parts = [self._joined()]
+            self._most_parts = max(_MOST_PARTS, 2 * len(self._parts[0][0]))
+
+    def _joined(self) -> tuple[Int64s, Int64s, Int64s, Int64s]:
         all_keys, counts, high, low = (np.concatenate(c) for c in zip(*self._parts, strict=True))
         keys, inverse = np.unique(all_keys, return_inverse=True)
         out = [np.zeros(len(keys), np.int64) for _ in range(3)]
