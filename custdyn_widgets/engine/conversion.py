@@ -22,8 +22,8 @@ from custdyn_widgets.engine.cells.compute import Cells
 from custdyn_widgets.engine.cells.flows import FLOW_COLUMNS
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
 from custdyn_widgets.engine.cells.sums import join
-from custdyn_widgets.engine.fixed_columns import MILLION, FixedArray
-from custdyn_widgets.engine.fixed_point import Factors, add_up, sums_between, to_int64
+from custdyn_widgets.engine.fixed_columns import FixedArray
+from custdyn_widgets.engine.fixed_point import MILLION, Factors, add_up, sums_between, to_int64
 from custdyn_widgets.errors import QueryError, RateError, nearest
 from custdyn_widgets.mart import Int64s, Names
 from custdyn_widgets.report import Quote

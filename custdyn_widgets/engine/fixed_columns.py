@@ -14,10 +14,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray, ExtensionDtype, take
 
-from custdyn_widgets.engine.fixed_point import Amounts
+from custdyn_widgets.engine.fixed_point import MILLION, Amounts
 from custdyn_widgets.mart import Bools, Int64s
-
-MILLION = 10**6
 
 
 class FixedNumber(NamedTuple):
@@ -36,7 +34,7 @@ class FixedDtype(ExtensionDtype):
     na_value = None
 
     @classmethod
-    def construct_array_type(cls) -> type[FixedArray]:
+    def construct_array_type(cls) -> Any:
         """Return the class of arrays of this type."""
         return FixedArray
 
@@ -91,20 +89,30 @@ class FixedArray(ExtensionArray):
         return FixedArray(self.amounts, self.null)
 
     def take(
-        self, indices: Sequence[int] | Int64s, *, allow_fill: bool = False, fill_value: object = None
+        self,
+        indices: Any,
+        *,
+        allow_fill: bool = False,
+        fill_value: object = None,  # noqa: ARG002 (only None is ever missing)
     ) -> FixedArray:
         """Return the numbers at positions; with `allow_fill`, a missing number for the position -1."""
         at = np.asarray(indices, np.int64)
-        own = self.amounts
-        columns = (
-            take(values, at, allow_fill=allow_fill, fill_value=fill)
-            for values, fill in ((own.whole, 0), (own.part, 0), (own.missing, 0), (self.null, True))
-        )
-        whole, part, missing, null = columns
-        return FixedArray(Amounts(whole, part, missing), null)
+        if not allow_fill or not (at < 0).any():
+            return FixedArray(self.amounts.take(at), self.null[at])
+        columns: Any = [
+            take(values, at, allow_fill=True, fill_value=fill)
+            for values, fill in (*((own, 0) for own in vars(self.amounts).values()), (self.null, True))
+        ]
+        return FixedArray(Amounts(*columns[:3]), columns[3])
 
     @classmethod
-    def _from_sequence(cls, scalars: Iterable[Any], *, dtype: Any = None, copy: bool = False) -> FixedArray:
+    def _from_sequence(
+        cls,
+        scalars: Iterable[Any],
+        *,
+        dtype: Any = None,  # noqa: ARG003
+        copy: bool = False,  # noqa: ARG003
+    ) -> FixedArray:
         if isinstance(scalars, cls):
             return scalars
         found = list(scalars)
@@ -119,16 +127,16 @@ class FixedArray(ExtensionArray):
     def __neg__(self) -> FixedArray:
         return FixedArray(-self.amounts, self.null)
 
-    def __add__(self, other: object) -> FixedArray:
+    def __add__(self, other: object) -> Any:
         return self._with(other, Amounts.__add__)
 
-    def __radd__(self, other: object) -> FixedArray:
+    def __radd__(self, other: object) -> Any:
         return self if isinstance(other, int) and other == 0 else NotImplemented  # where `sum` begins
 
-    def __sub__(self, other: object) -> FixedArray:
+    def __sub__(self, other: object) -> Any:
         return self._with(other, Amounts.__sub__)
 
-    def _with(self, other: object, operator: Callable[[Amounts, Amounts], Amounts]) -> FixedArray:
+    def _with(self, other: object, operator: Callable[[Amounts, Amounts], Amounts]) -> Any:
         if not isinstance(other, FixedArray):
             return NotImplemented
         return FixedArray(operator(self.amounts, other.amounts), self.null | other.null)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from custdyn_widgets.mart import Bools, Int64s
 
+MILLION = 10**6
 UInt64s = npt.NDArray[np.uint64]
 _PLACES, _LIMB = 48, 24  # the binary places of an amount, in two limbs
 _PART, _MASK = (1 << _PLACES) - 1, (1 << _LIMB) - 1
@@ -126,7 +127,9 @@ class Factors:
         """Cut ratios of whole numbers, numerator and denominator; none is negative."""
         cut = [divmod(numerator << 64, denominator) for numerator, denominator in ratios]
         above = [min((value >> 64) + 1, _LARGEST_FACTOR) for value, _ in cut]
-        values = [value if limit < _LARGEST_FACTOR else 0 for (value, _), limit in zip(cut, above, strict=True)]
+        values = [
+            value if limit < _LARGEST_FACTOR else 0 for (value, _), limit in zip(cut, above, strict=True)
+        ]
         first, second, third = (
             np.array([value >> bits & int(_LOW) for value in values], np.uint64) for bits in (64, 32, 0)
         )

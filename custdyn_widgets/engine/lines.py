@@ -74,13 +74,15 @@ class Lines:
     def _lines_of(self, frame: pd.DataFrame) -> pd.DataFrame:
         if len(self.rows) == len(frame) and (self.rows == np.arange(len(frame))).all():
             return frame
-        return frame.take(self.rows).reset_index(drop=True)  # type: ignore[arg-type]
+        lines: pd.DataFrame = frame.iloc[self.rows].reset_index(drop=True)
+        return lines
 
     def exact_at(self, positions: Int64s) -> pd.DataFrame:
         """Return some of the lines as ints and Fractions."""
         rows, place = np.unique(self.rows[positions], return_inverse=True)
         frame = to_lines(self.source.some(rows), self.source.rates, len(rows))
-        return frame.take(place).reset_index(drop=True)
+        found: pd.DataFrame = frame.iloc[place].reset_index(drop=True)
+        return found
 
 
 def compute_lines(plan: Plan) -> tuple[Lines, Lines, pd.DataFrame]:
@@ -119,7 +121,8 @@ def moved_rows(frame: pd.DataFrame, position: Int64s) -> pd.DataFrame:
     """Return cells with other rows, without those whose row becomes -1."""
     rows = position[frame["row"].to_numpy(np.int64)]
     kept = rows >= 0
-    return frame[kept].assign(row=rows[kept])
+    moved: pd.DataFrame = frame[kept].assign(row=rows[kept])
+    return moved
 
 
 def _key(bucket: Bucket) -> tuple[int, int, int, int]:

@@ -1,7 +1,7 @@
 """Definitions of the built-in columns of a report.
 
-They follow sections 4 and 7 of the specification. Each can compute exact numbers, or all rows at once in fixed
-point: it adds, subtracts, negates and divides by `ratio`.
+They follow sections 4 and 7 of the specification. Each works with exact numbers, and with columns in fixed
+point, because it only adds, subtracts, negates and calls `ratio`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Values of a report's rows: metrics computed for all rows in fixed point, and exactly where that is uncertain.
+"""Values of a report's rows: metrics computed in fixed point, and exactly where that is uncertain.
 
-The exact numbers of a metric define its values. In fixed point, the built-in metrics give the same values much
-faster, or say of which rows they are not certain; these are computed again from Fractions. An analyst's own
-metrics always get Fractions.
+The exact numbers of a metric define its values. In fixed point, the built-in metrics give the same values
+much faster, or say of which rows they are not certain; these are computed again from Fractions. An analyst's
+own metrics always get Fractions.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ class _Rows:
         parts: Sequence[Rounded | list[Number]], abouts: Sequence[Column], unsure: Bools
     ) -> list[list[Value]]:
         """Return the values of columns, and mark the rows that are not certain."""
-        fixed = [(part, about) for part, about in zip(parts, abouts, strict=True) if isinstance(part, Rounded)]
+        fixed = [
+            (part, about) for part, about in zip(parts, abouts, strict=True) if isinstance(part, Rounded)
+        ]
         for part, _ in fixed:
             unsure |= ~part.sure
         values = iter(values_of([part for part, _ in fixed], [about for _, about in fixed]))

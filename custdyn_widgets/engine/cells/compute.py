@@ -115,8 +115,7 @@ class Cells:
             return parts[0]
         firsts = np.cumsum([0, *row_counts[:-1]]).tolist()
         moved = [
-            cells.replace_sums(lambda frame, first=first: frame.assign(row=frame["row"] + first))
-            for cells, first in zip(parts, firsts, strict=True)
+            cells.replace_sums(partial(_move, by=first)) for cells, first in zip(parts, firsts, strict=True)
         ]
         stocks, flows, *balances = (
             pd.concat(frames, ignore_index=True) for frames in zip(*(c.sums for c in moved), strict=True)
@@ -156,6 +155,10 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
             rows = slice(k * grid.groups, (k + 1) * grid.groups)
             cells.movement.iloc[rows] = movement_of_states(facts, clients, _single(grid, k))
     return cells
+
+
+def _move(frame: pd.DataFrame, by: int) -> pd.DataFrame:
+    return frame.assign(row=frame["row"] + by)
 
 
 def _single(grid: Grid, k: int) -> Grid:

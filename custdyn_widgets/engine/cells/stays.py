@@ -98,9 +98,7 @@ def _untouched(piece: Piece, grid: Grid, bucket: Int64s, present: Int64s, gone: 
     )
 
 
-def _of_packages(
-    piece: Piece, grid: Grid, bucket: Int64s, cells: _Cells, gone: Int64s
-) -> Iterator[Stays]:
+def _of_packages(piece: Piece, grid: Grid, bucket: Int64s, cells: _Cells, gone: Int64s) -> Iterator[Stays]:
     """Repeat each client's cells for every package row in which it has transactions, some rows at a time."""
     rows = _PackageRows.of(piece, grid, bucket, cells)
     balance = piece.running[cells.last] + np.repeat(piece.base, cells.count)

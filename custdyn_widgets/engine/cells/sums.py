@@ -1,9 +1,9 @@
 """Exact sums of counts and int64 amounts by key, without overflow.
 
 `numpy.bincount` is the fastest way to sum by key on several cores, but its weights are doubles. A sum of
-doubles is exact as long as every partial sum is an integer below 2**53, so amounts too large for the number of
-rows are split into 32-bit halves, which are summed separately. If there are many slots, `bincount` and adding
-its result take longer than `numpy.add.at`, which adds to the slots in place.
+doubles is exact as long as every partial sum is an integer below 2**53, so amounts too large for the number
+of rows are split into 32-bit halves, which are summed separately. If there are many slots, `bincount` and
+adding its result take longer than `numpy.add.at`, which adds to the slots in place.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HALF = 32
 _LOW = (1 << _HALF) - 1
 _FITS = 1 << 27  # if the upper halves are below this, a few sums can be added in an int64
 
-Sums = Int64s | npt.NDArray[np.object_]
+Sums = npt.NDArray[Any]  # int64s, or Python ints where those might overflow
 
 
 class DenseSums(NamedTuple):
@@ -187,4 +187,5 @@ def join(high: Int64s, low: Int64s) -> Sums:
     """Combine the halves of sums into int64s, or into Python ints if those might overflow when added."""
     if not len(high) or (high.min() >= -_FITS and high.max() < _FITS):
         return (high << _HALF) + low
-    return (high.astype(object) << _HALF) + low.astype(object)
+    joined: npt.NDArray[np.object_] = (high.astype(object) << _HALF) + low.astype(object)
+    return joined
