@@ -42,6 +42,8 @@ class FixedDtype(ExtensionDtype):
 class FixedArray(ExtensionArray):
     """A column of numbers in fixed point, some of which may be missing."""
 
+    __array_ufunc__: Any = None  # NumPy's functions would take the numbers apart
+
     def __init__(self, amounts: Amounts, null: Bools | None = None) -> None:
         self.amounts = amounts
         self.null = np.zeros(len(amounts.whole), np.bool_) if null is None else null

@@ -63,7 +63,7 @@ class Amounts:
 
     def divided_by(self, divisors: Int64s) -> Amounts:
         """Return the amounts divided by whole numbers above 0."""
-        fits = divisors < _LARGEST_DIVISOR
+        fits = (divisors < _LARGEST_DIVISOR) & (self.missing < _LIMIT)
         by = np.where(fits, divisors, 1)
         whole, rest = np.divmod(self.whole, by)
         upper, rest = np.divmod((rest << _LIMB) + (self.part >> _LIMB), by)
@@ -198,8 +198,8 @@ def _fit(amounts: Int64s, bounds: Int64s, above: Int64s | None) -> Bools:
     """Return whether each sum certainly stays below the limit."""
     size = (np.abs(amounts).view(np.uint64) >> np.uint64(_LIMB)).view(np.int64) + 1
     if above is not None:
-        size = np.minimum(size, _LARGEST_SIZE - 1) * above
-        size[above >= _LARGEST_FACTOR] = _LIMIT >> _LIMB
+        large = (size >= _LARGEST_SIZE) | (above >= _LARGEST_FACTOR)
+        size = np.where(large, _LIMIT >> _LIMB, np.where(large, 0, size) * above)
     total = sums_between(np.minimum(size, _LIMIT >> _LIMB), bounds)
     fits: Bools = total < _LIMIT >> _LIMB
     return fits
