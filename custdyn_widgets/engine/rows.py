@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -15,18 +17,17 @@ from custdyn_widgets.engine.cells.compute import Cells, compute_cells
 from custdyn_widgets.engine.cells.grid import utc_days
 from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
 from custdyn_widgets.engine.cells.states import movement_of_states
-from custdyn_widgets.engine.comparison import NumberRow, compare_values
-from custdyn_widgets.engine.conversion import LINE_COLUMNS, add_up_rows, to_lines
+from custdyn_widgets.engine.conversion import LINE_COLUMNS, add_up_rows
 from custdyn_widgets.engine.groups import UNGROUPED, label_headings
-from custdyn_widgets.engine.lines import Lines, compute_lines
-from custdyn_widgets.engine.numbers import round_value
+from custdyn_widgets.engine.lines import ConvertedCells, Lines, compute_lines
 from custdyn_widgets.engine.plan import Plan
-from custdyn_widgets.engine.registry import compute_metrics
-from custdyn_widgets.engine.values import ValueRow, compute_values, shown_rows
+from custdyn_widgets.engine.values import ValueRow, compute_values
 from custdyn_widgets.mart import Int64s
 from custdyn_widgets.query import COLUMN_GROUPS, Bucket
 from custdyn_widgets.report import Row
 from custdyn_widgets.text import format_instant_utc, format_millionths
+
+_NO_ROWS = np.zeros(0, np.int64)
 
 
 def labelled_lines(plan: Plan) -> pd.DataFrame:
@@ -49,17 +50,33 @@ def build_rows(plan: Plan) -> tuple[list[Row], Row | None, str | None]:
     if not plan.buckets:
         return [], None, None
     now, before, flows = compute_lines(plan)
-    rows = _rows(plan, *compute_values(plan, now, before))
-    total = None
-    if plan.query.group_by:
-        whole, whole_before = plan.interval.whole(), plan.whole_before
-        labels = ("Total",) + ("",) * (len(plan.query.group_by) - 1)
-        values = _total(plan, now, whole)
-        if plan.query.compare:
-            values = compare_values(values, _total(plan, before, whole_before) if whole_before else None)
-        rounded = tuple(map(round_value, values, plan.columns))
-        total = Row(labels, rounded, *_edges(whole))
+    with _without_garbage_collection():
+        rows = _rows(plan, *_shown_values(plan, now, before))
+    total = _total(plan, now, before) if plan.query.group_by else None
     return rows, total, _ignored_refills(flows)
+
+
+def _shown_values(plan: Plan, now: Lines, before: Lines) -> tuple[Int64s, list[ValueRow]]:
+    """Return the positions of the rows that the report shows, and their values."""
+    groups = len(plan.groups.labels)
+    counterpart = np.full(len(now.rows), -1)
+    compared = np.flatnonzero([bucket is not None for bucket in plan.befores])
+    places = (compared[:, None] * groups + np.arange(groups)).ravel()
+    counterpart[places] = np.arange(len(places))
+    leave_out_empty = plan.query.row_group is not None
+    return compute_values(plan, now, before, counterpart, leave_out_empty=leave_out_empty)
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Pause the search for reference cycles: rows have none, and making them would start it many times."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _rows(plan: Plan, positions: Int64s, values: Sequence[ValueRow]) -> list[Row]:
@@ -95,13 +112,23 @@ def is_shown(plan: Plan, position: int) -> bool:
         period = slice(bucket, bucket + 1)
         plan = replace(plan, buckets=plan.buckets[period], befores=plan.befores[period])
     now, before, _ = compute_lines(plan)
-    return position in shown_rows(plan, now, before)
+    return position in _shown_values(plan, now, before)[0].tolist()
 
 
-def _total(plan: Plan, lines: Lines, whole: Bucket) -> NumberRow:
-    """Return the exact values of the same query without grouping, for the whole interval.
+def _total(plan: Plan, now: Lines, before: Lines) -> Row:
+    """Return the row of the same query without grouping, for the whole interval."""
+    whole, whole_before = plan.interval.whole(), plan.whole_before
+    lines = _line_of_total(plan, now, whole)
+    compared = _line_of_total(plan, before, whole_before) if whole_before else replace(lines, rows=_NO_ROWS)
+    counterpart = np.array([0 if whole_before else -1])
+    (values,) = compute_values(plan, lines, compared, counterpart, leave_out_empty=False)[1]
+    return Row(("Total",) + ("",) * (len(plan.query.group_by) - 1), values, *_edges(whole))
 
-    Unless grouped by package, they follow from the lines of the rows: flows add up, and stocks are those of
+
+def _line_of_total(plan: Plan, lines: Lines, whole: Bucket) -> Lines:
+    """Return the line of the same query without grouping, for the whole interval.
+
+    Unless grouped by package, it follows from the cells of the rows: flows add up, and stocks are those of
     the last rows, provided the last window is also the Total's (they may differ if the end or `as_of` is a
     skipped wall time).
     """
@@ -112,12 +139,10 @@ def _total(plan: Plan, lines: Lines, whole: Bucket) -> NumberRow:
         cells = _sum_of_cells(plan, lines, whole)
     else:
         cells = compute_cells(plan.facts, plan.selection.clients, grid)
-    total = to_lines(cells, plan.rates, 1)
     if plan.has_movement:
-        (counts,) = movement_of_states(plan.facts, plan.selection.clients, grid).tolist()
-        total = total.assign(**dict(zip(MOVEMENT_COLUMNS, counts, strict=True)))
-    (values,) = zip(*compute_metrics(total, plan.metrics).values(), strict=True)
-    return values
+        counts = movement_of_states(plan.facts, plan.selection.clients, grid)
+        cells = replace(cells, movement=pd.DataFrame(counts, columns=list(MOVEMENT_COLUMNS)))
+    return Lines([whole], ConvertedCells(cells, plan.rates, 1), np.zeros(1, np.int64))
 
 
 def _gaps(buckets: Sequence[Bucket]) -> bool:

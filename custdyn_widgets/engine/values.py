@@ -26,10 +26,10 @@ ValueRow = tuple[Value, ...]
 _TOGETHER = 1 << 22  # numbers that are rounded at once
 
 
-def compute_values(plan: Plan, now: Lines, before: Lines) -> tuple[Int64s, list[ValueRow]]:
+def compute_values(
+    plan: Plan, now: Lines, before: Lines, counterpart: Int64s, *, leave_out_empty: bool
+) -> tuple[Int64s, list[ValueRow]]:
     """Return the positions of the rows that a report shows, and the values of each.
-
-    Rows of a group that are empty in both periods are left out.
 
     Parameters
     ----------
@@ -39,22 +39,23 @@ def compute_values(plan: Plan, now: Lines, before: Lines) -> tuple[Int64s, list[
         The lines of its rows.
     before
         The lines of the earlier periods; none without a comparison.
+    counterpart
+        For each row, the position of the line that it is compared with, or -1.
+    leave_out_empty
+        Whether to leave out rows that are empty in both periods.
     """
-    return _Rows(plan, now, before).values()
-
-
-def shown_rows(plan: Plan, now: Lines, before: Lines) -> set[int]:
-    """Return the positions of the rows that a report shows; see `compute_values`."""
-    return set(compute_values(plan, now, before)[0].tolist())
+    return _Rows(plan, now, before, counterpart, leave_out_empty).values()
 
 
 class _Rows:
     """The numbers of the rows of a report."""
 
-    def __init__(self, plan: Plan, now: Lines, before: Lines) -> None:
+    def __init__(
+        self, plan: Plan, now: Lines, before: Lines, counterpart: Int64s, leave_out_empty: bool
+    ) -> None:
         self._plan, self._lines, self._before_lines = plan, now, before
+        self._counterpart, self._leave_out_empty = counterpart, leave_out_empty
         self._now = _columns(plan, now)
-        self._counterpart = _counterparts(plan, len(now.rows))
         self._before: list[Numbers] = []
         if plan.query.compare:
             earlier = _columns(plan, before) if len(before.rows) else [FixedArray.nothing(0)] * len(self._now)
@@ -108,7 +109,7 @@ class _Rows:
     def _shown(self) -> tuple[Int64s, Bools]:
         """Return the positions of the rows to show, and which rows may be empty."""
         count = len(self._lines.rows)
-        if not self._plan.query.row_group:
+        if not self._leave_out_empty:
             return np.arange(count), np.zeros(count, np.bool_)
         shown, doubtful = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
         for column in (*self._now, *self._before):
@@ -129,7 +130,7 @@ class _Rows:
         for place, (now, before) in zip(unsure.tolist(), exact, strict=True):
             numbers = compare_values(now, before) if self._before else now
             rows[place] = tuple(map(round_value, numbers, self._plan.columns))
-            if self._plan.query.row_group and not any(now) and not any(before or ()):
+            if self._leave_out_empty and not any(now) and not any(before or ()):
                 empty.append(place)
         kept = np.delete(np.arange(len(rows)), empty)
         return shown[kept], [rows[place] for place in kept.tolist()] if empty else rows
@@ -173,16 +174,6 @@ def _exact_rows(
             own = _take(column, positions)
             found.append(own if isinstance(own, list) else [None] * len(own))
     return list(zip(*found, strict=True))
-
-
-def _counterparts(plan: Plan, count: int) -> Int64s:
-    """Return the line that each line is compared with, or -1."""
-    groups = len(plan.groups.labels)
-    found = np.full(count, -1)
-    compared = np.flatnonzero([bucket is not None for bucket in plan.befores])
-    places = (compared[:, None] * groups + np.arange(groups)).ravel()
-    found[places] = np.arange(len(places))
-    return found
 
 
 def _take(column: Numbers, positions: Int64s) -> Numbers:
