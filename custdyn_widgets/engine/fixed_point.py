@@ -1,4 +1,4 @@
-"""Arithmetic on many amounts at once, in whole numbers, with a bound on what is left out.
+"""Arithmetic on many amounts at once, in whole numbers, with a bound on the error.
 
 Fractions are exact but slow. Here, factors are truncated to 64 binary places and amounts to 48, so that sums
 of converted amounts are sums of integers. What is cut off is bounded: if it cannot change how an amount is
@@ -124,7 +124,7 @@ class Factors:
 
     @classmethod
     def of(cls, ratios: Sequence[tuple[int, int]]) -> Factors:
-        """Cut ratios of whole numbers, numerator and denominator; none is negative."""
+        """Truncate ratios of whole numbers, given as (numerator, denominator); none is negative."""
         cut = [divmod(numerator << 64, denominator) for numerator, denominator in ratios]
         above = [min((value >> 64) + 1, _LARGEST_FACTOR) for value, _ in cut]
         values = [
@@ -137,7 +137,7 @@ class Factors:
         return cls((first, second, third), inexact, np.array(above, np.int64))
 
     def times(self, amounts: Int64s, which: Int64s) -> Amounts:
-        """Return amounts, each multiplied by the factor at a position; see `fit` for those that fit."""
+        """Return amounts, each multiplied by the factor at a position; see `_fit` for those that fit."""
         size = np.abs(amounts).view(np.uint64)
         upper, lower = size >> _WORD, size & _LOW
         first, second, third = (word.take(which) for word in self.words)
