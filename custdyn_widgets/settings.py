@@ -22,6 +22,7 @@ _APP = "custdyn"
 VIEWER_HOST = "127.0.0.1"
 VIEWER_PORT = 8899
 _USUAL_VIEWER = f"http://{VIEWER_HOST}:{VIEWER_PORT}"
+PAPERS = ("A4", "letter")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ class Settings:
     spark
         The cluster of the engine spark: a master such as `yarn`, `spark://host:7077` or `local[4]`, or the
         address of a Spark Connect server, `sc://host:15002`, without a token.
+    pdf
+        Whether every snapshot gets a PDF of its page: `on` or `off`.
+    paper
+        The paper of PDFs: `A4` or `letter`.
     """
 
     snapshots: Path
@@ -86,6 +91,8 @@ class Settings:
     marts: Path | None = None
     evidence: bool = True
     spark: str | None = None
+    pdf: bool = False
+    paper: str = PAPERS[0]
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that pass these settings to another process, with absolute paths."""
@@ -95,6 +102,8 @@ class Settings:
             "CUSTDYN_CACHE": str(self.cache),
             "CUSTDYN_ROLE": self.role,
             "CUSTDYN_EVIDENCE": "on" if self.evidence else "off",
+            "CUSTDYN_PDF": "on" if self.pdf else "off",
+            "CUSTDYN_PAPER": self.paper,
         }
         if self.extensions:
             handed["CUSTDYN_EXTENSIONS"] = os.pathsep.join(self.extensions)
@@ -144,7 +153,9 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
         if text:
             values[name] = text.rstrip("/") if name == "share_url" else text
     values["viewer_url"] = env.get("CUSTDYN_VIEWER_URL", "").rstrip("/") or None
-    values["evidence"] = _evidence(env, stored)
+    values["evidence"] = _choice("evidence", ("on", "off"), env, stored) == "on"
+    values["pdf"] = _choice("pdf", ("off", "on"), env, stored) == "on"
+    values["paper"] = _choice("paper", PAPERS, env, stored)
     values["extensions"] = _extensions(env, stored, config)
     for name in ("share_url", "viewer_url"):
         _check_address(f"CUSTDYN_{name.upper()}", values.get(name))
@@ -225,12 +236,14 @@ def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path 
     )
 
 
-def _evidence(env: Mapping[str, str], stored: Mapping[str, Any]) -> bool:
-    given = env.get("CUSTDYN_EVIDENCE")
-    where, value = ("CUSTDYN_EVIDENCE", given) if given else ("evidence", stored.get("evidence", "on"))
-    if value not in ("on", "off"):
-        raise SettingsError(f'{where} must be "on" or "off", not {shown(value)}.', field=where)
-    return value == "on"
+def _choice(name: str, choices: tuple[str, ...], env: Mapping[str, str], stored: Mapping[str, Any]) -> str:
+    """Return a setting that has few values; the first one is the default."""
+    given = env.get(f"CUSTDYN_{name.upper()}")
+    where, value = (f"CUSTDYN_{name.upper()}", given) if given else (name, stored.get(name, choices[0]))
+    if value not in choices:
+        listed = " or ".join(f'"{choice}"' for choice in choices)
+        raise SettingsError(f"{where} must be {listed}, not {shown(value)}.", field=where)
+    return str(value)
 
 
 def _check_extensions(value: object, where: str) -> None:

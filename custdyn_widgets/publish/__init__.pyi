@@ -1,5 +1,5 @@
 from .difference import without_client_names
-from .freezing import Frozen, content_digest, freeze, prepare, publish
+from .freezing import Frozen, content_digest, freeze, prepare, publish, report_pdf
 from .handover import Staging
 from .secrets.known import Secret, known_secrets
 from .secrets.search import without_secrets
@@ -13,6 +13,7 @@ __all__ = [
     "known_secrets",
     "prepare",
     "publish",
+    "report_pdf",
     "without_client_names",
     "without_secrets",
 ]

@@ -12,7 +12,7 @@ import hashlib
 import html
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,8 @@ from custdyn_widgets.text import slug
 if TYPE_CHECKING:
     from custdyn_widgets.render import Section
 
-PAGE = "report.html"
+PAGE, PDF = "report.html", "report.pdf"
+_DIGEST_BEGINNING = 16  # characters of the content digest in the footer of a PDF
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,11 @@ class Frozen:
 
 
 def freeze(
-    report: Report | ReportDifference, *, store: Store | None = None, sections: Sequence[Section] = ()
+    report: Report | ReportDifference,
+    *,
+    store: Store | None = None,
+    sections: Sequence[Section] = (),
+    pdf: bool = False,
 ) -> Frozen:
     """Freeze a report permanently; call this once, in the last cell of a notebook.
 
@@ -72,22 +77,30 @@ def freeze(
         The store. Defaults to the one in the settings.
     sections
         The author's own cells around the report, already made inert. A difference has none.
+    pdf
+        Whether the snapshot gets a PDF of the page, even if the settings do not ask for one. A difference
+        has none.
 
     Raises
     ------
+    ExportError
+        If a PDF is asked for, and this machine cannot make one; nothing was published.
     SnapshotError
         If nothing was published or, as `SnapshotUnknownError`, if the outcome is unknown.
     """
-    from custdyn_widgets.render import report_charts, with_own_presets  # imported late: slow to load
+    from custdyn_widgets.render import report_charts, require_pdf, with_own_presets  # imported late: slow
 
     if isinstance(report, ReportDifference):
         return publish(report, load_settings(), store=store)
     report = with_own_presets(report)
     staging = Staging.from_environment()
     if staging is not None:
-        staging.save(report, report_charts(report))
+        if pdf:
+            require_pdf()
+        staging.save(report, report_charts(report), pdf=pdf)
         return Frozen(None, None, None)
-    return publish(report, load_settings(), store=store, sections=sections)
+    settings = load_settings()
+    return publish(report, replace(settings, pdf=settings.pdf or pdf), store=store, sections=sections)
 
 
 def publish(
@@ -116,14 +129,14 @@ def publish(
 
     Raises
     ------
-    SnapshotError
+    ExportError, SnapshotError
         As for `freeze`.
     """
     store = Store(settings.snapshots) if store is None else store
     if isinstance(report, ReportDifference):
         return _publish_difference(without_client_names(report), settings, store)
-    files = report_files(report, sections, drawn)
-    manifest = manifest_of(report, files)
+    files = report_files(report, sections, drawn, paper=settings.paper if settings.pdf else None)
+    manifest = manifest_of(report, files, has_pdf=settings.pdf)
     if saved_query is not None:
         manifest["saved_query"] = saved_query
     evidence = report.evidence() if callable(report.evidence) else report.evidence
@@ -149,14 +162,27 @@ def _published(
 
 
 def report_files(
-    report: Report, sections: Sequence[Section] = (), drawn: Mapping[str, str] | None = None
+    report: Report,
+    sections: Sequence[Section] = (),
+    drawn: Mapping[str, str] | None = None,
+    *,
+    paper: str | None = None,
 ) -> dict[str, bytes]:
     """Return the files of a snapshot by name: the report as JSON and Parquet, the page, exports and charts.
 
-    If the report is too large for a workbook, there is no `report.xlsx`; `manifest_of` adds a warning.
+    If the report is too large for a workbook, there is no `report.xlsx`; `manifest_of` adds a warning. The
+    same applies to `report.pdf`, which is made only if a `paper` is given.
+
+    Raises
+    ------
+    ExportError
+        If a PDF is asked for, and this machine cannot make one.
     """
     # imported late: this loads a JavaScript engine and openpyxl
-    from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx
+    from custdyn_widgets.render import render_page, report_charts, require_pdf, to_csv, to_xlsx
+
+    if paper is not None:
+        require_pdf()
 
     progress.step("Drawing the charts", 0)
     drawn = report_charts(report, drawn)
@@ -169,9 +195,30 @@ def report_files(
     }
     with contextlib.suppress(ExportError):  # too large for a workbook
         files["report.xlsx"] = to_xlsx(report)
+    if paper is not None:
+        with contextlib.suppress(ExportError):  # too long for a PDF
+            files[PDF] = report_pdf(report, drawn, sections, paper=paper)
     for n, (title, svg) in enumerate(drawn.items(), start=1):
         files[f"chart-{n}-{slug(title) or 'untitled'}.svg"] = encodable(svg).encode()
     return files
+
+
+def report_pdf(
+    report: Report,
+    drawn: Mapping[str, str] | None = None,
+    sections: Sequence[Section] = (),
+    *,
+    paper: str,
+) -> bytes:
+    """Return the report as the PDF that its snapshot has; parameters and errors are those of `to_pdf`.
+
+    Its footer shows the beginning of the content digest, because the file cannot contain its snapshot's id,
+    which depends on it. Its text is that of the page, where `refuse_secrets` searches it.
+    """
+    from custdyn_widgets.render import to_pdf  # imported late: slow to load
+
+    digest = content_digest(report)[:_DIGEST_BEGINNING]
+    return to_pdf(report, drawn, sections, paper=paper, identity=f"Content digest {digest}")
 
 
 def prepare() -> None:
@@ -182,7 +229,7 @@ def prepare() -> None:
     from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx  # noqa: F401
 
 
-def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
+def manifest_of(report: Report, files: Iterable[str] = (), *, has_pdf: bool = False) -> dict[str, Any]:
     """Return the manifest of a report; the store adds the list of files and a nonce.
 
     Parameters
@@ -191,6 +238,8 @@ def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
         The report.
     files
         The names of its files; a warning is added if they do not include a workbook.
+    has_pdf
+        Whether a PDF was asked for; a warning is added if the files do not include it.
     """
     info = report.info
     warnings = list(info.warnings)
@@ -198,6 +247,10 @@ def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
     if names and "report.xlsx" not in names:
         warnings.append(
             f"There is no XLSX: the report is too large for it ({len(report.rows):,} rows); use the CSV."
+        )
+    if names and has_pdf and PDF not in names:
+        warnings.append(
+            f"There is no PDF: the report is too long for it ({len(report.rows):,} rows); use the CSV."
         )
     copied = (
         "role", "generated_at", "duration_ms", "as_of", "data_as_of", "source", "clients", "transactions",

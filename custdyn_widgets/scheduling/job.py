@@ -13,6 +13,7 @@ from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import CustDynError, NotDueError, StillRunningError
 from custdyn_widgets.mail import MailServer
 from custdyn_widgets.notebook import terminated_as_exit
+from custdyn_widgets.render import require_pdf
 from custdyn_widgets.saved_queries import is_name
 from custdyn_widgets.scheduling.alerts import run_lines
 from custdyn_widgets.scheduling.due import (
@@ -138,6 +139,10 @@ def _prepare(request: RunRequest, recorder: Recorder, now: datetime, held: conte
         due = check_due(request, saved, recorder.runs, now, locked=False)
         if due.refusal and not due.missed:  # what was missed is recorded under the lock
             raise due.refusal
+    if request.pdf or saved.output == "pdf":
+        settings = replace(settings, pdf=True)
+    if settings.pdf:
+        require_pdf()
     if request.send and saved.sends_mail:
         recorder.server = MailServer.from_settings(settings)
     logical_time = request.logical_time(saved, now)

@@ -23,6 +23,7 @@ _CONTENT_TYPES = {
     "html": HTML,
     "csv": "text/csv; charset=UTF-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pdf": "application/pdf",
     "json": "application/json",
 }
 _MAX_BARS = 256
@@ -80,7 +81,7 @@ class Site:
 
 
 class ViewHandler(BaseHandler):
-    """Handler for `/view?id=…` and `&format=html|csv|xlsx|json`."""
+    """Handler for `/view?id=…` and `&format=html|csv|xlsx|pdf|json`."""
 
     other_parameters: frozenset[str] = frozenset()
 
