@@ -6,8 +6,10 @@ The bytes depend only on the HTML, on the version of WeasyPrint and on the insta
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -22,8 +24,10 @@ _PACKAGE = (
 )
 _LIBRARIES = (
     "A PDF needs the library Pango, which is not installed. On Debian or Ubuntu, run: "
-    "apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core fonts-liberation"
+    "apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-liberation"
 )
+_FONTS = "A PDF needs fonts, and none is installed. On Debian or Ubuntu, run: apt install fonts-liberation"
+_FONTCONFIG = ("libfontconfig.so.1", "libfontconfig.1.dylib")
 _MAX_NAMED = 20  # characters without a font that a message names
 
 
@@ -33,9 +37,12 @@ def require_pdf() -> None:
     Raises
     ------
     ExportError
-        If WeasyPrint or a library that it needs is missing. The message says what to install.
+        If WeasyPrint or a library that it needs is missing, or there are no fonts. The message says what to
+        install.
     """
     _weasyprint()
+    if not _has_fonts():
+        raise ExportError(_FONTS, field="output")
 
 
 @lru_cache(maxsize=1)  # so that a PDF for a file is not made again for the snapshot
@@ -72,13 +79,25 @@ def typeset(html: str, sheets: int) -> bytes:
 def _weasyprint() -> Any:
     """Return the package. If a library is missing, it prints advice to stdout, which an error replaces."""
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about fonts, for which there is an error
             import weasyprint  # imported late because only PDFs need it
     except ImportError as error:
         raise ExportError(_PACKAGE, field="output") from error
     except OSError as error:  # raised by cffi
         raise ExportError(_LIBRARIES, field="output") from error
     return weasyprint
+
+
+def _has_fonts() -> bool:
+    """Return whether fontconfig finds a font. Without any, Pango would crash this process."""
+    for name in _FONTCONFIG:
+        with contextlib.suppress(OSError, AttributeError):
+            fonts = ctypes.CDLL(name).FcConfigGetFonts
+            fonts.restype = ctypes.POINTER(ctypes.c_int)  # the number of fonts comes first in the structure
+            found = fonts(None, 0)
+            return bool(found) and found[0] > 0
+    return True
 
 
 @contextlib.contextmanager
