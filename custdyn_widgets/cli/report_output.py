@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from custdyn_widgets.publish import Frozen
     from custdyn_widgets.query import ReportQuery
     from custdyn_widgets.report import Report
+    from custdyn_widgets.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -177,12 +178,7 @@ def print_report(
         raise click.UsageError(f"A {_FILES[form]} cannot be printed to a terminal: give --output FILE.")
     if pdf and not frozen:
         raise click.UsageError("--pdf needs --freeze; to write only a PDF, use --format pdf --output FILE.")
-    current = settings.load()
-    current = replace(current, pdf=pdf or form == "pdf" or (frozen and current.pdf))
-    if current.pdf:
-        from custdyn_widgets.render import require_pdf
-
-        require_pdf()
+    current = _settings_for(form, frozen=frozen, pdf=pdf)
     with ProgressBar():
         report = run_report(query, source, as_of=as_of, engine=engine)
         data = _formatted(report, form, total, current.paper)
@@ -202,6 +198,17 @@ def print_report(
             snapshot = freeze(report, pdf=current.pdf)
         say_page(snapshot)
         say(f"Link: {snapshot.link}")
+
+
+def _settings_for(form: str, *, frozen: bool, pdf: bool) -> Settings:
+    """Return the settings, in which `pdf` says whether a PDF is made, after checking that it can be."""
+    current = settings.load()
+    current = replace(current, pdf=pdf or form == "pdf" or (frozen and current.pdf))
+    if current.pdf:
+        from custdyn_widgets.render import require_pdf
+
+        require_pdf()
+    return current
 
 
 def say_page(frozen: Frozen) -> None:
