@@ -75,3 +75,43 @@ def _lines(points: Sequence[growth.Point], title: str) -> Any:
 def _colour(names: Sequence[str]) -> Any:
     scale = alt.Scale(domain=list(names), range=[COLOURS[name] for name in names])
     return alt.Color("name:N", scale=scale, legend=None)
+
+
+def draw_large(figures: Mapping[int, Sequence[Figure]]) -> str:
+    """Return the SVG of seconds and of peak memory by rows, both on logarithmic scales."""
+    points = [
+        {
+            "rows": rows,
+            "name": f.step.name,
+            "seconds": f.median("first_call"),
+            "GB": (f.median("peak_mb") or 0) / 1000,
+        }
+        for rows, found in sorted(figures.items())
+        for f in found
+        if f.step.question == MONTHS and not f.missing
+    ]
+    here = [point for point in points if not point["name"].startswith("PostgreSQL")]  # a server has its own
+    chart = alt.hconcat(
+        _log_lines(points, "seconds", "Seconds of the first call, imports not included"),
+        _log_lines(here, "GB", "Peak memory of the process in GB"),
+        spacing=40,
+    )
+    chart = chart.configure(background="white", padding=12, view=alt.ViewConfig(stroke=None))
+    svg: str = vl_convert.vegalite_to_svg(chart.to_dict())
+    return svg
+
+
+def _log_lines(points: Sequence[Mapping[str, Any]], measure: str, title: str) -> Any:
+    rows = sorted({point["rows"] for point in points})
+    axis = alt.Axis(values=rows, format="~s", grid=False)
+    encoded = alt.Chart(pd.DataFrame(points), title=title).encode(
+        x=alt.X("rows:Q", title="rows", scale=alt.Scale(type="log", nice=False), axis=axis),
+        y=alt.Y(f"{measure}:Q", title=None, scale=alt.Scale(type="log")),
+        color=alt.Color(
+            "name:N",
+            title=None,
+            sort=list(dict.fromkeys(point["name"] for point in points)),
+            legend=alt.Legend(orient="bottom", columns=3, labelLimit=300),
+        ),
+    )
+    return encoded.mark_line(point=True).properties(width=360, height=280)

@@ -21,6 +21,7 @@ from click.testing import CliRunner, Result
 
 from custdyn_widgets import engine
 from custdyn_widgets.cli import commands as cli
+from custdyn_widgets.cli.report_output import discard
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.query.fields import FIELDS
 from custdyn_widgets.query.query import ReportQuery
@@ -79,6 +80,7 @@ WITHOUT_DATA = {  # these print links, messages, a crontab or SQL, or serve
     "queries crontab",
     "queries systemd-timers",
     "runs resend",
+    "snapshots pdf",
     "snapshots revoke",
     "snapshots expire",
 }
@@ -107,7 +109,7 @@ def test_json_is_short_for_the_format_and_contradicts_any_other() -> None:
         return replace(report, info=replace(report.info, generated_at="", duration_ms=0))
 
     assert without_times(query("--json")) == without_times(query("--format", "json", "--json"))
-    for form in ("table", "csv", "xlsx"):
+    for form in ("table", "csv", "xlsx", "pdf"):
         result = query("--json", "--format", form)
         assert result.exit_code == 2
         assert f"Give --json or --format {form}, not both." in result.stderr
@@ -525,6 +527,20 @@ def test_a_full_disk_behind_stdout_is_words_and_no_fault_of_ours() -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "custdyn: The output cannot be written: No space left on device."
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_output_that_cannot_be_written_is_discarded() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        full.write("text")
+        assert discard(full)
+        assert not discard(full)  # nor is it written when the stream is closed
+
+
+def test_a_run_can_only_read_a_database_first_if_its_source_is_named() -> None:
+    result = custdyn("run", "--sync", "--interval", YEAR)
+    assert result.exit_code == 2
+    assert "--sync needs the name of the source: --source NAME." in result.stderr
 
 
 @pytest.mark.parametrize("full_stream", ["stdout", "stderr"])

@@ -269,7 +269,7 @@ def test_the_table_comes_back_after_a_download_alone(panel: ResultPanel, sent: S
     panel.set_download_only(make_report(2), "csv")
     panel.show(make_report(2))
     shown = state(panel, "_shown")
-    assert (shown["output"], list(shown["formats"])) == ("web", ["csv", "csv-excel", "xlsx"])
+    assert (shown["output"], list(shown["formats"])) == ("web", ["csv", "csv-excel", "xlsx", "pdf"])
 
 
 @pytest.mark.parametrize(("done", "told"), [(None, None), (0, 0), (0.4, 0.4), (7, 1), (-1, 0)])
