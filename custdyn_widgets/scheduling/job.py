@@ -139,15 +139,15 @@ def _prepare(request: RunRequest, recorder: Recorder, now: datetime, held: conte
         due = check_due(request, saved, recorder.runs, now, locked=False)
         if due.refusal and not due.missed:  # what was missed is recorded under the lock
             raise due.refusal
-    if request.pdf or saved.output == "pdf":
-        settings = replace(settings, pdf=True)
-    if settings.pdf:
-        require_pdf()
     if request.send and saved.sends_mail:
         recorder.server = MailServer.from_settings(settings)
     logical_time = request.logical_time(saved, now)
     recorder.update(logical_time=format_instant_utc(logical_time))
     _acquire(request, recorder, now, held)
+    if request.pdf or saved.output == "pdf":
+        settings = replace(settings, pdf=True)
+    if settings.pdf:
+        require_pdf()
     about = (request.name, format_instant_utc(logical_time))
     return Task(
         request,
