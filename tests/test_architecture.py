@@ -42,6 +42,7 @@ HEAVY = {
     "duckdb": set(),
     "numba": {"engine"},
     "pyspark": set(),
+    "weasyprint": set(),
     "sqlalchemy": set(),
     "psycopg": set(),
     "pymysql": set(),

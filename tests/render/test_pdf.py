@@ -229,7 +229,8 @@ def test_each_sheet_says_what_it_is_and_its_number(data: bytes) -> None:
 
 def test_the_same_report_gives_the_same_bytes_in_another_process(data: bytes) -> None:
     code = (
-        "import hashlib\nfrom custdyn_widgets.render import to_pdf\nfrom tests.make_report import make_report\n"
+        "import hashlib\nfrom custdyn_widgets.render import to_pdf\n"
+        "from tests.make_report import make_report\n"
         "data = to_pdf(make_report(6), identity='Content digest 0123456789abcdef')\n"
         "print(hashlib.sha256(data).hexdigest())"
     )
