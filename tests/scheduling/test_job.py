@@ -937,6 +937,14 @@ def test_a_pdf_is_frozen_and_goes_with_the_mail_where_the_saved_query_says_so(
     assert "The report is attached as PDF." in received.message().get_body(("plain",)).get_content()
 
 
+def test_a_run_can_be_asked_for_a_pdf(settings: Settings, received: Received, ask: Ask) -> None:
+    saved_queries.save(replace(BOARD, recipients=()), "mine", over=None, settings=settings)
+    request = RunRequest("board", pdf=True)
+    assert request.repeat_command(None) == "custdyn run --saved board --scheduled --pdf"
+    run = dispatch(request, settings=settings, progress=lambda _: None, now=NOW)
+    assert Store(settings.snapshots).read(str(run.reports[0].snapshot), "report.pdf").startswith(b"%PDF")
+
+
 def test_a_run_that_cannot_make_its_pdf_fails_before_it_starts(
     ask: Ask, settings: Settings, received: Received, monkeypatch: pytest.MonkeyPatch
 ) -> None:
