@@ -175,7 +175,7 @@ def test_sql_and_ours_read_every_shape_of_ledger(
     assert any(cell not in ("", "0") for cell in tables[0][0][1:])
 
 
-def test_the_worst_shapes_are_set_against_the_targets() -> None:
+def test_the_worst_shapes_are_set_against_the_targets(tmp_path: Path) -> None:
     def measured(shape: shapes.Shape, seconds: float) -> by_shape.ShapeFigures:
         sql, ours = (
             Figure(step, [own], [own], [own], [], [1_000.0])
@@ -190,10 +190,12 @@ def test_the_worst_shapes_are_set_against_the_targets() -> None:
     assert (parquet.value, parquet.target, parquet.holds) == (0.4, 0.6, True)
     assert (of_csv.value, of_csv.target, of_csv.holds) == (0.8, 0.7, False)
     assert (peak.value, peak.target, peak.holds) == (1_000, 900, False)
-    options = argparse.Namespace(rows=10_000_000, repeat=1)
+    options = argparse.Namespace(rows=10_000_000, repeat=1, document=tmp_path / "shapes.md")
     page = [*by_shape._page(options, _setting(), [*figures, measured(csv, 8.0)], [parquet, of_csv, peak])]
     assert f"| {csv.name} | 10.000 | 8.000 | 0.800 | 0.800 | 1,000 | 1,000 |" in page
     assert f"| {of_csv.name} | 0.800 | 0.700 | **no** |" in page
+    words = "".join(ElementTree.parse(tmp_path / "pictures" / "shapes.svg").getroot().itertext())
+    assert shapes.SHAPES[3].name in words
     broken = measured(csv, 8.0)
     broken.sql.missing, broken.sql.process = "exit 1", []
     assert next(by_shape.findings(10_000_000, [broken])).value is None

@@ -115,3 +115,19 @@ def _log_lines(points: Sequence[Mapping[str, Any]], measure: str, title: str) ->
         ),
     )
     return encoded.mark_line(point=True).properties(width=360, height=280)
+
+
+def draw_shapes(ratios: Mapping[str, float], target: float) -> str:
+    """Return the SVG of a ratio for each shape of ledger, with the target as a line."""
+    names = list(ratios)
+    data = pd.DataFrame({"name": names, "ratio": list(ratios.values())})
+    x = alt.X("ratio:Q", title="ours ÷ SQL, seconds of whole processes", scale=alt.Scale(zero=True))
+    axis = alt.Axis(labelLimit=380, ticks=False, domain=False)
+    bars = alt.Chart(data).encode(x=x, y=alt.Y("name:N", title=None, sort=names, axis=axis))
+    text = bars.mark_text(align="left", dx=4, fill="#333").encode(text=alt.Text("ratio:Q", format=".2f"))
+    line = alt.Chart(pd.DataFrame({"ratio": [target]})).mark_rule(color="#D55E00", strokeDash=[4, 3])
+    chart = bars.mark_bar(height={"band": 0.7}, color="#6AAED6") + text + line.encode(x="ratio:Q")
+    chart = chart.properties(width=WIDTH, height=22 * len(names))
+    chart = chart.configure(background="white", padding=12, view=alt.ViewConfig(stroke=None))
+    svg: str = vl_convert.vegalite_to_svg(chart.to_dict())
+    return svg

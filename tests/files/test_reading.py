@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from custdyn_widgets.files import reading
-from custdyn_widgets.files.reading import NotPlainError, ReplacedError, open_plain_file
+from custdyn_widgets.files.reading import (
+    NotPlainError,
+    ReplacedError,
+    folder_below,
+    may_exist,
+    open_plain_file,
+)
 
 
 @pytest.fixture
@@ -54,4 +60,24 @@ def test_a_file_that_is_replaced_before_it_is_opened_is_not_read(
 
     monkeypatch.setattr(os, "open", replace_first)
     with pytest.raises(ReplacedError), open_plain_file(folder, "plain"):
+        pass
+
+
+def test_a_path_may_exist_unless_it_certainly_does_not(tmp_path: Path) -> None:
+    plain, link = tmp_path / "plain", tmp_path / "link"
+    plain.write_bytes(b"")
+    link.symlink_to("nowhere")
+    assert may_exist(plain)
+    assert may_exist(link)
+    assert not may_exist(tmp_path / "missing")
+    assert may_exist(plain / "below a file")  # cannot be looked up
+
+
+def test_a_folder_below_is_opened_without_following_links(tmp_path: Path) -> None:
+    (tmp_path / "one" / "two").mkdir(parents=True)
+    (tmp_path / "one" / "two" / "file").write_bytes(b"")
+    with folder_below(tmp_path, "one", "two") as folder:
+        assert reading.names_in(folder) == ["file"]
+    (tmp_path / "link").symlink_to("one")
+    with pytest.raises(OSError, match=r"Not a directory|symbolic"), folder_below(tmp_path, "link", "two"):
         pass

@@ -1,11 +1,12 @@
-"""Arrays that may be larger than memory: each is then kept in a file without a name."""
+"""Arrays that may be larger than memory: each is then kept in a file, which has no name until it is saved."""
 
 from __future__ import annotations
 
 import math
 import mmap
 import os
-import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ class LargeArrays:
     """
 
     def __init__(self) -> None:
-        self._maps: list[mmap.mmap] = []
+        self._maps: list[_NamelessFile] = []
         self._in_memory = min(_IN_MEMORY, memory_limit() // _SHARE)
 
     def empty(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -45,13 +46,55 @@ class LargeArrays:
             mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def _mapped(size: int) -> mmap.mmap | None:
+class _NamelessFile(mmap.mmap):
+    """A new file without a name, mapped into memory; it is closed with the mapping."""
+
+    def __init__(self, descriptor: int, _size: int) -> None:
+        self.descriptor = descriptor
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        close(self.descriptor)
+
+
+def save_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an array to a new file that ends with its values.
+
+    If it is kept in a file on the same disk, that file gets the name, and nothing is written.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    kept = array.base
+    if not isinstance(kept, _NamelessFile) or array.nbytes != len(kept) or not _named(kept.descriptor, path):
+        np.save(path, array)
+
+
+def _named(descriptor: int, path: Path) -> bool:
+    """Give a file without a name this one, and return whether that was possible."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # With a folder, Python makes the system call that follows the link below /proc.
+        os.link(f"/proc/self/fd/{descriptor}", path.name, dst_dir_fd=folder, follow_symlinks=True)
+    except OSError:
+        return False
+    finally:
+        os.close(folder)
+    return True
+
+
+def _mapped(size: int) -> _NamelessFile | None:
     """Map a new file of this size, or return None if there is no room for it."""
     folder = settings.load().cache
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            os.posix_fallocate(file.fileno(), 0, size)  # a full disk would end the process at a later write
-            return mmap.mmap(file.fileno(), size)
+        descriptor = os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
     except OSError:
+        return None
+    try:
+        os.posix_fallocate(descriptor, 0, size)  # a full disk would end the process at a later write
+        return _NamelessFile(descriptor, size)
+    except OSError:
+        os.close(descriptor)
         return None
