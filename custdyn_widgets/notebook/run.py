@@ -87,7 +87,8 @@ def run_template(
     Parameters and errors are the same as for `run_notebook`, plus the errors of `publish.publish`.
     """
     finished = run_notebook(template, parameters, settings=settings, timeout_s=timeout_s, progress=progress)
-    progress("Rendering and publishing the page")
+    has_pdf = settings.pdf or finished.pdf
+    progress(f"Rendering and publishing the page{' and its PDF' if has_pdf else ''}")
     return finished.publish(settings)
 
 
