@@ -19,8 +19,7 @@ from custdyn_widgets.errors import SettingsError, nearest, shown
 
 CONFIG_NAME = "custdyn.toml"
 _APP = "custdyn"
-VIEWER_HOST = "127.0.0.1"
-VIEWER_PORT = 8899
+VIEWER_HOST, VIEWER_PORT = "127.0.0.1", 8899
 _USUAL_VIEWER = f"http://{VIEWER_HOST}:{VIEWER_PORT}"
 PAPERS = ("A4", "letter")
 
@@ -66,10 +65,11 @@ class Settings:
     spark
         The cluster of the spark engine: a master such as `yarn`, `spark://host:7077` or `local[4]`, or the
         address of a Spark Connect server, `sc://host:15002`, without a token.
-    pdf
-        Whether every snapshot gets a PDF of its page: `on` or `off`.
-    paper
-        The paper of PDFs: `A4` or `letter`.
+    pdf, paper
+        Whether every snapshot gets a PDF of its page, `on` or `off`; and its paper, `A4` or `letter`.
+    signing_key
+        The file of the private key with which snapshots are signed; None to sign none. See
+        `snapshots.signing`.
     """
 
     snapshots: Path
@@ -93,6 +93,7 @@ class Settings:
     spark: str | None = None
     pdf: bool = False
     paper: str = PAPERS[0]
+    signing_key: Path | None = None
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that pass these settings to another process, with absolute paths."""
@@ -122,7 +123,7 @@ _FILES = {"sources": "sources.toml", "last_choice": "last_choice.json"}
 _TEXTS = ("share_url", "role", "smtp_url", "mail_from", "client_type", "timezone", "spark")
 _HANDED_IF_SET = (
     "share_url", "viewer_url", "sources", "my_queries", "runs", "config", "client_type", "timezone",
-    "last_choice", "marts", "spark",
+    "last_choice", "marts", "spark", "signing_key",
 )  # fmt: skip
 
 
@@ -153,13 +154,22 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
         if text:
             values[name] = text.rstrip("/") if name == "share_url" else text
     values["viewer_url"] = env.get("CUSTDYN_VIEWER_URL", "").rstrip("/") or None
-    values["evidence"] = _choice("evidence", ("on", "off"), env, stored) == "on"
-    values["pdf"] = _choice("pdf", ("off", "on"), env, stored) == "on"
+    for name, choices in (("evidence", ("on", "off")), ("pdf", ("off", "on"))):
+        values[name] = _choice(name, choices, env, stored) == "on"
     values["paper"] = _choice("paper", PAPERS, env, stored)
+    if env.get("CUSTDYN_SIGNING_KEY") or "signing_key" in stored:
+        values["signing_key"] = _path("signing_key", env, stored, config)
     values["extensions"] = _extensions(env, stored, config)
     for name in ("share_url", "viewer_url"):
         _check_address(f"CUSTDYN_{name.upper()}", values.get(name))
     return Settings(**values)  # type: ignore[arg-type]  # the names and types are those of the dataclass
+
+
+def default_signing_key() -> Path:
+    """Return where a new signing key goes if the settings name no file."""
+    import platformdirs  # imported late: few commands need it
+
+    return platformdirs.user_data_path(_APP) / "signing_key.pem"
 
 
 def _find_config(env: Mapping[str, str], folder: Path) -> Path | None:
@@ -241,8 +251,8 @@ def _choice(name: str, choices: tuple[str, ...], env: Mapping[str, str], stored:
     given = env.get(f"CUSTDYN_{name.upper()}")
     where, value = (f"CUSTDYN_{name.upper()}", given) if given else (name, stored.get(name, choices[0]))
     if value not in choices:
-        listed = " or ".join(f'"{choice}"' for choice in choices)
-        raise SettingsError(f"{where} must be {listed}, not {shown(value)}.", field=where)
+        listed = '" or "'.join(choices)
+        raise SettingsError(f'{where} must be "{listed}", not {shown(value)}.', field=where)
     return str(value)
 
 

@@ -23,7 +23,7 @@ FLOORS = (
     ("render", "mart", "saved_queries"),
     ("engine", "publish"),
     ("notebook", "mail"),
-    ("scheduling", "widgets"),
+    ("scheduling", "widgets", "agents", "nbconvert_exporter", "scheduler_formats"),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -35,7 +35,7 @@ HEAVY = {
     "altair": set(),
     "openpyxl": {"render"},
     "papermill": set(),
-    "nbconvert": set(),
+    "nbconvert": {"nbconvert_exporter"},
     "nbformat": set(),
     "ipywidgets": {"widgets"},
     "anywidget": {"widgets"},
@@ -43,6 +43,8 @@ HEAVY = {
     "numba": {"engine"},
     "pyspark": set(),
     "weasyprint": set(),
+    "cryptography": set(),
+    "mcp": set(),
     "sqlalchemy": set(),
     "psycopg": set(),
     "pymysql": set(),

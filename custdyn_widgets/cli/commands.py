@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from custdyn_widgets import __version__, settings
+from custdyn_widgets.cli.agents import mcp_command
 from custdyn_widgets.cli.mapping import mapping_group
 from custdyn_widgets.cli.queries import queries_group
 from custdyn_widgets.cli.query_options import query_fields, query_options, wants_pdf
@@ -35,6 +36,7 @@ from custdyn_widgets.cli.report_output import (
 from custdyn_widgets.cli.runs import check_own_run, check_scheduled, run_saved_query, runs_group
 from custdyn_widgets.cli.snapshot_difference import diff_command
 from custdyn_widgets.cli.snapshot_pdf import pdf_command
+from custdyn_widgets.cli.snapshot_proof import proof_commands
 from custdyn_widgets.cli.snapshots import snapshots_group
 from custdyn_widgets.cli.syncing import sync_command, sync_first
 from custdyn_widgets.cli.tables import clients_command, cohorts_command
@@ -285,9 +287,10 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
 main.add_command(clients_command)
 main.add_command(cohorts_command)
 main.add_command(mapping_group)
+main.add_command(mcp_command)
 main.add_command(queries_group)
 main.add_command(runs_group)
 main.add_command(snapshots_group)
-snapshots_group.add_command(diff_command)
-snapshots_group.add_command(pdf_command)
+for command in (diff_command, pdf_command, *proof_commands):
+    snapshots_group.add_command(command)
 main.add_command(sync_command)

@@ -245,7 +245,7 @@ def _formatted(report: Report, form: str, total: bool, paper: str) -> bytes:
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Write a file that a command was asked for; a fault names it."""
+    """Write a file that a user asked for; through a link, and into a pipe or a device."""
     from custdyn_widgets.files import write_whole
 
     try:

@@ -3,7 +3,7 @@ from .freezing import Frozen, freeze, publish
 from .handover import Staging
 from .report_files import content_digest, prepare, report_pdf
 from .secrets.known import Secret, known_secrets
-from .secrets.search import without_secrets
+from .secrets.search import secret_in, without_secrets
 
 __all__ = [
     "Frozen",
@@ -15,6 +15,7 @@ __all__ = [
     "prepare",
     "publish",
     "report_pdf",
+    "secret_in",
     "without_client_names",
     "without_secrets",
 ]
