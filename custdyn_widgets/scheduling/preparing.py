@@ -9,6 +9,7 @@ from datetime import datetime
 
 from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import CustDynError, NotDueError, SettingsError, StillRunningError
+from custdyn_widgets.render import require_pdf
 from custdyn_widgets.scheduling.due import WAITING, check_busy, check_due, describe_missed, schedule_text
 from custdyn_widgets.scheduling.failure import report_failure
 from custdyn_widgets.scheduling.locks import RunLock
@@ -45,6 +46,10 @@ def prepare_run(request: RunRequest, recorder: Recorder, now: datetime, held: co
     logical_time = request.logical_time(saved, now)
     recorder.update(logical_time=format_instant_utc(logical_time))
     _acquire(request, recorder, now, held)
+    if request.pdf or saved.output == "pdf":
+        settings = replace(settings, pdf=True)
+    if settings.pdf:
+        require_pdf()
     about = (request.name, format_instant_utc(logical_time))
     return Task(
         request,
