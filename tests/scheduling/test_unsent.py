@@ -106,9 +106,9 @@ def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(making, "run_notebook", lambda *_, **__: made)
     real, files = freezing.report_files, {}
 
-    def first(*args: Any) -> dict[str, bytes]:
+    def first(*args: Any, **how: Any) -> dict[str, bytes]:
         if not files:
-            files.update(real(*args))
+            files.update(real(*args, **how))
         return dict(files)
 
     monkeypatch.setattr(freezing, "report_files", first)
