@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custdyn_widgets import run_report
-from custdyn_widgets.engine.cells import pieces
+from custdyn_widgets.engine.cells import pieces, sums
 from custdyn_widgets.engine.cells.grid import EdgeCounter
 from custdyn_widgets.engine.cells.pieces import first_row_at
 from custdyn_widgets.engine.cells.sums import KeyedSums, join
@@ -70,6 +70,27 @@ def test_sums_of_more_rows_than_a_double_can_hold_are_exact() -> None:
     sums.add(np.zeros(1, np.int64), np.array([-(2**62)]))
     _, _, high, low = sums.totals()
     assert list(join(high, low)) == [count * amount - 2**62]
+
+
+@pytest.mark.parametrize("dense", [0, 2**21])
+@pytest.mark.parametrize("limit", [2**33, 2**50, 2**62])
+def test_sums_in_place_and_joined_parts_are_exact(dense: int, limit: int) -> None:
+    size, amounts = 2**15, [2**62, -(2**62) - 5, 7, -(2**31), 2**40, -(2**63), 1]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("_DENSE", dense), ("_SUM_LIMIT", limit), ("_MOST_PARTS", 3)):
+            patch.setattr(sums, name, value)
+        one, two = KeyedSums(size), KeyedSums(size)
+        for i, amount in enumerate(amounts):
+            own = one if i % 2 else two
+            own.add(np.array([5, 5, i + 100]), np.array([amount, amount, amount]), -1 if i == 2 else 1)
+            own.count(np.array([5, i + 100]))
+        if not dense:
+            assert len(one._parts) < 3  # joined
+        one.merge(two)
+        keys, counts, high, low = one.totals()
+        found = {int(k): (int(c), int(s)) for k, c, s in zip(keys, counts, join(high, low), strict=True)}
+    signed = [-amount if i == 2 else amount for i, amount in enumerate(amounts)]
+    assert found == {5: (7, 2 * sum(signed)), **{i + 100: (1, own) for i, own in enumerate(signed)}}
 
 
 @given(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 
 from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.engine.rows import _without_garbage_collection
 from custdyn_widgets.errors import CustDynError, MartError, QueryError, RateError
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.report.report import Report
@@ -405,3 +407,16 @@ def test_a_package_whose_name_is_not_its_own_is_told_by_its_id_too() -> None:
     query = {"interval": {"start": "2021-10-01", "end": "2021-11-30"}, "group_by": ["package"]}
     report = run_report(query, mart, as_of="2022-01-01")
     assert [row.labels[0] for row in report.rows] == ["(no package) (P30)", "Flat (P10)", "(no package)"]
+
+
+def test_garbage_is_collected_again_after_a_report_that_failed() -> None:
+    seen = []
+
+    def fail() -> None:
+        with _without_garbage_collection():
+            seen.append(gc.isenabled())
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert [*seen, gc.isenabled()] == [False, True]
