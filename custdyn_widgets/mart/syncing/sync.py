@@ -15,8 +15,9 @@ from custdyn_widgets.errors import SourceError, nearest, shown
 from custdyn_widgets.files import remove_folder
 from custdyn_widgets.mart.facts.memory import keep_freed_memory
 from custdyn_widgets.mart.mapping.sql_file import Mapping as SqlMapping
+from custdyn_widgets.mart.refused_addresses import reject_url
 from custdyn_widgets.mart.schema import TABLES
-from custdyn_widgets.mart.sources import GENERIC, Source, named_sources, reject_url
+from custdyn_widgets.mart.sources import GENERIC, Source, named_sources
 from custdyn_widgets.mart.synced import (
     RECORD,
     SyncRecord,
