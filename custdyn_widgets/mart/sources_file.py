@@ -84,8 +84,8 @@ def _reject_combinations(place: str, section: dict[str, str]) -> None:
             raise SettingsError(f"{place} has both {one} and {other}. Give only one of them.", field=other)
     if URL.match(section.get("path", "")) and not _is_on_objects(section):
         raise SettingsError(
-            f"{place}: path is a URL. Give the path of a folder or a file, or s3://bucket/folder; the key for "
-            "a database is url.",
+            f"{place}: path is a URL. Give the path of a folder or a file, or s3://bucket/folder; the key "
+            "for a database is url.",
             field="path",
         )
 

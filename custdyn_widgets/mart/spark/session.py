@@ -111,8 +111,10 @@ def spark_errors(name: str) -> Iterator[None]:
             )
         elif "Illegal Parquet type" in text and "NANOS" in text:
             remedy = " Write times in microseconds: Spark does not read nanoseconds."
+        reason = _reason(error)
+        end = "." if remedy and not reason.endswith(".") else ""
         raise SourceError(
-            f"Spark could not read source {shown(name)}: {_reason(error)}{remedy}", field="source"
+            f"Spark could not read source {shown(name)}: {reason}{end}{remedy}", field="source"
         ) from error
 
 

@@ -161,7 +161,7 @@ def _options(source: Source) -> dict[str, str]:
     if not is_object_address(source.data):
         return {}
     address = object_address(str(source.data), source.endpoint, source.region)
-    options = {}
+    options: dict[str, str] = {}
     if source.endpoint:
         options |= {"endpoint": source.endpoint, "path.style.access": "true"}
     if source.region:
