@@ -15,10 +15,11 @@ from click.testing import CliRunner, Result
 from custdyn_widgets import Source, settings
 from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.errors import MartError, SourceError
+from custdyn_widgets.errors import MartError, SavedQueryError, SourceError
 from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.sources import absolute_source
+from custdyn_widgets.saved_queries.checks import check_path
 from tests.golden_answers import wrong_cells_of
 from tests.mart.test_mart import CSV, EVERYONE, changed, folder
 from tests.object_storage import BUCKET, LONG_AGO, ObjectStorage, object_storage
@@ -459,6 +460,27 @@ def test_an_invalid_section_is_an_error(
     result = custdyn("check", "shop")
     assert words in result.stderr
     assert "sand" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("sync", "s3://bucket/mart"), "is not a database: reports read its files directly"),
+        (("sync", "s3://me:sea-and-sand@bucket/mart"), "contains a login"),
+        (("mapping", "new", "shop", "s3://bucket/mart"), "Download some of the bucket's files to a folder"),
+        (("mapping", "new", "shop", "s3://me:sea-and-sand@bucket/mart"), "Download some of the bucket's"),
+    ],
+)
+def test_other_commands_say_what_to_do_with_an_address(arguments: tuple[str, ...], words: str) -> None:
+    result = custdyn(*arguments)
+    assert result.exit_code
+    assert words in result.stderr
+    assert "sand" not in result.output
+
+
+def test_a_schedule_takes_the_name_of_an_address_and_not_the_address() -> None:
+    with pytest.raises(SavedQueryError, match=r"not a URL: give the source a name in sources\.toml"):
+        check_path("source", URL)
 
 
 def test_an_endpoint_of_the_environment_is_validated(storage: ObjectStorage, monkeypatch: Any) -> None:

@@ -115,7 +115,7 @@ def read_on_spark(source: SourceLike) -> SparkMart:
 
 def _place(source: SourceLike) -> _Place:
     given = _given(source)
-    text = str(given.data) if isinstance(given.data, str) else ""
+    text = given.data.strip() if isinstance(given.data, str) else ""
     is_url = bool(URL.match(text)) and not has_secret(text)  # any other is refused below, without its secret
     chosen = given if is_url else resolve_source(source)
     if chosen.on_fault != "refuse":
@@ -127,7 +127,7 @@ def _place(source: SourceLike) -> _Place:
     if is_url:
         if chosen.mapping or chosen.system:
             raise SourceError("The engine spark reads a mart, and runs no mapping.", field="mapping")
-        root = text.strip().rstrip("/")
+        root = text.rstrip("/")
         if is_object_address(text):
             root = f"s3a://{object_address(text).path}"  # as Spark calls it
         paths = {name: f"{root}/{name}.parquet" for name in TABLES}
