@@ -12,13 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from custdyn_widgets import Source, settings
+from custdyn_widgets import Source, progress, settings
 from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import MartError, SavedQueryError, SourceError
 from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.objects import transfer
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.sources import absolute_source
+from custdyn_widgets.publish.secrets.known import known_secrets
 from custdyn_widgets.saved_queries.checks import check_path
 from tests.golden_answers import wrong_cells_of
 from tests.mart.test_mart import CSV, EVERYONE, changed, folder
@@ -360,6 +362,37 @@ def test_an_object_deleted_while_it_is_copied_is_noticed(mart: ObjectStorage) ->
     assert open_mart(URL).facts.names.quotes == {}
 
 
+def test_an_interrupt_stops_the_transfer_and_leaves_no_copy(mart: ObjectStorage) -> None:
+    class Stop:
+        def step(self, words: str, done: float) -> None:  # noqa: ARG002
+            if words.startswith("Copying"):
+                raise KeyboardInterrupt
+
+        def note(self, words: str) -> None: ...
+
+    with pytest.raises(KeyboardInterrupt), progress.report_to(Stop()):
+        open_mart(URL)
+    assert copies() == []
+
+
+def test_progress_is_the_share_of_bytes(mart: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[tuple[str, float]] = []
+
+    class Listener:
+        def step(self, words: str, done: float) -> None:
+            steps.append((words, done))
+
+        def note(self, words: str) -> None: ...
+
+    monkeypatch.setattr(transfer, "_AT_ONCE", 1)
+    with progress.report_to(Listener()):
+        open_mart(URL)
+    shares = [done for words, done in steps if words == f"Copying {len(CSV)} objects from {URL}"]
+    assert shares[0] == 0
+    assert 0 < shares[-1] <= 1
+    assert shares == sorted(shares)
+
+
 def test_a_disk_that_cannot_be_written_is_an_error(
     mart: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -481,6 +514,17 @@ def test_other_commands_say_what_to_do_with_an_address(arguments: tuple[str, ...
 def test_a_schedule_takes_the_name_of_an_address_and_not_the_address() -> None:
     with pytest.raises(SavedQueryError, match=r"not a URL: give the source a name in sources\.toml"):
         check_path("source", URL)
+
+
+def test_credentials_are_never_published(tmp_path: Path) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text(
+        "[default]\naws_access_key_id = AKIAREADER\naws_secret_access_key = sea-and-sand\n"
+        "[other]\naws_secret_access_key=land-and-air\naws_session_token = fire-and-ice\n"
+    )
+    env = {"AWS_SECRET_ACCESS_KEY": "salt-and-snow", "AWS_SESSION_TOKEN": "wind-and-rain"}
+    texts = {secret.text for secret in known_secrets(settings.load(), environ=env, home=tmp_path)}
+    assert texts > {"sea-and-sand", "land-and-air", "fire-and-ice", "salt-and-snow", "wind-and-rain"}
 
 
 def test_an_endpoint_of_the_environment_is_validated(storage: ObjectStorage, monkeypatch: Any) -> None:

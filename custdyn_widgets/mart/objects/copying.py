@@ -13,7 +13,6 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,22 +22,17 @@ from custdyn_widgets.files import make_folder, remove_folder, sync_folder
 from custdyn_widgets.mart.objects.address import ObjectAddress
 from custdyn_widgets.mart.objects.listing import Listing, StoredObject, list_objects
 from custdyn_widgets.mart.objects.place import copies_of
-from custdyn_widgets.mart.objects.service import open_service, service_errors
+from custdyn_widgets.mart.objects.service import open_service
+from custdyn_widgets.mart.objects.transfer import ObjectChangedError, Transfer
 
 if TYPE_CHECKING:
     from pyarrow.fs import S3FileSystem
 
 _BUILDING = ".building-"
 _ABANDONED = 3600  # seconds
-_AT_ONCE = 8  # objects
-_CHUNK = 8 * 2**20  # bytes
 # A service may store times in whole seconds: an object stored so shortly before it was listed may be replaced
 # without a change of its time, so its copy is not used again.
 _TOO_RECENT = 3 * 10**9  # nanoseconds
-
-
-class _ChangedError(Exception):
-    """An object changed while it was read."""
 
 
 def local_copy(address: ObjectAddress, *, mapped: bool) -> Path:
@@ -58,10 +52,10 @@ def local_copy(address: ObjectAddress, *, mapped: bool) -> Path:
             listing = list_objects(service, address, mapped=mapped)
             copy = _matching(root, listing)
             if copy is None:
-                with contextlib.suppress(_ChangedError), _new_copy(root) as building:
+                with contextlib.suppress(ObjectChangedError), _new_copy(root) as building:
                     _fill(building, listing, root, service, address, began)
                     if list_objects(service, address, mapped=mapped).objects != listing.objects:
-                        raise _ChangedError
+                        raise ObjectChangedError
                     copy = building.rename(root / secrets.token_hex(8))
                     sync_folder(root)
             if copy is not None:
@@ -145,28 +139,11 @@ def _fill(
         source = next((copy / name for copy, had in earlier if had.get(name) == stored), None)
         if source is None or not _link(source, building / name):
             missing.append(name)
-    parent = address.path.removesuffix(address.name)
-
-    def copy(name: str) -> int:
-        target, stored = building / name, listing.objects[name]
-        with service_errors(address):
-            _download(service, parent + name, target)
-        if target.stat().st_size != stored.size:
-            raise _ChangedError
-        recent = stored.changed > began - _TOO_RECENT
-        os.utime(target, ns=(stored.changed, stored.changed + recent))
-        return stored.size
-
-    total, done = sum(listing.objects[name].size for name in missing), 0
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="custdyn copy") as threads:
-        sizes = threads.map(copy, missing)
-        try:
-            for number, size in enumerate(sizes, 1):
-                done += size
-                progress.step(f"Copied {number:,} of {len(missing):,} objects", done / max(total, 1))
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
+    Transfer(service, address, building).run({name: listing.objects[name] for name in missing})
+    for name in missing:
+        changed = listing.objects[name].changed
+        if changed > began - _TOO_RECENT:
+            os.utime(building / name, ns=(changed, changed + 1))
 
 
 def _link(source: Path, target: Path) -> bool:
@@ -178,33 +155,6 @@ def _link(source: Path, target: Path) -> bool:
     except OSError:  # a file system without hard links
         shutil.copy2(source, target)
     return True
-
-
-def _download(service: S3FileSystem, path: str, target: Path) -> None:
-    """Write an object to a file.
-
-    Raises
-    ------
-    _ChangedError
-        If the object was deleted or replaced meanwhile.
-    OSError
-        If it cannot be read or written.
-    """
-    try:
-        with service.open_input_file(path) as stream, target.open("xb") as file:
-            tag = stream.metadata().get("ETag")  # it changes with the content
-            try:
-                while chunk := stream.read(_CHUNK):
-                    file.write(chunk)
-            finally:  # if the object cannot be read, this often says why
-                with service.open_input_file(path) as again:
-                    tag_after = again.metadata().get("ETag")
-            file.flush()
-            os.fsync(file.fileno())  # a crash must not leave a file with this size and other content
-    except FileNotFoundError:
-        raise _ChangedError from None
-    if tag_after != tag:
-        raise _ChangedError
 
 
 def _remove_unused(root: Path, keep: Path) -> None:

@@ -9,7 +9,7 @@ The search looks for the text of:
 - the values of variables whose names end in PASSWORD, PASSWD, PASSPHRASE, SECRET, TOKEN, APIKEY, API_KEY,
   ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
 - the passwords of sources: `CUSTDYN_PASSWORD_<NAME>`, the files that `CUSTDYN_PASSWORD_<NAME>_FILE` names,
-  `~/.pgpass` and `~/.my.cnf`;
+  `~/.pgpass`, `~/.my.cnf` and `~/.aws/credentials`;
 - the paths of the snapshot store and of the user's home folder.
 
 A secret of eight characters or more is found anywhere. One of six or seven characters, or one that consists
@@ -50,6 +50,9 @@ _SOURCE_PASSWORD = re.compile(r"CUSTDYN_PASSWORD_(.+?)(_FILE)?")
 _CLIENT_FILES = {
     ".pgpass": re.compile(r"^(?!#)(?:(?:[^:\\\n]|\\.)*:){4}(.+)$", re.MULTILINE),
     ".my.cnf": re.compile(r"^\s*password\s*=\s*(.+?)\s*$", re.MULTILINE),
+    ".aws/credentials": re.compile(
+        r"^\s*aws_(?:secret_access_key|session_token)\s*=\s*(.+?)\s*$", re.MULTILINE
+    ),
 }
 STORE_PATH = "the path of the snapshot store"
 _CONNECTIONS = Path(".jupysql", "connections.ini")
