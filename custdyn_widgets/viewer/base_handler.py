@@ -22,8 +22,8 @@ HEADERS = {
 METHODS = ("GET", "HEAD")
 HTML = "text/html; charset=UTF-8"
 _WORDS = {
-    403: ("Access denied", "You may not read reports on this server. Ask its operator."),
-    404: ("No report here", "The link may be incomplete, or the report was withdrawn. Ask its sender."),
+    403: ("Access denied", "You may not read reports on this server. Ask the operator."),
+    404: ("No report here", "The link may be incomplete, or the report was withdrawn. Ask the sender."),
     405: ("Read only", "This server supports only GET and HEAD."),
     421: (
         "Wrong host",
