@@ -19,9 +19,9 @@ from custdyn_widgets.errors import SettingsError, nearest, shown
 
 CONFIG_NAME = "custdyn.toml"
 _APP = "custdyn"
-VIEWER_HOST = "127.0.0.1"
-VIEWER_PORT = 8899
+VIEWER_HOST, VIEWER_PORT = "127.0.0.1", 8899
 _USUAL_VIEWER = f"http://{VIEWER_HOST}:{VIEWER_PORT}"
+PAPERS = ("A4", "letter")
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class Settings:
     spark
         The cluster of the spark engine: a master such as `yarn`, `spark://host:7077` or `local[4]`, or the
         address of a Spark Connect server, `sc://host:15002`, without a token.
+    pdf, paper
+        Whether every snapshot gets a PDF of its page, `on` or `off`; and its paper, `A4` or `letter`.
+    signing_key
+        The file of the private key with which snapshots are signed; None to sign none. See
+        `snapshots.signing`.
     """
 
     snapshots: Path
@@ -86,6 +91,9 @@ class Settings:
     marts: Path | None = None
     evidence: bool = True
     spark: str | None = None
+    pdf: bool = False
+    paper: str = PAPERS[0]
+    signing_key: Path | None = None
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that pass these settings to another process, with absolute paths."""
@@ -95,6 +103,8 @@ class Settings:
             "CUSTDYN_CACHE": str(self.cache),
             "CUSTDYN_ROLE": self.role,
             "CUSTDYN_EVIDENCE": "on" if self.evidence else "off",
+            "CUSTDYN_PDF": "on" if self.pdf else "off",
+            "CUSTDYN_PAPER": self.paper,
         }
         if self.extensions:
             handed["CUSTDYN_EXTENSIONS"] = os.pathsep.join(self.extensions)
@@ -113,7 +123,7 @@ _FILES = {"sources": "sources.toml", "last_choice": "last_choice.json"}
 _TEXTS = ("share_url", "role", "smtp_url", "mail_from", "client_type", "timezone", "spark")
 _HANDED_IF_SET = (
     "share_url", "viewer_url", "sources", "my_queries", "runs", "config", "client_type", "timezone",
-    "last_choice", "marts", "spark",
+    "last_choice", "marts", "spark", "signing_key",
 )  # fmt: skip
 
 
@@ -144,11 +154,22 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
         if text:
             values[name] = text.rstrip("/") if name == "share_url" else text
     values["viewer_url"] = env.get("CUSTDYN_VIEWER_URL", "").rstrip("/") or None
-    values["evidence"] = _evidence(env, stored)
+    for name, choices in (("evidence", ("on", "off")), ("pdf", ("off", "on"))):
+        values[name] = _choice(name, choices, env, stored) == "on"
+    values["paper"] = _choice("paper", PAPERS, env, stored)
+    if env.get("CUSTDYN_SIGNING_KEY") or "signing_key" in stored:
+        values["signing_key"] = _path("signing_key", env, stored, config)
     values["extensions"] = _extensions(env, stored, config)
     for name in ("share_url", "viewer_url"):
         _check_address(f"CUSTDYN_{name.upper()}", values.get(name))
     return Settings(**values)  # type: ignore[arg-type]  # the names and types are those of the dataclass
+
+
+def default_signing_key() -> Path:
+    """Return where a new signing key goes if the settings name no file."""
+    import platformdirs  # imported late: few commands need it
+
+    return platformdirs.user_data_path(_APP) / "signing_key.pem"
 
 
 def _find_config(env: Mapping[str, str], folder: Path) -> Path | None:
@@ -225,12 +246,14 @@ def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path 
     )
 
 
-def _evidence(env: Mapping[str, str], stored: Mapping[str, Any]) -> bool:
-    given = env.get("CUSTDYN_EVIDENCE")
-    where, value = ("CUSTDYN_EVIDENCE", given) if given else ("evidence", stored.get("evidence", "on"))
-    if value not in ("on", "off"):
-        raise SettingsError(f'{where} must be "on" or "off", not {shown(value)}.', field=where)
-    return value == "on"
+def _choice(name: str, choices: tuple[str, ...], env: Mapping[str, str], stored: Mapping[str, Any]) -> str:
+    """Return a setting that has few values; the first one is the default."""
+    given = env.get(f"CUSTDYN_{name.upper()}")
+    where, value = (f"CUSTDYN_{name.upper()}", given) if given else (name, stored.get(name, choices[0]))
+    if value not in choices:
+        listed = '" or "'.join(choices)
+        raise SettingsError(f'{where} must be "{listed}", not {shown(value)}.', field=where)
+    return str(value)
 
 
 def _check_extensions(value: object, where: str) -> None:

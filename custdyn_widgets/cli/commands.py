@@ -8,15 +8,17 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from custdyn_widgets import __version__, settings
+from custdyn_widgets.cli.agents import mcp_command
 from custdyn_widgets.cli.mapping import mapping_group
 from custdyn_widgets.cli.queries import queries_group
-from custdyn_widgets.cli.query_options import query_fields, query_options
+from custdyn_widgets.cli.query_options import query_fields, query_options, wants_pdf
 from custdyn_widgets.cli.report_output import (
     SOURCE_HELP,
     as_of_option,
@@ -24,6 +26,7 @@ from custdyn_widgets.cli.report_output import (
     discard,
     engine_option,
     json_option,
+    pdf_option,
     print_report,
     report_options,
     say,
@@ -32,6 +35,8 @@ from custdyn_widgets.cli.report_output import (
 )
 from custdyn_widgets.cli.runs import check_own_run, check_scheduled, run_saved_query, runs_group
 from custdyn_widgets.cli.snapshot_difference import diff_command
+from custdyn_widgets.cli.snapshot_pdf import pdf_command
+from custdyn_widgets.cli.snapshot_proof import proof_commands
 from custdyn_widgets.cli.snapshots import snapshots_group
 from custdyn_widgets.cli.syncing import sync_command, sync_first
 from custdyn_widgets.cli.tables import clients_command, cohorts_command
@@ -92,6 +97,7 @@ def query_command(
     output: Path | None,
     total: bool,
     frozen: bool,
+    pdf: bool,
     engine: str,
     **options: Any,
 ) -> None:
@@ -103,7 +109,15 @@ def query_command(
     form = chosen_format(form, as_json, "table", output)
     query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
     print_report(
-        query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen, engine=engine
+        query,
+        source,
+        as_of=as_of,
+        form=form,
+        output=output,
+        total=total,
+        frozen=frozen,
+        pdf=pdf,
+        engine=engine,
     )
 
 
@@ -142,6 +156,7 @@ def query_command(
 @click.option(
     "--sync", "synced", is_flag=True, help="Read the database of the source first, as custdyn sync does."
 )
+@pdf_option
 @click.option("--no-send", is_flag=True, help="Do not send email.")
 @click.option(
     "--quiet",
@@ -160,6 +175,7 @@ def run_command(
     again: bool,
     within: str | None,
     synced: bool,
+    pdf: bool,
     no_send: bool,
     quiet: bool,
     **options: Any,
@@ -178,7 +194,7 @@ def run_command(
         check_scheduled(scheduled, again, within)
         run_saved_query(
             name, as_of=as_of, source=source, template=template, parameters=own, send=not no_send,
-            timeout_s=timeout, quiet=quiet, sync=synced, again=again, within=within,
+            pdf=pdf, timeout_s=timeout, quiet=quiet, sync=synced, again=again, within=within,
         )  # fmt: skip
         return
     from custdyn_widgets.notebook import run_template
@@ -187,7 +203,8 @@ def run_command(
         sync_first(source)
     given: dict[str, Any] = {**query_fields(query_file, saved_name, options), **dict(parameter)}
     given.update({name: value for name, value in (("source", source), ("as_of", as_of)) if value is not None})
-    frozen = run_template(template, given, settings=settings.load(), timeout_s=timeout, progress=say)
+    current = replace(settings.load(), pdf=True) if pdf or wants_pdf(saved_name) else settings.load()
+    frozen = run_template(template, given, settings=current, timeout_s=timeout, progress=say)
     say_page(frozen)
     click.echo(frozen.link)
 
@@ -270,8 +287,10 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
 main.add_command(clients_command)
 main.add_command(cohorts_command)
 main.add_command(mapping_group)
+main.add_command(mcp_command)
 main.add_command(queries_group)
 main.add_command(runs_group)
 main.add_command(snapshots_group)
-snapshots_group.add_command(diff_command)
+for command in (diff_command, pdf_command, *proof_commands):
+    snapshots_group.add_command(command)
 main.add_command(sync_command)

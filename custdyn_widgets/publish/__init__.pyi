@@ -1,8 +1,9 @@
 from .difference import without_client_names
-from .freezing import Frozen, content_digest, freeze, prepare, publish
+from .freezing import Frozen, freeze, publish
 from .handover import Staging
+from .report_files import content_digest, prepare, report_pdf
 from .secrets.known import Secret, known_secrets
-from .secrets.search import without_secrets
+from .secrets.search import secret_in, without_secrets
 
 __all__ = [
     "Frozen",
@@ -13,6 +14,8 @@ __all__ = [
     "known_secrets",
     "prepare",
     "publish",
+    "report_pdf",
+    "secret_in",
     "without_client_names",
     "without_secrets",
 ]

@@ -15,7 +15,10 @@ from .charts.svg import INK
 from .charts.vegalite import MARKS
 from .csv import table_csv, to_csv, to_excel_csv
 from .difference_page import render_difference
+from .notebook_page import render_notebook
 from .page import Section, headline_figures, render_page
+from .pdf.report_pdf import to_pdf
+from .pdf.typesetting import require_pdf
 from .xlsx.workbook import to_xlsx
 
 __all__ = [
@@ -37,12 +40,15 @@ __all__ = [
     "presets_of",
     "register_preset",
     "render_difference",
+    "render_notebook",
     "render_page",
     "report_charts",
+    "require_pdf",
     "start_engine",
     "table_csv",
     "to_csv",
     "to_excel_csv",
+    "to_pdf",
     "to_xlsx",
     "with_own_presets",
 ]

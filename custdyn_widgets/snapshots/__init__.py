@@ -1,11 +1,14 @@
 """The snapshot store: finished files under ids that verify every byte."""
 
-from custdyn_widgets.snapshots import life, listing, pruning, trash
+from custdyn_widgets.snapshots import exporting, life, listing, pruning, signatures, signing, trash
 from custdyn_widgets.snapshots.evidence import Evidence
 from custdyn_widgets.snapshots.ids import is_id
 from custdyn_widgets.snapshots.life import id_in
 from custdyn_widgets.snapshots.manifests import MANIFEST
 from custdyn_widgets.snapshots.newer import newer_formats
+from custdyn_widgets.snapshots.proof.checking import check_zip
+from custdyn_widgets.snapshots.proof.command import trusted_keys
+from custdyn_widgets.snapshots.proof.ed25519 import grouped, pem
 from custdyn_widgets.snapshots.pruning import Rule, ago
 from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store
@@ -16,12 +19,19 @@ __all__ = [
     "Rule",
     "Store",
     "ago",
+    "check_zip",
+    "exporting",
+    "grouped",
     "id_in",
     "is_id",
     "life",
     "listing",
     "newer_formats",
+    "pem",
     "pruning",
     "read_state",
+    "signatures",
+    "signing",
     "trash",
+    "trusted_keys",
 ]

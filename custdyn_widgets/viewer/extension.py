@@ -18,6 +18,8 @@ from jupyter_server.base.handlers import JupyterHandler
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.snapshots import Store
+from custdyn_widgets.viewer.base_handler import BaseHandler
+from custdyn_widgets.viewer.keys import KeyHandler
 from custdyn_widgets.viewer.links import base, host_name
 from custdyn_widgets.viewer.view import Site, ViewHandler
 
@@ -28,10 +30,9 @@ _SCRUBBED = "extra_log_scrub_param_keys"
 _ANSWERS = "custdyn_viewer_answers"
 
 
-class JupyterViewHandler(ViewHandler, JupyterHandler):
-    """Handler for links, for users who are logged in. Others are redirected to the login page."""
+class _BehindLogin(BaseHandler, JupyterHandler):
+    """Base of handlers for users who are logged in. Others are redirected to the login page."""
 
-    other_parameters = frozenset({"token"})  # lets Jupyter users log in with a URL
     log = JupyterHandler.log
 
     def is_own_host(self) -> bool:
@@ -44,6 +45,16 @@ class JupyterViewHandler(ViewHandler, JupyterHandler):
         await JupyterHandler.prepare(self, _redirect_to_login=_redirect_to_login)
         if not self._finished:
             tornado.web.authenticated(lambda _: None)(self)
+
+
+class JupyterViewHandler(_BehindLogin, ViewHandler):
+    """Handler for links."""
+
+    other_parameters = frozenset({"token"})  # lets Jupyter users log in with a URL
+
+
+class JupyterKeyHandler(_BehindLogin, KeyHandler):
+    """Handler for the public keys."""
 
 
 class NoViewHandler(JupyterViewHandler):
@@ -71,8 +82,9 @@ def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
 
 
 def _mount(serverapp: ServerApp, handler: type[JupyterViewHandler], site: Site) -> None:
-    route = re.escape(f"{base(serverapp.base_url)}view")
-    serverapp.web_app.add_handlers(".*$", [(route, handler, {"site": site})])  # type: ignore[no-untyped-call]
+    view, key = (re.escape(f"{base(serverapp.base_url)}{name}") for name in ("view", "key"))
+    routes = [(view, handler, {"site": site}), (key, JupyterKeyHandler, {"folder": site.store.folder})]
+    serverapp.web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
     tornado_settings = serverapp.web_app.settings
     tornado_settings[_ANSWERS] = handler is JupyterViewHandler
     # Otherwise, Jupyter would log the redirect to the login page with its target, which has the full id.

@@ -23,6 +23,7 @@ from custdyn_widgets.files import folder_below, reason
 from custdyn_widgets.settings import VIEWER_HOST, VIEWER_PORT
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.viewer.base_handler import HEADERS, BaseHandler
+from custdyn_widgets.viewer.keys import KeyHandler
 from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, bracketed
 from custdyn_widgets.viewer.view import Site, ViewHandler
 
@@ -67,9 +68,12 @@ def make_app(
         The base URL of the links shown on pages. Defaults to that of the request.
     """
     hosts = {"allowed_hosts": frozenset(host.lower() for host in allowed_hosts)}
-    route = re.escape(f"{base(base_url)}view")
+    view, key = (re.escape(f"{base(base_url)}{name}") for name in ("view", "key"))
     return tornado.web.Application(
-        [(route, ViewHandler, {"site": Site(store, share_url), **hosts})],
+        [
+            (view, ViewHandler, {"site": Site(store, share_url), **hosts}),
+            (key, KeyHandler, {"folder": store.folder, **hosts}),
+        ],
         default_handler_class=BaseHandler,
         default_handler_args=hosts,
     )

@@ -13,7 +13,7 @@ import tornado.web
 from tornado.http1connection import HTTP1Connection
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNewerError, SnapshotNotFoundError
-from custdyn_widgets.snapshots import Store
+from custdyn_widgets.snapshots import Store, exporting, signatures
 from custdyn_widgets.viewer.bar import bar
 from custdyn_widgets.viewer.base_handler import HTML, BaseHandler
 from custdyn_widgets.viewer.links import parse_link
@@ -23,7 +23,9 @@ _CONTENT_TYPES = {
     "html": HTML,
     "csv": "text/csv; charset=UTF-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pdf": "application/pdf",
     "json": "application/json",
+    "zip": "application/zip",
 }
 _MAX_BARS = 256
 _SEND_SECONDS, _SLOWEST = 60, 16_000  # seconds for any response, plus the minimum bytes per second
@@ -45,10 +47,15 @@ class Site:
     store: Store
     share_url: str | None = None
     # The content of a snapshot never changes, so its bar is only made once.
-    _bars: dict[tuple[str, str, tuple[str, ...]], bytes] = field(default_factory=dict, repr=False)
+    _bars: dict[tuple[str, str, tuple[str, ...], str | None], bytes] = field(default_factory=dict, repr=False)
 
     def file(self, snapshot_id: str, kind: str) -> Content:
-        """Return a file unchanged; errors as in `Store.read`."""
+        """Return a file unchanged, or the snapshot as a ZIP; errors as in `Store.read`."""
+        if kind == "zip":
+            return Content(
+                exporting.zip_digest(self.store, snapshot_id),
+                (exporting.snapshot_zip(self.store, snapshot_id),),
+            )
         name = f"report.{kind}"
         data = self.store.read(snapshot_id, name)
         return Content(self.store.listed(snapshot_id, name)["sha256"], (data,))
@@ -64,23 +71,34 @@ class Site:
             The base of the link (scheme, host and path), used if no `share_url` is set.
         """
         page, wrong = self.store.read_compared(snapshot_id, PAGE)
+        signed_with = self._signed_with(snapshot_id)
         link = f"{self.share_url}/view" if self.share_url else address
-        above = self._bar(snapshot_id, f"{link}?id={snapshot_id}", tuple(wrong))
+        above = self._bar(snapshot_id, f"{link}?id={snapshot_id}", tuple(wrong), signed_with)
         page_digest: str = self.store.listed(snapshot_id, PAGE)["sha256"]
         return Content(hashlib.sha256(above + page_digest.encode()).hexdigest(), (above, page))
 
-    def _bar(self, snapshot_id: str, link: str, wrong: tuple[str, ...]) -> bytes:
-        drawn = self._bars.get((snapshot_id, link, wrong))
+    def _signed_with(self, snapshot_id: str) -> str | None:
+        """Return the key that a snapshot is signed with; "" without one, None if the store lacks it."""
+        try:
+            found = signatures.signature_of(self.store, snapshot_id)
+        except SnapshotDamagedError:
+            return None
+        if found is None:
+            return ""
+        return found.key if signatures.is_published(self.store.folder, found.key) else None
+
+    def _bar(self, snapshot_id: str, link: str, wrong: tuple[str, ...], signed_with: str | None) -> bytes:
+        drawn = self._bars.get((snapshot_id, link, wrong, signed_with))
         if drawn is None:
-            drawn = bar(snapshot_id, self.store.manifest(snapshot_id), link, wrong)
+            drawn = bar(snapshot_id, self.store.manifest(snapshot_id), link, wrong, signed_with)
             if len(self._bars) >= _MAX_BARS:
                 self._bars.clear()
-            self._bars[snapshot_id, link, wrong] = drawn
+            self._bars[snapshot_id, link, wrong, signed_with] = drawn
         return drawn
 
 
 class ViewHandler(BaseHandler):
-    """Handler for `/view?id=…` and `&format=html|csv|xlsx|json`."""
+    """Handler for `/view?id=…` and `&format=html|csv|xlsx|pdf|json|zip`."""
 
     other_parameters: frozenset[str] = frozenset()
 
