@@ -100,8 +100,8 @@ def test_an_unsigned_snapshot_proves_nothing(signed: Signed, tmp_path: Path) -> 
     assert verdict_of(tmp_path, data) == (3, [])
     assert check_zip(tmp_path / "x.zip").text().splitlines() == [
         f"Snapshot:    {snapshot_id}",
-        "NOT PROVEN: every file is as the manifest says, but it has no signature. Ask the operator for a signed "
-        "snapshot.",
+        "NOT PROVEN: every file is as the manifest says, but it has no signature. Ask the operator for a "
+        "signed snapshot.",
     ]
     code, problems = verdict_of(tmp_path, data, signed.key.public)
     assert (code, problems) == (1, ["It has no signature, so the given key proves nothing."])
