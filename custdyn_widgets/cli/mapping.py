@@ -43,6 +43,11 @@ def mapping_new(name: str, place: str, currency: str | None, as_json: bool, **di
     from custdyn_widgets.mart import Dialect, check_new_name
 
     check_new_name(name)
+    if place.lower().startswith(("s3://", "s3a://")):
+        raise click.UsageError(
+            "A mapping is drafted from files on this machine. Download some of the bucket's files to a "
+            f"folder, and run custdyn mapping new {name} FOLDER. Then set path in sources.toml to the URL."
+        )
     known = Dialect(**dialect)  # type: ignore[arg-type]  # checked by Dialect
     (_new_database if "://" in place else _new_files)(name, place, known, currency, as_json)
 

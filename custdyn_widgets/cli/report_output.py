@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-SOURCE_HELP = 'A folder of CSV or Parquet files, a DuckDB file, a name in sources.toml, or "demo".'
+SOURCE_HELP = (
+    "A folder of CSV or Parquet files, a DuckDB file, either on object storage (s3://bucket/folder), a name "
+    'in sources.toml, or "demo".'
+)
 source_option = click.option("--source", "-s", required=True, help=SOURCE_HELP, metavar="SOURCE")
 engine_option = click.option(
     "--engine",

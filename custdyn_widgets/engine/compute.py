@@ -35,8 +35,9 @@ def run_report(
     query
         A `ReportQuery`, or a mapping with the same fields.
     source
-        A name from `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, `demo`, a dict that
-        maps table names to DataFrames, or a `Source`, which says how to handle faulty rows.
+        A name from `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, the address of either on
+        object storage (`s3://bucket/folder`), `demo`, a dict that maps table names to DataFrames, or a
+        `Source`, which says how to handle faulty rows.
     as_of
         The time that relative intervals are resolved against; transactions at or after it are ignored.
         An ISO 8601 string or a datetime, in UTC if it has no offset, truncated to whole seconds. Defaults

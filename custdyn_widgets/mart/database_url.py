@@ -7,7 +7,9 @@ from urllib.parse import unquote
 
 from custdyn_widgets.errors import SourceError, shown
 
-SECRET_KEY = re.compile(r"pass(word|wd|phrase)|^pass$|pwd|secret|token|credential|api[_-]?key", re.IGNORECASE)
+SECRET_KEY = re.compile(
+    r"pass(word|wd|phrase)|^pass$|pwd|secret|token|credential|(api|access)[_-]?key", re.IGNORECASE
+)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?=.)")
 _OPTION = re.compile(r"[?&;\s]([^=?&;\s]+)=")
 

@@ -36,8 +36,9 @@ def open_mart(source: SourceLike) -> OpenedMart:
     Parameters
     ----------
     source
-        A `Source`, a name in `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, the word
-        `demo`, or a dict of tables by name: pandas or Polars DataFrames, Arrow tables, DuckDB relations.
+        A `Source`, a name in `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, the address of
+        either on object storage (`s3://bucket/folder`), the word `demo`, or a dict of tables by name: pandas
+        or Polars DataFrames, Arrow tables, DuckDB relations.
 
     Raises
     ------

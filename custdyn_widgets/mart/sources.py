@@ -13,7 +13,6 @@ The file must not contain secrets: anything that looks like a password is reject
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
@@ -21,11 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args
 
 from custdyn_widgets import settings
-from custdyn_widgets.errors import SettingsError, SourceError, mask_passwords, nearest, shown
-from custdyn_widgets.mart.database_url import check_url, has_secret
+from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
+from custdyn_widgets.mart.database_url import check_url
 from custdyn_widgets.mart.demo.folder import demo_folder
 from custdyn_widgets.mart.dialect import Dialect
-from custdyn_widgets.mart.sources_file import URL, read_sources_file
+from custdyn_widgets.mart.objects.address import is_object_address, object_address
+from custdyn_widgets.mart.refused_addresses import reject_url
+from custdyn_widgets.mart.sources_file import read_sources_file
 from custdyn_widgets.mart.synced import RECORD, read_record, synced_folder
 from custdyn_widgets.query import time_zone_data
 
@@ -56,8 +57,9 @@ class Source:
     Attributes
     ----------
     data
-        A folder of CSV or Parquet files, a DuckDB file, the word `demo`, or a dict of tables by name: pandas
-        or Polars DataFrames, Arrow tables, DuckDB relations.
+        A folder of CSV or Parquet files, a DuckDB file, the address of either on object storage
+        (`s3://bucket/folder`), the word `demo`, or a dict of tables by name: pandas or Polars DataFrames,
+        Arrow tables, DuckDB relations.
     on_fault
         How to handle faulty rows: `refuse` lists them without a report; `quarantine` leaves out those rows
         and all rows that refer to them, lists them in a file, and adds a warning to every report.
@@ -73,6 +75,9 @@ class Source:
     system
         The billing system whose shipped mapping to use instead of `mapping`. A database without a mapping
         has the system `generic`.
+    endpoint, region
+        The URL of the storage service, if it is not Amazon's, and the region of the bucket, if it cannot be
+        looked up.
     """
 
     data: str | Path | Mapping[str, TableLike] | None = None
@@ -82,6 +87,8 @@ class Source:
     mapping: Path | None = None
     url: str | None = None
     system: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
 
     def __post_init__(self) -> None:
         if self.on_fault not in _RULES:
@@ -97,6 +104,13 @@ class Source:
             raise SourceError(
                 f"system must be the name of a shipped mapping, such as 'astpp', not {shown(self.system)}.",
                 field="system",
+            )
+        if is_object_address(self.data):
+            object_address(str(self.data), self.endpoint, self.region)
+        elif self.endpoint or self.region:
+            raise SourceError(
+                "endpoint and region are for data on object storage, s3://bucket/folder.",
+                field="endpoint" if self.endpoint else "region",
             )
         if self.url is None:
             return
@@ -143,21 +157,45 @@ def resolve_source(source: SourceLike) -> Source:
     SettingsError
         If `sources.toml` cannot be used.
     """
+    found = find_source(source)
+    if isinstance(found.data, Mapping):
+        return found
+    if is_object_address(found.data):
+        return _copied(found)
+    if found.url is not None:
+        return _synced(found)
+    if isinstance(source, str) and found.name:
+        return found
+    return replace(found, data=_path(found.data, is_text=isinstance(source, str)))
+
+
+def find_source(source: SourceLike) -> Source:
+    """Return a source as given or, for a name, as defined in `sources.toml`; its data is not looked at.
+
+    Raises
+    ------
+    SourceError
+        If it is a URL, except the address of a folder on object storage.
+    SettingsError
+        If `sources.toml` cannot be used.
+    """
     if isinstance(source, Mapping):
         return Source(source)
-    reject_url(source.data if isinstance(source, Source) else source)
-    if isinstance(source, Source):
-        if isinstance(source.data, Mapping):
-            return source
-        if source.url is not None:
-            return _synced(source)
-        return replace(source, data=_path(source.data))
-    if isinstance(source, str):
-        named = named_sources()
-        if source in named:
-            return named[source] if named[source].url is None else resolve_source(named[source])
-        return Source(_path(source, named))
-    return Source(_path(source))
+    data = source.data if isinstance(source, Source) else source
+    if not is_object_address(data):
+        reject_url(data)
+        if isinstance(source, str) and (named := named_sources().get(source)):
+            return named
+    return source if isinstance(source, Source) else Source(source)
+
+
+def _copied(source: Source) -> Source:
+    """Return the source for an up-to-date copy of data on object storage."""
+    from custdyn_widgets.mart.objects.copying import local_copy  # imported late: loads Arrow
+
+    address = object_address(str(source.data), source.endpoint, source.region)
+    copy = local_copy(address, mapped=bool(source.mapping or source.system))
+    return replace(source, data=copy, endpoint=None, region=None)
 
 
 def _synced(source: Source) -> Source:
@@ -183,47 +221,8 @@ def _synced(source: Source) -> Source:
     return replace(source, data=folder, url=None, mapping=None, system=None, dialect=source.mart_dialect)
 
 
-_FILES = (
-    "http://",
-    "https://",
-    "ftp://",
-    "sftp://",
-    "s3://",
-    "s3a://",
-    "gs://",
-    "az://",
-    "abfs://",
-    "file://",
-)
-
-
-def reject_url(data: object) -> None:
-    """Raise if the source is the address of a database; the message shows at most its scheme."""
-    text = str(data) if isinstance(data, str | Path) else ""
-    scheme = URL.match(text)
-    if scheme or (_has_login(text) and not os.path.lexists(text)):
-        begin = scheme[0].strip().rstrip("/") + "//" if scheme else ""  # a Path has lost a slash
-        what = f"a URL ({shown(begin)}…)" if scheme else "the address of a database with a login"
-        remedy = (
-            "Download its tables as CSV or Parquet to a folder, and give that folder"
-            if begin.lower() in _FILES
-            else "To report on a database, run custdyn mapping new NAME URL (without the password), and then "
-            "custdyn sync NAME"
-        )
-        raise SourceError(
-            f"A source is a folder, a file or a name, not {what}. {remedy}. If others may have seen a "
-            "password in it, change the password.",
-            field="source",
-        )
-
-
-def _has_login(text: str) -> bool:
-    """Return whether text looks like `user:password@host`, `user/password@//host` or `…password=…`."""
-    return has_secret(f" {text}") or "@/" in text or mask_passwords(text) != text
-
-
 def absolute_source(source: str) -> str:
-    """Return a source's name or absolute path, valid in any working folder.
+    """Return a source's name, absolute path or address, valid in any working folder.
 
     Raises
     ------
@@ -235,7 +234,7 @@ def absolute_source(source: str) -> str:
     found = resolve_source(source)
     assert isinstance(found.data, Path)
     locate(found)
-    return found.name or str(found.data.absolute())
+    return found.name or (source if is_object_address(source) else str(found.data.absolute()))
 
 
 def named_sources() -> dict[str, Source]:
@@ -259,7 +258,7 @@ def _source(path: Path, name: str, given: dict[str, Any]) -> Source:
         raise SettingsError(f"{path.name}, {shown(name)}: {error.message}", field=error.field) from None
 
 
-def _path(data: object, named: Mapping[str, Source] | None = None) -> Path:
+def _path(data: object, *, is_text: bool) -> Path:
     """Return the path of a source; create the demo mart for `demo` unless a file has that name."""
     if not isinstance(data, (str, Path)):
         raise SourceError(
@@ -274,7 +273,7 @@ def _path(data: object, named: Mapping[str, Source] | None = None) -> Path:
         raise SourceError.not_found(str(data), "is not the path of a folder") from None
     if str(data) == "demo" and not exists:
         return demo_folder()
-    if named and not exists:
+    if is_text and not exists and (named := named_sources()):
         close = nearest(data, named, 1)
         hint = f" (did you mean {shown(close[0])}?)" if close else ""
         raise SourceError.not_found(

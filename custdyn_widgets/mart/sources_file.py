@@ -10,8 +10,9 @@ from typing import Any
 from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
 from custdyn_widgets.mart.database_url import SECRET_KEY, check_url, has_secret
 from custdyn_widgets.mart.dialect import DIALECT_FIELDS, Dialect
+from custdyn_widgets.mart.objects.address import is_object_address
 
-_KEYS = ("path", "url", "mapping", "system", *DIALECT_FIELDS, "on_fault")
+_KEYS = ("path", "url", "endpoint", "region", "mapping", "system", *DIALECT_FIELDS, "on_fault")
 _NAME = re.compile(r"\w[\w.-]*")
 _SECRET_VALUE = re.compile(r"://[^/\s]*:[^/\s]*@|(password|passwd|pwd)=", re.IGNORECASE)
 URL = re.compile(r"[\s\ufeff]*[A-Za-z][\w+.:-]+:/")  # `Path` drops the second slash
@@ -58,14 +59,20 @@ def _read_section(file: Path, name: str, section: object) -> dict[str, Any]:
     except SourceError as error:
         raise SettingsError(f"{place}: {error.message}", field=error.field) from None
     return {
-        "data": _path(file, place, section, "path"),
+        "data": section["path"] if _is_on_objects(section) else _path(file, place, section, "path"),
         "name": name,
         "on_fault": section.get("on_fault", "refuse"),
         "dialect": dialect,
         "mapping": _path(file, place, section, "mapping"),
         "url": section.get("url"),
         "system": section.get("system"),
+        "endpoint": section.get("endpoint"),
+        "region": section.get("region"),
     }
+
+
+def _is_on_objects(section: dict[str, str]) -> bool:
+    return is_object_address(section.get("path"))
 
 
 def _reject_combinations(place: str, section: dict[str, str]) -> None:
@@ -75,9 +82,10 @@ def _reject_combinations(place: str, section: dict[str, str]) -> None:
     for one, other in (("path", "url"), ("mapping", "system")):
         if one in section and other in section:
             raise SettingsError(f"{place} has both {one} and {other}. Give only one of them.", field=other)
-    if URL.match(section.get("path", "")):
+    if URL.match(section.get("path", "")) and not _is_on_objects(section):
         raise SettingsError(
-            f"{place}: path is a URL. Give the path of a folder or a file; the key for a database is url.",
+            f"{place}: path is a URL. Give the path of a folder or a file, or s3://bucket/folder; the key "
+            "for a database is url.",
             field="path",
         )
 
@@ -95,7 +103,7 @@ def _path(file: Path, place: str, section: dict[str, str], key: str) -> Path | N
 def _reject_secret(place: str, key: str, value: object) -> None:
     """Raise if a value looks like a secret, without showing it."""
     secret = isinstance(value, str) and (
-        _SECRET_VALUE.search(value) or (key in ("url", "path") and has_secret(value))
+        _SECRET_VALUE.search(value) or (key in ("url", "path", "endpoint") and has_secret(value))
     )
     if SECRET_KEY.search(key) or secret:
         raise SettingsError(

@@ -30,7 +30,7 @@ def check_path(key: str, value: object) -> None:
     check_text(key, value, _MAX_PATH_LENGTH)
     if _URL.match(str(value)) or has_password(str(value)):  # the message must not repeat a password
         raise SavedQueryError(
-            f"{key} must be a name or a path, not a database URL: give the database a name in sources.toml.",
+            f"{key} must be a name or a path, not a URL: give the source a name in sources.toml.",
             field=key,
         )
 

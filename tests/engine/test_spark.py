@@ -14,6 +14,7 @@ from hypothesis import given, settings
 
 from custdyn_widgets.engine import report as report_module
 from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.opening import OpenedMart
 from custdyn_widgets.mart.spark import ledger
 from custdyn_widgets.mart.spark.opening import open_on_spark
@@ -93,3 +94,29 @@ def test_a_mart_opened_again_has_the_data_of_now_and_keeps_its_parts(tmp_path: P
     del before
     gc.collect()
     assert after.facts.parts.storageLevel.useMemory  # type: ignore[attr-defined]
+
+
+def test_a_mart_on_object_storage_is_read_as_s3a(spark: Any, opened: Any) -> None:
+    # PySpark comes without a client for S3, so the bucket is a view of a folder here.
+    folder, local = opened["moves"]
+    view = {
+        "fs.s3a.impl": "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme",
+        "fs.viewfs.overload.scheme.target.file.impl": "org.apache.hadoop.fs.LocalFileSystem",
+        "fs.viewfs.mounttable.billing.link./marts/moves": f"file://{folder}",
+    }
+    for key, value in view.items():
+        spark.conf.set(key, value)
+    try:
+        mart = open_on_spark("s3://billing/marts/moves/")
+    finally:
+        for key in view:
+            spark.conf.unset(key)
+    assert (mart.name, mart.data_as_of) == ("moves", local.data_as_of)
+    query = ReportQuery("last_12_months", group_by=("month",))
+    got, want = (report_module.report_on(query, each, "2021-06-01T00:00:00Z").rows for each in (mart, local))
+    assert got == want
+
+
+def test_without_a_client_for_s3_it_says_what_spark_needs() -> None:
+    with pytest.raises(SourceError, match=r"S3AFileSystem not found\. Start Spark with the package org"):
+        open_on_spark("s3://other/mart")

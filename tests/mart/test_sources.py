@@ -123,8 +123,8 @@ def test_the_setting_is_handed_to_kernels_and_read_from_the_configuration(
          "'shop' has an unknown key 'on_fautl'. Did you mean 'on_fault'?"),
         ('[shop]\npath = "x"\nzone = "UTC"\n', "'shop' has an unknown key 'zone'. Did you mean 'timezone'?"),
         ('[shop]\npath = "x"\ncolour = "red"\n',
-         "'shop' has an unknown key 'colour'. Known keys: path, url, mapping, system, delimiter, decimal, "
-         "encoding, dates, timezone, on_fault."),
+         "'shop' has an unknown key 'colour'. Known keys: path, url, endpoint, region, mapping, system, "
+         "delimiter, decimal, encoding, dates, timezone, on_fault."),
         ('[shop]\npath = "x"\non_fault = "drop"\n',
          "'shop': on_fault must be 'refuse' or 'quarantine', not 'drop'."),
         ('[shop]\non_fault = "refuse"\n', "'shop' has no path and no url. Give one of them."),
@@ -310,7 +310,7 @@ def test_an_invalid_source_is_an_error(given: Any) -> None:
         (" postgresql://anna:sea-and-sand@db/crm", "postgresql"),
         ("\ufeffpostgresql://anna@corp.example:sea-and-sand@db/crm", "postgresql"),
         ("jdbc:postgresql://db/crm?user=anna&password=sea-and-sand", "jdbc:postgresql"),
-        ("s3://bucket/mart", "s3"),
+        (Path("s3://bucket/mart"), "s3"),
     ],
 )
 @pytest.mark.parametrize("use", [open_mart, check_source, resolve_source])
@@ -372,10 +372,18 @@ def test_an_address_is_no_path_of_a_named_source(tmp_path: Path) -> None:
         assert "sand" not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/mart", "HTTPS://host/mart", Path("s3://bucket/mart")])
-def test_the_address_of_files_is_shown_whole_and_told_to_be_downloaded(url: str | Path) -> None:
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        ("HTTPS://host/mart", "Download its tables as CSV or Parquet to a folder"),
+        ("gs://bucket/mart", "Download its tables as CSV or Parquet to a folder"),
+        (Path("s3://bucket/mart"), "Write s3://bucket/folder, as text"),
+        (" s3://bucket/mart", "Write s3://bucket/folder, as text"),
+    ],
+)
+def test_another_address_of_files_says_what_to_give_instead(url: str | Path, remedy: str) -> None:
     with pytest.raises(SourceError) as refused:
         check_source(url)
-    scheme = str(url).partition(":")[0]
-    assert f"not a URL ('{scheme}://'…). Download its tables as CSV or Parquet" in str(refused.value)
+    scheme = str(url).partition(":")[0].strip()
+    assert f"not a URL ('{scheme}://'…). {remedy}" in str(refused.value)
     assert "sync" not in str(refused.value)

@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import CustDynError, QueryError, SettingsError, SourceError
 from custdyn_widgets.mart.sources import Source
+from custdyn_widgets.mart.spark import tables
 from custdyn_widgets.mart.spark.opening import open_on_spark
 from custdyn_widgets.mart.spark.session import spark_session
 from custdyn_widgets.query.query import ReportQuery
@@ -71,6 +74,40 @@ def test_a_password_in_a_url_is_not_shown() -> None:
     with pytest.raises(CustDynError) as refused:
         open_on_spark("s3a://key:abc123@bucket/mart")
     assert "abc123" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("section", "options"),
+    [
+        ("", {}),
+        (
+            'endpoint = "https://minio.example:9000"\nregion = "eu-central-1"\n',
+            {
+                "fs.s3a.bucket.billing.endpoint": "https://minio.example:9000",
+                "fs.s3a.bucket.billing.path.style.access": "true",
+                "fs.s3a.bucket.billing.endpoint.region": "eu-central-1",
+            },
+        ),
+    ],
+)
+def test_spark_reads_a_named_source_on_object_storage_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, section: str, options: dict[str, str]
+) -> None:
+    (tmp_path / "sources.toml").write_text(f'[shop]\npath = "s3://billing/mart"\n{section}', encoding="utf-8")
+    asked: dict[str, Any] = {}
+
+    class Reader:
+        def options(self, **given: str) -> Reader:
+            asked.update(given)
+            return self
+
+        def parquet(self, path: str) -> None:
+            raise SourceError(path)
+
+    monkeypatch.setattr(tables, "spark_session", lambda: SimpleNamespace(read=Reader()))
+    with pytest.raises(SourceError, match=r"^s3a://billing/mart/clients\.parquet$"):
+        open_on_spark("shop")
+    assert asked == options
 
 
 def test_an_unknown_engine_is_refused() -> None:

@@ -83,8 +83,13 @@ def exported_files(path: Path) -> list[ExportedFile]:
     return files
 
 
+def is_data_name(name: str) -> bool:
+    """Return whether a file with this name is read as exported data."""
+    return name.lower().endswith(_SUFFIXES) and not name.startswith((".", "~$"))
+
+
 def _is_data(file: Path) -> bool:
-    return file.name.lower().endswith(_SUFFIXES) and not file.name.startswith((".", "~$")) and file.is_file()
+    return is_data_name(file.name) and file.is_file()
 
 
 def _parts_in(folder: Path) -> Iterator[ExportedFile]:

@@ -16,6 +16,7 @@ from custdyn_widgets.errors import SourceError
 from custdyn_widgets.files import make_folder, remove_folder
 from custdyn_widgets.mart.mapping.exports import exported_files
 from custdyn_widgets.mart.mapping.sql_file import Mapping, read_mapping, shipped_mapping
+from custdyn_widgets.mart.objects.place import lasting_path
 from custdyn_widgets.mart.reading.fingerprint import Stamp
 from custdyn_widgets.mart.reading.mart_files import is_duckdb, write_ahead_log
 from custdyn_widgets.mart.sources import Source
@@ -35,7 +36,8 @@ def mapped_mart(source: Source) -> tuple[Path, Stamp]:
     """
     mapping = _mapping(source)
     stamp = _stamp(source, mapping)
-    place = hashlib.sha256(str(source.path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    origin = str(lasting_path(source.path))
+    place = hashlib.sha256(origin.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     root = settings.load().cache / "mapped" / place
     folder = root / stamp.fingerprint
     if not (folder / _SENTENCES).exists():
@@ -68,7 +70,7 @@ def _stamp(source: Source, mapping: Mapping) -> Stamp:
         files = [(file, file.stat()) for file in mapped_files(source.path)]
     except OSError as error:
         raise SourceError.not_found(source.path.name, f"cannot be read: {error.strerror}") from error
-    seen = [str(FORMAT), str(source.path.resolve()), mapping.text, repr(astuple(source.dialect))]
+    seen = [str(FORMAT), str(lasting_path(source.path)), mapping.text, repr(astuple(source.dialect))]
     seen += [f"{file.name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for file, s in files]
     digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
     return Stamp(digest, max(s.st_mtime_ns for _, s in files) // 10**9)

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from custdyn_widgets.mart.objects.place import lasting_path
 from custdyn_widgets.mart.reading.mart_files import files_with_status
 from custdyn_widgets.mart.synced import read_record
 
@@ -30,7 +31,7 @@ def stamp(path: Path) -> Stamp:
         As in `mart_files`, or if the status of a file cannot be read.
     """
     files = files_with_status(path)
-    seen = [str(path.resolve())]
+    seen = [str(lasting_path(path))]
     found = [file for parts in files.values() for file in parts]
     seen += [f"{p.name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for p, s in found]
     digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()

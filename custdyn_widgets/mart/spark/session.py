@@ -104,10 +104,17 @@ def spark_errors(name: str) -> Iterator[None]:
         remedy = ""
         if "No module named" in text:
             remedy = " Install custdyn-widgets, in this version, in the Python of the cluster's workers."
+        elif "S3AFileSystem not found" in text:
+            remedy = (
+                " Start Spark with the package org.apache.hadoop:hadoop-aws of its version of Hadoop "
+                "(spark.jars.packages), or use the local engine."
+            )
         elif "Illegal Parquet type" in text and "NANOS" in text:
             remedy = " Write times in microseconds: Spark does not read nanoseconds."
+        reason = _reason(error)
+        end = "." if remedy and not reason.endswith(".") else ""
         raise SourceError(
-            f"Spark could not read source {shown(name)}: {_reason(error)}{remedy}", field="source"
+            f"Spark could not read source {shown(name)}: {reason}{end}{remedy}", field="source"
         ) from error
 
 

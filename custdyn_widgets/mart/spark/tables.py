@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,12 @@ from custdyn_widgets.mart.columns import is_text
 from custdyn_widgets.mart.database_url import has_secret
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.located import locate
+from custdyn_widgets.mart.objects.address import is_object_address, object_address
 from custdyn_widgets.mart.reading.mart_files import mart_files, source_name
 from custdyn_widgets.mart.reading.near_names import source_error
 from custdyn_widgets.mart.reading.stored import BATCH, StoredLedger, StoredMart, StoredTable
 from custdyn_widgets.mart.schema import TABLES, MartTable
-from custdyn_widgets.mart.sources import Source, SourceLike, resolve_source
+from custdyn_widgets.mart.sources import Source, SourceLike, find_source, resolve_source
 from custdyn_widgets.mart.sources_file import URL
 from custdyn_widgets.mart.spark.session import spark_errors, spark_session
 
@@ -72,6 +73,7 @@ class _Place:
     is_written_by_us: bool = False
     last_changed: int | None = None
     sentences: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_on_spark(source: SourceLike) -> SparkMart:
@@ -88,7 +90,11 @@ def read_on_spark(source: SourceLike) -> SparkMart:
     progress.step("Starting Spark", 0.0)
     session = spark_session()
     with spark_errors(place.name):
-        frames = {name: frame for name, path in place.paths.items() if (frame := _frame(session, path))}
+        frames = {
+            name: frame
+            for name, path in place.paths.items()
+            if (frame := _frame(session, path, place.options))
+        }
         for name in (name for name, spec in TABLES.items() if spec.required and name not in frames):
             raise source_error(place.name, f"has no {name}.parquet, which the spark engine needs")
         tables = {}
@@ -108,8 +114,8 @@ def read_on_spark(source: SourceLike) -> SparkMart:
 
 
 def _place(source: SourceLike) -> _Place:
-    given = source if isinstance(source, Source) else Source(source)
-    text = str(given.data) if isinstance(given.data, str) else ""
+    given = _given(source)
+    text = given.data.strip() if isinstance(given.data, str) else ""
     is_url = bool(URL.match(text)) and not has_secret(text)  # others are rejected below, with secrets masked
     chosen = given if is_url else resolve_source(source)
     if chosen.on_fault != "refuse":
@@ -121,9 +127,11 @@ def _place(source: SourceLike) -> _Place:
     if is_url:
         if chosen.mapping or chosen.system:
             raise SourceError("The spark engine reads a mart and cannot run a mapping.", field="mapping")
-        root = text.strip().rstrip("/")
+        root = text.rstrip("/")
+        if is_object_address(text):
+            root = f"s3a://{object_address(text).path}"  # as Spark calls it
         paths = {name: f"{root}/{name}.parquet" for name in TABLES}
-        return _Place(chosen.name or root.rpartition("/")[2], paths, chosen.dialect)
+        return _Place(chosen.name or root.rpartition("/")[2], paths, chosen.dialect, options=_options(chosen))
     if isinstance(chosen.data, Mapping):
         raise SourceError(
             "The spark engine reads Parquet files, not tables in memory. Use the local engine.",
@@ -140,6 +148,27 @@ def _place(source: SourceLike) -> _Place:
     )
 
 
+def _given(source: SourceLike) -> Source:
+    """Return a source as given or named; the URL of any file system that Spark reads is one too."""
+    data = source.data if isinstance(source, Source) else source
+    if isinstance(data, str) and URL.match(data):
+        return source if isinstance(source, Source) else Source(data)
+    return find_source(source)
+
+
+def _options(source: Source) -> dict[str, str]:
+    """Return Spark's options for the endpoint and the region of a bucket."""
+    if not is_object_address(source.data):
+        return {}
+    address = object_address(str(source.data), source.endpoint, source.region)
+    options: dict[str, str] = {}
+    if source.endpoint:
+        options |= {"endpoint": source.endpoint, "path.style.access": "true"}
+    if source.region:
+        options["endpoint.region"] = source.region
+    return {f"fs.s3a.bucket.{address.bucket}.{name}": value for name, value in options.items()}
+
+
 def _paths(folder: Path) -> dict[str, str]:
     """Return the paths of the tables of a mart on a file system of this machine."""
     found = mart_files(folder)
@@ -152,12 +181,12 @@ def _paths(folder: Path) -> dict[str, str]:
     return {name: f"file:{path.absolute()}" for name, path in found.items()}
 
 
-def _frame(session: SparkSession, path: str) -> DataFrame | None:
+def _frame(session: SparkSession, path: str, options: Mapping[str, str]) -> DataFrame | None:
     """Return a table, or None if there is no such file."""
     from pyspark.errors import AnalysisException  # imported late: slow to load
 
     try:
-        frame = session.read.parquet(path)
+        frame = session.read.options(**options).parquet(path)
         assert frame.schema  # a remote session reads the schema, and can fail, only here
     except AnalysisException as error:
         if error.getCondition() == "PATH_NOT_FOUND":

@@ -15,8 +15,10 @@ from custdyn_widgets.errors import SourceError, nearest, shown
 from custdyn_widgets.files import remove_folder
 from custdyn_widgets.mart.facts.memory import keep_freed_memory
 from custdyn_widgets.mart.mapping.sql_file import Mapping as SqlMapping
+from custdyn_widgets.mart.objects.address import is_object_address, object_address
+from custdyn_widgets.mart.refused_addresses import reject_url
 from custdyn_widgets.mart.schema import TABLES
-from custdyn_widgets.mart.sources import GENERIC, Source, named_sources, reject_url
+from custdyn_widgets.mart.sources import GENERIC, Source, named_sources
 from custdyn_widgets.mart.synced import (
     RECORD,
     SyncRecord,
@@ -142,18 +144,21 @@ def database_source(name: str) -> Source:
     SourceError
         If there is none.
     """
-    reject_url(name)
+    if is_object_address(name):
+        object_address(name)  # refused if it contains a login
+    else:
+        reject_url(name)
     named = named_sources()
-    if name not in named:
-        close = nearest(name, named, 1)
-        hint = f" Did you mean {shown(close[0])}?" if close else ""
-        raise SourceError(f"There is no source {shown(name)} in sources.toml.{hint}", field="source")
-    if named[name].url is None:
+    if is_object_address(name) or (name in named and named[name].url is None):
         raise SourceError(
             f"Source {shown(name)} is not a database: reports read its files directly, so there is nothing "
             "to sync.",
             field="source",
         )
+    if name not in named:
+        close = nearest(name, named, 1)
+        hint = f" Did you mean {shown(close[0])}?" if close else ""
+        raise SourceError(f"There is no source {shown(name)} in sources.toml.{hint}", field="source")
     return named[name]
 
 

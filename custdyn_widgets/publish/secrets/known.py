@@ -9,7 +9,7 @@ The search looks for the text of:
 - the values of variables whose names end in PASSWORD, PASSWD, PASSPHRASE, SECRET, TOKEN, APIKEY, API_KEY,
   ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
 - the passwords of sources: `CUSTDYN_PASSWORD_<NAME>`, the files that `CUSTDYN_PASSWORD_<NAME>_FILE` names,
-  `~/.pgpass` and `~/.my.cnf`;
+  `~/.pgpass`, `~/.my.cnf` and `~/.aws/credentials`;
 - the files with the password or token of the mail server, and with the secret of the webhook;
 - the address of the webhook, in full and without its scheme and host, because it may contain a token;
 - the private key with which snapshots are signed;
@@ -56,6 +56,9 @@ _SECRET_FILES = ("CUSTDYN_SMTP_PASSWORD_FILE", "CUSTDYN_SMTP_TOKEN_FILE", "CUSTD
 _CLIENT_FILES = {
     ".pgpass": re.compile(r"^(?!#)(?:(?:[^:\\\n]|\\.)*:){4}(.+)$", re.MULTILINE),
     ".my.cnf": re.compile(r"^\s*password\s*=\s*(.+?)\s*$", re.MULTILINE),
+    ".aws/credentials": re.compile(
+        r"^\s*aws_(?:secret_access_key|session_token)\s*=\s*(.+?)\s*$", re.MULTILINE
+    ),
 }
 STORE_PATH = "the path of the snapshot store"
 _CONNECTIONS = Path(".jupysql", "connections.ini")

@@ -1,0 +1,26 @@
+"""Where copies of sources on object storage are kept: in the cache, a folder for each source."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from custdyn_widgets import settings
+from custdyn_widgets.mart.objects.address import ObjectAddress
+
+
+def copies_of(address: ObjectAddress) -> Path:
+    """Return the folder of all copies of a source that this user has made."""
+    what = (address.path, address.endpoint, os.getuid())
+    return _copies() / hashlib.sha256(repr(what).encode()).hexdigest()[:16]
+
+
+def lasting_path(path: Path) -> Path:
+    """Return a path that stays when a source is copied again: for a path outside copies, the path itself."""
+    path, copies = path.resolve(), _copies().resolve()
+    return copies / path.relative_to(copies).parts[0] if path.is_relative_to(copies) else path
+
+
+def _copies() -> Path:
+    return settings.load().cache / "objects"

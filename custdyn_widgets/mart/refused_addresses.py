@@ -1,0 +1,41 @@
+"""Addresses that are no sources: they are refused without showing a password in them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from custdyn_widgets.errors import SourceError, mask_passwords, shown
+from custdyn_widgets.mart.database_url import has_secret
+from custdyn_widgets.mart.sources_file import URL
+
+_FILES = ("http://", "https://", "ftp://", "sftp://", "gs://", "az://", "abfs://", "file://")
+_OBJECTS = ("s3://", "s3a://")
+
+
+def reject_url(data: object) -> None:
+    """Raise if the source is the address of a database; the message shows at most its scheme."""
+    text = str(data) if isinstance(data, str | Path) else ""
+    scheme = URL.match(text)
+    if scheme or (_has_login(text) and not os.path.lexists(text)):
+        begin = scheme[0].strip().rstrip("/") + "//" if scheme else ""  # a Path has lost a slash
+        what = f"a URL ({shown(begin)}…)" if scheme else "the address of a database with a login"
+        if begin.lower() in _OBJECTS:
+            remedy = "Write s3://bucket/folder, as text"
+        elif begin.lower() in _FILES:
+            remedy = "Download its tables as CSV or Parquet to a folder, and give that folder"
+        else:
+            remedy = (
+                "To report on a database, run custdyn mapping new NAME URL (without the password), and then "
+                "custdyn sync NAME"
+            )
+        raise SourceError(
+            f"A source is a folder, a file or a name, not {what}. {remedy}. If others may have seen a "
+            "password in it, change the password.",
+            field="source",
+        )
+
+
+def _has_login(text: str) -> bool:
+    """Return whether text looks like `user:password@host`, `user/password@//host` or `…password=…`."""
+    return has_secret(f" {text}") or "@/" in text or mask_passwords(text) != text
