@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -118,6 +119,34 @@ def started(place: Place, told: Path, home: Path) -> subprocess.Popen[str]:
         command, cwd=folder, env=environment, text=True, encoding="utf-8", stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )  # fmt: skip
+
+
+WORKBOOK = """
+import hashlib, sys
+if sys.argv[1] == "without":
+    sys.modules["lxml"] = None
+else:
+    import lxml.etree
+from custdyn_widgets.render import to_xlsx
+from tests.make_report import make_report
+print(hashlib.sha256(to_xlsx(make_report(3, ("a<&", "b")))).hexdigest())
+"""
+
+
+def test_lxml_changes_no_byte_of_a_workbook() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OPENPYXL_LXML"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", WORKBOOK, lxml],
+            env=environment,
+            text=True,
+            capture_output=True,
+            check=True,
+        ).stdout
+        for lxml in ("with", "without")
+    ]
+    assert found[0] == found[1]
 
 
 @pytest.mark.slow
