@@ -105,7 +105,15 @@ class Settings:
 
     def link(self, snapshot_id: str) -> str:
         """Return a link to a snapshot, under `share_url` if set and otherwise to the local viewer."""
-        return f"{self.share_url or self.viewer_url or _USUAL_VIEWER}/view?id={snapshot_id}"
+        return f"{self._links}/view?id={snapshot_id}"
+
+    def latest_link(self, token: str) -> str:
+        """Return the address that leads to the newest snapshot of a saved query, at the base of `link`."""
+        return f"{self._links}/latest?q={token}"
+
+    @property
+    def _links(self) -> str:
+        return self.share_url or self.viewer_url or _USUAL_VIEWER
 
 
 _PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources", "last_choice", "marts")

@@ -14,7 +14,9 @@ from typing import Any
 import click
 
 from custdyn_widgets import __version__, settings
+from custdyn_widgets.cli.addresses import address_command
 from custdyn_widgets.cli.mapping import mapping_group
+from custdyn_widgets.cli.pruning import prune_command
 from custdyn_widgets.cli.queries import queries_group
 from custdyn_widgets.cli.query_options import query_fields, query_options
 from custdyn_widgets.cli.report_output import (
@@ -32,6 +34,7 @@ from custdyn_widgets.cli.report_output import (
 )
 from custdyn_widgets.cli.runs import check_own_run, check_scheduled, run_saved_query, runs_group
 from custdyn_widgets.cli.snapshot_difference import diff_command
+from custdyn_widgets.cli.snapshot_notes import history_command, note_command
 from custdyn_widgets.cli.snapshots import snapshots_group
 from custdyn_widgets.cli.syncing import sync_command, sync_first
 from custdyn_widgets.cli.tables import clients_command, cohorts_command
@@ -273,5 +276,7 @@ main.add_command(mapping_group)
 main.add_command(queries_group)
 main.add_command(runs_group)
 main.add_command(snapshots_group)
-snapshots_group.add_command(diff_command)
+queries_group.add_command(address_command)
+for command in (prune_command, diff_command, note_command, history_command):
+    snapshots_group.add_command(command)
 main.add_command(sync_command)

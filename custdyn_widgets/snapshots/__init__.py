@@ -1,26 +1,33 @@
 """The snapshot store: finished files under ids that verify every byte."""
 
-from custdyn_widgets.snapshots import life, listing, pruning, trash
+from custdyn_widgets.snapshots import acts, addresses, life, listing, notes, ownership, pruning, trash
 from custdyn_widgets.snapshots.evidence import Evidence
 from custdyn_widgets.snapshots.ids import is_id
 from custdyn_widgets.snapshots.life import id_in
 from custdyn_widgets.snapshots.manifests import MANIFEST
 from custdyn_widgets.snapshots.newer import newer_formats
-from custdyn_widgets.snapshots.pruning import Rule, ago
+from custdyn_widgets.snapshots.newest import NewestSnapshots
+from custdyn_widgets.snapshots.pruning import Rule, ago, parse_size
 from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store
 
 __all__ = [
     "MANIFEST",
     "Evidence",
+    "NewestSnapshots",
     "Rule",
     "Store",
+    "acts",
+    "addresses",
     "ago",
     "id_in",
     "is_id",
     "life",
     "listing",
     "newer_formats",
+    "notes",
+    "ownership",
+    "parse_size",
     "pruning",
     "read_state",
     "trash",

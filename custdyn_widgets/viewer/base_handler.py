@@ -21,6 +21,7 @@ HEADERS = {
 }
 METHODS = ("GET", "HEAD")
 HTML = "text/html; charset=UTF-8"
+ID_BEGINNING = 8  # characters of an id or a token that may be shown
 _WORDS = {
     403: ("Access denied", "You may not read reports on this server. Ask its operator."),
     404: ("No report here", "The link may be incomplete, or the report was withdrawn. Ask its sender."),
@@ -37,6 +38,7 @@ _WORDS = {
         "Made by a newer version",
         "This server is too old for the report. The operator can update custdyn.",
     ),
+    503: ("Not available now", "This server cannot read its reports. Try again later, or ask its operator."),
 }
 _ERROR_PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'

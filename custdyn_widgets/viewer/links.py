@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from custdyn_widgets.errors import SettingsError, shown
-from custdyn_widgets.snapshots import is_id
+from custdyn_widgets.snapshots import addresses, is_id
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 FORMATS = ("html", "csv", "xlsx", "json")
@@ -26,12 +26,23 @@ def parse_link(query: str, others: frozenset[str] = frozenset()) -> tuple[str, s
     and no other parameters except those in `others`, which belong to the server. Nothing is decoded, so each
     link has only one spelling.
     """
-    parts = [part.partition("=") for part in query.split("&")]
-    given = {name: value for name, _, value in parts}
-    if len(given) < len(parts) or not given.keys() <= {"id", "format", *others}:
-        return None
+    given = _parameters(query, {"id", "format", *others})
     snapshot_id, kind = given.get("id", ""), given.get("format")
     return (snapshot_id, kind) if is_id(snapshot_id) and kind in (None, *FORMATS) else None
+
+
+def parse_address(query: str, others: frozenset[str] = frozenset()) -> tuple[str, str | None] | None:
+    """Return the token and format of an address that leads to the newest snapshot, as `parse_link` does."""
+    given = _parameters(query, {"q", "format", *others})
+    token, kind = given.get("q", ""), given.get("format")
+    return (token, kind) if addresses.is_token(token) and kind in (None, *FORMATS) else None
+
+
+def _parameters(query: str, allowed: set[str]) -> dict[str, str]:
+    """Return the parameters of a query string; none if one is repeated or not allowed."""
+    parts = [part.partition("=") for part in query.split("&")]
+    given = {name: value for name, _, value in parts}
+    return {} if len(given) < len(parts) or not given.keys() <= allowed else given
 
 
 def host_name(host: str) -> str:

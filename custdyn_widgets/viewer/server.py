@@ -21,8 +21,9 @@ import tornado.web
 from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.files import folder_below, reason
 from custdyn_widgets.settings import VIEWER_HOST, VIEWER_PORT
-from custdyn_widgets.snapshots import Store
+from custdyn_widgets.snapshots import NewestSnapshots, Store
 from custdyn_widgets.viewer.base_handler import HEADERS, BaseHandler
+from custdyn_widgets.viewer.latest import LatestHandler
 from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, bracketed
 from custdyn_widgets.viewer.view import Site, ViewHandler
 
@@ -67,9 +68,13 @@ def make_app(
         The base URL of the links shown on pages. Defaults to that of the request.
     """
     hosts = {"allowed_hosts": frozenset(host.lower() for host in allowed_hosts)}
-    route = re.escape(f"{base(base_url)}view")
+    root = re.escape(base(base_url))
+    latest = {"store": store, "newest": NewestSnapshots(store), **hosts}
     return tornado.web.Application(
-        [(route, ViewHandler, {"site": Site(store, share_url), **hosts})],
+        [
+            (f"{root}view", ViewHandler, {"site": Site(store, share_url), **hosts}),
+            (f"{root}latest", LatestHandler, latest),
+        ],
         default_handler_class=BaseHandler,
         default_handler_args=hosts,
     )

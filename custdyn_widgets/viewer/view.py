@@ -13,9 +13,9 @@ import tornado.web
 from tornado.http1connection import HTTP1Connection
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNewerError, SnapshotNotFoundError
-from custdyn_widgets.snapshots import Store
+from custdyn_widgets.snapshots import Store, notes
 from custdyn_widgets.viewer.bar import bar
-from custdyn_widgets.viewer.base_handler import HTML, BaseHandler
+from custdyn_widgets.viewer.base_handler import HTML, ID_BEGINNING, BaseHandler
 from custdyn_widgets.viewer.links import parse_link
 
 PAGE = "report.html"
@@ -27,7 +27,10 @@ _CONTENT_TYPES = {
 }
 _MAX_BARS = 256
 _SEND_SECONDS, _SLOWEST = 60, 16_000  # seconds for any response, plus the minimum bytes per second
-_ID_BEGINNING = 8  # characters of an id that may be shown
+
+
+# What a bar depends on: the snapshot's id, its link, the files that are not as published, its notes.
+_Bar = tuple[str, str, tuple[str, ...], notes.Notes]
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,10 @@ class Site:
 
     store: Store
     share_url: str | None = None
-    # The content of a snapshot never changes, so its bar is only made once.
-    _bars: dict[tuple[str, str, tuple[str, ...]], bytes] = field(default_factory=dict, repr=False)
+    # The content of a snapshot never changes, so its bar is made again only for other notes.
+    _bars: dict[tuple[str, str, tuple[str, ...], notes.Notes], bytes] = field(
+        default_factory=dict, repr=False
+    )
 
     def file(self, snapshot_id: str, kind: str) -> Content:
         """Return a file unchanged; errors as in `Store.read`."""
@@ -65,17 +70,19 @@ class Site:
         """
         page, wrong = self.store.read_compared(snapshot_id, PAGE)
         link = f"{self.share_url}/view" if self.share_url else address
-        above = self._bar(snapshot_id, f"{link}?id={snapshot_id}", tuple(wrong))
+        noted = notes.notes_on(self.store.folder, snapshot_id)
+        above = self._bar(snapshot_id, f"{link}?id={snapshot_id}", tuple(wrong), noted)
         page_digest: str = self.store.listed(snapshot_id, PAGE)["sha256"]
         return Content(hashlib.sha256(above + page_digest.encode()).hexdigest(), (above, page))
 
-    def _bar(self, snapshot_id: str, link: str, wrong: tuple[str, ...]) -> bytes:
-        drawn = self._bars.get((snapshot_id, link, wrong))
+    def _bar(self, snapshot_id: str, link: str, wrong: tuple[str, ...], noted: notes.Notes) -> bytes:
+        key = (snapshot_id, link, wrong, noted)
+        drawn = self._bars.get(key)
         if drawn is None:
-            drawn = bar(snapshot_id, self.store.manifest(snapshot_id), link, wrong)
+            drawn = bar(snapshot_id, self.store.manifest(snapshot_id), link, wrong, noted)
             if len(self._bars) >= _MAX_BARS:
                 self._bars.clear()
-            self._bars[snapshot_id, link, wrong] = drawn
+            self._bars[key] = drawn
         return drawn
 
 
@@ -100,16 +107,16 @@ class ViewHandler(BaseHandler):
         except SnapshotNotFoundError:
             raise tornado.web.HTTPError(404) from None
         except SnapshotNewerError as error:
-            self.log.error("%s… %s", snapshot_id[:_ID_BEGINNING], error.what)
+            self.log.error("%s… %s", snapshot_id[:ID_BEGINNING], error.what)
             raise tornado.web.HTTPError(501) from None
         except SnapshotDamagedError as error:
-            self.log.error("%s… is damaged: %s %s", snapshot_id[:_ID_BEGINNING], error.file, error.what)
+            self.log.error("%s… is damaged: %s %s", snapshot_id[:ID_BEGINNING], error.file, error.what)
             raise tornado.web.HTTPError(500) from None
         self.set_header("Cache-Control", "private, no-cache")
         self.set_header("Etag", f'"{content.digest}"')
         self.set_header("Content-Type", _CONTENT_TYPES[kind or "html"])
         if kind not in (None, "html"):
-            file_name = f"customer-dynamics-{snapshot_id[:_ID_BEGINNING]}.{kind}"
+            file_name = f"customer-dynamics-{snapshot_id[:ID_BEGINNING]}.{kind}"
             self.set_header("Content-Disposition", f'attachment; filename="{file_name}"')
         if self.check_etag_header():
             self.set_status(304)
@@ -139,4 +146,4 @@ class ViewHandler(BaseHandler):
         link = parse_link(self.request.query, self.other_parameters)
         if link is None:
             return super().logged_target()
-        return f"/view {link[0][:_ID_BEGINNING]}… {link[1] or 'page'}"
+        return f"/view {link[0][:ID_BEGINNING]}… {link[1] or 'page'}"
