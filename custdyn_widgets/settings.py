@@ -65,6 +65,8 @@ class Settings:
     spark
         The cluster of the engine spark: a master such as `yarn`, `spark://host:7077` or `local[4]`, or the
         address of a Spark Connect server, `sc://host:15002`, without a token.
+    embed_origins
+        The origins of pages that may show reports of `custdyn serve` in a frame, separated by spaces.
     """
 
     snapshots: Path
@@ -86,6 +88,7 @@ class Settings:
     marts: Path | None = None
     evidence: bool = True
     spark: str | None = None
+    embed_origins: str | None = None
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that pass these settings to another process, with absolute paths."""
@@ -118,7 +121,7 @@ class Settings:
 
 _PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources", "last_choice", "marts")
 _FILES = {"sources": "sources.toml", "last_choice": "last_choice.json"}
-_TEXTS = ("share_url", "role", "smtp_url", "mail_from", "client_type", "timezone", "spark")
+_TEXTS = ("share_url", "role", "smtp_url", "mail_from", "client_type", "timezone", "spark", "embed_origins")
 _HANDED_IF_SET = (
     "share_url", "viewer_url", "sources", "my_queries", "runs", "config", "client_type", "timezone",
     "last_choice", "marts", "spark",

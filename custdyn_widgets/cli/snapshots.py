@@ -11,7 +11,7 @@ import click
 
 from custdyn_widgets import settings
 from custdyn_widgets.cli.report_output import json_option, say
-from custdyn_widgets.errors import CustDynError, QueryError, SnapshotError
+from custdyn_widgets.errors import CustDynError, QueryError, SnapshotError, shown
 
 if TYPE_CHECKING:
     from custdyn_widgets.snapshots import Store, listing
@@ -38,6 +38,9 @@ def snapshots_list(saved_query: str | None, as_json: bool) -> None:
         entries = listing.entries(store, with_progress("Reading the snapshots", store.ids()))
     if saved_query is not None:
         entries = [entry for entry in entries if entry.saved_query == saved_query]
+        if not entries and not as_json:
+            click.echo(f"The saved query {shown(saved_query)} has made no snapshots.")
+            return
     if not entries and not as_json:
         refuse_newer(store, "not listed")
     print_entries(entries, as_json)

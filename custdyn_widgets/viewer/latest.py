@@ -15,6 +15,7 @@ from custdyn_widgets.viewer.links import parse_address
 class LatestHandler(BaseHandler):
     """Handler for `/latest?q=…` and `&format=html|csv|xlsx|json`."""
 
+    kind = "latest"
     other_parameters: frozenset[str] = frozenset()
 
     def initialize(  # type: ignore[override]
@@ -47,9 +48,9 @@ class LatestHandler(BaseHandler):
         address = addresses.find_address(self.store.folder, token)
         return None if address is None else self.newest.of(address)
 
-    def logged_target(self) -> str:
-        """Return the first characters of the token, and the format."""
+    def logged(self) -> tuple[str, ...]:
+        """Return the path, the first characters of the token, and the format."""
         asked = parse_address(self.request.query, self.other_parameters)
         if asked is None:
-            return super().logged_target()
-        return f"/latest {asked[0][:ID_BEGINNING]}… {asked[1] or 'page'}"
+            return super().logged()
+        return ("/latest", f"{asked[0][:ID_BEGINNING]}…", asked[1] or "page")

@@ -11,6 +11,7 @@ from custdyn_widgets.snapshots import addresses, is_id
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 FORMATS = ("html", "csv", "xlsx", "json")
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(:[0-9]{1,5})?", re.ASCII)
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 
 
@@ -43,6 +44,25 @@ def _parameters(query: str, allowed: set[str]) -> dict[str, str]:
     parts = [part.partition("=") for part in query.split("&")]
     given = {name: value for name, _, value in parts}
     return {} if len(given) < len(parts) or not given.keys() <= allowed else given
+
+
+def origins_in(text: str | None) -> tuple[str, ...]:
+    """Return the origins in a setting, such as `https://wiki.example https://intranet.example:8443`.
+
+    Raises
+    ------
+    SettingsError
+        If one is not an origin. Wildcards are not allowed.
+    """
+    origins = tuple((text or "").split())
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"CUSTDYN_EMBED_ORIGINS: {shown(origin)} is not an origin. Write https:// and a host name in "
+                "lowercase, with a port if necessary, but no path and no *.",
+                field="CUSTDYN_EMBED_ORIGINS",
+            )
+    return origins
 
 
 def host_name(host: str) -> str:

@@ -89,6 +89,7 @@ class Site:
 class ViewHandler(BaseHandler):
     """Handler for `/view?id=…` and `&format=html|csv|xlsx|json`."""
 
+    kind = "view"
     other_parameters: frozenset[str] = frozenset()
 
     def initialize(self, site: Site, allowed_hosts: frozenset[str] = frozenset()) -> None:  # type: ignore[override]
@@ -141,9 +142,9 @@ class ViewHandler(BaseHandler):
         request = self.request
         return self.site.page(snapshot_id, f"{request.protocol}://{request.host.lower()}{request.path}")
 
-    def logged_target(self) -> str:
-        """Return the first characters of the id, and the format."""
+    def logged(self) -> tuple[str, ...]:
+        """Return the path, the first characters of the id, and the format."""
         link = parse_link(self.request.query, self.other_parameters)
         if link is None:
-            return super().logged_target()
-        return f"/view {link[0][:ID_BEGINNING]}… {link[1] or 'page'}"
+            return super().logged()
+        return ("/view", f"{link[0][:ID_BEGINNING]}…", link[1] or "page")

@@ -134,7 +134,7 @@ def test_a_revocation_that_fails_is_an_error_and_one_that_does_not_is_kept_twice
     store: Store, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     outcomes = []
-    for at in range(1, 25):
+    for at in range(1, 40):
         snapshot_id = store.publish(MANIFEST, FILES)
         with monkeypatch.context() as patch:
             patch.setattr(os, name, failing(getattr(os, name), errno.ENOSPC, at))
