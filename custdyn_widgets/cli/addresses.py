@@ -14,8 +14,7 @@ from custdyn_widgets.errors import SavedQueryError
 if TYPE_CHECKING:
     from custdyn_widgets.saved_queries import SavedQuery
     from custdyn_widgets.settings import Settings
-    from custdyn_widgets.snapshots import Store
-    from custdyn_widgets.snapshots.addresses import Address
+    from custdyn_widgets.snapshots import Address, Store
 
 
 @click.command("address")

@@ -34,7 +34,7 @@ from custdyn_widgets.cli.report_output import (
 )
 from custdyn_widgets.cli.runs import check_own_run, check_scheduled, run_saved_query, runs_group
 from custdyn_widgets.cli.snapshot_difference import diff_command
-from custdyn_widgets.cli.snapshot_notes import history_command, note_command
+from custdyn_widgets.cli.snapshot_notes import history_command, note_command, protect_command
 from custdyn_widgets.cli.snapshots import snapshots_group
 from custdyn_widgets.cli.syncing import sync_command, sync_first
 from custdyn_widgets.cli.tables import clients_command, cohorts_command
@@ -291,6 +291,6 @@ main.add_command(queries_group)
 main.add_command(runs_group)
 main.add_command(snapshots_group)
 queries_group.add_command(address_command)
-for command in (prune_command, diff_command, note_command, history_command):
+for command in (prune_command, diff_command, note_command, history_command, protect_command):
     snapshots_group.add_command(command)
 main.add_command(sync_command)

@@ -1,4 +1,4 @@
-"""The commands `custdyn snapshots note` and `history`."""
+"""The commands `custdyn snapshots note`, `history` and `protect`."""
 
 from __future__ import annotations
 
@@ -99,6 +99,21 @@ def history_command(given: str, as_json: bool) -> None:
         click.echo("\n".join(align_rows(rows)))
     if unreadable:
         raise SnapshotError(f"{unreadable:,} acts on {snapshot_id} cannot be read.", field="id")
+
+
+@click.command("protect")
+@click.option("--group", required=True, metavar="GROUP", help="The group whose members freeze reports.")
+def protect_command(group: str) -> None:
+    """Protect a shared store, as root: only the owner of a snapshot and root can change or delete it.
+
+    The store may be new or in use. Members of the group can add snapshots and see all of them. Everyone else
+    who can enter the folder above the store can read them, so only a viewer should be able to.
+    """
+    from custdyn_widgets.snapshots import protect
+
+    folder = settings.load().snapshots
+    count = protect(folder, group)
+    say(f"Protected: {folder} ({count:,} snapshot{'' if count == 1 else 's'}).")
 
 
 def _one_line(text: str) -> str:

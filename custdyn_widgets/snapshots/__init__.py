@@ -1,18 +1,21 @@
 """The snapshot store: finished files under ids that verify every byte."""
 
 from custdyn_widgets.snapshots import acts, addresses, life, listing, notes, ownership, pruning, trash
+from custdyn_widgets.snapshots.addresses import Address
 from custdyn_widgets.snapshots.evidence import Evidence
 from custdyn_widgets.snapshots.ids import is_id
 from custdyn_widgets.snapshots.life import id_in
 from custdyn_widgets.snapshots.manifests import MANIFEST
 from custdyn_widgets.snapshots.newer import newer_formats
 from custdyn_widgets.snapshots.newest import NewestSnapshots
+from custdyn_widgets.snapshots.protection import protect
 from custdyn_widgets.snapshots.pruning import Rule, ago, parse_size
 from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store
 
 __all__ = [
     "MANIFEST",
+    "Address",
     "Evidence",
     "NewestSnapshots",
     "Rule",
@@ -28,6 +31,7 @@ __all__ = [
     "notes",
     "ownership",
     "parse_size",
+    "protect",
     "pruning",
     "read_state",
     "trash",

@@ -27,7 +27,7 @@ def start_logging(form: str) -> None:
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{_time(record)} {printable(record.getMessage(), mark_breaks=True)}"
+        line = f"{_time(record, ' ')} {printable(record.getMessage(), mark_breaks=True)}"
         if record.exc_info:
             below = self.formatException(record.exc_info).splitlines()
             line = "\n".join([line, *(f"    {printable(one)}" for one in below)])
@@ -41,9 +41,9 @@ class _Json(logging.Formatter):
             fields = {"message": record.getMessage()}
             if record.exc_info:
                 fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps({"time": _time(record), "level": record.levelname.lower(), **fields})
+        return json.dumps({"time": _time(record, "T"), "level": record.levelname.lower(), **fields})
 
 
-def _time(record: logging.LogRecord) -> str:
+def _time(record: logging.LogRecord, separator: str) -> str:
     """Return when a record was made, with the offset of this machine's time zone."""
-    return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(record.created).astimezone().isoformat(separator, "milliseconds")

@@ -67,7 +67,6 @@ def make_app(
     allowed_hosts: Iterable[str] = LOOPBACK_HOSTS,
     share_url: str | None = None,
     embed_origins: Iterable[str] = (),
-    metrics: Metrics | None = None,
     metrics_access: Access = _NOBODY,
 ) -> tornado.web.Application:
     """Return a Tornado application that serves snapshots and responds with 404 to everything else.
@@ -84,10 +83,10 @@ def make_app(
         The base URL of the links shown on pages. Defaults to that of the request.
     embed_origins
         The origins of pages that may show reports in a frame.
-    metrics, metrics_access
-        The figures to keep, and who may read them.
+    metrics_access
+        Who may read the metrics.
     """
-    metrics = Metrics() if metrics is None else metrics
+    metrics = Metrics()
     hosts = {"allowed_hosts": frozenset(host.lower() for host in allowed_hosts)}
     root = re.escape(base(base_url))
     settings: dict[str, Any] = {HEADERS_SETTING: headers(embed_origins), METRICS_SETTING: metrics}
@@ -139,7 +138,7 @@ def serve(
     SettingsError
         If the server cannot listen on the address.
     """
-    hosts, metrics = tuple(allowed_hosts), Metrics()
+    hosts = tuple(allowed_hosts)
     is_local = host in _LOOPBACK and set(hosts) <= set(LOOPBACK_HOSTS) and share_url is None
     app = make_app(
         store,
@@ -147,10 +146,9 @@ def serve(
         allowed_hosts=hosts,
         share_url=share_url,
         embed_origins=embed_origins,
-        metrics=metrics,
         metrics_access=Access(metrics_token, is_local),
     )
-    asyncio.run(_serve(app, host, port, base_url, store, metrics, announce))
+    asyncio.run(_serve(app, host, port, base_url, store, announce))
 
 
 class Server(tornado.httpserver.HTTPServer):
@@ -163,10 +161,10 @@ class Server(tornado.httpserver.HTTPServer):
     most = _MAX_CONNECTIONS
     _warned_at = float("-inf")
 
-    def initialize(self, *args: Any, **kwargs: Any) -> None:
-        """Start with no connections. Tornado calls this after `__init__`."""
-        super().initialize(*args, **kwargs)
-        self.metrics = Metrics()
+    def initialize(self, app: tornado.web.Application, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        """Set the application and its metrics. Tornado calls this after `__init__`."""
+        super().initialize(app, *args, **kwargs)
+        self.metrics: Metrics = app.settings[METRICS_SETTING]
 
     def handle_stream(self, stream: tornado.iostream.IOStream, address: tuple[Any, ...]) -> None:
         """Accept a connection, and add headers to tornado's bare 400 response, which no handler sees."""
@@ -206,7 +204,6 @@ async def _serve(
     port: int,
     base_url: str,
     store: Store,
-    metrics: Metrics,
     announce: Callable[[str], None],
 ) -> None:
     listening = _listening(host, port)
@@ -219,7 +216,6 @@ async def _serve(
         idle_connection_timeout=_IDLE_SECONDS,
         body_timeout=_GRACE_SECONDS,
     )
-    server.metrics = metrics
     server.most = _most_connections()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
