@@ -53,7 +53,7 @@ def protect(store: Path, group: str) -> int:
     if os.geteuid() != 0:
         raise SnapshotError("Only root can protect a store: run this as root.", field="snapshots")
     try:
-        number = grp.getgrnam(group).gr_gid
+        number = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
     except KeyError:
         why = f"There is no group {shown(group)}. Create it with groupadd."
         raise SnapshotError(why, field="group") from None
