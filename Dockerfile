@@ -16,7 +16,7 @@ RUN python3 -m venv /opt/custdyn \
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install --yes --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/custdyn /opt/custdyn
-RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin custdyn-viewer
+RUN useradd --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin custdyn-viewer
 USER 10001
 WORKDIR /
 ENV CUSTDYN_SNAPSHOTS=/store HOME=/nonexistent PYTHONDONTWRITEBYTECODE=1

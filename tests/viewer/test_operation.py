@@ -9,6 +9,7 @@ import logging
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer import health, logs
 from custdyn_widgets.viewer.links import origins_in
 from custdyn_widgets.viewer.metrics import Access, token_from
+from tests.readme_columns import README
 from tests.viewer.test_viewer import COMMAND, FILES, HEADERS, Running, served, serving
 
 TOKEN = "0123456789abcdef-secret"
@@ -278,3 +280,33 @@ def test_open_connections_are_counted(store: Store) -> None:
         deadline = time.monotonic() + 5
         while figures(running)["custdyn_viewer_connections"] > 1:
             assert time.monotonic() < deadline
+
+
+def in_dockerfile(instruction: str) -> str:
+    """Return the arguments of an instruction's last occurrence in the Dockerfile, as one line."""
+    text = (README.parent / "Dockerfile").read_text().replace("\\\n", "")
+    return re.findall(rf"^{instruction} (.*)$", text, re.MULTILINE)[-1]
+
+
+def test_the_containers_health_check_is_what_healthz_says(store: Store) -> None:
+    python, dash_c, code = json.loads(in_dockerfile("HEALTHCHECK").partition("CMD ")[2])
+    assert (python, dash_c) == ("/opt/custdyn/bin/python", "-c")
+    with served(store) as running:
+        command = [sys.executable, "-c", code.replace("127.0.0.1:8899", f"127.0.0.1:{running.port}")]
+        assert command[2] != code
+        assert subprocess.run(command, capture_output=True).returncode == 0
+        store.folder.rename(store.folder.with_name("moved"))
+        assert subprocess.run(command, capture_output=True).returncode != 0
+
+
+def test_the_container_runs_the_viewer_as_nobody_in_particular(store: Store, tmp_path: Path) -> None:
+    assert re.fullmatch(r"[1-9][0-9]*", in_dockerfile("USER"))
+    program, *arguments = json.loads(in_dockerfile("ENTRYPOINT")) + json.loads(in_dockerfile("CMD"))
+    assert program == "/opt/custdyn/bin/custdyn"
+    variables = dict(pair.split("=") for pair in in_dockerfile("ENV").split())
+    environment = {"PATH": "/usr/bin:/bin", **variables, "CUSTDYN_SNAPSHOTS": str(store.folder)}
+    command = (COMMAND, *arguments, "--port", "0", str(tmp_path / "modules"))
+    with serving(store, *command, environment=environment) as (_, _, there):
+        assert there.ask("/healthz").status == 200
+    copied = re.findall(r"^COPY (dist/.*) /build/$", (README.parent / "Dockerfile").read_text(), re.MULTILINE)
+    assert all((README.parent / name).is_file() for name in copied[0].split()[1:])
