@@ -29,7 +29,7 @@ QUICK := -m "not browser and not office and not spark and not slow"
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab serve test quick lowest newest check format bench bench-shapes bench-sync pictures clean
+.PHONY: help demo lab serve test quick lowest newest check format bench bench-shapes bench-large bench-sync bench-memory pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -70,8 +70,14 @@ bench: $(VENV)/.test-ready ## Compare the speed with DuckDB SQL, Polars, pandas 
 bench-shapes: $(VENV)/.test-ready ## Compare the first report with DuckDB SQL on ledgers as different systems store them (ROWS=10000000)
 	@$(BIN)/python -m tests.bench.by_shape --rows $(or $(ROWS),10000000) $(if $(DOCUMENT),--document $(DOCUMENT))
 
-bench-sync: $(VENV)/.test-ready ## Compare getting data in with code by hand: PostgreSQL, MariaDB, CSV (ROWS=10000000)
+bench-sync: $(VENV)/.test-ready ## Compare importing data with hand-written code: PostgreSQL, MariaDB, CSV (ROWS=10000000)
 	@$(BIN)/python -m tests.bench.sync --rows $(or $(ROWS),10000000)
+
+bench-large: $(VENV)/.test-ready ## Measure growth up to 100 million rows, with PostgreSQL (DOCUMENT=…; half an hour, 25 GB of disk)
+	@$(BIN)/python -m tests.bench.large $(if $(DOCUMENT),--document $(DOCUMENT))
+
+bench-memory: $(VENV)/.test-ready ## Make a report on a mart four times larger than the memory it may use (root)
+	@$(BIN)/python -m tests.bench.within_memory
 
 pictures: $(VENV)/.test-ready ## Regenerate the pictures in the README
 	@$(BIN)/python -m tests.browser.pictures

@@ -63,7 +63,7 @@ class Settings:
         Whether snapshots keep evidence of each client's contribution, which `custdyn snapshots diff` needs
         to name the clients that changed: `on` or `off`.
     spark
-        The cluster of the engine spark: a master such as `yarn`, `spark://host:7077` or `local[4]`, or the
+        The cluster of the spark engine: a master such as `yarn`, `spark://host:7077` or `local[4]`, or the
         address of a Spark Connect server, `sc://host:15002`, without a token.
     embed_origins
         The origins of pages that may show reports of `custdyn serve` in a frame, separated by spaces.

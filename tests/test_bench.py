@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import secrets
 import shutil
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from custdyn_widgets.errors import CustDynError
+from tests import databases
 from tests.bench import __main__ as bench
 from tests.bench import (
     by_shape,
@@ -26,12 +28,14 @@ from tests.bench import (
     duckdb_clients,
     duckdb_dynamics,
     duckdb_sql,
+    large,
     naive_pandas,
     openpyxl_workbook,
     our_dynamics,
     our_workbook,
     ours,
     polars_lazy,
+    postgresql_sql,
     shapes,
 )
 from tests.bench.ledger import write_mart
@@ -60,6 +64,23 @@ def test_sql_polars_and_ours_give_the_same_table(mart: Path, name: str) -> None:
     table = duckdb_sql.report(mart, QUESTIONS[name])
     for contender in (polars_lazy, ours):
         compare(name, ("SQL", table), (contender.__name__, contender.report(mart, QUESTIONS[name])))
+
+
+def test_sql_in_postgresql_gives_the_same_table(mart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    databases.start("postgresql")
+    monkeypatch.setattr(postgresql_sql, "DATABASE", f"custdyn_test_{secrets.token_hex(6)}")
+    try:
+        postgresql_sql.load(mart)
+        postgresql_sql.check(mart)
+        table = postgresql_sql.report(mart, QUESTIONS[MONTHS])
+        postgresql_sql.connection().execute("update transactions set kind = 'x' where kind = 'refill'")
+        with pytest.raises(ValueError, match="kind"):
+            postgresql_sql.check(mart)
+    finally:
+        postgresql_sql.connection().close()
+        postgresql_sql.connection.cache_clear()
+        postgresql_sql.drop()
+    compare(MONTHS, ("SQL", duckdb_sql.report(mart, QUESTIONS[MONTHS])), ("PostgreSQL", table))
 
 
 @pytest.mark.parametrize("name", [MONTHS, YEAR])
@@ -154,7 +175,7 @@ def test_sql_and_ours_read_every_shape_of_ledger(
     assert any(cell not in ("", "0") for cell in tables[0][0][1:])
 
 
-def test_the_worst_shapes_are_set_against_the_targets() -> None:
+def test_the_worst_shapes_are_set_against_the_targets(tmp_path: Path) -> None:
     def measured(shape: shapes.Shape, seconds: float) -> by_shape.ShapeFigures:
         sql, ours = (
             Figure(step, [own], [own], [own], [], [1_000.0])
@@ -169,10 +190,12 @@ def test_the_worst_shapes_are_set_against_the_targets() -> None:
     assert (parquet.value, parquet.target, parquet.holds) == (0.4, 0.6, True)
     assert (of_csv.value, of_csv.target, of_csv.holds) == (0.8, 0.7, False)
     assert (peak.value, peak.target, peak.holds) == (1_000, 900, False)
-    options = argparse.Namespace(rows=10_000_000, repeat=1)
+    options = argparse.Namespace(rows=10_000_000, repeat=1, document=tmp_path / "shapes.md")
     page = [*by_shape._page(options, _setting(), [*figures, measured(csv, 8.0)], [parquet, of_csv, peak])]
     assert f"| {csv.name} | 10.000 | 8.000 | 0.800 | 0.800 | 1,000 | 1,000 |" in page
     assert f"| {of_csv.name} | 0.800 | 0.700 | **no** |" in page
+    words = "".join(ElementTree.parse(tmp_path / "pictures" / "shapes.svg").getroot().itertext())
+    assert shapes.SHAPES[3].name in words
     broken = measured(csv, 8.0)
     broken.sql.missing, broken.sql.process = "exit 1", []
     assert next(by_shape.findings(10_000_000, [broken])).value is None
@@ -249,6 +272,24 @@ def test_the_plot_stands_beside_the_page_and_names_its_contenders(tmp_path: Path
         "Polars, report",
         "naive pandas, 4.0 s",
     ):
+        assert name in words
+
+
+def test_the_page_about_large_ledgers_has_every_size_and_what_takes_no_part(tmp_path: Path) -> None:
+    steps = [*large.STEPS, *large.SLOW_STEPS]
+    by_rows = {
+        rows: [Figure(s, [rows / 1000.0], [3.0], [rows / 2000.0], [2.0], [900.0]) for s in steps]
+        for rows in (1_000, 10_000_000)
+    }
+    by_rows[1_000][-1].missing = "exit 1: no server"
+    document.write_large(tmp_path / "large.md", {**_setting(), "command": "make bench-large"}, by_rows)
+    lines = (tmp_path / "large.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("## ")] == ["## 1,000 rows", "## 10,000,000 rows"]
+    assert "| PostgreSQL, report | not available |  |  |  |  |" in lines
+    assert "| 24 months: cached facts ÷ SQL's report | 1.000 |  |  |" in lines
+    assert "| 24 months: cached facts ÷ SQL's report | 1.000 | 0.200 | **no** |" in lines
+    words = "".join(ElementTree.parse(tmp_path / "pictures" / "large.svg").getroot().itertext())
+    for name in ("PostgreSQL, report", "ours, facts and first report", "Peak memory"):
         assert name in words
 
 

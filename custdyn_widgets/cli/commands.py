@@ -135,7 +135,7 @@ def query_command(
     help="Run the saved query as its schedule does, for its most recent scheduled time.",
 )
 @click.option(
-    "--again", is_flag=True, help="With --scheduled: run a scheduled time again that has already been run."
+    "--again", is_flag=True, help="With --scheduled: run again even if the scheduled time has been run."
 )
 @click.option(
     "--within",
@@ -171,9 +171,9 @@ def run_command(
 
     Without TEMPLATE, the default template is run. Nothing is published if the run fails.
 
-    --saved NAME with --scheduled, or with --as-of for another time, makes a recorded run: it is listed by
-    "custdyn runs list" and sent to the recipients; a failure is reported to the failure recipients. A
-    scheduled time is run once, however often --scheduled is called for it; --again runs it again.
+    --saved NAME with --scheduled, or with --as-of for another time, records the run: it is listed by
+    "custdyn runs list", its report is sent to the recipients, and a failure is reported to the failure
+    recipients. A scheduled time is run only once, however often --scheduled is used; --again runs it again.
     """
     if scheduled or again or within or no_send or quiet or (saved_name is not None and as_of is not None):
         own = dict(parameter)
@@ -198,7 +198,7 @@ def run_command(
 @main.command("demo")
 @as_of_option
 def demo_command(as_of: str | None) -> None:
-    """Create data for a demo operator, a report on its three years, and a snapshot of the report."""
+    """Create data for a demo operator, a report on three years, and a snapshot of the report."""
     from custdyn_widgets.engine import run_report
     from custdyn_widgets.mart import demo_folder, demo_query, last_midnight
     from custdyn_widgets.publish import freeze

@@ -224,7 +224,7 @@ class _Runs:
 
 
 def _runs_of(entry: ListedQuery, entries: Sequence[ListedQuery], settings: Settings) -> _Runs:
-    """Return the runs of a saved query; a shared one whose name is also that of an own one has none."""
+    """Return the runs of a saved query; a shared one with the name of one of the user's own has none."""
     from custdyn_widgets.saved_queries import is_name
     from custdyn_widgets.scheduling import Runs, crontab
 

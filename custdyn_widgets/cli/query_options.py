@@ -40,7 +40,7 @@ def _help(name: str) -> str:
 
 
 def _value_type(name: str) -> dict[str, Any]:
-    """Return click's settings for the values of a field; an omitted option gives None or ()."""
+    """Return click's settings for the values of a field; an omitted option is None or ()."""
     field = FIELDS[name]
     if field.is_list:
         return {"multiple": True}
@@ -81,7 +81,7 @@ def _field_value(name: str, value: Any) -> Any:
     if field.kind is Kind.INTERVAL:
         start, slash, end = value.partition("/")
         if not slash and start[:1].isdigit():
-            why = "has no end. Give both ends, as dates or times: 2021-10-01/2021-10-31"
+            why = "has no end. Give a start and an end, as dates or times: 2021-10-01/2021-10-31"
             raise QueryError.invalid(name, value, why)
         return {"start": start, "end": end} if slash else value
     if name in _RESET and value in ("none", "", ("none",), ("",)):

@@ -69,8 +69,8 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
 def runs_check(max_age: str | None, as_json: bool) -> None:
     """Check that the scheduled saved queries ran; exit 1 if a run was missed or killed, failed or is late.
 
-    A problem is over when the scheduled time has been run successfully, by "custdyn run --saved NAME --as-of
-    TIME" or "custdyn runs resend RUN". It is for monitors: nothing is sent or changed.
+    A problem is resolved once the scheduled time has been run successfully, by "custdyn run --saved NAME
+    --as-of TIME" or "custdyn runs resend RUN". It is meant for monitoring: nothing is sent or changed.
     """
     from dataclasses import asdict
     from datetime import UTC
@@ -99,10 +99,10 @@ def runs_check(max_age: str | None, as_json: bool) -> None:
 @runs_group.command("resend")
 @click.argument("run")
 def runs_resend(run: str) -> None:
-    """Send the report of RUN to those whom it did not reach; the others get nothing again.
+    """Send the report of RUN to the recipients that it did not reach, and to nobody else.
 
     RUN is the id of a run, which "custdyn runs list --json" shows, or the name of a saved query for its
-    newest run. The letter has the report that the run froze; nothing is computed again.
+    newest run. The email contains the report that the run froze; nothing is recomputed.
     """
     from custdyn_widgets import settings
     from custdyn_widgets.scheduling import resend
@@ -151,11 +151,11 @@ def check_scheduled(scheduled: bool, again: bool, within: str | None) -> None:
     Raises
     ------
     click.UsageError
-        If they are given for another run.
+        If they are given for any other run.
     """
     given = [name for name, value in (("--again", again), ("--within", within)) if value]
     if given and not scheduled:
-        raise click.UsageError(f"{given[0]} needs --scheduled: a run for another time always takes place.")
+        raise click.UsageError(f"{given[0]} needs --scheduled: with --as-of, a run always takes place.")
     if len(given) > 1:
         raise click.UsageError("--again runs at any time: remove --within.")
 

@@ -32,7 +32,7 @@ _MAX_LABEL = 60  # characters, as in the tables of reports
     "--source",
     "-s",
     metavar="SOURCE",
-    help=f"The current data. {SOURCE_HELP} Without NEW, it defaults to the snapshot's, if in sources.toml.",
+    help=f"The current data. {SOURCE_HELP} Without NEW: the snapshot's source, if in sources.toml.",
 )
 @click.option(
     "--clients",

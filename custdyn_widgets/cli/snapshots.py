@@ -212,7 +212,7 @@ def now() -> datetime:
 
 
 def _end(instant: str | None, days: int | None, never: bool) -> datetime | None:
-    """Return the expiry that the options give; None means never."""
+    """Return the expiry specified by the options; None means never."""
     from custdyn_widgets.query import parse_as_of
 
     if (instant is not None) + (days is not None) + never != 1:

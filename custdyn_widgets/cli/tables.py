@@ -73,7 +73,7 @@ def _sorted_flow(query: ReportQuery) -> str:
 
 
 def _largest_first(rows: Iterable[Sequence[Any]], place: int) -> list[Sequence[Any]]:
-    """Sort rows by the size of a change, with those without one last; ties stay in the order of ids."""
+    """Sort rows by the size of a change, with empty changes last; ties stay in the order of ids."""
     return sorted(rows, key=lambda row: (row[place] is None, -abs(row[place] or 0)))
 
 

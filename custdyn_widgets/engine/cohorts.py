@@ -35,9 +35,9 @@ def cohort_triangle(
     Returns
     -------
     DataFrame
-        One line for each cohort that has a client, from the month of the interval's start on. The columns are
-        `Cohort`, `Size` (int64), and `0`, `1`, `2` and so on (Int64): the clients with a paid use that many
-        months later, before the effective end; missing for months that begin at or after it.
+        One line for each cohort that has a client, from the month in which the interval starts. The columns
+        are `Cohort`, `Size` (int64), and `0`, `1`, `2` and so on (Int64): the clients with a paid use that
+        many months later, before the effective end; missing for months that begin at or after it.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def cohort_triangle(
 def build_triangle(plan: Plan) -> CohortTriangle:
     """Compute the retention triangle of the chosen clients."""
     months, cohort = cohorts(plan.facts, plan.selection.clients, plan.interval)
-    # Show the cohorts from the month of the interval's start on.
+    # Show the cohorts from the month in which the interval starts.
     first = max(0, sum(start <= plan.interval.start for _, start in months) - 1)
     present = sorted(set(cohort[cohort >= first].tolist()))
     if not present:

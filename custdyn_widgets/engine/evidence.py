@@ -131,7 +131,7 @@ def row_tags(labels: Sequence[Labels], nonce: str) -> dict[int, Labels]:
 
 
 def _row_tags(keyed: _Keyed, labels: Sequence[Labels], period: str) -> list[int]:
-    """Return the tag of each row; rows with equal labels are told apart by their order."""
+    """Return the tag of each row; rows with equal labels are distinguished by their order."""
     seen: Counter[Labels] = Counter()
     texts = []
     for own in labels:

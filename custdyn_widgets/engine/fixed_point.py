@@ -1,4 +1,4 @@
-"""Conversion of many amounts at once, in whole numbers, with a bound on what is left out.
+"""Conversion of many amounts at once, in whole numbers, with a bound on the error.
 
 Fractions are exact but slow. Here, factors are truncated to 48 binary places, so that sums of converted
 amounts are sums of integers. What is cut off is bounded: if it cannot change how a sum is rounded, which is
@@ -61,7 +61,7 @@ class Factors:
 
     @classmethod
     def of(cls, ratios: Sequence[tuple[int, int]]) -> Factors:
-        """Cut ratios of whole numbers, numerator and denominator; none is negative."""
+        """Truncate ratios of whole numbers, given as (numerator, denominator); none is negative."""
         cut = [divmod(numerator << _PLACES, denominator) for numerator, denominator in ratios]
         above = max(((value >> _PLACES) + 1 for value, _ in cut), default=1)
         values = [value if above < 1 << _LIMB else 0 for value, _ in cut]

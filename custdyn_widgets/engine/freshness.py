@@ -34,7 +34,7 @@ for _place, _classes in enumerate(_USES.values(), 1):
 def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | None) -> Iterator[str]:
     """Yield a sentence for each sign that the data ends before the report does.
 
-    While an interval is still running, the data may be slightly older than the report: by up to an hour if
+    While an interval has not ended, the data may be slightly older than the report: by up to an hour if
     the rows are days, otherwise by up to a day, but not older than the interval's start. A transaction dated
     after the data was written does not show that the data is complete.
 
@@ -83,11 +83,11 @@ def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
 
 @dataclass(frozen=True)
 class _RecentUses:
-    """What the last day before a report's end, or the time since then, has to show.
+    """What the transactions since a day before a report's end show.
 
     `last` is the time of the last transaction before the data was written, if there is one. `going` and
-    `exists` say for each kind of use whether it occurs since then, and whether it occurs at all; `exists` may
-    be incomplete if all are going.
+    `exists` say for each kind of use whether it has occurred since then, and whether it occurs at all;
+    `exists` may be incomplete if all are going.
     """
 
     last: int | None

@@ -85,7 +85,7 @@ def is_shown(plan: Plan, position: int) -> bool:
 
 
 def _shown(plan: Plan, numbers: Sequence[NumberRow], before: Mapping[int, NumberRow]) -> list[int]:
-    """Return the positions of the rows, without those of a group that are empty in both periods."""
+    """Return the positions of the rows; with groups, without rows that are empty in both periods."""
     if not plan.query.row_group:
         return list(range(len(numbers)))
     return [i for i, own in enumerate(numbers) if any(own) or any(before.get(i, ()))]

@@ -103,7 +103,7 @@ def _mart_now(before: Report, source: SourceLike | None) -> OpenedMart:
     # name.
     if source is None and name not in named_sources():
         raise SourceError(
-            f"The snapshot's source {shown(name)} is not a name in sources.toml. Give the source (--source) "
+            f"The snapshot's source {shown(name)} is not in sources.toml. Give the source (--source) "
             "to compare with the current data.",
             field="source",
         )

@@ -18,7 +18,7 @@ class StillRunningError(RunError):
 
 
 class NotDueError(RunError):
-    """A scheduled time is not run now; `failed` is whether it was not run successfully before."""
+    """A scheduled time is not run now; `failed` says whether its earlier run failed or was missed."""
 
     code = "not-due"
 

@@ -7,7 +7,7 @@ check that no notebook or chart needs. (JupyterLab installs the package, through
 
 Called before those imports, `load_jsonschema` gives jsonschema a placeholder instead, whose only function
 imports the real package when an IRI is first checked. Every format is still checked, and importing
-`rfc3987_syntax` later gives the real package. If either package is already imported, `load_jsonschema` does
+`rfc3987_syntax` later imports the real package. If either package is already imported, `load_jsonschema` does
 nothing.
 """
 

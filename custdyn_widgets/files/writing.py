@@ -63,7 +63,7 @@ def new_folder(folder: Path, files: Mapping[str, bytes], private: Collection[str
 
     The `private` ones can be read only by their owner, and by the group of a shared folder.
 
-    The folder stays locked until the block ends, so that `is_unlocked` shows that its writer is still active.
+    The folder stays locked until the block ends, so that `is_unlocked` is False while its writer is active.
     """
     folder.mkdir()
     own = os.open(folder, OPEN_FOLDER)

@@ -17,8 +17,8 @@ Codes = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 
 _LARGE = 2**31  # bytes: the maximum size of a string array
-_WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as `as_text` writes them, without those of 19 digits
-_DENSE, _SMALL = 16, 2**16  # a lookup table is small up to this many places per number, or in total
+_WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as `as_text` writes them, with up to 18 digits
+_DENSE, _SMALL = 16, 2**16  # the most places in a lookup table, per number or in total
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:

@@ -59,7 +59,7 @@ class Source:
         A folder of CSV or Parquet files, a DuckDB file, the word `demo`, or a dict of tables by name: pandas
         or Polars DataFrames, Arrow tables, DuckDB relations.
     on_fault
-        How to handle faulty rows: `refuse` lists them and makes no report; `quarantine` leaves out those rows
+        How to handle faulty rows: `refuse` lists them without a report; `quarantine` leaves out those rows
         and all rows that refer to them, lists them in a file, and adds a warning to every report.
     name
         The name shown in reports. Defaults to the last component of the path.

@@ -18,7 +18,7 @@ URL = re.compile(r"[\s\ufeff]*[A-Za-z][\w+.:-]+:/")  # `Path` drops the second s
 
 
 def read_sources_file(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the arguments that each section gives for `Source`, by name.
+    """Return the arguments for `Source` that each section defines, by name.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def _read_section(file: Path, name: str, section: object) -> dict[str, Any]:
 
 
 def _reject_combinations(place: str, section: dict[str, str]) -> None:
-    """Raise if a section gives no location for its data, or gives two."""
+    """Raise if a section has no location for its data, or has two."""
     if "path" not in section and "url" not in section:
         raise SettingsError(f"{place} has no path and no url. Give one of them.", field="path")
     for one, other in (("path", "url"), ("mapping", "system")):

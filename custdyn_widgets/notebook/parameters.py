@@ -62,7 +62,7 @@ def source_from_parameters(namespace: Mapping[str, object]) -> str:
 
 
 def parse_parameters(namespace: Mapping[str, object], given: Collection[str]) -> tuple[ReportQuery, str]:
-    """Return the query and the source that parameters give.
+    """Return the query and the source that parameters define.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _refuse_fields_with_saved(namespace: Mapping[str, object], given: Collection
         value = namespace.get(name)
         if value is not None and (name in given or value != _DEFAULTS.get(name)):
             raise QueryError.invalid(
-                name, value, "cannot be combined with saved, which gives the query: remove one of them"
+                name, value, "cannot be combined with saved, which defines the query: remove one of them"
             )
 
 
@@ -171,8 +171,8 @@ def check_injected(cells: object) -> tuple[str, ...]:
 def _is_bare_injection(source: str, parameters: str) -> bool:
     """Return whether jupyter-scheduler, which adds no heading, injected the cell after `parameters`.
 
-    Such a cell consists of lines `name = value`. One that sets all parameters is the `parameters` cell
-    itself, run again.
+    Such a cell consists of lines of the form `name = value`. One that sets all parameters is the `parameters`
+    cell itself, run again.
     """
     names, offered = literal_values(source).keys(), set(assigned_names(parameters))
     return len(names) == len(source.splitlines()) and not offered.isdisjoint(names) and not offered <= names

@@ -63,7 +63,7 @@ class FinishedRun:
     sections: Sequence[Section]
 
     def publish(self, settings: Settings, saved_query: str | None = None) -> Frozen:
-        """Publish the report as a snapshot; parameters and errors are those of `publish.publish`."""
+        """Publish the report as a snapshot; parameters and errors are as for `publish.publish`."""
         return publish(
             self.report, settings, sections=self.sections, drawn=self.drawn, saved_query=saved_query
         )

@@ -90,7 +90,7 @@ def check_parameters(template: Template, given: Mapping[str, object]) -> dict[st
     Parameters
     ----------
     template
-        The template, which gives the defaults.
+        The template, which contains the defaults.
     given
         The parameters by name; `interval` may be an object with start and end. If `source` is a path, it is
         made absolute, because the kernel starts in the template's folder.

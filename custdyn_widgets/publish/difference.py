@@ -1,4 +1,4 @@
-"""Freezing a difference between two reports: a page, a CSV and JSON under a link of its own."""
+"""Freezing a difference between two reports: a page, a CSV and JSON under its own link."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def publish(
     report
         The report or the difference.
     settings
-        The settings, which give the link and the default store.
+        The settings, which determine the link and the default store.
     store, sections
         As for `freeze`.
     drawn

@@ -98,7 +98,7 @@ def _period(name: str, start: object, end: object) -> Period:
 
 
 def _wall_time(name: str, value: object, time_of_day: str) -> datetime:
-    """Parse a wall time `YYYY-MM-DD[ HH:MM:SS]`; a date alone gets the given time of day."""
+    """Parse a wall time `YYYY-MM-DD[ HH:MM:SS]`; a date without a time gets the given one."""
     match = _WALL_TIME.fullmatch(value) if isinstance(value, str) else None
     if not match:
         raise QueryError.wrong_type(name, value, _WALL_TIME_FORM)

@@ -195,7 +195,7 @@ def _describe_clients(query: ReportQuery, name: Callable[[str], str]) -> str:
 
 
 def parse_as_of(value: str | datetime | None) -> datetime:
-    """Return the time against which a report is resolved, in UTC, truncated to seconds.
+    """Return the time that relative intervals are resolved against, in UTC, truncated to seconds.
 
     Parameters
     ----------

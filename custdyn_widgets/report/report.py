@@ -252,7 +252,7 @@ class Report:
         Parameters
         ----------
         floats
-            Return amounts as float64, with NaN for an average over nothing. Floats suit statistics and
+            Return amounts as float64, with NaN for an undefined average. Floats suit statistics and
             plots, but they are inexact beyond about 15 digits.
         """
         from custdyn_widgets.report.frames import report_frame

@@ -149,7 +149,7 @@ class SavedQuery:
             if type(getattr(self, key)) is not bool:
                 raise SavedQueryError.wrong_type(key, getattr(self, key), "true or false")
         if self.catch_up and self.schedule is None:
-            raise SavedQueryError.missing("schedule", "catch_up requires the times to catch up with")
+            raise SavedQueryError.missing("schedule", "catch_up requires a schedule")
         if self.schedule and self.source is None:
             raise SavedQueryError.missing("source", "a schedule requires the name or path of a source")
         if self.for_each and self.recipients:

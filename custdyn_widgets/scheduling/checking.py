@@ -16,9 +16,9 @@ from custdyn_widgets.scheduling.run_request import DEADLINE
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import format_instant_utc
 
-_GRACE = timedelta(minutes=5)  # until a trigger that has not come is late
+_GRACE = timedelta(minutes=5)  # after which a run that has not begun is late
 _LONGEST_RUN = timedelta(hours=2)  # a notebook has an hour, sending half an hour
-_REMEMBERED = timedelta(days=2)  # how long the failure of a saved query that is gone is shown
+_REMEMBERED = timedelta(days=2)  # how long the failure of a deleted saved query is shown
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _gone(name: str, runs: Runs, now: datetime) -> Iterator[RunProblem]:
 
 
 def _changed(entry: ListedQuery, settings: Settings) -> datetime:
-    """Return when a saved query was last changed; no run is expected from before, unless one is recorded."""
+    """Return when a saved query was last changed; no earlier run is expected, unless one is recorded."""
     with contextlib.suppress(FileNotFoundError):
         file = folder_of(entry.place, settings=settings) / f"{entry.name}.json"
         return datetime.fromtimestamp(file.stat().st_mtime, UTC)

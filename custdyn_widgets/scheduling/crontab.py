@@ -129,7 +129,7 @@ def machine_zone(localtime: Path = _LOCALTIME) -> str:
     named = str(localtime.resolve()).rpartition("zoneinfo/")[2]
     if not is_time_zone(named):
         raise SettingsError(
-            f"{localtime} does not give the time zone of this machine. Set it with --zone, such as "
+            f"{localtime} does not show the time zone of this machine. Set it with --zone, such as "
             "--zone Europe/Paris.",
             field="zone",
         )

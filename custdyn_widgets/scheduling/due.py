@@ -34,7 +34,7 @@ class Due:
     Attributes
     ----------
     missed
-        The times before it, and perhaps the time itself, that nobody ran; in UTC and in order.
+        The times before it, and possibly the time itself, that were not run; in UTC and in order.
     refusal
         Why the time itself is not run; None if it is.
     """
@@ -44,7 +44,7 @@ class Due:
 
 
 def parse_delay(text: str, field: str) -> timedelta:
-    """Return a length of time such as `15min`, `1h`, `3d` or `2w`.
+    """Parse a duration such as `15min`, `1h`, `3d` or `2w`.
 
     Raises
     ------
@@ -54,13 +54,13 @@ def parse_delay(text: str, field: str) -> timedelta:
     match = _DELAY.fullmatch(text)
     if match is None:
         units = "minutes, hours, days or weeks, such as 15min, 1h, 3d or 2w"
-        why = f"is not a length of time: give a whole number of {units}"
+        why = f"is not a duration: give a whole number of {units}"
         raise QueryError.invalid(field, text, why)
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def schedule_text(schedule: Schedule | None) -> str:
-    """Return a schedule as its records give it."""
+    """Return a schedule as records contain it."""
     return f"{schedule.cron} {schedule.timezone}" if schedule else ""
 
 
@@ -81,7 +81,7 @@ def check_due(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime,
     Raises
     ------
     RunError
-        If a record that may be of this time cannot be read.
+        If a record that may be for this time cannot be read.
     """
     if not request.is_once or saved.schedule is None:
         return Due()
@@ -160,8 +160,8 @@ def _recorded(
 ) -> tuple[list[Run], Run | None]:
     """Return the runs of a scheduled time, newest first, and the latest other run of the schedule.
 
-    A record from the future is one of a clock that was wrong: it does not count as a later run. One that
-    cannot be read is an error only under the lock, where it can be reported.
+    A record from the future was written while the clock was wrong: it does not count as a later run. An
+    unreadable record is an error only under the lock, where it can be reported.
     """
     at, present = format_instant_utc(instant), format_instant_utc(now)
     of_instant: list[Run] = []
@@ -186,7 +186,7 @@ def _recorded(
 def _refusal(
     request: RunRequest, saved: SavedQuery, instant: datetime, of_instant: Sequence[Run], *, locked: bool
 ) -> NotDueError | None:
-    """Return why a scheduled time need not be run, as far as its own runs say."""
+    """Return why a scheduled time need not be run, judging by its own runs."""
     if not locked and (under_way := next((r for r in of_instant if r.result == "running"), None)):
         return NotDueError(
             f"{request.name} for {_shown(saved, instant)} has been running since {under_way.began}; it was "
@@ -216,7 +216,7 @@ def _done(request: RunRequest, saved: SavedQuery, run: Run, why: str = "") -> No
     what = why or {"missed": "not run", "killed": "already run"}.get(run.result, "already done")
     hint = ""
     if run.can_be_resent:
-        hint = f" `custdyn runs resend {run.id}` sends it to those whom it did not reach."
+        hint = f" `custdyn runs resend {run.id}` sends it to the recipients that it did not reach."
     return NotDueError(
         f"{request.name} for {at}: {what} at {run.began} ({run.result}).{hint} Use --again to run it again, "
         "for everybody.",

@@ -32,7 +32,7 @@ def failure_letter(
     run, saved
         The run's record and saved query; None if the saved query cannot be read.
     settings
-        The settings, which give the link to the snapshot.
+        The settings, which determine the link to the snapshot.
     command
         The command that repeats the run.
     lines

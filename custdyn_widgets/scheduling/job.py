@@ -25,7 +25,7 @@ from custdyn_widgets.scheduling.due import (
 )
 from custdyn_widgets.scheduling.failure import describe_error, report_failure
 from custdyn_widgets.scheduling.for_each import make_each
-from custdyn_widgets.scheduling.locks import RunLock, mark_as_told
+from custdyn_widgets.scheduling.locks import RunLock, mark_as_reported
 from custdyn_widgets.scheduling.making import MadeReport, Task, make_one
 from custdyn_widgets.scheduling.recorder import Recorder
 from custdyn_widgets.scheduling.records import SENDING, Run
@@ -260,11 +260,11 @@ def _prune(task: Task, made: Sequence[MadeReport], recorder: Recorder) -> None:
 
 
 def _report_failure(recorder: Recorder, request: RunRequest) -> tuple[dict[str, Any], ...]:
-    """Report the failure, unless it could not be recorded either and was reported for the same time."""
+    """Report the failure, unless it could not be recorded and was already reported for the same time."""
     run = recorder.run
     if request.is_once and run.logical_time and not recorder.is_recorded:
         at = int(datetime.fromisoformat(run.logical_time).timestamp())
-        if mark_as_told(recorder.runs.folder, run.saved, at):
+        if mark_as_reported(recorder.runs.folder, run.saved, at):
             return ()
     return report_failure(recorder, run, request.repeat_command(run.logical_time), recorder.last_lines())
 

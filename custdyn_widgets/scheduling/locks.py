@@ -77,11 +77,11 @@ def is_running(folder: Path, name: str) -> bool:
     return False
 
 
-def mark_as_told(folder: Path, name: str, at: int) -> bool:
-    """Note that a failure was told, and return whether that was noted before.
+def mark_as_reported(folder: Path, name: str, at: int) -> bool:
+    """Record that a failure was reported, and return whether that was recorded before.
 
-    The time stamp of the lock needs no space, so a failure that cannot be recorded because the disk is full
-    is told once all the same.
+    It is recorded in the time stamp of the lock, which needs no space: even if the disk is full, a failure is
+    reported only once.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Sending the reports of a recorded run to those whom it did not reach, and to nobody else.
+"""Sending the reports of a recorded run to the recipients that it did not reach, and to nobody else.
 
-The letters are those of the run: the report is read from its snapshot, so nothing is computed again.
+The emails are the same as in the run: the report is read from its snapshot, so nothing is recomputed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from custdyn_widgets.text import format_instant_utc, mailbox
 
 
 def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) -> Run:
-    """Send the reports of a run to the recipients whom it did not reach, and record that.
+    """Send the reports of a run to the recipients that it did not reach, and record that.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
     Returns
     -------
     Run
-        The record as written. Its `problem` is set if somebody still was not reached.
+        The record as written. Its `problem` is set if it still did not reach everybody.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
         task = _task(run, settings)
         made = [_unreached(one, run, task, progress) for one in run.reports]
         if not any(one.recipients for one in made):
-            raise RunError(f"The run {run.id} ({run.result}) has nobody left to send its report to.")
+            raise RunError(f"The run {run.id} ({run.result}) has no recipients left to send its report to.")
         server = MailServer.from_settings(settings)
         runs.write(run)  # nothing is sent if that fails
 
@@ -104,7 +104,7 @@ def _task(run: Run, settings: Settings) -> Task:
 
 
 def _unreached(outcome: Outcome, run: Run, task: Task, progress: Callable[[str], None]) -> MadeReport:
-    """Return a report of the run with its recipients whom it did not reach."""
+    """Return a report of the run with the recipients that it did not reach."""
     made = MadeReport(outcome)
     if outcome.snapshot is None or outcome.result not in ("undelivered", "held back", "frozen"):
         return made
@@ -139,7 +139,7 @@ def _recipients(outcome: Outcome, task: Task) -> Sequence[str]:
 
 
 def _merged(run: Run, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """Return the outcomes of all reports, with the receipts of both the run and this sending."""
+    """Return the outcomes of all reports, with the receipts of both the run and this resend."""
     return tuple(_with_receipts(one, now) for one, now in zip(run.reports, outcomes, strict=True))
 
 

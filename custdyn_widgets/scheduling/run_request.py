@@ -15,7 +15,7 @@ from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.text import format_instant_utc
 
 TIMEOUT_S = 3_600.0
-DEADLINE = timedelta(hours=1)  # how late a trigger may be, as crontab lines and timers say it
+DEADLINE = timedelta(hours=1)  # how late a trigger may be, as crontab lines and timers specify it
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class RunRequest:
     sync
         Whether to read the source's database first, even if the saved query does not ask for it.
     again
-        Whether to run a scheduled time again that has been run.
+        Whether to run a scheduled time again if it has already been run.
     within
         How late a run may be for its scheduled time; None means no limit.
     """

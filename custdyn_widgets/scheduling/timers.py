@@ -1,8 +1,8 @@
-"""Units of systemd for the saved queries that have a schedule: a service and a timer for each.
+"""Systemd units for the saved queries that have a schedule: a service and a timer for each.
 
 A timer knows time zones, but on nights when clocks change it differs from cron: it leaves out times that are
-skipped, and runs repeated ones only the first time. Such times get lines of their own, in UTC. A line that
-comes when nothing is due does no harm, because each scheduled time is run once.
+skipped, and runs repeated ones only the first time. Such times get separate lines, in UTC. A line that
+elapses when nothing is due does no harm, because each scheduled time is run once.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def timer_units(entries: Iterable[ListedQuery], place: Place, now: datetime) -> 
 
 
 def calendar_lines(schedule: Schedule, now: datetime) -> list[str]:
-    """Return the calendar expressions that elapse at each time of a schedule, and perhaps at others.
+    """Return the calendar expressions that elapse at each time of a schedule, and possibly at others.
 
     Parameters
     ----------

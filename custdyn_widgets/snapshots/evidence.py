@@ -13,7 +13,7 @@ EVIDENCE = "evidence.parquet"
 
 @dataclass(frozen=True, repr=False)
 class Evidence:
-    """The evidence of a report, made with this nonce (32 hexadecimal digits), which the manifest keeps."""
+    """The evidence of a report, made with this nonce (32 hexadecimal digits), which the manifest contains."""
 
     nonce: str
     data: bytes

@@ -36,8 +36,8 @@ METHODS = ("GET", "HEAD")
 HTML = "text/html; charset=UTF-8"
 ID_BEGINNING = 8  # characters of an id or a token that may be shown
 _WORDS = {
-    403: ("Access denied", "You may not read reports on this server. Ask its operator."),
-    404: ("No report here", "The link may be incomplete, or the report was withdrawn. Ask its sender."),
+    403: ("Access denied", "You may not read reports on this server. Ask the operator."),
+    404: ("No report here", "The link may be incomplete, or the report was withdrawn. Ask the sender."),
     405: ("Read only", "This server supports only GET and HEAD."),
     421: (
         "Wrong host",

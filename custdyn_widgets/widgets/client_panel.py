@@ -95,7 +95,7 @@ class ClientPanel(Panel):
         self._list = None
 
     def _handle(self, asked: Mapping[str, Any]) -> None:
-        """Handle a search or a heading."""
+        """Handle a search or a click on a heading."""
         if asked.get("ask") == "view":
             if self._list is not None:
                 self._list.ask(asked)

@@ -94,7 +94,7 @@ def first_view(clicked: Column | None, *, compared: bool) -> ClientView:
 
 
 def chosen_clients(table: pd.DataFrame, view: ClientView) -> pd.DataFrame:
-    """Return the clients with the view's flag or movement, and its sign of the balance."""
+    """Return the clients with the view's flag or movement, and with balances of its sign."""
     if view.only in FLAGS and view.only in table:
         table = table[table[view.only] == 1]
     elif view.only in MOVEMENTS and "Movement" in table:

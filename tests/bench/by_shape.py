@@ -153,8 +153,12 @@ def _page(
     found: Sequence[Finding],
 ) -> Iterator[str]:
     """Yield the lines of the page: what this run measured, and nothing else."""
-    from . import document  # large, and a process's peak counts what its parent held
+    from . import document, plot  # large, and a process's peak counts what its parent held
 
+    picture = options.document.parent / "pictures" / f"{options.document.stem}.svg"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    ratios = {f.shape.name: f.ratio for f in figures if f.ratio}
+    picture.write_text(plot.draw_shapes(ratios, PARQUET_TARGETS.get(options.rows, 1)), encoding="utf-8")
     yield "# Benchmarks: shapes of ledger\n"
     yield (
         "The first report on the same ledger as different systems store it: reading, checking, computing 24 "
@@ -168,6 +172,7 @@ def _page(
         where, ("rows", f"{options.rows:,}"), ("repetitions", options.repeat)
     )
     yield from document.findings_table(found)
+    yield f"![Ours ÷ SQL for each shape, and the target](pictures/{picture.name})\n"
     yield (
         "Median seconds of whole processes with imports, their ratio, the ratio of the processor time of all "
         "cores, and peak resident memory.\n"

@@ -23,7 +23,7 @@ def main() -> None:
     """Do the job."""
     job = json.loads(sys.argv[1])
     contender = importlib.import_module(f"{__package__}.{job['contender']}")
-    if job["contender"] in ("ledger", "shapes"):
+    if job["contender"] in ("ledger", "shapes") or "action" in job:
         _write(contender, job)
         print(json.dumps({"seconds": [], "table": []}))
         return
@@ -45,9 +45,11 @@ def main() -> None:
 
 
 def _write(writer: ModuleType, job: dict[str, Any]) -> None:
-    """Draw a mart, or write one in another shape."""
+    """Draw a mart, write one in another shape, or load it into a database or drop that."""
     mart = Path(job["mart"])
-    if job["contender"] == "ledger":
+    if "action" in job:
+        writer.load(mart) if job["action"] == "load" else writer.drop()
+    elif job["contender"] == "ledger":
         told = {name: job[name] for name in ("seed", "shuffled", "clients")}
         writer.write_mart(mart, job["rows"], **told)
     else:

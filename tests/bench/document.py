@@ -34,6 +34,43 @@ def write(path: Path, setting: Mapping[str, Any], by_rows: Mapping[int, Sequence
     path.write_text(text, encoding="utf-8")
 
 
+def write_large(path: Path, where: Mapping[str, Any], by_rows: Mapping[int, Sequence[Figure]]) -> None:
+    """Write the page about growth up to the largest ledger, and its plot into `pictures` beside it."""
+    from . import large, plot
+
+    picture = path.parent / "pictures" / f"{path.stem}.svg"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_text(plot.draw_large(by_rows), encoding="utf-8")
+    lines = [
+        "# Benchmarks: large ledgers\n",
+        "The same contenders as in [Benchmarks](benchmarks.md), and PostgreSQL with the mart in tables of "
+        "its own (loading them is not counted). Naive pandas and PostgreSQL only take part up to "
+        f"{large.SLOW_UP_TO:,} rows. All tables agree in every cell. All numbers here were measured in one "
+        f"run of\n\n```sh\n{where['command']}\n```\n\nwhich wrote this page.\n",
+        *environment_table(where),
+        f"![Seconds by contender and rows](pictures/{picture.name})\n",
+    ]
+    for rows, figures in sorted(by_rows.items()):
+        lines += [f"## {rows:,} rows\n", *findings_table(large.findings(rows, figures))]
+        for question in dict.fromkeys(f.step.question for f in figures):
+            lines += [f"{question}: median seconds and peak resident memory.\n"]
+            lines += figures_table([f for f in figures if f.step.question == question])
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def figures_table(figures: Sequence[Figure]) -> Iterator[str]:
+    """Yield the table of the figures of a question."""
+    lines = []
+    for figure in figures:
+        if figure.missing:
+            lines.append((figure.step.name, "not available", "", "", "", ""))
+            continue
+        values = [figure.median(what) for what in MEASURES]
+        seconds = ["–" if v is None else f"{v:.3f}" for v in values]
+        lines.append((figure.step.name, *seconds, f"{figure.median('peak_mb') or 0:,.0f}"))
+    yield from table(("", "process", "all cores", "first call", "warm call", "peak MB"), lines)
+
+
 def _page(setting: Mapping[str, Any], by_rows: Mapping[int, Sequence[Figure]], picture: str) -> Iterator[str]:
     figures = by_rows[max(by_rows)]
     yield "# Benchmarks\n"

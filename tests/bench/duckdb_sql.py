@@ -199,9 +199,9 @@ def sums(folder: Path, question: Question) -> tuple[answer.Quotes, list[answer.F
     )
     given = {"edges": edges, "windows": windows, "currencies": currencies, "company": [], **wanted}
     rows = connection().execute(sql, given).fetchall()
-    flows = answer.flows(question, _flows((r for r in rows if r[0] < 0), currencies))
-    moves = _moves((r for r in rows if r[0] >= 0), currencies)
-    stocks = answer.stocks(question, currencies, moves)
+    flows = answer.flows(question, flow_rows((r for r in rows if r[0] < 0), currencies))
+    changes = stock_changes((r for r in rows if r[0] >= 0), currencies)
+    stocks = answer.stocks(question, currencies, changes)
     return answer.Quotes(rates), list(flows), list(stocks)
 
 
@@ -209,14 +209,18 @@ def _millionths(amount: Decimal | None) -> int:
     return int(amount.scaleb(6)) if amount else 0
 
 
-def _flows(
+def flow_rows(
     rows: Iterable[tuple[Any, ...]], currencies: list[str]
 ) -> Iterator[tuple[str, int, str, bool, int, int]]:
+    """Yield the rows of flows as `answer.flows` takes them."""
     for side, code, day, count, up, total, *_ in rows:
         yield currencies[code], day, KINDS[-side - 1], up is not None, count, _millionths(total)
 
 
-def _moves(rows: Iterable[tuple[Any, ...]], currencies: list[str]) -> dict[tuple[int, str, int], answer.Sums]:
+def stock_changes(
+    rows: Iterable[tuple[Any, ...]], currencies: list[str]
+) -> dict[tuple[int, str, int], answer.Sums]:
+    """Return how stocks change, by level, currency and bucket."""
     moves: dict[tuple[int, str, int], answer.Sums] = defaultdict(lambda: (0, 0, 0))
     for side, code, place, *sums in rows:
         for level, sign in LEVELS_OF[side]:

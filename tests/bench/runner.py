@@ -127,6 +127,10 @@ class Runner:
         """Write the mart in another shape into `folder`, in a process of its own."""
         self._child({"contender": "shapes", "folder": str(folder), "shape": shape}, self.scratch / "none")
 
+    def prepare_database(self, action: str) -> None:
+        """Load the mart into PostgreSQL, or drop its database there, in a process of its own."""
+        self._child({"contender": "postgresql_sql", "action": action}, self.scratch / "none")
+
     def _fill_cache(self, say: Say) -> None:
         """Make the facts that the steps on cached facts find."""
         job = {"contender": "ours", "imports": [], "steps": ["check"], "question": "", "calls": 1}

@@ -148,6 +148,12 @@ SHAPES = (
         "hash(transaction_id)",
         partial(_by_arrow, group=10_000, store_decimal_as_integer=False),
     ),
+    Shape(
+        "UUIDs, not compressed",
+        {"transaction_id": _UUID.format("transaction_id")},
+        _UUID.format("client_id"),
+        write=partial(_by_arrow, compression="NONE", use_dictionary=False, store_decimal_as_integer=False),
+    ),
     Shape("CSV", write=_as_csv),
     Shape(
         "CSV, UUIDs, shuffled",

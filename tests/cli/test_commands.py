@@ -21,6 +21,7 @@ from click.testing import CliRunner, Result
 
 from custdyn_widgets import engine
 from custdyn_widgets.cli import commands as cli
+from custdyn_widgets.cli.report_output import discard
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.query.fields import FIELDS
 from custdyn_widgets.query.query import ReportQuery
@@ -525,6 +526,20 @@ def test_a_full_disk_behind_stdout_is_words_and_no_fault_of_ours() -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "custdyn: The output cannot be written: No space left on device."
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_output_that_cannot_be_written_is_discarded() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        full.write("text")
+        assert discard(full)
+        assert not discard(full)  # nor is it written when the stream is closed
+
+
+def test_a_run_can_only_read_a_database_first_if_its_source_is_named() -> None:
+    result = custdyn("run", "--sync", "--interval", YEAR)
+    assert result.exit_code == 2
+    assert "--sync needs the name of the source: --source NAME." in result.stderr
 
 
 @pytest.mark.parametrize("full_stream", ["stdout", "stderr"])

@@ -185,7 +185,7 @@ def test_the_source_of_the_snapshot_is_taken_only_from_sources_toml(
     shutil.copytree(rerated.after, "before")  # another folder of the same name
     result = diff(old)
     assert result.exit_code == 1
-    assert "source 'before' is not a name in sources.toml" in result.stderr
+    assert "source 'before' is not in sources.toml" in result.stderr
     assert "--source" in result.stderr
     sources = tmp_path / "sources.toml"
     sources.write_text(f'[before]\npath = "{rerated.after}"\n')

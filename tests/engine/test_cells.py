@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -10,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custdyn_widgets import run_report
+from custdyn_widgets.engine.cells import pieces
 from custdyn_widgets.engine.cells.grid import EdgeCounter
 from custdyn_widgets.engine.cells.pieces import first_row_at
 from custdyn_widgets.engine.cells.sums import KeyedSums, join
@@ -53,6 +56,44 @@ def test_sums_are_exact_whatever_their_size(
         int(k): [int(c), s] for k, c, s in zip(found, counts, join(high, low), strict=True) if c or s
     }
     assert given_back == {k: v for k, v in expected.items() if v != [0, 0]}
+
+
+@pytest.mark.parametrize("size", [8, 2**22])
+def test_no_sums_are_no_keys(size: int) -> None:
+    assert [part.tolist() for part in KeyedSums(size).totals()] == [[], [], [], []]
+
+
+def test_sums_of_more_rows_than_a_double_can_hold_are_exact() -> None:
+    count, amount = 2**22, 2**32 - 1  # together more than 2**53, in odd steps
+    sums = KeyedSums(8)
+    sums.add(np.zeros(count, np.int64), np.full(count, amount))
+    sums.add(np.zeros(1, np.int64), np.array([-(2**62)]))
+    _, _, high, low = sums.totals()
+    assert list(join(high, low)) == [count * amount - 2**62]
+
+
+@given(
+    rows=st.lists(st.integers(0, 9), min_size=1, max_size=30),
+    currency=st.lists(st.integers(0, 2), min_size=30, max_size=30),
+    most=st.integers(1, 12),
+)
+def test_parts_have_one_currency_and_are_as_large_as_the_limit_allows(
+    rows: list[int], currency: list[int], most: int
+) -> None:
+    currencies = sorted(currency[: len(rows)])
+    ends = np.cumsum(rows)
+    span = pieces.Span(np.arange(len(rows)), ends - rows, ends - rows, ends)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "PIECE_ROWS", most)
+        found = pieces.parts(Mock(currency=np.array(currencies)), span)
+    assert [client for part in found for client in part.clients.tolist()] == list(range(len(rows)))
+    for part in found:
+        last = int(part.clients[-1])
+        size = int((part.end - part.begin).sum())
+        assert len({currencies[client] for client in part.clients.tolist()}) == 1
+        assert len(part.clients) == 1 or (size <= most and len(part.clients) <= most)
+        if last + 1 < len(rows) and currencies[last] == currencies[last + 1]:  # the next does not fit
+            assert size + rows[last + 1] > most or len(part.clients) == most
 
 
 def mart(years: list[int]) -> dict[str, pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""The engine spark gives the golden tables, the answers of the oracle, and the reports of this machine."""
+"""The spark engine gives the golden tables, the answers of the oracle, and the reports of this machine."""
 
 from __future__ import annotations
 

@@ -346,6 +346,28 @@ def test_large_arrays_leave_no_file_and_fall_back_to_memory(
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+@pytest.mark.parametrize("can_be_named", [True, False])
+def test_arrays_in_files_become_files_of_the_cache(
+    mart: Path, monkeypatch: pytest.MonkeyPatch, can_be_named: bool
+) -> None:
+    monkeypatch.setattr(large_arrays, "_IN_MEMORY", 0)
+    if not can_be_named:
+        monkeypatch.setattr(os, "link", Mock(side_effect=OSError(errno.EXDEV, "another disk")))
+    copied: list[str] = []
+    save = np.save
+    monkeypatch.setattr(np, "save", lambda path, array: copied.append(path.stem) or save(path, array))
+    folder = written(mart, ledger(40))
+    built = cache.open_mart(folder).facts
+    entries.finish_storing()
+    files = [path.stem for path in (mart.parent / "cache").rglob("*.npy")]
+    assert sorted(files) == sorted(entries.ARRAYS)
+    of_rows = {"time", "running", "paid_at", "flow", "package"}
+    assert set(files) - set(copied) == (of_rows if can_be_named else set())
+    entries._VERIFIED.clear()
+    monkeypatch.setattr(from_tables, "build_in_pieces", Mock(side_effect=AssertionError("built again")))
+    same(cache.open_mart(folder).facts, built)
+
+
 @pytest.mark.parametrize("more", [-3, 7])
 def test_missing_rows_give_no_facts(mart: Path, more: int) -> None:
     source = read_mart(written(mart, ledger(21)))

@@ -374,8 +374,8 @@ def test_a_word_for_a_missing_value_is_noted_where_text_is_optional(tmp_path: Pa
     for source, end in ((mart, ""), (in_form(mart, tmp_path, "csv"), ".csv")):
         [note] = notes(source, "words_for_null")
         assert note == (
-            f"Some text is a word for a missing value (clients{end}, company: 1, as {word!r}; "
-            f"transactions{end}, package_id: 2, as {word!r}), but is read as ordinary text. "
+            f"Some values are words for missing values (clients{end}, company: 1, as {word!r}; "
+            f"transactions{end}, package_id: 2, as {word!r}), but are read as text. "
             "Leave such cells empty."
         )
 

@@ -1,4 +1,4 @@
-"""The engine spark finds the faults that this machine finds, and says what it cannot do."""
+"""The spark engine finds the faults that this machine finds, and says what it cannot do."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_mart_is_read_from_a_url_that_spark_knows(tmp_path: Path) -> None:
 
 
 def test_a_url_without_a_mart_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"has no clients\.parquet, which the engine spark reads"):
+    with pytest.raises(SourceError, match=r"has no clients\.parquet, which the spark engine needs"):
         open_on_spark(f"file://{tmp_path}/none")
 
 

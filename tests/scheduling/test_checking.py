@@ -190,4 +190,4 @@ def test_the_command_exits_1_for_a_problem_and_prints_json(settings: Settings) -
     assert (done.exit_code, json.loads(done.stdout)) == (0, {"ok": True, "problems": []})
     done = CliRunner().invoke(main, ["runs", "check", "--max-age", "3 days"])
     assert done.exit_code == 2
-    assert "is not a length of time" in done.stderr
+    assert "is not a duration" in done.stderr

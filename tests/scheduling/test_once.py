@@ -214,7 +214,7 @@ def test_what_did_not_reach_everybody_is_not_sent_to_all_again(
     assert isinstance(run, Run)
     refusal = trigger(MONDAY + HOUR / 2)
     assert is_bad(refusal)
-    assert f"`custdyn runs resend {run.id}` sends it to those whom it did not reach." in str(refusal)
+    assert f"`custdyn runs resend {run.id}` sends it to the recipients that it did not reach." in str(refusal)
     assert received.recipients().count(ANNA) == 1
 
 
@@ -382,7 +382,7 @@ def test_a_length_of_time_has_a_unit() -> None:
     assert parse_delay("15min", "--within") == timedelta(minutes=15)
     assert parse_delay("2w", "--within") == timedelta(weeks=2)
     for text in ("1", "1m", "0h", "-1h", "1 h", "999999d", ""):
-        with pytest.raises(QueryError, match="is not a length of time"):
+        with pytest.raises(QueryError, match="is not a duration"):
             parse_delay(text, "--within")
 
 

@@ -51,7 +51,7 @@ def test_only_those_who_were_not_reached_get_the_same_letter(
         str(run.reports[0].snapshot), "report.csv"
     )
     for name in (run.id, "board"):
-        with pytest.raises(RunError, match="has nobody left to send"):
+        with pytest.raises(RunError, match="has no recipients left to send"):
             resend(name, settings=settings, progress=print)
     assert received.recipients()[-1:] == [BEN]
 
@@ -156,7 +156,7 @@ def test_a_run_without_recipients_has_nobody_to_send_to(ask: Ask, settings: Sett
     run = ask(replace(BOARD, recipients=()))
     assert run.result == "frozen"
     keep(BOARD, settings)
-    with pytest.raises(RunError, match="nobody left"):
+    with pytest.raises(RunError, match="no recipients left"):
         resend(run.id, settings=settings, progress=print)
 
 

@@ -1,7 +1,7 @@
 """The cells of a report before they are added up over clients: what each client contributes to each row.
 
-Amounts are exact fractions once they are converted, and there may be millions of them. So each is kept as its
-remainders modulo two primes, which NumPy adds and multiplies: equal amounts have equal remainders, and
+Amounts are exact fractions once they are converted, and there may be millions of them. So each is stored as
+its remainders modulo two primes, which NumPy adds and multiplies: equal amounts have equal remainders, and
 different ones have different remainders, except with a probability of 1 in 2**62.
 """
 
@@ -104,7 +104,7 @@ def _stock_values(
     states = (counts * np.array([1, 2, 4])[:, None, None]).sum(axis=0).T  # alive, overall active, active
     balances = np.zeros((2, *states.shape), np.int64)
     for bucket, on in enumerate(utc_dates(grid.edges[1:] - 1)):
-        balance = (high[0, :, bucket] << 32) + low[0, :, bucket]  # one client's balance fits
+        balance = (high[0, :, bucket] << 32) + low[0, :, bucket]  # a single client's balance fits
         if balance.any():
             by = np.array(_remainders_of(factor(on)), np.int64)
             balances[:, bucket] = _remainders(balance >> 32, balance & (2**32 - 1), by)
@@ -151,7 +151,7 @@ def _remainders_of(factor: tuple[int, int]) -> list[int]:
 
 
 def _remainders(high: Int64s, low: Int64s, factors: Int64s) -> Int64s:
-    """Return int64[primes, amounts]: the remainders of amounts, given by their halves, times factors."""
+    """Return int64[primes, amounts]: the remainders of amounts (given as two halves) times factors."""
     found = [
         ((high % prime) * (2**32 % prime) + low) % prime * by % prime
         for prime, by in zip(_PRIMES, factors, strict=True)

@@ -13,8 +13,8 @@ use. As a result:
   active from the cell's bucket up to the reach or the next cell, whichever comes first.
 
 A client is thus in one state at a time: a level (all, overall active or active) and the sign of its balance.
-It enters a state with a balance and leaves it with the same balance, so one cumulative sum of
-entries minus exits over the buckets gives every stock. If the state is the same in the next cell, which is
+It enters a state with a balance and leaves it with the same balance, so one cumulative sum of entries minus
+exits over the buckets yields every stock. If the state is the same in the next cell, which is
 the usual case, only the difference in balance is added. A client's creation starts its first state, and its
 closing ends the last one.
 

@@ -16,7 +16,7 @@ from custdyn_widgets.engine.cells.pieces import Span, first_paid_use, values_bef
 from custdyn_widgets.engine.cells.stocks import StockSums
 from custdyn_widgets.mart import Facts
 
-# After so many rows, the kernel would have saved more time than it takes to import numba and load it.
+# After this many rows, the kernel would have saved more time than it takes to import numba and load it.
 WORTH_ITS_IMPORT = 2**25
 _NO_PACKAGES = np.zeros(0, np.int8)
 _WORKS: dict[object, bool] = {}  # by type of package codes
@@ -34,7 +34,7 @@ class Kernel:
 
     @staticmethod
     def fits(flows: FlowSums, stocks: StockSums) -> bool:
-        """Return whether the sums have a place for every key, as the kernel needs."""
+        """Return whether the sums have a place for every key, as the kernel requires."""
         return bool(
             len(flows.sums.dense().counts)
             and len(stocks.sums.dense().counts)
@@ -67,7 +67,7 @@ class Kernel:
 def kernel_for(facts: Facts, grid: Grid, rows: int) -> Kernel | None:
     """Return the kernel for a report on this many rows, or None if NumPy is to sum them.
 
-    A process loads the kernel once it has summed so many rows without it that loading would have paid off.
+    A process loads the kernel once it has summed enough rows without it for loading to have paid off.
     """
     global _summed
     if grid.by_package or facts.time.dtype != np.uint32:
@@ -84,7 +84,7 @@ def kernel_for(facts: Facts, grid: Grid, rows: int) -> Kernel | None:
 def _module() -> ModuleType | None:
     try:
         return importlib.import_module("custdyn_widgets.engine.cells.kernel")
-    except Exception:  # numba is absent, unfit for this NumPy, or has nowhere to cache: NumPy does the same
+    except Exception:  # numba is missing or incompatible, or its cache is not writable: use NumPy
         return None
 
 

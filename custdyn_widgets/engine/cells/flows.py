@@ -154,7 +154,7 @@ class FlowSums:
         self.sums.add(keys, opening)
 
     def tables(self) -> FlowTables:
-        """Return the tables that the kernel needs to do with a row what `add` does."""
+        """Return the tables that the kernel needs to process a row as `add` does."""
         below = np.arange(_CLASS_COUNT, dtype=np.uint8)
         if self._grid.balances:
             below[[_C.OTHER, _FEE]] = _OTHER_BELOW, _FEE_BELOW

@@ -1,6 +1,6 @@
 """The kernel: what `FlowSums.add` and `StockSums.add` define, in one pass over the rows, compiled by numba.
 
-It gives the same integers, without arrays in between: `fast` imports this module if numba is installed.
+It computes the same integers, without intermediate arrays: `fast` imports this module if numba is installed.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _add_client(ledger: Ledger, clients: Clients, i: int, flows: FlowTables, sto
             until = flows.segment_of.edges[segment]
             offset = group * flows.per_group + segment * flows.class_count
             entered = flows.bucket_of[segment]
-        if entered != bucket:  # the last row before it was the last one in its bucket
+        if entered != bucket:  # the previous row is the last one in its bucket
             high = min(entered, gone)
             if row > begin:
                 paid_at = ledger.paid_at[row - 1]

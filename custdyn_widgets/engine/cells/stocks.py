@@ -2,7 +2,7 @@
 
 A client is in one state at a time: a level (all, overall active or active) and the sign of its balance. It
 enters a state with a balance and leaves it with that balance. Only these moments are recorded,
-and one cumulative sum over the buckets gives every stock. While the state stays the same, only changes of
+and one cumulative sum over the buckets yields every stock. While the state stays the same, only changes of
 the balance are recorded. See `cells.compute` for cells and their reach.
 """
 
@@ -123,7 +123,7 @@ class StockSums:
         self.sums.count(keys, -1)
 
     def tables(self) -> StockTables:
-        """Return the tables that the kernel needs to do with a balance what `add` does."""
+        """Return the tables that the kernel needs to process a balance as `add` does."""
         return StockTables(
             reach=self._reach.arrays(),
             buckets=self._grid.bucket_count,

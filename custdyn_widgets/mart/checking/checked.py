@@ -76,7 +76,7 @@ class CheckedTable:
 class CheckedMart:
     """The checked tables of a mart, their faults, and notes.
 
-    `str()` gives the output of `custdyn check`, which lists kinds of fault; `faults` contains every fault.
+    `str()` returns the output of `custdyn check`, which lists kinds of fault; `faults` contains every fault.
     """
 
     name: str

@@ -223,7 +223,7 @@ def _text_or_none(array: pa.Array, blank: columns.Bools) -> pa.Array | None:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     if pa.types.is_dictionary(text.type) or text.null_count == blank.sum():
-        return text  # looking up a blank dictionary value gives -1, as for a null
+        return text  # looking up a blank dictionary value returns -1, as for a null
     return pc.if_else(pa.array(blank), None, text)
 
 

@@ -1,6 +1,6 @@
 """Finding duplicate ids: in a column, or in a ledger that is read in batches.
 
-Ids usually rise from row to row, which proves that they differ. From the first id that does not, each id
+Ids usually increase from row to row, which proves that they differ. From the first id that does not, each id
 becomes a 64-bit key, and the keys are sorted: a number is its own key, and the key of text is its hash. Ids
 with different keys differ.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -35,12 +35,14 @@ class DistinctIds:
     ----------
     count, first_row
         The number of rows of the ledger, and the number of its first row.
+    empty
+        Returns an array of a length and a type whose values are not set.
     """
 
-    def __init__(self, count: int, first_row: int) -> None:
-        self._count, self._first_row = count, first_row
+    def __init__(self, count: int, first_row: int, empty: Callable[..., Keys] = np.empty) -> None:
+        self._count, self._first_row, self._empty = count, first_row, empty
         self._rising: list[tuple[int, Any, Any]] = []  # batches: first row, first id, last id
-        self._keys: Keys | None = None  # by row, once the ids stop rising
+        self._keys: Keys | None = None  # by row, once the ids stop increasing
         self._numeric: set[bool] = set()
         self._lock = threading.Lock()
         self._hashes = _Hashes()
@@ -57,7 +59,7 @@ class DistinctIds:
                 insort(self._rising, (first_row, ids[0].as_py(), ids[-1].as_py()))
                 rises = len(self._numeric) == 1 and self._batches_rise()
             if not rises and self._keys is None:
-                self._keys = np.empty(self._count, np.uint64)
+                self._keys = self._empty(self._count, np.uint64)
             keys = self._keys
         if keys is not None and not rises:
             self._add_keys(keys, first_row, ids)
@@ -65,7 +67,7 @@ class DistinctIds:
     def differ(self, pieces: Iterable[Piece]) -> bool:
         """Return whether all ids certainly differ.
 
-        Batches that were added before the ids stopped rising are read again from `pieces`.
+        Batches that were added before the ids stopped increasing are read again from `pieces`.
         """
         if self._keys is None:
             return True
@@ -99,7 +101,7 @@ class DistinctIds:
 
 
 class _Hashes(threading.local):
-    """Computes hashes of text; each thread has a connection of its own, which takes time to open."""
+    """Computes hashes of text; each thread has its own connection, which takes time to open."""
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:

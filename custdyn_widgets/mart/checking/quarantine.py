@@ -151,7 +151,7 @@ def _absent(table: CheckedTable, column: str) -> Bools:
 
 
 def _currencies(clients: CheckedTable, left_out: Bools) -> tuple[list[str], Codes, Codes]:
-    """Return the currencies, the currency code of each client, and that of its id; -1 if unknown.
+    """Return the currencies, and the currency code of each client row and of its id; -1 if unknown.
 
     An id whose rows have different currencies has no currency.
     """

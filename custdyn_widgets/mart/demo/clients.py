@@ -1,8 +1,9 @@
 """The demo operator and its clients, generated from a seed.
 
 All draws use integer arithmetic on the raw 64-bit words of the generator. NumPy guarantees that this stream
-does not change, unlike the results of its distributions, so a seed gives the same clients on every machine.
-Money is in units of 1/`UNIT` of the currency unit; days, and times in seconds, are counted from 1970-01-01.
+does not change, unlike the results of its distributions, so a seed produces the same clients on every
+machine. Money is in units of 1/`UNIT` of the currency unit; days, and times in seconds, are counted from
+1970-01-01.
 """
 
 from __future__ import annotations
@@ -251,7 +252,7 @@ def _companies(joined: Ints, line: Timeline, rng: RandomStream) -> Ints:
 def _lifetimes(
     kind: Ints, company: Ints, joined: Ints, line: Timeline, rng: RandomStream
 ) -> tuple[Ints, Ints]:
-    """Return the days when clients stop and when their accounts close, alone or with their reseller."""
+    """Return the days when clients stop and when their accounts close, singly or with their reseller."""
     started = np.maximum(joined, line.first)
     life = np.where(kind == CARD, 45 + rng.below(300, CLIENTS), 60 + rng.below(1100, CLIENTS))
     loyal = (rng.below(100, CLIENTS) < 46) & (kind != CARD)

@@ -2,7 +2,7 @@
 
 Its charts tell a story: the operator grows; usage dips every summer, when campus clients are away; a reseller
 leaves with all its clients in the second year; and package prices rise in the third. The same seed and
-`as_of` give the same bytes on every machine.
+`as_of` produce the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def write_demo(folder: Path, as_of: datetime, seed: int = 1) -> None:
         The end of the three years, truncated to whole seconds; in UTC if it has no offset. The last
         transaction is shortly before it.
     seed
-        An integer of at least 0; a different seed gives a different operator with the same story.
+        An integer of at least 0; a different seed produces a different operator with the same story.
 
     Raises
     ------

@@ -196,6 +196,6 @@ def _last_paid(time: Times, flow: Flows, first: Int64s) -> Times:
     found[~paid] = np.iinfo(time.dtype).min
     paid[first[first < len(time)]] = True  # earlier rows belong to another client
     sources, others = np.flatnonzero(paid), np.flatnonzero(~paid)
-    before = others - np.arange(1, len(others) + 1)  # the source row before each other row
+    before = others - np.arange(1, len(others) + 1)  # for each other row, the paid use before it
     found[others] = found.take(sources.take(before))
     return found

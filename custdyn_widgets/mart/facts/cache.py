@@ -38,6 +38,7 @@ import numpy.typing as npt
 from custdyn_widgets import settings
 from custdyn_widgets.files import write_whole
 from custdyn_widgets.mart.facts.facts import Facts, Names
+from custdyn_widgets.mart.facts.large_arrays import save_array
 
 # Also increase it if values are checked or read differently: cached facts are not checked again.
 FORMAT = 7
@@ -156,7 +157,7 @@ def _store(folder: Path, entry: CacheEntry) -> None:
     try:
         arrays = {name: getattr(entry.facts, name) for name in ARRAYS}
         for name, array in arrays.items():
-            np.save(temporary / f"{name}.npy", array)
+            save_array(temporary / f"{name}.npy", array)
         names = {f.name: getattr(entry.facts.names, f.name) for f in fields(Names)}
         listing = entry.listing.name if entry.listing else None
         content = {"names": names, "warning": entry.warning, "listing": listing}

@@ -133,7 +133,7 @@ class Facts:
     def value_of_each(
         self, work: Callable[[Facts, Int64s], npt.NDArray[Any]], clients: Int64s
     ) -> npt.NDArray[Any]:
-        """Return one value for each client, from a function for `each` that returns those of its clients."""
+        """Return one value per client; `work`, as in `each`, returns those of the clients it is given."""
         parts = self.each(work, clients)
         found = np.empty(len(clients), parts[0][1].dtype)
         for own, values in parts:

@@ -74,12 +74,12 @@ def build_without_ledger(tables: Mapping[str, CheckedTable], packages: Sequence[
 
 
 def with_rows(facts: Facts, rows: Merged) -> Facts:
-    """Return facts with other rows."""
+    """Return the facts with these rows."""
     return replace(facts, **_of_rows(rows, facts.exists))
 
 
 def _of_rows(rows: Merged, exists: Int64s) -> dict[str, Any]:
-    """Return the arrays of facts that depend on rows, given when each client exists without them."""
+    """Return the arrays of facts that depend on rows; `exists` is when each client begins without them."""
     return {
         "offset": rows.offset,
         "time": rows.time,

@@ -1,54 +1,100 @@
-"""Arrays that may be larger than memory: each is then kept in a file without a name."""
+"""Arrays that may be larger than memory: each is then kept in a file, which has no name until it is saved."""
 
 from __future__ import annotations
 
 import math
 import mmap
 import os
-import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets import settings
+from custdyn_widgets.mart.facts.memory import memory_limit
 
 _IN_MEMORY = 2**28  # bytes: larger arrays are kept in files
+_SHARE = 32  # and those larger than this part of the memory that the process may use
 
 
 class LargeArrays:
-    """Allocates arrays, and keeps those in files out of memory.
+    """Allocates arrays; large ones are in files, which the system can drop from memory.
 
     The files are in the folder of the cache, which needs room for the finished facts anyway. They have no
     name, so that nothing is left behind if the process is killed. If there is no room, arrays stay in memory.
     """
 
     def __init__(self) -> None:
-        self._maps: list[mmap.mmap] = []
+        self._maps: list[_NamelessFile] = []
+        self._in_memory = min(_IN_MEMORY, memory_limit() // _SHARE)
 
     def empty(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return an array whose values are not set."""
         kind = np.dtype(dtype)
         size = math.prod(np.atleast_1d(shape).tolist()) * kind.itemsize
-        mapped = _mapped(size) if size > _IN_MEMORY else None
+        mapped = _mapped(size) if size > self._in_memory else None
         if mapped is None:
             return np.empty(shape, kind)
         self._maps.append(mapped)
         return np.ndarray(shape, kind, mapped)
 
     def leave_memory(self) -> None:
-        """Let the system keep the arrays in files on disk only; they are read again when they are used."""
+        """Let the system drop the arrays in files from memory; they are read again when they are used."""
         for mapped in self._maps:
             mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def _mapped(size: int) -> mmap.mmap | None:
+class _NamelessFile(mmap.mmap):
+    """A new file without a name, mapped into memory; it is closed with the mapping."""
+
+    def __init__(self, descriptor: int, _size: int) -> None:
+        self.descriptor = descriptor
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        close(self.descriptor)
+
+
+def save_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an array to a new file that ends with its values.
+
+    If it is kept in a file on the same disk, that file gets the name, and nothing is written.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    kept = array.base
+    if not isinstance(kept, _NamelessFile) or array.nbytes != len(kept) or not _named(kept.descriptor, path):
+        np.save(path, array)
+
+
+def _named(descriptor: int, path: Path) -> bool:
+    """Give a file without a name this one, and return whether that was possible."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # With a folder, Python makes the system call that follows the link below /proc.
+        os.link(f"/proc/self/fd/{descriptor}", path.name, dst_dir_fd=folder, follow_symlinks=True)
+    except OSError:
+        return False
+    finally:
+        os.close(folder)
+    return True
+
+
+def _mapped(size: int) -> _NamelessFile | None:
     """Map a new file of this size, or return None if there is no room for it."""
     folder = settings.load().cache
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            os.posix_fallocate(file.fileno(), 0, size)  # a full disk would end the process at a later write
-            return mmap.mmap(file.fileno(), size)
+        descriptor = os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
     except OSError:
+        return None
+    try:
+        os.posix_fallocate(descriptor, 0, size)  # a full disk would end the process at a later write
+        return _NamelessFile(descriptor, size)
+    except OSError:
+        os.close(descriptor)
         return None

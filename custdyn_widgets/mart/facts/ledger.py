@@ -37,6 +37,7 @@ from custdyn_widgets.mart.facts.by_client import (
     threads,
 )
 from custdyn_widgets.mart.facts.flow_class import flow_classes
+from custdyn_widgets.mart.facts.large_arrays import LargeArrays
 from custdyn_widgets.mart.reading.stored import Piece, StoredLedger
 
 T = TypeVar("T")
@@ -110,7 +111,7 @@ def sort_rows(rows: Rows, client_count: int) -> Merged:
 
 
 def coded_rows(table: CheckedTable, seconds: Times, place: Codes, package: Packages) -> Rows:
-    """Return the rows of a ledger without faults, with a code for everything; see `whole_ledger`."""
+    """Return the rows of a ledger without faults, with codes instead of text; see `whole_ledger`."""
     amount = table.columns["amount"]
     flow = flow_classes(table.codes["kind"], amount)
     return Rows(place.take(table.codes["client_id"]), seconds, amount, flow, package)
@@ -146,7 +147,7 @@ def checked_ledger(
     """
     progress.step("Reading and checking the transactions", 0.4)
     runs = SortedRuns(stored.count, len(place), np.uint32, type_of_codes(packages))
-    ids = DistinctIds(stored.count, stored.first_row)
+    ids = DistinctIds(stored.count, stored.first_row, LargeArrays().empty)
     work = _LedgerWork(stored, others, place, packages, runs, BatchCheck(others), ids)
     found: list[_Batch] = []
     with closing(_in_threads(work.process, stored.pieces)) as results:

@@ -1,8 +1,12 @@
-"""Reusing freed memory."""
+"""How much memory this process may use, and reusing what it freed."""
 
 from __future__ import annotations
 
+import os
+import resource
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -19,3 +23,42 @@ def keep_freed_memory() -> None:
     anyway.
     """
     np.empty(_LARGEST_KEPT, np.uint8)
+
+
+def memory_limit() -> int:
+    """Return the bytes of memory that this process may use: the machine's, or the lowest limit set on it.
+
+    Limits are those of the process (`ulimit`) and of its control group, as containers and services have them.
+    """
+    return min(_limits())
+
+
+def _limits() -> Iterator[int]:
+    yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        soft, _ = resource.getrlimit(kind)
+        if soft != resource.RLIM_INFINITY:
+            yield soft
+    for file in _limit_files():
+        try:
+            yield int(file.read_text(encoding="ascii"))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+
+
+def _limit_files(control_groups: Path = Path("/proc/self/cgroup")) -> Iterator[Path]:
+    """Yield the files that may contain the limits of the process's control group and of those above it."""
+    try:
+        lines = control_groups.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers not in ("", "memory"):
+            continue
+        root = Path("/sys/fs/cgroup", controllers)
+        name = "memory.limit_in_bytes" if controllers else "memory.max"
+        inner = root / group.lstrip("/")
+        for folder in (inner, *inner.parents):
+            if folder.is_relative_to(root):
+                yield folder / name

@@ -31,7 +31,7 @@ _ROWS = 50
 class ExportedFile:
     """A file of an export, and the name of its table in SQL.
 
-    `whole` is the name of the table that the files in its folder form, if it is in such a folder.
+    `whole` is the name of the table formed by all files of its folder; empty if they do not form one.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class ExportedFile:
 
     @property
     def is_text(self) -> bool:
-        """Whether it is a CSV file, perhaps with another suffix or compressed."""
+        """Whether it is a CSV file, possibly with another suffix or compressed."""
         return self.path.name.lower().endswith(_TEXT)
 
     @property
@@ -149,7 +149,7 @@ def delimiter_of(text: Path, name: str) -> str:
     Parameters
     ----------
     text
-        The file, perhaps a converted copy.
+        The file, possibly a converted copy.
     name
         The name of the original file, for messages.
 

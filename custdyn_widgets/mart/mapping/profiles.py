@@ -131,7 +131,7 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """Whether the values are numbers, perhaps with a few exceptions."""
+        """Whether the values are numbers, possibly with a few exceptions."""
         return self.amounts is not None
 
     @property
@@ -180,7 +180,7 @@ class Column:
 
     @property
     def is_time(self) -> bool:
-        """Whether the values are dates or times, perhaps with a few exceptions."""
+        """Whether the values are dates or times, possibly with a few exceptions."""
         return self.times is not None
 
     @property

@@ -89,11 +89,12 @@ def _scanned(octets: bytes) -> _Block:
 
 
 def _whole_rows(content: _Content, places: Sequence[int], blocks: Sequence[_Block]) -> list[CsvPiece]:
-    """Return pieces that end where the row at each place ends, or nothing if that is after the next place."""
+    """Return pieces that end with the row at each place; nothing if such a row ends after the next place."""
     pieces: list[CsvPiece] = []
     begin, first, inside = places[0], 0, False
     for place, limit, block in zip(places[1:], [*places[2:], places[-1]], blocks, strict=True):
-        # One row more ends after the place; the first one that is counted belongs to the piece before.
+        # The row at the place is counted in the next block, and the first one counted in this block belongs
+        # to the previous piece, if there is one.
         rows = block.breaks[inside] + (not pieces)
         inside ^= block.quotes % 2 == 1
         end = _end_of_row(content, place, limit, inside)

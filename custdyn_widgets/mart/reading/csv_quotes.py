@@ -61,7 +61,7 @@ def has_doubtful_quotes(content: bytes, delimiter: str, rows: int) -> bool:
     Parameters
     ----------
     content
-        The rows, whole.
+        Complete rows.
     delimiter
         Their delimiter.
     rows

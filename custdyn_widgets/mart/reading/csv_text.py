@@ -1,6 +1,6 @@
 """CSV files as UTF-8 text: unpacked, decoded, and without the `sep=` line that only Excel uses.
 
-Ordinary files are read where they are. Others are converted to a private temporary file, which is removed
+Ordinary files are read in place. Others are converted to a private temporary file, which is removed
 after reading.
 """
 
@@ -110,7 +110,7 @@ class _Form:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the file can be read where it is."""
+        """Whether the file can be read in place."""
         return not (self.packed or self.hint) and self.encoding in ("utf-8", "utf-8-sig")
 
 

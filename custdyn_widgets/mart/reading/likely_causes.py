@@ -96,7 +96,7 @@ def other_delimiter(path: Path, spec: MartTable, given: str | None) -> str | Non
     Raises
     ------
     SourceError
-        If the source gives another delimiter.
+        If the source sets another delimiter.
     """
     lines = _first_lines(path)
     first = lines[0] if lines else ""

@@ -89,9 +89,9 @@ def _row_group_ranges(metadata: pq.FileMetaData) -> Iterator[tuple[range, int]]:
 
 
 def _gathered(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """Yield batches, small ones together, up to so many rows.
+    """Yield tables of up to this many rows, joining small batches.
 
-    A batch ends with its row group, and each takes time to check.
+    A batch never spans row groups, and each batch takes time to check.
     """
     gathered: list[pa.RecordBatch] = []
     for batch in batches:
@@ -173,6 +173,7 @@ def _opened(
                 metadata=seen.metadata,
                 read_dictionary=repeating,
                 coerce_int96_timestamp_unit="us",
+                buffer_size=2**20,
                 pre_buffer=False,  # it would keep all compressed bytes of a piece
             ) as file:
                 yield file

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _NOT_SEARCHED = Note(
-    "The engine spark finds faults, but does not search for likely mistakes, as the engine local does.",
+    "The spark engine finds faults, but does not search for likely mistakes as the local engine does.",
     "not_searched",
 )
 
@@ -156,7 +156,7 @@ def _in_rows(mart: SparkMart, others: CheckedMart, in_headings: Sequence[Fault])
 
 @dataclass(frozen=True)
 class FindFaults:
-    """Finds the faults of batches of the ledger, except duplicates and those of headings.
+    """Finds the faults of batches of the ledger, except duplicates and the faults of headings.
 
     Attributes
     ----------
@@ -165,7 +165,7 @@ class FindFaults:
     references
         See `references_of`.
     in_headings
-        The kinds of fault of the headings, which every batch has.
+        The kinds of fault in the headings, which occur in every batch.
     """
 
     stored: StoredTable

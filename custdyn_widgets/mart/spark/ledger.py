@@ -27,7 +27,7 @@ from custdyn_widgets.mart.spark.tables import SparkMart, utc
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-PART_ROWS = 2**20  # rows that a part has on average
+PART_ROWS = 2**20  # average number of rows in a part
 
 
 def sorted_parts(mart: SparkMart, others: CheckedMart) -> tuple[Facts, DataFrame, list[PartSummary]]:
@@ -53,7 +53,7 @@ def sorted_parts(mart: SparkMart, others: CheckedMart) -> tuple[Facts, DataFrame
     count = max(1, -(-mart.ledger.count() // PART_ROWS))
     coded = mart.ledger.mapInArrow(code, CODED).repartition(count, "client")
     parts = coded.mapInArrow(SortPart(facts.opening, ids), PART)
-    # Spark takes what it keeps for any equal plan, even if the files have changed: no two plans are equal.
+    # Spark reuses cached data for an equal plan, even if the files have changed: make each plan unique.
     parts = parts.selectExpr("rows", "summary", f"'{uuid4().hex}' AS opened").persist()
     summaries = parts.select("summary").toArrow().column("summary")
     return facts, parts, [restored(value) for value in summaries]
@@ -67,7 +67,7 @@ def _package_ids(mart: SparkMart) -> Sequence[str]:
 
 
 def ids_differ(mart: SparkMart) -> bool:
-    """Return whether every transaction has an id of its own."""
+    """Return whether every transaction has a unique id."""
     return repeated_ids(mart.ledger).isEmpty()
 
 

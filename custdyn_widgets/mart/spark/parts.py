@@ -59,7 +59,7 @@ def references_of(tables: Mapping[str, CheckedTable]) -> dict[str, CheckedTable]
 
 @dataclass(frozen=True)
 class CodeRows:
-    """Checks batches of the ledger and codes their rows; a batch with faults gives one row of client -1.
+    """Checks batches of the ledger and codes their rows; a batch with faults yields one row with client -1.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class CodeRows:
 
 @dataclass(frozen=True)
 class PartRows:
-    """The sorted rows of the clients of a part, as in `Merged`; each of the clients has at least one."""
+    """The sorted rows of the clients of a part, as in `Merged`; each client has at least one row."""
 
     clients: Int64s
     count: Int64s

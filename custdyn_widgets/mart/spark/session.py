@@ -22,7 +22,7 @@ _ON_THIS_MACHINE = "local[*]"
 def spark_session() -> SparkSession:
     """Return the active Spark session, or start one on the cluster that the settings name.
 
-    Without a setting, it is the one that `SPARK_REMOTE` or `spark-submit` gives, or else this machine.
+    Without a setting, it is the one set by `SPARK_REMOTE` or `spark-submit`, or else this machine.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def spark_session() -> SparkSession:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise SettingsError(
-            "The engine spark needs the package pyspark, which is not installed. Run: "
+            "The spark engine needs the package pyspark, which is not installed. Run: "
             "pip install 'custdyn-widgets[spark]'",
             field="engine",
         ) from error
@@ -67,14 +67,14 @@ def _session(builder: SparkSession.Builder, master: str | None) -> SparkSession:
             builder = builder.config(name, "127.0.0.1")
         builder = builder.config("spark.ui.enabled", "false")
     session = builder.master(master).config("spark.ui.showConsoleProgress", "false").getOrCreate()
-    session.sparkContext.setLogLevel("OFF")  # its errors are raised, and say enough
+    session.sparkContext.setLogLevel("OFF")  # its errors are raised as exceptions
     return session
 
 
 def _not_started(error: Exception, master: str | None) -> SettingsError:
     if "JAVA_GATEWAY_EXITED" in str(error) or isinstance(error, FileNotFoundError):
         return SettingsError(
-            "The engine spark needs Java 17 or newer, which did not start. Install it, and set JAVA_HOME to "
+            "The spark engine needs Java 17 or newer, which did not start. Install it, and set JAVA_HOME to "
             "its folder. To use a Spark Connect server instead, set SPARK_REMOTE to its address.",
             field="engine",
         )
@@ -96,7 +96,7 @@ def spark_errors(name: str) -> Iterator[None]:
 
     try:
         with warnings.catch_warnings():
-            # PySpark warns about pandas, which is not used here: rows come and go as Arrow tables.
+            # PySpark warns about pandas, which is not used here: rows are exchanged as Arrow tables.
             warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
             yield
     except (PySparkException, Py4JError) as error:

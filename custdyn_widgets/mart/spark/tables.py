@@ -1,4 +1,4 @@
-"""The tables of a mart as Spark reads them: the ledger stays in Spark, the other tables come here."""
+"""The tables of a mart as Spark reads them: the ledger stays in Spark, the other tables are loaded."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def read_on_spark(source: SourceLike) -> SparkMart:
     with spark_errors(place.name):
         frames = {name: frame for name, path in place.paths.items() if (frame := _frame(session, path))}
         for name in (name for name, spec in TABLES.items() if spec.required and name not in frames):
-            raise source_error(place.name, f"has no {name}.parquet, which the engine spark reads")
+            raise source_error(place.name, f"has no {name}.parquet, which the spark engine needs")
         tables = {}
         for name, frame in frames.items():
             progress.step(f"Reading {name}", 0.1)
@@ -110,23 +110,23 @@ def read_on_spark(source: SourceLike) -> SparkMart:
 def _place(source: SourceLike) -> _Place:
     given = source if isinstance(source, Source) else Source(source)
     text = str(given.data) if isinstance(given.data, str) else ""
-    is_url = bool(URL.match(text)) and not has_secret(text)  # any other is refused below, without its secret
+    is_url = bool(URL.match(text)) and not has_secret(text)  # others are rejected below, with secrets masked
     chosen = given if is_url else resolve_source(source)
     if chosen.on_fault != "refuse":
         raise SourceError(
-            "The engine spark leaves out no faulty rows. Correct them, or use a source whose on_fault is "
+            "The spark engine cannot leave out faulty rows. Correct them, or use a source whose on_fault is "
             "refuse.",
             field="on_fault",
         )
     if is_url:
         if chosen.mapping or chosen.system:
-            raise SourceError("The engine spark reads a mart, and runs no mapping.", field="mapping")
+            raise SourceError("The spark engine reads a mart and cannot run a mapping.", field="mapping")
         root = text.strip().rstrip("/")
         paths = {name: f"{root}/{name}.parquet" for name in TABLES}
         return _Place(chosen.name or root.rpartition("/")[2], paths, chosen.dialect)
     if isinstance(chosen.data, Mapping):
         raise SourceError(
-            "The engine spark reads Parquet files, not tables in memory. Use the engine local.",
+            "The spark engine reads Parquet files, not tables in memory. Use the local engine.",
             field="engine",
         )
     located = locate(chosen)
@@ -146,8 +146,8 @@ def _paths(folder: Path) -> dict[str, str]:
     for path in found.values():
         if path.suffix != ".parquet":
             raise source_error(
-                folder.name, f"has {path.name}, but the engine spark reads Parquet: write it as Parquet, or "
-                "use the engine local"
+                folder.name, f"has {path.name}, but the spark engine reads Parquet: write it as Parquet, or "
+                "use the local engine"
             )  # fmt: skip
     return {name: f"file:{path.absolute()}" for name, path in found.items()}
 
@@ -158,7 +158,7 @@ def _frame(session: SparkSession, path: str) -> DataFrame | None:
 
     try:
         frame = session.read.parquet(path)
-        assert frame.schema  # a remote session finds out here
+        assert frame.schema  # a remote session reads the schema, and can fail, only here
     except AnalysisException as error:
         if error.getCondition() == "PATH_NOT_FOUND":
             return None
@@ -194,7 +194,7 @@ def _last_changed(frames: Mapping[str, DataFrame]) -> int:
 
 
 def utc(table: pa.Table) -> pa.Table:
-    """Return a table with its times in UTC, instead of the time zone of the session."""
+    """Return a table with its times in UTC rather than in the session's time zone."""
     for i, column in enumerate(table.schema):
         if pa.types.is_timestamp(column.type) and column.type.tz:
             table = table.set_column(i, column.name, table.column(i).cast(_UTC))

@@ -36,14 +36,14 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
                 hint = f" (is it {shown(close[0])}?)" if close else ""
                 raise SourceError(
                     f"The table {name} has no column {missing[0]}{hint}, or its user cannot read it; the "
-                    "mapping generic needs it. Create a view with that column, or write a mapping.",
+                    "generic mapping needs it. Create a view with that column, or write a mapping.",
                     field="system",
                 )
             wanted = ", ".join(map(quoted, known))
             selects[name] = f"SELECT {wanted} FROM {quoted(name)}"  # noqa: S608 (known names)
         elif spec.required:
             raise SourceError(
-                f"The database has no table {name}, or its user cannot read it; the mapping generic needs "
+                f"The database has no table {name}, or its user cannot read it; the generic mapping needs "
                 "it. Create a view with that name, or write a mapping.",
                 field="system",
             )

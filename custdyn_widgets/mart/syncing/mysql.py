@@ -89,7 +89,7 @@ class MysqlSession:
         except OSError as error:  # PyMySQL raises its own errors for the network
             why = getattr(error, "reason", None) or error.strerror
             raise invalid_url(f"a file named in its TLS options cannot be read ({why})") from None
-        if _demands_tls(login) and not connection._secure:  # older PyMySQLs go on without TLS
+        if _demands_tls(login) and not connection._secure:  # older versions of PyMySQL continue without TLS
             connection._force_close()
             raise pymysql.OperationalError(2026, "the server does not support it")
         _keep_alive(connection._sock)

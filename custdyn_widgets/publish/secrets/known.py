@@ -90,7 +90,7 @@ def known_secrets(
     Parameters
     ----------
     settings
-        The settings, which give the store and the address of links, which is public.
+        The settings, with the store and the address of links, which is public.
     folders
         Folders of other stores.
     environ

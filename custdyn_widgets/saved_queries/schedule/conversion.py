@@ -37,7 +37,7 @@ def convert_schedule(schedule: Schedule, zone: str, now: datetime) -> list[Sched
     Raises
     ------
     SavedQueryError
-        If the schedule cannot be converted; the error gives the first difference.
+        If the schedule cannot be converted; the error shows the first difference.
     """
     plain = Schedule(_in_numbers(schedule.cron), schedule.timezone)
     if zone == schedule.timezone:

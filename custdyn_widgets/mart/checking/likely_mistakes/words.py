@@ -33,7 +33,7 @@ def words_for_null(evidence: Evidence) -> Iterator[Note]:
             f"{p['file']}, {p['column']}: {p['count']:,}, as {shown(p['first'])}" for p in found
         )
         yield Note(
-            f"Some text is a word for a missing value ({places}), but is read as ordinary text. "
+            f"Some values are words for missing values ({places}), but are read as text. "
             "Leave such cells empty.",
             "words_for_null",
             columns=found,

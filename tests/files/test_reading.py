@@ -1,0 +1,83 @@
+"""Only plain files are opened, and only the file that was inspected."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custdyn_widgets.files import reading
+from custdyn_widgets.files.reading import (
+    NotPlainError,
+    ReplacedError,
+    folder_below,
+    may_exist,
+    open_plain_file,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[int]:
+    (tmp_path / "plain").write_bytes(b"text")
+    descriptor = os.open(tmp_path, reading.OPEN_FOLDER)
+    yield descriptor
+    os.close(descriptor)
+
+
+def test_a_plain_file_is_opened(folder: int) -> None:
+    with open_plain_file(folder, "plain") as file:
+        assert file.read() == b"text"
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_is_not_a_plain_file_is_not_opened(tmp_path: Path, folder: int, kind: str) -> None:
+    other = tmp_path / "other"
+    {"link": lambda: other.symlink_to("plain"), "pipe": lambda: os.mkfifo(other), "folder": other.mkdir}[
+        kind
+    ]()
+    with pytest.raises(NotPlainError, match="not a plain file"), open_plain_file(folder, "other"):
+        pass
+
+
+def test_a_file_with_a_second_name_is_not_opened(tmp_path: Path, folder: int) -> None:
+    os.link(tmp_path / "plain", tmp_path / "second")
+    with pytest.raises(NotPlainError, match="hard link"), open_plain_file(folder, "plain"):
+        pass
+
+
+def test_a_file_that_is_replaced_before_it_is_opened_is_not_read(
+    tmp_path: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "new").write_bytes(b"other")
+    opened = os.open
+
+    def replace_first(*args: Any, **options: Any) -> int:
+        (tmp_path / "new").replace(tmp_path / "plain")
+        return opened(*args, **options)
+
+    monkeypatch.setattr(os, "open", replace_first)
+    with pytest.raises(ReplacedError), open_plain_file(folder, "plain"):
+        pass
+
+
+def test_a_path_may_exist_unless_it_certainly_does_not(tmp_path: Path) -> None:
+    plain, link = tmp_path / "plain", tmp_path / "link"
+    plain.write_bytes(b"")
+    link.symlink_to("nowhere")
+    assert may_exist(plain)
+    assert may_exist(link)
+    assert not may_exist(tmp_path / "missing")
+    assert may_exist(plain / "below a file")  # cannot be looked up
+
+
+def test_a_folder_below_is_opened_without_following_links(tmp_path: Path) -> None:
+    (tmp_path / "one" / "two").mkdir(parents=True)
+    (tmp_path / "one" / "two" / "file").write_bytes(b"")
+    with folder_below(tmp_path, "one", "two") as folder:
+        assert reading.names_in(folder) == ["file"]
+    (tmp_path / "link").symlink_to("one")
+    with pytest.raises(OSError, match=r"Not a directory|symbolic"), folder_below(tmp_path, "link", "two"):
+        pass
