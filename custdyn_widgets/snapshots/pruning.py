@@ -134,7 +134,7 @@ def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
     return Plan(to_delete, len(dated) + damaged - len(to_delete), damaged)
 
 
-def delete(store: Store, snapshot_id: str, why: str) -> None:
+def delete(store: Store, snapshot_id: str, why: str = "") -> None:
     """Delete a snapshot, if it still exists; readers never get part of a file.
 
     `why` is recorded: the rule that deletes it.
