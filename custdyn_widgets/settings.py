@@ -67,6 +67,9 @@ class Settings:
         address of a Spark Connect server, `sc://host:15002`, without a token.
     embed_origins
         The origins of pages that may show reports of `custdyn serve` in a frame, separated by spaces.
+    signing_key
+        The file of the private key with which snapshots are signed; None to sign none. See
+        `snapshots.signing`.
     """
 
     snapshots: Path
@@ -89,6 +92,7 @@ class Settings:
     evidence: bool = True
     spark: str | None = None
     embed_origins: str | None = None
+    signing_key: Path | None = None
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that pass these settings to another process, with absolute paths."""
@@ -108,15 +112,11 @@ class Settings:
 
     def link(self, snapshot_id: str) -> str:
         """Return a link to a snapshot, under `share_url` if set and otherwise to the local viewer."""
-        return f"{self._links}/view?id={snapshot_id}"
+        return f"{self.share_url or self.viewer_url or _USUAL_VIEWER}/view?id={snapshot_id}"
 
     def latest_link(self, token: str) -> str:
         """Return the address that leads to the newest snapshot of a saved query, at the base of `link`."""
-        return f"{self._links}/latest?q={token}"
-
-    @property
-    def _links(self) -> str:
-        return self.share_url or self.viewer_url or _USUAL_VIEWER
+        return f"{self.link('').removesuffix('view?id=')}latest?q={token}"
 
 
 _PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources", "last_choice", "marts")
@@ -124,7 +124,7 @@ _FILES = {"sources": "sources.toml", "last_choice": "last_choice.json"}
 _TEXTS = ("share_url", "role", "smtp_url", "mail_from", "client_type", "timezone", "spark", "embed_origins")
 _HANDED_IF_SET = (
     "share_url", "viewer_url", "sources", "my_queries", "runs", "config", "client_type", "timezone",
-    "last_choice", "marts", "spark",
+    "last_choice", "marts", "spark", "signing_key",
 )  # fmt: skip
 
 
@@ -155,11 +155,20 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
         if text:
             values[name] = text.rstrip("/") if name == "share_url" else text
     values["viewer_url"] = env.get("CUSTDYN_VIEWER_URL", "").rstrip("/") or None
+    if env.get("CUSTDYN_SIGNING_KEY") or "signing_key" in stored:
+        values["signing_key"] = _path("signing_key", env, stored, config)
     values["evidence"] = _evidence(env, stored)
     values["extensions"] = _extensions(env, stored, config)
     for name in ("share_url", "viewer_url"):
         _check_address(f"CUSTDYN_{name.upper()}", values.get(name))
     return Settings(**values)  # type: ignore[arg-type]  # the names and types are those of the dataclass
+
+
+def default_signing_key() -> Path:
+    """Return where a new signing key goes if the settings name no file."""
+    import platformdirs  # imported late: few commands need it
+
+    return platformdirs.user_data_path(_APP) / "signing_key.pem"
 
 
 def _find_config(env: Mapping[str, str], folder: Path) -> Path | None:

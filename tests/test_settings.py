@@ -69,11 +69,21 @@ def test_without_a_file_everything_stands_in_the_users_own_folders(tmp_path: Pat
         assert not path.is_relative_to(tmp_path)
 
 
+def test_the_signing_key_is_none_unless_it_is_set(tmp_path: Path) -> None:
+    assert settings.load({}, tmp_path).signing_key is None
+    written(tmp_path, 'signing_key = "keys/own.pem"\n')
+    assert settings.load({}, tmp_path).signing_key == tmp_path / "keys" / "own.pem"
+    given = {"CUSTDYN_SIGNING_KEY": "/other.pem"}
+    assert settings.load(given, tmp_path).signing_key == Path("/other.pem")
+    with pytest.raises(SettingsError, match="CUSTDYN_SIGNING_KEY must be a path on this machine"):
+        settings.load({"CUSTDYN_SIGNING_KEY": "https://h/key.pem"}, tmp_path)
+
+
 def test_what_is_handed_to_another_process_gives_the_same_settings_there(tmp_path: Path) -> None:
     written(
         tmp_path,
         'snapshots = "s"\nqueries = "q"\nmy_queries = "m"\ncache = "c"\nrole = "r"\nshare_url = "https://h/x"\n'
-        'evidence = "off"\n',
+        'evidence = "off"\nsigning_key = "k.pem"\n',
     )
     here = settings.load({}, tmp_path)
     elsewhere = tmp_path / "elsewhere"

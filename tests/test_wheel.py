@@ -39,11 +39,21 @@ def test_the_wheel_carries_the_template_and_the_page_and_nothing_of_the_tests(wh
     assert "custdyn_widgets/render/page.html.j2" in names
     assert "custdyn_widgets/mail/letter.html.j2" in names
     assert "custdyn_widgets/viewer/bar.css" in names
+    assert "custdyn_widgets/render/notebook.html.j2" in names
     assert "custdyn_widgets/engine/__init__.pyi" in names  # a door is read from it
     assert "custdyn_widgets/py.typed" in names
     shipped = {Path(name).name for name in names if name.startswith("custdyn_widgets/mart/mapping/shipped/")}
     assert {"a2billing.mysql.sql", "astpp.mysql.sql", "magnusbilling.mysql.sql"} <= shipped
     assert {name.split("/")[0].split("-")[0] for name in names} == {"custdyn_widgets"}
+
+
+def test_the_wheel_tells_nbconvert_of_the_exporter(wheel: Path) -> None:
+    content = zipfile.ZipFile(wheel)
+    [name] = [name for name in content.namelist() if name.endswith(".dist-info/entry_points.txt")]
+    section = content.read(name).decode().partition("[nbconvert.exporters]\n")[2].partition("\n\n")[0]
+    target = "custdyn_widgets.nbconvert_exporter:CustomerDynamicsExporter"
+    names = {line.partition(" = ")[0] for line in section.splitlines() if line.partition(" = ")[2] == target}
+    assert names == {"customer_dynamics"}
 
 
 def test_the_wheel_says_who_made_it_under_which_license_and_where_it_runs(wheel: Path) -> None:

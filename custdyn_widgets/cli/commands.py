@@ -15,6 +15,7 @@ import click
 
 from custdyn_widgets import __version__, settings
 from custdyn_widgets.cli.addresses import address_command
+from custdyn_widgets.cli.agents import mcp_command
 from custdyn_widgets.cli.mapping import mapping_group
 from custdyn_widgets.cli.pruning import prune_command
 from custdyn_widgets.cli.queries import queries_group
@@ -34,7 +35,8 @@ from custdyn_widgets.cli.report_output import (
 )
 from custdyn_widgets.cli.runs import check_own_run, check_scheduled, run_saved_query, runs_group
 from custdyn_widgets.cli.snapshot_difference import diff_command
-from custdyn_widgets.cli.snapshot_notes import history_command, note_command, protect_command
+from custdyn_widgets.cli.snapshot_notes import note_commands
+from custdyn_widgets.cli.snapshot_proof import proof_commands
 from custdyn_widgets.cli.snapshots import snapshots_group
 from custdyn_widgets.cli.syncing import sync_command, sync_first
 from custdyn_widgets.cli.tables import clients_command, cohorts_command
@@ -287,10 +289,11 @@ def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ..
 main.add_command(clients_command)
 main.add_command(cohorts_command)
 main.add_command(mapping_group)
+main.add_command(mcp_command)
 main.add_command(queries_group)
 main.add_command(runs_group)
 main.add_command(snapshots_group)
 queries_group.add_command(address_command)
-for command in (prune_command, diff_command, note_command, history_command, protect_command):
+for command in (prune_command, diff_command, *note_commands, *proof_commands):
     snapshots_group.add_command(command)
 main.add_command(sync_command)

@@ -169,7 +169,7 @@ def print_report(
     if output is None:
         print_data(data, is_text=form != "xlsx")
     else:
-        _write(output, data)
+        write_output(output, data)
         say(f"Wrote {output} ({len(data):,} bytes).")
     if report.message and form != "table":  # the table already shows it
         say(f"Note: {report.message}")
@@ -212,7 +212,8 @@ def _formatted(report: Report, form: str, total: bool) -> bytes:
     return report_text(report, columns).encode("utf-8", "replace")
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_output(path: Path, data: bytes) -> None:
+    """Write a file that a user asked for; through a link, and into a pipe or a device."""
     from custdyn_widgets.files import write_whole
 
     try:

@@ -1,4 +1,4 @@
-"""The commands `custdyn snapshots …`: list, show, verify, revoke and expire."""
+"""The commands `custdyn snapshots …`: list, show, revoke and expire."""
 
 from __future__ import annotations
 
@@ -66,14 +66,10 @@ def snapshots_show(given: str, as_json: bool) -> None:
     )
 
 
-@snapshots_group.command("verify")
-@click.argument("given", metavar="[ID]...", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Verify all snapshots (the default if no IDs are given).")
-@json_option()
-def snapshots_verify(given: tuple[str, ...], every: bool, as_json: bool) -> None:
+def verify_stored(given: tuple[str, ...], every: bool, as_json: bool) -> None:
     """Compare every byte of the given snapshots, or all, with what was published. Exit 1 if any differs."""
     from custdyn_widgets.progress import ProgressBar
-    from custdyn_widgets.snapshots import listing, newer_formats
+    from custdyn_widgets.snapshots import listing, newer_formats, signatures
 
     if given and every:
         raise click.UsageError("Give either --all or IDs.")
@@ -82,6 +78,7 @@ def snapshots_verify(given: tuple[str, ...], every: bool, as_json: bool) -> None
     with ProgressBar():
         counted = with_progress("Verifying the snapshots", ids)
         problems = store.verify(counted) if given else [*store.strays(), *store.verify_stored(counted)]
+        problems += signatures.signature_problems(store, ids)
     if as_json:
         click.echo(json.dumps(listing.problems_dict(problems, len(ids), invalid), indent=1))
     elif ids or not (given or newer_formats(store.folder)):
@@ -111,7 +108,7 @@ def snapshots_revoke(given: tuple[str, ...]) -> None:
         since = f" (already since {format_instant_utc(before.revoked)})" if before.revoked else ""
         return f"Revoked: {snapshot_id}{since}."
 
-    _change_each(given, revoke)
+    change_each(given, revoke)
 
 
 @snapshots_group.command("expire")
@@ -133,10 +130,10 @@ def snapshots_expire(given: tuple[str, ...], instant: str | None, days: int | No
         state = listing.describe_state(life.expire(store, snapshot_id, at))
         return f"{state[0].upper()}{state[1:]}: {snapshot_id}."
 
-    _change_each(given, expire)
+    change_each(given, expire)
 
 
-def _change_each(given: Sequence[str], change: Callable[[str], str]) -> None:
+def change_each(given: Sequence[str], change: Callable[[str], str]) -> None:
     """Change each snapshot and report the result; continue after a failure."""
     ids, invalid = _ids_in(given)
     ok = not invalid

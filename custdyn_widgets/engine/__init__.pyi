@@ -5,7 +5,7 @@ from .conversion import target_currency
 from .metrics import metric, ratio
 from .query_columns import column_groups, columns_of
 from .report import report_on
-from .snapshot_difference import compare_snapshots
+from .snapshot_difference import compare_snapshots, frozen_report
 
 __all__ = [
     "clients_behind",
@@ -13,6 +13,7 @@ __all__ = [
     "column_groups",
     "columns_of",
     "compare_snapshots",
+    "frozen_report",
     "metric",
     "ratio",
     "report_lines",

@@ -50,10 +50,10 @@ def compare_snapshots(
     """
     store = Store(settings.load().snapshots) if store is None else store
     old = id_in(old)
-    before = _frozen_report(store, old)
+    before = frozen_report(store, old)
     if new is not None:
         new = id_in(new)
-        after = _frozen_report(store, new)
+        after = frozen_report(store, new)
         difference = report_difference(before, after)
         mart = None if source is None else open_mart(source)
     else:
@@ -88,7 +88,14 @@ def _with_clients(
     return replace(difference, clients=found, clients_unknown=f"{NOT_KNOWN}: {why}.")
 
 
-def _frozen_report(store: Store, snapshot_id: str) -> Report:
+def frozen_report(store: Store, snapshot_id: str) -> Report:
+    """Return the report of a snapshot after verifying its bytes.
+
+    Raises
+    ------
+    SnapshotError
+        If it does not exist, is revoked or has expired, is damaged, or is not a report but a comparison.
+    """
     if store.manifest(snapshot_id).get("kind") is not None:
         raise SnapshotError(
             f"{snapshot_id} is a frozen comparison, not a report. Give the id of a report.", field="id"

@@ -53,7 +53,7 @@ _TABLE_ATTRIBUTES: dict[str, set[str]] = {
 }
 
 
-def author_sections(notebook: NotebookNode) -> list[Section]:
+def author_sections(notebook: NotebookNode, *, with_report: bool = True) -> list[Section]:
     """Return the sections of a page from an executed notebook, in the order of its cells.
 
     Parameters
@@ -61,6 +61,8 @@ def author_sections(notebook: NotebookNode) -> list[Section]:
     notebook
         The notebook with its outputs. Cells tagged `parameters`, `injected-parameters` or `remove-cell` are
         left out. The report replaces the first cell tagged `report`; without such a cell, it comes first.
+    with_report
+        Whether there is a report. Without one, cells tagged `report` are shown as the others are.
 
     Returns
     -------
@@ -73,13 +75,15 @@ def author_sections(notebook: NotebookNode) -> list[Section]:
         tags = set(cell.metadata.get("tags", ()))
         if tags & LEFT_OUT_TAGS:
             continue
-        if REPORT_TAG in tags:
+        if REPORT_TAG in tags and with_report:
             if report not in sections:
                 sections.append(report)
         elif cell.cell_type == "markdown":
             sections.append(Section("html", prose_html(cell.source, cell.get("attachments"))))
         elif cell.cell_type == "code":
             sections.extend(_output_sections(cell.outputs))
+    if not with_report:
+        return [section for section in sections if section.content.strip()]
     if report not in sections:
         sections.insert(0, report)
     shown = [s for s in sections if s is report or s.content.strip()]

@@ -2,7 +2,7 @@ from .difference import without_client_names
 from .freezing import Frozen, content_digest, freeze, prepare, publish
 from .handover import Staging
 from .secrets.known import Secret, known_secrets
-from .secrets.search import without_secrets
+from .secrets.search import secret_in, without_secrets
 
 __all__ = [
     "Frozen",
@@ -13,6 +13,7 @@ __all__ = [
     "known_secrets",
     "prepare",
     "publish",
+    "secret_in",
     "without_client_names",
     "without_secrets",
 ]

@@ -27,7 +27,7 @@ from custdyn_widgets.publish.secrets.search import refuse_secrets
 from custdyn_widgets.report import Report, ReportDifference, Row, arrow_table, encodable
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
-from custdyn_widgets.snapshots import MANIFEST, Evidence, Store
+from custdyn_widgets.snapshots import MANIFEST, Evidence, Store, signatures, signing
 from custdyn_widgets.text import slug
 
 if TYPE_CHECKING:
@@ -147,9 +147,13 @@ def _published(
     store: Store,
     evidence: Evidence | None = None,
 ) -> Frozen:
-    """Search files for secrets, then publish them."""
+    """Search files for secrets, publish them, and sign them if the settings name a key."""
+    path = settings.signing_key
+    key = signing.load_key(path, store.folder) if path else None  # an error publishes nothing
     refuse_secrets({**files, MANIFEST: canonical_json(manifest)}, known_secrets(settings, store.folder))
     snapshot_id = store.publish(manifest, files, evidence)
+    if key:
+        signatures.sign(store, snapshot_id, key)
     return Frozen(snapshot_id, settings.link(snapshot_id), store.place(snapshot_id) / PAGE)
 
 

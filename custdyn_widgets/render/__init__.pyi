@@ -15,6 +15,7 @@ from .charts.svg import INK
 from .charts.vegalite import MARKS
 from .csv import table_csv, to_csv, to_excel_csv
 from .difference_page import render_difference
+from .notebook_page import render_notebook
 from .page import Section, headline_figures, render_page
 from .xlsx.workbook import to_xlsx
 
@@ -37,6 +38,7 @@ __all__ = [
     "presets_of",
     "register_preset",
     "render_difference",
+    "render_notebook",
     "render_page",
     "report_charts",
     "start_engine",

@@ -88,8 +88,8 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
         view=view,
         query=cut_short(report.query.describe(isolate), MAX_QUERY_TEXT),
         brief=cut_short(report.query.describe(isolate), _MAX_TITLE),
-        before=[_inert(s) for s in before],
-        after=[_inert(s) for s in after],
+        before=[inert_section(s) for s in before],
+        after=[inert_section(s) for s in after],
         charts=[markup(inert_svg(svg, printable(title))) for title, svg in charts.items()],
         figures=headline_figures(report),
         table=_table(view),
@@ -109,7 +109,7 @@ def _around(sections: Sequence[Section]) -> tuple[list[Section], list[Section]]:
     return list(sections[:place]), [s for s in sections[place + 1 :] if s.kind != "report"]
 
 
-def _inert(section: Section) -> dict[str, Any]:
+def inert_section(section: Section) -> dict[str, Any]:
     """Return a section's kind and content as the template expects them."""
     kind, content = section.kind, section.content
     if kind in ("html", "text", "note"):

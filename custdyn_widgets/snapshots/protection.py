@@ -33,8 +33,8 @@ from custdyn_widgets.snapshots.ownership import MARKER, owner_of
 
 _SHARED = 0o3775  # set-group-ID and sticky; readers may list it
 _SNAPSHOT, _FILE, _EVIDENCE, _LOCK = 0o2755, 0o644, 0o640, 0o664
-_FLAT = ("tmp", "trash", "revoked", "latest")
-_IN_SHELVES = ("v1", "state", "acts")
+_FLAT = ("tmp", "trash", "revoked", "latest", "keys")
+_IN_SHELVES = ("v1", "state", "acts", "signatures")
 _DIGITS = "abcdefghijklmnopqrstuvwxyz234567"  # of ids
 _SHELVES = tuple(map("".join, itertools.product(_DIGITS, _DIGITS)))
 
@@ -118,8 +118,9 @@ def _states(store: Path) -> Iterator[tuple[tuple[str, ...], str, str]]:
 
 
 def _open_to_readers(store: Path, group: int) -> None:
-    """Let readers read acts and addresses; these keep their owners, who are the ones that acted."""
-    for places in (("latest",), *(("acts", shelf) for shelf in _SHELVES)):
+    """Let readers read acts, addresses and signatures, which keep their owners: these are who acted."""
+    inside = ((name, shelf) for name in ("acts", "signatures") for shelf in _SHELVES)
+    for places in (("latest",), ("keys",), *inside):
         with folder_below(store, *places) as folder:
             for name in names_in(folder):
                 _set_file(folder, name, -1, group, _FILE)

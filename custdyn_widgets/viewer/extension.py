@@ -20,6 +20,7 @@ from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.snapshots import NewestSnapshots, Store
 from custdyn_widgets.viewer.base_handler import BaseHandler
+from custdyn_widgets.viewer.keys import KeyHandler
 from custdyn_widgets.viewer.latest import LatestHandler
 from custdyn_widgets.viewer.links import base, host_name
 from custdyn_widgets.viewer.view import Site, ViewHandler
@@ -34,7 +35,6 @@ _ANSWERS = "custdyn_viewer_answers"
 class LoggedInHandler(BaseHandler, JupyterHandler):
     """Base of handlers for users who are logged in. Others are redirected to the login page."""
 
-    other_parameters = frozenset({"token"})  # lets Jupyter users log in with a URL
     log = JupyterHandler.log
 
     def is_own_host(self) -> bool:
@@ -57,6 +57,10 @@ class JupyterLatestHandler(LoggedInHandler, LatestHandler):
     """Handler for addresses that lead to the newest snapshot."""
 
 
+class JupyterKeyHandler(LoggedInHandler, KeyHandler):
+    """Handler for the public keys."""
+
+
 class NoReportsHandler(LoggedInHandler):
     """Handler that always responds with 404, because Jupyter's own 404 handler would log full ids."""
 
@@ -75,7 +79,8 @@ def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
         own = settings.load(folder=Path(serverapp.root_dir))
     except SettingsError as error:
         serverapp.log.warning("custdyn: %s Until this is fixed, this server shows no reports.", error.message)
-        _mount(serverapp, {"view": (NoReportsHandler, {}), "latest": (NoReportsHandler, {})}, answers=False)
+        nothing: _Handlers = dict.fromkeys(("view", "latest", "key"), (NoReportsHandler, {}))
+        _mount(serverapp, nothing, answers=False)
         return
     os.environ.update(_environment(own))
     store = Store(own.snapshots)
@@ -83,16 +88,12 @@ def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
     handlers: _Handlers = {
         "view": (JupyterViewHandler, {"site": Site(store, own.share_url)}),
         "latest": (JupyterLatestHandler, latest),
+        "key": (JupyterKeyHandler, {"folder": store.folder}),
     }
     _mount(serverapp, handlers, answers=True)
 
 
-def _mount(
-    serverapp: ServerApp,
-    handlers: Mapping[str, tuple[type[LoggedInHandler], dict[str, Any]]],
-    *,
-    answers: bool,
-) -> None:
+def _mount(serverapp: ServerApp, handlers: _Handlers, *, answers: bool) -> None:
     root = re.escape(base(serverapp.base_url))
     routes = [(f"{root}{name}", handler, given) for name, (handler, given) in handlers.items()]
     serverapp.web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]

@@ -29,6 +29,7 @@ from custdyn_widgets.viewer.base_handler import (
     headers,
 )
 from custdyn_widgets.viewer.health import HealthHandler, problem_with
+from custdyn_widgets.viewer.keys import KeyHandler
 from custdyn_widgets.viewer.latest import LatestHandler
 from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, bracketed
 from custdyn_widgets.viewer.metrics import Access, Metrics, MetricsHandler
@@ -96,6 +97,7 @@ def make_app(
         [
             (f"{root}view", ViewHandler, {"site": Site(store, share_url), **hosts}),
             (f"{root}latest", LatestHandler, latest),
+            (f"{root}key", KeyHandler, {"folder": store.folder, **hosts}),
             (f"{root}healthz", HealthHandler, {"store": store, **hosts}),
             (f"{root}metrics", MetricsHandler, figures),
         ],

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import hashlib
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 import tornado.iostream
 import tornado.web
 from tornado.http1connection import HTTP1Connection
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNewerError, SnapshotNotFoundError
-from custdyn_widgets.snapshots import Store, notes
+from custdyn_widgets.snapshots import Store, exporting, notes, signatures
 from custdyn_widgets.viewer.bar import bar
 from custdyn_widgets.viewer.base_handler import HTML, ID_BEGINNING, BaseHandler
 from custdyn_widgets.viewer.links import parse_link
@@ -24,13 +24,10 @@ _CONTENT_TYPES = {
     "csv": "text/csv; charset=UTF-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "json": "application/json",
+    "zip": "application/zip",
 }
 _MAX_BARS = 256
 _SEND_SECONDS, _SLOWEST = 60, 16_000  # seconds for any response, plus the minimum bytes per second
-
-
-# What a bar depends on: the snapshot's id, its link, the files that are not as published, its notes.
-_Bar = tuple[str, str, tuple[str, ...], notes.Notes]
 
 
 @dataclass(frozen=True)
@@ -41,19 +38,32 @@ class Content:
     parts: tuple[bytes, ...]
 
 
+class _Bar(NamedTuple):
+    """What a bar depends on."""
+
+    id: str
+    link: str
+    wrong: tuple[str, ...]
+    signed_with: str | None
+    noted: notes.Notes
+
+
 @dataclass(frozen=True, eq=False)
 class Site:
     """Snapshots to serve, with the base URL of their links, if set."""
 
     store: Store
     share_url: str | None = None
-    # The content of a snapshot never changes, so its bar is made again only for other notes.
-    _bars: dict[tuple[str, str, tuple[str, ...], notes.Notes], bytes] = field(
-        default_factory=dict, repr=False
-    )
+    # The content of a snapshot never changes, so its bar is made again only for what else it depends on.
+    _bars: dict[_Bar, bytes] = field(default_factory=dict, repr=False)
 
     def file(self, snapshot_id: str, kind: str) -> Content:
-        """Return a file unchanged; errors as in `Store.read`."""
+        """Return a file unchanged, or the snapshot as a ZIP; errors as in `Store.read`."""
+        if kind == "zip":
+            return Content(
+                exporting.zip_digest(self.store, snapshot_id),
+                (exporting.snapshot_zip(self.store, snapshot_id),),
+            )
         name = f"report.{kind}"
         data = self.store.read(snapshot_id, name)
         return Content(self.store.listed(snapshot_id, name)["sha256"], (data,))
@@ -69,25 +79,36 @@ class Site:
             The base of the link (scheme, host and path), used if no `share_url` is set.
         """
         page, wrong = self.store.read_compared(snapshot_id, PAGE)
+        signed_with = self._signed_with(snapshot_id)
         link = f"{self.share_url}/view" if self.share_url else address
         noted = notes.notes_on(self.store.folder, snapshot_id)
-        above = self._bar(snapshot_id, f"{link}?id={snapshot_id}", tuple(wrong), noted)
+        above = self._bar(_Bar(snapshot_id, f"{link}?id={snapshot_id}", tuple(wrong), signed_with, noted))
         page_digest: str = self.store.listed(snapshot_id, PAGE)["sha256"]
         return Content(hashlib.sha256(above + page_digest.encode()).hexdigest(), (above, page))
 
-    def _bar(self, snapshot_id: str, link: str, wrong: tuple[str, ...], noted: notes.Notes) -> bytes:
-        key = (snapshot_id, link, wrong, noted)
-        drawn = self._bars.get(key)
+    def _signed_with(self, snapshot_id: str) -> str | None:
+        """Return the key that a snapshot is signed with; "" without one, None if the store lacks it."""
+        try:
+            found = signatures.signature_of(self.store, snapshot_id)
+        except SnapshotDamagedError:
+            return None
+        if found is None:
+            return ""
+        return found.key if signatures.is_published(self.store.folder, found.key) else None
+
+    def _bar(self, about: _Bar) -> bytes:
+        drawn = self._bars.get(about)
         if drawn is None:
-            drawn = bar(snapshot_id, self.store.manifest(snapshot_id), link, wrong, noted)
+            manifest = self.store.manifest(about.id)
+            drawn = bar(about.id, manifest, about.link, about.wrong, about.signed_with, about.noted)
             if len(self._bars) >= _MAX_BARS:
                 self._bars.clear()
-            self._bars[key] = drawn
+            self._bars[about] = drawn
         return drawn
 
 
 class ViewHandler(BaseHandler):
-    """Handler for `/view?id=…` and `&format=html|csv|xlsx|json`."""
+    """Handler for `/view?id=…` and `&format=html|csv|xlsx|json|zip`."""
 
     kind = "view"
     other_parameters: frozenset[str] = frozenset()

@@ -24,6 +24,7 @@ MART = ROOT / "tests" / "golden" / "small" / "mart"
 CONFIG = 'snapshots = "kept/here"\nqueries = "queries"\ncache = "cache"\nsources = "sources.toml"\n'
 QUERY = {"interval": {"start": "2021-01-01 00:00:00", "end": "2021-06-30 23:59:59"}, "group_by": ["month"]}
 PATIENCE_S = 120
+PAGE = "custdyn_widgets.nbconvert_exporter.html"
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ def make_project(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def jupyter(project: Path) -> Iterator[Jupyter]:
     """A server of the folder, which gets its settings from the `custdyn.toml` there and from nowhere else."""
-    with running(project, CONFIG, "--TaskRunner.poll_interval=1", scheduler=True) as server:
+    formats = "--SchedulerApp.environment_manager_class=custdyn_widgets.scheduler_formats.EnvironmentManager"
+    with running(project, CONFIG, "--TaskRunner.poll_interval=1", formats, scheduler=True) as server:
         yield server
 
 
@@ -66,7 +68,7 @@ def asked(parameters: dict[str, str], **more: str) -> dict[str, object]:
         "name": "monthly",
         "input_uri": "templates/customer_dynamics.ipynb",
         "runtime_environment_name": "python",
-        "output_formats": ["ipynb", "html"],
+        "output_formats": ["ipynb", "html", PAGE],
         "parameters": parameters,
         **more,
     }
@@ -115,6 +117,9 @@ def test_a_job_freezes_the_saved_query_in_the_projects_store_and_its_output_show
     link = f"http://127.0.0.1:{jupyter.port}{BASE}view?id={snapshot}"
     files = outputs(jupyter, project / "work", job)
     assert f'<a href="{link}">{link}</a>' in files["html"]
+    assert "<h1>Customer Dynamics</h1>" in files[PAGE]
+    assert "<script" in files["html"]
+    assert "<script" not in files[PAGE]
     last = nbformat.reads(files["ipynb"], as_version=4).cells[-1]
     assert link in last.outputs[0].data["text/html"]
     assert jupyter.ask(link.partition(BASE)[2]).status == 200

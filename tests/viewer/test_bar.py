@@ -48,9 +48,10 @@ def test_it_offers_the_files_of_the_snapshot(site: Site) -> None:
     assert links_of(shown(site, without)) == {
         "CSV": f"?id={without}&format=csv",
         "JSON": f"?id={without}&format=json",
+        "ZIP": f"?id={without}&format=zip",
     }
     with_workbook = site.store.publish({}, {**FILES, "report.xlsx": b"PK"})
-    assert list(links_of(shown(site, with_workbook))) == ["CSV", "XLSX", "JSON"]
+    assert list(links_of(shown(site, with_workbook))) == ["CSV", "XLSX", "JSON", "ZIP"]
 
 
 @pytest.mark.parametrize("harm", ["changed", "missing", "cut", "linked"])

@@ -19,6 +19,7 @@ import pytest
 import tornado.web
 
 from custdyn_widgets import settings
+from custdyn_widgets.snapshots import signatures, signing
 from custdyn_widgets.viewer import extension
 from custdyn_widgets.viewer.base_handler import HEADERS
 from custdyn_widgets.widgets.publishing import ask_viewer
@@ -107,6 +108,18 @@ def test_a_host_that_jupyter_does_not_serve_is_misdirected(
     reply = jupyter.ask(f"view?id={snapshot_id}", Host=host)
     assert reply.status == 421
     assert HEADERS.items() <= reply.headers.items()
+
+
+def test_the_keys_are_behind_the_login_too(jupyter: Jupyter, tmp_path: Path) -> None:
+    key = signing.new_key(tmp_path / "key.pem", jupyter.store.folder)
+    assert jupyter.ask("key").status == 404
+    snapshot_id = jupyter.store.publish({}, FILES)
+    signatures.sign(jupyter.store, snapshot_id, key)
+    assert key.public.encode() in jupyter.ask("key").body
+    assert key.public.encode() in jupyter.ask(f"view?id={snapshot_id}").body
+    assert jupyter.ask(f"view?id={snapshot_id}&format=zip").body[:2] == b"PK"
+    reply = jupyter.ask("key", token=False)
+    assert (reply.status, reply.body) == (302, b"")
 
 
 def test_the_log_never_has_a_whole_id(jupyter: Jupyter) -> None:

@@ -10,6 +10,7 @@ The search looks for the text of:
   ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
 - the passwords of sources: `CUSTDYN_PASSWORD_<NAME>`, the files that `CUSTDYN_PASSWORD_<NAME>_FILE` names,
   `~/.pgpass` and `~/.my.cnf`;
+- the private key with which snapshots are signed;
 - the paths of the snapshot store and of the user's home folder.
 
 A secret of eight characters or more is found anywhere. One of six or seven characters, or one that consists
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 import base64
 import configparser
+import contextlib
 import os
 import re
 import unicodedata
@@ -109,6 +111,8 @@ def known_secrets(
     if home:
         found += _of_connections(home)
         found += _of_client_files(home)
+    if settings.signing_key:
+        found += _of_signing_key(settings.signing_key)
     for folder in (settings.snapshots, *folders):
         found += _path(STORE_PATH, folder)
     if home:
@@ -120,6 +124,13 @@ def known_secrets(
         if secret.text not in public and secret.text not in shown:
             first.setdefault(secret.text, secret)
     return list(first.values())
+
+
+def _of_signing_key(path: Path) -> Iterator[Secret]:
+    with contextlib.suppress(OSError):  # nothing is published with such a key
+        for line in path.read_bytes().decode("ascii", "replace").splitlines():
+            if line and not line.startswith("-"):
+                yield Secret("the signing key", line)
 
 
 def _names_of_sources(env: Mapping[str, str]) -> Iterator[str]:

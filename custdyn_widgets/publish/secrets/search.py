@@ -39,11 +39,22 @@ def refuse_secrets(files: Mapping[str, bytes], secrets: Sequence[Secret]) -> Non
         raise SnapshotError.not_published(f"the title of a chart, used as a file name, contains {in_name}")
     for name, data in files.items():
         try:
-            found = _first(secrets, texts(name, data))
+            found = secret_in(name, data, secrets)
         except ValueError as error:
             raise SnapshotError.not_published(f"{name} cannot be searched for secrets ({error})") from None
         if found:
             raise SnapshotError.not_published(f"{name} contains {found}")
+
+
+def secret_in(name: str, data: bytes, secrets: Sequence[Secret]) -> str | None:
+    """Return the kind of the first secret in a file in any form that a reader could decode; None without one.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read as its name says.
+    """
+    return _first(secrets, texts(name, data))
 
 
 def without_secrets(text: str, secrets: Iterable[Secret]) -> str:

@@ -1,0 +1,5 @@
+"""The MCP server of `custdyn mcp`: reports for agents, with snapshots by which people can check them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

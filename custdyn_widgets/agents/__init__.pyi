@@ -1,0 +1,3 @@
+from .server import serve_agents
+
+__all__ = ["serve_agents"]

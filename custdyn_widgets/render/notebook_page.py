@@ -1,0 +1,21 @@
+"""The page of a notebook that froze no report: its cells as one inert HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from custdyn_widgets.render.page import Section, inert_section
+from custdyn_widgets.render.templates import page_template
+from custdyn_widgets.text import cut_short
+
+_MAX_TITLE = 300  # characters
+
+
+def render_notebook(title: str, sections: Sequence[Section], warnings: Sequence[str] = ()) -> bytes:
+    """Render the sections of a notebook as an HTML page in UTF-8, below its warnings."""
+    html: str = page_template("notebook.html.j2").render(
+        title=cut_short(title, _MAX_TITLE),
+        sections=[inert_section(section) for section in sections if section.kind != "report"],
+        warnings=list(warnings),
+    )
+    return html.encode("utf-8")

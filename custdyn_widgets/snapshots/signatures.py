@@ -1,0 +1,215 @@
+"""Signatures of snapshots, and the public keys for them, kept outside the snapshots' folders and hashes.
+
+    signatures/<first two>/<id>.json   the public key and the signature, as `{"key": …, "signature": …}`
+    keys/<public key>.json             when the key first signed a snapshot of this store
+
+What is signed is the public manifest: the manifest with the id and without the evidence, whose nonce is for
+nobody who has no access to the store. Pruning keeps signatures, as it keeps states.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError
+from custdyn_widgets.files import (
+    NotPlainError,
+    canonical_json,
+    error_text,
+    folder_below,
+    names_in,
+    parse_canonical,
+    plain_bytes,
+    put_file,
+    reason,
+)
+from custdyn_widgets.snapshots.proof.ed25519 import is_key, is_signed
+from custdyn_widgets.snapshots.store import Problem, Store
+from custdyn_widgets.text import format_instant_utc, parse_instant
+
+_SIGNATURES, _KEYS = "signatures", "keys"
+_MAX_BYTES = 4096
+_REMEMBERED = 1024
+_HEX = re.compile(r"[0-9a-f]{128}", re.ASCII)
+_FILE = "its signature"
+
+
+class Signer(Protocol):
+    """A private key that can sign."""
+
+    public: str
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature of a message."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A signature, and the public key that it was made with, in hexadecimal."""
+
+    key: str
+    value: bytes
+
+
+_verified: set[tuple[str, Signature]] = set()  # checking a signature takes milliseconds
+
+
+@dataclass(frozen=True)
+class PublishedKey:
+    """A public key in hexadecimal, and when it first signed a snapshot of the store."""
+
+    key: str
+    since: datetime
+
+
+def public_manifest(snapshot_id: str, manifest: Mapping[str, Any]) -> bytes:
+    """Return what is signed: the manifest with the id and without the evidence."""
+    shown = {key: value for key, value in manifest.items() if key != "evidence"}
+    return canonical_json({**shown, "id": snapshot_id})
+
+
+def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = False) -> bool:
+    """Sign a visible snapshot of one's own and publish the public key; return whether anything was written.
+
+    Parameters
+    ----------
+    store, snapshot_id
+        The snapshot.
+    signer
+        The private key.
+    replace
+        Whether to replace a signature by another key, or one that is damaged.
+
+    Raises
+    ------
+    SnapshotError
+        If the snapshot belongs to another user, is already signed with another key, or the signature could
+        not be written.
+    """
+    manifest = store.manifest(snapshot_id)
+    _check_owner(store, snapshot_id)
+    try:
+        present = signature_of(store, snapshot_id)
+    except SnapshotDamagedError:
+        if not replace:
+            raise
+        present = None
+    if present is not None and present.key != signer.public and not replace:
+        raise SnapshotError(
+            f"{snapshot_id} is already signed, with the key {present.key}. Give --replace to sign it again "
+            "with the current key.",
+            field="id",
+        )
+    signed = present is not None and present.key == signer.public
+    try:
+        _publish_key(store.folder, signer.public)
+        if not signed:
+            value = signer.sign(public_manifest(snapshot_id, manifest))
+            content = canonical_json({"key": signer.public, "signature": value.hex()})
+            put_file(store.folder, "tmp", (_SIGNATURES, snapshot_id[:2]), f"{snapshot_id}.json", content)
+    except OSError as error:
+        raise SnapshotError(
+            f"{snapshot_id} is stored, but it could not be signed ({error_text(error)}). Fix that and run "
+            f"`custdyn snapshots sign {snapshot_id}`.",
+            field="id",
+        ) from error
+    return not signed
+
+
+def signature_of(store: Store, snapshot_id: str) -> Signature | None:
+    """Return a snapshot's signature after verifying it, even if the snapshot is hidden; None without one.
+
+    Raises
+    ------
+    SnapshotDamagedError
+        If it cannot be read, or does not fit the manifest.
+    """
+    try:
+        with folder_below(store.folder, _SIGNATURES, snapshot_id[:2]) as folder:
+            data = plain_bytes(folder, f"{snapshot_id}.json", _MAX_BYTES)
+    except FileNotFoundError:
+        return None
+    except (OSError, NotPlainError) as error:
+        raise SnapshotDamagedError(snapshot_id, _FILE, reason(error)) from error
+    try:
+        stored = parse_canonical(data)
+    except SnapshotError:
+        stored = None
+    if not isinstance(stored, dict) or not _is_signature(stored):
+        raise SnapshotDamagedError(snapshot_id, _FILE, "is not a signature that this version supports")
+    found = Signature(stored["key"], bytes.fromhex(stored["signature"]))
+    if (snapshot_id, found) not in _verified:  # the manifest of an id never changes
+        signed = public_manifest(snapshot_id, store.kept_manifest(snapshot_id))
+        if not is_signed(signed, found.value, found.key):
+            raise SnapshotDamagedError(snapshot_id, _FILE, "does not fit its manifest")
+        if len(_verified) >= _REMEMBERED:
+            _verified.clear()
+        _verified.add((snapshot_id, found))
+    return found
+
+
+def signature_problems(store: Store, ids: list[str]) -> list[Problem]:
+    """Return a problem for each invalid signature; `Store.verify` finds what is wrong with snapshots."""
+    found = []
+    for snapshot_id in ids:
+        try:
+            signature_of(store, snapshot_id)
+        except SnapshotDamagedError as error:
+            if error.file == _FILE:
+                found.append(Problem(snapshot_id, error.file, error.what))
+        except SnapshotError:  # deleted in the meantime
+            continue
+    return found
+
+
+def published_keys(store: Path) -> list[PublishedKey]:
+    """Return the public keys that signed snapshots of a store, newest first; invalid files are left out."""
+    found = []
+    try:
+        with folder_below(store, _KEYS) as folder:
+            for name in names_in(folder):
+                key, ending, _ = name.partition(".json")
+                if is_key(key) and ending:
+                    found.append(PublishedKey(key, _since(folder, name)))
+    except OSError:
+        return []
+    return sorted(found, key=lambda one: (one.since, one.key), reverse=True)
+
+
+def is_published(store: Path, key: str) -> bool:
+    """Return whether a public key is one of those that signed snapshots of a store."""
+    return any(one.key == key for one in published_keys(store))
+
+
+def _since(folder: int, name: str) -> datetime:
+    try:
+        since: datetime = parse_instant(parse_canonical(plain_bytes(folder, name, _MAX_BYTES))["since"])
+    except (OSError, NotPlainError, SnapshotError, ValueError, KeyError, TypeError, AttributeError):
+        return datetime.min.replace(tzinfo=UTC)
+    return since
+
+
+def _publish_key(store: Path, key: str) -> None:
+    if not is_published(store, key):
+        now = format_instant_utc(datetime.now(UTC).replace(microsecond=0))
+        put_file(store, "tmp", (_KEYS,), f"{key}.json", canonical_json({"since": now}))
+
+
+def _check_owner(store: Store, snapshot_id: str) -> None:
+    owner, user = store.place(snapshot_id).lstat().st_uid, os.geteuid()
+    if user not in (owner, 0):
+        raise SnapshotError(
+            f"{snapshot_id} was frozen by another user of this store. Only that user or root can sign it.",
+            field="id",
+        )
+
+
+def _is_signature(stored: Mapping[str, Any]) -> bool:
+    key, value = stored.get("key"), stored.get("signature")
+    return isinstance(key, str) and is_key(key) and isinstance(value, str) and bool(_HEX.fullmatch(value))
