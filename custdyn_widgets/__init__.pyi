@@ -13,7 +13,7 @@ from .mart import Dialect, Source, check_source, draft_mapping, open_mart, open_
 from .notebook import query_from_parameters, source_from_parameters
 from .publish import freeze
 from .query import ReportQuery
-from .render import blank_chart, chart, register_preset, report_charts, to_csv, to_xlsx
+from .render import blank_chart, chart, register_preset, report_charts, to_csv, to_pdf, to_xlsx
 from .report import Report, ReportDifference, report_difference
 from .widgets import CustomerDynamics
 
@@ -49,5 +49,6 @@ __all__ = [
     "source_from_parameters",
     "sync_source",
     "to_csv",
+    "to_pdf",
     "to_xlsx",
 ]

@@ -19,9 +19,9 @@ from custdyn_widgets.errors import SettingsError, nearest, shown
 
 CONFIG_NAME = "custdyn.toml"
 _APP = "custdyn"
-VIEWER_HOST = "127.0.0.1"
-VIEWER_PORT = 8899
+VIEWER_HOST, VIEWER_PORT = "127.0.0.1", 8899
 _USUAL_VIEWER = f"http://{VIEWER_HOST}:{VIEWER_PORT}"
+PAPERS = ("A4", "letter")
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,7 @@ class Settings:
     sources
         The file that defines named sources; it need not exist.
     client_type, timezone
-        The values with which the form starts until the user runs a query with other values; None for the
-        query's defaults.
+        The values with which the form starts until the user runs a query with others; None for defaults.
     last_choice
         The file that stores the client type and time zone of the form's last query.
     my_queries
@@ -60,16 +59,16 @@ class Settings:
     marts
         The folder of the marts that `custdyn sync` reads from databases.
     evidence
-        Whether snapshots keep evidence of each client's contribution, which `custdyn snapshots diff` needs
-        to name the clients that changed: `on` or `off`.
+        Whether snapshots keep evidence of clients' contributions for `custdyn snapshots diff --clients`.
     spark
         The cluster of the spark engine: a master such as `yarn`, `spark://host:7077` or `local[4]`, or the
         address of a Spark Connect server, `sc://host:15002`, without a token.
     embed_origins
         The origins of pages that may show reports of `custdyn serve` in a frame, separated by spaces.
+    pdf, paper
+        Whether every snapshot gets a PDF of its page, `on` or `off`; and its paper, `A4` or `letter`.
     signing_key
-        The file of the private key with which snapshots are signed; None to sign none. See
-        `snapshots.signing`.
+        The file of the private key that signs snapshots; None to sign none. See `snapshots.signing`.
     """
 
     snapshots: Path
@@ -92,6 +91,8 @@ class Settings:
     evidence: bool = True
     spark: str | None = None
     embed_origins: str | None = None
+    pdf: bool = False
+    paper: str = PAPERS[0]
     signing_key: Path | None = None
 
     def environment(self) -> dict[str, str]:
@@ -102,6 +103,8 @@ class Settings:
             "CUSTDYN_CACHE": str(self.cache),
             "CUSTDYN_ROLE": self.role,
             "CUSTDYN_EVIDENCE": "on" if self.evidence else "off",
+            "CUSTDYN_PDF": "on" if self.pdf else "off",
+            "CUSTDYN_PAPER": self.paper,
         }
         if self.extensions:
             handed["CUSTDYN_EXTENSIONS"] = os.pathsep.join(self.extensions)
@@ -113,10 +116,6 @@ class Settings:
     def link(self, snapshot_id: str) -> str:
         """Return a link to a snapshot, under `share_url` if set and otherwise to the local viewer."""
         return f"{self.share_url or self.viewer_url or _USUAL_VIEWER}/view?id={snapshot_id}"
-
-    def latest_link(self, token: str) -> str:
-        """Return the address that leads to the newest snapshot of a saved query, at the base of `link`."""
-        return f"{self.link('').removesuffix('view?id=')}latest?q={token}"
 
 
 _PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources", "last_choice", "marts")
@@ -155,9 +154,11 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
         if text:
             values[name] = text.rstrip("/") if name == "share_url" else text
     values["viewer_url"] = env.get("CUSTDYN_VIEWER_URL", "").rstrip("/") or None
+    for name, choices in (("evidence", ("on", "off")), ("pdf", ("off", "on"))):
+        values[name] = _choice(name, choices, env, stored) == "on"
+    values["paper"] = _choice("paper", PAPERS, env, stored)
     if env.get("CUSTDYN_SIGNING_KEY") or "signing_key" in stored:
         values["signing_key"] = _path("signing_key", env, stored, config)
-    values["evidence"] = _evidence(env, stored)
     values["extensions"] = _extensions(env, stored, config)
     for name in ("share_url", "viewer_url"):
         _check_address(f"CUSTDYN_{name.upper()}", values.get(name))
@@ -245,12 +246,14 @@ def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path 
     )
 
 
-def _evidence(env: Mapping[str, str], stored: Mapping[str, Any]) -> bool:
-    given = env.get("CUSTDYN_EVIDENCE")
-    where, value = ("CUSTDYN_EVIDENCE", given) if given else ("evidence", stored.get("evidence", "on"))
-    if value not in ("on", "off"):
-        raise SettingsError(f'{where} must be "on" or "off", not {shown(value)}.', field=where)
-    return value == "on"
+def _choice(name: str, choices: tuple[str, ...], env: Mapping[str, str], stored: Mapping[str, Any]) -> str:
+    """Return a setting that has few values; the first one is the default."""
+    given = env.get(f"CUSTDYN_{name.upper()}")
+    where, value = (f"CUSTDYN_{name.upper()}", given) if given else (name, stored.get(name, choices[0]))
+    if value not in choices:
+        listed = '" or "'.join(choices)
+        raise SettingsError(f'{where} must be "{listed}", not {shown(value)}.', field=where)
+    return str(value)
 
 
 def _check_extensions(value: object, where: str) -> None:

@@ -42,6 +42,7 @@ HEAVY = {
     "duckdb": set(),
     "numba": {"engine"},
     "pyspark": set(),
+    "weasyprint": set(),
     "cryptography": set(),
     "mcp": set(),
     "sqlalchemy": set(),

@@ -83,7 +83,7 @@ def test_what_is_handed_to_another_process_gives_the_same_settings_there(tmp_pat
     written(
         tmp_path,
         'snapshots = "s"\nqueries = "q"\nmy_queries = "m"\ncache = "c"\nrole = "r"\nshare_url = "https://h/x"\n'
-        'evidence = "off"\nsigning_key = "k.pem"\n',
+        'evidence = "off"\npdf = "on"\npaper = "letter"\nsigning_key = "k.pem"\n',
     )
     here = settings.load({}, tmp_path)
     elsewhere = tmp_path / "elsewhere"
@@ -149,6 +149,8 @@ def test_addresses_of_all_kinds_lead_somewhere(tmp_path: Path, address: str) -> 
         ('snapshot = "x"', "unknown key 'snapshot'. Did you mean 'snapshots'?"),
         ("colour = 1", "unknown key 'colour'. Known keys: snapshots, queries, cache"),
         ("role = 1", "role must be text, not 1"),
+        ('pdf = "yes"', 'pdf must be "off" or "on", not \'yes\''),
+        ('paper = "a4"', 'paper must be "A4" or "letter", not \'a4\''),
         ('evidence = "no"', 'evidence must be "on" or "off", not \'no\''),
         ('share_url = "javascript:alert(1)"', "must begin with http:// or https://"),
     ],

@@ -116,12 +116,16 @@ def _manifest(store: Store, snapshot_id: str) -> dict[str, object]:
         return {}
 
 
+def _link(settings: Settings, address: Address) -> str:
+    return f"{settings.link('').removesuffix('view?id=')}latest?q={address.token}"
+
+
 def _print(store: Store, found: list[Address], settings: Settings, *, as_json: bool, listed: bool) -> None:
     from custdyn_widgets.snapshots import NewestSnapshots
     from custdyn_widgets.text import align_rows, format_instant_utc
 
     newest = NewestSnapshots(store)
-    leads = [(one, settings.latest_link(one.token), newest.of(one)) for one in found]
+    leads = [(one, _link(settings, one), newest.of(one)) for one in found]
     if as_json:
         values = [
             {

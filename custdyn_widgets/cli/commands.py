@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from custdyn_widgets.cli.agents import mcp_command
 from custdyn_widgets.cli.mapping import mapping_group
 from custdyn_widgets.cli.pruning import prune_command
 from custdyn_widgets.cli.queries import queries_group
-from custdyn_widgets.cli.query_options import query_fields, query_options
+from custdyn_widgets.cli.query_options import query_fields, query_options, wants_pdf
 from custdyn_widgets.cli.report_output import (
     SOURCE_HELP,
     as_of_option,
@@ -27,6 +28,7 @@ from custdyn_widgets.cli.report_output import (
     discard,
     engine_option,
     json_option,
+    pdf_option,
     print_report,
     report_options,
     say,
@@ -34,8 +36,10 @@ from custdyn_widgets.cli.report_output import (
     source_option,
 )
 from custdyn_widgets.cli.runs import check_own_run, check_scheduled, run_saved_query, runs_group
+from custdyn_widgets.cli.serving import serve_command
 from custdyn_widgets.cli.snapshot_difference import diff_command
 from custdyn_widgets.cli.snapshot_notes import note_commands
+from custdyn_widgets.cli.snapshot_pdf import pdf_command
 from custdyn_widgets.cli.snapshot_proof import proof_commands
 from custdyn_widgets.cli.snapshots import snapshots_group
 from custdyn_widgets.cli.syncing import sync_command, sync_first
@@ -97,6 +101,7 @@ def query_command(
     output: Path | None,
     total: bool,
     frozen: bool,
+    pdf: bool,
     engine: str,
     **options: Any,
 ) -> None:
@@ -108,7 +113,15 @@ def query_command(
     form = chosen_format(form, as_json, "table", output)
     query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
     print_report(
-        query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen, engine=engine
+        query,
+        source,
+        as_of=as_of,
+        form=form,
+        output=output,
+        total=total,
+        frozen=frozen,
+        pdf=pdf,
+        engine=engine,
     )
 
 
@@ -147,6 +160,7 @@ def query_command(
 @click.option(
     "--sync", "synced", is_flag=True, help="Read the database of the source first, as custdyn sync does."
 )
+@pdf_option
 @click.option("--no-send", is_flag=True, help="Do not send email.")
 @click.option(
     "--quiet",
@@ -165,6 +179,7 @@ def run_command(
     again: bool,
     within: str | None,
     synced: bool,
+    pdf: bool,
     no_send: bool,
     quiet: bool,
     **options: Any,
@@ -183,7 +198,7 @@ def run_command(
         check_scheduled(scheduled, again, within)
         run_saved_query(
             name, as_of=as_of, source=source, template=template, parameters=own, send=not no_send,
-            timeout_s=timeout, quiet=quiet, sync=synced, again=again, within=within,
+            pdf=pdf, timeout_s=timeout, quiet=quiet, sync=synced, again=again, within=within,
         )  # fmt: skip
         return
     from custdyn_widgets.notebook import run_template
@@ -192,7 +207,8 @@ def run_command(
         sync_first(source)
     given: dict[str, Any] = {**query_fields(query_file, saved_name, options), **dict(parameter)}
     given.update({name: value for name, value in (("source", source), ("as_of", as_of)) if value is not None})
-    frozen = run_template(template, given, settings=settings.load(), timeout_s=timeout, progress=say)
+    current = replace(settings.load(), pdf=True) if pdf or wants_pdf(saved_name) else settings.load()
+    frozen = run_template(template, given, settings=current, timeout_s=timeout, progress=say)
     say_page(frozen)
     click.echo(frozen.link)
 
@@ -242,58 +258,15 @@ def check_command(source: str, every: bool, engine: str, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@main.command("serve")
-@click.option("--host", default=settings.VIEWER_HOST, show_default=True, help="The address to listen on.")
-@click.option(
-    "--port",
-    default=settings.VIEWER_PORT,
-    show_default=True,
-    help="The port to listen on; 0 chooses a free one.",
-)
-@click.option("--base-url", default="/", show_default=True, help="The path that links start with.")
-@click.option("--allow-host", multiple=True, metavar="NAME", help="Also accept requests for this host name.")
-@click.option(
-    "--log-format",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="The format of the log, which goes to stderr: lines of text or of JSON.",
-)
-def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ...], log_format: str) -> None:
-    """Serve snapshots at their links until Ctrl-C.
-
-    /healthz says whether the store can be read, /metrics has figures for Prometheus.
-    """
-    import logging
-
-    from custdyn_widgets.snapshots import Store
-    from custdyn_widgets.viewer import environment_token, hosts_for, origins_in, serve, start_logging
-
-    start_logging(log_format)
-    current = settings.load()
-    hosts = hosts_for(host, allow_host, current.share_url)
-    in_text = {} if log_format == "text" else {"announce": logging.getLogger("custdyn.viewer").info}
-    serve(
-        Store(current.snapshots),
-        host,
-        port,
-        base_url=base_url,
-        allowed_hosts=hosts,
-        share_url=current.share_url,
-        embed_origins=origins_in(current.embed_origins),
-        metrics_token=environment_token(),
-        **in_text,
-    )
-
-
 main.add_command(clients_command)
 main.add_command(cohorts_command)
 main.add_command(mapping_group)
 main.add_command(mcp_command)
 main.add_command(queries_group)
 main.add_command(runs_group)
+main.add_command(serve_command)
 main.add_command(snapshots_group)
 queries_group.add_command(address_command)
-for command in (prune_command, diff_command, *note_commands, *proof_commands):
+for command in (prune_command, diff_command, pdf_command, *note_commands, *proof_commands):
     snapshots_group.add_command(command)
 main.add_command(sync_command)

@@ -122,13 +122,16 @@ def queries_run(
     output: Path | None,
     total: bool,
     frozen: bool,
+    pdf: bool,
 ) -> None:
     """Run a saved query as `custdyn query` would, in the saved query's output format."""
     from custdyn_widgets import saved_queries
 
     saved = saved_queries.load(name, place).saved
     form = chosen_format(form, as_json, "table" if saved.output == "web" else saved.output, output)
-    print_report(saved.query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen)
+    print_report(
+        saved.query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen, pdf=pdf
+    )
 
 
 @queries_group.command("crontab")

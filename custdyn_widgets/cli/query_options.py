@@ -76,6 +76,15 @@ def query_fields(
     return {**base, **{name: _field_value(name, value) for name, value in given.items()}}
 
 
+def wants_pdf(saved_name: str | None) -> bool:
+    """Return whether this is a saved query whose output is a PDF."""
+    if saved_name is None:
+        return False
+    from custdyn_widgets import saved_queries  # imported late: most commands do not need it
+
+    return saved_queries.load(saved_name).saved.output == "pdf"
+
+
 def _field_value(name: str, value: Any) -> Any:
     field = FIELDS[name]
     if field.kind is Kind.INTERVAL:

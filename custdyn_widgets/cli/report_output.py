@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from custdyn_widgets.publish import Frozen
     from custdyn_widgets.query import ReportQuery
     from custdyn_widgets.report import Report
+    from custdyn_widgets.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,8 +48,13 @@ class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2
         return chosen
 
 
-_FORMATS = _Format(("table", "csv", "csv-excel", "json", "xlsx"))
-_BY_ENDING = {".csv": "csv", ".json": "json", ".xlsx": "xlsx", ".txt": "table"}
+_FORMATS = _Format(("table", "csv", "csv-excel", "json", "xlsx", "pdf"))
+_BY_ENDING = {".csv": "csv", ".json": "json", ".xlsx": "xlsx", ".pdf": "pdf", ".txt": "table"}
+_FILES = {"xlsx": "workbook", "pdf": "PDF"}  # formats that a terminal cannot show
+
+pdf_option = click.option(
+    "--pdf", is_flag=True, help="Put a PDF of the page into the snapshot, as the setting pdf does for all."
+)
 
 
 def json_option(text: str = "Print JSON.", *, expose_value: bool = True) -> Callable[[Command], Command]:
@@ -87,13 +94,14 @@ def report_options(*, default: str) -> Callable[[Command], Command]:
             "--output",
             "-o",
             type=click.Path(path_type=Path),
-            help="Write to this file instead of stdout. Without --format, .csv, .json, .txt (a table) and "
-            ".xlsx choose the format.",
+            help="Write to this file instead of stdout. Without --format, .csv, .json, .pdf, .txt (a table) "
+            "and .xlsx choose the format.",
         ),
         click.option("--total", is_flag=True, help="Add the Total row to a CSV."),
         click.option(
             "--freeze", "frozen", is_flag=True, help="Freeze the report into a snapshot and print its link."
         ),
+        pdf_option,
     )
 
     def with_options(command: Command) -> Command:
@@ -149,25 +157,33 @@ def print_report(
     output: Path | None,
     total: bool,
     frozen: bool,
+    pdf: bool = False,
     engine: str = "local",
 ) -> None:
     """Run a report, print it or write it to a file, and print its notes to stderr.
 
+    With `pdf`, or if the report is written as a PDF, its snapshot has the PDF, too.
+
     Raises
     ------
     click.UsageError
-        If a workbook would be printed to a terminal.
+        If a workbook or a PDF would be printed to a terminal, or `pdf` is given without `frozen`.
+    ExportError
+        If this machine cannot make PDFs; nothing has been computed.
     """
     from custdyn_widgets.engine import run_report
     from custdyn_widgets.progress import ProgressBar
 
-    if form == "xlsx" and output is None and sys.stdout.isatty():
-        raise click.UsageError("A workbook cannot be printed to a terminal: give --output FILE.")
+    if form in _FILES and output is None and sys.stdout.isatty():
+        raise click.UsageError(f"A {_FILES[form]} cannot be printed to a terminal: give --output FILE.")
+    if pdf and not frozen:
+        raise click.UsageError("--pdf needs --freeze; to write only a PDF, use --format pdf --output FILE.")
+    current = _settings_for(form, frozen=frozen, pdf=pdf)
     with ProgressBar():
         report = run_report(query, source, as_of=as_of, engine=engine)
-        data = _formatted(report, form, total)
+        data = _formatted(report, form, total, current.paper)
     if output is None:
-        print_data(data, is_text=form != "xlsx")
+        print_data(data, is_text=form not in _FILES)
     else:
         write_output(output, data)
         say(f"Wrote {output} ({len(data):,} bytes).")
@@ -179,9 +195,20 @@ def print_report(
         from custdyn_widgets.publish import freeze
 
         with ProgressBar():
-            snapshot = freeze(report)
+            snapshot = freeze(report, pdf=current.pdf)
         say_page(snapshot)
         say(f"Link: {snapshot.link}")
+
+
+def _settings_for(form: str, *, frozen: bool, pdf: bool) -> Settings:
+    """Return the settings, in which `pdf` says whether a PDF is made, after checking that it can be."""
+    current = settings.load()
+    current = replace(current, pdf=pdf or form == "pdf" or (frozen and current.pdf))
+    if current.pdf:
+        from custdyn_widgets.render import require_pdf
+
+        require_pdf()
+    return current
 
 
 def say_page(frozen: Frozen) -> None:
@@ -191,7 +218,7 @@ def say_page(frozen: Frozen) -> None:
         say('The link opens while "custdyn serve" is running:')
 
 
-def _formatted(report: Report, form: str, total: bool) -> bytes:
+def _formatted(report: Report, form: str, total: bool, paper: str) -> bytes:
     if form == "csv":
         from custdyn_widgets.render import to_csv
 
@@ -204,6 +231,11 @@ def _formatted(report: Report, form: str, total: bool) -> bytes:
         from custdyn_widgets.render import to_xlsx
 
         return to_xlsx(report)
+    if form == "pdf":
+        from custdyn_widgets.publish import report_pdf
+        from custdyn_widgets.render import with_own_presets
+
+        return report_pdf(with_own_presets(report), paper=paper)
     if form == "json":
         return json.dumps(report.to_dict(), ensure_ascii=True, indent=1).encode() + b"\n"
     from custdyn_widgets.report import report_text

@@ -13,8 +13,7 @@ import pandas as pd
 from custdyn_widgets.engine.cells.grid import utc_date
 from custdyn_widgets.engine.cells.states import NOT_YET, RowStates, row_states
 from custdyn_widgets.engine.client_flows import ClientFlows
-from custdyn_widgets.engine.conversion import MILLION
-from custdyn_widgets.engine.fixed_point import Factors, add_up
+from custdyn_widgets.engine.fixed_point import MILLION, Factors, add_up
 from custdyn_widgets.engine.groups import UNGROUPED, Groups
 from custdyn_widgets.engine.numbers import decimals_of, round_to_six_places
 from custdyn_widgets.engine.plan import Plan, plan_report

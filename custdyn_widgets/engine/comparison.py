@@ -59,7 +59,12 @@ def compare_values(values: NumberRow, before: NumberRow | None) -> NumberRow:
     """
     found: list[Number] = []
     for now, earlier in zip(values, before or (None,) * len(values), strict=True):
-        change = None if now is None or earlier is None else now - earlier
-        percent = None if change is None or not earlier else Fraction(100 * change) / abs(Fraction(earlier))
-        found += (now, earlier, change, percent)
+        found += compare_numbers(now, earlier)
     return tuple(found)
+
+
+def compare_numbers(now: Number, earlier: Number) -> NumberRow:
+    """Return a number, the earlier one, the change, and the change in percent."""
+    change = None if now is None or earlier is None else now - earlier
+    percent = None if change is None or not earlier else Fraction(100 * change) / abs(Fraction(earlier))
+    return now, earlier, change, percent

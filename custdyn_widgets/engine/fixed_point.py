@@ -1,24 +1,31 @@
-"""Conversion of many amounts at once, in whole numbers, with a bound on the error.
+"""Arithmetic on many amounts at once, in whole numbers, with a bound on the error.
 
-Fractions are exact but slow. Here, factors are truncated to 48 binary places, so that sums of converted
-amounts are sums of integers. What is cut off is bounded: if it cannot change how a sum is rounded, which is
-the usual case, the rounded sum is that of the exact fractions. Otherwise, the rounded sum is uncertain and
-must be computed from fractions.
+Fractions are exact but slow. Here, factors are truncated to 64 binary places and amounts to 48, so that sums
+of converted amounts are sums of integers. What is cut off is bounded: if it cannot change how an amount is
+rounded, which is the usual case, the rounded amount is that of the exact fraction. Otherwise, it is uncertain
+and must be computed from fractions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from custdyn_widgets.mart import Bools, Int64s
 
-_LIMB, _PLACES = 24, 48  # the products of two limbs are below 2**48, so that many can be added
-_MASK = (1 << _LIMB) - 1
+MILLION = 10**6
+UInt64s = npt.NDArray[np.uint64]
+_PLACES, _LIMB = 48, 24  # the binary places of an amount, in two limbs
+_PART, _MASK = (1 << _PLACES) - 1, (1 << _LIMB) - 1
 _HALF = 1 << (_PLACES - 1)
-_LIMIT = 1 << 60  # all sums of absolute values must stay below
+_LIMIT = 1 << 60  # a whole number that is not below is not kept
+_WORD, _LOW = np.uint64(32), np.uint64((1 << 32) - 1)  # factors have two words of binary places
+_LARGEST_FACTOR, _LARGEST_SIZE = 1 << 31, 1 << 32
+_LARGEST_DIVISOR = 1 << 38
 
 
 @dataclass(frozen=True)
@@ -29,16 +36,62 @@ class Amounts:
     part: Int64s
     missing: Int64s
 
+    @classmethod
+    def unknown(cls, count: int) -> Amounts:
+        """Return amounts about which nothing is known."""
+        none = np.zeros(count, np.int64)
+        return cls(none, none, np.full(count, _LIMIT))
+
+    @classmethod
+    def exactly(cls, millionths: Int64s) -> Amounts:
+        """Return exact amounts."""
+        none = np.zeros(len(millionths), np.int64)
+        return cls(millionths, none, none)._within_limits()
+
+    def __neg__(self) -> Amounts:
+        return Amounts(-self.whole - (self.part != 0), -self.part & _PART, self.missing)
+
+    def __add__(self, other: Amounts) -> Amounts:
+        part = self.part + other.part
+        whole = self.whole + other.whole + (part >> _PLACES)
+        return Amounts(whole, part & _PART, self.missing + other.missing)._within_limits()
+
     def __sub__(self, other: Amounts) -> Amounts:
         part = self.part - other.part
         whole = self.whole - other.whole + (part >> _PLACES)
-        return Amounts(whole, part & ((1 << _PLACES) - 1), self.missing + other.missing)
+        return Amounts(whole, part & _PART, self.missing + other.missing)._within_limits()
+
+    def divided_by(self, divisors: Int64s) -> Amounts:
+        """Return the amounts divided by whole numbers above 0."""
+        fits = (divisors < _LARGEST_DIVISOR) & (self.missing < _LIMIT)
+        by = np.where(fits, divisors, 1)
+        whole, rest = np.divmod(self.whole, by)
+        upper, rest = np.divmod((rest << _LIMB) + (self.part >> _LIMB), by)
+        lower, rest = np.divmod((rest << _LIMB) + (self.part & _MASK), by)
+        missing, more = np.divmod(self.missing, by)
+        missing += (rest != 0).astype(np.int64) + (more != 0)
+        return Amounts(whole, upper << _LIMB | lower, np.where(fits, missing, _LIMIT))
+
+    def take(self, at: Any) -> Amounts:
+        """Return the amounts at positions, or those in a slice or mask."""
+        return Amounts(self.whole[at], self.part[at], self.missing[at])
 
     def rounded(self) -> tuple[Int64s, Bools]:
         """Return the amounts rounded half-even to millionths, and whether each is certain to be right."""
         up = (self.part > _HALF) | ((self.part == _HALF) & (self.whole % 2 != 0))
         sure = (self.missing == 0) | (np.abs(self.part - _HALF) > self.missing)
         return self.whole + up, sure
+
+    def nonzero(self) -> tuple[Bools, Bools]:
+        """Return whether each amount is not 0, and whether that is certain."""
+        above = (self.whole > 0) | ((self.whole == 0) & (self.part > self.missing))
+        below = (self.whole < -1) | ((self.whole == -1) & (self.part < _PART + 1 - self.missing))
+        found = (above | below) & (self.missing <= _PART)
+        return found, found | (self.missing == 0)
+
+    def scaled(self) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+        """Return the amounts and what they may miss as Python ints, in millionths / 2**48."""
+        return (self.whole.astype(object) << _PLACES) + self.part.astype(object), self.missing.astype(object)
 
     @classmethod
     def joined(cls, parts: Sequence[Amounts]) -> Amounts:
@@ -47,27 +100,62 @@ class Amounts:
         columns = zip(*((own.whole, own.part, own.missing) for own in parts), strict=True)
         return cls(*(map(np.concatenate, columns) if parts else (empty, empty, empty)))
 
+    def _within_limits(self) -> Amounts:
+        """Return the amounts, without those that might soon overflow."""
+        fits = (self.whole < _LIMIT) & (self.whole > -_LIMIT) & (self.missing < _LIMIT)
+        if fits.all():
+            return self
+        return Amounts(
+            np.where(fits, self.whole, 0), np.where(fits, self.part, 0), np.where(fits, self.missing, _LIMIT)
+        )
+
 
 @dataclass(frozen=True)
 class Factors:
-    """Factors truncated to 48 binary places, in three limbs of 24 bits.
+    """Factors truncated to 64 binary places, in words of 32 bits, the whole number first.
 
-    `above` is a whole number that no factor exceeds; `inexact` says which factors lost digits.
+    `inexact` says which factors lost digits; `above` are whole numbers that the factors do not exceed. A
+    factor that is too large is 0, and its `above` is the largest.
     """
 
-    limbs: tuple[Int64s, Int64s, Int64s]
+    words: tuple[UInt64s, UInt64s, UInt64s]
     inexact: Bools
-    above: int
+    above: Int64s
 
     @classmethod
     def of(cls, ratios: Sequence[tuple[int, int]]) -> Factors:
         """Truncate ratios of whole numbers, given as (numerator, denominator); none is negative."""
-        cut = [divmod(numerator << _PLACES, denominator) for numerator, denominator in ratios]
-        above = max(((value >> _PLACES) + 1 for value, _ in cut), default=1)
-        values = [value if above < 1 << _LIMB else 0 for value, _ in cut]
-        limbs = (np.array([v >> bits & _MASK for v in values], np.int64) for bits in (0, _LIMB, 2 * _LIMB))
-        low, middle, high = limbs
-        return cls((low, middle, high), np.array([rest != 0 for _, rest in cut], np.bool_), above)
+        cut = [divmod(numerator << 64, denominator) for numerator, denominator in ratios]
+        above = [min((value >> 64) + 1, _LARGEST_FACTOR) for value, _ in cut]
+        values = [
+            value if limit < _LARGEST_FACTOR else 0 for (value, _), limit in zip(cut, above, strict=True)
+        ]
+        first, second, third = (
+            np.array([value >> bits & int(_LOW) for value in values], np.uint64) for bits in (64, 32, 0)
+        )
+        inexact = np.array([rest != 0 for _, rest in cut], np.bool_)
+        return cls((first, second, third), inexact, np.array(above, np.int64))
+
+    def times(self, amounts: Int64s, which: Int64s) -> Amounts:
+        """Return amounts, each multiplied by the factor at a position; see `_fit` for those that fit."""
+        size = np.abs(amounts).view(np.uint64)
+        upper, lower = size >> _WORD, size & _LOW
+        first, second, third = (word.take(which) for word in self.words)
+        last, left, right = lower * third, lower * second, upper * third
+        middle = (left & _LOW) + (right & _LOW) + (last >> _WORD)
+        whole = lower * first + upper * second + (upper * first << _WORD)
+        whole += (left >> _WORD) + (right >> _WORD) + (middle >> _WORD)
+        part = (middle & _LOW) << np.uint64(16) | (last & _LOW) >> np.uint64(16)
+        missing = np.where(self.inexact.take(which), (size >> np.uint64(16)) + np.uint64(1), np.uint64(0))
+        missing += (last & np.uint64(0xFFFF)) != 0
+        found = Amounts(whole.view(np.int64), part.view(np.int64), missing.view(np.int64))
+        negative = -found
+        below = amounts < 0
+        return Amounts(
+            np.where(below, negative.whole, found.whole),
+            np.where(below, negative.part, found.part),
+            found.missing,
+        )
 
 
 def add_up(amounts: Int64s, bounds: Int64s, factors: Factors | None, which: Int64s) -> Amounts:
@@ -84,29 +172,49 @@ def add_up(amounts: Int64s, bounds: Int64s, factors: Factors | None, which: Int6
     which
         The position of each amount's factor.
     """
-    size = np.abs(amounts)
-    at_most = (int((size >> _LIMB).sum()) + len(size)) << _LIMB
-    none = np.zeros(len(bounds) - 1, np.int64)
-    above = 1 if factors is None else factors.above
-    if at_most * above >= _LIMIT or above >= 1 << _LIMB:
-        return Amounts(none, none, np.full_like(none, _LIMIT))
+    fits = _fit(amounts, bounds, None if factors is None else factors.above.take(which))
     if factors is None:
-        return Amounts(_sums(amounts, bounds), none, none)
-    low, middle, high = (limb.take(which) for limb in factors.limbs)
-    first, second = amounts & _MASK, amounts >> _LIMB
-    place0 = first * low
-    place1 = first * middle + second * low + (place0 >> _LIMB)
-    whole = first * high + second * middle + (place1 >> _LIMB) + ((second * high) << _LIMB)
-    part0, part1 = _sums(place0 & _MASK, bounds), _sums(place1 & _MASK, bounds)
-    part1 += part0 >> _LIMB
+        found = Amounts.exactly(sums_between(amounts, bounds))
+    else:
+        each = factors.times(amounts, which)
+        lower = sums_between(each.part & _MASK, bounds)
+        upper = sums_between(each.part >> _LIMB, bounds) + (lower >> _LIMB)
+        found = Amounts(
+            sums_between(each.whole, bounds) + (upper >> _LIMB),
+            (upper & _MASK) << _LIMB | (lower & _MASK),
+            sums_between(each.missing, bounds),
+        )
+    if fits.all():
+        return found
+    unknown = Amounts.unknown(len(fits))
     return Amounts(
-        _sums(whole, bounds) + (part1 >> _LIMB),
-        (part1 & _MASK) << _LIMB | (part0 & _MASK),
-        _sums(np.where(factors.inexact.take(which), size, 0), bounds),
+        np.where(fits, found.whole, unknown.whole),
+        np.where(fits, found.part, unknown.part),
+        np.where(fits, found.missing, unknown.missing),
     )
 
 
-def _sums(values: Int64s, bounds: Int64s) -> Int64s:
+def _fit(amounts: Int64s, bounds: Int64s, above: Int64s | None) -> Bools:
+    """Return whether each sum certainly stays below the limit."""
+    size = (np.abs(amounts).view(np.uint64) >> np.uint64(_LIMB)).view(np.int64) + 1
+    if above is not None:
+        large = (size >= _LARGEST_SIZE) | (above >= _LARGEST_FACTOR)
+        size = np.where(large, _LIMIT >> _LIMB, np.where(large, 0, size) * above)
+    total = sums_between(np.minimum(size, _LIMIT >> _LIMB), bounds)
+    fits: Bools = total < _LIMIT >> _LIMB
+    return fits
+
+
+def to_int64(amounts: npt.NDArray[Any]) -> Int64s:
+    """Return amounts as int64s; any that might overflow become too large for `add_up`."""
+    if amounts.dtype != object:
+        return amounts
+    large = 1 << 62
+    return np.array([max(-large, min(amount, large)) for amount in amounts.tolist()], np.int64)
+
+
+def sums_between(values: Int64s, bounds: Int64s) -> Int64s:
+    """Return the sums of values from each bound to the next, modulo 2**64."""
     running = np.zeros(len(values) + 1, np.int64)
     np.cumsum(values, out=running[1:])
     found: Int64s = running[bounds[1:]] - running[bounds[:-1]]

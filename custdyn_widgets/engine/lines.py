@@ -3,15 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from custdyn_widgets.engine.cells.compute import Cells, compute_cells
-from custdyn_widgets.engine.conversion import to_lines
+from custdyn_widgets.engine.conversion import Rates, to_fixed_lines, to_lines
 from custdyn_widgets.engine.plan import Plan
+from custdyn_widgets.mart import Int64s
 from custdyn_widgets.query import Bucket
+
+
+@dataclass(frozen=True)
+class ConvertedCells:
+    """Cells with a line for each of their rows, converted when needed."""
+
+    cells: Cells
+    rates: Rates
+    row_count: int
+
+    @cached_property
+    def exact(self) -> pd.DataFrame:
+        """The lines as ints and Fractions; see `conversion.to_lines`."""
+        return to_lines(self.cells, self.rates, self.row_count)
+
+    @cached_property
+    def fixed(self) -> pd.DataFrame:
+        """The lines in fixed point, which take much less time and memory."""
+        return to_fixed_lines(self.cells, self.rates, self.row_count)
+
+    def some(self, rows: Int64s) -> Cells:
+        """Return the cells of some rows, which become the rows 0, 1, 2 and so on."""
+        position = np.full(self.row_count, -1)
+        position[rows] = np.arange(len(rows))
+        movement = None if self.cells.movement is None else self.cells.movement.iloc[rows]
+        moved = self.cells.replace_sums(lambda frame: moved_rows(frame, position))
+        return replace(moved, movement=movement)
 
 
 @dataclass(frozen=True)
@@ -22,16 +51,38 @@ class Lines:
     ----------
     buckets
         The buckets, in order.
-    frame
-        The lines; see `conversion.to_lines`.
-    left
-        The cells for balances that left with closed clients; their `row` is a line's position. None if not
-        needed.
+    source
+        The cells of these buckets and others.
+    rows
+        int64[lines]: the row of each line in these cells.
     """
 
     buckets: Sequence[Bucket]
-    frame: pd.DataFrame
-    left: pd.DataFrame | None
+    source: ConvertedCells
+    rows: Int64s
+
+    @property
+    def exact(self) -> pd.DataFrame:
+        """The lines as ints and Fractions."""
+        return self._lines_of(self.source.exact)
+
+    @property
+    def fixed(self) -> pd.DataFrame:
+        """The lines in fixed point."""
+        return self._lines_of(self.source.fixed)
+
+    def _lines_of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        if len(self.rows) == len(frame) and (self.rows == np.arange(len(frame))).all():
+            return frame
+        lines: pd.DataFrame = frame.iloc[self.rows].reset_index(drop=True)
+        return lines
+
+    def exact_at(self, positions: Int64s) -> pd.DataFrame:
+        """Return some of the lines as ints and Fractions."""
+        rows, place = np.unique(self.rows[positions], return_inverse=True)
+        frame = to_lines(self.source.some(rows), self.source.rates, len(rows))
+        found: pd.DataFrame = frame.iloc[place].reset_index(drop=True)
+        return found
 
 
 def compute_lines(plan: Plan) -> tuple[Lines, Lines, pd.DataFrame]:
@@ -45,48 +96,33 @@ def compute_lines(plan: Plan) -> tuple[Lines, Lines, pd.DataFrame]:
     chain = [*before_rows, *plan.buckets]
     in_chain = set(map(_key, chain))
     others = _without_gaps(bucket for bucket in earlier if _key(bucket) not in in_chain)
-    runs = [_Run.of(plan, buckets) for buckets in (chain, *others)]
-    flows = runs[0].cells.flows
+    count, runs = len(plan.groups.labels), [chain, *others]
+    found = [compute_cells(plan.facts, plan.selection.clients, plan.grid(run, plan.groups)) for run in runs]
+    source = ConvertedCells(
+        Cells.joined(found, [len(run) * count for run in runs]),
+        plan.rates,
+        sum(len(run) for run in runs) * count,
+    )
+    place = {_key(b): k for k, b in enumerate(b for run in runs for b in run)}
+
+    def lines_of(buckets: Sequence[Bucket]) -> Lines:
+        first = np.array([place[_key(b)] * count for b in buckets], np.int64)
+        return Lines(buckets, source, (first[:, None] + np.arange(count)).ravel())
+
+    flows = found[0].flows
     return (
-        _select(plan, runs, plan.buckets),
-        _select(plan, runs, earlier),
-        flows[flows["row"] >= len(before_rows) * len(plan.groups.labels)],
+        lines_of(plan.buckets),
+        lines_of(earlier),
+        flows[flows["row"] >= len(before_rows) * count],
     )
 
 
-@dataclass(frozen=True)
-class _Run:
-    """Buckets without gaps between them, with their cells and a line for each of their rows."""
-
-    buckets: Sequence[Bucket]
-    cells: Cells
-    lines: pd.DataFrame
-
-    @classmethod
-    def of(cls, plan: Plan, buckets: Sequence[Bucket]) -> _Run:
-        cells = compute_cells(plan.facts, plan.selection.clients, plan.grid(buckets, plan.groups))
-        return cls(buckets, cells, to_lines(cells, plan.rates, len(buckets) * len(plan.groups.labels)))
-
-
-def _select(plan: Plan, runs: Sequence[_Run], buckets: Sequence[Bucket]) -> Lines:
-    """Return the lines of these buckets, taken from the runs."""
-    count = len(plan.groups.labels)
-    place = {_key(b): k for k, b in enumerate(b for run in runs for b in run.buckets)}
-    first = np.array([place[_key(b)] * count for b in buckets], np.int64)
-    rows = (first[:, None] + np.arange(count)).ravel()
-    frame = pd.concat([run.lines for run in runs], ignore_index=True).iloc[rows].reset_index(drop=True)
-    if not plan.has_balances:
-        return Lines(buckets, frame, None)
-    position = np.full(len(place) * count, -1)
-    position[rows] = np.arange(len(rows))
-    lefts, offset = [], 0
-    for run in runs:
-        if run.cells.balances:
-            left = run.cells.balances.left
-            lefts.append(left.assign(row=position[left["row"].to_numpy(np.int64) + offset]))
-        offset += len(run.lines)
-    left = pd.concat(lefts, ignore_index=True)
-    return Lines(buckets, frame, left[left["row"] >= 0])
+def moved_rows(frame: pd.DataFrame, position: Int64s) -> pd.DataFrame:
+    """Return cells with other rows, without those whose row becomes -1."""
+    rows = position[frame["row"].to_numpy(np.int64)]
+    kept = rows >= 0
+    moved: pd.DataFrame = frame[kept].assign(row=rows[kept])
+    return moved
 
 
 def _key(bucket: Bucket) -> tuple[int, int, int, int]:

@@ -1,13 +1,14 @@
 """Definitions of the built-in columns of a report.
 
-They follow sections 4 and 7 of the specification.
+They follow sections 4 and 7 of the specification. Each works with exact numbers, and with columns in fixed
+point, because it only adds, subtracts, negates and calls `ratio`.
 """
 
 from __future__ import annotations
 
 import pandas as pd
 
-from custdyn_widgets.engine.registry import chosen_metrics, metric, ratio
+from custdyn_widgets.engine.registry import built_in_metric, chosen_metrics, metric, ratio
 from custdyn_widgets.report import Unit
 
 __all__ = ["SURPRISES", "chosen_metrics", "metric", "ratio"]  # registers the built-in metrics first
@@ -38,7 +39,7 @@ def _stock_columns(who: str) -> list[tuple[str, Unit, str]]:
     ]
 
 
-@metric(
+@built_in_metric(
     "Clients - Active",
     _stock_columns(
         "Clients alive at the row's end with a paid use (usage, activation or renewal that cost something) "
@@ -50,7 +51,7 @@ def clients_active(lines: pd.DataFrame) -> pd.DataFrame:
     return _stock(lines, "active")
 
 
-@metric(
+@built_in_metric(
     "Clients - Overall Active",
     _stock_columns("Clients alive at the row's end with a paid use at any time before it"),
 )
@@ -59,7 +60,7 @@ def clients_overall_active(lines: pd.DataFrame) -> pd.DataFrame:
     return _stock(lines, "overall")
 
 
-@metric(
+@built_in_metric(
     "Clients - All",
     _stock_columns("Clients alive at the row's end: they existed before it and were not closed before it"),
 )
@@ -68,7 +69,7 @@ def clients_all(lines: pd.DataFrame) -> pd.DataFrame:
     return _stock(lines, "all")
 
 
-@metric(
+@built_in_metric(
     "Balance Refill",
     [
         ("Qty", "count", "Refills with an amount above 0."),
@@ -82,7 +83,7 @@ def balance_refill(lines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"Qty": quantity, "Total": total, "Avg": ratio(total, quantity)})
 
 
-@metric(
+@built_in_metric(
     "Pay As You Go",
     [
         ("Total", "money", "What usage cost: minus the sum of all usage, reversals included."),
@@ -95,7 +96,7 @@ def pay_as_you_go(lines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"Total": total, "Active Avg": ratio(total, lines["active_qty"])})
 
 
-@metric(
+@built_in_metric(
     "Packages",
     [
         ("Activation Qty", "count", "Package activations with an amount ≤ 0 (a set-up fee, perhaps 0)."),
@@ -116,7 +117,7 @@ def packages(lines: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-@metric(
+@built_in_metric(
     "Clients - Movement",
     [
         ("Opening", "count", "Clients that were active at the row's start."),
@@ -168,7 +169,7 @@ def clients_movement(lines: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-@metric(
+@built_in_metric(
     "Balance Movement",
     [
         ("Opening", "money", "Clients - All: Balance at the row's start, at the quote of that moment."),

@@ -25,6 +25,7 @@ from typing import Any
 
 import pandas as pd
 
+from custdyn_widgets.engine.fixed_columns import FixedArray
 from custdyn_widgets.errors import CustDynError, QueryError, nearest, shown
 from custdyn_widgets.query import COLUMN_GROUPS, DEFAULT_COLUMN_GROUPS
 from custdyn_widgets.report import Column, Unit
@@ -34,11 +35,15 @@ MetricFunction = Callable[[pd.DataFrame], pd.DataFrame]
 
 @dataclass(frozen=True)
 class Metric:
-    """Group of columns with the function that computes them."""
+    """Group of columns with the function that computes them.
+
+    `takes_fixed` is true if the function can also compute columns in fixed point (see `fixed_columns`).
+    """
 
     group: str
     columns: tuple[Column, ...]
     function: MetricFunction
+    takes_fixed: bool = False
 
     @property
     def id(self) -> str:
@@ -71,6 +76,11 @@ class Metric:
                 field=self.group,
             )
         return {c.name: [self._exact(c, v) for v in result[c.label]] for c in self.columns}
+
+    def compute_fixed(self, lines: pd.DataFrame) -> dict[str, FixedArray]:
+        """Return the columns by their one-level names, from lines in fixed point."""
+        result = self.function(lines)
+        return {c.name: result[c.label].array for c in self.columns}
 
     def _failed(self, error: Exception, lines: pd.DataFrame) -> CustDynError:
         """Describe the error without messages from the metric's own code, which may be private."""
@@ -114,6 +124,11 @@ COLUMN_GROUP_IDS = dict(zip(_GROUPS, COLUMN_GROUPS, strict=True))
 MetricDecorator = Callable[[MetricFunction], MetricFunction]
 
 
+def built_in_metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecorator:
+    """Register a function as a metric that can compute columns in fixed point; see `metric`."""
+    return _registering(group, columns, takes_fixed=True)
+
+
 def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecorator:
     """Register a function as a metric. Registering a group again replaces it.
 
@@ -131,6 +146,12 @@ def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecora
         If there are no columns, two columns have the same name, a unit is unknown, or the group has the id of
         built-in columns.
     """
+    return _registering(group, columns, takes_fixed=False)
+
+
+def _registering(
+    group: str, columns: Sequence[tuple[str, Unit, str]], *, takes_fixed: bool
+) -> MetricDecorator:
     if group in COLUMN_GROUPS:
         why = "has the name of a built-in group in a query's `columns`; choose another name"
         raise CustDynError(f"The metric {shown(group)} {why}.", field=group)
@@ -148,7 +169,7 @@ def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecora
             )
 
     def register(function: MetricFunction) -> MetricFunction:
-        METRICS[group] = Metric(group, tuple(Column(group, *c) for c in columns), function)
+        METRICS[group] = Metric(group, tuple(Column(group, *c) for c in columns), function, takes_fixed)
         return function
 
     return register
@@ -178,5 +199,7 @@ def compute_metrics(lines: pd.DataFrame, metrics: Iterable[Metric]) -> dict[str,
 
 def ratio(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]:
     """Return the exact quotient of two columns, with None where the divisor is 0."""
+    if isinstance(part.array, FixedArray) and isinstance(whole.array, FixedArray):
+        return pd.Series(part.array.divided_by(whole.array), index=part.index)
     quotients = [Fraction(p) / Fraction(w) if w else None for p, w in zip(part, whole, strict=True)]
     return pd.Series(quotients, index=part.index, dtype=object)

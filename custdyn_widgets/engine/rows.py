@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
-from custdyn_widgets.engine.cells.compute import compute_cells
-from custdyn_widgets.engine.cells.grid import utc_date
+from custdyn_widgets.engine.cells.balances import BalanceFrames
+from custdyn_widgets.engine.cells.compute import Cells, compute_cells
+from custdyn_widgets.engine.cells.grid import utc_days
 from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
 from custdyn_widgets.engine.cells.states import movement_of_states
-from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
-from custdyn_widgets.engine.comparison import NumberRow, compare_values
-from custdyn_widgets.engine.conversion import LINE_COLUMNS, convert, lines_of, to_lines
+from custdyn_widgets.engine.conversion import LINE_COLUMNS, add_up_rows
 from custdyn_widgets.engine.groups import UNGROUPED, label_headings
-from custdyn_widgets.engine.lines import Lines, compute_lines
-from custdyn_widgets.engine.numbers import add_exactly, round_value
+from custdyn_widgets.engine.lines import ConvertedCells, Lines, compute_lines
 from custdyn_widgets.engine.plan import Plan
-from custdyn_widgets.engine.registry import compute_metrics
+from custdyn_widgets.engine.values import ValueRow, compute_values
+from custdyn_widgets.mart import Int64s
 from custdyn_widgets.query import COLUMN_GROUPS, Bucket
 from custdyn_widgets.report import Row
 from custdyn_widgets.text import format_instant_utc, format_millionths
+
+_NO_ROWS = np.zeros(0, np.int64)
 
 
 def labelled_lines(plan: Plan) -> pd.DataFrame:
     """Return the lines indexed by the labels of their rows; see `report_lines`."""
     if not plan.buckets:
         return pd.DataFrame(columns=LINE_COLUMNS, dtype=object)
-    lines = compute_lines(replace(plan, befores=[]))[0].frame
+    lines = compute_lines(replace(plan, befores=[]))[0].exact.copy()
     levels = [[b.label for b in plan.buckets], list(plan.groups.labels)]
     shown = [plan.query.time_group is not None, plan.query.row_group is not None]
     if plan.query.group_by:
@@ -46,19 +50,46 @@ def build_rows(plan: Plan) -> tuple[list[Row], Row | None, str | None]:
     if not plan.buckets:
         return [], None, None
     now, before, flows = compute_lines(plan)
-    numbers, earlier = _numbers(plan, now), _before_numbers(plan, before)
-    labels = row_labels(plan)
-    rows = [
-        _row(plan, labels[i], numbers[i], earlier.get(i), plan.buckets[i // len(plan.groups.labels)])
-        for i in _shown(plan, numbers, earlier)
-    ]
-    total = None
-    if plan.query.group_by:
-        whole, whole_before = plan.interval.whole(), plan.whole_before
-        total_labels = ["Total"] + [""] * (len(plan.query.group_by) - 1)
-        total_before = _total(plan, before, whole_before) if whole_before else None
-        total = _row(plan, total_labels, _total(plan, now, whole), total_before, whole)
+    with _without_garbage_collection():
+        rows = _rows(plan, *_shown_values(plan, now, before))
+    total = _total(plan, now, before) if plan.query.group_by else None
     return rows, total, _ignored_refills(flows)
+
+
+def _shown_values(plan: Plan, now: Lines, before: Lines) -> tuple[Int64s, list[ValueRow]]:
+    """Return the positions of the rows that the report shows, and their values."""
+    groups = len(plan.groups.labels)
+    counterpart = np.full(len(now.rows), -1)
+    compared = np.flatnonzero([bucket is not None for bucket in plan.befores])
+    places = (compared[:, None] * groups + np.arange(groups)).ravel()
+    counterpart[places] = np.arange(len(places))
+    leave_out_empty = plan.query.row_group is not None
+    return compute_values(plan, now, before, counterpart, leave_out_empty=leave_out_empty)
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Pause the search for reference cycles: rows have none, and making them would start it many times."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _rows(plan: Plan, positions: Int64s, values: Sequence[ValueRow]) -> list[Row]:
+    labels = row_labels(plan)
+    edges = [_edges(bucket) for bucket in plan.buckets]
+    count = len(plan.groups.labels)
+    return [
+        Row(labels[at], own, *edges[at // count]) for at, own in zip(positions.tolist(), values, strict=True)
+    ]
+
+
+def _edges(bucket: Bucket) -> tuple[str, str, bool]:
+    return format_instant_utc(bucket.start), format_instant_utc(bucket.end), bucket.partial
 
 
 def row_labels(plan: Plan) -> list[tuple[str, ...]]:
@@ -81,35 +112,23 @@ def is_shown(plan: Plan, position: int) -> bool:
         period = slice(bucket, bucket + 1)
         plan = replace(plan, buckets=plan.buckets[period], befores=plan.befores[period])
     now, before, _ = compute_lines(plan)
-    return position in _shown(plan, _numbers(plan, now), _before_numbers(plan, before))
+    return position in _shown_values(plan, now, before)[0].tolist()
 
 
-def _shown(plan: Plan, numbers: Sequence[NumberRow], before: Mapping[int, NumberRow]) -> list[int]:
-    """Return the positions of the rows; with groups, without rows that are empty in both periods."""
-    if not plan.query.row_group:
-        return list(range(len(numbers)))
-    return [i for i, own in enumerate(numbers) if any(own) or any(before.get(i, ()))]
+def _total(plan: Plan, now: Lines, before: Lines) -> Row:
+    """Return the row of the same query without grouping, for the whole interval."""
+    whole, whole_before = plan.interval.whole(), plan.whole_before
+    lines = _line_of_total(plan, now, whole)
+    compared = _line_of_total(plan, before, whole_before) if whole_before else replace(lines, rows=_NO_ROWS)
+    counterpart = np.array([0 if whole_before else -1])
+    (values,) = compute_values(plan, lines, compared, counterpart, leave_out_empty=False)[1]
+    return Row(("Total",) + ("",) * (len(plan.query.group_by) - 1), values, *_edges(whole))
 
 
-def _numbers(plan: Plan, lines: Lines) -> list[NumberRow]:
-    """Return the exact values of each line's row."""
-    return list(zip(*compute_metrics(lines.frame, plan.metrics).values(), strict=True))
+def _line_of_total(plan: Plan, lines: Lines, whole: Bucket) -> Lines:
+    """Return the line of the same query without grouping, for the whole interval.
 
-
-def _before_numbers(plan: Plan, before: Lines) -> dict[int, NumberRow]:
-    """Return the figures of the earlier periods, by the position of the row compared with each."""
-    if not before.buckets:
-        return {}
-    count = len(plan.groups.labels)
-    compared = [k for k, bucket in enumerate(plan.befores) if bucket]
-    positions = [k * count + i for k in compared for i in range(count)]
-    return dict(zip(positions, _numbers(plan, before), strict=True))
-
-
-def _total(plan: Plan, lines: Lines, whole: Bucket) -> NumberRow:
-    """Return the exact values of the same query without grouping, for the whole interval.
-
-    Unless grouped by package, they follow from the lines of the rows: flows add up, and stocks are those of
+    Unless grouped by package, it follows from the cells of the rows: flows add up, and stocks are those of
     the last rows, provided the last window is also the Total's (they may differ if the end or `as_of` is a
     skipped wall time).
     """
@@ -117,60 +136,45 @@ def _total(plan: Plan, lines: Lines, whole: Bucket) -> NumberRow:
     last = lines.buckets[-1] if lines.buckets else None
     ends_alike = last and (last.end, last.window_start) == (whole.end, whole.window_start)
     if ends_alike and not plan.query.by_package and not _gaps(lines.buckets):
-        total = _sum_of_lines(plan, lines, whole)
+        cells = _sum_of_cells(plan, lines, whole)
     else:
-        total = to_lines(compute_cells(plan.facts, plan.selection.clients, grid), plan.rates, 1)
+        cells = compute_cells(plan.facts, plan.selection.clients, grid)
     if plan.has_movement:
-        (counts,) = movement_of_states(plan.facts, plan.selection.clients, grid).tolist()
-        total = total.assign(**dict(zip(MOVEMENT_COLUMNS, counts, strict=True)))
-    (values,) = zip(*compute_metrics(total, plan.metrics).values(), strict=True)
-    return values
+        counts = movement_of_states(plan.facts, plan.selection.clients, grid)
+        cells = replace(cells, movement=pd.DataFrame(counts, columns=list(MOVEMENT_COLUMNS)))
+    return Lines([whole], ConvertedCells(cells, plan.rates, 1), np.zeros(1, np.int64))
 
 
 def _gaps(buckets: Sequence[Bucket]) -> bool:
     return any(left.end != right.start for left, right in itertools.pairwise(buckets))
 
 
-def _sum_of_lines(plan: Plan, lines: Lines, whole: Bucket) -> pd.DataFrame:
-    count = len(plan.groups.labels)
-    total: dict[str, list[object]] = {}
-    for name in lines.frame.columns:
-        values = lines.frame[name].tolist()
-        if name in STOCK_COLUMNS:
-            values = values[-count:]
-        elif name == "opening_balance":
-            values = values[:count]
-        total[name] = [sum(values) if name.endswith("_qty") else add_exactly(values)]
-    if lines.left is not None:
-        left = lines.left.assign(row=0, value_date=utc_date(whole.end - 1))
-        total |= convert(left, plan.rates, 1)
-    return lines_of(total)
+def _sum_of_cells(plan: Plan, lines: Lines, whole: Bucket) -> Cells:
+    """Return the cells of the Total: all flows, the stocks of the last rows, the openings of the first."""
+    count, cells = len(plan.groups.labels), lines.source.cells
 
+    def total_of(frame: pd.DataFrame, rows: Int64s) -> pd.DataFrame:
+        return add_up_rows(frame[np.isin(frame["row"].to_numpy(np.int64), rows)])
 
-def _row(
-    plan: Plan, labels: Sequence[str], values: NumberRow, before: NumberRow | None, bucket: Bucket
-) -> Row:
-    if plan.query.compare:
-        values = compare_values(values, before)
-    rounded = (round_value(value, column) for value, column in zip(values, plan.columns, strict=True))
-    return Row(
-        tuple(labels),
-        tuple(rounded),
-        format_instant_utc(bucket.start),
-        format_instant_utc(bucket.end),
-        bucket.partial,
-    )
+    balances = cells.balances
+    if balances is not None:
+        value_day = int(utc_days(np.array([whole.end - 1]))[0])
+        balances = BalanceFrames(
+            openings=total_of(balances.openings, lines.rows[:count]),
+            flows=total_of(balances.flows, lines.rows),
+            left=total_of(balances.left.assign(value_day=value_day), lines.rows),
+        )
+    return Cells(total_of(cells.flows, lines.rows), total_of(cells.stocks, lines.rows[-count:]), balances)
 
 
 def _ignored_refills(flows: pd.DataFrame) -> str | None:
     """Return a warning if some refills are not counted."""
-    values = (flows[name] for name in ("currency", "ignored_refill_qty", "ignored_refill"))
-    ignored = [line for line in zip(*values, strict=True) if line[1]]
-    if not ignored:
+    some = flows[flows["ignored_refill_qty"].to_numpy() != 0]
+    if some.empty:
         return None
-    count = sum(qty for _, qty, _ in ignored)
+    count = sum(some["ignored_refill_qty"].tolist())
     totals = Counter[str]()
-    for currency, _, millionths in ignored:
+    for currency, millionths in zip(some["currency"], some["ignored_refill"].tolist(), strict=True):
         totals[currency] += millionths
     sums = (f"{format_millionths(total)} {currency}" for currency, total in sorted(totals.items()))
     refills = "refill has" if count == 1 else "refills have"

@@ -286,3 +286,12 @@ class ExportError(CustDynError):
             "Choose csv, which has no limit, or a coarser grouping.",
             field="output",
         )
+
+    @classmethod
+    def too_long_for_pdf(cls, rows: int, cells: int, limit: int) -> ExportError:
+        """Return the error for a report whose table has too many cells for a PDF."""
+        return cls(
+            f"output: the report has {rows:,} rows with {cells:,} cells, but a PDF allows at most {limit:,}. "
+            "Choose xlsx or csv, a coarser grouping, or fewer columns.",
+            field="output",
+        )

@@ -116,7 +116,7 @@ class ReportLetter:
             return ""
         kind = self.attachment.ending.upper()
         if attached:
-            return f"The table is attached as {kind}."
+            return f"The {'report' if kind == 'PDF' else 'table'} is attached as {kind}."
         data = len(self.attachment.data)
         size = f"{data / 1_000_000:,.1f} MB" if data >= 100_000 else f"{-(-data // 1_000):,} kB"
         return f"The {kind} of {size} is too large to send by email: download it from the linked page."

@@ -20,13 +20,14 @@ MAX_SUBJECT_LENGTH = 200
 _FILE = re.compile(r"[^a-z0-9._-]+")
 _TYPES = {
     "csv": ("text", "csv"),
+    "pdf": ("application", "pdf"),
     "xlsx": ("application", "vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
 }
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file to attach; its name ends in `.csv` or `.xlsx`."""
+    """A file to attach; its name ends in `.csv`, `.xlsx` or `.pdf`."""
 
     name: str
     data: bytes

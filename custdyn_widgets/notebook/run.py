@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from custdyn_widgets.notebook.template import (
     tags_of,
 )
 from custdyn_widgets.publish import Frozen, Staging, prepare, publish
+from custdyn_widgets.render import require_pdf
 from custdyn_widgets.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,14 +57,18 @@ class FinishedRun:
         Its drawings by title.
     sections
         The author's own cells around it, made inert.
+    pdf
+        Whether the notebook asked for a PDF.
     """
 
     report: Report
     drawn: Mapping[str, str]
     sections: Sequence[Section]
+    pdf: bool = False
 
     def publish(self, settings: Settings, saved_query: str | None = None) -> Frozen:
         """Publish the report as a snapshot; parameters and errors are as for `publish.publish`."""
+        settings = replace(settings, pdf=settings.pdf or self.pdf)
         return publish(
             self.report, settings, sections=self.sections, drawn=self.drawn, saved_query=saved_query
         )
@@ -82,7 +87,8 @@ def run_template(
     Parameters and errors are the same as for `run_notebook`, plus the errors of `publish.publish`.
     """
     finished = run_notebook(template, parameters, settings=settings, timeout_s=timeout_s, progress=progress)
-    progress("Rendering and publishing the page")
+    has_pdf = settings.pdf or finished.pdf
+    progress(f"Rendering and publishing the page{' and its PDF' if has_pdf else ''}")
     return finished.publish(settings)
 
 
@@ -114,10 +120,14 @@ def run_notebook(
     ------
     QueryError, SourceError
         If the parameters are not valid for the template; no kernel has been started.
+    ExportError
+        If the settings ask for a PDF, which this machine cannot make; no kernel has been started.
     RunError
         If the notebook failed, was killed, timed out, or did not freeze exactly one report.
     """
     chosen = read_template(template or default_template())
+    if settings.pdf:
+        require_pdf()
     injected = check_parameters(chosen, parameters)
     with tempfile.TemporaryDirectory(prefix="custdyn-run-") as private:
         staging = Staging.new(Path(private))
@@ -126,7 +136,8 @@ def run_notebook(
             report, drawn = staging.load()
         except RunError as error:
             raise RunError(f"{chosen.path.name}: {error.message} {_NOTHING}") from error
-    return FinishedRun(report, drawn, author_sections(executed))
+        asks_for_pdf = staging.asks_for_pdf
+    return FinishedRun(report, drawn, author_sections(executed), asks_for_pdf)
 
 
 def _execute(

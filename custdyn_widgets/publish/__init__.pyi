@@ -1,6 +1,7 @@
 from .difference import without_client_names
-from .freezing import Frozen, content_digest, freeze, prepare, publish
+from .freezing import Frozen, freeze, publish
 from .handover import Staging
+from .report_files import content_digest, prepare, report_pdf
 from .secrets.known import Secret, known_secrets
 from .secrets.search import secret_in, without_secrets
 
@@ -13,6 +14,7 @@ __all__ = [
     "known_secrets",
     "prepare",
     "publish",
+    "report_pdf",
     "secret_in",
     "without_client_names",
     "without_secrets",

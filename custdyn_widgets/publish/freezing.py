@@ -7,33 +7,25 @@ comes from data and authors.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import html
-import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from custdyn_widgets import progress
-from custdyn_widgets.errors import ExportError
 from custdyn_widgets.files import canonical_json
 from custdyn_widgets.publish.difference import difference_files, difference_manifest, without_client_names
 from custdyn_widgets.publish.handover import Staging
+from custdyn_widgets.publish.report_files import PAGE, PDF, content_digest, report_files
 from custdyn_widgets.publish.secrets.known import known_secrets
 from custdyn_widgets.publish.secrets.search import refuse_secrets
-from custdyn_widgets.report import Report, ReportDifference, Row, arrow_table, encodable
+from custdyn_widgets.report import Report, ReportDifference
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 from custdyn_widgets.snapshots import MANIFEST, Evidence, Store, signatures, signing
-from custdyn_widgets.text import slug
 
 if TYPE_CHECKING:
     from custdyn_widgets.render import Section
-
-PAGE = "report.html"
 
 
 @dataclass(frozen=True)
@@ -56,7 +48,11 @@ class Frozen:
 
 
 def freeze(
-    report: Report | ReportDifference, *, store: Store | None = None, sections: Sequence[Section] = ()
+    report: Report | ReportDifference,
+    *,
+    store: Store | None = None,
+    sections: Sequence[Section] = (),
+    pdf: bool = False,
 ) -> Frozen:
     """Freeze a report permanently; call this once, in the last cell of a notebook.
 
@@ -72,22 +68,30 @@ def freeze(
         The store. Defaults to the one in the settings.
     sections
         The author's own cells around the report, already made inert. A difference has none.
+    pdf
+        Whether the snapshot gets a PDF of the page, even if the settings do not ask for one. A difference
+        has none.
 
     Raises
     ------
+    ExportError
+        If a PDF is asked for, and this machine cannot make one; nothing was published.
     SnapshotError
         If nothing was published or, as `SnapshotUnknownError`, if the outcome is unknown.
     """
-    from custdyn_widgets.render import report_charts, with_own_presets  # imported late: slow to load
+    from custdyn_widgets.render import report_charts, require_pdf, with_own_presets  # imported late: slow
 
     if isinstance(report, ReportDifference):
         return publish(report, load_settings(), store=store)
     report = with_own_presets(report)
     staging = Staging.from_environment()
     if staging is not None:
-        staging.save(report, report_charts(report))
+        if pdf:
+            require_pdf()
+        staging.save(report, report_charts(report), pdf=pdf)
         return Frozen(None, None, None)
-    return publish(report, load_settings(), store=store, sections=sections)
+    settings = load_settings()
+    return publish(report, replace(settings, pdf=settings.pdf or pdf), store=store, sections=sections)
 
 
 def publish(
@@ -119,14 +123,14 @@ def publish(
 
     Raises
     ------
-    SnapshotError
+    ExportError, SnapshotError
         As for `freeze`.
     """
     store = Store(settings.snapshots) if store is None else store
     if isinstance(report, ReportDifference):
         return _publish_difference(without_client_names(report), settings, store)
-    files = report_files(report, sections, drawn)
-    manifest = manifest_of(report, files)
+    files = report_files(report, sections, drawn, paper=settings.paper if settings.pdf else None)
+    manifest = manifest_of(report, files, has_pdf=settings.pdf)
     if saved_query is not None:
         manifest["saved_query"] = saved_query
     if for_each is not None:
@@ -157,41 +161,7 @@ def _published(
     return Frozen(snapshot_id, settings.link(snapshot_id), store.place(snapshot_id) / PAGE)
 
 
-def report_files(
-    report: Report, sections: Sequence[Section] = (), drawn: Mapping[str, str] | None = None
-) -> dict[str, bytes]:
-    """Return the files of a snapshot by name: the report as JSON and Parquet, the page, exports and charts.
-
-    If the report is too large for a workbook, there is no `report.xlsx`; `manifest_of` adds a warning.
-    """
-    # imported late: this loads a JavaScript engine and openpyxl
-    from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx
-
-    progress.step("Drawing the charts", 0)
-    drawn = report_charts(report, drawn)
-    progress.step("Writing the files", 0.5)
-    files = {
-        "report.json": report_json(report),
-        "data.parquet": table_parquet(report),
-        "report.csv": to_csv(report),
-        PAGE: render_page(report, drawn, sections),
-    }
-    with contextlib.suppress(ExportError):  # too large for a workbook
-        files["report.xlsx"] = to_xlsx(report)
-    for n, (title, svg) in enumerate(drawn.items(), start=1):
-        files[f"chart-{n}-{slug(title) or 'untitled'}.svg"] = encodable(svg).encode()
-    return files
-
-
-def prepare() -> None:
-    """Import the packages that `report_files` needs when the charts are already drawn."""
-    import pandas as pd  # noqa: F401  # Arrow checks whether its input is from pandas
-    import pyarrow.parquet  # noqa: F401
-
-    from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx  # noqa: F401
-
-
-def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
+def manifest_of(report: Report, files: Iterable[str] = (), *, has_pdf: bool = False) -> dict[str, Any]:
     """Return the manifest of a report; the store adds the list of files and a nonce.
 
     Parameters
@@ -200,6 +170,8 @@ def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
         The report.
     files
         The names of its files; a warning is added if they do not include a workbook.
+    has_pdf
+        Whether a PDF was asked for; a warning is added if the files do not include it.
     """
     info = report.info
     warnings = list(info.warnings)
@@ -207,6 +179,10 @@ def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
     if names and "report.xlsx" not in names:
         warnings.append(
             f"There is no XLSX: the report is too large for it ({len(report.rows):,} rows); use the CSV."
+        )
+    if names and has_pdf and PDF not in names:
+        warnings.append(
+            f"There is no PDF: the report is too long for it ({len(report.rows):,} rows); use the CSV."
         )
     copied = (
         "role", "generated_at", "duration_ms", "as_of", "data_as_of", "source", "clients", "transactions",
@@ -232,38 +208,3 @@ def manifest_of(report: Report, files: Iterable[str] = ()) -> dict[str, Any]:
         "rows": len(report.rows),
         "content_digest": content_digest(report),
     }
-
-
-def content_digest(report: Report) -> str:
-    """Return the hexadecimal SHA-256 hash of only the query, the labels and the values.
-
-    Two runs with the same result have the same digest, whatever their time and role. It is not a snapshot id.
-    """
-    content = {
-        "query": report.query.to_dict(),
-        "labels": [*report.headings, *(column.name for column in report.columns)],
-        "rows": [_content(row) for row in report.rows],
-        "total": _content(report.total) if report.total else None,
-    }
-    return hashlib.sha256(b"custdyn content 1\n" + canonical_json(content)).hexdigest()
-
-
-def report_json(report: Report) -> bytes:
-    """Return the report as canonical JSON; only chart specs may contain floats (widths, opacities)."""
-    plain = report.to_dict()
-    canonical_json({**plain, "charts": {}})  # raises an error for any other float
-    return canonical_json(plain, floats=True)
-
-
-def table_parquet(report: Report) -> bytes:
-    """Return the rows as Parquet, without the Total row: see `arrow_table`."""
-    import pyarrow.parquet as pq
-
-    sink = io.BytesIO()
-    pq.write_table(arrow_table(report), sink, compression="zstd")
-    return sink.getvalue()
-
-
-def _content(row: Row) -> dict[str, object]:
-    values = [f"{value:f}" if isinstance(value, Decimal) else value for value in row.values]
-    return {"labels": list(row.labels), "values": values}

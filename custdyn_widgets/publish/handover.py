@@ -56,8 +56,19 @@ class Staging:
     def _repeated(self) -> Path:
         return self.folder / f"{self.token}.twice"
 
-    def save(self, report: Report, drawn: Mapping[str, str]) -> None:
+    @property
+    def _pdf(self) -> Path:
+        return self.folder / f"{self.token}.pdf"
+
+    @property
+    def asks_for_pdf(self) -> bool:
+        """Whether the notebook asked for a PDF."""
+        return self._pdf.exists()
+
+    def save(self, report: Report, drawn: Mapping[str, str], *, pdf: bool = False) -> None:
         """Save the report and its drawings, by title, for the process that runs this notebook.
+
+        `pdf` asks that process for a PDF.
 
         Raises
         ------
@@ -67,6 +78,8 @@ class Staging:
         if self._file.exists():
             self._repeated.touch()
             raise RunError("freeze was called a second time. Call it once, in the notebook's last cell.")
+        if pdf:
+            self._pdf.touch()
         evidence = report.evidence() if callable(report.evidence) else report.evidence
         left = {
             "report": report.to_dict(),

@@ -1,4 +1,4 @@
-"""Outputs of a report: page, CSV, XLSX, charts and text for a terminal."""
+"""Outputs of a report: page, PDF, CSV, XLSX, charts and text for a terminal."""
 
 import lazy_loader
 

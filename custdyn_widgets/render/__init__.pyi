@@ -17,6 +17,8 @@ from .csv import table_csv, to_csv, to_excel_csv
 from .difference_page import render_difference
 from .notebook_page import render_notebook
 from .page import Section, headline_figures, render_page
+from .pdf.report_pdf import to_pdf
+from .pdf.typesetting import require_pdf
 from .xlsx.workbook import to_xlsx
 
 __all__ = [
@@ -41,10 +43,12 @@ __all__ = [
     "render_notebook",
     "render_page",
     "report_charts",
+    "require_pdf",
     "start_engine",
     "table_csv",
     "to_csv",
     "to_excel_csv",
+    "to_pdf",
     "to_xlsx",
     "with_own_presets",
 ]

@@ -81,7 +81,7 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
     CustDynError
         If a section has an unknown kind, or a drawing is not SVG.
     """
-    before, after = _around(sections)
+    before, after = sections_around(sections)
     view = table_view(report, max_rows=MAX_ROWS)
     html: str = page_template("page.html.j2").render(
         report=report,
@@ -98,12 +98,12 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
         quotes=report.info.quotes[:MAX_QUOTES],
         quotes_left=max(0, len(report.info.quotes) - MAX_QUOTES),
         labels=len(report.headings) or 1,
-        facts_at_top=_facts_at_top(report),
+        facts_at_top=facts_at_top(report),
     )
     return html.encode("utf-8")
 
 
-def _around(sections: Sequence[Section]) -> tuple[list[Section], list[Section]]:
+def sections_around(sections: Sequence[Section]) -> tuple[list[Section], list[Section]]:
     """Return the sections before and after the report."""
     place = next((i for i, s in enumerate(sections) if s.kind == "report"), len(sections))
     return list(sections[:place]), [s for s in sections[place + 1 :] if s.kind != "report"]
@@ -134,7 +134,7 @@ def inert_section(section: Section) -> dict[str, Any]:
     raise CustDynError(f"A section of the page cannot have the kind {shown(kind)}.", field="sections")
 
 
-def _facts_at_top(report: Report) -> tuple[str, ...]:
+def facts_at_top(report: Report) -> tuple[str, ...]:
     """Return the facts that are repeated at the top, including the interval if the query uses a preset."""
     always = (COUNTED_UNTIL, "Actual Interval", "Data as of", "Source")
     return ("Data Interval", *always) if isinstance(report.query.interval, str) else always
@@ -173,8 +173,8 @@ def _named_cells(report: Report, row: Row) -> dict[str, Cell]:
 
 def _table(view: TableView) -> dict[str, Any]:
     """Return the values that the template needs for the table in addition to the view."""
-    rows = list(_rows(view))
-    total = _cells(view.total) if view.total else None
+    rows = list(table_rows(view))
+    total = row_cells(view.total) if view.total else None
     return {
         "groups": [
             {"view": group, "colour": column_colour(group.columns[0])} for group in view.number_groups
@@ -185,16 +185,16 @@ def _table(view: TableView) -> dict[str, Any]:
     }
 
 
-def _rows(view: TableView) -> Iterator[dict[str, Any]]:
+def table_rows(view: TableView) -> Iterator[dict[str, Any]]:
     """Yield rows as text. Labels equal to the one above are marked, so that the page can dim them."""
     above = ""
     for row in view.rows:
         repeats = len(row.labels) > 1 and row.labels[0] == above
-        yield {"labels": row.labels, "repeats": repeats, "partial": row.is_partial, "cells": _cells(row)}
+        yield {"labels": row.labels, "repeats": repeats, "partial": row.is_partial, "cells": row_cells(row)}
         above = row.labels[0] if row.labels else ""
 
 
-def _cells(row: TableRow) -> list[tuple[Cell, bool]]:
+def row_cells(row: TableRow) -> list[tuple[Cell, bool]]:
     """Return the formatted numbers of a row, and whether each has a minus sign."""
     return [(cell, cell.text.startswith("-")) for cell in row.cells]
 

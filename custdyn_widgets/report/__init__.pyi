@@ -20,7 +20,7 @@ from .heat_map import LIGHT, TRIANGLE_NOTE, share_step, triangle_html
 from .html import THOUSANDS, html_text, report_html
 from .partial_rows import ASTERISK_NOTE, CUT_SHORT, cut_note
 from .report import Column, Info, Quote, Report, Row, Unit, Value
-from .table_view import MAX_LABEL, MAX_QUERY_TEXT, MAX_ROWS, TableRow, TableView, table_view
+from .table_view import MAX_LABEL, MAX_QUERY_TEXT, MAX_ROWS, ColumnGroup, TableRow, TableView, table_view
 from .terminal import report_text
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "ClientChanges",
     "CohortTriangle",
     "Column",
+    "ColumnGroup",
     "Info",
     "Quote",
     "Report",

@@ -54,7 +54,7 @@ class Column:
         return f"{self.group}: {self.label}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """Row with a label for each heading of the report and a value for each column.
 

@@ -26,7 +26,7 @@ from custdyn_widgets.saved_queries.checks import check_path, check_text, object_
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 FORMAT = 1
-OUTPUTS = ("web", "csv", "csv-excel", "xlsx")
+OUTPUTS = ("web", "csv", "csv-excel", "xlsx", "pdf")
 MAX_TITLE_LENGTH, MAX_DESCRIPTION_LENGTH, MAX_NAME_LENGTH = 200, 2_000, 80
 MAX_BYTES = 64_000
 
@@ -70,7 +70,7 @@ class SavedQuery:
     description
         What the query is for.
     output
-        `web`, `csv`, `csv-excel` or `xlsx`.
+        `web`, `csv`, `csv-excel`, `xlsx` or `pdf`.
     chart
         None, `{"preset": name}`, or a custom chart: `x`, `y`, `mark`, `second_axis`, `title` as in
         `charts.blank_spec`.
@@ -156,7 +156,7 @@ class SavedQuery:
             why = "cannot be combined with for_each, which takes the addresses from its file"
             raise SavedQueryError.invalid("recipients", list(self.recipients), why)
         if (self.recipients or self.for_each) and self.output not in _FILES:
-            why = "cannot be sent by email: choose csv, csv-excel or xlsx, or remove recipients and for_each"
+            why = "cannot be sent by email: choose csv, csv-excel, xlsx or pdf, or remove the addresses"
             raise SavedQueryError.invalid("output", self.output, why)
 
     @classmethod

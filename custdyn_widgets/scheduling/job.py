@@ -13,6 +13,7 @@ from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import CustDynError, NotDueError, StillRunningError
 from custdyn_widgets.mail import MailServer
 from custdyn_widgets.notebook import terminated_as_exit
+from custdyn_widgets.render import require_pdf
 from custdyn_widgets.saved_queries import is_name
 from custdyn_widgets.scheduling.alerts import run_lines
 from custdyn_widgets.scheduling.due import (
@@ -143,6 +144,10 @@ def _prepare(request: RunRequest, recorder: Recorder, now: datetime, held: conte
     logical_time = request.logical_time(saved, now)
     recorder.update(logical_time=format_instant_utc(logical_time))
     _acquire(request, recorder, now, held)
+    if request.pdf or saved.output == "pdf":
+        settings = replace(settings, pdf=True)
+    if settings.pdf:
+        require_pdf()
     about = (request.name, format_instant_utc(logical_time))
     return Task(
         request,

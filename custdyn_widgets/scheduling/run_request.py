@@ -40,6 +40,8 @@ class RunRequest:
         The time limit for the notebook, in seconds.
     sync
         Whether to read the source's database first, even if the saved query does not ask for it.
+    pdf
+        Whether the snapshot gets a PDF, even if neither the settings nor the saved query ask for it.
     again
         Whether to run a scheduled time again if it has already been run.
     within
@@ -54,6 +56,7 @@ class RunRequest:
     send: bool = True
     timeout_s: float = TIMEOUT_S
     sync: bool = False
+    pdf: bool = False
     again: bool = False
     within: timedelta | None = None
 
@@ -111,6 +114,7 @@ class RunRequest:
         words += ["--as-of", logical_time] if logical_time else ["--scheduled"]
         words += ["--source", self.source] if self.source else []
         words += ["--sync"] if self.sync else []
+        words += ["--pdf"] if self.pdf else []
         for name, value in self.parameters.items():
             words += ["-p", name, str(value)]
         return shlex.join(words)

@@ -17,7 +17,10 @@ from custdyn_widgets.snapshots import Store
 from custdyn_widgets.text import slug
 
 _ID_BEGINNING = 8  # characters of the snapshot's id in the attachment's file name
-_TOO_LONG = "No file is attached: the report is too large for XLSX. Download it as CSV from the link."
+_NO_FILE = {
+    "xlsx": "No file is attached: the report is too large for XLSX. Download it as CSV from the link.",
+    "pdf": "No file is attached: the snapshot has no PDF. Download it as CSV or XLSX from the link.",
+}
 
 
 def send_all(
@@ -94,7 +97,7 @@ def _letter(task: Task, made: MadeReport) -> ReportLetter:
         str(made.frozen.link),
         attachment,
         description,
-        () if attachment else (_TOO_LONG,),
+        () if attachment else (_NO_FILE[task.saved.output],),
         letter_alerts(made.outcome.conditions),
         letter_mark(made.outcome.conditions),
     )

@@ -23,6 +23,7 @@ _CONTENT_TYPES = {
     "html": HTML,
     "csv": "text/csv; charset=UTF-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pdf": "application/pdf",
     "json": "application/json",
     "zip": "application/zip",
 }
@@ -108,7 +109,7 @@ class Site:
 
 
 class ViewHandler(BaseHandler):
-    """Handler for `/view?id=…` and `&format=html|csv|xlsx|json|zip`."""
+    """Handler for `/view?id=…` and `&format=html|csv|xlsx|pdf|json|zip`."""
 
     kind = "view"
     other_parameters: frozenset[str] = frozenset()

@@ -34,7 +34,7 @@ KEEP_LAST, OLDER_THAN = "retention.keep_last", "retention.older_than"
 EACH = "for_each"
 TICKED = "yes"
 _CONDITIONS = {f"only_if.{condition}": condition for condition in ONLY_IF}
-_SENDABLE = ("csv", "csv-excel", "xlsx")
+_SENDABLE = ("csv", "csv-excel", "xlsx", "pdf")
 _MAX_TEXT_LENGTH = 200
 _NUMBER = re.compile("-?[0-9]{1,100}")
 

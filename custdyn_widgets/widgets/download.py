@@ -10,13 +10,16 @@ from typing import Any
 import anywidget
 import traitlets
 
-from custdyn_widgets.render import INK, chart_svg, to_csv, to_excel_csv, to_xlsx
+from custdyn_widgets import settings
+from custdyn_widgets.publish import report_pdf
+from custdyn_widgets.render import INK, chart_svg, to_csv, to_excel_csv, to_xlsx, with_own_presets
 from custdyn_widgets.report import Report, interval_slug
 from custdyn_widgets.text import readable_slug
 
 _TYPES = {
     "csv": "text/csv;charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pdf": "application/pdf",
     "png": "image/png",
     "svg": "image/svg+xml",
 }
@@ -66,10 +69,10 @@ class Download(anywidget.AnyWidget):
 
 
 def report_file(report: Report, kind: str, *, total: bool = False, link: str = "") -> File:
-    """Return a report as a file: `csv`, `csv-excel` or `xlsx`.
+    """Return a report as a file: `csv`, `csv-excel`, `xlsx` or `pdf`.
 
     It is named after the interval and the beginning of the snapshot's id, like an email attachment,
-    if the report's `link` is given. `total` adds the Total to a CSV; a workbook always has it.
+    if the report's `link` is given. `total` adds the Total to a CSV; workbooks and PDFs always have it.
 
     Raises
     ------
@@ -80,6 +83,9 @@ def report_file(report: Report, kind: str, *, total: bool = False, link: str = "
     name = "-".join(filter(None, ("customer-dynamics", interval_slug(report), snapshot)))
     if kind == "xlsx":
         return File(f"{name}.xlsx", to_xlsx(report), _TYPES["xlsx"])
+    if kind == "pdf":
+        paper = settings.load().paper
+        return File(f"{name}.pdf", report_pdf(with_own_presets(report), paper=paper), _TYPES["pdf"])
     if kind == "csv-excel":
         return File(f"{name}-excel.csv", to_excel_csv(report, total=total), _TYPES["csv"])
     return File(f"{name}.csv", to_csv(report, total=total), _TYPES["csv"])

@@ -142,7 +142,7 @@ class QueryForm:
 
     @property
     def output(self) -> str:
-        """The output type: `web`, `csv`, `csv-excel` or `xlsx`."""
+        """The output type: `web`, `csv`, `csv-excel`, `xlsx` or `pdf`."""
         return str(self._choices.output.value)
 
     def fields(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from custdyn_widgets.query import COMPARISONS, FIELDS, ROW_GROUPS, TIME_GROUPS, 
 from custdyn_widgets.widgets.column_chooser import ColumnChooser
 from custdyn_widgets.widgets.form_control import Control
 
-OUTPUTS = {"web": "Table", "csv": "CSV", "csv-excel": "Excel CSV", "xlsx": "XLSX"}
+OUTPUTS = {"web": "Table", "csv": "CSV", "csv-excel": "Excel CSV", "xlsx": "XLSX", "pdf": "PDF"}
 
 
 class Choices:

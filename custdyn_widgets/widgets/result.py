@@ -20,7 +20,7 @@ from custdyn_widgets.widgets.table import shown_report
 
 About = Literal["", "report", "form", "file", "chart"]
 
-_FORMATS = {"csv": "CSV", "csv-excel": "Excel CSV", "xlsx": "XLSX"}
+_FORMATS = {"csv": "CSV", "csv-excel": "Excel CSV", "xlsx": "XLSX", "pdf": "PDF"}
 
 
 class ResultPanel(anywidget.AnyWidget):

@@ -22,7 +22,7 @@ from custdyn_widgets.widgets import dialog_automation as automation
 from custdyn_widgets.widgets.dialog_alerts import Choices, choices, in_dialog
 
 _PLACES = [["mine", "Mine"], ["shared", "Shared with those who share the folder"]]
-_OUTPUTS = [["web", "Table"], ["csv", "CSV"], ["csv-excel", "Excel CSV"], ["xlsx", "XLSX"]]
+_OUTPUTS = [["web", "Table"], ["csv", "CSV"], ["csv-excel", "Excel CSV"], ["xlsx", "XLSX"], ["pdf", "PDF"]]
 _EMPTY = {
     "title": "",
     "description": "",
@@ -129,7 +129,7 @@ class SaveDialog:
         period
             The interval as of now, which is saved if the user chooses a fixed interval.
         output
-            The output: `web`, `csv`, `csv-excel` or `xlsx`.
+            The output: `web`, `csv`, `csv-excel`, `xlsx` or `pdf`.
         chart
             The chart on screen, as returned by `ChartPanel.choice`.
         seen

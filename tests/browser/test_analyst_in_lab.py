@@ -371,7 +371,7 @@ def test_it_works_by_keyboard_alone(form: LabNotebook) -> None:
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.innerText") == "Export to CSV":
             break
-    for key in (*["ArrowRight"] * 4, "Enter", "ArrowDown", "Enter"):
+    for key in (*["ArrowRight"] * 5, "Enter", "ArrowDown", "Enter"):
         page.keyboard.press(key)
     page.locator(".custdyn-chart svg.marks", has_text=[*PRESETS][1].split(":")[0]).wait_for()
 

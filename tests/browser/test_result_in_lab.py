@@ -335,7 +335,10 @@ def test_exports_are_the_report_on_screen_and_saved_once_for_two_views(notebook:
     counts = [row[1] for row in book.worksheets[0].values if isinstance(row[0], datetime)]
     assert counts == [row.values[0] for row in report.rows]
     assert panel.get_by_role("status").first.inner_text().startswith("Saved as customer-dynamics")
-    assert len(saved) == 3
+    with notebook.page.expect_download() as download:
+        panel.get_by_role("button", name="Export to PDF").click()
+    assert download.value.path().read_bytes().startswith(b"%PDF-1.7")
+    assert len(saved) == 4
     quiet(notebook)
 
 
@@ -414,6 +417,7 @@ def test_the_toolbar_and_its_menu_work_by_keyboard(notebook: LabNotebook) -> Non
     for key, name in (
         ("ArrowRight", "Export to Excel CSV"),
         ("ArrowRight", "Export to XLSX"),
+        ("ArrowRight", "Export to PDF"),
         ("ArrowRight", ""),
         ("ArrowRight", "Show Chart"),
         ("End", "Info"),
@@ -421,7 +425,7 @@ def test_the_toolbar_and_its_menu_work_by_keyboard(notebook: LabNotebook) -> Non
         keyboard.press(key)
         assert focused() == name
     stops = panel.get_by_role("toolbar").locator("button:not([role=menuitem]), input")
-    assert stops.evaluate_all("all => all.map(one => one.tabIndex)") == [-1, -1, -1, -1, -1, 0]
+    assert stops.evaluate_all("all => all.map(one => one.tabIndex)") == [-1, -1, -1, -1, -1, -1, 0]
     keyboard.press("ArrowLeft")
     keyboard.press("Enter")
     names = [*PRESETS, BLANK]

@@ -121,7 +121,7 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
 @pytest.fixture(scope="module")
 def report_link(viewer: Viewer) -> str:
     report = make_report(24)
-    files = report_files(report)
+    files = report_files(report, paper="A4")
     return f"{viewer.address}view?id={viewer.store.publish(manifest_of(report, files), files)}"
 
 
@@ -156,7 +156,7 @@ def test_a_frozen_page_stands_under_its_bar_with_one_request_and_no_complaint(
     assert (asked, complaints) == ([report_link], [])
     snapshot_id = report_link.split("=")[1]
     stored = viewer.store.path(snapshot_id)
-    for kind in ("csv", "xlsx", "json"):
+    for kind in ("csv", "xlsx", "pdf", "json"):
         expected = (stored / f"report.{kind}").read_bytes()
         assert downloaded(page, kind.upper()) == (f"customer-dynamics-{snapshot_id[:8]}.{kind}", expected)
     assert page.url == report_link

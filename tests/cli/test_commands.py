@@ -80,6 +80,7 @@ WITHOUT_DATA = {  # these print links, messages, a crontab or SQL, or serve
     "queries crontab",
     "queries systemd-timers",
     "runs resend",
+    "snapshots pdf",
     "snapshots revoke",
     "snapshots expire",
 }
@@ -108,7 +109,7 @@ def test_json_is_short_for_the_format_and_contradicts_any_other() -> None:
         return replace(report, info=replace(report.info, generated_at="", duration_ms=0))
 
     assert without_times(query("--json")) == without_times(query("--format", "json", "--json"))
-    for form in ("table", "csv", "xlsx"):
+    for form in ("table", "csv", "xlsx", "pdf"):
         result = query("--json", "--format", form)
         assert result.exit_code == 2
         assert f"Give --json or --format {form}, not both." in result.stderr

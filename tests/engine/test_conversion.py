@@ -106,11 +106,11 @@ def test_only_quotes_that_were_used_are_kept() -> None:
 
 
 def frame(lines: list[tuple[Any, ...]], *columns: str) -> pd.DataFrame:
-    return pd.DataFrame(lines, columns=["row", "currency", "value_date", "needs_quote", *columns])
+    return pd.DataFrame(lines, columns=["row", "currency", "value_day", "needs_quote", *columns])
 
 
 def test_lines_add_up_rows_in_exact_fractions() -> None:
-    day, huge = date(1970, 1, 1), 3 * 2**62
+    day, huge = 0, 3 * 2**62
     usage = [(1, "EUR", day, True, huge), (1, "USD", day, True, 1), (0, "USD", day, True, -1)]
     cells = Cells(
         flows=frame(usage, "usage"),
@@ -131,7 +131,7 @@ def test_lines_add_up_rows_in_exact_fractions() -> None:
 
 
 def test_an_amount_of_zero_needs_no_quote() -> None:
-    early = date(1970, 1, 1)
+    early = 0
     cells = Cells(
         flows=frame([(0, "RUB", early, False, 0)], "usage"),
         stocks=frame([(0, "RUB", early, False, 2, 0)], "all_qty", "all_pos"),

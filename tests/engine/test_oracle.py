@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from custdyn_widgets.engine.cells import pieces, sums
+from custdyn_widgets.engine import values
+from custdyn_widgets.engine.cells import pieces, stays, sums
 from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.engine.fixed_columns import FixedArray
 from custdyn_widgets.errors import CustDynError, QueryError, RateError
 from custdyn_widgets.mart.facts import by_client
 from custdyn_widgets.mart.reading import parquet_files, stored
@@ -117,6 +121,24 @@ def test_they_agree_when_the_ledger_is_summed_in_small_pieces(
         patch.setattr(sums, "_MAX_ROWS", rows)
         patch.setattr(sums, "_DENSE", keys)
         patch.setattr(sums, "_FEW", few)
+        patch.setattr(sums, "_MOST_PARTS", rows)
+        patch.setattr(sums, "_SUM_LIMIT", 2**40 * rows)
+        patch.setattr(stays, "_MOST_STAYS", rows)
+        check(case, "text")
+
+
+@pytest.mark.slow
+@settings(max_examples=max(1, settings.default.max_examples // 5))
+@given(case=cases(sparse_quotes=False), together=st.sampled_from((1, 2**22)))
+def test_they_agree_when_no_row_is_certain_in_fixed_point(case: Case, together: int) -> None:
+    class Doubtful(values.Rounded):
+        @classmethod
+        def of(cls, column: FixedArray) -> values.Rounded:
+            return replace(super().of(column), sure=np.zeros(len(column), np.bool_))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(values, "Rounded", Doubtful)
+        patch.setattr(values, "_TOGETHER", together)
         check(case, "text")
 
 

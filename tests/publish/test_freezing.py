@@ -23,15 +23,8 @@ from custdyn_widgets import render
 from custdyn_widgets.errors import ExportError, SnapshotError
 from custdyn_widgets.files.canonical_json import parse_canonical
 from custdyn_widgets.progress import report_to
-from custdyn_widgets.publish.freezing import (
-    Frozen,
-    content_digest,
-    freeze,
-    manifest_of,
-    report_files,
-    report_json,
-    table_parquet,
-)
+from custdyn_widgets.publish.freezing import Frozen, freeze, manifest_of
+from custdyn_widgets.publish.report_files import content_digest, report_files, report_json, table_parquet
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render import to_csv
 from custdyn_widgets.render.page import Section

@@ -173,7 +173,7 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"recipients": [f"a{n}@example.com" for n in range(101)]}, "at most 100 are allowed"),
     (
         {"recipients": ["a@example.com"], "output": "web"},
-        "cannot be sent by email: choose csv, csv-excel or xlsx",
+        "cannot be sent by email: choose csv, csv-excel, xlsx or pdf",
     ),
     ({"recipients": ["a@example.com"], "output": None}, "cannot be sent by email"),
     ({"failure_recipients": "ops@example.com"}, "failure_recipients must be a list"),

@@ -923,6 +923,40 @@ def test_a_workbook_goes_with_the_mail_where_the_saved_query_in_force_says_so(
     assert attachment.get_content() == frozen_file
 
 
+def test_a_pdf_is_frozen_and_goes_with_the_mail_where_the_saved_query_says_so(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    saved_queries.save(replace(BOARD, output="pdf"), "mine", over=None, settings=settings)
+    run = ask()
+    assert run.result == "sent"
+    [attachment] = received.message().iter_attachments()
+    snapshot = str(run.reports[0].snapshot)
+    assert attachment.get_filename() == f"board-last-month-2022-01-31-{snapshot[:8]}.pdf"
+    assert attachment.get_content_type() == "application/pdf"
+    assert attachment.get_content() == Store(settings.snapshots).read(snapshot, "report.pdf")
+    assert "The report is attached as PDF." in received.message().get_body(("plain",)).get_content()
+
+
+def test_a_run_can_be_asked_for_a_pdf(settings: Settings, received: Received, ask: Ask) -> None:
+    saved_queries.save(replace(BOARD, recipients=()), "mine", over=None, settings=settings)
+    request = RunRequest("board", pdf=True)
+    assert request.repeat_command(None) == "custdyn run --saved board --scheduled --pdf"
+    run = dispatch(request, settings=settings, progress=lambda _: None, now=NOW)
+    assert Store(settings.snapshots).read(str(run.reports[0].snapshot), "report.pdf").startswith(b"%PDF")
+
+
+def test_a_run_that_cannot_make_its_pdf_fails_before_it_starts(
+    ask: Ask, settings: Settings, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    saved_queries.save(replace(BOARD, output="pdf"), "mine", over=None, settings=settings)
+    run = ask()
+    assert (run.result, run.where) == ("failed", "preparing the run")
+    assert "pip install 'custdyn-widgets[pdf]'" in str(run.problem)
+    assert not list(Store(settings.snapshots).ids())
+    assert "custdyn-widgets[pdf]" in received.message().get_body(("plain",)).get_content()
+
+
 def test_a_csv_for_excel_goes_with_the_mail_where_the_saved_query_says_so(
     ask: Ask, settings: Settings, received: Received
 ) -> None:

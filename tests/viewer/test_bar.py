@@ -52,6 +52,8 @@ def test_it_offers_the_files_of_the_snapshot(site: Site) -> None:
     }
     with_workbook = site.store.publish({}, {**FILES, "report.xlsx": b"PK"})
     assert list(links_of(shown(site, with_workbook))) == ["CSV", "XLSX", "JSON", "ZIP"]
+    with_pdf = site.store.publish({}, {**FILES, "report.pdf": b"%PDF-1.7"})
+    assert links_of(shown(site, with_pdf))["PDF"] == f"?id={with_pdf}&format=pdf"
 
 
 @pytest.mark.parametrize("harm", ["changed", "missing", "cut", "linked"])

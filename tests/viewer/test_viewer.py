@@ -246,8 +246,20 @@ def test_revoked_and_expired_links_get_the_same_404_from_the_next_request_on(
     snapshot_id = running.store.publish({}, FILES)
     assert running.view(snapshot_id).status == 200
     set_state(running.store, snapshot_id, state)
-    for kind in ("html", "csv", "json", "xlsx"):
+    for kind in ("html", "csv", "json", "xlsx", "pdf"):
         assert running.ask(f"/view?id={snapshot_id}&format={kind}").all_but_date == nothing.all_but_date
+
+
+def test_a_pdf_is_served_only_where_the_snapshot_has_one(
+    running: Running, snapshot_id: str, nothing: Reply
+) -> None:
+    assert running.ask(f"/view?id={snapshot_id}&format=pdf").all_but_date == nothing.all_but_date
+    with_pdf = running.store.publish({}, {**FILES, "report.pdf": b"%PDF-1.7 \0"})
+    reply = running.ask(f"/view?id={with_pdf}&format=pdf")
+    assert (reply.status, reply.body) == (200, b"%PDF-1.7 \0")
+    assert reply.headers["Content-Type"] == "application/pdf"
+    assert reply.headers["Content-Disposition"].endswith('.pdf"')
+    assert HEADERS.items() <= reply.headers.items()
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "LINK"])

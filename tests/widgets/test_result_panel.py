@@ -13,6 +13,7 @@ import openpyxl
 import pytest
 
 from custdyn_widgets.errors import ExportError
+from custdyn_widgets.publish import report_pdf
 from custdyn_widgets.render.charts.presets import PRESETS
 from custdyn_widgets.render.charts.specs import BLANK
 from custdyn_widgets.render.csv import to_csv, to_excel_csv
@@ -200,6 +201,18 @@ def test_an_xlsx_is_the_report_on_screen(panel: ResultPanel, sent: Sent) -> None
     assert [v for v in values if isinstance(v, int)][:3] == [r.values[0] for r in report.rows]
 
 
+def test_a_pdf_is_the_report_on_screen_on_the_paper_of_the_settings(
+    panel: ResultPanel, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTDYN_PAPER", "letter")
+    report = make_report(1)
+    panel.show(report)
+    ask(panel, {"ask": "pdf", "page": ""})
+    [(told, [content])] = sent
+    assert (told["name"][-4:], told["type"]) == (".pdf", "application/pdf")
+    assert content == report_pdf(report, paper="letter")
+
+
 @pytest.mark.parametrize(("total", "has_total"), [(True, True), (False, False), ("yes", False)])
 def test_a_csv_has_the_total_when_asked(
     panel: ResultPanel, sent: Sent, total: object, has_total: bool
@@ -269,7 +282,7 @@ def test_the_table_comes_back_after_a_download_alone(panel: ResultPanel, sent: S
     panel.set_download_only(make_report(2), "csv")
     panel.show(make_report(2))
     shown = state(panel, "_shown")
-    assert (shown["output"], list(shown["formats"])) == ("web", ["csv", "csv-excel", "xlsx"])
+    assert (shown["output"], list(shown["formats"])) == ("web", ["csv", "csv-excel", "xlsx", "pdf"])
 
 
 @pytest.mark.parametrize(("done", "told"), [(None, None), (0, 0), (0.4, 0.4), (7, 1), (-1, 0)])

@@ -74,7 +74,7 @@ def test_an_own_chart_is_named_by_its_title_or_its_columns() -> None:
         ({"title": "x" * 201}, "is longer than 200 characters", "title"),
         ({"title": "a\x1bb"}, "contains a control character", "title"),
         ({"title": "ok", "description": "y" * 2001}, "is longer than 2,000 characters", "description"),
-        ({"title": "ok", "output": "pdf"}, "'pdf' is not an allowed value", "output"),
+        ({"title": "ok", "output": "docx"}, "'docx' is not an allowed value", "output"),
     ],
 )
 def test_an_error_is_told_beside_its_field_and_what_was_typed_stays(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from custdyn_widgets.engine.cells.flows import BALANCE_FLOW_COLUMNS
+from custdyn_widgets.mart import Int64s
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class BalanceFrames:
 
 
 def balance_frames(
-    openings: pd.DataFrame, closings: pd.DataFrame, flows: pd.DataFrame, ends: Sequence[date], groups: int
+    openings: pd.DataFrame, closings: pd.DataFrame, flows: pd.DataFrame, ends: Int64s, groups: int
 ) -> BalanceFrames:
     """Return the sums behind the movement of balances.
 
@@ -33,35 +33,45 @@ def balance_frames(
     flows
         The balance flows of each row.
     ends
-        The UTC date on which each bucket's end is valued.
+        The day on which each bucket's end is valued.
     groups
         The number of rows in each bucket.
     """
-    # In each currency, whatever joined or flowed in either is still held by clients that are alive, or left
-    # with clients that closed.
-    left = Counter[tuple[int, str]]()
-    for frame, columns, sign in (
-        (closings, ("all_pos", "all_neg"), 1),
-        (openings, ("all_pos", "all_neg"), -1),
-        (flows, BALANCE_FLOW_COLUMNS, -1),
-    ):
-        lines = zip(frame["row"].tolist(), frame["currency"].tolist(), strict=True)
-        amounts = frame[list(columns)].to_numpy(object).sum(axis=1).tolist()
-        for line, amount in zip(lines, amounts, strict=True):
-            left[line] += sign * amount
-    changed = sorted((row, currency, amount) for (row, currency), amount in left.items() if amount)
-    opening = openings[["row", "currency", "value_date", "needs_quote"]].copy()
+    opening = openings[["row", "currency", "value_day", "needs_quote"]].copy()
     opening["opening_balance"] = openings["all_pos"] + openings["all_neg"]
-    return BalanceFrames(
-        openings=opening.reset_index(drop=True),
-        flows=flows,
-        left=pd.DataFrame(
-            {
-                "row": [row for row, _, _ in changed],
-                "currency": [currency for _, currency, _ in changed],
-                "value_date": [ends[row // groups] for row, _, _ in changed],
-                "needs_quote": [True] * len(changed),
-                "left": pd.Series([amount for _, _, amount in changed], dtype=object),
-            }
-        ),
+    left = _left(openings, closings, flows)
+    left.insert(2, "value_day", ends[left["row"].to_numpy(np.int64) // groups])
+    return BalanceFrames(openings=opening.reset_index(drop=True), flows=flows, left=left)
+
+
+def _left(openings: pd.DataFrame, closings: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
+    """Return what left with clients that closed, where that is not 0, by row and currency.
+
+    In each currency, whatever joined or flowed in either is still held by clients that are alive, or left
+    with clients that closed.
+    """
+    keys = pd.concat([frame[["row", "currency"]] for frame in (closings, openings, flows)], ignore_index=True)
+    held = ["all_pos", "all_neg"]
+    amounts = np.concatenate(
+        [_total(closings, held), -_total(openings, held), -_total(flows, list(BALANCE_FLOW_COLUMNS))]
     )
+    codes, currencies = pd.factorize(keys["currency"], sort=True)
+    place, lines = pd.factorize(keys["row"].to_numpy(np.int64) * len(currencies) + codes)
+    left = np.zeros(len(lines), object)
+    np.add.at(left, place, amounts)
+    order = np.argsort(lines)
+    order = order[left[order] != 0]
+    row, currency = np.divmod(lines[order], max(len(currencies), 1))
+    return pd.DataFrame(
+        {
+            "row": row,
+            "currency": np.asarray(currencies, object)[currency],
+            "needs_quote": np.ones(len(order), np.bool_),
+            "left": left[order],
+        }
+    )
+
+
+def _total(frame: pd.DataFrame, columns: list[str]) -> Any:
+    """Return the sum of some columns for each line, as Python ints, which cannot overflow."""
+    return sum((frame[name].to_numpy().astype(object) for name in columns), np.zeros(len(frame), object))

@@ -31,10 +31,10 @@ compared with that of the next row. Everything else is done per cell or per clie
 Schema
 ------
 `Cells.flows` and `Cells.stocks` are DataFrames with one line for each combination of report row, currency
-and valuation date. Common columns: `row` (int64, position of the row), `currency` (str), `value_date`
-(datetime.date in UTC: amounts are converted at the latest quote on or before it), `needs_quote` (bool:
-whether any amount in the line is nonzero). All other columns are Python ints: `…_qty` are counts, the
-rest are sums in millionths of `currency`.
+and valuation date. Common columns: `row` (int64, position of the row), `currency` (str), `value_day`
+(int64, days since 1970 in UTC: amounts are converted at the latest quote on or before it), `needs_quote`
+(bool: whether any amount in the line is nonzero). All other columns are int64s, or Python ints if some sum
+might overflow: `…_qty` are counts, the rest are sums in millionths of `currency`.
 
 If the grid requests them, there are three more such DataFrames, and one of movement: int64 counts, with one
 line for each row of the report, in order.
@@ -56,10 +56,11 @@ line for each row of the report, in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,15 +68,15 @@ import pandas as pd
 from custdyn_widgets.engine.cells.balances import BalanceFrames, balance_frames
 from custdyn_widgets.engine.cells.fast import kernel_for
 from custdyn_widgets.engine.cells.flows import BALANCE_FLOW_COLUMNS, FLOW_COLUMNS, FlowSums
-from custdyn_widgets.engine.cells.grid import Grid, utc_dates
+from custdyn_widgets.engine.cells.grid import Grid, utc_days
 from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
 from custdyn_widgets.engine.cells.pieces import Piece, Span, parts
 from custdyn_widgets.engine.cells.states import movement_of_states
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS, StockSums
+from custdyn_widgets.engine.cells.sums import Sums
 from custdyn_widgets.mart import Facts, Int64s, threads
 
 _Sums = tuple[FlowSums, StockSums]
-_KEYS = ("row", "currency", "value_date", "needs_quote")
 
 __all__ = ["FLOW_COLUMNS", "STOCK_COLUMNS", "Cells", "Grid", "compute_cells"]
 
@@ -99,6 +100,33 @@ class Cells:
     def sums(self) -> list[pd.DataFrame]:
         """All DataFrames that have sums by currency."""
         return [self.stocks, self.flows, *(vars(self.balances).values() if self.balances else ())]
+
+    def replace_sums(self, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Cells:
+        """Return the cells with every DataFrame of sums by currency replaced."""
+        balances = self.balances
+        if balances is not None:
+            balances = BalanceFrames(*map(change, vars(balances).values()))
+        return replace(self, stocks=change(self.stocks), flows=change(self.flows), balances=balances)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Cells], row_counts: Sequence[int]) -> Cells:
+        """Return the cells of several reports, whose rows follow each other."""
+        if len(parts) == 1:
+            return parts[0]
+        firsts = np.cumsum([0, *row_counts[:-1]]).tolist()
+        moved = [
+            cells.replace_sums(partial(_move, by=first)) for cells, first in zip(parts, firsts, strict=True)
+        ]
+        stocks, flows, *balances = (
+            pd.concat(frames, ignore_index=True) for frames in zip(*(c.sums for c in moved), strict=True)
+        )
+        movements = [cells.movement for cells in moved if cells.movement is not None]
+        return cls(
+            flows,
+            stocks,
+            BalanceFrames(*balances) if balances else None,
+            pd.concat(movements, ignore_index=True) if movements else None,
+        )
 
 
 def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
@@ -129,6 +157,10 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
     return cells
 
 
+def _move(frame: pd.DataFrame, by: int) -> pd.DataFrame:
+    return frame.assign(row=frame["row"] + by)
+
+
 def _single(grid: Grid, k: int) -> Grid:
     """Return the grid reduced to one bucket."""
     edges = grid.edges[k : k + 2]
@@ -145,7 +177,7 @@ def _with_active_of(own: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
     """Return the stocks, with the active columns of the rows in `own` replaced by its values."""
     active = ["active_qty", "active_pos", "active_neg"]
     key = ["row", "currency"]
-    changed = stocks.set_index(key)
+    changed = stocks.astype(dict.fromkeys(active, object)).set_index(key)
     changed.loc[pd.MultiIndex.from_frame(own[key]), active] = own[active].to_numpy()
     return changed.reset_index()
 
@@ -156,8 +188,8 @@ def _sum_up(facts: Facts, clients: Int64s, asked: Grid) -> Cells:
     sums = _merged(own for _, own in facts.each(partial(_sums_of, grid=grid), clients))
     names = facts.names.currencies
     cells = Cells(
-        flows=_frame([flows.columns(names[c]) for c, (flows, _) in sums], FLOW_COLUMNS),
-        stocks=_frame([stocks.columns(names[c]) for c, (_, stocks) in sums], STOCK_COLUMNS),
+        flows=_frame({names[c]: flows.columns() for c, (flows, _) in sums}, FLOW_COLUMNS),
+        stocks=_frame({names[c]: stocks.columns() for c, (_, stocks) in sums}, STOCK_COLUMNS),
     )
     return _with_opening(cells, asked, [(names[c], *own) for c, own in sums]) if has_opening else cells
 
@@ -178,9 +210,9 @@ def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, Stoc
         moved = sum(own.movement.counts() for _, _, own in sums if own.movement)
         movement = pd.DataFrame(np.column_stack([opening, moved]), columns=list(MOVEMENT_COLUMNS))
     if grid.balances:
-        moves = _frame([own.balance_columns(name) for name, own, _ in sums], BALANCE_FLOW_COLUMNS)
+        moves = _frame({name: own.balance_columns() for name, own, _ in sums}, BALANCE_FLOW_COLUMNS)
         moves["row"] -= grid.groups
-        balances = balance_frames(openings, stocks, moves, utc_dates(grid.edges[1:] - 1), grid.groups)
+        balances = balance_frames(openings, stocks, moves, utc_days(grid.edges[1:] - 1), grid.groups)
     return replace(
         cells, flows=flows, stocks=stocks.reset_index(drop=True), movement=movement, balances=balances
     )
@@ -193,7 +225,7 @@ def sum_flows(facts: Facts, clients: Int64s, grid: Grid) -> pd.DataFrame:
         piece = Piece.of(facts, span, grid)
         sums.setdefault(piece.currency, FlowSums(grid, piece.currency)).add(piece)
     names = facts.names.currencies
-    return _frame([sums[c].columns(names[c]) for c in sorted(sums)], FLOW_COLUMNS)
+    return _frame({names[c]: sums[c].columns() for c in sorted(sums)}, FLOW_COLUMNS)
 
 
 def _sums_of(facts: Facts, clients: Int64s, *, grid: Grid) -> dict[int, _Sums]:
@@ -240,15 +272,19 @@ def _code(of_currency: tuple[int, _Sums]) -> int:
     return of_currency[0]
 
 
-def _frame(of_currencies: list[dict[str, list[object]]], columns: tuple[str, ...]) -> pd.DataFrame:
-    """Return the lines of all currencies as one DataFrame, with all sums in a single block of Python ints."""
-    joined = {name: [v for c in of_currencies for v in c[name]] for name in (*_KEYS, *columns)}
-    sums = np.empty((len(joined["row"]), len(columns)), object)
-    for i, name in enumerate(columns):
-        sums[:, i] = joined[name]
-    frame = pd.DataFrame(sums, columns=list(columns))
-    frame.insert(0, "row", np.array(joined["row"], np.int64))
-    frame.insert(1, "currency", pd.Series(joined["currency"], dtype=object))
-    frame.insert(2, "value_date", pd.Series(joined["value_date"], dtype=object))
-    frame.insert(3, "needs_quote", np.array(joined["needs_quote"], np.bool_))
+def _frame(of_currencies: dict[str, dict[str, Sums]], columns: tuple[str, ...]) -> pd.DataFrame:
+    """Return the lines of all currencies as one DataFrame."""
+    counts = [len(own["row"]) for own in of_currencies.values()]
+    currency = np.repeat(np.array([*of_currencies], object), counts)
+    found: dict[str, Any] = {}
+    for name, dtype in {"row": np.int64, "value_day": np.int64, "needs_quote": np.bool_}.items():
+        found[name] = _joined(of_currencies, name, dtype)
+    for name in columns:
+        found[name] = _joined(of_currencies, name, np.int64)
+    frame = pd.DataFrame(found, copy=False)
+    frame.insert(1, "currency", pd.Series(currency, dtype=object))
     return frame
+
+
+def _joined(of_currencies: dict[str, dict[str, Sums]], name: str, dtype: type[np.generic]) -> Any:
+    return np.concatenate([np.zeros(0, dtype), *(lines[name] for lines in of_currencies.values())])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, NamedTuple
@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from custdyn_widgets.engine.cells.grid import CounterArrays, EdgeCounter, Grid, utc_date, utc_dates
+from custdyn_widgets.engine.cells.grid import CounterArrays, EdgeCounter, Grid, utc_date, utc_dates, utc_days
 from custdyn_widgets.engine.cells.pieces import Piece
-from custdyn_widgets.engine.cells.sums import DenseSums, KeyedSums, join
+from custdyn_widgets.engine.cells.sums import DenseSums, KeyedSums, Sums, join
 from custdyn_widgets.mart import PACKAGE_FEE, Bools, FlowClass, Int64s
 
 _C = FlowClass
@@ -100,6 +100,25 @@ class FlowEntries:
     sums: Mapping[str, tuple[int, ...]]
 
 
+@dataclass(frozen=True)
+class _Lines:
+    """Lines of cells: their keys, and counts and amounts by line and flow class, which all are distinct."""
+
+    keys: Mapping[str, Int64s]
+    line: Int64s
+    flow: Int64s
+    count: Int64s
+    amount: Sums
+
+    def total(self, classes: Iterable[int], values: Any) -> Sums:
+        """Return the sum over some classes for each line."""
+        found: Any = np.zeros(len(self.keys["row"]), np.int64 if values.dtype == np.bool_ else values.dtype)
+        for own in classes:
+            at = np.flatnonzero(self.flow == own)
+            found[self.line[at]] += values[at]
+        return found  # type: ignore[no-any-return]
+
+
 class FlowSums:
     """Sums of one currency by row, segment and flow class.
 
@@ -179,23 +198,23 @@ class FlowSums:
         """Add the sums of another `FlowSums` with the same grid and currency."""
         self.sums.merge(other.sums)
 
-    def columns(self, currency: str) -> dict[str, list[object]]:
-        """Return the flow columns of the schema in `cells.compute` as lists."""
-        keys, count, amount = self._lines([c for c in FlowClass if c != _C.OTHER], currency)
+    def columns(self) -> dict[str, Sums]:
+        """Return the flow columns of the schema in `cells.compute`, without the currency."""
+        lines = self._lines([c for c in FlowClass if c != _C.OTHER])
         return {
-            **keys,
-            "needs_quote": (amount[list(_VALUED)] != 0).any(axis=0).tolist(),
-            **{name: count[list(classes)].sum(axis=0).tolist() for name, classes in COUNTED_CLASSES.items()},
-            **{name: amount[list(classes)].sum(axis=0).tolist() for name, classes in SUMMED_CLASSES.items()},
+            **lines.keys,
+            "needs_quote": lines.total(_VALUED, lines.amount != 0) > 0,
+            **{name: lines.total(classes, lines.count) for name, classes in COUNTED_CLASSES.items()},
+            **{name: lines.total(classes, lines.amount) for name, classes in SUMMED_CLASSES.items()},
         }
 
-    def balance_columns(self, currency: str) -> dict[str, list[object]]:
-        """Return the balance flow columns of the schema in `cells.compute` as lists."""
-        keys, _, amount = self._lines(range(_CLASS_COUNT), currency)
+    def balance_columns(self) -> dict[str, Sums]:
+        """Return the balance flow columns of the schema in `cells.compute`, without the currency."""
+        lines = self._lines(range(_CLASS_COUNT))
         return {
-            **keys,
-            "needs_quote": (amount != 0).any(axis=0).tolist(),
-            **{name: amount[list(classes)].sum(axis=0).tolist() for name, classes in _BALANCE_SUMS.items()},
+            **lines.keys,
+            "needs_quote": lines.total(range(_CLASS_COUNT), lines.amount != 0) > 0,
+            **{name: lines.total(classes, lines.amount) for name, classes in _BALANCE_SUMS.items()},
         }
 
     def entries(self) -> FlowEntries:
@@ -217,10 +236,8 @@ class FlowSums:
             sums={**sums, **_BALANCE_SUMS} if self._grid.balances else sums,
         )
 
-    def _lines(
-        self, classes: Sequence[int], currency: str
-    ) -> tuple[dict[str, list[object]], Int64s, npt.NDArray[np.object_]]:
-        """Return the keys of the lines of some classes, and their counts and amounts by (class, line)."""
+    def _lines(self, classes: Sequence[int]) -> _Lines:
+        """Return the lines of some classes."""
         keys, counts, high, low = self.sums.totals()
         group, segment, flow = np.unravel_index(keys, self._shape)
         counted = (segment > 0) & np.isin(flow, classes)
@@ -228,17 +245,11 @@ class FlowSums:
         row = self._bucket_of[segment] * self._grid.groups + group
         shape = (self._grid.bucket_count * self._grid.groups, self._shape[1])
         lines, line = np.unique(np.ravel_multi_index((row, segment), shape), return_inverse=True)
-        count = np.zeros((_CLASS_COUNT, len(lines)), np.int64)
-        amount = np.zeros((_CLASS_COUNT, len(lines)), object)
-        count[flow[counted], line] = counts[counted]
-        amount[flow[counted], line] = join(high[counted], low[counted])
         row, segment = np.unravel_index(lines, shape)
-        return (
-            {
-                "row": row.tolist(),
-                "currency": [currency] * len(lines),
-                "value_date": utc_dates(self._segments[segment - 1]),
-            },
-            count,
-            amount,
+        return _Lines(
+            keys={"row": row, "value_day": utc_days(self._segments[segment - 1])},
+            line=line,
+            flow=flow[counted],
+            count=counts[counted],
+            amount=join(high[counted], low[counted]),
         )

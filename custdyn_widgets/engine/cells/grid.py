@@ -143,5 +143,11 @@ def utc_date(instant: int) -> date:
 
 def utc_dates(instants: Int64s) -> list[date]:
     """Return the UTC dates of times in seconds since 1970."""
-    days: list[date] = (instants // 86_400).astype("datetime64[D]").tolist()
+    days: list[date] = utc_days(instants).astype("datetime64[D]").tolist()
+    return days
+
+
+def utc_days(instants: Int64s) -> Int64s:
+    """Return the UTC dates of times in seconds since 1970, as days since then."""
+    days: Int64s = instants // 86_400
     return days

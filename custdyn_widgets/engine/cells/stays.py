@@ -13,6 +13,8 @@ from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.cells.pieces import Piece
 from custdyn_widgets.mart import PAID, Bools, Int64s, Times
 
+_MOST_STAYS = 2**17  # how many are made at once; a client has its cells in each of its package rows
+
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
 
@@ -76,7 +78,7 @@ def stays_of(piece: Piece, grid: Grid, bucket: Int64s) -> Iterator[Stays]:
         return
     yield _untouched(piece, grid, bucket, present, gone)
     if len(bucket):
-        yield _of_packages(piece, grid, bucket, cells, gone)
+        yield from _of_packages(piece, grid, bucket, cells, gone)
 
 
 def _untouched(piece: Piece, grid: Grid, bucket: Int64s, present: Int64s, gone: Int64s) -> Stays:
@@ -96,41 +98,97 @@ def _untouched(piece: Piece, grid: Grid, bucket: Int64s, present: Int64s, gone: 
     )
 
 
-def _of_packages(piece: Piece, grid: Grid, bucket: Int64s, cells: _Cells, gone: Int64s) -> Stays:
-    """Repeat each client's cells for every package row in which it has transactions."""
-    assert piece.package is not None
-    groups, buckets = grid.package_groups, grid.bucket_count
-    client = np.repeat(np.arange(len(piece.count)), piece.count)
-    entity_of = client * groups + grid.package_group[piece.package]
-    order = np.argsort(entity_of, kind="stable")  # by entity, then by time
-    entities, begins = np.unique(entity_of[order], return_index=True)
-    owner = entities // groups
-    first, cell = _repeated(owner, cells.count)
-    entity = np.repeat(np.arange(len(entities)), cells.count[owner])
-    # Find the entity's last paid use up to each cell; both are sorted by (entity, bucket).
-    paying = order[PAID[piece.flow[order]]]
-    payer = np.searchsorted(entities, entity_of[paying])
-    keys = payer * buckets + bucket[paying]
-    found = np.searchsorted(keys, entity * buckets + cells.bucket[cell], "right") - 1
-    paid = found >= 0
-    paid[paid] = keys[found[paid]] // buckets == entity[paid]
-    paid_at = np.full(len(cell), np.iinfo(piece.time.dtype).min, piece.time.dtype)
-    paid_at[paid] = piece.time[paying[found[paid]]]
-    appears = bucket[order[begins]]
-    group = _client_groups(piece)[owner] * groups + entities % groups
-    payers, first_payment = np.unique(payer, return_index=True)
-    first_use = np.full(len(entities), buckets)
-    first_use[payers] = bucket[paying[first_payment]]
+def _of_packages(piece: Piece, grid: Grid, bucket: Int64s, cells: _Cells, gone: Int64s) -> Iterator[Stays]:
+    """Repeat each client's cells for every package row in which it has transactions, some rows at a time."""
+    rows = _PackageRows.of(piece, grid, bucket, cells)
     balance = piece.running[cells.last] + np.repeat(piece.base, cells.count)
-    return Stays(
-        first=first,
-        group=group,
-        gone=gone[owner],
-        low=np.minimum(np.maximum(cells.bucket[cell], appears[entity]), gone[owner][entity]),
-        balance=balance[cell],
-        paid_at=paid_at,
-        first_use=first_use,
-    )
+    group = _client_groups(piece)[rows.owner] * grid.package_groups + rows.package_group
+    ends = np.cumsum(rows.count)
+    low = 0
+    while low < len(ends):
+        before = int(ends[low - 1]) if low else 0
+        high = max(low + 1, int(np.searchsorted(ends, before + _MOST_STAYS, "right")))
+        own = slice(low, high)
+        first, cell = rows.cells(own)
+        yield Stays(
+            first=first,
+            group=group[own],
+            gone=gone[rows.owner[own]],
+            low=np.minimum(cells.bucket[cell], np.repeat(gone[rows.owner[own]], rows.count[own])),
+            balance=balance[cell],
+            paid_at=rows.paid_at(own, first, piece.time),
+            first_use=rows.first_use[own],
+        )
+        low = high
+
+
+@dataclass(frozen=True)
+class _PackageRows:
+    """The package rows in which each client of a piece has transactions, sorted by client and group.
+
+    Attributes
+    ----------
+    owner, package_group
+        The client and the group of packages of each.
+    begin, count
+        The cell of its first transaction, and the number of the client's cells from there on.
+    first_use
+        The bucket of its first paid use.
+    paying, payer, cell_of
+        The rows of the ledger that are paid uses, sorted by package row and time, with the package row and
+        the cell of each.
+    """
+
+    owner: Int64s
+    package_group: Int64s
+    begin: Int64s
+    count: Int64s
+    first_use: Int64s
+    paying: Int64s
+    payer: Int64s
+    cell_of: Int64s
+
+    @classmethod
+    def of(cls, piece: Piece, grid: Grid, bucket: Int64s, cells: _Cells) -> _PackageRows:
+        assert piece.package is not None
+        client = np.repeat(np.arange(len(piece.count)), piece.count)
+        key = client * grid.package_groups + grid.package_group[piece.package]
+        order = np.argsort(key, kind="stable")  # by package row, then by time
+        key = key[order]
+        starts = np.ones(len(key), np.bool_)
+        np.not_equal(key[1:], key[:-1], out=starts[1:])
+        owner, package_group = np.divmod(key[starts], grid.package_groups)
+        cell_of = np.zeros(len(key), np.int64)  # of each row of the ledger
+        cell_of[cells.last[:-1] + 1] = 1
+        np.cumsum(cell_of, out=cell_of)
+        begin = cell_of[order[starts]]
+        paid = PAID[piece.flow[order]]
+        paying, payer = order[paid], (np.cumsum(starts) - 1)[paid]
+        payers, first_payment = np.unique(payer, return_index=True)
+        first_use = np.full(len(owner), grid.bucket_count)
+        first_use[payers] = bucket[paying[first_payment]]
+        count = np.cumsum(cells.count)[owner] - begin
+        return cls(owner, package_group, begin, count, first_use, paying, payer, cell_of[paying])
+
+    def cells(self, own: slice) -> tuple[Int64s, Int64s]:
+        """Return the position of the first cell of each of some package rows, and all their cells."""
+        count = self.count[own]
+        first = np.cumsum(count) - count
+        return first, np.arange(int(count.sum())) + np.repeat(self.begin[own] - first, count)
+
+    def paid_at(self, own: slice, first: Int64s, time: Times) -> Times:
+        """Return the last paid use up to each cell of some package rows."""
+        low, high = np.searchsorted(self.payer, (own.start, own.stop))
+        payer = self.payer[low:high] - own.start
+        latest = np.full(int(self.count[own].sum()), -1)
+        # A later payment in the same cell overwrites an earlier one.
+        latest[first[payer] + self.cell_of[low:high] - self.begin[own][payer]] = np.arange(high - low)
+        np.maximum.accumulate(latest, out=latest)
+        none_before = np.repeat(np.searchsorted(payer, np.arange(len(first))), self.count[own])
+        never = np.full(1, np.iinfo(time.dtype).min, time.dtype)
+        times = np.append(never, time[self.paying[low:high]])
+        found: Times = times[np.where(latest < none_before, 0, latest + 1)]
+        return found
 
 
 def _cells(piece: Piece, bucket: Int64s) -> _Cells:
@@ -174,12 +232,3 @@ def _with_initial(at_first: _Array, first: Int64s, later: Bools, of_cells: _Arra
     values[first] = at_first
     values[later] = of_cells
     return values  # type: ignore[no-any-return]
-
-
-def _repeated(owner: Int64s, count: Int64s) -> tuple[Int64s, Int64s]:
-    """Return the position of each entity's first cell, and the cells repeated from its owner."""
-    begins = np.cumsum(count) - count
-    repeats = count[owner]
-    first = np.cumsum(repeats) - repeats
-    cell = np.arange(int(repeats.sum())) - np.repeat(first - begins[owner], repeats)
-    return first, cell

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from custdyn_widgets.engine.cells.grid import CounterArrays, EdgeCounter, Grid, utc_dates
+from custdyn_widgets.engine.cells.grid import CounterArrays, EdgeCounter, Grid, utc_days
 from custdyn_widgets.engine.cells.movement import MovementSums
 from custdyn_widgets.engine.cells.pieces import Piece
 from custdyn_widgets.engine.cells.stays import Stays, stays_of
-from custdyn_widgets.engine.cells.sums import DenseSums, KeyedSums, join
+from custdyn_widgets.engine.cells.sums import DenseSums, KeyedSums, Sums, join
 from custdyn_widgets.mart import Int64s
 
 LEVELS = ("all", "overall", "active")  # each is a subset of the previous one
@@ -142,22 +142,21 @@ class StockSums:
         if self.movement and other.movement:
             self.movement.merge(other.movement)
 
-    def columns(self, currency: str) -> dict[str, list[object]]:
-        """Return the stock columns of the schema in `cells.compute` as lists."""
+    def columns(self) -> dict[str, Sums]:
+        """Return the stock columns of the schema in `cells.compute`, without the currency."""
         counts, high, low = self.levels()
         # The axes are level, sign, group, bucket. There is a line wherever a client is alive.
         bucket, group = np.nonzero(counts[0].sum(axis=0).T)
-        sums: dict[str, list[object]] = {}
+        sums: dict[str, Sums] = {}
         for i, level in reversed(list(enumerate(LEVELS))):
-            sums[f"{level}_qty"] = counts[i][:, group, bucket].sum(axis=0).tolist()
+            sums[f"{level}_qty"] = counts[i][:, group, bucket].sum(axis=0)
             for sign, name in enumerate(("pos", "neg")):
                 place = (i, sign, group, bucket)
-                sums[f"{level}_{name}"] = [*join(high[place], low[place])]
+                sums[f"{level}_{name}"] = join(high[place], low[place])
         return {
-            "row": (bucket * self._grid.groups + group).tolist(),
-            "currency": [currency] * len(bucket),
-            "value_date": utc_dates(self._grid.edges[bucket + 1] - 1),
-            "needs_quote": [bool(p or n) for p, n in zip(sums["all_pos"], sums["all_neg"], strict=True)],
+            "row": bucket * self._grid.groups + group,
+            "value_day": utc_days(self._grid.edges[bucket + 1] - 1),
+            "needs_quote": (sums["all_pos"] != 0) | (sums["all_neg"] != 0),
             **sums,
         }
 

@@ -1,0 +1,125 @@
+"""The files of a snapshot, each made from the report alone: the same report always gives the same bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from custdyn_widgets import progress
+from custdyn_widgets.errors import ExportError
+from custdyn_widgets.files import canonical_json
+from custdyn_widgets.report import Report, Row, arrow_table, encodable
+from custdyn_widgets.text import slug
+
+if TYPE_CHECKING:
+    from custdyn_widgets.render import Section
+
+PAGE, PDF = "report.html", "report.pdf"
+_DIGEST_BEGINNING = 16  # characters of the content digest in the footer of a PDF
+
+
+def report_files(
+    report: Report,
+    sections: Sequence[Section] = (),
+    drawn: Mapping[str, str] | None = None,
+    *,
+    paper: str | None = None,
+) -> dict[str, bytes]:
+    """Return the files of a snapshot by name: the report as JSON and Parquet, the page, exports and charts.
+
+    If the report is too large for a workbook, there is no `report.xlsx`; `manifest_of` adds a warning. The
+    same applies to `report.pdf`, which is made only if a `paper` is given.
+
+    Raises
+    ------
+    ExportError
+        If a PDF is asked for, and this machine cannot make one.
+    """
+    # imported late: this loads a JavaScript engine and openpyxl
+    from custdyn_widgets.render import render_page, report_charts, require_pdf, to_csv, to_xlsx
+
+    if paper is not None:
+        require_pdf()
+
+    progress.step("Drawing the charts", 0)
+    drawn = report_charts(report, drawn)
+    progress.step("Writing the files", 0.5)
+    files = {
+        "report.json": report_json(report),
+        "data.parquet": table_parquet(report),
+        "report.csv": to_csv(report),
+        PAGE: render_page(report, drawn, sections),
+    }
+    with contextlib.suppress(ExportError):  # too large for a workbook
+        files["report.xlsx"] = to_xlsx(report)
+    if paper is not None:
+        with contextlib.suppress(ExportError):  # too long for a PDF
+            files[PDF] = report_pdf(report, drawn, sections, paper=paper)
+    for n, (title, svg) in enumerate(drawn.items(), start=1):
+        files[f"chart-{n}-{slug(title) or 'untitled'}.svg"] = encodable(svg).encode()
+    return files
+
+
+def report_pdf(
+    report: Report,
+    drawn: Mapping[str, str] | None = None,
+    sections: Sequence[Section] = (),
+    *,
+    paper: str,
+) -> bytes:
+    """Return the report as the PDF that its snapshot has; parameters and errors are those of `to_pdf`.
+
+    Its footer shows the beginning of the content digest, because the file cannot contain its snapshot's id,
+    which depends on it. Its text is that of the page, where `refuse_secrets` searches it.
+    """
+    from custdyn_widgets.render import to_pdf  # imported late: slow to load
+
+    digest = content_digest(report)[:_DIGEST_BEGINNING]
+    return to_pdf(report, drawn, sections, paper=paper, identity=f"Content digest {digest}")
+
+
+def prepare() -> None:
+    """Import the packages that `report_files` needs when the charts are already drawn."""
+    import pandas as pd  # noqa: F401  # Arrow checks whether its input is from pandas
+    import pyarrow.parquet  # noqa: F401
+
+    from custdyn_widgets.render import render_page, report_charts, to_csv, to_xlsx  # noqa: F401
+
+
+def content_digest(report: Report) -> str:
+    """Return the hexadecimal SHA-256 hash of only the query, the labels and the values.
+
+    Two runs with the same result have the same digest, whatever their time and role. It is not a snapshot id.
+    """
+    content = {
+        "query": report.query.to_dict(),
+        "labels": [*report.headings, *(column.name for column in report.columns)],
+        "rows": [_content(row) for row in report.rows],
+        "total": _content(report.total) if report.total else None,
+    }
+    return hashlib.sha256(b"custdyn content 1\n" + canonical_json(content)).hexdigest()
+
+
+def report_json(report: Report) -> bytes:
+    """Return the report as canonical JSON; only chart specs may contain floats (widths, opacities)."""
+    plain = report.to_dict()
+    canonical_json({**plain, "charts": {}})  # raises an error for any other float
+    return canonical_json(plain, floats=True)
+
+
+def table_parquet(report: Report) -> bytes:
+    """Return the rows as Parquet, without the Total row: see `arrow_table`."""
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    pq.write_table(arrow_table(report), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _content(row: Row) -> dict[str, object]:
+    values = [f"{value:f}" if isinstance(value, Decimal) else value for value in row.values]
+    return {"labels": list(row.labels), "values": values}

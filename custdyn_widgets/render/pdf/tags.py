@@ -1,0 +1,28 @@
+"""Completing the tags that WeasyPrint writes for screen readers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def complete_tags(_document: Any, pdf: Any) -> None:
+    """Say of each heading cell whether it heads columns or a row.
+
+    WeasyPrint instead lists the headings of each data cell, and of a heading above several columns, it lists
+    only the first column's. Its lists are removed, because they take precedence over what heading cells say.
+
+    Parameters
+    ----------
+    pdf
+        The `pydyf.PDF`, before it is written.
+    """
+    dictionaries = (item for item in pdf.objects if hasattr(item, "get"))
+    elements = {item.reference: item for item in dictionaries if item.get("Type") == "/StructElem"}
+    for element in elements.values():
+        if element["S"] == "/TD":
+            element["A"].pop("Headers", None)
+        elif element["S"] == "/TH":
+            element.pop("ID", None)
+            row = elements[element["P"]]
+            heads_row = any(kid in elements and elements[kid]["S"] == "/TD" for kid in row["K"])
+            element["A"]["Scope"] = "/Row" if heads_row else "/Column"

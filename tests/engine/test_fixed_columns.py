@@ -1,0 +1,258 @@
+"""Columns in fixed point against Fractions: bounds that hold, values that are right or not certain."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from custdyn_widgets.engine.cells.balances import BalanceFrames
+from custdyn_widgets.engine.cells.compute import Cells
+from custdyn_widgets.engine.cells.flows import BALANCE_FLOW_COLUMNS, FLOW_COLUMNS
+from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
+from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
+from custdyn_widgets.engine.comparison import compare_numbers
+from custdyn_widgets.engine.conversion import Rates, add_up_rows, to_fixed_lines, to_lines
+from custdyn_widgets.engine.fixed_columns import FixedArray, FixedNumber
+from custdyn_widgets.engine.fixed_point import Amounts, Factors, add_up
+from custdyn_widgets.engine.metrics import ratio
+from custdyn_widgets.engine.numbers import round_value
+from custdyn_widgets.engine.registry import METRICS, compute_metrics
+from custdyn_widgets.engine.rounded import Rounded, values_of
+from custdyn_widgets.mart.facts.facts import Names
+from custdyn_widgets.report.report import Column
+
+MONEY, COUNT = Column("Group", "Money", "money", ""), Column("Group", "Count", "count", "")
+NEAR_LIMITS = st.sampled_from([s * (2**k + d) for k in (59, 60, 61, 62) for d in (-1, 0, 1) for s in (1, -1)])
+SIZES = st.one_of(st.integers(-(10**15), 10**15), st.integers(-20, 20), NEAR_LIMITS, st.just(-(2**63)))
+RATIOS = st.one_of(
+    st.sampled_from([(1, 1), (0, 1), (1, 2), (1, 3), (10**6, 1), (2**31, 1), (1, 10**30)]),
+    st.tuples(st.integers(0, 10**12), st.integers(1, 10**12)),
+)
+NUMBERS = st.lists(st.tuples(SIZES, RATIOS), min_size=1, max_size=8)
+
+
+def column(lines: list[tuple[int, tuple[int, int]]]) -> tuple[FixedArray, list[Fraction]]:
+    """A column with an amount for each line, and the exact amounts."""
+    amounts = np.array([amount for amount, _ in lines], np.int64)
+    factors, each = Factors.of([ratio for _, ratio in lines]), np.arange(len(lines) + 1)
+    exact = [Fraction(amount * top, bottom * 10**6) for amount, (top, bottom) in lines]
+    return FixedArray(add_up(amounts, each, factors, each[:-1])), exact
+
+
+def bounds(found: FixedArray, i: int) -> tuple[Fraction, Fraction]:
+    own = found[i]
+    middle = (own.whole * 2**48 + own.part) * Fraction(1, 2**48 * 10**6)
+    missing = own.missing * Fraction(1, 2**48 * 10**6)
+    return middle - missing, middle + missing
+
+
+def is_unknown(number: FixedNumber) -> bool:
+    return number.missing >= 2**47
+
+
+def assert_encloses(found: FixedArray, exact: list[Any]) -> None:
+    for i, expected in enumerate(exact):
+        if expected is None:
+            assert found[i] is None or is_unknown(found[i])
+        elif not is_unknown(found[i]):
+            low, high = bounds(found, i)
+            assert low <= expected <= high
+
+
+@given(lines=NUMBERS, others=NUMBERS, counts=st.lists(st.integers(0, 2**41), min_size=8, max_size=8))
+def test_every_operation_keeps_the_exact_number_between_its_bounds(
+    lines: Any, others: Any, counts: list[int]
+) -> None:
+    size = min(len(lines), len(others))
+    (left, exact_left), (right, exact_right) = column(lines[:size]), column(others[:size])
+    by = FixedArray.of_counts(np.array(counts[:size]))
+    pairs = list(zip(exact_left, exact_right, strict=True))
+    assert_encloses(left, exact_left)
+    assert_encloses(-left, [-own for own in exact_left])
+    assert_encloses(left + right, [one + two for one, two in pairs])
+    assert_encloses(left - right, [one - two for one, two in pairs])
+    assert_encloses(
+        (left - right).divided_by(by),
+        [(one - two) / n if n else None for (one, two), n in zip(pairs, counts, strict=False)],
+    )
+    for own in (left, left - right, (left + right).divided_by(by)):
+        nonzero, sure = own.amounts.nonzero()
+        for i in range(size):
+            if own[i] is not None and not is_unknown(own[i]):
+                low, high = bounds(own, i)
+                assert nonzero[i] == (low > 0 or high < 0)
+                assert sure[i] == (nonzero[i] or low == high)
+
+
+@given(lines=NUMBERS, others=NUMBERS)
+def test_what_is_sure_is_rounded_as_fractions_are(lines: Any, others: Any) -> None:
+    size = min(len(lines), len(others))
+    (now, exact_now), (before, exact_before) = column(lines[:size]), column(others[:size])
+    change = now - before
+    parts = [Rounded.of(now), Rounded.of(before), Rounded.of(change), Rounded.percentages(change, before)]
+    values = values_of(parts, [MONEY] * 4)
+    for i, (one, two) in enumerate(zip(exact_now, exact_before, strict=True)):
+        for part, own, exact in zip(parts, values, compare_numbers(one, two), strict=True):
+            if part.sure[i]:
+                assert str(own[i]) == str(round_value(exact, MONEY))
+
+
+def test_ordinary_percentages_are_sure_and_half_of_a_millionth_goes_to_the_even_one() -> None:
+    def exactly(millionths: list[int]) -> FixedArray:
+        return FixedArray(Amounts.exactly(np.array(millionths)))
+
+    change = exactly([1, -1, 3, 0, 5, 1_000_000, 10**12])
+    before = exactly([2 * 10**8, 2 * 10**8, 2 * 10**8, 7, 0, -3_000_000, 1])
+    found = Rounded.percentages(change, before)
+    assert found.sure.tolist()[:6] == [True] * 6
+    assert found.null.tolist() == [False] * 4 + [True, False, False]
+    assert found.millionths.tolist()[:4] == [0, 0, 2, 0]
+    assert found.millionths[5] == 33_333_333
+    assert not found.sure[6]  # 10**14 percent, which does not fit
+
+
+def test_equal_amounts_share_a_decimal_and_counts_are_ints() -> None:
+    fixed = FixedArray(Amounts.exactly(np.array([1_500_000, -1, 0, 1_500_000])))
+    money, counts = Rounded.of(fixed), Rounded.of(FixedArray.of_counts(np.array([3, 0, 1, 2**40 - 1])))
+    (first, second), (number,) = values_of([money, money], [MONEY, MONEY]), values_of([counts], [COUNT])
+    assert list(map(str, first)) == ["1.500000", "-0.000001", "0.000000", "1.500000"]
+    assert first[0] is first[3] is second[0]
+    assert number == [3, 0, 1, 2**40 - 1]
+    assert {type(value) for value in number} == {int}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda c: c * 2,
+        lambda c: c + 1,
+        lambda c: c - 0.5,
+        lambda c: c / c,
+        lambda c: c + Fraction(1),
+        lambda c: c + pd.Series([Fraction(1), Fraction(2)]),
+        lambda c: c.astype("float64"),
+        lambda c: c.sum(),
+    ],
+    ids=["times", "an int", "a float", "divided", "a Fraction", "floats", "as floats", "sum"],
+)
+def test_a_column_refuses_what_it_cannot_do_exactly(use: Any) -> None:
+    with pytest.raises(TypeError):
+        use(pd.Series(FixedArray.of_counts(np.array([1, 2]))))
+
+
+def test_a_column_is_one_of_pandas() -> None:
+    counts = pd.Series(FixedArray.of_counts(np.array([6, 5, 0])))
+    averages = ratio(counts, pd.Series(FixedArray.of_counts(np.array([2, 0, 4]))))
+    assert averages.isna().tolist() == [False, True, False]
+    assert list(averages) == [FixedNumber(3_000_000, 0, 0), None, FixedNumber(0, 0, 0)]
+    joined = pd.concat([averages, counts], ignore_index=True)
+    assert joined.dtype == counts.dtype
+    assert joined.iloc[[4, 1, 0]].tolist() == [FixedNumber(5_000_000, 0, 0), None, averages[0]]
+    assert joined.reindex([0, 9]).isna().tolist() == [False, True]
+    assert pd.Series(list(joined), dtype=joined.dtype).tolist() == joined.tolist()
+    assert "3000000" in str(pd.DataFrame({"A": averages}))
+
+
+# Lines and metrics
+
+NAMES = Names(
+    ("EUR", "JPY", "USD"),
+    (), (), (), (), {},
+    {"EUR": ((0, "0.9231"), (1, "0.9377")), "JPY": ((0, "151.337"),)},
+    "USD",
+)  # fmt: skip
+SMALL = st.integers(0, 50)
+MONEY_CELLS = st.one_of(st.integers(-(10**11), 10**11), st.sampled_from([0, 1, -1, 2**59, 2**62, 2**70]))
+
+
+@st.composite
+def frames(draw: st.DrawFn, columns: tuple[str, ...], row_count: int) -> pd.DataFrame:
+    keys = draw(
+        st.lists(
+            st.tuples(st.integers(0, row_count - 1), st.sampled_from(NAMES.currencies), st.integers(0, 2)),
+            max_size=5,
+            unique=True,
+        )
+    )
+    lines = [
+        (*key, True, *(draw(SMALL if name.endswith("_qty") else MONEY_CELLS) for name in columns))
+        for key in sorted(keys)
+    ]
+    frame = pd.DataFrame(
+        lines, columns=["row", "currency", "value_day", "needs_quote", *columns], dtype=object
+    )
+    types = {"row": np.int64, "value_day": np.int64, "needs_quote": np.bool_}
+    small = [name for name in columns if all(abs(value) < 2**63 for value in frame[name])]
+    return frame.astype({**types, **dict.fromkeys(small, np.int64)})
+
+
+@st.composite
+def drawn_cells(draw: st.DrawFn, row_count: int = 3) -> Cells:
+    movement = [[draw(SMALL) for _ in MOVEMENT_COLUMNS] for _ in range(row_count)]
+    return Cells(
+        flows=draw(frames(FLOW_COLUMNS, row_count)),
+        stocks=draw(frames(STOCK_COLUMNS, row_count)),
+        balances=BalanceFrames(
+            *(draw(frames(own, row_count)) for own in (("opening_balance",), BALANCE_FLOW_COLUMNS, ("left",)))
+        ),
+        movement=pd.DataFrame(movement, columns=list(MOVEMENT_COLUMNS)),
+    )
+
+
+@settings(max_examples=max(1, settings.default.max_examples // 10))
+@given(cells=drawn_cells(), target=st.sampled_from(NAMES.currencies))
+def test_built_in_metrics_give_the_same_values_in_fixed_point(cells: Cells, target: str) -> None:
+    rates, same_rates = Rates(NAMES, target), Rates(NAMES, target)
+    exact = compute_metrics(to_lines(cells, rates, 3), METRICS.values())
+    lines = to_fixed_lines(cells, same_rates, 3)
+    assert rates.used() == same_rates.used()
+    sure = 0
+    for metric in METRICS.values():
+        assert metric.takes_fixed
+        for about, found in zip(metric.columns, metric.compute_fixed(lines).values(), strict=True):
+            part = Rounded.of(found)
+            (values,) = values_of([part], [about])
+            for value, is_sure, expected in zip(values, part.sure, exact[about.name], strict=True):
+                sure += is_sure
+                assert not is_sure or str(value) == str(round_value(expected, about))
+    assert sure > 0
+
+
+@settings(max_examples=max(1, settings.default.max_examples // 10))
+@given(cells=drawn_cells())
+def test_the_sum_of_all_rows_is_exact(cells: Cells) -> None:
+    for frame in cells.sums:
+        total = add_up_rows(frame)
+        assert set(total["row"]) <= {0}
+        for name in total.columns[4:]:
+            expected = Counter[tuple[str, int]]()
+            for currency, day, value in zip(frame["currency"], frame["value_day"], frame[name], strict=True):
+                expected[currency, int(day)] += int(value)
+            found = zip(total["currency"], total["value_day"], total[name], strict=True)
+            assert {(currency, int(day)): int(value) for currency, day, value in found} == expected
+
+
+def test_ordinary_rows_are_sure_in_every_column() -> None:
+    days = pd.DataFrame(
+        {
+            "row": np.arange(3).repeat(3),
+            "currency": list(NAMES.currencies) * 3,
+            "value_day": 1,
+            "needs_quote": True,
+            **{n: 12 if n.endswith("_qty") else 98_765_432_101_234 for n in (*STOCK_COLUMNS, *FLOW_COLUMNS)},
+        }
+    )
+    cells = Cells(flows=days[[*days.columns[:4], *FLOW_COLUMNS]], stocks=days.iloc[:, :13])
+    lines = to_fixed_lines(cells, Rates(NAMES, "EUR"), 3)
+    assert Rates(NAMES, "EUR").factor("USD", date(1970, 1, 2)) == (9377, 10_000)
+    for metric in list(METRICS.values())[:6]:
+        for found in metric.compute_fixed(lines).values():
+            assert Rounded.of(found).sure.all()
