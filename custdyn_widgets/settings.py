@@ -19,7 +19,8 @@ from custdyn_widgets.errors import SettingsError, nearest, shown
 
 CONFIG_NAME = "custdyn.toml"
 _APP = "custdyn"
-VIEWER_HOST, VIEWER_PORT = "127.0.0.1", 8899
+VIEWER_HOST = "127.0.0.1"
+VIEWER_PORT = 8899
 _USUAL_VIEWER = f"http://{VIEWER_HOST}:{VIEWER_PORT}"
 PAPERS = ("A4", "letter")
 
@@ -68,7 +69,7 @@ class Settings:
     pdf, paper
         Whether every snapshot gets a PDF of its page, `on` or `off`; and its paper, `A4` or `letter`.
     signing_key
-        The file of the private key that signs snapshots; None to sign none. See `snapshots.signing`.
+        The file of the private key that signs snapshots, or None; see `snapshots.signing`.
     """
 
     snapshots: Path
