@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -201,6 +202,25 @@ def test_a_changed_signature_is_damage_and_is_found(signed: Signed) -> None:
         signatures.sign(signed.store, signed.id, signed.key)
     assert signatures.sign(signed.store, signed.id, signed.key, replace=True)
     assert signatures.signature_problems(signed.store, [signed.id]) == []
+
+
+def test_a_signature_is_verified_once(signed: Signed, monkeypatch: pytest.MonkeyPatch) -> None:
+    verified, really = [], signatures.is_signed
+
+    def counted(*given: Any) -> bool:
+        verified.append(given)
+        return really(*given)
+
+    monkeypatch.setattr(signatures, "is_signed", counted)
+    monkeypatch.setattr(signatures, "_REMEMBERED", 1)
+    signatures._verified.clear()
+    for _ in range(3):
+        signatures.signature_of(signed.store, signed.id)
+    assert len(verified) == 1
+    other = signed.store.publish({}, FILES)
+    signatures.sign(signed.store, other, signed.key)
+    signatures.signature_of(signed.store, other)
+    assert len(signatures._verified) == 1  # as many as are remembered
 
 
 def test_a_link_in_the_place_of_a_signature_is_not_followed(signed: Signed, tmp_path: Path) -> None:
