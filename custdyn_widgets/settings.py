@@ -36,8 +36,7 @@ class Settings:
     share_url
         The base URL of links, without a trailing slash; None for the local viewer.
     viewer_url
-        The base URL of this machine's viewer if it is not the default: a Jupyter Server that serves links
-        itself sets `CUSTDYN_VIEWER_URL` for its kernels. `share_url` takes precedence.
+        The base URL of links if there is no `share_url`; a Jupyter Server that serves links sets it.
     runs
         The folder of records of unattended runs, which contain recipients' addresses.
     smtp_url, mail_from
